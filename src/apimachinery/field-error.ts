@@ -1,0 +1,90 @@
+import { ApiError, type StatusCause, type StatusDetails } from './api-error.ts';
+
+/** The kinds of field error that Kubernetes' validation knows, with the reason that stands in a Status cause. */
+export type FieldErrorType =
+  | 'FieldValueRequired'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueDuplicate'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueTypeInvalid'
+  | 'FieldValueNotFound'
+  | 'InternalError';
+
+export interface FieldError {
+  readonly type: FieldErrorType;
+  /** Dotted, with indices and quoted map keys: `spec.template.spec.containers[0].name`, `data[a.b]`. */
+  readonly field: string;
+  /** What Kubernetes prints after the field: `Required value: must be set`, `Invalid value: "x": …`. */
+  readonly message: string;
+}
+
+const quote = (value: unknown): string =>
+  typeof value === 'string' ? JSON.stringify(value) : value === undefined ? 'null' : JSON.stringify(value);
+
+export function required(field: string, detail = ''): FieldError {
+  return {
+    type: 'FieldValueRequired',
+    field,
+    message: detail === '' ? 'Required value' : `Required value: ${detail}`,
+  };
+}
+
+export function invalid(field: string, value: unknown, detail: string): FieldError {
+  return { type: 'FieldValueInvalid', field, message: `Invalid value: ${quote(value)}: ${detail}` };
+}
+
+/** `Unsupported value: "x": supported values: "a", "b"`. */
+export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
+  const list = supported.map((one) => JSON.stringify(one)).join(', ');
+  return {
+    type: 'FieldValueNotSupported',
+    field,
+    message: `Unsupported value: ${quote(value)}: supported values: ${list}`,
+  };
+}
+
+export function duplicate(field: string, value: unknown): FieldError {
+  return { type: 'FieldValueDuplicate', field, message: `Duplicate value: ${quote(value)}` };
+}
+
+export function forbiddenField(field: string, detail: string): FieldError {
+  return { type: 'FieldValueForbidden', field, message: `Forbidden: ${detail}` };
+}
+
+export function tooLong(field: string, maxBytes: number): FieldError {
+  return { type: 'FieldValueTooLong', field, message: `Too long: may not be more than ${maxBytes} bytes` };
+}
+
+export function tooMany(field: string, actual: number, max: number): FieldError {
+  return { type: 'FieldValueTooMany', field, message: `Too many: ${actual}: must have at most ${max} items` };
+}
+
+export function typeInvalid(field: string, value: unknown, detail: string): FieldError {
+  return { type: 'FieldValueTypeInvalid', field, message: `Invalid value: ${quote(value)}: ${detail}` };
+}
+
+/** 422 with one cause per error (KUBERNETES.md E3): `Deployment.apps "x" is invalid: spec.replicas: Invalid value: …`. */
+export function invalidObject(
+  kind: { readonly group: string; readonly kind: string },
+  name: string,
+  errors: readonly FieldError[],
+): ApiError {
+  const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  const lines = errors.map((error) => `${error.field}: ${error.message}`);
+  const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
+  const causes: StatusCause[] = errors.map((error) => ({
+    reason: error.type,
+    message: error.message,
+    field: error.field,
+  }));
+  const details: StatusDetails = {
+    name,
+    ...(kind.group === '' ? {} : { group: kind.group }),
+    kind: kind.kind,
+    causes,
+  };
+  return new ApiError('Invalid', `${qualified} "${name}" is invalid: ${text}`, { details });
+}

@@ -1,0 +1,40 @@
+/** A parsed JSON value. Objects decoded from outside never carry an own key `__proto__` (decode refuses it). */
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+
+export interface JsonObject {
+  [key: string]: JsonValue | undefined;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Returns a deep copy that shares nothing mutable with `value`. Recursion is bounded by the decode depth limit. */
+export function cloneJson<T extends JsonValue | undefined>(value: T): T {
+  if (Array.isArray(value)) {
+    const copy: JsonValue[] = new Array(value.length);
+    for (let i = 0; i < value.length; i++) copy[i] = cloneJson(value[i] as JsonValue);
+    return copy as T;
+  }
+  if (typeof value === 'object' && value !== null) {
+    const copy: JsonObject = {};
+    for (const key in value) copy[key] = cloneJson((value as JsonObject)[key]);
+    return copy as T;
+  }
+  return value;
+}
+
+/** Deep equality as Kubernetes' semantic equality sees decoded JSON: key order is ignored, `undefined` equals absent. */
+export function equalJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (!equalJson(a[i], b[i])) return false;
+    return true;
+  }
+  if (Array.isArray(b)) return false;
+  for (const key in a) if (a[key] !== undefined && !equalJson(a[key], b[key])) return false;
+  for (const key in b) if (b[key] !== undefined && a[key] === undefined) return false;
+  return true;
+}

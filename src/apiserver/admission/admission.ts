@@ -1,0 +1,25 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceContext } from '../request/context.ts';
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+export interface AdmissionAttributes {
+  readonly context: ResourceContext;
+  readonly operation: AdmissionOperation;
+  /** The new state, in the request's version; mutating plugins change it in place. Undefined on delete. */
+  readonly object: KubeObject | undefined;
+  readonly oldObject: KubeObject | undefined;
+  readonly dryRun: boolean;
+}
+
+/**
+ * A step between decoding and storing (KUBERNETES.md A1). `mutate` runs for all plugins before schema validation,
+ * `validate` for all plugins after it. Refusals are ApiErrors. Return undefined when done synchronously: the hot path
+ * awaits only promises.
+ */
+export interface AdmissionPlugin {
+  readonly name: string;
+  handles(attributes: AdmissionAttributes): boolean;
+  mutate?(attributes: AdmissionAttributes): Promise<void> | undefined;
+  validate?(attributes: AdmissionAttributes): Promise<void> | undefined;
+}

@@ -1,0 +1,24 @@
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+export interface AuthorizationAttributes {
+  readonly user: UserInfo;
+  /** Undefined for `/clusters/*`. */
+  readonly workspace: Workspace | undefined;
+  readonly verb: string;
+  /** Undefined for a non-resource path. */
+  readonly resource: RequestInfo['resource'];
+  readonly path: string;
+}
+
+/** `deny` ends the chain at once; `noOpinion` asks the next; all without opinion is a refusal (KUBERNETES.md E4). */
+export interface AuthorizationDecision {
+  readonly decision: 'allow' | 'deny' | 'noOpinion';
+  readonly reason: string;
+}
+
+/** Synchronous where the answer is in memory (RBAC), a promise where it must be asked for (webhook). */
+export interface Authorizer {
+  authorize(attributes: AuthorizationAttributes): AuthorizationDecision | Promise<AuthorizationDecision>;
+}

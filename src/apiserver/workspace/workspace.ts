@@ -1,0 +1,45 @@
+import type { Scheme } from '#apimachinery/scheme.ts';
+
+declare const clusterIdBrand: unique symbol;
+
+/** A logical cluster's name: 16 base36 characters, or `root`, or a `system:` name (KCP.md, Addressing). */
+export type ClusterId = string & { readonly [clusterIdBrand]: true };
+
+/**
+ * One workspace as the request path sees it: made from its LogicalCluster when asked for, small, immutable.
+ * It is looked up anew for each request; nothing holds on to it.
+ */
+export interface Workspace {
+  readonly id: ClusterId;
+  /** `root:acme:shop`. */
+  readonly path: string;
+  readonly type: WorkspaceKind;
+  readonly phase:
+    | 'Scheduling'
+    | 'Initializing'
+    | 'Ready'
+    | 'Unavailable'
+    | 'Inactive'
+    | 'Terminating'
+    | 'Deleting';
+  /** What it serves now. */
+  readonly scheme: Scheme;
+  /** A cell workspace: a warehouse whose copies are inert (DESIGN.md, Cell workspaces are warehouses). */
+  readonly inert: boolean;
+}
+
+/** The built-in workspace types; a custom WorkspaceType is served as the one that it extends, `universal` at last. */
+export type WorkspaceKind = 'root' | 'organization' | 'universal' | 'project' | 'cells' | 'cell' | 'edge';
+
+/** Finds workspaces. Errors are ApiErrors with the codes of KCP.md's addressing table. */
+export interface WorkspaceResolver {
+  /**
+   * Resolves a path or id. Synchronous on the hot path (an index kept by watch events); throws ApiError: 400 for a
+   * malformed ref, 404 `workspaces.tenancy.kcp.io "x" not found` for an unknown one, 503 while Unavailable, 403 while
+   * inactive.
+   */
+  resolve(clusterRef: string): Workspace;
+  byId(id: ClusterId): Workspace | undefined;
+  /** What all workspaces together serve: for `/clusters/*`. CRDs of single workspaces only as PartialObjectMetadata. */
+  wildcardScheme(): Scheme;
+}

@@ -1,0 +1,124 @@
+declare const revisionBrand: unique symbol;
+declare const storageKeyBrand: unique symbol;
+
+/**
+ * One rising sequence per store. A branded double: exact up to 2^53, which at a million writes a second lasts 285 years
+ * (docs/decisions/0002). Decimal text on the wire (KUBERNETES.md L1).
+ */
+export type Revision = number & { readonly [revisionBrand]: true };
+
+/** `/<group>/<resource>/<cluster id>/<namespace>/<name>`; see keys.ts. Compared bytewise (keys are ASCII). */
+export type StorageKey = string & { readonly [storageKeyBrand]: true };
+
+export interface KeyValue {
+  readonly key: StorageKey;
+  /** Never changed by anyone after it was handed over; may be a view on a larger buffer. */
+  readonly value: Buffer;
+  /** Revision of the write that made this value. */
+  readonly revision: Revision;
+}
+
+/** The transaction happens only if the key's last write has exactly this revision; 0 = the key is absent. */
+export interface Guard {
+  readonly key: StorageKey;
+  readonly revision: Revision;
+}
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: StorageKey; readonly value: Buffer }
+  | { readonly type: 'delete'; readonly key: StorageKey };
+
+export interface Transaction {
+  readonly guards: readonly Guard[];
+  /** At most one operation a key. A delete of an absent key is no event. All operations share one revision. */
+  readonly operations: readonly Operation[];
+}
+
+export type TransactionResult =
+  | { readonly committed: true; readonly revision: Revision }
+  | {
+      readonly committed: false;
+      /** The first guard that did not hold, and what stands under its key now (undefined = absent). */
+      readonly failedGuard: Guard;
+      readonly current: KeyValue | undefined;
+      /** The store's revision at which `current` was seen; it is readable (and cached) when this answer arrives. */
+      readonly revision: Revision;
+    };
+
+export interface RangeOptions {
+  /** All keys that start with this. */
+  readonly prefix: string;
+  /** Only keys greater than this one (for pages). */
+  readonly startAfter?: StorageKey | undefined;
+  readonly limit?: number | undefined;
+  /** State at exactly this revision; default: the newest, linearizable. */
+  readonly atRevision?: Revision | undefined;
+}
+
+export interface RangeResult {
+  /** In key order. */
+  readonly items: readonly KeyValue[];
+  /** The revision that this is the state of. */
+  readonly revision: Revision;
+  readonly more: boolean;
+  /** How many further items there are after the last one returned. */
+  readonly remaining: number;
+}
+
+export interface StorageEvent {
+  readonly type: 'put' | 'delete';
+  readonly key: StorageKey;
+  /** Revision of the write that caused the event. */
+  readonly revision: Revision;
+  /** The new value; undefined for a delete. */
+  readonly value: Buffer | undefined;
+  /** What stood there before; undefined when the key was absent. */
+  readonly previous: KeyValue | undefined;
+}
+
+export interface WatchOptions {
+  readonly prefix: string;
+  /** Events with a greater revision are delivered. Older than the compaction: the call throws `compacted`. */
+  readonly afterRevision: Revision;
+}
+
+/**
+ * Called synchronously, in revision order, all events of one revision in one call. Must not throw and must not block:
+ * a consumer that cannot keep up closes its subscription (watch-iterator.ts does so at its bound).
+ */
+export interface WatchHandler {
+  events(events: readonly StorageEvent[]): void;
+  /** The watch is over: `closed` by the store's stop, `compacted`, or the error that broke it. Not called after close(). */
+  end(error: Error): void;
+}
+
+export interface Subscription {
+  close(): void;
+}
+
+/**
+ * A revisioned key-value store with watch. Every implementation passes storage/testing's conformance suite.
+ *
+ * Reads are linearizable unless a revision is asked for. A write is acknowledged, visible to reads and seen by
+ * watchers only when it is durable. Errors are StorageError with a code (errors.ts).
+ */
+export interface Storage {
+  /** Made at the store's first start, travels with a backup. */
+  readonly controlPlaneId: string;
+  /** New at every first start and restore. */
+  readonly incarnationId: string;
+  get(key: StorageKey): Promise<KeyValue | undefined>;
+  range(options: RangeOptions): Promise<RangeResult>;
+  /** Throws `outcome-unknown` when the write may or may not have happened, `unavailable` when it surely has not. */
+  transact(transaction: Transaction): Promise<TransactionResult>;
+  /** Delivers what lies between afterRevision and now first, then live events, without gap or repetition. */
+  watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription>;
+  /** The newest revision, linearizable. */
+  currentRevision(): Promise<Revision>;
+  /** Events at or before this revision, and states before it, can no longer be read. */
+  compact(revision: Revision): Promise<void>;
+  /** Oldest revision whose state can be read; events after it can be watched. */
+  compactedRevision(): Promise<Revision>;
+  /** Idempotent. Ends watches, waits for writes under way, releases the store. */
+  close(): Promise<void>;
+}
