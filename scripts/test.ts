@@ -1,0 +1,103 @@
+// Runs every test: unit tests together in one process (a process per file costs a quarter of a minute), then each suite
+// that boots processes of its own. Usage: npm test [-- words that a file's path must contain]
+import { spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+
+async function filesUnder(folder: string, suffix: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter((file) => words.every((word) => file.includes(word)))
+    .sort();
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly string[];
+  readonly exitCode: number;
+  readonly seconds: number;
+}
+
+/** Runs node with the arguments and counts what its TAP says; prints failures and skips as they come. */
+function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const startedMs = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    });
+    let passed = 0;
+    let failed = 0;
+    const skipped: string[] = [];
+    let rest = '';
+    let failing = false;
+    child.stdout.setEncoding('utf8');
+    const line = (text: string) => {
+      const test = /^(\s*)(not )?ok \d+ - (.*?)(?: # (SKIP|TODO)(.*))?$/.exec(text);
+      if (test !== null) {
+        failing = test[2] !== undefined;
+        if (failing) console.log(text);
+        if (test[4] === 'SKIP')
+          skipped.push(`${test[3]}${test[5] === '' ? '' : ` (${(test[5] ?? '').trim()})`}`);
+      } else if (/^# (pass|fail) \d+$/.test(text)) {
+        const count = Number(text.split(' ')[2]);
+        if (text.startsWith('# pass')) passed += count;
+        else failed += count;
+      } else if (failing || text.startsWith('Bail') || /^\S*Error/.test(text)) {
+        console.log(text);
+      }
+    };
+    child.stdout.on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const text of lines) line(text);
+    });
+    child.on('close', (code) => {
+      const seconds = (Date.now() - startedMs) / 1_000;
+      console.log(
+        `${code === 0 ? 'ok  ' : 'FAIL'} ${name}: ${passed} passed, ${failed} failed, ${skipped.length} skipped (${seconds.toFixed(1)} s)`,
+      );
+      resolve({ name, passed, failed, skipped, exitCode: code ?? 1, seconds });
+    });
+  });
+}
+
+const outcomes: Outcome[] = [];
+const reporter = ['--test-reporter=tap'];
+const tsx = ['--import', 'tsx'];
+
+const unit = [...(await filesUnder('src', '.test.ts')), ...(await filesUnder('test', '.test.ts'))];
+if (unit.length > 0) {
+  outcomes.push(
+    await run('unit tests', ['--expose-gc', ...tsx, ...reporter, path.join('scripts', 'run-unit.ts')], {
+      CELLPLANE_TEST_FILES: unit.join('\n'),
+    }),
+  );
+}
+for (const file of await filesUnder('test', '.e2e.ts')) {
+  outcomes.push(await run(file, ['--expose-gc', ...tsx, ...reporter, file]));
+}
+
+const skipped = outcomes.flatMap((outcome) => outcome.skipped);
+if (skipped.length > 0) {
+  console.log('\nskipped:');
+  for (const name of skipped) console.log(`  - ${name}`);
+}
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+const broken = outcomes.filter((outcome) => outcome.exitCode !== 0 && outcome.failed === 0).length;
+const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0) + broken;
+const strict = process.env['CELLPLANE_TEST_REQUIRE_ALL'] === '1' && skipped.length > 0;
+if (strict) console.log('\nCELLPLANE_TEST_REQUIRE_ALL=1: a skipped suite counts as failed');
+console.log(
+  `\n${passed} passed, ${failed + (strict ? skipped.length : 0)} failed, ${strict ? 0 : skipped.length} skipped`,
+);
+process.exitCode = failed > 0 || strict || passed === 0 ? 1 : 0;

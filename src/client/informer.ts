@@ -1,0 +1,283 @@
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import { sleep } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { CollectionRef, KubeClient, WatchEvent } from './client.ts';
+import type { Logger } from './logger.ts';
+
+/** Annotation under which a wildcard answer tells the workspace of each object (KCP.md, Addressing). */
+export const clusterAnnotation = 'kcp.io/cluster';
+
+/** `<cluster>|<namespace>/<name>`; the cluster is empty outside wildcard reads, the namespace for cluster scope. */
+export type ObjectKey = string;
+
+export function objectKeyOf(object: KubeObject): ObjectKey {
+  const { name = '', namespace = '', annotations } = object.metadata;
+  return `${annotations?.[clusterAnnotation] ?? ''}|${namespace}/${name}`;
+}
+
+export function splitObjectKey(key: ObjectKey): { cluster: string; namespace: string; name: string } {
+  const bar = key.indexOf('|');
+  const slash = key.indexOf('/', bar);
+  return { cluster: key.slice(0, bar), namespace: key.slice(bar + 1, slash), name: key.slice(slash + 1) };
+}
+
+/** Called synchronously in the order of the events, after the cache has changed. Must not throw. */
+export interface InformerHandler {
+  onAdd?(object: KubeObject): void;
+  onUpdate?(object: KubeObject, old: KubeObject): void;
+  onDelete?(old: KubeObject): void;
+}
+
+export interface InformerOptions {
+  readonly client: KubeClient;
+  readonly collection: CollectionRef;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metadataOnly?: boolean | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+  /** Named indexes: each gives the values that an object is found under. */
+  readonly indexers?: { readonly [index: string]: (object: KubeObject) => readonly string[] } | undefined;
+  /** Cuts away what the holder does not need before the object is kept. May change its argument. */
+  readonly transform?: ((object: KubeObject) => KubeObject) | undefined;
+  /** Objects of one list page. */
+  readonly pageSize?: number | undefined;
+  /** First and longest wait after a failure. */
+  readonly retryMinMs?: number | undefined;
+  readonly retryMaxMs?: number | undefined;
+}
+
+/**
+ * A cache of one collection, kept by list and watch: complete after `synced`, then as new as its watch. Objects in it
+ * are shared: readers must not change them. A broken watch is resumed where it ended; a compacted one (410) is listed
+ * anew, and the difference is told as events. Costs of reads and events do not depend on the number of objects.
+ */
+export class Informer {
+  /** Resolves after the first complete list; rejects when stopped before. */
+  readonly synced: Promise<void>;
+  readonly #options: InformerOptions;
+  readonly #objects = new Map<ObjectKey, KubeObject>();
+  readonly #indexes = new Map<string, Map<string, Map<ObjectKey, KubeObject>>>();
+  readonly #handlers = new Set<InformerHandler>();
+  readonly #stopping = new AbortController();
+  #markSynced: () => void = () => {};
+  #failSynced: (reason: unknown) => void = () => {};
+  #isSynced = false;
+  #isConnected = false;
+  #resourceVersion = '';
+  #running: Promise<void> | undefined;
+
+  constructor(options: InformerOptions) {
+    this.#options = options;
+    for (const index in options.indexers) this.#indexes.set(index, new Map());
+    this.synced = new Promise((resolve, reject) => {
+      this.#markSynced = resolve;
+      this.#failSynced = reject;
+    });
+    this.synced.catch(() => {}); // whoever waits sees it; nobody has to wait
+  }
+
+  /** True between a successful list or watch start and the next failure. */
+  get connected(): boolean {
+    return this.#isConnected;
+  }
+
+  get hasSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  /** The revision that the cache is at; '' before the first list. */
+  get resourceVersion(): string {
+    return this.#resourceVersion;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: ObjectKey): KubeObject | undefined {
+    return this.#objects.get(key);
+  }
+
+  values(): IterableIterator<KubeObject> {
+    return this.#objects.values();
+  }
+
+  /** All objects that the named index files under `value`. */
+  byIndex(index: string, value: string): IterableIterator<KubeObject> {
+    const entries = this.#indexes.get(index);
+    if (entries === undefined) throw new RangeError(`informer has no index ${index}`);
+    return (entries.get(value) ?? new Map<ObjectKey, KubeObject>()).values();
+  }
+
+  /** Adds a handler; it is told of all objects present first. Returns how to remove it. */
+  addHandler(handler: InformerHandler): () => void {
+    this.#handlers.add(handler);
+    for (const object of this.#objects.values()) handler.onAdd?.(object);
+    return () => this.#handlers.delete(handler);
+  }
+
+  /** Idempotent. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Idempotent; resolves when nothing of the informer runs any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#failSynced(new ApiError('ServiceUnavailable', 'informer was stopped'));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger, retryMinMs = 50, retryMaxMs = 10_000 } = this.#options;
+    const signal = this.#stopping.signal;
+    let waitMs = retryMinMs;
+    let mustList = true;
+    while (!signal.aborted) {
+      try {
+        if (mustList) {
+          await this.#relist(signal);
+          mustList = false;
+        }
+        this.#isConnected = true;
+        const seen = await this.#follow(signal);
+        if (seen) waitMs = retryMinMs;
+        // A server may end a watch at any time; one that ends it at once must not be asked in a tight loop.
+        else await sleep(clock, waitMs, signal).catch(() => {});
+      } catch (error) {
+        this.#isConnected = false;
+        if (signal.aborted) break;
+        mustList =
+          mustList ||
+          isApiError(error, 'Expired', 'Gone', 'NotFound', 'Forbidden') ||
+          this.#resourceVersion === '';
+        const { gvr, cluster } = this.#options.collection;
+        const level = waitMs >= 2_000 ? 'warn' : 'debug';
+        logger[level](
+          { err: error, resource: gvr.resource, group: gvr.group, cluster, waitMs },
+          'informer retries',
+        );
+        await sleep(clock, waitMs * (0.75 + Math.random() / 2), signal).catch(() => {});
+        waitMs = Math.min(waitMs * 2, retryMaxMs);
+      }
+    }
+    this.#isConnected = false;
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    const {
+      client,
+      collection,
+      metadataOnly,
+      labelSelector,
+      fieldSelector,
+      pageSize = 1_000,
+    } = this.#options;
+    const fresh = new Map<ObjectKey, KubeObject>();
+    let token: string | undefined;
+    let resourceVersion = '';
+    do {
+      const page = await client.list(collection, {
+        metadataOnly,
+        labelSelector,
+        fieldSelector,
+        limit: pageSize,
+        continue: token,
+        signal,
+      });
+      for (const item of page.items) {
+        const object = this.#accept(item);
+        fresh.set(objectKeyOf(object), object);
+      }
+      resourceVersion = page.metadata.resourceVersion ?? '';
+      token = page.metadata.continue === '' ? undefined : page.metadata.continue;
+    } while (token !== undefined);
+    for (const key of [...this.#objects.keys()]) if (!fresh.has(key)) this.#remove(key);
+    for (const [key, object] of fresh) this.#put(key, object);
+    this.#resourceVersion = resourceVersion;
+    this.#isSynced = true;
+    this.#markSynced();
+  }
+
+  /** Returns whether the watch delivered anything before it ended. */
+  async #follow(signal: AbortSignal): Promise<boolean> {
+    const { client, collection, metadataOnly, labelSelector, fieldSelector } = this.#options;
+    let seen = false;
+    const events = client.watch(collection, {
+      metadataOnly,
+      labelSelector,
+      fieldSelector,
+      resourceVersion: this.#resourceVersion,
+      allowWatchBookmarks: true,
+      signal,
+    });
+    for await (const event of events) {
+      seen = true;
+      this.#handle(event);
+    }
+    return seen;
+  }
+
+  #handle(event: WatchEvent): void {
+    if (event.type === 'BOOKMARK') {
+      this.#resourceVersion = event.resourceVersion;
+      return;
+    }
+    const object = this.#accept(event.object);
+    const key = objectKeyOf(object);
+    if (event.type === 'DELETED') this.#remove(key);
+    else this.#put(key, object);
+    this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
+  }
+
+  #accept(object: KubeObject): KubeObject {
+    return this.#options.transform === undefined ? object : this.#options.transform(object);
+  }
+
+  #put(key: ObjectKey, object: KubeObject): void {
+    const old = this.#objects.get(key);
+    if (old !== undefined && old.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    // A delete and a re-creation that were both missed look like an update: tell them apart by uid.
+    const recreated = old !== undefined && old.metadata.uid !== object.metadata.uid;
+    if (old !== undefined) this.#unindex(key, old);
+    this.#objects.set(key, object);
+    this.#index(key, object);
+    for (const handler of this.#handlers) {
+      if (old === undefined) handler.onAdd?.(object);
+      else if (recreated) {
+        handler.onDelete?.(old);
+        handler.onAdd?.(object);
+      } else handler.onUpdate?.(object, old);
+    }
+  }
+
+  #remove(key: ObjectKey): void {
+    const old = this.#objects.get(key);
+    if (old === undefined) return;
+    this.#objects.delete(key);
+    this.#unindex(key, old);
+    for (const handler of this.#handlers) handler.onDelete?.(old);
+  }
+
+  #index(key: ObjectKey, object: KubeObject): void {
+    for (const [name, index] of this.#indexes) {
+      for (const value of this.#options.indexers?.[name]?.(object) ?? []) {
+        let entries = index.get(value);
+        if (entries === undefined) index.set(value, (entries = new Map()));
+        entries.set(key, object);
+      }
+    }
+  }
+
+  #unindex(key: ObjectKey, object: KubeObject): void {
+    for (const [name, index] of this.#indexes) {
+      for (const value of this.#options.indexers?.[name]?.(object) ?? []) {
+        const entries = index.get(value);
+        entries?.delete(key);
+        if (entries?.size === 0) index.delete(value);
+      }
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import { sleep } from '#apimachinery/clock.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient, ObjectRef } from './client.ts';
+import type { Logger } from './logger.ts';
+
+export interface LeaseOptions {
+  readonly client: KubeClient;
+  /** A `leases.coordination.k8s.io` object. */
+  readonly lease: ObjectRef;
+  readonly identity: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long a lease that is not renewed still counts. Whole seconds on the wire. */
+  readonly durationMs: number;
+  /** How often the holder renews; well below durationMs. */
+  readonly renewIntervalMs: number;
+  readonly labels?: { readonly [key: string]: string } | undefined;
+}
+
+/**
+ * Holds one coordination/v1 Lease, as client-go's leader election does: taken when absent, expired or given up, renewed
+ * by compare-and-swap, given up at stop. Expiry is judged by the time that *we* have seen the same record, never by
+ * comparing clocks of two machines.
+ */
+export class LeaseHolder {
+  readonly #options: LeaseOptions;
+  readonly #stopping = new AbortController();
+  readonly #listeners = new Set<(held: boolean) => void>();
+  #held = false;
+  #renewedAtMs = 0;
+  #observed: { record: string; sinceMs: number } | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** True while the lease is ours and was renewed within its duration by our own clock. */
+  get held(): boolean {
+    return this.#held && this.#options.clock.now() - this.#renewedAtMs < this.#options.durationMs;
+  }
+
+  /** Told of every change from held to lost and back. Returns how to unsubscribe. */
+  onChange(listener: (held: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Idempotent; gives the lease up if it is ours, so that the next holder need not wait. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#running = undefined;
+    if (!this.#held) return;
+    this.#set(false);
+    try {
+      const lease = await this.#options.client.get(this.#options.lease, { timeoutMs: 2_000 });
+      if (specOf(lease)['holderIdentity'] !== this.#options.identity) return;
+      lease['spec'] = { ...specOf(lease), holderIdentity: '', leaseDurationSeconds: 1 };
+      await this.#options.client.update(this.#options.lease, lease, { timeoutMs: 2_000 });
+    } catch (error) {
+      this.#options.logger.debug({ err: error, lease: this.#options.lease.name }, 'lease was not given up');
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { clock, renewIntervalMs, logger, lease } = this.#options;
+    const signal = this.#stopping.signal;
+    while (!signal.aborted) {
+      try {
+        this.#set(await this.#tryHold(signal));
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.debug({ err: error, lease: lease.name }, 'lease could not be renewed');
+        if (this.#held && !this.held) this.#set(false);
+      }
+      await sleep(clock, renewIntervalMs, signal).catch(() => {});
+    }
+  }
+
+  #set(held: boolean): void {
+    if (held) this.#renewedAtMs = this.#options.clock.now();
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const listener of this.#listeners) listener(held);
+  }
+
+  async #tryHold(signal: AbortSignal): Promise<boolean> {
+    const { client, lease, identity, clock, durationMs } = this.#options;
+    const timeoutMs = Math.max(1_000, Math.floor(durationMs / 2));
+    let present: KubeObject;
+    try {
+      present = await client.get(lease, { signal, timeoutMs });
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+      return this.#create(signal, timeoutMs);
+    }
+    const spec = specOf(present);
+    const holder = spec['holderIdentity'];
+    if (holder !== identity && holder !== undefined && holder !== '') {
+      const record = `${String(holder)} ${String(spec['renewTime'])} ${String(spec['leaseTransitions'])}`;
+      if (this.#observed?.record !== record) this.#observed = { record, sinceMs: clock.now() };
+      const theirsMs = Number(spec['leaseDurationSeconds'] ?? 0) * 1_000;
+      if (clock.now() - this.#observed.sinceMs < theirsMs) return false;
+    }
+    const now = microTime(clock.now());
+    const taken = holder !== identity;
+    present['spec'] = {
+      ...spec,
+      holderIdentity: identity,
+      leaseDurationSeconds: Math.max(1, Math.round(durationMs / 1_000)),
+      renewTime: now,
+      ...(taken ? { acquireTime: now, leaseTransitions: Number(spec['leaseTransitions'] ?? 0) + 1 } : {}),
+    };
+    try {
+      await client.update(lease, present, { signal, timeoutMs });
+      return true;
+    } catch (error) {
+      if (isApiError(error, 'Conflict', 'NotFound')) return false;
+      throw error;
+    }
+  }
+
+  async #create(signal: AbortSignal, timeoutMs: number): Promise<boolean> {
+    const { client, lease, identity, clock, durationMs, labels } = this.#options;
+    const now = microTime(clock.now());
+    try {
+      await client.create(
+        lease,
+        {
+          apiVersion: 'coordination.k8s.io/v1',
+          kind: 'Lease',
+          metadata: {
+            name: lease.name,
+            ...(lease.namespace === undefined ? {} : { namespace: lease.namespace }),
+            ...(labels === undefined ? {} : { labels: { ...labels } }),
+          },
+          spec: {
+            holderIdentity: identity,
+            leaseDurationSeconds: Math.max(1, Math.round(durationMs / 1_000)),
+            acquireTime: now,
+            renewTime: now,
+            leaseTransitions: 0,
+          },
+        },
+        { signal, timeoutMs },
+      );
+      return true;
+    } catch (error) {
+      if (isApiError(error, 'AlreadyExists')) return false;
+      throw error;
+    }
+  }
+}
+
+function specOf(lease: KubeObject): JsonObject {
+  return isJsonObject(lease['spec']) ? lease['spec'] : {};
+}
+
+/** meta/v1 MicroTime. */
+function microTime(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace(/Z$/, '000Z');
+}

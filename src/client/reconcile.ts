@@ -1,0 +1,61 @@
+import type { Logger } from './logger.ts';
+import type { WorkQueue } from './workqueue.ts';
+
+/** What a reconciler asks for after a key is done: nothing, or to see it again after a while. */
+export type ReconcileResult = undefined | { readonly requeueAfterMs: number };
+
+export interface ReconcileLoopOptions {
+  readonly name: string;
+  readonly queue: WorkQueue;
+  /** Reads the state that the key stands for and brings the world closer to it. Throwing means: again, after backoff. */
+  readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
+  readonly concurrency: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Works on a queue's keys until stopped. Level-triggered: what was missed is found at the next look. A failing key is
+ * logged at debug first and at warn from its fifth failure on, and never stops the others.
+ */
+export class ReconcileLoop {
+  readonly #options: ReconcileLoopOptions;
+  readonly #stopping = new AbortController();
+  #workers: Promise<void>[] = [];
+
+  constructor(options: ReconcileLoopOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (this.#workers.length > 0) return;
+    this.#workers = Array.from({ length: this.#options.concurrency }, () => this.#work());
+  }
+
+  /** Idempotent; closes the queue and waits for what is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#options.queue.close();
+    await Promise.all(this.#workers);
+  }
+
+  async #work(): Promise<void> {
+    const { queue, reconcile, logger, name } = this.#options;
+    const signal = this.#stopping.signal;
+    for (;;) {
+      const key = await queue.take();
+      if (key === undefined) return;
+      try {
+        const result = await reconcile(key, signal);
+        queue.forget(key);
+        if (result !== undefined) queue.addAfter(key, result.requeueAfterMs);
+      } catch (error) {
+        if (signal.aborted) return;
+        const waitMs = queue.addRateLimited(key);
+        const level = queue.failuresOf(key) >= 5 ? 'warn' : 'debug';
+        logger[level]({ err: error, loop: name, key, waitMs }, 'reconcile failed');
+      } finally {
+        queue.done(key);
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { ApiError, type StatusDetails, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+
+const reasonOfCode = new Map<number, StatusReason>([
+  [400, 'BadRequest'],
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'NotFound'],
+  [405, 'MethodNotAllowed'],
+  [406, 'NotAcceptable'],
+  [409, 'Conflict'],
+  [410, 'Gone'],
+  [413, 'RequestEntityTooLarge'],
+  [415, 'UnsupportedMediaType'],
+  [422, 'Invalid'],
+  [429, 'TooManyRequests'],
+  [503, 'ServiceUnavailable'],
+  [504, 'Timeout'],
+]);
+
+/** Turns a server's refusal into the ApiError it stands for; answers that are no Status are told by their code. */
+export function errorFromAnswer(code: number, body: Buffer): ApiError {
+  let parsed: JsonValue | undefined;
+  try {
+    parsed = JSON.parse(body.toString('utf8')) as JsonValue;
+  } catch {
+    parsed = undefined; // a proxy's page or plain text: told by its code below
+  }
+  if (isJsonObject(parsed) && parsed['kind'] === 'Status') return errorFromStatus(parsed, code);
+  const text = body.subarray(0, 512).toString('utf8').trim();
+  return new ApiError(reasonOfCode.get(code) ?? 'InternalError', text === '' ? `HTTP ${code}` : text, {
+    code,
+  });
+}
+
+export function errorFromStatus(status: { readonly [key: string]: unknown }, httpCode?: number): ApiError {
+  const code = typeof status['code'] === 'number' ? status['code'] : (httpCode ?? 500);
+  const named = status['reason'];
+  const reason =
+    typeof named === 'string' && Object.hasOwn(statusCodeOf, named)
+      ? (named as StatusReason)
+      : (reasonOfCode.get(code) ?? 'InternalError');
+  const message = typeof status['message'] === 'string' ? status['message'] : `HTTP ${code}`;
+  return new ApiError(reason, message, {
+    code,
+    details: isJsonObject(status['details']) ? (status['details'] as StatusDetails) : undefined,
+  });
+}
+
+/** The server could not be reached, or the connection broke before an answer. */
+export function errorFromNetwork(server: string, cause: unknown): ApiError {
+  const text = cause instanceof Error ? describe(cause) : String(cause);
+  return new ApiError('ServiceUnavailable', `cannot reach ${server}: ${text}`, { cause });
+}
+
+function describe(error: Error): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  const inner = error.cause instanceof Error ? `: ${describe(error.cause)}` : '';
+  return code === undefined || error.message.includes(code)
+    ? `${error.message}${inner}`
+    : `${code} ${error.message}${inner}`;
+}

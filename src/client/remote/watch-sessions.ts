@@ -1,0 +1,201 @@
+import http2 from 'node:http2';
+import type { Readable } from 'node:stream';
+import tls from 'node:tls';
+import type { ConnectionLimits, ServerConnection } from './connection.ts';
+import { tlsOptions } from './connection.ts';
+
+export interface StreamAnswer {
+  readonly status: number;
+  readonly body: Readable;
+}
+
+/**
+ * Long-lived streams to one server over as few connections as it allows: HTTP/2 sessions that each carry up to the
+ * server's limit of streams (DEPENDENCIES: thousands of TLS connections cost half a gigabyte). `open` resolves
+ * undefined when the server speaks no HTTP/2, and the caller falls back to HTTP/1.1.
+ */
+export class WatchSessions {
+  readonly #connection: ServerConnection;
+  readonly #limits: ConnectionLimits;
+  readonly #sessions: Session[] = [];
+  #connecting: Promise<Session | undefined> | undefined;
+  #http1Only = false;
+  #closed = false;
+
+  constructor(connection: ServerConnection, limits: ConnectionLimits) {
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  async open(
+    path: string,
+    headers: { readonly [name: string]: string },
+    signal: AbortSignal,
+  ): Promise<StreamAnswer | undefined> {
+    if (this.#http1Only) return undefined;
+    const session = await this.#sessionWithRoom();
+    if (session === undefined) return undefined;
+    return session.request(path, headers, signal, this.#limits.requestTimeoutMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const session of this.#sessions.splice(0)) session.destroy();
+  }
+
+  async #sessionWithRoom(): Promise<Session | undefined> {
+    for (;;) {
+      const free = this.#sessions.find((session) => session.hasRoom());
+      if (free !== undefined) return free;
+      this.#connecting ??= this.#connect().finally(() => {
+        this.#connecting = undefined;
+      });
+      const session = await this.#connecting;
+      if (session === undefined || session.hasRoom()) return session;
+    }
+  }
+
+  async #connect(): Promise<Session | undefined> {
+    const url = new URL(this.#connection.server);
+    if (url.protocol !== 'https:') {
+      this.#http1Only = true;
+      return undefined;
+    }
+    const socket = await connectTls(url, this.#connection, this.#limits.connectTimeoutMs);
+    if (socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      this.#http1Only = true;
+      return undefined;
+    }
+    const raw = http2.connect(url.origin, {
+      createConnection: () => socket,
+      settings: { enablePush: false },
+    });
+    const session = new Session(raw, this.#limits.pingIntervalMs, () => {
+      const at = this.#sessions.indexOf(session);
+      if (at >= 0) this.#sessions.splice(at, 1);
+    });
+    if (this.#closed) {
+      session.destroy();
+      throw new Error('client is closed');
+    }
+    this.#sessions.push(session);
+    await session.ready;
+    return session;
+  }
+}
+
+function connectTls(
+  url: URL,
+  connection: ServerConnection,
+  connectTimeoutMs: number,
+): Promise<tls.TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const options = tlsOptions(connection);
+    const isAddress = /^[\d.]+$|:/.test(host);
+    const socket = tls.connect({
+      host,
+      port: url.port === '' ? 443 : Number(url.port),
+      ALPNProtocols: ['h2', 'http/1.1'],
+      ...options,
+      ...(options.servername === undefined && !isAddress ? { servername: host } : {}),
+    });
+    const timer = setTimeout(
+      () => socket.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    );
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+/** One HTTP/2 connection, watched by pings so that a silent peer is found out. */
+class Session {
+  readonly ready: Promise<void>;
+  readonly #raw: http2.ClientHttp2Session;
+  readonly #pinger: NodeJS.Timeout;
+  #streams = 0;
+  #over = false;
+
+  constructor(raw: http2.ClientHttp2Session, pingIntervalMs: number, onEnd: () => void) {
+    this.#raw = raw;
+    let unanswered = false;
+    this.ready = new Promise((resolve, reject) => {
+      raw.once('remoteSettings', () => resolve());
+      raw.once('error', reject);
+      raw.once('close', () => reject(new Error('connection closed before it was ready')));
+    });
+    this.ready.catch(() => {});
+    const end = () => {
+      if (this.#over) return;
+      this.#over = true;
+      clearInterval(this.#pinger);
+      onEnd();
+    };
+    raw.on('error', () => end()); // every open stream reports the same error to its own reader
+    raw.on('goaway', () => end());
+    raw.on('close', () => end());
+    this.#pinger = setInterval(() => {
+      if (unanswered) {
+        raw.destroy(new Error(`no answer to a ping within ${pingIntervalMs} ms`));
+        return;
+      }
+      unanswered = true;
+      if (raw.destroyed) return;
+      raw.ping((error) => {
+        if (error === null) unanswered = false;
+      });
+    }, pingIntervalMs);
+    this.#pinger.unref();
+  }
+
+  hasRoom(): boolean {
+    const limit = this.#raw.remoteSettings?.maxConcurrentStreams ?? 100;
+    return !this.#over && !this.#raw.destroyed && !this.#raw.closed && this.#streams < limit;
+  }
+
+  request(
+    path: string,
+    headers: { readonly [name: string]: string },
+    signal: AbortSignal,
+    headersTimeoutMs: number,
+  ): Promise<StreamAnswer> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#raw.request({ ':method': 'GET', ':path': path, ...headers });
+      this.#streams++;
+      const abort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+      const timer = setTimeout(
+        () => stream.destroy(new Error(`no answer within ${headersTimeoutMs} ms`)),
+        headersTimeoutMs,
+      );
+      signal.addEventListener('abort', abort, { once: true });
+      stream.once('response', (answer) => {
+        clearTimeout(timer);
+        stream.off('error', reject);
+        resolve({ status: Number(answer[':status']), body: stream });
+      });
+      stream.once('error', reject);
+      stream.once('close', () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        this.#streams--;
+        reject(new Error('stream closed before an answer'));
+        if (this.#streams === 0) this.#raw.unref();
+      });
+      this.#raw.ref();
+      if (signal.aborted) abort();
+    });
+  }
+
+  destroy(): void {
+    this.#raw.destroy();
+  }
+}
