@@ -84,23 +84,31 @@ export class ApiError extends Error {
   readonly reason: StatusReason;
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** ListMeta of the Status: an expired continue token comes with a fresh one (KUBERNETES.md L4). */
+  readonly metadata: JsonObject | undefined;
 
   constructor(
     reason: StatusReason,
     message: string,
-    options: { details?: StatusDetails | undefined; code?: number | undefined; cause?: unknown } = {},
+    options: {
+      details?: StatusDetails | undefined;
+      code?: number | undefined;
+      metadata?: JsonObject | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.code = options.code ?? statusCodeOf[reason];
     this.details = options.details;
+    this.metadata = options.metadata;
   }
 
   toStatus(): Status {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: this.metadata ?? {},
       status: 'Failure',
       message: this.message,
       reason: this.reason,
