@@ -1,0 +1,47 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+
+/** meta/v1 Condition, and kcp's where `severity` is set. */
+export interface Condition extends JsonObject {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  reason?: string;
+  message?: string;
+  severity?: string;
+  lastTransitionTime?: string;
+  observedGeneration?: number;
+}
+
+export function conditionOf(
+  conditions: readonly Condition[] | undefined,
+  type: string,
+): Condition | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}
+
+/**
+ * The list with one condition set, or the same list when that changes nothing but times. `lastTransitionTime` moves
+ * only with the status (API conventions, Typical status properties).
+ */
+export function withCondition(
+  conditions: readonly Condition[] | undefined,
+  wanted: Omit<Condition, 'lastTransitionTime'> & { type: string; status: Condition['status'] },
+  now: string,
+): Condition[] {
+  const list = conditions ?? [];
+  const at = list.findIndex((condition) => condition.type === wanted.type);
+  const present = list[at];
+  const sameStatus = present?.status === wanted.status;
+  if (
+    present !== undefined &&
+    sameStatus &&
+    present.reason === wanted.reason &&
+    present.message === wanted.message &&
+    present.severity === wanted.severity &&
+    present.observedGeneration === wanted.observedGeneration
+  ) {
+    return list as Condition[];
+  }
+  const since = sameStatus ? (present?.lastTransitionTime ?? now) : now;
+  const next: Condition = { ...wanted, lastTransitionTime: since };
+  return present === undefined ? [...list, next] : list.map((one, index) => (index === at ? next : one));
+}

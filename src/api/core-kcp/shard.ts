@@ -1,0 +1,39 @@
+import { ageColumn, defineResource } from '../define.ts';
+import { kcpConditionsSchema, kindSchema, quantityMapSchema } from '../fragments.ts';
+import { coreKcpGroup } from './logical-cluster.ts';
+
+export const shardsGvr = { group: coreKcpGroup, version: 'v1alpha1', resource: 'shards' } as const;
+
+const uriSchema = { type: 'string', format: 'uri', minLength: 1 };
+
+/** core.kcp.io/v1alpha1 Shard: one process publishes a single one, named and labelled `root`. */
+export const shardDefinition = defineResource({
+  group: coreKcpGroup,
+  kind: 'Shard',
+  plural: 'shards',
+  categories: ['kcp'],
+  namespaced: false,
+  versions: [
+    {
+      name: 'v1alpha1',
+      subresources: { status: true },
+      columns: [
+        { name: 'Region', type: 'string', jsonPath: ".metadata.labels['region']" },
+        { name: 'URL', type: 'string', jsonPath: '.spec.baseURL' },
+        { name: 'External URL', type: 'string', jsonPath: '.spec.externalURL' },
+        ageColumn,
+      ],
+      schema: kindSchema('A server that holds logical clusters.', {
+        spec: {
+          type: 'object',
+          required: ['baseURL'],
+          properties: { baseURL: uriSchema, externalURL: uriSchema, virtualWorkspaceURL: uriSchema },
+        },
+        status: {
+          type: 'object',
+          properties: { capacity: quantityMapSchema, conditions: kcpConditionsSchema },
+        },
+      }),
+    },
+  ],
+});
