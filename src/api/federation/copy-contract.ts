@@ -1,0 +1,44 @@
+/**
+ * What a copy in a cell workspace carries, written for every syncer (docs/copies.md). The scheduler writes the origin
+ * and the content hash; the syncer writes what became of the copy at its edge.
+ */
+export const copyLabels = {
+  /** Id of the logical cluster that the project object lies in. Present on every copy and on nothing else. */
+  originCluster: 'federation.cellplane.io/origin-cluster',
+  originControlPlane: 'federation.cellplane.io/origin-control-plane',
+} as const;
+
+export const copyAnnotations = {
+  originPath: 'federation.cellplane.io/origin-path',
+  originGroup: 'federation.cellplane.io/origin-group',
+  originResource: 'federation.cellplane.io/origin-resource',
+  originNamespace: 'federation.cellplane.io/origin-namespace',
+  originName: 'federation.cellplane.io/origin-name',
+  originUid: 'federation.cellplane.io/origin-uid',
+  mappingVersion: 'federation.cellplane.io/mapping-version',
+  /** Hash over everything that the scheduler rendered; changes when and only when the edge must change. */
+  contentHash: 'federation.cellplane.io/content-hash',
+  /** `Abort` (default) or `Overwrite`: what to do about an object at the edge that no copy made. */
+  conflictResolution: 'federation.cellplane.io/conflict-resolution',
+  /** `true`: the syncer leaves the edge as it is. */
+  suspend: 'federation.cellplane.io/suspend',
+  /** `Orphan`: the edge object stays when the copy goes. */
+  deletionPolicy: 'federation.cellplane.io/deletion-policy',
+} as const;
+
+/** Written by the syncer onto the copy. */
+export const syncAnnotations = {
+  /** The content hash that the edge was last seen to have. Equal to contentHash: in sync. */
+  syncedHash: 'federation.cellplane.io/synced-hash',
+  /** Why the copy is not in sync: JSON {reason, message}. Absent when nothing is wrong. */
+  syncError: 'federation.cellplane.io/sync-error',
+} as const;
+
+/** Written by the syncer at the edge, beside the copy's own labels and annotations. */
+export const edgeAnnotations = {
+  /** resourceVersion of the copy that was applied last: a stale syncer sees that it is late. */
+  copyRevision: 'federation.cellplane.io/copy-revision',
+} as const;
+
+/** Stands on every copy; the syncer takes it off when the edge object is gone. */
+export const edgeFinalizer = 'federation.cellplane.io/edge';
