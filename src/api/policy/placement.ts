@@ -1,0 +1,131 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+
+/** meta/v1 LabelSelector as it stands in an object. */
+export interface LabelSelectorSpec extends JsonObject {
+  matchLabels?: { [key: string]: string };
+  matchExpressions?: LabelRequirementSpec[];
+}
+
+export interface LabelRequirementSpec extends JsonObject {
+  key: string;
+  operator: string;
+  values?: string[];
+}
+
+/** policy.karmada.io/v1alpha1 ResourceSelector. `name` wins over `labelSelector`; both absent selects the whole kind. */
+export interface ResourceSelector extends JsonObject {
+  apiVersion: string;
+  kind: string;
+  namespace?: string;
+  name?: string;
+  labelSelector?: LabelSelectorSpec;
+}
+
+/** policy.karmada.io/v1alpha1 ClusterAffinity: all parts given must hold. */
+export interface ClusterAffinity extends JsonObject {
+  labelSelector?: LabelSelectorSpec;
+  /** Keys `provider`, `region`, `zone`; operators `In` and `NotIn`. */
+  fieldSelector?: { matchExpressions?: LabelRequirementSpec[] } & JsonObject;
+  clusterNames?: string[];
+  exclude?: string[];
+}
+
+export interface ClusterAffinityTerm extends ClusterAffinity {
+  affinityName: string;
+}
+
+/** core/v1 Toleration. */
+export interface Toleration extends JsonObject {
+  key?: string;
+  operator?: string;
+  value?: string;
+  effect?: string;
+  tolerationSeconds?: number;
+}
+
+export interface SpreadConstraint extends JsonObject {
+  spreadByField?: string;
+  spreadByLabel?: string;
+  minGroups?: number;
+  maxGroups?: number;
+}
+
+export interface StaticClusterWeight extends JsonObject {
+  targetCluster: ClusterAffinity;
+  weight: number;
+}
+
+export interface ReplicaScheduling extends JsonObject {
+  replicaSchedulingType?: 'Duplicated' | 'Divided';
+  replicaDivisionPreference?: 'Aggregated' | 'Weighted';
+  weightPreference?: { staticWeightList?: StaticClusterWeight[]; dynamicWeight?: string } & JsonObject;
+}
+
+/** policy.karmada.io/v1alpha1 Placement, as far as it is honoured: validation refuses the rest. */
+export interface Placement extends JsonObject {
+  clusterAffinity?: ClusterAffinity;
+  clusterAffinities?: ClusterAffinityTerm[];
+  clusterTolerations?: Toleration[];
+  spreadConstraints?: SpreadConstraint[];
+  replicaScheduling?: ReplicaScheduling;
+}
+
+export interface Suspension extends JsonObject {
+  dispatching?: boolean;
+  dispatchingOnClusters?: { clusterNames?: string[] } & JsonObject;
+}
+
+/** The spec of PropagationPolicy and ClusterPropagationPolicy. */
+export interface PropagationSpec extends JsonObject {
+  resourceSelectors: ResourceSelector[];
+  placement?: Placement;
+  priority?: number;
+  preemption?: 'Always' | 'Never';
+  suspension?: Suspension;
+}
+
+export type OverrideOperator = 'add' | 'remove' | 'replace';
+
+export interface ImageOverrider extends JsonObject {
+  predicate?: { path: string } & JsonObject;
+  component: 'Registry' | 'Repository' | 'Tag';
+  operator: OverrideOperator;
+  value?: string;
+}
+
+export interface CommandArgsOverrider extends JsonObject {
+  containerName: string;
+  operator: 'add' | 'remove';
+  value?: string[];
+}
+
+export interface LabelAnnotationOverrider extends JsonObject {
+  operator: OverrideOperator;
+  value?: { [key: string]: string };
+}
+
+export interface PlaintextOverrider extends JsonObject {
+  path: string;
+  operator: OverrideOperator;
+  value?: JsonObject[string];
+}
+
+export interface Overriders extends JsonObject {
+  imageOverrider?: ImageOverrider[];
+  commandOverrider?: CommandArgsOverrider[];
+  argsOverrider?: CommandArgsOverrider[];
+  labelsOverrider?: LabelAnnotationOverrider[];
+  annotationsOverrider?: LabelAnnotationOverrider[];
+  plaintext?: PlaintextOverrider[];
+}
+
+export interface OverrideRule extends JsonObject {
+  targetCluster?: ClusterAffinity;
+  overriders: Overriders;
+}
+
+/** The spec of OverridePolicy and ClusterOverridePolicy. */
+export interface OverrideSpec extends JsonObject {
+  resourceSelectors?: ResourceSelector[];
+  overrideRules?: OverrideRule[];
+}

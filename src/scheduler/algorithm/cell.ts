@@ -1,0 +1,80 @@
+import type { Toleration } from '#api/policy/placement.ts';
+
+/** Cell.spec.taints[], as core/v1 Taint. */
+export interface Taint {
+  readonly key: string;
+  readonly value: string;
+  readonly effect: string;
+  /** Milliseconds since the epoch; undefined when the taint does not tell. */
+  readonly timeAddedMs: number | undefined;
+}
+
+/** What the algorithm knows of a Cell: parsed once per change of it, immutable, shared by all decisions. */
+export interface CellInfo {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly provider: string;
+  readonly region: string;
+  readonly zones: readonly string[];
+  readonly taints: readonly Taint[];
+  /** False when a Ready condition says so; a cell that tells nothing is taken for healthy (its workspace waits). */
+  readonly ready: boolean;
+  readonly suspended: boolean;
+  readonly deleting: boolean;
+  /** `<group>/<version>/<kind>` that the edge serves; undefined when it has not told yet. */
+  readonly served: ReadonlySet<string> | undefined;
+  /** May a project bring this API group by a CRD of its own? */
+  readonly bringsGroup: (group: string) => boolean;
+  /** Does `spec.allow` name this kind that grants authority or acts beyond a namespace? */
+  readonly allows: (group: string, resource: string) => boolean;
+  readonly admitsProject: (project: ProjectRef) => boolean;
+  /** Resource name → free amount (allocatable − allocated) in whole units of double precision; undefined: not told. */
+  readonly free: ReadonlyMap<string, number> | undefined;
+}
+
+export interface ProjectRef {
+  /** Logical cluster id. */
+  readonly id: string;
+  /** `root:acme:shop`. */
+  readonly path: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** All cells at one moment, ordered by name. A change makes a new snapshot; unchanged cells keep their identity. */
+export interface CellSnapshot {
+  readonly version: number;
+  readonly cells: readonly CellInfo[];
+}
+
+/**
+ * Whether a toleration covers a taint, as core/v1 says: an empty key with `Exists` covers all, an empty effect covers
+ * all effects.
+ */
+export function tolerates(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect !== undefined && toleration.effect !== '' && toleration.effect !== taint.effect)
+    return false;
+  const operator =
+    toleration.operator === undefined || toleration.operator === '' ? 'Equal' : toleration.operator;
+  const key = toleration.key ?? '';
+  if (key === '') return operator === 'Exists';
+  if (key !== taint.key) return false;
+  return operator === 'Exists' || (toleration.value ?? '') === taint.value;
+}
+
+/**
+ * Until when the tolerations hold this taint off: Infinity for good, a time in milliseconds when every toleration that
+ * covers it is limited by `tolerationSeconds` (the longest counts), undefined when none covers it.
+ */
+export function toleratedUntilMs(tolerations: readonly Toleration[], taint: Taint): number | undefined {
+  let until: number | undefined;
+  for (const toleration of tolerations) {
+    if (!tolerates(toleration, taint)) continue;
+    const seconds = taint.effect === 'NoExecute' ? toleration.tolerationSeconds : undefined;
+    const end =
+      seconds === undefined || taint.timeAddedMs === undefined
+        ? Number.POSITIVE_INFINITY
+        : taint.timeAddedMs + Math.max(0, seconds) * 1000;
+    until = until === undefined ? end : Math.max(until, end);
+  }
+  return until;
+}

@@ -1,0 +1,110 @@
+import type { ClusterAffinity, Placement, Toleration } from '#api/policy/placement.ts';
+import { type CellPredicate, compileAffinity } from './affinity.ts';
+import type { CellInfo, CellSnapshot } from './cell.ts';
+
+export type Division =
+  | { readonly type: 'Duplicated' }
+  | {
+      readonly type: 'Static';
+      readonly weights: readonly { readonly matches: CellPredicate; readonly weight: number }[];
+    }
+  | { readonly type: 'Dynamic' }
+  | { readonly type: 'Aggregated' };
+
+export interface AffinityGroup {
+  /** Undefined for the single `clusterAffinity`. */
+  readonly name: string | undefined;
+  /** Beside the cells of the snapshot; memoized for the newest snapshot. */
+  matches(snapshot: CellSnapshot): readonly boolean[];
+}
+
+/** A Placement made ready for many decisions. Behaves as a pure function of the placement. */
+export interface CompiledPlacement {
+  readonly groups: readonly AffinityGroup[];
+  readonly tolerations: readonly Toleration[];
+  readonly minGroups: number;
+  /** Infinity when not limited. */
+  readonly maxGroups: number;
+  readonly spread: boolean;
+  readonly division: Division;
+}
+
+const compiled = new WeakMap<Placement, CompiledPlacement>();
+const emptyPlacement: Placement = {};
+
+/** Compiled once per placement object: policies in a cache are immutable. */
+export function compilePlacement(placement: Placement | undefined): CompiledPlacement {
+  const source = placement ?? emptyPlacement;
+  let result = compiled.get(source);
+  if (result === undefined) compiled.set(source, (result = compile(source)));
+  return result;
+}
+
+function compile(placement: Placement): CompiledPlacement {
+  const constraint = placement.spreadConstraints?.find(({ spreadByField, spreadByLabel }) => {
+    return (spreadByField ?? 'cluster') === 'cluster' && (spreadByLabel ?? '') === '';
+  });
+  const maxGroups = constraint?.maxGroups ?? 0;
+  return {
+    groups: compileGroups(placement),
+    tolerations: placement.clusterTolerations ?? [],
+    minGroups: constraint?.minGroups ?? 0,
+    maxGroups: maxGroups > 0 ? maxGroups : Number.POSITIVE_INFINITY,
+    spread: constraint !== undefined,
+    division: compileDivision(placement),
+  };
+}
+
+function compileGroups({ clusterAffinity, clusterAffinities }: Placement): AffinityGroup[] {
+  if (clusterAffinities === undefined || clusterAffinities.length === 0) {
+    return [affinityGroup(undefined, clusterAffinity)];
+  }
+  return clusterAffinities.map((term) => affinityGroup(term.affinityName, term));
+}
+
+function affinityGroup(name: string | undefined, affinity: ClusterAffinity | undefined): AffinityGroup {
+  const predicate = compileAffinity(affinity);
+  return { name, matches: memoized(predicate) };
+}
+
+function memoized(predicate: CellPredicate): (snapshot: CellSnapshot) => readonly boolean[] {
+  let last: CellSnapshot | undefined;
+  let answers: boolean[] = [];
+  return (snapshot) => {
+    if (last !== snapshot) {
+      answers = snapshot.cells.map(predicate);
+      last = snapshot;
+    }
+    return answers;
+  };
+}
+
+/** PLACEMENT.md 1 and 2: absent = Duplicated; Weighted without preference = equal static weights. */
+function compileDivision({ replicaScheduling }: Placement): Division {
+  if (replicaScheduling?.replicaSchedulingType !== 'Divided') return { type: 'Duplicated' };
+  if (replicaScheduling.replicaDivisionPreference === 'Aggregated') return { type: 'Aggregated' };
+  const preference = replicaScheduling.weightPreference;
+  if ((preference?.dynamicWeight ?? '') !== '') return { type: 'Dynamic' };
+  const weights = (preference?.staticWeightList ?? []).map(({ targetCluster, weight }) => ({
+    matches: compileAffinity(targetCluster),
+    weight,
+  }));
+  return { type: 'Static', weights };
+}
+
+/**
+ * The static weight of each cell: the highest of the rules that match it, 0 when none does; when no rule matches any of
+ * the cells, all weigh 1.
+ */
+export function staticWeights(
+  division: Extract<Division, { type: 'Static' }>,
+  cells: readonly CellInfo[],
+): number[] {
+  const weights = cells.map((cell) => {
+    let highest = 0;
+    for (const { matches, weight } of division.weights)
+      if (weight > highest && matches(cell)) highest = weight;
+    return highest;
+  });
+  return weights.some((weight) => weight > 0) ? weights : weights.map(() => 1);
+}

@@ -1,0 +1,193 @@
+import type { Placement } from '#api/policy/placement.ts';
+import { replicasThatFit, unboundedReplicas } from './capacity.ts';
+import { type CellInfo, toleratedUntilMs } from './cell.ts';
+import { type AffinityGroup, type CompiledPlacement, compilePlacement, staticWeights } from './compile.ts';
+import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
+import { divideReplicas } from './divide.ts';
+import { filterPlugins } from './filters.ts';
+import type { Candidate, PluginContext } from './framework.ts';
+import { scorePlugins } from './scores.ts';
+import { selectCells } from './select.ts';
+
+/**
+ * Where a template goes: filter, score, select, divide. Pure and deterministic; does no I/O. Sticky: what is placed stays
+ * while no explicit rule (affinity, project admission, kind allowance, NoExecute, deletion) speaks against it.
+ *
+ * `clusterAffinities` are tried in order, from the group that the previous decision used on; the first that can take the
+ * template is used.
+ */
+export function decide(input: DecisionInput, placement: Placement | undefined): Decision {
+  const compiled = compilePlacement(placement);
+  const [onlyGroup] = compiled.groups;
+  if (compiled.groups.length === 1 && onlyGroup !== undefined)
+    return decideInGroup(input, compiled, onlyGroup);
+  const used = compiled.groups.findIndex(({ name }) => name === input.previousAffinity);
+  const order =
+    used < 0 ? compiled.groups : [...compiled.groups.slice(used), ...compiled.groups.slice(0, used)];
+  let first: Decision | undefined;
+  for (const group of order) {
+    const decision = decideInGroup(input, compiled, group);
+    if (decision.outcome === 'Scheduled') return decision;
+    first ??= decision;
+  }
+  return first as Decision;
+}
+
+function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group: AffinityGroup): Decision {
+  const { cells } = input.snapshot;
+  const refusals = new Array<RefusalCode | undefined>(cells.length).fill(undefined);
+  const previous = new Map(input.previous.map(({ name, replicas }) => [name, replicas ?? 0]));
+  let recheckAtMs: number | undefined;
+  const context: PluginContext = {
+    input,
+    placement,
+    held: new Set(previous.keys()),
+    recheckAt(ms) {
+      recheckAtMs = recheckAtMs === undefined ? ms : Math.min(recheckAtMs, ms);
+    },
+  };
+  const feasible = filterCells(context, group, refusals, previous);
+  const conclude = (outcome: Decision['outcome'], message: string, targets: readonly Target[]): Decision => {
+    return { outcome, message, targets, refusals, affinity: group.name, recheckAtMs };
+  };
+  if (feasible.length === 0) return conclude('NoClusterFit', summarize(cells.length, refusals), []);
+
+  const { template } = input;
+  const candidates = dropUnweighted(feasible, placement, refusals, template.replicas);
+  const needed = isDynamic(placement) ? (template.replicas ?? 0) : 0;
+  const selection = selectCells(candidates, placement, needed);
+  if (!selection.ok) return conclude('Unschedulable', selection.message, kept(feasible, input.previous));
+  markUnselected(candidates, selection.selected, refusals);
+
+  if (template.replicas === undefined) {
+    const targets = selection.selected.map(({ cell }) => ({ name: cell.name, replicas: undefined }));
+    return conclude('Scheduled', `placed in ${targets.length} cells`, targets);
+  }
+  const chosen =
+    template.replicas === 0 ? restingPlaces(selection.selected, previous, refusals) : selection.selected;
+  const division = divideReplicas(template.replicas, chosen, placement, template.uid);
+  if (!division.ok) {
+    for (const { index } of chosen) refusals[index] = 'NoCapacity';
+    for (const { cell, index } of chosen) if (previous.has(cell.name)) refusals[index] = undefined;
+    return conclude('Unschedulable', division.message, kept(feasible, input.previous));
+  }
+  const targets: Target[] = [];
+  for (let i = 0; i < chosen.length; i++) {
+    const { cell, index } = chosen[i] as Candidate;
+    const replicas = division.replicas[i] as number;
+    if (replicas > 0 || template.replicas === 0) targets.push({ name: cell.name, replicas });
+    else refusals[index] = 'NoReplicasLeft';
+  }
+  return conclude('Scheduled', `placed in ${targets.length} cells`, targets);
+}
+
+function isDynamic({ division }: CompiledPlacement): boolean {
+  return division.type === 'Dynamic' || division.type === 'Aggregated';
+}
+
+function filterCells(
+  context: PluginContext,
+  group: AffinityGroup,
+  refusals: (RefusalCode | undefined)[],
+  previous: ReadonlyMap<string, number>,
+): Candidate[] {
+  const { input, placement } = context;
+  const { cells } = input.snapshot;
+  const matches = group.matches(input.snapshot);
+  const dynamic = isDynamic(placement);
+  const feasible: Candidate[] = [];
+  for (let index = 0; index < cells.length; index++) {
+    const cell = cells[index] as CellInfo;
+    const refusal = matches[index] === true ? firstRefusal(cell, context) : 'AffinityNotMatched';
+    if (refusal !== undefined) {
+      refusals[index] = refusal;
+      continue;
+    }
+    let score = 0;
+    if (placement.spread) for (const plugin of scorePlugins) score += plugin.score(cell, context);
+    const available = dynamic ? availableIn(cell, context) : 0;
+    feasible.push({ cell, index, score, previous: previous.get(cell.name) ?? 0, available });
+  }
+  return feasible;
+}
+
+function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | undefined {
+  for (const plugin of filterPlugins) {
+    const refusal = plugin.filter(cell, context);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/**
+ * A cell that tells no capacity counts as able to hold all that is asked for, and no more, so that its weight is
+ * comparable. One that must get no new work (not ready, suspended, NoSchedule) but holds some has no further room.
+ */
+function availableIn(cell: CellInfo, { input: { template }, placement, held }: PluginContext): number {
+  if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;
+  const fit = replicasThatFit(cell, template.request);
+  return fit === unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit;
+}
+
+function refusesNewWork(cell: CellInfo, { tolerations }: CompiledPlacement): boolean {
+  if (!cell.ready || cell.suspended) return true;
+  return cell.taints.some((taint) => {
+    return taint.effect === 'NoSchedule' && toleratedUntilMs(tolerations, taint) === undefined;
+  });
+}
+
+/** Static weights speak before the spread constraint, so that a cell without weight does not take a place in it. */
+function dropUnweighted(
+  feasible: readonly Candidate[],
+  { division }: CompiledPlacement,
+  refusals: (RefusalCode | undefined)[],
+  replicas: number | undefined,
+): readonly Candidate[] {
+  if (division.type !== 'Static' || replicas === undefined) return feasible;
+  const weights = staticWeights(
+    division,
+    feasible.map(({ cell }) => cell),
+  );
+  return feasible.filter(({ index }, i) => {
+    if ((weights[i] as number) > 0) return true;
+    refusals[index] = 'NoWeight';
+    return false;
+  });
+}
+
+function markUnselected(
+  candidates: readonly Candidate[],
+  selected: readonly Candidate[],
+  refusals: (RefusalCode | undefined)[],
+): void {
+  if (selected.length === candidates.length) return;
+  const chosen = new Set(selected);
+  for (const candidate of candidates)
+    if (!chosen.has(candidate)) refusals[candidate.index] = 'MaxGroupsReached';
+}
+
+/** Scaled to zero, a template rests where it was; one that was nowhere is shown to all selected cells. */
+function restingPlaces(
+  selected: readonly Candidate[],
+  previous: ReadonlyMap<string, number>,
+  refusals: (RefusalCode | undefined)[],
+): readonly Candidate[] {
+  const resting = selected.filter(({ cell }) => previous.has(cell.name));
+  if (resting.length === 0) return selected;
+  for (const { cell, index } of selected) if (!previous.has(cell.name)) refusals[index] = 'NoReplicasLeft';
+  return resting;
+}
+
+function kept(feasible: readonly Candidate[], previous: readonly Target[]): Target[] {
+  const names = new Set(feasible.map(({ cell }) => cell.name));
+  return previous.filter(({ name }) => names.has(name));
+}
+
+/** `0 of 3 cells fit: AffinityNotMatched 2, CellNotReady 1`. */
+function summarize(total: number, refusals: readonly (RefusalCode | undefined)[]): string {
+  const counts = new Map<RefusalCode, number>();
+  for (const refusal of refusals)
+    if (refusal !== undefined) counts.set(refusal, (counts.get(refusal) ?? 0) + 1);
+  const list = [...counts].sort(([, a], [, b]) => b - a).map(([code, count]) => `${code} ${count}`);
+  return `0 of ${total} cells fit${list.length === 0 ? '' : `: ${list.join(', ')}`}`;
+}

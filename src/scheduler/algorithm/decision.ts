@@ -1,0 +1,69 @@
+import type { ReplicaRequest } from './capacity.ts';
+import type { CellSnapshot, ProjectRef } from './cell.ts';
+
+/** Why a cell was not chosen: a closed set, counted in the binding. */
+export type RefusalCode =
+  | 'AffinityNotMatched'
+  | 'ProjectNotAdmitted'
+  | 'KindNotAllowed'
+  | 'APINotServed'
+  | 'TaintNotTolerated'
+  | 'CellNotReady'
+  | 'CellSuspended'
+  | 'CellDeleting'
+  | 'NoWeight'
+  | 'MaxGroupsReached'
+  | 'NoCapacity'
+  | 'NoReplicasLeft';
+
+export interface Target {
+  readonly name: string;
+  /** Undefined for kinds without replicas. */
+  readonly replicas: number | undefined;
+}
+
+/** What is to be placed. */
+export interface Template {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Plural. */
+  readonly resource: string;
+  readonly uid: string;
+  /** Undefined for kinds without replicas. */
+  readonly replicas: number | undefined;
+  readonly request: ReplicaRequest;
+  /** Served through a CRD of the project, so a cell must let the group in. */
+  readonly custom: boolean;
+  /** Grants authority or acts beyond a namespace, so a cell's `spec.allow` must name it. */
+  readonly privileged: boolean;
+}
+
+export interface DecisionInput {
+  readonly template: Template;
+  readonly project: ProjectRef;
+  readonly snapshot: CellSnapshot;
+  /** What the binding says now. */
+  readonly previous: readonly Target[];
+  /** The affinity group that the previous decision used. */
+  readonly previousAffinity?: string | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met; what was
+ * placed stays where no explicit rule speaks against it.
+ */
+export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable';
+
+export interface Decision {
+  readonly outcome: Outcome;
+  readonly message: string;
+  /** Ordered by cell name. */
+  readonly targets: readonly Target[];
+  /** Beside `snapshot.cells`: why not; undefined where chosen. */
+  readonly refusals: readonly (RefusalCode | undefined)[];
+  readonly affinity: string | undefined;
+  /** When the decision may change with time alone (a toleration that runs out). */
+  readonly recheckAtMs: number | undefined;
+}

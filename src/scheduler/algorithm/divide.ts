@@ -1,0 +1,110 @@
+import { type CompiledPlacement, staticWeights } from './compile.ts';
+import type { Candidate } from './framework.ts';
+import { compareNames } from './select.ts';
+import { divideByWebster } from './webster.ts';
+
+export type Division =
+  | { readonly ok: true /** Beside the candidates. */; readonly replicas: readonly number[] }
+  | { readonly ok: false; readonly message: string };
+
+/** Shares `desired` replicas over the selected cells (PLACEMENT.md 2). `uid` breaks ties. */
+export function divideReplicas(
+  desired: number,
+  candidates: readonly Candidate[],
+  placement: CompiledPlacement,
+  uid: string,
+): Division {
+  const { division } = placement;
+  if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
+  if (division.type === 'Static') {
+    const weights = staticWeights(
+      division,
+      candidates.map(({ cell }) => cell),
+    );
+    const parties = candidates.map(({ cell }, i) => ({ name: cell.name, weight: weights[i] as number }));
+    return { ok: true, replicas: divideByWebster(desired, parties, uid) };
+  }
+  return divideDynamically(desired, candidates, division.type === 'Aggregated', uid);
+}
+
+/** Steady mode: what is placed moves as little as possible, only the difference is shared out. */
+function divideDynamically(
+  desired: number,
+  candidates: readonly Candidate[],
+  aggregated: boolean,
+  uid: string,
+): Division {
+  const assigned = candidates.reduce((sum, { previous }) => sum + previous, 0);
+  const previous = candidates.map((candidate) => candidate.previous);
+  if (assigned === desired) return { ok: true, replicas: previous };
+  if (desired < assigned) return { ok: true, replicas: scaleDown(desired, candidates, aggregated, uid) };
+  const delta = desired - assigned;
+  const available = candidates.reduce((sum, candidate) => sum + candidate.available, 0);
+  if (available < delta) {
+    return { ok: false, message: `${delta} more replicas are needed, the cells have room for ${available}` };
+  }
+  const order = Array.from(candidates.keys()).sort((a, b) => {
+    const one = candidates[a] as Candidate;
+    const two = candidates[b] as Candidate;
+    const used = aggregated ? Number(two.previous > 0) - Number(one.previous > 0) : 0;
+    return used || two.available - one.available || compareNames(one, two);
+  });
+  const weightOf = (i: number): number => (candidates[i] as Candidate).available;
+  const share = shareOut(
+    delta,
+    aggregated ? prefixHolding(order, weightOf, delta) : order,
+    candidates,
+    weightOf,
+    uid,
+  );
+  return { ok: true, replicas: previous.map((count, i) => count + (share.get(i) ?? 0)) };
+}
+
+/** Weights are the replicas placed; Aggregated keeps only the largest cells that together hold enough. */
+function scaleDown(
+  desired: number,
+  candidates: readonly Candidate[],
+  aggregated: boolean,
+  uid: string,
+): number[] {
+  const order = Array.from(candidates.keys()).sort((a, b) => {
+    const one = candidates[a] as Candidate;
+    const two = candidates[b] as Candidate;
+    return two.previous - one.previous || compareNames(one, two);
+  });
+  const weightOf = (i: number): number => (candidates[i] as Candidate).previous;
+  const share = shareOut(
+    desired,
+    aggregated ? prefixHolding(order, weightOf, desired) : order,
+    candidates,
+    weightOf,
+    uid,
+  );
+  return candidates.map((_, i) => share.get(i) ?? 0);
+}
+
+/** The shortest prefix whose weights sum to at least `needed`. */
+function prefixHolding(
+  order: readonly number[],
+  weightOf: (i: number) => number,
+  needed: number,
+): readonly number[] {
+  let sum = 0;
+  for (let length = 0; length < order.length; length++) {
+    if (sum >= needed) return order.slice(0, length);
+    sum += weightOf(order[length] as number);
+  }
+  return order;
+}
+
+function shareOut(
+  seats: number,
+  order: readonly number[],
+  candidates: readonly Candidate[],
+  weightOf: (i: number) => number,
+  uid: string,
+): Map<number, number> {
+  const parties = order.map((i) => ({ name: (candidates[i] as Candidate).cell.name, weight: weightOf(i) }));
+  const shares = divideByWebster(seats, parties, uid);
+  return new Map(order.map((i, at) => [i, shares[at] as number]));
+}

@@ -1,0 +1,67 @@
+import { toleratedUntilMs } from './cell.ts';
+import type { FilterPlugin } from './framework.ts';
+
+/** Explicit rules of the platform: they hold for cells in use as well. */
+const projectAdmission: FilterPlugin = {
+  name: 'ProjectAdmission',
+  filter: (cell, { input }) => (cell.admitsProject(input.project) ? undefined : 'ProjectNotAdmitted'),
+};
+
+const kindAllowance: FilterPlugin = {
+  name: 'KindAllowance',
+  filter: (cell, { input: { template } }) =>
+    template.privileged && !cell.allows(template.group, template.resource) ? 'KindNotAllowed' : undefined,
+};
+
+/**
+ * A cell must serve the kind, or let projects bring its group. A cell that holds the template already stays: an edge that
+ * for a moment tells less than it serves must not lose its work (PLACEMENT.md 1, Scheduler).
+ */
+const apiEnablement: FilterPlugin = {
+  name: 'APIEnablement',
+  filter(cell, { input: { template }, held }) {
+    if (template.custom && cell.bringsGroup(template.group)) return undefined;
+    if (held.has(cell.name)) return undefined;
+    if (cell.served === undefined) return template.custom ? 'APINotServed' : undefined;
+    return cell.served.has(`${template.group}/${template.version}/${template.kind}`)
+      ? undefined
+      : 'APINotServed';
+  },
+};
+
+/**
+ * NoSchedule keeps new work away and leaves what is there; NoExecute evicts when it is not tolerated, or no longer
+ * (Cell.spec.taints; drain sets one). PreferNoSchedule is for scoring.
+ */
+const taintToleration: FilterPlugin = {
+  name: 'TaintToleration',
+  filter(cell, context) {
+    const held = context.held.has(cell.name);
+    for (const taint of cell.taints) {
+      if (taint.effect !== 'NoExecute' && (taint.effect !== 'NoSchedule' || held)) continue;
+      const until = toleratedUntilMs(context.placement.tolerations, taint);
+      if (until === undefined || until <= context.input.nowMs) return 'TaintNotTolerated';
+      if (until !== Number.POSITIVE_INFINITY) context.recheckAt(until);
+    }
+    return undefined;
+  },
+};
+
+const cellHealth: FilterPlugin = {
+  name: 'CellHealth',
+  filter(cell, { held }) {
+    if (cell.deleting) return 'CellDeleting';
+    if (held.has(cell.name)) return undefined;
+    if (cell.suspended) return 'CellSuspended';
+    return cell.ready ? undefined : 'CellNotReady';
+  },
+};
+
+/** In this order; the first refusal is the reason told. Affinity comes before them (see decide). */
+export const filterPlugins: readonly FilterPlugin[] = [
+  projectAdmission,
+  kindAllowance,
+  cellHealth,
+  apiEnablement,
+  taintToleration,
+];

@@ -1,0 +1,37 @@
+import type { CellInfo } from './cell.ts';
+import type { CompiledPlacement } from './compile.ts';
+import type { DecisionInput, RefusalCode } from './decision.ts';
+
+/** What plugins see of one decision under way. */
+export interface PluginContext {
+  readonly input: DecisionInput;
+  readonly placement: CompiledPlacement;
+  /** Cells that hold the template already. */
+  readonly held: ReadonlySet<string>;
+  /** Tells that the answer for a cell changes at this time. */
+  recheckAt(ms: number): void;
+}
+
+/** Says why a cell must not be used, or undefined. Pure; called once per cell and decision. */
+export interface FilterPlugin {
+  readonly name: string;
+  filter(cell: CellInfo, context: PluginContext): RefusalCode | undefined;
+}
+
+/** 0 to 100; the sum over the plugins orders the cells that passed. */
+export interface ScorePlugin {
+  readonly name: string;
+  score(cell: CellInfo, context: PluginContext): number;
+}
+
+/** A cell that passed the filters. */
+export interface Candidate {
+  readonly cell: CellInfo;
+  /** Index in the snapshot. */
+  readonly index: number;
+  readonly score: number;
+  /** Replicas placed there by the previous decision. */
+  readonly previous: number;
+  /** Further replicas that fit; only counted for dynamic division, else 0. */
+  readonly available: number;
+}
