@@ -1,0 +1,24 @@
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+
+/**
+ * 422 for a patch that is well-formed but does not fit the document. The message is Kubernetes' own generic one; what
+ * went wrong stands in the cause, where kubectl prints it too (KUBERNETES.md P1).
+ */
+export function unprocessablePatch(detail: string): ApiError {
+  return new ApiError('Invalid', 'the server rejected our request due to an error in our request', {
+    details: { causes: [{ reason: 'UnexpectedServerResponse', message: detail }] },
+  });
+}
+
+/** 413 (KUBERNETES.md P1, O4). */
+export function patchTooLarge(detail: string): ApiError {
+  return new ApiError('RequestEntityTooLarge', `Request entity is too large: ${detail}`);
+}
+
+/**
+ * No patch may write the key `__proto__`: an assignment to it would change the prototype of the object being built
+ * instead of adding a member.
+ */
+export function refuseUnsafeKey(key: string): void {
+  if (key === '__proto__') throw badRequest('the field name "__proto__" is not allowed');
+}
