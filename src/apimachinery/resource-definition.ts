@@ -27,6 +27,8 @@ export interface ResourceDefinition {
   readonly origin: 'builtin' | 'system' | 'custom';
   /** For reviews and the like (TokenReview, Eviction): created, answered, never stored. */
   readonly virtual?: boolean | undefined;
+  /** For custom definitions: a hash of the content, schemas included; equal content has an equal hash. */
+  readonly contentHash?: string | undefined;
 }
 
 export interface ResourceVersion {

@@ -1,0 +1,120 @@
+import { isUtf8 } from 'node:buffer';
+import { ApiError, badRequest } from './api-error.ts';
+import type { JsonValue } from './json.ts';
+import { scanJson } from './json-scan.ts';
+
+export interface DecodedJson {
+  readonly value: JsonValue;
+  /**
+   * Dotted paths of members given twice (KUBERNETES.md C9); the last one's value stands. To be called before `value`
+   * is changed. Costs a walk over `value`, and more only where there are duplicates.
+   */
+  duplicateFields(): string[];
+}
+
+/** Deeper nesting is refused: everything that walks decoded values recurses, and no real manifest comes near. */
+export const jsonDepthMax = 500;
+
+/** 1 = string quote, 2 = opening bracket, 3 = closing bracket, 4 = colon. */
+const interesting = new Uint8Array(256);
+interesting[0x22] = 1;
+interesting[0x7b] = 2;
+interesting[0x5b] = 2;
+interesting[0x7d] = 3;
+interesting[0x5d] = 3;
+interesting[0x3a] = 4;
+
+/** Counts members; throws when nested too deeply. Anything may come out of a text that is not JSON: it is parsed next. */
+function countMembers(bytes: Buffer): number {
+  const length = bytes.length;
+  let members = 0;
+  let depth = 0;
+  for (let at = 0; at < length; at++) {
+    switch (interesting[bytes[at] as number]) {
+      case 1: {
+        let byte = bytes[++at];
+        while (byte !== 0x22 && byte !== undefined) {
+          if (byte === 0x5c) at++;
+          byte = bytes[++at];
+        }
+        break;
+      }
+      case 2:
+        if (++depth > jsonDepthMax)
+          throw badRequest(`JSON is nested deeper than ${jsonDepthMax} levels, at offset ${at}`);
+        break;
+      case 3:
+        depth--;
+        break;
+      case 4:
+        members++;
+        break;
+      default:
+    }
+  }
+  return members;
+}
+
+function membersOf(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object') members += membersOf(item);
+    return members;
+  }
+  for (const key in value) {
+    members++;
+    const item = value[key];
+    if (typeof item === 'object' && item !== null) members += membersOf(item);
+  }
+  return members;
+}
+
+const dangerousKey = '__proto__';
+
+function hasDangerousKey(value: JsonValue | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasDangerousKey);
+  if (Object.hasOwn(value, dangerousKey)) return true;
+  for (const key in value) if (hasDangerousKey(value[key])) return true;
+  return false;
+}
+
+/** An own key `__proto__` would turn into a prototype at the first copy: nothing in Kubernetes is called that. */
+export function refuseDangerousKeys(value: JsonValue): void {
+  if (hasDangerousKey(value)) throw badRequest(`field name "${dangerousKey}" is not allowed`);
+}
+
+/**
+ * Decodes one JSON text. Throws ApiError BadRequest, with the offset, when it is not valid UTF-8 or JSON, nested
+ * deeper than `jsonDepthMax`, or holds a key `__proto__` in any spelling. The size is for the caller to bound
+ * (KUBERNETES.md O4).
+ */
+export function decodeJson(bytes: Buffer): DecodedJson {
+  const members = countMembers(bytes);
+  if (!isUtf8(bytes)) throw badRequest('json parse error: the body is not valid UTF-8');
+  const text = bytes.toString('utf8');
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw parseError(bytes, error);
+  }
+  // An escape may spell it too: only then is the value walked.
+  if (bytes.includes(dangerousKey) || bytes.includes('\\u00')) refuseDangerousKeys(value);
+  return {
+    value,
+    duplicateFields: () => (membersOf(value) === members ? [] : scanJson(bytes).duplicates),
+  };
+}
+
+function parseError(bytes: Buffer, cause: unknown): ApiError {
+  let why = cause instanceof Error ? cause.message : String(cause);
+  try {
+    scanJson(bytes);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    why = error.message;
+  }
+  return new ApiError('BadRequest', `couldn't get version/kind; json parse error: ${why}`, { cause });
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+
+export function sha256(text: string | Uint8Array): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+export function sha256Hex(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** Lower-case base32 (RFC 4648 without padding) of the first `length` × 5 bits of `bytes`; length ≤ 8 × bytes / 5. */
+export function base32(bytes: Uint8Array, length: number): string {
+  if (length * 5 > bytes.length * 8)
+    throw new RangeError(`${bytes.length} bytes are too few for ${length} characters`);
+  let text = '';
+  let bits = 0;
+  let bitCount = 0;
+  let at = 0;
+  while (text.length < length) {
+    if (bitCount < 5) {
+      bits = ((bits << 8) | (bytes[at++] as number)) & 0xfff;
+      bitCount += 8;
+    }
+    bitCount -= 5;
+    text += base32Alphabet[(bits >> bitCount) & 31];
+  }
+  return text;
+}
+
+/** Lower-case base36 of `bytes` read as one big-endian number, its `length` lowest digits, left-padded with 0. */
+export function base36(bytes: Uint8Array, length: number): string {
+  const text = BigInt(`0x${Buffer.from(bytes).toString('hex') || '0'}`).toString(36);
+  return text.length >= length ? text.slice(text.length - length) : text.padStart(length, '0');
+}
+
+export function sha256Base32(text: string | Uint8Array, length: number): string {
+  return base32(sha256(text), length);
+}
+
+export function sha256Base36(text: string | Uint8Array, length: number): string {
+  return base36(sha256(text), length);
+}
+
+/** 32-bit FNV-1a over UTF-8, unsigned: a fast spread, never for anything that an enemy may collide. */
+export function fnv32a(text: string | Uint8Array): number {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}

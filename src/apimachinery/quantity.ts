@@ -1,0 +1,160 @@
+/**
+ * resource.Quantity: an exact fixed-point number, 10^-9 the smallest unit, capped at 2^63-1 as Kubernetes caps it.
+ * The format is kept, so that sums print in the unit of the first operand.
+ */
+export interface Quantity {
+  /** In units of 10^-9. */
+  readonly nano: bigint;
+  readonly format: QuantityFormat;
+}
+
+export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
+
+const nanoPerUnit = 1_000_000_000n;
+const nanoMax = ((1n << 63n) - 1n) * nanoPerUnit;
+const textLengthMax = 256;
+
+const decimalSuffixes: readonly string[] = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
+const binarySuffixes: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+
+/** Malformed text is this project's RangeError, with Kubernetes' words for a message. */
+function malformed(): RangeError {
+  return new RangeError(
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+  );
+}
+
+const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[A-Za-z]*)$/;
+
+/** mantissa / 10^fractionDigits * 10^exponent * 2^shift in nano units, rounded away from zero, capped. */
+function scale(mantissa: bigint, exponent: number, shift: number): bigint {
+  const power = exponent + 9;
+  let numerator = mantissa << BigInt(shift);
+  if (power >= 0) {
+    // Beyond the cap whatever the mantissa; also keeps a hostile exponent from making a huge number.
+    if (numerator !== 0n && power > 30) return nanoMax;
+    numerator *= 10n ** BigInt(power);
+    return numerator > nanoMax ? nanoMax : numerator;
+  }
+  if (-power > textLengthMax * 2) return mantissa === 0n ? 0n : 1n;
+  const divisor = 10n ** BigInt(-power);
+  const quotient = (numerator + divisor - 1n) / divisor;
+  return quotient > nanoMax ? nanoMax : quotient;
+}
+
+/**
+ * Parses `1.5Gi`, `250m`, `1e3`, `12`, or a JSON number. Throws RangeError with Kubernetes' text for anything else.
+ * What is finer than 10^-9 is rounded away from zero, as in Kubernetes.
+ */
+export function parseQuantity(text: string | number): Quantity {
+  const source = typeof text === 'number' ? String(text) : text;
+  const parts = source.length > textLengthMax ? null : shape.exec(source);
+  if (parts === null) throw malformed();
+  const [, sign, whole = '', fraction = '', suffix = ''] = parts;
+  if (whole === '' && fraction === '') throw malformed();
+  const mantissa = BigInt(whole + fraction);
+  const { exponent, shift, format } = suffixOf(suffix);
+  const nano = scale(mantissa, exponent - fraction.length, shift);
+  return { nano: sign === '-' ? -nano : nano, format };
+}
+
+function suffixOf(suffix: string): { exponent: number; shift: number; format: QuantityFormat } {
+  const decimal = decimalSuffixes.indexOf(suffix);
+  if (decimal >= 0) return { exponent: (decimal - 3) * 3, shift: 0, format: 'DecimalSI' };
+  const binary = binarySuffixes.indexOf(suffix);
+  if (binary > 0) return { exponent: 0, shift: binary * 10, format: 'BinarySI' };
+  if (suffix.length > 1 && (suffix[0] === 'e' || suffix[0] === 'E')) {
+    const exponent = Number(suffix.slice(1));
+    if (Number.isInteger(exponent)) return { exponent, shift: 0, format: 'DecimalExponent' };
+  }
+  throw new RangeError("unable to parse quantity's suffix");
+}
+
+/** False where parseQuantity would throw. */
+export function isQuantity(text: unknown): boolean {
+  if (typeof text !== 'string' && typeof text !== 'number') return false;
+  try {
+    parseQuantity(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const zeroQuantity: Quantity = { nano: 0n, format: 'DecimalSI' };
+
+function capped(nano: bigint): bigint {
+  return nano > nanoMax ? nanoMax : nano < -nanoMax ? -nanoMax : nano;
+}
+
+/** The sum, in the format of `a` unless that is zero. */
+export function addQuantity(a: Quantity, b: Quantity): Quantity {
+  return { nano: capped(a.nano + b.nano), format: a.nano === 0n ? b.format : a.format };
+}
+
+export function subtractQuantity(a: Quantity, b: Quantity): Quantity {
+  return { nano: capped(a.nano - b.nano), format: a.nano === 0n ? b.format : a.format };
+}
+
+/** Negative, zero or positive as `a` is less than, equal to or greater than `b`. */
+export function compareQuantity(a: Quantity, b: Quantity): number {
+  return a.nano < b.nano ? -1 : a.nano > b.nano ? 1 : 0;
+}
+
+/** `factor` must be an integer. */
+export function multiplyQuantity(quantity: Quantity, factor: number | bigint): Quantity {
+  return { nano: capped(quantity.nano * BigInt(factor)), format: quantity.format };
+}
+
+/** The whole units, rounded up (Quantity.Value). */
+export function quantityValue(quantity: Quantity): bigint {
+  return ceilDivide(quantity.nano, nanoPerUnit);
+}
+
+/** Thousandths, rounded up (Quantity.MilliValue): CPU in millicores. */
+export function quantityMilliValue(quantity: Quantity): bigint {
+  return ceilDivide(quantity.nano, 1_000_000n);
+}
+
+/** The nearest double, for scores and ratios. */
+export function quantityNumber(quantity: Quantity): number {
+  return Number(quantity.nano) / 1e9;
+}
+
+function ceilDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value > 0n && value % divisor !== 0n ? quotient + 1n : quotient;
+}
+
+/**
+ * The canonical text (Quantity.String): no fraction, the largest suffix that loses nothing; a binary quantity under
+ * 1024 or with a fraction is printed in decimal.
+ */
+export function formatQuantity({ nano, format }: Quantity): string {
+  if (nano === 0n) return '0';
+  if (format === 'BinarySI' && nano % nanoPerUnit === 0n) {
+    let units = nano / nanoPerUnit;
+    if (units >= 1024n || units <= -1024n) {
+      let step = 0;
+      while (step < binarySuffixes.length - 1 && units % 1024n === 0n) {
+        units /= 1024n;
+        step++;
+      }
+      return `${units}${binarySuffixes[step]}`;
+    }
+  }
+  let mantissa = nano;
+  let step = 0;
+  while (step < decimalSuffixes.length - 1 && mantissa % 1000n === 0n) {
+    mantissa /= 1000n;
+    step++;
+  }
+  if (format !== 'DecimalExponent') return `${mantissa}${decimalSuffixes[step]}`;
+  const exponent = (step - 3) * 3;
+  return exponent === 0 ? String(mantissa) : `${mantissa}e${exponent}`;
+}
+
+/** `formatQuantity(parseQuantity(text))`: what Kubernetes stores for a quantity that a user wrote. */
+export function canonicalQuantity(text: string | number): string {
+  return formatQuantity(parseQuantity(text));
+}
