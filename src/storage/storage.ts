@@ -7,7 +7,10 @@ declare const storageKeyBrand: unique symbol;
  */
 export type Revision = number & { readonly [revisionBrand]: true };
 
-/** `/<group>/<resource>/<cluster id>/<namespace>/<name>`; see keys.ts. Compared bytewise (keys are ASCII). */
+/**
+ * `/<group>/<resource>/<cluster id>/<namespace>/<name>`; see keys.ts. Ordered by key-order.ts, which for ASCII keys is
+ * the order of their bytes.
+ */
 export type StorageKey = string & { readonly [storageKeyBrand]: true };
 
 export interface KeyValue {
@@ -51,8 +54,12 @@ export interface RangeOptions {
   /** Only keys greater than this one (for pages). */
   readonly startAfter?: StorageKey | undefined;
   readonly limit?: number | undefined;
+  /** The page ends after the value that reaches this sum of value bytes, however few items it then holds. */
+  readonly bytesMax?: number | undefined;
   /** State at exactly this revision; default: the newest, linearizable. */
   readonly atRevision?: Revision | undefined;
+  /** False spares a store that must read to count: `remaining` may then be 0 although `more` is true. Default true. */
+  readonly countRemaining?: boolean | undefined;
 }
 
 export interface RangeResult {
@@ -78,13 +85,23 @@ export interface StorageEvent {
 
 export interface WatchOptions {
   readonly prefix: string;
-  /** Events with a greater revision are delivered. Older than the compaction: the call throws `compacted`. */
+  /**
+   * Events with a greater revision are delivered. Older than the compaction: the call throws `compacted`; newer than
+   * the store: `future`.
+   */
   readonly afterRevision: Revision;
+  /**
+   * False spares a store the read of what stood there before: `previous` may then be undefined although the key was
+   * present. For consumers that hold the state themselves. Default true.
+   */
+  readonly previousValues?: boolean | undefined;
 }
 
 /**
- * Called synchronously, in revision order, all events of one revision in one call. Must not throw and must not block:
- * a consumer that cannot keep up closes its subscription (watch-iterator.ts does so at its bound).
+ * Called synchronously, in revision order, all events of one revision in one call; a call may hold several whole
+ * revisions (backlog). Within a revision events come in key order. Must not throw (the watch is ended with what was
+ * thrown) and must not block: a consumer that cannot keep up closes its subscription (watch-iterator.ts does so at its
+ * bound).
  */
 export interface WatchHandler {
   events(events: readonly StorageEvent[]): void;
@@ -93,6 +110,7 @@ export interface WatchHandler {
 }
 
 export interface Subscription {
+  /** Idempotent; nothing is delivered after it, `end` neither. */
   close(): void;
 }
 
@@ -107,15 +125,29 @@ export interface Storage {
   readonly controlPlaneId: string;
   /** New at every first start and restore. */
   readonly incarnationId: string;
+  /**
+   * Only on a store that this process alone writes and whose every revision is at least one event: a watcher has seen a
+   * write before its `transact` resolves. Undefined when no write's outcome is open; else (a batch failed and the store
+   * is being reopened) a promise that resolves when the outcomes are known and delivered, and rejects when they never
+   * will be.
+   */
+  awaitSettled?(): Promise<void> | undefined;
   get(key: StorageKey): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
-  /** Throws `outcome-unknown` when the write may or may not have happened, `unavailable` when it surely has not. */
+  /**
+   * Throws `outcome-unknown` when the write may or may not have happened, `unavailable` when it surely has not,
+   * `too-large` over the limits of limits.ts. A transaction that changes nothing (no operations, or deletes of absent
+   * keys) commits at the current revision and makes none of its own.
+   */
   transact(transaction: Transaction): Promise<TransactionResult>;
   /** Delivers what lies between afterRevision and now first, then live events, without gap or repetition. */
   watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription>;
   /** The newest revision, linearizable. */
   currentRevision(): Promise<Revision>;
-  /** Events at or before this revision, and states before it, can no longer be read. */
+  /**
+   * Events at or before this revision, and states before it, can no longer be read. Older than what is compacted
+   * already: nothing happens; newer than the store: `future`.
+   */
   compact(revision: Revision): Promise<void>;
   /** Oldest revision whose state can be read; events after it can be watched. */
   compactedRevision(): Promise<Revision>;

@@ -1,0 +1,318 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CachedStorage, CacheEntry, CacheSnapshot, CacheWatchHandler } from '../cached-storage.ts';
+import { isStorageError, StorageError } from '../errors.ts';
+import { type StorageLogger, silentLogger } from '../logger.ts';
+import type {
+  KeyValue,
+  RangeOptions,
+  RangeResult,
+  Revision,
+  Storage,
+  StorageEvent,
+  StorageKey,
+  Subscription,
+  Transaction,
+  TransactionResult,
+  WatchHandler,
+  WatchOptions,
+} from '../storage.ts';
+import { WatcherIndex } from '../watchers.ts';
+import type { CacheState, RingLimits } from './cache-state.ts';
+import { QuorumReads, RevisionWaiters } from './freshness.ts';
+import { loadState } from './load.ts';
+import type { SlabEvent } from './slab.ts';
+
+const retryDelayMsMin = 50;
+const retryDelayMsMax = 5_000;
+
+export interface CachedStorageOptions {
+  /** Most events in the ring (watch resume, recent snapshots). Default 100,000. */
+  readonly ringEventsMax?: number | undefined;
+  /** Most bytes that the ring keeps beyond the current state. Default 64 MiB. */
+  readonly ringBytesMax?: number | undefined;
+  /** How long a consistent read waits for a store that others write too. Default 3,000. */
+  readonly freshWaitMs?: number | undefined;
+  readonly logger?: StorageLogger | undefined;
+}
+
+/** What the cache holds, for metrics. */
+export interface CacheFigures {
+  readonly keys: number;
+  readonly slabBytes: number;
+  readonly ringEvents: number;
+  readonly ringBytes: number;
+  readonly watchers: number;
+}
+
+/**
+ * Reads the whole of `inner` into memory (in pages, yielding to the event loop), fills the ring from its log as far as
+ * that reaches, and follows it. Closing the cache closes `inner`. Throws what `inner` throws while it is read.
+ */
+export async function openCachedStorage(
+  inner: Storage,
+  options: CachedStorageOptions = {},
+): Promise<CachedStorage & { figures(): CacheFigures }> {
+  const limits: RingLimits = {
+    ringEventsMax: options.ringEventsMax ?? 100_000,
+    ringBytesMax: options.ringBytesMax ?? 64 * 1024 * 1024,
+  };
+  const state = await loadState(inner, limits);
+  const cache = new CachingStorage(inner, state, limits, options);
+  await cache.follow();
+  return cache;
+}
+
+class CachingStorage implements CachedStorage {
+  readonly controlPlaneId: string;
+  readonly incarnationId: string;
+  readonly #inner: Storage;
+  readonly #limits: RingLimits;
+  readonly #logger: StorageLogger;
+  readonly #freshWaitMs: number;
+  readonly #watchers = new WatcherIndex<SlabEvent>();
+  readonly #waiters = new RevisionWaiters();
+  readonly #quorum: QuorumReads;
+  readonly #stopping = new AbortController();
+  #state: CacheState;
+  #subscription: Subscription | undefined;
+  /** Settles when the inner store is followed again; undefined while it is. */
+  #reconnecting: Promise<void> | undefined;
+  /** Why the cache can never be fresh again. */
+  #failure: Error | undefined;
+
+  constructor(inner: Storage, state: CacheState, limits: RingLimits, options: CachedStorageOptions) {
+    this.controlPlaneId = inner.controlPlaneId;
+    this.incarnationId = inner.incarnationId;
+    this.#inner = inner;
+    this.#state = state;
+    this.#limits = limits;
+    this.#logger = options.logger ?? silentLogger;
+    this.#freshWaitMs = options.freshWaitMs ?? 3_000;
+    this.#quorum = new QuorumReads(async () => {
+      const revision = await this.#inner.currentRevision();
+      await this.awaitRevision(revision, this.#freshWaitMs);
+    });
+  }
+
+  get revision(): Revision {
+    return this.#state.revision;
+  }
+
+  figures(): CacheFigures {
+    return {
+      keys: this.#state.size,
+      slabBytes: this.#state.slabBytesHeld,
+      ringEvents: this.#state.ringEvents,
+      ringBytes: this.#state.ringBytes,
+      watchers: this.#watchers.count,
+    };
+  }
+
+  /** Subscribes to the inner store from the cache's revision on. */
+  async follow(): Promise<void> {
+    this.#subscription = await this.#inner.watch(
+      { prefix: '', afterRevision: this.#state.revision, previousValues: false },
+      {
+        events: (events) => this.#take(events),
+        end: (error) => this.#lost(error),
+      },
+    );
+    if (this.#stopping.signal.aborted) this.#subscription.close();
+  }
+
+  awaitSettled(): Promise<void> | undefined {
+    return this.awaitFresh();
+  }
+
+  awaitFresh(): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#inner.awaitSettled === undefined) return this.#quorum.fresh();
+    return this.#reconnecting ?? this.#inner.awaitSettled();
+  }
+
+  async awaitRevision(revision: Revision, waitMs: number): Promise<void> {
+    if (revision <= this.#state.revision) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#waiters.wait(revision, waitMs);
+  }
+
+  peek(key: StorageKey): CacheEntry | undefined {
+    return this.#state.peek(key);
+  }
+
+  snapshot(prefix: string, atRevision?: Revision): CacheSnapshot {
+    return this.#state.snapshot(prefix, atRevision);
+  }
+
+  watchCache(prefix: string, afterRevision: Revision, handler: CacheWatchHandler): Subscription {
+    if (this.#failure !== undefined) throw this.#failure;
+    let position = afterRevision;
+    // Again if the handler has written meanwhile: its events belong to the backlog until the watcher is indexed.
+    do {
+      const pages = this.#state.backlog(prefix, position);
+      position = this.#state.revision;
+      for (const page of pages) handler.events(page);
+    } while (position < this.#state.revision);
+    return this.#watchers.add(prefix, position, handler);
+  }
+
+  async get(key: StorageKey): Promise<KeyValue | undefined> {
+    await this.awaitFresh();
+    return this.#state.peek(key);
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    const { atRevision } = options;
+    if (atRevision === undefined || atRevision > this.#state.revision) await this.awaitFresh();
+    let snapshot: CacheSnapshot;
+    try {
+      snapshot = this.#state.snapshot(options.prefix, atRevision);
+    } catch (error) {
+      if (!isStorageError(error, 'compacted')) throw error;
+      return this.#inner.range(options);
+    }
+    return pageOf(snapshot, options);
+  }
+
+  async transact(transaction: Transaction): Promise<TransactionResult> {
+    const result = await this.#inner.transact(transaction);
+    if (result.revision <= this.#state.revision) return result;
+    try {
+      await this.awaitRevision(result.revision, this.#freshWaitMs);
+    } catch (error) {
+      throw new StorageError(
+        'outcome-unknown',
+        'the store has answered but the cache does not follow it',
+        { revision: result.revision },
+        error,
+      );
+    }
+    return result;
+  }
+
+  async watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
+    if (options.afterRevision > this.#state.revision) await this.awaitFresh();
+    try {
+      return this.watchCache(options.prefix, options.afterRevision, handler);
+    } catch (error) {
+      if (!isStorageError(error, 'compacted')) throw error;
+      return this.#inner.watch(options, handler);
+    }
+  }
+
+  async currentRevision(): Promise<Revision> {
+    if (this.#inner.awaitSettled === undefined) return this.#inner.currentRevision();
+    await this.awaitFresh();
+    return this.#state.revision;
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    await this.#inner.compact(revision);
+    this.#state.trim(revision);
+  }
+
+  compactedRevision(): Promise<Revision> {
+    return this.#inner.compactedRevision();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#stopping.signal.aborted) {
+      const closed = new StorageError('closed', 'the store was stopped');
+      this.#stopping.abort();
+      this.#fail(closed);
+    }
+    await this.#inner.close();
+    this.#subscription?.close();
+  }
+
+  #take(events: readonly StorageEvent[]): void {
+    let start = 0;
+    while (start < events.length) {
+      const revision = events[start]?.revision;
+      let end = start + 1;
+      while (events[end]?.revision === revision) end++;
+      const applied = this.#state.apply(
+        start === 0 && end === events.length ? events : events.slice(start, end),
+      );
+      if (revision !== undefined) this.#state.advance(revision);
+      this.#watchers.publish(applied);
+      start = end;
+    }
+    this.#waiters.reached(this.#state.revision);
+  }
+
+  #lost(error: Error): void {
+    if (this.#stopping.signal.aborted) return;
+    if (isStorageError(error, 'closed', 'corrupt', 'unusable')) {
+      this.#fail(error);
+      return;
+    }
+    this.#logger.warn({ err: error, revision: this.#state.revision }, 'cache lost its watch on the store');
+    const reconnecting = this.#reconnect().finally(() => {
+      this.#reconnecting = undefined;
+    });
+    // Whoever awaits freshness gets the failure; without a waiter it is in #failure.
+    reconnecting.catch(() => {});
+    this.#reconnecting = reconnecting;
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let delayMs = retryDelayMsMin; ; delayMs = Math.min(2 * delayMs, retryDelayMsMax)) {
+      try {
+        await this.follow();
+        return;
+      } catch (error) {
+        if (isStorageError(error, 'closed', 'corrupt', 'unusable')) {
+          this.#fail(error);
+          throw error;
+        }
+        if (isStorageError(error, 'compacted', 'future')) {
+          await this.#reload();
+          continue;
+        }
+        this.#logger.warn({ err: error, retryMs: delayMs }, 'cache cannot follow the store');
+      }
+      await sleep(delayMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {
+        throw new StorageError('closed', 'the store was stopped');
+      });
+    }
+  }
+
+  /** The events between are lost: watchers are told to list again, and the state is read anew. */
+  async #reload(): Promise<void> {
+    try {
+      this.#state = await loadState(this.#inner, this.#limits);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'cache cannot read the store');
+      return;
+    }
+    this.#watchers.endAll(
+      new StorageError('compacted', 'the cache was read anew', { compactedRevision: this.#state.oldest }),
+    );
+    this.#waiters.reached(this.#state.revision);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#watchers.endAll(error);
+    this.#waiters.rejectAll(error);
+  }
+}
+
+function pageOf(snapshot: CacheSnapshot, options: RangeOptions): RangeResult {
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  const bytesMax = options.bytesMax ?? Number.POSITIVE_INFINITY;
+  const items: KeyValue[] = [];
+  let bytes = 0;
+  let more = false;
+  for (const entry of snapshot.entries(options.startAfter)) {
+    if (items.length >= limit || bytes >= bytesMax) {
+      more = true;
+      break;
+    }
+    items.push(entry);
+    bytes += entry.value.length;
+  }
+  const remaining = more ? snapshot.count(items.at(-1)?.key ?? options.startAfter) : 0;
+  return { items, revision: snapshot.revision, more, remaining };
+}
