@@ -26,7 +26,7 @@ export interface CellInfo {
   /** May a project bring this API group by a CRD of its own? */
   readonly bringsGroup: (group: string) => boolean;
   /** Does `spec.allow` name this kind that grants authority or acts beyond a namespace? */
-  readonly allows: (group: string, resource: string) => boolean;
+  readonly allows: (group: string, kind: string) => boolean;
   readonly admitsProject: (project: ProjectRef) => boolean;
   /** Resource name → free amount (allocatable − allocated) in whole units of double precision; undefined: not told. */
   readonly free: ReadonlyMap<string, number> | undefined;

@@ -36,7 +36,10 @@ const emptyPlacement: Placement = {};
 export function compilePlacement(placement: Placement | undefined): CompiledPlacement {
   const source = placement ?? emptyPlacement;
   let result = compiled.get(source);
-  if (result === undefined) compiled.set(source, (result = compile(source)));
+  if (result === undefined) {
+    result = compile(source);
+    compiled.set(source, result);
+  }
   return result;
 }
 

@@ -10,7 +10,7 @@ const projectAdmission: FilterPlugin = {
 const kindAllowance: FilterPlugin = {
   name: 'KindAllowance',
   filter: (cell, { input: { template } }) =>
-    template.privileged && !cell.allows(template.group, template.resource) ? 'KindNotAllowed' : undefined,
+    template.privileged && !cell.allows(template.group, template.kind) ? 'KindNotAllowed' : undefined,
 };
 
 /**

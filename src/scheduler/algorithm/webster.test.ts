@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fnv1a32 } from './fnv.ts';
+import { fnv32a } from '#apimachinery/hash.ts';
 import { divideByWebster, type Party } from './webster.ts';
 
 const parties = (...weights: number[]): Party[] =>
@@ -25,12 +25,12 @@ test('vectors of PLACEMENT.md 2, and of the Sainte-Laguë article', () => {
 });
 
 test('ties go by name, its direction by the parity of the FNV hash of the uid', () => {
-  const even = ['a', 'b', 'c', 'd'].find((uid) => fnv1a32(uid) % 2 === 0) as string;
-  const odd = ['a', 'b', 'c', 'd'].find((uid) => fnv1a32(uid) % 2 === 1) as string;
+  const even = ['a', 'b', 'c', 'd'].find((uid) => fnv32a(uid) % 2 === 0) as string;
+  const odd = ['a', 'b', 'c', 'd'].find((uid) => fnv32a(uid) % 2 === 1) as string;
   assert.deepEqual(divideByWebster(1, parties(1, 1, 1), even), [1, 0, 0]);
   assert.deepEqual(divideByWebster(1, parties(1, 1, 1), odd), [0, 0, 1]);
-  assert.equal(fnv1a32(''), 0x811c9dc5);
-  assert.equal(fnv1a32('foobar'), 0xbf9cf968);
+  assert.equal(fnv32a(''), 0x811c9dc5);
+  assert.equal(fnv32a('foobar'), 0xbf9cf968);
 });
 
 /** The definition, seat by seat. */

@@ -1,4 +1,4 @@
-import { fnv1a32 } from './fnv.ts';
+import { fnv32a } from '#apimachinery/hash.ts';
 
 export interface Party {
   readonly name: string;
@@ -21,7 +21,7 @@ export function divideByWebster(seats: number, parties: readonly Party[], uid = 
   if (parties.length === 0 || seats <= 0) return given;
   const left = seats - headStart(seats, parties, given);
   const order = Array.from(parties.keys());
-  const descending = uid !== '' && fnv1a32(uid) % 2 === 1;
+  const descending = uid !== '' && fnv32a(uid) % 2 === 1;
   const before = (a: number, b: number): boolean => {
     const seatsA = given[a] as number;
     const seatsB = given[b] as number;

@@ -1,0 +1,227 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import {
+  booleanSchema,
+  integerSchema,
+  labelSelectorSchema,
+  stringListSchema,
+  stringMapSchema,
+  stringSchema,
+} from '../fragments.ts';
+
+/**
+ * Karmada's field names in CRD form (PLACEMENT.md 1). What we do not honour stands here too, so that validation can refuse
+ * it by its path: a field absent from a schema would be pruned in silence.
+ */
+
+const int32: JsonObject = { type: 'integer', format: 'int32' };
+
+export const resourceSelectorsSchema: JsonObject = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['apiVersion', 'kind'],
+    properties: {
+      apiVersion: { type: 'string', minLength: 1 },
+      kind: { type: 'string', minLength: 1 },
+      namespace: stringSchema,
+      name: stringSchema,
+      labelSelector: labelSelectorSchema,
+    },
+  },
+};
+
+const affinityProperties: JsonObject = {
+  labelSelector: labelSelectorSchema,
+  fieldSelector: {
+    type: 'object',
+    properties: {
+      matchExpressions: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['key', 'operator'],
+          properties: { key: stringSchema, operator: stringSchema, values: stringListSchema },
+        },
+      },
+    },
+  },
+  clusterNames: stringListSchema,
+  exclude: stringListSchema,
+};
+
+export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
+
+const openObject: JsonObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+const openList: JsonObject = { type: 'array', items: openObject };
+
+const placementSchema: JsonObject = {
+  type: 'object',
+  properties: {
+    clusterAffinity: clusterAffinitySchema,
+    clusterAffinities: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['affinityName'],
+        properties: {
+          affinityName: { type: 'string', minLength: 1, maxLength: 32 },
+          ...affinityProperties,
+          overflowAffinities: openList,
+        },
+      },
+    },
+    clusterTolerations: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          key: stringSchema,
+          operator: { type: 'string', enum: ['', 'Exists', 'Equal'] },
+          value: stringSchema,
+          effect: { type: 'string', enum: ['', 'NoSchedule', 'PreferNoSchedule', 'NoExecute'] },
+          tolerationSeconds: integerSchema,
+        },
+      },
+    },
+    spreadConstraints: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          spreadByField: { type: 'string', enum: ['', 'cluster', 'region', 'zone', 'provider'] },
+          spreadByLabel: stringSchema,
+          minGroups: int32,
+          maxGroups: int32,
+        },
+      },
+    },
+    replicaScheduling: {
+      type: 'object',
+      properties: {
+        replicaSchedulingType: { type: 'string', enum: ['Divided', 'Duplicated'], default: 'Divided' },
+        replicaDivisionPreference: { type: 'string', enum: ['Aggregated', 'Weighted'] },
+        weightPreference: {
+          type: 'object',
+          properties: {
+            staticWeightList: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['targetCluster', 'weight'],
+                properties: {
+                  targetCluster: clusterAffinitySchema,
+                  weight: { type: 'integer', format: 'int64', minimum: 1 },
+                },
+              },
+            },
+            dynamicWeight: { type: 'string', enum: ['AvailableReplicas'] },
+          },
+        },
+      },
+    },
+    workloadAffinity: openObject,
+  },
+};
+
+export const propagationSpecSchema: JsonObject = {
+  type: 'object',
+  required: ['resourceSelectors'],
+  properties: {
+    resourceSelectors: { ...resourceSelectorsSchema, minItems: 1 },
+    association: booleanSchema,
+    propagateDeps: booleanSchema,
+    placement: placementSchema,
+    priority: { ...int32, default: 0 },
+    preemption: { type: 'string', enum: ['Always', 'Never'], default: 'Never' },
+    dependentOverrides: stringListSchema,
+    schedulerName: { type: 'string', default: 'default-scheduler' },
+    failover: openObject,
+    conflictResolution: { type: 'string', enum: ['Abort', 'Overwrite'], default: 'Abort' },
+    activationPreference: { type: 'string', enum: ['Lazy'] },
+    suspension: {
+      type: 'object',
+      properties: {
+        dispatching: booleanSchema,
+        dispatchingOnClusters: { type: 'object', properties: { clusterNames: stringListSchema } },
+      },
+    },
+    preserveResourcesOnDeletion: booleanSchema,
+    schedulePriority: openObject,
+  },
+};
+
+const operator = (...values: string[]): JsonObject => ({ type: 'string', enum: values });
+const commandArgs: JsonObject = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['containerName', 'operator'],
+    properties: {
+      containerName: { type: 'string', minLength: 1 },
+      operator: operator('add', 'remove'),
+      value: stringListSchema,
+    },
+  },
+};
+const labelsAnnotations: JsonObject = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['operator'],
+    properties: { operator: operator('add', 'remove', 'replace'), value: stringMapSchema },
+  },
+};
+
+const overridersSchema: JsonObject = {
+  type: 'object',
+  properties: {
+    imageOverrider: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['component', 'operator'],
+        properties: {
+          predicate: { type: 'object', required: ['path'], properties: { path: stringSchema } },
+          component: operator('Registry', 'Repository', 'Tag'),
+          operator: operator('add', 'remove', 'replace'),
+          value: stringSchema,
+        },
+      },
+    },
+    commandOverrider: commandArgs,
+    argsOverrider: commandArgs,
+    labelsOverrider: labelsAnnotations,
+    annotationsOverrider: labelsAnnotations,
+    fieldOverrider: openList,
+    plaintext: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['path', 'operator'],
+        properties: {
+          path: stringSchema,
+          operator: operator('add', 'remove', 'replace'),
+          value: { 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    },
+  },
+};
+
+export const overrideSpecSchema: JsonObject = {
+  type: 'object',
+  required: ['overrideRules'],
+  properties: {
+    resourceSelectors: resourceSelectorsSchema,
+    overrideRules: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['overriders'],
+        properties: { targetCluster: clusterAffinitySchema, overriders: overridersSchema },
+      },
+    },
+    targetCluster: clusterAffinitySchema,
+    overriders: overridersSchema,
+  },
+};

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { projectDefinitions } from './definitions.ts';
+import { type OverridePolicy, overridePolicyDefinition, validateOverridePolicy } from './override-policy.ts';
+import {
+  type PropagationPolicy,
+  propagationPolicyDefinition,
+  validatePropagationPolicy,
+} from './propagation-policy.ts';
+
+const selector = { apiVersion: 'apps/v1', kind: 'Deployment' };
+const policy = (spec: JsonObject): PropagationPolicy =>
+  ({
+    apiVersion: 'policy.karmada.io/v1alpha1',
+    kind: 'PropagationPolicy',
+    metadata: { name: 'p', namespace: 'default' },
+    spec: { resourceSelectors: [{ ...selector }], ...spec },
+  }) as PropagationPolicy;
+const override = (overriders: JsonObject): OverridePolicy =>
+  ({
+    apiVersion: 'policy.karmada.io/v1alpha1',
+    kind: 'OverridePolicy',
+    metadata: { name: 'o', namespace: 'default' },
+    spec: { resourceSelectors: [{ ...selector }], overrideRules: [{ overriders }] },
+  }) as OverridePolicy;
+
+const refused: [string, JsonObject][] = [
+  ['spec.propagateDeps', { propagateDeps: true }],
+  ['spec.association', { association: true }],
+  ['spec.failover', { failover: { application: {} } }],
+  ['spec.activationPreference', { activationPreference: 'Lazy' }],
+  ['spec.dependentOverrides', { dependentOverrides: ['a'] }],
+  ['spec.schedulePriority', { schedulePriority: { priorityClassName: 'x' } }],
+  ['spec.schedulerName', { schedulerName: 'mine' }],
+  ['spec.placement.workloadAffinity', { placement: { workloadAffinity: { affinity: {} } } }],
+  [
+    'spec.placement.clusterAffinities[0].overflowAffinities',
+    { placement: { clusterAffinities: [{ affinityName: 'a', overflowAffinities: [{}] }] } },
+  ],
+  [
+    'spec.placement.spreadConstraints[0].spreadByField',
+    { placement: { spreadConstraints: [{ spreadByField: 'region' }] } },
+  ],
+  [
+    'spec.placement.spreadConstraints[0].spreadByLabel',
+    { placement: { spreadConstraints: [{ spreadByLabel: 'x' }] } },
+  ],
+  [
+    'spec.placement.spreadConstraints[0].minGroups',
+    { placement: { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 3, maxGroups: 2 }] } },
+  ],
+  ['spec.resourceSelectors', { resourceSelectors: [] }],
+  ['spec.resourceSelectors[0].namespace', { resourceSelectors: [{ ...selector, namespace: 'other' }] }],
+  [
+    'spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].key',
+    {
+      placement: {
+        clusterAffinity: { fieldSelector: { matchExpressions: [{ key: 'pop', operator: 'In', values: ['x'] }] } },
+      },
+    },
+  ],
+];
+for (const [field, spec] of refused) {
+  test(`a policy with ${field} not honoured is refused by its path`, () => {
+    assert.deepEqual(
+      validatePropagationPolicy(policy(spec)).map((error) => error.field),
+      [field],
+    );
+  });
+}
+
+test('what means nothing is accepted: false, empty, the default scheduler', () => {
+  const spec = { propagateDeps: false, association: false, dependentOverrides: [], failover: {}, schedulerName: 'default-scheduler' };
+  assert.deepEqual(validatePropagationPolicy(policy(spec)), []);
+});
+
+test("Karmada's sample policy is honoured", () => {
+  const spec = {
+    placement: {
+      clusterAffinity: { clusterNames: ['member1', 'member2'] },
+      replicaScheduling: {
+        replicaDivisionPreference: 'Weighted',
+        replicaSchedulingType: 'Divided',
+        weightPreference: {
+          staticWeightList: [
+            { targetCluster: { clusterNames: ['member1'] }, weight: 1 },
+            { targetCluster: { clusterNames: ['member2'] }, weight: 1 },
+          ],
+        },
+      },
+    },
+  };
+  assert.deepEqual(validatePropagationPolicy(policy(spec)), []);
+});
+
+test('defaults as Karmada’s webhook: own namespace, spread over cells', () => {
+  const one = policy({ placement: { spreadConstraints: [{ maxGroups: 2 }] } });
+  propagationPolicyDefinition.strategy.defaults?.(one, 'v1alpha1');
+  assert.equal(one.spec.resourceSelectors[0]?.namespace, 'default');
+  assert.deepEqual(one.spec.placement?.spreadConstraints, [{ maxGroups: 2, spreadByField: 'cluster', minGroups: 1 }]);
+});
+
+const refusedOverrides: [string, JsonObject][] = [
+  ['fieldOverrider', { fieldOverrider: [{ fieldPath: '/data/x' }] }],
+  ['plaintext[0].path', { plaintext: [{ path: '/metadata/name', operator: 'replace', value: 'x' }] }],
+  ['plaintext[0].path', { plaintext: [{ path: 'spec', operator: 'remove' }] }],
+  ['plaintext[0].value', { plaintext: [{ path: '/spec/x', operator: 'add' }] }],
+  ['imageOverrider[0].value', { imageOverrider: [{ component: 'Tag', operator: 'replace' }] }],
+  [
+    'labelsOverrider[0].value[federation.cellplane.io/origin-cluster]',
+    { labelsOverrider: [{ operator: 'add', value: { 'federation.cellplane.io/origin-cluster': 'x' } }] },
+  ],
+];
+for (const [field, overriders] of refusedOverrides) {
+  test(`an override with ${field} is refused`, () => {
+    assert.deepEqual(
+      validateOverridePolicy(override(overriders)).map((error) => error.field),
+      [`spec.overrideRules[0].overriders.${field}`],
+    );
+  });
+}
+
+test('the kinds of a project', () => {
+  assert.deepEqual(
+    projectDefinitions().map(({ resource, group, namespaced }) => `${resource}.${group} ${namespaced}`),
+    [
+      'propagationpolicies.policy.karmada.io true',
+      'clusterpropagationpolicies.policy.karmada.io false',
+      'overridepolicies.policy.karmada.io true',
+      'clusteroverridepolicies.policy.karmada.io false',
+      'resourcebindings.work.karmada.io true',
+      'clusterresourcebindings.work.karmada.io false',
+    ],
+  );
+  assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');
+});

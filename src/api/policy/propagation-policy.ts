@@ -1,0 +1,121 @@
+import { type FieldError, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition, Strategy } from '#apimachinery/resource-definition.ts';
+import { ageColumn, defineResource } from '../define.ts';
+import { kindSchema } from '../fragments.ts';
+import { policyGroup, policyVersion } from './group.ts';
+import type { PropagationSpec } from './placement.ts';
+import { propagationSpecSchema } from './placement-schema.ts';
+import { refuseUnhonoured, validatePlacement, validateResourceSelectors } from './validate-placement.ts';
+
+/** policy.karmada.io/v1alpha1 PropagationPolicy; ClusterPropagationPolicy where it has no namespace. */
+export interface PropagationPolicy extends KubeObject {
+  spec: PropagationSpec;
+}
+
+const columns = [
+  { name: 'Conflict-Resolution', type: 'string', jsonPath: '.spec.conflictResolution' },
+  { name: 'Priority', type: 'string', jsonPath: '.spec.priority' },
+  ageColumn,
+] as const;
+
+const strategy: Strategy = {
+  defaults: setDefaults,
+  validate: (object) => validatePropagationPolicy(object as PropagationPolicy),
+  validateUpdate: (object) => validatePropagationPolicy(object as PropagationPolicy),
+};
+
+export const propagationPolicyDefinition: ResourceDefinition = defineResource({
+  group: policyGroup,
+  kind: 'PropagationPolicy',
+  plural: 'propagationpolicies',
+  shortNames: ['pp'],
+  categories: ['karmada-io'],
+  namespaced: true,
+  versions: [
+    {
+      name: policyVersion,
+      columns,
+      schema: kindSchema(
+        'Which objects of its namespace go to which cells.',
+        { spec: propagationSpecSchema },
+        ['spec'],
+      ),
+    },
+  ],
+  strategy,
+});
+
+export const clusterPropagationPolicyDefinition: ResourceDefinition = defineResource({
+  group: policyGroup,
+  kind: 'ClusterPropagationPolicy',
+  plural: 'clusterpropagationpolicies',
+  shortNames: ['cpp'],
+  categories: ['karmada-io'],
+  namespaced: false,
+  versions: [
+    {
+      name: policyVersion,
+      columns,
+      schema: kindSchema(
+        'Which objects of the project, of any namespace or none, go to which cells.',
+        { spec: propagationSpecSchema },
+        ['spec'],
+      ),
+    },
+  ],
+  strategy,
+});
+
+/** As Karmada's webhook: a namespaced policy selects in its own namespace, a bare spread constraint is over cells. */
+function setDefaults(object: KubeObject): void {
+  const { spec, metadata } = object as PropagationPolicy;
+  if (typeof spec !== 'object' || spec === null) return;
+  if (metadata.namespace !== undefined && Array.isArray(spec.resourceSelectors)) {
+    for (const selector of spec.resourceSelectors) {
+      if (typeof selector === 'object' && selector !== null && (selector.namespace ?? '') === '') {
+        selector.namespace = metadata.namespace;
+      }
+    }
+  }
+  const constraints = spec.placement?.spreadConstraints;
+  if (!Array.isArray(constraints)) return;
+  for (const constraint of constraints) {
+    if ((constraint.spreadByField ?? '') === '' && (constraint.spreadByLabel ?? '') === '') {
+      constraint.spreadByField = 'cluster';
+    }
+    if (constraint.minGroups === undefined) constraint.minGroups = 1;
+  }
+}
+
+export function validatePropagationPolicy(policy: PropagationPolicy): FieldError[] {
+  const { spec, metadata } = policy;
+  const errors: FieldError[] = [];
+  if (spec === undefined) return [required('spec')];
+  if ((spec.resourceSelectors?.length ?? 0) === 0) errors.push(required('spec.resourceSelectors'));
+  validateResourceSelectors(spec.resourceSelectors, 'spec.resourceSelectors', metadata.namespace, errors);
+  validatePlacement(spec.placement, 'spec.placement', errors);
+  refuseUnhonoured(
+    spec,
+    'spec',
+    [
+      'association',
+      'propagateDeps',
+      'dependentOverrides',
+      'failover',
+      'activationPreference',
+      'schedulePriority',
+    ],
+    errors,
+  );
+  const scheduler = spec['schedulerName'];
+  if (scheduler !== undefined && scheduler !== '' && scheduler !== 'default-scheduler') {
+    errors.push(notSupported('spec.schedulerName', scheduler, ['default-scheduler']));
+  }
+  const { suspension } = spec;
+  if (suspension?.dispatching === true && suspension.dispatchingOnClusters !== undefined) {
+    const why = 'must not be set when dispatching is suspended everywhere';
+    errors.push(invalid('spec.suspension.dispatchingOnClusters', suspension.dispatchingOnClusters, why));
+  }
+  return errors;
+}

@@ -1,0 +1,163 @@
+import {
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { labelSelectorOf } from '#apimachinery/label-selector.ts';
+import type {
+  ClusterAffinity,
+  LabelSelectorSpec,
+  Placement,
+  ReplicaScheduling,
+  ResourceSelector,
+  SpreadConstraint,
+} from './placement.ts';
+
+/** A field that is set although nothing here acts on it is refused by its path (DESIGN.md, invariant Honesty). */
+export function refuseUnhonoured(
+  object: JsonObject | undefined,
+  path: string,
+  fields: readonly string[],
+  errors: FieldError[],
+): void {
+  for (const field of fields) {
+    const value = object?.[field];
+    if (isSet(value)) errors.push(forbiddenField(`${path}.${field}`, 'this field is not honoured here'));
+  }
+}
+
+/** False, empty text, empty list: what a client writes that means nothing by it. */
+function isSet(value: JsonValue | undefined): boolean {
+  if (value === undefined || value === null || value === false || value === '') return false;
+  if (Array.isArray(value)) return value.length > 0;
+  return !isJsonObject(value) || Object.keys(value).length > 0;
+}
+
+export function validateResourceSelectors(
+  selectors: readonly ResourceSelector[] | undefined,
+  path: string,
+  ownNamespace: string | undefined,
+  errors: FieldError[],
+): void {
+  selectors?.forEach((selector, i) => {
+    const at = `${path}[${i}]`;
+    if (selector.apiVersion === '') errors.push(required(`${at}.apiVersion`));
+    if (selector.kind === '') errors.push(required(`${at}.kind`));
+    if (
+      ownNamespace !== undefined &&
+      (selector.namespace ?? '') !== '' &&
+      selector.namespace !== ownNamespace
+    ) {
+      errors.push(invalid(`${at}.namespace`, selector.namespace, "must be the policy's own namespace"));
+    }
+    validateSelector(selector.labelSelector, `${at}.labelSelector`, errors);
+  });
+}
+
+function validateSelector(selector: LabelSelectorSpec | undefined, path: string, errors: FieldError[]): void {
+  if (selector === undefined) return;
+  try {
+    labelSelectorOf(selector);
+  } catch (error) {
+    errors.push(invalid(path, selector, error instanceof Error ? error.message : String(error)));
+  }
+}
+
+const selectableFields = ['provider', 'region', 'zone'];
+const fieldOperators = ['In', 'NotIn'];
+
+export function validateAffinity(
+  affinity: ClusterAffinity | undefined,
+  path: string,
+  errors: FieldError[],
+): void {
+  if (affinity === undefined) return;
+  validateSelector(affinity.labelSelector, `${path}.labelSelector`, errors);
+  affinity.fieldSelector?.matchExpressions?.forEach(({ key, operator, values }, i) => {
+    const at = `${path}.fieldSelector.matchExpressions[${i}]`;
+    if (!selectableFields.includes(key)) errors.push(notSupported(`${at}.key`, key, selectableFields));
+    if (!fieldOperators.includes(operator))
+      errors.push(notSupported(`${at}.operator`, operator, fieldOperators));
+    if ((values?.length ?? 0) === 0) errors.push(required(`${at}.values`, 'must be specified'));
+  });
+}
+
+export function validatePlacement(
+  placement: Placement | undefined,
+  path: string,
+  errors: FieldError[],
+): void {
+  if (placement === undefined) return;
+  refuseUnhonoured(placement, path, ['workloadAffinity'], errors);
+  validateAffinity(placement.clusterAffinity, `${path}.clusterAffinity`, errors);
+  if (placement.clusterAffinity !== undefined && (placement.clusterAffinities?.length ?? 0) > 0) {
+    errors.push(forbiddenField(`${path}.clusterAffinities`, 'may not be set beside clusterAffinity'));
+  }
+  const names = new Set<string>();
+  placement.clusterAffinities?.forEach((term, i) => {
+    const at = `${path}.clusterAffinities[${i}]`;
+    if (names.has(term.affinityName)) errors.push(duplicate(`${at}.affinityName`, term.affinityName));
+    names.add(term.affinityName);
+    validateAffinity(term, at, errors);
+    refuseUnhonoured(term, at, ['overflowAffinities'], errors);
+  });
+  placement.clusterTolerations?.forEach((toleration, i) => {
+    const at = `${path}.clusterTolerations[${i}]`;
+    const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
+    if (key === '' && operator !== 'Exists') {
+      errors.push(invalid(`${at}.operator`, operator, 'operator must be Exists when `key` is empty'));
+    }
+    if (operator === 'Exists' && value !== '') {
+      errors.push(invalid(`${at}.value`, value, 'value must be empty when `operator` is Exists'));
+    }
+    if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
+      errors.push(
+        invalid(`${at}.effect`, effect, 'effect must be NoExecute when `tolerationSeconds` is set'),
+      );
+    }
+  });
+  validateSpread(placement.spreadConstraints, `${path}.spreadConstraints`, errors);
+  validateReplicaScheduling(placement.replicaScheduling, `${path}.replicaScheduling`, errors);
+}
+
+/** Only a spread over cells is honoured: others would merely filter, as if they spread (PLACEMENT.md 2, Selection). */
+function validateSpread(
+  constraints: readonly SpreadConstraint[] | undefined,
+  path: string,
+  errors: FieldError[],
+): void {
+  constraints?.forEach((constraint, i) => {
+    const at = `${path}[${i}]`;
+    const { spreadByField = '', spreadByLabel = '', minGroups = 0, maxGroups = 0 } = constraint;
+    if (spreadByLabel !== '')
+      errors.push(forbiddenField(`${at}.spreadByLabel`, 'this field is not honoured here'));
+    if (spreadByField !== '' && spreadByField !== 'cluster') {
+      errors.push(notSupported(`${at}.spreadByField`, spreadByField, ['cluster']));
+    }
+    if (minGroups < 0) errors.push(invalid(`${at}.minGroups`, minGroups, 'must not be negative'));
+    if (maxGroups < 0) errors.push(invalid(`${at}.maxGroups`, maxGroups, 'must not be negative'));
+    if (maxGroups > 0 && minGroups > maxGroups) {
+      errors.push(invalid(`${at}.minGroups`, minGroups, 'must not be greater than maxGroups'));
+    }
+    if (i > 0) errors.push(forbiddenField(at, 'only one constraint over cells makes sense'));
+  });
+}
+
+function validateReplicaScheduling(
+  scheduling: ReplicaScheduling | undefined,
+  path: string,
+  errors: FieldError[],
+): void {
+  const { staticWeightList, dynamicWeight = '' } = scheduling?.weightPreference ?? {};
+  if (dynamicWeight !== '' && (staticWeightList?.length ?? 0) > 0) {
+    const why = 'staticWeightList and dynamicWeight exclude each other';
+    errors.push(forbiddenField(`${path}.weightPreference.staticWeightList`, why));
+  }
+  staticWeightList?.forEach(({ targetCluster }, i) => {
+    validateAffinity(targetCluster, `${path}.weightPreference.staticWeightList[${i}].targetCluster`, errors);
+  });
+}

@@ -1,0 +1,93 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import { conditionsSchema, kindSchema, stringListSchema, stringSchema, timeSchema } from '../fragments.ts';
+
+const count: JsonObject = { type: 'integer', format: 'int32', minimum: 0 };
+
+/** Lists are atomic: their one writer writes them whole, and managedFields stay small with a thousand cells. */
+const spec: JsonObject = {
+  type: 'object',
+  required: ['resource'],
+  properties: {
+    resource: {
+      type: 'object',
+      required: ['apiVersion', 'kind', 'resource', 'name'],
+      'x-kubernetes-map-type': 'atomic',
+      properties: {
+        apiVersion: { type: 'string', minLength: 1 },
+        kind: { type: 'string', minLength: 1 },
+        resource: { type: 'string', minLength: 1 },
+        namespace: stringSchema,
+        name: { type: 'string', minLength: 1 },
+        uid: stringSchema,
+        resourceVersion: stringSchema,
+      },
+    },
+    clusters: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: { name: { type: 'string', minLength: 1 }, replicas: count },
+      },
+    },
+    replicas: count,
+    placementDigest: stringSchema,
+    policy: {
+      type: 'object',
+      required: ['kind', 'name'],
+      'x-kubernetes-map-type': 'atomic',
+      properties: {
+        kind: { type: 'string', enum: ['PropagationPolicy', 'ClusterPropagationPolicy'] },
+        namespace: stringSchema,
+        name: stringSchema,
+        uid: stringSchema,
+      },
+    },
+  },
+};
+
+const status: JsonObject = {
+  type: 'object',
+  properties: {
+    schedulerObservedGeneration: { type: 'integer', format: 'int64' },
+    schedulerObservingAffinityName: stringSchema,
+    lastScheduledTime: timeSchema,
+    conditions: conditionsSchema,
+    refusals: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['code', 'count'],
+        properties: { code: stringSchema, count, examples: stringListSchema },
+      },
+    },
+    summary: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      properties: { cells: count, applied: count, healthy: count, unhealthy: count, unknown: count },
+    },
+    aggregatedStatus: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['clusterName'],
+        properties: {
+          clusterName: stringSchema,
+          applied: { type: 'boolean' },
+          appliedMessage: stringSchema,
+          health: { type: 'string', enum: ['Healthy', 'Unhealthy', 'Unknown'] },
+          status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    },
+  },
+};
+
+export const resourceBindingSchema: JsonObject = kindSchema(
+  'Where one object of the project goes, why, and what became of it. Written by the scheduler alone.',
+  { spec, status },
+  ['spec'],
+);

@@ -1,0 +1,147 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { Condition } from '../conditions.ts';
+import { conditionOf } from '../conditions.ts';
+import { ageColumn, defineResource } from '../define.ts';
+import { workGroup, workVersion } from './group.ts';
+import { resourceBindingSchema } from './resource-binding-schema.ts';
+
+/**
+ * work.karmada.io/v1alpha2 ResourceBinding: the decision for one project object, beside it; ClusterResourceBinding where
+ * the object has no namespace. Only the scheduler writes it, decision and reasons in one write.
+ */
+export interface ResourceBinding extends KubeObject {
+  spec: ResourceBindingSpec;
+  status?: ResourceBindingStatus;
+}
+
+export interface ResourceBindingSpec extends JsonObject {
+  resource: BoundResource;
+  /** Ordered by name. */
+  clusters?: TargetCluster[];
+  /** What the object asks for; absent for kinds without replicas. */
+  replicas?: number;
+  /** Hash of the placement that was decided by. */
+  placementDigest?: string;
+  /** The policy that decided. */
+  policy?: BoundPolicy;
+}
+
+export interface BoundResource extends JsonObject {
+  apiVersion: string;
+  kind: string;
+  /** Plural. */
+  resource: string;
+  namespace?: string;
+  name: string;
+  uid?: string;
+  resourceVersion?: string;
+}
+
+export interface BoundPolicy extends JsonObject {
+  kind: 'PropagationPolicy' | 'ClusterPropagationPolicy';
+  namespace?: string;
+  name: string;
+  uid?: string;
+}
+
+export interface TargetCluster extends JsonObject {
+  name: string;
+  replicas?: number;
+}
+
+/** Why cells were not chosen: how many for each code, with a few of their names. */
+export interface RefusalCount extends JsonObject {
+  code: string;
+  count: number;
+  examples?: string[];
+}
+
+export type CopyHealth = 'Healthy' | 'Unhealthy' | 'Unknown';
+
+/** What became of the copy in one cell. */
+export interface AggregatedStatusItem extends JsonObject {
+  clusterName: string;
+  /** The edge has what the decision says. */
+  applied?: boolean;
+  appliedMessage?: string;
+  health?: CopyHealth;
+  status?: JsonObject;
+}
+
+export interface StatusSummary extends JsonObject {
+  cells: number;
+  applied: number;
+  healthy: number;
+  unhealthy: number;
+  unknown: number;
+}
+
+export interface ResourceBindingStatus extends JsonObject {
+  schedulerObservedGeneration?: number;
+  schedulerObservingAffinityName?: string;
+  lastScheduledTime?: string;
+  conditions?: Condition[];
+  refusals?: RefusalCount[];
+  summary?: StatusSummary;
+  /** All cells up to 50; beyond that only those that are not healthy, at most 50. */
+  aggregatedStatus?: AggregatedStatusItem[];
+}
+
+/** Types of the binding's conditions. */
+export const bindingConditions = {
+  scheduled: 'Scheduled',
+  fullyApplied: 'FullyApplied',
+  nameCollision: 'NameCollision',
+  kindNotAllowed: 'KindNotAllowed',
+  unmappedReference: 'UnmappedReference',
+  apiConflict: 'APIConflict',
+  statusOwnedElsewhere: 'StatusOwnedElsewhere',
+  overrideFailed: 'OverrideFailed',
+} as const;
+
+const conditionColumn = (name: string, type: string) => ({
+  name,
+  type: 'string' as const,
+  value: (object: KubeObject) =>
+    conditionOf((object as ResourceBinding).status?.conditions, type)?.status ?? null,
+});
+
+const columns = [
+  conditionColumn('Scheduled', bindingConditions.scheduled),
+  conditionColumn('FullyApplied', bindingConditions.fullyApplied),
+  {
+    name: 'Cells',
+    type: 'integer' as const,
+    value: (object: KubeObject) => (object as ResourceBinding).spec?.clusters?.length ?? 0,
+  },
+  { name: 'Healthy', type: 'integer' as const, jsonPath: '.status.summary.healthy' },
+  { name: 'Policy', type: 'string' as const, priority: 1, jsonPath: '.spec.policy.name' },
+  ageColumn,
+];
+
+/** Decision and its reasons go in one write, so status is not written apart. */
+const strategy = { separateStatus: false } as const;
+
+export const resourceBindingDefinition: ResourceDefinition = defineResource({
+  group: workGroup,
+  kind: 'ResourceBinding',
+  plural: 'resourcebindings',
+  shortNames: ['rb'],
+  categories: ['karmada-io'],
+  namespaced: true,
+  versions: [{ name: workVersion, columns, schema: resourceBindingSchema }],
+  strategy,
+});
+
+export const clusterResourceBindingDefinition: ResourceDefinition = defineResource({
+  group: workGroup,
+  kind: 'ClusterResourceBinding',
+  plural: 'clusterresourcebindings',
+  shortNames: ['crb'],
+  categories: ['karmada-io'],
+  namespaced: false,
+  versions: [{ name: workVersion, columns, schema: resourceBindingSchema }],
+  strategy,
+});
