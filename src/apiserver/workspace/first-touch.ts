@@ -1,0 +1,142 @@
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { ObjectMeta } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import { objectKey } from '#storage/keys.ts';
+import { plantSeeds, type Seed } from './seed.ts';
+import type { ClusterId, Workspace } from './workspace.ts';
+import { namespaceSeed } from './workspace-lifecycle.ts';
+
+export const serviceAccountName = 'default';
+export const rootCaName = 'kube-root-ca.crt';
+
+/** Namespaces that a Kubernetes cluster has from its start (KUBERNETES.md S1). */
+const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+/** Undeletable, and made by nothing but the first touch: it tells whether that was. */
+const witness = 'kube-system';
+
+export interface FirstTouchOptions {
+  readonly storage: CachedStorage;
+  /** PEM of the CA that signed the serving certificate. */
+  readonly rootCa: () => string;
+  /** Where the server is reached from inside: an IP address and a port. */
+  readonly advertise: () => { readonly address: string; readonly port: number };
+  /** First address of the service range, which no allocator hands out: `10.96.0.1`. */
+  readonly kubernetesServiceIp: string;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * What Kubernetes expects in a cluster (KUBERNETES.md S1, S4) is written when a workspace is first asked for something,
+ * so that one which nobody uses costs nothing.
+ */
+export class FirstTouch {
+  readonly #options: FirstTouchOptions;
+  readonly #clock: Clock;
+  /** Bounded by the requests under way. */
+  readonly #touching = new Map<ClusterId, Promise<void>>();
+
+  constructor(options: FirstTouchOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Undefined when there is nothing (more) to write, which one look-up tells; else settles when it is written. */
+  touch(workspace: Workspace): Promise<void> | undefined {
+    if (workspace.inert || workspace.phase !== 'Ready') return undefined;
+    if (isTouched(this.#options.storage, workspace.id)) return undefined;
+    const underWay = this.#touching.get(workspace.id);
+    if (underWay !== undefined) return underWay;
+    const touching = this.#write(workspace).finally(() => this.#touching.delete(workspace.id));
+    this.#touching.set(workspace.id, touching);
+    return touching;
+  }
+
+  #write(workspace: Workspace): Promise<void> {
+    const now = nowTime(this.#clock.now());
+    return plantSeeds(this.#options.storage, this.#seeds(workspace), now);
+  }
+
+  #seeds(workspace: Workspace): Seed[] {
+    const { rootCa, advertise, kubernetesServiceIp } = this.#options;
+    const seeds: Seed[] = [];
+    const add = (
+      group: string,
+      resource: string,
+      metadata: ObjectMeta & { readonly name: string },
+      content: JsonObject,
+    ) => {
+      const definition = workspace.scheme.definitionOf(group, resource);
+      if (definition === undefined) return;
+      const clusterAnnotation = workspace.type !== 'edge';
+      seeds.push({ definition, clusterId: workspace.id, clusterAnnotation, metadata, content });
+    };
+    const certificate = rootCa();
+    for (const name of systemNamespaces) {
+      const namespace = namespaceSeed(name);
+      add('', 'namespaces', namespace.metadata, namespace.content);
+      add('', 'serviceaccounts', { name: serviceAccountName, namespace: name }, {});
+      add('', 'configmaps', rootCaMetadata(name), { data: rootCaData(certificate) });
+    }
+    const { address, port } = advertise();
+    const ipv6 = address.includes(':');
+    const metadata = { name: 'kubernetes', namespace: 'default' };
+    const labels = { component: 'apiserver', provider: 'kubernetes' };
+    add('', 'services', { ...metadata, labels }, kubernetesService(kubernetesServiceIp, port));
+    add(
+      '',
+      'endpoints',
+      { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+      { subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }] },
+    );
+    add(
+      'discovery.k8s.io',
+      'endpointslices',
+      { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+      {
+        addressType: ipv6 ? 'IPv6' : 'IPv4',
+        endpoints: [{ addresses: [address], conditions: { ready: true } }],
+        ports: [{ name: 'https', port, protocol: 'TCP' }],
+      },
+    );
+    return seeds;
+  }
+}
+
+/** Whether the workspace has got what `FirstTouch` writes. */
+export function isTouched(storage: CachedStorage, clusterId: ClusterId): boolean {
+  const key = objectKey({ group: '', resource: 'namespaces', clusterId, namespace: '', name: witness });
+  return storage.peek(key) !== undefined;
+}
+
+export function rootCaMetadata(namespace: string): ObjectMeta & { readonly name: string } {
+  return {
+    name: rootCaName,
+    namespace,
+    annotations: {
+      'kubernetes.io/description':
+        'Contains a CA bundle that can be used to verify the API server when using internal endpoints.',
+    },
+  };
+}
+
+export function rootCaData(certificate: string): { [key: string]: string } {
+  return { 'ca.crt': certificate };
+}
+
+function kubernetesService(clusterIp: string, port: number): JsonObject {
+  return {
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: clusterIp,
+      clusterIPs: [clusterIp],
+      ipFamilies: [clusterIp.includes(':') ? 'IPv6' : 'IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      internalTrafficPolicy: 'Cluster',
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
+    },
+    status: { loadBalancer: {} },
+  };
+}

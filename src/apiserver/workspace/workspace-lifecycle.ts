@@ -1,0 +1,451 @@
+import type { Condition } from '#api/conditions.ts';
+import {
+  coreKcpGroup,
+  kindAnnotation,
+  type LogicalClusterObject,
+  logicalClusterDefinition,
+  logicalClusterName,
+  pathAnnotation,
+  typeAnnotation,
+} from '#api/core-kcp/logical-cluster.ts';
+import {
+  logicalClusterFinalizer,
+  ownerAnnotation,
+  phaseLabel,
+  shardAnnotation,
+  tenancyGroup,
+  type WorkspaceObject,
+  workspaceDefinition,
+} from '#api/tenancy/workspace.ts';
+import { ApiError, forbidden } from '#apimachinery/api-error.ts';
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { generateName } from '#apimachinery/names.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { Operation, StorageKey } from '#storage/storage.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { systemMasters, type UserInfo } from '../request/user.ts';
+import { depthOf, newClusterId, workspaceDepthMax } from './cluster-ref.ts';
+import type { CreateHook } from './create-hook.ts';
+import { type Seed, seedOperation } from './seed.ts';
+import type { Workspace } from './workspace.ts';
+import { logicalClusterKey, type WorkspaceIndex } from './workspace-index.ts';
+import {
+  qualifiedTypeName,
+  type ResolvedType,
+  refusalOf,
+  WorkspaceTypeError,
+  type WorkspaceTypes,
+} from './workspace-types.ts';
+
+export interface WorkspaceLifecycleOptions {
+  readonly storage: CachedStorage;
+  readonly index: WorkspaceIndex;
+  readonly types: WorkspaceTypes;
+  /** Asked for the verb `use` on the WorkspaceType, `initialize` and `terminate` on a LogicalCluster's change. */
+  readonly authorizer: Authorizer;
+  /** `https://host:6443`, without a slash at its end: what stands before `/clusters/` in a workspace's URL. */
+  readonly externalUrl: () => string;
+  readonly clock?: Clock | undefined;
+}
+
+const workspaces = workspaceDefinition;
+const logicalClusters = logicalClusterDefinition;
+
+/**
+ * How workspaces come into being: an admission plugin that settles a Workspace's type, cluster and URL, and a create
+ * hook that adds what belongs to it, so that all is written in one transaction and the workspace answers as soon as the
+ * creation is acknowledged.
+ */
+export class WorkspaceLifecycle implements AdmissionPlugin {
+  readonly name = 'WorkspaceLifecycle';
+  readonly #options: WorkspaceLifecycleOptions;
+  readonly #clock: Clock;
+
+  constructor(options: WorkspaceLifecycleOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  handles({ context, operation }: AdmissionAttributes): boolean {
+    const { definition } = context.served;
+    if (operation === 'CREATE' && isClosing(context.workspace) && definition.virtual !== true) return true;
+    if (isWorkspaces(context)) return operation === 'CREATE' && context.subresource === '';
+    return isLogicalClusters(context);
+  }
+
+  mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const { context, operation, object } = attributes;
+    if (operation !== 'CREATE') return undefined;
+    refuseWhileClosing(context);
+    if (!isWorkspaces(context) || object === undefined || context.workspace === undefined) return undefined;
+    return this.#admitWorkspace(context, context.workspace, object as WorkspaceObject);
+  }
+
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const { context, operation } = attributes;
+    if (!isLogicalClusters(context)) return undefined;
+    if (operation === 'UPDATE') return this.#admitRelease(attributes);
+    if (operation === 'CREATE' && !isSystem(context.user)) {
+      throw forbidden(logicalClusters, logicalClusterName, 'it is made with its workspace');
+    }
+    if (operation === 'DELETE') refuseIndirect(attributes);
+    return undefined;
+  }
+
+  /** The writes that belong to a Workspace's creation; register it for `workspaces.tenancy.kcp.io`. */
+  readonly createHook: CreateHook = (context: ResourceContext, object: KubeObject, _key: StorageKey) => {
+    const { workspace: parent } = context;
+    if (parent === undefined) return [];
+    return this.#belongings(parent, object as WorkspaceObject, context.user);
+  };
+
+  #admitWorkspace(
+    context: ResourceContext,
+    parent: Workspace,
+    workspace: WorkspaceObject,
+  ): Promise<void> | undefined {
+    const { metadata } = workspace;
+    // The URL needs the name, so it cannot wait for the registry to draw one.
+    if (!metadata.name && metadata.generateName) metadata.name = generateName(metadata.generateName);
+    const { name = '' } = metadata;
+    refuseSystemFields(workspace, name);
+    if (depthOf(parent.path) >= workspaceDepthMax) {
+      throw forbidden(
+        workspaces,
+        name,
+        `workspaces may not be nested deeper than ${workspaceDepthMax} levels`,
+      );
+    }
+    const type = this.#typeFor(parent, workspace);
+    const settle = (decision: AuthorizationDecision) => {
+      if (decision.decision !== 'allow') {
+        throw forbidden(
+          workspaces,
+          name,
+          `unable to use workspacetype ${qualifiedTypeName(type)}: missing verb='use' permission on workspacetype`,
+        );
+      }
+      this.#settle(parent, workspace, type, context.user);
+    };
+    const decision = this.#ask(context.user, 'use', type);
+    if (decision instanceof Promise) return decision.then(settle);
+    settle(decision);
+    return undefined;
+  }
+
+  #typeFor(parent: Workspace, workspace: WorkspaceObject): ResolvedType {
+    const { types, index } = this.#options;
+    const { name = '' } = workspace.metadata;
+    try {
+      const parentType = types.byQualifiedName(index.recordOf(parent.id)?.typeName ?? 'root:universal');
+      const asked = workspace.spec?.type ?? parentType.spec.defaultChildWorkspaceType;
+      if (asked === undefined) {
+        throw new WorkspaceTypeError('spec.type is required: the parent has no default for its children');
+      }
+      const type = types.resolve(asked, parent.path);
+      const refusal = refusalOf(type, parentType);
+      if (refusal !== undefined) throw new WorkspaceTypeError(refusal);
+      return type;
+    } catch (error) {
+      if (error instanceof WorkspaceTypeError) throw forbidden(workspaces, name, error.message);
+      throw error;
+    }
+  }
+
+  #ask(
+    user: UserInfo,
+    verb: string,
+    type: ResolvedType,
+  ): AuthorizationDecision | Promise<AuthorizationDecision> {
+    if (isSystem(user)) return { decision: 'allow', reason: '' };
+    const { authorizer, index } = this.#options;
+    const resource = {
+      group: tenancyGroup,
+      version: 'v1alpha1',
+      resource: 'workspacetypes',
+      subresource: '',
+      namespace: '',
+      name: type.name,
+    };
+    const path = `/apis/${tenancyGroup}/v1alpha1/workspacetypes/${type.name}`;
+    return authorizer.authorize({
+      user,
+      workspace: index.byId(type.clusterId as Workspace['id']),
+      verb,
+      resource,
+      path,
+    });
+  }
+
+  /** Fills what the system sets. */
+  #settle(parent: Workspace, workspace: WorkspaceObject, type: ResolvedType, user: UserInfo): void {
+    const { metadata } = workspace;
+    const now = nowTime(this.#clock.now());
+    const initializers = releasersOf(type, 'initializer');
+    const phase = initializers.length > 0 ? 'Initializing' : 'Ready';
+    const path = `${parent.path}:${metadata.name}`;
+
+    for (const alias of type.aliases) {
+      for (const [key, value] of Object.entries(alias.spec.additionalWorkspaceLabels ?? {})) {
+        metadata.labels ??= {};
+        metadata.labels[key] ??= value;
+      }
+    }
+    metadata.labels = { ...metadata.labels, [phaseLabel]: phase };
+    metadata.annotations = {
+      ...metadata.annotations,
+      [ownerAnnotation]: JSON.stringify(userInfoJson(user)),
+      [shardAnnotation]: 'root',
+    };
+    const finalizers = metadata.finalizers ?? [];
+    if (!finalizers.includes(logicalClusterFinalizer)) {
+      metadata.finalizers = [...finalizers, logicalClusterFinalizer];
+    }
+    workspace.spec = {
+      ...workspace.spec,
+      type: { name: type.name, path: type.path },
+      cluster: this.#freeClusterId(),
+      URL: `${this.#options.externalUrl()}/clusters/${path}`,
+    };
+    workspace.status = {
+      phase,
+      conditions: readyConditions(phase, now),
+      ...listOf('initializers', initializers),
+    };
+  }
+
+  #freeClusterId(): string {
+    for (;;) {
+      const id = newClusterId();
+      if (this.#options.storage.peek(logicalClusterKey(id)) === undefined) return id;
+    }
+  }
+
+  #belongings(parent: Workspace, workspace: WorkspaceObject, user: UserInfo): Operation[] {
+    const { metadata, spec = {}, status = {} } = workspace;
+    const { cluster, type } = spec;
+    if (cluster === undefined || type?.path === undefined) {
+      throw new ApiError('InternalError', `workspace ${metadata.name} was not admitted`);
+    }
+    const now = nowTime(this.#clock.now());
+    const resolved = this.#options.types.resolve(type, parent.path);
+    const common = { clusterId: cluster, clusterAnnotation: true };
+    const seeds: Seed[] = [
+      {
+        ...common,
+        definition: logicalClusters,
+        metadata: {
+          name: logicalClusterName,
+          annotations: {
+            [pathAnnotation]: `${parent.path}:${metadata.name}`,
+            [typeAnnotation]: qualifiedTypeName(resolved),
+            [kindAnnotation]: resolved.kind,
+          },
+          finalizers: [logicalClusterFinalizer],
+        },
+        content: logicalClusterContent(parent, workspace, resolved, user, now),
+      },
+    ];
+    const scheme = this.#options.index.byId(parent.id)?.scheme ?? parent.scheme;
+    // A cell workspace is a warehouse: nothing in it that no copy stands for, and rights from elsewhere.
+    if (resolved.kind !== 'cell') {
+      const bindings = scheme.definitionOf('rbac.authorization.k8s.io', 'clusterrolebindings');
+      const namespaces = scheme.definitionOf('', 'namespaces');
+      if (bindings !== undefined && !isSystem(user)) {
+        const binding = { metadata: { name: 'workspace-admin' }, content: adminBinding(user) };
+        seeds.push({ ...common, definition: bindings, ...binding });
+      }
+      if (namespaces !== undefined) {
+        seeds.push({ ...common, definition: namespaces, ...namespaceSeed('default') });
+      }
+    }
+    if (status.phase === undefined)
+      throw new ApiError('InternalError', `workspace ${metadata.name} has no phase`);
+    return seeds.map((seed) => seedOperation(seed, now));
+  }
+
+  /** Whoever drops an initializer or terminator must be allowed to act for that type. */
+  #admitRelease({ context, object, oldObject }: AdmissionAttributes): Promise<void> | undefined {
+    if (object === undefined || oldObject === undefined || isSystem(context.user)) return undefined;
+    const next = object as LogicalClusterObject;
+    const old = oldObject as LogicalClusterObject;
+    if (next.status?.phase !== old.status?.phase && context.subresource === 'status') {
+      throw forbidden(logicalClusters, logicalClusterName, 'status.phase is set by the system');
+    }
+    if (next.spec?.directlyDeletable !== old.spec?.directlyDeletable) {
+      throw forbidden(logicalClusters, logicalClusterName, 'spec.directlyDeletable is set by the system');
+    }
+    if (!equalJson(next.metadata.finalizers, old.metadata.finalizers)) {
+      throw forbidden(logicalClusters, logicalClusterName, 'finalizers are set by the system');
+    }
+    const asked: Promise<void>[] = [];
+    for (const [field, verb] of releases) {
+      const left = new Set(next.status?.[field] ?? []);
+      for (const one of old.status?.[field] ?? []) {
+        if (!left.has(one)) asked.push(this.#mayRelease(context.user, verb, one));
+      }
+    }
+    return asked.length === 0 ? undefined : Promise.all(asked).then(() => undefined);
+  }
+
+  async #mayRelease(user: UserInfo, verb: string, qualified: string): Promise<void> {
+    let decision: AuthorizationDecision;
+    try {
+      decision = await this.#ask(user, verb, this.#options.types.byQualifiedName(qualified));
+    } catch (error) {
+      if (!(error instanceof WorkspaceTypeError)) throw error;
+      throw forbidden(logicalClusters, logicalClusterName, error.message);
+    }
+    if (decision.decision === 'allow') return;
+    throw forbidden(
+      logicalClusters,
+      logicalClusterName,
+      `missing verb='${verb}' permission on workspacetype ${qualified}`,
+    );
+  }
+}
+
+const releases = [
+  ['initializers', 'initialize'],
+  ['terminators', 'terminate'],
+] as const;
+
+/** Names of the type and those it extends that ask for an initializer (or terminator). */
+function releasersOf(type: ResolvedType, field: 'initializer' | 'terminator'): string[] {
+  return type.aliases.filter((alias) => alias.spec[field] === true).map(qualifiedTypeName);
+}
+
+function listOf(
+  field: 'initializers' | 'terminators',
+  values: readonly string[],
+): { [field: string]: string[] } {
+  return values.length === 0 ? {} : { [field]: [...values] };
+}
+
+/** Kubernetes' authentication/v1 UserInfo. */
+function userInfoJson({ name, uid, groups, extra }: UserInfo): JsonObject {
+  return {
+    username: name,
+    ...(uid === undefined ? {} : { uid }),
+    ...(groups.length === 0 ? {} : { groups: [...groups] }),
+    ...(extra.size === 0
+      ? {}
+      : { extra: Object.fromEntries([...extra].map(([key, values]) => [key, [...values]])) }),
+  };
+}
+
+function logicalClusterContent(
+  parent: Workspace,
+  { metadata, spec, status }: WorkspaceObject,
+  type: ResolvedType,
+  user: UserInfo,
+  now: string,
+): JsonObject {
+  const initializers = releasersOf(type, 'initializer');
+  const terminators = releasersOf(type, 'terminator');
+  return {
+    spec: {
+      directlyDeletable: false,
+      owner: {
+        apiVersion: `${tenancyGroup}/v1alpha1`,
+        resource: 'workspaces',
+        name: metadata.name,
+        cluster: parent.id,
+        uid: metadata.uid,
+      },
+      createdBy: userInfoJson(user),
+      ...listOf('initializers', initializers),
+      ...listOf('terminators', terminators),
+    },
+    status: {
+      phase: status?.phase,
+      URL: spec?.URL,
+      conditions: readyConditions(status?.phase === 'Ready' ? 'Ready' : 'Initializing', now).filter(
+        ({ type: condition }) => condition !== 'WorkspaceScheduled',
+      ),
+      ...listOf('initializers', initializers),
+      ...listOf('terminators', terminators),
+    },
+  };
+}
+
+export function readyConditions(phase: 'Ready' | 'Initializing', now: string): Condition[] {
+  const ready = phase === 'Ready';
+  return [
+    { type: 'WorkspaceScheduled', status: 'True', lastTransitionTime: now },
+    ready
+      ? { type: 'WorkspaceInitialized', status: 'True', lastTransitionTime: now }
+      : {
+          type: 'WorkspaceInitialized',
+          status: 'False',
+          severity: 'Info',
+          reason: 'InitializerExists',
+          message: 'Initializers still exist.',
+          lastTransitionTime: now,
+        },
+  ];
+}
+
+function adminBinding(user: UserInfo): JsonObject {
+  return {
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user.name }],
+  };
+}
+
+/** A namespace as the registry would make it. */
+export function namespaceSeed(name: string): Pick<Seed, 'metadata' | 'content'> {
+  return {
+    metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+    content: { spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } },
+  };
+}
+
+function isWorkspaces({ served }: ResourceContext): boolean {
+  return served.definition.group === tenancyGroup && served.definition.resource === 'workspaces';
+}
+
+function isLogicalClusters({ served }: ResourceContext): boolean {
+  return served.definition.group === coreKcpGroup && served.definition.resource === 'logicalclusters';
+}
+
+export function isSystem(user: UserInfo): boolean {
+  return user.groups.includes(systemMasters);
+}
+
+function isClosing(workspace: Workspace | undefined): boolean {
+  return workspace?.phase === 'Terminating' || workspace?.phase === 'Deleting';
+}
+
+/** A workspace that is being deleted takes nothing in: what came after the sweep would be left behind. */
+function refuseWhileClosing({ workspace, served, name }: ResourceContext): void {
+  if (!isClosing(workspace) || served.definition.virtual === true) return;
+  throw forbidden(
+    served.definition,
+    name,
+    `unable to create new content in workspace ${workspace?.path} because it is being terminated`,
+  );
+}
+
+function refuseSystemFields({ spec = {} }: WorkspaceObject, name: string): void {
+  for (const field of ['cluster', 'URL'] as const) {
+    if (spec[field] !== undefined) throw forbidden(workspaces, name, `spec.${field} is set by the system`);
+  }
+}
+
+function refuseIndirect({ context, oldObject }: AdmissionAttributes): void {
+  if (isSystem(context.user)) return;
+  const directly = (oldObject as LogicalClusterObject | undefined)?.spec?.directlyDeletable === true;
+  if (!directly) {
+    throw forbidden(
+      logicalClusters,
+      logicalClusterName,
+      'it is not directly deletable; delete its Workspace',
+    );
+  }
+}
