@@ -1,0 +1,83 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import type { CopyKey } from './copy-keys.ts';
+
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Counts what a cell's objects are at, in constant time per change: for conditions, metrics and `syncLag`. */
+export class SyncTally {
+  readonly #clock: Clock;
+  /** Key → since when it waits. Insertion order is age. */
+  readonly #pending = new Map<CopyKey, number>();
+  readonly #failed = new Map<CopyKey, Failure>();
+  readonly #held = new Map<CopyKey, string>();
+  readonly #synced = new Set<CopyKey>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get counts(): {
+    readonly synced: number;
+    readonly pending: number;
+    readonly failed: number;
+    readonly held: number;
+  } {
+    return {
+      synced: this.#synced.size,
+      pending: this.#pending.size,
+      failed: this.#failed.size,
+      held: this.#held.size,
+    };
+  }
+
+  /** Age of the oldest change that the edge has not got. */
+  get lagMs(): number {
+    for (const since of this.#pending.values()) return Math.max(0, this.#clock.now() - since);
+    return 0;
+  }
+
+  get firstFailure(): { readonly key: CopyKey; readonly failure: Failure } | undefined {
+    for (const [key, failure] of this.#failed) return { key, failure };
+    return undefined;
+  }
+
+  get firstHeld(): string | undefined {
+    for (const why of this.#held.values()) return why;
+    return undefined;
+  }
+
+  failureOf(key: CopyKey): Failure | undefined {
+    return this.#failed.get(key);
+  }
+
+  markPending(key: CopyKey): void {
+    this.#synced.delete(key);
+    if (!this.#pending.has(key)) this.#pending.set(key, this.#clock.now());
+  }
+
+  markSynced(key: CopyKey): void {
+    this.#pending.delete(key);
+    this.#failed.delete(key);
+    this.#held.delete(key);
+    this.#synced.add(key);
+  }
+
+  markFailed(key: CopyKey, failure: Failure): void {
+    this.markPending(key);
+    this.#failed.set(key, failure);
+  }
+
+  markHeld(key: CopyKey, why: string): void {
+    this.#held.set(key, why);
+  }
+
+  forget(key: CopyKey): void {
+    this.#pending.delete(key);
+    this.#failed.delete(key);
+    this.#held.delete(key);
+    this.#synced.delete(key);
+  }
+}

@@ -1,0 +1,71 @@
+import {
+  copyLabels,
+  edgeAnnotations,
+  edgeFinalizer,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+
+/** Annotations of the cell workspace's own that have no business at the edge. */
+const localAnnotations = new Set<string>([
+  'kcp.io/cluster',
+  'kubectl.kubernetes.io/last-applied-configuration',
+  syncAnnotations.syncedHash,
+  syncAnnotations.syncError,
+]);
+
+/** Kinds whose spec.replicas an autoscaler may own, by group/resource. */
+const scalable = new Set([
+  'apps/deployments',
+  'apps/statefulsets',
+  'apps/replicasets',
+  '/replicationcontrollers',
+]);
+
+export interface ApplyFormOptions {
+  readonly group: string;
+  readonly resource: string;
+  /** An autoscaler for this object is propagated: the edge decides about replicas. */
+  readonly autoscaled: boolean;
+}
+
+/**
+ * What a syncer applies at the edge for a copy: everything that was rendered, names unchanged, without what the cell
+ * workspace's server or the syncer itself wrote. The copy is not changed; unchanged parts are shared.
+ */
+export function applyForm(copy: KubeObject, options: ApplyFormOptions): JsonObject {
+  const { metadata, status: _status, ...rest } = copy;
+  const annotations: { [key: string]: string } = {};
+  for (const key in metadata.annotations) {
+    if (!localAnnotations.has(key)) annotations[key] = metadata.annotations[key] as string;
+  }
+  annotations[edgeAnnotations.copyRevision] = metadata.resourceVersion ?? '';
+  const finalizers = metadata.finalizers?.filter((finalizer) => finalizer !== edgeFinalizer);
+  const form: JsonObject = {
+    ...rest,
+    metadata: {
+      name: metadata.name,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
+      annotations,
+      ...(finalizers === undefined || finalizers.length === 0 ? {} : { finalizers }),
+    },
+  };
+  const spec = form['spec'];
+  if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) {
+    if (options.autoscaled && scalable.has(`${options.group}/${options.resource}`)) {
+      const { replicas: _replicas, ...others } = spec;
+      form['spec'] = others;
+    } else if (options.group === '' && options.resource === 'namespaces') {
+      // spec.finalizers belongs to the edge's own namespace controller.
+      delete form['spec'];
+    }
+  }
+  return form;
+}
+
+/** True for what came from a copy (whoever synced it). */
+export function isCopy(object: KubeObject): boolean {
+  return object.metadata.labels?.[copyLabels.originCluster] !== undefined;
+}
