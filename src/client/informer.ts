@@ -265,7 +265,10 @@ export class Informer {
     for (const [name, index] of this.#indexes) {
       for (const value of this.#options.indexers?.[name]?.(object) ?? []) {
         let entries = index.get(value);
-        if (entries === undefined) index.set(value, (entries = new Map()));
+        if (entries === undefined) {
+          entries = new Map();
+          index.set(value, entries);
+        }
         entries.set(key, object);
       }
     }
