@@ -1,0 +1,63 @@
+import path from 'node:path';
+import { Command } from 'commander';
+import { startApiServer } from '../compose.ts';
+import { createLogger, type LogSettings, withLogging } from '../logging.ts';
+import { runUntilStopped } from '../run-command.ts';
+import { parsePort, setting, withConfigFile } from '../settings.ts';
+
+export interface ServerSettings extends LogSettings {
+  readonly dataDir: string;
+  readonly bindAddress: string;
+  readonly port: number;
+  readonly externalHost?: string;
+  readonly storage: 'level' | 'memory';
+  readonly tokenFile?: string;
+}
+
+/** The settings that `apiserver` and `edge` have in common. */
+export function withServerSettings(
+  command: Command,
+  defaults: { readonly dataDir: string; readonly port: number },
+): Command {
+  return withConfigFile(
+    withLogging(
+      command
+        .addOption(setting('--data-dir <folder>', 'where everything is kept', { default: defaults.dataDir }))
+        .addOption(setting('--bind-address <address>', 'address to listen on', { default: '127.0.0.1' }))
+        .addOption(
+          setting('--port <port>', 'port to listen on', { parse: parsePort, default: defaults.port }),
+        )
+        .addOption(setting('--external-host <host>', 'name or address that clients reach this server by'))
+        .addOption(
+          setting('--storage <kind>', 'level: embedded, durable; memory: lost at exit, for tests', {
+            choices: ['level', 'memory'],
+            default: 'level',
+          }),
+        )
+        .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"')),
+    ),
+  );
+}
+
+export function apiserverCommand(): Command {
+  const command = new Command('apiserver')
+    .description('the federation API server: workspaces, storage and the server’s own controllers')
+    .action(async (settings: ServerSettings) => {
+      const logger = createLogger('apiserver', settings);
+      await runUntilStopped(async () => {
+        const server = await startApiServer({
+          mode: 'federation',
+          dataDirectory: path.resolve(settings.dataDir),
+          bindAddress: settings.bindAddress,
+          port: settings.port,
+          externalHost: settings.externalHost,
+          storage: settings.storage,
+          tokenFile: settings.tokenFile,
+          logger,
+        });
+        logger.info({ url: server.url, kubeconfig: server.adminKubeconfig }, 'API server is ready');
+        return server;
+      });
+    });
+  return withServerSettings(command, { dataDir: '.cellplane/apiserver', port: 6443 });
+}

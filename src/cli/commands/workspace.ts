@@ -1,0 +1,141 @@
+import { Command } from 'commander';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { UsageError } from '../run-command.ts';
+import { withConfigFile } from '../settings.ts';
+import { formatTable } from '../table.ts';
+
+export function workspaceCommand(): Command {
+  return new Command('workspace')
+    .description('create, list and delete workspaces')
+    .addCommand(createCommand())
+    .addCommand(listCommand())
+    .addCommand(treeCommand())
+    .addCommand(deleteCommand());
+}
+
+/** `root:acme:shop` → parent `root:acme`, name `shop`. */
+function splitPath(workspacePath: string): { readonly parent: string; readonly name: string } {
+  const at = workspacePath.lastIndexOf(':');
+  if (at < 1 || at === workspacePath.length - 1) {
+    throw new UsageError(
+      `${JSON.stringify(workspacePath)} is not a workspace below another; write it like root:acme:shop`,
+    );
+  }
+  return { parent: workspacePath.slice(0, at), name: workspacePath.slice(at + 1) };
+}
+
+function createCommand(): Command {
+  const command = new Command('create')
+    .description('create a workspace')
+    .argument('<path>', 'path of the new workspace, like root:acme:shop')
+    .option('--type <type>', 'its type: organization, project, universal, or <path>:<name>', 'universal')
+    .option('--ignore-existing', 'succeed when it exists already')
+    .action(
+      async (
+        workspacePath: string,
+        settings: ConnectSettings & { type: string; ignoreExisting?: boolean },
+      ) => {
+        const { parent, name } = splitPath(workspacePath);
+        const at = settings.type.lastIndexOf(':');
+        const type =
+          at < 0
+            ? { name: settings.type, path: 'root' }
+            : { name: settings.type.slice(at + 1), path: settings.type.slice(0, at) };
+        await withFederationClient(settings, async (federationClient) => {
+          try {
+            const created = await federationClient.create(
+              { cluster: parent, gvr: workspacesGvr },
+              {
+                apiVersion: 'tenancy.kcp.io/v1alpha1',
+                kind: 'Workspace',
+                metadata: { name },
+                spec: { type },
+              },
+            );
+            process.stdout.write(`workspace ${workspacePath} created: ${textAt(created, 'spec', 'URL')}\n`);
+          } catch (error) {
+            if (settings.ignoreExisting !== true || !isApiError(error, 'AlreadyExists')) throw error;
+            process.stdout.write(`workspace ${workspacePath} exists\n`);
+          }
+        });
+      },
+    );
+  return withConfigFile(withKubeconfig(command));
+}
+
+function listCommand(): Command {
+  const command = new Command('list')
+    .description('list the workspaces below one')
+    .argument('[path]', 'the parent', 'root')
+    .action(async (parent: string, settings: ConnectSettings) => {
+      await withFederationClient(settings, async (federationClient) => {
+        const children = await childrenOf(federationClient, parent);
+        const rows = children.map((child) => [
+          child.metadata.name ?? '',
+          textAt(child, 'spec', 'type', 'name'),
+          textAt(child, 'status', 'phase'),
+          textAt(child, 'spec', 'URL'),
+        ]);
+        process.stdout.write(`${formatTable(['NAME', 'TYPE', 'PHASE', 'URL'], rows)}\n`);
+      });
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+function treeCommand(): Command {
+  const command = new Command('tree')
+    .description('show a workspace and all below it')
+    .argument('[path]', 'where to begin', 'root')
+    .action(async (root: string, settings: ConnectSettings) => {
+      await withFederationClient(settings, async (federationClient) => {
+        process.stdout.write(`${root}\n`);
+        await printTree(federationClient, root, '');
+      });
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+async function printTree(federationClient: KubeClient, parent: string, indent: string): Promise<void> {
+  const children = await childrenOf(federationClient, parent).catch((error: unknown) => {
+    // Types that hold no workspaces do not serve the kind.
+    if (isApiError(error, 'NotFound')) return [];
+    throw error;
+  });
+  for (const [index, child] of children.entries()) {
+    const last = index === children.length - 1;
+    const name = child.metadata.name ?? '';
+    process.stdout.write(
+      `${indent}${last ? '└─' : '├─'} ${name} (${textAt(child, 'spec', 'type', 'name')})\n`,
+    );
+    await printTree(federationClient, `${parent}:${name}`, `${indent}${last ? '   ' : '│  '}`);
+  }
+}
+
+function deleteCommand(): Command {
+  const command = new Command('delete')
+    .description('delete a workspace with everything in it and below it')
+    .argument('<path>', 'path of the workspace')
+    .action(async (workspacePath: string, settings: ConnectSettings) => {
+      const { parent, name } = splitPath(workspacePath);
+      await withFederationClient(settings, async (federationClient) => {
+        await federationClient.delete({ cluster: parent, gvr: workspacesGvr, name });
+        process.stdout.write(`workspace ${workspacePath} is being deleted\n`);
+      });
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+async function childrenOf(federationClient: KubeClient, parent: string): Promise<KubeObject[]> {
+  return (await federationClient.list({ cluster: parent, gvr: workspacesGvr })).items;
+}
+
+function textAt(object: JsonObject, ...path: string[]): string {
+  let value: unknown = object;
+  for (const key of path) value = isJsonObject(value) ? value[key] : undefined;
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,128 @@
+import { cellsGvr } from '#api/federation/cell.ts';
+import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
+
+export interface DemoCell {
+  readonly name: string;
+  readonly pop: string;
+  readonly region: string;
+  readonly federator: string;
+}
+
+/** What `cellplane start` sets up: two projects, two cells, each cell with a federator of its own. */
+export const demoCells: readonly DemoCell[] = [
+  { name: 'pop-a-cell-a', pop: 'pop-a', region: 'region-a', federator: 'federator-a' },
+  { name: 'pop-b-cell-b', pop: 'pop-b', region: 'region-b', federator: 'federator-b' },
+];
+
+export interface DemoProject {
+  readonly organization: string;
+  readonly name: string;
+  readonly context: string;
+}
+
+export const demoProjects: readonly DemoProject[] = [
+  { organization: 'acme', name: 'shop', context: 'acme-shop' },
+  { organization: 'globex', name: 'shop', context: 'globex-shop' },
+];
+
+/** Namespace in `root:cells` that holds the credentials of cells. */
+export const credentialsNamespace = 'cell-credentials';
+
+/** Creates a workspace unless there is one of that name. */
+export async function ensureWorkspace(
+  federationClient: KubeClient,
+  parent: string,
+  name: string,
+  type: string,
+): Promise<void> {
+  await ensure(() =>
+    federationClient.create(
+      { cluster: parent, gvr: workspacesGvr },
+      {
+        apiVersion: 'tenancy.kcp.io/v1alpha1',
+        kind: 'Workspace',
+        metadata: { name },
+        spec: { type: { name: type, path: 'root' } },
+      },
+    ),
+  );
+}
+
+export async function ensureProjects(federationClient: KubeClient): Promise<void> {
+  for (const { organization, name } of demoProjects) {
+    await ensureWorkspace(federationClient, 'root', organization, 'organization');
+    await ensureWorkspace(federationClient, `root:${organization}`, name, 'project');
+  }
+}
+
+/** Registers a cell with its credentials, or brings its endpoint and credentials up to date. */
+export async function ensureCell(
+  federationClient: KubeClient,
+  cell: DemoCell,
+  edge: ServerConnection,
+): Promise<void> {
+  await ensure(() =>
+    federationClient.create(
+      { cluster: cellsWorkspacePath, gvr: { group: '', version: 'v1', resource: 'namespaces' } },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
+    ),
+  );
+  const base64 = (text: string | undefined) => Buffer.from(text ?? '', 'utf8').toString('base64');
+  await put(
+    federationClient,
+    {
+      cluster: cellsWorkspacePath,
+      gvr: { group: '', version: 'v1', resource: 'secrets' },
+      namespace: credentialsNamespace,
+      name: cell.name,
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: cell.name, namespace: credentialsNamespace },
+      type: 'Opaque',
+      data: {
+        caBundle: base64(edge.caPem),
+        ...(edge.certificatePem === undefined ? {} : { 'tls.crt': base64(edge.certificatePem) }),
+        ...(edge.keyPem === undefined ? {} : { 'tls.key': base64(edge.keyPem) }),
+        ...(edge.token === undefined ? {} : { token: base64(edge.token) }),
+      },
+    },
+  );
+  await put(
+    federationClient,
+    { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.name },
+    {
+      apiVersion: `${federationGroup}/${federationVersion}`,
+      kind: 'Cell',
+      metadata: { name: cell.name, labels: { pop: cell.pop, region: cell.region } },
+      spec: {
+        apiEndpoint: edge.server,
+        secretRef: { namespace: credentialsNamespace, name: cell.name },
+        pop: cell.pop,
+        region: cell.region,
+        provider: 'demo',
+        federator: { name: cell.federator },
+        apis: { groups: ['gateway.networking.k8s.io'] },
+      },
+    },
+  );
+}
+
+/** Applies what we say and leaves what others say. */
+async function put(federationClient: KubeClient, ref: ObjectRef, object: KubeObject): Promise<void> {
+  await federationClient.apply(ref, object, { fieldManager: 'cellplane-start', force: true });
+}
+
+async function ensure(create: () => Promise<unknown>): Promise<void> {
+  try {
+    await create();
+  } catch (error) {
+    if (!isApiError(error, 'AlreadyExists')) throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import { ApiError } from '#apimachinery/api-error.ts';
+import { apiserverCommand } from './commands/apiserver.ts';
+import { cellCommand } from './commands/cell.ts';
+import { edgeCommand } from './commands/edge.ts';
+import { explainCommand } from './commands/explain.ts';
+import { federatorCommand } from './commands/federator.ts';
+import { schedulerCommand } from './commands/scheduler.ts';
+import { startCommand } from './commands/start.ts';
+import { versionCommand } from './commands/version.ts';
+import { workspaceCommand } from './commands/workspace.ts';
+import { UsageError } from './run-command.ts';
+import { version } from './version.ts';
+
+const program = new Command('cellplane')
+  .description(
+    'A Kubernetes-compatible, workspaced federation API server with a cell scheduler and isolated federators.\n' +
+      'Settings are read from flags, then CELLPLANE_* variables, then the YAML file that --config names.',
+  )
+  .version(version, '--version', 'print the version')
+  .showHelpAfterError('(add --help for what can be given)')
+  .configureHelp({ sortSubcommands: false });
+
+for (const command of [
+  startCommand(),
+  apiserverCommand(),
+  schedulerCommand(),
+  federatorCommand(),
+  edgeCommand(),
+  workspaceCommand(),
+  cellCommand(),
+  explainCommand(),
+  versionCommand(),
+]) {
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = 1;
+  if (error instanceof UsageError || error instanceof ApiError || hasCode(error)) {
+    process.stderr.write(`cellplane: ${(error as Error).message}\n`);
+  } else {
+    process.stderr.write(
+      `cellplane: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+  }
+}
+
+/** Operating errors (a taken port, an unusable folder) carry a code and a message for people; defects do not. */
+function hasCode(error: unknown): boolean {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string';
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from './run-command.ts';
+
+/**
+ * An option that can be given as a flag, then by environment (`CELLPLANE_DATA_DIR` for `--data-dir`), then in the YAML
+ * file that `--config` names (key `data-dir`), in this order of precedence.
+ */
+export function setting<T = string>(
+  flags: string,
+  description: string,
+  options: {
+    readonly default?: T;
+    readonly parse?: (text: string) => T;
+    readonly choices?: readonly string[];
+  } = {},
+): Option {
+  const option = new Option(flags, description);
+  option.env(`CELLPLANE_${option.name().toUpperCase().replaceAll('-', '_')}`);
+  if (options.choices !== undefined) option.choices(options.choices);
+  if (options.parse !== undefined) option.argParser(options.parse);
+  if (options.default !== undefined) option.default(options.default);
+  return option;
+}
+
+/** Adds `--config` to a command and reads the file before the command runs. Unknown keys are refused with their name. */
+export function withConfigFile(command: Command): Command {
+  command.addOption(
+    setting('--config <file>', 'YAML file with further settings, named as the flags without dashes in front'),
+  );
+  command.hook('preAction', async (_parent, acting) => {
+    const file: unknown = acting.opts()['config'];
+    if (typeof file === 'string') applyConfig(acting, file, await readConfig(file));
+  });
+  return command;
+}
+
+async function readConfig(file: string): Promise<{ readonly [key: string]: unknown }> {
+  const { parse } = await import('yaml');
+  let value: unknown;
+  try {
+    value = parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`--config ${file}: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError(`--config ${file}: must hold a YAML map of settings`);
+  }
+  return value as { readonly [key: string]: unknown };
+}
+
+function applyConfig(command: Command, file: string, config: { readonly [key: string]: unknown }): void {
+  const options = new Map(command.options.map((option) => [option.name(), option]));
+  for (const [key, value] of Object.entries(config)) {
+    const option = options.get(key);
+    if (option === undefined || key === 'config') {
+      throw new UsageError(
+        `--config ${file}: unknown setting ${key}; known are: ${[...options.keys()].join(', ')}`,
+      );
+    }
+    const source = command.getOptionValueSource(option.attributeName());
+    if (source === 'cli' || source === 'env') continue;
+    try {
+      const text = String(value);
+      if (option.argChoices !== undefined && !option.argChoices.includes(text)) {
+        throw new InvalidArgumentError(`allowed choices are ${option.argChoices.join(', ')}`);
+      }
+      const parsed: unknown = option.isBoolean()
+        ? value === true
+        : option.parseArg === undefined
+          ? text
+          : option.parseArg(text, undefined);
+      command.setOptionValueWithSource(option.attributeName(), parsed, 'config');
+    } catch (error) {
+      throw new UsageError(`--config ${file}: ${key}: ${(error as Error).message}`);
+    }
+  }
+}
+
+export function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError('must be a port number between 0 and 65535 (0: any free one)');
+  }
+  return Number(text);
+}
+
+export function parsePositive(text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 1)
+    throw new InvalidArgumentError('must be a whole number of at least 1');
+  return Number(text);
+}
+
+/** `a=b,c=d`. */
+export function parseLabels(text: string): { [key: string]: string } {
+  const labels: { [key: string]: string } = {};
+  for (const pair of text.split(',')) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new InvalidArgumentError('must be labels as key=value, separated by commas');
+    labels[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return labels;
+}
