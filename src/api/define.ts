@@ -30,7 +30,7 @@ export interface DefinedVersion {
   readonly served?: boolean | undefined;
   /** In the form of a CRD's `openAPIV3Schema`. */
   readonly schema: JsonObject;
-  /** Beyond the name, which tables always show. Default: Age alone, as for a CRD without columns. */
+  /** After the name, which always comes first. Default: Age alone, as for a CRD without columns. */
   readonly columns?: readonly DefinedColumn[] | undefined;
   /** Default: the eight of a stored resource. */
   readonly verbs?: readonly Verb[] | undefined;
@@ -85,6 +85,14 @@ export const ageColumn: DefinedColumn = {
   jsonPath: '.metadata.creationTimestamp',
 };
 
+const nameColumn: Column = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  priority: 0,
+  value: (object) => object.metadata.name ?? '',
+};
+
 /**
  * Makes the definition of a kind that is the system's own. Throws when the schema or a path is malformed: that is a
  * mistake in this program, found when its module is loaded.
@@ -118,7 +126,7 @@ function resourceVersion(options: DefineResourceOptions, version: DefinedVersion
     schema: schemaFromJsonSchemaProps(version.schema),
     verbs: version.verbs ?? allVerbs,
     subresources: subresourcesOf(options, version),
-    columns: (version.columns ?? [ageColumn]).map(columnOf),
+    columns: [nameColumn, ...(version.columns ?? [ageColumn]).map(columnOf)],
     selectableFields: new Map(
       (version.selectableFields ?? []).map((path) => {
         const field = path.replace(/^\./, '');
@@ -150,6 +158,6 @@ function columnOf(column: DefinedColumn): Column {
 
 function valueAtPath({ name, jsonPath }: DefinedColumn): Column['value'] {
   if (jsonPath === undefined) throw new RangeError(`column ${name} has neither a path nor a value`);
-  const read = compileJsonPath(jsonPath);
-  return (object) => read(object)[0] ?? null;
+  const path = compileJsonPath(jsonPath);
+  return (object) => path.first(object) ?? null;
 }

@@ -4,6 +4,8 @@ import type { ObjectMeta } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
+import type { Operation } from '#storage/storage.ts';
+import { serviceAddressReservations } from '../registry/service-allocator.ts';
 import { plantSeeds, type Seed } from './seed.ts';
 import type { ClusterId, Workspace } from './workspace.ts';
 import { namespaceSeed } from './workspace-lifecycle.ts';
@@ -55,7 +57,18 @@ export class FirstTouch {
 
   #write(workspace: Workspace): Promise<void> {
     const now = nowTime(this.#clock.now());
-    return plantSeeds(this.#options.storage, this.#seeds(workspace), now);
+    const { storage, kubernetesServiceIp } = this.#options;
+    const reservation: Operation = {
+      type: 'put',
+      key: objectKey({
+        ...serviceAddressReservations,
+        clusterId: workspace.id,
+        namespace: '',
+        name: kubernetesServiceIp,
+      }),
+      value: Buffer.from(JSON.stringify({ namespace: 'default', name: 'kubernetes' })),
+    };
+    return plantSeeds(storage, this.#seeds(workspace), now, [reservation]);
   }
 
   #seeds(workspace: Workspace): Seed[] {

@@ -46,14 +46,22 @@ export function seedOperation(seed: Seed, now: string): Operation {
 const triesMax = 8;
 
 /**
- * Writes those of the objects that do not exist, in one transaction, each guarded by its absence; existing ones stay as
- * they are. Safe to be run by several servers at once.
+ * Writes those of the objects (and other puts) that do not exist, in one transaction, each guarded by its absence;
+ * existing ones stay as they are. Safe to be run by several servers at once.
  */
-export async function plantSeeds(storage: CachedStorage, seeds: readonly Seed[], now: string): Promise<void> {
+export async function plantSeeds(
+  storage: CachedStorage,
+  seeds: readonly Seed[],
+  now: string,
+  others: readonly Operation[] = [],
+): Promise<void> {
+  const isMissing = (key: StorageKey) => storage.peek(key) === undefined;
   for (let tries = 0; tries < triesMax; tries++) {
-    const missing = seeds.filter((seed) => storage.peek(seedKey(seed)) === undefined);
-    if (missing.length === 0) return;
-    const operations = missing.map((seed) => seedOperation(seed, now));
+    const operations = [
+      ...seeds.filter((seed) => isMissing(seedKey(seed))).map((seed) => seedOperation(seed, now)),
+      ...others.filter(({ key }) => isMissing(key)),
+    ];
+    if (operations.length === 0) return;
     const guards: Guard[] = operations.map(({ key }) => ({ key, revision: 0 as Revision }));
     const result = await storage.transact({ guards, operations });
     if (result.committed) return;

@@ -7,14 +7,14 @@ import {
   pathAnnotation,
   typeAnnotation,
 } from '#api/core-kcp/logical-cluster.ts';
-import { tenancyGroup } from '#api/tenancy/workspace.ts';
+import { tenancyGroup, type WorkspaceObject, workspaceDefinition } from '#api/tenancy/workspace.ts';
 import { ApiError, notFound } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, rangePrefix } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
-import { objectOf } from '../registry/stored-object.ts';
+import { hasDeletionTimestamp, objectOf } from '../registry/stored-object.ts';
 import { checkClusterRef, isGeneratedClusterId, rootClusterId } from './cluster-ref.ts';
 import { follow } from './follow.ts';
 import type { SchemeCatalog } from './scheme-catalog.ts';
@@ -60,7 +60,9 @@ export class WorkspaceIndex implements WorkspaceResolver {
   readonly #listeners = new Set<(record: WorkspaceRecord, change: WorkspaceChange) => void>();
   /** One string for each type, however many workspaces are of it. */
   readonly #typeNames = new Map<string, string>();
-  readonly #following: { close(): void };
+  /** Clusters whose Workspace is being deleted: they close at once, before anything is written inside. */
+  readonly #closing = new Set<string>();
+  readonly #following: readonly { close(): void }[];
 
   constructor(options: {
     readonly storage: CachedStorage;
@@ -69,15 +71,32 @@ export class WorkspaceIndex implements WorkspaceResolver {
   }) {
     this.#storage = options.storage;
     this.#schemes = options.schemes;
-    this.#following = follow(
-      options.storage,
-      rangePrefix(logicalClusterDefinition.storedAs),
-      {
-        reset: (entries) => this.#reset(entries),
-        events: (events) => this.#apply(events),
-      },
-      options.clock ?? systemClock,
-    );
+    const { storage, clock = systemClock } = options;
+    this.#following = [
+      follow(
+        storage,
+        rangePrefix(workspaceDefinition.storedAs),
+        {
+          reset: (entries) => {
+            this.#closing.clear();
+            for (const entry of entries) this.#noteClosing(entry);
+          },
+          events: (events) => {
+            for (const { entry } of events) if (entry !== undefined) this.#noteClosing(entry);
+          },
+        },
+        clock,
+      ),
+      follow(
+        storage,
+        rangePrefix(logicalClusterDefinition.storedAs),
+        {
+          reset: (entries) => this.#reset(entries),
+          events: (events) => this.#apply(events),
+        },
+        clock,
+      ),
+    ];
   }
 
   get size(): number {
@@ -136,7 +155,7 @@ export class WorkspaceIndex implements WorkspaceResolver {
   }
 
   close(): void {
-    this.#following.close();
+    for (const one of this.#following) one.close();
   }
 
   #workspaceOf({ id, path, kind, phase }: WorkspaceRecord): Workspace {
@@ -162,9 +181,8 @@ export class WorkspaceIndex implements WorkspaceResolver {
 
   #put(entry: CacheEntry): WorkspaceRecord | undefined {
     const id = clusterIdOf(entry.key);
-    const record = recordFrom(id as ClusterId, objectOf(entry) as LogicalClusterObject, (name) =>
-      this.#intern(name),
-    );
+    const object = objectOf(entry) as LogicalClusterObject;
+    const record = recordFrom(id as ClusterId, object, this.#closing.has(id), (name) => this.#intern(name));
     const before = this.#byId.get(id);
     if (before !== undefined && before.path !== record.path) this.#byPath.delete(before.path);
     this.#byId.set(id, record);
@@ -173,7 +191,17 @@ export class WorkspaceIndex implements WorkspaceResolver {
     return record;
   }
 
+  #noteClosing(workspace: CacheEntry): void {
+    if (!hasDeletionTimestamp(workspace)) return;
+    const id = (objectOf(workspace) as WorkspaceObject).spec?.cluster;
+    if (id === undefined || this.#closing.has(id)) return;
+    this.#closing.add(id);
+    const cluster = this.#storage.peek(logicalClusterKey(id));
+    if (cluster !== undefined && this.#byId.has(id)) this.#put(cluster);
+  }
+
   #remove(id: string): void {
+    this.#closing.delete(id);
     const record = this.#byId.get(id);
     if (record === undefined) return;
     this.#byId.delete(id);
@@ -213,6 +241,7 @@ const kinds: ReadonlySet<string> = new Set<WorkspaceKind>([
 function recordFrom(
   id: ClusterId,
   { metadata, status }: LogicalClusterObject,
+  closing: boolean,
   intern: (text: string) => string,
 ): WorkspaceRecord {
   const { annotations = {} } = metadata;
@@ -221,17 +250,19 @@ function recordFrom(
     id,
     path: annotations[pathAnnotation] ?? id,
     kind: intern(kinds.has(kind) ? kind : 'universal') as WorkspaceKind,
-    phase: intern(phaseOf(metadata.deletionTimestamp, annotations, status?.phase)) as WorkspacePhase,
+    phase: intern(
+      phaseOf(closing || metadata.deletionTimestamp !== undefined, annotations, status?.phase),
+    ) as WorkspacePhase,
     typeName: intern(annotations[typeAnnotation] ?? 'root:universal'),
   };
 }
 
 function phaseOf(
-  deletionTimestamp: string | undefined,
+  closing: boolean,
   annotations: { readonly [key: string]: string },
   phase: WorkspacePhase = 'Scheduling',
 ): WorkspacePhase {
-  if (deletionTimestamp !== undefined) return phase === 'Deleting' ? phase : 'Terminating';
+  if (closing) return phase === 'Deleting' ? phase : 'Terminating';
   return annotations[inactiveAnnotation] === 'true' ? 'Inactive' : phase;
 }
 

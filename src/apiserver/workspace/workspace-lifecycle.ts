@@ -21,16 +21,15 @@ import { ApiError, forbidden } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { generateName } from '#apimachinery/names.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
-import type { Operation, StorageKey } from '#storage/storage.ts';
+import type { Revision } from '#storage/storage.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
+import type { Allocation, Allocator } from '../registry/allocator.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import { depthOf, newClusterId, workspaceDepthMax } from './cluster-ref.ts';
-import type { CreateHook } from './create-hook.ts';
 import { type Seed, seedOperation } from './seed.ts';
 import type { Workspace } from './workspace.ts';
 import { logicalClusterKey, type WorkspaceIndex } from './workspace-index.ts';
@@ -97,11 +96,16 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     return undefined;
   }
 
-  /** The writes that belong to a Workspace's creation; register it for `workspaces.tenancy.kcp.io`. */
-  readonly createHook: CreateHook = (context: ResourceContext, object: KubeObject, _key: StorageKey) => {
-    const { workspace: parent } = context;
-    if (parent === undefined) return [];
-    return this.#belongings(parent, object as WorkspaceObject, context.user);
+  /** What the registry adds to the transaction that stores a Workspace; the plugin has been there before. */
+  readonly allocator: Allocator = {
+    handles: ({ group, resource }) => group === tenancyGroup && resource === 'workspaces',
+    prepareForUpdate: () => {},
+    allocate: ({ target, object, old }) =>
+      old === undefined
+        ? { object, ...this.#belongings(target.workspace, object as WorkspaceObject) }
+        : { object, guards: [], operations: [] },
+    // Its deletion is the controller's work, after the content is gone.
+    release: () => [],
   };
 
   #admitWorkspace(
@@ -226,12 +230,13 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     }
   }
 
-  #belongings(parent: Workspace, workspace: WorkspaceObject, user: UserInfo): Operation[] {
-    const { metadata, spec = {}, status = {} } = workspace;
+  #belongings(parent: Workspace, workspace: WorkspaceObject): Pick<Allocation, 'guards' | 'operations'> {
+    const { metadata, spec = {} } = workspace;
     const { cluster, type } = spec;
     if (cluster === undefined || type?.path === undefined) {
       throw new ApiError('InternalError', `workspace ${metadata.name} was not admitted`);
     }
+    const creator = JSON.parse(metadata.annotations?.[ownerAnnotation] ?? '{}') as Creator;
     const now = nowTime(this.#clock.now());
     const resolved = this.#options.types.resolve(type, parent.path);
     const common = { clusterId: cluster, clusterAnnotation: true };
@@ -248,7 +253,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
           },
           finalizers: [logicalClusterFinalizer],
         },
-        content: logicalClusterContent(parent, workspace, resolved, user, now),
+        content: logicalClusterContent(parent, workspace, resolved, creator, now),
       },
     ];
     const scheme = this.#options.index.byId(parent.id)?.scheme ?? parent.scheme;
@@ -256,17 +261,19 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     if (resolved.kind !== 'cell') {
       const bindings = scheme.definitionOf('rbac.authorization.k8s.io', 'clusterrolebindings');
       const namespaces = scheme.definitionOf('', 'namespaces');
-      if (bindings !== undefined && !isSystem(user)) {
-        const binding = { metadata: { name: 'workspace-admin' }, content: adminBinding(user) };
+      if (bindings !== undefined && creator.username !== undefined && !isSystemCreator(creator)) {
+        const binding = { metadata: { name: 'workspace-admin' }, content: adminBinding(creator.username) };
         seeds.push({ ...common, definition: bindings, ...binding });
       }
       if (namespaces !== undefined) {
         seeds.push({ ...common, definition: namespaces, ...namespaceSeed('default') });
       }
     }
-    if (status.phase === undefined)
-      throw new ApiError('InternalError', `workspace ${metadata.name} has no phase`);
-    return seeds.map((seed) => seedOperation(seed, now));
+    return {
+      // Two clusters of one random id are as good as impossible, and refused.
+      guards: [{ key: logicalClusterKey(cluster), revision: 0 as Revision }],
+      operations: seeds.map((seed) => seedOperation(seed, now)),
+    };
   }
 
   /** Whoever drops an initializer or terminator must be allowed to act for that type. */
@@ -328,7 +335,14 @@ function listOf(
 }
 
 /** Kubernetes' authentication/v1 UserInfo. */
-function userInfoJson({ name, uid, groups, extra }: UserInfo): JsonObject {
+interface Creator extends JsonObject {
+  username?: string;
+  uid?: string;
+  groups?: string[];
+  extra?: { [key: string]: string[] };
+}
+
+function userInfoJson({ name, uid, groups, extra }: UserInfo): Creator {
   return {
     username: name,
     ...(uid === undefined ? {} : { uid }),
@@ -343,7 +357,7 @@ function logicalClusterContent(
   parent: Workspace,
   { metadata, spec, status }: WorkspaceObject,
   type: ResolvedType,
-  user: UserInfo,
+  creator: Creator,
   now: string,
 ): JsonObject {
   const initializers = releasersOf(type, 'initializer');
@@ -358,7 +372,7 @@ function logicalClusterContent(
         cluster: parent.id,
         uid: metadata.uid,
       },
-      createdBy: userInfoJson(user),
+      createdBy: creator,
       ...listOf('initializers', initializers),
       ...listOf('terminators', terminators),
     },
@@ -391,10 +405,14 @@ export function readyConditions(phase: 'Ready' | 'Initializing', now: string): C
   ];
 }
 
-function adminBinding(user: UserInfo): JsonObject {
+function isSystemCreator({ groups = [] }: Creator): boolean {
+  return groups.includes(systemMasters);
+}
+
+function adminBinding(userName: string): JsonObject {
   return {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user.name }],
+    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: userName }],
   };
 }
 
