@@ -1,8 +1,21 @@
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import { eventConversion } from './event-conversion.ts';
+import { hpaConversion } from './hpa-conversion.ts';
+import {
+  resourceClaimConversion,
+  resourceClaimTemplateConversion,
+  resourceSliceConversion,
+} from './resource-claim-conversion.ts';
 
 export type Conversion = Pick<ResourceVersion, 'toStorage' | 'fromStorage'>;
 
-const conversions: { readonly [versionedResource: string]: Conversion } = {};
+const conversions: { readonly [versionedResource: string]: Conversion } = {
+  'autoscaling/v1/horizontalpodautoscalers': hpaConversion,
+  'events.k8s.io/v1/events': eventConversion,
+  'resource.k8s.io/v1beta1/resourceclaims': resourceClaimConversion,
+  'resource.k8s.io/v1beta1/resourceclaimtemplates': resourceClaimTemplateConversion,
+  'resource.k8s.io/v1beta1/resourceslices': resourceSliceConversion,
+};
 
 const none: Conversion = {};
 

@@ -1,0 +1,352 @@
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
+import type { Conversion } from './conversion.ts';
+
+/**
+ * autoscaling/v1 ↔ autoscaling/v2. What v1 has no field for travels in annotations, in v1's own spelling (source:
+ * Kubernetes' pkg/apis/autoscaling/v1/conversion.go).
+ */
+export const hpaConversion: Conversion = { toStorage: toV2, fromStorage: toV1 };
+
+const metricsAnnotation = 'autoscaling.alpha.kubernetes.io/metrics';
+const currentMetricsAnnotation = 'autoscaling.alpha.kubernetes.io/current-metrics';
+const conditionsAnnotation = 'autoscaling.alpha.kubernetes.io/conditions';
+const behaviorAnnotation = 'autoscaling.alpha.kubernetes.io/behavior';
+const annotations = [metricsAnnotation, currentMetricsAnnotation, conditionsAnnotation, behaviorAnnotation];
+
+/** What Kubernetes aims at when a v1 object names no target (autoscaling.DefaultCPUUtilization). */
+const defaultCpuUtilization = 80;
+
+type Annotations = { [key: string]: string };
+
+function toV2(hpa: KubeObject): KubeObject {
+  if (hpa.apiVersion !== 'autoscaling/v1') return hpa;
+  const carried = hpa.metadata.annotations ?? {};
+  const { targetCPUUtilizationPercentage: target, ...spec } = objectAt(hpa, 'spec') ?? {};
+  const metrics = parsedList(carried[metricsAnnotation]).map(metricSpecToV2);
+  if (typeof target === 'number') metrics.push(cpuUtilization(target));
+  if (metrics.length === 0) metrics.push(cpuUtilization(defaultCpuUtilization));
+  const v2Spec: JsonObject = { ...spec, metrics };
+  const behavior = parsed(carried[behaviorAnnotation]);
+  if (isJsonObject(behavior)) v2Spec['behavior'] = lowerCamelKeys(behavior);
+  const converted: KubeObject = {
+    ...hpa,
+    apiVersion: 'autoscaling/v2',
+    metadata: withoutCarried(hpa.metadata),
+    spec: v2Spec,
+  };
+  const status = objectAt(hpa, 'status');
+  if (status !== undefined) converted['status'] = statusToV2(status, carried);
+  return converted;
+}
+
+function statusToV2(status: JsonObject, carried: Annotations): JsonObject {
+  const { currentCPUUtilizationPercentage: current, ...rest } = status;
+  const v2: JsonObject = rest;
+  const currentMetrics = parsed(carried[currentMetricsAnnotation]);
+  if (Array.isArray(currentMetrics)) {
+    v2['currentMetrics'] = currentMetrics.filter(isJsonObject).map(metricStatusToV2);
+  } else if (typeof current === 'number') {
+    v2['currentMetrics'] = [
+      { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current } } },
+    ];
+  }
+  const conditions = parsed(carried[conditionsAnnotation]);
+  if (Array.isArray(conditions)) v2['conditions'] = conditions;
+  return v2;
+}
+
+function toV1(hpa: KubeObject): KubeObject {
+  if (hpa.apiVersion !== 'autoscaling/v2') return hpa;
+  const { metrics: _metrics, behavior, ...spec } = objectAt(hpa, 'spec') ?? {};
+  const v1Spec: JsonObject = spec;
+  const carried: Annotations = {};
+  const others: JsonObject[] = [];
+  for (const metric of objectsAt(hpa, 'spec', 'metrics')) {
+    const utilization = cpuUtilizationOf(metric);
+    if (utilization === undefined) others.push(metricSpecToV1(metric));
+    else v1Spec['targetCPUUtilizationPercentage'] ??= utilization;
+  }
+  if (others.length > 0) carried[metricsAnnotation] = JSON.stringify(others);
+  if (isJsonObject(behavior)) carried[behaviorAnnotation] = JSON.stringify(upperCamelKeys(behavior));
+  const converted: KubeObject = { ...hpa, apiVersion: 'autoscaling/v1', spec: v1Spec };
+  const status = objectAt(hpa, 'status');
+  if (status !== undefined) converted['status'] = statusToV1(status, carried);
+  const metadata = withoutCarried(hpa.metadata);
+  converted.metadata =
+    Object.keys(carried).length === 0
+      ? metadata
+      : { ...metadata, annotations: { ...metadata.annotations, ...carried } };
+  return converted;
+}
+
+function statusToV1(status: JsonObject, carried: Annotations): JsonObject {
+  const { currentMetrics: _current, conditions, ...rest } = status;
+  const v1: JsonObject = rest;
+  const metrics = objectsAt(status, 'currentMetrics');
+  for (const metric of metrics) {
+    const utilization = numberAt(metric, 'resource', 'current', 'averageUtilization');
+    if (
+      textAt(metric, 'type') === 'Resource' &&
+      textAt(metric, 'resource', 'name') === 'cpu' &&
+      utilization !== undefined
+    ) {
+      v1['currentCPUUtilizationPercentage'] = utilization;
+    }
+  }
+  if (metrics.length > 0) carried[currentMetricsAnnotation] = JSON.stringify(metrics.map(metricStatusToV1));
+  if (Array.isArray(conditions) && conditions.length > 0) {
+    carried[conditionsAnnotation] = JSON.stringify(conditions);
+  }
+  return v1;
+}
+
+function cpuUtilization(percent: number): JsonObject {
+  return {
+    type: 'Resource',
+    resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: percent } },
+  };
+}
+
+function cpuUtilizationOf(metric: JsonObject): number | undefined {
+  if (textAt(metric, 'type') !== 'Resource' || textAt(metric, 'resource', 'name') !== 'cpu') return undefined;
+  return numberAt(metric, 'resource', 'target', 'averageUtilization');
+}
+
+function withoutCarried(metadata: ObjectMeta): ObjectMeta {
+  const present = metadata.annotations;
+  if (present === undefined || !annotations.some((key) => key in present)) return metadata;
+  const kept: Annotations = {};
+  for (const key in present) if (!annotations.includes(key)) kept[key] = present[key]!;
+  const { annotations: _dropped, ...rest } = metadata;
+  return Object.keys(kept).length === 0 ? rest : { ...rest, annotations: kept };
+}
+
+function parsed(text: string | undefined): JsonValue | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined; // as Kubernetes: an annotation that does not decode is dropped
+  }
+}
+
+function parsedList(text: string | undefined): JsonObject[] {
+  const value = parsed(text);
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+/** Drops absent members, so that no field is stored as undefined. */
+function compact(object: JsonObject): JsonObject {
+  const kept: JsonObject = {};
+  for (const key in object) if (object[key] !== undefined) kept[key] = object[key];
+  return kept;
+}
+
+function isZero(quantity: JsonValue | undefined): boolean {
+  return quantity === undefined || quantity === '0' || quantity === 0 || quantity === '';
+}
+
+function metricSpecToV2(metric: JsonObject): JsonObject {
+  const type = textAt(metric, 'type');
+  const converted: JsonObject = { type };
+  const one = (field: string) => objectAt(metric, field);
+  const resource = one('resource');
+  if (resource !== undefined) converted['resource'] = resourceTargetToV2(resource);
+  const container = one('containerResource');
+  if (container !== undefined) converted['containerResource'] = resourceTargetToV2(container);
+  const pods = one('pods');
+  if (pods !== undefined) {
+    converted['pods'] = {
+      metric: compact({ name: textAt(pods, 'metricName'), selector: pods['selector'] }),
+      target: compact({ type: 'AverageValue', averageValue: pods['targetAverageValue'] }),
+    };
+  }
+  const object = one('object');
+  if (object !== undefined) {
+    const average = object['averageValue'];
+    const value = object['targetValue'];
+    converted['object'] = {
+      describedObject: object['target'] ?? {},
+      metric: compact({ name: textAt(object, 'metricName'), selector: object['selector'] }),
+      target: compact({
+        type: average === undefined ? 'Value' : 'AverageValue',
+        value: average !== undefined && isZero(value) ? undefined : (value ?? '0'),
+        averageValue: average,
+      }),
+    };
+  }
+  const external = one('external');
+  if (external !== undefined) {
+    converted['external'] = {
+      metric: compact({ name: textAt(external, 'metricName'), selector: external['metricSelector'] }),
+      target: compact({
+        type: external['targetValue'] === undefined ? 'AverageValue' : 'Value',
+        value: external['targetValue'],
+        averageValue: external['targetAverageValue'],
+      }),
+    };
+  }
+  return converted;
+}
+
+function resourceTargetToV2(resource: JsonObject): JsonObject {
+  const utilization = resource['targetAverageUtilization'];
+  return compact({
+    name: resource['name'],
+    container: resource['container'],
+    target: compact({
+      type: utilization === undefined ? 'AverageValue' : 'Utilization',
+      averageValue: resource['targetAverageValue'],
+      averageUtilization: utilization,
+    }),
+  });
+}
+
+function metricSpecToV1(metric: JsonObject): JsonObject {
+  const converted: JsonObject = { type: textAt(metric, 'type') };
+  for (const field of ['resource', 'containerResource']) {
+    const resource = objectAt(metric, field);
+    if (resource === undefined) continue;
+    converted[field] = compact({
+      name: resource['name'],
+      container: resource['container'],
+      targetAverageUtilization: valueAt(resource, 'target', 'averageUtilization'),
+      targetAverageValue: valueAt(resource, 'target', 'averageValue'),
+    });
+  }
+  const pods = objectAt(metric, 'pods');
+  if (pods !== undefined) {
+    converted['pods'] = compact({
+      metricName: textAt(pods, 'metric', 'name'),
+      targetAverageValue: valueAt(pods, 'target', 'averageValue') ?? '0',
+      selector: valueAt(pods, 'metric', 'selector'),
+    });
+  }
+  const object = objectAt(metric, 'object');
+  if (object !== undefined) {
+    converted['object'] = compact({
+      target: object['describedObject'],
+      metricName: textAt(object, 'metric', 'name'),
+      targetValue: valueAt(object, 'target', 'value') ?? '0',
+      selector: valueAt(object, 'metric', 'selector'),
+      averageValue: valueAt(object, 'target', 'averageValue'),
+    });
+  }
+  const external = objectAt(metric, 'external');
+  if (external !== undefined) {
+    converted['external'] = compact({
+      metricName: textAt(external, 'metric', 'name'),
+      metricSelector: valueAt(external, 'metric', 'selector'),
+      targetValue: valueAt(external, 'target', 'value'),
+      targetAverageValue: valueAt(external, 'target', 'averageValue'),
+    });
+  }
+  return converted;
+}
+
+function metricStatusToV2(metric: JsonObject): JsonObject {
+  const converted: JsonObject = { type: textAt(metric, 'type') };
+  for (const field of ['resource', 'containerResource']) {
+    const resource = objectAt(metric, field);
+    if (resource === undefined) continue;
+    converted[field] = compact({
+      name: resource['name'],
+      container: resource['container'],
+      current: compact({
+        averageValue: resource['currentAverageValue'],
+        averageUtilization: resource['currentAverageUtilization'],
+      }),
+    });
+  }
+  const pods = objectAt(metric, 'pods');
+  if (pods !== undefined) {
+    converted['pods'] = {
+      metric: compact({ name: textAt(pods, 'metricName'), selector: pods['selector'] }),
+      current: compact({ averageValue: pods['currentAverageValue'] }),
+    };
+  }
+  const object = objectAt(metric, 'object');
+  if (object !== undefined) {
+    converted['object'] = {
+      describedObject: object['target'] ?? {},
+      metric: compact({ name: textAt(object, 'metricName'), selector: object['selector'] }),
+      current: compact({ value: object['currentValue'], averageValue: object['averageValue'] }),
+    };
+  }
+  const external = objectAt(metric, 'external');
+  if (external !== undefined) {
+    converted['external'] = {
+      metric: compact({ name: textAt(external, 'metricName'), selector: external['metricSelector'] }),
+      current: compact({ value: external['currentValue'], averageValue: external['currentAverageValue'] }),
+    };
+  }
+  return converted;
+}
+
+function metricStatusToV1(metric: JsonObject): JsonObject {
+  const converted: JsonObject = { type: textAt(metric, 'type') };
+  for (const field of ['resource', 'containerResource']) {
+    const resource = objectAt(metric, field);
+    if (resource === undefined) continue;
+    converted[field] = compact({
+      name: resource['name'],
+      container: resource['container'],
+      currentAverageUtilization: valueAt(resource, 'current', 'averageUtilization'),
+      currentAverageValue: valueAt(resource, 'current', 'averageValue') ?? '0',
+    });
+  }
+  const pods = objectAt(metric, 'pods');
+  if (pods !== undefined) {
+    converted['pods'] = compact({
+      metricName: textAt(pods, 'metric', 'name'),
+      currentAverageValue: valueAt(pods, 'current', 'averageValue') ?? '0',
+      selector: valueAt(pods, 'metric', 'selector'),
+    });
+  }
+  const object = objectAt(metric, 'object');
+  if (object !== undefined) {
+    converted['object'] = compact({
+      target: object['describedObject'],
+      metricName: textAt(object, 'metric', 'name'),
+      currentValue: valueAt(object, 'current', 'value') ?? '0',
+      selector: valueAt(object, 'metric', 'selector'),
+      averageValue: valueAt(object, 'current', 'averageValue'),
+    });
+  }
+  const external = objectAt(metric, 'external');
+  if (external !== undefined) {
+    converted['external'] = compact({
+      metricName: textAt(external, 'metric', 'name'),
+      metricSelector: valueAt(external, 'metric', 'selector'),
+      currentValue: valueAt(external, 'current', 'value') ?? '0',
+      currentAverageValue: valueAt(external, 'current', 'averageValue'),
+    });
+  }
+  return converted;
+}
+
+/** The behavior annotation holds Go's internal type, whose fields have no JSON names: `ScaleUp`, `StabilizationWindowSeconds`. */
+function lowerCamelKeys(value: JsonObject): JsonObject {
+  return mapKeys(value, (key) => key[0]!.toLowerCase() + key.slice(1));
+}
+
+function upperCamelKeys(value: JsonObject): JsonObject {
+  return mapKeys(value, (key) => key[0]!.toUpperCase() + key.slice(1));
+}
+
+function mapKeys(value: JsonObject, rename: (key: string) => string): JsonObject {
+  const renamed: JsonObject = {};
+  for (const key in value) {
+    const member = value[key];
+    if (key === '' || member === null) continue;
+    renamed[rename(key)] = Array.isArray(member)
+      ? member.map((one) => (isJsonObject(one) ? mapKeys(one, rename) : one))
+      : isJsonObject(member)
+        ? mapKeys(member, rename)
+        : member;
+  }
+  return renamed;
+}
