@@ -1,0 +1,421 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { cloneJson, type JsonObject, type JsonValue } from '../json.ts';
+import type { Schema } from '../schema.ts';
+import { schemaFromJsonSchemaProps, schemaToOpenApi } from '../schema-from-openapi.ts';
+import { applyDefaults } from './defaults.ts';
+import { pruneUnknown } from './prune.ts';
+import { validateChange, validateValue } from './validate.ts';
+
+const schemaOf = schemaFromJsonSchemaProps;
+
+// Source: k8s.io/apiextensions-apiserver pkg/apiserver/schema/defaulting (KUBERNETES.md R3).
+test('defaults are filled in as structural schemas say', () => {
+  const rows: readonly [JsonObject, JsonValue, JsonValue][] = [
+    [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, {}, { a: 'x' }],
+    [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, { a: 'y' }, { a: 'y' }],
+    [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, { a: null }, { a: 'x' }],
+    [
+      { type: 'object', properties: { a: { type: 'string', default: 'x', nullable: true } } },
+      { a: null },
+      { a: null },
+    ],
+    [{ type: 'object', properties: { a: { type: 'string' } } }, { a: null, b: null }, { b: null }],
+    [{ type: 'object', properties: { a: { type: 'string', nullable: true } } }, { a: null }, { a: null }],
+    [
+      {
+        type: 'object',
+        properties: {
+          a: { type: 'object', default: {}, properties: { b: { type: 'integer', default: 1 } } },
+        },
+      },
+      {},
+      { a: { b: 1 } },
+    ],
+    [{ type: 'object', properties: { a: { type: 'object', properties: { b: { default: 1 } } } } }, {}, {}],
+    [
+      { type: 'array', items: { type: 'object', properties: { a: { default: 1 } } } },
+      [{}, { a: 2 }],
+      [{ a: 1 }, { a: 2 }],
+    ],
+    [{ type: 'array', items: { type: 'string', default: 'x' } }, [null], ['x']],
+    [
+      { type: 'object', additionalProperties: { type: 'object', properties: { a: { default: 1 } } } },
+      { k: {} },
+      { k: { a: 1 } },
+    ],
+    [{ type: 'object', additionalProperties: { type: 'string', default: 'x' } }, { k: null }, { k: 'x' }],
+  ];
+  for (const [props, value, expected] of rows) {
+    const copy = cloneJson(value);
+    applyDefaults(schemaOf(props), copy);
+    assert.deepEqual(copy, expected, JSON.stringify([props, value]));
+  }
+});
+
+test('defaults are copies', () => {
+  const schema = schemaOf({
+    type: 'object',
+    properties: { a: { type: 'array', default: ['x'], items: { type: 'string' } } },
+  });
+  const first: JsonObject = {};
+  applyDefaults(schema, first);
+  (first['a'] as JsonValue[]).push('y');
+  const second: JsonObject = {};
+  applyDefaults(schema, second);
+  assert.deepEqual(second, { a: ['x'] });
+});
+
+// Source: k8s.io/apiextensions-apiserver pkg/apiserver/schema/pruning.
+test('unknown fields are taken out and named', () => {
+  const string = { type: 'string' };
+  const rows: readonly [JsonObject, JsonValue, JsonValue, string[]][] = [
+    [{ type: 'object', properties: { a: string } }, { a: 'x', b: 1 }, { a: 'x' }, ['b']],
+    [
+      {
+        type: 'object',
+        properties: { l: { type: 'array', items: { type: 'object', properties: { a: string } } } },
+      },
+      { l: [{ a: 'x' }, { b: 1, c: 2 }] },
+      { l: [{ a: 'x' }, {}] },
+      ['l[1].b', 'l[1].c'],
+    ],
+    [
+      {
+        type: 'object',
+        'x-kubernetes-preserve-unknown-fields': true,
+        properties: { k: { type: 'object', properties: { a: string } } },
+      },
+      { u: { v: 1 }, k: { a: 'x', b: 1 } },
+      { u: { v: 1 }, k: { a: 'x' } },
+      ['k.b'],
+    ],
+    [
+      { type: 'object', additionalProperties: { type: 'object', properties: { a: string } } },
+      { x: { a: '1', b: 2 } },
+      { x: { a: '1' } },
+      ['x.b'],
+    ],
+    [
+      { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { spec: { type: 'object' } } },
+      { apiVersion: 'v1', kind: 'X', metadata: { name: 'n', labels: { a: 'b' } }, spec: { a: 1 }, other: 1 },
+      { apiVersion: 'v1', kind: 'X', metadata: { name: 'n', labels: { a: 'b' } }, spec: {} },
+      ['spec.a', 'other'],
+    ],
+    [{ type: 'object' }, { a: 1 }, {}, ['a']],
+    [{}, { a: { b: 1 } }, { a: { b: 1 } }, []],
+    [{ type: 'object', properties: { a: string } }, { a: { b: 1 } }, { a: {} }, ['a.b']],
+    [
+      { type: 'object', properties: { constructor: string } },
+      { toString: 1, constructor: 'x' },
+      { constructor: 'x' },
+      ['toString'],
+    ],
+  ];
+  for (const [props, value, expected, removed] of rows) {
+    const copy = cloneJson(value);
+    assert.deepEqual(pruneUnknown(schemaOf(props), copy), removed, JSON.stringify(value));
+    assert.deepEqual(copy, expected);
+  }
+});
+
+// Source: kube-openapi pkg/validation/errors and apiextensions' translation into field errors.
+test('values are validated with the texts of Kubernetes', () => {
+  const at = (props: JsonObject) => ({ type: 'object', properties: { f: props } });
+  const rows: readonly [JsonObject, JsonValue, string[]][] = [
+    [
+      at({ type: 'integer' }),
+      { f: 'x' },
+      ['f: Invalid value: "string": f in body must be of type integer: "string"'],
+    ],
+    [
+      at({ type: 'integer' }),
+      { f: 1.5 },
+      ['f: Invalid value: "number": f in body must be of type integer: "number"'],
+    ],
+    [
+      at({ type: 'integer' }),
+      { f: 2 ** 60 },
+      [
+        'f: Invalid value: 1152921504606847000: f in body should be an integer between -9007199254740991 and 9007199254740991',
+      ],
+    ],
+    [at({ type: 'number' }), { f: 1 }, []],
+    [
+      at({ type: 'string' }),
+      { f: null },
+      ['f: Invalid value: "null": f in body must be of type string: "null"'],
+    ],
+    [at({ type: 'string', nullable: true }), { f: null }, []],
+    [
+      at({ type: 'string', nullable: true, enum: ['a'] }),
+      { f: null },
+      ['f: Unsupported value: null: supported values: "a"'],
+    ],
+    [{ type: 'object', required: ['a'], properties: { a: { type: 'string' } } }, {}, ['a: Required value']],
+    [
+      at({ type: 'string', enum: ['a', 'b'] }),
+      { f: 'c' },
+      ['f: Unsupported value: "c": supported values: "a", "b"'],
+    ],
+    [
+      at({ type: 'string', pattern: '^a+$' }),
+      { f: 'b' },
+      [`f: Invalid value: "b": f in body should match '^a+$'`],
+    ],
+    [
+      at({ type: 'string', minLength: 2 }),
+      { f: '😀' },
+      ['f: Invalid value: "😀": f in body should be at least 2 chars long'],
+    ],
+    [at({ type: 'string', maxLength: 1 }), { f: '😀' }, []],
+    [at({ type: 'string', maxLength: 1 }), { f: 'ab' }, ['f: Too long: may not be more than 1 bytes']],
+    [
+      at({ type: 'integer', minimum: 1 }),
+      { f: 0 },
+      ['f: Invalid value: 0: f in body should be greater than or equal to 1'],
+    ],
+    [
+      at({ type: 'integer', maximum: 1, exclusiveMaximum: true }),
+      { f: 1 },
+      ['f: Invalid value: 1: f in body should be less than 1'],
+    ],
+    [at({ type: 'number', multipleOf: 0.1 }), { f: 0.3 }, []],
+    [
+      at({ type: 'number', multipleOf: 0.1 }),
+      { f: 0.35 },
+      ['f: Invalid value: 0.35: f in body should be a multiple of 0.1'],
+    ],
+    [at({ type: 'array', maxItems: 1 }), { f: [1, 2] }, ['f: Too many: 2: must have at most 1 items']],
+    [
+      at({ type: 'array', minItems: 1 }),
+      { f: [] },
+      ['f: Invalid value: 0: f in body should have at least 1 items'],
+    ],
+    [
+      at({ type: 'object', maxProperties: 1, additionalProperties: {} }),
+      { f: { a: 1, b: 2 } },
+      ['f: Invalid value: 2: f in body should have at most 1 properties'],
+    ],
+    [
+      at({ type: 'integer', format: 'int32' }),
+      { f: 2 ** 31 },
+      ['f: Invalid value: 2147483648: f in body must be of type int32: "2147483648"'],
+    ],
+    [
+      at({ type: 'string', format: 'date-time' }),
+      { f: 'x' },
+      ['f: Invalid value: "x": f in body must be of type date-time: "x"'],
+    ],
+    [at({ type: 'string', format: 'unheard-of' }), { f: 'x' }, []],
+    [
+      at({ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }),
+      { f: '50%' },
+      [],
+    ],
+    [
+      at({ 'x-kubernetes-int-or-string': true }),
+      { f: true },
+      ['f: Invalid value: "boolean": f in body must be of type integer,string: "boolean"'],
+    ],
+    [
+      at({ type: 'object', anyOf: [{ required: ['a'] }, { required: ['b'] }], properties: { a: {}, b: {} } }),
+      { f: {} },
+      ['f: Invalid value: "": "f" must validate at least one schema (anyOf)', 'f.a: Required value'],
+    ],
+    [
+      at({ type: 'integer', oneOf: [{ minimum: 1 }, { minimum: 2 }] }),
+      { f: 3 },
+      ['f: Invalid value: "": "f" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
+    ],
+    [
+      at({ type: 'integer', not: { enum: [1] } }),
+      { f: 1 },
+      ['f: Invalid value: "": "f" must not validate the schema (not)'],
+    ],
+    [
+      at({ type: 'integer', allOf: [{ minimum: 3 }, { maximum: 5 }] }),
+      { f: 6 },
+      ['f: Invalid value: 6: f in body should be less than or equal to 5'],
+    ],
+    [
+      at({ type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }),
+      { f: ['a', 'b', 'a'] },
+      ['f[2]: Duplicate value: "a"'],
+    ],
+    [
+      at({
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { type: 'object', properties: { n: { type: 'string' }, v: { type: 'integer' } } },
+      }),
+      {
+        f: [
+          { n: 'a', v: 1 },
+          { n: 'a', v: 2 },
+        ],
+      },
+      ['f[1]: Duplicate value: {"n":"a"}'],
+    ],
+    [
+      at({ type: 'array', items: { type: 'object', properties: { a: { type: 'integer' } } } }),
+      { f: [{}, { a: 'x' }] },
+      ['f[1].a: Invalid value: "string": f[1].a in body must be of type integer: "string"'],
+    ],
+  ];
+  for (const [props, value, expected] of rows) {
+    const errors = validateValue(schemaOf(props), value).map(({ field, message }) => `${field}: ${message}`);
+    assert.deepEqual(errors, expected, JSON.stringify([props, value]));
+  }
+  assert.equal(validateValue(schemaOf(at({ type: 'integer' })), { f: '' }, 'spec')[0]?.field, 'spec.f');
+});
+
+test('formats accept and refuse', () => {
+  const rows: readonly [string, string[], string[]][] = [
+    ['ipv4', ['1.2.3.4'], ['1.2.3', '::1']],
+    ['ipv6', ['::1'], ['1.2.3.4']],
+    ['cidr', ['10.0.0.0/8', '::/0'], ['10.0.0.0', '10.0.0.0/33']],
+    ['uuid', ['123e4567-e89b-12d3-a456-426614174000'], ['x']],
+    ['byte', ['YWJj', ''], ['a', '!!!!']],
+    ['date', ['2026-01-31'], ['2026-02-30', '2026']],
+    ['duration', ['1h30m', '5s', '3 days'], ['5', 'x']],
+    ['uri', ['http://a', '/x', 'urn:a:b'], ['a', 'a b']],
+    ['email', ['a@b.c'], ['a', '@b']],
+    ['hostname', ['a.b-c'], ['-a', 'a..b']],
+    ['mac', ['00:11:22:33:44:55'], ['00:11']],
+    ['hexcolor', ['#fff'], ['#ff']],
+    ['isbn', ['978-3-16-148410-0'], ['978-3-16-148410-1']],
+  ];
+  for (const [format, yes, no] of rows) {
+    const schema = schemaOf({ type: 'string', format });
+    for (const value of yes) assert.deepEqual(validateValue(schema, value), [], `${format} ${value}`);
+    for (const value of no) assert.equal(validateValue(schema, value).length, 1, `${format} ${value}`);
+  }
+});
+
+test('an unchanged invalid value passes an update (R5)', () => {
+  const schema = schemaOf({
+    type: 'object',
+    required: ['r'],
+    properties: {
+      a: { type: 'integer', minimum: 10 },
+      b: { type: 'integer' },
+      atomic: { type: 'array', items: { type: 'integer', minimum: 10 } },
+      map: {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { type: 'object', properties: { n: { type: 'string' }, v: { type: 'integer', minimum: 10 } } },
+      },
+      r: { type: 'string' },
+    },
+  });
+  const fields = (value: JsonValue, old: JsonValue) =>
+    validateChange(schema, value, old).map(({ field }) => field);
+  assert.deepEqual(fields({ r: '', a: 1, b: 2 }, { r: '', a: 1, b: 1 }), []);
+  assert.deepEqual(fields({ r: '', a: 2 }, { r: '', a: 1 }), ['a']);
+  assert.deepEqual(fields({ r: '', atomic: [1, 2] }, { r: '', atomic: [1, 2] }), []);
+  assert.deepEqual(fields({ r: '', atomic: [1, 20] }, { r: '', atomic: [1, 2] }), ['atomic[0]']);
+  assert.deepEqual(
+    fields(
+      {
+        r: '',
+        map: [
+          { n: 'y', v: 2 },
+          { n: 'x', v: 1 },
+        ],
+      },
+      { r: '', map: [{ n: 'x', v: 1 }] },
+    ),
+    ['map[0].v'],
+  );
+  assert.deepEqual(fields({ b: 1 }, { b: 1 }), []);
+  assert.deepEqual(fields({ b: 2 }, { b: 1 }), ['r']);
+});
+
+test('lists of Kubernetes types may repeat keys, those of custom ones may not', () => {
+  const list: Schema = {
+    type: 'array',
+    listType: 'map',
+    listMapKeys: ['name'],
+    items: { type: 'object', properties: new Map([['name', { type: 'string' }]]) },
+  };
+  const value = { env: [{ name: 'a' }, { name: 'a' }] };
+  const custom: Schema = { type: 'object', properties: new Map([['env', list]]) };
+  assert.equal(validateValue(custom, value).length, 1);
+  assert.equal(validateValue({ ...custom, definition: 'io.k8s.api.core.v1.Container' }, value).length, 0);
+});
+
+test('recursive schemas follow the data', () => {
+  const properties = new Map<string, Schema>();
+  const schema: Schema = { type: 'object', properties };
+  properties.set('child', schema);
+  properties.set('n', { type: 'integer', default: 1 });
+  const value: JsonObject = { child: { child: { x: 1 } } };
+  assert.deepEqual(pruneUnknown(schema, value), ['child.child.x']);
+  applyDefaults(schema, value);
+  assert.deepEqual(value, { n: 1, child: { n: 1, child: { n: 1 } } });
+  assert.deepEqual(validateValue(schema, value), []);
+  assert.equal(typeof schemaToOpenApi(schema, { version: 'v3' }), 'object');
+});
+
+test('what validates still validates after pruning and defaulting; both are idempotent', () => {
+  const schema = schemaOf({
+    type: 'object',
+    properties: {
+      a: { type: 'string', default: 'x' },
+      o: { type: 'object', properties: { b: { type: 'boolean' } }, additionalProperties: undefined },
+      l: { type: 'array', items: { type: 'object', properties: { c: { type: 'integer', default: 3 } } } },
+      m: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  });
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), fc.boolean(), (any, wrapped) => {
+      const value = JSON.parse(JSON.stringify(wrapped ? { l: [any], m: any, o: any } : any)) as JsonValue;
+      pruneUnknown(schema, value);
+      applyDefaults(schema, value);
+      const once = cloneJson(value);
+      assert.deepEqual(pruneUnknown(schema, value), []);
+      applyDefaults(schema, value);
+      assert.deepEqual(value, once);
+      validateValue(schema, value);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the OpenAPI form comes back as the same schema', () => {
+  const props: JsonObject = {
+    type: 'object',
+    description: 'A thing',
+    required: ['a'],
+    properties: {
+      a: { type: 'string', enum: ['x', 'y'], default: 'x', nullable: true },
+      l: {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { type: 'object', properties: { n: { type: 'string', maxLength: 3 } } },
+      },
+      i: { 'x-kubernetes-int-or-string': true },
+      any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      choice: { type: 'integer', oneOf: [{ minimum: 1 }, { maximum: -1 }] },
+    },
+    'x-kubernetes-validations': [{ rule: 'self.a != ""', message: 'no' }],
+  };
+  assert.deepEqual(schemaToOpenApi(schemaOf(props), { version: 'v3' }), props);
+  const v2 = schemaToOpenApi(schemaOf(props), { version: 'v2' });
+  assert.deepEqual((v2['properties'] as JsonObject)['a'], { enum: ['x', 'y'], default: 'x' });
+  assert.deepEqual((v2['properties'] as JsonObject)['choice'], { type: 'integer' });
+  assert.equal(schemaOf(props), schemaOf(cloneJson(props)));
+  const named: Schema = {
+    type: 'object',
+    properties: new Map([['m', { definition: 'x.Y', type: 'object' }]]),
+  };
+  assert.deepEqual(schemaToOpenApi(named, { version: 'v3', refOf: (name) => `#/${name}` }), {
+    type: 'object',
+    properties: { m: { $ref: '#/x.Y' } },
+  });
+});

@@ -1,0 +1,400 @@
+import {
+  duplicate,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
+  tooMany,
+  typeInvalid,
+} from '../field-error.ts';
+import { goRegexp, RegexpCostError } from '../go-regexp.ts';
+import { RegexpSyntaxError } from '../go-regexp-syntax.ts';
+import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
+import type { Schema, ValueValidation } from '../schema.ts';
+import { type CompiledSchema, compiled } from './compiled-schema.ts';
+import { hasNumberFormat, hasStringFormat } from './formats.ts';
+
+/** Validation stops here: more would help nobody, and messages must fit a response. */
+const errorsMax = 100;
+
+type Segment = string | number;
+
+interface Found {
+  readonly error: FieldError;
+  /** Where the value that was validated lies: for a missing field its parent. */
+  readonly owner: readonly Segment[];
+}
+
+/**
+ * Validates against a schema as Kubernetes validates custom resources, with its error texts: types, required, enum,
+ * pattern (Go syntax, linear time), format, bounds, allOf/anyOf/oneOf/not, repeated items of set and map lists.
+ * `path` is put before every field. At most 100 errors. Defaults must have been applied, and nulls with them.
+ * Lists inside Kubernetes' own types (`definition` io.k8s.…) are not checked for repeated keys: Kubernetes allows,
+ * for one, an environment variable given twice.
+ */
+export function validateValue(schema: Schema, value: JsonValue, path = ''): FieldError[] {
+  const walk = new Walk(path);
+  walk.validate(compiled(schema), value, 0, true);
+  return walk.found.map(({ error }) => error);
+}
+
+/**
+ * Like `validateValue`, for an update: errors of values that were there before, unchanged, are let pass (KUBERNETES.md
+ * R5, KEP-4008). Items of map lists are found again by their keys; other lists must be unchanged as a whole.
+ */
+export function validateChange(schema: Schema, value: JsonValue, old: JsonValue, path = ''): FieldError[] {
+  const walk = new Walk(path);
+  walk.validate(compiled(schema), value, 0, true);
+  return walk.found
+    .filter((one) => !isUnchanged(compiled(schema), value, old, one.owner))
+    .map(({ error }) => error);
+}
+
+function isUnchanged(
+  node: CompiledSchema | undefined,
+  value: JsonValue | undefined,
+  old: JsonValue | undefined,
+  owner: readonly Segment[],
+): boolean {
+  let [schema, now, before] = [node, value, old];
+  for (const segment of owner) {
+    schema?.open();
+    if (typeof segment === 'number') {
+      if (!Array.isArray(now) || !Array.isArray(before)) return false;
+      if (schema?.listType !== 'map') return equalJson(now, before);
+      const key = mapKeyOf(schema, now[segment] as JsonValue);
+      now = now[segment];
+      const owningSchema: CompiledSchema = schema;
+      before = before.find((item) => mapKeyOf(owningSchema, item) === key);
+      schema = schema.items;
+    } else {
+      if (!isJsonObject(now) || !isJsonObject(before)) return false;
+      now = now[segment];
+      before = before[segment];
+      schema = schema?.properties?.get(segment) ?? schema?.additional;
+    }
+    if (before === undefined) return false;
+  }
+  return equalJson(now, before);
+}
+
+function typeName(value: JsonValue): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value;
+}
+
+function hasType(node: CompiledSchema, value: JsonValue): boolean {
+  switch (node.type) {
+    case undefined:
+      return !node.intOrString || typeof value === 'string' || Number.isInteger(value);
+    case 'object':
+      return typeof value === 'object' && !Array.isArray(value);
+    case 'array':
+      return Array.isArray(value);
+    case 'integer':
+      return Number.isInteger(value) || (node.intOrString && typeof value === 'string');
+    case 'number':
+      return typeof value === 'number';
+    case 'string':
+    case 'boolean':
+      return typeof value === node.type || (node.intOrString && Number.isInteger(value));
+  }
+}
+
+/** One text for each JSON value, the same whatever the order of an object's members. */
+function canonical(value: JsonValue | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';
+  const parts = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
+  return `{${parts.join(',')}}`;
+}
+
+function mapKeyOf(list: CompiledSchema, item: JsonValue): string {
+  const object = isJsonObject(item) ? item : {};
+  return list.listMapKeys.map((key) => canonical(object[key])).join('\0');
+}
+
+/** Length in code points, counted only where it could matter. */
+function codePoints(text: string): number {
+  let count = text.length;
+  for (let i = 0; i < text.length - 1; i++) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+      count--;
+      i++;
+    }
+  }
+  return count;
+}
+
+class Walk {
+  readonly found: Found[] = [];
+  readonly #prefix: string;
+  /** Scratch space: the first `depth` segments lead to the value at hand. */
+  readonly #path: Segment[] = [];
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  validate(node: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): void {
+    if (this.found.length >= errorsMax) return;
+    if (value === null) {
+      if (node.nullable || (node.type === undefined && !node.intOrString)) {
+        if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
+      } else {
+        this.#wrongType(node, value, depth);
+      }
+      return;
+    }
+    if (!hasType(node, value)) {
+      this.#wrongType(node, value, depth);
+      return;
+    }
+    if (typeof value === 'object') {
+      node.open();
+      if (Array.isArray(value)) this.#items(node, value, depth, checksLists);
+      else this.#properties(node, value, depth, checksLists && !node.isKubernetesType);
+    } else if (typeof value === 'number' && node.type === 'integer' && !Number.isSafeInteger(value)) {
+      // Kept as a double it would not come back as it was written.
+      this.#invalid(
+        depth,
+        value,
+        `should be an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`,
+      );
+    }
+    if (node.validation !== undefined) this.#rules(node, node.validation, value, depth, checksLists);
+  }
+
+  #items(node: CompiledSchema, list: readonly JsonValue[], depth: number, checksLists: boolean): void {
+    const { items } = node;
+    if (items !== undefined) {
+      for (let index = 0; index < list.length; index++) {
+        this.#path[depth] = index;
+        this.validate(items, list[index] as JsonValue, depth + 1, checksLists);
+      }
+    }
+    if (checksLists && node.listType !== undefined && list.length > 1) this.#repeated(node, list, depth);
+  }
+
+  #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {
+    const seen = new Set<string>();
+    list.forEach((item, index) => {
+      const key = node.listType === 'set' ? canonical(item) : mapKeyOf(node, item);
+      if (!seen.has(key)) {
+        seen.add(key);
+        return;
+      }
+      let shown = item;
+      if (node.listType === 'map' && isJsonObject(item)) {
+        const object: JsonObject = {};
+        for (const name of node.listMapKeys) if (item[name] !== undefined) object[name] = item[name];
+        shown = object;
+      }
+      this.#path[depth] = index;
+      this.#add(duplicate(this.#field(depth + 1), shown), depth);
+    });
+  }
+
+  #properties(node: CompiledSchema, object: JsonObject, depth: number, checksLists: boolean): void {
+    const { properties, additional } = node;
+    if (properties !== undefined || additional !== undefined) {
+      for (const key in object) {
+        const child = properties?.get(key) ?? additional;
+        const value = object[key];
+        if (child === undefined || value === undefined) continue;
+        this.#path[depth] = key;
+        this.validate(child, value, depth + 1, checksLists);
+      }
+    }
+    if (node.required === undefined) return;
+    for (const name of node.required) {
+      // Own members only: a field may be called like one that every object inherits.
+      if (object[name] !== undefined && Object.hasOwn(object, name)) continue;
+      this.#path[depth] = name;
+      this.#add(required(this.#field(depth + 1)), depth);
+    }
+  }
+
+  #rules(
+    node: CompiledSchema,
+    rules: ValueValidation,
+    value: JsonValue,
+    depth: number,
+    checksLists: boolean,
+  ): void {
+    if (rules.enum !== undefined) this.#enum(rules.enum, value, depth);
+    if (typeof value === 'string') this.#stringRules(rules, value, depth);
+    else if (typeof value === 'number') this.#numberRules(rules, value, depth);
+    else if (Array.isArray(value)) this.#arrayRules(rules, value, depth);
+    else if (typeof value === 'object') this.#objectRules(rules, value as JsonObject, depth);
+    node.open();
+    if (node.allOf !== undefined) for (const one of node.allOf) this.validate(one, value, depth, checksLists);
+    if (node.anyOf !== undefined) this.#anyOf(node.anyOf, value, depth, checksLists);
+    if (node.oneOf !== undefined) this.#oneOf(node.oneOf, value, depth, checksLists);
+    if (node.not !== undefined && this.#failuresOf(node.not, value, depth, checksLists).length === 0) {
+      this.#general(depth, 'must not validate the schema (not)');
+    }
+  }
+
+  #enum(allowed: readonly JsonValue[], value: JsonValue, depth: number): void {
+    for (const one of allowed) if (equalJson(one, value)) return;
+    const shown = allowed.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
+    this.#add(notSupported(this.#field(depth), value, shown), depth);
+  }
+
+  #stringRules(rules: ValueValidation, text: string, depth: number): void {
+    if (
+      rules.maxLength !== undefined &&
+      text.length > rules.maxLength &&
+      codePoints(text) > rules.maxLength
+    ) {
+      this.#add(tooLong(this.#field(depth), rules.maxLength), depth);
+      return;
+    }
+    if (rules.minLength !== undefined && codePoints(text) < rules.minLength) {
+      this.#invalid(depth, text, `should be at least ${rules.minLength} chars long`);
+    }
+    if (rules.pattern !== undefined) this.#pattern(rules.pattern, text, depth);
+    if (rules.format !== undefined && !hasStringFormat(text, rules.format)) {
+      const field = this.#field(depth);
+      this.#add(
+        typeInvalid(field, text, `${field} in body must be of type ${rules.format}: ${JSON.stringify(text)}`),
+        depth,
+      );
+    }
+  }
+
+  #pattern(pattern: string, text: string, depth: number): void {
+    try {
+      if (!goRegexp(pattern).test(text)) this.#invalid(depth, text, `should match '${pattern}'`);
+    } catch (error) {
+      // Refused when the CRD is written; one that was stored before is like one that nothing matches.
+      if (!(error instanceof RegexpSyntaxError) && !(error instanceof RegexpCostError)) throw error;
+      this.#invalid(depth, text, `should match '${pattern}', but ${error.message}`);
+    }
+  }
+
+  #numberRules(rules: ValueValidation, number: number, depth: number): void {
+    const { minimum, maximum, multipleOf, format } = rules;
+    if (maximum !== undefined) {
+      if (rules.exclusiveMaximum === true ? number >= maximum : number > maximum) {
+        const relation = rules.exclusiveMaximum === true ? 'less than' : 'less than or equal to';
+        this.#invalid(depth, number, `should be ${relation} ${maximum}`);
+      }
+    }
+    if (minimum !== undefined) {
+      if (rules.exclusiveMinimum === true ? number <= minimum : number < minimum) {
+        const relation = rules.exclusiveMinimum === true ? 'greater than' : 'greater than or equal to';
+        this.#invalid(depth, number, `should be ${relation} ${minimum}`);
+      }
+    }
+    if (multipleOf !== undefined && multipleOf > 0 && !isMultipleOf(number, multipleOf)) {
+      this.#invalid(depth, number, `should be a multiple of ${multipleOf}`);
+    }
+    if (format !== undefined && !hasNumberFormat(number, format)) {
+      const field = this.#field(depth);
+      this.#add(invalid(field, number, `${field} in body must be of type ${format}: "${number}"`), depth);
+    }
+  }
+
+  #arrayRules(rules: ValueValidation, list: readonly JsonValue[], depth: number): void {
+    if (rules.maxItems !== undefined && list.length > rules.maxItems) {
+      this.#add(tooMany(this.#field(depth), list.length, rules.maxItems), depth);
+    }
+    if (rules.minItems !== undefined && list.length < rules.minItems) {
+      this.#invalid(depth, list.length, `should have at least ${rules.minItems} items`);
+    }
+    if (rules.uniqueItems === true && new Set(list.map(canonical)).size !== list.length) {
+      this.#invalid(depth, list as JsonValue[], "shouldn't contain duplicates");
+    }
+  }
+
+  #objectRules(rules: ValueValidation, object: JsonObject, depth: number): void {
+    const { minProperties, maxProperties } = rules;
+    if (minProperties === undefined && maxProperties === undefined) return;
+    const count = Object.keys(object).length;
+    if (maxProperties !== undefined && count > maxProperties) {
+      this.#invalid(depth, count, `should have at most ${maxProperties} properties`);
+    }
+    if (minProperties !== undefined && count < minProperties) {
+      this.#invalid(depth, count, `should have at least ${minProperties} properties`);
+    }
+  }
+
+  #anyOf(branches: readonly CompiledSchema[], value: JsonValue, depth: number, checksLists: boolean): void {
+    let best: Found[] | undefined;
+    for (const branch of branches) {
+      const failures = this.#failuresOf(branch, value, depth, checksLists);
+      if (failures.length === 0) return;
+      if (best === undefined || failures.length < best.length) best = failures;
+    }
+    this.#general(depth, 'must validate at least one schema (anyOf)');
+    this.found.push(...(best ?? []));
+  }
+
+  #oneOf(branches: readonly CompiledSchema[], value: JsonValue, depth: number, checksLists: boolean): void {
+    let best: Found[] | undefined;
+    let valid = 0;
+    for (const branch of branches) {
+      const failures = this.#failuresOf(branch, value, depth, checksLists);
+      if (failures.length === 0) valid++;
+      else if (best === undefined || failures.length < best.length) best = failures;
+    }
+    if (valid === 1) return;
+    const count = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
+    this.#general(depth, `must validate one and only one schema (oneOf). ${count}`);
+    if (valid === 0) this.found.push(...(best ?? []));
+  }
+
+  #failuresOf(branch: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): Found[] {
+    const start = this.found.length;
+    // The bound counts for a branch as well: it is only asked whether it fails.
+    const saved = this.found.splice(0, start >= errorsMax ? start : 0);
+    this.validate(branch, value, depth, checksLists);
+    const failures = this.found.splice(start - saved.length);
+    this.found.unshift(...saved);
+    return failures;
+  }
+
+  #wrongType(node: CompiledSchema, value: JsonValue, depth: number): void {
+    const wanted = node.type ?? 'integer,string';
+    const field = this.#field(depth);
+    const name = typeName(value);
+    this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
+  }
+
+  #invalid(depth: number, value: JsonValue, rule: string): void {
+    const field = this.#field(depth);
+    this.#add(invalid(field, value, `${field} in body ${rule}`), depth);
+  }
+
+  #general(depth: number, rule: string): void {
+    const field = this.#field(depth);
+    this.#add(invalid(field, '', `"${field}" ${rule}`), depth);
+  }
+
+  #add(error: FieldError, ownerDepth: number): void {
+    this.found.push({ error, owner: this.#path.slice(0, ownerDepth) });
+  }
+
+  #field(depth: number): string {
+    let text = this.#prefix;
+    for (let i = 0; i < depth; i++) {
+      const segment = this.#path[i] as Segment;
+      if (typeof segment === 'number') text += `[${segment}]`;
+      else text += text === '' ? segment : `.${segment}`;
+    }
+    return text === '' ? '<nil>' : text;
+  }
+}
+
+/** Decimal fractions are no exact doubles: 0.3 is a multiple of 0.1. */
+function isMultipleOf(number: number, factor: number): boolean {
+  const quotient = number / factor;
+  return Math.abs(quotient - Math.round(quotient)) <= 1e-9 * Math.max(1, Math.abs(quotient));
+}
