@@ -10,6 +10,11 @@ export interface AuthorizationAttributes {
   /** Undefined for a non-resource path. */
   readonly resource: RequestInfo['resource'];
   readonly path: string;
+  /**
+   * The `label=value` requirements of a list's or watch's field selector that must all hold, for authorizers that allow
+   * a selection (KEP-4601). Absent or undefined: nothing is known of the selection.
+   */
+  readonly fieldRequirements?: ReadonlyMap<string, string> | undefined;
 }
 
 /** `deny` ends the chain at once; `noOpinion` asks the next; all without opinion is a refusal (KUBERNETES.md E4). */

@@ -1,0 +1,18 @@
+import { allAuthenticated } from '../request/user.ts';
+import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
+
+const allowed: AuthorizationDecision = { decision: 'allow', reason: 'path is always allowed' };
+const noOpinion: AuthorizationDecision = { decision: 'noOpinion', reason: '' };
+
+/** Open to everyone, without entering a workspace (KUBERNETES.md D7, D8). */
+const publicPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
+/** Public keys and where to find them (U2), for whoever is authenticated. */
+const issuerPaths = new Set(['/openid/v1/jwks', '/openid/v1/jwks/', '/.well-known/openid-configuration']);
+
+export const alwaysAllowPathsAuthorizer: Authorizer = {
+  authorize({ resource, verb, path, user }: AuthorizationAttributes): AuthorizationDecision {
+    if (resource !== undefined || (verb !== 'get' && verb !== 'head')) return noOpinion;
+    if (publicPaths.test(path)) return allowed;
+    return issuerPaths.has(path) && user.groups.includes(allAuthenticated) ? allowed : noOpinion;
+  },
+};

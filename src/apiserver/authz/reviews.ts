@@ -1,0 +1,261 @@
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { type FieldError, invalid, invalidObject, required } from '#apimachinery/field-error.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
+import type { PolicyRule } from './policy-rule.ts';
+import type { RbacAuthorizer } from './rbac.ts';
+
+/**
+ * Answers a virtual resource: POST → 201 with the object completed (KUBERNETES.md U5). `object` belongs to the handler,
+ * is valid by its schema, and stands in the request's version.
+ */
+export type VirtualHandler = (
+  context: ResourceContext,
+  object: KubeObject,
+) => KubeObject | Promise<KubeObject>;
+
+/** What a token stands for; throws ApiError Unauthorized, or returns undefined, when for nothing. */
+export interface TokenVerifier {
+  verifyToken(
+    token: string,
+    audiences: readonly string[],
+  ):
+    | { readonly user: UserInfo; readonly audiences: readonly string[] }
+    | undefined
+    | Promise<{ readonly user: UserInfo; readonly audiences: readonly string[] } | undefined>;
+}
+
+/** The review kinds by `group/resource`. */
+export function reviewHandlers(dependencies: {
+  readonly authorizer: Authorizer;
+  readonly rbac: RbacAuthorizer;
+  readonly tokens: TokenVerifier;
+}): ReadonlyMap<string, VirtualHandler> {
+  const { authorizer, rbac, tokens } = dependencies;
+  return new Map<string, VirtualHandler>([
+    [
+      'authorization.k8s.io/subjectaccessreviews',
+      (context, object) => reviewAccess(authorizer, context, object, subjectOf(object)),
+    ],
+    [
+      'authorization.k8s.io/localsubjectaccessreviews',
+      (context, object) => reviewLocalAccess(authorizer, context, object),
+    ],
+    [
+      'authorization.k8s.io/selfsubjectaccessreviews',
+      (context, object) => reviewAccess(authorizer, context, object, context.user),
+    ],
+    ['authorization.k8s.io/selfsubjectrulesreviews', (context, object) => reviewRules(rbac, context, object)],
+    ['authentication.k8s.io/selfsubjectreviews', (context, object) => reviewSelf(context, object)],
+    ['authentication.k8s.io/tokenreviews', (_context, object) => reviewToken(tokens, object)],
+  ]);
+}
+
+function reviewLocalAccess(
+  authorizer: Authorizer,
+  context: ResourceContext,
+  object: KubeObject,
+): KubeObject | Promise<KubeObject> {
+  const attributes = specOf(object)['resourceAttributes'];
+  const asked = isJsonObject(attributes) ? text(attributes, 'namespace') : '';
+  if (asked !== context.namespace) {
+    throw badRequest(
+      `spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(asked)} vs ${JSON.stringify(context.namespace)}`,
+    );
+  }
+  return reviewAccess(authorizer, context, object, subjectOf(object));
+}
+
+function reviewAccess(
+  authorizer: Authorizer,
+  context: ResourceContext,
+  object: KubeObject,
+  user: UserInfo,
+): KubeObject | Promise<KubeObject> {
+  const decision = authorizer.authorize(askedAttributes(context, object, user));
+  const complete = ({ decision: outcome, reason }: AuthorizationDecision): KubeObject => ({
+    ...object,
+    metadata: object.metadata ?? {},
+    status: {
+      allowed: outcome === 'allow',
+      ...(outcome === 'deny' ? { denied: true } : {}),
+      ...(reason === '' ? {} : { reason }),
+    },
+  });
+  return decision instanceof Promise ? decision.then(complete) : complete(decision);
+}
+
+function askedAttributes(
+  context: ResourceContext,
+  object: KubeObject,
+  user: UserInfo,
+): AuthorizationAttributes {
+  const spec = specOf(object);
+  const resource = spec['resourceAttributes'];
+  const nonResource = spec['nonResourceAttributes'];
+  const { workspace } = context;
+  if (isJsonObject(resource) === isJsonObject(nonResource)) {
+    const detail = isJsonObject(resource)
+      ? 'cannot be specified in combination with nonResourceAttributes'
+      : 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
+    throw invalidReview(object, [invalid('spec.resourceAttributes', resource ?? null, detail)]);
+  }
+  if (isJsonObject(nonResource)) {
+    return {
+      user,
+      workspace,
+      verb: text(nonResource, 'verb'),
+      resource: undefined,
+      path: text(nonResource, 'path'),
+    };
+  }
+  const asked = resource as JsonObject;
+  return {
+    user,
+    workspace,
+    verb: text(asked, 'verb'),
+    resource: {
+      group: text(asked, 'group'),
+      version: text(asked, 'version'),
+      resource: text(asked, 'resource'),
+      subresource: text(asked, 'subresource'),
+      namespace: text(asked, 'namespace'),
+      name: text(asked, 'name'),
+    },
+    path: context.info.path,
+    fieldRequirements: requirementsOf(asked['fieldSelector']),
+  };
+}
+
+/** The requirements of the form `key in (one value)`: those that authorizers here can use. */
+function requirementsOf(selector: JsonValue | undefined): ReadonlyMap<string, string> | undefined {
+  if (!isJsonObject(selector) || !Array.isArray(selector['requirements'])) return undefined;
+  const found = new Map<string, string>();
+  for (const one of selector['requirements']) {
+    if (!isJsonObject(one) || one['operator'] !== 'In' || !Array.isArray(one['values'])) continue;
+    const [value] = one['values'];
+    if (one['values'].length === 1 && typeof value === 'string') found.set(text(one, 'key'), value);
+  }
+  return found;
+}
+
+function subjectOf(object: KubeObject): UserInfo {
+  const spec = specOf(object);
+  const name = text(spec, 'user');
+  const groups = texts(spec['groups']);
+  if (name === '' && groups.length === 0) {
+    throw invalidReview(object, [required('spec.user', 'at least one of user or group must be specified')]);
+  }
+  const uid = text(spec, 'uid');
+  return { name, groups, extra: extraOf(spec['extra']), ...(uid === '' ? {} : { uid }) };
+}
+
+function reviewRules(rbac: RbacAuthorizer, context: ResourceContext, object: KubeObject): KubeObject {
+  const namespace = text(specOf(object), 'namespace');
+  if (namespace === '') throw badRequest('no namespace on request');
+  const { workspace, user } = context;
+  const rules = workspace === undefined ? [] : rbac.rulesFor(user, workspace, namespace);
+  if (user.groups.includes('system:masters')) {
+    rules.push(
+      { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+      { verbs: ['*'], nonResourceURLs: ['*'] },
+    );
+  }
+  return {
+    ...object,
+    metadata: object.metadata ?? {},
+    status: { ...splitRules(rules), incomplete: false },
+  };
+}
+
+/** Resource rules and URL rules apart, each once. */
+function splitRules(rules: readonly PolicyRule[]): JsonObject {
+  const resourceRules = new Map<string, JsonObject>();
+  const nonResourceRules = new Map<string, JsonObject>();
+  for (const { verbs, apiGroups, resources, resourceNames, nonResourceURLs } of rules) {
+    if (resources !== undefined && resources.length > 0) {
+      const rule: JsonObject = {
+        verbs,
+        apiGroups: apiGroups ?? [],
+        resources,
+        ...(resourceNames === undefined ? {} : { resourceNames }),
+      };
+      resourceRules.set(JSON.stringify(rule), rule);
+    }
+    if (nonResourceURLs !== undefined && nonResourceURLs.length > 0) {
+      const rule: JsonObject = { verbs, nonResourceURLs };
+      nonResourceRules.set(JSON.stringify(rule), rule);
+    }
+  }
+  return { resourceRules: [...resourceRules.values()], nonResourceRules: [...nonResourceRules.values()] };
+}
+
+function reviewSelf({ user }: ResourceContext, object: KubeObject): KubeObject {
+  return { ...object, metadata: object.metadata ?? {}, status: { userInfo: userInfoJson(user) } };
+}
+
+async function reviewToken(tokens: TokenVerifier, object: KubeObject): Promise<KubeObject> {
+  const spec = specOf(object);
+  const token = text(spec, 'token');
+  if (token === '') throw badRequest('token is required for TokenReview in authentication');
+  return {
+    ...object,
+    metadata: object.metadata ?? {},
+    status: await tokenStatus(tokens, token, texts(spec['audiences'])),
+  };
+}
+
+async function tokenStatus(tokens: TokenVerifier, token: string, audiences: string[]): Promise<JsonObject> {
+  try {
+    const verified = await tokens.verifyToken(token, audiences);
+    if (verified === undefined) return { user: {} };
+    return { authenticated: true, user: userInfoJson(verified.user), audiences: [...verified.audiences] };
+  } catch (error) {
+    if (error instanceof ApiError) return { user: {}, error: error.message };
+    throw error;
+  }
+}
+
+/** authentication/v1 UserInfo. */
+export function userInfoJson(user: UserInfo): JsonObject {
+  const extra: JsonObject = {};
+  for (const [key, values] of user.extra) extra[key] = [...values];
+  return {
+    username: user.name,
+    ...(user.uid === undefined ? {} : { uid: user.uid }),
+    groups: [...user.groups],
+    ...(user.extra.size === 0 ? {} : { extra }),
+  };
+}
+
+function invalidReview(object: KubeObject, errors: FieldError[]): ApiError {
+  const slash = object.apiVersion.indexOf('/');
+  return invalidObject(
+    { group: object.apiVersion.slice(0, Math.max(0, slash)), kind: object.kind },
+    '',
+    errors,
+  );
+}
+
+function specOf(object: KubeObject): JsonObject {
+  const spec = object['spec'];
+  return isJsonObject(spec) ? spec : {};
+}
+
+function text(object: JsonObject, field: string): string {
+  const value = object[field];
+  return typeof value === 'string' ? value : '';
+}
+
+function texts(value: JsonValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+}
+
+function extraOf(value: JsonValue | undefined): ReadonlyMap<string, readonly string[]> {
+  const extra = new Map<string, string[]>();
+  if (isJsonObject(value)) for (const [key, values] of Object.entries(value)) extra.set(key, texts(values));
+  return extra;
+}

@@ -1,0 +1,63 @@
+import type { Logger } from '#client/logger.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { WorkspaceResolver } from '../workspace/workspace.ts';
+import { alwaysAllowPathsAuthorizer } from './always-allow-paths.ts';
+import type { Authorizer } from './authorizer.ts';
+import { CellAssignmentIndex, type CellAssignments } from './cell-assignments.ts';
+import { CellContentAuthorizer } from './cell-content-authorizer.ts';
+import { ComponentAuthorizer } from './component-authorizer.ts';
+import { RbacAuthorizer, type RbacLimits } from './rbac.ts';
+import { systemMastersAuthorizer } from './system-masters.ts';
+import { UnionAuthorizer } from './union-authorizer.ts';
+import { WorkspaceAccessAuthorizer } from './workspace-access.ts';
+
+export interface ServerAuthorizer {
+  /** The whole chain: what HTTP, loopback and reviews ask. */
+  readonly authorizer: Authorizer;
+  /** The RBAC part: for escalation checks and SelfSubjectRulesReview. */
+  readonly rbac: RbacAuthorizer;
+  readonly assignments: CellAssignments;
+  /** Begins to follow the storage; idempotent. */
+  start(): void;
+  /** Idempotent. */
+  stop(): void;
+}
+
+/**
+ * The order of KCP.md (Identity and rights): groups and paths that are always allowed, our own components, then RBAC
+ * inside the workspace for those who may enter it. `cellsClusterId` is undefined at a server without cells (an edge).
+ */
+export function createServerAuthorizer(options: {
+  readonly cache: CachedStorage;
+  readonly resolver: WorkspaceResolver;
+  readonly cellsClusterId: string | undefined;
+  readonly logger: Logger;
+  readonly rbacLimits?: RbacLimits | undefined;
+}): ServerAuthorizer {
+  const { cache, resolver, cellsClusterId, logger } = options;
+  const rbac = new RbacAuthorizer(cache, logger, options.rbacLimits);
+  const index =
+    cellsClusterId === undefined ? undefined : new CellAssignmentIndex(cache, cellsClusterId, logger);
+  const assignments: CellAssignments = index ?? { federatorOf: () => undefined, holdsSecret: () => false };
+  const inWorkspace = new WorkspaceAccessAuthorizer(rbac);
+  const authorizer = new UnionAuthorizer([
+    systemMastersAuthorizer,
+    alwaysAllowPathsAuthorizer,
+    new ComponentAuthorizer(assignments),
+    new CellContentAuthorizer(inWorkspace, resolver),
+    inWorkspace,
+  ]);
+  return {
+    authorizer,
+    rbac,
+    assignments,
+    start() {
+      rbac.start();
+      index?.start();
+    },
+    stop() {
+      rbac.stop();
+      index?.stop();
+    },
+  };
+}
