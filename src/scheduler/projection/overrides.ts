@@ -1,0 +1,148 @@
+import type {
+  CommandArgsOverrider,
+  ImageOverrider,
+  LabelAnnotationOverrider,
+  Overriders,
+  OverrideSpec,
+} from '#api/policy/placement.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { type CellPredicate, compileAffinity } from '../algorithm/affinity.ts';
+import type { CellInfo } from '../algorithm/cell.ts';
+import { matchSelectors, type SelectableObject, specificity } from '../policy/select-resource.ts';
+import { overrideImage } from './image.ts';
+import { patchAt, readPointer } from './json-pointer.ts';
+import { resourceKey } from './kinds.ts';
+import { podSpecPaths } from './reference-table.ts';
+
+/** An OverridePolicy, or a ClusterOverridePolicy where it has no namespace. */
+export interface OverrideSource {
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly spec: OverrideSpec;
+}
+
+/** Rules that concern one object, in the order in which they apply. */
+export type OverrideChain = readonly { readonly matches: CellPredicate; readonly overriders: Overriders }[];
+
+/**
+ * Which rules concern an object: cluster-scoped policies first, then the namespace's own; within these the less specific
+ * first, then by name; within a policy in its own order (PLACEMENT.md 1, Overrides).
+ */
+export function overrideChain(sources: Iterable<OverrideSource>, object: SelectableObject): OverrideChain {
+  const matching: { source: OverrideSource; match: number }[] = [];
+  for (const source of sources) {
+    if (source.namespace !== undefined && source.namespace !== object.namespace) continue;
+    const selectors = source.spec.resourceSelectors ?? [];
+    const match = selectors.length === 0 ? specificity.kind : matchSelectors(selectors, object);
+    // No selector at all means everything, which is less specific than a kind.
+    if (match !== specificity.none) matching.push({ source, match: selectors.length === 0 ? 0 : match });
+  }
+  matching.sort(
+    (a, b) =>
+      Number(a.source.namespace !== undefined) - Number(b.source.namespace !== undefined) ||
+      a.match - b.match ||
+      (a.source.name < b.source.name ? -1 : a.source.name > b.source.name ? 1 : 0),
+  );
+  return matching.flatMap(({ source }) =>
+    (source.spec.overrideRules ?? []).map(({ targetCluster, overriders }) => ({
+      matches: compileAffinity(targetCluster),
+      overriders,
+    })),
+  );
+}
+
+/**
+ * Applies the rules that name this cell, in place: image, command, args, labels, annotations, then JSON patch. Returns
+ * what could not be applied, one line each; the rest is applied all the same, as Karmada does not.
+ */
+export function applyOverrides(
+  object: KubeObject,
+  resource: { readonly group: string; readonly resource: string },
+  cell: CellInfo,
+  chain: OverrideChain,
+): string[] {
+  const errors: string[] = [];
+  const { apiVersion, kind, metadata } = object;
+  const { name, namespace } = metadata;
+  for (const { matches, overriders } of chain) {
+    if (!matches(cell)) continue;
+    const podPath = podSpecPaths[resourceKey(resource.group, resource.resource)];
+    const pod = podPath === undefined ? undefined : readPointer(object, `/${podPath.replaceAll('.', '/')}`);
+    for (const overrider of overriders.imageOverrider ?? []) overrideImages(object, pod, overrider, errors);
+    for (const overrider of overriders.commandOverrider ?? []) overrideWords(pod, 'command', overrider);
+    for (const overrider of overriders.argsOverrider ?? []) overrideWords(pod, 'args', overrider);
+    for (const overrider of overriders.labelsOverrider ?? []) overrideMap(object, 'labels', overrider);
+    for (const overrider of overriders.annotationsOverrider ?? [])
+      overrideMap(object, 'annotations', overrider);
+    for (const { path, operator, value } of overriders.plaintext ?? []) {
+      const error = patchAt(object, path, operator, value);
+      if (error !== undefined) errors.push(error);
+    }
+  }
+  // Whatever a patch did, the copy stays the copy of this object.
+  object.apiVersion = apiVersion;
+  object.kind = kind;
+  if (!isJsonObject(object.metadata)) object.metadata = metadata;
+  if (name !== undefined) object.metadata.name = name;
+  if (namespace !== undefined) object.metadata.namespace = namespace;
+  delete object['status'];
+  return errors;
+}
+
+/** With a predicate the one image that it points at, else those of all containers. */
+function overrideImages(
+  object: KubeObject,
+  pod: JsonValue | undefined,
+  { predicate, component, operator, value }: ImageOverrider,
+  errors: string[],
+): void {
+  if (predicate !== undefined) {
+    const image = readPointer(object, predicate.path);
+    if (typeof image !== 'string') {
+      errors.push(`${predicate.path}: no image is there`);
+      return;
+    }
+    patchAt(object, predicate.path, 'replace', overrideImage(image, component, operator, value));
+    return;
+  }
+  for (const container of containersOf(pod)) {
+    const image = container['image'];
+    if (typeof image === 'string') container['image'] = overrideImage(image, component, operator, value);
+  }
+}
+
+function containersOf(pod: JsonValue | undefined): JsonObject[] {
+  if (!isJsonObject(pod)) return [];
+  return [pod['containers'], pod['initContainers']].flatMap((list) =>
+    Array.isArray(list) ? list.filter(isJsonObject) : [],
+  );
+}
+
+function overrideWords(
+  pod: JsonValue | undefined,
+  field: 'command' | 'args',
+  { containerName, operator, value = [] }: CommandArgsOverrider,
+): void {
+  for (const container of containersOf(pod)) {
+    if (container['name'] !== containerName) continue;
+    const words = Array.isArray(container[field]) ? container[field] : [];
+    const next =
+      operator === 'add' ? [...words, ...value] : words.filter((word) => !value.includes(word as string));
+    if (next.length > 0) container[field] = next;
+    else delete container[field];
+  }
+}
+
+function overrideMap(
+  object: KubeObject,
+  field: 'labels' | 'annotations',
+  { operator, value = {} }: LabelAnnotationOverrider,
+): void {
+  const map: { [key: string]: string } = { ...object.metadata[field] };
+  for (const key in value) {
+    if (operator === 'remove') delete map[key];
+    else if (operator === 'add' || Object.hasOwn(map, key)) map[key] = value[key] as string;
+  }
+  object.metadata[field] = map;
+}

@@ -1,0 +1,111 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
+import type { ReplicaRequest } from '../algorithm/capacity.ts';
+import type { Target } from '../algorithm/decision.ts';
+import { divideByWebster } from '../algorithm/webster.ts';
+import { resourceKey } from './kinds.ts';
+import { podSpecPaths } from './reference-table.ts';
+
+/** Built-in kinds with replicas: the field of `spec` that counts them. */
+const replicaFields: { readonly [resource: string]: string | undefined } = {
+  replicationcontrollers: 'replicas',
+  'deployments.apps': 'replicas',
+  'replicasets.apps': 'replicas',
+  'statefulsets.apps': 'replicas',
+  'jobs.batch': 'parallelism',
+};
+
+export interface ReplicaKind {
+  readonly group: string;
+  readonly resource: string;
+  /** Whether it is a custom kind with a scale subresource over `spec.replicas`. */
+  readonly scalable: boolean;
+}
+
+function replicaField({ group, resource, scalable }: ReplicaKind): string | undefined {
+  const key = resourceKey(group, resource);
+  return Object.hasOwn(replicaFields, key) ? replicaFields[key] : scalable ? 'replicas' : undefined;
+}
+
+/** How many replicas an object asks for; undefined for kinds without. A Pod is one. */
+export function replicasOf(object: KubeObject, kind: ReplicaKind): number | undefined {
+  if (kind.group === '' && kind.resource === 'pods') return 1;
+  const field = replicaField(kind);
+  if (field === undefined || !isJsonObject(object['spec'])) return undefined;
+  const value = object['spec'][field];
+  if (value === undefined || value === null) return 1;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+}
+
+/**
+ * Sets a cell's share in place. A Job's completions are shared out in proportion to its parallelism, so that all cells
+ * together complete what was asked for.
+ */
+export function reviseReplicas(
+  object: KubeObject,
+  kind: ReplicaKind,
+  cellName: string,
+  targets: readonly Target[],
+  divided: boolean,
+): void {
+  const field = replicaField(kind);
+  const own = targets.find(({ name }) => name === cellName);
+  const spec = object['spec'];
+  if (field === undefined || own?.replicas === undefined || !isJsonObject(spec)) return;
+  spec[field] = own.replicas;
+  if (field !== 'parallelism' || !divided || typeof spec['completions'] !== 'number') return;
+  const parties = targets.map(({ name, replicas }) => ({ name, weight: replicas ?? 0 }));
+  const share = divideByWebster(spec['completions'], parties)[targets.indexOf(own)] as number;
+  spec['completions'] = share;
+  if (share < own.replicas) spec['parallelism'] = share;
+}
+
+/** What one replica asks for: the containers' requests, or an init container's where that is more. */
+export function requestOf(object: KubeObject, kind: ReplicaKind): ReplicaRequest {
+  const path = podSpecPaths[resourceKey(kind.group, kind.resource)];
+  if (path === undefined) return [];
+  let pod: JsonValue | undefined = object;
+  for (const key of path.split('.')) pod = isJsonObject(pod) ? pod[key] : undefined;
+  if (!isJsonObject(pod)) return [];
+  const total = new Map<string, number>();
+  for (const container of objects(pod['containers'])) {
+    for (const [resource, amount] of requests(container))
+      total.set(resource, (total.get(resource) ?? 0) + amount);
+  }
+  for (const container of objects(pod['initContainers'])) {
+    // A sidecar runs beside the containers, any other before them.
+    const beside = container['restartPolicy'] === 'Always';
+    for (const [resource, amount] of requests(container)) {
+      const present = total.get(resource) ?? 0;
+      total.set(resource, beside ? present + amount : Math.max(present, amount));
+    }
+  }
+  return [...total];
+}
+
+function objects(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+function requests(container: JsonObject): [string, number][] {
+  const resources = container['resources'];
+  if (!isJsonObject(resources)) return [];
+  const list: [string, number][] = [];
+  const limits = isJsonObject(resources['limits']) ? resources['limits'] : {};
+  // A limit without a request is a request (Kubernetes' defaulting).
+  const asked: JsonObject = {
+    ...limits,
+    ...(isJsonObject(resources['requests']) ? resources['requests'] : {}),
+  };
+  for (const resource in asked) {
+    const text = asked[resource];
+    if (typeof text !== 'string' && typeof text !== 'number') continue;
+    try {
+      list.push([resource, quantityNumber(parseQuantity(text))]);
+    } catch {
+      // The API server refuses such a quantity; one that got by asks for nothing.
+    }
+  }
+  return list;
+}
