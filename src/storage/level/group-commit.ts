@@ -1,0 +1,460 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import { StorageError } from '../errors.ts';
+import { compareKeys } from '../key-order.ts';
+import type { Guard, Operation, Revision, StorageKey, Transaction } from '../storage.ts';
+import type { LevelDatabase, LevelWrite } from './database.ts';
+import { pointerKey, recordKey } from './key-codec.ts';
+import { encodeHead, type Head, headKey } from './meta.ts';
+import { decodePointer, encodePointer, type Pointer } from './pointer.ts';
+import { encodeRecord } from './record.ts';
+
+/** One LevelDB batch gathers at most this much, save for a single larger transaction. */
+const groupBytesMax = 8 * 1024 * 1024;
+/** Writes waiting to be gathered; beyond either bound new ones are refused as `unavailable`. */
+const waitingTransactionsMax = 20_000;
+const waitingBytesMax = 128 * 1024 * 1024;
+/** What an operation takes beside key and value. */
+const operationOverheadBytes = 128;
+
+export type WriteOutcome =
+  | { readonly committed: true; readonly revision: Revision }
+  | { readonly committed: false; readonly failedGuard: Guard };
+
+/** An event of a sealed group; `link` is the revision of the value that stood there before. */
+export interface GroupEvent {
+  readonly type: 'put' | 'delete';
+  readonly key: StorageKey;
+  readonly revision: Revision;
+  readonly value: Buffer | undefined;
+  readonly link: Revision | undefined;
+}
+
+/** What compaction found superfluous among the records up to `upTo`. */
+export interface Pruning {
+  readonly upTo: Revision;
+  readonly recordKeys: readonly Buffer[];
+  /** Keys deleted at these revisions: their pointers go if they still say so. */
+  readonly deleted: readonly { readonly key: StorageKey; readonly revision: Revision }[];
+}
+
+export interface GroupCommitOptions {
+  readonly database: LevelDatabase;
+  readonly head: Head;
+  readonly clock: Clock;
+  /** False only in tests that show what sync is for. */
+  readonly sync: boolean;
+  /**
+   * The group is on disk. Called in order; the writers of the group are answered when the promise is done, or at once
+   * if there is none.
+   */
+  onCommitted(group: CommittedGroup): Promise<void> | undefined;
+  /** A batch failed: nothing is written any more until `restart`. */
+  onFailed(error: unknown): void;
+}
+
+export interface CommittedGroup {
+  readonly head: Head;
+  readonly timeMs: number;
+  /** One element a revision. */
+  readonly revisions: readonly (readonly GroupEvent[])[];
+}
+
+type Job =
+  | { readonly type: 'transaction'; readonly transaction: Transaction }
+  | { readonly type: 'compact'; readonly revision: Revision }
+  | { readonly type: 'prune'; readonly pruning: Pruning };
+
+interface Waiting {
+  readonly job: Job;
+  readonly bytes: number;
+  readonly resolve: (outcome: WriteOutcome) => void;
+  readonly reject: (error: StorageError) => void;
+}
+
+interface Group {
+  readonly writes: LevelWrite[];
+  readonly revisions: GroupEvent[][];
+  readonly keys: StorageKey[];
+  readonly answers: { readonly outcome: WriteOutcome; readonly waiting: Waiting }[];
+  bytes: number;
+  landed: boolean;
+}
+
+/** Where a key stands for the next transaction, with the key's LevelDB key; `group` when not yet on disk. */
+interface Standing {
+  readonly keyBytes: Buffer;
+  readonly pointer: Pointer | undefined;
+  readonly group: Group | undefined;
+}
+
+/**
+ * Group commit. Transactions gather in the open group while the group before it is being synced; guards see the
+ * committed state, the flying group and the open one. Reading where the keys stand is the only asynchronous step of
+ * gathering, done for all waiting transactions at once.
+ *
+ *     submit → waiting ── one getMany ──▶ open group ── batch, sync ──▶ flying ──▶ committed: events, then answers
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #database: LevelDatabase;
+  /** The head after the open group. */
+  #next: Head;
+  #timeMs = 0;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #preparing: readonly Waiting[] = [];
+  #open = newGroup();
+  #flying: Group | undefined;
+  /** Resolves when the flying group has landed or failed. */
+  #landing: Promise<void> | undefined;
+  /** Standings made by the open and the flying group. */
+  readonly #overlay = new Map<StorageKey, Standing>();
+  /** Groups that landed while standings were being read: those reads may be older, the overlay still counts. */
+  #landedMeanwhile: Group[] = [];
+  #failed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#database = options.database;
+    this.#next = options.head;
+  }
+
+  /** Settles when the group being written is; undefined when none is. Never rejects. */
+  get landing(): Promise<void> | undefined {
+    return this.#landing;
+  }
+
+  /** `bytes`: keys and values, for the bounds. Throws `outcome-unknown` or `unavailable`. */
+  submit(transaction: Transaction, bytes: number): Promise<WriteOutcome> {
+    const overhead = transaction.operations.length * operationOverheadBytes;
+    return this.#enqueue({ type: 'transaction', transaction }, bytes + overhead);
+  }
+
+  /** Makes `revision` the compacted one, if it is newer than that. */
+  async compact(revision: Revision): Promise<void> {
+    await this.#enqueue({ type: 'compact', revision }, 0);
+  }
+
+  async prune(pruning: Pruning): Promise<void> {
+    const deletes = pruning.recordKeys.length + pruning.deleted.length;
+    await this.#enqueue({ type: 'prune', pruning }, deletes * operationOverheadBytes);
+  }
+
+  /** Resolves when nothing is waiting or being written. */
+  idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Goes on after a failure, on a database opened and verified anew. */
+  restart(database: LevelDatabase, head: Head): void {
+    this.#database = database;
+    this.#next = head;
+    this.#failed = false;
+  }
+
+  #enqueue(job: Job, bytes: number): Promise<WriteOutcome> {
+    if (this.#failed) {
+      return Promise.reject(
+        new StorageError('unavailable', 'the store is being reopened after a failed write'),
+      );
+    }
+    if (this.#waiting.length >= waitingTransactionsMax || this.#waitingBytes + bytes > waitingBytesMax) {
+      return Promise.reject(
+        new StorageError('unavailable', 'too many writes are waiting', {
+          transactions: this.#waiting.length,
+          bytes: this.#waitingBytes,
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      this.#prepare();
+    });
+  }
+
+  #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#preparing.length === 0 && this.#flying === undefined;
+  }
+
+  #prepare(): void {
+    if (this.#failed || this.#preparing.length > 0 || this.#waiting.length === 0) return;
+    if (this.#open.bytes >= groupBytesMax) return;
+    const taken = this.#take();
+    this.#preparing = taken;
+    const unknown = this.#unknownKeys(taken);
+    if (unknown.length === 0) {
+      this.#gather(taken, new Map());
+      return;
+    }
+    const keys = unknown.map(pointerKey);
+    this.#database.getMany(keys).then(
+      (found) => {
+        if (this.#preparing !== taken) return;
+        const standings = new Map<StorageKey, Standing>();
+        try {
+          for (const [index, key] of unknown.entries()) {
+            const keyBytes = keys[index] as Buffer;
+            const bytes = found[index];
+            const pointer = bytes === undefined ? undefined : decodePointer(keyBytes, bytes);
+            standings.set(key, { keyBytes, pointer, group: undefined });
+          }
+        } catch (error) {
+          this.#refuse(taken, error);
+          return;
+        }
+        this.#gather(taken, standings);
+      },
+      (error) => {
+        if (this.#preparing === taken) this.#refuse(taken, error);
+      },
+    );
+  }
+
+  /** The waiting jobs that fit the open group, at least one. */
+  #take(): Waiting[] {
+    let bytes = this.#open.bytes;
+    let count = 0;
+    for (const waiting of this.#waiting) {
+      if (count > 0 && bytes + waiting.bytes > groupBytesMax) break;
+      bytes += waiting.bytes;
+      this.#waitingBytes -= waiting.bytes;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  #unknownKeys(taken: readonly Waiting[]): StorageKey[] {
+    const unknown = new Set<StorageKey>();
+    for (const { job } of taken) {
+      if (job.type === 'compact') continue;
+      if (job.type === 'transaction') {
+        for (const { key } of job.transaction.guards) if (!this.#overlay.has(key)) unknown.add(key);
+      }
+      const touched = job.type === 'transaction' ? job.transaction.operations : job.pruning.deleted;
+      for (const { key } of touched) if (!this.#overlay.has(key)) unknown.add(key);
+    }
+    return [...unknown];
+  }
+
+  /** Surely not written: a standing could not be read. */
+  #refuse(taken: readonly Waiting[], cause: unknown): void {
+    const error =
+      cause instanceof StorageError
+        ? cause
+        : new StorageError('unavailable', 'the store could not be read', {}, cause);
+    for (const waiting of taken) waiting.reject(error);
+    this.#prepared();
+  }
+
+  #gather(taken: readonly Waiting[], standings: ReadonlyMap<StorageKey, Standing>): void {
+    for (const waiting of taken) this.#apply(waiting, standings);
+    this.#prepared();
+  }
+
+  #prepared(): void {
+    this.#preparing = [];
+    for (const group of this.#landedMeanwhile) this.#dropOverlay(group);
+    this.#landedMeanwhile = [];
+    this.#seal();
+    this.#prepare();
+    this.#reportIdle();
+  }
+
+  #apply(waiting: Waiting, standings: ReadonlyMap<StorageKey, Standing>): void {
+    const { job } = waiting;
+    switch (job.type) {
+      case 'transaction':
+        this.#applyTransaction(waiting, job.transaction, standings);
+        return;
+      case 'compact':
+        if (job.revision > this.#next.compacted) this.#next = { ...this.#next, compacted: job.revision };
+        break;
+      case 'prune':
+        this.#applyPruning(job.pruning, standings);
+        break;
+    }
+    this.#open.answers.push({ waiting, outcome: { committed: true, revision: this.#next.revision } });
+  }
+
+  #applyTransaction(
+    waiting: Waiting,
+    { guards, operations }: Transaction,
+    standings: ReadonlyMap<StorageKey, Standing>,
+  ): void {
+    const standingOf = (key: StorageKey): Standing =>
+      this.#overlay.get(key) ?? (standings.get(key) as Standing);
+    for (const guard of guards) {
+      const { pointer, group } = standingOf(guard.key);
+      const revision = pointer?.present ? pointer.revision : 0;
+      if (revision !== guard.revision) {
+        this.#answerAfter(group, { committed: false, failedGuard: guard }, waiting);
+        return;
+      }
+    }
+    const effective = operations
+      .map((operation) => ({ operation, standing: standingOf(operation.key) }))
+      .filter(({ operation, standing }) => operation.type === 'put' || standing.pointer?.present);
+    if (effective.length === 0) {
+      const revision = this.#next.revision;
+      this.#answerAfter(this.#youngest(), { committed: true, revision }, waiting);
+      return;
+    }
+    if (effective.length > 1) {
+      effective.sort((left, right) => compareKeys(left.operation.key, right.operation.key));
+    }
+    const revision = (this.#next.revision + 1) as Revision;
+    const timeMs = this.#now();
+    const events: GroupEvent[] = [];
+    for (const [index, { operation, standing }] of effective.entries()) {
+      events.push(this.#write(operation, standing, { revision, timeMs, index, count: effective.length }));
+    }
+    this.#next = { ...this.#next, revision };
+    this.#open.revisions.push(events);
+    this.#open.bytes += waiting.bytes;
+    this.#open.answers.push({ waiting, outcome: { committed: true, revision } });
+  }
+
+  #write(
+    operation: Operation,
+    { keyBytes, pointer }: Standing,
+    at: {
+      readonly revision: Revision;
+      readonly timeMs: number;
+      readonly index: number;
+      readonly count: number;
+    },
+  ): GroupEvent {
+    const { key, type } = operation;
+    const value = operation.type === 'put' ? operation.value : undefined;
+    const recordKeyBytes = recordKey(at.revision, key);
+    const link = pointer?.revision ?? (0 as Revision);
+    const linkDeleted = pointer !== undefined && !pointer.present;
+    const header = { type, link, linkDeleted, timeMs: at.timeMs, index: at.index, count: at.count };
+    const next = encodePointer(keyBytes, at.revision, type === 'put');
+    this.#open.writes.push(
+      { type: 'put', key: recordKeyBytes, value: encodeRecord(recordKeyBytes, header, value) },
+      { type: 'put', key: keyBytes, value: next.bytes },
+    );
+    this.#count(pointer, next.pointer);
+    this.#overlay.set(key, { keyBytes, pointer: next.pointer, group: this.#open });
+    this.#open.keys.push(key);
+    return { type, key, revision: at.revision, value, link: pointer?.present ? link : undefined };
+  }
+
+  #applyPruning({ upTo, recordKeys, deleted }: Pruning, standings: ReadonlyMap<StorageKey, Standing>): void {
+    for (const key of recordKeys) this.#open.writes.push({ type: 'del', key });
+    for (const { key, revision } of deleted) {
+      const standing = this.#overlay.get(key) ?? (standings.get(key) as Standing);
+      if (standing.pointer?.revision !== revision || standing.pointer.present) continue;
+      this.#open.writes.push({ type: 'del', key: standing.keyBytes });
+      this.#overlay.set(key, { keyBytes: standing.keyBytes, pointer: undefined, group: this.#open });
+      this.#open.keys.push(key);
+    }
+    if (upTo > this.#next.pruned) this.#next = { ...this.#next, pruned: upTo };
+  }
+
+  #count(before: Pointer | undefined, after: Pointer): void {
+    let { count, sum } = this.#next;
+    if (before?.present) {
+      count--;
+      sum -= before.checksum;
+    }
+    if (after.present) {
+      count++;
+      sum += after.checksum;
+    }
+    this.#next = { ...this.#next, count, sum: sum >>> 0 };
+  }
+
+  /** Answers when the group that was looked at is on disk: now, if it is, or if nothing uncommitted was seen. */
+  #answerAfter(group: Group | undefined, outcome: WriteOutcome, waiting: Waiting): void {
+    if (group === undefined || group.landed) waiting.resolve(outcome);
+    else group.answers.push({ outcome, waiting });
+  }
+
+  /** The youngest group not yet on disk, whose revision `#next` tells. */
+  #youngest(): Group | undefined {
+    return this.#open.revisions.length > 0 ? this.#open : this.#flying;
+  }
+
+  #now(): number {
+    this.#timeMs = Math.max(this.#timeMs, this.#options.clock.now());
+    return this.#timeMs;
+  }
+
+  #seal(): void {
+    const group = this.#open;
+    if (group.answers.length === 0 || this.#flying !== undefined || this.#failed) return;
+    this.#open = newGroup();
+    this.#flying = group;
+    const head = this.#next;
+    group.writes.push({ type: 'put', key: headKey, value: encodeHead(head) });
+    this.#landing = this.#database.batch(group.writes, { sync: this.#options.sync }).then(
+      () => this.#landed(group, head),
+      (error) => this.#fail(error),
+    );
+  }
+
+  #landed(group: Group, head: Head): void {
+    group.landed = true;
+    this.#flying = undefined;
+    this.#landing = undefined;
+    if (this.#preparing.length > 0) this.#landedMeanwhile.push(group);
+    else this.#dropOverlay(group);
+    const delivered = this.#options.onCommitted({ head, timeMs: this.#timeMs, revisions: group.revisions });
+    if (delivered === undefined) answer(group);
+    else delivered.then(() => answer(group));
+    this.#seal();
+    this.#prepare();
+    this.#reportIdle();
+  }
+
+  #dropOverlay(group: Group): void {
+    for (const key of group.keys) {
+      if (this.#overlay.get(key)?.group === group) this.#overlay.delete(key);
+    }
+  }
+
+  /** LevelDB is never written on after an error: it would acknowledge writes that the next open loses. */
+  #fail(cause: unknown): void {
+    const error = new StorageError(
+      'outcome-unknown',
+      'the write failed, it may or may not be stored',
+      {},
+      cause,
+    );
+    const groups = this.#flying === undefined ? [this.#open] : [this.#flying, this.#open];
+    const waiting = [...this.#preparing, ...this.#waiting];
+    this.#failed = true;
+    this.#flying = undefined;
+    this.#landing = undefined;
+    this.#open = newGroup();
+    this.#preparing = [];
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#landedMeanwhile = [];
+    this.#overlay.clear();
+    for (const group of groups) for (const { waiting } of group.answers) waiting.reject(error);
+    for (const { reject } of waiting) reject(error);
+    this.#reportIdle();
+    this.#options.onFailed(cause);
+  }
+
+  #reportIdle(): void {
+    if (this.#idle.length === 0 || !this.#isIdle()) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function answer(group: Group): void {
+  for (const { outcome, waiting } of group.answers) waiting.resolve(outcome);
+}
+
+function newGroup(): Group {
+  return { writes: [], revisions: [], keys: [], answers: [], bytes: 0, landed: false };
+}

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StorageError } from '../errors.ts';
+
+/** Version of what is stored. A store of a higher one is refused. */
+export const levelFormatVersion = 1;
+
+/**
+ * Our own file beside LevelDB's folder. It tells that a store exists, so that LevelDB, which makes an empty one where
+ * its CURRENT file is missing, is never asked to create over it.
+ */
+export interface Marker {
+  readonly format: 'cellplane-level';
+  readonly version: number;
+  /** `creating`: nothing was ever acknowledged from this folder, it may be made anew. */
+  readonly state: 'creating' | 'ready';
+  readonly controlPlaneId: string;
+  readonly incarnationId: string;
+  /** The newest revision at the last orderly stop: the store can never be older. */
+  readonly revision: number;
+}
+
+const markerName = 'cellplane-store.json';
+
+export function databaseFolder(directory: string): string {
+  return join(directory, 'leveldb');
+}
+
+/**
+ * The marker in `directory`; undefined when the folder is empty or was missing (it is then made). Throws `unusable`
+ * for a folder that cannot be read or made, that holds other things, or a store of a newer format.
+ */
+export async function readMarker(directory: string): Promise<Marker | undefined> {
+  const names = await namesIn(directory);
+  if (!names.includes(markerName)) {
+    if (names.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
+      throw unusable(directory, 'holds files but no store of ours');
+    }
+    return undefined;
+  }
+  let marker: unknown;
+  try {
+    marker = JSON.parse(await readFile(join(directory, markerName), 'utf8'));
+  } catch (error) {
+    throw unusable(directory, `has an unreadable ${markerName}`, error);
+  }
+  if (!isMarker(marker)) throw unusable(directory, `has a ${markerName} that is not ours`);
+  if (marker.version > levelFormatVersion) {
+    throw unusable(directory, `has format ${marker.version}, newer than ${levelFormatVersion}`);
+  }
+  return marker;
+}
+
+/**
+ * Writes the marker, by default over the one that is there; it is on disk when this resolves. Throws `unusable`, or
+ * `locked` when there must be none and another process has just made one.
+ */
+export async function writeMarker(
+  directory: string,
+  marker: Marker,
+  options: { readonly overExisting: boolean } = { overExisting: true },
+): Promise<void> {
+  const temporary = join(directory, `.${markerName}.${randomUUID()}`);
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(marker, undefined, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (options.overExisting) {
+      await rename(temporary, join(directory, markerName));
+    } else {
+      await link(temporary, join(directory, markerName));
+      await unlink(temporary);
+    }
+    await syncFolder(directory);
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+      throw new StorageError('locked', `data folder ${directory} is being made by another process`, {
+        directory,
+      });
+    }
+    throw unusable(directory, 'cannot be written', error);
+  }
+}
+
+export function unusable(directory: string, what: string, cause?: unknown): StorageError {
+  return new StorageError('unusable', `data folder ${directory} ${what}`, { directory }, cause);
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return await readdir(directory);
+  } catch (error) {
+    throw unusable(directory, 'cannot be made or read', error);
+  }
+}
+
+/** A rename is on disk only when its folder is. */
+async function syncFolder(directory: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(directory, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function isMarker(value: unknown): value is Marker {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'format' in value &&
+    value.format === 'cellplane-level' &&
+    'version' in value &&
+    typeof value.version === 'number' &&
+    'state' in value &&
+    (value.state === 'creating' || value.state === 'ready') &&
+    'controlPlaneId' in value &&
+    typeof value.controlPlaneId === 'string' &&
+    'incarnationId' in value &&
+    typeof value.incarnationId === 'string' &&
+    'revision' in value &&
+    typeof value.revision === 'number'
+  );
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { isStorageError, StorageError } from '../errors.ts';
+import type { Revision } from '../storage.ts';
+import type { CreateDatabase, LevelDatabase } from './database.ts';
+import {
+  databaseFolder,
+  levelFormatVersion,
+  type Marker,
+  readMarker,
+  unusable,
+  writeMarker,
+} from './marker.ts';
+import { encodeHead, encodeIds, headKey, idsKey } from './meta.ts';
+import { type Verified, verify } from './verify.ts';
+
+export interface OpenedDatabase extends Verified {
+  readonly database: LevelDatabase;
+}
+
+/** The marker of the store in `directory`; a new one in an empty folder, on disk before LevelDB makes anything. */
+export async function findOrMakeMarker(
+  directory: string,
+  options: { readonly mayCreate: boolean; readonly controlPlaneId?: string | undefined },
+): Promise<Marker> {
+  const found = await readMarker(directory);
+  if (found !== undefined) return found;
+  if (!options.mayCreate) throw unusable(directory, 'holds no store');
+  const marker: Marker = {
+    format: 'cellplane-level',
+    version: levelFormatVersion,
+    state: 'creating',
+    controlPlaneId: options.controlPlaneId ?? randomUUID(),
+    incarnationId: randomUUID(),
+    revision: 1,
+  };
+  await writeMarker(directory, marker, { overExisting: false });
+  return marker;
+}
+
+/** Writes the first records of a store that was never acknowledged to exist. Throws `locked`, `unusable`. */
+export async function createStore(
+  directory: string,
+  marker: Marker,
+  createDatabase: CreateDatabase,
+): Promise<Marker> {
+  const database = await openFolder(directory, createDatabase, true);
+  let ids = marker;
+  try {
+    const [idsBytes] = await database.getMany([idsKey]);
+    if (idsBytes !== undefined) {
+      // Made whole by an earlier start that did not come to say so.
+      ids = {
+        ...marker,
+        ...(JSON.parse(idsBytes.toString()) as Pick<Marker, 'controlPlaneId' | 'incarnationId'>),
+      };
+    } else {
+      const first = marker.revision as Revision;
+      const head = { revision: first, compacted: first, pruned: first, count: 0, sum: 0 };
+      await database.batch(
+        [
+          { type: 'put', key: idsKey, value: encodeIds(marker) },
+          { type: 'put', key: headKey, value: encodeHead(head) },
+        ],
+        { sync: true },
+      );
+    }
+  } finally {
+    await database.close();
+  }
+  const ready: Marker = { ...ids, state: 'ready' };
+  await writeMarker(directory, ready);
+  return ready;
+}
+
+/** Opens and verifies an existing store. Throws `locked`, `unusable`, `corrupt`, each naming the folder. */
+export async function openVerified(
+  directory: string,
+  marker: Marker,
+  createDatabase: CreateDatabase,
+  options: { readonly sampleMs: number; readonly values: boolean },
+): Promise<OpenedDatabase> {
+  const database = await openFolder(directory, createDatabase, false);
+  try {
+    const [idsBytes] = await database.getMany([idsKey]);
+    if (idsBytes === undefined || !idsBytes.equals(encodeIds(marker))) {
+      throw new StorageError('corrupt', 'the database is not the one that the marker file names');
+    }
+    const verified = await verify(database, options);
+    if (verified.head.revision < marker.revision) {
+      throw new StorageError('corrupt', 'the store is older than at its last orderly stop', {
+        revision: verified.head.revision,
+        stoppedAtRevision: marker.revision,
+      });
+    }
+    return { database, ...verified };
+  } catch (error) {
+    await database.close();
+    throw naming(directory, error);
+  }
+}
+
+async function openFolder(
+  directory: string,
+  createDatabase: CreateDatabase,
+  createIfMissing: boolean,
+): Promise<LevelDatabase> {
+  const database = createDatabase(databaseFolder(directory));
+  try {
+    await database.open({ createIfMissing });
+    return database;
+  } catch (error) {
+    throw openError(directory, error);
+  }
+}
+
+function openError(directory: string, error: unknown): StorageError {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const reason = cause instanceof Error ? cause.message : String(error);
+  if (code === 'LEVEL_LOCKED') {
+    return new StorageError(
+      'locked',
+      `data folder ${directory} is open in another process`,
+      { directory },
+      error,
+    );
+  }
+  if (code === 'LEVEL_CORRUPTION' || reason.includes('create_if_missing')) {
+    return new StorageError(
+      'corrupt',
+      `data folder ${directory} is damaged: ${reason}`,
+      { directory },
+      error,
+    );
+  }
+  return unusable(directory, `cannot be opened: ${reason}`, error);
+}
+
+/** The same error with the folder's name. */
+export function naming(directory: string, error: unknown): StorageError {
+  if (isStorageError(error)) {
+    if (error.fields['directory'] !== undefined) return error;
+    const message = `data folder ${directory}: ${error.message}`;
+    return new StorageError(error.code, message, { ...error.fields, directory }, error);
+  }
+  return unusable(directory, 'cannot be read', error);
+}
