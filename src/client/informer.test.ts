@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { ApiError } from '#apimachinery/api-error.ts';
+import { systemClock } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { Informer } from './informer.ts';
+import { silentLogger } from './logger.ts';
+import { ScriptedClient } from './testing/scripted-client.ts';
+
+function pod(name: string, resourceVersion: string, uid = name, node = 'n1'): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'ns', uid, resourceVersion },
+    spec: { node },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const endMs = Date.now() + 5_000;
+  while (!condition()) {
+    assert.ok(Date.now() < endMs, 'condition was not reached');
+    await setImmediate();
+  }
+}
+
+function start(server: ScriptedClient) {
+  const informer = new Informer({
+    client: server.client,
+    clock: systemClock,
+    logger: silentLogger,
+    collection: { cluster: undefined, gvr: { group: '', version: 'v1', resource: 'pods' } },
+    pageSize: 2,
+    retryMinMs: 1,
+    indexers: { node: (object) => [String((object['spec'] as { node?: string }).node)] },
+  });
+  const told: string[] = [];
+  informer.addHandler({
+    onAdd: (object) => told.push(`+${object.metadata.name}`),
+    onUpdate: (object) => told.push(`~${object.metadata.name}`),
+    onDelete: (object) => told.push(`-${object.metadata.name}`),
+  });
+  informer.start();
+  return { informer, told };
+}
+
+test('lists in pages, then follows the watch from there; indexes follow', async () => {
+  const server = new ScriptedClient();
+  server.items = [pod('a', '1'), pod('b', '2'), pod('c', '3')];
+  server.resourceVersion = '3';
+  const { informer, told } = start(server);
+  await informer.synced;
+  assert.equal(server.lists.length, 2);
+  await until(() => server.watches.length === 1);
+  assert.equal(server.watches[0]?.resourceVersion, '3');
+  server.push(
+    { type: 'MODIFIED', object: pod('a', '4', 'a', 'n2') },
+    { type: 'DELETED', object: pod('b', '5') },
+    { type: 'BOOKMARK', resourceVersion: '9', initialEventsEnd: false },
+  );
+  await until(() => informer.resourceVersion === '9');
+  assert.deepEqual(told, ['+a', '+b', '+c', '~a', '-b']);
+  assert.deepEqual(
+    [...informer.byIndex('node', 'n1')].map((object) => object.metadata.name),
+    ['c'],
+  );
+  assert.deepEqual(
+    [...informer.byIndex('node', 'n2')].map((object) => object.metadata.name),
+    ['a'],
+  );
+  await informer.stop();
+});
+
+test('a broken watch is resumed where it was; a compacted one is listed anew and told as a difference', async () => {
+  const server = new ScriptedClient();
+  server.items = [pod('a', '1'), pod('b', '2')];
+  server.resourceVersion = '2';
+  const { informer, told } = start(server);
+  await informer.synced;
+  server.push(
+    { type: 'MODIFIED', object: pod('a', '7') },
+    { type: 'FAIL', error: new ApiError('ServiceUnavailable', 'reset') },
+  );
+  await until(() => server.watches.length === 2);
+  assert.equal(server.watches[1]?.resourceVersion, '7');
+  assert.equal(server.lists.length, 1, 'no second list');
+  server.items = [pod('a', '7'), pod('c', '8'), pod('b', '9', 'b2')];
+  server.resourceVersion = '9';
+  server.push({ type: 'FAIL', error: new ApiError('Expired', 'too old') });
+  await until(() => server.watches.length === 3);
+  assert.deepEqual(
+    told,
+    ['+a', '+b', '~a', '+c', '-b', '+b'],
+    'a re-created object is a deletion and an addition',
+  );
+  await informer.stop();
+});
+
+test('stopping before the first list rejects synced, and a later handler hears of all that is there', async () => {
+  const server = new ScriptedClient();
+  server.items = [pod('a', '1')];
+  const { informer } = start(server);
+  await informer.synced;
+  const late: string[] = [];
+  informer.addHandler({ onAdd: (object) => late.push(object.metadata.name ?? '') });
+  assert.deepEqual(late, ['a']);
+  await informer.stop();
+  const never = new Informer({
+    client: server.client,
+    clock: systemClock,
+    logger: silentLogger,
+    collection: { cluster: undefined, gvr: { group: '', version: 'v1', resource: 'pods' } },
+  });
+  await never.stop();
+  await assert.rejects(never.synced, /stopped/);
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KubeconfigError, parseKubeconfig } from './kubeconfig.ts';
+
+const options = { baseDirectory: '/nonexistent', source: 'the file' };
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+const good = `
+current-context: one
+clusters:
+- name: c
+  cluster: {server: "https://127.0.0.1:6443/clusters/root", certificate-authority-data: ${base64('CA')}}
+users:
+- name: u
+  user: {client-certificate-data: ${base64('CERT')}, client-key-data: ${base64('KEY')}}
+- name: t
+  user: {token: secret}
+- name: e
+  user: {exec: {command: evil}}
+contexts:
+- name: one
+  context: {cluster: c, user: u}
+- name: two
+  context: {cluster: c, user: t}
+- name: three
+  context: {cluster: c, user: e}
+- name: four
+  context: {cluster: absent, user: t}
+`;
+
+test('the current context, or the one asked for', async () => {
+  assert.deepEqual(await parseKubeconfig(good, options), {
+    server: 'https://127.0.0.1:6443/clusters/root',
+    caPem: 'CA',
+    certificatePem: 'CERT',
+    keyPem: 'KEY',
+    token: undefined,
+    tlsServerName: undefined,
+    insecureSkipTlsVerify: false,
+  });
+  assert.equal((await parseKubeconfig(good, { ...options, context: 'two' })).token, 'secret');
+});
+
+const refused: readonly (readonly [string, string, string | undefined, RegExp])[] = [
+  ['not YAML', 'a: [', undefined, /not valid YAML/],
+  ['no such context', good, 'five', /no context "five"; it has: one, two, three, four/],
+  ['no such cluster', good, 'four', /no cluster "absent"/],
+  ['an exec plugin would run a foreign program', good, 'three', /exec plugin/],
+  ['empty', '', undefined, /no context/],
+];
+for (const [name, text, context, message] of refused) {
+  test(`refused: ${name}`, async () => {
+    await assert.rejects(parseKubeconfig(text, { ...options, context }), (error: unknown) => {
+      assert.ok(error instanceof KubeconfigError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { WorkQueue } from './workqueue.ts';
+
+test('a key stands in the queue once, in the order of its first adding', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  for (const key of ['a', 'b', 'a', 'c', 'b']) queue.add(key);
+  assert.deepEqual([await queue.take(), await queue.take(), await queue.take()], ['a', 'b', 'c']);
+  assert.equal(queue.size, 3);
+  for (const key of ['a', 'b', 'c']) queue.done(key);
+  assert.equal(queue.size, 0);
+});
+
+test('a key added while being worked on is done again, never twice at once', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  queue.add('a');
+  assert.equal(await queue.take(), 'a');
+  queue.add('a');
+  const next = queue.take();
+  let taken = false;
+  void next.then(() => {
+    taken = true;
+  });
+  await Promise.resolve();
+  assert.equal(taken, false);
+  queue.done('a');
+  assert.equal(await next, 'a');
+});
+
+test('delayed keys come when due; the earlier due time wins; add overtakes', async () => {
+  const clock = new ManualClock();
+  const queue = new WorkQueue({ clock });
+  queue.addAfter('late', 1_000);
+  queue.addAfter('soon', 10);
+  queue.addAfter('late', 50);
+  queue.addAfter('soon', 500);
+  clock.advance(10);
+  assert.equal(await queue.take(), 'soon');
+  queue.add('late');
+  assert.equal(await queue.take(), 'late');
+  queue.done('soon');
+  queue.done('late');
+  clock.advance(10_000);
+  assert.equal(queue.size, 0, 'nothing comes a second time');
+});
+
+test('backoff doubles up to its bound and is forgotten', () => {
+  const queue = new WorkQueue({ clock: new ManualClock(), backoffMinMs: 10, backoffMaxMs: 80 });
+  const waits = Array.from({ length: 6 }, () => queue.addRateLimited('a'));
+  waits.forEach((waitMs, index) => {
+    const ceilingMs = Math.min(80, 10 * 2 ** index);
+    assert.ok(waitMs <= ceilingMs && waitMs >= ceilingMs * 0.75, `wait ${index} is ${waitMs}`);
+  });
+  assert.equal(queue.failuresOf('a'), 6);
+  queue.forget('a');
+  assert.equal(queue.failuresOf('a'), 0);
+});
+
+test('closing answers all takers with undefined and drops what waits', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  const taker = queue.take();
+  queue.close();
+  assert.equal(await taker, undefined);
+  queue.add('a');
+  assert.equal(await queue.take(), undefined);
+});
+
+test('many keys through the ring keep their order', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  for (let i = 0; i < 5_000; i++) queue.add(`k${i}`);
+  for (let i = 0; i < 5_000; i++) {
+    const key = await queue.take();
+    assert.equal(key, `k${i}`);
+    queue.done(`k${i}`);
+    if (i % 7 === 0) queue.add(`again${i}`);
+  }
+  assert.equal(await queue.take(), 'again0');
+});
