@@ -1,0 +1,174 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  type ApplyType,
+  elementPath,
+  formFor,
+  insideElement,
+  insideMember,
+  memberPath,
+  memberType,
+} from './apply-type.ts';
+import { isUnmanaged } from './compare.ts';
+import { emptySet, type FieldSet, type FieldSetDraft, leaf } from './field-set.ts';
+import { type PathElement, printElement, printPath, self } from './path-element.ts';
+
+/**
+ * What an applied configuration claims: its leaves, the members of open maps and of lists with their keys; not the
+ * declared fields that only lead there. Nulls and empty maps are claimed as they are (structured-merge-diff
+ * ToFieldSet).
+ */
+export function appliedFields(type: ApplyType, config: JsonObject): FieldSet {
+  return appliedMembers(type, config, 'root') ?? emptySet;
+}
+
+function appliedMembers(
+  type: ApplyType,
+  value: JsonObject,
+  place: 'root' | 'metadata' | 'inside',
+): FieldSetDraft | undefined {
+  let result: FieldSetDraft | undefined;
+  for (const name in value) {
+    const child = value[name];
+    if (child === undefined || (place !== 'inside' && isUnmanaged(place === 'root', name))) continue;
+    const declared = type.fields?.has(name) === true;
+    const inMetadata = place === 'root' && name === 'metadata';
+    const set = appliedNode(memberType(type, name), child, !declared, inMetadata);
+    if (set === undefined || (inMetadata && set === leaf)) continue;
+    result ??= {};
+    result[memberPath(type, name)] = set;
+  }
+  return result;
+}
+
+/** `member`: whether the node counts itself although it has members. */
+function appliedNode(
+  type: ApplyType | undefined,
+  value: JsonValue,
+  member: boolean,
+  inMetadata: boolean,
+): FieldSet | undefined {
+  if (type === undefined || value === null) return leaf;
+  const form = formFor(type, value);
+  if (form === 'leaf') return leaf;
+  if (form === 'map') {
+    const map = value as JsonObject;
+    const members = appliedMembers(type, map, inMetadata ? 'metadata' : 'inside');
+    if (members === undefined) return member || Object.keys(map).length === 0 ? leaf : undefined;
+    return member ? { [self]: leaf, ...members } : members;
+  }
+  let items: FieldSetDraft | undefined;
+  for (const item of value as JsonValue[]) {
+    const at = elementPath(type, item);
+    if ('error' in at) continue;
+    items ??= {};
+    items[at.path] = appliedNode(type.element, item, true, false) ?? leaf;
+  }
+  if (items === undefined) return member ? leaf : undefined;
+  return member ? { [self]: leaf, ...items } : items;
+}
+
+/**
+ * What is wrong with an applied configuration, one text per fault: fields that the schema does not declare, values of
+ * another type, elements without keys and elements given twice (KUBERNETES.md P6).
+ */
+export function checkConfig(type: ApplyType, config: JsonObject): string[] {
+  const faults: string[] = [];
+  checkValue(type, config, [], faults);
+  return faults;
+}
+
+function checkValue(type: ApplyType, value: JsonValue, path: readonly PathElement[], faults: string[]): void {
+  if (value === null || type.form === 'deduced') return;
+  const say = (text: string) => faults.push(path.length === 0 ? text : `${printPath(path)}: ${text}`);
+  switch (type.form) {
+    case 'scalar':
+      checkScalar(type, value, say);
+      return;
+    case 'map':
+    case 'atomicMap':
+      if (!isJsonObject(value)) say(`expected map, got ${describe(value)}`);
+      else checkMembers(type, value, path, faults);
+      return;
+    default:
+      if (!Array.isArray(value)) say(`expected list, got ${describe(value)}`);
+      else checkElements(type, value, path, faults);
+  }
+}
+
+function checkMembers(
+  type: ApplyType,
+  value: JsonObject,
+  path: readonly PathElement[],
+  faults: string[],
+): void {
+  for (const name in value) {
+    const child = value[name];
+    if (child === undefined) continue;
+    const at = [...path, memberPath(type, name)];
+    const childType = insideMember(type, name);
+    if (childType === undefined) faults.push(`${printPath(at)}: field not declared in schema`);
+    else checkValue(childType, child, at, faults);
+  }
+}
+
+function checkElements(
+  type: ApplyType,
+  value: readonly JsonValue[],
+  path: readonly PathElement[],
+  faults: string[],
+): void {
+  const seen = new Set<PathElement>();
+  for (let i = 0; i < value.length; i++) {
+    const item = value[i] as JsonValue;
+    if (type.form === 'atomicList') {
+      const element = insideElement(type);
+      if (element !== undefined) checkValue(element, item, [...path, `i:${i}`], faults);
+      continue;
+    }
+    const at = elementPath(type, item);
+    if ('error' in at) {
+      faults.push(`${printPath(path)}: element ${i}: ${at.error}`);
+      continue;
+    }
+    if (seen.has(at.path)) {
+      faults.push(`${printPath(path)}: duplicate entries for key ${printElement(at.path)}`);
+    }
+    seen.add(at.path);
+    if (type.element !== undefined) checkValue(type.element, item, [...path, at.path], faults);
+  }
+}
+
+function checkScalar(type: ApplyType, value: JsonValue, say: (text: string) => void): void {
+  const schema = type.schema;
+  if (schema?.intOrString === true) {
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      say(`expected int or string, got ${describe(value)}`);
+    }
+    return;
+  }
+  switch (schema?.type) {
+    case 'integer':
+    case 'number':
+      if (typeof value !== 'number') say(`expected numeric (int or float), got ${typeName(value)}`);
+      return;
+    case 'string':
+      if (typeof value !== 'string') say(`expected string, got ${describe(value)}`);
+      return;
+    case 'boolean':
+      if (typeof value !== 'boolean') say(`expected boolean, got ${describe(value)}`);
+      return;
+    default:
+      if (typeof value === 'object') say(`expected scalar, got ${describe(value)}`);
+  }
+}
+
+function typeName(value: JsonValue): string {
+  if (Array.isArray(value)) return 'list';
+  if (isJsonObject(value)) return 'map';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+function describe(value: JsonValue): string {
+  const text = JSON.stringify(value);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

@@ -1,0 +1,285 @@
+import { objectMetaSchema } from '#api/builtin/builtin-schema.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import { fieldElement, keyElement, type PathElement, valueElement } from './path-element.ts';
+
+/**
+ * A Schema seen as structured-merge-diff sees types (KUBERNETES.md P6): what is owned as a whole, what member by
+ * member. `deduced` takes its form from the value: objects granular, lists atomic (preserved unknown fields).
+ */
+export interface ApplyType {
+  readonly form: 'scalar' | 'atomicList' | 'atomicMap' | 'map' | 'set' | 'keyedList' | 'deduced';
+  readonly schema: Schema | undefined;
+  /** Declared fields of a map. */
+  readonly fields: ReadonlyMap<string, ApplyField> | undefined;
+  /** Type of undeclared map members, or of list elements; undefined where none are allowed. */
+  readonly element: ApplyType | undefined;
+  readonly keys: readonly string[];
+  readonly keyDefaults: readonly (JsonValue | undefined)[];
+}
+
+export interface ApplyField {
+  readonly path: PathElement;
+  readonly type: ApplyType;
+  /**
+   * Whether Go's empty object of the kind has the field, so that filling it adds its members but not the field itself:
+   * structs by value, and required fields without omitempty. Counts only while all parents are structs by value.
+   */
+  readonly inEmptyObject: boolean;
+  readonly byValue: boolean;
+}
+
+export const deduced: ApplyType = {
+  form: 'deduced',
+  schema: undefined,
+  fields: undefined,
+  element: undefined,
+  keys: [],
+  keyDefaults: [],
+};
+
+const types = new WeakMap<Schema, ApplyType>();
+const rootTypes = new WeakMap<Schema, ApplyType>();
+
+/** The type of whole objects of a kind: custom resources get ObjectMeta's rules for their metadata. */
+export function rootTypeOf(schema: Schema): ApplyType {
+  let type = rootTypes.get(schema);
+  if (type === undefined) {
+    type = makeRootType(schema);
+    rootTypes.set(schema, type);
+  }
+  return type;
+}
+
+function makeRootType(schema: Schema): ApplyType {
+  const metadata = schema.properties?.get('metadata');
+  if (metadata?.properties?.has('labels') === true && schema.definition !== undefined) return typeOf(schema);
+  const properties = new Map(schema.properties);
+  properties.set('apiVersion', { type: 'string' });
+  properties.set('kind', { type: 'string' });
+  properties.set('metadata', objectMetaSchema());
+  return makeType({ ...schema, type: 'object', properties });
+}
+
+export function typeOf(schema: Schema | undefined): ApplyType {
+  if (schema === undefined) return deduced;
+  let type = types.get(schema);
+  if (type === undefined) {
+    type = makeType(schema);
+    types.set(schema, type);
+  }
+  return type;
+}
+
+/** Members are made when first asked for: schemas may be cyclic. */
+class LazyType implements ApplyType {
+  readonly form: ApplyType['form'];
+  readonly schema: Schema;
+  readonly keys: readonly string[];
+  private madeFields: ReadonlyMap<string, ApplyField> | undefined;
+  private madeElement: ApplyType | undefined;
+  private madeDefaults: readonly (JsonValue | undefined)[] | undefined;
+
+  constructor(form: ApplyType['form'], schema: Schema) {
+    this.form = form;
+    this.schema = schema;
+    this.keys = form === 'keyedList' ? [...(schema.listMapKeys ?? [])].sort() : [];
+  }
+
+  get fields(): ReadonlyMap<string, ApplyField> | undefined {
+    if (this.madeFields === undefined && this.schema.properties !== undefined && this.form === 'map') {
+      this.madeFields = fieldsOf(this.schema);
+    }
+    return this.madeFields;
+  }
+
+  get element(): ApplyType | undefined {
+    this.madeElement ??= elementOf(this.form, this.schema);
+    return this.madeElement;
+  }
+
+  get keyDefaults(): readonly (JsonValue | undefined)[] {
+    this.madeDefaults ??= this.keys.map((key) => keyDefault(this.schema.items, key));
+    return this.madeDefaults;
+  }
+}
+
+function makeType(schema: Schema): ApplyType {
+  const form = formOf(schema);
+  return form === 'deduced' ? deduced : new LazyType(form, schema);
+}
+
+function formOf(schema: Schema): ApplyType['form'] {
+  if (schema.intOrString === true) return 'scalar';
+  switch (schema.type) {
+    case 'object':
+      return schema.mapType === 'atomic' ? 'atomicMap' : 'map';
+    case 'array':
+      if (schema.listType === 'set') return 'set';
+      if (schema.listType === 'map') return 'keyedList';
+      return 'atomicList';
+    case undefined:
+      // Quantity reads text and numbers; a value of any other open type takes its own form.
+      return schema.validation?.anyOf?.every((one) => one.type === 'string' || one.type === 'number') === true
+        ? 'scalar'
+        : 'deduced';
+    default:
+      return 'scalar';
+  }
+}
+
+function fieldsOf(schema: Schema): ReadonlyMap<string, ApplyField> {
+  const fields = new Map<string, ApplyField>();
+  const builtin = schema.definition?.startsWith('io.k8s.') === true;
+  for (const [name, property] of schema.properties ?? []) {
+    const byValue = builtin && isStructByValue(schema.definition as string, name, property);
+    const required = builtin && schema.required?.includes(name) === true;
+    fields.set(name, {
+      path: fieldElement(name),
+      type: typeOf(property),
+      byValue,
+      inEmptyObject: byValue || required,
+    });
+  }
+  return fields;
+}
+
+/** Types that Kubernetes' Go structs hold by value wherever an empty object reaches them. */
+const structsByValue = new Set(
+  [
+    'apimachinery.pkg.apis.meta.v1.ObjectMeta',
+    'api.core.v1.PodSpec',
+    'api.apps.v1.DeploymentStrategy',
+    'api.apps.v1.DaemonSetUpdateStrategy',
+    'api.apps.v1.StatefulSetUpdateStrategy',
+    'api.batch.v1.JobSpec',
+    'api.batch.v1.JobTemplateSpec',
+    'api.core.v1.EventSource',
+    'api.core.v1.LoadBalancerStatus',
+    'api.core.v1.NodeSystemInfo',
+    'api.core.v1.NodeDaemonEndpoints',
+    'api.core.v1.VolumeResourceRequirements',
+    'api.networking.v1.IngressLoadBalancerStatus',
+    'api.rbac.v1.RoleRef',
+    'api.autoscaling.v1.CrossVersionObjectReference',
+    'api.autoscaling.v2.CrossVersionObjectReference',
+    'apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionNames',
+  ].map((name) => `io.k8s.${name}`),
+);
+
+function isStructByValue(parent: string, name: string, property: Schema): boolean {
+  const definition = property.definition;
+  if (definition === undefined || property.properties === undefined) return false;
+  if (structsByValue.has(definition)) return true;
+  if (definition.endsWith('.PodTemplateSpec')) return !parent.endsWith('.ReplicationControllerSpec');
+  // `spec` and `status` of a kind; `involvedObject` of an Event.
+  return (
+    ((name === 'spec' || name === 'status') && definition.startsWith(parent)) || name === 'involvedObject'
+  );
+}
+
+function elementOf(form: ApplyType['form'], schema: Schema): ApplyType | undefined {
+  if (form === 'set' || form === 'keyedList') return typeOf(schema.items);
+  if (form !== 'map') return undefined;
+  if (schema.additionalProperties !== undefined) return typeOf(schema.additionalProperties);
+  const open =
+    schema.preserveUnknownFields === true ||
+    schema.embeddedResource === true ||
+    (schema.properties?.size ?? 0) === 0;
+  return open ? deduced : undefined;
+}
+
+const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
+
+/** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and no others. */
+function keyDefault(items: Schema | undefined, key: string): JsonValue | undefined {
+  const declared = items?.properties?.get(key)?.default;
+  if (declared !== undefined) return declared;
+  return key === 'protocol' && protocolDefaults.has(items?.definition ?? '') ? 'TCP' : undefined;
+}
+
+/** The type of one member of a map; undefined when the schema declares none of that name and allows no others. */
+export function memberType(type: ApplyType, name: string): ApplyType | undefined {
+  if (type.form === 'deduced') return deduced;
+  return type.fields?.get(name)?.type ?? type.element;
+}
+
+/** Like memberType, but also for what lies inside an atomic map, whose members are checked though never owned. */
+export function insideMember(type: ApplyType, name: string): ApplyType | undefined {
+  if (type.form !== 'atomicMap') return memberType(type, name);
+  const property = type.schema?.properties?.get(name);
+  return property === undefined ? elementOf('map', type.schema ?? {}) : typeOf(property);
+}
+
+/** The type of the elements of a list of any kind. */
+export function insideElement(type: ApplyType): ApplyType | undefined {
+  return type.form === 'atomicList' ? typeOf(type.schema?.items) : type.element;
+}
+
+export function memberPath(type: ApplyType, name: string): PathElement {
+  return type.fields?.get(name)?.path ?? fieldElement(name);
+}
+
+/** How a value of this type is owned; the form of a deduced type, and of a value that does not fit its type. */
+export function formFor(type: ApplyType, value: JsonValue): 'leaf' | 'map' | 'list' {
+  switch (type.form) {
+    case 'map':
+      return isJsonObject(value) ? 'map' : 'leaf';
+    case 'set':
+    case 'keyedList':
+      return Array.isArray(value) ? 'list' : 'leaf';
+    case 'deduced':
+      return isJsonObject(value) ? 'map' : 'leaf';
+    default:
+      return 'leaf';
+  }
+}
+
+/** The path element of one element of a set or keyed list, or a text that says why it has none. */
+export function elementPath(
+  type: ApplyType,
+  item: JsonValue,
+): { readonly path: PathElement } | { readonly error: string } {
+  return type.form === 'set' ? setElementPath(item) : keyedElementPath(type, item);
+}
+
+function setElementPath(item: JsonValue): { readonly path: PathElement } | { readonly error: string } {
+  if (item === null) return { error: "associative list without keys has an element that's an explicit null" };
+  if (Array.isArray(item)) return { error: 'not supported: associative list with lists as elements' };
+  if (typeof item === 'object') {
+    return { error: "associative list without keys has an element that's a map type" };
+  }
+  return { path: valueElement(item) };
+}
+
+function keyedElementPath(
+  type: ApplyType,
+  item: JsonValue,
+): { readonly path: PathElement } | { readonly error: string } {
+  if (item === null) return { error: 'associative list with keys may not have a null element' };
+  if (!isJsonObject(item)) return { error: 'associative list with keys may not have non-map elements' };
+  const path = keyPath(type, item);
+  if (path !== undefined) return { path };
+  const keys = type.schema?.listMapKeys ?? [];
+  return {
+    error: `associative list with keys has an element that omits all key fields ${goList(keys)} (and doesn't have default values for any key fields)`,
+  };
+}
+
+/** Undefined when the element has none of its keys: keys that it leaves out alone are left out of the path too. */
+function keyPath(type: ApplyType, item: JsonObject): PathElement | undefined {
+  const names: string[] = [];
+  const values: JsonValue[] = [];
+  for (let i = 0; i < type.keys.length; i++) {
+    const name = type.keys[i] as string;
+    const value = item[name] ?? type.keyDefaults[i];
+    if (value === undefined) continue;
+    names.push(name);
+    values.push(value);
+  }
+  return names.length === 0 ? undefined : keyElement(names, values);
+}
+
+function goList(names: readonly string[]): string {
+  return `[${names.map((name) => JSON.stringify(name)).join(' ')}]`;
+}

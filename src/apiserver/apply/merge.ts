@@ -1,0 +1,120 @@
+import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { type ApplyType, elementPath, formFor, memberType } from './apply-type.ts';
+import type { PathElement } from './path-element.ts';
+
+/**
+ * Merges an applied configuration into the live object by type (KUBERNETES.md P6): maps member by member, sets and
+ * keyed lists element by element, all else as a whole. Neither argument is changed; the result shares what did not
+ * change with `live` and what came with `config`, and is `live` itself when nothing did.
+ */
+export function mergeConfig(type: ApplyType, live: JsonObject, config: JsonObject): JsonObject {
+  let result: JsonObject | undefined;
+  for (const name in config) {
+    const applied = config[name];
+    if (applied === undefined) continue;
+    const standing = Object.hasOwn(live, name) ? live[name] : undefined;
+    const merged = mergeValue(memberType(type, name), standing, applied);
+    if (merged === standing) continue;
+    result ??= { ...live };
+    result[name] = merged;
+  }
+  return result ?? live;
+}
+
+function mergeValue(type: ApplyType | undefined, live: JsonValue | undefined, config: JsonValue): JsonValue {
+  if (live === undefined || type === undefined) return config;
+  const form = config === null ? formFor(type, live) : formFor(type, config);
+  if (form === 'map') return mergeMaps(type, live, config);
+  if (form === 'list') return mergeLists(type, live, config);
+  return equalJson(live, config) ? live : config;
+}
+
+/** A null map claims nothing of a map that has members; between empty ones the applied form wins. */
+function mergeMaps(type: ApplyType, live: JsonValue, config: JsonValue): JsonValue {
+  const liveMap = isJsonObject(live) ? live : undefined;
+  if (config === null) return liveMap !== undefined && Object.keys(liveMap).length > 0 ? live : null;
+  if (liveMap === undefined) return config;
+  return mergeConfig(type, liveMap, config as JsonObject);
+}
+
+function mergeLists(type: ApplyType, live: JsonValue, config: JsonValue): JsonValue {
+  const liveList = Array.isArray(live) ? live : [];
+  const configList = Array.isArray(config) ? config : [];
+  if (liveList.length === 0 && configList.length === 0) return equalJson(live, config) ? live : config;
+  if (configList.length === 0) return live;
+  const merged = mergeElements(type, liveList, configList);
+  const same = merged.length === liveList.length && merged.every((item, i) => item === liveList[i]);
+  return same ? live : merged;
+}
+
+interface Indexed {
+  readonly order: PathElement[];
+  /** Undefined for elements that stand there more than once: they are not merged but replaced. */
+  readonly items: Map<PathElement, JsonValue | undefined>;
+}
+
+function index(type: ApplyType, list: readonly JsonValue[]): Indexed {
+  const order: PathElement[] = [];
+  const items = new Map<PathElement, JsonValue | undefined>();
+  for (const item of list) {
+    const at = elementPath(type, item);
+    if ('error' in at) continue;
+    order.push(at.path);
+    items.set(at.path, items.has(at.path) ? undefined : item);
+  }
+  return { order, items };
+}
+
+/**
+ * The applied elements stand in their applied order; live elements that were not applied keep their place relative to
+ * the shared ones before them. Live duplicates of an applied element give way to the one applied.
+ *
+ * Example: live [a x b y], applied [b a c] → [x b y a c].
+ */
+function mergeElements(
+  type: ApplyType,
+  liveList: readonly JsonValue[],
+  configList: readonly JsonValue[],
+): JsonValue[] {
+  const live = index(type, liveList);
+  const config = index(type, configList);
+  const shared = config.order.filter((path) => live.items.has(path));
+  let nextShared = 0;
+  const result: JsonValue[] = [];
+  let l = 0;
+  let c = 0;
+  const take = (path: PathElement) => {
+    result.push(mergeValue(type.element, live.items.get(path), config.items.get(path) as JsonValue));
+  };
+  const liveAt = liveList.filter((item) => !('error' in elementPath(type, item)));
+  while (l < live.order.length || c < config.order.length) {
+    const left = live.order[l];
+    const right = config.order[c];
+    if (left !== undefined && right !== undefined) {
+      if (left === right) {
+        take(right);
+        l++;
+        c++;
+        nextShared++;
+        continue;
+      }
+      if (config.items.has(left) && shared[nextShared] !== undefined && shared[nextShared] !== left) {
+        l++;
+        continue;
+      }
+    }
+    if (left !== undefined && !config.items.has(left)) {
+      result.push(liveAt[l] as JsonValue);
+      l++;
+      continue;
+    }
+    if (right === undefined) {
+      l++;
+      continue;
+    }
+    take(right);
+    if (shared[nextShared] === right) nextShared++;
+    c++;
+  }
+  return result;
+}
