@@ -8,7 +8,7 @@ import { applyConflict, type Conflict, conflictsExcept } from './conflict.ts';
 import { equalSets, intersection, isEmptySet, union } from './field-set.ts';
 import { lastAppliedFields, updatedLastApplied, upgradingManager } from './last-applied.ts';
 import { decodeManagers, encodeManagers, type Manager, sameManager, withFields } from './managed-fields.ts';
-import { mergeConfig } from './merge.ts';
+import { mergeConfig, withoutNulls } from './merge.ts';
 import { pruneDropped } from './prune.ts';
 import { reconcileSet } from './reconcile.ts';
 import {
@@ -55,10 +55,16 @@ export function applyServerSide(request: ApplyRequest): { readonly object: KubeO
   const others = last === undefined ? managers : managers.filter((one) => one !== last);
   let object = mergeConfig(type, base, config) as KubeObject;
   if (last !== undefined) object = pruneDropped(request, object, [...others, mine], last, fields);
-  const comparison = compareObjects(type, base, object);
+  const comparison = compareObjects(type, base, object, true);
   refuseConflicts(request, type, base, object, others, comparison);
   const kept = loseFields(request, base, object, others, comparison);
+  if (isBuiltin(request)) object = withoutNulls(type, object) as KubeObject;
   return { object: finish(request, object, [...kept, timed(mine, last, live, object)]) };
+}
+
+/** Go's types have no null: what was applied as null is unset in the stored object, though owned. */
+function isBuiltin(request: ApplyRequest): boolean {
+  return request.schema.definition?.startsWith('io.k8s.') === true;
 }
 
 /** The configuration without what stands for "unset" in metadata that clients never own. */

@@ -143,14 +143,24 @@ function sortedNames(value: JsonObject): string[] {
 }
 
 interface Differences {
+  /** Whether a null stands for itself, as in a merge with an applied configuration, or for nothing. */
+  readonly nullIsValue: boolean;
   added: FieldSetDraft | undefined;
   modified: FieldSetDraft | undefined;
   removed: FieldSetDraft | undefined;
 }
 
-/** Compares two objects of one kind, leaving out what is never managed. Identical subtrees cost one comparison. */
-export function compareObjects(type: ApplyType, before: KubeObject, after: KubeObject): Comparison {
-  const found: Differences = { added: undefined, modified: undefined, removed: undefined };
+/**
+ * Compares two objects of one kind, leaving out what is never managed. Identical subtrees cost one comparison. Fields
+ * that are not nullable count as absent when null, unless `nullIsValue`: an applied null claims its field.
+ */
+export function compareObjects(
+  type: ApplyType,
+  before: KubeObject,
+  after: KubeObject,
+  nullIsValue = false,
+): Comparison {
+  const found: Differences = { nullIsValue, added: undefined, modified: undefined, removed: undefined };
   compareMaps(type, before, after, 'root', found);
   return {
     added: found.added ?? emptySet,
@@ -191,8 +201,10 @@ function compareMember(
   out: Differences,
 ): void {
   const child = memberType(type, name);
-  const was = before !== undefined && isAbsent(child, before) ? undefined : before;
-  const now = after !== undefined && isAbsent(child, after) ? undefined : after;
+  const absent = (value: JsonValue | undefined) =>
+    value === null && !out.nullIsValue && isAbsent(child, value);
+  const was = absent(before) ? undefined : before;
+  const now = absent(after) ? undefined : after;
   comparePath(memberPath(type, name), child, was, now, place, out);
 }
 
@@ -229,7 +241,12 @@ function compareBoth(
     return;
   }
   if (type === undefined) return;
-  const nested: Differences = { added: undefined, modified: undefined, removed: undefined };
+  const nested: Differences = {
+    nullIsValue: out.nullIsValue,
+    added: undefined,
+    modified: undefined,
+    removed: undefined,
+  };
   if (formWas === 'map' && formNow === 'map') {
     compareMaps(type, was as JsonObject, now as JsonObject, place, nested);
   } else if (formWas === 'list' && formNow === 'list') {

@@ -1,5 +1,5 @@
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-import { type ApplyType, elementPath, formFor, memberType } from './apply-type.ts';
+import { type ApplyType, elementPath, formFor, insideElement, memberType } from './apply-type.ts';
 import type { PathElement } from './path-element.ts';
 
 /**
@@ -117,4 +117,36 @@ function mergeElements(
     c++;
   }
   return result;
+}
+
+/** The value without null members of declared types; free-form parts keep theirs. Shares what has none. */
+export function withoutNulls(type: ApplyType | undefined, value: JsonObject): JsonObject {
+  let result: JsonObject | undefined;
+  for (const name in value) {
+    const child = value[name];
+    const childType = type === undefined ? undefined : memberType(type, name);
+    if (childType === undefined || childType.form === 'deduced' || child === undefined) continue;
+    const rest = child === null ? undefined : withoutNullsInside(childType, child);
+    if (rest === child) continue;
+    result ??= { ...value };
+    if (rest === undefined) delete result[name];
+    else result[name] = rest;
+  }
+  return result ?? value;
+}
+
+function withoutNullsInside(type: ApplyType, value: JsonValue): JsonValue {
+  if (isJsonObject(value)) return withoutNulls(type, value);
+  if (!Array.isArray(value)) return value;
+  const element = insideElement(type);
+  let result: JsonValue[] | undefined;
+  for (let i = 0; i < value.length; i++) {
+    const item = value[i] as JsonValue;
+    if (element === undefined || !isJsonObject(item)) continue;
+    const rest = withoutNulls(element, item);
+    if (rest === item) continue;
+    result ??= value.slice();
+    result[i] = rest;
+  }
+  return result ?? value;
 }
