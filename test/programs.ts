@@ -38,7 +38,9 @@ export function kubectlPrograms(): { readonly version: string; readonly file: st
     const plain = findProgram('kubectl');
     if (plain !== undefined) found.set('installed', plain);
   }
-  return [...found].map(([version, file]) => ({ version, file })).sort((a, b) => a.version.localeCompare(b.version));
+  return [...found]
+    .map(([version, file]) => ({ version, file }))
+    .sort((a, b) => a.version.localeCompare(b.version));
 }
 
 /** For `test(name, {skip})`: false when the program is there, else why the test is skipped and how to get it. */

@@ -1,0 +1,93 @@
+import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+import { load, loadPool } from './load.ts';
+import { residentBytes } from './start-up.ts';
+import { type Row, row } from './table.ts';
+
+/** Creation and deletion of empty workspaces, and what each costs in memory. */
+export async function benchWorkspaces(count: number): Promise<Row[]> {
+  await using folder = await temporaryFolder();
+  await using server = await startCellplane([
+    'apiserver',
+    '--data-dir',
+    folder.path,
+    '--port',
+    '0',
+    '--log-level',
+    'warn',
+  ]);
+  const pool = loadPool(await adminConnection(folder.path), 64);
+  const path = '/clusters/root:many/apis/tenancy.kcp.io/v1alpha1/workspaces';
+  const post = (at: string, name: string, type: string) => ({
+    method: 'POST' as const,
+    path: at,
+    contentType: 'application/json',
+    body: JSON.stringify({
+      apiVersion: 'tenancy.kcp.io/v1alpha1',
+      kind: 'Workspace',
+      metadata: { name },
+      spec: { type: { name: type, path: 'root' } },
+    }),
+  });
+  const parent = path.replace('root:many', 'root');
+  await load(pool, { clients: 1, count: 1, request: () => post(parent, 'many', 'organization') });
+  // What the process has warmed up to does not belong to the workspaces.
+  await load(pool, {
+    clients: 64,
+    count: 1_000,
+    request: (index) => post(path, `warm-${index}`, 'universal'),
+  });
+  const beforeBytes = await residentBytes(server.pid);
+  const created = await load(pool, {
+    clients: 64,
+    count,
+    secondsMax: 300,
+    request: (index) => post(path, `ws-${index}`, 'universal'),
+  });
+  const afterBytes = await residentBytes(server.pid);
+  const rows = [
+    row(
+      `creation of ${count} empty workspaces`,
+      created.perSecond,
+      '/s',
+      `${created.failed} failed; goal 1,000`,
+    ),
+    row(
+      'resident memory of each',
+      (afterBytes - beforeBytes) / count / 1_024,
+      'KiB',
+      'growth of RSS, garbage included; goal 10',
+    ),
+  ];
+  const deleting = Math.min(count, 10_000);
+  const startedMs = performance.now();
+  await load(pool, {
+    clients: 64,
+    count: deleting,
+    secondsMax: 120,
+    request: (index) => ({ method: 'DELETE', path: `${path}/ws-${index}` }),
+  });
+  const left = 1_000 + count - deleting;
+  await until(
+    'the deleted workspaces are gone',
+    async () => {
+      const answer = await pool.request({ method: 'GET', path: `${path}?limit=1` });
+      const list = (await answer.body.json()) as {
+        items: unknown[];
+        metadata: { remainingItemCount?: number };
+      };
+      return list.items.length + (list.metadata.remainingItemCount ?? 0) <= left;
+    },
+    { timeoutMs: 120_000, everyMs: 50 },
+  );
+  rows.push(
+    row(
+      `deletion of ${deleting} empty workspaces`,
+      (performance.now() - startedMs) / 1_000,
+      's',
+      'until none is left; goal 30 s for 10,000',
+    ),
+  );
+  await pool.destroy();
+  return rows;
+}

@@ -1,0 +1,28 @@
+import { setTimeout } from 'node:timers/promises';
+
+/**
+ * Waits until the condition holds, looking again every few milliseconds. Throws with what the condition last said (its
+ * error, or its description) when it does not come true within the bound.
+ */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  options: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
+): Promise<NonNullable<T>> {
+  const endMs = Date.now() + (options.timeoutMs ?? 15_000);
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await condition();
+      if (value !== undefined && value !== null && value !== false) return value as NonNullable<T>;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > endMs) {
+      const because = last instanceof Error ? `; last error: ${last.message}` : '';
+      throw new Error(`did not come true in time: ${what}${because}`, { cause: last });
+    }
+    await setTimeout(options.everyMs ?? 5);
+  }
+}
