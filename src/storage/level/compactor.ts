@@ -103,7 +103,7 @@ export class Compactor {
       for await (const entries of readLog(database(), head().pruned, head().compacted)) {
         await this.#pruneEntries(entries);
         if (this.#stopping.signal.aborted) return;
-        await pause(pauseMs, undefined, { ref: false });
+        await pause(pauseMs, undefined, { ref: false, signal: this.#stopping.signal });
       }
     }
     await this.#compactRanges();
