@@ -1,0 +1,50 @@
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { UserInfo } from '../request/user.ts';
+
+/** The client certificate of a connection, looked at once when the connection is first used. */
+export interface PeerCertificate {
+  /** What TLS found against the client CA: chain, validity when the connection was made, use as a client. */
+  readonly verified: boolean;
+  /** Undefined when the subject has no common name: such a certificate names nobody. */
+  readonly commonName: string | undefined;
+  readonly organizations: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SHA-256 over the DER form, lower-case hex. */
+  readonly fingerprint: string;
+}
+
+/** What a request offers to prove who sends it. */
+export interface Credentials {
+  readonly certificate: PeerCertificate | undefined;
+  readonly bearerToken: string | undefined;
+}
+
+/**
+ * Tells who asks: undefined when the credentials hold nothing for this authenticator; throws ApiError Unauthorized when
+ * they do and it is not valid (KUBERNETES.md U1). Synchronous where the answer is in memory.
+ */
+export interface Authenticator {
+  authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
+}
+
+/** One kind of bearer token. Returns undefined for a token of another kind, throws Unauthorized for a bad one of its own. */
+export interface TokenAuthenticator {
+  /** `audiences` empty: those of the API server itself. */
+  authenticateToken(
+    token: string,
+    audiences: readonly string[],
+  ): AuthenticatedToken | undefined | Promise<AuthenticatedToken | undefined>;
+}
+
+export interface AuthenticatedToken {
+  readonly user: UserInfo;
+  /** Those of the audiences asked for that the token is meant for. */
+  readonly audiences: readonly string[];
+}
+
+/** 401, with nothing that tells why: that is for the log. */
+export function unauthorized(cause?: string): ApiError {
+  return new ApiError('Unauthorized', 'Unauthorized', cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,168 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { forbiddenError } from '../authz/attributes.ts';
+import type { AuthorizationAttributes, Authorizer } from '../authz/authorizer.ts';
+import { componentUserPrefix } from '../authz/components.ts';
+import { isInScope, scopesExtra } from '../authz/effective-users.ts';
+import type { ResourceRequest } from '../request/request-info.ts';
+import { allAuthenticated, allUnauthenticated, systemMasters, type UserInfo } from '../request/user.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { parseServiceAccountUser, serviceAccountGroups } from './service-account-tokens.ts';
+
+const userHeader = 'impersonate-user';
+const groupHeader = 'impersonate-group';
+const uidHeader = 'impersonate-uid';
+const extraPrefix = 'impersonate-extra-';
+/** Bounds the authorization questions that one request can ask. */
+const impersonatedValuesMax = 256;
+
+/** Whether the request asks to act as somebody else: one look for the requests that do not. */
+export function wantsImpersonation(headers: IncomingHttpHeaders): boolean {
+  if (
+    headers[userHeader] !== undefined ||
+    headers[groupHeader] !== undefined ||
+    headers[uidHeader] !== undefined
+  ) {
+    return true;
+  }
+  for (const name in headers) if (name.startsWith(extraPrefix)) return true;
+  return false;
+}
+
+/**
+ * KUBERNETES.md U3: each impersonated name, group, uid and extra value needs verb `impersonate`. The result acts in this
+ * one workspace only, and nobody outside `system:masters` gains a privileged group, a component's name, or an extra of
+ * kcp's that grants authority (KCP.md, Identity and rights; GHSA-c7xh-gjv4-4jgv). Throws ApiError 400 or 403.
+ */
+export async function impersonate(
+  headers: IncomingHttpHeaders,
+  requester: UserInfo,
+  workspace: Workspace | undefined,
+  authorizer: Authorizer,
+): Promise<UserInfo> {
+  const wanted = parseHeaders(headers);
+  const isMaster = requester.groups.includes(systemMasters) && isInScope(workspace?.id, requester);
+  if (!isMaster) {
+    if (workspace === undefined) throw refused('impersonation is not possible over all workspaces');
+    refuseAuthority(wanted, requester);
+  }
+  for (const question of questionsOf(wanted)) {
+    const attributes: AuthorizationAttributes = {
+      user: requester,
+      workspace,
+      verb: 'impersonate',
+      resource: question,
+      path: '',
+    };
+    const decision = await authorizer.authorize(attributes);
+    if (decision.decision !== 'allow') throw forbiddenError(attributes, decision.reason);
+  }
+  return resultOf(wanted, isMaster ? undefined : workspace?.id);
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly uid: string | undefined;
+  readonly extra: ReadonlyMap<string, readonly string[]>;
+}
+
+function parseHeaders(headers: IncomingHttpHeaders): Wanted {
+  const extra = new Map<string, string[]>();
+  for (const header in headers) {
+    if (!header.startsWith(extraPrefix)) continue;
+    extra.set(decodeKey(header.slice(extraPrefix.length)), valuesOf(headers[header]));
+  }
+  const name = valuesOf(headers[userHeader]);
+  const groups = valuesOf(headers[groupHeader]);
+  const uid = valuesOf(headers[uidHeader]);
+  if (name.length > 1 || uid.length > 1) throw badRequest('only one user can be impersonated');
+  if (name[0] === undefined || name[0] === '') {
+    throw badRequest('groups, uid or extra cannot be impersonated without a user');
+  }
+  let values = groups.length;
+  for (const list of extra.values()) values += list.length;
+  if (values > impersonatedValuesMax) throw badRequest('too many groups and extra values to impersonate');
+  return { name: name[0], groups, uid: uid[0], extra };
+}
+
+/**
+ * Node joins a repeated header with `, `: a group name cannot hold a comma and a space, so that it can be taken apart
+ * again. (Names with commas are not to be had over this header; Kubernetes allows them, nobody uses them.)
+ */
+function valuesOf(value: string | string[] | undefined): string[] {
+  if (value === undefined) return [];
+  return (Array.isArray(value) ? value : value.split(', ')).filter((one) => one !== '');
+}
+
+function decodeKey(key: string): string {
+  try {
+    return decodeURIComponent(key).toLowerCase();
+  } catch {
+    return key.toLowerCase();
+  }
+}
+
+/** Groups whose members are privileged beyond what RBAC says. */
+function isPrivilegedGroup(group: string): boolean {
+  return group === systemMasters || group.startsWith('system:kcp:') || group.startsWith(componentUserPrefix);
+}
+
+function refuseAuthority({ name, groups, extra }: Wanted, requester: UserInfo): void {
+  if (name.startsWith(componentUserPrefix) || name === 'system:apiserver' || name.startsWith('system:kcp:')) {
+    throw refused(`user ${JSON.stringify(name)} cannot be impersonated`);
+  }
+  for (const group of groups) {
+    // Only a group that the requester has already is no gain.
+    if (isPrivilegedGroup(group) && !requester.groups.includes(group)) {
+      throw refused(`group ${JSON.stringify(group)} cannot be impersonated`);
+    }
+    if (group === allAuthenticated && !requester.groups.includes(allAuthenticated)) {
+      throw refused(`group ${JSON.stringify(group)} cannot be impersonated`);
+    }
+  }
+  for (const key of extra.keys()) {
+    if (key.includes('kcp.io')) throw refused(`extra ${JSON.stringify(key)} cannot be impersonated`);
+  }
+}
+
+/** One question for each header's value, as Kubernetes asks them. */
+function* questionsOf({ name, groups, uid, extra }: Wanted): Generator<ResourceRequest> {
+  const account = parseServiceAccountUser(name);
+  yield account === undefined
+    ? question({ resource: 'users', name })
+    : question({ resource: 'serviceaccounts', namespace: account.namespace, name: account.name });
+  for (const group of groups) yield question({ resource: 'groups', name: group });
+  if (uid !== undefined) yield question({ group: authenticationGroup, resource: 'uids', name: uid });
+  for (const [key, values] of extra) {
+    for (const value of values) {
+      yield question({ group: authenticationGroup, resource: 'userextras', subresource: key, name: value });
+    }
+  }
+}
+
+const authenticationGroup = 'authentication.k8s.io';
+
+function question(parts: Partial<ResourceRequest> & { resource: string; name: string }): ResourceRequest {
+  return { group: '', version: 'v1', subresource: '', namespace: '', ...parts };
+}
+
+function resultOf({ name, groups, uid, extra }: Wanted, scope: string | undefined): UserInfo {
+  const allGroups = [...groups];
+  const account = parseServiceAccountUser(name);
+  if (account !== undefined && groups.length === 0)
+    allGroups.push(...serviceAccountGroups(account.namespace));
+  if (name === 'system:anonymous') {
+    if (!allGroups.includes(allUnauthenticated)) allGroups.push(allUnauthenticated);
+  } else if (!allGroups.includes(allAuthenticated) && !allGroups.includes(allUnauthenticated)) {
+    allGroups.push(allAuthenticated);
+  }
+  const allExtra = new Map(extra);
+  if (scope !== undefined)
+    allExtra.set(scopesExtra, [...(allExtra.get(scopesExtra) ?? []), `cluster:${scope}`]);
+  return { name, groups: allGroups, extra: allExtra, ...(uid === undefined ? {} : { uid }) };
+}
+
+function refused(why: string): ApiError {
+  return new ApiError('Forbidden', `forbidden: ${why}`, { details: {} });
+}
