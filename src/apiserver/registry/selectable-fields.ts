@@ -1,11 +1,11 @@
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
-import { isJsonObject } from '#apimachinery/json.ts';
+import { fieldValueAt } from '#apimachinery/field-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, ResourceVersion } from '#apimachinery/resource-definition.ts';
 
 interface Selectable {
   readonly label: string;
-  readonly path: readonly string[];
+  /** Dotted. */
+  readonly path: string;
   /** Set when the path is one of a version whose shape differs from the storage version's. */
   readonly convert: ResourceVersion['fromStorage'];
 }
@@ -29,11 +29,11 @@ export function selectableFieldsOf(
   if (plan.length === 0 && fields === undefined) return undefined;
   const values: { [label: string]: string } = {};
   for (const { label, path, convert } of plan) {
-    values[label] = fieldText(valueAt(convert === undefined ? object : convert(object), path));
+    values[label] = fieldValueAt(convert === undefined ? object : convert(object), path);
   }
   if (fields !== undefined) {
     const extra = fields(object);
-    for (const label in extra) values[label] = fieldText(extra[label]);
+    for (const label in extra) values[label] = fieldValueAt({ value: extra[label] }, 'value');
   }
   return values;
 }
@@ -47,24 +47,10 @@ function planOf(definition: ResourceDefinition): Selectable[] {
       if (plan.has(label) && !isStorage) continue;
       plan.set(label, {
         label,
-        path: path.replace(/^\./, '').split('.'),
+        path: path.replace(/^\./, ''),
         convert: isStorage ? undefined : version.fromStorage,
       });
     }
   }
   return [...plan.values()];
-}
-
-function valueAt(object: JsonObject, path: readonly string[]): JsonValue | undefined {
-  let value: JsonValue | undefined = object;
-  for (const part of path) {
-    if (!isJsonObject(value)) return undefined;
-    value = value[part];
-  }
-  return value;
-}
-
-/** The text by which a field selector compares a value: scalars as printed, all else empty. */
-function fieldText(value: JsonValue | undefined): string {
-  return value === undefined || value === null || typeof value === 'object' ? '' : String(value);
 }

@@ -58,13 +58,16 @@ interface HeaderJson {
   f?: string[];
   d?: string;
   s?: { [label: string]: string };
+  /** Which schema defaults the body has, as a hash. */
+  m?: string;
 }
 
 /**
  * Encodes an object that stands in its definition's storage version. `metadata.resourceVersion` is left out whatever it
- * says; the object is not changed.
+ * says; the object is not changed. `defaults` tells which schema defaults have been applied (`defaultsMark`), so that
+ * reads need not apply them again.
  */
-export function encodeStored(object: KubeObject, definition: ResourceDefinition): Buffer {
+export function encodeStored(object: KubeObject, definition: ResourceDefinition, defaults = ''): Buffer {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { resourceVersion: _, ...storedMetadata } = metadata;
   const metadataJson = JSON.stringify(storedMetadata);
@@ -96,6 +99,7 @@ export function encodeStored(object: KubeObject, definition: ResourceDefinition)
     header.s = fields;
     flags |= flagFields;
   }
+  if (defaults !== '') header.m = defaults;
   const headerJson = JSON.stringify(header);
 
   const headerBytes = Buffer.byteLength(headerJson);
@@ -124,6 +128,11 @@ export function headerOf(entry: CacheEntry): StoredHeader {
   const header = new ParsedHeader(entry.value);
   entry.memo = header;
   return header;
+}
+
+/** The mark that was given to `encodeStored`; '' when none. */
+export function defaultsOf(entry: CacheEntry): string {
+  return (headerOf(entry) as ParsedHeader).defaults;
 }
 
 /** Whether a stored value bears the mark without parsing its header. */
@@ -215,6 +224,7 @@ class ParsedHeader implements StoredHeader {
   readonly finalizers: readonly string[];
   readonly deletionTimestamp: string | undefined;
   readonly fields: { readonly [label: string]: string };
+  readonly defaults: string;
 
   constructor(value: Buffer) {
     checkFormat(value);
@@ -227,6 +237,7 @@ class ParsedHeader implements StoredHeader {
     this.finalizers = json.f ?? noFinalizers;
     this.deletionTimestamp = json.d;
     this.fields = json.s ?? noFields;
+    this.defaults = json.m ?? '';
   }
 }
 

@@ -64,6 +64,8 @@ export type WatchSignal =
 export interface WatchSink {
   deliver(deliveries: readonly WatchDelivery[]): void;
   signal(signal: WatchSignal): void;
+  /** Asked between chunks of initial events: resolves when there is room for more; undefined when there is already. */
+  ready?(): Promise<void> | undefined;
 }
 
 export interface WatchResult {

@@ -1,0 +1,167 @@
+import { conflict } from '#apimachinery/api-error.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { formatTime } from '#apimachinery/rfc3339.ts';
+
+/** meta/v1 DeleteOptions, checked (KUBERNETES.md X1, X2). */
+export interface DeletionOptions {
+  readonly dryRun: boolean;
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly preconditions?:
+    | { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined }
+    | undefined;
+  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan' | undefined;
+  /** The older spelling of a policy; never together with one. */
+  readonly orphanDependents?: boolean | undefined;
+}
+
+export const orphanFinalizer = 'orphan';
+export const foregroundFinalizer = 'foregroundDeletion';
+
+export type DeletionPlan =
+  /** Nothing holds it: remove the key. */
+  | { readonly type: 'remove' }
+  /** Store this state, in which the object waits for its finalizers or its grace period. */
+  | { readonly type: 'mark'; readonly object: KubeObject }
+  /** It waits already and this request changes nothing about that. */
+  | { readonly type: 'waiting' };
+
+/** Throws 409 when a precondition does not hold (X2). */
+export function checkPreconditions(
+  preconditions: DeletionOptions['preconditions'],
+  actual: { readonly uid: string; readonly resourceVersion: string },
+  definition: ResourceDefinition,
+  name: string,
+): void {
+  if (preconditions === undefined) return;
+  const { uid, resourceVersion } = preconditions;
+  if (uid !== undefined && uid !== actual.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${actual.uid}`;
+    throw conflict(definition, name, why);
+  }
+  if (resourceVersion !== undefined && resourceVersion !== actual.resourceVersion) {
+    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${actual.resourceVersion}`;
+    throw conflict(definition, name, why);
+  }
+}
+
+/**
+ * Decides what a DELETE does to an object (X1, X3, X4). `object` is the stored state, freshly parsed; it becomes part of
+ * the plan. `inert` objects are never acted on: their ownership has no say in how they go.
+ */
+export function planDeletion(
+  object: KubeObject,
+  definition: ResourceDefinition,
+  options: DeletionOptions,
+  nowMs: number,
+  inert: boolean,
+): DeletionPlan {
+  const { metadata } = object;
+  const finalizers = inert
+    ? (metadata.finalizers ?? [])
+    : garbageCollectionFinalizers(metadata.finalizers ?? [], definition, options);
+  const graceSeconds = inert ? 0 : graceSecondsOf(object, definition, options);
+  if (finalizers.length === 0 && graceSeconds === 0 && !hasSpecFinalizers(object, definition)) {
+    return { type: 'remove' };
+  }
+
+  let changed = !sameList(finalizers, metadata.finalizers ?? []);
+  if (finalizers.length === 0) delete metadata.finalizers;
+  else metadata.finalizers = finalizers;
+  if (metadata.deletionTimestamp === undefined) {
+    changed = true;
+    metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
+    metadata.deletionGracePeriodSeconds = graceSeconds;
+    if (metadata.generation !== undefined) metadata.generation += 1;
+    if (isNamespace(definition) && !inert) {
+      object['status'] = {
+        ...(isJsonObject(object['status']) ? object['status'] : {}),
+        phase: 'Terminating',
+      };
+    }
+  } else if (graceSeconds < (metadata.deletionGracePeriodSeconds ?? 0)) {
+    // A later request may shorten the grace period, never lengthen it.
+    changed = true;
+    const asked = Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+    metadata.deletionTimestamp = formatTime(asked + graceSeconds * 1000);
+    metadata.deletionGracePeriodSeconds = graceSeconds;
+  }
+  return changed ? { type: 'mark', object } : { type: 'waiting' };
+}
+
+/** Whether an update has taken away the last thing that kept a dying object (X3). */
+export function isFinallyDeleted(object: KubeObject, definition: ResourceDefinition): boolean {
+  const { metadata } = object;
+  return (
+    metadata.deletionTimestamp !== undefined &&
+    (metadata.finalizers === undefined || metadata.finalizers.length === 0) &&
+    (metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
+    !hasSpecFinalizers(object, definition)
+  );
+}
+
+/** The finalizers that carry a propagation policy to the garbage collector (X4). */
+function garbageCollectionFinalizers(
+  existing: readonly string[],
+  definition: ResourceDefinition,
+  options: DeletionOptions,
+): string[] {
+  const policy = propagationOf(existing, definition, options);
+  const finalizers = existing.filter((one) => one !== orphanFinalizer && one !== foregroundFinalizer);
+  if (policy === 'Orphan') finalizers.push(orphanFinalizer);
+  if (policy === 'Foreground') finalizers.push(foregroundFinalizer);
+  return sameMembers(finalizers, existing) ? [...existing] : finalizers;
+}
+
+/** What the request says, else what an earlier one said, else the kind's default. */
+function propagationOf(
+  existing: readonly string[],
+  definition: ResourceDefinition,
+  { orphanDependents, propagationPolicy }: DeletionOptions,
+): 'Background' | 'Foreground' | 'Orphan' {
+  if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background';
+  if (propagationPolicy !== undefined) return propagationPolicy;
+  if (existing.includes(orphanFinalizer)) return 'Orphan';
+  if (existing.includes(foregroundFinalizer)) return 'Foreground';
+  return definition.strategy.defaultPropagation ?? 'Background';
+}
+
+/** Only a pod that runs somewhere gets time to end (X3). */
+function graceSecondsOf(
+  object: KubeObject,
+  definition: ResourceDefinition,
+  options: DeletionOptions,
+): number {
+  if (definition.group !== '' || definition.resource !== 'pods') return 0;
+  const spec = isJsonObject(object['spec']) ? object['spec'] : {};
+  const status = isJsonObject(object['status']) ? object['status'] : {};
+  if (typeof spec['nodeName'] !== 'string' || spec['nodeName'] === '') return 0;
+  if (status['phase'] === 'Succeeded' || status['phase'] === 'Failed') return 0;
+  const { deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
+  const own = spec['terminationGracePeriodSeconds'];
+  const asked = options.gracePeriodSeconds ?? (typeof own === 'number' ? own : 30);
+  const seconds = Math.max(0, asked);
+  if (deletionTimestamp === undefined) return seconds;
+  if (options.gracePeriodSeconds === undefined) return deletionGracePeriodSeconds ?? 0;
+  return Math.min(seconds, deletionGracePeriodSeconds ?? 0);
+}
+
+/** A namespace goes when its own finalizers, in spec, are gone too (S3). */
+function hasSpecFinalizers(object: KubeObject, definition: ResourceDefinition): boolean {
+  if (!isNamespace(definition) || !isJsonObject(object['spec'])) return false;
+  const { finalizers } = object['spec'];
+  return Array.isArray(finalizers) && finalizers.length > 0;
+}
+
+function isNamespace(definition: ResourceDefinition): boolean {
+  return definition.group === '' && definition.resource === 'namespaces';
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
+}
+
+function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one));
+}

@@ -1,0 +1,155 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import { equalJson } from '#apimachinery/json.ts';
+import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import { newUid } from '#apimachinery/uid.ts';
+import { isInert, separatesStatus, type Target } from './target.ts';
+
+/**
+ * Gives a new object its identity and takes away what users may not set (C1, C6, C7). In place; the name may still be
+ * missing when there is a generateName.
+ */
+export function prepareForCreate(object: KubeObject, target: Target, nowMs: number): void {
+  const { definition } = target.served;
+  const { metadata } = object;
+  metadata.uid = newUid();
+  metadata.creationTimestamp = nowTime(nowMs);
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.resourceVersion;
+  if (definition.namespaced) metadata.namespace = target.namespace;
+  else delete metadata.namespace;
+  if (definition.strategy.generation === 'none') delete metadata.generation;
+  else metadata.generation = 1;
+  if (separatesStatus(target.served)) delete object['status'];
+  if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
+}
+
+/**
+ * Brings a proposed state into line with what it replaces: fields that are not the writer's to change come from `old`
+ * (C3, C6, C7). In place on `object`, which must not share anything with `old`; returns the object to go on with.
+ */
+export function prepareForUpdate(
+  object: KubeObject,
+  old: KubeObject,
+  target: Target,
+  subresource: string,
+): KubeObject {
+  const { definition } = target.served;
+  const merged = mergeSubresource(object, old, target, subresource);
+  const { metadata } = merged;
+  for (const key of kept) {
+    const before = old.metadata[key];
+    if (metadata[key] === undefined && before !== undefined) metadata[key] = before;
+  }
+  // A writer who still has the object as it was before somebody asked for its deletion does not undo that.
+  const { deletionTimestamp, deletionGracePeriodSeconds } = old.metadata;
+  if (deletionTimestamp === undefined) delete metadata.deletionTimestamp;
+  else metadata.deletionTimestamp = deletionTimestamp;
+  if (deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
+  else metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
+  delete metadata.resourceVersion;
+  if (old.metadata.generation === undefined) delete metadata.generation;
+  else metadata.generation = old.metadata.generation;
+  if (!isInert(target.workspace, definition)) {
+    definition.strategy.prepareForUpdate?.(merged, old, subresource);
+  }
+  return merged;
+}
+
+const kept = ['name', 'namespace', 'uid', 'creationTimestamp'] as const;
+
+/** C7: the main path writes all but status, `/status` writes status alone; others have been merged by their handler. */
+function mergeSubresource(
+  object: KubeObject,
+  old: KubeObject,
+  target: Target,
+  subresource: string,
+): KubeObject {
+  if (subresource === 'status') {
+    const merged: KubeObject = { ...old, metadata: statusMetadata(object.metadata, old.metadata) };
+    if (object['status'] === undefined) delete merged['status'];
+    else merged['status'] = object['status'];
+    return merged;
+  }
+  if (subresource === '' && separatesStatus(target.served)) {
+    if (old['status'] === undefined) delete object['status'];
+    else object['status'] = old['status'];
+  }
+  return object;
+}
+
+/** Of a status writer's metadata only managedFields count. */
+function statusMetadata(metadata: ObjectMeta, old: ObjectMeta): ObjectMeta {
+  const merged: ObjectMeta = { ...old };
+  if (metadata.managedFields === undefined) delete merged.managedFields;
+  else merged.managedFields = metadata.managedFields;
+  return merged;
+}
+
+/** C6: raises the generation when something other than metadata (and status) changed. In place. */
+export function raiseGeneration(object: KubeObject, old: KubeObject, target: Target): void {
+  const { definition } = target.served;
+  if (definition.strategy.generation === 'none') return;
+  const ignoresStatus = definition.origin !== 'custom' || separatesStatus(target.served);
+  if (!differs(object, old, ignoresStatus)) return;
+  object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+}
+
+function differs(object: JsonObject, old: JsonObject, ignoresStatus: boolean): boolean {
+  for (const key in object) {
+    if (isIdentity(key) || (ignoresStatus && key === 'status')) continue;
+    if (!equalJson(object[key], old[key])) return true;
+  }
+  for (const key in old) {
+    if (isIdentity(key) || (ignoresStatus && key === 'status')) continue;
+    if (object[key] === undefined && old[key] !== undefined) return true;
+  }
+  return false;
+}
+
+function isIdentity(key: string): boolean {
+  return key === 'metadata' || key === 'apiVersion' || key === 'kind';
+}
+
+/**
+ * C5: whether writing `object` over `old` would change nothing. The time at which a manager last wrote the same fields
+ * does not count.
+ */
+export function isNoop(object: KubeObject, old: KubeObject): boolean {
+  if (differs(object, old, false)) return false;
+  const { managedFields, resourceVersion: _a, ...metadata } = object.metadata;
+  const { managedFields: oldManagedFields, resourceVersion: _b, ...oldMetadata } = old.metadata;
+  return equalJson(metadata, oldMetadata) && sameManagers(managedFields, oldManagedFields);
+}
+
+function sameManagers(
+  a: readonly ManagedFieldsEntry[] | undefined,
+  b: readonly ManagedFieldsEntry[] | undefined,
+): boolean {
+  const count = a?.length ?? 0;
+  if (count !== (b?.length ?? 0)) return false;
+  for (let i = 0; i < count; i++) {
+    const { time: _a, ...one } = a![i]!;
+    const { time: _b, ...other } = b![i]!;
+    if (!equalJson(one, other)) return false;
+  }
+  return true;
+}
+
+/** Drops repeated ownerReferences as Kubernetes does, telling so. In place. */
+export function dedupeOwnerReferences(metadata: ObjectMeta, warnings: string[]): void {
+  const owners = metadata.ownerReferences;
+  if (owners === undefined || owners.length < 2) return;
+  const unique: OwnerReference[] = [];
+  const repeated = new Set<string>();
+  for (const owner of owners) {
+    if (unique.some((one) => equalJson(one, owner))) repeated.add(owner.uid);
+    else unique.push(owner);
+  }
+  if (repeated.size === 0) return;
+  metadata.ownerReferences = unique;
+  warnings.push(
+    `.metadata.ownerReferences contains duplicate entries, which were dropped; duplicate UID(s) observed: ${[...repeated].join(', ')}`,
+  );
+}

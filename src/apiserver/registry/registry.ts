@@ -1,0 +1,452 @@
+import { ApiError, alreadyExists, conflict, forbidden, notFound } from '#apimachinery/api-error.ts';
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
+import { invalid, invalidObject } from '#apimachinery/field-error.ts';
+import { cloneJson } from '#apimachinery/json.ts';
+import { generateName } from '#apimachinery/names.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
+import type { Guard, Operation, Revision, TransactionResult } from '#storage/storage.ts';
+import type { Allocation, Allocator } from './allocator.ts';
+import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
+import {
+  checkPreconditions,
+  type DeletionOptions,
+  type DeletionPlan,
+  isFinallyDeleted,
+  planDeletion,
+} from './deletion.ts';
+import {
+  dedupeOwnerReferences,
+  isNoop,
+  prepareForCreate,
+  prepareForUpdate,
+  raiseGeneration,
+} from './prepare.ts';
+import type { SharedObjects } from './shared-objects.ts';
+import { fromStorageError } from './storage-errors.ts';
+import { defaultsOf, encodeStored, entryOf, headerOf, objectOf } from './stored-object.ts';
+import {
+  carriesClusterAnnotation,
+  isInert,
+  keyOf,
+  stripClusterAnnotation,
+  type Target,
+  withClusterAnnotation,
+} from './target.ts';
+import { validateObject } from './validate-object.ts';
+
+/** Tries to find a free generated name (KUBERNETES.md C2). */
+const nameTriesMax = 8;
+/** Tries of a guarded write before the caller is told of the conflict. */
+const conflictTriesMax = 30;
+/** Tries to find free addresses and ports for one write. */
+const allocationTriesMax = 32;
+
+/** Admission as the registry calls it (A1); each returns undefined when done at once. */
+export interface WriteAdmission {
+  /** Whether `mutate` could change anything: only then is the object unshared for it. */
+  mutates(operation: 'CREATE' | 'UPDATE', object: KubeObject, old: KubeObject | undefined): boolean;
+  mutate(
+    operation: 'CREATE' | 'UPDATE',
+    object: KubeObject,
+    old: KubeObject | undefined,
+  ): Promise<void> | undefined;
+  validate(
+    operation: 'CREATE' | 'UPDATE' | 'DELETE',
+    object: KubeObject | undefined,
+    old: (() => KubeObject) | undefined,
+  ): Promise<void> | undefined;
+}
+
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  /** Texts for the client; appended. */
+  readonly warnings: string[];
+  readonly admission?: WriteAdmission | undefined;
+  /** Writes managedFields into the object (P4); undefined where the proposal carries them already (apply). */
+  readonly track?: ((object: KubeObject, live: KubeObject | undefined) => KubeObject) | undefined;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** `status`, or another that tells Strategy what is written; '' for the object itself. */
+  readonly subresource: string;
+  /** An absent object is created: C4, P3. */
+  readonly createWhenAbsent?: boolean | undefined;
+}
+
+export type WriteOutcome =
+  | { readonly type: 'written'; readonly created: boolean; readonly entry: CacheEntry }
+  /** C5. */
+  | { readonly type: 'unchanged'; readonly entry: CacheEntry }
+  /** Nothing held the object any more: it is gone; this is how it was last, in the served version. */
+  | { readonly type: 'deleted'; readonly object: KubeObject }
+  | { readonly type: 'dry-run'; readonly created: boolean; readonly object: KubeObject };
+
+export type DeletionOutcome =
+  | { readonly type: 'removed'; readonly entry: CacheEntry; readonly uid: string }
+  | { readonly type: 'waiting'; readonly entry: CacheEntry };
+
+/** `live` is the caller's to read, not to change; undefined when the object is absent and may be created. */
+export type Propose = (live: KubeObject | undefined, attempt: number) => KubeObject | Promise<KubeObject>;
+
+export interface RegistryOptions {
+  readonly storage: CachedStorage;
+  readonly shared?: SharedObjects | undefined;
+  readonly allocators?: readonly Allocator[] | undefined;
+  readonly clock?: Pick<Clock, 'now'> | undefined;
+}
+
+/**
+ * All reads and writes of single objects, once for all kinds. A write is prepared from what is stored, then committed
+ * under a guard on that revision; when the guard fails, everything is done again from the newer state, so that between a
+ * check and the write that depends on it nothing can slip in.
+ */
+export class Registry {
+  readonly storage: CachedStorage;
+  readonly shared: SharedObjects | undefined;
+  readonly #allocators: readonly Allocator[];
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(options: RegistryOptions) {
+    this.storage = options.storage;
+    this.shared = options.shared;
+    this.#allocators = options.allocators ?? [];
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** What the cache holds, or the shared object; callers await `storage.awaitFresh()` first for a linearizable read. */
+  peek(target: Target): CacheEntry | undefined {
+    return this.storage.peek(keyOf(target)) ?? this.#sharedEntry(target);
+  }
+
+  /** The object in its served version as writers see it: without the annotation that only the registry sets. */
+  read(entry: CacheEntry, target: Target): KubeObject {
+    const object = servedObjectOf(entry, target.served);
+    if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
+    return object;
+  }
+
+  /**
+   * Stores a new object. `object` is decoded, pruned and defaulted, and becomes the registry's. The name comes from the
+   * object, or from its generateName. Throws ApiErrors: AlreadyExists, Invalid, whatever admission says.
+   */
+  async create(target: Target, object: KubeObject, options: WriteOptions): Promise<WriteOutcome> {
+    prepareForCreate(object, target, this.#clock.now());
+    dedupeOwnerReferences(object.metadata, options.warnings);
+    const { metadata } = object;
+    const isGenerated = metadata.name === undefined && metadata.generateName !== undefined;
+    if (isGenerated) metadata.name = generateName(metadata.generateName!);
+    if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
+    const tracked = options.track === undefined ? object : options.track(object, undefined);
+    const mutated = options.admission?.mutate('CREATE', tracked, undefined);
+    if (mutated !== undefined) await mutated;
+
+    let nameTries = 1;
+    for (let attempt = 0; ; attempt++) {
+      validateObject(tracked, undefined, target, '');
+      const validated = options.admission?.validate('CREATE', tracked, undefined);
+      if (validated !== undefined) await validated;
+      const named: Target = { ...target, name: tracked.metadata.name! };
+      const key = keyOf(named);
+      if (this.peek(named) !== undefined) {
+        if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
+        tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
+        continue;
+      }
+      const allocation = this.#allocate(named, tracked, undefined, options.dryRun, attempt);
+      if (options.dryRun) return this.#dryRun(named, allocation.object, true);
+      const value = this.#encode(named, allocation.object);
+      const result = await this.#transact(
+        [{ key, revision: 0 as Revision }, ...allocation.guards],
+        [{ type: 'put', key, value }, ...allocation.operations],
+      );
+      if (result.committed) {
+        this.#warn(named, tracked, options);
+        return { type: 'written', created: true, entry: entryOf({ key, value, revision: result.revision }) };
+      }
+      if (result.failedGuard.key !== key) {
+        if (attempt >= allocationTriesMax) throw tryAgain();
+        continue;
+      }
+      if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
+      tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
+    }
+  }
+
+  /**
+   * Replaces an object by what `propose` makes of it. `propose` is called again with the newer state whenever somebody
+   * else was faster, unless its proposal names a resourceVersion that is not the live one: that is a Conflict.
+   */
+  async update(target: Target, options: UpdateOptions, propose: Propose): Promise<WriteOutcome> {
+    const { definition } = target.served;
+    const key = keyOf(target);
+    let current = this.storage.peek(key);
+    for (let attempt = 0; ; attempt++) {
+      const entry = current ?? this.#sharedEntry(target);
+      if (entry === undefined) {
+        if (options.createWhenAbsent !== true) throw notFound(definition, target.name);
+        const proposal = await propose(undefined, attempt);
+        try {
+          return await this.create(target, proposal, options);
+        } catch (error) {
+          if (!isLostRace(error) || attempt >= conflictTriesMax) throw error;
+        }
+        current = this.storage.peek(key);
+        continue;
+      }
+      const outcome = await this.#updateOnce(target, entry, current === undefined, options, propose, attempt);
+      if ('outcome' in outcome) return outcome.outcome;
+      if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
+      current = outcome.current;
+    }
+  }
+
+  /** Removes an object, or marks it as dying while something holds it (X1–X4). Throws NotFound, Conflict, Forbidden. */
+  async delete(
+    target: Target,
+    deletion: DeletionOptions,
+    options: Pick<WriteOptions, 'admission'>,
+  ): Promise<DeletionOutcome> {
+    const { definition } = target.served;
+    const key = keyOf(target);
+    const inert = isInert(target.workspace, definition);
+    let current = this.storage.peek(key);
+    for (let attempt = 0; ; attempt++) {
+      if (current === undefined) {
+        if (this.#sharedEntry(target) === undefined) throw notFound(definition, target.name);
+        const why = 'it is shared by all workspaces and cannot be deleted; it can be changed in this one';
+        throw forbidden(definition, target.name, why);
+      }
+      const entry = current;
+      const { uid } = headerOf(entry);
+      checkPreconditions(
+        deletion.preconditions,
+        { uid, resourceVersion: String(entry.revision) },
+        definition,
+        target.name,
+      );
+      const validated = options.admission?.validate('DELETE', undefined, () =>
+        servedObjectOf(entry, target.served),
+      );
+      if (validated !== undefined) await validated;
+      const object = objectOf(entry);
+      const plan = planDeletion(object, definition, deletion, this.#clock.now(), inert);
+      if (plan.type === 'waiting') return { type: 'waiting', entry };
+      const written = await this.#commitDeletion(target, entry, plan, deletion.dryRun);
+      if ('outcome' in written) return written.outcome;
+      if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
+      current = written.current;
+    }
+  }
+
+  async #commitDeletion(
+    target: Target,
+    entry: CacheEntry,
+    plan: Exclude<DeletionPlan, { type: 'waiting' }>,
+    dryRun: boolean,
+  ): Promise<{ readonly outcome: DeletionOutcome } | { readonly current: CacheEntry | undefined }> {
+    const { key } = entry;
+    const { uid } = headerOf(entry);
+    if (plan.type === 'remove') {
+      if (dryRun) return { outcome: { type: 'removed', entry, uid } };
+      const released = this.#release(target, entry);
+      const result = await this.#transact(
+        [{ key, revision: entry.revision }],
+        [{ type: 'delete', key }, ...released],
+      );
+      if (!result.committed) return { current: currentOf(result) };
+      const last: CacheEntry = { key, value: entry.value, revision: result.revision, memo: entry.memo };
+      return { outcome: { type: 'removed', entry: last, uid } };
+    }
+    // The body is as it was, so are the defaults in it.
+    const value = encodeStored(plan.object, target.served.definition, defaultsOf(entry));
+    if (dryRun) {
+      return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: entry.revision }) } };
+    }
+    const result = await this.#transact([{ key, revision: entry.revision }], [{ type: 'put', key, value }]);
+    if (!result.committed) return { current: currentOf(result) };
+    return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: result.revision }) } };
+  }
+
+  async #updateOnce(
+    target: Target,
+    entry: CacheEntry,
+    isShared: boolean,
+    options: UpdateOptions,
+    propose: Propose,
+    attempt: number,
+  ): Promise<{ readonly outcome: WriteOutcome } | { readonly current: CacheEntry | undefined }> {
+    const { definition } = target.served;
+    const { subresource, admission } = options;
+    const { key } = entry;
+    const old = this.read(entry, target);
+    const proposed = await propose(old, attempt);
+    this.#checkIdentity(proposed, old, target);
+    if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
+    let object = prepareForUpdate(proposed, old, target, subresource);
+    this.#allocatorOf(target)?.prepareForUpdate(object, old);
+    dedupeOwnerReferences(object.metadata, options.warnings);
+    if (options.track !== undefined) object = options.track(object, old);
+    if (admission?.mutates('UPDATE', object, old) === true) {
+      object = cloneJson(object);
+      const mutated = admission.mutate('UPDATE', object, old);
+      if (mutated !== undefined) await mutated;
+    }
+    raiseGeneration(object, old, target);
+    validateObject(object, old, target, subresource);
+    const validated = admission?.validate('UPDATE', object, () => old);
+    if (validated !== undefined) await validated;
+
+    if (isNoop(object, old)) return { outcome: { type: 'unchanged', entry } };
+    if (isFinallyDeleted(object, definition)) {
+      return this.#finishDeletion(target, entry, object, options.dryRun);
+    }
+    const allocation = this.#allocate(target, object, old, options.dryRun, attempt);
+    if (options.dryRun) return { outcome: this.#dryRun(target, allocation.object, false, entry.revision) };
+    const value = this.#encode(target, allocation.object);
+    const revision = isShared ? (0 as Revision) : entry.revision;
+    const result = await this.#transact(
+      [{ key, revision }, ...allocation.guards],
+      [{ type: 'put', key, value }, ...allocation.operations],
+    );
+    if (!result.committed) {
+      return { current: result.failedGuard.key === key ? currentOf(result) : this.storage.peek(key) };
+    }
+    this.#warn(target, object, options);
+    return {
+      outcome: {
+        type: 'written',
+        created: false,
+        entry: entryOf({ key, value, revision: result.revision }),
+      },
+    };
+  }
+
+  /** The update took the last finalizer of a dying object away. */
+  async #finishDeletion(
+    target: Target,
+    entry: CacheEntry,
+    object: KubeObject,
+    dryRun: boolean,
+  ): Promise<{ readonly outcome: WriteOutcome } | { readonly current: CacheEntry | undefined }> {
+    if (dryRun) return { outcome: this.#dryRun(target, object, false, entry.revision) };
+    const { key } = entry;
+    const result = await this.#transact(
+      [{ key, revision: entry.revision }],
+      [{ type: 'delete', key }, ...this.#release(target, entry)],
+    );
+    if (!result.committed) return { current: currentOf(result) };
+    const shown = this.#shown(target, object);
+    shown.metadata.resourceVersion = String(result.revision);
+    return { outcome: { type: 'deleted', object: shown } };
+  }
+
+  /** C3: a stale resourceVersion or another uid is a conflict; none at all only where the kind allows it. */
+  #checkIdentity(proposed: KubeObject, old: KubeObject, target: Target): void {
+    const { definition } = target.served;
+    const { uid, resourceVersion } = proposed.metadata;
+    if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+      throw conflict(definition, target.name, why);
+    }
+    if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
+      if (definition.strategy.unconditionalUpdate ?? definition.origin !== 'custom') return;
+      throw invalidObject(definition, target.name, [
+        { ...invalid('metadata.resourceVersion', 0, 'must be specified for an update') },
+      ]);
+    }
+    if (resourceVersion !== old.metadata.resourceVersion) throw conflict(definition, target.name);
+  }
+
+  #nextName(target: Target, object: KubeObject, tries: number): string {
+    const { metadata } = object;
+    if (tries >= nameTriesMax) {
+      const taken = alreadyExists(target.served.definition, metadata.name!);
+      throw new ApiError(
+        'AlreadyExists',
+        `${taken.message}, the server was not able to generate a unique name for the object`,
+        { details: taken.details },
+      );
+    }
+    return generateName(metadata.generateName!);
+  }
+
+  #sharedEntry(target: Target): CacheEntry | undefined {
+    return this.shared
+      ?.of(target.workspace, target.served.definition.storedAs)
+      ?.get(target.workspace, target.namespace, target.name);
+  }
+
+  #encode(target: Target, object: KubeObject): Buffer {
+    const { workspace, served } = target;
+    const stored = toStorageVersion(object, served);
+    const shown = carriesClusterAnnotation(workspace) ? withClusterAnnotation(stored, workspace.id) : stored;
+    const inert = isInert(workspace, served.definition);
+    return encodeStored(shown, served.definition, inert ? undefaultedMark : defaultsMark(served));
+  }
+
+  #shown(target: Target, object: KubeObject): KubeObject {
+    return carriesClusterAnnotation(target.workspace)
+      ? withClusterAnnotation(object, target.workspace.id)
+      : object;
+  }
+
+  #dryRun(target: Target, object: KubeObject, created: boolean, revision?: Revision): WriteOutcome {
+    const shown = this.#shown(target, object);
+    if (revision !== undefined) shown.metadata.resourceVersion = String(revision);
+    return { type: 'dry-run', created, object: shown };
+  }
+
+  #warn(target: Target, object: KubeObject, options: WriteOptions): void {
+    const { definition } = target.served;
+    if (definition.strategy.warnings === undefined || isInert(target.workspace, definition)) return;
+    options.warnings.push(...definition.strategy.warnings(object));
+  }
+
+  #allocate(
+    target: Target,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    dryRun: boolean,
+    attempt: number,
+  ): Allocation {
+    const allocator = this.#allocatorOf(target);
+    if (allocator === undefined) return { object, guards: [], operations: [] };
+    return allocator.allocate({ storage: this.storage, target, object, old, dryRun, attempt });
+  }
+
+  #release(target: Target, entry: CacheEntry): readonly Operation[] {
+    const allocator = this.#allocatorOf(target);
+    if (allocator === undefined) return [];
+    return allocator.release({ storage: this.storage, target, object: objectOf(entry) });
+  }
+
+  #allocatorOf(target: Target): Allocator | undefined {
+    const { definition } = target.served;
+    if (this.#allocators.length === 0 || isInert(target.workspace, definition)) return undefined;
+    return this.#allocators.find((one) => one.handles(definition));
+  }
+
+  async #transact(guards: readonly Guard[], operations: readonly Operation[]): Promise<TransactionResult> {
+    try {
+      return await this.storage.transact({ guards, operations });
+    } catch (error) {
+      throw fromStorageError(error);
+    }
+  }
+}
+
+function currentOf(result: TransactionResult & { readonly committed: false }): CacheEntry | undefined {
+  return result.current === undefined ? undefined : entryOf(result.current);
+}
+
+/** The object appeared between the look and the create. */
+function isLostRace(error: unknown): boolean {
+  return error instanceof ApiError && error.reason === 'AlreadyExists';
+}
+
+function tryAgain(): ApiError {
+  return new ApiError('ServerTimeout', 'No free address or port was found in time; try again.', {
+    details: { retryAfterSeconds: 1 },
+  });
+}

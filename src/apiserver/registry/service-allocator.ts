@@ -1,0 +1,398 @@
+import { randomInt } from 'node:crypto';
+import { ApiError } from '#apimachinery/api-error.ts';
+import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import { objectKey } from '#storage/keys.ts';
+import type { Guard, Operation, Revision, StorageKey } from '#storage/storage.ts';
+import type { Allocation, Allocator } from './allocator.ts';
+import { type IpRange, parseIpRange } from './ip-range.ts';
+import type { Target } from './target.ts';
+
+/** Where reservations lie; a workspace's deletion removes these ranges with all others. */
+export const serviceAddressReservations = { group: 'internal.cellplane.io', resource: 'serviceaddresses' };
+export const nodePortReservations = { group: 'internal.cellplane.io', resource: 'nodeports' };
+
+/** Random picks before the range is walked. */
+const randomTries = 16;
+/** Places looked at when walking a range that is nearly full. */
+const walkMax = 65_536;
+
+export interface ServiceAllocatorOptions {
+  /** Default `10.96.0.0/12`. IPv4. */
+  readonly serviceRange?: string | undefined;
+  /** Default 30000–32767, both included. */
+  readonly nodePorts?: { readonly min: number; readonly max: number } | undefined;
+}
+
+interface ServicePort extends JsonObject {
+  protocol?: string;
+  port?: number;
+  nodePort?: number;
+}
+
+interface ServiceSpec extends JsonObject {
+  type?: string;
+  clusterIP?: string;
+  clusterIPs?: string[];
+  ipFamilies?: string[];
+  ipFamilyPolicy?: string;
+  ports?: ServicePort[];
+  selector?: JsonObject;
+  externalTrafficPolicy?: string;
+  healthCheckNodePort?: number;
+  allocateLoadBalancerNodePorts?: boolean;
+}
+
+/** Cluster addresses and node ports of Services, per workspace (Kubernetes' registry/core/service/storage/alloc.go). */
+export class ServiceAllocator implements Allocator {
+  readonly #range: IpRange;
+  readonly #ports: { readonly min: number; readonly max: number };
+
+  constructor(options: ServiceAllocatorOptions = {}) {
+    this.#range = parseIpRange(options.serviceRange ?? '10.96.0.0/12');
+    this.#ports = options.nodePorts ?? { min: 30_000, max: 32_767 };
+  }
+
+  handles(definition: ResourceDefinition): boolean {
+    return definition.group === '' && definition.resource === 'services';
+  }
+
+  prepareForUpdate(object: KubeObject, old: KubeObject): void {
+    const spec = specOf(object);
+    const oldSpec = specOf(old);
+    if (spec === undefined || oldSpec === undefined) return;
+    if (needsAddress(oldSpec) && needsAddress(spec) && !isExternalName(spec)) {
+      if (spec.clusterIP === undefined || spec.clusterIP === '') {
+        if (spec.clusterIPs === undefined || spec.clusterIPs.length === 0) {
+          if (oldSpec.clusterIP !== undefined) spec.clusterIP = oldSpec.clusterIP;
+          if (oldSpec.clusterIPs !== undefined) spec.clusterIPs = [...oldSpec.clusterIPs];
+        }
+      }
+      if (spec.ipFamilies === undefined && oldSpec.ipFamilies !== undefined) {
+        spec.ipFamilies = [...oldSpec.ipFamilies];
+      }
+      if (spec.ipFamilyPolicy === undefined && oldSpec.ipFamilyPolicy !== undefined) {
+        spec.ipFamilyPolicy = oldSpec.ipFamilyPolicy;
+      }
+    }
+    if (isExternalName(spec) && !isExternalName(oldSpec)) dropAddresses(spec, oldSpec);
+    normalizeAddresses(spec, oldSpec);
+    if (needsNodePorts(oldSpec) && needsNodePorts(spec)) keepNodePorts(spec, oldSpec);
+    if (needsNodePorts(oldSpec) && !needsNodePorts(spec)) dropNodePorts(spec, oldSpec);
+    if (needsHealthCheckPort(oldSpec)) {
+      if (needsHealthCheckPort(spec)) {
+        if (!spec.healthCheckNodePort && oldSpec.healthCheckNodePort !== undefined) {
+          spec.healthCheckNodePort = oldSpec.healthCheckNodePort;
+        }
+      } else if (spec.healthCheckNodePort === oldSpec.healthCheckNodePort) delete spec.healthCheckNodePort;
+    }
+  }
+
+  allocate({ storage, target, object, old }: Parameters<Allocator['allocate']>[0]): Allocation {
+    const given = specOf(object);
+    if (given === undefined) return { object, guards: [], operations: [] };
+    const spec: ServiceSpec = { ...given };
+    const held = this.#reservationsOf(target, old);
+    const wanted = new Set<StorageKey>();
+    const errors: FieldError[] = [];
+    normalizeAddresses(spec, undefined);
+    this.#assignFamilies(spec, errors);
+    this.#assignAddress(storage, target, spec, held, wanted, errors);
+    this.#assignPorts(storage, target, spec, held, wanted, errors);
+    if (errors.length > 0) throw invalidObject(target.served.definition, target.name, errors);
+
+    const guards: Guard[] = [];
+    const operations: Operation[] = [];
+    const value = reservationValue(target);
+    for (const key of wanted) {
+      if (held.has(key)) continue;
+      guards.push({ key, revision: 0 as Revision });
+      operations.push({ type: 'put', key, value });
+    }
+    for (const key of held) {
+      if (!wanted.has(key)) operations.push({ type: 'delete', key });
+    }
+    return { object: { ...object, spec }, guards, operations };
+  }
+
+  release({ storage, target, object }: Parameters<Allocator['release']>[0]): readonly Operation[] {
+    const value = reservationValue(target);
+    const operations: Operation[] = [];
+    for (const key of this.#reservationsOf(target, object)) {
+      if (storage.peek(key)?.value.equals(value) === true) operations.push({ type: 'delete', key });
+    }
+    return operations;
+  }
+
+  #reservationsOf(target: Target, object: KubeObject | undefined): Set<StorageKey> {
+    const keys = new Set<StorageKey>();
+    const spec = object === undefined ? undefined : specOf(object);
+    if (spec === undefined) return keys;
+    if (spec.clusterIP !== undefined && this.#range.contains(spec.clusterIP)) {
+      keys.add(addressKey(target, spec.clusterIP));
+    }
+    for (const port of spec.ports ?? []) if (port.nodePort) keys.add(portKey(target, port.nodePort));
+    if (spec.healthCheckNodePort) keys.add(portKey(target, spec.healthCheckNodePort));
+    return keys;
+  }
+
+  #assignFamilies(spec: ServiceSpec, errors: FieldError[]): void {
+    if (isExternalName(spec)) return;
+    if (spec.ipFamilies?.includes('IPv6') === true && !isHeadlessWithoutSelector(spec)) {
+      const index = spec.ipFamilies.indexOf('IPv6');
+      errors.push(invalid(`spec.ipFamilies[${index}]`, 'IPv6', 'not configured on this cluster'));
+      return;
+    }
+    if (isHeadlessWithoutSelector(spec)) {
+      // Its endpoints are the user's own, of whichever family.
+      spec.ipFamilyPolicy ??= 'RequireDualStack';
+      spec.ipFamilies ??= spec.ipFamilyPolicy === 'SingleStack' ? ['IPv4'] : ['IPv4', 'IPv6'];
+      return;
+    }
+    if (spec.ipFamilyPolicy === 'RequireDualStack') {
+      const why = 'this cluster is not configured for dual-stack services';
+      errors.push(invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, why));
+      return;
+    }
+    spec.ipFamilyPolicy ??= 'SingleStack';
+    spec.ipFamilies ??= ['IPv4'];
+  }
+
+  #assignAddress(
+    storage: CachedStorage,
+    target: Target,
+    spec: ServiceSpec,
+    held: ReadonlySet<StorageKey>,
+    wanted: Set<StorageKey>,
+    errors: FieldError[],
+  ): void {
+    if (!needsAddress(spec) || spec.clusterIP === 'None') return;
+    const chosen = spec.clusterIP;
+    if (chosen !== undefined && chosen !== '') {
+      const key = addressKey(target, chosen);
+      if (!this.#range.contains(chosen)) {
+        const why = `the provided IP (${chosen}) is not in the valid range. The range of valid IPs is ${this.#range.text}`;
+        errors.push(addressError(spec.clusterIPs ?? [chosen], chosen, why));
+      } else if (!held.has(key) && storage.peek(key) !== undefined) {
+        errors.push(addressError(spec.clusterIPs ?? [chosen], chosen, 'provided IP is already allocated'));
+      }
+      wanted.add(key);
+      return;
+    }
+    const address = this.#freeAddress(storage, target);
+    spec.clusterIP = address;
+    spec.clusterIPs = [address];
+    wanted.add(addressKey(target, address));
+  }
+
+  /** Above a band that is left to addresses chosen by hand (KEP-3070), while there is room. */
+  #freeAddress(storage: CachedStorage, target: Target): string {
+    const { size } = this.#range;
+    const last = size - 2;
+    const band = Math.min(Math.max(16, Math.floor(size / 16)), 256, Math.max(last - 1, 1));
+    const isFree = (offset: number) =>
+      storage.peek(addressKey(target, this.#range.address(offset))) === undefined;
+    for (let i = 0; i < randomTries; i++) {
+      const offset = randomInt(band, last + 1);
+      if (isFree(offset)) return this.#range.address(offset);
+    }
+    const start = randomInt(band, last + 1);
+    for (let i = 0; i < Math.min(last - band + 1, walkMax); i++) {
+      const offset = band + ((start - band + i) % (last - band + 1));
+      if (isFree(offset)) return this.#range.address(offset);
+    }
+    // The first address is the workspace's own Service `kubernetes`.
+    for (let offset = 2; offset < band; offset++) if (isFree(offset)) return this.#range.address(offset);
+    throw rangeIsFull('failed to allocate a serviceIP');
+  }
+
+  #assignPorts(
+    storage: CachedStorage,
+    target: Target,
+    spec: ServiceSpec,
+    held: ReadonlySet<StorageKey>,
+    wanted: Set<StorageKey>,
+    errors: FieldError[],
+  ): void {
+    const claim = (port: number, field: string): void => {
+      const key = portKey(target, port);
+      if (port < this.#ports.min || port > this.#ports.max) {
+        const why = `provided port is not in the valid range. The range of valid ports is ${this.#ports.min}-${this.#ports.max}`;
+        errors.push(invalid(field, port, why));
+      } else if (!held.has(key) && storage.peek(key) !== undefined) {
+        errors.push(invalid(field, port, 'provided port is already allocated'));
+      }
+      wanted.add(key);
+    };
+    const ports = spec.ports;
+    if (ports !== undefined) {
+      // One Service may use a number for several protocols.
+      ports.forEach((port, index) => {
+        if (port.nodePort) claim(port.nodePort, `spec.ports[${index}].nodePort`);
+      });
+      if (needsNodePorts(spec) && allocatesNodePorts(spec)) {
+        spec.ports = ports.map((port) =>
+          port.nodePort
+            ? port
+            : { ...port, nodePort: this.#nodePortFor(storage, target, port, ports, wanted) },
+        );
+      }
+    }
+    if (!needsHealthCheckPort(spec)) return;
+    if (spec.healthCheckNodePort) {
+      claim(spec.healthCheckNodePort, 'spec.healthCheckNodePort');
+    } else {
+      spec.healthCheckNodePort = this.#freePort(storage, target, wanted);
+      wanted.add(portKey(target, spec.healthCheckNodePort));
+    }
+  }
+
+  /** The number that the same port has for another protocol, else a free one. */
+  #nodePortFor(
+    storage: CachedStorage,
+    target: Target,
+    port: ServicePort,
+    ports: readonly ServicePort[],
+    wanted: Set<StorageKey>,
+  ): number {
+    const sibling = ports.find(
+      (one) => one !== port && one.port === port.port && one.protocol !== port.protocol && one.nodePort,
+    );
+    const isTaken =
+      sibling !== undefined &&
+      ports.some((one) => one.nodePort === sibling.nodePort && one.protocol === port.protocol);
+    if (sibling?.nodePort !== undefined && !isTaken) return sibling.nodePort;
+    const free = this.#freePort(storage, target, wanted);
+    wanted.add(portKey(target, free));
+    return free;
+  }
+
+  #freePort(storage: CachedStorage, target: Target, wanted: ReadonlySet<StorageKey>): number {
+    const { min, max } = this.#ports;
+    const count = max - min + 1;
+    const isFree = (port: number) => {
+      const key = portKey(target, port);
+      return !wanted.has(key) && storage.peek(key) === undefined;
+    };
+    const start = randomInt(count);
+    for (let i = 0; i < count; i++) {
+      const port = min + ((start + i) % count);
+      if (isFree(port)) return port;
+    }
+    throw rangeIsFull('failed to allocate a nodePort');
+  }
+}
+
+function specOf(object: KubeObject): ServiceSpec | undefined {
+  return isJsonObject(object['spec']) ? (object['spec'] as ServiceSpec) : undefined;
+}
+
+function isExternalName(spec: ServiceSpec): boolean {
+  return spec.type === 'ExternalName';
+}
+
+function needsAddress(spec: ServiceSpec): boolean {
+  return !isExternalName(spec);
+}
+
+function isHeadlessWithoutSelector(spec: ServiceSpec): boolean {
+  if (spec.clusterIP !== 'None') return false;
+  for (const _ in spec.selector ?? {}) return false;
+  return true;
+}
+
+function needsNodePorts(spec: ServiceSpec): boolean {
+  return spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+}
+
+function allocatesNodePorts(spec: ServiceSpec): boolean {
+  return spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false;
+}
+
+function needsHealthCheckPort(spec: ServiceSpec): boolean {
+  return spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+}
+
+/** clusterIP and clusterIPs[0] say the same; whichever is missing, or was left behind by the other's change, follows. */
+function normalizeAddresses(spec: ServiceSpec, old: ServiceSpec | undefined): void {
+  const { clusterIP, clusterIPs } = spec;
+  if (clusterIP && (clusterIPs === undefined || clusterIPs.length === 0)) {
+    spec.clusterIPs = [clusterIP];
+  } else if (!clusterIP && clusterIPs !== undefined && clusterIPs.length > 0) {
+    if (old === undefined) spec.clusterIP = clusterIPs[0]!;
+    else if (sameTexts(clusterIPs, old.clusterIPs)) delete spec.clusterIPs;
+  } else if (old !== undefined && clusterIP !== old.clusterIP && sameTexts(clusterIPs, old.clusterIPs)) {
+    if (clusterIP) spec.clusterIPs = [clusterIP];
+    else delete spec.clusterIPs;
+  }
+}
+
+function dropAddresses(spec: ServiceSpec, old: ServiceSpec): void {
+  if (spec.clusterIP !== old.clusterIP || !sameTexts(spec.clusterIPs, old.clusterIPs)) return;
+  delete spec.clusterIP;
+  delete spec.clusterIPs;
+  delete spec.ipFamilies;
+  delete spec.ipFamilyPolicy;
+}
+
+function keepNodePorts(spec: ServiceSpec, old: ServiceSpec): void {
+  const used = new Set((spec.ports ?? []).map((port) => port.nodePort));
+  for (const port of spec.ports ?? []) {
+    if (port.nodePort) continue;
+    const before = old.ports?.find((one) => one.port === port.port && one.protocol === port.protocol);
+    if (before?.nodePort && !used.has(before.nodePort)) port.nodePort = before.nodePort;
+  }
+}
+
+function dropNodePorts(spec: ServiceSpec, old: ServiceSpec): void {
+  const before = (old.ports ?? []).map((port) => port.nodePort ?? 0);
+  const now = (spec.ports ?? []).map((port) => port.nodePort ?? 0);
+  if (before.length !== now.length || before.some((port, index) => port !== now[index])) return;
+  for (const port of spec.ports ?? []) delete port.nodePort;
+}
+
+function sameTexts(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  const count = a?.length ?? 0;
+  if (count !== (b?.length ?? 0)) return false;
+  for (let i = 0; i < count; i++) if (a![i] !== b![i]) return false;
+  return true;
+}
+
+function addressKey(target: Target, address: string): StorageKey {
+  return objectKey({
+    ...serviceAddressReservations,
+    clusterId: target.workspace.id,
+    namespace: '',
+    name: address,
+  });
+}
+
+function portKey(target: Target, port: number): StorageKey {
+  return objectKey({
+    ...nodePortReservations,
+    clusterId: target.workspace.id,
+    namespace: '',
+    name: String(port),
+  });
+}
+
+function reservationValue(target: Target): Buffer {
+  return Buffer.from(JSON.stringify({ namespace: target.namespace, name: target.name }));
+}
+
+function addressError(all: readonly string[], address: string, why: string): FieldError {
+  const list = `[]string{${all.map((one) => JSON.stringify(one)).join(', ')}}`;
+  return {
+    type: 'FieldValueInvalid',
+    field: 'spec.clusterIPs',
+    message: `Invalid value: ${list}: failed to allocate IP ${address}: ${why}`,
+  };
+}
+
+function rangeIsFull(what: string): ApiError {
+  return new ApiError('InternalError', `Internal error occurred: ${what}: range is full`);
+}

@@ -1,0 +1,236 @@
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  required,
+  tooLong,
+  typeInvalid,
+} from '#apimachinery/field-error.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject } from '#apimachinery/json.ts';
+import { dns1123Label, dns1123Subdomain, labelKey, labelValue } from '#apimachinery/names.ts';
+import type { ObjectMeta } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+
+/** All annotations of an object together, keys and values (KUBERNETES.md O4). */
+export const annotationBytesMax = 256 * 1024;
+
+/**
+ * What is wrong with the shape of `metadata`, before anything relies on its types: Kubernetes finds these while
+ * decoding and answers 400.
+ */
+export function metadataTypeErrors(metadata: {
+  readonly [key: string]: JsonValue | undefined;
+}): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key of textFields) {
+    const value = metadata[key];
+    if (value !== undefined && value !== null && typeof value !== 'string') {
+      errors.push(typeInvalid(`metadata.${key}`, value, 'must be a string'));
+    }
+  }
+  for (const key of timeFields) {
+    const value = metadata[key];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== 'string' || !rfc3339.test(value)) {
+      errors.push(typeInvalid(`metadata.${key}`, value, 'must be a time as RFC 3339 has it'));
+    }
+  }
+  for (const key of integerFields) {
+    const value = metadata[key];
+    if (value !== undefined && value !== null && !Number.isInteger(value)) {
+      errors.push(typeInvalid(`metadata.${key}`, value, 'must be an integer'));
+    }
+  }
+  for (const key of ['labels', 'annotations'] as const)
+    textMapErrors(metadata[key], `metadata.${key}`, errors);
+  listErrors(metadata['finalizers'], 'metadata.finalizers', (one) => typeof one === 'string', errors);
+  listErrors(metadata['ownerReferences'], 'metadata.ownerReferences', isOwnerReference, errors);
+  listErrors(metadata['managedFields'], 'metadata.managedFields', isJsonObject, errors);
+  return errors;
+}
+
+const textFields = ['name', 'generateName', 'namespace', 'uid', 'resourceVersion', 'selfLink'] as const;
+const timeFields = ['creationTimestamp', 'deletionTimestamp'] as const;
+const integerFields = ['generation', 'deletionGracePeriodSeconds'] as const;
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+
+function textMapErrors(value: JsonValue | undefined, field: string, errors: FieldError[]): void {
+  if (value === undefined || value === null) return;
+  if (!isJsonObject(value)) {
+    errors.push(typeInvalid(field, value, 'must be a map of strings'));
+    return;
+  }
+  for (const key in value) {
+    const one = value[key];
+    if (typeof one !== 'string' && one !== null) {
+      errors.push(typeInvalid(`${field}.${key}`, one, 'must be a string'));
+    }
+  }
+}
+
+function listErrors(
+  value: JsonValue | undefined,
+  field: string,
+  isRight: (one: JsonValue) => boolean,
+  errors: FieldError[],
+): void {
+  if (value === undefined || value === null) return;
+  if (!Array.isArray(value)) {
+    errors.push(typeInvalid(field, value, 'must be a list'));
+    return;
+  }
+  value.forEach((one, index) => {
+    if (!isRight(one)) errors.push(typeInvalid(`${field}[${index}]`, one, 'has the wrong type'));
+  });
+}
+
+function isOwnerReference(value: JsonValue): boolean {
+  if (!isJsonObject(value)) return false;
+  for (const key of ['apiVersion', 'kind', 'name', 'uid']) {
+    const one = value[key];
+    if (one !== undefined && one !== null && typeof one !== 'string') return false;
+  }
+  for (const key of ['controller', 'blockOwnerDeletion']) {
+    const one = value[key];
+    if (one !== undefined && one !== null && typeof one !== 'boolean') return false;
+  }
+  return true;
+}
+
+/** Drops nulls and empty maps and lists, as a typed decoder would; in place. */
+export function normalizeMetadata(metadata: ObjectMeta): void {
+  for (const key in metadata) {
+    const value = metadata[key];
+    if (value === null) {
+      delete metadata[key];
+    } else if (key === 'labels' || key === 'annotations') {
+      const map = value as { [key: string]: string | null };
+      let count = 0;
+      for (const one in map) {
+        if (map[one] === null) map[one] = '';
+        count++;
+      }
+      if (count === 0) delete metadata[key];
+    } else if (key === 'finalizers' || key === 'ownerReferences') {
+      if ((value as JsonValue[]).length === 0) delete metadata[key];
+    } else if (value === '') {
+      delete metadata[key];
+    }
+  }
+  delete metadata['selfLink'];
+}
+
+/** Kubernetes' ValidateObjectMeta (KUBERNETES.md O4): everything that is wrong with the metadata of an object at rest. */
+export function validateMetadata(metadata: ObjectMeta, definition: ResourceDefinition): FieldError[] {
+  const errors: FieldError[] = [];
+  const validateName = definition.strategy.validateName ?? dns1123Subdomain;
+  const { name, generateName, namespace } = metadata;
+  if (generateName !== undefined) {
+    // A trailing dash is fine in a prefix: something will follow.
+    for (const why of validateName(generateName.replace(/-$/, 'a'))) {
+      errors.push(invalid('metadata.generateName', generateName, why));
+    }
+  }
+  if (name === undefined || name === '') {
+    errors.push(required('metadata.name', 'name or generateName is required'));
+  } else {
+    for (const why of validateName(name)) errors.push(invalid('metadata.name', name, why));
+    if (!keySafe.test(name))
+      errors.push(invalid('metadata.name', name, 'may not contain slashes or control characters'));
+  }
+  if (definition.namespaced) {
+    if (namespace === undefined || namespace === '') errors.push(required('metadata.namespace'));
+    else
+      for (const why of dns1123Label(namespace)) errors.push(invalid('metadata.namespace', namespace, why));
+  } else if (namespace !== undefined && namespace !== '') {
+    errors.push(forbiddenField('metadata.namespace', 'not allowed on this type'));
+  }
+  labelErrors(metadata.labels, errors);
+  annotationErrors(metadata.annotations, errors);
+  ownerErrors(metadata, errors);
+  finalizerErrors(metadata, errors);
+  return errors;
+}
+
+/** No slash and no control character: what a storage key may hold (storage/keys.ts). */
+const keySafe = /^[^/\u0000-\u001f\u007f]*$/;
+
+function labelErrors(labels: ObjectMeta['labels'], errors: FieldError[]): void {
+  for (const key in labels) {
+    for (const why of labelKey(key)) errors.push(invalid('metadata.labels', key, why));
+    for (const why of labelValue(labels[key]!)) errors.push(invalid('metadata.labels', labels[key], why));
+  }
+}
+
+function annotationErrors(annotations: ObjectMeta['annotations'], errors: FieldError[]): void {
+  let bytes = 0;
+  for (const key in annotations) {
+    for (const why of labelKey(key.toLowerCase())) errors.push(invalid('metadata.annotations', key, why));
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
+  }
+  if (bytes > annotationBytesMax) errors.push(tooLong('metadata.annotations', annotationBytesMax));
+}
+
+function ownerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
+  const owners = metadata.ownerReferences;
+  if (owners === undefined) return;
+  let controller: string | undefined;
+  owners.forEach((owner, index) => {
+    const field = `metadata.ownerReferences[${index}]`;
+    const { apiVersion, kind, name, uid } = owner;
+    if (!apiVersion)
+      errors.push(invalid(`${field}.apiVersion`, apiVersion ?? '', 'version must not be empty'));
+    if (!kind) errors.push(invalid(`${field}.kind`, kind ?? '', 'kind must not be empty'));
+    if (!name) errors.push(invalid(`${field}.name`, name ?? '', 'name must not be empty'));
+    if (!uid) errors.push(invalid(`${field}.uid`, uid ?? '', 'uid must not be empty'));
+    if (apiVersion === 'v1' && kind === 'Event') {
+      errors.push(invalid(field, owner, 'is disallowed from being an owner'));
+    }
+    if (owner.controller !== true) return;
+    if (controller !== undefined) {
+      const why = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${kind}/${name}`;
+      errors.push(invalid('metadata.ownerReferences', owners, why));
+    } else controller = `${kind}/${name}`;
+  });
+}
+
+function finalizerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
+  const { finalizers } = metadata;
+  if (finalizers === undefined) return;
+  finalizers.forEach((finalizer, index) => {
+    for (const why of labelKey(finalizer))
+      errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
+  });
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    const why = 'finalizer orphan and foregroundDeletion cannot be both set';
+    errors.push(invalid('metadata.finalizers', finalizers, why));
+  }
+}
+
+/**
+ * Kubernetes' ValidateObjectMetaUpdate: identity does not change, and a dying object gains no finalizers (X3). Empty
+ * fields have been filled from `old` before.
+ */
+export function validateMetadataUpdate(metadata: ObjectMeta, old: ObjectMeta): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key of ['name', 'namespace', 'uid', 'creationTimestamp'] as const) {
+    if (metadata[key] !== old[key]) {
+      errors.push(invalid(`metadata.${key}`, metadata[key], 'field is immutable'));
+    }
+  }
+  for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (!equalJson(metadata[key], old[key])) {
+      errors.push(invalid(`metadata.${key}`, metadata[key], 'field is immutable'));
+    }
+  }
+  if (old.deletionTimestamp !== undefined && metadata.finalizers !== undefined) {
+    const added = metadata.finalizers.filter((one) => old.finalizers?.includes(one) !== true);
+    if (added.length > 0) {
+      const list = `[]string{${added.map((one) => JSON.stringify(one)).join(', ')}}`;
+      const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`;
+      errors.push(forbiddenField('metadata.finalizers', why));
+    }
+  }
+  return errors;
+}

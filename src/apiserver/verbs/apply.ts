@@ -1,0 +1,101 @@
+import { badRequest, conflict } from '#apimachinery/api-error.ts';
+import { decodeYaml } from '#apimachinery/decode-yaml.ts';
+import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { applyServerSide } from '../apply/apply-server-side.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { checkNew } from './create.ts';
+import { acceptObject, type RequestBody } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { trackingOf } from './field-tracking.ts';
+import { parseWriteParameters } from './options.ts';
+import { targetOf, type VerbRequest, writeResult } from './request.ts';
+import type { VerbResult } from './result.ts';
+import { checkName, type SubresourceMerge } from './update.ts';
+
+/** Server-side apply (P3–P7): creates what is absent, on the main path, if the user may create. */
+export async function applyObject(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  merge?: SubresourceMerge,
+): Promise<VerbResult> {
+  const target = targetOf(context);
+  const parameters = parseWriteParameters(context.info.query, 'PatchOptions', true);
+  const { value: applied, duplicates } = decodeConfiguration(request.body);
+  checkConfiguration(applied, context);
+  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const { schema } = context.served.version;
+  const outcome = await environment.registry.update(
+    target,
+    {
+      dryRun: parameters.dryRun,
+      warnings: context.warnings,
+      admission: environment.admission.for(context, parameters.dryRun),
+      subresource: context.subresource,
+      createWhenAbsent: context.subresource === '',
+    },
+    async (live, attempt) => {
+      checkPrecondition(applied, live, context);
+      if (live === undefined) await environment.authorizeCreate(context);
+      const merged = applyServerSide({ ...tracking, schema, live, applied, force: parameters.force });
+      const { managedFields } = merged.object.metadata;
+      const proposed = acceptObject(cloneJson(merged.object), duplicates, {
+        ...target,
+        fieldValidation: parameters.fieldValidation,
+        warnings: attempt === 0 ? context.warnings : [],
+      });
+      if (managedFields !== undefined) proposed.metadata.managedFields = managedFields;
+      if (live === undefined) {
+        delete proposed.metadata.resourceVersion;
+        checkNew(proposed, context.namespace);
+        return proposed;
+      }
+      proposed.metadata.resourceVersion = live.metadata.resourceVersion!;
+      return merge === undefined ? proposed : merge(proposed, live);
+    },
+  );
+  return writeResult(outcome, context);
+}
+
+export function decodeConfiguration(body: RequestBody | undefined): {
+  readonly value: JsonObject;
+  readonly duplicates: readonly string[];
+} {
+  if (body === undefined) throw badRequest('the apply configuration is empty');
+  const decoded =
+    'object' in body ? { value: cloneJson(body.object), duplicateFields: () => [] } : decodeYaml(body.bytes);
+  const { value } = decoded;
+  if (!isJsonObject(value)) throw badRequest('the apply configuration must be an object');
+  return { value, duplicates: decoded.duplicateFields() };
+}
+
+/** The configuration's metadata names the object of the URL, or nothing. */
+function checkConfiguration(applied: JsonObject, context: ResourceContext): void {
+  const metadata = applied['metadata'];
+  if (!isJsonObject(metadata)) throw badRequest('metadata of the apply configuration must be an object');
+  metadata['name'] ??= context.name;
+  const { creationTimestamp: _, ...given } = metadata;
+  const named: KubeObject = { apiVersion: '', kind: '', metadata: given as KubeObject['metadata'] };
+  checkName(named, context);
+  if (!context.served.definition.namespaced) delete metadata['namespace'];
+}
+
+/** A resourceVersion or uid in the configuration binds it to that very state or object. */
+function checkPrecondition(
+  applied: JsonObject,
+  live: KubeObject | undefined,
+  context: ResourceContext,
+): void {
+  const { resourceVersion, uid } = applied['metadata'] as KubeObject['metadata'];
+  const { definition } = context.served;
+  if (uid !== undefined && uid !== '' && uid !== live?.metadata.uid) {
+    const why =
+      live === undefined
+        ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
+        : `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+    throw conflict(definition, context.name, why);
+  }
+  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;
+  if (resourceVersion !== live?.metadata.resourceVersion) throw conflict(definition, context.name);
+}

@@ -1,0 +1,214 @@
+import { objectMetaSchema } from '#api/builtin/builtin-schema.ts';
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import type { DecodedJson } from '#apimachinery/decode-json.ts';
+import { decodeJson } from '#apimachinery/decode-json.ts';
+import { decodeYaml } from '#apimachinery/decode-yaml.ts';
+import type { FieldError } from '#apimachinery/field-error.ts';
+import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
+import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
+import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
+import { validateValue } from '#apimachinery/schema-walk/validate.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import { decodeProtobuf, protobufMediaType } from '../protobuf/protobuf.ts';
+import { isInert } from '../registry/target.ts';
+import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-metadata.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { dropNulls } from './drop-nulls.ts';
+import type { FieldValidation } from './options.ts';
+
+/** A request's body: bytes as they came, or a value that an in-process caller hands over (never changed here). */
+export type RequestBody =
+  | { readonly contentType: string; readonly bytes: Buffer }
+  | { readonly object: JsonValue; readonly contentType?: string | undefined };
+
+const jsonTypes: ReadonlySet<string> = new Set(['', 'application/json', 'text/json']);
+const yamlTypes: ReadonlySet<string> = new Set(['application/yaml', 'text/yaml', 'application/x-yaml']);
+
+/** `application/json; charset=utf-8` → `application/json`. */
+export function mediaTypeOf(contentType: string): string {
+  const semicolon = contentType.indexOf(';');
+  return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+}
+
+/**
+ * Decodes a whole document by its content type (N1, N2): 415 for an unknown type or protobuf where the kind is not
+ * built in, 400 for malformed text. The result is the caller's own.
+ */
+export function decodeDocument(body: RequestBody | undefined, acceptsProtobuf: boolean): DecodedJson {
+  if (body === undefined) return { value: null, duplicateFields: noDuplicates };
+  if ('object' in body) return { value: cloneJson(body.object), duplicateFields: noDuplicates };
+  const mediaType = mediaTypeOf(body.contentType);
+  if (jsonTypes.has(mediaType)) return decodeJson(body.bytes);
+  if (yamlTypes.has(mediaType)) return decodeYaml(body.bytes);
+  if (mediaType === protobufMediaType && acceptsProtobuf) {
+    return { value: decodeProtobuf(body.bytes).object, duplicateFields: noDuplicates };
+  }
+  throw unsupportedMediaType([
+    'application/json',
+    'application/yaml',
+    ...(acceptsProtobuf ? [protobufMediaType] : []),
+  ]);
+}
+
+const noDuplicates = (): string[] => [];
+
+export function unsupportedMediaType(accepted: readonly string[]): ApiError {
+  return new ApiError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
+}
+
+/** Whether a body holds anything. */
+export function hasBody(body: RequestBody | undefined): body is RequestBody {
+  if (body === undefined) return false;
+  return 'object' in body ? body.object !== undefined && body.object !== null : body.bytes.length > 0;
+}
+
+export interface DecodeTarget {
+  readonly workspace: Workspace;
+  readonly served: ServedResource;
+  readonly fieldValidation: FieldValidation;
+  readonly warnings: string[];
+}
+
+/** Decodes the object of a POST or PUT: checked, pruned and defaulted, in the served version (C1, C9). */
+export function decodeObject(body: RequestBody | undefined, target: DecodeTarget): KubeObject {
+  if (!hasBody(body))
+    throw badRequest(`the request has no body: a ${target.served.definition.kind} is required`);
+  const decoded = decodeDocument(body, target.served.definition.origin !== 'custom');
+  if (target.fieldValidation === 'Ignore') return acceptObject(decoded.value, [], target);
+  return acceptObject(decoded.value, decoded.duplicateFields(), target);
+}
+
+/**
+ * What every new state goes through, whether it came as a body or out of a patch: identity, types, unknown fields (C9),
+ * defaults (C11). Works on `value` in place.
+ */
+export function acceptObject(
+  value: JsonValue,
+  duplicates: readonly string[],
+  target: DecodeTarget,
+): KubeObject {
+  const { served, workspace } = target;
+  const { definition, version } = served;
+  const given = identify(
+    value,
+    { group: definition.group, version: version.version, kind: definition.kind },
+    definition.origin !== 'custom',
+  );
+  const typeErrors = metadataTypeErrors(given.metadata);
+  if (typeErrors.length > 0) throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
+  const { object, unknown } = pruned(given, served);
+  normalizeMetadata(object.metadata);
+  reportFields(unknown, duplicates, target);
+  // Go finds wrong types while decoding (400); a custom resource's are found by its schema (422), after defaulting.
+  if (definition.origin === 'builtin') {
+    const wrong = validateValue(version.schema, object).find(
+      (error) => error.type === 'FieldValueTypeInvalid',
+    );
+    if (wrong !== undefined) throw cannotBeHandled(definition.kind, version.version, wrong);
+  }
+  if (!isInert(workspace, definition)) {
+    applyDefaults(version.schema, object);
+    definition.strategy.defaults?.(object, version.version);
+  }
+  return object;
+}
+
+/** The object without fields that its kind does not know; metadata is the same for all kinds. */
+function pruned(
+  given: KubeObject,
+  { definition, version }: ServedResource,
+): { readonly object: KubeObject; readonly unknown: readonly string[] } {
+  if (definition.origin === 'builtin') {
+    dropNulls(version.schema, given);
+    return { object: given, unknown: pruneUnknown(version.schema, given) };
+  }
+  const { apiVersion, kind, metadata, ...rest } = given;
+  const unknown = pruneUnknown(objectMetaSchema(), metadata).map((path) => `metadata.${path}`);
+  unknown.push(...pruneUnknown(version.schema, rest));
+  return { object: { apiVersion, kind, metadata, ...rest }, unknown };
+}
+
+/** Decodes the body of a subresource whose kind is not the resource's own (Scale, Eviction, Binding, TokenRequest). */
+export function decodeKind(body: RequestBody | undefined, expected: GroupVersionKind): KubeObject {
+  if (!hasBody(body)) throw badRequest(`the request has no body: a ${expected.kind} is required`);
+  return identify(decodeDocument(body, true).value, expected, true);
+}
+
+/** DeleteOptions, or undefined without a body (X1). */
+export function decodeDeleteOptions(body: RequestBody | undefined): JsonObject | undefined {
+  if (!hasBody(body)) return undefined;
+  const { value } = decodeDocument(body, true);
+  if (!isJsonObject(value)) throw badRequest('the body of a DELETE must be DeleteOptions');
+  if (value['kind'] !== undefined && value['kind'] !== '' && value['kind'] !== 'DeleteOptions') {
+    throw badRequest(`${String(value['kind'])} cannot be handled as DeleteOptions`);
+  }
+  return value;
+}
+
+/** Checks apiVersion and kind, filling what a typed decoder would; makes sure that there is metadata. */
+function identify(value: JsonValue, expected: GroupVersionKind, fillsMissing: boolean): KubeObject {
+  if (!isJsonObject(value)) {
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): not an object`);
+  }
+  const apiVersion = formatApiVersion(expected);
+  for (const key of ['apiVersion', 'kind'] as const) {
+    const given = value[key];
+    if (given === undefined || given === null || given === '') {
+      if (!fillsMissing)
+        throw badRequest(`Object '${key === 'kind' ? 'Kind' : 'apiVersion'}' is missing in the body`);
+      value[key] = key === 'kind' ? expected.kind : apiVersion;
+    } else if (typeof given !== 'string') {
+      throw badRequest(`couldn't get version/kind; json parse error: ${key} must be a string`);
+    }
+  }
+  if (value['apiVersion'] !== apiVersion) {
+    throw badRequest(
+      `the API version in the data (${String(value['apiVersion'])}) does not match the expected API version (${apiVersion})`,
+    );
+  }
+  if (value['kind'] !== expected.kind) {
+    throw badRequest(
+      `${String(value['kind'])} in version "${expected.version}" cannot be handled as a ${expected.kind}: the kind in the data does not match the expected kind`,
+    );
+  }
+  const { metadata } = value;
+  if (metadata === undefined || metadata === null) value['metadata'] = {};
+  else if (!isJsonObject(metadata)) {
+    throw badRequest(
+      `${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: metadata must be an object`,
+    );
+  }
+  return value as KubeObject;
+}
+
+/** C9: unknown and repeated fields are an error when Strict, a warning by default. */
+function reportFields(
+  unknown: readonly string[],
+  duplicates: readonly string[],
+  { fieldValidation, served, warnings }: DecodeTarget,
+): void {
+  if (fieldValidation === 'Ignore' || (unknown.length === 0 && duplicates.length === 0)) return;
+  const texts = [
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+  ];
+  if (fieldValidation === 'Warn') {
+    warnings.push(...texts);
+    return;
+  }
+  const { kind } = served.definition;
+  throw badRequest(
+    `${kind} in version "${served.version.version}" cannot be handled as a ${kind}: strict decoding error: ${texts.join(', ')}`,
+  );
+}
+
+function cannotBeHandled(kind: string, version: string, error: FieldError): ApiError {
+  return badRequest(
+    `${kind} in version "${version}" cannot be handled as a ${kind}: ${error.field}: ${error.message}`,
+  );
+}

@@ -1,0 +1,69 @@
+import { isApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
+import type { CacheEntry } from '#storage/cached-storage.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { decodeDeleteOptions } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { listObjects } from './list.ts';
+import { parseDeletionOptions, parseListParameters } from './options.ts';
+import { targetOf, type VerbRequest } from './request.ts';
+import type { ListResult } from './result.ts';
+import { nameOf } from './selection.ts';
+
+/** Deletes of one collection under way at once. */
+const concurrency = 16;
+
+/** DELETE of a collection (X5): what the selectors match at one state, one by one; not atomic. Returns the list. */
+export async function deleteCollection(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+): Promise<ListResult> {
+  const { registry, tokens, admission } = environment;
+  const target = targetOf(context);
+  const { definition } = target.served;
+  if (definition.namespaced && context.namespace === '')
+    throw methodNotAllowed(definition, 'deletecollection');
+  const { query } = context.info;
+  const options = parseDeletionOptions(decodeDeleteOptions(request.body), query);
+  const list = await listObjects(registry, tokens, context, parseListParameters(query, false));
+  const found = [...list.entries];
+  const page = list.page();
+  const gone: (CacheEntry | undefined)[] = new Array(found.length);
+
+  const deleteOne = async (index: number): Promise<void> => {
+    const entry = found[index]!;
+    const name = nameOf(entry.key);
+    try {
+      const outcome = await registry.delete({ ...target, name }, options, {
+        admission: admission.for({ ...context, name }, options.dryRun),
+      });
+      gone[index] = outcome.entry;
+    } catch (error) {
+      // Somebody else was faster, or it is one that all workspaces share.
+      const isShared = registry.shared?.of(target.workspace, definition.storedAs) !== undefined;
+      if (isApiError(error, 'NotFound') || (isShared && isApiError(error, 'Forbidden'))) return;
+      throw error;
+    }
+  };
+
+  let next = 0;
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    while (next < found.length && !failed && !context.signal.aborted) {
+      try {
+        await deleteOne(next++);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, found.length) }, worker));
+  return {
+    type: 'list',
+    served: list.served,
+    revision: registry.storage.revision,
+    entries: gone.filter((entry) => entry !== undefined),
+    page: () => page,
+  };
+}

@@ -1,0 +1,46 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { DeletionOptions } from '../registry/deletion.ts';
+import type { DeletionOutcome } from '../registry/registry.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { decodeDeleteOptions } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { parseDeletionOptions } from './options.ts';
+import { targetOf, type VerbRequest } from './request.ts';
+import type { VerbResult } from './result.ts';
+
+/** DELETE of one object: a Status when it is gone, the object while it lingers (X1). */
+export async function deleteObject(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+): Promise<VerbResult> {
+  const options = parseDeletionOptions(decodeDeleteOptions(request.body), context.info.query);
+  const outcome = await environment.registry.delete(targetOf(context), options, {
+    admission: environment.admission.for(context, options.dryRun),
+  });
+  return deletionResult(outcome, context, options);
+}
+
+function deletionResult(
+  outcome: DeletionOutcome,
+  context: ResourceContext,
+  options: DeletionOptions,
+): VerbResult {
+  const { served } = context;
+  if (outcome.type === 'removed') {
+    return { type: 'status', code: 200, body: deletedStatus(context, outcome.uid) };
+  }
+  const code = options.orphanDependents === false ? 202 : 200;
+  return { type: 'entry', code, served, entry: outcome.entry };
+}
+
+function deletedStatus({ served, name }: ResourceContext, uid: string): JsonObject {
+  const { group, resource } = served.definition;
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, ...(group === '' ? {} : { group }), kind: resource, uid },
+  };
+}

@@ -1,0 +1,22 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { AdmissionChain } from '../admission/admission-chain.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { ContinueTokens } from './continue-token.ts';
+import type { WatchEnvironment } from './watch.ts';
+
+/** What the verbs share: made once by `Verbs`. */
+export interface VerbEnvironment {
+  readonly registry: Registry;
+  readonly admission: AdmissionChain;
+  readonly tokens: ContinueTokens;
+  readonly watch: WatchEnvironment;
+  readonly clock: Clock;
+  /** Rejects with 403 when the user may not create what an update or apply is about to create (C4, P3). */
+  readonly authorizeCreate: (context: ResourceContext) => Promise<void> | undefined;
+}
+
+export function nowText(environment: VerbEnvironment): string {
+  return nowTime(environment.clock.now());
+}

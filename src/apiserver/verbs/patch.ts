@@ -1,0 +1,130 @@
+import { badRequest } from '#apimachinery/api-error.ts';
+import { decodeJson } from '#apimachinery/decode-json.ts';
+import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import { applyJsonPatch } from '../patch/json-patch.ts';
+import { applyMergePatch } from '../patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '../patch/strategic-merge-patch.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { applyObject } from './apply.ts';
+import { acceptObject, mediaTypeOf, type RequestBody, unsupportedMediaType } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { tracker, trackingOf } from './field-tracking.ts';
+import { parseWriteParameters } from './options.ts';
+import { targetOf, type VerbRequest, writeResult } from './request.ts';
+import type { VerbResult } from './result.ts';
+import type { SubresourceMerge } from './update.ts';
+
+export const jsonPatchType = 'application/json-patch+json';
+export const mergePatchType = 'application/merge-patch+json';
+export const strategicMergePatchType = 'application/strategic-merge-patch+json';
+export const applyPatchType = 'application/apply-patch+yaml';
+
+/** A patch that has been decoded: gives the patched document, sharing nothing that may be changed with the one given. */
+export interface DecodedPatch {
+  /** Repeated fields of the patch itself (C9). */
+  readonly duplicates: readonly string[];
+  apply(document: JsonObject): JsonObject;
+}
+
+/** PATCH of an object or of a subresource that has the object's own kind (P1). */
+export function patchObject(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  merge?: SubresourceMerge,
+): Promise<VerbResult> {
+  if (patchTypeOf(request.body) === applyPatchType) return applyObject(environment, context, request, merge);
+  return patchWith(environment, context, request, merge);
+}
+
+async function patchWith(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  merge: SubresourceMerge | undefined,
+): Promise<VerbResult> {
+  const target = targetOf(context);
+  const parameters = parseWriteParameters(context.info.query, 'PatchOptions');
+  const { definition, version } = target.served;
+  const patch = decodePatch(request.body, version.schema, definition.origin !== 'custom');
+  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const outcome = await environment.registry.update(
+    target,
+    {
+      dryRun: parameters.dryRun,
+      warnings: context.warnings,
+      admission: environment.admission.for(context, parameters.dryRun),
+      track: tracker(context.served, tracking),
+      subresource: context.subresource,
+    },
+    (live, attempt) => {
+      const patched = patch.apply(live!);
+      const proposed = acceptObject(patched, patch.duplicates, {
+        ...target,
+        fieldValidation: parameters.fieldValidation,
+        // A retry would say everything again.
+        warnings: attempt === 0 ? context.warnings : [],
+      });
+      return settle(proposed, live!, merge);
+    },
+  );
+  return writeResult(outcome, context);
+}
+
+/** A patch that does not mention the resourceVersion is one for whatever is there (P1). */
+function settle(proposed: KubeObject, live: KubeObject, merge: SubresourceMerge | undefined): KubeObject {
+  proposed.metadata.resourceVersion ??= live.metadata.resourceVersion!;
+  return merge === undefined ? proposed : merge(proposed, live);
+}
+
+export function patchTypeOf(body: RequestBody | undefined): string {
+  return mediaTypeOf(body?.contentType ?? '');
+}
+
+/** Decodes a patch by its media type; 415 for a type that the kind does not take (N1, P1), 400 when malformed. */
+export function decodePatch(
+  body: RequestBody | undefined,
+  schema: Schema | undefined,
+  takesStrategic: boolean,
+): DecodedPatch {
+  const type = patchTypeOf(body);
+  const accepted = [
+    jsonPatchType,
+    mergePatchType,
+    ...(takesStrategic ? [strategicMergePatchType] : []),
+    applyPatchType,
+  ];
+  if (!accepted.includes(type) || body === undefined) throw unsupportedMediaType(accepted);
+  const { value, duplicates } = decodeJsonBody(body);
+  if (type === jsonPatchType) {
+    if (!Array.isArray(value)) throw badRequest('a JSON patch must be a list of operations');
+    return { duplicates: [], apply: (document) => asObject(applyJsonPatch(cloneJson(document), value)) };
+  }
+  if (!isJsonObject(value)) throw badRequest('the patch must be an object');
+  if (type === mergePatchType) {
+    return {
+      duplicates,
+      apply: (document) => asObject(applyMergePatch(cloneJson(document), cloneJson(value))),
+    };
+  }
+  return {
+    duplicates,
+    apply: (document) => applyStrategicMergePatch(schema, cloneJson(document), cloneJson(value)),
+  };
+}
+
+function decodeJsonBody(body: RequestBody): {
+  readonly value: JsonValue;
+  readonly duplicates: readonly string[];
+} {
+  if ('object' in body) return { value: cloneJson(body.object), duplicates: [] };
+  const decoded = decodeJson(body.bytes);
+  return { value: decoded.value, duplicates: decoded.duplicateFields() };
+}
+
+function asObject(value: JsonValue): JsonObject {
+  if (!isJsonObject(value)) throw badRequest('the patch does not leave an object');
+  return value;
+}

@@ -1,0 +1,276 @@
+import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
+import { invalid, invalidObject, typeInvalid } from '#apimachinery/field-error.ts';
+import { fieldValueAt } from '#apimachinery/field-selector.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { labelSelectorOf } from '#apimachinery/label-selector.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Subresource } from '#apimachinery/resource-definition.ts';
+import { applyServerSide } from '../apply/apply-server-side.ts';
+import { updateManagedFields } from '../apply/update-managed-fields.ts';
+import type { WriteOutcome } from '../registry/registry.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { decodeConfiguration } from './apply.ts';
+import { decodeKind } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { trackingOf } from './field-tracking.ts';
+import { parseWriteParameters, type WriteParameters } from './options.ts';
+import { applyPatchType, decodePatch, patchTypeOf } from './patch.ts';
+import { targetOf, type VerbRequest } from './request.ts';
+import type { VerbResult } from './result.ts';
+
+type ScalePaths = NonNullable<Subresource['scale']>;
+
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+/** `/scale`: autoscaling/v1 Scale over three paths of an object (C10, R6). */
+export function serveScale(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  paths: ScalePaths,
+): VerbResult | Promise<VerbResult> {
+  switch (context.info.verb) {
+    case 'get':
+      return getScale(environment, context, paths);
+    case 'update':
+      return updateScale(environment, context, request, paths);
+    default:
+      return patchScale(environment, context, request, paths);
+  }
+}
+
+function getScale(
+  { registry }: VerbEnvironment,
+  context: ResourceContext,
+  paths: ScalePaths,
+): VerbResult | Promise<VerbResult> {
+  const target = targetOf(context);
+  const read = (): VerbResult => {
+    const entry = registry.peek(target);
+    if (entry === undefined) throw notFound(target.served.definition, target.name);
+    return {
+      type: 'object',
+      code: 200,
+      served: context.served,
+      object: scaleOf(registry.read(entry, target), paths),
+    };
+  };
+  const waiting = registry.storage.awaitFresh();
+  return waiting === undefined ? read() : waiting.then(read);
+}
+
+function updateScale(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  paths: ScalePaths,
+): Promise<VerbResult> {
+  const scale = decodeKind(request.body, scaleKind);
+  if (scale.metadata.name !== undefined && scale.metadata.name !== context.name) {
+    throw badRequest(
+      `the name of the object (${scale.metadata.name}) does not match the name on the URL (${context.name})`,
+    );
+  }
+  const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
+  return writeScale(environment, context, paths, parameters, () => scale);
+}
+
+function patchScale(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  paths: ScalePaths,
+): Promise<VerbResult> {
+  const isApply = patchTypeOf(request.body) === applyPatchType;
+  const parameters = parseWriteParameters(context.info.query, 'PatchOptions', isApply);
+  if (isApply) {
+    const { value } = decodeConfiguration(request.body);
+    return applyScale(environment, context, paths, parameters, value);
+  }
+  const patch = decodePatch(request.body, undefined, true);
+  return writeScale(
+    environment,
+    context,
+    paths,
+    parameters,
+    (live) => patch.apply(scaleOf(live, paths)) as KubeObject,
+  );
+}
+
+/** Sets the replicas of the parent to those of the Scale that `propose` gives. */
+async function writeScale(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  paths: ScalePaths,
+  parameters: WriteParameters,
+  propose: (live: KubeObject) => KubeObject,
+): Promise<VerbResult> {
+  const tracking = trackingOf(context, parameters, environment.clock.now(), 'scale');
+  const { schema } = context.served.version;
+  const outcome = await environment.registry.update(
+    targetOf(context),
+    {
+      dryRun: parameters.dryRun,
+      warnings: context.warnings,
+      admission: environment.admission.for(context, parameters.dryRun),
+      subresource: '',
+      track: (updated, live) => {
+        const entries = updateManagedFields({ ...tracking, operation: 'Update', schema, live, updated });
+        if (entries.length > 0) updated.metadata.managedFields = entries;
+        else delete updated.metadata.managedFields;
+        return updated;
+      },
+    },
+    (live) => {
+      const scale = propose(live!);
+      checkScaleIdentity(scale, live!, context);
+      return withReplicas(live!, paths.specReplicasPath, replicasOf(scale, context.name));
+    },
+  );
+  return scaleResult(environment, context, outcome, paths);
+}
+
+async function applyScale(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  paths: ScalePaths,
+  parameters: WriteParameters,
+  applied: JsonObject,
+): Promise<VerbResult> {
+  const tracking = trackingOf(context, parameters, environment.clock.now(), 'scale');
+  const { schema } = context.served.version;
+  const { kind } = context.served.definition;
+  const scale: KubeObject = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: {}, ...applied };
+  const configuration: JsonObject = {
+    apiVersion: tracking.apiVersion,
+    kind,
+    metadata: { name: context.name, ...(context.namespace === '' ? {} : { namespace: context.namespace }) },
+  };
+  setPath(configuration, paths.specReplicasPath, replicasOf(scale, context.name));
+  const outcome = await environment.registry.update(
+    targetOf(context),
+    {
+      dryRun: parameters.dryRun,
+      warnings: context.warnings,
+      admission: environment.admission.for(context, parameters.dryRun),
+      subresource: '',
+    },
+    (live) => {
+      checkScaleIdentity(scale, live!, context);
+      const merged = applyServerSide({
+        ...tracking,
+        schema,
+        live,
+        applied: configuration,
+        force: parameters.force,
+      });
+      const { object } = merged;
+      return { ...object, metadata: { ...object.metadata } };
+    },
+  );
+  return scaleResult(environment, context, outcome, paths);
+}
+
+function checkScaleIdentity(scale: KubeObject, live: KubeObject, context: ResourceContext): void {
+  const { resourceVersion, uid } = scale.metadata ?? {};
+  const { definition } = context.served;
+  if (uid !== undefined && uid !== '' && uid !== live.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+    throw conflict(definition, context.name, why);
+  }
+  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;
+  if (resourceVersion !== live.metadata.resourceVersion) throw conflict(definition, context.name);
+}
+
+function replicasOf(scale: KubeObject, name: string): number {
+  const spec = scale['spec'];
+  const replicas = isJsonObject(spec) ? (spec['replicas'] ?? 0) : 0;
+  if (typeof replicas !== 'number' || !Number.isInteger(replicas)) {
+    throw invalidObject(scaleKind, name, [typeInvalid('spec.replicas', replicas, 'must be an integer')]);
+  }
+  if (replicas < 0) {
+    const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+    throw invalidObject(scaleKind, name, [error]);
+  }
+  return replicas;
+}
+
+function scaleResult(
+  { registry }: VerbEnvironment,
+  context: ResourceContext,
+  outcome: WriteOutcome,
+  paths: ScalePaths,
+): VerbResult {
+  const parent = 'entry' in outcome ? registry.read(outcome.entry, targetOf(context)) : outcome.object;
+  return { type: 'object', code: 200, served: context.served, object: scaleOf(parent, paths) };
+}
+
+/** The Scale that stands for an object. */
+function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector =
+    paths.labelSelectorPath === undefined ? '' : selectorText(valueAt(object, paths.labelSelectorPath));
+  const metadata: KubeObject['metadata'] = {};
+  if (name !== undefined) metadata.name = name;
+  if (namespace !== undefined) metadata.namespace = namespace;
+  if (uid !== undefined) metadata.uid = uid;
+  if (resourceVersion !== undefined) metadata.resourceVersion = resourceVersion;
+  if (creationTimestamp !== undefined) metadata.creationTimestamp = creationTimestamp;
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata,
+    spec: { replicas: Number(fieldValueAt(object, paths.specReplicasPath)) },
+    status: {
+      replicas: Number(fieldValueAt(object, paths.statusReplicasPath)),
+      ...(selector === '' ? {} : { selector }),
+    },
+  };
+}
+
+/** A text stands as it is; a LabelSelector and a plain map of labels are written out. */
+function selectorText(value: JsonValue | undefined): string {
+  if (typeof value === 'string') return value;
+  if (!isJsonObject(value)) return '';
+  const { matchLabels, matchExpressions } = value;
+  if (matchLabels === undefined && matchExpressions === undefined) {
+    return labelSelectorOf({ matchLabels: value }).toString();
+  }
+  return labelSelectorOf({
+    matchLabels: isJsonObject(matchLabels) ? matchLabels : undefined,
+    matchExpressions: Array.isArray(matchExpressions) ? matchExpressions : undefined,
+  }).toString();
+}
+
+function valueAt(object: JsonObject, path: string): JsonValue | undefined {
+  let value: JsonValue | undefined = object;
+  for (const part of parts(path)) {
+    if (!isJsonObject(value)) return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
+/** The object with other replicas; copies only what lies on the path. */
+function withReplicas(object: KubeObject, path: string, replicas: number): KubeObject {
+  const copy: KubeObject = { ...object, metadata: { ...object.metadata } };
+  setPath(copy, path, replicas);
+  return copy;
+}
+
+/** Sets a value, copying the objects on its way. */
+function setPath(root: JsonObject, path: string, value: JsonValue): void {
+  const names = parts(path);
+  let at = root;
+  for (const name of names.slice(0, -1)) {
+    const child = at[name];
+    const copy: JsonObject = isJsonObject(child) ? { ...child } : {};
+    at[name] = copy;
+    at = copy;
+  }
+  at[names.at(-1)!] = value;
+}
+
+function parts(path: string): string[] {
+  return path.replace(/^\./, '').split('.');
+}

@@ -1,0 +1,107 @@
+import { invalid, invalidObject } from '#apimachinery/field-error.ts';
+import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { handlerKey } from './request.ts';
+import type { SubresourceMerge } from './update.ts';
+
+/** Subresources that write one part of an object of its own kind, by `handlerKey` (C10). */
+export const subresourceMerges: ReadonlyMap<string, SubresourceMerge> = new Map<string, SubresourceMerge>([
+  [handlerKey('', 'namespaces', 'finalize'), mergeFinalize],
+  [handlerKey('certificates.k8s.io', 'certificatesigningrequests', 'approval'), mergeApproval],
+  [handlerKey('', 'pods', 'ephemeralcontainers'), mergeEphemeralContainers],
+  [handlerKey('', 'pods', 'resize'), mergeResize],
+]);
+
+/** S3: the namespace's own finalizers, which stand in spec. */
+function mergeFinalize(proposed: KubeObject, live: KubeObject): KubeObject {
+  const spec: JsonObject = { ...objectAt(live, 'spec') };
+  const { finalizers } = objectAt(proposed, 'spec');
+  if (Array.isArray(finalizers) && finalizers.length > 0) spec['finalizers'] = finalizers;
+  else delete spec['finalizers'];
+  return overlay(live, proposed, { spec });
+}
+
+/** O5: conditions alone, and what was approved or denied stays so. */
+function mergeApproval(proposed: KubeObject, live: KubeObject): KubeObject {
+  const status: JsonObject = { ...objectAt(live, 'status') };
+  const conditions = listAt(objectAt(proposed, 'status'), 'conditions');
+  const decided = listAt(status, 'conditions').filter(isDecision);
+  const kind = { group: 'certificates.k8s.io', kind: 'CertificateSigningRequest' };
+  const name = live.metadata.name ?? '';
+  for (const decision of decided) {
+    if (
+      conditions.some(
+        (one) => isJsonObject(one) && isJsonObject(decision) && one['type'] === decision['type'],
+      )
+    ) {
+      continue;
+    }
+    const type = isJsonObject(decision) ? String(decision['type']) : '';
+    const why = `the ${type} condition may not be removed`;
+    throw invalidObject(kind, name, [
+      { type: 'FieldValueForbidden', field: 'status.conditions', message: `Forbidden: ${why}` },
+    ]);
+  }
+  const types = new Set(conditions.filter(isDecision).map((one) => (isJsonObject(one) ? one['type'] : '')));
+  if (types.has('Approved') && types.has('Denied')) {
+    const why = 'Approved and Denied conditions are mutually exclusive';
+    throw invalidObject(kind, name, [invalid('status.conditions', 'Approved,Denied', why)]);
+  }
+  if (equalJson(conditions, listAt(status, 'conditions'))) return overlay(live, proposed, {});
+  status['conditions'] = conditions;
+  return overlay(live, proposed, { status });
+}
+
+function isDecision(condition: JsonValue): boolean {
+  return isJsonObject(condition) && (condition['type'] === 'Approved' || condition['type'] === 'Denied');
+}
+
+function mergeEphemeralContainers(proposed: KubeObject, live: KubeObject): KubeObject {
+  const spec: JsonObject = { ...objectAt(live, 'spec') };
+  const containers = objectAt(proposed, 'spec')['ephemeralContainers'];
+  if (containers === undefined) delete spec['ephemeralContainers'];
+  else spec['ephemeralContainers'] = containers;
+  return overlay(live, proposed, { spec });
+}
+
+/** Of a resize only the containers' resources and resize policies count. */
+function mergeResize(proposed: KubeObject, live: KubeObject): KubeObject {
+  const spec: JsonObject = { ...objectAt(live, 'spec') };
+  for (const list of ['containers', 'initContainers']) {
+    const wanted = listAt(objectAt(proposed, 'spec'), list);
+    if (spec[list] === undefined) continue;
+    spec[list] = listAt(spec, list).map((container) => {
+      if (!isJsonObject(container)) return container;
+      const resized = wanted.find((one) => isJsonObject(one) && one['name'] === container['name']);
+      if (!isJsonObject(resized)) return container;
+      const copy: JsonObject = { ...container };
+      for (const key of ['resources', 'resizePolicy']) {
+        if (resized[key] === undefined) delete copy[key];
+        else copy[key] = resized[key];
+      }
+      return copy;
+    });
+  }
+  return overlay(live, proposed, { spec });
+}
+
+/** The live object with other parts; of the proposal's metadata only what guards and tracks the write counts. */
+function overlay(live: KubeObject, proposed: KubeObject, parts: JsonObject): KubeObject {
+  const metadata = { ...live.metadata };
+  const { resourceVersion, uid, managedFields } = proposed.metadata;
+  if (resourceVersion === undefined) delete metadata.resourceVersion;
+  else metadata.resourceVersion = resourceVersion;
+  if (uid !== undefined) metadata.uid = uid;
+  if (managedFields !== undefined) metadata.managedFields = managedFields;
+  return { ...live, ...parts, metadata };
+}
+
+function objectAt(object: JsonObject, key: string): JsonObject {
+  const value = object[key];
+  return isJsonObject(value) ? value : {};
+}
+
+function listAt(object: JsonObject, key: string): JsonValue[] {
+  const value = object[key];
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,73 @@
+import { badRequest } from '#apimachinery/api-error.ts';
+import { cloneJson } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceContext } from '../request/context.ts';
+import { checkNew } from './create.ts';
+import { decodeObject } from './decode-body.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { tracker, trackingOf } from './field-tracking.ts';
+import { parseWriteParameters } from './options.ts';
+import { targetOf, type VerbRequest, writeResult } from './request.ts';
+import type { VerbResult } from './result.ts';
+
+/** What of a proposed object a subresource takes over into the live one. */
+export type SubresourceMerge = (proposed: KubeObject, live: KubeObject) => KubeObject;
+
+/** PUT of an object or of a subresource that has the object's own kind (C3, C4, C7). */
+export async function updateObject(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+  merge?: SubresourceMerge,
+): Promise<VerbResult> {
+  const target = targetOf(context);
+  const { definition } = target.served;
+  const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
+  const given = decodeObject(request.body, {
+    ...target,
+    fieldValidation: parameters.fieldValidation,
+    warnings: context.warnings,
+  });
+  checkName(given, context);
+  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const isGuarded = (given.metadata.resourceVersion ?? '0') !== '0';
+  const outcome = await environment.registry.update(
+    target,
+    {
+      dryRun: parameters.dryRun,
+      warnings: context.warnings,
+      admission: environment.admission.for(context, parameters.dryRun),
+      track: tracker(context.served, tracking),
+      subresource: context.subresource,
+      createWhenAbsent: definition.strategy.createOnUpdate === true && context.subresource === '',
+    },
+    async (live) => {
+      // Unguarded, it may have to be written over another state than the one first seen.
+      const proposed = isGuarded ? given : cloneJson(given);
+      if (live !== undefined) return merge === undefined ? proposed : merge(proposed, live);
+      await environment.authorizeCreate(context);
+      checkNew(proposed, context.namespace);
+      return proposed;
+    },
+  );
+  return writeResult(outcome, context);
+}
+
+/** C3: a body says which object it is. */
+export function checkName(object: KubeObject, context: ResourceContext): void {
+  const { name, namespace } = object.metadata;
+  if (name === undefined) {
+    throw badRequest(
+      `the name of the object (${context.name} based on URL) was undeterminable: name must be provided`,
+    );
+  }
+  if (name !== context.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${context.name})`);
+  }
+  if (!context.served.definition.namespaced) delete object.metadata.namespace;
+  else if (namespace !== undefined && namespace !== context.namespace) {
+    throw badRequest(
+      `the namespace of the object (${namespace}) does not match the namespace on the request (${context.namespace})`,
+    );
+  }
+}

@@ -1,0 +1,230 @@
+import { ApiError, methodNotAllowed, notFound } from '#apimachinery/api-error.ts';
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
+import { formatGroupResource } from '#apimachinery/gvk.ts';
+import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
+import { AdmissionChain } from '../admission/admission-chain.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import type { Registry } from '../registry/registry.ts';
+import { fromStorageError } from '../registry/storage-errors.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { ClusterId } from '../workspace/workspace.ts';
+import { ContinueTokens } from './continue-token.ts';
+import { createObject } from './create.ts';
+import { deleteObject } from './delete.ts';
+import { deleteCollection } from './delete-collection.ts';
+import type { VerbEnvironment } from './environment.ts';
+import { getObject } from './get.ts';
+import { listObjects } from './list.ts';
+import { parseListParameters } from './options.ts';
+import { patchObject } from './patch.ts';
+import { bindPod, evictPod } from './pod-subresources.ts';
+import { handlerKey, type ResourceHandler, type VerbRequest } from './request.ts';
+import type { VerbResult } from './result.ts';
+import { serveScale } from './scale.ts';
+import { subresourceMerges } from './subresource-merges.ts';
+import { updateObject } from './update.ts';
+import { type WatchSession, watchObjects } from './watch.ts';
+import { WatchTimers } from './watch-timers.ts';
+
+export interface VerbsOptions {
+  readonly registry: Registry;
+  readonly admission?: AdmissionChain | undefined;
+  /** Asked when an update or apply is about to create (C4, P3). Absent: whoever may write may create. */
+  readonly authorizer?: Authorizer | undefined;
+  /** Handlers of virtual resources and of subresources that are not generic, by `handlerKey`. */
+  readonly handlers?: ReadonlyMap<string, ResourceHandler> | undefined;
+  readonly clock?: Clock | undefined;
+  /** Default Math.random; spreads the ends of watches (W4). */
+  readonly random?: (() => number) | undefined;
+}
+
+/** Everything that can be asked of a resource, whoever asks: HTTP and the loopback client both end here. */
+export class Verbs {
+  readonly #environment: VerbEnvironment;
+  readonly #sessions = new Set<WatchSession>();
+  readonly #handlers: ReadonlyMap<string, ResourceHandler>;
+  readonly #authorizer: Authorizer | undefined;
+
+  constructor(options: VerbsOptions) {
+    const { registry } = options;
+    const clock = options.clock ?? systemClock;
+    this.#handlers = options.handlers ?? new Map();
+    this.#authorizer = options.authorizer;
+    this.#environment = {
+      registry,
+      clock,
+      admission: options.admission ?? new AdmissionChain([]),
+      tokens: new ContinueTokens(registry.storage.controlPlaneId),
+      authorizeCreate: (context) => this.#authorizeCreate(context),
+      watch: {
+        registry,
+        clock,
+        timers: new WatchTimers(clock),
+        sessions: this.#sessions,
+        random: options.random ?? Math.random,
+      },
+    };
+  }
+
+  /** Watches under way. */
+  get watchCount(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Does what `context.info.verb` says. Throws or rejects with ApiErrors; synchronous where everything needed is in
+   * memory: a GET or LIST on an embedded store always is.
+   */
+  execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
+    try {
+      const result = this.#dispatch(context, request);
+      return result instanceof Promise ? result.catch(rethrow) : result;
+    } catch (error) {
+      return rethrow(error);
+    }
+  }
+
+  /**
+   * Ends the watches of a workspace that goes away, or only those on one resource that it no longer serves. Clients see
+   * a clean end, come back and are told.
+   */
+  endWatches(clusterId: ClusterId, resource?: { readonly group: string; readonly resource: string }): void {
+    for (const session of [...this.#sessions]) {
+      const { workspace, served } = session.scope;
+      if (workspace?.id !== clusterId) continue;
+      const { definition } = served;
+      if (
+        resource !== undefined &&
+        (definition.group !== resource.group || definition.resource !== resource.resource)
+      ) {
+        continue;
+      }
+      session.end(undefined);
+    }
+  }
+
+  /** Ends all watches cleanly: the server stops. */
+  endAllWatches(): void {
+    for (const session of [...this.#sessions]) session.end(undefined);
+  }
+
+  #dispatch(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
+    const { served, info } = context;
+    const { definition, version } = served;
+    if (version.deprecationWarning !== undefined) context.warnings.push(version.deprecationWarning);
+    if (context.subresource !== '') return this.#subresource(context, request);
+    if (!version.verbs.includes(info.verb as Verb)) throw methodNotAllowed(definition, info.verb);
+    const handler = this.#handlers.get(handlerKey(definition.group, definition.resource));
+    if (handler !== undefined) return handler(context, request, this.#environment);
+    if (definition.virtual === true) {
+      throw new ApiError('NotImplemented', `${formatGroupResource(definition)} is not served here`);
+    }
+    const environment = this.#environment;
+    switch (info.verb as Verb) {
+      case 'get':
+        return getObject(environment.registry, context);
+      case 'list':
+        return listObjects(
+          environment.registry,
+          environment.tokens,
+          context,
+          parseListParameters(info.query, false),
+        );
+      case 'watch':
+        return watchObjects(environment.watch, context, parseListParameters(info.query, true));
+      case 'create':
+        return createObject(environment, context, request);
+      case 'update':
+        return updateObject(environment, context, request);
+      case 'patch':
+        return patchObject(environment, context, request);
+      case 'delete':
+        return deleteObject(environment, context, request);
+      case 'deletecollection':
+        return deleteCollection(environment, context, request);
+      default:
+        throw methodNotAllowed(definition, info.verb);
+    }
+  }
+
+  #subresource(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
+    const { served, info, subresource } = context;
+    const { definition, version } = served;
+    const known = version.subresources.find((one) => one.name === subresource);
+    if (known === undefined) throw unknownSubresource(context);
+    if (!known.verbs.includes(info.verb as Verb)) throw methodNotAllowed(definition, info.verb);
+    const key = handlerKey(definition.group, definition.resource, subresource);
+    const handler = this.#handlers.get(key);
+    if (handler !== undefined) return handler(context, request, this.#environment);
+    return this.#genericSubresource(context, request, known, key);
+  }
+
+  #genericSubresource(
+    context: ResourceContext,
+    request: VerbRequest,
+    { name, scale }: Subresource,
+    key: string,
+  ): VerbResult | Promise<VerbResult> {
+    const environment = this.#environment;
+    if (name === 'scale' && scale !== undefined) return serveScale(environment, context, request, scale);
+    if (key === handlerKey('', 'pods', 'binding')) return bindPod(environment, context, request);
+    if (key === handlerKey('', 'pods', 'eviction')) return evictPod(environment, context, request);
+    const merge = subresourceMerges.get(key);
+    if (name !== 'status' && merge === undefined) throw unknownSubresource(context);
+    switch (context.info.verb as Verb) {
+      case 'get':
+        return getObject(environment.registry, context);
+      case 'update':
+        return updateObject(environment, context, request, merge);
+      case 'patch':
+        return patchObject(environment, context, request, merge);
+      default:
+        throw methodNotAllowed(context.served.definition, context.info.verb);
+    }
+  }
+
+  #authorizeCreate(context: ResourceContext): Promise<void> | undefined {
+    if (this.#authorizer === undefined || context.workspace === undefined) return undefined;
+    const { definition, version } = context.served;
+    const decided = this.#authorizer.authorize({
+      user: context.user,
+      workspace: context.workspace,
+      verb: 'create',
+      path: context.info.path,
+      resource: {
+        group: definition.group,
+        version: version.version,
+        resource: definition.resource,
+        subresource: '',
+        namespace: context.namespace,
+        name: context.name,
+      },
+    });
+    if (!(decided instanceof Promise)) {
+      if (decided.decision !== 'allow') throw mayNotCreate(context);
+      return undefined;
+    }
+    return decided.then(({ decision }) => {
+      if (decision !== 'allow') throw mayNotCreate(context);
+    });
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw fromStorageError(error);
+}
+
+function unknownSubresource({ served, subresource }: ResourceContext): ApiError {
+  const { group, resource } = served.definition;
+  return notFound({ group, resource: `${resource}/${subresource}` }, '');
+}
+
+/** E4. */
+function mayNotCreate({ served, user, namespace, name }: ResourceContext): ApiError {
+  const { group, resource } = served.definition;
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+  const message = `${formatGroupResource({ group, resource })} "${name}" is forbidden: User "${user.name}" cannot create resource "${resource}" in API group "${group}" ${where}`;
+  return new ApiError('Forbidden', message, {
+    details: { name, ...(group === '' ? {} : { group }), kind: resource },
+  });
+}
