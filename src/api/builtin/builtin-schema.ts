@@ -44,9 +44,14 @@ function namedSchema(path: string): Draft | undefined {
   }
   draft.type = 'object';
   if (type.mt !== undefined) draft.mapType = type.mt;
-  if (type.r !== undefined) draft.required = type.r;
+  if (type.r !== undefined) draft.required = type.r.filter((field) => !isTime(type.p?.[field]));
   draft.properties = propertiesOf(type.p ?? {});
   return draft;
+}
+
+/** A required time that is missing is Go's zero time, which no server refuses and no text stands for. */
+function isTime(field: TypeExpression | readonly [TypeExpression, FieldExtras] | undefined): boolean {
+  return field === `#${meta}.Time` || field === `#${meta}.MicroTime`;
 }
 
 function propertiesOf(fields: {

@@ -69,7 +69,7 @@ function definitionOf(group: string, rows: ResourceRow[]): ResourceDefinition {
     storedAs: { group: group === 'events.k8s.io' ? '' : group, resource: first.r },
     storageVersion: first.v,
     versions: versions.map((row) => versionOf(group, row)),
-    strategy: strategyOf(group, first.r),
+    strategy: strategyOf(group, first.r, new Map(rows.map((row) => [row.v, `io.k8s.${row.d}`]))),
     origin: 'builtin',
     ...(virtual ? { virtual: true } : {}),
   };

@@ -1,9 +1,47 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
+import { coreDefaults } from '../defaults/core-defaults.ts';
+import { otherDefaults } from '../defaults/other-defaults.ts';
+import { workloadDefaults } from '../defaults/workload-defaults.ts';
+import { booleanAt, numberAt, textAt } from '../read.ts';
+import { completeTypedForm } from '../typed-form.ts';
+import { prepares } from './prepare.ts';
+import { traitsOf } from './traits.ts';
 
-const strategies: { readonly [groupResource: string]: Strategy } = {};
+/** Selectable values that are no plain path: what is absent reads as its zero (ToSelectableFields of each kind). */
+const fields: { readonly [groupResource: string]: (object: KubeObject) => JsonObject } = {
+  pods: (pod) => ({ 'spec.hostNetwork': String(booleanAt(pod, 'spec', 'hostNetwork') ?? false) }),
+  nodes: (node) => ({ 'spec.unschedulable': String(booleanAt(node, 'spec', 'unschedulable') ?? false) }),
+  replicationcontrollers: (controller) => ({
+    'status.replicas': String(numberAt(controller, 'status', 'replicas') ?? 0),
+  }),
+  'replicasets.apps': (set) => ({ 'status.replicas': String(numberAt(set, 'status', 'replicas') ?? 0) }),
+  'jobs.batch': (job) => ({ 'status.successful': String(numberAt(job, 'status', 'succeeded') ?? 0) }),
+  events: (event) => ({
+    source: textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'),
+  }),
+};
 
-const plain: Strategy = {};
-
-export function strategyOf(group: string, resource: string): Strategy {
-  return strategies[group === '' ? resource : `${resource}.${group}`] ?? plain;
+/**
+ * What a built-in kind does differently from all others. `definitions` names its type by version: its typed form is
+ * completed before its defaults, as a Kubernetes server's decoding does (KUBERNETES.md C11).
+ */
+export function strategyOf(
+  group: string,
+  resource: string,
+  definitions: ReadonlyMap<string, string>,
+): Strategy {
+  const key = group === '' ? resource : `${resource}.${group}`;
+  const setDefaults = coreDefaults[key] ?? workloadDefaults[key] ?? otherDefaults[key];
+  return {
+    ...traitsOf(key),
+    defaults: (object, version) => {
+      const definition = definitions.get(version);
+      if (definition !== undefined) completeTypedForm(definition, object);
+      setDefaults?.(object, version);
+    },
+    ...prepares[key],
+    ...(fields[key] === undefined ? {} : { fields: fields[key] }),
+  };
 }

@@ -1,0 +1,282 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import { cloneJson, equalJson } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Strategy } from '#apimachinery/resource-definition.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import { objectIn, objectOf, objectsIn } from '../defaults/defaulting.ts';
+import { objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+import { podQos } from './pod-qos.ts';
+
+/**
+ * What each kind fills in or takes back before it is validated (source: PrepareForCreate and PrepareForUpdate of each
+ * strategy in Kubernetes' pkg/registry). Status itself is kept apart by the registry (KUBERNETES.md C7).
+ */
+export type Prepare = Pick<Strategy, 'prepareForCreate' | 'prepareForUpdate'>;
+
+export const prepares: { readonly [groupResource: string]: Prepare } = {
+  namespaces: {
+    prepareForCreate: (namespace) => {
+      const spec = objectIn(namespace, 'spec');
+      const finalizers = textsAt(spec, 'finalizers');
+      if (!finalizers.includes('kubernetes')) spec['finalizers'] = [...finalizers, 'kubernetes'];
+      namespace['status'] = { phase: 'Active' };
+    },
+    prepareForUpdate: (namespace, old, subresource) => {
+      if (subresource === 'finalize') copyField(namespace, old, 'status');
+      if (subresource !== '') return;
+      copyField(objectIn(namespace, 'spec'), objectAt(old, 'spec'), 'finalizers');
+    },
+  },
+  pods: {
+    prepareForCreate: (pod) => {
+      const status: JsonObject = { phase: 'Pending', qosClass: podQos(pod) };
+      if (objectsAt(pod, 'spec', 'schedulingGates').length > 0) {
+        status['conditions'] = [
+          {
+            type: 'PodScheduled',
+            status: 'False',
+            reason: 'SchedulingGated',
+            message: 'Scheduling is blocked due to non-empty scheduling gates',
+          },
+        ];
+      }
+      pod['status'] = status;
+      mergeLabelKeys(pod);
+    },
+    prepareForUpdate: (pod, old, subresource) => {
+      if (subresource === 'ephemeralcontainers') {
+        const containers = valueAt(pod, 'spec', 'ephemeralContainers');
+        restore(pod, old);
+        const spec = objectIn(pod, 'spec');
+        if (containers === undefined) delete spec['ephemeralContainers'];
+        else spec['ephemeralContainers'] = containers;
+      } else if (subresource === 'resize') {
+        const given = objectAt(pod, 'spec') ?? {};
+        restore(pod, old);
+        takeResources(objectIn(pod, 'spec'), given);
+      } else if (subresource === 'status') {
+        const status = objectOf(pod, 'status');
+        if (status !== undefined && textAt(status, 'qosClass') === '') {
+          copyField(status, objectAt(old, 'status'), 'qosClass');
+        }
+      }
+    },
+  },
+  services: { prepareForUpdate: dropWhatTheTypeNoLongerHas },
+  serviceaccounts: { prepareForCreate: keepSecretNames, prepareForUpdate: keepSecretNames },
+  secrets: {
+    prepareForUpdate: (secret, old) => {
+      if (textAt(secret, 'type') === '') copyField(secret, old, 'type');
+    },
+  },
+  persistentvolumes: {
+    prepareForCreate: (volume) => {
+      volume['status'] = { phase: 'Pending', lastPhaseTransitionTime: nowTime(Date.now()) };
+    },
+    prepareForUpdate: (volume, old, subresource) => {
+      const status = objectOf(volume, 'status');
+      if (subresource !== 'status' || status === undefined) return;
+      if (textAt(status, 'phase') !== textAt(old, 'status', 'phase')) {
+        status['lastPhaseTransitionTime'] = nowTime(Date.now());
+      } else {
+        status['lastPhaseTransitionTime'] ??= valueAt(old, 'status', 'lastPhaseTransitionTime');
+      }
+    },
+  },
+  persistentvolumeclaims: {
+    prepareForCreate: (claim) => {
+      claim['status'] = { phase: 'Pending' };
+      normalizeDataSource(objectIn(claim, 'spec'), undefined);
+    },
+    prepareForUpdate: (claim, old, subresource) => {
+      if (subresource === '') normalizeDataSource(objectIn(claim, 'spec'), objectAt(old, 'spec'));
+    },
+  },
+  'jobs.batch': { prepareForCreate: generateJobSelector },
+  'endpointslices.discovery.k8s.io': {
+    prepareForCreate: (slice) => {
+      for (const endpoint of objectsIn(slice, 'endpoints')) delete endpoint['deprecatedTopology'];
+    },
+    prepareForUpdate: (slice, old) => {
+      if (equalJson(slice['endpoints'], old['endpoints'])) return;
+      for (const endpoint of objectsIn(slice, 'endpoints')) delete endpoint['deprecatedTopology'];
+    },
+  },
+  'certificatesigningrequests.certificates.k8s.io': {
+    // Who asks is filled in by admission, from the request's user: here it is only taken from whoever claims it.
+    prepareForCreate: (request) => {
+      const spec = objectIn(request, 'spec');
+      for (const field of ['username', 'uid', 'groups', 'extra']) delete spec[field];
+    },
+    prepareForUpdate: prepareSigningRequest,
+  },
+};
+
+function copyField(into: JsonObject, from: JsonObject | undefined, field: string): void {
+  const value = from?.[field];
+  if (value === undefined) delete into[field];
+  else into[field] = cloneJson(value);
+}
+
+/** Makes everything but metadata as it was. */
+function restore(object: KubeObject, old: KubeObject): void {
+  for (const key in object) if (key !== 'metadata') delete object[key];
+  for (const key in old) if (key !== 'metadata') object[key] = cloneJson(old[key]!);
+}
+
+/** A resize changes resources and resize policies of containers, found by name, and of the pod (dropNonResizeUpdates). */
+function takeResources(spec: JsonObject, given: JsonObject): void {
+  for (const list of ['containers', 'initContainers']) {
+    const wanted = new Map(objectsAt(given, list).map((one) => [textAt(one, 'name'), one]));
+    for (const container of objectsIn(spec, list)) {
+      const one = wanted.get(textAt(container, 'name'));
+      if (one === undefined) continue;
+      copyField(container, one, 'resources');
+      copyField(container, one, 'resizePolicy');
+    }
+  }
+  copyField(spec, given, 'resources');
+}
+
+/** matchLabelKeys become requirements of the selector, with the pod's own values (KEP-3243, KEP-3633). */
+function mergeLabelKeys(pod: KubeObject): void {
+  const labels = pod.metadata.labels ?? {};
+  const affinity = objectAt(pod, 'spec', 'affinity');
+  for (const kind of ['podAffinity', 'podAntiAffinity']) {
+    const terms = [
+      ...objectsAt(affinity, kind, 'requiredDuringSchedulingIgnoredDuringExecution'),
+      ...objectsAt(affinity, kind, 'preferredDuringSchedulingIgnoredDuringExecution').map(
+        (one) => objectAt(one, 'podAffinityTerm') ?? {},
+      ),
+    ];
+    for (const term of terms) {
+      addRequirements(term, 'matchLabelKeys', 'In', labels);
+      addRequirements(term, 'mismatchLabelKeys', 'NotIn', labels);
+    }
+  }
+  for (const constraint of objectsAt(pod, 'spec', 'topologySpreadConstraints')) {
+    addRequirements(constraint, 'matchLabelKeys', 'In', labels);
+  }
+}
+
+function addRequirements(
+  term: JsonObject,
+  keysField: string,
+  operator: 'In' | 'NotIn',
+  labels: { readonly [key: string]: string },
+): void {
+  const selector = objectOf(term, 'labelSelector');
+  if (selector === undefined) return;
+  for (const key of textsAt(term, keysField)) {
+    const value = labels[key];
+    if (value === undefined) continue;
+    const requirement: JsonObject = { key, operator, values: [value] };
+    const expressions = selector['matchExpressions'];
+    if (Array.isArray(expressions)) expressions.push(requirement);
+    else selector['matchExpressions'] = [requirement];
+  }
+}
+
+function keepSecretNames(account: KubeObject): void {
+  if (!Array.isArray(account['secrets'])) return;
+  account['secrets'] = objectsAt(account, 'secrets').map((secret) => ({ name: textAt(secret, 'name') }));
+}
+
+/** Fields that the new type does not have go, when the user did not touch them (dropTypeDependentFields). */
+function dropWhatTheTypeNoLongerHas(service: KubeObject, old: KubeObject, subresource: string): void {
+  if (subresource !== '') return;
+  const spec = objectIn(service, 'spec');
+  const before = objectAt(old, 'spec') ?? {};
+  const dropWhen = (field: string, applies: (spec: JsonObject) => boolean) => {
+    if (applies(before) && !applies(spec) && equalJson(spec[field], before[field])) delete spec[field];
+  };
+  const isBalanced = (one: JsonObject) => textAt(one, 'type') === 'LoadBalancer';
+  dropWhen('allocateLoadBalancerNodePorts', isBalanced);
+  dropWhen('loadBalancerClass', isBalanced);
+  dropWhen('externalTrafficPolicy', isExternallyReachable);
+  if (!isBalanced(spec) && objectAt(service, 'status', 'loadBalancer') !== undefined) {
+    service['status'] = { ...objectAt(service, 'status'), loadBalancer: {} };
+  }
+}
+
+/** Whether a Service has addresses outside the cluster, so that externalTrafficPolicy means something. */
+export function isExternallyReachable(spec: JsonObject): boolean {
+  const type = textAt(spec, 'type');
+  if (type === 'LoadBalancer' || type === 'NodePort') return true;
+  return type === 'ClusterIP' && textsAt(spec, 'externalIPs').length > 0;
+}
+
+/** dataSource and dataSourceRef say the same; a dataSource that is neither claim nor snapshot is dropped (KEP-1495). */
+function normalizeDataSource(spec: JsonObject, old: JsonObject | undefined): void {
+  const source = objectOf(spec, 'dataSource');
+  const reference = objectOf(spec, 'dataSourceRef');
+  const usedBefore =
+    old !== undefined && (old['dataSource'] !== undefined || old['dataSourceRef'] !== undefined);
+  if (source !== undefined && reference === undefined && !usedBefore) {
+    const group = textAt(source, 'apiGroup');
+    const kind = textAt(source, 'kind');
+    const isClaim = kind === 'PersistentVolumeClaim' && group === '';
+    if (!isClaim && !(kind === 'VolumeSnapshot' && group === 'snapshot.storage.k8s.io'))
+      delete spec['dataSource'];
+  }
+  const kept = objectOf(spec, 'dataSource');
+  if (kept !== undefined && reference === undefined) spec['dataSourceRef'] = { ...kept };
+  else if (kept === undefined && reference !== undefined && textAt(reference, 'namespace') === '') {
+    const { namespace: _none, ...local } = reference;
+    spec['dataSource'] = local;
+  }
+}
+
+const jobNameLabels = ['job-name', 'batch.kubernetes.io/job-name'];
+const controllerUidLabels = ['controller-uid', 'batch.kubernetes.io/controller-uid'];
+
+/** Pods of a Job are told apart by its uid, unless the user selects by hand (generateSelector). */
+function generateJobSelector(job: KubeObject): void {
+  const spec = objectIn(job, 'spec');
+  if (spec['manualSelector'] === true) return;
+  const uid = job.metadata.uid ?? '';
+  const labels = objectIn(objectIn(objectIn(spec, 'template'), 'metadata'), 'labels');
+  for (const label of jobNameLabels) labels[label] ??= job.metadata.name ?? '';
+  for (const label of controllerUidLabels) labels[label] ??= uid;
+  const matchLabels = objectIn(objectIn(spec, 'selector'), 'matchLabels');
+  matchLabels['batch.kubernetes.io/controller-uid'] ??= uid;
+}
+
+/** `/approval` writes conditions, `/status` all but the approval's conditions; the spec never changes. */
+function prepareSigningRequest(request: KubeObject, old: KubeObject, subresource: string): void {
+  copyField(request, old, 'spec');
+  if (subresource === '') {
+    copyField(request, old, 'status');
+    return;
+  }
+  const conditions = objectsIn(objectOf(request, 'status'), 'conditions');
+  const before = objectsAt(old, 'status', 'conditions');
+  if (subresource === 'approval') {
+    const wanted = valueAt(request, 'status', 'conditions');
+    copyField(request, old, 'status');
+    const status = objectIn(request, 'status');
+    if (wanted === undefined) delete status['conditions'];
+    else status['conditions'] = wanted;
+  } else {
+    for (const type of ['Approved', 'Denied']) preserveConditions(conditions, before, type);
+  }
+  const now = nowTime(Date.now());
+  for (const condition of conditions) {
+    condition['lastUpdateTime'] ??= now;
+    if (condition['lastTransitionTime'] !== undefined) continue;
+    const same = before.find(
+      (one) => one['type'] === condition['type'] && one['status'] === condition['status'],
+    );
+    condition['lastTransitionTime'] = same?.['lastTransitionTime'] ?? now;
+  }
+}
+
+function preserveConditions(conditions: JsonObject[], before: readonly JsonObject[], type: string): void {
+  const now = conditions.filter((one) => one['type'] === type);
+  const then = before.filter((one) => one['type'] === type);
+  if (now.length !== then.length) return; // validation refuses
+  now.forEach((condition, i) => {
+    for (const key in condition) delete condition[key];
+    Object.assign(condition, cloneJson(then[i]!));
+  });
+}

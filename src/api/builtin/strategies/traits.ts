@@ -1,0 +1,127 @@
+import {
+  dns1035Label,
+  dns1123Label,
+  dns1123Subdomain,
+  type NameValidator,
+  pathSegmentName,
+} from '#apimachinery/names.ts';
+
+/**
+ * How the registry treats a kind beyond its content (source: AllowCreateOnUpdate, AllowUnconditionalUpdate and the
+ * handling of Generation in each strategy of Kubernetes' pkg/registry).
+ */
+
+/** Kinds with a generation (KUBERNETES.md C6); the others never show one. */
+const withGeneration: ReadonlySet<string> = new Set([
+  'pods',
+  'podtemplates',
+  'replicationcontrollers',
+  'daemonsets.apps',
+  'deployments.apps',
+  'replicasets.apps',
+  'statefulsets.apps',
+  'cronjobs.batch',
+  'jobs.batch',
+  'customresourcedefinitions.apiextensions.k8s.io',
+  'endpointslices.discovery.k8s.io',
+  'flowschemas.flowcontrol.apiserver.k8s.io',
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io',
+  'ingressclasses.networking.k8s.io',
+  'ingresses.networking.k8s.io',
+  'networkpolicies.networking.k8s.io',
+  'poddisruptionbudgets.policy',
+  'deviceclasses.resource.k8s.io',
+  'devicetaintrules.resource.k8s.io',
+  'resourceslices.resource.k8s.io',
+  'priorityclasses.scheduling.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io',
+]);
+
+/** KUBERNETES.md C4. */
+const createdByUpdate: ReadonlySet<string> = new Set([
+  'endpoints',
+  'events',
+  'events.events.k8s.io',
+  'limitranges',
+  'services',
+  'leases.coordination.k8s.io',
+  'leasecandidates.coordination.k8s.io',
+  'runtimeclasses.node.k8s.io',
+  'clusterrolebindings.rbac.authorization.k8s.io',
+  'clusterroles.rbac.authorization.k8s.io',
+  'rolebindings.rbac.authorization.k8s.io',
+  'roles.rbac.authorization.k8s.io',
+]);
+
+/** KUBERNETES.md C3: the few built-ins whose PUT needs a resourceVersion. */
+const conditionallyUpdated: ReadonlySet<string> = new Set([
+  'clustertrustbundles.certificates.k8s.io',
+  'podcertificaterequests.certificates.k8s.io',
+  'runtimeclasses.node.k8s.io',
+  'storageversionmigrations.storagemigration.k8s.io',
+  'poddisruptionbudgets.policy',
+  'resourcepoolstatusrequests.resource.k8s.io',
+  'storageversions.internal.apiserver.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'csinodes.storage.k8s.io',
+  'csistoragecapacities.storage.k8s.io',
+  'volumeattachments.storage.k8s.io',
+  'leases.coordination.k8s.io',
+  'leasecandidates.coordination.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io',
+  'apiservices.apiregistration.k8s.io',
+  'customresourcedefinitions.apiextensions.k8s.io',
+]);
+
+const nameValidators: { readonly [groupResource: string]: NameValidator } = {
+  namespaces: dns1123Label,
+  services: dns1035Label,
+  'statefulsets.apps': dns1123Label,
+  'clusterrolebindings.rbac.authorization.k8s.io': pathSegmentName,
+  'clusterroles.rbac.authorization.k8s.io': pathSegmentName,
+  'rolebindings.rbac.authorization.k8s.io': pathSegmentName,
+  'roles.rbac.authorization.k8s.io': pathSegmentName,
+  // A signer's bundles are named after it, with colons for slashes: `example.com:signer:name`.
+  'clustertrustbundles.certificates.k8s.io': (name) =>
+    dns1123Subdomain(name.slice(name.lastIndexOf(':') + 1)),
+  'cronjobs.batch': (name) => {
+    const errors = dns1123Subdomain(name);
+    // A Job's name is the CronJob's, a dash and ten digits, and must fit 63 characters.
+    if (name.length > cronJobNameMax) errors.push(`must be no more than ${cronJobNameMax} characters`);
+    return errors;
+  },
+};
+
+const cronJobNameMax = 52;
+
+/** DELETE keeps dependents unless told otherwise (KUBERNETES.md X4). */
+const orphaned: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch']);
+
+export interface Traits {
+  readonly validateName: NameValidator;
+  readonly generation: 'spec' | 'none';
+  readonly createOnUpdate: boolean;
+  readonly unconditionalUpdate: boolean;
+  readonly defaultPropagation: 'Background' | 'Orphan';
+}
+
+export function traitsOf(groupResource: string): Traits {
+  return {
+    validateName: nameValidators[groupResource] ?? dns1123Subdomain,
+    generation: withGeneration.has(groupResource) ? 'spec' : 'none',
+    createOnUpdate: createdByUpdate.has(groupResource),
+    unconditionalUpdate: !conditionallyUpdated.has(groupResource),
+    defaultPropagation: orphaned.has(groupResource) ? 'Orphan' : 'Background',
+  };
+}

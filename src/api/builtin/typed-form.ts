@@ -1,0 +1,161 @@
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { canonicalQuantity } from '#apimachinery/quantity.ts';
+import type { CatalogueType, FieldExtras, TypeExpression } from './catalogue-types.ts';
+import { catalogueType } from './catalogue-types.ts';
+
+/**
+ * What an object becomes when a Kubernetes server decodes it into its Go type: required fields that are not pointers
+ * take their zero value, quantities their canonical text (`0.5` → `500m`), times UTC and whole seconds. So `required`
+ * errors of the schema are left for what is a pointer in Go; emptiness is for each kind's validation to judge, as in
+ * Kubernetes.
+ */
+export function completeTypedForm(definition: string, object: JsonObject): void {
+  const plan = planOf(definition.slice('io.k8s.'.length));
+  if (plan !== undefined) plan.complete(object);
+}
+
+interface Plan {
+  /** In place; returns the value to put instead where it cannot be changed in place. */
+  complete(value: JsonValue): JsonValue;
+}
+
+const meta = 'apimachinery.pkg.apis.meta.v1';
+
+const scalarPlans: { readonly [path: string]: (value: JsonValue) => JsonValue } = {
+  'apimachinery.pkg.api.resource.Quantity': quantity,
+  [`${meta}.Time`]: (value) => utcTime(value, 0),
+  [`${meta}.MicroTime`]: (value) => utcTime(value, 6),
+};
+
+class StructPlan implements Plan {
+  /** Fields that may need work below them. */
+  readonly fields: [string, Plan][] = [];
+  /** Required fields that take a zero value. */
+  readonly zeros: [string, () => JsonValue][] = [];
+
+  complete(value: JsonValue): JsonValue {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    for (const [field, zero] of this.zeros) if (value[field] === undefined) value[field] = zero();
+    for (const [field, plan] of this.fields) {
+      const present = value[field];
+      if (present === undefined || present === null) continue;
+      const completed = plan.complete(present);
+      if (completed !== present) value[field] = completed;
+    }
+    return value;
+  }
+}
+
+/** Plan of a named type, undefined when there is nothing to do in it or below it. */
+const plans = new Map<string, StructPlan | undefined>();
+/** Types whose plan is being made: a recursive reference is assumed to need work. */
+const open = new Map<string, StructPlan>();
+
+function planOf(path: string): Plan | undefined {
+  const scalar = scalarPlans[path];
+  if (scalar !== undefined) return { complete: scalar };
+  if (plans.has(path)) return plans.get(path);
+  const building = open.get(path);
+  if (building !== undefined) return building;
+  const type = catalogueType(path);
+  if (type?.p === undefined) {
+    plans.set(path, undefined);
+    return undefined;
+  }
+  const plan = new StructPlan();
+  open.set(path, plan);
+  const pointers = new Set(type.rp);
+  for (const field of type.r ?? []) {
+    const zero = pointers.has(field) ? undefined : zeroOf(expressionOf(type, field));
+    if (zero !== undefined) plan.zeros.push([field, zero]);
+  }
+  for (const field in type.p) {
+    const below = expressionPlan(expressionOf(type, field));
+    if (below !== undefined) plan.fields.push([field, below]);
+  }
+  open.delete(path);
+  const useful = plan.fields.length > 0 || plan.zeros.length > 0 ? plan : undefined;
+  plans.set(path, useful);
+  return useful;
+}
+
+function expressionOf(type: CatalogueType, field: string): TypeExpression {
+  const entry: TypeExpression | readonly [TypeExpression, FieldExtras] = type.p![field]!;
+  return typeof entry === 'string' ? entry : entry[0];
+}
+
+function expressionPlan(expression: TypeExpression): Plan | undefined {
+  if (expression.startsWith('#')) return planOf(expression.slice(1));
+  const isList = expression.startsWith('[]');
+  if (!isList && !expression.startsWith('{}')) return undefined;
+  const element = expressionPlan(expression.slice(2));
+  if (element === undefined) return undefined;
+  return {
+    complete: isList ? (value) => completeList(element, value) : (value) => completeMap(element, value),
+  };
+}
+
+function completeList(element: Plan, value: JsonValue): JsonValue {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = element.complete(value[i]!);
+  }
+  return value;
+}
+
+function completeMap(element: Plan, value: JsonValue): JsonValue {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    for (const key in value) {
+      const member = value[key];
+      if (member !== undefined) value[key] = element.complete(member);
+    }
+  }
+  return value;
+}
+
+/** The zero value that Go's encoder prints; undefined where that is null (times, raw JSON), which we leave out. */
+function zeroOf(expression: TypeExpression): (() => JsonValue) | undefined {
+  switch (expression) {
+    case 'string':
+    case 'bytes':
+      return () => '';
+    case 'bool':
+      return () => false;
+    case 'int32':
+    case 'int64':
+    case 'double':
+      return () => 0;
+    case '#apimachinery.pkg.api.resource.Quantity':
+      return () => '0';
+    case '#apimachinery.pkg.util.intstr.IntOrString':
+      return () => 0;
+    default:
+      break;
+  }
+  if (expression.startsWith('[]')) return () => [];
+  if (expression.startsWith('{}')) return () => ({});
+  if (expression.startsWith('#') && catalogueType(expression.slice(1))?.p !== undefined) return () => ({});
+  return undefined;
+}
+
+/** What is no quantity stays as it is, for validation to refuse. */
+function quantity(value: JsonValue): JsonValue {
+  if (typeof value !== 'string' && typeof value !== 'number') return value;
+  try {
+    return canonicalQuantity(value);
+  } catch {
+    return value;
+  }
+}
+
+const plainUtc = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+function utcTime(value: JsonValue, fractionDigits: 0 | 6): JsonValue {
+  if (typeof value !== 'string' || (fractionDigits === 0 && plainUtc.test(value))) return value;
+  const match = rfc3339.exec(value);
+  const timeMs = match === null ? Number.NaN : Date.parse(value.toUpperCase());
+  if (Number.isNaN(timeMs)) return value;
+  const whole = new Date(Math.floor(timeMs / 1000) * 1000).toISOString().slice(0, 19);
+  if (fractionDigits === 0) return `${whole}Z`;
+  return `${whole}.${(match![1] ?? '.').slice(1, 7).padEnd(6, '0')}Z`;
+}
