@@ -1,9 +1,11 @@
 import net from 'node:net';
 import { UsageError } from './run-command.ts';
 
-/** Throws a UsageError when something listens on the port already. Port 0 is always free. */
-export function assertPortFree(address: string, port: number, what: string): Promise<void> {
-  if (port === 0) return Promise.resolve();
+/**
+ * The port itself when nothing listens on it, or any free one for 0. Throws a UsageError when it is taken: told before
+ * anything is started, and with what to do.
+ */
+export function freePort(address: string, port: number, what: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
@@ -15,6 +17,9 @@ export function assertPortFree(address: string, port: number, what: string): Pro
         ),
       );
     });
-    probe.listen(port, address, () => probe.close(() => resolve()));
+    probe.listen(port, address, () => {
+      const bound = probe.address();
+      probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : port));
+    });
   });
 }

@@ -15,7 +15,7 @@ import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { connect } from '../connect.ts';
 import { demoCells, demoProjects, ensureCell, ensureProjects } from '../demo.ts';
-import { assertPortFree } from '../free-port.ts';
+import { freePort } from '../free-port.ts';
 import { type KubeconfigContext, renderKubeconfig, writePrivateFile } from '../kubeconfig-file.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { type Running, runUntilStopped } from '../run-command.ts';
@@ -60,11 +60,14 @@ export function startCommand(): Command {
 
 async function startAll(settings: Settings, logger: Logger, startedMs: number): Promise<Running> {
   const dataDirectory = path.resolve(settings.dataDir);
-  const { bindAddress, port } = settings;
-  const edgePort = (index: number) => (port === 0 ? 0 : port + 1 + index);
-  await assertPortFree(bindAddress, port, 'the API server');
-  for (const [index, cell] of demoCells.entries())
-    await assertPortFree(bindAddress, edgePort(index), `edge ${cell.name}`);
+  const { bindAddress } = settings;
+  // Chosen once, also for 0: a part that is restarted must be found where it was.
+  const port = await freePort(bindAddress, settings.port, 'the API server');
+  const edgePorts: number[] = [];
+  for (const [index, cell] of demoCells.entries()) {
+    const wanted = settings.port === 0 ? 0 : port + 1 + index;
+    edgePorts.push(await freePort(bindAddress, wanted, `edge ${cell.name}`));
+  }
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const supervisor = new Supervisor({
     entry: entryFile(),
@@ -84,7 +87,7 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
       ...demoCells.map((cell, index) =>
         supervisor.start({
           name: `edge-${cell.name}`,
-          args: ['edge', ...serverArgs(edgeDirectory(cell.name), edgePort(index))],
+          args: ['edge', ...serverArgs(edgeDirectory(cell.name), edgePorts[index] ?? 0)],
         }),
       ),
     ]);
