@@ -64,7 +64,7 @@ export interface CellSpec extends JsonObject {
 
 export interface CellStatus extends JsonObject {
   conditions?: Condition[];
-  /** Logical cluster of the cell's workspace; set by the system. */
+  /** Logical cluster of the cell's workspace; written through the subresource `assignment` alone. */
   cluster?: string;
   kubernetesVersion?: string;
   apiEnablements?: { groupVersion: string; resources: { name: string; kind: string }[] }[];
@@ -172,7 +172,7 @@ function keepOthersFields(object: KubeObject, old: Cell, subresource: string): v
   const cell = object as Cell;
   const oldStatus = old.status;
   if (subresource === 'assignment') {
-    const { assignment } = cell.status ?? {};
+    const { assignment, cluster } = cell.status ?? {};
     for (const key of Object.keys(cell)) {
       if (key !== 'apiVersion' && key !== 'kind' && key !== 'metadata') delete cell[key];
     }
@@ -184,14 +184,20 @@ function keepOthersFields(object: KubeObject, old: Cell, subresource: string): v
     if (resourceVersion !== undefined) cell.metadata.resourceVersion = resourceVersion;
     if (managedFields !== undefined) cell.metadata.managedFields = managedFields;
     cell.status = { ...oldStatus };
-    putAssignment(cell.status, assignment);
+    putAssignment(cell.status, assignment, cluster);
   } else if (subresource === 'status') {
     cell.status = { ...cell.status };
-    putAssignment(cell.status, oldStatus?.assignment);
+    putAssignment(cell.status, oldStatus?.assignment, oldStatus?.cluster);
   }
 }
 
-function putAssignment(status: CellStatus, assignment: CellStatus['assignment']): void {
+function putAssignment(
+  status: CellStatus,
+  assignment: CellStatus['assignment'],
+  cluster: string | undefined,
+): void {
+  if (cluster === undefined) delete status.cluster;
+  else status.cluster = cluster;
   if (assignment === undefined) {
     delete status.assignment;
     delete status.federator;

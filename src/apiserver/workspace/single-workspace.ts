@@ -4,9 +4,18 @@ import type { Scheme } from '#apimachinery/scheme.ts';
 import { checkClusterRef, rootClusterId } from './cluster-ref.ts';
 import type { SchemeCatalog } from './scheme-catalog.ts';
 import type { ClusterId, Workspace, WorkspaceResolver } from './workspace.ts';
+import type { WorkspaceDirectory, WorkspaceRecord } from './workspace-index.ts';
 
-/** The resolver of `cellplane edge`: one workspace, `root`, that needs no LogicalCluster and knows no others. */
-export class SingleWorkspace implements WorkspaceResolver {
+const record: WorkspaceRecord = {
+  id: rootClusterId,
+  path: 'root',
+  kind: 'edge',
+  phase: 'Ready',
+  typeName: 'root:root',
+};
+
+/** The workspaces of `cellplane edge`: one, `root`, that needs no LogicalCluster and knows no others. */
+export class SingleWorkspace implements WorkspaceResolver, WorkspaceDirectory {
   readonly #schemes: SchemeCatalog;
 
   constructor(schemes: SchemeCatalog) {
@@ -27,6 +36,22 @@ export class SingleWorkspace implements WorkspaceResolver {
 
   wildcardScheme(): Scheme {
     return this.#workspace().scheme;
+  }
+
+  find(clusterRef: string): WorkspaceRecord | undefined {
+    return clusterRef === rootClusterId ? record : undefined;
+  }
+
+  recordOf(id: string): WorkspaceRecord | undefined {
+    return this.find(id);
+  }
+
+  records(): IterableIterator<WorkspaceRecord> {
+    return [record].values();
+  }
+
+  onChange(): () => void {
+    return () => {};
   }
 
   #workspace(): Workspace {

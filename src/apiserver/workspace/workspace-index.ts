@@ -39,6 +39,17 @@ export interface WorkspaceRecord {
 
 export type WorkspaceChange = 'added' | 'changed' | 'removed';
 
+/** What the server's controllers know the workspaces by. */
+export interface WorkspaceDirectory {
+  byId(id: ClusterId): Workspace | undefined;
+  /** The record of a path, an id, or an id followed by names of children. */
+  find(clusterRef: string): WorkspaceRecord | undefined;
+  recordOf(id: string): WorkspaceRecord | undefined;
+  records(): IterableIterator<WorkspaceRecord>;
+  /** Called synchronously, before the write that caused it is acknowledged. Must not throw. */
+  onChange(listener: (record: WorkspaceRecord, change: WorkspaceChange) => void): () => void;
+}
+
 export function logicalClusterKey(clusterId: string): StorageKey {
   return objectKey({
     ...logicalClusterDefinition.storedAs,
@@ -52,7 +63,7 @@ export function logicalClusterKey(clusterId: string): StorageKey {
  * Path to id, id to workspace: an index over the LogicalClusters, kept by one watch. About 300 bytes a workspace.
  * Because events come before a write is acknowledged, a workspace answers as soon as its creation was.
  */
-export class WorkspaceIndex implements WorkspaceResolver {
+export class WorkspaceIndex implements WorkspaceResolver, WorkspaceDirectory {
   readonly #storage: CachedStorage;
   readonly #schemes: SchemeCatalog;
   readonly #byId = new Map<string, WorkspaceRecord>();
@@ -130,7 +141,6 @@ export class WorkspaceIndex implements WorkspaceResolver {
     return this.#schemes.wildcardScheme();
   }
 
-  /** The record of a path, an id, or an id followed by names of children. */
   find(clusterRef: string): WorkspaceRecord | undefined {
     const record = this.#byPath.get(clusterRef) ?? this.#byId.get(clusterRef);
     if (record !== undefined) return record;
@@ -148,7 +158,6 @@ export class WorkspaceIndex implements WorkspaceResolver {
     return this.#byId.values();
   }
 
-  /** Called synchronously, before the write that caused it is acknowledged. Must not throw. */
   onChange(listener: (record: WorkspaceRecord, change: WorkspaceChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,0 +1,231 @@
+import { type Condition, withCondition } from '#api/conditions.ts';
+import { type Cell, cellDefinition, cellsGvr } from '#api/federation/cell.ts';
+import { copyLabels } from '#api/federation/copy-contract.ts';
+import { cellFinalizer, cellsWorkspacePath } from '#api/federation/group.ts';
+import { workspaceDefinition, workspacesGvr } from '#api/tenancy/workspace.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { ReconcileResult } from '#client/reconcile.ts';
+import type { CacheEntry } from '#storage/cached-storage.ts';
+import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
+import { hasDeletionTimestamp, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
+import type { WorkspaceRecord } from '../workspace/workspace-index.ts';
+import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import type { FederatorLiveness } from './federator-liveness.ts';
+import { clusterOf, internalPrefix } from './store-events.ts';
+
+const cellsPrefix = rangePrefix(cellDefinition.storedAs);
+const workspacesPrefix = rangePrefix(workspaceDefinition.storedAs);
+/** Looks again at a cell whose copies are being withdrawn. */
+const withdrawRecheckMs = 1_000;
+/** Conditions that only a living federator can vouch for. */
+const vouched = ['Ready', 'Reachable', 'Synced'] as const;
+
+/**
+ * Gives each Cell its workspace and takes it away with the Cell; marks what nobody can vouch for as Unknown. Deleting a
+ * Cell deletes nothing at its edge, because the copies go without being marked for deletion; with `deletionPolicy:
+ * Withdraw` they are marked first, and the Cell waits until its federator has let go of the last one.
+ */
+export class CellController implements Controller {
+  readonly name = 'cells';
+  readonly #context: ControllerContext;
+  readonly #liveness: FederatorLiveness;
+  readonly #loop: KeyedLoop;
+  #unlisten: (() => void)[] = [];
+
+  constructor(context: ControllerContext, liveness: FederatorLiveness) {
+    this.#context = context;
+    this.#liveness = liveness;
+    this.#loop = new KeyedLoop({
+      name: this.name,
+      context,
+      concurrency: 8,
+      backoffMaxMs: 5_000,
+      reconcile: (name, signal) => this.#reconcile(name, signal),
+    });
+  }
+
+  start(): void {
+    if (this.#unlisten.length > 0) return;
+    const { events } = this.#context;
+    const add = ({ key }: { readonly key: string }) => {
+      if (this.#isInCells(key)) this.#loop.queue.add(parseObjectKey(key).name);
+    };
+    const all = () => this.#addAll();
+    this.#unlisten = [
+      events.listen(cellsPrefix, { event: add, reset: all }),
+      // Of a cell's workspace only its going matters.
+      events.listen(workspacesPrefix, {
+        event: (event) => (event.entry === undefined ? add(event) : undefined),
+        reset: all,
+      }),
+      this.#liveness.onChange(all),
+    ];
+    this.#loop.start();
+    all();
+  }
+
+  async stop(): Promise<void> {
+    for (const unlisten of this.#unlisten) unlisten();
+    await this.#loop.stop();
+  }
+
+  #isInCells(key: string): boolean {
+    return this.#context.index.recordOf(clusterOf(key))?.path === cellsWorkspacePath;
+  }
+
+  #addAll(): void {
+    const cells = this.#context.index.find(cellsWorkspacePath);
+    if (cells === undefined) return;
+    for (const { key } of this.#context.storage.snapshot(`${cellsPrefix}${cells.id}/`).entries()) {
+      this.#loop.queue.add(parseObjectKey(key).name);
+    }
+  }
+
+  async #reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const cells = this.#context.index.find(cellsWorkspacePath);
+    if (cells === undefined) return undefined;
+    const entry = this.#peek(cellDefinition.storedAs, cells.id, name);
+    if (entry === undefined) return undefined;
+    const workspace = this.#peek(workspaceDefinition.storedAs, cells.id, name);
+    if (hasDeletionTimestamp(entry)) return this.#delete(entry, workspace, signal);
+    if (workspace === undefined) await this.#createWorkspace(name, signal);
+    await this.#markUnknown(objectOf(entry) as Cell, signal);
+    return undefined;
+  }
+
+  #peek(
+    stored: { readonly group: string; readonly resource: string },
+    clusterId: string,
+    name: string,
+  ): CacheEntry | undefined {
+    return this.#context.storage.peek(objectKey({ ...stored, clusterId, namespace: '', name }));
+  }
+
+  async #createWorkspace(name: string, signal: AbortSignal): Promise<void> {
+    const collection = { cluster: cellsWorkspacePath, gvr: workspacesGvr };
+    try {
+      await this.#context.client.create(
+        collection,
+        {
+          apiVersion: 'tenancy.kcp.io/v1alpha1',
+          kind: 'Workspace',
+          metadata: { name },
+          spec: { type: { name: 'cell', path: 'root' } },
+        },
+        { signal },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'AlreadyExists')) throw error;
+    }
+  }
+
+  async #delete(
+    entry: CacheEntry,
+    workspace: CacheEntry | undefined,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    const cell = objectOf(entry) as Cell;
+    const { name = '', finalizers = [] } = cell.metadata;
+    if (!finalizers.includes(cellFinalizer)) return undefined;
+    if (workspace !== undefined) {
+      if (hasDeletionTimestamp(workspace)) return undefined;
+      if (cell.spec?.deletionPolicy === 'Withdraw') {
+        const left = await this.#withdraw(name, signal);
+        await this.#tellWithdrawing(cell, left, signal);
+        if (left > 0) return { requeueAfterMs: withdrawRecheckMs };
+      }
+      const preconditions = { uid: headerOf(workspace).uid };
+      const ref = { cluster: cellsWorkspacePath, gvr: workspacesGvr, name };
+      await orRaced(this.#context.client.delete(ref, { preconditions, signal }));
+      return undefined;
+    }
+    const { uid, resourceVersion } = cell.metadata;
+    const left = finalizers.filter((one) => one !== cellFinalizer);
+    const metadata = { uid, resourceVersion, finalizers: left.length === 0 ? null : left };
+    const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
+    await this.#context.client.patch(ref, { type: 'merge', body: { metadata } }, { signal });
+    return undefined;
+  }
+
+  /** Marks all copies of the cell for deletion; returns how many there still are. */
+  async #withdraw(name: string, signal: AbortSignal): Promise<number> {
+    const { index, client, storage, events } = this.#context;
+    const record = index.find(`${cellsWorkspacePath}:${name}`);
+    const scheme = record === undefined ? undefined : index.byId(record.id)?.scheme;
+    if (record === undefined || scheme === undefined) return 0;
+    let left = 0;
+    for (const prefix of events.resourcePrefixes()) {
+      if (prefix === internalPrefix) continue;
+      const copies = this.#copiesIn(prefix, record);
+      left += copies.length;
+      if (copies.every(hasDeletionTimestamp)) continue;
+      const [first] = copies as [CacheEntry];
+      const { group, resource } = parseObjectKey(first.key);
+      const version = scheme.definitionOf(group, resource)?.versions.find((one) => one.served)?.version;
+      if (version === undefined) continue;
+      await client.deleteCollection(
+        { cluster: record.id, gvr: { group, version, resource } },
+        { labelSelector: copyLabels.originCluster, propagationPolicy: 'Background', signal },
+      );
+      left -= copies.length - this.#copiesIn(prefix, record).length;
+    }
+    await storage.awaitFresh();
+    return left;
+  }
+
+  #copiesIn(prefix: string, { id }: WorkspaceRecord): CacheEntry[] {
+    if (prefix.startsWith(internalPrefix)) return [];
+    const { storage } = this.#context;
+    return [...storage.snapshot(`${prefix}${id}/`).entries()].filter(
+      (entry) => hasLabels(entry) && headerOf(entry).labels[copyLabels.originCluster] !== undefined,
+    );
+  }
+
+  async #tellWithdrawing(cell: Cell, left: number, signal: AbortSignal): Promise<void> {
+    await this.#putConditions(
+      cell,
+      [
+        {
+          type: 'Withdrawing',
+          status: 'True',
+          reason: 'CopiesRemain',
+          message: `${left} copies are yet to be withdrawn from the edge`,
+        },
+      ],
+      signal,
+    );
+  }
+
+  /** A federator that is gone vouches for nothing. */
+  async #markUnknown(cell: Cell, signal: AbortSignal): Promise<void> {
+    const holder = cell.status?.assignment?.federator;
+    if (holder !== undefined && this.#liveness.isLive(holder)) return;
+    const [reason, message] =
+      holder === undefined
+        ? ['NoFederator', 'No federator holds the cell.']
+        : ['FederatorGone', `Federator ${holder} has stopped renewing its lease.`];
+    const unknown = vouched.map((type): Condition => ({ type, status: 'Unknown', reason, message }));
+    await this.#putConditions(cell, unknown, signal);
+  }
+
+  async #putConditions(cell: Cell, wanted: readonly Condition[], signal: AbortSignal): Promise<void> {
+    const now = nowTime(this.#context.clock.now());
+    let conditions = cell.status?.conditions;
+    for (const one of wanted) conditions = withCondition(conditions, one, now);
+    if (conditions === undefined || conditions === cell.status?.conditions) return;
+    const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.metadata.name ?? '' };
+    const status = { ...cell.status, conditions };
+    // A conflict means that something is told by its own event.
+    await orRaced(this.#context.client.update(ref, { ...cell, status }, { subresource: 'status', signal }));
+  }
+}
+
+/** Gone already, or changed since: its event asks for another look. */
+async function orRaced(write: Promise<unknown>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+  }
+}
