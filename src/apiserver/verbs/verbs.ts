@@ -3,7 +3,8 @@ import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
 import { AdmissionChain } from '../admission/admission-chain.ts';
-import type { Authorizer } from '../authz/authorizer.ts';
+import { forbiddenError } from '../authz/attributes.ts';
+import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import type { Registry } from '../registry/registry.ts';
 import { fromStorageError } from '../registry/storage-errors.ts';
 import type { ResourceContext } from '../request/context.ts';
@@ -186,7 +187,7 @@ export class Verbs {
   #authorizeCreate(context: ResourceContext): Promise<void> | undefined {
     if (this.#authorizer === undefined || context.workspace === undefined) return undefined;
     const { definition, version } = context.served;
-    const decided = this.#authorizer.authorize({
+    const attributes: AuthorizationAttributes = {
       user: context.user,
       workspace: context.workspace,
       verb: 'create',
@@ -199,14 +200,14 @@ export class Verbs {
         namespace: context.namespace,
         name: context.name,
       },
-    });
-    if (!(decided instanceof Promise)) {
-      if (decided.decision !== 'allow') throw mayNotCreate(context);
-      return undefined;
-    }
-    return decided.then(({ decision }) => {
-      if (decision !== 'allow') throw mayNotCreate(context);
-    });
+    };
+    const check = ({ decision, reason }: AuthorizationDecision): void => {
+      if (decision !== 'allow') throw forbiddenError(attributes, reason);
+    };
+    const decided = this.#authorizer.authorize(attributes);
+    if (decided instanceof Promise) return decided.then(check);
+    check(decided);
+    return undefined;
   }
 }
 
@@ -217,14 +218,4 @@ function rethrow(error: unknown): never {
 function unknownSubresource({ served, subresource }: ResourceContext): ApiError {
   const { group, resource } = served.definition;
   return notFound({ group, resource: `${resource}/${subresource}` }, '');
-}
-
-/** E4. */
-function mayNotCreate({ served, user, namespace, name }: ResourceContext): ApiError {
-  const { group, resource } = served.definition;
-  const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
-  const message = `${formatGroupResource({ group, resource })} "${name}" is forbidden: User "${user.name}" cannot create resource "${resource}" in API group "${group}" ${where}`;
-  return new ApiError('Forbidden', message, {
-    details: { name, ...(group === '' ? {} : { group }), kind: resource },
-  });
 }
