@@ -22,7 +22,11 @@ export function fieldsNotOwned(applied: JsonObject, owned: JsonObject, max = 10)
     const value = applied[key];
     if (key === 'metadata' && isJsonObject(value)) {
       const { name: _name, namespace: _namespace, uid: _uid, resourceVersion: _revision, ...fields } = value;
-      visit(fields, ownedChild(owned, 'f:metadata') ?? {}, 'metadata', missing, max);
+      const ownedMetadata = ownedChild(owned, 'f:metadata') ?? {};
+      for (const field in fields) {
+        const child = fields[field];
+        if (child !== undefined) visitField(field, child, ownedMetadata, 'metadata', missing, max);
+      }
     } else if (value !== undefined) visitField(key, value, owned, '', missing, max);
   }
   return missing;
