@@ -47,7 +47,7 @@ export function decodeYaml(bytes: Buffer): DecodedJson {
       stringKeys: false,
     });
     const error = document.errors[0];
-    if (error !== undefined) throw yamlError(error.message, error);
+    if (error !== undefined) throw yamlError(parserMessage(error), error);
     const value = toJson(document.toJS({ maxAliasCount: yamlAliasesMax }), 0, { values: 0 });
     const duplicates = () => {
       const found: string[] = [];
@@ -60,6 +60,12 @@ export function decodeYaml(bytes: Buffer): DecodedJson {
     // RangeError: nesting that overflows the stack; ReferenceError: an alias without anchor, or too many.
     throw yamlError(error instanceof RangeError ? 'nested too deeply' : messageOf(error), error);
   }
+}
+
+/** Without the excerpt of the source, and without advice that is not for the user. */
+function parserMessage(error: Yaml.YAMLParseError): string {
+  if (error.code === 'MULTIPLE_DOCS') return 'expected one document, found several';
+  return (error.message.split('\n')[0] as string).replace(/:$/, '');
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,537 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { decodeYaml } from '#apimachinery/decode-yaml.ts';
+import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
+import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
+import { validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { crdCleanupFinalizer, storedVersionsOf } from './crd.ts';
+import { definitionFromCrd } from './definition-from-crd.ts';
+import { customResourceDefinitionStrategy as strategy } from './strategy.ts';
+
+const objectSchema: JsonObject = {
+  type: 'object',
+  properties: {
+    spec: {
+      type: 'object',
+      properties: {
+        colour: { type: 'string', default: 'red' },
+        replicas: { type: 'integer' },
+        selector: { type: 'string' },
+      },
+    },
+    status: { type: 'object', properties: { replicas: { type: 'integer' } } },
+  },
+};
+
+function crd(change: (crd: KubeObject) => void = () => {}): KubeObject {
+  const object: KubeObject = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'], categories: ['all'] },
+      versions: [
+        { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: cloneJson(objectSchema) } },
+      ],
+    },
+  };
+  change(object);
+  strategy.defaults?.(object, 'v1');
+  return object;
+}
+
+function created(change?: (crd: KubeObject) => void): KubeObject {
+  const object = crd(change);
+  strategy.prepareForCreate?.(object);
+  return object;
+}
+
+type Draft = { spec: JsonObject & { names: JsonObject; versions: (JsonObject & { schema: JsonObject })[] } };
+const specOf = (object: KubeObject) => (object as unknown as Draft).spec;
+const schemaOf = (object: KubeObject) => specOf(object).versions[0]?.schema['openAPIV3Schema'] as JsonObject;
+const field = (object: KubeObject, props: JsonObject) => {
+  (schemaOf(object)['properties'] as JsonObject)['f'] = props;
+};
+const errorsOf = (object: KubeObject) =>
+  (strategy.validate?.(object) ?? []).map((error) => `${error.field}: ${error.message}`);
+
+test('a CRD is defaulted, records its storage version and is cleaned up after', () => {
+  const object = created();
+  assert.deepEqual(specOf(object).names, {
+    plural: 'widgets',
+    kind: 'Widget',
+    shortNames: ['wd'],
+    categories: ['all'],
+    singular: 'widget',
+    listKind: 'WidgetList',
+  });
+  assert.deepEqual(specOf(object)['conversion'], { strategy: 'None' });
+  assert.deepEqual(storedVersionsOf(object), ['v1']);
+  assert.deepEqual(object.metadata.finalizers, [crdCleanupFinalizer]);
+  assert.deepEqual(errorsOf(object), []);
+  for (const spec of [undefined, null, 'x', { names: 3, versions: 'y' }]) {
+    const broken = crd((one) => {
+      one['spec'] = spec as JsonObject;
+    });
+    strategy.prepareForCreate?.(broken);
+    assert.notDeepEqual(errorsOf(broken), []);
+  }
+});
+
+// Source: apiextensions-apiserver pkg/apis/apiextensions/validation (KUBERNETES.md R1).
+const invalidRows: readonly [string, (crd: KubeObject) => void, RegExp][] = [
+  [
+    'name',
+    (o) => Object.assign(o.metadata, { name: 'x' }),
+    /^metadata\.name: Invalid value: "x": must be spec\.names\.plural\+"\."\+spec\.group$/,
+  ],
+  [
+    'group',
+    (o) => Object.assign(specOf(o), { group: 'example' }),
+    /spec\.group: Invalid value: "example": should be a domain with at least one dot/,
+  ],
+  [
+    'scope',
+    (o) => Object.assign(specOf(o), { scope: 'Global' }),
+    /spec\.scope: Unsupported value: "Global": supported values: "Cluster", "Namespaced"/,
+  ],
+  [
+    'kind',
+    (o) => Object.assign(specOf(o).names, { kind: 'Wid_get' }),
+    /spec\.names\.kind: .*may have mixed case/,
+  ],
+  [
+    'listKind',
+    (o) => Object.assign(specOf(o).names, { listKind: 'Widget' }),
+    /kind and listKind may not be the same/,
+  ],
+  [
+    'shortName',
+    (o) => Object.assign(specOf(o).names, { shortNames: ['W'] }),
+    /^spec\.names\.shortNames\[0\]: Invalid value/,
+  ],
+  ['no versions', (o) => Object.assign(specOf(o), { versions: [] }), /^spec\.versions: Required value/],
+  [
+    'two storage versions',
+    (o) => specOf(o).versions.push({ ...specOf(o).versions[0]!, name: 'v2' }),
+    /must have exactly one version marked as storage version/,
+  ],
+  [
+    'version twice',
+    (o) => specOf(o).versions.push({ ...specOf(o).versions[0]!, storage: false }),
+    /must contain unique version names/,
+  ],
+  [
+    'version name',
+    (o) => Object.assign(specOf(o).versions[0]!, { name: 'V1' }),
+    /^spec\.versions\[0\]\.name: Invalid value: "V1"/,
+  ],
+  [
+    'no schema',
+    (o) => Object.assign(specOf(o).versions[0]!, { schema: {} }),
+    /openAPIV3Schema: Required value: schemas are required/,
+  ],
+  [
+    'conversion',
+    (o) => Object.assign(specOf(o), { conversion: { strategy: 'Webhook' } }),
+    /spec\.conversion\.strategy: Invalid value: "Webhook": conversion webhooks are not supported/,
+  ],
+  [
+    'preserveUnknownFields',
+    (o) => Object.assign(specOf(o), { preserveUnknownFields: true }),
+    /spec\.preserveUnknownFields: Invalid value: true/,
+  ],
+  [
+    'protected group',
+    (o) => {
+      Object.assign(specOf(o), { group: 'x.k8s.io' });
+      o.metadata.name = 'widgets.x.k8s.io';
+    },
+    /^metadata\.annotations\[api-approved\.kubernetes\.io\]: Required value: protected groups must have approval annotation/,
+  ],
+  [
+    'column type',
+    (o) =>
+      Object.assign(specOf(o).versions[0]!, {
+        additionalPrinterColumns: [{ name: 'a', type: 'text', jsonPath: '.a' }],
+      }),
+    /must be one of integer,number,string,boolean,date/,
+  ],
+  [
+    'column path',
+    (o) =>
+      Object.assign(specOf(o).versions[0]!, {
+        additionalPrinterColumns: [{ name: 'a', type: 'string', jsonPath: '.a[' }],
+      }),
+    /additionalPrinterColumns\[0\]\.jsonPath: Invalid value: "\.a\[": is an invalid path/,
+  ],
+  [
+    'selectable field',
+    (o) => Object.assign(specOf(o).versions[0]!, { selectableFields: [{ jsonPath: '.spec.none' }] }),
+    /does not refer to a valid field/,
+  ],
+  [
+    'selectable object',
+    (o) => Object.assign(specOf(o).versions[0]!, { selectableFields: [{ jsonPath: '.spec' }] }),
+    /must point to a field of type string, boolean or integer/,
+  ],
+  [
+    'selectable metadata',
+    (o) => Object.assign(specOf(o).versions[0]!, { selectableFields: [{ jsonPath: '.metadata.name' }] }),
+    /must not point to fields in metadata/,
+  ],
+  [
+    'nine selectable fields',
+    (o) =>
+      Object.assign(specOf(o).versions[0]!, {
+        selectableFields: Array(9).fill({ jsonPath: '.spec.colour' }),
+      }),
+    /selectableFields: Too many: 9: must have at most 8 items/,
+  ],
+  [
+    'scale path',
+    (o) =>
+      Object.assign(specOf(o).versions[0]!, {
+        subresources: { scale: { specReplicasPath: '.status.x', statusReplicasPath: '.status.x' } },
+      }),
+    /specReplicasPath: Invalid value: "\.status\.x": should be a json path under \.spec/,
+  ],
+  [
+    'deprecation',
+    (o) => Object.assign(specOf(o).versions[0]!, { deprecationWarning: 'x' }),
+    /can only be set for deprecated versions/,
+  ],
+  [
+    'root type',
+    (o) => Object.assign(schemaOf(o), { type: 'string' }),
+    /openAPIV3Schema\.type: Invalid value: "string": must be object at the root/,
+  ],
+  [
+    'no type',
+    (o) => field(o, {}),
+    /properties\[f\]\.type: Required value: must not be empty for specified object fields/,
+  ],
+  [
+    'no item type',
+    (o) => field(o, { type: 'array', items: {} }),
+    /properties\[f\]\.items\.type: Required value: must not be empty for specified array items/,
+  ],
+  ['$ref', (o) => field(o, { type: 'object', $ref: '#/x' }), /\$ref is not supported/],
+  [
+    'uniqueItems',
+    (o) => field(o, { type: 'array', items: { type: 'string' }, uniqueItems: true }),
+    /uniqueItems cannot be set to true/,
+  ],
+  [
+    'additionalProperties false',
+    (o) => field(o, { type: 'object', additionalProperties: false }),
+    /additionalProperties cannot be set to false/,
+  ],
+  [
+    'both properties',
+    (o) =>
+      field(o, {
+        type: 'object',
+        properties: { a: { type: 'string' } },
+        additionalProperties: { type: 'string' },
+      }),
+    /mutual exclusive/,
+  ],
+  [
+    'pattern',
+    (o) => field(o, { type: 'string', pattern: '(?=a)' }),
+    /must be a valid regular expression, but isn't: error parsing regexp/,
+  ],
+  [
+    'int-or-string type',
+    (o) => field(o, { type: 'string', 'x-kubernetes-int-or-string': true }),
+    /must be empty if x-kubernetes-int-or-string is true/,
+  ],
+  [
+    'embedded type',
+    (o) => field(o, { type: 'string', 'x-kubernetes-embedded-resource': true }),
+    /must be object if x-kubernetes-embedded-resource is true/,
+  ],
+  [
+    'list keys',
+    (o) =>
+      field(o, {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['a'],
+        items: { type: 'object', properties: { b: { type: 'string' } } },
+      }),
+    /entries must all be names of item properties/,
+  ],
+  [
+    'list key default',
+    (o) =>
+      field(o, {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['a'],
+        items: { type: 'object', properties: { a: { type: 'string' } } },
+      }),
+    /must have a default or be a required property/,
+  ],
+  [
+    'set of maps',
+    (o) => field(o, { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object' } }),
+    /must be atomic as item of a list/,
+  ],
+  [
+    'list type',
+    (o) => field(o, { type: 'string', 'x-kubernetes-list-type': 'set' }),
+    /must be array if x-kubernetes-list-type is specified/,
+  ],
+  [
+    'not structural',
+    (o) => field(o, { type: 'object', anyOf: [{ type: 'object' }] }),
+    /anyOf\[0\]\.type: Forbidden: must be empty to be structural/,
+  ],
+  [
+    'not complete',
+    (o) => field(o, { type: 'object', anyOf: [{ properties: { a: { minimum: 1 } } }] }),
+    /properties\[f\]\.properties\[a\]: Required value: because it is defined in .*anyOf\[0\]\.properties\[a\]/,
+  ],
+  [
+    'metadata',
+    (o) => {
+      (schemaOf(o)['properties'] as JsonObject)['metadata'] = {
+        type: 'object',
+        properties: { labels: { type: 'object' } },
+      };
+    },
+    /must not specify anything other than name and generateName/,
+  ],
+  ['default type', (o) => field(o, { type: 'integer', default: 'x' }), /must be of type integer: "string"/],
+  [
+    'default unknown',
+    (o) => field(o, { type: 'object', default: { a: 1 }, properties: {} }),
+    /default: Invalid value: {"a":1}: must not have unknown fields/,
+  ],
+  ['nullable type', (o) => field(o, { type: 'null' }), /type cannot be set to null, use nullable/],
+  [
+    'root beside status',
+    (o) => {
+      Object.assign(specOf(o).versions[0]!, { subresources: { status: {} } });
+      schemaOf(o)['oneOf'] = [{}];
+    },
+    /fields are allowed at the root of the schema if the status subresource is enabled/,
+  ],
+  [
+    'empty rule',
+    (o) => field(o, { type: 'string', 'x-kubernetes-validations': [{ rule: ' ' }] }),
+    /x-kubernetes-validations\[0\]\.rule: Required value/,
+  ],
+];
+
+test('invalid CRDs are refused by field', () => {
+  for (const [name, change, expected] of invalidRows) {
+    const errors = errorsOf(created(change));
+    assert.ok(
+      errors.some((error) => expected.test(error)),
+      `${name}: ${errors.join('\n')}`,
+    );
+  }
+});
+
+test('what is valid in spite of looking odd passes', () => {
+  const rows: readonly JsonObject[] = [
+    { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
+    { 'x-kubernetes-preserve-unknown-fields': true },
+    { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true },
+    {
+      type: 'object',
+      properties: { a: { type: 'string' }, b: { type: 'string' } },
+      oneOf: [{ required: ['a'] }, { required: ['b'] }],
+    },
+    { type: 'object', additionalProperties: true },
+    { type: 'string', nullable: true, enum: ['a'] },
+    { type: 'object', default: {}, required: ['a'], properties: { a: { type: 'string', default: 'x' } } },
+  ];
+  for (const props of rows)
+    assert.deepEqual(errorsOf(created((o) => field(o, props))), [], JSON.stringify(props));
+});
+
+test('updates keep what instances rely on', () => {
+  const old = created();
+  old['status'] = {
+    conditions: [{ type: 'Established', status: 'True' }],
+    acceptedNames: {},
+    storedVersions: ['v1'],
+  };
+  const update = (change: (crd: KubeObject) => void) => {
+    const next = cloneJson(old);
+    change(next);
+    strategy.prepareForUpdate?.(next, old, '');
+    return {
+      next,
+      errors: (strategy.validateUpdate?.(next, old, '') ?? []).map(
+        ({ field: at, message }) => `${at}: ${message}`,
+      ),
+    };
+  };
+  const rows: readonly [(crd: KubeObject) => void, RegExp][] = [
+    [
+      (o) => Object.assign(specOf(o), { scope: 'Cluster' }),
+      /spec\.scope: Invalid value: "Cluster": field is immutable/,
+    ],
+    [(o) => Object.assign(specOf(o).names, { kind: 'Other' }), /spec\.names\.kind: .*field is immutable/],
+    [(o) => Object.assign(specOf(o), { group: 'other.com' }), /spec\.group: .*field is immutable/],
+    [
+      (o) => Object.assign(specOf(o).versions[0]!, { name: 'v2' }),
+      /status\.storedVersions\[0\]: Invalid value: "v1": missing from spec\.versions/,
+    ],
+  ];
+  for (const [change, expected] of rows) {
+    const { errors } = update(change);
+    assert.ok(
+      errors.some((error) => expected.test(error)),
+      `${expected}: ${errors.join('\n')}`,
+    );
+  }
+  const { next, errors } = update((o) => {
+    specOf(o).versions[0]!['storage'] = false;
+    specOf(o).versions.push({ ...cloneJson(specOf(o).versions[0]!), name: 'v2', storage: true } as never);
+    delete o.metadata.finalizers;
+  });
+  assert.deepEqual(errors, []);
+  assert.deepEqual(storedVersionsOf(next), ['v1', 'v2']);
+  assert.deepEqual(storedVersionsOf(old), ['v1']);
+  assert.deepEqual(next.metadata.finalizers, [crdCleanupFinalizer]);
+});
+
+test('CEL rules are warned about', () => {
+  const object = created((o) =>
+    field(o, { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""' }] }),
+  );
+  assert.deepEqual(strategy.warnings?.(object), [
+    'spec.versions[0].schema.openAPIV3Schema: x-kubernetes-validations are stored but not evaluated by this version',
+  ]);
+  assert.deepEqual(strategy.warnings?.(created()), []);
+});
+
+test('a definition has all that the registry serves', () => {
+  const object = created((o) => {
+    const version = specOf(o).versions[0]!;
+    version['subresources'] = {
+      status: {},
+      scale: {
+        specReplicasPath: '.spec.replicas',
+        statusReplicasPath: '.status.replicas',
+        labelSelectorPath: '.spec.selector',
+      },
+    };
+    version['selectableFields'] = [{ jsonPath: '.spec.colour' }];
+    version['additionalPrinterColumns'] = [
+      { name: 'Colour', type: 'string', jsonPath: '.spec.colour' },
+      { name: 'Count', type: 'integer', jsonPath: '.spec.replicas', priority: 1 },
+    ];
+    specOf(o).versions.unshift({
+      ...cloneJson(version),
+      name: 'v1beta1',
+      storage: false,
+      deprecated: true,
+    } as never);
+  });
+  assert.deepEqual(errorsOf(object), []);
+  const definition = definitionFromCrd(object);
+  assert.equal(definition.storageVersion, 'v1');
+  assert.deepEqual(
+    definition.versions.map((version) => version.version),
+    ['v1', 'v1beta1'],
+  );
+  const [v1, beta] = definition.versions;
+  assert.equal(beta?.deprecationWarning, 'example.com/v1beta1 Widget is deprecated');
+  assert.deepEqual(
+    v1?.subresources.map((one) => one.name),
+    ['status', 'scale'],
+  );
+  assert.equal(v1?.subresources[1]?.scale?.specReplicasPath, 'spec.replicas');
+  assert.deepEqual([...(v1?.selectableFields ?? [])], [['spec.colour', 'spec.colour']]);
+  const widget: KubeObject = {
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name: 'w' },
+    spec: { replicas: 3, x: 1 },
+  };
+  assert.deepEqual(pruneUnknown(v1!.schema, widget), ['spec.x']);
+  applyDefaults(v1!.schema, widget);
+  assert.deepEqual(validateValue(v1!.schema, widget), []);
+  assert.deepEqual(
+    v1?.columns.map((column) => column.value(widget, new Date())),
+    ['w', 'red', 3],
+  );
+  assert.equal(definitionFromCrd(cloneJson(object)), definition);
+});
+
+test('metadata is validated, and may be narrowed in its name', () => {
+  const narrowed = created((o) => {
+    (schemaOf(o)['properties'] as JsonObject)['metadata'] = {
+      type: 'object',
+      properties: { name: { type: 'string', maxLength: 3 } },
+    };
+  });
+  assert.deepEqual(errorsOf(narrowed), []);
+  const { schema } = definitionFromCrd(narrowed).versions[0]!;
+  const widget = (metadata: JsonObject) => ({ apiVersion: 'example.com/v1', kind: 'Widget', metadata });
+  assert.deepEqual(validateValue(schema, widget({ name: 'abc' })), []);
+  assert.deepEqual(
+    validateValue(schema, widget({ name: 'abcd' })).map((error) => error.field),
+    ['metadata.name'],
+  );
+  assert.deepEqual(
+    validateValue(schema, widget({ labels: { a: 1 } })).map((error) => error.field),
+    ['metadata.labels.a'],
+  );
+});
+
+test('a CRD that goes serves its instances without create', () => {
+  const object = created((o) => {
+    specOf(o).versions[0]!['served'] = false;
+    o.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+  });
+  const [version] = definitionFromCrd(object).versions;
+  assert.equal(version?.served, true);
+  assert.equal(version?.verbs.includes('create'), false);
+  assert.equal(version?.verbs.includes('delete'), true);
+});
+
+const fixtures = path.resolve(import.meta.dirname, '../../../../shared/fixtures/gateway-api');
+
+test('the Gateway API CRDs are valid and define what they say', {
+  skip: existsSync(fixtures) ? false : 'fixtures gateway-api are not here',
+}, () => {
+  let count = 0;
+  for (const file of readdirSync(fixtures)) {
+    // The file of admission policies holds several documents.
+    if (file.includes('_vap_')) continue;
+    const object = decodeYaml(readFileSync(path.join(fixtures, file))).value as KubeObject;
+    if (object.kind !== 'CustomResourceDefinition') continue;
+    count++;
+    strategy.defaults?.(object, 'v1');
+    strategy.prepareForCreate?.(object);
+    assert.deepEqual(errorsOf(object), [], file);
+    const definition = definitionFromCrd(object);
+    assert.equal(`${definition.resource}.${definition.group}`, object.metadata.name);
+    for (const version of definition.versions) {
+      const sample: KubeObject = {
+        apiVersion: `${definition.group}/${version.version}`,
+        kind: definition.kind,
+        metadata: { name: 'x' },
+        spec: {},
+      };
+      applyDefaults(version.schema, sample);
+      validateValue(version.schema, sample);
+      assert.equal(version.columns.length > 1, true);
+    }
+  }
+  assert.equal(count >= 10, true);
+});

@@ -1,0 +1,143 @@
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+
+export const crdGroup = 'apiextensions.k8s.io';
+export const crdResource = 'customresourcedefinitions';
+export const crdKind = 'CustomResourceDefinition';
+/** Deletes the instances before the CRD goes (KUBERNETES.md R2). */
+export const crdCleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+export const apiApprovedAnnotation = 'api-approved.kubernetes.io';
+
+export interface CrdNames {
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly kind: string;
+  readonly listKind: string;
+  readonly categories: readonly string[];
+}
+
+export interface CrdVersion {
+  readonly name: string;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly deprecated: boolean;
+  readonly deprecationWarning: string | undefined;
+  readonly openApiV3Schema: JsonObject | undefined;
+  readonly hasStatus: boolean;
+  readonly scale: JsonObject | undefined;
+  readonly columns: readonly JsonObject[];
+  readonly selectableFields: readonly JsonObject[];
+}
+
+export type CrdConditionType =
+  | 'NamesAccepted'
+  | 'Established'
+  | 'Terminating'
+  | 'NonStructuralSchema'
+  | 'KubernetesAPIApprovalPolicyConformant';
+
+export interface CrdCondition extends JsonObject {
+  type: CrdConditionType;
+  status: 'True' | 'False' | 'Unknown';
+  lastTransitionTime: string;
+  reason: string;
+  message: string;
+}
+
+export function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function objectIn(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+export function objectsIn(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+export function textsIn(value: JsonValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+export function specOf(crd: KubeObject): JsonObject {
+  return objectIn(crd['spec']);
+}
+
+export function statusOf(crd: KubeObject): JsonObject {
+  return objectIn(crd['status']);
+}
+
+/** Names as spec or status.acceptedNames hold them. */
+export function namesOf(names: JsonValue | undefined): CrdNames {
+  const object = objectIn(names);
+  return {
+    plural: textOf(object['plural']),
+    singular: textOf(object['singular']),
+    shortNames: textsIn(object['shortNames']),
+    kind: textOf(object['kind']),
+    listKind: textOf(object['listKind']),
+    categories: textsIn(object['categories']),
+  };
+}
+
+export function versionsOf(crd: KubeObject): CrdVersion[] {
+  return objectsIn(specOf(crd)['versions']).map((version) => {
+    const subresources = objectIn(version['subresources']);
+    const schema = objectIn(version['schema'])['openAPIV3Schema'];
+    return {
+      name: textOf(version['name']),
+      served: version['served'] === true,
+      storage: version['storage'] === true,
+      deprecated: version['deprecated'] === true,
+      deprecationWarning:
+        typeof version['deprecationWarning'] === 'string' ? version['deprecationWarning'] : undefined,
+      openApiV3Schema: isJsonObject(schema) ? schema : undefined,
+      hasStatus: isJsonObject(subresources['status']),
+      scale: isJsonObject(subresources['scale']) ? subresources['scale'] : undefined,
+      columns: objectsIn(version['additionalPrinterColumns']),
+      selectableFields: objectsIn(version['selectableFields']),
+    };
+  });
+}
+
+export function storedVersionsOf(crd: KubeObject): string[] {
+  return textsIn(statusOf(crd)['storedVersions']);
+}
+
+export function conditionsOf(crd: KubeObject): CrdCondition[] {
+  return objectsIn(statusOf(crd)['conditions']) as CrdCondition[];
+}
+
+export function hasCondition(crd: KubeObject, type: CrdConditionType): boolean {
+  return conditionsOf(crd).some((condition) => condition.type === type && condition.status === 'True');
+}
+
+/** Groups that only the Kubernetes project may define APIs in (KEP-1111). */
+export function isProtectedGroup(group: string): boolean {
+  return /(?:^|\.)(?:k8s|kubernetes)\.io$/.test(group);
+}
+
+export type ApprovalState = 'Missing' | 'Invalid' | 'Bypassed' | 'Approved';
+
+/** What the annotation `api-approved.kubernetes.io` says, and how Kubernetes words it. */
+export function approvalOf(crd: KubeObject): { readonly state: ApprovalState; readonly text: string } {
+  const annotation = crd.metadata.annotations?.[apiApprovedAnnotation];
+  if (annotation === undefined || annotation === '') {
+    return {
+      state: 'Missing',
+      text: `protected groups must have approval annotation ${JSON.stringify(apiApprovedAnnotation)}, see https://github.com/kubernetes/enhancements/pull/1111`,
+    };
+  }
+  if (annotation.startsWith('unapproved'))
+    return { state: 'Bypassed', text: `not approved: ${JSON.stringify(annotation)}` };
+  if (URL.canParse(annotation) && new URL(annotation).host !== '') {
+    return { state: 'Approved', text: `approved in ${annotation}` };
+  }
+  return {
+    state: 'Invalid',
+    text: `protected groups must have approval annotation ${JSON.stringify(apiApprovedAnnotation)} with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111`,
+  };
+}
