@@ -114,9 +114,7 @@ async function openFolder(
 }
 
 function openError(directory: string, error: unknown): StorageError {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  const reason = cause instanceof Error ? cause.message : String(error);
+  const { code, reason } = causeOf(error);
   if (code === 'LEVEL_LOCKED') {
     return new StorageError(
       'locked',
@@ -143,5 +141,21 @@ export function naming(directory: string, error: unknown): StorageError {
     const message = `data folder ${directory}: ${error.message}`;
     return new StorageError(error.code, message, { ...error.fields, directory }, error);
   }
-  return unusable(directory, 'cannot be read', error);
+  const { code, reason } = causeOf(error);
+  if (code === 'LEVEL_CORRUPTION') {
+    return new StorageError(
+      'corrupt',
+      `data folder ${directory} is damaged: ${reason}`,
+      { directory },
+      error,
+    );
+  }
+  return unusable(directory, `cannot be read: ${reason}`, error);
+}
+
+/** LevelDB's own code and message, which abstract-level wraps when it opens. */
+function causeOf(error: unknown): { readonly code: unknown; readonly reason: string } {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(inner instanceof Error)) return { code: undefined, reason: String(inner) };
+  return { code: 'code' in inner ? inner.code : undefined, reason: inner.message };
 }

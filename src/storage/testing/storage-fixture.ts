@@ -107,9 +107,13 @@ export async function record(storage: Storage, options: WatchOptions): Promise<R
 }
 
 /** Waits for a condition; fails the test after waitMs. */
-export async function until(what: string, condition: () => boolean, waitMs = 10_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  waitMs = 10_000,
+): Promise<void> {
   const deadline = performance.now() + waitMs;
-  while (!condition()) {
+  while (!(await condition())) {
     assert.ok(performance.now() < deadline, `timed out: ${what}`);
     await pause(1);
   }
