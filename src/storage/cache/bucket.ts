@@ -1,4 +1,4 @@
-import type { Revision } from '../storage.ts';
+import type { Revision, StorageKey } from '../storage.ts';
 import { Deque, firstAfter } from './deque.ts';
 import { newOrderedTree, type OrderedTree } from './ordered-tree.ts';
 import type { SlabEntry, SlabEvent } from './slab.ts';
@@ -43,10 +43,9 @@ export class Bucket {
     this.#tree.set(entry.key, entry);
   }
 
-  /** Takes an event that the loaded state already holds. */
-  backfill(event: SlabEvent): void {
-    this.events.push(event);
-    this.#changedAt = event.revision;
+  /** Takes an entry away without an event, while loading. */
+  unload(key: StorageKey): void {
+    this.#tree.delete(key);
   }
 
   apply(event: SlabEvent): void {

@@ -6,6 +6,7 @@ import { Bucket } from './bucket.ts';
 import { TreeSnapshot } from './cache-snapshot.ts';
 import { Deque, firstAfter } from './deque.ts';
 import type { OrderedTree } from './ordered-tree.ts';
+import { PointMap } from './point-map.ts';
 import { type SlabEntry, SlabEvent, SlabStore } from './slab.ts';
 
 /** What an event costs beside the value that it alone keeps: the event, its entry, its places in two deques. */
@@ -21,7 +22,7 @@ export interface RingLimits {
 /** The state of all keys at `revision` and the ring of events since `oldest`. Synchronous; knows no store. */
 export class CacheState {
   readonly #limits: RingLimits;
-  readonly #points = new Map<StorageKey, SlabEntry>();
+  readonly #points = new PointMap<SlabEntry>();
   /** By `/<group>/<resource>/`; keys of another shape are in the bucket ''. */
   readonly #buckets = new Map<string, Bucket>();
   #sortedBuckets: Bucket[] | undefined;
@@ -31,10 +32,10 @@ export class CacheState {
   #revision: Revision;
   #oldest: Revision;
 
-  /** `oldest`: the revision after which the ring will hold events, at most `revision`. */
-  constructor(revision: Revision, oldest: Revision, limits: RingLimits) {
+  /** The ring will hold what is applied after `revision`. */
+  constructor(revision: Revision, limits: RingLimits) {
     this.#revision = revision;
-    this.#oldest = oldest;
+    this.#oldest = revision;
     this.#limits = limits;
   }
 
@@ -70,26 +71,20 @@ export class CacheState {
     this.#bucketOf(key).load(entry);
   }
 
-  /**
-   * Puts events up to `revision` into the ring, in order, after loading: what happened before a restart stays watchable.
-   * `lastSeen` is the caller's, empty at first, so that an entry is shared by the event that made it and the one that
-   * ended it.
-   */
-  backfill(event: StorageEvent, lastSeen: Map<StorageKey, SlabEntry | undefined>): void {
-    const { key, revision, value } = event;
-    let previous = lastSeen.get(key);
-    if (previous === undefined && !lastSeen.has(key) && event.previous !== undefined) {
-      previous = this.#slabs.store(key, event.previous.revision, event.previous.value);
+  /** Takes a write that comes before the ring's events, in the order of writing. */
+  loadWrite({ key, revision, value }: StorageEvent): void {
+    const previous = this.#points.get(key);
+    if (value === undefined) {
+      if (previous !== undefined) this.#points.delete(key);
+      this.#bucketOf(key).unload(key);
+    } else {
+      const entry = this.#slabs.store(key, revision, value);
+      this.#points.set(key, entry);
+      this.#bucketOf(key).load(entry);
     }
-    let entry: SlabEntry | undefined;
-    if (value !== undefined) {
-      const current = this.#points.get(key);
-      entry = current?.revision === revision ? current : this.#slabs.store(key, revision, value);
-    }
-    lastSeen.set(key, entry);
-    const slabEvent = new SlabEvent(key, revision, entry, previous);
-    this.#bucketOf(key).backfill(slabEvent);
-    this.#pushRing(slabEvent);
+    if (previous !== undefined) this.#slabs.release(previous);
+    if (revision > this.#revision) this.#revision = revision;
+    if (revision > this.#oldest) this.#oldest = revision;
   }
 
   /** Applies all events of one revision, the next one; returns them with their entries, for the watchers. */

@@ -19,7 +19,7 @@ import type {
 import { WatcherIndex } from '../watchers.ts';
 import type { CacheState, RingLimits } from './cache-state.ts';
 import { QuorumReads, RevisionWaiters } from './freshness.ts';
-import { loadState } from './load.ts';
+import { endOfRevision, loadState } from './load.ts';
 import type { SlabEvent } from './slab.ts';
 
 const retryDelayMsMin = 50;
@@ -226,15 +226,11 @@ class CachingStorage implements CachedStorage {
   }
 
   #take(events: readonly StorageEvent[]): void {
-    let start = 0;
-    while (start < events.length) {
-      const revision = events[start]?.revision;
-      let end = start + 1;
-      while (events[end]?.revision === revision) end++;
-      const applied = this.#state.apply(
-        start === 0 && end === events.length ? events : events.slice(start, end),
-      );
-      if (revision !== undefined) this.#state.advance(revision);
+    for (let start = 0; start < events.length; ) {
+      const end = endOfRevision(events, start);
+      const whole = start === 0 && end === events.length ? events : events.slice(start, end);
+      const applied = this.#state.apply(whole);
+      this.#state.advance(whole[0]?.revision ?? this.#state.revision);
       this.#watchers.publish(applied);
       start = end;
     }

@@ -1,8 +1,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { isStorageError } from '../errors.ts';
-import type { Revision, Storage, StorageKey, Subscription } from '../storage.ts';
+import { isStorageError, StorageError } from '../errors.ts';
+import type { Revision, Storage, StorageEvent, StorageKey, StoredPage } from '../storage.ts';
 import { CacheState, type RingLimits } from './cache-state.ts';
-import type { SlabEntry } from './slab.ts';
 
 /** One page is worked off without yielding; 1,000 objects take a few milliseconds. */
 const pageItems = 1_000;
@@ -11,26 +10,52 @@ const pageBytes = 4 * 1024 * 1024;
 const loadAttemptsMax = 5;
 
 /**
- * The inner store's state at one revision, and the events that led to it as far as ring and log reach. Throws what the
- * inner store throws.
+ * The inner store's state, and, where the store can be read in the order of writing, the events that led to it as far as
+ * ring and log reach: so what was watched before a restart can be watched on. Throws what the inner store throws.
  */
 export async function loadState(inner: Storage, limits: RingLimits): Promise<CacheState> {
+  if (inner.readAll !== undefined) return readAll(inner.readAll(), limits);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await loadOnce(inner, limits);
+      return await rangeAll(inner, limits);
     } catch (error) {
       if (!isStorageError(error, 'compacted') || attempt === loadAttemptsMax) throw error;
     }
   }
 }
 
-async function loadOnce(inner: Storage, limits: RingLimits): Promise<CacheState> {
-  const revision = await inner.currentRevision();
-  const compacted = await inner.compactedRevision();
-  // Only where every revision is an event can the end of the backlog be told.
-  const wanted = inner.awaitSettled === undefined ? revision : revision - limits.ringEventsMax;
-  const oldest = Math.min(revision, Math.max(wanted, compacted)) as Revision;
-  const state = new CacheState(revision, oldest, limits);
+async function readAll(pages: AsyncIterable<StoredPage>, limits: RingLimits): Promise<CacheState> {
+  let state: CacheState | undefined;
+  let last: StoredPage | undefined;
+  for await (const page of pages) {
+    state ??= new CacheState(page.compacted, limits);
+    last = page;
+    // What would leave the ring again before the end need not go through it.
+    const ringFrom = Math.max(page.compacted, page.revision - limits.ringEventsMax);
+    for (let start = 0; start < page.events.length; ) {
+      const end = endOfRevision(page.events, start);
+      const events = page.events.slice(start, end);
+      if ((events[0]?.revision ?? 0) > ringFrom) state.apply(events);
+      else for (const event of events) state.loadWrite(event);
+      start = end;
+    }
+    await yieldToEventLoop();
+  }
+  if (state === undefined || last === undefined) throw new RangeError('readAll gave no page');
+  if (state.size !== last.count || state.revision !== last.revision) {
+    throw new StorageError('corrupt', 'what was read does not amount to the state', {
+      keys: state.size,
+      keysExpected: last.count,
+      revision: state.revision,
+      revisionExpected: last.revision,
+    });
+  }
+  return state;
+}
+
+async function rangeAll(inner: Storage, limits: RingLimits): Promise<CacheState> {
+  const revision: Revision = await inner.currentRevision();
+  const state = new CacheState(revision, limits);
   let startAfter: StorageKey | undefined;
   for (let more = true; more; ) {
     const page = await inner.range({
@@ -46,33 +71,13 @@ async function loadOnce(inner: Storage, limits: RingLimits): Promise<CacheState>
     more = page.more;
     await yieldToEventLoop();
   }
-  if (oldest < revision) await backfill(inner, state);
   return state;
 }
 
-function backfill(inner: Storage, state: CacheState): Promise<void> {
-  const { revision, oldest } = state;
-  const lastSeen = new Map<StorageKey, SlabEntry | undefined>();
-  let subscription: Subscription | undefined;
-  let done = false;
-  return new Promise<void>((resolve, reject) => {
-    inner
-      .watch(
-        { prefix: '', afterRevision: oldest },
-        {
-          events(events) {
-            for (const event of events) {
-              if (event.revision <= revision) state.backfill(event, lastSeen);
-            }
-            done = (events.at(-1)?.revision ?? 0) >= revision;
-            if (done) resolve();
-          },
-          end: reject,
-        },
-      )
-      .then((opened) => {
-        subscription = opened;
-        if (done) opened.close();
-      }, reject);
-  }).finally(() => subscription?.close());
+/** Index after the last event of the revision that `start` belongs to. */
+export function endOfRevision(events: readonly StorageEvent[], start: number): number {
+  const revision = events[start]?.revision;
+  let end = start + 1;
+  while (end < events.length && events[end]?.revision === revision) end++;
+  return end;
 }

@@ -10,6 +10,7 @@ import type {
   Storage,
   StorageEvent,
   StorageKey,
+  StoredPage,
   Subscription,
   Transaction,
   TransactionResult,
@@ -23,7 +24,7 @@ import { LevelWatches } from './level-watches.ts';
 import { type Marker, writeMarker } from './marker.ts';
 import { decodeHead, type Head, headKey } from './meta.ts';
 import { createStore, findOrMakeMarker, naming, type OpenedDatabase, openVerified } from './open.ts';
-import { eventsOfLog, readKey, readLog, readRange, type View } from './reader.ts';
+import { eventsOfLog, readCompacted, readKey, readLog, readRange, type View } from './reader.ts';
 import { Timeline } from './retention.ts';
 
 const reopenDelayMsMin = 100;
@@ -167,6 +168,25 @@ class LevelStorage implements Storage {
       const revision = options.atRevision ?? view.head;
       return { ...(await readRange(view, options, revision)), revision };
     });
+  }
+
+  async *readAll(): AsyncGenerator<StoredPage> {
+    const database = this.#usableDatabase();
+    const { revision, compacted, count } = this.#head;
+    const view = { database, view: database.view(), head: revision };
+    try {
+      yield { events: [], compacted, revision, count };
+      for await (const entries of readCompacted(view, compacted)) {
+        yield { events: await eventsOfLog(view, entries, false), compacted, revision, count };
+      }
+      for await (const entries of readLog(database, compacted, revision, view.view)) {
+        yield { events: await eventsOfLog(view, entries, false), compacted, revision, count };
+      }
+    } catch (error) {
+      throw this.#readError(error);
+    } finally {
+      await view.view.close();
+    }
   }
 
   async transact(transaction: Transaction): Promise<TransactionResult> {

@@ -186,12 +186,7 @@ async function* wholeRevisions(
   let entries: LogEntry[] = [];
   for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
     for (const [keyBytes, bytes] of page) {
-      const entry: LogEntry = {
-        key: keyOfRecordKey(keyBytes),
-        keyBytes,
-        revision: revisionOfRecordKey(keyBytes),
-        record: decodeRecord(keyBytes, bytes),
-      };
+      const entry = decodeEntry(keyBytes, bytes);
       check.next(entry);
       entries.push(entry);
     }
@@ -205,6 +200,44 @@ async function* wholeRevisions(
     page = await iterator.nextv(recordsPerPage);
   }
   check.end(upTo);
+}
+
+/**
+ * All records up to the compaction that are still there, in the order of writing, in pages of whole revisions. Those
+ * made superfluous but not yet deleted are among them. Throws `corrupt`.
+ */
+export async function* readCompacted(
+  { database, view }: View,
+  compacted: Revision,
+): AsyncGenerator<LogEntry[]> {
+  const iterator = database.iterator({
+    gte: recordStart(0),
+    lt: recordStart(compacted + 1),
+    view,
+    pageBytes: valueBytesPerPage,
+  });
+  try {
+    const entries: LogEntry[] = [];
+    for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
+      for (const [keyBytes, bytes] of page) entries.push(decodeEntry(keyBytes, bytes));
+      const last = entries.at(-1)?.revision;
+      const open = entries.findIndex((entry) => entry.revision === last);
+      if (open > 0) yield entries.splice(0, open);
+      page = await iterator.nextv(recordsPerPage);
+    }
+    if (entries.length > 0) yield entries;
+  } finally {
+    await iterator.close();
+  }
+}
+
+function decodeEntry(keyBytes: Buffer, bytes: Buffer): LogEntry {
+  return {
+    key: keyOfRecordKey(keyBytes),
+    keyBytes,
+    revision: revisionOfRecordKey(keyBytes),
+    record: decodeRecord(keyBytes, bytes),
+  };
 }
 
 /** Turns log entries into events with what stood there before. */
