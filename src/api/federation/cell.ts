@@ -92,7 +92,7 @@ export const cellDefinition = defineResource({
   versions: [
     {
       name: federationVersion,
-      subresources: { status: true, other: [{ name: 'assignment', verbs: ['get', 'patch', 'update'] }] },
+      subresources: { status: true, other: [{ name: 'assignment', verbs: ['get', 'update'] }] },
       selectableFields: ['.spec.region', '.spec.provider', '.spec.pop', '.status.federator'],
       columns: [
         { name: 'Ready', type: 'string', value: conditionStatus('Ready') },

@@ -1,0 +1,641 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { type Copy, copiesGvr } from '#api/federation/copy.ts';
+import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy-contract.ts';
+import { federatorsGvr } from '#api/federation/federator.ts';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { WatchEvent } from '#client/client.ts';
+import { clusterOf } from './store-events.ts';
+import { eventually, type ServerFixture, startServerFixture } from './testing/server-fixture.ts';
+
+const core = (resource: string) => ({ group: '', version: 'v1', resource });
+const configMaps = core('configmaps');
+
+async function make(server: ServerFixture, path: string, type: string): Promise<string> {
+  const colon = path.lastIndexOf(':');
+  await server.client.create(
+    { cluster: path.slice(0, colon), gvr: workspacesGvr },
+    {
+      apiVersion: 'tenancy.kcp.io/v1alpha1',
+      kind: 'Workspace',
+      metadata: { name: path.slice(colon + 1) },
+      spec: { type: { name: type } },
+    },
+  );
+  const { id } = server.index.resolve(path);
+  await server.firstTouch.touch(server.index.resolve(path));
+  return id;
+}
+
+async function configMap(
+  server: ServerFixture,
+  cluster: string,
+  name: string,
+  metadata: Partial<KubeObject['metadata']> = {},
+  namespace = 'default',
+): Promise<KubeObject> {
+  return server.client.create(
+    { cluster, gvr: configMaps, namespace },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, ...metadata }, data: { a: 'b' } },
+  );
+}
+
+const isGone = (server: ServerFixture, cluster: string, name: string, namespace = 'default') =>
+  server.client.get({ cluster, gvr: configMaps, namespace, name }).then(
+    () => false,
+    (error: unknown) => isApiError(error, 'NotFound'),
+  );
+
+const ownerOf = (
+  { metadata, kind, apiVersion }: KubeObject,
+  more: Partial<OwnerReference> = {},
+): OwnerReference => ({
+  apiVersion,
+  kind,
+  name: metadata.name ?? '',
+  uid: metadata.uid ?? '',
+  ...more,
+});
+
+function keysOf(server: ServerFixture, clusterId: string): string[] {
+  return [...server.storage.snapshot('/').entries()]
+    .map(({ key }) => key)
+    .filter((key) => clusterOf(key) === clusterId);
+}
+
+describe('controllers over workspaces', () => {
+  let server: ServerFixture;
+  let cluster: string;
+
+  before(async () => {
+    server = await startServerFixture();
+    await make(server, 'root:org', 'organization');
+    cluster = await make(server, 'root:org:work', 'universal');
+  });
+  after(() => server.stop());
+
+  test('namespaces get their defaults, and get them back (S4)', async () => {
+    const namespace = 'defaults';
+    await server.client.create(
+      { cluster, gvr: core('namespaces') },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    );
+    const account = { cluster, gvr: core('serviceaccounts'), namespace, name: 'default' };
+    const rootCa = { cluster, gvr: configMaps, namespace, name: 'kube-root-ca.crt' };
+    const present = (ref: typeof account) => server.client.get(ref).catch(() => undefined);
+    const first = await eventually('ServiceAccount', () => present(account));
+    await eventually('ConfigMap', () => present(rootCa));
+    await server.client.delete(account);
+    await eventually('restored ServiceAccount', async () => {
+      const again = await present(account);
+      return again !== undefined && again.metadata.uid !== first.metadata.uid;
+    });
+    await server.client.patch(rootCa, { type: 'merge', body: { data: { 'ca.crt': 'forged', more: 'x' } } });
+    await eventually('restored ConfigMap', async () => {
+      const map = await present(rootCa);
+      return JSON.stringify(map?.['data']) === '{"ca.crt":"PEM"}';
+    });
+    await server.client.delete(rootCa);
+    await eventually('recreated ConfigMap', () => present(rootCa));
+  });
+
+  test('a namespace is emptied, waits for finalizers, and goes (S3)', async () => {
+    const namespaces = core('namespaces');
+    const name = 'doomed';
+    await server.client.create(
+      { cluster, gvr: namespaces },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+    );
+    await configMap(server, cluster, 'plain', {}, name);
+    await configMap(server, cluster, 'held', { finalizers: ['example.com/hold'] }, name);
+    await server.client.delete({ cluster, gvr: namespaces, name });
+    const status = await eventually('conditions', async () => {
+      const { status } = (await server.client.get({ cluster, gvr: namespaces, name })) as KubeObject & {
+        status: { phase: string; conditions?: { type: string; status: string; message: string }[] };
+      };
+      return status.conditions !== undefined && status;
+    });
+    assert.equal(status.phase, 'Terminating');
+    const remaining = status.conditions?.find(({ type }) => type === 'NamespaceFinalizersRemaining');
+    assert.equal(remaining?.status, 'True');
+    assert.equal(
+      remaining?.message,
+      'Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances',
+    );
+    assert.equal(await isGone(server, cluster, 'plain', name), true);
+    await server.client.patch(
+      { cluster, gvr: configMaps, namespace: name, name: 'held' },
+      { type: 'merge', body: { metadata: { finalizers: null } } },
+    );
+    await eventually('namespace gone', () =>
+      server.client.get({ cluster, gvr: namespaces, name }).then(
+        () => false,
+        (error: unknown) => isApiError(error, 'NotFound'),
+      ),
+    );
+    assert.deepEqual(
+      keysOf(server, cluster).filter((key) => key.includes('/doomed')),
+      [],
+    );
+  });
+
+  test('garbage: background, and a chain (X4)', async () => {
+    const owner = await configMap(server, cluster, 'bg-owner');
+    const child = await configMap(server, cluster, 'bg-child', { ownerReferences: [ownerOf(owner)] });
+    await configMap(server, cluster, 'bg-grandchild', { ownerReferences: [ownerOf(child)] });
+    await server.client.delete({ cluster, gvr: configMaps, namespace: 'default', name: 'bg-owner' });
+    await eventually('grandchild gone', () => isGone(server, cluster, 'bg-grandchild'));
+    assert.equal(await isGone(server, cluster, 'bg-child'), true);
+  });
+
+  test('garbage: foreground waits for those that block', async () => {
+    const owner = await configMap(server, cluster, 'fg-owner');
+    await configMap(server, cluster, 'fg-child', {
+      ownerReferences: [ownerOf(owner, { blockOwnerDeletion: true })],
+      finalizers: ['example.com/hold'],
+    });
+    const ref = { cluster, gvr: configMaps, namespace: 'default', name: 'fg-owner' };
+    await server.client.delete(ref, { propagationPolicy: 'Foreground' });
+    await eventually('child dying', async () => {
+      const child = await server.client.get({ ...ref, name: 'fg-child' });
+      return child.metadata.deletionTimestamp !== undefined;
+    });
+    assert.deepEqual((await server.client.get(ref)).metadata.finalizers, ['foregroundDeletion']);
+    await server.client.patch(
+      { ...ref, name: 'fg-child' },
+      { type: 'merge', body: { metadata: { finalizers: null } } },
+    );
+    await eventually('owner gone', () => isGone(server, cluster, 'fg-owner'));
+  });
+
+  test('garbage: orphan strips the references', async () => {
+    const owner = await configMap(server, cluster, 'or-owner');
+    await configMap(server, cluster, 'or-child', { ownerReferences: [ownerOf(owner)] });
+    const ref = { cluster, gvr: configMaps, namespace: 'default', name: 'or-owner' };
+    await server.client.delete(ref, { propagationPolicy: 'Orphan' });
+    await eventually('owner gone', () => isGone(server, cluster, 'or-owner'));
+    const child = await server.client.get({ ...ref, name: 'or-child' });
+    assert.equal(child.metadata.ownerReferences, undefined);
+  });
+
+  test('garbage: a circle in the foreground goes', async () => {
+    const a = await configMap(server, cluster, 'circle-a');
+    const b = await configMap(server, cluster, 'circle-b', {
+      ownerReferences: [ownerOf(a, { blockOwnerDeletion: true })],
+    });
+    const ref = { cluster, gvr: configMaps, namespace: 'default', name: 'circle-a' };
+    const ownerReferences = [ownerOf(b, { blockOwnerDeletion: true })];
+    await server.client.patch(ref, { type: 'merge', body: { metadata: { ownerReferences } } });
+    await server.client.delete(ref, { propagationPolicy: 'Foreground' });
+    await eventually(
+      'both gone',
+      async () => (await isGone(server, cluster, 'circle-a')) && isGone(server, cluster, 'circle-b'),
+    );
+  });
+
+  test('garbage: an owner that never was, one of another namespace, one of another uid', async () => {
+    const never = { apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: 'no-such-uid' };
+    await configMap(server, cluster, 'no-owner', { ownerReferences: [never] });
+    await server.client.create(
+      { cluster, gvr: core('namespaces') },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'elsewhere' } },
+    );
+    const foreign = await configMap(server, cluster, 'foreign', {}, 'elsewhere');
+    await configMap(server, cluster, 'cross', { ownerReferences: [ownerOf(foreign)] });
+    const living = await configMap(server, cluster, 'living');
+    await configMap(server, cluster, 'reborn', { ownerReferences: [{ ...ownerOf(living), uid: 'other' }] });
+    await eventually('all gone', async () => {
+      for (const name of ['no-owner', 'cross', 'reborn'])
+        if (!(await isGone(server, cluster, name))) return false;
+      return true;
+    });
+    assert.equal(await isGone(server, cluster, 'living'), false);
+    assert.equal(await isGone(server, cluster, 'foreign', 'elsewhere'), false);
+  });
+
+  test('garbage: of two owners one is enough, the other reference goes', async () => {
+    const stays = await configMap(server, cluster, 'two-stays');
+    const goes = await configMap(server, cluster, 'two-goes');
+    await configMap(server, cluster, 'two-child', { ownerReferences: [ownerOf(stays), ownerOf(goes)] });
+    const ref = { cluster, gvr: configMaps, namespace: 'default', name: 'two-goes' };
+    await server.client.delete(ref);
+    await eventually('one reference left', async () => {
+      const child = await server.client.get({ ...ref, name: 'two-child' });
+      return child.metadata.ownerReferences?.length === 1;
+    });
+  });
+
+  test('garbage: an owner of an unknown kind keeps its dependents', async () => {
+    const unknown = { apiVersion: 'example.com/v1', kind: 'Nope', name: 'x', uid: 'u' };
+    await configMap(server, cluster, 'kept', { ownerReferences: [unknown] });
+    // Something that is collected meanwhile tells that the collector has passed.
+    const never = { apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: 'no-such-uid' };
+    await configMap(server, cluster, 'passer', { ownerReferences: [never] });
+    await eventually('collector passed', () => isGone(server, cluster, 'passer'));
+    assert.equal(await isGone(server, cluster, 'kept'), false);
+  });
+
+  test("garbage: another workspace's uid is nobody's owner, and nobody's dependent", async () => {
+    const other = await make(server, 'root:org:other', 'universal');
+    const owner = await configMap(server, cluster, 'shared-name');
+    const twin = await configMap(server, other, 'shared-name');
+    const guest = await configMap(server, other, 'guest', { ownerReferences: [ownerOf(twin)] });
+    await server.client.delete({ cluster, gvr: configMaps, namespace: 'default', name: 'shared-name' });
+    await configMap(server, other, 'borrower', { ownerReferences: [ownerOf(owner)] });
+    await eventually('borrower gone', () => isGone(server, other, 'borrower'));
+    const kept = await server.client.get({
+      cluster: other,
+      gvr: configMaps,
+      namespace: 'default',
+      name: 'guest',
+    });
+    assert.equal(kept.metadata.uid, guest.metadata.uid);
+  });
+
+  test('a workspace goes with its children and all content, held ones last', async () => {
+    const parent = await make(server, 'root:org:parent', 'universal');
+    const child = await make(server, 'root:org:parent:child', 'universal');
+    await server.client.create(
+      { cluster: child, gvr: core('services'), namespace: 'default' },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web' },
+        spec: { type: 'NodePort', ports: [{ port: 80 }], selector: { a: 'b' } },
+      },
+    );
+    await configMap(server, child, 'held', { finalizers: ['example.com/hold'] });
+    assert.equal(
+      keysOf(server, child).some((key) => key.startsWith('/internal.cellplane.io/')),
+      true,
+    );
+    const ref = { cluster: 'root:org', gvr: workspacesGvr, name: 'parent' };
+    await server.client.delete(ref);
+    await assert.rejects(configMap(server, parent, 'late'), (error) => isApiError(error, 'Forbidden'));
+    const told = await eventually('condition', async () => {
+      const workspace = (await server.client.get(ref)) as KubeObject & {
+        status: { phase: string; conditions: { type: string; message: string }[] };
+      };
+      const condition = workspace.status.conditions.find(({ type }) => type === 'WorkspaceContentDeleted');
+      return (
+        condition !== undefined &&
+        workspace.metadata.labels?.['tenancy.kcp.io/phase'] === 'Deleting' &&
+        condition
+      );
+    });
+    assert.match(told.message, /workspaces\.tenancy\.kcp\.io has 1 resource instances/);
+    await eventually('held one dying', async () => {
+      const held = await server.client.get({
+        cluster: child,
+        gvr: configMaps,
+        namespace: 'default',
+        name: 'held',
+      });
+      return held.metadata.deletionTimestamp !== undefined;
+    });
+    await server.client.patch(
+      { cluster: child, gvr: configMaps, namespace: 'default', name: 'held' },
+      { type: 'merge', body: { metadata: { finalizers: null } } },
+    );
+    await eventually('both gone', () => {
+      const { index } = server;
+      return index.recordOf(parent) === undefined && index.recordOf(child) === undefined;
+    });
+    assert.deepEqual([...keysOf(server, parent), ...keysOf(server, child)], []);
+    await assert.rejects(server.client.get(ref), (error) => isApiError(error, 'NotFound'));
+  });
+
+  test('what is written into a workspace that is gone does not stay', async () => {
+    const late = '/core/configmaps/0123456789abcdef/default/late';
+    await server.storage.transact({
+      guards: [],
+      operations: [{ type: 'put', key: late as never, value: Buffer.from([1, 0, 0, 0]) }],
+    });
+    await eventually('late key removed', () => keysOf(server, '0123456789abcdef').length === 0);
+  });
+
+  test('a type with an initializer becomes Ready when it is dropped', async () => {
+    await server.client.create(
+      {
+        cluster: 'root:org',
+        gvr: { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspacetypes' },
+      },
+      {
+        apiVersion: 'tenancy.kcp.io/v1alpha1',
+        kind: 'WorkspaceType',
+        metadata: { name: 'prepared' },
+        spec: { initializer: true, extend: { with: [{ name: 'universal', path: 'root' }] } },
+      },
+    );
+    await make(server, 'root:org:prep', 'prepared');
+    assert.equal(server.index.resolve('root:org:prep').phase, 'Initializing');
+    const gvr = { group: 'core.kcp.io', version: 'v1alpha1', resource: 'logicalclusters' };
+    await server.client.patch(
+      { cluster: 'root:org:prep', gvr, name: 'cluster' },
+      { type: 'merge', body: { status: { initializers: null } } },
+      { subresource: 'status' },
+    );
+    await eventually('Ready', async () => {
+      const workspace = await server.client.get({ cluster: 'root:org', gvr: workspacesGvr, name: 'prep' });
+      const status = workspace['status'] as { phase: string };
+      return status.phase === 'Ready' && workspace.metadata.labels?.['tenancy.kcp.io/phase'] === 'Ready';
+    });
+    assert.equal(server.index.resolve('root:org:prep').phase, 'Ready');
+  });
+});
+
+test('a thousand empty workspaces come and go', async () => {
+  const server = await startServerFixture();
+  try {
+    await make(server, 'root:many', 'organization');
+    const keysBefore = [...server.storage.snapshot('/').entries()].length;
+    const count = 300;
+    await Promise.all(
+      Array.from({ length: count }, (_, at) =>
+        server.client.create(
+          { cluster: 'root:many', gvr: workspacesGvr },
+          { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name: `w${at}` } },
+        ),
+      ),
+    );
+    assert.equal([...server.storage.snapshot('/').entries()].length, keysBefore + 3 * count);
+    await server.client.deleteCollection({ cluster: 'root:many', gvr: workspacesGvr });
+    await eventually('all gone', () => server.index.size === 3, 10_000);
+    assert.equal([...server.storage.snapshot('/').entries()].length, keysBefore);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('events expire an hour after their last write (O5)', async () => {
+  const clock = new ManualClock();
+  const server = await startServerFixture({ clock });
+  try {
+    const collection = { cluster: 'root', gvr: core('events'), namespace: 'default' };
+    const event = (name: string): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: 'default' },
+      involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+      reason: 'Test',
+    });
+    await server.client.create(collection, event('first'));
+    await server.client.create(collection, event('renewed'));
+    await clock.advanceAsync(1_800_000);
+    await server.client.patch({ ...collection, name: 'renewed' }, { type: 'merge', body: { count: 2 } });
+    await clock.advanceAsync(1_811_000, 10_000);
+    const names = async () =>
+      (await server.client.list(collection)).items.map(({ metadata }) => metadata.name);
+    assert.deepEqual(await names(), ['renewed']);
+    await clock.advanceAsync(1_811_000, 10_000);
+    assert.deepEqual(await names(), []);
+  } finally {
+    await server.stop();
+  }
+});
+
+describe('cells', () => {
+  let server: ServerFixture;
+  const clock = new ManualClock();
+  const leases = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+  const leaseOf = (name: string) => ({
+    cluster: 'root:cells',
+    gvr: leases,
+    namespace: 'cellplane-federators',
+    name,
+  });
+  let renewals = 0;
+
+  before(async () => {
+    server = await startServerFixture({ clock });
+  });
+  after(() => server.stop());
+
+  /** Promises settle, due timers fire. */
+  const settle = async (ms = 200) => {
+    await clock.advanceAsync(ms, 10);
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const cell = (name: string) =>
+    server.client.get({ cluster: 'root:cells', gvr: cellsGvr, name }) as Promise<Cell>;
+  const createCell = (name: string, spec: Cell['spec'] = {}) =>
+    server.client.create(
+      { cluster: 'root:cells', gvr: cellsGvr },
+      { apiVersion: 'federation.cellplane.io/v1alpha1', kind: 'Cell', metadata: { name }, spec },
+    );
+  const federator = async (name: string, labels: { [key: string]: string } = {}) => {
+    await server.client.create(
+      { cluster: 'root:cells', gvr: federatorsGvr },
+      { apiVersion: 'federation.cellplane.io/v1alpha1', kind: 'Federator', metadata: { name, labels } },
+    );
+    await server.client.create(leaseOf(name), {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name, namespace: 'cellplane-federators' },
+      spec: { holderIdentity: name, leaseDurationSeconds: 10, renewTime: '2026-01-01T00:00:00.000000Z' },
+    });
+  };
+  const renew = (name: string) =>
+    server.client.patch(leaseOf(name), {
+      type: 'merge',
+      body: { spec: { renewTime: `2026-01-01T00:00:00.${String(++renewals).padStart(6, '0')}Z` } },
+    });
+
+  test('a Cell gets its workspace and, without a federator, says Unknown', async () => {
+    await createCell('fra-1', { pop: 'fra', federator: { selector: { matchLabels: { zone: 'eu' } } } });
+    await settle();
+    assert.equal(server.index.resolve('root:cells:fra-1').inert, true);
+    const { status, spec } = await cell('fra-1');
+    assert.equal(status?.cluster, server.index.resolve('root:cells:fra-1').id);
+    assert.equal(spec?.deletionPolicy, 'Orphan');
+    assert.deepEqual(
+      status?.conditions?.map(({ type, status, reason }) => [type, status, reason]),
+      [
+        ['Ready', 'Unknown', 'NoFederator'],
+        ['Reachable', 'Unknown', 'NoFederator'],
+        ['Synced', 'Unknown', 'NoFederator'],
+      ],
+    );
+  });
+
+  test('assignment: selector, epoch, takeover within one lease period', async () => {
+    await federator('us-1', { zone: 'us' });
+    await settle();
+    assert.equal((await cell('fra-1')).status?.assignment, undefined);
+    await federator('eu-1', { zone: 'eu' });
+    await settle();
+    const first = (await cell('fra-1')).status;
+    assert.equal(first?.assignment?.federator, 'eu-1');
+    assert.equal(first?.assignment?.epoch, 1);
+    assert.equal(first?.federator, 'eu-1');
+
+    await federator('eu-2', { zone: 'eu' });
+    for (let second = 0; second < 11; second++) {
+      await renew('eu-2');
+      await settle(1_000);
+    }
+    const second = (await cell('fra-1')).status;
+    assert.equal(second?.assignment?.federator, 'eu-2', 'eu-1 let its lease run out');
+    assert.equal(second?.assignment?.epoch, 2);
+    await clock.advanceAsync(11_000, 500);
+    await settle();
+    const left = (await cell('fra-1')).status;
+    assert.equal(left?.assignment?.federator, 'eu-2', 'nobody else: it keeps its holder');
+    assert.equal(left?.conditions?.find(({ type }) => type === 'Ready')?.reason, 'FederatorGone');
+  });
+
+  test('only the subresource writes the assignment', async () => {
+    const before = (await cell('fra-1')).status?.assignment;
+    const ref = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra-1' };
+    const body = {
+      status: { assignment: { federator: 'thief', epoch: 99 }, cluster: 'x', kubernetesVersion: 'v1' },
+    };
+    await server.client.patch(ref, { type: 'merge', body }, { subresource: 'status' });
+    const { status } = await cell('fra-1');
+    assert.deepEqual(status?.assignment, before);
+    assert.equal(status?.cluster, server.index.resolve('root:cells:fra-1').id);
+    assert.equal(status?.kubernetesVersion, 'v1');
+  });
+
+  test('copies of all kinds in one list and one watch', async () => {
+    const { id } = server.index.resolve('root:cells:fra-1');
+    const copied = (name: string, hash: string): KubeObject['metadata'] => ({
+      name,
+      labels: { [copyLabels.originCluster]: 'abc', app: name },
+      annotations: { [copyAnnotations.contentHash]: hash },
+      finalizers: [edgeFinalizer],
+    });
+    await server.client.create(
+      { cluster: id, gvr: core('namespaces') },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: copied('ns', 'n1') },
+    );
+    await configMap(server, id, 'not-a-copy', {}, 'ns');
+    await configMap(server, id, 'web', copied('web', 'c1'), 'ns');
+    const collection = { cluster: id, gvr: copiesGvr };
+    const list = await server.client.list(collection);
+    assert.deepEqual(
+      (list.items as Copy[]).map(({ metadata, target, contentHash }) => [
+        metadata.namespace,
+        metadata.name,
+        target,
+        contentHash,
+      ]),
+      [
+        [
+          'ns',
+          'configmaps:web',
+          {
+            group: '',
+            version: 'v1',
+            resource: 'configmaps',
+            kind: 'ConfigMap',
+            namespace: 'ns',
+            name: 'web',
+          },
+          'c1',
+        ],
+        [
+          undefined,
+          'namespaces:ns',
+          { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', name: 'ns' },
+          'n1',
+        ],
+      ],
+    );
+    assert.equal((await server.client.list({ ...collection, namespace: 'ns' })).items.length, 1);
+    assert.equal((await server.client.list(collection, { labelSelector: 'app=ns' })).items.length, 1);
+
+    const page = await server.client.list(collection, { limit: 1 });
+    assert.equal(page.items.length, 1);
+    assert.equal(page.metadata.remainingItemCount, 1);
+    const rest = await server.client.list(collection, { limit: 1, continue: page.metadata.continue });
+    assert.deepEqual(
+      [...page.items, ...rest.items].map(({ metadata }) => metadata.name),
+      list.items.map(({ metadata }) => metadata.name),
+    );
+
+    const stop = new AbortController();
+    const seen: WatchEvent[] = [];
+    const watching = (async () => {
+      const options = { resourceVersion: list.metadata.resourceVersion, signal: stop.signal };
+      for await (const event of server.client.watch(collection, options)) {
+        seen.push(event);
+        if (seen.length === 4) break;
+      }
+    })();
+    await configMap(server, id, 'second', copied('second', 'c2'), 'ns');
+    const ref = { cluster: id, gvr: configMaps, namespace: 'ns', name: 'second' };
+    const annotations = { [copyAnnotations.contentHash]: 'c3' };
+    await server.client.patch(ref, { type: 'merge', body: { metadata: { annotations } } });
+    await server.client.delete(ref);
+    await server.client.patch(ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+    await watching;
+    stop.abort();
+    assert.deepEqual(
+      seen.map((event) =>
+        event.type === 'BOOKMARK' ? event.type : [event.type, (event.object as Copy).contentHash],
+      ),
+      [
+        ['ADDED', 'c2'],
+        ['MODIFIED', 'c3'],
+        ['MODIFIED', 'c3'],
+        ['DELETED', 'c3'],
+      ],
+    );
+    await assert.rejects(server.client.list({ cluster: '*', gvr: copiesGvr }), (error) =>
+      isApiError(error, 'MethodNotAllowed'),
+    );
+  });
+
+  test('deleting a Cell deletes nothing at the edge: copies go without being marked', async () => {
+    const { id } = server.index.resolve('root:cells:fra-1');
+    const { items, metadata } = await server.client.list({ cluster: id, gvr: configMaps, namespace: 'ns' });
+    const stop = new AbortController();
+    const seen: WatchEvent[] = [];
+    const watching = (async () => {
+      const options = { resourceVersion: metadata.resourceVersion, signal: stop.signal };
+      const collection = { cluster: id, gvr: configMaps, namespace: 'ns' };
+      for await (const event of server.client.watch(collection, options)) {
+        seen.push(event);
+        if (seen.length === items.length) break;
+      }
+    })();
+    await server.client.delete({ cluster: 'root:cells', gvr: cellsGvr, name: 'fra-1' });
+    await settle(1_000);
+    await watching;
+    stop.abort();
+    assert.equal(
+      seen.every(
+        (event) => event.type === 'DELETED' && event.object.metadata.deletionTimestamp === undefined,
+      ),
+      true,
+    );
+    assert.equal(server.index.recordOf(id), undefined);
+    assert.deepEqual(keysOf(server, id), []);
+    await assert.rejects(cell('fra-1'), (error) => isApiError(error, 'NotFound'));
+  });
+
+  test('with deletionPolicy Withdraw the copies are marked, and the Cell waits for the last', async () => {
+    await createCell('ams-1', { deletionPolicy: 'Withdraw' });
+    await settle();
+    const { id } = server.index.resolve('root:cells:ams-1');
+    await configMap(server, id, 'web', {
+      labels: { [copyLabels.originCluster]: 'abc' },
+      finalizers: [edgeFinalizer],
+    });
+    await server.client.delete({ cluster: 'root:cells', gvr: cellsGvr, name: 'ams-1' });
+    await settle(2_000);
+    const ref = { cluster: id, gvr: configMaps, namespace: 'default', name: 'web' };
+    assert.notEqual((await server.client.get(ref)).metadata.deletionTimestamp, undefined);
+    const waiting = (await cell('ams-1')).status?.conditions?.find(({ type }) => type === 'Withdrawing');
+    assert.equal(waiting?.message, '1 copies are yet to be withdrawn from the edge');
+    await server.client.patch(ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+    await settle(3_000);
+    assert.equal(server.index.recordOf(id), undefined);
+    await assert.rejects(cell('ams-1'), (error) => isApiError(error, 'NotFound'));
+  });
+});

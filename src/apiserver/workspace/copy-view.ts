@@ -1,0 +1,312 @@
+import { type Copy, copyDefinition, copyName } from '#api/federation/copy.ts';
+import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { federationGroup, federationVersion } from '#api/federation/group.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
+import type {
+  CachedStorage,
+  CacheEntry,
+  CacheEvent,
+  CacheSnapshot,
+  CacheWatchHandler,
+} from '#storage/cached-storage.ts';
+import { StorageError } from '#storage/errors.ts';
+import { objectKey, parseObjectKey } from '#storage/keys.ts';
+import type {
+  KeyValue,
+  RangeOptions,
+  RangeResult,
+  Revision,
+  StorageKey,
+  Subscription,
+  TransactionResult,
+  WatchHandler,
+  WatchOptions,
+} from '#storage/storage.ts';
+import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
+import { encodeStored, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
+
+/**
+ * All copies of every kind as if they were stored as Copy objects: what lists and watches of `copies` read instead of
+ * the store. Nothing is kept; a Copy is made from its original when it is shown. One subscription to the store's events
+ * serves all watchers, by cluster.
+ */
+export class CopyView implements CachedStorage {
+  readonly #storage: CachedStorage;
+  readonly #events: StoreEvents;
+  readonly #watchers = new Map<string, Set<CopyWatcher>>();
+  readonly #unlisten: () => void;
+
+  constructor(storage: CachedStorage, events: StoreEvents) {
+    this.#storage = storage;
+    this.#events = events;
+    this.#unlisten = events.listen(undefined, {
+      event: (event) => this.#publish(event),
+      reset: () => this.#endAll(new StorageError('compacted', 'events were lost')),
+    });
+  }
+
+  get controlPlaneId(): string {
+    return this.#storage.controlPlaneId;
+  }
+
+  get incarnationId(): string {
+    return this.#storage.incarnationId;
+  }
+
+  get revision(): Revision {
+    return this.#storage.revision;
+  }
+
+  awaitFresh(): Promise<void> | undefined {
+    return this.#storage.awaitFresh();
+  }
+
+  awaitRevision(revision: Revision, waitMs: number): Promise<void> {
+    return this.#storage.awaitRevision(revision, waitMs);
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
+  /** `prefix` is that of the copies of one cluster, or of one namespace in it. */
+  snapshot(prefix: string, atRevision?: Revision): CacheSnapshot {
+    const { clusterId, namespace } = placeOfPrefix(prefix);
+    const revision = atRevision ?? this.#storage.revision;
+    const within = namespace === '' ? `${clusterId}/` : `${clusterId}/${namespace}/`;
+    const parts = [...this.#events.resourcePrefixes()]
+      .filter((resourcePrefix) => !resourcePrefix.startsWith(internalPrefix))
+      .sort()
+      .map((resourcePrefix) => ({
+        resourcePrefix,
+        // The whole resource's snapshot is shared with whoever else asked for this revision; a part of it is only a range.
+        snapshot: this.#storage.snapshot(resourcePrefix, revision),
+        prefix: resourcePrefix + within,
+      }));
+    return {
+      revision,
+      *entries(startAfter) {
+        const after = startAfter === undefined ? undefined : originOf(startAfter);
+        for (const part of parts) {
+          if (after !== undefined && part.resourcePrefix < after.resourcePrefix) continue;
+          const from =
+            after?.resourcePrefix === part.resourcePrefix ? after.key : (part.prefix as StorageKey);
+          for (const entry of part.snapshot.entries(from)) {
+            if (!entry.key.startsWith(part.prefix)) break;
+            if (isCopy(entry)) yield copyEntryOf(entry);
+          }
+        }
+      },
+      count(startAfter) {
+        let count = 0;
+        const after = startAfter === undefined ? undefined : originOf(startAfter);
+        for (const part of parts) {
+          if (after !== undefined && part.resourcePrefix < after.resourcePrefix) continue;
+          const from =
+            after?.resourcePrefix === part.resourcePrefix ? after.key : (part.prefix as StorageKey);
+          for (const entry of part.snapshot.entries(from)) {
+            if (!entry.key.startsWith(part.prefix)) break;
+            if (isCopy(entry)) count++;
+          }
+        }
+        return count;
+      },
+    };
+  }
+
+  watchCache(prefix: string, afterRevision: Revision, handler: CacheWatchHandler): { close(): void } {
+    const { clusterId, namespace } = placeOfPrefix(prefix);
+    const watcher: CopyWatcher = { namespace, handler };
+    if (afterRevision !== this.#storage.revision) this.#deliverBacklog(clusterId, afterRevision, watcher);
+    const watchers = this.#watchers.get(clusterId) ?? new Set();
+    this.#watchers.set(clusterId, watchers);
+    watchers.add(watcher);
+    return {
+      close: () => {
+        watchers.delete(watcher);
+        if (watchers.size === 0 && this.#watchers.get(clusterId) === watchers)
+          this.#watchers.delete(clusterId);
+      },
+    };
+  }
+
+  /** From a revision that the cache's ring no longer reaches: by the store's log. */
+  watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
+    const { clusterId, namespace } = placeOfPrefix(options.prefix);
+    return this.#storage.watch(
+      { prefix: '/', afterRevision: options.afterRevision },
+      {
+        events: (events) => {
+          const copies = events.flatMap((event) => {
+            if (clusterOf(event.key) !== clusterId) return [];
+            const mapped = copyEventOf({
+              ...event,
+              entry:
+                event.value === undefined
+                  ? undefined
+                  : { key: event.key, value: event.value, revision: event.revision, memo: undefined },
+              previous: event.previous === undefined ? undefined : { ...event.previous, memo: undefined },
+              memo: undefined,
+            });
+            return mapped !== undefined && isIn(mapped, namespace) ? [mapped] : [];
+          });
+          if (copies.length > 0) handler.events(copies);
+        },
+        end: (error) => handler.end(error),
+      },
+    );
+  }
+
+  async get(): Promise<KeyValue | undefined> {
+    return undefined;
+  }
+
+  /** States older than the cache keeps are not put together again: the list starts anew. */
+  async range({ atRevision }: RangeOptions): Promise<RangeResult> {
+    throw new StorageError('compacted', 'copies are listed at recent revisions only', {
+      revision: atRevision ?? 0,
+    });
+  }
+
+  async transact(): Promise<TransactionResult> {
+    throw new StorageError('unavailable', 'copies are read-only');
+  }
+
+  currentRevision(): Promise<Revision> {
+    return this.#storage.currentRevision();
+  }
+
+  async compact(): Promise<void> {}
+
+  compactedRevision(): Promise<Revision> {
+    return this.#storage.compactedRevision();
+  }
+
+  /** Ends all watches. */
+  async close(): Promise<void> {
+    this.#unlisten();
+    this.#endAll(new StorageError('closed', 'the server stops'));
+  }
+
+  /** The backlog is delivered while the watch is opened; from then on the shared one goes on. */
+  #deliverBacklog(clusterId: string, afterRevision: Revision, { namespace, handler }: CopyWatcher): void {
+    const backlog = this.#storage.watchCache('/', afterRevision, {
+      events: (events) => {
+        const copies: CacheEvent[] = [];
+        for (const event of events) {
+          if (clusterOf(event.key) !== clusterId) continue;
+          const mapped = copyEventOf(event);
+          if (mapped !== undefined && isIn(mapped, namespace)) copies.push(mapped);
+        }
+        if (copies.length > 0) handler.events(copies);
+      },
+      end: () => {},
+    });
+    backlog.close();
+  }
+
+  #publish(event: CacheEvent): void {
+    if (this.#watchers.size === 0) return;
+    const watchers = this.#watchers.get(clusterOf(event.key));
+    if (watchers === undefined || event.key.startsWith(internalPrefix)) return;
+    const mapped = copyEventOf(event);
+    if (mapped === undefined) return;
+    const delivered = [mapped];
+    for (const { namespace, handler } of [...watchers]) {
+      if (isIn(mapped, namespace)) handler.events(delivered);
+    }
+  }
+
+  #endAll(error: Error): void {
+    const all = [...this.#watchers.values()].flatMap((watchers) => [...watchers]);
+    this.#watchers.clear();
+    for (const { handler } of all) handler.end(error);
+  }
+}
+
+interface CopyWatcher {
+  /** Empty = all, cluster-scoped copies too. */
+  readonly namespace: string;
+  readonly handler: CacheWatchHandler;
+}
+
+const { storedAs } = copyDefinition;
+
+function placeOfPrefix(prefix: string): { readonly clusterId: string; readonly namespace: string } {
+  const [, , , clusterId = '', namespace = ''] = prefix.split('/');
+  if (clusterId === '') throw new StorageError('unavailable', 'copies are served one workspace at a time');
+  return { clusterId, namespace };
+}
+
+function isCopy(entry: CacheEntry | undefined): entry is CacheEntry {
+  return (
+    entry !== undefined && hasLabels(entry) && headerOf(entry).labels[copyLabels.originCluster] !== undefined
+  );
+}
+
+function isIn({ key }: CacheEvent, namespace: string): boolean {
+  return namespace === '' || parseObjectKey(key).namespace === namespace;
+}
+
+/** Undefined when it concerns no copy, before or after. */
+function copyEventOf(event: CacheEvent): CacheEvent | undefined {
+  if (event.key.startsWith(internalPrefix)) return undefined;
+  const entry = isCopy(event.entry) ? copyEntryOf(event.entry) : undefined;
+  const previous = isCopy(event.previous) ? copyEntryOf(event.previous) : undefined;
+  if (entry === undefined && previous === undefined) return undefined;
+  return {
+    type: entry === undefined ? 'delete' : 'put',
+    key: copyKeyOf(event.key),
+    revision: event.revision,
+    value: entry?.value,
+    entry,
+    previous,
+    memo: undefined,
+  };
+}
+
+/** `/apps/deployments/<cluster>/<namespace>/web` → `/federation…/copies/<cluster>/<namespace>/deployments.apps:web`. */
+function copyKeyOf(key: StorageKey): StorageKey {
+  const { group, resource, clusterId, namespace, name } = parseObjectKey(key);
+  return objectKey({ ...storedAs, clusterId, namespace, name: copyName({ group, resource }, name) });
+}
+
+/** The other way round. */
+function originOf(key: StorageKey): { readonly key: StorageKey; readonly resourcePrefix: string } {
+  const { clusterId, namespace, name: shown } = parseObjectKey(key);
+  const colon = shown.indexOf(':');
+  const dot = shown.slice(0, colon).indexOf('.');
+  const resource = shown.slice(0, dot < 0 ? colon : dot);
+  const group = dot < 0 ? '' : shown.slice(dot + 1, colon);
+  const origin = objectKey({ group, resource, clusterId, namespace, name: shown.slice(colon + 1) });
+  return {
+    key: origin,
+    resourcePrefix: origin.slice(0, origin.indexOf('/', origin.indexOf('/', 1) + 1) + 1),
+  };
+}
+
+function copyEntryOf(entry: CacheEntry): CacheEntry {
+  const original = objectOf(entry);
+  const { group, resource, namespace, name } = parseObjectKey(entry.key);
+  const { managedFields: _managed, ownerReferences: _owners, ...metadata } = original.metadata;
+  const copy: Copy = {
+    apiVersion: `${federationGroup}/${federationVersion}`,
+    kind: copyDefinition.kind,
+    metadata: { ...metadata, name: copyName({ group, resource }, name) },
+    target: {
+      group,
+      version: parseApiVersion(original.apiVersion)?.version ?? '',
+      resource,
+      kind: original.kind,
+      ...(namespace === '' ? {} : { namespace }),
+      name,
+    },
+    contentHash: metadata.annotations?.[copyAnnotations.contentHash] ?? '',
+  };
+  return {
+    key: copyKeyOf(entry.key),
+    value: encodeStored(copy, copyDefinition),
+    revision: entry.revision,
+    memo: undefined,
+  };
+}
