@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { apiError, Harness } from './testing/harness.ts';
+
+const maps = '/api/v1/namespaces/default/configmaps';
+const pods = '/api/v1/namespaces/default/pods';
+
+function map(name: string, metadata: JsonObject = {}): JsonObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...metadata } };
+}
+
+function pod(name: string, spec: JsonObject = {}): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
+  };
+}
+
+function open(): Promise<Harness> {
+  return Harness.open({ workspaces: [{ id: 'cell' as never, inert: true, type: 'cell' }] });
+}
+
+test('an object that nothing holds is gone, with a Status (X1)', async () => {
+  await using harness = await open();
+  const { object } = await harness.post(maps, map('a'));
+  const { code, body } = await harness.delete(`${maps}/a`);
+  assert.equal(code, 200);
+  assert.deepEqual(body, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name: 'a', kind: 'configmaps', uid: object.metadata.uid },
+  });
+  await assert.rejects(harness.delete(`${maps}/a`), apiError('NotFound', 'configmaps "a" not found'));
+});
+
+test('finalizers: it lingers, they may only be removed, the last one deletes (X3)', async () => {
+  await using harness = await open();
+  await harness.post('/apis/apps/v1/namespaces/default/deployments', {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd', finalizers: ['example.com/a', 'example.com/b'] },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  });
+  const url = '/apis/apps/v1/namespaces/default/deployments/d';
+  const watch = await harness.watch('/apis/apps/v1/deployments?watch=true');
+  const lingering = await harness.delete(url);
+  assert.equal(lingering.code, 200);
+  assert.equal(lingering.object.kind, 'Deployment');
+  assert.equal(lingering.object.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
+  assert.equal(lingering.object.metadata.deletionGracePeriodSeconds, 0);
+  assert.equal(lingering.object.metadata.generation, 2);
+  const { resourceVersion } = lingering.object.metadata;
+  assert.equal(
+    (await harness.delete(url)).object.metadata.resourceVersion,
+    resourceVersion,
+    'again changes nothing',
+  );
+  await assert.rejects(
+    harness.patch(url, 'merge', { metadata: { finalizers: ['example.com/a', 'example.com/c'] } }),
+    apiError(
+      'Invalid',
+      /metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \[\]string\{"example.com\/c"\}/,
+    ),
+  );
+  const less = await harness.patch(url, 'merge', { metadata: { finalizers: ['example.com/b'] } });
+  assert.equal(less.object.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
+  const last = await harness.patch(url, 'merge', { metadata: { finalizers: null } });
+  assert.equal(last.code, 200);
+  await assert.rejects(harness.get(url), apiError('NotFound'));
+  assert.deepEqual(watch.types, ['ADDED d', 'MODIFIED d', 'MODIFIED d', 'DELETED d']);
+  watch.stop();
+});
+
+test('preconditions (X2)', async () => {
+  await using harness = await open();
+  const { object } = await harness.post(maps, map('a'));
+  const { uid = '', resourceVersion = '' } = object.metadata;
+  const send = (preconditions: JsonObject) =>
+    harness.delete(`${maps}/a`, { kind: 'DeleteOptions', apiVersion: 'v1', preconditions });
+  await assert.rejects(
+    send({ uid: 'other' }),
+    apiError(
+      'Conflict',
+      new RegExp(`Precondition failed: UID in precondition: other, UID in object meta: ${uid}`),
+      409,
+    ),
+  );
+  await assert.rejects(
+    send({ resourceVersion: '1' }),
+    apiError('Conflict', /ResourceVersion in precondition: 1/),
+  );
+  assert.equal((await send({ uid, resourceVersion })).code, 200);
+});
+
+test('options: refusals (X2)', async () => {
+  await using harness = await open();
+  await harness.post(maps, map('a'));
+  const rows: [JsonObject, string, RegExp][] = [
+    [
+      { propagationPolicy: 'Background', orphanDependents: true },
+      'Invalid',
+      /orphanDependents and deletionPropagation cannot be both set/,
+    ],
+    [{ propagationPolicy: 'Upwards' }, 'Invalid', /Unsupported value: "Upwards"/],
+    [{ dryRun: ['Some'] }, 'Invalid', /dryRun: Unsupported value/],
+    [{ kind: 'Pod' }, 'BadRequest', /DeleteOptions/],
+    [{ gracePeriodSeconds: 'x' }, 'BadRequest', /gracePeriodSeconds/],
+  ];
+  for (const [body, reason, message] of rows) {
+    await assert.rejects(harness.delete(`${maps}/a`, body), apiError(reason, message), JSON.stringify(body));
+  }
+  await assert.rejects(harness.delete(`${maps}/a?propagationPolicy=Up`), apiError('Invalid'));
+});
+
+test('propagation policies become finalizers for the garbage collector (X4)', async () => {
+  await using harness = await open();
+  const rows: [string, JsonObject, string[] | undefined, number][] = [
+    ['f', { propagationPolicy: 'Foreground' }, ['foregroundDeletion'], 200],
+    ['o', { propagationPolicy: 'Orphan' }, ['orphan'], 200],
+    ['t', { orphanDependents: true }, ['orphan'], 200],
+    ['b', { propagationPolicy: 'Background' }, undefined, 200],
+    ['n', {}, undefined, 200],
+  ];
+  for (const [name, options, finalizers, code] of rows) {
+    await harness.post(maps, map(name));
+    const answer = await harness.delete(`${maps}/${name}`, options);
+    assert.equal(answer.code, code, name);
+    if (finalizers === undefined) assert.equal(answer.object.kind, 'Status', name);
+    else assert.deepEqual(answer.object.metadata.finalizers, finalizers, name);
+  }
+  await harness.post(maps, map('held', { finalizers: ['example.com/x'] }));
+  const held = await harness.delete(`${maps}/held`, { orphanDependents: false });
+  assert.equal(held.code, 202, 'X1: 202 only when lingering and orphanDependents=false');
+  const changed = await harness.delete(`${maps}/held`, { propagationPolicy: 'Orphan' });
+  assert.deepEqual(changed.object.metadata.finalizers, ['example.com/x', 'orphan']);
+  const kept = await harness.delete(`${maps}/held`);
+  assert.deepEqual(kept.object.metadata.finalizers, ['example.com/x', 'orphan'], 'an earlier policy stands');
+  const background = await harness.delete(`${maps}/held?propagationPolicy=Background`);
+  assert.deepEqual(background.object.metadata.finalizers, ['example.com/x']);
+
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'j' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  };
+  await harness.post('/apis/batch/v1/namespaces/default/jobs', job);
+  const orphaned = await harness.delete('/apis/batch/v1/namespaces/default/jobs/j');
+  assert.deepEqual(orphaned.object.metadata.finalizers, ['orphan'], 'a Job orphans by default');
+
+  await harness.post(`/clusters/cell${maps}`, map('f'));
+  const inert = await harness.delete(`/clusters/cell${maps}/f`, { propagationPolicy: 'Foreground' });
+  assert.equal(inert.object.kind, 'Status', 'copies in a cell have no dependents');
+});
+
+test('only a pod that runs somewhere has a grace period (X3)', async () => {
+  await using harness = await open();
+  await harness.post(pods, pod('unscheduled'));
+  assert.equal((await harness.delete(`${pods}/unscheduled`)).object.kind, 'Status');
+  await harness.post(pods, pod('running', { nodeName: 'n', terminationGracePeriodSeconds: 40 }));
+  const first = await harness.delete(`${pods}/running`);
+  assert.equal(first.object.metadata.deletionGracePeriodSeconds, 40);
+  assert.equal(first.object.metadata.deletionTimestamp, '2026-01-01T00:00:40Z');
+  const shorter = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 10 });
+  assert.equal(shorter.object.metadata.deletionTimestamp, '2026-01-01T00:00:10Z');
+  const longer = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 100 });
+  assert.equal(longer.object.metadata.deletionGracePeriodSeconds, 10);
+  assert.equal((await harness.delete(`${pods}/running`, { gracePeriodSeconds: 0 })).object.kind, 'Status');
+});
+
+test('namespaces: protected, terminating, finalized (S1, S2, S3)', async () => {
+  await using harness = await open();
+  await assert.rejects(
+    harness.delete('/api/v1/namespaces/default'),
+    apiError('Forbidden', 'namespaces "default" is forbidden: this namespace may not be deleted', 403),
+  );
+  const made = await harness.post('/api/v1/namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'n' },
+  });
+  assert.deepEqual(made.object['spec'], { finalizers: ['kubernetes'] });
+  assert.equal(made.object.metadata.labels?.['kubernetes.io/metadata.name'], 'n');
+  const dying = await harness.delete('/api/v1/namespaces/n');
+  assert.deepEqual(dying.object['status'], { phase: 'Terminating' });
+  await assert.rejects(harness.post('/api/v1/namespaces/n/configmaps', map('a')), (error) => {
+    apiError(
+      'Forbidden',
+      'configmaps "a" is forbidden: unable to create new content in namespace n because it is being terminated',
+      403,
+    )(error);
+    const { details } = error as { details?: { causes?: JsonObject[] } };
+    assert.equal(details?.causes?.[0]?.['reason'], 'NamespaceTerminating');
+    return true;
+  });
+  const finalized = await harness.put('/api/v1/namespaces/n/finalize', {
+    ...dying.object,
+    spec: { finalizers: [] },
+    metadata: { name: 'n', labels: { ignored: 'yes' } },
+  });
+  assert.equal(finalized.code, 200);
+  await assert.rejects(harness.get('/api/v1/namespaces/n'), apiError('NotFound'));
+});

@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { apiError, Harness } from './testing/harness.ts';
+import { widgets } from './testing/widgets.ts';
+
+const deployments = '/apis/apps/v1/namespaces/default/deployments';
+const widgetsPath = '/apis/example.com/v1/namespaces/default/widgets';
+const maps = '/api/v1/namespaces/default/configmaps';
+
+function deployment(spec: JsonObject = {}): JsonObject {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'd' } },
+      template: {
+        metadata: { labels: { app: 'd' } },
+        spec: { containers: [{ name: 'a', image: 'a:1' }] },
+      },
+      ...spec,
+    },
+  };
+}
+
+function widget(spec: JsonObject = {}): JsonObject {
+  return { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec };
+}
+
+function open(): Promise<Harness> {
+  return Harness.open({ definitions: [widgets()] });
+}
+
+test('the three patch types (P1, P2)', async () => {
+  await using harness = await open();
+  await harness.post(deployments, deployment());
+  const images = (object: JsonObject) => {
+    const spec = object['spec'] as { template: { spec: { containers: { name: string; image: string }[] } } };
+    return spec.template.spec.containers.map(({ name, image }) => `${name}=${image}`);
+  };
+  const container = (name: string, image: string) => ({
+    spec: { template: { spec: { containers: [{ name, image }] } } },
+  });
+  const merged = await harness.patch(`${deployments}/d`, 'strategic', container('b', 'b:1'));
+  assert.deepEqual(images(merged.object), ['b=b:1', 'a=a:1']);
+  const replaced = await harness.patch(`${deployments}/d`, 'merge', container('c', 'c:1'));
+  assert.deepEqual(images(replaced.object), ['c=c:1']);
+  const edited = await harness.patch(`${deployments}/d`, 'json', [
+    { op: 'test', path: '/spec/replicas', value: 1 },
+    { op: 'replace', path: '/spec/replicas', value: 4 },
+  ]);
+  assert.equal((edited.object['spec'] as JsonObject)['replicas'], 4);
+});
+
+test('patches: refusals (P1, N1, P3)', async () => {
+  await using harness = await open();
+  await harness.post(widgetsPath, widget({ size: 1 }));
+  await harness.post(maps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm' } });
+  const url = `${widgetsPath}/w`;
+  const rows: [string, string, string, JsonValue, string, RegExp, number][] = [
+    [
+      'strategic merge of a custom resource',
+      url,
+      'application/strategic-merge-patch+json',
+      {},
+      'UnsupportedMediaType',
+      /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/apply-patch\+yaml$/,
+      415,
+    ],
+    ['unknown type', url, 'application/json', {}, 'UnsupportedMediaType', /unknown format/, 415],
+    [
+      'inapplicable',
+      url,
+      'application/json-patch+json',
+      [{ op: 'remove', path: '/nope' }],
+      'Invalid',
+      /./,
+      422,
+    ],
+    ['not a list', url, 'application/json-patch+json', {}, 'BadRequest', /list/, 400],
+    ['merge patch not an object', url, 'application/merge-patch+json', [], 'BadRequest', /object/, 400],
+    ['absent', `${widgetsPath}/none`, 'application/merge-patch+json', {}, 'NotFound', /not found/, 404],
+    [
+      'renames',
+      url,
+      'application/merge-patch+json',
+      { metadata: { name: 'x' } },
+      'Invalid',
+      /metadata.name.*immutable/,
+      422,
+    ],
+    ['other kind', url, 'application/merge-patch+json', { kind: 'Gadget' }, 'BadRequest', /Gadget/, 400],
+    [
+      'stale resourceVersion named',
+      url,
+      'application/merge-patch+json',
+      { metadata: { resourceVersion: '1' } },
+      'Conflict',
+      /modified/,
+      409,
+    ],
+    [
+      'invalid result',
+      url,
+      'application/merge-patch+json',
+      { spec: { size: -1 } },
+      'Invalid',
+      /spec.size/,
+      422,
+    ],
+    [
+      'force without apply (P3)',
+      `${url}?force=true`,
+      'application/merge-patch+json',
+      {},
+      'Invalid',
+      /may not be specified for non-apply/,
+      422,
+    ],
+    [
+      'apply without manager (P3)',
+      url,
+      'application/apply-patch+yaml',
+      widget(),
+      'Invalid',
+      /fieldManager: Required value: is required for apply patch/,
+      422,
+    ],
+    [
+      'managedFields in the body (P3)',
+      `${url}?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget(), metadata: { name: 'w', managedFields: [{ manager: 'x' }] } },
+      'BadRequest',
+      /managedFields must be nil/,
+      400,
+    ],
+    [
+      'apply under another name',
+      `${url}?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget(), metadata: { name: 'z' } },
+      'BadRequest',
+      /does not match the name on the URL/,
+      400,
+    ],
+  ];
+  for (const [why, target, contentType, body, reason, message, code] of rows) {
+    await assert.rejects(
+      harness.send('PATCH', target, { body, contentType }),
+      apiError(reason, message, code),
+      why,
+    );
+  }
+  const operations = Array.from({ length: 10_001 }, () => ({
+    op: 'test',
+    path: '/kind',
+    value: 'ConfigMap',
+  }));
+  await assert.rejects(
+    harness.patch(`${maps}/m`, 'json', operations),
+    apiError('RequestEntityTooLarge', /10000/, 413),
+  );
+});
+
+test('a patch that names the live resourceVersion is guarded by it', async () => {
+  await using harness = await open();
+  const { object } = await harness.post(maps, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'm' },
+  });
+  const { resourceVersion = '' } = object.metadata;
+  const guarded = (value: string) =>
+    harness.patch(`${maps}/m`, 'merge', { metadata: { resourceVersion }, data: { value } });
+  const results = await Promise.allSettled([guarded('a'), guarded('b'), guarded('c')]);
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+  for (const result of results) {
+    if (result.status === 'rejected') assert.ok(isApiError(result.reason, 'Conflict'));
+  }
+});
+
+test('apply: creates, merges, conflicts, forces, removes (P3, P5)', async () => {
+  await using harness = await open();
+  const apply = (manager: string, body: JsonObject, more = '') =>
+    harness.patch(`${deployments}/d?fieldManager=${manager}${more}`, 'apply', body);
+  const created = await apply('one', deployment());
+  assert.equal(created.code, 201);
+  assert.deepEqual(
+    created.object.metadata.managedFields?.map(({ manager, operation }) => [manager, operation]),
+    [['one', 'Apply']],
+  );
+  assert.equal((created.object['spec'] as JsonObject)['revisionHistoryLimit'], 10, 'defaults are filled');
+  const other = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'd' }, spec: { replicas: 3 } };
+  await assert.rejects(apply('two', other), (error) => {
+    apiError('Conflict', 'Apply failed with 1 conflict: conflict with "one": .spec.replicas', 409)(error);
+    const { details } = error as { details?: { causes?: JsonObject[] } };
+    assert.equal(details?.causes?.[0]?.['reason'], 'FieldManagerConflict');
+    return true;
+  });
+  const forced = await apply('two', other, '&force=true');
+  assert.equal(forced.code, 200);
+  assert.equal((forced.object['spec'] as JsonObject)['replicas'], 3);
+  const dropped = await apply('two', { ...other, spec: {} });
+  assert.equal((dropped.object['spec'] as JsonObject)['replicas'], 1, 'removed, then defaulted');
+  await assert.rejects(
+    apply('one', { ...deployment(), metadata: { name: 'd', resourceVersion: '1' } }),
+    apiError('Conflict', /modified/),
+  );
+  await assert.rejects(
+    harness.patch(`${deployments}/e?fieldManager=m`, 'apply', {
+      ...deployment(),
+      metadata: { name: 'e', uid: 'x' },
+    }),
+    apiError('Conflict', /uid mismatch/),
+  );
+});
+
+test('apply of YAML, and to status alone (P6, C7)', async () => {
+  await using harness = await open();
+  const yaml = 'apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: w\nspec:\n  size: 3\n';
+  const contentType = 'application/apply-patch+yaml';
+  const made = await harness.send('PATCH', `${widgetsPath}/w?fieldManager=m`, { body: yaml, contentType });
+  assert.equal(made.code, 201);
+  const status = await harness.patch(`${widgetsPath}/w/status?fieldManager=m`, 'apply', {
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name: 'w' },
+    status: { ready: 2 },
+  });
+  assert.deepEqual(status.object['status'], { ready: 2 });
+  assert.deepEqual(status.object['spec'], { size: 3 });
+  assert.deepEqual(
+    status.object.metadata.managedFields?.map(({ manager, subresource }) => [manager, subresource]),
+    [
+      ['m', undefined],
+      ['m', 'status'],
+    ],
+  );
+  await assert.rejects(
+    harness.patch(`${widgetsPath}/none/status?fieldManager=m`, 'apply', {
+      apiVersion: 'example.com/v1',
+      kind: 'Widget',
+      metadata: { name: 'none' },
+    }),
+    apiError('NotFound'),
+  );
+});
+
+test('scale: get, put, patch, apply (C10, R6)', async () => {
+  await using harness = await open();
+  await harness.post(widgetsPath, widget({ size: 3 }));
+  await harness.patch(`${widgetsPath}/w/status`, 'merge', { status: { ready: 2, selector: 'a=b' } });
+  const url = `${widgetsPath}/w/scale`;
+  const { object } = await harness.get(url);
+  assert.equal(object.kind, 'Scale');
+  assert.equal(object.apiVersion, 'autoscaling/v1');
+  assert.deepEqual(object['spec'], { replicas: 3 });
+  assert.deepEqual(object['status'], { replicas: 2, selector: 'a=b' });
+  const put = await harness.put(url, { ...object, spec: { replicas: 5 } });
+  assert.deepEqual(put.object['spec'], { replicas: 5 });
+  await assert.rejects(harness.put(url, { ...object, spec: { replicas: 6 } }), apiError('Conflict'));
+  const patched = await harness.patch(url, 'merge', { spec: { replicas: 7 } });
+  assert.deepEqual(patched.object['spec'], { replicas: 7 });
+  const parent = (await harness.get(`${widgetsPath}/w`)).object;
+  assert.deepEqual(parent['spec'], { size: 7 });
+  assert.equal(parent.metadata.generation, 3);
+  assert.ok(parent.metadata.managedFields?.some(({ subresource }) => subresource === 'scale'));
+  const applied = await harness.patch(`${url}?fieldManager=hpa&force=true`, 'apply', {
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    metadata: { name: 'w' },
+    spec: { replicas: 2 },
+  });
+  assert.deepEqual(applied.object['spec'], { replicas: 2 });
+  await assert.rejects(
+    harness.patch(url, 'merge', { spec: { replicas: -1 } }),
+    apiError(
+      'Invalid',
+      /Scale.autoscaling "w" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0/,
+    ),
+  );
+  await harness.post(deployments, deployment());
+  const scale = (await harness.get(`${deployments}/d/scale`)).object;
+  assert.deepEqual(scale['status'], { replicas: 0, selector: 'app=d' });
+  await assert.rejects(harness.get(`${maps}/m/scale`), apiError('NotFound'));
+});
+
+test('unknown fields of a patch are told (C9)', async () => {
+  await using harness = await open();
+  await harness.post(widgetsPath, widget({ size: 1 }));
+  const warned = await harness.patch(`${widgetsPath}/w`, 'merge', { spec: { nope: 1 } });
+  assert.deepEqual(warned.warnings, ['unknown field "spec.nope"']);
+  await assert.rejects(
+    harness.patch(`${widgetsPath}/w?fieldValidation=Strict`, 'merge', { spec: { nope: 1 } }),
+    apiError('BadRequest', /strict decoding error: unknown field "spec.nope"/),
+  );
+});
