@@ -14,6 +14,7 @@ export type Division =
 export interface AffinityGroup {
   /** Undefined for the single `clusterAffinity`. */
   readonly name: string | undefined;
+  readonly selects: CellPredicate;
   /** Beside the cells of the snapshot; memoized for the newest snapshot. */
   matches(snapshot: CellSnapshot): readonly boolean[];
 }
@@ -67,7 +68,7 @@ function compileGroups({ clusterAffinity, clusterAffinities }: Placement): Affin
 
 function affinityGroup(name: string | undefined, affinity: ClusterAffinity | undefined): AffinityGroup {
   const predicate = compileAffinity(affinity);
-  return { name, matches: memoized(predicate) };
+  return { name, selects: predicate, matches: memoized(predicate) };
 }
 
 function memoized(predicate: CellPredicate): (snapshot: CellSnapshot) => readonly boolean[] {

@@ -1,0 +1,214 @@
+import { type Condition, withCondition } from '#api/conditions.ts';
+import { workGroup, workVersion } from '#api/work/group.ts';
+import {
+  bindingConditions,
+  type RefusalCount,
+  type ResourceBinding,
+  type ResourceBindingStatus,
+  type TargetCluster,
+} from '#api/work/resource-binding.ts';
+import { equalJson } from '#apimachinery/json.ts';
+import type { CellSnapshot } from './algorithm/cell.ts';
+import type { Decision, Outcome, Target } from './algorithm/decision.ts';
+import type { DiscoveredResource } from './discovery.ts';
+import type { KeyParts } from './object-key.ts';
+import type { ResolvedPolicy } from './policy/policy-index.ts';
+import { contentHashOf } from './projection/canonical.ts';
+import { bindingName } from './projection/names.ts';
+
+/** Says which object a binding is for, where only metadata is read: `<version>/<resource>.<group>/<name>`. */
+export const templateAnnotation = 'federation.cellplane.io/template';
+
+const examplesMax = 3;
+const messageLengthMax = 1_000;
+
+/** A problem that is told as a condition; undefined: there is none. */
+export interface Problems {
+  readonly nameCollision?: string | undefined;
+  readonly kindNotAllowed?: string | undefined;
+  readonly unmappedReference?: string | undefined;
+  readonly apiConflict?: string | undefined;
+  readonly overrideFailed?: string | undefined;
+  readonly statusOwnedElsewhere?: string | undefined;
+}
+
+const problemTypes: { readonly [problem in keyof Required<Problems>]: string } = {
+  nameCollision: bindingConditions.nameCollision,
+  kindNotAllowed: bindingConditions.kindNotAllowed,
+  unmappedReference: bindingConditions.unmappedReference,
+  apiConflict: bindingConditions.apiConflict,
+  overrideFailed: bindingConditions.overrideFailed,
+  statusOwnedElsewhere: bindingConditions.statusOwnedElsewhere,
+};
+
+/** A problem becomes a condition True; one that is over becomes False; one that never was stands nowhere. */
+export function withProblems(
+  conditions: readonly Condition[] | undefined,
+  problems: Problems,
+  now: string,
+): Condition[] {
+  let list = (conditions ?? []) as Condition[];
+  for (const problem of Object.keys(problemTypes) as (keyof Required<Problems>)[]) {
+    if (!(problem in problems)) continue;
+    const type = problemTypes[problem];
+    const message = problems[problem];
+    if (message !== undefined) {
+      list = withCondition(list, { type, status: 'True', reason: type, message: cut(message) }, now);
+    } else if (list.some((condition) => condition.type === type)) {
+      list = withCondition(list, { type, status: 'False', reason: 'Resolved', message: '' }, now);
+    }
+  }
+  return list;
+}
+
+function cut(message: string): string {
+  return message.length <= messageLengthMax ? message : `${message.slice(0, messageLengthMax - 1)}…`;
+}
+
+export interface BindingInput {
+  readonly key: KeyParts;
+  readonly resource: DiscoveredResource;
+  readonly uid: string;
+  readonly replicas: number | undefined;
+  readonly policy: ResolvedPolicy;
+  readonly decision: Decision;
+  readonly snapshot: CellSnapshot;
+  readonly problems: Problems;
+  readonly now: string;
+}
+
+/**
+ * The binding with the whole decision: spec, reasons, conditions. The same object as `present` (or undefined for none)
+ * when nothing changes.
+ */
+export function bindingOf(input: BindingInput, present: ResourceBinding | undefined): ResourceBinding {
+  const { key, resource, decision, policy } = input;
+  const spec: ResourceBinding['spec'] = {
+    resource: {
+      apiVersion: resource.group === '' ? resource.version : `${resource.group}/${resource.version}`,
+      kind: resource.kind,
+      resource: resource.resource,
+      ...(key.namespace === '' ? {} : { namespace: key.namespace }),
+      name: key.name,
+      uid: input.uid,
+    },
+    clusters: decision.targets.map(targetCluster),
+    ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
+    placementDigest: placementDigest(policy),
+    policy: {
+      kind: policy.namespace === undefined ? 'ClusterPropagationPolicy' : 'PropagationPolicy',
+      ...(policy.namespace === undefined ? {} : { namespace: policy.namespace }),
+      name: policy.name,
+      uid: policy.uid,
+    },
+  };
+  const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
+  if (present !== undefined && equalJson(present.spec, spec) && equalJson(present.status, status))
+    return present;
+  const name = bindingName(key.group, key.resource, key.name);
+  return {
+    apiVersion: `${workGroup}/${workVersion}`,
+    kind: key.namespace === '' ? 'ClusterResourceBinding' : 'ResourceBinding',
+    metadata: {
+      ...(present?.metadata ?? { name, ...(key.namespace === '' ? {} : { namespace: key.namespace }) }),
+      annotations: {
+        ...present?.metadata.annotations,
+        [templateAnnotation]: `${resource.version}/${key.resource}.${key.group}/${key.name}`,
+      },
+    },
+    spec,
+    status,
+  };
+}
+
+function decisionStatus(
+  { decision, snapshot, problems, now }: BindingInput,
+  present: ResourceBindingStatus | undefined,
+  specChanged: boolean,
+): ResourceBindingStatus {
+  const refusals = countRefusals(decision, snapshot);
+  const scheduled = withCondition(
+    present?.conditions,
+    {
+      type: bindingConditions.scheduled,
+      status: decision.outcome === 'Scheduled' ? 'True' : 'False',
+      reason: scheduledReasons[decision.outcome],
+      message: decision.message,
+    },
+    now,
+  );
+  const kindRefusal = refusals.find(({ code }) => code === 'KindNotAllowed');
+  const kindNotAllowed =
+    problems.kindNotAllowed ??
+    (kindRefusal === undefined ? undefined : `${kindRefusal.count} cells do not allow this kind`);
+  const status: ResourceBindingStatus = {
+    ...present,
+    lastScheduledTime: specChanged ? now : (present?.lastScheduledTime ?? now),
+    conditions: withProblems(withPending(scheduled, decision, now), { ...problems, kindNotAllowed }, now),
+    refusals,
+  };
+  if (decision.affinity !== undefined) status.schedulerObservingAffinityName = decision.affinity;
+  else delete status.schedulerObservingAffinityName;
+  return status;
+}
+
+/** Until something comes back from the cells, a decision is applied nowhere. */
+function withPending(conditions: Condition[], { targets }: Decision, now: string): Condition[] {
+  const type = bindingConditions.fullyApplied;
+  if (conditions.some((condition) => condition.type === type)) return conditions;
+  const message = `0 of ${targets.length} cells have it`;
+  return withCondition(conditions, { type, status: 'False', reason: 'Pending', message }, now);
+}
+
+const scheduledReasons: { readonly [outcome in Outcome]: string } = {
+  Scheduled: 'Success',
+  NoClusterFit: 'NoClusterFit',
+  Unschedulable: 'Unschedulable',
+};
+
+/** How many cells for each reason, with a few names; ordered by code. */
+export function countRefusals(decision: Decision, snapshot: CellSnapshot): RefusalCount[] {
+  const byCode = new Map<string, { count: number; examples: string[] }>();
+  decision.refusals.forEach((code, i) => {
+    if (code === undefined) return;
+    const entry = byCode.get(code) ?? { count: 0, examples: [] };
+    entry.count++;
+    if (entry.examples.length < examplesMax) entry.examples.push(snapshot.cells[i]?.name ?? '');
+    byCode.set(code, entry);
+  });
+  return [...byCode]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, { count, examples }]) => ({ code, count, examples }));
+}
+
+function targetCluster({ name, replicas }: Target): TargetCluster {
+  return replicas === undefined ? { name } : { name, replicas };
+}
+
+/** What the binding says was decided before. */
+export function previousTargets(binding: ResourceBinding | undefined): Target[] {
+  return (binding?.spec.clusters ?? []).map(({ name, replicas }) => ({ name, replicas }));
+}
+
+const digests = new WeakMap<object, string>();
+
+function placementDigest({ spec }: ResolvedPolicy): string {
+  let digest = digests.get(spec);
+  if (digest === undefined) {
+    digest = contentHashOf(spec.placement ?? {});
+    digests.set(spec, digest);
+  }
+  return digest;
+}
+
+/** The inverse of the annotation; undefined when it is missing or malformed. */
+export function parseTemplateAnnotation(
+  text: string | undefined,
+):
+  | { readonly version: string; readonly resource: string; readonly group: string; readonly name: string }
+  | undefined {
+  const match = /^([^/]+)\/([^./]+)\.([^/]*)\/(.+)$/.exec(text ?? '');
+  if (match === null) return undefined;
+  const [, version = '', resource = '', group = '', name = ''] = match;
+  return { version, resource, group, name };
+}

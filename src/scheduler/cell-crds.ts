@@ -1,0 +1,147 @@
+import { copyAnnotations, edgeFinalizer } from '#api/federation/copy-contract.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { copyFieldManager } from './copy-writer.ts';
+import { crdConflict, mergeCrdVersions, normalizeCrd } from './crd-normalize.ts';
+import { contentHashOf } from './projection/canonical.ts';
+import { type Origin, originAnnotations, originLabels, originOf } from './projection/origin.ts';
+
+export const crdsGvr = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  resource: 'customresourcedefinitions',
+} as const;
+
+export type CrdOutcome =
+  | { readonly type: 'served' }
+  /** The field in which the project's definition differs from the cell's. */
+  | { readonly type: 'conflict'; readonly field: string };
+
+/** Remembered definitions of projects, and cells known to serve them. */
+const rememberedMax = 2_000;
+
+/**
+ * Brings the definitions of projects' kinds to cell workspaces. A definition there belongs to the cell, under its own
+ * name: it is made from the first project's, gains versions from others that agree with it, and conflicts with those that
+ * do not (DESIGN.md, APIs in a cell belong to the cell). One that we did not make is compared and never written.
+ */
+export class CellCrds {
+  readonly #client: KubeClient;
+  readonly #controlPlaneId: string;
+  /** `<cell id>|<crd>|<revision of the project's>|<revision of the cell's>` that were found to agree. */
+  readonly #agreed = new Set<string>();
+  readonly #underWay = new Map<string, Promise<CrdOutcome>>();
+
+  constructor(client: KubeClient, controlPlaneId: string) {
+    this.#client = client;
+    this.#controlPlaneId = controlPlaneId;
+  }
+
+  /**
+   * `projectRevision`, `cellRevision`: of the two definitions as the watch knows them, '' when it knows none. The cell's
+   * definition serves the kind some time after this resolves, when it is established.
+   */
+  ensure(
+    input: {
+      readonly projectId: string;
+      readonly cell: string;
+      readonly cellId: string;
+      readonly crd: string;
+      readonly projectRevision: string;
+      readonly cellRevision: string;
+    },
+    signal: AbortSignal,
+  ): Promise<CrdOutcome> {
+    const { projectId, cellId, crd, projectRevision, cellRevision } = input;
+    const agreement = `${cellId}|${crd}|${projectId}|${projectRevision}|${cellRevision}`;
+    if (cellRevision !== '' && this.#agreed.has(agreement)) return Promise.resolve({ type: 'served' });
+    let underWay = this.#underWay.get(agreement);
+    if (underWay === undefined) {
+      underWay = this.#merge(input, signal)
+        .then((outcome) => {
+          if (outcome.type === 'served' && cellRevision !== '') this.#remember(agreement);
+          return outcome;
+        })
+        .finally(() => this.#underWay.delete(agreement));
+      this.#underWay.set(agreement, underWay);
+    }
+    return underWay;
+  }
+
+  #remember(agreement: string): void {
+    if (this.#agreed.size >= rememberedMax) this.#agreed.clear();
+    this.#agreed.add(agreement);
+  }
+
+  async #merge(
+    { projectId, cell, cellId, crd }: { projectId: string; cell: string; cellId: string; crd: string },
+    signal: AbortSignal,
+  ): Promise<CrdOutcome> {
+    const ours = await this.#client.get({ cluster: projectId, gvr: crdsGvr, name: crd }, { signal });
+    if (hasWebhookConversion(ours)) return { type: 'conflict', field: 'spec.conversion.strategy' };
+    const ref = { cluster: cellId, gvr: crdsGvr, name: crd };
+    let theirs: KubeObject | undefined;
+    try {
+      theirs = await this.#client.get(ref, { signal });
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
+    const projectSpec = specOf(ours);
+    let spec = projectSpec;
+    if (theirs !== undefined) {
+      const field = crdConflict(normalizeCrd(ours), normalizeCrd(theirs));
+      if (field !== undefined) return { type: 'conflict', field };
+      spec = mergeCrdVersions(specOf(theirs), projectSpec);
+      if (spec === specOf(theirs)) return { type: 'served' };
+      const origin = originOf(theirs.metadata);
+      const isOurs = origin?.controlPlane === this.#controlPlaneId && origin.cluster === cellId;
+      if (!isOurs) return { type: 'conflict', field: 'spec.versions' };
+    }
+    const copy = this.#render(crd, cloneJson(spec), cell, cellId);
+    await this.#client.apply(ref, copy, {
+      fieldManager: copyFieldManager,
+      force: theirs !== undefined,
+      signal,
+    });
+    return { type: 'served' };
+  }
+
+  /** Its origin is the cell itself: no project's going takes it away. */
+  #render(crd: string, spec: JsonObject, cell: string, cellId: string): KubeObject {
+    const origin: Origin = {
+      controlPlane: this.#controlPlaneId,
+      cluster: cellId,
+      path: `root:cells:${cell}`,
+      group: crdsGvr.group,
+      resource: crdsGvr.resource,
+      namespace: '',
+      name: crd,
+      uid: '',
+    };
+    const annotations = originAnnotations(origin);
+    const copy: KubeObject = {
+      apiVersion: `${crdsGvr.group}/${crdsGvr.version}`,
+      kind: 'CustomResourceDefinition',
+      metadata: { name: crd, labels: originLabels(origin), annotations, finalizers: [edgeFinalizer] },
+      spec,
+    };
+    // An approved API group needs its approval at the edge as well (KUBERNETES.md R2).
+    if (String(spec['group']).endsWith('.k8s.io')) {
+      annotations['api-approved.kubernetes.io'] = 'unapproved, brought by a project of the federation';
+    }
+    annotations[copyAnnotations.contentHash] = contentHashOf(copy);
+    return copy;
+  }
+}
+
+function specOf(crd: KubeObject): JsonObject {
+  return isJsonObject(crd['spec']) ? crd['spec'] : {};
+}
+
+/** A conversion webhook lies in the project; no edge can call it. */
+function hasWebhookConversion(crd: KubeObject): boolean {
+  const conversion = specOf(crd)['conversion'];
+  return isJsonObject(conversion) && conversion['strategy'] === 'Webhook';
+}

@@ -1,0 +1,90 @@
+import {
+  type Cell,
+  type Taint as CellTaint,
+  cellAllowsKind,
+  mayBringGroup,
+  projectMayUse,
+} from '#api/federation/cell.ts';
+import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
+import type { CellInfo, Taint } from '../algorithm/cell.ts';
+
+/** What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there. */
+export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
+  const { spec = {}, status = {}, metadata } = cell;
+  const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status;
+  return {
+    name: metadata.name ?? '',
+    labels: metadata.labels ?? {},
+    provider: spec.provider ?? '',
+    region: spec.region ?? '',
+    zones: spec.zones ?? [],
+    taints: (spec.taints ?? []).map(taintOf),
+    ready: hasWorkspace && (ready === undefined || ready === 'True'),
+    suspended: spec.suspend === true,
+    deleting: metadata.deletionTimestamp !== undefined,
+    served: servedKinds(cell),
+    bringsGroup: (group) => mayBringGroup(cell, group),
+    allows: (group, kind) => cellAllowsKind(cell, group, kind),
+    admitsProject: ({ path }) => projectMayUse(cell, path),
+    free: freeCapacity(cell),
+  };
+}
+
+function taintOf({ key, value = '', effect, timeAdded }: CellTaint): Taint {
+  const timeAddedMs = timeAdded === undefined ? Number.NaN : Date.parse(timeAdded);
+  return { key, value, effect, timeAddedMs: Number.isNaN(timeAddedMs) ? undefined : timeAddedMs };
+}
+
+function servedKinds({ status }: Cell): ReadonlySet<string> | undefined {
+  const enablements = status?.apiEnablements;
+  if (enablements === undefined || enablements.length === 0) return undefined;
+  const served = new Set<string>();
+  for (const { groupVersion, resources } of enablements) {
+    const qualified = groupVersion.includes('/') ? groupVersion : `/${groupVersion}`;
+    for (const { kind } of resources ?? []) served.add(`${qualified}/${kind}`);
+  }
+  return served;
+}
+
+/** Allocatable (or else capacity, told or declared) minus allocated; undefined when nothing is known. */
+function freeCapacity({ spec, status }: Cell): ReadonlyMap<string, number> | undefined {
+  const total = status?.allocatable ?? status?.capacity ?? spec?.capacity;
+  if (total === undefined) return undefined;
+  const free = new Map<string, number>();
+  for (const resource in total) {
+    const amount = numberOf(total[resource]);
+    if (amount !== undefined) free.set(resource, amount - (numberOf(status?.allocated?.[resource]) ?? 0));
+  }
+  return free;
+}
+
+function numberOf(quantity: string | number | undefined): number | undefined {
+  if (quantity === undefined) return undefined;
+  try {
+    return quantityNumber(parseQuantity(quantity));
+  } catch {
+    return undefined; // the API server refuses such a quantity
+  }
+}
+
+/**
+ * What of a Cell other than free capacity bears on decisions, as text to compare by: a heartbeat changes none of it.
+ */
+export function schedulingDigest({ metadata, spec = {}, status = {} }: Cell, hasWorkspace: boolean): string {
+  const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status;
+  const { provider, region, zones, taints, projects, allow, apis, suspend } = spec;
+  return JSON.stringify([
+    metadata.labels,
+    metadata.deletionTimestamp !== undefined,
+    hasWorkspace && (ready === undefined || ready === 'True'),
+    provider,
+    region,
+    zones,
+    taints,
+    projects,
+    allow,
+    apis,
+    suspend,
+    status.apiEnablements,
+  ]);
+}

@@ -1,0 +1,93 @@
+import { type Cell, cellAllowsKind } from '#api/federation/cell.ts';
+import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
+import type { CellView } from '../projection/render.ts';
+import { cellInfoOf, schedulingDigest } from './cell-info.ts';
+
+interface Entry {
+  readonly cell: Cell;
+  readonly info: CellInfo;
+  readonly digest: string;
+}
+
+/** How a cell changed; `now` or `old` is undefined where it was not or is no more. */
+export interface CellChange {
+  readonly now: CellInfo | undefined;
+  readonly old: CellInfo | undefined;
+  /** Something other than free capacity changed. */
+  readonly rules: boolean;
+}
+
+/** The cells as decisions see them. A change of one cell makes a new snapshot and leaves the others' entries as they are. */
+export class CellStore {
+  readonly #entries = new Map<string, Entry>();
+  readonly #hasWorkspace: (cell: string) => boolean;
+  #snapshot: CellSnapshot | undefined;
+  #version = 0;
+
+  constructor(hasWorkspace: (cell: string) => boolean) {
+    this.#hasWorkspace = hasWorkspace;
+  }
+
+  snapshot(): CellSnapshot {
+    if (this.#snapshot === undefined) {
+      const cells = Array.from(this.#entries.values(), ({ info }) => info);
+      cells.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+      this.#snapshot = { version: ++this.#version, cells };
+    }
+    return this.#snapshot;
+  }
+
+  get(name: string): Cell | undefined {
+    return this.#entries.get(name)?.cell;
+  }
+
+  put(cell: Cell): CellChange | undefined {
+    const name = cell.metadata.name ?? '';
+    const old = this.#entries.get(name);
+    const hasWorkspace = this.#hasWorkspace(name);
+    const digest = schedulingDigest(cell, hasWorkspace);
+    const info = cellInfoOf(cell, hasWorkspace);
+    const rules = old === undefined || old.digest !== digest;
+    if (!rules && old !== undefined && sameFree(old.info.free, info.free)) {
+      this.#entries.set(name, { ...old, cell });
+      return undefined;
+    }
+    this.#entries.set(name, { cell, info, digest });
+    this.#snapshot = undefined;
+    return { now: info, old: old?.info, rules };
+  }
+
+  /** To be called when the cell's workspace came or went. */
+  refresh(name: string): CellChange | undefined {
+    const entry = this.#entries.get(name);
+    return entry === undefined ? undefined : this.put(entry.cell);
+  }
+
+  remove(name: string): CellChange | undefined {
+    const old = this.#entries.get(name);
+    if (old === undefined) return undefined;
+    this.#entries.delete(name);
+    this.#snapshot = undefined;
+    return { now: undefined, old: old.info, rules: true };
+  }
+
+  /** What rendering for this cell needs; undefined when there is no such cell. */
+  view(name: string, projectNamespaces: () => readonly string[]): CellView | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    const { cell, info } = entry;
+    return {
+      info,
+      allowsPodSecurity: cellAllowsKind(cell, '', 'Namespace'),
+      allowsClusterRole: (role) => cell.spec?.allow?.clusterRoles?.includes(role) ?? false,
+      projectNamespaces,
+    };
+  }
+}
+
+function sameFree(a: CellInfo['free'], b: CellInfo['free']): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (a.size !== b.size) return false;
+  for (const [resource, amount] of a) if (b.get(resource) !== amount) return false;
+  return true;
+}

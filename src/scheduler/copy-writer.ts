@@ -1,0 +1,117 @@
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from './copy-index.ts';
+import { originOf, sameOrigin } from './projection/origin.ts';
+import type { RenderedCopy } from './projection/render.ts';
+
+/** The scheduler's field manager in cell workspaces. */
+export const copyFieldManager = 'cellplane-scheduler';
+
+export type CopyOutcome =
+  | { readonly type: 'unchanged' }
+  | { readonly type: 'written' }
+  /** Something of another origin lies there; nothing was touched. */
+  | { readonly type: 'collision'; readonly message: string }
+  /** The copy that is there is going away; its deletion is an event that brings us back. */
+  | { readonly type: 'leaving' };
+
+/**
+ * Writes and deletes copies in cell workspaces. Before any write the origin of what lies there is compared: a copy of
+ * another origin is never touched (DESIGN.md, invariant Names).
+ */
+export class CopyWriter {
+  readonly #client: KubeClient;
+  readonly #index: CopyIndex;
+  readonly #controlPlaneId: string;
+
+  constructor(client: KubeClient, index: CopyIndex, controlPlaneId: string) {
+    this.#client = client;
+    this.#index = index;
+    this.#controlPlaneId = controlPlaneId;
+  }
+
+  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
+  async ensure(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome> {
+    const { place, object } = copy;
+    const placeKey = placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
+    const known = this.#index.get(placeKey);
+    if (known?.deleting === true) return { type: 'leaving' };
+    const ours = originOf(object.metadata);
+    if (ours === undefined) throw new RangeError('a copy must carry its origin');
+    if (known === undefined || !sameOrigin(known.origin, ours)) {
+      const obstacle = await this.#obstacle(cellId, copy, signal);
+      if (obstacle !== undefined) return obstacle;
+    } else if (known.contentHash === copy.contentHash) {
+      return { type: 'unchanged' };
+    }
+    await this.#apply(cellId, copy, signal);
+    return { type: 'written' };
+  }
+
+  /** What hinders writing: read anew, whatever the watch has told. */
+  async #obstacle(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome | undefined> {
+    let present: KubeObject;
+    try {
+      present = await this.#client.get(refOf(cellId, copy), { metadataOnly: true, signal });
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+    const theirs = originOf(present.metadata);
+    const ours = originOf(copy.object.metadata);
+    if (theirs === undefined || ours === undefined || !sameOrigin(theirs, ours)) {
+      const whose =
+        theirs === undefined ? 'no copy' : `the copy of ${theirs.path} ${theirs.namespace}/${theirs.name}`;
+      return {
+        type: 'collision',
+        message: `${copy.place.resource} ${copy.place.name} is there and is ${whose}`,
+      };
+    }
+    this.#learn(cellId, copy, present);
+    return present.metadata.deletionTimestamp === undefined ? undefined : { type: 'leaving' };
+  }
+
+  /** Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back. */
+  async #apply(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<void> {
+    const ref = refOf(cellId, copy);
+    const options = { fieldManager: copyFieldManager, signal };
+    let written: KubeObject;
+    try {
+      written = await this.#client.apply(ref, copy.object, options);
+    } catch (error) {
+      if (!isApiError(error, 'Conflict')) throw error;
+      if ((await this.#obstacle(cellId, copy, signal)) !== undefined) throw error;
+      written = await this.#client.apply(ref, copy.object, { ...options, force: true });
+    }
+    this.#learn(cellId, copy, written);
+  }
+
+  #learn(cellId: string, { place }: RenderedCopy, object: KubeObject): void {
+    const record = copyRecordOf(cellId, place, object.metadata, this.#controlPlaneId);
+    if (record !== undefined) this.#index.put(record);
+  }
+
+  /**
+   * Deletes a copy that is no longer wanted, guarded by its uid. The syncer's finalizer holds it until the edge has let go.
+   * Gone already counts as done.
+   */
+  async withdraw(record: CopyRecord, signal: AbortSignal): Promise<void> {
+    if (record.deleting) return;
+    const { cellId, group, version, resource, namespace, name, uid } = record;
+    const gvr = { group, version, resource };
+    const ref = { cluster: cellId, gvr, namespace: namespace === '' ? undefined : namespace, name };
+    try {
+      await this.#client.delete(ref, { preconditions: { uid }, propagationPolicy: 'Background', signal });
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) this.#index.remove(placeKeyOf(record), uid);
+      else if (!isApiError(error, 'Conflict')) throw error;
+      // Conflict: another object of that name by now, whose own event is on its way.
+    }
+  }
+}
+
+function refOf(cellId: string, { place }: RenderedCopy): ObjectRef {
+  const { group, version, resource, namespace, name } = place;
+  return { cluster: cellId, gvr: { group, version, resource }, namespace, name };
+}

@@ -1,0 +1,211 @@
+import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { mergeConditions } from './conditions.ts';
+
+/** The status of one copy. */
+export interface CellStatus {
+  readonly cell: string;
+  readonly status: JsonObject;
+}
+
+interface Rule {
+  /** Numbers that add up over cells. */
+  readonly sum?: readonly string[];
+  /** Kept where all cells agree. */
+  readonly same?: readonly string[];
+  /** The latest, or earliest, of times. */
+  readonly latest?: readonly string[];
+  readonly earliest?: readonly string[];
+  /** Lists joined without repetition, as dotted paths. */
+  readonly union?: readonly string[];
+  readonly conditions?: boolean;
+  /** The worst of these values, the first being worst. */
+  readonly worst?: { readonly field: string; readonly order: readonly string[] };
+}
+
+/** What a kind's own controller puts into its status, and how it adds up over cells (PLACEMENT.md 1, AggregateStatus). */
+const rules: { readonly [resource: string]: Rule | undefined } = {
+  'deployments.apps': {
+    sum: [
+      'replicas',
+      'updatedReplicas',
+      'readyReplicas',
+      'availableReplicas',
+      'unavailableReplicas',
+      'terminatingReplicas',
+    ],
+    conditions: true,
+  },
+  'statefulsets.apps': {
+    sum: ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+    same: ['currentRevision', 'updateRevision'],
+    conditions: true,
+  },
+  'daemonsets.apps': {
+    sum: [
+      'currentNumberScheduled',
+      'numberMisscheduled',
+      'desiredNumberScheduled',
+      'numberReady',
+      'updatedNumberScheduled',
+      'numberAvailable',
+      'numberUnavailable',
+    ],
+    conditions: true,
+  },
+  'replicasets.apps': {
+    sum: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'terminatingReplicas'],
+    conditions: true,
+  },
+  'replicationcontrollers.': {
+    sum: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    conditions: true,
+  },
+  'jobs.batch': {
+    sum: ['active', 'succeeded', 'failed', 'ready', 'terminating'],
+    earliest: ['startTime'],
+    latest: ['completionTime'],
+    conditions: true,
+  },
+  'cronjobs.batch': { latest: ['lastScheduleTime', 'lastSuccessfulTime'] },
+  'services.': { union: ['loadBalancer.ingress'], conditions: true },
+  'ingresses.networking.k8s.io': { union: ['loadBalancer.ingress'] },
+  'horizontalpodautoscalers.autoscaling': {
+    sum: ['currentReplicas', 'desiredReplicas'],
+    latest: ['lastScaleTime'],
+    conditions: true,
+  },
+  'poddisruptionbudgets.policy': {
+    sum: ['currentHealthy', 'desiredHealthy', 'disruptionsAllowed', 'expectedPods'],
+    conditions: true,
+  },
+  'persistentvolumeclaims.': {
+    worst: { field: 'phase', order: ['Lost', 'Pending', 'Bound'] },
+    same: ['accessModes', 'capacity'],
+    conditions: true,
+  },
+  'pods.': {
+    worst: { field: 'phase', order: ['Failed', 'Unknown', 'Pending', 'Running', 'Succeeded'] },
+    earliest: ['startTime'],
+    same: ['qosClass'],
+    conditions: true,
+  },
+  'gateways.gateway.networking.k8s.io': { union: ['addresses', 'listeners'], conditions: true },
+  'httproutes.gateway.networking.k8s.io': { union: ['parents'] },
+  'grpcroutes.gateway.networking.k8s.io': { union: ['parents'] },
+  'tcproutes.gateway.networking.k8s.io': { union: ['parents'] },
+  'tlsroutes.gateway.networking.k8s.io': { union: ['parents'] },
+  'udproutes.gateway.networking.k8s.io': { union: ['parents'] },
+};
+
+/** Fields whose value is the business of `observedGeneration`'s own rule. */
+const observed = 'observedGeneration';
+
+/**
+ * One status for all cells, without observedGeneration. By the kind's rule, else: from one cell as it is; from several
+ * what all agree on, and the conditions. Undefined when there is nothing to say. Deterministic in the order of `cells`.
+ */
+export function aggregateStatus(
+  resource: string,
+  cells: readonly CellStatus[],
+  now: string,
+): JsonObject | undefined {
+  if (cells.length === 0) return undefined;
+  const rule = Object.hasOwn(rules, resource) ? rules[resource] : undefined;
+  const merged = rule === undefined ? mergeGenerically(cells, now) : mergeByRule(rule, resource, cells, now);
+  return Object.keys(merged).length === 0 ? undefined : merged;
+}
+
+function mergeByRule(rule: Rule, resource: string, cells: readonly CellStatus[], now: string): JsonObject {
+  const merged: JsonObject = {};
+  for (const field of rule.sum ?? []) {
+    const numbers = cells.map(({ status }) => status[field]).filter((value) => typeof value === 'number');
+    if (numbers.length > 0) merged[field] = numbers.reduce((a, b) => a + b, 0);
+  }
+  for (const field of rule.same ?? []) keepSame(merged, field, cells);
+  for (const field of rule.latest ?? []) {
+    const times = timesOf(cells, field);
+    // A set of Jobs is complete when all are.
+    const needsAll = field === 'completionTime';
+    if (times.length > 0 && (!needsAll || times.length === cells.length))
+      merged[field] = times.at(-1) as string;
+  }
+  for (const field of rule.earliest ?? []) {
+    const [first] = timesOf(cells, field);
+    if (first !== undefined) merged[field] = first;
+  }
+  for (const path of rule.union ?? []) joinLists(merged, path, cells);
+  if (rule.worst !== undefined) {
+    const { field, order } = rule.worst;
+    const worst = order.find((value) => cells.some(({ status }) => status[field] === value));
+    if (worst !== undefined) merged[field] = worst;
+  }
+  if (rule.conditions === true) addConditions(merged, resource, cells, now);
+  return merged;
+}
+
+function timesOf(cells: readonly CellStatus[], field: string): string[] {
+  return cells
+    .map(({ status }) => status[field])
+    .filter((value) => typeof value === 'string')
+    .sort();
+}
+
+function keepSame(merged: JsonObject, field: string, cells: readonly CellStatus[]): void {
+  const value = cells[0]?.status[field];
+  if (value !== undefined && cells.every(({ status }) => equalJson(status[field], value)))
+    merged[field] = value;
+}
+
+function joinLists(merged: JsonObject, path: string, cells: readonly CellStatus[]): void {
+  const keys = path.split('.');
+  const joined: JsonValue[] = [];
+  let present = false;
+  for (const { status } of cells) {
+    let value: JsonValue | undefined = status;
+    for (const key of keys) value = isJsonObject(value) ? value[key] : undefined;
+    if (!Array.isArray(value)) continue;
+    present = true;
+    for (const item of value) if (!joined.some((one) => equalJson(one, item))) joined.push(item);
+  }
+  if (!present) return;
+  let at = merged;
+  for (const key of keys.slice(0, -1)) {
+    const next = isJsonObject(at[key]) ? at[key] : {};
+    at[key] = next;
+    at = next;
+  }
+  at[keys.at(-1) as string] = joined;
+}
+
+/** A Job that is not complete everywhere is not complete, though every cell that says something says so. */
+function addConditions(
+  merged: JsonObject,
+  resource: string,
+  cells: readonly CellStatus[],
+  now: string,
+): void {
+  let conditions = mergeConditions(
+    cells.map(({ cell, status }) => ({ cell, conditions: status['conditions'] })),
+    now,
+  );
+  if (resource === 'jobs.batch') {
+    conditions = conditions.filter(({ type }) => {
+      if (type !== 'Complete' && type !== 'SuccessCriteriaMet') return true;
+      return cells.every(({ status }) => {
+        const list = Array.isArray(status['conditions']) ? status['conditions'] : [];
+        return list.some((one) => isJsonObject(one) && one['type'] === type && one['status'] === 'True');
+      });
+    });
+  }
+  if (conditions.length > 0) merged['conditions'] = conditions;
+}
+
+function mergeGenerically(cells: readonly CellStatus[], now: string): JsonObject {
+  const merged: JsonObject = {};
+  const [first] = cells;
+  if (first === undefined) return merged;
+  for (const field in first.status)
+    if (field !== observed && field !== 'conditions') keepSame(merged, field, cells);
+  addConditions(merged, '', cells, now);
+  return merged;
+}

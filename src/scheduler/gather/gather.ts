@@ -1,0 +1,164 @@
+import { LRUCache } from 'lru-cache';
+import { withCondition } from '#api/conditions.ts';
+import type {
+  AggregatedStatusItem,
+  CopyHealth,
+  ResourceBindingStatus,
+  StatusSummary,
+} from '#api/work/resource-binding.ts';
+import { bindingConditions } from '#api/work/resource-binding.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeClient } from '#client/client.ts';
+import { type CopyRecord, placeKeyOf } from '../copy-index.ts';
+
+/** What one copy says when read. */
+interface CopyReading {
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly spec: JsonObject;
+  readonly status: JsonObject | undefined;
+}
+
+const readingsMax = 20_000;
+const readingsBytesMax = 64 * 1024 * 1024;
+const concurrentReadsMax = 16;
+
+/** Reads copies' status from cell workspaces, each revision once: what was read is kept, bounded in items and bytes. */
+export class CopyReader {
+  readonly #client: KubeClient;
+  readonly #readings = new LRUCache<string, CopyReading>({
+    max: readingsMax,
+    maxSize: readingsBytesMax,
+    sizeCalculation: (reading) =>
+      JSON.stringify(reading.status ?? null).length + JSON.stringify(reading.spec).length + 100,
+  });
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** Beside `records`; undefined for one that is gone. */
+  async readAll(records: readonly CopyRecord[], signal: AbortSignal): Promise<(CopyReading | undefined)[]> {
+    const readings = new Array<CopyReading | undefined>(records.length).fill(undefined);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < records.length) {
+        const at = next++;
+        readings[at] = await this.#read(records[at] as CopyRecord, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrentReadsMax, records.length) }, worker));
+    return readings;
+  }
+
+  async #read(record: CopyRecord, signal: AbortSignal): Promise<CopyReading | undefined> {
+    const place = placeKeyOf(record);
+    const present = this.#readings.get(place);
+    if (present !== undefined && present.resourceVersion === record.resourceVersion) return present;
+    const { cellId, group, version, resource, namespace, name } = record;
+    const ref = {
+      cluster: cellId,
+      gvr: { group, version, resource },
+      namespace: namespace === '' ? undefined : namespace,
+      name,
+    };
+    try {
+      const object = await this.#client.get(ref, { signal });
+      const spec = isJsonObject(object['spec']) ? object['spec'] : {};
+      const reading: CopyReading = {
+        resourceVersion: object.metadata.resourceVersion ?? '',
+        generation: object.metadata.generation ?? 0,
+        // Of the spec only what judging health looks at.
+        spec: spec['type'] === undefined ? {} : { type: spec['type'] },
+        status: isJsonObject(object['status']) ? object['status'] : undefined,
+      };
+      this.#readings.set(place, reading);
+      return reading;
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+}
+
+export interface CellReport {
+  readonly cell: string;
+  readonly applied: boolean;
+  readonly message: string | undefined;
+  readonly health: CopyHealth;
+  readonly status: JsonObject | undefined;
+}
+
+const itemsMax = 50;
+const messageLengthMax = 256;
+/** A status larger than this stands in the copy alone. */
+const statusBytesMax = 600;
+
+/** The gathered part of a binding's status: counts, and cells one by one as far as there is room (DESIGN.md, Bindings). */
+export function gatheredStatus(
+  present: ResourceBindingStatus | undefined,
+  reports: readonly CellReport[],
+  now: string,
+): ResourceBindingStatus {
+  const summary: StatusSummary = { cells: reports.length, applied: 0, healthy: 0, unhealthy: 0, unknown: 0 };
+  for (const { applied, health } of reports) {
+    if (applied) summary.applied++;
+    if (health === 'Healthy') summary.healthy++;
+    else if (health === 'Unhealthy') summary.unhealthy++;
+    else summary.unknown++;
+  }
+  const told =
+    reports.length <= itemsMax
+      ? reports
+      : reports.filter(({ health }) => health !== 'Healthy').slice(0, itemsMax);
+  const fully = summary.cells > 0 && summary.applied === summary.cells;
+  const failing = reports.find(({ message }) => message !== undefined);
+  return {
+    ...present,
+    summary,
+    aggregatedStatus: told.map(aggregatedItem),
+    conditions: withCondition(
+      present?.conditions,
+      {
+        type: bindingConditions.fullyApplied,
+        status: fully ? 'True' : 'False',
+        reason: fully ? 'FullyApplied' : failing === undefined ? 'Pending' : 'Failed',
+        message: fully
+          ? ''
+          : `${summary.applied} of ${summary.cells} cells have it${failing === undefined ? '' : `; cell ${failing.cell}: ${cut(failing.message ?? '')}`}`,
+      },
+      now,
+    ),
+  };
+}
+
+function aggregatedItem({ cell, applied, message, health, status }: CellReport): AggregatedStatusItem {
+  const fits = status !== undefined && JSON.stringify(status).length <= statusBytesMax;
+  return {
+    clusterName: cell,
+    applied,
+    ...(message === undefined ? {} : { appliedMessage: cut(message) }),
+    health,
+    ...(fits ? { status } : {}),
+  };
+}
+
+function cut(text: string): string {
+  return text.length <= messageLengthMax ? text : `${text.slice(0, messageLengthMax - 1)}…`;
+}
+
+/** The syncer's error annotation is JSON {reason, message}; anything else is told as it stands. */
+export function syncErrorText(annotation: string | undefined): string | undefined {
+  if (annotation === undefined || annotation === '') return undefined;
+  try {
+    const error: unknown = JSON.parse(annotation);
+    if (typeof error === 'object' && error !== null && 'message' in error) {
+      const reason = 'reason' in error ? `${String(error.reason)}: ` : '';
+      return `${reason}${String(error.message)}`;
+    }
+  } catch {
+    // told as it stands
+  }
+  return annotation;
+}

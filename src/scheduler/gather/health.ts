@@ -1,0 +1,85 @@
+import type { CopyHealth } from '#api/work/resource-binding.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+
+const number = (value: JsonValue | undefined): number => (typeof value === 'number' ? value : 0);
+
+function conditionStatus(status: JsonObject, type: string): string | undefined {
+  const conditions = Array.isArray(status['conditions']) ? status['conditions'] : [];
+  for (const condition of conditions) {
+    if (isJsonObject(condition) && condition['type'] === type) return String(condition['status']);
+  }
+  return undefined;
+}
+
+const is = (healthy: boolean): CopyHealth => (healthy ? 'Healthy' : 'Unhealthy');
+
+type HealthRule = (status: JsonObject, replicas: number, spec: JsonObject) => CopyHealth;
+
+const rolledOut =
+  (ready: string): HealthRule =>
+  (status, replicas) =>
+    is(number(status['updatedReplicas']) >= replicas && number(status[ready]) >= replicas);
+
+/** How each kind shows that it does what its spec asks for (PLACEMENT.md 1, InterpretHealth). */
+const rules: { readonly [resource: string]: HealthRule | undefined } = {
+  'deployments.apps': rolledOut('availableReplicas'),
+  'statefulsets.apps': (status, replicas) =>
+    is(
+      number(status['readyReplicas']) >= replicas &&
+        number(status['updatedReplicas'] ?? replicas) >= replicas,
+    ),
+  'replicasets.apps': (status, replicas) => is(number(status['availableReplicas']) >= replicas),
+  'replicationcontrollers.': (status, replicas) => is(number(status['availableReplicas']) >= replicas),
+  'daemonsets.apps': (status) => {
+    const desired = number(status['desiredNumberScheduled']);
+    return is(
+      number(status['updatedNumberScheduled']) >= desired && number(status['numberAvailable']) >= desired,
+    );
+  },
+  'jobs.batch': (status) => is(conditionStatus(status, 'Failed') !== 'True'),
+  'cronjobs.batch': () => 'Healthy',
+  'services.': (status, _replicas, spec) => {
+    if (spec['type'] !== 'LoadBalancer') return 'Healthy';
+    return is(hasIngress(status));
+  },
+  'ingresses.networking.k8s.io': (status) => is(hasIngress(status)),
+  'persistentvolumeclaims.': (status) => is(status['phase'] === 'Bound'),
+  'pods.': (status) => {
+    if (status['phase'] === 'Succeeded') return 'Healthy';
+    return is(status['phase'] === 'Running' && conditionStatus(status, 'Ready') !== 'False');
+  },
+  'poddisruptionbudgets.policy': (status) =>
+    is(number(status['currentHealthy']) >= number(status['desiredHealthy'])),
+};
+
+function hasIngress(status: JsonObject): boolean {
+  const balancer = status['loadBalancer'];
+  return isJsonObject(balancer) && Array.isArray(balancer['ingress']) && balancer['ingress'].length > 0;
+}
+
+/**
+ * How a copy fares at its edge. `observed`: the status speaks of the copy as it is now. Without a rule: by the conditions
+ * Ready or Available; a kind without either, and without any status, is Healthy once it is applied.
+ */
+export function healthOf(
+  resource: string,
+  copy: {
+    readonly applied: boolean;
+    readonly observed: boolean;
+    readonly hasStatus: boolean;
+    readonly replicas: number | undefined;
+    readonly spec: JsonObject;
+    readonly status: JsonObject | undefined;
+  },
+): CopyHealth {
+  if (!copy.applied) return 'Unknown';
+  if (!copy.hasStatus) return 'Healthy';
+  const rule = Object.hasOwn(rules, resource) ? rules[resource] : undefined;
+  if (copy.status === undefined || Object.keys(copy.status).length === 0) {
+    return rule === undefined || resource === 'cronjobs.batch' ? 'Healthy' : 'Unknown';
+  }
+  if (!copy.observed) return 'Unknown';
+  if (rule !== undefined) return rule(copy.status, copy.replicas ?? 0, copy.spec);
+  const ready = conditionStatus(copy.status, 'Ready') ?? conditionStatus(copy.status, 'Available');
+  return ready === undefined ? 'Healthy' : is(ready === 'True');
+}

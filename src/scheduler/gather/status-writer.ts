@@ -1,0 +1,82 @@
+import { isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { DiscoveredResource } from '../discovery.ts';
+import type { KeyParts } from '../object-key.ts';
+
+/** The field manager of gathered status in project workspaces. */
+export const statusFieldManager = 'cellplane';
+
+export type StatusOutcome =
+  | { readonly type: 'applied' }
+  /** Some fields belong to another manager and were left to it; the rest was applied. */
+  | { readonly type: 'ownedElsewhere'; readonly message: string }
+  | { readonly type: 'gone' }
+  /** The kind's schema does not take the aggregate: it stays in the binding alone. */
+  | { readonly type: 'refused'; readonly message: string };
+
+const attemptsMax = 3;
+
+/**
+ * Applies an aggregated status to a project object, never forced: fields that another manager owns are taken out of what
+ * is applied and stay as they are (DESIGN.md, Gather).
+ */
+export async function applyStatus(
+  client: KubeClient,
+  key: KeyParts,
+  { group, version, resource, kind }: DiscoveredResource,
+  uid: string,
+  status: JsonObject,
+  signal: AbortSignal,
+): Promise<StatusOutcome> {
+  const namespace = key.namespace === '' ? undefined : key.namespace;
+  const ref = { cluster: key.cluster, gvr: { group, version, resource }, namespace, name: key.name };
+  const rest = { ...status };
+  let message: string | undefined;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const body: JsonObject = {
+      apiVersion: group === '' ? version : `${group}/${version}`,
+      kind,
+      // The uid keeps a status from landing on an object of the same name made since.
+      metadata: { name: key.name, ...(namespace === undefined ? {} : { namespace }), uid },
+      status: rest,
+    };
+    try {
+      const options = { fieldManager: statusFieldManager, subresource: 'status', force: false, signal };
+      await client.apply(ref, body, options);
+      return message === undefined ? { type: 'applied' } : { type: 'ownedElsewhere', message };
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return { type: 'gone' };
+      if (isApiError(error, 'Invalid', 'BadRequest')) return { type: 'refused', message: error.message };
+      if (!isApiError(error, 'Conflict')) throw error;
+      const fields = (error.details?.causes ?? []).filter(({ reason }) => reason === 'FieldManagerConflict');
+      if (fields.length === 0) return { type: 'gone' };
+      message = fields.map(({ field = '', message: why = '' }) => `${field}: ${why}`).join('; ');
+      for (const { field } of fields) dropField(rest, field ?? '');
+      if (Object.keys(rest).length === 0) return { type: 'ownedElsewhere', message };
+    }
+  }
+  return { type: 'ownedElsewhere', message: message ?? '' };
+}
+
+/**
+ * Takes the member of status that a conflicting path begins with out; for conditions only the one that the path names.
+ *
+ *   `.status.conditions[type="Available"].status` → that condition goes, the others stay
+ */
+export function dropField(status: JsonObject, path: string): void {
+  const match = /^\.?status\.([^.[]+)(?:\[type="([^"]+)"\])?/.exec(path);
+  if (match === null) {
+    for (const key of Object.keys(status)) delete status[key];
+    return;
+  }
+  const [, field = '', type] = match;
+  const list = status[field];
+  if (type === undefined || !Array.isArray(list)) {
+    delete status[field];
+    return;
+  }
+  const kept = list.filter((item) => !(isJsonObject(item) && item['type'] === type));
+  if (kept.length === 0) delete status[field];
+  else status[field] = kept;
+}

@@ -1,0 +1,112 @@
+import type { Outcome, Target } from './algorithm/decision.ts';
+import type { Problems } from './binding.ts';
+import { type ProjectObjectKey, splitKey } from './object-key.ts';
+
+/**
+ * What is remembered of one bound object between two looks at it. All of it can be found anew from stored state: losing it
+ * costs work, never correctness. Bounded by the number of bindings.
+ */
+export interface KeyState {
+  policyKey: string;
+  outcome: Outcome;
+  targets: readonly Target[];
+  /** Place → content hash that should lie there. */
+  desired: Map<string, string>;
+  /** The object's generation that all copies were last rendered from; 0 while some could not be written. */
+  projectedGeneration: number;
+  /** Of the projection: collisions, API conflicts. */
+  problems: Problems;
+  /** Cell → why its copy could not be written. */
+  failures: Map<string, string>;
+  /** The status that was applied last, as its hash; undefined when unknown. */
+  appliedStatusHash: string | undefined;
+  observedGeneration: number | undefined;
+  statusOwnedElsewhere: string | undefined;
+  lastGatherMs: number;
+}
+
+export function emptyKeyState(policyKey: string): KeyState {
+  return {
+    policyKey,
+    outcome: 'NoClusterFit',
+    targets: [],
+    desired: new Map(),
+    projectedGeneration: 0,
+    problems: {},
+    failures: new Map(),
+    appliedStatusHash: undefined,
+    observedGeneration: undefined,
+    statusOwnedElsewhere: undefined,
+    lastGatherMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Key states, and which keys a policy decided, a project holds, a resource has. */
+export class KeyStates {
+  readonly #states = new Map<ProjectObjectKey, KeyState>();
+  readonly #byPolicy = new Map<string, Set<ProjectObjectKey>>();
+  readonly #byCluster = new Map<string, Set<ProjectObjectKey>>();
+  readonly #byResource = new Map<string, Set<ProjectObjectKey>>();
+
+  get size(): number {
+    return this.#states.size;
+  }
+
+  get(key: ProjectObjectKey): KeyState | undefined {
+    return this.#states.get(key);
+  }
+
+  /** The state, made when there is none, filed under the policy. */
+  claim(key: ProjectObjectKey, policyKey: string): KeyState {
+    let state = this.#states.get(key);
+    if (state === undefined) {
+      state = emptyKeyState(policyKey);
+      this.#states.set(key, state);
+      const { cluster, resource, group } = splitKey(key);
+      file(this.#byCluster, cluster, key);
+      file(this.#byResource, `${resource}.${group}`, key);
+    } else if (state.policyKey !== policyKey) {
+      unfile(this.#byPolicy, state.policyKey, key);
+      state.policyKey = policyKey;
+    }
+    file(this.#byPolicy, policyKey, key);
+    return state;
+  }
+
+  remove(key: ProjectObjectKey): void {
+    const state = this.#states.get(key);
+    if (state === undefined) return;
+    this.#states.delete(key);
+    const { cluster, resource, group } = splitKey(key);
+    unfile(this.#byPolicy, state.policyKey, key);
+    unfile(this.#byCluster, cluster, key);
+    unfile(this.#byResource, `${resource}.${group}`, key);
+  }
+
+  keysOf(policyKey: string): ReadonlySet<ProjectObjectKey> {
+    return this.#byPolicy.get(policyKey) ?? none;
+  }
+
+  keysIn(cluster: string): ReadonlySet<ProjectObjectKey> {
+    return this.#byCluster.get(cluster) ?? none;
+  }
+
+  /** Of `<resource>.<group>`, in all projects. */
+  keysOfResource(resource: string): ReadonlySet<ProjectObjectKey> {
+    return this.#byResource.get(resource) ?? none;
+  }
+}
+
+const none: ReadonlySet<ProjectObjectKey> = new Set();
+
+function file(index: Map<string, Set<ProjectObjectKey>>, at: string, key: ProjectObjectKey): void {
+  const keys = index.get(at);
+  if (keys === undefined) index.set(at, new Set([key]));
+  else keys.add(key);
+}
+
+function unfile(index: Map<string, Set<ProjectObjectKey>>, at: string, key: ProjectObjectKey): void {
+  const keys = index.get(at);
+  keys?.delete(key);
+  if (keys?.size === 0) index.delete(at);
+}

@@ -1,0 +1,95 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import type { Logger } from '#client/logger.ts';
+import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
+import { WorkQueue } from '#client/workqueue.ts';
+import { type CellNamespaces, emptyNamespaceMs } from './cell-namespaces.ts';
+import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
+import type { CopyWriter } from './copy-writer.ts';
+import type { ProjectObjectKey } from './object-key.ts';
+
+export interface NamespaceKeeperOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly index: CopyIndex;
+  readonly writer: CopyWriter;
+  readonly namespaces: CellNamespaces;
+  /** Whether a decision of its own keeps the mapped namespace. */
+  readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
+  /** Brings the labels of a mapped namespace up to date with its project's namespace. */
+  readonly refresh: (record: CopyRecord, signal: AbortSignal) => Promise<void>;
+  readonly emptyMs?: number | undefined;
+}
+
+/**
+ * Looks after mapped namespaces in cell workspaces: their labels follow the project's namespace, and they go when no copy
+ * has been in them for a minute and nothing of another origin is (DESIGN.md, Names). Works on places.
+ */
+export class NamespaceKeeper {
+  readonly #options: NamespaceKeeperOptions;
+  readonly #queue: WorkQueue;
+  readonly #loop: ReconcileLoop;
+  /** Place → since when it is empty. */
+  readonly #emptySince = new Map<string, number>();
+
+  constructor(options: NamespaceKeeperOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({ clock: options.clock });
+    this.#loop = new ReconcileLoop({
+      name: 'mapped-namespaces',
+      queue: this.#queue,
+      reconcile: (place, signal) => this.#keep(place, signal),
+      concurrency: 4,
+      logger: options.logger,
+    });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  /** To be called when the mapped namespace, its project's namespace, or what lies in it changed. */
+  look(cellId: string, mappedName: string): void {
+    this.#queue.add(
+      placeKeyOf({ cellId, group: '', resource: 'namespaces', namespace: '', name: mappedName }),
+    );
+  }
+
+  async #keep(place: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const {
+      index,
+      clock,
+      writer,
+      namespaces,
+      isDecided,
+      refresh,
+      emptyMs = emptyNamespaceMs,
+    } = this.#options;
+    const record = index.get(place);
+    if (record === undefined || record.deleting) {
+      this.#emptySince.delete(place);
+      return undefined;
+    }
+    if (isDecided(record.key, place) || index.countInNamespace(record.cellId, record.name) > 0) {
+      this.#emptySince.delete(place);
+      await refresh(record, signal);
+      return undefined;
+    }
+    const nowMs = clock.now();
+    const sinceMs = this.#emptySince.get(place);
+    if (sinceMs === undefined) {
+      this.#emptySince.set(place, nowMs);
+      return { requeueAfterMs: emptyMs };
+    }
+    if (nowMs - sinceMs < emptyMs) return { requeueAfterMs: emptyMs - (nowMs - sinceMs) };
+    if (!(await namespaces.isEmpty(record, signal))) return { requeueAfterMs: emptyMs };
+    // A copy may have been decided for it while we asked.
+    if (index.countInNamespace(record.cellId, record.name) > 0) return { requeueAfterMs: 0 };
+    await writer.withdraw(record, signal);
+    this.#emptySince.delete(place);
+    return undefined;
+  }
+}

@@ -1,0 +1,275 @@
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Target } from './algorithm/decision.ts';
+import type { CellCrds } from './cell-crds.ts';
+import type { CellNamespaces } from './cell-namespaces.ts';
+import type { CellStore } from './cells/cell-store.ts';
+import { placeKeyOf } from './copy-index.ts';
+import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
+import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { crdResource, resourceKey } from './projection/kinds.ts';
+import { type RenderedCopy, type RenderInput, type Rendering, renderCopy } from './projection/render.ts';
+import type { ResourceWatches } from './resource-watches.ts';
+import type { Workspaces } from './workspaces.ts';
+
+const concurrentCellsMax = 16;
+
+export interface ProjectorDependencies {
+  readonly cells: CellStore;
+  readonly workspaces: Workspaces;
+  readonly watches: ResourceWatches;
+  readonly writer: CopyWriter;
+  readonly namespaces: CellNamespaces;
+  readonly crds: CellCrds;
+  readonly controlPlaneId: string;
+  /** Whether a decision of its own brings this copy about, so that it is not for others to write. */
+  readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
+}
+
+/** What is to be brought to the cells, rendered before anything is written. */
+export interface Projection {
+  readonly renderings: ReadonlyMap<string, Rendering>;
+  /** Path of the first field named `namespace` that nothing maps, where there is one. */
+  readonly unmapped: string | undefined;
+  readonly refused: string | undefined;
+  readonly overrideErrors: string | undefined;
+}
+
+export interface ProjectionResult {
+  readonly collisions: readonly string[];
+  readonly apiConflicts: readonly string[];
+  /** Cell → why its copy could not be written; to be tried again. */
+  readonly failures: Map<string, string>;
+  readonly firstError: unknown;
+}
+
+/** Renders copies and writes them into cell workspaces, cells side by side and each failing for itself. */
+export class Projector {
+  readonly #on: ProjectorDependencies;
+
+  constructor(dependencies: ProjectorDependencies) {
+    this.#on = dependencies;
+  }
+
+  /** Pure: what each target's cell is to get. Cells that need the same share one rendering. */
+  render(input: RenderInput, targets: readonly Target[]): Projection {
+    const renderings = new Map<string, Rendering>();
+    let unmapped: string | undefined;
+    const refused: string[] = [];
+    const overrideErrors: string[] = [];
+    for (const { name } of targets) {
+      const namespaces = () => this.#projectNamespaces(input.origin.cluster, name);
+      const view = this.#on.cells.view(name, namespaces);
+      if (view === undefined) continue;
+      const rendering = isCrd(input.kind) ? nothingRendered : renderCopy(input, view);
+      renderings.set(name, rendering);
+      unmapped ??= rendering.unmapped[0];
+      if (rendering.refused !== undefined) refused.push(`cell ${name}: ${rendering.refused}`);
+      if (rendering.overrideErrors.length > 0)
+        overrideErrors.push(`cell ${name}: ${rendering.overrideErrors.join(', ')}`);
+    }
+    return { renderings, unmapped, refused: summary(refused), overrideErrors: summary(overrideErrors) };
+  }
+
+  #projectNamespaces(projectId: string, cell: string): string[] {
+    const cellId = this.#on.workspaces.cellId(cell);
+    if (cellId === undefined) return [];
+    const names: string[] = [];
+    for (const { metadata } of this.#on.watches.inCluster('namespaces.', cellId)) {
+      if (metadata.deletionTimestamp !== undefined) continue;
+      if (metadata.labels?.['federation.cellplane.io/origin-cluster'] !== projectId) continue;
+      if (metadata.labels['federation.cellplane.io/origin-control-plane'] !== this.#on.controlPlaneId)
+        continue;
+      const name = metadata.annotations?.['federation.cellplane.io/origin-name'];
+      if (name !== undefined) names.push(name);
+    }
+    return names.sort();
+  }
+
+  /** Place → content hash, of all copies that should lie there, written or not. */
+  placesOf(projection: Projection): Map<string, string> {
+    const places = new Map<string, string>();
+    for (const [cell, { copies }] of projection.renderings) {
+      const cellId = this.#on.workspaces.cellId(cell);
+      if (cellId === undefined) continue;
+      for (const copy of copies) places.set(placeOf(cellId, copy), copy.contentHash);
+    }
+    return places;
+  }
+
+  /** `skip`: cells whose copies are to be left as they are for now. */
+  async project(
+    key: KeyParts,
+    projection: Projection,
+    input: RenderInput,
+    skip: (cell: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<ProjectionResult> {
+    const collisions: string[] = [];
+    const apiConflicts: string[] = [];
+    const failures = new Map<string, string>();
+    let firstError: unknown;
+    const work = [...projection.renderings];
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < work.length) {
+        const [cell, rendering] = work[next++] as (typeof work)[number];
+        const cellId = this.#on.workspaces.cellId(cell);
+        if (cellId === undefined) {
+          failures.set(cell, 'the workspace of the cell is not there');
+          firstError ??= new Error(`cell ${cell} has no workspace`);
+          continue;
+        }
+        if (skip(cell)) continue;
+        try {
+          const problem = await this.#toCell(key, cell, cellId, rendering, input, signal);
+          if (problem?.type === 'collision') collisions.push(`cell ${cell}: ${problem.message}`);
+          if (problem?.type === 'apiConflict') apiConflicts.push(`cell ${cell}: ${problem.message}`);
+          if (problem?.type === 'later') {
+            failures.set(cell, problem.message);
+            firstError ??= new Error(`cell ${cell}: ${problem.message}`);
+          } else if (problem !== undefined) {
+            failures.set(cell, problem.message);
+          }
+        } catch (error) {
+          failures.set(cell, error instanceof Error ? error.message : String(error));
+          firstError ??= error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrentCellsMax, work.length) }, worker));
+    return { collisions, apiConflicts, failures, firstError };
+  }
+
+  async #toCell(
+    key: KeyParts,
+    cell: string,
+    cellId: string,
+    rendering: Rendering,
+    input: RenderInput,
+    signal: AbortSignal,
+  ): Promise<{ type: 'collision' | 'apiConflict' | 'later'; message: string } | undefined> {
+    const ownCrd = resourceKey(key.group, key.resource) === crdResource ? key.name : undefined;
+    const crd = ownCrd ?? (input.custom ? `${key.resource}.${key.group}` : undefined);
+    if (crd !== undefined) {
+      const outcome = await this.#on.crds.ensure(
+        {
+          projectId: key.cluster,
+          cell,
+          cellId,
+          crd,
+          projectRevision: this.#crdRevision(key.cluster, crd),
+          cellRevision: this.#crdRevision(cellId, crd),
+        },
+        signal,
+      );
+      if (outcome.type === 'conflict') {
+        return { type: 'apiConflict', message: `the cell serves another ${crd}: ${outcome.field} differs` };
+      }
+      if (ownCrd !== undefined) return undefined;
+    }
+    for (const copy of rendering.copies) {
+      const problem = await this.#ensureCopy(key, cell, cellId, copy, input, signal);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
+  #crdRevision(cluster: string, crd: string): string {
+    return this.#on.watches.get(crdResource, cluster, '', crd)?.metadata.resourceVersion ?? '';
+  }
+
+  async #ensureCopy(
+    key: KeyParts,
+    cell: string,
+    cellId: string,
+    copy: RenderedCopy,
+    input: RenderInput,
+    signal: AbortSignal,
+  ): Promise<{ type: 'collision' | 'later'; message: string } | undefined> {
+    if (copy.place.namespace !== undefined) {
+      const namespace = this.#sourceNamespace(key, copy, input);
+      const made = await this.ensureNamespace(key.cluster, namespace, cell, cellId, input, signal);
+      if (made.type === 'collision') return made;
+      if (made.type === 'leaving')
+        return { type: 'later', message: 'the namespace in the cell is being deleted' };
+    }
+    const outcome = await this.#on.writer.ensure(cellId, copy, signal);
+    if (outcome.type === 'collision') return outcome;
+    if (outcome.type === 'leaving') return { type: 'later', message: 'the former copy is being deleted' };
+    return undefined;
+  }
+
+  /** The project's name of the namespace that a copy goes to; of several (ClusterRoleBinding) the one that maps to it. */
+  #sourceNamespace(key: KeyParts, copy: RenderedCopy, input: RenderInput): string {
+    if (key.namespace !== '') return key.namespace;
+    for (const { metadata } of this.#on.watches.inCluster('namespaces.', key.cluster)) {
+      const name = metadata.name ?? '';
+      if (input.mapper.namespace(name) === copy.place.namespace) return name;
+    }
+    return '';
+  }
+
+  /** Makes the mapped namespace of a project's namespace in a cell, or brings its labels up to date. */
+  async ensureNamespace(
+    projectId: string,
+    namespace: string,
+    cell: string,
+    cellId: string,
+    input: Pick<RenderInput, 'mapper' | 'origin'>,
+    signal: AbortSignal,
+  ): Promise<CopyOutcome> {
+    const source: KubeObject | undefined = this.#on.watches.get('namespaces.', projectId, '', namespace);
+    const origin = {
+      ...input.origin,
+      group: '',
+      resource: 'namespaces',
+      namespace: '',
+      name: namespace,
+      uid: source?.metadata.uid ?? '',
+    };
+    const place = placeKeyOf({
+      cellId,
+      group: '',
+      resource: 'namespaces',
+      namespace: '',
+      name: input.mapper.namespace(namespace),
+    });
+    const ownKey = keyOf({
+      group: '',
+      resource: 'namespaces',
+      cluster: projectId,
+      namespace: '',
+      name: namespace,
+    });
+    if (this.#on.isDecided(ownKey, place) && this.#on.namespaces.stands(place))
+      return { type: 'unchanged' as const };
+    const view = this.#on.cells.view(cell, () => []);
+    const options = { podSecurityLabels: view?.allowsPodSecurity ?? false, signal };
+    return this.#on.namespaces.ensure(cellId, source, origin, input.mapper, options);
+  }
+}
+
+/** Definitions go to cells by a way of their own (cell-crds.ts). */
+function isCrd({ group, resource }: RenderInput['kind']): boolean {
+  return resourceKey(group, resource) === crdResource;
+}
+
+const nothingRendered: Rendering = { copies: [], unmapped: [], refused: undefined, overrideErrors: [] };
+
+function placeOf(cellId: string, { place }: RenderedCopy): string {
+  return placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
+}
+
+/** The first, and how many more there are. */
+export function summary(messages: readonly string[]): string | undefined {
+  const [first] = messages;
+  if (first === undefined) return undefined;
+  return messages.length === 1 ? first : `${first} (and ${messages.length - 1} more cells)`;
+}
+
+/** The API group that a CustomResourceDefinition defines. */
+export function definedGroup(crd: KubeObject): string {
+  const spec = crd['spec'];
+  return isJsonObject(spec) ? String(spec['group'] ?? '') : '';
+}

@@ -1,0 +1,115 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { clusterAnnotation, Informer } from '#client/informer.ts';
+import type { Logger } from '#client/logger.ts';
+import type { WatchedResource } from './copy-index.ts';
+import { slimMetadata } from './slim-metadata.ts';
+
+/** Called for every object of a watched resource, in whichever workspace; `object` is undefined when it is gone. */
+export type ResourceListener = (
+  resource: WatchedResource,
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+) => void;
+
+export interface ResourceWatchesOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly listener: ResourceListener;
+}
+
+const clusterIndex = 'cluster';
+
+/**
+ * One wildcard watch of metadata per group and resource, over projects and cell workspaces alike, while something needs
+ * it (DESIGN.md, Scheduler).
+ */
+export class ResourceWatches {
+  readonly #options: ResourceWatchesOptions;
+  readonly #informers = new Map<string, { resource: WatchedResource; informer: Informer }>();
+
+  constructor(options: ResourceWatchesOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the watch when there is none; resolves when its cache is complete. */
+  ensure(resource: WatchedResource): Promise<void> {
+    const name = watchName(resource);
+    let watched = this.#informers.get(name);
+    if (watched === undefined) {
+      const { client, clock, logger, listener } = this.#options;
+      const informer = new Informer({
+        client,
+        clock,
+        logger,
+        collection: { cluster: '*', gvr: resource },
+        metadataOnly: true,
+        transform: slimMetadata,
+        indexers: { [clusterIndex]: (object) => [object.metadata.annotations?.[clusterAnnotation] ?? ''] },
+      });
+      watched = { resource, informer };
+      this.#informers.set(name, watched);
+      informer.addHandler({
+        onAdd: (object) => listener(resource, object, undefined),
+        onUpdate: (object, old) => listener(resource, object, old),
+        onDelete: (old) => listener(resource, undefined, old),
+      });
+      informer.start();
+    }
+    return watched.informer.synced;
+  }
+
+  /** The object's metadata as last seen; undefined too when the resource is not watched. */
+  get(resourceName: string, cluster: string, namespace: string, name: string): KubeObject | undefined {
+    return this.#informers.get(resourceName)?.informer.get(`${cluster}|${namespace}/${name}`);
+  }
+
+  /** All objects of a resource in one workspace. */
+  *inCluster(resourceName: string, cluster: string): IterableIterator<KubeObject> {
+    const watched = this.#informers.get(resourceName);
+    if (watched !== undefined) yield* watched.informer.byIndex(clusterIndex, cluster);
+  }
+
+  /** The watched resources, `<resource>.<group>` first. */
+  *resources(): IterableIterator<readonly [name: string, resource: WatchedResource]> {
+    for (const [name, { resource }] of this.#informers) yield [name, resource];
+  }
+
+  isWatched(resourceName: string): boolean {
+    return this.#informers.has(resourceName);
+  }
+
+  /** Resolves when all caches are complete. */
+  async synced(): Promise<void> {
+    await Promise.all(Array.from(this.#informers.values(), ({ informer }) => informer.synced));
+  }
+
+  get connected(): boolean {
+    for (const { informer } of this.#informers.values()) if (!informer.connected) return false;
+    return true;
+  }
+
+  /** Ends one watch and forgets its objects; they are not told as deleted. */
+  async release(resourceName: string): Promise<void> {
+    const watched = this.#informers.get(resourceName);
+    this.#informers.delete(resourceName);
+    await watched?.informer.stop();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Array.from(this.#informers.values(), ({ informer }) => informer.stop()));
+  }
+}
+
+/** `<resource>.<group>`, with the dot also for the core group. */
+export function watchName({
+  group,
+  resource,
+}: {
+  readonly group: string;
+  readonly resource: string;
+}): string {
+  return `${resource}.${group}`;
+}
