@@ -1,0 +1,316 @@
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { Logger } from '#client/logger.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { AdmissionPlugin } from './admission/admission.ts';
+import { AdmissionChain } from './admission/admission-chain.ts';
+import { BindingWriter } from './admission/binding-writer.ts';
+import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
+import type { TokenAuthenticator } from './authn/authenticator.ts';
+import { ComponentTokens } from './authn/component-tokens.ts';
+import { SigningKey } from './authn/jwt.ts';
+import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
+import { TokenFileAuthenticator } from './authn/token-file.ts';
+import { tokenRequestHandler } from './authn/token-request.ts';
+import { UnionAuthenticator } from './authn/union-authenticator.ts';
+import { X509Authenticator } from './authn/x509.ts';
+import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from './authz/bootstrap-roles.ts';
+import { RbacEscalationPlugin } from './authz/escalation.ts';
+import { reviewHandlers } from './authz/reviews.ts';
+import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
+import { ServerControllers } from './controllers/server-controllers.ts';
+import { StoreEvents } from './controllers/store-events.ts';
+import { CrdCatalog } from './crd/crd-catalog.ts';
+import { CrdController } from './crd/crd-controller.ts';
+import { discoveryResponse } from './discovery/discovery-response.ts';
+import { pingCheck } from './http/health.ts';
+import { createHttpServer } from './http/server.ts';
+import { LoopbackClient } from './loopback/loopback-client.ts';
+import { openApiResponse } from './openapi/openapi-response.ts';
+import type { ServerPki } from './pki/pki.ts';
+import type { Allocator } from './registry/allocator.ts';
+import { Registry } from './registry/registry.ts';
+import { ServiceAllocator } from './registry/service-allocator.ts';
+import { FixedSharedObjects } from './registry/shared-objects.ts';
+import { objectOf } from './registry/stored-object.ts';
+import { handlerKey, type ResourceHandler } from './verbs/request.ts';
+import { Verbs } from './verbs/verbs.ts';
+import { virtualResource, virtualSubresource } from './verbs/virtual-resources.ts';
+import { wellKnownMount } from './well-known.ts';
+import { bootstrapWorkspaces } from './workspace/bootstrap.ts';
+import { FederationHandlers } from './workspace/federation-handlers.ts';
+import { FirstTouch } from './workspace/first-touch.ts';
+import { type CustomDefinitions, SchemeCatalog } from './workspace/scheme-catalog.ts';
+import { SingleWorkspace } from './workspace/single-workspace.ts';
+import type { ClusterId, WorkspaceResolver } from './workspace/workspace.ts';
+import { type WorkspaceDirectory, WorkspaceIndex } from './workspace/workspace-index.ts';
+import { WorkspaceLifecycle } from './workspace/workspace-lifecycle.ts';
+import { WorkspaceTypes } from './workspace/workspace-types.ts';
+
+export interface ApiServerOptions {
+  /** `federation`: workspaces and cells. `edge`: one workspace, plain Kubernetes. */
+  readonly mode: 'federation' | 'edge';
+  /** Closed by the server's stop. */
+  readonly storage: CachedStorage;
+  readonly pki: ServerPki;
+  readonly bindAddress: string;
+  readonly port: number;
+  /** Host that clients reach the server by. */
+  readonly externalHost: string;
+  /** Kinds of project workspaces. */
+  readonly projectDefinitions: readonly ResourceDefinition[];
+  /** CSV of static tokens (KUBERNETES.md U1). */
+  readonly tokenFile?: string | undefined;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly shutdownDelayMs?: number | undefined;
+}
+
+export interface ApiServer {
+  readonly port: number;
+  /** `https://host:port`. */
+  readonly url: string;
+  /** The server's own user, without sockets. */
+  readonly loopbackClient: KubeClient;
+  /** Ends requests, watches and controllers, then closes the storage. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** First address of the default service range. */
+const kubernetesServiceIp = '10.96.0.1';
+/** Shared objects look the same in every process. */
+const sharedCreatedAt = '2026-01-01T00:00:00Z';
+
+interface Workspaces {
+  readonly resolver: WorkspaceResolver;
+  readonly directory: WorkspaceDirectory;
+  /** Undefined at an edge. */
+  readonly index: WorkspaceIndex | undefined;
+  readonly cellsClusterId: string | undefined;
+}
+
+/** Puts the parts of an API server together over a storage, and listens. Throws when the port cannot be had. */
+export async function startServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { storage, pki, clock, logger, mode } = options;
+  const stopping = new AbortController();
+  let port = options.port;
+  const externalUrl = () => `https://${options.externalHost}:${port}`;
+  const rootCa = () => pki.ca.certificatePem;
+
+  const crds = new CrdCatalog({ storage, objectOf, clock, logger });
+  crds.start(stopping.signal);
+  const builtin = builtinDefinitions();
+  const schemes = new SchemeCatalog({
+    builtin,
+    project: options.projectDefinitions,
+    custom: customDefinitions(crds),
+  });
+  const { resolver, directory, index, cellsClusterId } = await openWorkspaces(options, schemes, externalUrl);
+  const authorization = createServerAuthorizer({ cache: storage, resolver, cellsClusterId, logger });
+  authorization.start();
+
+  const firstTouch = new FirstTouch({
+    storage,
+    rootCa,
+    advertise: () => ({ address: '127.0.0.1', port }),
+    kubernetesServiceIp,
+    clock,
+  });
+  const lifecycle =
+    index === undefined
+      ? undefined
+      : new WorkspaceLifecycle({
+          storage,
+          index,
+          types: new WorkspaceTypes(storage, index),
+          authorizer: authorization.authorizer,
+          externalUrl,
+          clock,
+        });
+  const allocators: Allocator[] = [new ServiceAllocator()];
+  if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
+  const registry = new Registry({ storage, shared: sharedRoles(builtin), allocators, clock });
+  const events = new StoreEvents(storage, clock);
+  const federation =
+    index === undefined ? undefined : new FederationHandlers({ storage, events, index, clock });
+  const serviceAccountTokens = new ServiceAccountTokens({
+    keys: [new SigningKey(pki.serviceAccountKey)],
+    issuer: `https://${options.externalHost}`,
+    cache: storage,
+  });
+  const authenticator = createAuthenticator(options, serviceAccountTokens);
+  const verbs = new Verbs({
+    registry,
+    clock,
+    authorizer: authorization.authorizer,
+    admission: new AdmissionChain(admissionPlugins({ storage, lifecycle, firstTouch, authorization })),
+    handlers: createHandlers({ authorization, authenticator, serviceAccountTokens, storage, federation }),
+  });
+  index?.onChange(({ id }, change) => {
+    if (change === 'removed') verbs.endWatches(id);
+  });
+  crds.onCrd((clusterId, _name, record, previous) => {
+    const gone = previous?.definition;
+    if (gone !== undefined && record?.definition === undefined)
+      verbs.endWatches(clusterId as ClusterId, gone);
+  });
+  const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
+  const controllers = new ServerControllers({
+    storage,
+    events,
+    index: directory,
+    client: loopbackClient,
+    clock,
+    logger,
+    rootCa,
+    workspaces: mode === 'federation',
+  });
+  const crdController = new CrdController({
+    catalog: crds,
+    client: loopbackClient,
+    baseScheme: (clusterId) => {
+      const record = directory.recordOf(clusterId);
+      return record === undefined ? undefined : schemes.baseOf(record.kind);
+    },
+    clock,
+    logger,
+  });
+  const http = createHttpServer({
+    listen: { host: options.bindAddress, port },
+    tls: {
+      certificatePem: pki.serving.certificatePem,
+      keyPem: pki.serving.keyPem,
+      clientCaPem: pki.ca.certificatePem,
+    },
+    authenticator,
+    authorizer: authorization.authorizer,
+    resolver,
+    verbs,
+    discovery: discoveryResponse,
+    openapi: openApiResponse,
+    touch: (workspace) => firstTouch.touch(workspace),
+    healthChecks: [pingCheck],
+    openId: serviceAccountTokens,
+    version: options.version,
+    mounts: [wellKnownMount(storage)],
+    logger,
+    shutdownDelayMs: options.shutdownDelayMs,
+  });
+  ({ port } = await http.listen());
+  controllers.start();
+  crdController.start();
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    await http.stop();
+    stopping.abort();
+    await Promise.all([controllers.stop(), crdController.stop(), federation?.close()]);
+    await loopbackClient.close();
+    authorization.stop();
+    index?.close();
+    await storage.close();
+  };
+  return {
+    port,
+    url: externalUrl(),
+    loopbackClient,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+/** CRDs are kept by the cluster id in their storage key, which is a workspace's. */
+function customDefinitions(crds: CrdCatalog): CustomDefinitions {
+  return {
+    definitionsOf: (clusterId) => crds.definitionsOf(clusterId),
+    onChange: (listener) => crds.onChange((clusterId) => listener(clusterId as ClusterId)),
+    allDefinitions: () => crds.allDefinitions(),
+  };
+}
+
+async function openWorkspaces(
+  { mode, storage, clock }: ApiServerOptions,
+  schemes: SchemeCatalog,
+  externalUrl: () => string,
+): Promise<Workspaces> {
+  if (mode === 'edge') {
+    const single = new SingleWorkspace(schemes);
+    return { resolver: single, directory: single, index: undefined, cellsClusterId: undefined };
+  }
+  const index = new WorkspaceIndex({ storage, schemes, clock });
+  await bootstrapWorkspaces({ storage, schemes, index, externalUrl, clock });
+  return { resolver: index, directory: index, index, cellsClusterId: index.find(cellsWorkspacePath)?.id };
+}
+
+function createAuthenticator(
+  { pki, tokenFile }: ApiServerOptions,
+  serviceAccountTokens: ServiceAccountTokens,
+): UnionAuthenticator {
+  const tokens: TokenAuthenticator[] = [
+    new ComponentTokens([new SigningKey(pki.serviceAccountKey)]),
+    serviceAccountTokens,
+  ];
+  if (tokenFile !== undefined) tokens.unshift(new TokenFileAuthenticator(tokenFile));
+  return new UnionAuthenticator({ authenticators: [new X509Authenticator()], tokens });
+}
+
+function admissionPlugins(parts: {
+  readonly storage: CachedStorage;
+  readonly lifecycle: WorkspaceLifecycle | undefined;
+  readonly firstTouch: FirstTouch;
+  readonly authorization: ServerAuthorizer;
+}): AdmissionPlugin[] {
+  const { storage, lifecycle, firstTouch, authorization } = parts;
+  return [
+    ...(lifecycle === undefined ? [] : [lifecycle]),
+    new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
+    new BindingWriter(),
+    new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
+  ];
+}
+
+function createHandlers(parts: {
+  readonly authorization: ServerAuthorizer;
+  readonly authenticator: UnionAuthenticator;
+  readonly serviceAccountTokens: ServiceAccountTokens;
+  readonly storage: CachedStorage;
+  readonly federation: FederationHandlers | undefined;
+}): ReadonlyMap<string, ResourceHandler> {
+  const { authorization, authenticator, serviceAccountTokens, storage, federation } = parts;
+  const handlers = new Map<string, ResourceHandler>(federation?.handlers ?? []);
+  const reviews = reviewHandlers({ ...authorization, tokens: authenticator });
+  for (const [key, handler] of reviews) handlers.set(key, virtualResource(handler));
+  handlers.set(
+    handlerKey('', 'serviceaccounts', 'token'),
+    virtualSubresource(tokenRequestHandler(serviceAccountTokens, storage), {
+      group: 'authentication.k8s.io',
+      version: 'v1',
+      kind: 'TokenRequest',
+    }),
+  );
+  return handlers;
+}
+
+/** Bootstrap roles are shared over all workspaces, not copied into them (DESIGN.md, API server). */
+function sharedRoles(builtin: readonly ResourceDefinition[]): FixedSharedObjects {
+  const rbac = (resource: string) => {
+    const found = builtin.find(
+      (one) => one.group === 'rbac.authorization.k8s.io' && one.resource === resource,
+    );
+    if (found === undefined) throw new Error(`the catalogue lacks ${resource}`);
+    return found;
+  };
+  return new FixedSharedObjects(
+    [
+      { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
+      { definition: rbac('clusterrolebindings'), objects: bootstrapClusterRoleBindings },
+    ],
+    { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
+  );
+}
