@@ -32,7 +32,7 @@ import type { ListResult, VerbResult, WatchResult } from '../verbs/result.ts';
 import type { Verbs } from '../verbs/verbs.ts';
 import type { Workspace, WorkspaceResolver } from '../workspace/workspace.ts';
 import { LoopbackRequest } from './loopback-request.ts';
-import { type QueuedItem, WatchQueue } from './watch-queue.ts';
+import { type QueuedItem, type WatchBacklog, WatchQueue } from './watch-queue.ts';
 
 const defaultTimeoutMs = 30_000;
 
@@ -45,6 +45,8 @@ export interface LoopbackClientOptions {
   readonly authorizer?: Authorizer | undefined;
   /** Default field manager of writes (C8). Default `cellplane`. */
   readonly fieldManager?: string | undefined;
+  /** What a slow reader of a watch may leave behind before its watch is ended. */
+  readonly watchBacklog?: WatchBacklog | undefined;
   /** Serves `raw`: discovery, `/version` and the like are the HTTP side's. Absent: `raw` is NotImplemented. */
   readonly raw?: KubeClient['raw'] | undefined;
 }
@@ -222,7 +224,7 @@ export class LoopbackClient implements KubeClient {
     const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     if (signals.some((signal) => signal.aborted)) return;
     for (const signal of signals) signal.addEventListener('abort', end, { once: true });
-    const queue = new WatchQueue(end);
+    const queue = new WatchQueue(end, this.#options.watchBacklog);
     ending.signal.addEventListener('abort', () => queue.end(undefined), { once: true });
     try {
       const watch = await this.#openWatch(collection, options, ending.signal);

@@ -1,9 +1,14 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { WatchDelivery, WatchSignal, WatchSink } from '../verbs/result.ts';
 
-/** Undelivered events of one loopback watch. */
-const backlogEventsMax = 20_000;
-const backlogBytesMax = 64 * 1024 * 1024;
+/** Bounds of what one loopback watch has not been asked for yet. */
+export interface WatchBacklog {
+  readonly eventsMax: number;
+  readonly bytesMax: number;
+}
+
+export const defaultWatchBacklog: WatchBacklog = { eventsMax: 20_000, bytesMax: 64 * 1024 * 1024 };
+
 /** Initial events wait while more than this many are undelivered. */
 const initialBacklogMax = 2_000;
 
@@ -23,11 +28,13 @@ export class WatchQueue implements WatchSink {
   #status: JsonObject | undefined;
   #wake: (() => void) | undefined;
   #drained: (() => void)[] = [];
-  /** Called once when the backlog is over its bounds. */
   readonly #onOverflow: () => void;
+  readonly #backlog: WatchBacklog;
 
-  constructor(onOverflow: () => void) {
+  /** `onOverflow` is called once, when the backlog is over its bounds. */
+  constructor(onOverflow: () => void, backlog: WatchBacklog = defaultWatchBacklog) {
     this.#onOverflow = onOverflow;
+    this.#backlog = backlog;
   }
 
   deliver(deliveries: readonly WatchDelivery[]): void {
@@ -36,7 +43,7 @@ export class WatchQueue implements WatchSink {
       this.#items.push({ type: 'delivery', delivery });
       this.#bytes += delivery.entry.value.length;
     }
-    if (this.#length > backlogEventsMax || this.#bytes > backlogBytesMax) {
+    if (this.#length > this.#backlog.eventsMax || this.#bytes > this.#backlog.bytesMax) {
       this.end(undefined);
       this.#onOverflow();
     }
