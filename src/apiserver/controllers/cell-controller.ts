@@ -11,6 +11,7 @@ import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import { hasDeletionTimestamp, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { deleteEntries, orRaced } from './delete-entries.ts';
 import type { FederatorLiveness } from './federator-liveness.ts';
 import { clusterOf, internalPrefix } from './store-events.ts';
 
@@ -150,28 +151,15 @@ export class CellController implements Controller {
 
   /** Marks all copies of the cell for deletion; returns how many there still are. */
   async #withdraw(name: string, signal: AbortSignal): Promise<number> {
-    const { index, client, storage, events } = this.#context;
-    const record = index.find(`${cellsWorkspacePath}:${name}`);
-    const scheme = record === undefined ? undefined : index.byId(record.id)?.scheme;
-    if (record === undefined || scheme === undefined) return 0;
-    let left = 0;
-    for (const prefix of events.resourcePrefixes()) {
-      if (prefix === internalPrefix) continue;
-      const copies = this.#copiesIn(prefix, record);
-      left += copies.length;
-      if (copies.every(hasDeletionTimestamp)) continue;
-      const [first] = copies as [CacheEntry];
-      const { group, resource } = parseObjectKey(first.key);
-      const version = scheme.definitionOf(group, resource)?.versions.find((one) => one.served)?.version;
-      if (version === undefined) continue;
-      await client.deleteCollection(
-        { cluster: record.id, gvr: { group, version, resource } },
-        { labelSelector: copyLabels.originCluster, propagationPolicy: 'Background', signal },
-      );
-      left -= copies.length - this.#copiesIn(prefix, record).length;
-    }
-    await storage.awaitFresh();
-    return left;
+    const record = this.#context.index.find(`${cellsWorkspacePath}:${name}`);
+    if (record === undefined) return 0;
+    await this.#context.storage.awaitFresh();
+    await deleteEntries(this.#context, this.#copiesOf(record), signal);
+    return this.#copiesOf(record).length;
+  }
+
+  #copiesOf(record: WorkspaceRecord): CacheEntry[] {
+    return [...this.#context.events.resourcePrefixes()].flatMap((prefix) => this.#copiesIn(prefix, record));
   }
 
   #copiesIn(prefix: string, { id }: WorkspaceRecord): CacheEntry[] {
@@ -218,14 +206,5 @@ export class CellController implements Controller {
     const status = { ...cell.status, conditions };
     // A conflict means that something is told by its own event.
     await orRaced(this.#context.client.update(ref, { ...cell, status }, { subresource: 'status', signal }));
-  }
-}
-
-/** Gone already, or changed since: its event asks for another look. */
-async function orRaced(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (error) {
-    if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
   }
 }

@@ -13,7 +13,6 @@ import {
   workspaceDefinition,
   workspacesGvr,
 } from '#api/tenancy/workspace.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { CacheEntry, CacheEvent, CacheSnapshot } from '#storage/cached-storage.ts';
@@ -24,12 +23,11 @@ import { encodeStored, hasDeletionTimestamp, headerOf, objectOf } from '../regis
 import { isGeneratedClusterId } from '../workspace/cluster-ref.ts';
 import { logicalClusterKey, type WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { deleteEntries, orRaced } from './delete-entries.ts';
 import { clusterOf, internalPrefix } from './store-events.ts';
 
 /** Keys removed in one transaction; each is a guard and an operation of storage/limits.ts' 10,000. */
 const keysPerTransaction = 4_000;
-/** Deletions through the API under way at once for one workspace. */
-const apiDeletionsMax = 32;
 /** Looks again at a workspace that waits for others, in case an event did not tell. */
 const recheckMs = 15_000;
 /** Time in which many events of one workspace make one look. */
@@ -210,9 +208,9 @@ export class WorkspaceDeletion implements Controller {
       return undefined;
     }
     if (!hasDeletionTimestamp(cluster)) await this.#markCluster(record, cluster);
-    await this.#deleteThroughApi(record, content.children, signal);
+    await this.#deleteThroughApi(content.children, signal);
     if (terminators.length === 0) {
-      await this.#deleteThroughApi(record, content.held, signal);
+      await this.#deleteThroughApi(content.held, signal);
       await this.#removeFree(content.free.filter((entry) => !isSupporting(entry.key)));
     }
     await this.#report(record, content, terminators, signal);
@@ -356,7 +354,7 @@ export class WorkspaceDeletion implements Controller {
 
   async #markCluster({ id }: WorkspaceRecord, cluster: CacheEntry): Promise<void> {
     const preconditions = { uid: headerOf(cluster).uid };
-    await gone(
+    await orRaced(
       this.#context.client.delete(
         { cluster: id, gvr: logicalClustersGvr, name: logicalClusterName },
         { preconditions },
@@ -364,40 +362,9 @@ export class WorkspaceDeletion implements Controller {
     );
   }
 
-  async #deleteThroughApi(
-    { id }: WorkspaceRecord,
-    entries: readonly CacheEntry[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const todo = entries.filter((entry) => !hasDeletionTimestamp(entry));
-    let next = 0;
-    const work = async () => {
-      for (;;) {
-        const entry = todo[next++];
-        if (entry === undefined || signal.aborted) return;
-        await this.#deleteOne(id, entry, signal);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(apiDeletionsMax, todo.length) }, work));
-  }
-
-  async #deleteOne(id: string, entry: CacheEntry, signal: AbortSignal): Promise<void> {
-    const { group, resource, namespace, name } = parseObjectKey(entry.key);
-    const scheme = this.#context.index.byId(id as WorkspaceRecord['id'])?.scheme;
-    const definition = scheme?.definitionOf(group, resource);
-    const version = definition?.versions.find((one) => one.served)?.version;
-    if (version === undefined) {
-      // Nobody serves it any more, so nobody can take its finalizers off.
-      await this.#remove([entry]);
-      return;
-    }
-    const preconditions = { uid: headerOf(entry).uid, resourceVersion: String(entry.revision) };
-    await gone(
-      this.#context.client.delete(
-        { cluster: id, gvr: { group, version, resource }, namespace: namespace || undefined, name },
-        { preconditions, propagationPolicy: 'Background', signal },
-      ),
-    );
+  /** Those that nobody serves any more can be let go of by nobody either: they are removed. */
+  async #deleteThroughApi(entries: readonly CacheEntry[], signal: AbortSignal): Promise<void> {
+    await this.#removeFree(await deleteEntries(this.#context, entries, signal));
   }
 
   /** Tells in LogicalCluster and Workspace what is being waited for. */
@@ -423,7 +390,7 @@ export class WorkspaceDeletion implements Controller {
     if (object.status?.phase !== 'Deleting' || conditions !== object.status.conditions) {
       const status = { ...object.status, phase: 'Deleting', conditions };
       const ref = { cluster: record.id, gvr: logicalClustersGvr, name: logicalClusterName };
-      await raced(client.update(ref, { ...object, status }, { subresource: 'status', signal }));
+      await orRaced(client.update(ref, { ...object, status }, { subresource: 'status', signal }));
     }
     await this.#reportToOwner(cluster, condition, now, signal);
   }
@@ -443,9 +410,9 @@ export class WorkspaceDeletion implements Controller {
     const ref = { cluster: clusterId, gvr: workspacesGvr, name };
     const status = { ...workspace.status, phase: 'Deleting' as const, conditions };
     const { client } = this.#context;
-    await raced(client.update(ref, { ...workspace, status }, { subresource: 'status', signal }));
+    await orRaced(client.update(ref, { ...workspace, status }, { subresource: 'status', signal }));
     const labels = { [phaseLabel]: 'Deleting' };
-    await raced(client.patch(ref, { type: 'merge', body: { metadata: { labels } } }, { signal }));
+    await orRaced(client.patch(ref, { type: 'merge', body: { metadata: { labels } } }, { signal }));
   }
 }
 
@@ -467,17 +434,6 @@ function isHeld(entry: CacheEntry): boolean {
 function workspaceKey(clusterId: string, name: string): StorageKey {
   return objectKey({ ...workspaceDefinition.storedAs, clusterId, namespace: '', name });
 }
-
-/** Another was faster, or it was written since: the next look sees. */
-async function gone(deletion: Promise<unknown>): Promise<void> {
-  try {
-    await deletion;
-  } catch (error) {
-    if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-  }
-}
-
-const raced = gone;
 
 /** Kubernetes' words of a namespace's deletion, as kcp uses them for workspaces. */
 function remainingText({ children, held }: Content, terminators: readonly string[]): string {
