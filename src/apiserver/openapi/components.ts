@@ -1,0 +1,189 @@
+import { builtinSchema, objectMetaSchema } from '#api/builtin/builtin-schema.ts';
+import type { GroupVersionKind } from '#apimachinery/gvk.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { ApiGroupVersion } from '../discovery/api-groups.ts';
+import { emitSchema, type OpenApiVersion, refTo } from './emit-schema.ts';
+import { definitionName, kindOfDefinition } from './kind-names.ts';
+
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+export const metaNames = {
+  deleteOptions: `${meta}.DeleteOptions`,
+  status: `${meta}.Status`,
+  watchEvent: `${meta}.WatchEvent`,
+  resourceList: `${meta}.APIResourceList`,
+  patch: `${meta}.Patch`,
+  listMeta: `${meta}.ListMeta`,
+};
+
+/** One named schema of a document. */
+export interface Component {
+  readonly name: string;
+  readonly json: JsonObject;
+  /** Names of the components that it refers to. */
+  readonly refs: readonly string[];
+}
+
+const gvkExtension = 'x-kubernetes-group-version-kind';
+
+const builtins: { readonly [version in OpenApiVersion]: Map<string, Component> } = {
+  v2: new Map(),
+  v3: new Map(),
+};
+
+/** A component of the catalogue; each is made once for all documents. */
+function builtinComponent(name: string, version: OpenApiVersion): Component | undefined {
+  let component = builtins[version].get(name);
+  if (component === undefined) {
+    const schema = builtinSchema(name);
+    if (schema === undefined) return undefined;
+    component = makeComponent(name, schema, version, gvksOf(name));
+    builtins[version].set(name, component);
+  }
+  return component;
+}
+
+function gvksOf(name: string): readonly GroupVersionKind[] {
+  const kind = kindOfDefinition(name);
+  if (kind !== undefined) return [kind];
+  if (name === metaNames.status || name === metaNames.resourceList) {
+    return [{ group: '', version: 'v1', kind: name.slice(meta.length + 1) }];
+  }
+  return [];
+}
+
+function makeComponent(
+  name: string,
+  schema: Schema,
+  version: OpenApiVersion,
+  kinds: readonly GroupVersionKind[],
+): Component {
+  const refs = new Set<string>();
+  const json = emitSchema(schema, version, (ref) => refs.add(ref), true);
+  return { name, json: withKinds(json, kinds), refs: [...refs] };
+}
+
+function withKinds(json: JsonObject, kinds: readonly GroupVersionKind[]): JsonObject {
+  if (kinds.length === 0) return json;
+  return { ...json, [gvkExtension]: kinds.map(({ group, kind, version }) => ({ group, kind, version })) };
+}
+
+/** The definition's name of a served kind. */
+export function kindName({ definition, version }: ServedResource): string {
+  return (
+    version.schema.definition ??
+    definitionName({ group: definition.group, version: version.version, kind: definition.kind })
+  );
+}
+
+export function listName({ definition, version }: ServedResource): string {
+  return definitionName({ group: definition.group, version: version.version, kind: definition.listKind });
+}
+
+/** Every component that the documents of a group version need, by name: its kinds and all that they refer to. */
+export function componentsOf(
+  groupVersion: ApiGroupVersion,
+  group: string,
+  version: OpenApiVersion,
+): ReadonlyMap<string, Component> {
+  const components = new Map<string, Component>();
+  const queue: string[] = [metaNames.resourceList, metaNames.status, metaNames.patch, metaNames.listMeta];
+  for (const served of groupVersion.resources) {
+    for (const component of ownComponents(served, version)) {
+      components.set(component.name, component);
+      queue.push(...component.refs);
+    }
+    const builtinList = listName(served);
+    if (served.version.verbs.includes('list') && !components.has(builtinList)) queue.push(builtinList);
+    for (const subresource of served.version.subresources) queue.push(definitionName(subresource));
+  }
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (components.has(name)) continue;
+    const component = builtinComponent(name, version);
+    if (component === undefined) continue;
+    components.set(name, component);
+    queue.push(...component.refs);
+  }
+  for (const name of [metaNames.deleteOptions, metaNames.watchEvent]) {
+    addForEveryGroup(components, name, { group, version: groupVersion.version }, version);
+  }
+  return components;
+}
+
+/** DeleteOptions and WatchEvent are kinds of every group version. */
+function addForEveryGroup(
+  components: Map<string, Component>,
+  name: string,
+  at: { readonly group: string; readonly version: string },
+  version: OpenApiVersion,
+): void {
+  const base = builtinComponent(name, version);
+  if (base === undefined) return;
+  const kind = name.slice(meta.length + 1);
+  const kinds: GroupVersionKind[] = [{ group: '', version: 'v1', kind }];
+  if (at.group !== '' || at.version !== 'v1') kinds.push({ ...at, kind });
+  components.set(name, { ...base, json: withKinds(base.json, kinds) });
+  for (const ref of base.refs) {
+    const nested = builtinComponent(ref, version);
+    if (nested !== undefined) components.set(ref, nested);
+  }
+}
+
+/** The kind itself, and its list, where the catalogue has neither. */
+function ownComponents(served: ServedResource, version: OpenApiVersion): Component[] {
+  const name = kindName(served);
+  if (builtinComponent(name, version) !== undefined) {
+    return [builtinComponent(name, version) as Component];
+  }
+  const { definition, version: resourceVersion } = served;
+  const kind = { group: definition.group, version: resourceVersion.version, kind: definition.kind };
+  const own = makeComponent(name, rootSchema(resourceVersion.schema), version, [kind]);
+  if (!resourceVersion.verbs.includes('list')) return [own];
+  return [own, listComponent(name, listName(served), { ...kind, kind: definition.listKind }, version)];
+}
+
+/** A custom kind's schema need not say what every object has. */
+function rootSchema(schema: Schema): Schema {
+  const properties = new Map<string, Schema>([
+    ['apiVersion', { type: 'string', ...schema.properties?.get('apiVersion') }],
+    ['kind', { type: 'string', ...schema.properties?.get('kind') }],
+    ['metadata', objectMetaSchema()],
+  ]);
+  for (const [name, property] of schema.properties ?? []) {
+    if (!properties.has(name)) properties.set(name, property);
+  }
+  return { ...schema, type: 'object', definition: undefined, properties };
+}
+
+function listComponent(
+  itemName: string,
+  name: string,
+  kind: GroupVersionKind,
+  version: OpenApiVersion,
+): Component {
+  const json: JsonObject = {
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: { type: 'string' },
+      items: { type: 'array', items: { $ref: refTo(version, itemName) } },
+      kind: { type: 'string' },
+      metadata: { $ref: refTo(version, metaNames.listMeta) },
+    },
+  };
+  return { name, json: withKinds(json, [kind]), refs: [metaNames.listMeta] };
+}
+
+/** Strategic merge patch is for built-in kinds only (KUBERNETES.md P1). */
+export function patchTypes(definition: ResourceDefinition): readonly string[] {
+  return definition.origin === 'builtin' ? builtinPatchTypes : customPatchTypes;
+}
+
+const customPatchTypes = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+];
+const builtinPatchTypes = [...customPatchTypes, 'application/strategic-merge-patch+json'];

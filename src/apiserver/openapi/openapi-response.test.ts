@@ -1,0 +1,388 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import { createScheme, extendScheme } from '#apimachinery/scheme-build.ts';
+import { openApiResponse } from './openapi-response.ts';
+import { prepareOpenApi } from './prepare.ts';
+
+const schema: Schema = {
+  type: 'object',
+  properties: new Map<string, Schema>([
+    [
+      'spec',
+      {
+        type: 'object',
+        required: ['size'],
+        properties: new Map<string, Schema>([
+          ['size', { type: 'integer', description: 'how big', validation: { minimum: 1, maximum: 10 } }],
+          ['port', { intOrString: true }],
+          ['tags', { type: 'array', items: { type: 'string' }, listType: 'set' }],
+          ['choice', { type: 'string', nullable: true, default: 'x', validation: { enum: ['x', 'y'] } }],
+          ['free', { type: 'object', preserveUnknownFields: true }],
+          ['constructor', { type: 'string' }],
+        ]),
+      },
+    ],
+  ]),
+};
+
+function custom(kind: string, kindSchema: Schema): ResourceDefinition {
+  const resource = `${kind.toLowerCase()}s`;
+  const group = 'stable.example.com';
+  const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+  return {
+    group,
+    resource,
+    kind,
+    listKind: `${kind}List`,
+    singular: kind.toLowerCase(),
+    shortNames: [],
+    categories: [],
+    namespaced: true,
+    storedAs: { group, resource },
+    storageVersion: 'v1',
+    strategy: {},
+    origin: 'custom',
+    versions: [
+      {
+        version: 'v1',
+        served: true,
+        schema: kindSchema,
+        verbs,
+        subresources: [
+          { name: 'status', kind, group, version: 'v1', verbs: ['get', 'patch', 'update'] },
+          {
+            name: 'scale',
+            kind: 'Scale',
+            group: 'autoscaling',
+            version: 'v1',
+            verbs: ['get', 'patch', 'update'],
+          },
+        ],
+        columns: [],
+        selectableFields: new Map(),
+      },
+    ],
+  };
+}
+
+const builtin = createScheme(builtinDefinitions());
+const scheme = extendScheme(builtin, [custom('CronTab', schema)]);
+
+function fetch(path: string, accept?: string, hash?: string, ifNoneMatch?: string, basePath?: string) {
+  const query = new URLSearchParams(hash === undefined ? '' : { hash });
+  const response = openApiResponse(scheme, path, query, { accept, ifNoneMatch, basePath });
+  assert.ok(response !== undefined, path);
+  return response;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: documents are walked freely
+type Document = any;
+
+function document(path: string): Document {
+  return JSON.parse(fetch(path).body.toString());
+}
+
+test('D4: the index names every group version with the hash of its document, below the base path', () => {
+  const { paths } = document('/openapi/v3');
+  for (const path of ['api/v1', 'apis/apps/v1', 'apis/stable.example.com/v1']) {
+    const url = new URL(paths[path].serverRelativeURL, 'http://x');
+    assert.equal(url.pathname, `/openapi/v3/${path}`);
+    const response = fetch(`/openapi/v3/${path}`, undefined, url.searchParams.get('hash') ?? '');
+    assert.equal(response.headers['ETag'], `"${url.searchParams.get('hash')}"`);
+  }
+  const below = JSON.parse(
+    fetch('/openapi/v3', undefined, undefined, undefined, '/clusters/root:a').body.toString(),
+  );
+  assert.match(
+    below.paths['api/v1'].serverRelativeURL,
+    /^\/clusters\/root:a\/openapi\/v3\/api\/v1\?hash=[0-9A-F]{128}$/,
+  );
+});
+
+test('D4: right hash is cached for a year, wrong one redirects, none is served plainly, ETag gives 304', () => {
+  const path = '/openapi/v3/apis/apps/v1';
+  const plain = fetch(path);
+  assert.equal(plain.status, 200);
+  assert.equal(plain.headers['Cache-Control'], undefined);
+  const hash = (plain.headers['ETag'] ?? '').replaceAll('"', '');
+  const right = fetch(path, undefined, hash);
+  assert.equal(right.headers['Cache-Control'], 'public, immutable');
+  const days = (Date.parse(right.headers['Expires'] ?? '') - Date.now()) / 86_400_000;
+  assert.ok(days > 364 && days < 366);
+  const wrong = fetch(path, undefined, 'WRONG', undefined, '/clusters/a');
+  assert.equal(wrong.status, 301);
+  assert.equal(wrong.headers['Location'], `/clusters/a${path}?hash=${hash}`);
+  assert.equal(fetch(path, undefined, undefined, plain.headers['ETag']).status, 304);
+  const index = fetch('/openapi/v3');
+  assert.equal(fetch('/openapi/v3', undefined, undefined, index.headers['ETag']).status, 304);
+});
+
+test('what is not served is not found; what is not acceptable is 406', () => {
+  for (const path of [
+    '/openapi',
+    '/openapi/v1',
+    '/openapi/v3/apis/none/v1',
+    '/openapi/v3/apis/apps',
+    '/openapi/v3/api/v2',
+    '/openapi/v3/x/y/z',
+  ])
+    assert.equal(openApiResponse(scheme, path, new URLSearchParams(), {}), undefined, path);
+  for (const path of ['/openapi/v2', '/openapi/v3', '/openapi/v3/api/v1'])
+    assert.throws(
+      () => fetch(path, 'text/html'),
+      (error) => isApiError(error, 'NotAcceptable'),
+      path,
+    );
+});
+
+test('D5: operations of a built-in kind', () => {
+  const { paths } = document('/openapi/v3/apis/apps/v1');
+  const item = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'];
+  assert.deepEqual(Object.keys(item).sort(), ['delete', 'get', 'parameters', 'patch', 'put']);
+  assert.deepEqual(item.patch['x-kubernetes-group-version-kind'], {
+    group: 'apps',
+    kind: 'Deployment',
+    version: 'v1',
+  });
+  assert.equal(item.patch['x-kubernetes-action'], 'patch');
+  assert.equal(item.patch.operationId, 'patchAppsV1NamespacedDeployment');
+  assert.deepEqual(Object.keys(item.patch.requestBody.content), [
+    'application/apply-patch+yaml',
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    'application/strategic-merge-patch+json',
+  ]);
+  assert.deepEqual(
+    item.patch.parameters.map((one: { name: string }) => one.name),
+    ['dryRun', 'fieldManager', 'fieldValidation', 'force'],
+  );
+  const scale = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale'];
+  assert.deepEqual(scale.get['x-kubernetes-group-version-kind'], {
+    group: 'autoscaling',
+    kind: 'Scale',
+    version: 'v1',
+  });
+  const list = paths['/apis/apps/v1/deployments'].get;
+  assert.equal(list.operationId, 'listAppsV1DeploymentForAllNamespaces');
+  assert.equal(list['x-kubernetes-action'], 'list');
+});
+
+test('D5: schemas of built-in kinds carry patch and list extensions, also beside references', () => {
+  const { schemas } = document('/openapi/v3/apis/apps/v1').components;
+  assert.deepEqual(schemas['io.k8s.api.apps.v1.DeploymentSpec'].properties.strategy, {
+    allOf: [{ $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy' }],
+    'x-kubernetes-patch-strategy': 'retainKeys',
+  });
+  const ports = schemas['io.k8s.api.core.v1.Container'].properties.ports;
+  assert.equal(ports['x-kubernetes-patch-merge-key'], 'containerPort');
+  assert.deepEqual(ports['x-kubernetes-list-map-keys'], ['containerPort', 'protocol']);
+  assert.deepEqual(schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString'], {
+    format: 'int-or-string',
+    oneOf: [{ type: 'integer' }, { type: 'string' }],
+  });
+  assert.deepEqual(schemas['io.k8s.api.apps.v1.DeploymentList']['x-kubernetes-group-version-kind'], [
+    { group: 'apps', kind: 'DeploymentList', version: 'v1' },
+  ]);
+  assert.deepEqual(
+    schemas['io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions']['x-kubernetes-group-version-kind'],
+    [
+      { group: '', kind: 'DeleteOptions', version: 'v1' },
+      { group: 'apps', kind: 'DeleteOptions', version: 'v1' },
+    ],
+  );
+});
+
+test('D5: a custom kind: no strategic merge, schema in place, list and metadata made up', () => {
+  const { paths, components } = document('/openapi/v3/apis/stable.example.com/v1');
+  const patch = paths['/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}'].patch;
+  assert.ok(!Object.keys(patch.requestBody.content).includes('application/strategic-merge-patch+json'));
+  const kind = components.schemas['com.example.stable.v1.CronTab'];
+  assert.deepEqual(kind['x-kubernetes-group-version-kind'], [
+    { group: 'stable.example.com', kind: 'CronTab', version: 'v1' },
+  ]);
+  assert.deepEqual(kind.properties.metadata, {
+    $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta',
+  });
+  assert.deepEqual(kind.properties.spec, {
+    type: 'object',
+    required: ['size'],
+    properties: {
+      size: { description: 'how big', type: 'integer', minimum: 1, maximum: 10 },
+      port: { 'x-kubernetes-int-or-string': true },
+      tags: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
+      choice: { type: 'string', nullable: true, default: 'x', enum: ['x', 'y'] },
+      free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      constructor: { type: 'string' },
+    },
+  });
+  assert.equal(
+    components.schemas['com.example.stable.v1.CronTabList'].properties.items.items.$ref,
+    '#/components/schemas/com.example.stable.v1.CronTab',
+  );
+});
+
+/** Every `$ref` in a document. */
+function* refsIn(node: unknown): Generator<string> {
+  if (typeof node !== 'object' || node === null) return;
+  for (const [key, value] of Object.entries(node)) {
+    if (key === '$ref' && typeof value === 'string') yield value;
+    else yield* refsIn(value);
+  }
+}
+
+test('every reference of every document resolves, every definition of v2 is in some v3 document', () => {
+  const swagger = document('/openapi/v2');
+  for (const ref of refsIn(swagger)) {
+    assert.ok(Object.hasOwn(swagger.definitions, ref.slice('#/definitions/'.length)), ref);
+  }
+  const all = new Set<string>();
+  for (const path of Object.keys(document('/openapi/v3').paths)) {
+    const { components, paths } = document(`/openapi/v3/${path}`);
+    for (const ref of refsIn({ components, paths })) {
+      assert.ok(
+        Object.hasOwn(components.schemas, ref.slice('#/components/schemas/'.length)),
+        `${path}: ${ref}`,
+      );
+    }
+    for (const name of Object.keys(components.schemas)) all.add(name);
+  }
+  assert.deepEqual(Object.keys(swagger.definitions), [...all].sort());
+});
+
+test('D6: Swagger: operations, siblings of references, one definition for all group versions', () => {
+  const swagger = document('/openapi/v2');
+  assert.equal(swagger.swagger, '2.0');
+  const patch = swagger.paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'].patch;
+  assert.ok(patch.consumes.includes('application/strategic-merge-patch+json'));
+  assert.ok(patch.parameters.some((one: { name: string }) => one.name === 'fieldValidation'));
+  assert.deepEqual(swagger.definitions['io.k8s.api.apps.v1.DeploymentSpec'].properties.strategy, {
+    $ref: '#/definitions/io.k8s.api.apps.v1.DeploymentStrategy',
+    'x-kubernetes-patch-strategy': 'retainKeys',
+  });
+  const options = swagger.definitions['io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'];
+  assert.ok(options['x-kubernetes-group-version-kind'].length > 30);
+  // As Kubernetes publishes custom resources there: null and preserved fields must not be refused.
+  const { choice } = swagger.definitions['com.example.stable.v1.CronTab'].properties.spec.properties;
+  assert.deepEqual(choice, { enum: ['x', 'y'] });
+  const first = fetch('/openapi/v2');
+  assert.equal(first.headers['Vary'], 'Accept');
+  assert.equal(fetch('/openapi/v2', undefined, undefined, first.headers['ETag']).status, 304);
+});
+
+/** The fields of one protobuf message: number → values; enough of a decoder to read back what was written. */
+function decode(bytes: Buffer): Map<number, (Buffer | number)[]> {
+  const fields = new Map<number, (Buffer | number)[]>();
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    let factor = 1;
+    for (;;) {
+      const byte = bytes[at++] as number;
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+      factor *= 128;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const wireType = tag & 7;
+    let value: Buffer | number;
+    if (wireType === 0) value = varint();
+    else if (wireType === 1) {
+      value = bytes.readDoubleLE(at);
+      at += 8;
+    } else {
+      assert.equal(wireType, 2);
+      const length = varint();
+      value = bytes.subarray(at, at + length);
+      at += length;
+    }
+    const list = fields.get(tag >> 3);
+    if (list === undefined) fields.set(tag >> 3, [value]);
+    else list.push(value);
+  }
+  assert.equal(at, bytes.length);
+  return fields;
+}
+
+const message = (bytes: Buffer, ...path: number[]): Buffer =>
+  path.reduce((inner, field) => decode(inner).get(field)?.[0] as Buffer, bytes);
+
+function pairs(bytes: Buffer, field: number): Map<string, Buffer> {
+  return new Map(
+    (decode(bytes).get(field) ?? []).map((pair) => {
+      const inner = decode(pair as Buffer);
+      return [String(inner.get(1)?.[0]), inner.get(2)?.[0] as Buffer];
+    }),
+  );
+}
+
+for (const spelling of ['spec.v2.v1.0', 'spec.v2@v1.0']) {
+  test(`D6: gnostic protobuf of v2, asked for as ${spelling}`, () => {
+    const response = fetch('/openapi/v2', `application/com.github.proto-openapi.${spelling}+protobuf`);
+    assert.equal(
+      response.headers['Content-Type'],
+      'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+    );
+    assert.equal(String(message(response.body, 1)), '2.0');
+    const swagger = document('/openapi/v2');
+    const definitions = pairs(message(response.body, 9), 1);
+    assert.deepEqual([...definitions.keys()], Object.keys(swagger.definitions));
+    const paths = pairs(message(response.body, 8), 2);
+    assert.deepEqual([...paths.keys()].sort(), Object.keys(swagger.paths).sort());
+    const spec = message(definitions.get('com.example.stable.v1.CronTab') as Buffer, 25);
+    const properties = pairs(message(pairs(spec, 1).get('spec') as Buffer, 25), 1);
+    assert.deepEqual([...properties.keys()], ['size', 'port', 'tags', 'choice', 'free', 'constructor']);
+    const size = decode(properties.get('size') as Buffer);
+    assert.equal(size.get(7)?.[0], 10);
+    assert.equal(size.get(9)?.[0], 1);
+    assert.equal(String(message(properties.get('size') as Buffer, 22, 1)), 'integer');
+    const strategy = message(definitions.get('io.k8s.api.apps.v1.DeploymentSpec') as Buffer, 25);
+    const extended = pairs(strategy, 1).get('strategy') as Buffer;
+    assert.equal(String(message(extended, 1)), '#/definitions/io.k8s.api.apps.v1.DeploymentStrategy');
+    assert.equal(
+      String(message(pairs(extended, 31).get('x-kubernetes-patch-strategy') as Buffer, 2)),
+      '"retainKeys"',
+    );
+  });
+}
+
+for (const spelling of ['spec.v3.v1.0', 'spec.v3@v1.0']) {
+  test(`D4: gnostic protobuf of v3, asked for as ${spelling}`, () => {
+    const accept = `application/com.github.proto-openapi.${spelling}+protobuf`;
+    const response = fetch('/openapi/v3/apis/apps/v1', accept);
+    assert.equal(
+      response.headers['Content-Type'],
+      'application/com.github.proto-openapi.spec.v3.v1.0+protobuf',
+    );
+    assert.equal(String(message(response.body, 1)), '3.0.0');
+    const json = document('/openapi/v3/apis/apps/v1');
+    const schemas = pairs(message(response.body, 5, 1), 1);
+    assert.deepEqual([...schemas.keys()], Object.keys(json.components.schemas));
+    assert.deepEqual([...pairs(message(response.body, 4), 1).keys()], Object.keys(json.paths));
+    const spec = pairs(message(schemas.get('io.k8s.api.apps.v1.Deployment') as Buffer, 1, 31), 1).get(
+      'spec',
+    ) as Buffer;
+    assert.equal(String(message(spec, 2, 1)), '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec');
+  });
+}
+
+test('D9: a further CRD changes its own group version and the index, nothing else', async () => {
+  const larger = extendScheme(builtin, [custom('CronTab', schema), custom('Other', { type: 'object' })]);
+  await prepareOpenApi(larger, new AbortController().signal);
+  const get = (path: string) => openApiResponse(larger, path, new URLSearchParams(), {});
+  assert.notEqual(
+    get('/openapi/v3/apis/stable.example.com/v1')?.headers['ETag'],
+    fetch('/openapi/v3/apis/stable.example.com/v1').headers['ETag'],
+  );
+  assert.notEqual(get('/openapi/v3')?.headers['ETag'], fetch('/openapi/v3').headers['ETag']);
+  assert.equal(get('/openapi/v3/apis/apps/v1')?.body, fetch('/openapi/v3/apis/apps/v1').body, 'shared');
+  const schemas = (JSON.parse(String(get('/openapi/v3/apis/stable.example.com/v1')?.body)) as Document)
+    .components.schemas as JsonObject;
+  assert.ok(schemas['com.example.stable.v1.Other'] !== undefined);
+});
