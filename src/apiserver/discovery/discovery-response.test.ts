@@ -97,8 +97,8 @@ test('D2, D3: aggregated discovery', () => {
     [`${v2},${v2beta1},application/json`, 'v2'],
     [`${v2beta1},application/json`, 'v2beta1'],
   ] as const) {
-    const { code, headers, document } = get('/apis', accept);
-    assert.equal(code, 200);
+    const { status, headers, document } = get('/apis', accept);
+    assert.equal(status, 200);
     assert.equal(
       headers['Content-Type'],
       `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
@@ -118,8 +118,8 @@ test('D2, D3: aggregated discovery', () => {
       responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
       verbs: ['get', 'patch', 'update'],
     });
-    assert.deepEqual(get('/apis', accept, headers['ETag']).code, 304);
-    assert.deepEqual(get('/apis', accept, '"other"').code, 200);
+    assert.deepEqual(get('/apis', accept, headers['ETag']).status, 304);
+    assert.deepEqual(get('/apis', accept, '"other"').status, 200);
   }
   const core = discoveryResponse(scheme, '/api', { accept: v2 });
   assert.equal(

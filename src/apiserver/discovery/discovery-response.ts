@@ -14,7 +14,7 @@ export interface DiscoveryRequest {
 }
 
 export interface DocumentResponse {
-  readonly code: number;
+  readonly status: number;
   readonly headers: Record<string, string>;
   /** Empty for 301 and 304. */
   readonly body: Buffer;
@@ -46,7 +46,7 @@ export function discoveryResponse(
   if (!form.aggregated) {
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
     if (isRoot) headers['Vary'] = 'Accept';
-    return { code: 200, headers, body: legacy() };
+    return { status: 200, headers, body: legacy() };
   }
   const document = cache.get(`${scheme.hash} ${clean} ${form.version}`, () =>
     withETag(aggregatedText(scheme, clean === '/api', form.version)),
@@ -66,9 +66,9 @@ function aggregatedResponse(
     'Cache-Control': 'public',
   };
   if (ifNoneMatch !== undefined && matchesETag(ifNoneMatch, document.etag)) {
-    return { code: 304, headers, body: Buffer.alloc(0) };
+    return { status: 304, headers, body: Buffer.alloc(0) };
   }
-  return { code: 200, headers, body: document.body };
+  return { status: 200, headers, body: document.body };
 }
 
 /** Whether an If-None-Match header names the tag (RFC 9110 13.1.2, weak comparison). */

@@ -107,7 +107,7 @@ test('D4: the index names every group version with the hash of its document, bel
 test('D4: right hash is cached for a year, wrong one redirects, none is served plainly, ETag gives 304', () => {
   const path = '/openapi/v3/apis/apps/v1';
   const plain = fetch(path);
-  assert.equal(plain.code, 200);
+  assert.equal(plain.status, 200);
   assert.equal(plain.headers['Cache-Control'], undefined);
   const hash = (plain.headers['ETag'] ?? '').replaceAll('"', '');
   const right = fetch(path, undefined, hash);
@@ -115,11 +115,11 @@ test('D4: right hash is cached for a year, wrong one redirects, none is served p
   const days = (Date.parse(right.headers['Expires'] ?? '') - Date.now()) / 86_400_000;
   assert.ok(days > 364 && days < 366);
   const wrong = fetch(path, undefined, 'WRONG', undefined, '/clusters/a');
-  assert.equal(wrong.code, 301);
+  assert.equal(wrong.status, 301);
   assert.equal(wrong.headers['Location'], `/clusters/a${path}?hash=${hash}`);
-  assert.equal(fetch(path, undefined, undefined, plain.headers['ETag']).code, 304);
+  assert.equal(fetch(path, undefined, undefined, plain.headers['ETag']).status, 304);
   const index = fetch('/openapi/v3');
-  assert.equal(fetch('/openapi/v3', undefined, undefined, index.headers['ETag']).code, 304);
+  assert.equal(fetch('/openapi/v3', undefined, undefined, index.headers['ETag']).status, 304);
 });
 
 test('what is not served is not found; what is not acceptable is 406', () => {
@@ -271,7 +271,7 @@ test('D6: Swagger: operations, siblings of references, one definition for all gr
   assert.deepEqual(choice, { enum: ['x', 'y'] });
   const first = fetch('/openapi/v2');
   assert.equal(first.headers['Vary'], 'Accept');
-  assert.equal(fetch('/openapi/v2', undefined, undefined, first.headers['ETag']).code, 304);
+  assert.equal(fetch('/openapi/v2', undefined, undefined, first.headers['ETag']).status, 304);
 });
 
 /** The fields of one protobuf message: number → values; enough of a decoder to read back what was written. */

@@ -136,7 +136,7 @@ function groupVersionResponse(
   const hash = hashV3(group, groupVersion);
   if (asked !== '' && asked !== hash) {
     const location = hashedUrl(request.basePath ?? '', pathOf(group, groupVersion), hash);
-    return { code: 301, headers: { Location: location }, body: Buffer.alloc(0) };
+    return { status: 301, headers: { Location: location }, body: Buffer.alloc(0) };
   }
   const headers: Record<string, string> = { Vary: 'Accept' };
   if (asked !== '') {
@@ -155,9 +155,9 @@ function documentResponse(
 ): DocumentResponse {
   const headers = { 'Content-Type': form.type, ETag: document.etag, ...more };
   if (request.ifNoneMatch !== undefined && matchesETag(request.ifNoneMatch, document.etag)) {
-    return { code: 304, headers, body: Buffer.alloc(0) };
+    return { status: 304, headers, body: Buffer.alloc(0) };
   }
-  return { code: 200, headers, body: document.body };
+  return { status: 200, headers, body: document.body };
 }
 
 function negotiate(header: string | undefined, forms: readonly Form[]): Form {
