@@ -1,0 +1,68 @@
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { ServerRequest } from './exchange.ts';
+
+/**
+ * Reads a request's body whole: undefined when there is none. 413 as soon as it is known to be over `bytesMax` (O4),
+ * 415 for a content encoding, 400 when the client goes away before its end.
+ */
+export function readBody(request: ServerRequest, bytesMax: number): Promise<Buffer> | undefined {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== '' && encoding !== 'identity') {
+    throw new ApiError(
+      'UnsupportedMediaType',
+      `content encoding ${JSON.stringify(encoding)} is not supported`,
+    );
+  }
+  const length = request.headers['content-length'];
+  if (length === undefined ? !mayHaveBody(request) : length === '0') return undefined;
+  if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax);
+  return collect(request, bytesMax);
+}
+
+/** Without a length: HTTP/1.1 says so by chunked transfer, HTTP/2 by not ending the stream with the headers. */
+function mayHaveBody(request: ServerRequest): boolean {
+  if (request.httpVersionMajor === 2) return !request.readableEnded && !request.complete;
+  return request.headers['transfer-encoding'] !== undefined;
+}
+
+function collect(request: ServerRequest, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const finish = (): void => {
+      request.off('data', onData);
+      request.off('end', onEnd);
+      request.off('error', onGone);
+      request.off('aborted', onGone);
+      request.off('close', onGone);
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        finish();
+        // What still comes is thrown away; the answer closes the connection.
+        request.resume();
+        reject(tooLarge(bytesMax));
+        return;
+      }
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      finish();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+    };
+    const onGone = (): void => {
+      finish();
+      reject(new ApiError('BadRequest', 'the request ended before its body did'));
+    };
+    request.on('data', onData);
+    request.on('end', onEnd);
+    request.on('error', onGone);
+    request.on('aborted', onGone);
+    request.on('close', onGone);
+  });
+}
+
+function tooLarge(bytesMax: number): ApiError {
+  return new ApiError('RequestEntityTooLarge', `Request entity too large: limit is ${bytesMax}`);
+}

@@ -1,0 +1,95 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { Scheme } from '#apimachinery/scheme.ts';
+import type { Logger } from '#client/logger.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { VerbRequest } from '../verbs/request.ts';
+import type { VerbResult } from '../verbs/result.ts';
+import type { Workspace, WorkspaceResolver } from '../workspace/workspace.ts';
+import type { ExpressMount } from './express-shell.ts';
+import type { HealthCheck } from './health.ts';
+import type { HttpLimits } from './limits.ts';
+
+/** An answer that is ready to be sent: discovery, OpenAPI. */
+export interface PreparedResponse {
+  readonly code: number;
+  readonly headers: { readonly [name: string]: string };
+  readonly body: Buffer | string | undefined;
+}
+
+/** What a document is asked for with. */
+export interface DocumentRequest {
+  readonly accept: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+}
+
+export interface HttpServerDependencies {
+  readonly listen: {
+    /** Default `127.0.0.1`. */
+    readonly host?: string | undefined;
+    /** 0: any free port. */
+    readonly port: number;
+  };
+  readonly tls: {
+    /** The server's certificate with its chain, and its key: PEM. */
+    readonly certificatePem: string;
+    readonly keyPem: string;
+    /** PEM of the authorities whose client certificates are believed. */
+    readonly clientCaPem: string | readonly string[];
+  };
+  /** Must answer with a user for every request without credentials too (anonymous), or throw Unauthorized. */
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly resolver: WorkspaceResolver;
+  readonly verbs: {
+    execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult>;
+    endAllWatches?(): void;
+  };
+  /** `/api`, `/apis` and below; undefined where nothing of the kind is served (404). */
+  readonly discovery: (
+    scheme: Scheme,
+    path: string,
+    request: DocumentRequest,
+  ) => PreparedResponse | undefined | Promise<PreparedResponse | undefined>;
+  /** `/openapi/v2`, `/openapi/v3` and below. */
+  readonly openapi: (
+    scheme: Scheme,
+    path: string,
+    query: URLSearchParams,
+    request: DocumentRequest,
+  ) => PreparedResponse | undefined | Promise<PreparedResponse | undefined>;
+  /** Awaited before a resource request from outside: writes what a workspace gets at its first touch. */
+  readonly touch?: ((workspace: Workspace) => Promise<void> | undefined) | undefined;
+  /**
+   * Takes a resource request away from the verbs (an APIService's proxy, a virtual workspace); undefined leaves it.
+   * Called after authorization.
+   */
+  readonly intercept?: ((request: InterceptedRequest) => Promise<void> | undefined) | undefined;
+  readonly healthChecks: readonly HealthCheck[];
+  /** Service-account keys and their discovery document (U2). */
+  readonly openId?: { jwks(): JsonObject; openidConfiguration(baseUrl: string): JsonObject } | undefined;
+  /** The product's own version: `0.1.0`. */
+  readonly version: string;
+  /** Prometheus text of the other parts, appended to `/metrics`. */
+  readonly metricsText?: (() => string | Promise<string>) | undefined;
+  /** Express routers for pages beside the API. */
+  readonly mounts?: readonly ExpressMount[] | undefined;
+  readonly logger: Logger;
+  readonly limits?: Partial<HttpLimits> | undefined;
+  /** Between "not ready" and refusing requests, so that load balancers notice. Default 0 ms. */
+  readonly shutdownDelayMs?: number | undefined;
+  /** How long requests under way may take to end at stop. Default 60,000 ms. */
+  readonly drainTimeoutMs?: number | undefined;
+}
+
+export interface InterceptedRequest {
+  readonly request: import('node:http').IncomingMessage | import('node:http2').Http2ServerRequest;
+  readonly response: import('node:http').ServerResponse | import('node:http2').Http2ServerResponse;
+  readonly user: UserInfo;
+  readonly workspace: Workspace | undefined;
+  /** Inside the workspace, with query. */
+  readonly pathAndQuery: string;
+  readonly signal: AbortSignal;
+}

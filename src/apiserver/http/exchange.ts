@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { ParsedRequest } from '../request/parse-request-info.ts';
+import { anonymousUser, type UserInfo } from '../request/user.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+export type ServerRequest = IncomingMessage | Http2ServerRequest;
+export type ServerReply = ServerResponse | Http2ServerResponse;
+
+const defaultFieldManagerMax = 128;
+const auditIdMax = 64;
+
+/**
+ * One request with its response: what the stages of the chain share, and the context that verbs see. One object a
+ * request, whatever is not always needed made at first use.
+ */
+export class Exchange implements ResourceContext {
+  readonly request: ServerRequest;
+  readonly response: ServerReply;
+  readonly auditId: string;
+  readonly startedAtMs = performance.now();
+  info!: ParsedRequest;
+  user: UserInfo = anonymousUser;
+  workspace: Workspace | undefined = undefined;
+  served!: ServedResource;
+  subresource = '';
+  namespace = '';
+  name = '';
+  /** Whether this request is counted among those under way, and for which workspace. */
+  admitted = false;
+  /** Whether the connection was upgraded to a WebSocket or asks for it. */
+  readonly wantsWebSocket: boolean;
+  #warnings: string[] | undefined;
+  #abort: AbortController | undefined;
+  #abortReason: Error | undefined;
+
+  constructor(request: ServerRequest, response: ServerReply, wantsWebSocket = false) {
+    this.request = request;
+    this.response = response;
+    this.wantsWebSocket = wantsWebSocket;
+    const given = request.headers['audit-id'];
+    this.auditId =
+      typeof given === 'string' && given !== '' && given.length <= auditIdMax ? given : randomUUID();
+  }
+
+  get warnings(): string[] {
+    this.#warnings ??= [];
+    return this.#warnings;
+  }
+
+  get hasWarnings(): boolean {
+    return this.#warnings !== undefined && this.#warnings.length > 0;
+  }
+
+  /** KUBERNETES.md C8: User-Agent up to the first slash. */
+  get defaultFieldManager(): string {
+    const agent = this.request.headers['user-agent'] ?? '';
+    const slash = agent.indexOf('/');
+    const name = (slash < 0 ? agent : agent.slice(0, slash)).slice(0, defaultFieldManagerMax);
+    return name === '' ? 'unknown' : name;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
+      else if (this.response.destroyed) this.#abort.abort(clientGone);
+      else this.response.once('close', () => this.abort(clientGone));
+    }
+    return this.#abort.signal;
+  }
+
+  /** Fires the signal, now or when it is first asked for. */
+  abort(reason: Error): void {
+    if (this.#abortReason !== undefined) return;
+    this.#abortReason = reason;
+    this.#abort?.abort(reason);
+  }
+
+  /** Whether nobody is there any more to answer. */
+  get isGone(): boolean {
+    return this.response.destroyed || this.response.writableEnded;
+  }
+
+  get isHttp2(): boolean {
+    return this.request.httpVersionMajor === 2;
+  }
+}
+
+const clientGone = new Error('the client closed the request');

@@ -1,0 +1,48 @@
+import type { HttpLimits } from './limits.ts';
+
+/**
+ * Counts the requests that wait for an answer, over all and for each workspace, and refuses more than the bounds
+ * (KUBERNETES.md O2). One that is answered in the turn in which it came is never counted.
+ */
+export class InFlight {
+  readonly #limits: Pick<HttpLimits, 'requestsMax' | 'requestsPerWorkspaceMax'>;
+  #total = 0;
+  /** Workspaces with requests under way; bounded by `requestsMax`. */
+  readonly #byWorkspace = new Map<string, number>();
+  #idle: (() => void)[] = [];
+
+  constructor(limits: Pick<HttpLimits, 'requestsMax' | 'requestsPerWorkspaceMax'>) {
+    this.#limits = limits;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** False: too many. `exempt` requests are counted, never refused. */
+  enter(workspace: string, exempt: boolean): boolean {
+    const own = this.#byWorkspace.get(workspace) ?? 0;
+    if (!exempt) {
+      if (this.#total >= this.#limits.requestsMax) return false;
+      if (own >= this.#limits.requestsPerWorkspaceMax) return false;
+    }
+    this.#total++;
+    this.#byWorkspace.set(workspace, own + 1);
+    return true;
+  }
+
+  leave(workspace: string): void {
+    this.#total--;
+    const own = (this.#byWorkspace.get(workspace) ?? 1) - 1;
+    if (own > 0) this.#byWorkspace.set(workspace, own);
+    else this.#byWorkspace.delete(workspace);
+    if (this.#total > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is under way. */
+  whenIdle(): Promise<void> {
+    if (this.#total === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+}

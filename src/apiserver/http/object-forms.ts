@@ -1,0 +1,123 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Column } from '#apimachinery/resource-definition.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { CacheEntry } from '#storage/cached-storage.ts';
+import type { Revision } from '#storage/storage.ts';
+import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
+import { metadataBodyOf, metadataObjectOf } from '../registry/stored-object.ts';
+import { type IncludeObject, renderTable } from '../table/table.ts';
+import type { Exchange } from './exchange.ts';
+import type { FormCache } from './form-cache.ts';
+import type { Form } from './negotiate.ts';
+
+/** An entry's JSON in the served version: a splice where versions differ only in name, else converted once and kept. */
+export function entryJson(
+  forms: FormCache,
+  entry: CacheEntry,
+  served: ServedResource,
+  revision?: Revision,
+): Buffer {
+  if (served.version.fromStorage === undefined || revision !== undefined)
+    return renderEntry(entry, served, revision);
+  return forms.get(entry, servedApiVersion(served), () => renderEntry(entry, served));
+}
+
+/** PartialObjectMetadata (N4) of an entry. */
+export function entryMetadataJson(entry: CacheEntry, form: Form, revision?: Revision): Buffer {
+  if (form.metaVersion === 'v1') return metadataBodyOf(entry, revision);
+  return Buffer.from(JSON.stringify(partialMetadata(metadataObjectOf(entry, revision), form)));
+}
+
+export function partialMetadata(object: KubeObject, form: Form): JsonObject {
+  return {
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${form.metaVersion}`,
+    metadata: object.metadata,
+  };
+}
+
+/** KUBERNETES.md N3: `includeObject` of the query, Metadata by default and for what is no such word. */
+export function includeObjectOf(exchange: Exchange): IncludeObject {
+  const { info } = exchange;
+  if (!info.rawQuery.includes('includeObject')) return 'Metadata';
+  const asked = info.query.get('includeObject');
+  return asked === 'None' || asked === 'Object' ? asked : 'Metadata';
+}
+
+export interface TableShape {
+  readonly form: Form;
+  readonly includeObject: IncludeObject;
+  readonly withColumns: boolean;
+}
+
+export function tableOf(
+  served: ServedResource,
+  objects: Iterable<KubeObject>,
+  listMetadata: JsonObject,
+  { form, includeObject, withColumns }: TableShape,
+): JsonObject {
+  return renderTable({
+    served,
+    objects,
+    includeObject,
+    apiVersion: form.metaVersion,
+    listMetadata,
+    now: new Date(),
+    withColumns,
+  });
+}
+
+/** The Table of one object; an object of another kind than the resource's (Scale) has columns of its own. */
+export function tableOfObject(served: ServedResource, object: KubeObject, shape: TableShape): JsonObject {
+  const { resourceVersion } = object.metadata;
+  const listMetadata: JsonObject = resourceVersion === undefined ? {} : { resourceVersion };
+  const shown =
+    object.kind === served.definition.kind ? served : withColumns(served, columnsFor(object.kind));
+  return tableOf(shown, [object], listMetadata, shape);
+}
+
+export function* servedObjects(entries: Iterable<CacheEntry>, served: ServedResource): Generator<KubeObject> {
+  for (const entry of entries) yield servedObjectOf(entry, served);
+}
+
+const nameColumn: Column = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  priority: 0,
+  value: (object) => object.metadata.name ?? '',
+};
+const ageColumn: Column = {
+  name: 'Age',
+  type: 'date',
+  priority: 0,
+  value: (object) => object.metadata.creationTimestamp ?? null,
+};
+const scaleColumns: readonly Column[] = [
+  nameColumn,
+  replicasColumn('Desired', 'spec'),
+  replicasColumn('Available', 'status'),
+  ageColumn,
+];
+const plainColumns: readonly Column[] = [nameColumn, ageColumn];
+
+function columnsFor(kind: string): readonly Column[] {
+  return kind === 'Scale' ? scaleColumns : plainColumns;
+}
+
+function replicasColumn(name: string, part: 'spec' | 'status'): Column {
+  return {
+    name,
+    type: 'integer',
+    priority: 0,
+    value: (object) => {
+      const { replicas } = (object[part] ?? {}) as { replicas?: number };
+      return replicas ?? 0;
+    },
+  };
+}
+
+function withColumns(served: ServedResource, columns: readonly Column[]): ServedResource {
+  return { definition: served.definition, version: { ...served.version, columns } };
+}

@@ -1,0 +1,79 @@
+import type { Express, NextFunction, Request, Response } from 'express';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { HttpServerDependencies } from './dependencies.ts';
+import { toApiError } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+import { answerHealth, type HealthCheck } from './health.ts';
+import { sendBody, sendError, sendJson, sendNotFound, sendText } from './respond.ts';
+import { versionInfo } from './version-info.ts';
+
+/** Where the chain leaves what it found out about a request that it hands to Express. */
+export const exchanges = new WeakMap<object, Exchange>();
+
+export interface PlainRouteTools {
+  readonly dependencies: HttpServerDependencies;
+  readonly checks: () => readonly HealthCheck[];
+  readonly metricsText: () => string;
+}
+
+/** Everything beside resources, discovery and OpenAPI: health, version, metrics, keys, mounted pages. */
+export function configurePlainRoutes(app: Express, tools: PlainRouteTools): void {
+  const { dependencies } = tools;
+  const get = (path: string | RegExp, serve: (exchange: Exchange) => void | Promise<void>): void => {
+    app.get(path, (request: Request) => serve(exchangeOf(request)));
+  };
+
+  get(/^\/(?:healthz|livez|readyz)(?:\/|$)/, async (exchange) => {
+    const { info } = exchange;
+    const answer = await answerHealth(info.path, info.query, tools.checks(), dependencies.logger);
+    if (answer === undefined) sendNotFound(exchange);
+    else sendText(exchange, answer.code, answer.text);
+  });
+  get('/version', (exchange) => sendJson(exchange, 200, versionInfo(dependencies.version)));
+  get('/metrics', async (exchange) => {
+    // KCP.md, Addressing: metrics are the process's, not a workspace's.
+    if (exchange.info.hasClusterPrefix) {
+      throw new ApiError('NotImplemented', 'metrics are served without a workspace only');
+    }
+    const text = tools.metricsText() + ((await dependencies.metricsText?.()) ?? '');
+    await sendBody(exchange, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(text), 1024);
+  });
+  get('/', (exchange) => sendJson(exchange, 200, { paths: indexPaths(dependencies) }));
+  const { openId } = dependencies;
+  if (openId !== undefined) {
+    get('/openid/v1/jwks', (exchange) => sendJson(exchange, 200, openId.jwks()));
+    get('/.well-known/openid-configuration', (exchange) => {
+      const host = exchange.request.headers['host'] ?? 'localhost';
+      sendJson(exchange, 200, openId.openidConfiguration(`https://${host}`));
+    });
+  }
+  for (const { path, router } of dependencies.mounts ?? []) app.use(path, router);
+  app.use((request: Request) => sendNotFound(exchangeOf(request)));
+  app.use((error: unknown, request: Request, _response: Response, _next: NextFunction) => {
+    const exchange = exchangeOf(request);
+    const fields = { auditId: exchange.auditId, method: request.method, url: request.url };
+    sendError(exchange, toApiError(error, dependencies.logger, fields));
+  });
+}
+
+function exchangeOf(request: object): Exchange {
+  const exchange = exchanges.get(request);
+  if (exchange === undefined) throw new Error('a request came to Express past the chain');
+  return exchange;
+}
+
+function indexPaths({ openId, mounts = [] }: HttpServerDependencies): string[] {
+  const paths = [
+    '/api',
+    '/apis',
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/readyz',
+    '/version',
+  ];
+  if (openId !== undefined) paths.push('/.well-known/openid-configuration', '/openid/v1/jwks');
+  return [...paths, ...mounts.map(({ path }) => path)].sort();
+}

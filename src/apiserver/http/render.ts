@@ -1,0 +1,95 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import { servedObjectOf } from '../registry/conversion.ts';
+import type { VerbResult } from '../verbs/result.ts';
+import type { Exchange } from './exchange.ts';
+import type { FormCache } from './form-cache.ts';
+import type { HttpLimits } from './limits.ts';
+import type { Form } from './negotiate.ts';
+import {
+  entryJson,
+  entryMetadataJson,
+  includeObjectOf,
+  partialMetadata,
+  type TableShape,
+  tableOfObject,
+} from './object-forms.ts';
+import { contentTypeOf, prettyJson, sendBody, wantsPretty } from './respond.ts';
+import { toYaml } from './yaml-text.ts';
+
+export type SingleResult = Exclude<VerbResult, { readonly type: 'list' | 'watch' }>;
+
+/** Sends the answer of a verb that is one document (N1–N6). */
+export function sendResult(
+  exchange: Exchange,
+  result: SingleResult,
+  form: Form,
+  forms: FormCache,
+  limits: HttpLimits,
+): Promise<void> | undefined {
+  // A Status has no transformed form: clients tell it by its kind.
+  const shown: Form = result.type === 'status' ? { ...form, as: 'Object' } : form;
+  let body = encode(exchange, result, shown, forms);
+  if (shown.encoding === 'json' && wantsPretty(exchange)) body = prettyJson(body);
+  return sendBody(exchange, result.code, contentTypeOf(shown), body, limits.gzipBytesMin);
+}
+
+function encode(exchange: Exchange, result: SingleResult, form: Form, forms: FormCache): Buffer {
+  if (form.encoding === 'json') {
+    if (form.as === 'Object') return objectJson(result, forms);
+    if (form.as === 'PartialObjectMetadata' && result.type === 'entry')
+      return entryMetadataJson(result.entry, form);
+  } else if (form.as === 'Object' && result.type === 'entry') {
+    const { entry, served } = result;
+    const key = `yaml ${served.version.version}`;
+    return forms.get(entry, key, () => Buffer.from(toYaml(servedObjectOf(entry, served))));
+  }
+  const value = transform(exchange, result, form);
+  return Buffer.from(form.encoding === 'yaml' ? toYaml(value) : JSON.stringify(value));
+}
+
+function objectJson(result: SingleResult, forms: FormCache): Buffer {
+  switch (result.type) {
+    case 'entry':
+      return entryJson(forms, result.entry, result.served);
+    case 'encoded':
+      return result.body;
+    case 'object':
+      return Buffer.from(JSON.stringify(result.object));
+    case 'status':
+      return Buffer.from(`${JSON.stringify(result.body)}\n`);
+    default: {
+      const unknown: never = result;
+      throw new Error(`unknown result ${String(unknown)}`);
+    }
+  }
+}
+
+function transform(exchange: Exchange, result: SingleResult, form: Form): JsonObject {
+  if (result.type === 'status') return result.body;
+  const object = parsed(result);
+  if (form.as === 'PartialObjectMetadata') return partialMetadata(object, form);
+  if (form.as === 'Table') return singleTable(exchange, result.served, object, form);
+  return object;
+}
+
+function singleTable(exchange: Exchange, served: ServedResource, object: KubeObject, form: Form): JsonObject {
+  const shape: TableShape = { form, includeObject: includeObjectOf(exchange), withColumns: true };
+  return tableOfObject(served, object, shape);
+}
+
+function parsed(result: Exclude<SingleResult, { readonly type: 'status' }>): KubeObject {
+  switch (result.type) {
+    case 'entry':
+      return servedObjectOf(result.entry, result.served);
+    case 'encoded':
+      return JSON.parse(result.body.toString('utf8')) as KubeObject;
+    case 'object':
+      return result.object;
+    default: {
+      const unknown: never = result;
+      throw new Error(`unknown result ${String(unknown)}`);
+    }
+  }
+}

@@ -1,0 +1,418 @@
+import type { Duplex } from 'node:stream';
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import type { Scheme } from '#apimachinery/scheme.ts';
+import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
+import { attributesOf, forbiddenError } from '../authz/attributes.ts';
+import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
+import { homeClusterOf } from '../authz/effective-users.ts';
+import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
+import type { ResourceRequest } from '../request/request-info.ts';
+import { systemMasters, type UserInfo } from '../request/user.ts';
+import type { RequestBody } from '../verbs/decode-body.ts';
+import type { VerbResult } from '../verbs/result.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { readBody } from './body.ts';
+import { credentialsOf } from './connection-credentials.ts';
+import type { HttpServerDependencies } from './dependencies.ts';
+import { toApiError } from './errors.ts';
+import { Exchange, type ServerReply, type ServerRequest } from './exchange.ts';
+import { FormCache } from './form-cache.ts';
+import { InFlight } from './in-flight.ts';
+import type { HttpLimits } from './limits.ts';
+import { sendList } from './list-stream.ts';
+import { HttpMetrics } from './metrics.ts';
+import { type Form, negotiate, type Subject } from './negotiate.ts';
+import { sendResult } from './render.ts';
+import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
+import { FrameCache } from './watch-frames.ts';
+import { HttpFrameChannel, WatchStreams } from './watch-stream.ts';
+import { handshakeFault, WebSocketChannel } from './websocket.ts';
+
+/** Answers what is no resource, discovery or OpenAPI: the Express shell. */
+export type PlainHandler = (exchange: Exchange, url: string) => Promise<void>;
+
+/** A connection that asked for an upgrade, with what came behind its headers. */
+interface UpgradeTarget {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** Open to all and about the process: answered without looking at any workspace (KUBERNETES.md D7, D8). */
+const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
+const discoveryPaths = /^\/(?:api|apis)(?:\/|$)/;
+const openapiPaths = /^\/openapi\/v[23](?:\/|$)/;
+const retryWhileStoppingSeconds = 5;
+
+/**
+ * The chain of KUBERNETES.md O6: panic guard → audit id → request info → timeout → authentication → workspace →
+ * impersonation → authorization → limits → verb → rendering. Every stage answers at once when it can, so that a read of
+ * what is in memory is done in the turn in which it came, without a promise, a timer or a listener.
+ */
+export class RequestHandler {
+  readonly metrics = new HttpMetrics();
+  readonly inFlight: InFlight;
+  readonly watches: WatchStreams;
+  /** Set when the server stops: requests are then refused (KUBERNETES.md §3, Shutdown). */
+  isStopping = false;
+  readonly #dependencies: HttpServerDependencies;
+  readonly #limits: HttpLimits;
+  readonly #plain: PlainHandler;
+  readonly #forms: FormCache;
+
+  constructor(dependencies: HttpServerDependencies, limits: HttpLimits, plain: PlainHandler) {
+    this.#dependencies = dependencies;
+    this.#limits = limits;
+    this.#plain = plain;
+    this.inFlight = new InFlight(limits);
+    this.#forms = new FormCache(limits.formBytesMax);
+    this.watches = new WatchStreams(limits, this.metrics, new FrameCache(limits.frameBytesMax, this.metrics));
+  }
+
+  /** Never throws, never rejects. */
+  handle(request: ServerRequest, response: ServerReply, upgrade?: UpgradeTarget): void {
+    const exchange = new Exchange(request, response, upgrade !== undefined);
+    let served: Promise<void> | undefined;
+    try {
+      served = this.#serve(exchange, upgrade);
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+    if (served === undefined) {
+      this.#finish(exchange);
+      return;
+    }
+    const timer = setTimeout(() => this.#timeOut(exchange), this.#timeoutMs(exchange));
+    served
+      .catch((error: unknown) => this.#fail(exchange, error))
+      .finally(() => {
+        clearTimeout(timer);
+        this.#finish(exchange);
+      });
+  }
+
+  #serve(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
+    exchange.info = parseRequestInfo(exchange.request.method ?? 'GET', exchange.request.url ?? '/');
+    if (this.isStopping && !processPaths.test(exchange.info.path)) {
+      refuseWhileStopping(exchange);
+      return undefined;
+    }
+    const user = this.#dependencies.authenticator.authenticate(credentialsOf(exchange));
+    if (user instanceof Promise) return user.then((known) => this.#authenticated(exchange, known, upgrade));
+    return this.#authenticated(exchange, user, upgrade);
+  }
+
+  #authenticated(
+    exchange: Exchange,
+    user: UserInfo | undefined,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    if (user === undefined) throw new ApiError('Unauthorized', 'Unauthorized');
+    exchange.user = user;
+    const { info } = exchange;
+    if (!info.hasClusterPrefix) {
+      if (processPaths.test(info.path)) return this.#authorize(exchange, upgrade);
+      // A service account without a prefix means its own workspace (KCP.md, Addressing).
+      info.clusterRef = homeClusterOf(user) ?? info.clusterRef;
+    }
+    if (info.clusterRef === '*') return this.#entered(exchange, undefined, upgrade);
+    const workspace = this.#resolve(info);
+    if (workspace instanceof Promise) {
+      return workspace.then((found) => this.#entered(exchange, found, upgrade));
+    }
+    return this.#entered(exchange, workspace, upgrade);
+  }
+
+  #resolve({ clusterRef, resource, path }: ParsedRequest): Workspace | Promise<Workspace> {
+    const { resolver } = this.#dependencies;
+    const allowInactive = resource?.resource === 'logicalclusters' || path.startsWith('/openapi');
+    try {
+      return resolver.resolve(clusterRef, { allowInactive });
+    } catch (error) {
+      const isUnknown = error instanceof ApiError && error.reason === 'NotFound';
+      if (!isUnknown || resolver.resolveFresh === undefined) throw error;
+      return resolver.resolveFresh(clusterRef, { allowInactive });
+    }
+  }
+
+  #entered(
+    exchange: Exchange,
+    workspace: Workspace | undefined,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    exchange.workspace = workspace;
+    const { headers } = exchange.request;
+    if (!wantsImpersonation(headers)) return this.#authorize(exchange, upgrade);
+    const { authorizer } = this.#dependencies;
+    return impersonate(headers, exchange.user, workspace, authorizer).then((user) => {
+      exchange.user = user;
+      return this.#authorize(exchange, upgrade);
+    });
+  }
+
+  #authorize(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
+    const attributes = attributesOf(exchange.info, exchange.user, exchange.workspace);
+    const decision = this.#dependencies.authorizer.authorize(attributes);
+    if (decision instanceof Promise) {
+      return decision.then((known) => this.#authorized(exchange, attributes, known, upgrade));
+    }
+    return this.#authorized(exchange, attributes, decision, upgrade);
+  }
+
+  #authorized(
+    exchange: Exchange,
+    attributes: AuthorizationAttributes,
+    { decision, reason }: AuthorizationDecision,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    if (decision !== 'allow') throw forbiddenError(attributes, reason);
+    const { info, workspace } = exchange;
+    const isExempt = exchange.user.groups.includes(systemMasters) || processPaths.test(info.path);
+    if (!this.inFlight.enter(workspace?.id ?? '', isExempt)) {
+      this.metrics.rejected++;
+      // KUBERNETES.md O2.
+      sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': 1 });
+      return undefined;
+    }
+    exchange.admitted = true;
+    const { resource, path } = info;
+    if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
+    if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
+    if (openapiPaths.test(path)) return this.#serveDocument(exchange, 'openapi');
+    return this.#plain(exchange, info.rawQuery === '' ? path : `${path}?${info.rawQuery}`);
+  }
+
+  #schemeOf(exchange: Exchange): Scheme {
+    return exchange.workspace?.scheme ?? this.#dependencies.resolver.wildcardScheme();
+  }
+
+  async #serveDocument(exchange: Exchange, which: 'discovery' | 'openapi'): Promise<void> {
+    const { info, request } = exchange;
+    if (info.method !== 'GET' && info.method !== 'HEAD') {
+      throw new ApiError(
+        'MethodNotAllowed',
+        'the server does not allow this method on the requested resource',
+      );
+    }
+    const asked = { accept: request.headers.accept, ifNoneMatch: request.headers['if-none-match'] };
+    const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
+    const scheme = this.#schemeOf(exchange);
+    const prepared = await (which === 'discovery'
+      ? this.#dependencies.discovery(scheme, path, asked)
+      : this.#dependencies.openapi(scheme, path, info.query, asked));
+    if (prepared === undefined) sendNotFound(exchange);
+    else await sendPrepared(exchange, prepared, this.#limits.gzipBytesMin);
+  }
+
+  #serveResource(
+    exchange: Exchange,
+    resource: ResourceRequest,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    const intercepted = this.#intercept(exchange);
+    if (intercepted !== undefined) return intercepted;
+    const served = this.#schemeOf(exchange).lookupResource(
+      resource.group,
+      resource.version,
+      resource.resource,
+    );
+    if (served === undefined || !fitsScope(resource, served.definition.namespaced)) {
+      sendNotFound(exchange);
+      return undefined;
+    }
+    if (exchange.info.verb === '') {
+      throw new ApiError(
+        'MethodNotAllowed',
+        'the server does not allow this method on the requested resource',
+      );
+    }
+    exchange.served = served;
+    exchange.subresource = resource.subresource;
+    exchange.namespace = resource.namespace;
+    exchange.name = resource.name;
+    const form = negotiate(exchange.request.headers.accept, subjectOf(exchange));
+    if (exchange.workspace === undefined) refuseWildcard(exchange, form);
+    const { workspace } = exchange;
+    const touched = workspace === undefined ? undefined : this.#dependencies.touch?.(workspace);
+    if (touched !== undefined) return touched.then(() => this.#readBody(exchange, form, upgrade));
+    return this.#readBody(exchange, form, upgrade);
+  }
+
+  #intercept(exchange: Exchange): Promise<void> | undefined {
+    const { intercept } = this.#dependencies;
+    if (intercept === undefined) return undefined;
+    const { request, response, user, workspace, info } = exchange;
+    return intercept({
+      request,
+      response,
+      user,
+      workspace,
+      pathAndQuery: info.rawQuery === '' ? info.path : `${info.path}?${info.rawQuery}`,
+      get signal() {
+        return exchange.signal;
+      },
+    });
+  }
+
+  #readBody(exchange: Exchange, form: Form, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
+    const { method } = exchange.info;
+    if (method === 'GET' || method === 'HEAD') return this.#execute(exchange, form, undefined, upgrade);
+    const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
+    if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
+    return reading.then((bytes) => {
+      const contentType = exchange.request.headers['content-type'] ?? '';
+      return this.#execute(exchange, form, { contentType, bytes }, upgrade);
+    });
+  }
+
+  #execute(
+    exchange: Exchange,
+    form: Form,
+    body: RequestBody | undefined,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    const result = this.#dependencies.verbs.execute(exchange, { body });
+    if (result instanceof Promise)
+      return result.then((known) => this.#answer(exchange, known, form, upgrade));
+    return this.#answer(exchange, result, form, upgrade);
+  }
+
+  #answer(
+    exchange: Exchange,
+    result: VerbResult,
+    form: Form,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    if (exchange.isGone) return undefined;
+    switch (result.type) {
+      case 'watch':
+        this.#startWatch(exchange, result, form, upgrade);
+        return undefined;
+      case 'list':
+        return sendList(exchange, result, form, this.#forms, this.#limits);
+      default:
+        return sendResult(exchange, result, form, this.#forms, this.#limits);
+    }
+  }
+
+  #startWatch(
+    exchange: Exchange,
+    result: Extract<VerbResult, { type: 'watch' }>,
+    form: Form,
+    upgrade: UpgradeTarget | undefined,
+  ): void {
+    if (this.watches.count >= this.#limits.watchesMax) {
+      this.metrics.rejected++;
+      sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': 5 });
+      return;
+    }
+    if (upgrade === undefined) {
+      this.watches.start(exchange, result, form, new HttpFrameChannel(exchange));
+      return;
+    }
+    const fault = handshakeFault(exchange.request);
+    if (fault !== undefined) throw badRequest(fault);
+    const { request, response } = exchange;
+    // From here on the socket is ours, no longer the response's.
+    if ('detachSocket' in response && response.socket !== null) response.detachSocket(response.socket);
+    upgrade.socket.once('close', () => exchange.abort(new Error('the client closed the connection')));
+    const channel = new WebSocketChannel(request, upgrade.socket, upgrade.head, apiHeaders(exchange));
+    this.watches.start(exchange, result, form, channel);
+  }
+
+  #timeoutMs({ info }: Exchange): number {
+    const { requestTimeoutMs } = this.#limits;
+    // E5: a client may ask for less.
+    if (info === undefined || info.verb === 'watch' || !info.rawQuery.includes('timeout'))
+      return requestTimeoutMs;
+    const asked = parseDuration(info.query.get('timeout') ?? '');
+    return asked === undefined ? requestTimeoutMs : Math.min(asked, requestTimeoutMs);
+  }
+
+  #timeOut(exchange: Exchange): void {
+    // An answer that has begun takes its time; a client that stalls is seen by the writer.
+    if (exchange.response.headersSent || exchange.isGone) return;
+    const error = new ApiError('Timeout', 'Timeout: request did not complete within the allotted timeout');
+    exchange.abort(error);
+    sendError(exchange, error);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const { request, auditId } = exchange;
+    // Whoever has hung up is no fault worth a line.
+    if (exchange.isGone) return;
+    const fields = { auditId, method: request.method, url: request.url, user: exchange.user.name };
+    sendError(exchange, toApiError(error, this.#dependencies.logger, fields));
+  }
+
+  #finish(exchange: Exchange): void {
+    if (exchange.admitted) {
+      exchange.admitted = false;
+      this.inFlight.leave(exchange.workspace?.id ?? '');
+    }
+    const { info, served, response } = exchange;
+    const verb = info?.verb ?? 'other';
+    const labels =
+      served === undefined
+        ? { verb: knownVerbs.has(verb) ? verb : 'other', group: '', version: '', resource: '' }
+        : {
+            verb,
+            group: served.definition.group,
+            version: served.version.version,
+            resource: served.definition.resource,
+          };
+    this.metrics.observe(labels, response.statusCode, performance.now() - exchange.startedAtMs);
+  }
+}
+
+const knownVerbs = new Set([
+  'get',
+  'list',
+  'watch',
+  'create',
+  'update',
+  'patch',
+  'delete',
+  'deletecollection',
+]);
+
+/** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
+function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
+  return namespaced ? namespace !== '' || name === '' : namespace === '';
+}
+
+function subjectOf({ info, served, subresource }: Exchange): Subject {
+  if (info.verb === 'watch') return 'watch';
+  if (info.verb === 'list' || info.verb === 'deletecollection') return 'list';
+  return served.definition.virtual === true || subresource === 'token' ? 'review' : 'object';
+}
+
+/** KCP.md, Wildcard: list and watch only; what single workspaces define is shown by its metadata alone. */
+function refuseWildcard({ info, served }: Exchange, form: Form): void {
+  if (info.verb !== 'list' && info.verb !== 'watch') {
+    throw new ApiError('MethodNotAllowed', `${info.verb} is not supported over all workspaces`);
+  }
+  if (served.definition.origin === 'custom' && form.as !== 'PartialObjectMetadata') {
+    throw badRequest('custom resources can be read over all workspaces only as PartialObjectMetadata');
+  }
+}
+
+function refuseWhileStopping(exchange: Exchange): void {
+  sendText(exchange, 429, 'The server is shutting down, please try again later.', {
+    'Retry-After': retryWhileStoppingSeconds,
+    ...(exchange.isHttp2 ? {} : { Connection: 'close' }),
+  });
+}
+
+/** `30s`, `1m30s`, `500ms` (Go's durations), or seconds; 400 for anything else or nothing positive. */
+function parseDuration(text: string): number | undefined {
+  if (text === '') return undefined;
+  const units: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  let total = 0;
+  const rest = text.replace(/(\d+(?:\.\d+)?)(ms|s|m|h)/g, (_, number: string, unit: string) => {
+    total += Number(number) * units[unit]!;
+    return '';
+  });
+  if (rest === text && /^\d+$/.test(text)) total = Number(text) * 1000;
+  else if (rest !== '') throw badRequest('invalid timeout specified in the request URL');
+  return total === 0 ? undefined : total;
+}

@@ -1,0 +1,192 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { PreparedResponse } from './dependencies.ts';
+import type { Exchange } from './exchange.ts';
+import { type Form, negotiateError } from './negotiate.ts';
+import { toYaml } from './yaml-text.ts';
+
+const gzipAsync = promisify(gzip);
+
+/** Fast enough that a big list costs the client's link more than our core (Kubernetes uses level 1 too). */
+export const gzipLevel = 1;
+
+/** UIDs of the flow schema and priority level that answered (N6); there is one of each until users define others. */
+const flowSchemaUid = '7ab0e3d4-5c1f-4a0a-9b57-6f1d3b6c9a01';
+const priorityLevelUid = '7ab0e3d4-5c1f-4a0a-9b57-6f1d3b6c9a02';
+
+type Headers = { [name: string]: string | number | string[] };
+
+/** The headers that every answer of the API carries (N6). */
+export function apiHeaders(exchange: Exchange): Headers {
+  const headers: Headers = {
+    'Audit-Id': exchange.auditId,
+    'Cache-Control': 'no-cache, private',
+    'X-Kubernetes-PF-FlowSchema-UID': flowSchemaUid,
+    'X-Kubernetes-PF-PriorityLevel-UID': priorityLevelUid,
+  };
+  if (exchange.hasWarnings) headers['Warning'] = warningHeaders(exchange.warnings);
+  return headers;
+}
+
+const warningBytesMax = 4096;
+
+/** RFC 7234 warn-code 299, quoted; each text once, all of them together bounded as in Kubernetes. */
+function warningHeaders(warnings: readonly string[]): string[] {
+  const lines: string[] = [];
+  let bytes = 0;
+  for (const text of new Set(warnings)) {
+    const clean = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').replace(/[\\"]/g, '\\$&');
+    // UTF-8 on the wire, as Go sends it: one latin-1 character a byte.
+    const line = Buffer.from(`299 - "${clean}"`, 'utf8').toString('latin1');
+    bytes += line.length;
+    if (bytes > warningBytesMax) break;
+    lines.push(line);
+  }
+  return lines;
+}
+
+export function contentTypeOf(form: Form): string {
+  return form.encoding === 'yaml' ? 'application/yaml' : 'application/json';
+}
+
+/** Sends a whole body, compressed where it is large and the client takes that (N5). */
+export function sendBody(
+  exchange: Exchange,
+  code: number,
+  contentType: string,
+  body: Buffer,
+  gzipBytesMin: number,
+): Promise<void> | undefined {
+  if (body.length > gzipBytesMin && acceptsGzip(exchange))
+    return sendCompressed(exchange, code, contentType, body);
+  const headers = apiHeaders(exchange);
+  headers['Content-Type'] = contentType;
+  headers['Content-Length'] = body.length;
+  exchange.response.writeHead(code, headers);
+  exchange.response.end(body);
+  return undefined;
+}
+
+async function sendCompressed(
+  exchange: Exchange,
+  code: number,
+  contentType: string,
+  body: Buffer,
+): Promise<void> {
+  const compressed = await gzipAsync(body, { level: gzipLevel });
+  if (exchange.isGone) return;
+  exchange.response.writeHead(code, {
+    ...apiHeaders(exchange),
+    'Content-Type': contentType,
+    'Content-Encoding': 'gzip',
+    Vary: 'Accept-Encoding',
+    'Content-Length': compressed.length,
+  });
+  exchange.response.end(compressed);
+}
+
+export function acceptsGzip(exchange: Exchange): boolean {
+  const accepted = exchange.request.headers['accept-encoding'];
+  return (
+    typeof accepted === 'string' &&
+    /(?:^|,)\s*(?:gzip|\*)\s*(?!;\s*q=0(?:\.0*)?\s*(?:,|$))(?:;|,|$)/.test(accepted)
+  );
+}
+
+/** Whether the answer is to be indented: asked for, or a person seems to be reading (N5). */
+export function wantsPretty(exchange: Exchange): boolean {
+  const { info, request } = exchange;
+  if (info.rawQuery.includes('pretty')) {
+    const asked = info.query.get('pretty');
+    if (asked !== null) return /^(?:1|t|true)$/i.test(asked);
+  }
+  const agent = request.headers['user-agent'];
+  if (agent === undefined) return false;
+  return agent.startsWith('curl') || agent.startsWith('Wget') || agent.startsWith('Mozilla/5.0');
+}
+
+export function prettyJson(body: Buffer): Buffer {
+  return Buffer.from(`${JSON.stringify(JSON.parse(body.toString('utf8')), null, 2)}\n`);
+}
+
+/** Sends an error as a Status, in the form that the client reads (E1). Does nothing once an answer has begun. */
+export function sendError(exchange: Exchange, error: ApiError): void {
+  const { response, request } = exchange;
+  if (response.headersSent || exchange.isGone) {
+    response.destroy();
+    return;
+  }
+  const status = error.toStatus();
+  const form = negotiateError(request.headers.accept);
+  const body = Buffer.from(form.encoding === 'yaml' ? toYaml(status) : `${JSON.stringify(status)}\n`);
+  const headers = apiHeaders(exchange);
+  headers['Content-Type'] = contentTypeOf(form);
+  headers['Content-Length'] = body.length;
+  headers['X-Content-Type-Options'] = 'nosniff';
+  const retryAfter = error.details?.retryAfterSeconds;
+  if (retryAfter !== undefined) headers['Retry-After'] = retryAfter;
+  // A body that was not read to its end would be taken for the next request.
+  if (!request.complete && !exchange.isHttp2) headers['Connection'] = 'close';
+  response.writeHead(error.code, headers);
+  response.end(body);
+}
+
+/** Plain text: health, unknown paths (E4), overload. */
+export function sendText(exchange: Exchange, code: number, text: string, extraHeaders: Headers = {}): void {
+  const { response } = exchange;
+  if (response.headersSent || exchange.isGone) return;
+  const body = Buffer.from(text);
+  response.writeHead(code, {
+    ...apiHeaders(exchange),
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': body.length,
+    'X-Content-Type-Options': 'nosniff',
+    ...extraHeaders,
+  });
+  response.end(body);
+}
+
+/** KUBERNETES.md E4. */
+export function sendNotFound(exchange: Exchange): void {
+  sendText(exchange, 404, '404 page not found\n');
+}
+
+export function sendJson(exchange: Exchange, code: number, value: JsonObject): void {
+  const body = Buffer.from(JSON.stringify(value, null, wantsPretty(exchange) ? 2 : undefined));
+  void sendBody(exchange, code, 'application/json', body, Number.POSITIVE_INFINITY);
+}
+
+/** Sends a document that was made elsewhere with its own headers; compressed like any other. */
+export async function sendPrepared(
+  exchange: Exchange,
+  prepared: PreparedResponse,
+  gzipBytesMin: number,
+): Promise<void> {
+  const { response } = exchange;
+  const headers: Headers = { ...apiHeaders(exchange), ...prepared.headers };
+  let body = typeof prepared.body === 'string' ? Buffer.from(prepared.body) : prepared.body;
+  const isEncoded = Object.keys(prepared.headers).some((name) => name.toLowerCase() === 'content-encoding');
+  if (body !== undefined && body.length > gzipBytesMin && !isEncoded && acceptsGzip(exchange)) {
+    body = await compressedOnce(body);
+    headers['Content-Encoding'] = 'gzip';
+  }
+  if (exchange.isGone) return;
+  if (body !== undefined) headers['Content-Length'] = body.length;
+  response.writeHead(prepared.code, headers);
+  if (body === undefined) response.end();
+  else response.end(body);
+}
+
+/** Discovery and OpenAPI documents are the same Buffer for everyone: they are compressed once each. */
+const compressedDocuments = new WeakMap<Buffer, Promise<Buffer>>();
+
+function compressedOnce(body: Buffer): Promise<Buffer> {
+  let compressed = compressedDocuments.get(body);
+  if (compressed === undefined) {
+    compressed = gzipAsync(body, { level: 6 });
+    compressedDocuments.set(body, compressed);
+  }
+  return compressed;
+}

@@ -1,0 +1,169 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { CacheEvent } from '#storage/cached-storage.ts';
+import type { Revision } from '#storage/storage.ts';
+import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
+import type { IncludeObject } from '../table/table.ts';
+import type { WatchDelivery } from '../verbs/result.ts';
+import type { HttpMetrics } from './metrics.ts';
+import type { Form } from './negotiate.ts';
+import { entryMetadataJson, tableOfObject } from './object-forms.ts';
+
+/** Frames made from one event, by `type` and form, kept in the event's memo for all its watchers. */
+class EventFrames {
+  readonly byForm = new Map<string, Buffer>();
+  bytes = 0;
+}
+
+/**
+ * Renders each event once for every form that somebody watches in. What is kept is bounded: the oldest events' frames
+ * are dropped first, and rendered anew should a late watcher still want them.
+ */
+export class FrameCache {
+  readonly #bytesMax: number;
+  readonly #metrics: HttpMetrics;
+  /** Oldest first. */
+  readonly #events = new Map<CacheEvent, EventFrames>();
+  #bytes = 0;
+
+  constructor(bytesMax: number, metrics: HttpMetrics) {
+    this.#bytesMax = bytesMax;
+    this.#metrics = metrics;
+  }
+
+  get(event: CacheEvent, form: string, make: () => Buffer): Buffer {
+    this.#metrics.watchFrames++;
+    let frames = event.memo instanceof EventFrames ? event.memo : undefined;
+    const known = frames?.byForm.get(form);
+    if (known !== undefined) {
+      this.#metrics.watchFramesShared++;
+      return known;
+    }
+    const made = make();
+    if (frames === undefined) {
+      frames = new EventFrames();
+      event.memo = frames;
+      this.#events.set(event, frames);
+    }
+    frames.byForm.set(form, made);
+    frames.bytes += made.length;
+    this.#bytes += made.length;
+    this.#evict();
+    return made;
+  }
+
+  #evict(): void {
+    for (const [event, frames] of this.#events) {
+      if (this.#bytes <= this.#bytesMax) return;
+      this.#events.delete(event);
+      this.#bytes -= frames.bytes;
+      event.memo = undefined;
+    }
+  }
+}
+
+/** Two workspaces may serve different definitions under one apiVersion: forms are told apart by the definition. */
+const versionNumbers = new WeakMap<ResourceVersion, number>();
+let nextVersionNumber = 1;
+
+function versionNumber(version: ResourceVersion): number {
+  let number = versionNumbers.get(version);
+  if (number === undefined) {
+    number = nextVersionNumber++;
+    versionNumbers.set(version, number);
+  }
+  return number;
+}
+
+const frameEnd = Buffer.from('}\n');
+const frameStart = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+} as const;
+
+/** Makes the frames of one watch (W1): one JSON document a line. */
+export class FrameRenderer {
+  readonly #served: ServedResource;
+  readonly #form: Form;
+  readonly #includeObject: IncludeObject;
+  readonly #cache: FrameCache;
+  readonly #formKeys: { readonly [type in WatchDelivery['type']]: string };
+  #sentColumns = false;
+
+  constructor(served: ServedResource, form: Form, includeObject: IncludeObject, cache: FrameCache) {
+    this.#served = served;
+    this.#form = form;
+    this.#includeObject = includeObject;
+    this.#cache = cache;
+    const key = `${versionNumber(served.version)} ${form.as} ${form.metaVersion} ${includeObject}`;
+    this.#formKeys = { ADDED: `A ${key}`, MODIFIED: `M ${key}`, DELETED: `D ${key}` };
+  }
+
+  render(delivery: WatchDelivery): Buffer {
+    const { event, type } = delivery;
+    // The first Table of a watch carries the columns (N3): it is nobody else's.
+    const isFirstTable = this.#form.as === 'Table' && !this.#sentColumns;
+    if (isFirstTable) this.#sentColumns = true;
+    if (event === undefined || isFirstTable) return this.#make(delivery, isFirstTable);
+    return this.#cache.get(event, this.#formKeys[type], () => this.#make(delivery, false));
+  }
+
+  /** W5: only kind, apiVersion and resourceVersion, and the mark that ends initial events (W6). */
+  bookmark(revision: Revision, initialEventsEnd: boolean): Buffer {
+    const metadata: JsonObject = {
+      resourceVersion: String(revision),
+      creationTimestamp: null,
+      ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+    };
+    return jsonFrame('BOOKMARK', this.#bookmarkObject(metadata));
+  }
+
+  #bookmarkObject(metadata: JsonObject): JsonObject {
+    const { definition } = this.#served;
+    const metaApiVersion = `meta.k8s.io/${this.#form.metaVersion}`;
+    const partial = { kind: 'PartialObjectMetadata', apiVersion: metaApiVersion, metadata };
+    switch (this.#form.as) {
+      case 'Object':
+        return { kind: definition.kind, apiVersion: servedApiVersion(this.#served), metadata };
+      case 'PartialObjectMetadata':
+        return partial;
+      case 'Table':
+        return {
+          kind: 'Table',
+          apiVersion: metaApiVersion,
+          metadata: { resourceVersion: metadata['resourceVersion']! },
+          columnDefinitions: [],
+          rows: [{ cells: this.#served.version.columns.map(() => ''), object: partial }],
+        };
+    }
+  }
+
+  #make({ type, entry, revision }: WatchDelivery, withColumns: boolean): Buffer {
+    return Buffer.concat([frameStart[type], this.#object(entry, revision, withColumns), frameEnd]);
+  }
+
+  #object(entry: WatchDelivery['entry'], revision: Revision, withColumns: boolean): Buffer {
+    switch (this.#form.as) {
+      case 'Object':
+        return renderEntry(entry, this.#served, revision);
+      case 'PartialObjectMetadata':
+        return entryMetadataJson(entry, this.#form, revision);
+      case 'Table': {
+        const object = servedObjectOf(entry, this.#served, revision);
+        const shape = { form: this.#form, includeObject: this.#includeObject, withColumns };
+        return Buffer.from(JSON.stringify(tableOfObject(this.#served, object, shape)));
+      }
+    }
+  }
+}
+
+/** W2: the Status with which a watch ends. */
+export function errorFrame(status: JsonObject): Buffer {
+  return jsonFrame('ERROR', status);
+}
+
+function jsonFrame(type: string, object: JsonObject): Buffer {
+  return Buffer.from(`{"type":"${type}","object":${JSON.stringify(object)}}\n`);
+}
