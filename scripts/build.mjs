@@ -15,8 +15,8 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
-  // Binaries come inside the package; it must be loaded from node_modules.
-  external: ['classic-level'],
+  // classic-level: binaries come inside the package. yaml: CommonJS, and imported only when needed.
+  external: ['classic-level', 'yaml'],
   // CommonJS dependencies (express and its like) ask for `require` and `__dirname`.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

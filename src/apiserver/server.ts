@@ -25,7 +25,8 @@ import { ServerControllers } from './controllers/server-controllers.ts';
 import { StoreEvents } from './controllers/store-events.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
 import { CrdController } from './crd/crd-controller.ts';
-import { discoveryResponse } from './discovery/discovery-response.ts';
+import { type DocumentResponse, discoveryResponse } from './discovery/discovery-response.ts';
+import type { PreparedResponse } from './http/dependencies.ts';
 import { pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
@@ -190,8 +191,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     authorizer: authorization.authorizer,
     resolver,
     verbs,
-    discovery: discoveryResponse,
-    openapi: openApiResponse,
+    discovery: (scheme, path, request) => prepared(discoveryResponse(scheme, path, request)),
+    openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
     healthChecks: [pingCheck],
     openId: serviceAccountTokens,
@@ -223,6 +224,10 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       return stopped;
     },
   };
+}
+
+function prepared(response: DocumentResponse | undefined): PreparedResponse | undefined {
+  return response === undefined ? undefined : { ...response, code: response.status };
 }
 
 /** CRDs are kept by the cluster id in their storage key, which is a workspace's. */

@@ -6,8 +6,13 @@ const noOpinion: AuthorizationDecision = { decision: 'noOpinion', reason: '' };
 
 /** Open to everyone, without entering a workspace (KUBERNETES.md D7, D8). */
 const publicPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
-/** Public keys and where to find them (U2), for whoever is authenticated. */
-const issuerPaths = new Set(['/openid/v1/jwks', '/openid/v1/jwks/', '/.well-known/openid-configuration']);
+/** Public keys and where to find them (U2), and which store this is (well-known.ts), for whoever is authenticated. */
+const issuerPaths = new Set([
+  '/openid/v1/jwks',
+  '/openid/v1/jwks/',
+  '/.well-known/openid-configuration',
+  '/.well-known/cellplane',
+]);
 
 export const alwaysAllowPathsAuthorizer: Authorizer = {
   authorize({ resource, verb, path, user }: AuthorizationAttributes): AuthorizationDecision {

@@ -1,0 +1,47 @@
+import { Command } from 'commander';
+import { systemClock } from '#apimachinery/clock.ts';
+import { createScheduler } from '#scheduler/scheduler.ts';
+import { type ConnectSettings, connect, federationConnection, withKubeconfig } from '../connect.ts';
+import { createLogger, type LogSettings, withLogging } from '../logging.ts';
+import { runUntilStopped } from '../run-command.ts';
+import { parsePositive, setting, withConfigFile } from '../settings.ts';
+import { version } from '../version.ts';
+
+interface Settings extends ConnectSettings, LogSettings {
+  readonly concurrency: number;
+}
+
+export function schedulerCommand(): Command {
+  const command = new Command('scheduler')
+    .description('place the objects of all projects onto cells, and bring their status back')
+    .addOption(
+      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 16 }),
+    )
+    .action(async (settings: Settings) => {
+      const logger = createLogger('scheduler', settings);
+      const federationClient = connect(await federationConnection(settings), 'scheduler');
+      const scheduler = createScheduler({
+        client: federationClient,
+        clock: systemClock,
+        logger,
+        concurrency: settings.concurrency,
+      });
+      await runUntilStopped(async () => {
+        const stopping = new AbortController();
+        // It is up as soon as it tries: an API server that is away now is waited for.
+        scheduler.start(stopping.signal).catch((error: unknown) => {
+          if (!stopping.signal.aborted) logger.error({ err: error }, 'scheduler could not start');
+        });
+        logger.info({ version }, 'scheduler runs');
+        return {
+          async stop() {
+            stopping.abort();
+            await scheduler.stop();
+            await federationClient.close();
+            logger.info({}, 'scheduler stopped');
+          },
+        };
+      });
+    });
+  return withConfigFile(withLogging(withKubeconfig(command)));
+}
