@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
@@ -44,7 +45,11 @@ export class KeyedLoop {
     this.#loop = new ReconcileLoop({
       name,
       queue: this.queue,
-      reconcile,
+      reconcile: (key, signal) => {
+        // Every call under way listens to it: bounded by the concurrency, but by more than Node expects.
+        setMaxListeners(0, signal);
+        return reconcile(key, signal);
+      },
       concurrency,
       logger: context.logger,
     });

@@ -9,6 +9,8 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { WatchEvent } from '#client/client.ts';
+import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
+import type { Storage, StorageKey } from '#storage/storage.ts';
 import { clusterOf } from './store-events.ts';
 import { eventually, type ServerFixture, startServerFixture } from './testing/server-fixture.ts';
 
@@ -310,10 +312,10 @@ describe('controllers over workspaces', () => {
   });
 
   test('what is written into a workspace that is gone does not stay', async () => {
-    const late = '/core/configmaps/0123456789abcdef/default/late';
+    const late = '/core/configmaps/0123456789abcdef/default/late' as StorageKey;
     await server.storage.transact({
       guards: [],
-      operations: [{ type: 'put', key: late as never, value: Buffer.from([1, 0, 0, 0]) }],
+      operations: [{ type: 'put', key: late, value: Buffer.from([1, 0, 0, 0]) }],
     });
     await eventually('late key removed', () => keysOf(server, '0123456789abcdef').length === 0);
   });
@@ -348,7 +350,7 @@ describe('controllers over workspaces', () => {
   });
 });
 
-test('a thousand empty workspaces come and go', async () => {
+test('hundreds of empty workspaces come and go', async () => {
   const server = await startServerFixture();
   try {
     await make(server, 'root:many', 'organization');
@@ -368,6 +370,59 @@ test('a thousand empty workspaces come and go', async () => {
     assert.equal([...server.storage.snapshot('/').entries()].length, keysBefore);
   } finally {
     await server.stop();
+  }
+});
+
+test('what was begun before a restart is finished after it', async () => {
+  const inner = createMemoryStorage();
+  const lasting: Storage = Object.assign(Object.create(inner) as Storage, { close: async () => {} });
+  for (const method of [
+    'get',
+    'range',
+    'transact',
+    'watch',
+    'currentRevision',
+    'compact',
+    'compactedRevision',
+  ] as const) {
+    Object.assign(lasting, { [method]: inner[method].bind(inner) });
+  }
+  Object.assign(lasting, { awaitSettled: () => undefined });
+  const first = await startServerFixture({ inner: lasting, controllers: false });
+  await make(first, 'root:org', 'organization');
+  const doomed = await make(first, 'root:org:doomed', 'universal');
+  const kept = await make(first, 'root:org:kept', 'universal');
+  const owner = await configMap(first, kept, 'owner');
+  await configMap(first, kept, 'child', { ownerReferences: [ownerOf(owner)] });
+  await first.client.delete({ cluster: kept, gvr: configMaps, namespace: 'default', name: 'owner' });
+  await first.client.create(
+    { cluster: kept, gvr: core('namespaces') },
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'going' },
+      spec: { finalizers: ['kubernetes'] },
+    },
+  );
+  await first.client.delete({ cluster: kept, gvr: core('namespaces'), name: 'going' });
+  await first.client.delete({ cluster: 'root:org', gvr: workspacesGvr, name: 'doomed' });
+  const lateKey = '/core/configmaps/0123456789abcdef/default/late' as StorageKey;
+  const value = Buffer.from([1, 0, 0, 0]);
+  await first.storage.transact({ guards: [], operations: [{ type: 'put', key: lateKey, value }] });
+  const records = [...first.index.records()].length;
+  await first.stop();
+
+  const second = await startServerFixture({ inner: lasting });
+  try {
+    await eventually('workspace gone', () => second.index.recordOf(doomed) === undefined);
+    await eventually('late key gone', () => second.storage.peek(lateKey) === undefined);
+    await eventually('child gone', () => isGone(second, kept, 'child'));
+    await eventually('namespace gone', () => !keysOf(second, kept).some((key) => key.endsWith('/going')));
+    assert.deepEqual(keysOf(second, doomed), []);
+    assert.equal([...second.index.records()].length, records - 1, 'bootstrap made nothing twice');
+  } finally {
+    await second.stop();
+    await inner.close();
   }
 });
 
