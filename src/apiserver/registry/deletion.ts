@@ -90,6 +90,23 @@ export function planDeletion(
   return changed ? { type: 'mark', object } : { type: 'waiting' };
 }
 
+/**
+ * Whether a DELETE surely just removes the key: told from the header, so that most deletes parse nothing. False means
+ * that `planDeletion` has to look.
+ */
+export function isPlainRemoval(
+  finalizers: readonly string[],
+  definition: ResourceDefinition,
+  options: DeletionOptions,
+): boolean {
+  if (finalizers.length > 0) return false;
+  if (definition.group === '') {
+    const { resource } = definition;
+    if (resource === 'pods' || resource === 'namespaces') return false;
+  }
+  return propagationOf(finalizers, definition, options) === 'Background';
+}
+
 /** Whether an update has taken away the last thing that kept a dying object (X3). */
 export function isFinallyDeleted(object: KubeObject, definition: ResourceDefinition): boolean {
   const { metadata } = object;

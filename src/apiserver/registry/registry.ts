@@ -13,6 +13,7 @@ import {
   type DeletionOptions,
   type DeletionPlan,
   isFinallyDeleted,
+  isPlainRemoval,
   planDeletion,
 } from './deletion.ts';
 import {
@@ -218,7 +219,7 @@ export class Registry {
         throw forbidden(definition, target.name, why);
       }
       const entry = current;
-      const { uid } = headerOf(entry);
+      const { uid, finalizers } = headerOf(entry);
       checkPreconditions(
         deletion.preconditions,
         { uid, resourceVersion: String(entry.revision) },
@@ -229,8 +230,9 @@ export class Registry {
         servedObjectOf(entry, target.served),
       );
       if (validated !== undefined) await validated;
-      const object = objectOf(entry);
-      const plan = planDeletion(object, definition, deletion, this.#clock.now(), inert);
+      const plan: DeletionPlan = isPlainRemoval(finalizers, definition, deletion)
+        ? { type: 'remove' }
+        : planDeletion(objectOf(entry), definition, deletion, this.#clock.now(), inert);
       if (plan.type === 'waiting') return { type: 'waiting', entry };
       const written = await this.#commitDeletion(target, entry, plan, deletion.dryRun);
       if ('outcome' in written) return written.outcome;

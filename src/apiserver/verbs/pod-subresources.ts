@@ -71,7 +71,7 @@ function boundPod(
   const conditions = Array.isArray(status['conditions']) ? status['conditions'] : [];
   status['conditions'] = [
     ...conditions.filter((one) => !isJsonObject(one) || one['type'] !== 'PodScheduled'),
-    { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: nowTime(nowMs) },
+    { type: 'PodScheduled', status: 'True', lastTransitionTime: nowTime(nowMs) },
   ];
   return { ...pod, spec: { ...spec, nodeName: node }, status };
 }

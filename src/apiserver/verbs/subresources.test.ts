@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { handlerKey, type ResourceHandler } from './request.ts';
+import { apiError, Harness } from './testing/harness.ts';
+
+const pods = '/api/v1/namespaces/default/pods';
+const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+
+function pod(name: string, labels: { [key: string]: string } = {}): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  };
+}
+
+test('a pod is bound once (C10)', async () => {
+  await using harness = await Harness.open();
+  await harness.post(pods, pod('p'));
+  const binding = {
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name: 'p' },
+    target: { kind: 'Node', name: 'n1' },
+  };
+  const { code, body } = await harness.post(`${pods}/p/binding`, binding);
+  assert.equal(code, 201);
+  assert.equal(body['status'], 'Success');
+  const { object } = await harness.get(`${pods}/p`);
+  assert.equal((object['spec'] as JsonObject)['nodeName'], 'n1');
+  await assert.rejects(
+    harness.post(`${pods}/p/binding`, binding),
+    apiError('Conflict', /pod p is already assigned to node "n1"/),
+  );
+  await assert.rejects(
+    harness.post(`${pods}/p/binding`, { ...binding, target: {} }),
+    apiError('Invalid', /target.name/),
+  );
+  await assert.rejects(harness.post(`${pods}/none/binding`, binding), apiError('NotFound'));
+});
+
+test('eviction asks the budgets (C10)', async () => {
+  await using harness = await Harness.open();
+  await harness.post(pods, pod('free'));
+  await harness.post(pods, pod('kept', { app: 'kept' }));
+  const running = { status: { phase: 'Running' } };
+  for (const name of ['free', 'kept']) await harness.patch(`${pods}/${name}/status`, 'merge', running);
+  await harness.post('/apis/policy/v1/namespaces/default/poddisruptionbudgets', {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name: 'b' },
+    spec: { minAvailable: 1, selector: { matchLabels: { app: 'kept' } } },
+  });
+  const eviction = (name: string) => ({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } });
+  assert.equal((await harness.post(`${pods}/free/eviction`, eviction('free'))).code, 201);
+  await assert.rejects(harness.get(`${pods}/free`), apiError('NotFound'));
+  await assert.rejects(
+    harness.post(`${pods}/kept/eviction`, eviction('kept')),
+    apiError('TooManyRequests', /would violate the pod's disruption budget/, 429),
+  );
+  await assert.rejects(harness.post(`${pods}/kept/eviction`, eviction('other')), apiError('BadRequest'));
+});
+
+test('approval writes conditions alone, and is irrevocable (O5)', async () => {
+  await using harness = await Harness.open();
+  const request = {
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name: 'c' },
+    spec: {
+      request: Buffer.from(
+        '-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n',
+      ).toString('base64'),
+      signerName: 'example.com/x',
+      usages: ['client auth'],
+    },
+  };
+  const { object } = await harness.post(csrs, request);
+  const approved = { type: 'Approved', status: 'True', reason: 'Test', message: 'ok' };
+  const answer = await harness.put(`${csrs}/c/approval`, {
+    ...object,
+    metadata: { ...object.metadata, labels: { ignored: 'yes' } },
+    status: { conditions: [approved], certificate: 'aWdub3JlZA==' },
+  });
+  const status = answer.object['status'] as { conditions: JsonObject[]; certificate?: string };
+  assert.equal(status.conditions[0]!['type'], 'Approved');
+  assert.equal(status.certificate, undefined);
+  assert.equal(answer.object.metadata.labels, undefined);
+  await assert.rejects(
+    harness.put(`${csrs}/c/approval`, { ...answer.object, status: { conditions: [] } }),
+    apiError('Invalid', /Approved condition may not be removed/),
+  );
+  await assert.rejects(
+    harness.put(`${csrs}/c/approval`, {
+      ...answer.object,
+      status: { conditions: [approved, { ...approved, type: 'Denied' }] },
+    }),
+    apiError('Invalid', /mutually exclusive/),
+  );
+});
+
+test('handlers serve virtual resources and subresources of their own', async () => {
+  const echo: ResourceHandler = (context) => ({
+    type: 'status',
+    code: 201,
+    body: { kind: context.served.definition.kind, sub: context.subresource, name: context.name },
+  });
+  await using harness = await Harness.open({
+    handlers: new Map([
+      [handlerKey('authorization.k8s.io', 'selfsubjectaccessreviews'), echo],
+      [handlerKey('', 'serviceaccounts', 'token'), echo],
+    ]),
+  });
+  const review = await harness.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {});
+  assert.equal(review.body['kind'], 'SelfSubjectAccessReview');
+  const token = await harness.post('/api/v1/namespaces/default/serviceaccounts/sa/token', {});
+  assert.deepEqual(token.body, { kind: 'ServiceAccount', sub: 'token', name: 'sa' });
+  await assert.rejects(
+    harness.post('/apis/authorization.k8s.io/v1/subjectaccessreviews', {}),
+    apiError('NotImplemented'),
+  );
+  await assert.rejects(
+    harness.get('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'),
+    apiError('MethodNotAllowed'),
+  );
+  await assert.rejects(harness.get(`${pods}/p/nothing`), apiError('NotFound'));
+  await assert.rejects(harness.send('DELETE', `${pods}/p/status`), apiError('MethodNotAllowed'));
+});
+
+test('one store, two groups of events (O5); versions of different shape', async () => {
+  await using harness = await Harness.open();
+  const core = '/api/v1/namespaces/default/events';
+  const group = '/apis/events.k8s.io/v1/namespaces/default/events';
+  await harness.post(core, {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e' },
+    involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+    reason: 'Test',
+    message: 'hello',
+    type: 'Normal',
+    count: 2,
+    source: { component: 'me' },
+  });
+  const { object } = await harness.get(`${group}/e`);
+  assert.equal(object.apiVersion, 'events.k8s.io/v1');
+  assert.equal(object['note'], 'hello');
+  assert.deepEqual((await harness.list(`${core}?fieldSelector=involvedObject.name%3Dp`)).names, ['e']);
+  const autoscalers = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers';
+  const made = await harness.post(autoscalers, {
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'h' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' },
+      minReplicas: 1,
+      maxReplicas: 3,
+      targetCPUUtilizationPercentage: 80,
+    },
+  });
+  assert.equal((made.object['spec'] as JsonObject)['targetCPUUtilizationPercentage'], 80);
+  const v2 = await harness.get(`${autoscalers.replace('/v1/', '/v2/')}/h`);
+  assert.equal(v2.object.apiVersion, 'autoscaling/v2');
+  const [metric] = (v2.object['spec'] as { metrics: JsonObject[] }).metrics;
+  assert.equal(metric!['type'], 'Resource');
+  const again = await harness.patch(`${autoscalers}/h`, 'merge', { spec: { maxReplicas: 3 } });
+  assert.equal(
+    again.object.metadata.resourceVersion,
+    made.object.metadata.resourceVersion,
+    'C5 across conversion',
+  );
+});
