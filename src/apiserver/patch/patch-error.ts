@@ -6,7 +6,7 @@ import { ApiError, badRequest } from '#apimachinery/api-error.ts';
  */
 export function unprocessablePatch(detail: string): ApiError {
   return new ApiError('Invalid', 'the server rejected our request due to an error in our request', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: detail }] },
+    details: { causes: [{ reason: 'UnexpectedServerResponse', message: detail, field: 'patch' }] },
   });
 }
 
