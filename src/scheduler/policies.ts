@@ -41,11 +41,10 @@ export class Policies {
   readonly #informers: { readonly namespaced: Informer; readonly clusterWide: Informer };
   readonly #overrideInformers: readonly Informer[];
   readonly #overrides = new Map<string, Map<string, OverrideSource>>();
-  /** Policies whose selectors are not all known: their groups, by project. */
-  readonly #unresolved = new Map<
-    string,
-    { readonly cluster: string; readonly groups: ReadonlySet<string> }
-  >();
+  /** Policies that were not resolved since they changed: the groups that they may select. */
+  readonly #pending = new Map<string, { readonly cluster: string; readonly groups: ReadonlySet<string> }>();
+  /** Policies that name a kind which their project does not serve, and their project. */
+  readonly #missing = new Map<string, string>();
 
   constructor(options: PoliciesOptions) {
     this.#options = options;
@@ -115,12 +114,14 @@ export class Policies {
 
   /** Keys of policies that wait for a kind to be served in this project. */
   *unresolvedIn(cluster: string): IterableIterator<string> {
-    for (const [key, entry] of this.#unresolved) if (entry.cluster === cluster) yield key;
+    for (const [key, project] of this.#missing) if (project === cluster) yield key;
   }
 
+  /** Whether a policy of this project is not resolved that may select objects of the group. */
   isUnresolved(cluster: string, group: string): boolean {
-    for (const entry of this.#unresolved.values())
+    for (const entry of this.#pending.values()) {
       if (entry.cluster === cluster && entry.groups.has(group)) return true;
+    }
     return false;
   }
 

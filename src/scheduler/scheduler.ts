@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { copiesGvr } from '#api/federation/copy.ts';
@@ -112,6 +113,8 @@ class SchedulerProcess implements Scheduler {
   constructor(options: SchedulerOptions) {
     const { client, clock, logger } = options;
     this.#options = options;
+    // Every call under way listens to it; their number is bounded by the loops' concurrency, not by a leak.
+    setMaxListeners(0, this.#stopping.signal);
     this.#queue = new WorkQueue({ clock });
     this.#policyQueue = new WorkQueue({ clock });
     this.#workspaces = new Workspaces(client);
@@ -201,7 +204,7 @@ class SchedulerProcess implements Scheduler {
 
   async #readControlPlaneId(): Promise<string> {
     const answer = await this.#options.client.raw(
-      { cluster: 'root', method: 'GET', path: '/.well-known/cellplane' },
+      { cluster: undefined, method: 'GET', path: '/.well-known/cellplane' },
       { signal: this.#stopping.signal },
     );
     const id = isJsonObject(answer) ? answer['controlPlaneId'] : undefined;
@@ -259,14 +262,14 @@ class SchedulerProcess implements Scheduler {
       new ReconcileLoop({
         name: 'objects',
         queue: this.#queue,
-        reconcile: (key, signal) => this.#reconcileObject(key, signal),
+        reconcile: (key) => this.#reconcileObject(key, this.#stopping.signal),
         concurrency,
         logger,
       }),
       new ReconcileLoop({
         name: 'policies',
         queue: this.#policyQueue,
-        reconcile: (key, signal) => this.#reconcilePolicy(key, signal),
+        reconcile: (key) => this.#reconcilePolicy(key, this.#stopping.signal),
         concurrency: 4,
         logger,
       }),

@@ -11,7 +11,6 @@ import type { CellInfo, Taint } from '../algorithm/cell.ts';
 /** What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there. */
 export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
   const { spec = {}, status = {}, metadata } = cell;
-  const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status;
   return {
     name: metadata.name ?? '',
     labels: metadata.labels ?? {},
@@ -19,7 +18,7 @@ export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
     region: spec.region ?? '',
     zones: spec.zones ?? [],
     taints: (spec.taints ?? []).map(taintOf),
-    ready: hasWorkspace && (ready === undefined || ready === 'True'),
+    ready: hasWorkspace && isReady(cell),
     suspended: spec.suspend === true,
     deleting: metadata.deletionTimestamp !== undefined,
     served: servedKinds(cell),
@@ -28,6 +27,19 @@ export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
     admitsProject: ({ path }) => projectMayUse(cell, path),
     free: freeCapacity(cell),
   };
+}
+
+/**
+ * A cell that no federator holds is for a third-party syncer, or waits for its first: what is written for it is safe in its
+ * workspace. One that was heard of and no longer is, is not ready.
+ */
+function isReady({ status }: Cell): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return (
+    ready === undefined ||
+    ready.status === 'True' ||
+    (ready.status === 'Unknown' && ready.reason === 'NoFederator')
+  );
 }
 
 function taintOf({ key, value = '', effect, timeAdded }: CellTaint): Taint {
@@ -70,13 +82,13 @@ function numberOf(quantity: string | number | undefined): number | undefined {
 /**
  * What of a Cell other than free capacity bears on decisions, as text to compare by: a heartbeat changes none of it.
  */
-export function schedulingDigest({ metadata, spec = {}, status = {} }: Cell, hasWorkspace: boolean): string {
-  const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status;
+export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
+  const { metadata, spec = {}, status = {} } = cell;
   const { provider, region, zones, taints, projects, allow, apis, suspend } = spec;
   return JSON.stringify([
     metadata.labels,
     metadata.deletionTimestamp !== undefined,
-    hasWorkspace && (ready === undefined || ready === 'True'),
+    hasWorkspace && isReady(cell),
     provider,
     region,
     zones,
