@@ -18,6 +18,7 @@ import { tokenRequestHandler } from './authn/token-request.ts';
 import { UnionAuthenticator } from './authn/union-authenticator.ts';
 import { X509Authenticator } from './authn/x509.ts';
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from './authz/bootstrap-roles.ts';
+import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
 import { reviewHandlers } from './authz/reviews.ts';
 import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
@@ -276,6 +277,7 @@ function admissionPlugins(parts: {
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
     new BindingWriter(),
+    componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
   ];
 }

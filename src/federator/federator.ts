@@ -74,6 +74,8 @@ export class FederatorProcess {
       clock,
       logger,
       collection: { cluster: cellsWorkspacePath, gvr: cellsGvr },
+      // Ours alone: more is not open to a federator (DESIGN.md, Assignment).
+      fieldSelector: `status.federator=${name}`,
       indexers: { name: (cell) => [cell.metadata.name ?? ''] },
     });
     this.#queue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 10_000 });

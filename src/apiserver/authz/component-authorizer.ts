@@ -1,3 +1,4 @@
+import { coreKcpGroup } from '#api/core-kcp/logical-cluster.ts';
 import { cellsWorkspacePath, federationGroup, federatorLeaseNamespace } from '#api/federation/group.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
@@ -46,6 +47,10 @@ export class ComponentAuthorizer implements Authorizer {
     const { group, subresource } = resource;
     if (group === 'work.karmada.io' && schedulerBindings.has(resource.resource)) {
       return subresource === '' || subresource === 'status';
+    }
+    // The name that a project's mapped names begin with; ComponentRestriction sees to it that it writes nothing else.
+    if (group === coreKcpGroup && resource.resource === 'logicalclusters' && workspace.type === 'project') {
+      return subresource === '' && verb === 'patch';
     }
     if (workspace.path === cellsWorkspacePath || workspace.type === 'root') {
       if (group === 'coordination.k8s.io' && resource.resource === 'leases') return isWrite(verb);

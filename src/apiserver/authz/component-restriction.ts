@@ -1,34 +1,56 @@
+import { coreKcpGroup, mappingNameAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { federationGroup } from '#api/federation/group.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import { federatorNameOf } from './components.ts';
+import { federatorNameOf, isScheduler } from './components.ts';
 
 /**
- * A federator creates only the Federator and the Lease that bear its own name: the URL of a create names nothing, so
- * the authorizer cannot tell (Kubernetes' NodeRestriction does the same for nodes).
+ * What the authorizer cannot tell from a URL about the control plane's own processes (Kubernetes' NodeRestriction does
+ * the same for nodes): a federator creates only the Federator and the Lease that bear its own name, and the scheduler
+ * records a project's mapping name once and changes nothing else of its LogicalCluster.
  */
 export const componentRestrictionPlugin: AdmissionPlugin = {
   name: 'ComponentRestriction',
 
   handles({ context, operation }: AdmissionAttributes): boolean {
+    const { group, resource } = context.served.definition;
+    if (isScheduler(context.user)) {
+      return operation === 'UPDATE' && group === coreKcpGroup && resource === 'logicalclusters';
+    }
     if (operation !== 'CREATE' || context.workspace?.type !== 'cells') return false;
     if (federatorNameOf(context.user) === undefined) return false;
-    const { group, resource } = context.served.definition;
     return (
       (group === federationGroup && resource === 'federators') ||
       (group === 'coordination.k8s.io' && resource === 'leases')
     );
   },
 
-  validate({ context, object }: AdmissionAttributes): undefined {
-    const federator = federatorNameOf(context.user);
+  validate({ context, object, oldObject }: AdmissionAttributes): undefined {
+    const { definition } = context.served;
     const name = object?.metadata.name ?? '';
-    if (name !== federator) {
+    const federator = federatorNameOf(context.user);
+    if (federator !== undefined) {
+      if (name === federator) return;
       throw forbidden(
-        context.served.definition,
+        definition,
         name,
         `federator ${JSON.stringify(federator)} may only create the one of its own name`,
       );
     }
+    if (object === undefined || oldObject === undefined) return;
+    const recorded = oldObject.metadata.annotations?.[mappingNameAnnotation];
+    const renamed =
+      recorded !== undefined && recorded !== object.metadata.annotations?.[mappingNameAnnotation];
+    if (renamed || !equalJson(withoutMappingName(object), withoutMappingName(oldObject))) {
+      throw forbidden(definition, name, `the scheduler may only record ${mappingNameAnnotation}, once`);
+    }
   },
 };
+
+function withoutMappingName({ metadata, ...rest }: KubeObject): JsonObject {
+  const { managedFields: _fields, resourceVersion: _revision, annotations = {}, ...others } = metadata;
+  const { [mappingNameAnnotation]: _name, ...kept } = annotations;
+  return { ...rest, metadata: { ...others, annotations: kept } };
+}
