@@ -7,7 +7,8 @@ import { TreeSnapshot } from './cache-snapshot.ts';
 import { Deque, firstAfter } from './deque.ts';
 import type { OrderedTree } from './ordered-tree.ts';
 import { PointMap } from './point-map.ts';
-import { type SlabEntry, SlabEvent, SlabStore } from './slab.ts';
+import { SlabEntry, SlabEvent, SlabStore } from './slab.ts';
+import { type StagedWrite, StagedWrites } from './staged-writes.ts';
 
 /** What an event costs beside the value that it alone keeps: the event, its entry, its places in two deques. */
 const eventOverheadBytes = 256;
@@ -31,6 +32,9 @@ export class CacheState {
   #ringBytes = 0;
   #revision: Revision;
   #oldest: Revision;
+  #staging = false;
+  /** Entries to release when staging ends: until then slabs must not be emptied. */
+  #superseded: SlabEntry[] = [];
 
   /** The ring will hold what is applied after `revision`. */
   constructor(revision: Revision, limits: RingLimits) {
@@ -71,35 +75,52 @@ export class CacheState {
     this.#bucketOf(key).load(entry);
   }
 
-  /** Takes a write that comes before the ring's events, in the order of writing. */
-  loadWrite({ key, revision, value }: StorageEvent): void {
+  /** For writes that `loadStaged` takes later, all of them and in order, before anything else is changed. */
+  stage(): StagedWrites {
+    this.#staging = true;
+    return new StagedWrites(this.#slabs);
+  }
+
+  /** Takes a write that comes before the ring's events. */
+  loadStaged(write: StagedWrite): void {
+    const { key, revision } = write;
     const previous = this.#points.get(key);
-    if (value === undefined) {
-      if (previous !== undefined) this.#points.delete(key);
-      this.#bucketOf(key).unload(key);
+    const bucket = this.#bucketOf(key);
+    if (write.slab === undefined) {
+      this.#points.delete(key);
+      bucket.unload(key);
     } else {
-      const entry = this.#slabs.store(key, revision, value);
+      const entry = new SlabEntry(key, revision, write.slab, write.offset, write.length);
       this.#points.set(key, entry);
-      this.#bucketOf(key).load(entry);
+      bucket.load(entry);
     }
-    if (previous !== undefined) this.#slabs.release(previous);
+    if (previous !== undefined) this.#superseded.push(previous);
     if (revision > this.#revision) this.#revision = revision;
     if (revision > this.#oldest) this.#oldest = revision;
+  }
+
+  /** Takes a write as an event for the ring. */
+  applyStaged(write: StagedWrite): void {
+    const { key, revision, slab, offset, length } = write;
+    const entry = slab === undefined ? undefined : new SlabEntry(key, revision, slab, offset, length);
+    const event = this.#change(key, revision, entry);
+    if (event !== undefined) this.#pushRing(event);
+  }
+
+  /** All staged writes have been taken: what they superseded is released. */
+  endStaging(): void {
+    this.#staging = false;
+    for (const entry of this.#superseded) this.#slabs.release(entry);
+    this.#superseded = [];
   }
 
   /** Applies all events of one revision, the next one; returns them with their entries, for the watchers. */
   apply(events: readonly StorageEvent[]): SlabEvent[] {
     const applied: SlabEvent[] = [];
     for (const { key, revision, value } of events) {
-      const previous = this.#points.get(key);
-      if (previous === undefined && value === undefined) continue;
       const entry = value === undefined ? undefined : this.#slabs.store(key, revision, value);
-      if (entry === undefined) this.#points.delete(key);
-      else this.#points.set(entry.key, entry);
-      const event = new SlabEvent(key, revision, entry, previous);
-      this.#bucketOf(key).apply(event);
-      applied.push(event);
-      this.#revision = revision;
+      const event = this.#change(key, revision, entry);
+      if (event !== undefined) applied.push(event);
     }
     for (const event of applied) this.#pushRing(event);
     return applied;
@@ -162,6 +183,17 @@ export class CacheState {
     if (revision > this.#oldest) this.#oldest = revision;
   }
 
+  #change(key: StorageKey, revision: Revision, entry: SlabEntry | undefined): SlabEvent | undefined {
+    const previous = this.#points.get(key);
+    if (previous === undefined && entry === undefined) return undefined;
+    if (entry === undefined) this.#points.delete(key);
+    else this.#points.set(key, entry);
+    const event = new SlabEvent(key, revision, entry, previous);
+    this.#bucketOf(key).apply(event);
+    this.#revision = revision;
+    return event;
+  }
+
   #viewOf(bucket: Bucket, revision: Revision): OrderedTree {
     bucket.trimViews(this.#oldest);
     return bucket.viewAt(revision);
@@ -187,7 +219,9 @@ export class CacheState {
     bucket.events.shift();
     bucket.trimViews(event.revision);
     // The event that ended an entry is younger than the one that made it: nothing in the ring names it after this.
-    if (event.previous !== undefined) this.#slabs.release(event.previous);
+    if (event.previous === undefined) return;
+    if (this.#staging) this.#superseded.push(event.previous);
+    else this.#slabs.release(event.previous);
   }
 
   #bucketOf(key: StorageKey): Bucket {

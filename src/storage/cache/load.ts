@@ -2,6 +2,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { isStorageError, StorageError } from '../errors.ts';
 import type { Revision, Storage, StorageEvent, StorageKey, StoredPage } from '../storage.ts';
 import { CacheState, type RingLimits } from './cache-state.ts';
+import type { StagedWrites } from './staged-writes.ts';
 
 /** One page is worked off without yielding; 1,000 objects take a few milliseconds. */
 const pageItems = 1_000;
@@ -26,22 +27,28 @@ export async function loadState(inner: Storage, limits: RingLimits): Promise<Cac
 
 async function readAll(pages: AsyncIterable<StoredPage>, limits: RingLimits): Promise<CacheState> {
   let state: CacheState | undefined;
+  let staged: StagedWrites | undefined;
   let last: StoredPage | undefined;
   for await (const page of pages) {
     state ??= new CacheState(page.compacted, limits);
+    staged ??= state.stage();
+    staged.push(page.events);
     last = page;
-    // What would leave the ring again before the end need not go through it.
-    const ringFrom = Math.max(page.compacted, page.revision - limits.ringEventsMax);
-    for (let start = 0; start < page.events.length; ) {
-      const end = endOfRevision(page.events, start);
-      const events = page.events.slice(start, end);
-      if ((events[0]?.revision ?? 0) > ringFrom) state.apply(events);
-      else for (const event of events) state.loadWrite(event);
-      start = end;
+    await yieldToEventLoop();
+  }
+  if (state === undefined || staged === undefined || last === undefined) {
+    throw new RangeError('readAll gave no page');
+  }
+  // What would leave the ring again before the end need not go through it.
+  const ringFrom = Math.max(last.compacted, last.revision - limits.ringEventsMax);
+  for (const writes of staged.take()) {
+    for (const write of writes) {
+      if (write.revision > ringFrom) state.applyStaged(write);
+      else state.loadStaged(write);
     }
     await yieldToEventLoop();
   }
-  if (state === undefined || last === undefined) throw new RangeError('readAll gave no page');
+  state.endStaging();
   if (state.size !== last.count || state.revision !== last.revision) {
     throw new StorageError('corrupt', 'what was read does not amount to the state', {
       keys: state.size,

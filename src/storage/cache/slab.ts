@@ -6,7 +6,7 @@ export const slabBytes = 4 * 1024 * 1024;
 /** Values over this get a buffer of their own, so that they waste no slab's end. */
 const sharedValueBytesMax = slabBytes / 8;
 
-interface Slab {
+export interface Slab {
   readonly bytes: Buffer;
   used: number;
   /** Bytes of the entries that still stand in `entries`. */
@@ -88,13 +88,19 @@ export class SlabStore {
   }
 
   store(key: StorageKey, revision: Revision, value: Uint8Array): SlabEntry {
+    const { slab, offset } = this.stage(value);
+    return new SlabEntry(key, revision, slab, offset, value.length);
+  }
+
+  /** Takes a value whose entry is made later. Until all are made, no entry may be released. */
+  stage(value: Uint8Array): { readonly slab: Slab; readonly offset: number } {
     const slab = this.#slabFor(value.length);
     const offset = slab.used;
     slab.bytes.set(value, offset);
     slab.used += value.length;
     slab.live += value.length;
     this.#liveBytes += value.length;
-    return new SlabEntry(key, revision, slab, offset, value.length);
+    return { slab, offset };
   }
 
   /** The entry is no longer wanted by the cache; who still holds it can still read it. */
@@ -143,6 +149,10 @@ export class SlabStore {
   }
 }
 
+/**
+ * Shared memory, though nothing shares it: V8 counts every other buffer as pressure on its heap, and each 64 MiB of
+ * new slabs would start a round of the collector over all entries.
+ */
 function newSlab(bytes: number): Slab {
-  return { bytes: Buffer.allocUnsafeSlow(bytes), used: 0, live: 0, entries: [] };
+  return { bytes: Buffer.from(new SharedArrayBuffer(bytes)), used: 0, live: 0, entries: [] };
 }

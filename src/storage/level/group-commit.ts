@@ -2,6 +2,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { StorageError } from '../errors.ts';
 import { compareKeys } from '../key-order.ts';
 import type { Guard, Operation, Revision, StorageKey, Transaction } from '../storage.ts';
+import { Arena, ArenaPool } from './arena.ts';
 import type { LevelDatabase, LevelWrite } from './database.ts';
 import { pointerKey, recordKey } from './key-codec.ts';
 import { encodeHead, type Head, headKey } from './meta.ts';
@@ -72,6 +73,8 @@ interface Waiting {
 }
 
 interface Group {
+  readonly arena: Arena;
+  readonly allocate: (bytes: number) => Buffer;
   readonly writes: LevelWrite[];
   readonly revisions: GroupEvent[][];
   readonly keys: StorageKey[];
@@ -103,7 +106,8 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #preparing: readonly Waiting[] = [];
-  #open = newGroup();
+  readonly #arenas = new ArenaPool();
+  #open = newGroup(this.#arenas);
   #flying: Group | undefined;
   /** Resolves when the flying group has landed or failed. */
   #landing: Promise<void> | undefined;
@@ -335,7 +339,11 @@ export class GroupCommit {
     const header = { type, link, linkDeleted, timeMs: at.timeMs, index: at.index, count: at.count };
     const next = encodePointer(keyBytes, at.revision, type === 'put');
     this.#open.writes.push(
-      { type: 'put', key: recordKeyBytes, value: encodeRecord(recordKeyBytes, header, value) },
+      {
+        type: 'put',
+        key: recordKeyBytes,
+        value: encodeRecord(recordKeyBytes, header, value, this.#open.allocate),
+      },
       { type: 'put', key: keyBytes, value: next.bytes },
     );
     this.#count(pointer, next.pointer);
@@ -388,7 +396,7 @@ export class GroupCommit {
   #seal(): void {
     const group = this.#open;
     if (group.answers.length === 0 || this.#flying !== undefined || this.#failed) return;
-    this.#open = newGroup();
+    this.#open = newGroup(this.#arenas);
     this.#flying = group;
     const head = this.#next;
     group.writes.push({ type: 'put', key: headKey, value: encodeHead(head) });
@@ -396,6 +404,7 @@ export class GroupCommit {
       () => this.#landed(group, head),
       (error) => this.#fail(error),
     );
+    group.arena.release();
   }
 
   #landed(group: Group, head: Head): void {
@@ -431,7 +440,7 @@ export class GroupCommit {
     this.#failed = true;
     this.#flying = undefined;
     this.#landing = undefined;
-    this.#open = newGroup();
+    this.#open = newGroup(this.#arenas);
     this.#preparing = [];
     this.#waiting = [];
     this.#waitingBytes = 0;
@@ -455,6 +464,16 @@ function answer(group: Group): void {
   for (const { outcome, waiting } of group.answers) waiting.resolve(outcome);
 }
 
-function newGroup(): Group {
-  return { writes: [], revisions: [], keys: [], answers: [], bytes: 0, landed: false };
+function newGroup(arenas: ArenaPool): Group {
+  const arena = new Arena(arenas);
+  return {
+    arena,
+    allocate: (bytes) => arena.allocate(bytes),
+    writes: [],
+    revisions: [],
+    keys: [],
+    answers: [],
+    bytes: 0,
+    landed: false,
+  };
 }

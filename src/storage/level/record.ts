@@ -34,8 +34,13 @@ export interface DecodedRecord extends RecordHeader {
   readonly value: Buffer;
 }
 
-export function encodeRecord(key: Buffer, header: RecordHeader, value: Buffer | undefined): Buffer {
-  const bytes = Buffer.allocUnsafe(headerBytes + (value?.length ?? 0));
+export function encodeRecord(
+  key: Buffer,
+  header: RecordHeader,
+  value: Buffer | undefined,
+  allocate: (bytes: number) => Buffer,
+): Buffer {
+  const bytes = allocate(headerBytes + (value?.length ?? 0));
   bytes[4] = (header.type === 'put' ? opPut : opDelete) | (header.linkDeleted ? linkDeletedFlag : 0);
   writeUint53(bytes, header.link, 5);
   bytes.writeUIntBE(header.timeMs, 13, 6);

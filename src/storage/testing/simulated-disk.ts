@@ -83,7 +83,7 @@ export class SimulatedDisk {
       const next = new Map(this.#written);
       for (const write of writes) {
         const name = write.key.toString('latin1');
-        if (write.type === 'put') next.set(name, Buffer.from(write.value));
+        if (write.type === 'put') next.set(name, write.value);
         else next.delete(name);
       }
       this.#written = next;
@@ -112,9 +112,12 @@ class SimulatedDatabase implements LevelDatabase {
     this.#disk.release(this);
   }
 
-  async batch(writes: LevelWrite[], options: { readonly sync: boolean }): Promise<void> {
+  async batch(writes: readonly LevelWrite[], options: { readonly sync: boolean }): Promise<void> {
+    const copies = writes.map(
+      (write): LevelWrite => (write.type === 'put' ? { ...write, value: Buffer.from(write.value) } : write),
+    );
     await turn();
-    this.#disk.write(this, writes, options.sync);
+    this.#disk.write(this, copies, options.sync);
     await turn();
   }
 
