@@ -62,10 +62,11 @@ export interface ReconcilerDependencies {
   /** Whether a policy of the project that could select this resource is not resolved yet. */
   readonly isUnresolved: (cluster: string, group: string) => boolean;
   readonly hashBits?: number | undefined;
+  readonly gatherIntervalMs?: number | undefined;
 }
 
 /** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
-const gatherIntervalMs = 1_000;
+const defaultGatherIntervalMs = 1_000;
 const bindingsRememberedMax = 10_000;
 const crdsWatch = crdResource;
 
@@ -490,7 +491,7 @@ export class Reconciler {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
     const nowMs = this.#on.clock.now();
-    const dueMs = state.lastGatherMs + gatherIntervalMs;
+    const dueMs = state.lastGatherMs + (this.#on.gatherIntervalMs ?? defaultGatherIntervalMs);
     if (nowMs < dueMs && nowMs >= state.lastGatherMs) return dueMs - nowMs;
     const changed = await this.#gather(key, parts, match, state, signal);
     if (changed) state.lastGatherMs = this.#on.clock.now();

@@ -46,6 +46,8 @@ export interface SchedulerOptions {
   readonly emptyNamespaceMs?: number | undefined;
   /** How long to wait before asking again for a kind that a policy names and nobody serves. */
   readonly discoveryRetryMs?: number | undefined;
+  /** At most one gathering of an object's status in this time, after the first. Default 1,000. */
+  readonly gatherIntervalMs?: number | undefined;
   /** Cuts the hash in mapped names: for tests that must see collisions. */
   readonly hashBits?: number | undefined;
 }
@@ -213,7 +215,15 @@ class SchedulerProcess implements Scheduler {
   }
 
   #compose(): void {
-    const { client, clock, logger, concurrency = 16, hashBits, emptyNamespaceMs } = this.#options;
+    const {
+      client,
+      clock,
+      logger,
+      concurrency = 16,
+      hashBits,
+      emptyNamespaceMs,
+      gatherIntervalMs,
+    } = this.#options;
     const writer = new CopyWriter(client, this.#copies, this.#controlPlaneId);
     const namespaces = new CellNamespaces(client, writer, this.#copies);
     const isDecided = (key: ProjectObjectKey, place: string): boolean =>
@@ -247,6 +257,7 @@ class SchedulerProcess implements Scheduler {
       overridesOf: (cluster) => this.#policies.overridesOf(cluster),
       isUnresolved: (cluster, group) => this.#policies.isUnresolved(cluster, group),
       hashBits,
+      gatherIntervalMs,
     });
     this.#keeper = new NamespaceKeeper({
       clock,

@@ -10,7 +10,7 @@ import type { CellInfo, Taint } from '../algorithm/cell.ts';
 
 /** What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there. */
 export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
-  const { spec = {}, status = {}, metadata } = cell;
+  const { spec = {}, metadata } = cell;
   return {
     name: metadata.name ?? '',
     labels: metadata.labels ?? {},
