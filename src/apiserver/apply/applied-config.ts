@@ -67,6 +67,9 @@ function appliedNode(
   return member ? { [self]: leaf, ...items } : items;
 }
 
+/** More faults than this are not looked for: nobody reads them. */
+const faultsMax = 100;
+
 /**
  * What is wrong with an applied configuration, one text per fault: fields that the schema does not declare, values of
  * another type, elements without keys and elements given twice (KUBERNETES.md P6).
@@ -77,8 +80,8 @@ export function checkConfig(type: ApplyType, config: JsonObject): string[] {
   return faults;
 }
 
-function checkValue(type: ApplyType, value: JsonValue, path: readonly PathElement[], faults: string[]): void {
-  if (value === null || type.form === 'deduced') return;
+function checkValue(type: ApplyType, value: JsonValue, path: PathElement[], faults: string[]): void {
+  if (value === null || type.form === 'deduced' || faults.length >= faultsMax) return;
   const say = (text: string) => faults.push(path.length === 0 ? text : `${printPath(path)}: ${text}`);
   switch (type.form) {
     case 'scalar':
@@ -95,26 +98,22 @@ function checkValue(type: ApplyType, value: JsonValue, path: readonly PathElemen
   }
 }
 
-function checkMembers(
-  type: ApplyType,
-  value: JsonObject,
-  path: readonly PathElement[],
-  faults: string[],
-): void {
+function checkMembers(type: ApplyType, value: JsonObject, path: PathElement[], faults: string[]): void {
   for (const name in value) {
     const child = value[name];
     if (child === undefined) continue;
-    const at = [...path, memberPath(type, name)];
     const childType = insideMember(type, name);
-    if (childType === undefined) faults.push(`${printPath(at)}: field not declared in schema`);
-    else checkValue(childType, child, at, faults);
+    path.push(memberPath(type, name));
+    if (childType === undefined) faults.push(`${printPath(path)}: field not declared in schema`);
+    else checkValue(childType, child, path, faults);
+    path.pop();
   }
 }
 
 function checkElements(
   type: ApplyType,
   value: readonly JsonValue[],
-  path: readonly PathElement[],
+  path: PathElement[],
   faults: string[],
 ): void {
   const seen = new Set<PathElement>();
@@ -122,7 +121,7 @@ function checkElements(
     const item = value[i] as JsonValue;
     if (type.form === 'atomicList') {
       const element = insideElement(type);
-      if (element !== undefined) checkValue(element, item, [...path, `i:${i}`], faults);
+      if (element !== undefined) checkAt(`i:${i}`, element, item, path, faults);
       continue;
     }
     const at = elementPath(type, item);
@@ -134,8 +133,20 @@ function checkElements(
       faults.push(`${printPath(path)}: duplicate entries for key ${printElement(at.path)}`);
     }
     seen.add(at.path);
-    if (type.element !== undefined) checkValue(type.element, item, [...path, at.path], faults);
+    if (type.element !== undefined) checkAt(at.path, type.element, item, path, faults);
   }
+}
+
+function checkAt(
+  element: PathElement,
+  type: ApplyType,
+  value: JsonValue,
+  path: PathElement[],
+  faults: string[],
+): void {
+  path.push(element);
+  checkValue(type, value, path, faults);
+  path.pop();
 }
 
 function checkScalar(type: ApplyType, value: JsonValue, say: (text: string) => void): void {

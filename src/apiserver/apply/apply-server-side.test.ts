@@ -7,8 +7,8 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { applyServerSide } from './apply-server-side.ts';
 import { lastAppliedAnnotation } from './last-applied.ts';
+import { widgetSchema } from './testing/widget-schema.ts';
 import { updateManagedFields } from './update-managed-fields.ts';
-import { widgetSchema } from './widget-schema.testing.ts';
 
 const apiVersion = 'example.com/v1';
 const kind = 'Widget';

@@ -18,7 +18,7 @@ import {
   withoutReset,
 } from './update-managed-fields.ts';
 
-export interface ApplyRequest extends ManagedFieldsRequest {
+interface ApplyRequest extends ManagedFieldsRequest {
   /** The configuration as it was sent: apiVersion, kind, metadata.name and what the manager has an opinion on. */
   readonly applied: JsonObject;
   /** Takes fields from other managers instead of answering 409. */

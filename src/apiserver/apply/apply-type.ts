@@ -18,7 +18,7 @@ export interface ApplyType {
   readonly keyDefaults: readonly (JsonValue | undefined)[];
 }
 
-export interface ApplyField {
+interface ApplyField {
   readonly path: PathElement;
   readonly type: ApplyType;
   /**
@@ -61,7 +61,7 @@ function makeRootType(schema: Schema): ApplyType {
   return makeType({ ...schema, type: 'object', properties });
 }
 
-export function typeOf(schema: Schema | undefined): ApplyType {
+function typeOf(schema: Schema | undefined): ApplyType {
   if (schema === undefined) return deduced;
   let type = types.get(schema);
   if (type === undefined) {

@@ -84,7 +84,7 @@ function fieldsInPresent(
 }
 
 /** `value` and all that is in it: every container counts itself (`.`), an empty one is a leaf. */
-export function allFields(type: ApplyType | undefined, value: JsonValue): FieldSet {
+function allFields(type: ApplyType | undefined, value: JsonValue): FieldSet {
   if (typeof value !== 'object' || value === null || type === undefined) return leaf;
   const form = formFor(type, value);
   if (form === 'leaf') return leaf;

@@ -17,7 +17,7 @@ export interface Manager {
 }
 
 /** KUBERNETES.md P4. */
-export const updateManagersMax = 10;
+const updateManagersMax = 10;
 const ancientChanges = 'ancient-changes';
 
 /** Writing `[]` or `[{}]` asks for the object to become untracked (KUBERNETES.md P4). */

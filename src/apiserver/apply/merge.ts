@@ -49,20 +49,24 @@ function mergeLists(type: ApplyType, live: JsonValue, config: JsonValue): JsonVa
 
 interface Indexed {
   readonly order: PathElement[];
+  /** The elements in this order, duplicates among them. */
+  readonly list: JsonValue[];
   /** Undefined for elements that stand there more than once: they are not merged but replaced. */
   readonly items: Map<PathElement, JsonValue | undefined>;
 }
 
 function index(type: ApplyType, list: readonly JsonValue[]): Indexed {
   const order: PathElement[] = [];
+  const elements: JsonValue[] = [];
   const items = new Map<PathElement, JsonValue | undefined>();
   for (const item of list) {
     const at = elementPath(type, item);
     if ('error' in at) continue;
     order.push(at.path);
+    elements.push(item);
     items.set(at.path, items.has(at.path) ? undefined : item);
   }
-  return { order, items };
+  return { order, list: elements, items };
 }
 
 /**
@@ -86,7 +90,6 @@ function mergeElements(
   const take = (path: PathElement) => {
     result.push(mergeValue(type.element, live.items.get(path), config.items.get(path) as JsonValue));
   };
-  const liveAt = liveList.filter((item) => !('error' in elementPath(type, item)));
   while (l < live.order.length || c < config.order.length) {
     const left = live.order[l];
     const right = config.order[c];
@@ -104,7 +107,7 @@ function mergeElements(
       }
     }
     if (left !== undefined && !config.items.has(left)) {
-      result.push(liveAt[l] as JsonValue);
+      result.push(live.list[l] as JsonValue);
       l++;
       continue;
     }

@@ -25,13 +25,15 @@ export function keyElement(names: readonly string[], values: readonly JsonValue[
   return `${text}}`;
 }
 
-const htmlCharacters = /[<>&\u2028\u2029]/g;
+const htmlCharacters = /[<>&\u2028\u2029]/;
+const allHtmlCharacters = /[<>&\u2028\u2029]/g;
 
 /** Go escapes what could end a script element; JavaScript does not. */
 function goJson(value: JsonValue): string {
   const text = JSON.stringify(value);
-  if (typeof value === 'number' || typeof value === 'boolean' || text.search(htmlCharacters) < 0) return text;
-  return text.replace(htmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  if (typeof value !== 'string' && typeof value !== 'object') return text;
+  if (!htmlCharacters.test(text)) return text;
+  return text.replace(allHtmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const ranks: { readonly [prefix: string]: number } = { '.': 0, f: 1, k: 2, v: 3, i: 4 };

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#apimachinery/object.ts';
+import { widgetSchema } from './testing/widget-schema.ts';
 import { type UpdateRequest, updateManagedFields } from './update-managed-fields.ts';
-import { widgetSchema } from './widget-schema.testing.ts';
 
 const apiVersion = 'example.com/v1';
 const t0 = '2026-01-01T00:00:00Z';

@@ -6,7 +6,7 @@ import { type ApiGroup, type ApiGroupVersion, apiGroups, findGroup } from './api
 import { type CachedDocument, DocumentCache } from './document-cache.ts';
 import { resourceText } from './resource-entries.ts';
 
-export interface DiscoveryRequest {
+interface DiscoveryRequest {
   readonly accept?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
   /** `host:port` under which clients reach this server, for APIVersions. */
@@ -79,7 +79,7 @@ export function matchesETag(header: string, etag: string): boolean {
   });
 }
 
-export function withETag(text: string): CachedDocument {
+function withETag(text: string): CachedDocument {
   const body = Buffer.from(text);
   const hash = createHash('sha512').update(body).digest('hex').toUpperCase();
   return { body, etag: `"${hash}"` };

@@ -19,7 +19,7 @@ export const metaNames = {
 };
 
 /** One named schema of a document. */
-export interface Component {
+interface Component {
   readonly name: string;
   readonly json: JsonObject;
   /** Names of the components that it refers to. */

@@ -8,7 +8,7 @@ import { type CachedDocument, DocumentCache } from '../discovery/document-cache.
 import { jsonV2, protobufV2 } from './encoded-v2.ts';
 import { hashV3, jsonV3, protobufV3 } from './encoded-v3.ts';
 
-export interface OpenApiRequest {
+interface OpenApiRequest {
   readonly accept?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
   /**

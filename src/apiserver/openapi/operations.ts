@@ -12,7 +12,7 @@ import {
   writeParameters,
 } from './parameters.ts';
 
-export type Method = 'get' | 'put' | 'post' | 'delete' | 'patch';
+type Method = 'get' | 'put' | 'post' | 'delete' | 'patch';
 
 /** One operation, told once for both OpenAPI versions. */
 export interface ApiOperation {

@@ -4,7 +4,7 @@ import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apima
 import { patchTooLarge, unprocessablePatch } from './patch-error.ts';
 
 /** KUBERNETES.md P1. */
-export const jsonPatchOperationsMax = 10_000;
+const jsonPatchOperationsMax = 10_000;
 
 /** What all `copy` operations of one patch may copy together, in bytes: otherwise 30 of them make a gigabyte. */
 const copiedBytesMax = 3 * 1024 * 1024;
