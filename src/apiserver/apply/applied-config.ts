@@ -102,6 +102,7 @@ function checkMembers(type: ApplyType, value: JsonObject, path: PathElement[], f
   for (const name in value) {
     const child = value[name];
     if (child === undefined) continue;
+    if (faults.length >= faultsMax) return;
     const childType = insideMember(type, name);
     path.push(memberPath(type, name));
     if (childType === undefined) faults.push(`${printPath(path)}: field not declared in schema`);
@@ -117,7 +118,7 @@ function checkElements(
   faults: string[],
 ): void {
   const seen = new Set<PathElement>();
-  for (let i = 0; i < value.length; i++) {
+  for (let i = 0; i < value.length && faults.length < faultsMax; i++) {
     const item = value[i] as JsonValue;
     if (type.form === 'atomicList') {
       const element = insideElement(type);
