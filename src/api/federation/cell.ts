@@ -1,6 +1,7 @@
 import { type FieldError, forbiddenField, invalid, required } from '#apimachinery/field-error.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { type Condition, conditionOf } from '../conditions.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { validateWorkspaceName } from '../tenancy/names.ts';
@@ -125,6 +126,21 @@ export const cellDefinition = defineResource({
     ],
   },
 });
+
+/** Cells as a project sees those that it may use: read-only, without what is not for it; never stored. */
+export const projectCellDefinition: ResourceDefinition = {
+  ...cellDefinition,
+  virtual: true,
+  versions: cellDefinition.versions.map((version) => ({
+    ...version,
+    verbs: ['get', 'list', 'watch'],
+    subresources: [],
+    columns: version.columns.filter(({ name }) => name !== 'Federator' && name !== 'Endpoint'),
+    selectableFields: new Map(
+      [...version.selectableFields].filter(([field]) => field !== 'status.federator'),
+    ),
+  })),
+};
 
 /** Whether the project at `path` may use the cell. */
 export function projectMayUse(cell: Cell, path: string): boolean {

@@ -646,6 +646,55 @@ describe('cells', () => {
     );
   });
 
+  test('a project sees the cells that it may use, read-only and without secrets', async () => {
+    await make(server, 'root:shop', 'organization');
+    await make(server, 'root:shop:app', 'project');
+    await createCell('secret-1', { projects: ['root:other:*'] });
+    await createCell('open-1', {
+      pop: 'open',
+      projects: ['root:shop:*'],
+      apiEndpoint: 'https://edge:6443',
+      secretRef: { namespace: 'default', name: 'open-1' },
+    });
+    await settle();
+    const collection = { cluster: 'root:shop:app', gvr: cellsGvr };
+    const { items, metadata } = await server.client.list(collection);
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata.name),
+      ['fra-1', 'open-1'],
+    );
+    const shown = (await server.client.get({ ...collection, name: 'open-1' })) as Cell;
+    assert.deepEqual(shown.spec, { pop: 'open' });
+    assert.equal(shown.status?.cluster, undefined);
+    assert.equal(shown.metadata.annotations, undefined);
+    assert.equal((await cell('open-1')).spec?.apiEndpoint, 'https://edge:6443');
+    const ref = { ...collection, name: 'secret-1' };
+    await assert.rejects(server.client.get(ref), (error) => isApiError(error, 'NotFound'));
+    await assert.rejects(server.client.delete(ref), (error) => isApiError(error, 'MethodNotAllowed'));
+    assert.equal((await server.client.list(collection, { limit: 1 })).metadata.remainingItemCount, 1);
+
+    const stop = new AbortController();
+    const seen: [string, string | undefined][] = [];
+    const watching = (async () => {
+      const options = { resourceVersion: metadata.resourceVersion, signal: stop.signal };
+      for await (const event of server.client.watch(collection, options)) {
+        if (event.type !== 'BOOKMARK') seen.push([event.type, event.object.metadata.name]);
+        if (seen.length === 2) break;
+      }
+    })();
+    const change = (name: string, spec: Cell['spec']) =>
+      server.client.patch({ cluster: 'root:cells', gvr: cellsGvr, name }, { type: 'merge', body: { spec } });
+    await change('open-1', { apiEndpoint: 'https://edge:7443' });
+    await change('secret-1', { projects: ['*'] });
+    await change('open-1', { projects: [] });
+    await watching;
+    stop.abort();
+    assert.deepEqual(seen, [
+      ['ADDED', 'secret-1'],
+      ['DELETED', 'open-1'],
+    ]);
+  });
+
   test('deleting a Cell deletes nothing at the edge: copies go without being marked', async () => {
     const { id } = server.index.resolve('root:cells:fra-1');
     const { items, metadata } = await server.client.list({ cluster: id, gvr: configMaps, namespace: 'ns' });

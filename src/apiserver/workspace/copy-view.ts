@@ -11,33 +11,23 @@ import type {
 } from '#storage/cached-storage.ts';
 import { StorageError } from '#storage/errors.ts';
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
-import type {
-  KeyValue,
-  RangeOptions,
-  RangeResult,
-  Revision,
-  StorageKey,
-  Subscription,
-  TransactionResult,
-  WatchHandler,
-  WatchOptions,
-} from '#storage/storage.ts';
+import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } from '#storage/storage.ts';
 import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
 import { encodeStored, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
+import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';
 
 /**
  * All copies of every kind as if they were stored as Copy objects: what lists and watches of `copies` read instead of
  * the store. Nothing is kept; a Copy is made from its original when it is shown. One subscription to the store's events
  * serves all watchers, by cluster.
  */
-export class CopyView implements CachedStorage {
-  readonly #storage: CachedStorage;
+export class CopyView extends ReadOnlyView {
   readonly #events: StoreEvents;
   readonly #watchers = new Map<string, Set<CopyWatcher>>();
   readonly #unlisten: () => void;
 
   constructor(storage: CachedStorage, events: StoreEvents) {
-    this.#storage = storage;
+    super(storage);
     this.#events = events;
     this.#unlisten = events.listen(undefined, {
       event: (event) => this.#publish(event),
@@ -45,34 +35,10 @@ export class CopyView implements CachedStorage {
     });
   }
 
-  get controlPlaneId(): string {
-    return this.#storage.controlPlaneId;
-  }
-
-  get incarnationId(): string {
-    return this.#storage.incarnationId;
-  }
-
-  get revision(): Revision {
-    return this.#storage.revision;
-  }
-
-  awaitFresh(): Promise<void> | undefined {
-    return this.#storage.awaitFresh();
-  }
-
-  awaitRevision(revision: Revision, waitMs: number): Promise<void> {
-    return this.#storage.awaitRevision(revision, waitMs);
-  }
-
-  peek(): undefined {
-    return undefined;
-  }
-
   /** `prefix` is that of the copies of one cluster, or of one namespace in it. */
   snapshot(prefix: string, atRevision?: Revision): CacheSnapshot {
     const { clusterId, namespace } = placeOfPrefix(prefix);
-    const revision = atRevision ?? this.#storage.revision;
+    const revision = atRevision ?? this.storage.revision;
     const within = namespace === '' ? `${clusterId}/` : `${clusterId}/${namespace}/`;
     const parts = [...this.#events.resourcePrefixes()]
       .filter((resourcePrefix) => !resourcePrefix.startsWith(internalPrefix))
@@ -80,7 +46,7 @@ export class CopyView implements CachedStorage {
       .map((resourcePrefix) => ({
         resourcePrefix,
         // The whole resource's snapshot is shared with whoever else asked for this revision; a part of it is only a range.
-        snapshot: this.#storage.snapshot(resourcePrefix, revision),
+        snapshot: this.storage.snapshot(resourcePrefix, revision),
         prefix: resourcePrefix + within,
       }));
     return {
@@ -117,7 +83,7 @@ export class CopyView implements CachedStorage {
   watchCache(prefix: string, afterRevision: Revision, handler: CacheWatchHandler): { close(): void } {
     const { clusterId, namespace } = placeOfPrefix(prefix);
     const watcher: CopyWatcher = { namespace, handler };
-    if (afterRevision !== this.#storage.revision) this.#deliverBacklog(clusterId, afterRevision, watcher);
+    if (afterRevision !== this.storage.revision) this.#deliverBacklog(clusterId, afterRevision, watcher);
     const watchers = this.#watchers.get(clusterId) ?? new Set();
     this.#watchers.set(clusterId, watchers);
     watchers.add(watcher);
@@ -133,21 +99,13 @@ export class CopyView implements CachedStorage {
   /** From a revision that the cache's ring no longer reaches: by the store's log. */
   watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
     const { clusterId, namespace } = placeOfPrefix(options.prefix);
-    return this.#storage.watch(
+    return this.storage.watch(
       { prefix: '/', afterRevision: options.afterRevision },
       {
         events: (events) => {
           const copies = events.flatMap((event) => {
             if (clusterOf(event.key) !== clusterId) return [];
-            const mapped = copyEventOf({
-              ...event,
-              entry:
-                event.value === undefined
-                  ? undefined
-                  : { key: event.key, value: event.value, revision: event.revision, memo: undefined },
-              previous: event.previous === undefined ? undefined : { ...event.previous, memo: undefined },
-              memo: undefined,
-            });
+            const mapped = copyEventOf(cacheEventOf(event));
             return mapped !== undefined && isIn(mapped, namespace) ? [mapped] : [];
           });
           if (copies.length > 0) handler.events(copies);
@@ -157,40 +115,15 @@ export class CopyView implements CachedStorage {
     );
   }
 
-  async get(): Promise<KeyValue | undefined> {
-    return undefined;
-  }
-
-  /** States older than the cache keeps are not put together again: the list starts anew. */
-  async range({ atRevision }: RangeOptions): Promise<RangeResult> {
-    throw new StorageError('compacted', 'copies are listed at recent revisions only', {
-      revision: atRevision ?? 0,
-    });
-  }
-
-  async transact(): Promise<TransactionResult> {
-    throw new StorageError('unavailable', 'copies are read-only');
-  }
-
-  currentRevision(): Promise<Revision> {
-    return this.#storage.currentRevision();
-  }
-
-  async compact(): Promise<void> {}
-
-  compactedRevision(): Promise<Revision> {
-    return this.#storage.compactedRevision();
-  }
-
   /** Ends all watches. */
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#unlisten();
     this.#endAll(new StorageError('closed', 'the server stops'));
   }
 
   /** The backlog is delivered while the watch is opened; from then on the shared one goes on. */
   #deliverBacklog(clusterId: string, afterRevision: Revision, { namespace, handler }: CopyWatcher): void {
-    const backlog = this.#storage.watchCache('/', afterRevision, {
+    const backlog = this.storage.watchCache('/', afterRevision, {
       events: (events) => {
         const copies: CacheEvent[] = [];
         for (const event of events) {

@@ -5,15 +5,31 @@ import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { StoreEvents } from '../controllers/store-events.ts';
 import { Registry } from '../registry/registry.ts';
+import type { ResourceContext } from '../request/context.ts';
 import { ContinueTokens } from '../verbs/continue-token.ts';
+import { createObject } from '../verbs/create.ts';
 import { decodeObject } from '../verbs/decode-body.ts';
+import { deleteObject } from '../verbs/delete.ts';
+import { deleteCollection } from '../verbs/delete-collection.ts';
+import type { VerbEnvironment } from '../verbs/environment.ts';
 import { getObject } from '../verbs/get.ts';
 import { listObjects } from '../verbs/list.ts';
 import { parseListParameters, parseWriteParameters } from '../verbs/options.ts';
-import { handlerKey, type ResourceHandler, targetOf, writeResult } from '../verbs/request.ts';
+import { patchObject } from '../verbs/patch.ts';
+import {
+  type HandlerTools,
+  handlerKey,
+  type ResourceHandler,
+  targetOf,
+  type VerbRequest,
+  writeResult,
+} from '../verbs/request.ts';
+import type { VerbResult } from '../verbs/result.ts';
+import { updateObject } from '../verbs/update.ts';
 import { type WatchEnvironment, type WatchSession, watchObjects } from '../verbs/watch.ts';
 import { WatchTimers } from '../verbs/watch-timers.ts';
 import { CopyView } from './copy-view.ts';
+import { ProjectCellView } from './project-cell-view.ts';
 import type { WorkspaceDirectory } from './workspace-index.ts';
 
 export interface FederationHandlersOptions {
@@ -26,31 +42,30 @@ export interface FederationHandlersOptions {
 }
 
 /**
- * Serves what federation has beyond stored objects: `copies` in cell workspaces and the subresource `cells/assignment`.
+ * Serves what federation has beyond stored objects: `copies` in cell workspaces, the usable `cells` in project
+ * workspaces, and the subresource `cells/assignment`.
  * Its handlers are given to the verbs by `handlerKey`.
  */
 export class FederationHandlers {
   readonly handlers: ReadonlyMap<string, ResourceHandler>;
-  readonly #view: CopyView;
-  readonly #registry: Registry;
-  readonly #tokens: ContinueTokens;
-  readonly #watch: WatchEnvironment;
+  readonly #copyView: CopyView;
+  readonly #copies: Served;
+  readonly #projectCells: Served;
   readonly #sessions = new Set<WatchSession>();
   readonly #unlisten: () => void;
 
   constructor(options: FederationHandlersOptions) {
     const { storage, events, index, clock = systemClock, random = Math.random } = options;
     events.start();
-    this.#view = new CopyView(storage, events);
-    this.#registry = new Registry({ storage: this.#view });
-    this.#tokens = new ContinueTokens(storage.controlPlaneId);
-    this.#watch = {
-      registry: this.#registry,
-      clock,
-      timers: new WatchTimers(clock),
-      sessions: this.#sessions,
-      random,
+    this.#copyView = new CopyView(storage, events);
+    const tokens = new ContinueTokens(storage.controlPlaneId);
+    const timers = new WatchTimers(clock);
+    const serve = (view: CachedStorage): Served => {
+      const registry = new Registry({ storage: view });
+      return { registry, tokens, watch: { registry, clock, timers, sessions: this.#sessions, random } };
     };
+    this.#copies = serve(this.#copyView);
+    this.#projectCells = serve(new ProjectCellView(storage, index));
     this.#unlisten = index.onChange(({ id }, change) => {
       if (change !== 'removed') return;
       for (const session of [...this.#sessions])
@@ -59,25 +74,77 @@ export class FederationHandlers {
     const { group, resource } = copyDefinition;
     this.handlers = new Map([
       [handlerKey(group, resource), this.#serveCopies],
+      [handlerKey(group, cellDefinition.resource), this.#serveCells],
       [handlerKey(group, cellDefinition.resource, 'assignment'), serveAssignment],
     ]);
   }
 
-  /** Ends the watches on copies cleanly; idempotent. */
+  /** Ends the watches on what is served here cleanly; idempotent. */
   async close(): Promise<void> {
     this.#unlisten();
     for (const session of [...this.#sessions]) session.end(undefined);
-    await this.#view.close();
+    await this.#copyView.close();
   }
 
   readonly #serveCopies: ResourceHandler = (context) => {
-    const { verb, query } = context.info;
     // Over all workspaces it would show each federator the others' cells.
-    if (context.workspace === undefined) throw methodNotAllowed(context.served.definition, verb);
-    return verb === 'watch'
-      ? watchObjects(this.#watch, context, parseListParameters(query, true))
-      : listObjects(this.#registry, this.#tokens, context, parseListParameters(query, false));
+    if (context.workspace === undefined) {
+      throw methodNotAllowed(context.served.definition, context.info.verb);
+    }
+    return read(this.#copies, context);
   };
+
+  /** In a project's workspace the cells that it may use; elsewhere Cells are objects like any others. */
+  readonly #serveCells: ResourceHandler = (context, request, tools) => {
+    if (context.served.definition.virtual === true) return read(this.#projectCells, context);
+    if (!isEnvironment(tools)) throw new TypeError('a handler was called by something else than the verbs');
+    return serveStored(tools, context, request);
+  };
+}
+
+/** What reading verbs need to show a view. */
+interface Served {
+  readonly registry: Registry;
+  readonly tokens: ContinueTokens;
+  readonly watch: WatchEnvironment;
+}
+
+function read(
+  { registry, tokens, watch }: Served,
+  context: ResourceContext,
+): VerbResult | Promise<VerbResult> {
+  const { verb, query } = context.info;
+  if (verb === 'get') return getObject(registry, context);
+  return verb === 'watch'
+    ? watchObjects(watch, context, parseListParameters(query, true))
+    : listObjects(registry, tokens, context, parseListParameters(query, false));
+}
+
+/** The verbs hand their handlers their whole environment; the handlers' type names the part that most need. */
+function isEnvironment(tools: HandlerTools): tools is VerbEnvironment {
+  return 'admission' in tools && 'watch' in tools;
+}
+
+/** The generic verbs, for a resource that is virtual only in some workspaces. */
+function serveStored(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+): VerbResult | Promise<VerbResult> {
+  switch (context.info.verb) {
+    case 'create':
+      return createObject(environment, context, request);
+    case 'update':
+      return updateObject(environment, context, request);
+    case 'patch':
+      return patchObject(environment, context, request);
+    case 'delete':
+      return deleteObject(environment, context, request);
+    case 'deletecollection':
+      return deleteCollection(environment, context, request);
+    default:
+      return read(environment, context);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { logicalClusterDefinition } from '#api/core-kcp/logical-cluster.ts';
 import { shardDefinition } from '#api/core-kcp/shard.ts';
-import { cellDefinition } from '#api/federation/cell.ts';
+import { cellDefinition, projectCellDefinition } from '#api/federation/cell.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { federatorDefinition } from '#api/federation/federator.ts';
 import { workspaceDefinition } from '#api/tenancy/workspace.ts';
@@ -129,7 +129,7 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
     root: [...tenancy, shardDefinition],
     organization: tenancy,
     universal: tenancy,
-    project: [logicalClusterDefinition, ...project],
+    project: [logicalClusterDefinition, projectCellDefinition, ...project],
     cells: [...tenancy, cellDefinition, federatorDefinition],
     cell: [logicalClusterDefinition, copyDefinition],
     edge: [],
