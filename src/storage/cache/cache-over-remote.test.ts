@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { CachedStorage } from '../cached-storage.ts';
+import { isStorageError, StorageError } from '../errors.ts';
+import { createMemoryStorage } from '../memory/memory-storage.ts';
+import type { Storage } from '../storage.ts';
+import { RemoteStorage } from '../testing/remote-storage.ts';
+import { runStorageConformance } from '../testing/storage-conformance.ts';
+import { key, put, record, revision, until, write } from '../testing/storage-fixture.ts';
+import { openCachedStorage } from './caching-storage.ts';
+
+async function cacheOverRemoteFixture() {
+  const storage = await openCachedStorage(new RemoteStorage(createMemoryStorage()));
+  return { storage, dispose: () => storage.close() };
+}
+
+runStorageConformance('cache over a remote store', cacheOverRemoteFixture, { reopen: false });
+
+describe('cache over a store that others write too', () => {
+  let origin: Storage;
+  let remote: RemoteStorage;
+  let cache: CachedStorage;
+
+  beforeEach(async () => {
+    origin = createMemoryStorage();
+    remote = new RemoteStorage(origin);
+    cache = await openCachedStorage(remote, { freshWaitMs: 200 });
+  });
+  afterEach(() => cache.close());
+
+  it('waits for what others have written before it answers', async () => {
+    remote.hold();
+    await write(origin, put('/g/r/c/n/a', '1'));
+    assert.equal(cache.peek(key('/g/r/c/n/a')), undefined);
+    const reading = cache.get(key('/g/r/c/n/a'));
+    let answered = false;
+    void reading.then(() => {
+      answered = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(answered, false);
+    remote.release();
+    assert.equal((await reading)?.value.toString(), '1');
+  });
+
+  it('answers a writer only when the cache has its write', async () => {
+    remote.hold();
+    const writing = write(cache, put('/g/r/c/n/a', '1'));
+    setImmediate(() => remote.release());
+    const at = await writing;
+    assert.equal(cache.revision, at);
+    assert.equal(cache.peek(key('/g/r/c/n/a'))?.revision, at);
+  });
+
+  it('serves all who asked before a quorum read began with that one', async () => {
+    remote.currentRevisionReads = 0;
+    const first = cache.awaitFresh();
+    const others = Array.from({ length: 50 }, () => cache.awaitFresh());
+    await Promise.all([first, ...others]);
+    assert.equal(remote.currentRevisionReads, 2);
+    await cache.awaitFresh();
+    assert.equal(remote.currentRevisionReads, 3);
+  });
+
+  it('ends a wait that is not fulfilled with timeout', async () => {
+    remote.hold();
+    await write(origin, put('/g/r/c/n/a', '1'));
+    await assert.rejects(cache.awaitRevision(revision(2), 10), (error) => isStorageError(error, 'timeout'));
+    await assert.rejects(cache.get(key('/g/r/c/n/a')), (error) => isStorageError(error, 'timeout'));
+    remote.release();
+    await cache.awaitRevision(revision(2), 10);
+    assert.equal((await cache.get(key('/g/r/c/n/a')))?.revision, 2);
+  });
+
+  it('follows again after its watch broke, without its watchers noticing', async () => {
+    const watch = await record(cache, { prefix: '', afterRevision: revision(1) });
+    await write(cache, put('/g/r/c/n/a', '1'));
+    remote.watchFailures.push(new StorageError('unavailable', 'still away'));
+    remote.breakWatches();
+    await write(origin, put('/g/r/c/n/b', '2'));
+    await until('the event', () => watch.events.length === 2);
+    assert.deepEqual(watch.ended, []);
+    assert.equal(cache.revision, 3);
+  });
+
+  it('reads everything anew when it was away for longer than the log, and tells its watchers', async () => {
+    await write(cache, put('/g/r/c/n/a', '1'), put('/g/r/c/n/gone', '1'));
+    const watch = await record(cache, { prefix: '', afterRevision: revision(2) });
+    remote.watchFailures.push(new StorageError('unavailable', 'still away'));
+    remote.breakWatches();
+    await origin.transact({ guards: [], operations: [{ type: 'delete', key: key('/g/r/c/n/gone') }] });
+    await write(origin, put('/g/r/c/n/b', '2'));
+    await origin.compact(revision(4));
+    await until('the end', () => watch.ended.length === 1);
+    assert.ok(isStorageError(watch.ended[0], 'compacted'));
+    await cache.awaitRevision(revision(4), 1_000);
+    assert.equal(cache.snapshot('/g/').count(), 2);
+    assert.equal(cache.peek(key('/g/r/c/n/gone')), undefined);
+    assert.throws(
+      () => cache.watchCache('', revision(3), { events() {}, end() {} }),
+      (error) => isStorageError(error, 'compacted'),
+    );
+    const next = await record(cache, { prefix: '', afterRevision: revision(4) });
+    await write(cache, put('/g/r/c/n/c', '3'));
+    assert.equal(next.events.length, 1);
+  });
+
+  it('ends with the store', async () => {
+    const watch = await record(cache, { prefix: '', afterRevision: revision(1) });
+    await origin.close();
+    assert.ok(isStorageError(watch.ended[0], 'closed'));
+    await assert.rejects(
+      async () => cache.awaitFresh(),
+      (error) => isStorageError(error, 'closed'),
+    );
+  });
+});
