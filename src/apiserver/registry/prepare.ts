@@ -25,6 +25,26 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
   if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
 }
 
+/** Takes back what admission may have changed of a new object beyond what a user could have (C1, C7). In place. */
+export function settleCreated(
+  object: KubeObject,
+  identity: { readonly uid: string | undefined; readonly creationTimestamp: string | undefined },
+  target: Target,
+): void {
+  const { definition } = target.served;
+  const { metadata } = object;
+  if (identity.uid !== undefined) metadata.uid = identity.uid;
+  if (identity.creationTimestamp !== undefined) metadata.creationTimestamp = identity.creationTimestamp;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.resourceVersion;
+  if (definition.namespaced) metadata.namespace = target.namespace;
+  else delete metadata.namespace;
+  if (definition.strategy.generation === 'none') delete metadata.generation;
+  else metadata.generation = 1;
+  if (separatesStatus(target.served)) delete object['status'];
+}
+
 /**
  * Brings a proposed state into line with what it replaces: fields that are not the writer's to change come from `old`
  * (C3, C6, C7). In place on `object`, which must not share anything with `old`; returns the object to go on with.

@@ -22,6 +22,7 @@ import {
   prepareForCreate,
   prepareForUpdate,
   raiseGeneration,
+  settleCreated,
 } from './prepare.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import { fromStorageError } from './storage-errors.ts';
@@ -139,8 +140,12 @@ export class Registry {
     if (isGenerated) metadata.name = generateName(metadata.generateName!);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
     const tracked = options.track === undefined ? object : options.track(object, undefined);
+    const { uid, creationTimestamp } = tracked.metadata;
     const mutated = options.admission?.mutate('CREATE', tracked, undefined);
-    if (mutated !== undefined) await mutated;
+    if (mutated !== undefined) {
+      await mutated;
+      settleCreated(tracked, { uid, creationTimestamp }, target);
+    }
 
     let nameTries = 1;
     for (let attempt = 0; ; attempt++) {
@@ -293,6 +298,8 @@ export class Registry {
       object = cloneJson(object);
       const mutated = admission.mutate('UPDATE', object, old);
       if (mutated !== undefined) await mutated;
+      // What is not the writer's to change is not the plugins' either.
+      object = prepareForUpdate(object, old, target, subresource);
     }
     raiseGeneration(object, old, target);
     validateObject(object, old, target, subresource);

@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { createCertificate } from '../../pki/certificate.ts';
+import { apiError, Harness } from '../../verbs/testing/harness.ts';
+import { widgets } from '../../verbs/testing/widgets.ts';
+import { MutatingWebhooks, ValidatingWebhooks } from './webhook-admission.ts';
+import { WebhookCaller } from './webhook-caller.ts';
+import { ruleMatches } from './webhook-configuration.ts';
+
+const maps = '/api/v1/namespaces/default/configmaps';
+const configurations = '/apis/admissionregistration.k8s.io/v1';
+
+function map(name: string, more: JsonObject = {}): JsonObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data: {} };
+}
+
+test('rules (A2)', () => {
+  const pods = {
+    operation: 'CREATE',
+    group: '',
+    version: 'v1',
+    resource: 'pods',
+    subresource: '',
+    namespaced: true,
+  };
+  const rule = (more: object) => ({
+    operations: ['CREATE'],
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    resources: ['pods'],
+    scope: '*',
+    ...more,
+  });
+  const rows: [object, object, boolean][] = [
+    [{}, {}, true],
+    [{}, { subresource: 'status' }, false],
+    [{ resources: ['pods/*'] }, { subresource: 'status' }, true],
+    [{ resources: ['pods/*'] }, {}, true],
+    [{ resources: ['*'] }, {}, true],
+    [{ resources: ['*'] }, { subresource: 'status' }, false],
+    [{ resources: ['*/*'] }, { subresource: 'status' }, true],
+    [{ resources: ['*/scale'] }, { subresource: 'scale' }, true],
+    [{ operations: ['*'] }, { operation: 'DELETE' }, true],
+    [{ operations: ['UPDATE'] }, {}, false],
+    [{ apiGroups: ['*'], apiVersions: ['*'] }, { group: 'x', version: 'v2' }, true],
+    [{ apiVersions: ['v1beta1'] }, {}, false],
+    [{ scope: 'Cluster' }, {}, false],
+    [{ scope: 'Namespaced' }, {}, true],
+  ];
+  for (const [more, question, expected] of rows) {
+    assert.equal(
+      ruleMatches(rule(more), { ...pods, ...question }),
+      expected,
+      JSON.stringify([more, question]),
+    );
+  }
+});
+
+describe('calls', () => {
+  let server: Server;
+  let port = 0;
+  let caBundle = '';
+  const seen: JsonObject[] = [];
+  /** What the server answers, by path. */
+  const answers = new Map<string, (request: JsonObject) => JsonValue>();
+  const caller = new WebhookCaller();
+
+  before(async () => {
+    const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const issuer = { commonName: 'ca' };
+    const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+    const ca = createCertificate({
+      ...times,
+      subject: issuer,
+      subjectKey: authority,
+      issuer,
+      issuerKey: authority,
+      isCertificateAuthority: true,
+    });
+    const certificate = createCertificate({
+      ...times,
+      subject: { commonName: 'webhook' },
+      subjectKey: privateKey,
+      issuer,
+      issuerKey: authority,
+      isCertificateAuthority: false,
+      extendedKeyUsages: ['serverAuth'],
+      hosts: ['127.0.0.1'],
+    });
+    caBundle = Buffer.from(ca).toString('base64');
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    server = createServer({ cert: certificate, key }, (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const review = JSON.parse(Buffer.concat(chunks).toString()) as { request: JsonObject };
+        seen.push(review.request);
+        const path = new URL(request.url ?? '/', 'https://x').pathname;
+        const answer = answers.get(path)?.(review.request);
+        if (answer === undefined) {
+          response.writeHead(500).end();
+          return;
+        }
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    port = (server.address() as AddressInfo).port;
+  });
+
+  after(async () => {
+    await caller.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  function reply(path: string, response: (request: JsonObject) => JsonObject): void {
+    answers.set(path, (request) => ({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid: request['uid'], allowed: true, ...response(request) },
+    }));
+  }
+
+  function patchOf(...operations: JsonObject[]): JsonObject {
+    return { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
+  }
+
+  function configuration(
+    kind: 'Mutating' | 'Validating',
+    name: string,
+    path: string,
+    more: JsonObject = {},
+  ): JsonObject {
+    return {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: `${kind}WebhookConfiguration`,
+      metadata: { name },
+      webhooks: [
+        {
+          name: `${name}.example.com`,
+          clientConfig: { url: `https://127.0.0.1:${port}${path}`, caBundle },
+          rules: [{ operations: ['*'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
+          admissionReviewVersions: ['v1'],
+          sideEffects: 'None',
+          ...more,
+        },
+      ],
+    };
+  }
+
+  async function open(): Promise<Harness> {
+    seen.length = 0;
+    answers.clear();
+    return Harness.open({
+      definitions: [widgets()],
+      workspaces: [{ id: 'other' as never }, { id: 'cell' as never, inert: true, type: 'cell' }],
+      plugins: (storage) => [
+        new MutatingWebhooks({ storage, caller }),
+        new ValidatingWebhooks({ storage, caller }),
+      ],
+    });
+  }
+
+  const mutating = `${configurations}/mutatingwebhookconfigurations`;
+  const validating = `${configurations}/validatingwebhookconfigurations`;
+
+  test('mutation, then validation, in one workspace only (A1, A2)', async () => {
+    await using harness = await open();
+    reply('/mutate', () => ({
+      ...patchOf(
+        { op: 'add', path: '/data/by', value: 'webhook' },
+        { op: 'add', path: '/data/nope', value: null },
+      ),
+      warnings: ['take care'],
+    }));
+    reply('/validate', ({ object }) => ({
+      allowed: object === null || (object as { data: JsonObject }).data['by'] === 'webhook',
+    }));
+    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
+    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    const made = await harness.post(maps, map('a', { labels: { x: 'y' } }));
+    assert.deepEqual(
+      made.object['data'],
+      { by: 'webhook', nope: '' },
+      'what a patch adds is decoded like a body',
+    );
+    assert.deepEqual(made.warnings, ['take care']);
+    const [first] = seen;
+    assert.equal(first!['operation'], 'CREATE');
+    assert.equal(first!['name'], 'a');
+    assert.equal(first!['namespace'], 'default');
+    assert.deepEqual(first!['kind'], { group: '', version: 'v1', kind: 'ConfigMap' });
+    assert.deepEqual(first!['resource'], { group: '', version: 'v1', resource: 'configmaps' });
+    assert.equal((first!['userInfo'] as JsonObject)['username'], 'system:apiserver');
+    assert.equal(first!['oldObject'], null);
+    seen.length = 0;
+    await harness.delete(`${maps}/a`);
+    assert.equal(seen[0]!['object'], null);
+    assert.equal((seen[0]!['oldObject'] as JsonObject)['kind'], 'ConfigMap');
+    seen.length = 0;
+    await harness.post(`/clusters/other${maps}`, map('a'));
+    await harness.post(`/clusters/cell${mutating}`, configuration('Mutating', 'm', '/mutate'));
+    await harness.post(`/clusters/cell${maps}`, map('a'));
+    assert.equal(seen.length, 0);
+  });
+
+  test('refusals (A2)', async () => {
+    await using harness = await open();
+    let response: JsonObject = { allowed: false };
+    reply('/v', () => response);
+    await harness.post(validating, configuration('Validating', 'v', '/v'));
+    const rows: [JsonObject, string, RegExp, number][] = [
+      [
+        { allowed: false },
+        'Forbidden',
+        /^admission webhook "v.example.com" denied the request without explanation$/,
+        403,
+      ],
+      [
+        { allowed: false, status: { message: 'no!' } },
+        'Forbidden',
+        /^admission webhook "v.example.com" denied the request: no!$/,
+        403,
+      ],
+      [
+        { allowed: false, status: { message: 'x', code: 422, reason: 'Invalid' } },
+        'Invalid',
+        /denied the request: x/,
+        422,
+      ],
+    ];
+    for (const [given, reason, message, code] of rows) {
+      response = given;
+      await assert.rejects(harness.post(maps, map('a')), apiError(reason, message, code));
+    }
+  });
+
+  test('calls that fail: Fail refuses with 500, Ignore lets pass (A2)', async () => {
+    await using harness = await open();
+    const failing: [string, JsonObject][] = [
+      ['/none', {}],
+      ['/wrong-uid', {}],
+      ['/not-a-review', {}],
+      ['/none', { clientConfig: { service: { name: 's', namespace: 'default' } } }],
+      ['/ok', { matchConditions: [{ name: 'c', expression: 'true' }] }],
+    ];
+    reply('/wrong-uid', () => ({ uid: 'other' }));
+    reply('/ok', () => ({}));
+    answers.set('/not-a-review', () => ({ kind: 'Pod' }));
+    for (const [path, more] of failing) {
+      await harness.post(validating, configuration('Validating', 'v', path, more));
+      await assert.rejects(
+        harness.post(maps, map('a')),
+        apiError('InternalError', /failed calling webhook "v.example.com": failed to call webhook: /, 500),
+        path,
+      );
+      await harness.delete(`${validating}/v`);
+    }
+    await harness.post(validating, configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }));
+    assert.match((await harness.post(maps, map('a'))).warnings[0] ?? '', /failed calling webhook/);
+  });
+
+  test('selectors, dry run, reinvocation, order (A2)', async () => {
+    await using harness = await open();
+    reply('/count', ({ object }) => {
+      const { data = {} } = object as { data?: { [key: string]: string } };
+      return patchOf({ op: 'add', path: '/data', value: { ...data, log: `${data['log'] ?? ''}c` } });
+    });
+    reply('/mark', ({ object }) => {
+      const { data = {} } = object as { data?: { [key: string]: string } };
+      return patchOf({ op: 'add', path: '/data', value: { ...data, log: `${data['log'] ?? ''}m` } });
+    });
+    const selects = { objectSelector: { matchLabels: { hook: 'yes' } } };
+    await harness.post(
+      mutating,
+      configuration('Mutating', 'a', '/count', { ...selects, reinvocationPolicy: 'IfNeeded' }),
+    );
+    await harness.post(
+      mutating,
+      configuration('Mutating', 'b', '/mark', {
+        ...selects,
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
+      }),
+    );
+    const made = await harness.post(`${maps}?dryRun=All`, map('x', { labels: { hook: 'yes' } }));
+    assert.deepEqual(made.object['data'], { log: 'cmc' });
+    assert.equal(seen.at(-1)!['dryRun'], true);
+    assert.deepEqual((await harness.post(maps, map('y'))).object['data'], {});
+    await harness.post('/api/v1/namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'n2' },
+    });
+    const other = await harness.post(
+      '/api/v1/namespaces/n2/configmaps',
+      map('z', { labels: { hook: 'yes' } }),
+    );
+    assert.deepEqual(other.object['data'], { log: 'c' }, 'another namespace');
+  });
+
+  test('a webhook cannot change which object it is, nor status on the main path', async () => {
+    await using harness = await open();
+    reply('/evil', ({ operation }) =>
+      patchOf(
+        { op: 'add', path: '/metadata/uid', value: 'mine' },
+        { op: 'add', path: '/metadata/namespace', value: 'elsewhere' },
+        { op: 'add', path: '/metadata/generation', value: 99 },
+        { op: 'add', path: '/status', value: { ready: 7 } },
+        { op: 'add', path: '/spec/size', value: operation === 'CREATE' ? 2 : 3 },
+      ),
+    );
+    const rules = [
+      { operations: ['*'], apiGroups: ['example.com'], apiVersions: ['v1'], resources: ['widgets'] },
+    ];
+    await harness.post(mutating, configuration('Mutating', 'm', '/evil', { rules }));
+    const url = '/apis/example.com/v1/namespaces/default/widgets';
+    const body = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: {} };
+    const made = await harness.post(url, body);
+    assert.notEqual(made.object.metadata.uid, 'mine');
+    assert.equal(made.object.metadata.namespace, 'default');
+    assert.equal(made.object.metadata.generation, 1);
+    assert.equal(made.object['status'], undefined);
+    assert.deepEqual(made.object['spec'], { size: 2 });
+    const beta = await harness.patch(`${url.replace('v1', 'v1beta1')}/w`, 'merge', {
+      metadata: { labels: { a: 'b' } },
+    });
+    assert.deepEqual(beta.object['spec'], { size: 3 }, 'an equivalent version matches');
+    assert.equal(beta.object.apiVersion, 'example.com/v1beta1');
+    assert.equal((seen.at(-1)!['object'] as JsonObject)['apiVersion'], 'example.com/v1');
+    assert.equal(beta.object.metadata.generation, 2);
+    assert.equal(beta.object['status'], undefined);
+  });
+});
