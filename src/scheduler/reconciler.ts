@@ -419,7 +419,8 @@ export class Reconciler {
       throw new Error('the object is there, and what selects it is not known yet');
     }
     await this.#withdraw(records, () => false, signal);
-    if (binding !== undefined && this.#on.workspaces.get(parts.cluster) !== undefined) {
+    // A project that goes takes its bindings with it.
+    if (binding !== undefined && this.#on.workspaces.project(parts.cluster) !== undefined) {
       try {
         await this.#on.client.delete(this.#bindingRef(parts), { signal });
       } catch (error) {

@@ -608,8 +608,15 @@ class SchedulerProcess implements Scheduler {
     }
   }
 
-  #onCopy(record: CopyRecord, former: CopyRecord | undefined): void {
-    if (record.origin.cluster === record.cellId) return; // a definition, which belongs to the cell
+  #onCopy(told: CopyRecord, former: CopyRecord | undefined): void {
+    if (told.origin.cluster === told.cellId) return; // a definition, which belongs to the cell
+    // The content changed and the hash did not: somebody else wrote it, and what it holds is not what the hash says.
+    const drifted =
+      former?.uid === told.uid &&
+      former.generation !== told.generation &&
+      former.contentHash === told.contentHash;
+    const record =
+      drifted && former.resourceVersion !== told.resourceVersion ? { ...told, contentHash: '' } : told;
     this.#copies.put(record);
     const isNamespace = record.group === '' && record.resource === 'namespaces';
     if (isNamespace) {

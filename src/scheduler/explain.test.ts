@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Cell } from '#api/federation/cell.ts';
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { type ExplainInput, explain } from './explain.ts';
+import { deployment } from './testing/objects.ts';
+
+const cell = (name: string, spec: Cell['spec'] = {}): Cell => ({
+  apiVersion: 'federation.cellplane.io/v1alpha1',
+  kind: 'Cell',
+  metadata: { name },
+  spec,
+});
+const copy = (cellName: string, annotations: { [key: string]: string }, more = {}) => ({
+  cell: cellName,
+  metadata: { name: 'web', annotations: { [copyAnnotations.contentHash]: 'h', ...annotations }, ...more },
+});
+const binding: ResourceBinding = {
+  apiVersion: 'work.karmada.io/v1alpha2',
+  kind: 'ResourceBinding',
+  metadata: { name: 'web' },
+  spec: {
+    resource: {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      resource: 'deployments',
+      namespace: 'default',
+      name: 'web',
+    },
+    clusters: ['a', 'b', 'c', 'd'].map((name) => ({ name, replicas: 2 })),
+    policy: { kind: 'PropagationPolicy', name: 'p' },
+  },
+  status: {
+    conditions: [{ type: 'Scheduled', status: 'True', message: 'placed in 4 cells' }],
+    refusals: [{ code: 'CellNotReady', count: 1, examples: ['x'] }],
+    aggregatedStatus: [{ clusterName: 'a', applied: true, health: 'Healthy' }],
+  },
+};
+const input: ExplainInput = {
+  binding,
+  cells: [...'abcdxyz'].map((name) =>
+    cell(
+      name,
+      name === 'x'
+        ? { suspend: true }
+        : name === 'y'
+          ? { projects: ['root:other'] }
+          : name === 'z'
+            ? { taints: [{ key: 'k', effect: 'NoSchedule' }] }
+            : {},
+    ),
+  ),
+  copies: [
+    copy('a', { [syncAnnotations.syncedHash]: 'h' }),
+    copy('b', { [syncAnnotations.syncedHash]: 'old' }),
+    copy('c', { [syncAnnotations.syncError]: '{"reason":"Forbidden","message":"no"}' }),
+    copy('z', {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+  ],
+  project: { id: 'p', path: 'root:p' },
+  nowMs: 0,
+};
+
+test('each cell: chosen or why not, and how far its copy is', () => {
+  const found = explain({
+    ...input,
+    template: { object: deployment('web', 2), placement: {}, custom: false, scalable: true },
+  });
+  assert.equal(found.policy, 'PropagationPolicy p');
+  assert.deepEqual(
+    found.cells.map(({ cell: name, chosen, sync, reason }) => [name, chosen, sync, reason ?? '']),
+    [
+      ['a', true, 'Synced', ''],
+      ['b', true, 'Pending', ''],
+      ['c', true, 'Failed', ''],
+      ['d', true, 'Missing', ''],
+      ['x', false, 'None', 'CellSuspended'],
+      ['y', false, 'None', 'ProjectNotAdmitted'],
+      ['z', false, 'Withdrawing', 'TaintNotTolerated'],
+    ],
+  );
+  assert.equal(found.cells[2]?.message, 'Forbidden: no');
+  assert.equal(found.cells[0]?.health, 'Healthy');
+});
+
+test('without the object the examples that the binding keeps are told', () => {
+  const found = explain(input);
+  assert.deepEqual(
+    found.cells.filter(({ reason }) => reason !== undefined).map(({ cell: name, reason }) => [name, reason]),
+    [['x', 'CellNotReady']],
+  );
+});

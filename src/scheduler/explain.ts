@@ -1,0 +1,182 @@
+import type { Cell } from '#api/federation/cell.ts';
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { Placement } from '#api/policy/placement.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import type { CellInfo, ProjectRef } from './algorithm/cell.ts';
+import { decide } from './algorithm/decide.ts';
+import type { RefusalCode, Template } from './algorithm/decision.ts';
+import { previousTargets } from './binding.ts';
+import { cellInfoOf } from './cells/cell-info.ts';
+import { syncErrorText } from './gather/gather.ts';
+import { isPrivilegedResource } from './projection/kinds.ts';
+import { replicasOf, requestOf } from './projection/replicas.ts';
+
+/** How far a cell is: `Synced`: the edge has the copy as it is; `Withdrawing`: the copy waits for the edge to let go. */
+export type SyncState = 'Synced' | 'Pending' | 'Failed' | 'Missing' | 'Withdrawing' | 'None';
+
+export interface CellExplanation {
+  readonly cell: string;
+  readonly chosen: boolean;
+  readonly replicas: number | undefined;
+  /** Why it was not chosen; undefined when it was, or when only counts are known. */
+  readonly reason: RefusalCode | undefined;
+  /** The reason in words, or what is wrong with the sync. */
+  readonly message: string;
+  readonly sync: SyncState;
+  readonly health: string | undefined;
+}
+
+export interface Explanation {
+  readonly scheduled: boolean;
+  readonly message: string;
+  readonly policy: string | undefined;
+  /** All cells, by name. */
+  readonly cells: readonly CellExplanation[];
+}
+
+export interface ExplainInput {
+  readonly binding: ResourceBinding;
+  readonly cells: readonly Cell[];
+  /** The metadata of the object's copies, by the cell that each lies in. */
+  readonly copies: readonly { readonly cell: string; readonly metadata: ObjectMeta }[];
+  readonly project: ProjectRef;
+  readonly nowMs: number;
+  /**
+   * The project object and the placement of the policy that decided. With them the reason of every cell is found as the
+   * scheduler would find it now; without, only the examples that the binding keeps are known.
+   */
+  readonly template?:
+    | {
+        readonly object: KubeObject;
+        readonly placement: Placement | undefined;
+        /** Served through a CRD of the project. */
+        readonly custom: boolean;
+        /** Has a scale subresource. */
+        readonly scalable: boolean;
+      }
+    | undefined;
+}
+
+const reasonTexts: { readonly [code in RefusalCode]: string } = {
+  AffinityNotMatched: "the policy's affinity leaves the cell out",
+  ProjectNotAdmitted: 'the cell does not admit the project (spec.projects)',
+  KindNotAllowed: 'the cell does not allow this kind (spec.allow)',
+  APINotServed: 'the cell does not serve the kind, nor may projects bring it (spec.apis)',
+  TaintNotTolerated: 'the cell has a taint that the policy does not tolerate',
+  CellNotReady: 'the cell is not ready',
+  CellSuspended: 'the cell is suspended',
+  CellDeleting: 'the cell is being deleted',
+  NoWeight: "none of the policy's weights names the cell",
+  MaxGroupsReached: 'the spread constraint allows no more cells',
+  NoCapacity: 'the cells have too little room for the replicas',
+  NoReplicasLeft: 'there are fewer replicas than cells',
+};
+
+/** Says for each cell whether an object is placed there, why or why not, and how far its copy is. Pure. */
+export function explain(input: ExplainInput): Explanation {
+  const { binding } = input;
+  const scheduled = binding.status?.conditions?.find(({ type }) => type === 'Scheduled');
+  const chosen = new Map((binding.spec.clusters ?? []).map(({ name, replicas }) => [name, replicas]));
+  const reasons = input.template === undefined ? toldReasons(binding) : foundReasons(input, input.template);
+  const names = new Set([
+    ...input.cells.map(({ metadata }) => metadata.name ?? ''),
+    ...chosen.keys(),
+    ...input.copies.map(({ cell }) => cell),
+  ]);
+  const health = new Map((binding.status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item]));
+  const cells = [...names].sort().map((cell): CellExplanation => {
+    const isChosen = chosen.has(cell);
+    const { sync, message } = syncOf(input, cell, isChosen);
+    const reason = isChosen ? undefined : reasons.get(cell);
+    const failure = health.get(cell)?.appliedMessage;
+    return {
+      cell,
+      chosen: isChosen,
+      replicas: chosen.get(cell),
+      reason,
+      message: isChosen ? message || failure || '' : reason === undefined ? message : reasonTexts[reason],
+      sync,
+      health: health.get(cell)?.health,
+    };
+  });
+  const policy = binding.spec.policy;
+  return {
+    scheduled: scheduled?.status === 'True',
+    message: scheduled?.message ?? '',
+    policy: policy === undefined ? undefined : `${policy.kind} ${policy.name}`,
+    cells,
+  };
+}
+
+function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: SyncState; message: string } {
+  const own = input.copies.filter((copy) => copy.cell === cell);
+  if (own.length === 0)
+    return chosen
+      ? { sync: 'Missing', message: 'the copy is not written yet' }
+      : { sync: 'None', message: '' };
+  if (!chosen || own.some(({ metadata }) => metadata.deletionTimestamp !== undefined)) {
+    return { sync: 'Withdrawing', message: 'the copy waits for the edge to let go of it' };
+  }
+  for (const { metadata } of own) {
+    const error = syncErrorText(metadata.annotations?.[syncAnnotations.syncError]);
+    if (error !== undefined) return { sync: 'Failed', message: error };
+  }
+  const synced = own.every(({ metadata: { annotations } }) => {
+    const hash = annotations?.[copyAnnotations.contentHash];
+    return hash !== undefined && annotations?.[syncAnnotations.syncedHash] === hash;
+  });
+  return synced
+    ? { sync: 'Synced', message: '' }
+    : { sync: 'Pending', message: 'the syncer has not reported the copy yet' };
+}
+
+function toldReasons(binding: ResourceBinding): Map<string, RefusalCode> {
+  const reasons = new Map<string, RefusalCode>();
+  for (const { code, examples = [] } of binding.status?.refusals ?? []) {
+    if (!Object.hasOwn(reasonTexts, code)) continue;
+    for (const cell of examples) reasons.set(cell, code as RefusalCode);
+  }
+  return reasons;
+}
+
+function foundReasons(
+  { binding, cells, project, nowMs }: ExplainInput,
+  { object, placement, custom, scalable }: NonNullable<ExplainInput['template']>,
+): Map<string, RefusalCode> {
+  const infos: CellInfo[] = cells
+    .map((cell) => cellInfoOf(cell, true))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const { apiVersion, kind, resource } = binding.spec.resource;
+  const slash = apiVersion.indexOf('/');
+  const group = slash < 0 ? '' : apiVersion.slice(0, slash);
+  const replicaKind = { group, resource, scalable };
+  const template: Template = {
+    group,
+    version: apiVersion.slice(slash + 1),
+    kind,
+    resource,
+    uid: object.metadata.uid ?? '',
+    replicas: replicasOf(object, replicaKind),
+    request: requestOf(object, replicaKind),
+    custom,
+    privileged: isPrivilegedResource(group, resource),
+  };
+  const decision = decide(
+    {
+      template,
+      project,
+      snapshot: { version: 0, cells: infos },
+      previous: previousTargets(binding),
+      previousAffinity: binding.status?.schedulerObservingAffinityName,
+      nowMs,
+    },
+    placement,
+  );
+  const reasons = new Map<string, RefusalCode>();
+  infos.forEach(({ name }, i) => {
+    const refusal = decision.refusals[i];
+    if (refusal !== undefined) reasons.set(name, refusal);
+  });
+  return reasons;
+}
