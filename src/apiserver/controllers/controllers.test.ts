@@ -311,6 +311,15 @@ describe('controllers over workspaces', () => {
     await assert.rejects(server.client.get(ref), (error) => isApiError(error, 'NotFound'));
   });
 
+  test('a workspace goes also when its finalizer is taken off by hand', async () => {
+    const id = await make(server, 'root:org:forced', 'universal');
+    const ref = { cluster: 'root:org', gvr: workspacesGvr, name: 'forced' };
+    await server.client.patch(ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+    await server.client.delete(ref);
+    await eventually('gone', () => server.index.recordOf(id) === undefined);
+    assert.deepEqual(keysOf(server, id), []);
+  });
+
   test('what is written into a workspace that is gone does not stay', async () => {
     const late = '/core/configmaps/0123456789abcdef/default/late' as StorageKey;
     await server.storage.transact({

@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '#apimachinery/clock.ts';
+import { type Logger, silentLogger } from '#client/logger.ts';
 import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import type { StorageKey } from '#storage/storage.ts';
@@ -19,6 +20,7 @@ const retryMs = 200;
 export class StoreEvents {
   readonly #storage: CachedStorage;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #all = new Set<StoreListener>();
   readonly #byPrefix = new Map<string, Set<StoreListener>>();
   readonly #prefixes = new Set<string>();
@@ -27,9 +29,10 @@ export class StoreEvents {
   #started = false;
   #closed = false;
 
-  constructor(storage: CachedStorage, clock: Clock) {
+  constructor(storage: CachedStorage, clock: Clock, logger: Logger = silentLogger) {
     this.#storage = storage;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** The newest revision that all listeners have been told of. */
@@ -84,6 +87,10 @@ export class StoreEvents {
   #reopen(error: unknown): void {
     this.#watch = undefined;
     if (this.#closed || isStorageError(error, 'closed')) return;
+    this.#logger.warn(
+      { err: error, retryMs },
+      'the watch over the store ended; controllers look at everything anew',
+    );
     this.#timer = this.#clock
       .setTimeout(() => {
         try {

@@ -113,8 +113,15 @@ export class WorkspaceDeletion implements Controller {
   }
 
   /** What happens in a workspace that waits may be what it waits for; what is written into none belongs nowhere. */
-  #notice({ key, entry }: CacheEvent): void {
+  #notice({ key, entry, previous }: CacheEvent): void {
     const clusterId = clusterOf(key);
+    if (entry === undefined && previous !== undefined && key.startsWith(workspacePrefix)) {
+      // Somebody took our finalizer off: the cluster has lost its Workspace.
+      const cluster = (objectOf(previous) as WorkspaceObject).spec?.cluster;
+      if (cluster !== undefined && this.#context.storage.peek(logicalClusterKey(cluster)) !== undefined) {
+        this.#loop.queue.add(cluster);
+      }
+    }
     if (this.#waiting.has(clusterId)) {
       if (entry === undefined && this.#removing.has(clusterId)) return;
       this.#loop.queue.addAfter(clusterId, settleMs);

@@ -8,6 +8,7 @@ import {
   pathAnnotation,
   typeAnnotation,
 } from '#api/core-kcp/logical-cluster.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
 import {
   logicalClusterFinalizer,
   ownerAnnotation,
@@ -73,7 +74,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
   handles({ context, operation }: AdmissionAttributes): boolean {
     const { definition } = context.served;
     if (operation === 'CREATE' && isClosing(context.workspace) && definition.virtual !== true) return true;
-    if (isWorkspaces(context)) return operation === 'CREATE' && context.subresource === '';
+    if (isWorkspaces(context)) return operation !== 'UPDATE' && context.subresource === '';
     return isLogicalClusters(context);
   }
 
@@ -87,12 +88,12 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
     const { context, operation } = attributes;
+    if (operation === 'DELETE') refuseDeletion(attributes);
     if (!isLogicalClusters(context)) return undefined;
     if (operation === 'UPDATE') return this.#admitRelease(attributes);
     if (operation === 'CREATE' && !isSystem(context.user)) {
       throw forbidden(logicalClusters, logicalClusterName, 'it is made with its workspace');
     }
-    if (operation === 'DELETE') refuseIndirect(attributes);
     return undefined;
   }
 
@@ -456,8 +457,17 @@ function refuseSystemFields({ spec = {} }: WorkspaceObject, name: string): void 
   }
 }
 
-function refuseIndirect({ context, oldObject }: AdmissionAttributes): void {
-  if (isSystem(context.user)) return;
+/** LogicalClusters go with their Workspace; what the system stands on does not go at all. */
+function refuseDeletion({ context, oldObject }: AdmissionAttributes): void {
+  const { workspace, name, user } = context;
+  if (isWorkspaces(context)) {
+    if (`${workspace?.path}:${name}` !== cellsWorkspacePath) return;
+    throw forbidden(workspaces, name, 'the system needs it; delete the Cells in it');
+  }
+  if (workspace?.path === 'root' || workspace?.path === cellsWorkspacePath) {
+    throw forbidden(logicalClusters, logicalClusterName, 'the system needs it');
+  }
+  if (isSystem(user)) return;
   const directly = (oldObject as LogicalClusterObject | undefined)?.spec?.directlyDeletable === true;
   if (!directly) {
     throw forbidden(

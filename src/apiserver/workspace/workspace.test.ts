@@ -219,6 +219,17 @@ describe('workspaces', () => {
     await assert.rejects(change({ initializers: ['root:x'] }), (error) => isApiError(error, 'Invalid'));
   });
 
+  test('what the system stands on cannot be deleted', async () => {
+    const gvr = { group: 'core.kcp.io', version: 'v1alpha1', resource: 'logicalclusters' };
+    for (const ref of [
+      { cluster: 'root', gvr: workspacesGvr, name: 'cells' },
+      { cluster: 'root', gvr, name: 'cluster' },
+      { cluster: 'root:cells', gvr, name: 'cluster' },
+    ]) {
+      await assert.rejects(server.client.delete(ref), (error) => isApiError(error, 'Forbidden'));
+    }
+  });
+
   test('inactive and unavailable workspaces (KCP.md, Addressing)', async () => {
     await create('root:acme', workspace('sleepy'));
     const gvr = { group: 'core.kcp.io', version: 'v1alpha1', resource: 'logicalclusters' };
