@@ -11,6 +11,7 @@ import { isStorageError } from '#storage/errors.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import type { Storage } from '#storage/storage.ts';
+import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
 import { type Running, UsageError } from './run-command.ts';
 import { version } from './version.ts';
@@ -49,12 +50,14 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
     settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
   ]);
   const storage = await openCachedStorage(inner, { logger });
+  // URLs are written into objects before the server listens: 0 must be a number by then.
+  const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const server = await startServer({
     mode: settings.mode,
     storage,
     pki,
     bindAddress,
-    port: settings.port,
+    port,
     externalHost,
     projectDefinitions: projectDefinitions(),
     tokenFile,

@@ -3,6 +3,7 @@ import { ApiError } from '#apimachinery/api-error.ts';
 import { apiserverCommand } from './commands/apiserver.ts';
 import { cellCommand } from './commands/cell.ts';
 import { edgeCommand } from './commands/edge.ts';
+import { explainCommand } from './commands/explain.ts';
 import { federatorCommand } from './commands/federator.ts';
 import { schedulerCommand } from './commands/scheduler.ts';
 import { startCommand } from './commands/start.ts';
@@ -28,6 +29,7 @@ for (const command of [
   edgeCommand(),
   workspaceCommand(),
   cellCommand(),
+  explainCommand(),
   versionCommand(),
 ]) {
   program.addCommand(command);
