@@ -6,6 +6,14 @@ import { otherDefaults } from '../defaults/other-defaults.ts';
 import { workloadDefaults } from '../defaults/workload-defaults.ts';
 import { booleanAt, numberAt, textAt } from '../read.ts';
 import { completeTypedForm } from '../typed-form.ts';
+import { admissionRules } from '../validation/admission-policies.ts';
+import { appsRules } from '../validation/apps.ts';
+import { authorityRules } from '../validation/authority.ts';
+import { batchRules } from '../validation/batch.ts';
+import { coreRules } from '../validation/core.ts';
+import { networkingRules } from '../validation/networking.ts';
+import { otherRules } from '../validation/others.ts';
+import type { Rule } from '../validation/rule.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
 
@@ -21,6 +29,16 @@ const fields: { readonly [groupResource: string]: (object: KubeObject) => JsonOb
   events: (event) => ({
     source: textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'),
   }),
+};
+
+const rules: { readonly [groupResource: string]: Rule } = {
+  ...coreRules,
+  ...appsRules,
+  ...batchRules,
+  ...networkingRules,
+  ...authorityRules,
+  ...admissionRules,
+  ...otherRules,
 };
 
 /**
@@ -42,6 +60,7 @@ export function strategyOf(
       setDefaults?.(object, version);
     },
     ...prepares[key],
+    ...rules[key],
     ...(fields[key] === undefined ? {} : { fields: fields[key] }),
   };
 }

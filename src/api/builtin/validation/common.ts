@@ -1,0 +1,320 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
+import { equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  dns1123Label,
+  dns1123Subdomain,
+  labelKey,
+  labelValue,
+  type NameValidator,
+  portName,
+  portNumber,
+} from '#apimachinery/names.ts';
+import { isQuantity, parseQuantity, type Quantity } from '#apimachinery/quantity.ts';
+import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+
+/** Where validators put what they find. */
+export type Errors = FieldError[];
+
+/** One error per message of a name validator. */
+export function checkName(errors: Errors, field: string, value: string, validator: NameValidator): void {
+  for (const message of validator(value)) errors.push(invalid(field, value, message));
+}
+
+/** Required, and valid when there. */
+export function checkRequiredName(
+  errors: Errors,
+  field: string,
+  value: string,
+  validator: NameValidator,
+): void {
+  if (value === '') errors.push(required(field));
+  else checkName(errors, field, value, validator);
+}
+
+export function requireText(errors: Errors, field: string, value: string, detail = ''): void {
+  if (value === '') errors.push(required(field, detail));
+}
+
+/** Empty is missing, anything but the supported ones is refused. */
+export function checkChoice(
+  errors: Errors,
+  field: string,
+  value: JsonValue | undefined,
+  supported: readonly string[],
+): void {
+  if (value === undefined || value === '') errors.push(required(field));
+  else checkOptionalChoice(errors, field, value, supported);
+}
+
+/** Absent is fine; the empty text is a value like any other. */
+export function checkOptionalChoice(
+  errors: Errors,
+  field: string,
+  value: JsonValue | undefined,
+  supported: readonly string[],
+): void {
+  if (value !== undefined && !supported.includes(value as string)) {
+    errors.push(notSupported(field, value, supported));
+  }
+}
+
+export function checkNonNegative(errors: Errors, field: string, value: number | undefined): void {
+  if (value !== undefined && value < 0) {
+    errors.push(invalid(field, value, 'must be greater than or equal to 0'));
+  }
+}
+
+/** Checks the named number fields of an object. */
+export function checkNonNegatives(
+  errors: Errors,
+  path: string,
+  object: JsonObject | undefined,
+  names: readonly string[],
+): void {
+  for (const name of names) checkNonNegative(errors, `${path}.${name}`, numberAt(object, name));
+}
+
+export function checkImmutable(
+  errors: Errors,
+  field: string,
+  value: JsonValue | undefined,
+  old: JsonValue | undefined,
+): void {
+  if (!equalJson(value, old)) errors.push(invalid(field, value, 'field is immutable'));
+}
+
+export function notFoundField(field: string, value: string): FieldError {
+  return { type: 'FieldValueNotFound', field, message: `Not found: ${JSON.stringify(value)}` };
+}
+
+/** Keys as label names, values as label values; both are told at the map's own path (meta/v1 ValidateLabels). */
+export function checkLabels(errors: Errors, field: string, labels: JsonObject | undefined): void {
+  for (const key in labels) {
+    checkName(errors, field, key, labelKey);
+    const value = labels[key];
+    if (typeof value === 'string') checkName(errors, field, value, labelValue);
+  }
+}
+
+/** meta/v1 ValidateAnnotations; sizes are the metadata check's. */
+export function checkAnnotations(errors: Errors, field: string, annotations: JsonObject | undefined): void {
+  for (const key in annotations) {
+    for (const message of labelKey(key.toLowerCase())) errors.push(invalid(field, key, message));
+  }
+}
+
+/** meta/v1 ValidateLabelSelector. */
+export function checkSelector(errors: Errors, field: string, selector: JsonObject | undefined): void {
+  if (selector === undefined) return;
+  checkLabels(errors, `${field}.matchLabels`, objectAt(selector, 'matchLabels'));
+  objectsAt(selector, 'matchExpressions').forEach((requirement, i) => {
+    const path = `${field}.matchExpressions[${i}]`;
+    const values = textsAt(requirement, 'values');
+    const operator = textAt(requirement, 'operator');
+    switch (operator) {
+      case 'In':
+      case 'NotIn':
+        if (values.length === 0) {
+          errors.push(required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+        }
+        break;
+      case 'Exists':
+      case 'DoesNotExist':
+        if (values.length > 0) {
+          errors.push(
+            forbiddenField(
+              `${path}.values`,
+              "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            ),
+          );
+        }
+        break;
+      default:
+        errors.push(invalid(`${path}.operator`, operator, 'not a valid selector operator'));
+    }
+    checkName(errors, `${path}.key`, textAt(requirement, 'key'), labelKey);
+    values.forEach((value, j) => {
+      checkName(errors, `${path}.values[${j}]`, value, labelValue);
+    });
+  });
+}
+
+/** Whether a selector has no requirement at all. */
+export function isEmptySelector(selector: JsonObject): boolean {
+  for (const _ in objectAt(selector, 'matchLabels')) return false;
+  return objectsAt(selector, 'matchExpressions').length === 0;
+}
+
+/** Whether a meta/v1 LabelSelector selects these labels; undefined when it is malformed. */
+export function selectorMatches(selector: JsonObject, labels: JsonObject | undefined): boolean | undefined {
+  const matchLabels = objectAt(selector, 'matchLabels');
+  for (const key in matchLabels) if (labels?.[key] !== matchLabels[key]) return false;
+  for (const requirement of objectsAt(selector, 'matchExpressions')) {
+    const value = labels?.[textAt(requirement, 'key')];
+    const values = textsAt(requirement, 'values');
+    switch (textAt(requirement, 'operator')) {
+      case 'In':
+        if (typeof value !== 'string' || !values.includes(value)) return false;
+        break;
+      case 'NotIn':
+        if (typeof value === 'string' && values.includes(value)) return false;
+        break;
+      case 'Exists':
+        if (value === undefined) return false;
+        break;
+      case 'DoesNotExist':
+        if (value !== undefined) return false;
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return true;
+}
+
+/** A number from 1 to 65535, or an IANA service name. */
+export function checkPort(errors: Errors, field: string, port: JsonValue | undefined): void {
+  if (typeof port === 'string') {
+    for (const message of portName(port)) errors.push(invalid(field, port, message));
+  } else {
+    const number = typeof port === 'number' ? port : 0;
+    for (const message of portNumber(number)) errors.push(invalid(field, number, message));
+  }
+}
+
+export function checkPortNumber(errors: Errors, field: string, port: number): void {
+  for (const message of portNumber(port)) errors.push(invalid(field, port, message));
+}
+
+export const protocols = ['SCTP', 'TCP', 'UDP'] as const;
+
+const percentText =
+  "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+
+/** A count or a percentage, neither negative (apps ValidatePositiveIntOrPercent). */
+export function checkIntOrPercent(errors: Errors, field: string, value: JsonValue | undefined): void {
+  if (typeof value === 'string') {
+    if (!/^[0-9]+%$/.test(value)) errors.push(invalid(field, value, percentText));
+  } else if (typeof value === 'number') checkNonNegative(errors, field, value);
+}
+
+/** apps IsNotMoreThan100Percent. */
+export function checkAtMost100Percent(errors: Errors, field: string, value: JsonValue | undefined): void {
+  if (typeof value === 'string' && /^[0-9]+%$/.test(value) && Number.parseInt(value, 10) > 100) {
+    errors.push(invalid(field, value, 'must not be greater than 100%'));
+  }
+}
+
+/** The number in a count or percentage, for comparing with zero. */
+export function intOrPercentValue(value: JsonValue | undefined): number {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && /^[0-9]+%?$/.test(value) ? Number.parseInt(value, 10) : 0;
+}
+
+/** The quantity, or undefined with an error when it is none. */
+export function checkQuantity(
+  errors: Errors,
+  field: string,
+  value: JsonValue | undefined,
+): Quantity | undefined {
+  if ((typeof value === 'string' || typeof value === 'number') && isQuantity(value))
+    return parseQuantity(value);
+  errors.push(
+    invalid(
+      field,
+      value,
+      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    ),
+  );
+  return undefined;
+}
+
+export function checkDnsLabel(errors: Errors, field: string, value: string): void {
+  checkName(errors, field, value, dns1123Label);
+}
+
+export function checkDnsSubdomain(errors: Errors, field: string, value: string): void {
+  checkName(errors, field, value, dns1123Subdomain);
+}
+
+const addressText = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+
+export function checkIp(errors: Errors, field: string, address: string): boolean {
+  if (isIPv4(address) || isIPv6(address)) return true;
+  errors.push(invalid(field, address, addressText));
+  return false;
+}
+
+/** An address in CIDR notation. */
+export function checkCidr(errors: Errors, field: string, cidr: string): boolean {
+  const slash = cidr.indexOf('/');
+  const bits = /^\d{1,3}$/.test(cidr.slice(slash + 1)) ? Number(cidr.slice(slash + 1)) : Number.NaN;
+  const address = cidr.slice(0, Math.max(slash, 0));
+  if ((isIPv4(address) && bits <= 32) || (isIPv6(address) && bits <= 128)) return true;
+  errors.push(invalid(field, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
+  return false;
+}
+
+/** An address that an endpoint may have: not unspecified, loopback, link-local (core ValidateEndpointIP). */
+export function checkEndpointIp(errors: Errors, field: string, address: string): void {
+  const refuse = (why: string) => errors.push(invalid(field, address, why));
+  const v6 = isIPv6(address) ? address.toLowerCase() : '';
+  if (address === '0.0.0.0' || /^(0*:)+0*$/.test(v6)) refuse(`may not be unspecified (${address})`);
+  if (address.startsWith('127.') || /^(0*:)+0*1$/.test(v6)) {
+    refuse('may not be in the loopback range (127.0.0.0/8, ::1/128)');
+  }
+  if (address.startsWith('169.254.') || /^fe[89ab]/.test(v6)) {
+    refuse('may not be in the link-local range (169.254.0.0/16, fe80::/10)');
+  }
+  if (address.startsWith('224.0.0.') || /^ff.2:/.test(v6)) {
+    refuse('may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)');
+  }
+}
+
+/** `path[key]`, as field paths name members of maps. */
+export function keyPath(path: string, key: string): string {
+  return `${path}[${key}]`;
+}
+
+/** Values that stand more than once in a list, told at the later ones. */
+export function checkUnique(
+  values: readonly string[],
+  tell: (index: number, value: string) => void,
+  skipEmpty = false,
+): void {
+  const seen = new Set<string>();
+  values.forEach((value, i) => {
+    if (skipEmpty && value === '') return;
+    if (seen.has(value)) tell(i, value);
+    seen.add(value);
+  });
+}
+
+/** A relative path without `..` steps (core validateLocalDescendingPath). */
+export function checkDescendingPath(errors: Errors, field: string, path: string): void {
+  if (path.startsWith('/')) errors.push(invalid(field, path, 'must be a relative path'));
+  checkNoBacksteps(errors, field, path);
+}
+
+export function checkNoBacksteps(errors: Errors, field: string, path: string): void {
+  if (path.split('/').includes('..')) errors.push(invalid(field, path, "must not contain '..'"));
+}
+
+/** The same, and no first segment that begins with `..` (core ValidateLocalNonReservedPath). */
+export function checkNonReservedPath(errors: Errors, field: string, path: string): void {
+  checkDescendingPath(errors, field, path);
+  if (path.startsWith('..') && !path.startsWith('../')) {
+    errors.push(invalid(field, path, "must not start with '..'"));
+  }
+}
+
+export function hasValue(object: JsonObject | undefined, ...path: string[]): boolean {
+  return valueAt(object, ...path) !== undefined;
+}

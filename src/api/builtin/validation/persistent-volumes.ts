@@ -1,0 +1,270 @@
+import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import { cloneJson, equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { compareQuantity, formatQuantity, zeroQuantity } from '#apimachinery/quantity.ts';
+import { objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+import {
+  checkAnnotations,
+  checkImmutable,
+  checkLabels,
+  checkName,
+  checkOptionalChoice,
+  checkSelector,
+  type Errors,
+  keyPath,
+} from './common.ts';
+import { checkResourceAmount, quantityOf } from './resources.ts';
+import { specOf } from './rule.ts';
+import { checkNodeSelector } from './scheduling.ts';
+import { checkDriverName, sharedSourceChecks } from './volumes.ts';
+
+const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const volumeModes = ['Block', 'Filesystem'];
+
+function checkAccessModes(errors: Errors, path: string, spec: JsonObject, detail: string): void {
+  const modes = textsAt(spec, 'accessModes');
+  if (modes.length === 0) errors.push(required(`${path}.accessModes`, detail));
+  for (const mode of modes) {
+    if (!accessModes.includes(mode)) errors.push(notSupported(`${path}.accessModes`, mode, accessModes));
+  }
+  const others = modes.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode));
+  if (modes.includes('ReadWriteOncePod') && others) {
+    errors.push(
+      forbiddenField(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'),
+    );
+  }
+}
+
+/** core ValidatePersistentVolumeClaimSpec. */
+export function checkClaimSpec(errors: Errors, path: string, spec: JsonObject): void {
+  checkAccessModes(errors, path, spec, 'at least 1 access mode is required');
+  checkSelector(errors, `${path}.selector`, objectAt(spec, 'selector'));
+  const storageAt = keyPath(`${path}.resources`, 'storage');
+  const storage = valueAt(spec, 'resources', 'requests', 'storage');
+  if (storage === undefined) errors.push(required(storageAt));
+  else {
+    const quantity = quantityOf(objectAt(spec, 'resources', 'requests'), 'storage');
+    if (quantity !== undefined && compareQuantity(quantity, zeroQuantity) <= 0) {
+      errors.push(invalid(storageAt, formatQuantity(quantity), 'must be greater than zero'));
+    } else checkResourceAmount(errors, storageAt, 'storage', storage);
+  }
+  for (const field of ['storageClassName', 'volumeAttributesClassName']) {
+    const name = textAt(spec, field);
+    if (name !== '') checkName(errors, `${path}.${field}`, name, dns1123Subdomain);
+  }
+  checkOptionalChoice(errors, `${path}.volumeMode`, valueAt(spec, 'volumeMode'), volumeModes);
+  const source = objectAt(spec, 'dataSource');
+  const reference = objectAt(spec, 'dataSourceRef');
+  checkDataSource(errors, `${path}.dataSource`, source);
+  checkDataSource(errors, `${path}.dataSourceRef`, reference);
+  const namespace = textAt(reference, 'namespace');
+  if (namespace !== '') checkName(errors, `${path}.dataSourceRef.namespace`, namespace, dns1123Label);
+  if (source === undefined || reference === undefined) return;
+  if (namespace !== '') {
+    const why = 'may not be specified when dataSourceRef.namespace is specified';
+    errors.push(invalid(path, `${path}.dataSource`, why));
+  } else {
+    const same = ['apiGroup', 'kind', 'name'].every((field) => equalJson(source[field], reference[field]));
+    if (!same) errors.push(invalid(path, `${path}.dataSource`, 'must match dataSourceRef'));
+  }
+}
+
+function checkDataSource(errors: Errors, at: string, source: JsonObject | undefined): void {
+  if (source === undefined) return;
+  const group = textAt(source, 'apiGroup');
+  const kind = textAt(source, 'kind');
+  if (textAt(source, 'name') === '') errors.push(required(`${at}.name`));
+  if (kind === '') errors.push(required(`${at}.kind`));
+  if (group === '' && kind !== 'PersistentVolumeClaim') {
+    errors.push(invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+  }
+  if (group !== '') checkName(errors, `${at}.apiGroup`, group, dns1123Subdomain);
+}
+
+/** Metadata of a template inside a spec: labels and annotations alone (core ValidateTemplateObjectMeta). */
+export function checkTemplateMeta(errors: Errors, path: string, metadata: JsonObject | undefined): void {
+  checkAnnotations(errors, `${path}.annotations`, objectAt(metadata, 'annotations'));
+  checkLabels(errors, `${path}.labels`, objectAt(metadata, 'labels'));
+  for (const field in metadata) {
+    if (field === 'labels' || field === 'annotations' || metadata[field] === undefined) continue;
+    errors.push(forbiddenField(`${path}.${field}`, 'cannot be set'));
+  }
+}
+
+/** core ValidatePersistentVolumeClaimUpdate, beyond what always holds. */
+export function checkClaimChange(errors: Errors, claim: KubeObject, old: KubeObject): void {
+  const isBound = textAt(claim, 'status', 'phase') === 'Bound';
+  const spec = cloneJson(specOf(claim));
+  const before = specOf(old);
+  if (textAt(before, 'volumeName') === '') restore(spec, before, 'volumeName');
+  const legacyClass = 'volume.beta.kubernetes.io/storage-class';
+  const oldAnnotation = old.metadata.annotations?.[legacyClass];
+  const wasUnset = before['storageClassName'] === undefined;
+  if (wasUnset && (oldAnnotation === undefined || oldAnnotation === spec['storageClassName'])) {
+    restore(spec, before, 'storageClassName');
+  } else
+    checkImmutable(
+      errors,
+      `metadata.annotations.${legacyClass}`,
+      claim.metadata.annotations?.[legacyClass],
+      oldAnnotation,
+    );
+  if (isBound) {
+    restore(spec, before, 'volumeAttributesClassName');
+    const requests = objectAt(spec, 'resources', 'requests');
+    if (requests !== undefined) restore(requests, objectAt(before, 'resources', 'requests') ?? {}, 'storage');
+  }
+  if (!equalJson(spec, before)) {
+    const why =
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n';
+    errors.push(forbiddenField('spec', why));
+  }
+  const size = quantityOf(objectAt(claim, 'spec', 'resources', 'requests'), 'storage');
+  const oldSize = quantityOf(objectAt(old, 'spec', 'resources', 'requests'), 'storage');
+  const provisioned = quantityOf(objectAt(old, 'status', 'capacity'), 'storage') ?? zeroQuantity;
+  const shrinks = size !== undefined && oldSize !== undefined && compareQuantity(size, oldSize) < 0;
+  if (shrinks && compareQuantity(size, provisioned) <= 0) {
+    const why = 'field can not be less than status.capacity';
+    errors.push(forbiddenField('spec.resources.requests.storage', why));
+  }
+  checkImmutable(errors, 'volumeMode', valueAt(claim, 'spec', 'volumeMode'), before['volumeMode']);
+}
+
+function restore(object: JsonObject, from: JsonObject, field: string): void {
+  if (from[field] === undefined) delete object[field];
+  else object[field] = from[field];
+}
+
+const localSources = ['local', 'csi'];
+
+/** core ValidatePersistentVolumeSpec. */
+export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
+  checkAccessModes(errors, 'spec', spec, '');
+  const capacity = objectAt(spec, 'capacity') ?? {};
+  if (Object.keys(capacity).length === 0) errors.push(required('spec.capacity'));
+  else if (Object.keys(capacity).length > 1 || capacity['storage'] === undefined) {
+    errors.push(notSupported('spec.capacity', capacity, ['storage']));
+  }
+  for (const name in capacity) {
+    const at = keyPath('spec.capacity', name);
+    const quantity = checkResourceAmount(errors, at, name, capacity[name]);
+    if (quantity?.nano === 0n) errors.push(invalid(at, '0', 'must be greater than zero'));
+  }
+  checkOptionalChoice(
+    errors,
+    'spec.persistentVolumeReclaimPolicy',
+    textAt(spec, 'persistentVolumeReclaimPolicy') || undefined,
+    ['Delete', 'Recycle', 'Retain'],
+  );
+  const affinity = objectAt(spec, 'nodeAffinity');
+  const needed = objectAt(affinity, 'required');
+  if (needed !== undefined) checkNodeSelector(errors, 'spec.nodeAffinity.required', needed);
+  else if (affinity !== undefined) {
+    errors.push(required('spec.nodeAffinity.required', 'must specify required node constraints'));
+  }
+  let count = 0;
+  for (const kind of [...Object.keys(sharedSourceChecks), ...localSources]) {
+    const source = objectAt(spec, kind);
+    if (source === undefined) continue;
+    if (count > 0) errors.push(forbiddenField(`spec.${kind}`, 'may not specify more than 1 volume type'));
+    else checkVolumeSource(errors, kind, source, affinity !== undefined);
+    count++;
+  }
+  if (count === 0) errors.push(required('spec', 'must specify a volume type'));
+  const rootPath = /^\/*$/.test(textAt(spec, 'hostPath', 'path'));
+  const recycles = textAt(spec, 'persistentVolumeReclaimPolicy') === 'Recycle';
+  if (objectAt(spec, 'hostPath') !== undefined && rootPath && recycles) {
+    const why = "may not be 'recycle' for a hostPath mount of '/'";
+    errors.push(forbiddenField('spec.persistentVolumeReclaimPolicy', why));
+  }
+  const className = textAt(spec, 'storageClassName');
+  if (className !== '') checkName(errors, 'spec.storageClassName', className, dns1123Subdomain);
+  checkOptionalChoice(errors, 'spec.volumeMode', valueAt(spec, 'volumeMode'), volumeModes);
+  const attributes = valueAt(spec, 'volumeAttributesClassName');
+  if (attributes === undefined) return;
+  if (attributes === '') {
+    errors.push(required('spec.volumeAttributesClassName', 'an empty string is disallowed'));
+  } else checkName(errors, 'spec.volumeAttributesClassName', String(attributes), dns1123Subdomain);
+  if (objectAt(spec, 'csi') === undefined) {
+    errors.push(required('spec.csi', 'has to be specified when using volumeAttributesClassName'));
+  }
+}
+
+function checkVolumeSource(errors: Errors, kind: string, source: JsonObject, hasAffinity: boolean): void {
+  if (kind === 'local') {
+    const path = textAt(source, 'path');
+    if (path === '') errors.push(required('spec.local.path'));
+    if (path.split('/').includes('..')) {
+      errors.push(invalid('spec.local.path', path, "must not contain '..'"));
+    }
+    if (!hasAffinity) errors.push(required('spec.nodeAffinity', 'Local volume requires node affinity'));
+  } else if (kind === 'csi') {
+    checkDriverName(errors, 'spec.csi.driver', textAt(source, 'driver'));
+    if (textAt(source, 'volumeHandle') === '') errors.push(required('spec.csi.volumeHandle'));
+    for (const field of Object.keys(source)) {
+      if (!field.endsWith('SecretRef')) continue;
+      for (const part of ['name', 'namespace']) {
+        if (textAt(source, field, part) === '') errors.push(required(`spec.csi.${field}.${part}`));
+      }
+    }
+  } else sharedSourceChecks[kind]!(errors, `spec.${kind}`, source);
+}
+
+/** core ValidatePersistentVolumeUpdate, beyond what always holds. */
+export function checkVolumeChange(errors: Errors, volume: KubeObject, old: KubeObject): void {
+  const spec = specOf(volume);
+  const before = specOf(old);
+  const kinds = [...Object.keys(sharedSourceChecks), ...localSources];
+  const changed = kinds.some((kind) => {
+    const source = { ...objectAt(spec, kind) };
+    if (kind === 'csi' && objectAt(before, 'csi', 'controllerExpandSecretRef') === undefined) {
+      delete source['controllerExpandSecretRef'];
+    }
+    return !equalJson(objectAt(spec, kind) === undefined ? undefined : source, before[kind]);
+  });
+  if (changed) {
+    const why = 'spec.persistentvolumesource is immutable after creation\n';
+    errors.push(forbiddenField('spec.persistentvolumesource', why));
+  }
+  checkImmutable(errors, 'volumeMode', spec['volumeMode'], before['volumeMode']);
+  if (before['nodeAffinity'] !== undefined && !equalJson(spec['nodeAffinity'], before['nodeAffinity'])) {
+    errors.push(invalid('nodeAffinity', spec['nodeAffinity'], 'field is immutable'));
+  }
+  if (before['volumeAttributesClassName'] !== undefined && spec['volumeAttributesClassName'] === undefined) {
+    const why = 'update from non-nil value to nil is forbidden';
+    errors.push(forbiddenField('spec.volumeAttributesClassName', why));
+  }
+}
+
+/** storage ValidateStorageClass. */
+export function checkStorageClass(errors: Errors, storageClass: KubeObject): void {
+  const provisioner = textAt(storageClass, 'provisioner');
+  if (provisioner === '') errors.push(required('provisioner'));
+  checkOptionalChoice(errors, 'reclaimPolicy', textAt(storageClass, 'reclaimPolicy') || undefined, [
+    'Delete',
+    'Retain',
+  ]);
+  checkOptionalChoice(errors, 'volumeBindingMode', valueAt(storageClass, 'volumeBindingMode'), [
+    'Immediate',
+    'WaitForFirstConsumer',
+  ]);
+  const parameters = objectAt(storageClass, 'parameters') ?? {};
+  if (parameters[''] !== undefined) errors.push(invalid('parameters', '', 'field can not be empty.'));
+  objectsAt(storageClass, 'allowedTopologies').forEach((term, i) => {
+    const seen = new Set<string>();
+    objectsAt(term, 'matchLabelExpressions').forEach((one, j) => {
+      const at = `allowedTopologies[${i}].matchLabelExpressions[${j}]`;
+      const key = textAt(one, 'key');
+      if (textsAt(one, 'values').length === 0) errors.push(required(`${at}.values`));
+      if (seen.has(key)) {
+        errors.push({
+          type: 'FieldValueDuplicate',
+          field: `${at}.key`,
+          message: `Duplicate value: ${JSON.stringify(key)}`,
+        });
+      }
+      seen.add(key);
+    });
+  });
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Strategy } from '#apimachinery/resource-definition.ts';
+import { objectAt } from '../read.ts';
+import type { Errors } from './common.ts';
+
+/** A kind's own validation, beyond schema and metadata. */
+export type Rule = Pick<Strategy, 'validate' | 'validateUpdate' | 'warnings'>;
+
+interface RuleParts {
+  /** What must always hold; `old` is what is replaced, undefined on create. */
+  readonly always?: (errors: Errors, object: KubeObject, old: KubeObject | undefined) => void;
+  /** What must hold between two states of the main path. */
+  readonly change?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
+  /** What must hold of a status that is written on its own; specs are not looked at again then, as in Kubernetes. */
+  readonly status?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
+  /** Warnings on create and update. */
+  readonly warnings?: (object: KubeObject) => string[];
+}
+
+export function rule({ always, change, status, warnings }: RuleParts): Rule {
+  return {
+    validate: (object) => {
+      const errors: Errors = [];
+      always?.(errors, object, undefined);
+      return errors;
+    },
+    validateUpdate: (object, old, subresource) => {
+      const errors: Errors = [];
+      if (subresource === 'status') status?.(errors, object, old);
+      else {
+        always?.(errors, object, old);
+        if (subresource === '') change?.(errors, object, old);
+      }
+      return errors;
+    },
+    ...(warnings === undefined ? {} : { warnings }),
+  };
+}
+
+/** The spec, empty when there is none. */
+export function specOf(object: JsonObject): JsonObject {
+  return objectAt(object, 'spec') ?? {};
+}
