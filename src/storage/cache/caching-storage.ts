@@ -46,7 +46,8 @@ export interface CacheFigures {
 
 /**
  * Reads the whole of `inner` into memory (in pages, yielding to the event loop), fills the ring from its log as far as
- * that reaches, and follows it. Closing the cache closes `inner`. Throws what `inner` throws while it is read.
+ * that reaches, and follows it. Closing the cache closes `inner`; so does a failure to open, which throws what `inner`
+ * threw.
  */
 export async function openCachedStorage(
   inner: Storage,
@@ -56,15 +57,21 @@ export async function openCachedStorage(
     ringEventsMax: options.ringEventsMax ?? 100_000,
     ringBytesMax: options.ringBytesMax ?? 64 * 1024 * 1024,
   };
-  const state = await loadState(inner, limits);
-  const cache = new CachingStorage(inner, state, limits, options);
-  await cache.follow();
-  return cache;
+  try {
+    const state = await loadState(inner, limits);
+    const cache = new CachingStorage(inner, state, limits, options);
+    await cache.follow();
+    return cache;
+  } catch (error) {
+    await inner.close();
+    throw error;
+  }
 }
 
 class CachingStorage implements CachedStorage {
   readonly controlPlaneId: string;
   readonly incarnationId: string;
+  readonly awaitSettled?: () => Promise<void> | undefined;
   readonly #inner: Storage;
   readonly #limits: RingLimits;
   readonly #logger: StorageLogger;
@@ -88,6 +95,7 @@ class CachingStorage implements CachedStorage {
     this.#limits = limits;
     this.#logger = options.logger ?? silentLogger;
     this.#freshWaitMs = options.freshWaitMs ?? 3_000;
+    if (inner.awaitSettled !== undefined) this.awaitSettled = () => this.awaitFresh();
     this.#quorum = new QuorumReads(async () => {
       const revision = await this.#inner.currentRevision();
       await this.awaitRevision(revision, this.#freshWaitMs);
@@ -118,10 +126,6 @@ class CachingStorage implements CachedStorage {
       },
     );
     if (this.#stopping.signal.aborted) this.#subscription.close();
-  }
-
-  awaitSettled(): Promise<void> | undefined {
-    return this.awaitFresh();
   }
 
   awaitFresh(): Promise<void> | undefined {

@@ -13,8 +13,11 @@ export const levelFormatVersion = 1;
 export interface Marker {
   readonly format: 'cellplane-level';
   readonly version: number;
-  /** `creating`: nothing was ever acknowledged from this folder, it may be made anew. */
-  readonly state: 'creating' | 'ready';
+  /**
+   * `creating`: nothing was ever acknowledged from this folder, it may be made anew. `restoring`: a restore has not come
+   * to its end.
+   */
+  readonly state: 'creating' | 'restoring' | 'ready';
   readonly controlPlaneId: string;
   readonly incarnationId: string;
   /** The newest revision at the last orderly stop: the store can never be older. */
@@ -49,6 +52,7 @@ export async function readMarker(directory: string): Promise<Marker | undefined>
   if (marker.version > levelFormatVersion) {
     throw unusable(directory, `has format ${marker.version}, newer than ${levelFormatVersion}`);
   }
+  if (marker.state === 'restoring') throw unusable(directory, 'holds an unfinished restore');
   return marker;
 }
 
@@ -121,7 +125,7 @@ function isMarker(value: unknown): value is Marker {
     'version' in value &&
     typeof value.version === 'number' &&
     'state' in value &&
-    (value.state === 'creating' || value.state === 'ready') &&
+    (value.state === 'creating' || value.state === 'restoring' || value.state === 'ready') &&
     'controlPlaneId' in value &&
     typeof value.controlPlaneId === 'string' &&
     'incarnationId' in value &&

@@ -113,7 +113,7 @@ async function openFolder(
   }
 }
 
-function openError(directory: string, error: unknown): StorageError {
+export function openError(directory: string, error: unknown): StorageError {
   const { code, reason } = causeOf(error);
   if (code === 'LEVEL_LOCKED') {
     return new StorageError(
