@@ -32,6 +32,7 @@ import { pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
 import { openApiResponse } from './openapi/openapi-response.ts';
+import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
 import type { Allocator } from './registry/allocator.ts';
 import { Registry } from './registry/registry.ts';
@@ -136,7 +137,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const allocators: Allocator[] = [new ServiceAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
   const registry = new Registry({ storage, shared: sharedRoles(builtin), allocators, clock });
-  const events = new StoreEvents(storage, clock);
+  const events = new StoreEvents(storage, clock, logger);
   const federation =
     index === undefined ? undefined : new FederationHandlers({ storage, events, index, clock });
   const serviceAccountTokens = new ServiceAccountTokens({
@@ -205,6 +206,10 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   ({ port } = await http.listen());
   controllers.start();
   crdController.start();
+  // The documents that every client asks for first; made a piece at a time, so that nobody waits for the whole.
+  void prepareOpenApi(schemes.baseOf(mode === 'edge' ? 'edge' : 'project'), stopping.signal).catch((error: unknown) => {
+    if (!stopping.signal.aborted) logger.warn({ err: error }, 'OpenAPI documents could not be prepared');
+  });
 
   let stopped: Promise<void> | undefined;
   const stop = async () => {
@@ -212,8 +217,10 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     stopping.abort();
     await Promise.all([controllers.stop(), crdController.stop(), federation?.close()]);
     await loopbackClient.close();
+    events.close();
     authorization.stop();
     index?.close();
+    schemes.close();
     await storage.close();
   };
   return {
