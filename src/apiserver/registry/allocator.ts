@@ -28,6 +28,12 @@ export interface Allocator {
     readonly dryRun: boolean;
     readonly attempt: number;
   }): Allocation;
+  /** What to write together with the object's removal, where that depends on other keys' state. */
+  releaseGuarded?(request: {
+    readonly storage: CachedStorage;
+    readonly target: Target;
+    readonly object: KubeObject;
+  }): { readonly guards: readonly Guard[]; readonly operations: readonly Operation[] };
   /** What to delete together with the object. */
   release(request: {
     readonly storage: CachedStorage;

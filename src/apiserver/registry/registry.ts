@@ -4,8 +4,9 @@ import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { cloneJson } from '#apimachinery/json.ts';
 import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
-import type { Guard, Operation, Revision, TransactionResult } from '#storage/storage.ts';
+import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '#storage/storage.ts';
 import type { Allocation, Allocator } from './allocator.ts';
 import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
 import {
@@ -41,8 +42,9 @@ import { validateObject } from './validate-object.ts';
 const nameTriesMax = 8;
 /** Tries of a guarded write before the caller is told of the conflict. */
 const conflictTriesMax = 30;
-/** Tries to find free addresses and ports for one write. */
-const allocationTriesMax = 32;
+/** Tries to get what others want too (addresses, a place in a quota) for one write, and the wait between two of them. */
+const allocationTriesMax = 400;
+const contentionDelayMsMax = 20;
 
 /** Admission as the registry calls it (A1); each returns undefined when done at once. */
 export interface WriteAdmission {
@@ -107,6 +109,7 @@ export class Registry {
   readonly storage: CachedStorage;
   readonly shared: SharedObjects | undefined;
   readonly #allocators: readonly Allocator[];
+  readonly #allocatorsByDefinition = new WeakMap<ResourceDefinition, readonly Allocator[]>();
   readonly #clock: Pick<Clock, 'now'>;
 
   constructor(options: RegistryOptions) {
@@ -171,7 +174,7 @@ export class Registry {
         return { type: 'written', created: true, entry: entryOf({ key, value, revision: result.revision }) };
       }
       if (result.failedGuard.key !== key) {
-        if (attempt >= allocationTriesMax) throw tryAgain();
+        await contended(attempt);
         continue;
       }
       if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
@@ -202,8 +205,9 @@ export class Registry {
       }
       const outcome = await this.#updateOnce(target, entry, current === undefined, options, propose, attempt);
       if ('outcome' in outcome) return outcome.outcome;
-      if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
-      current = outcome.current;
+      if (outcome.elsewhere) await contended(attempt);
+      else if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
+      current = this.#newest(outcome, key);
     }
   }
 
@@ -241,8 +245,9 @@ export class Registry {
       if (plan.type === 'waiting') return { type: 'waiting', entry };
       const written = await this.#commitDeletion(target, entry, plan, deletion.dryRun);
       if ('outcome' in written) return written.outcome;
-      if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
-      current = written.current;
+      if (written.elsewhere) await contended(attempt);
+      else if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
+      current = this.#newest(written, key);
     }
   }
 
@@ -251,17 +256,17 @@ export class Registry {
     entry: CacheEntry,
     plan: Exclude<DeletionPlan, { type: 'waiting' }>,
     dryRun: boolean,
-  ): Promise<{ readonly outcome: DeletionOutcome } | { readonly current: CacheEntry | undefined }> {
+  ): Promise<{ readonly outcome: DeletionOutcome } | Lost> {
     const { key } = entry;
     const { uid } = headerOf(entry);
     if (plan.type === 'remove') {
       if (dryRun) return { outcome: { type: 'removed', entry, uid } };
       const released = this.#release(target, entry);
       const result = await this.#transact(
-        [{ key, revision: entry.revision }],
-        [{ type: 'delete', key }, ...released],
+        [{ key, revision: entry.revision }, ...released.guards],
+        [{ type: 'delete', key }, ...released.operations],
       );
-      if (!result.committed) return { current: currentOf(result) };
+      if (!result.committed) return this.#lost(result, key);
       const last: CacheEntry = { key, value: entry.value, revision: result.revision, memo: entry.memo };
       return { outcome: { type: 'removed', entry: last, uid } };
     }
@@ -271,7 +276,7 @@ export class Registry {
       return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: entry.revision }) } };
     }
     const result = await this.#transact([{ key, revision: entry.revision }], [{ type: 'put', key, value }]);
-    if (!result.committed) return { current: currentOf(result) };
+    if (!result.committed) return this.#lost(result, key);
     return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: result.revision }) } };
   }
 
@@ -282,7 +287,7 @@ export class Registry {
     options: UpdateOptions,
     propose: Propose,
     attempt: number,
-  ): Promise<{ readonly outcome: WriteOutcome } | { readonly current: CacheEntry | undefined }> {
+  ): Promise<{ readonly outcome: WriteOutcome } | Lost> {
     const { definition } = target.served;
     const { subresource, admission } = options;
     const { key } = entry;
@@ -291,7 +296,7 @@ export class Registry {
     this.#checkIdentity(proposed, old, target);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
-    this.#allocatorOf(target)?.prepareForUpdate(object, old);
+    for (const allocator of this.#allocatorsOf(target)) allocator.prepareForUpdate(object, old);
     dedupeOwnerReferences(object.metadata, options.warnings);
     if (options.track !== undefined) object = options.track(object, old);
     if (admission?.mutates('UPDATE', object, old) === true) {
@@ -318,9 +323,7 @@ export class Registry {
       [{ key, revision }, ...allocation.guards],
       [{ type: 'put', key, value }, ...allocation.operations],
     );
-    if (!result.committed) {
-      return { current: result.failedGuard.key === key ? currentOf(result) : this.storage.peek(key) };
-    }
+    if (!result.committed) return this.#lost(result, key);
     this.#warn(target, object, options);
     return {
       outcome: {
@@ -337,14 +340,15 @@ export class Registry {
     entry: CacheEntry,
     object: KubeObject,
     dryRun: boolean,
-  ): Promise<{ readonly outcome: WriteOutcome } | { readonly current: CacheEntry | undefined }> {
+  ): Promise<{ readonly outcome: WriteOutcome } | Lost> {
     if (dryRun) return { outcome: this.#dryRun(target, object, false, entry.revision) };
     const { key } = entry;
+    const released = this.#release(target, entry);
     const result = await this.#transact(
-      [{ key, revision: entry.revision }],
-      [{ type: 'delete', key }, ...this.#release(target, entry)],
+      [{ key, revision: entry.revision }, ...released.guards],
+      [{ type: 'delete', key }, ...released.operations],
     );
-    if (!result.committed) return { current: currentOf(result) };
+    if (!result.committed) return this.#lost(result, key);
     const shown = this.#shown(target, object);
     shown.metadata.resourceVersion = String(result.revision);
     return { outcome: { type: 'deleted', object: shown } };
@@ -412,6 +416,7 @@ export class Registry {
     options.warnings.push(...definition.strategy.warnings(object));
   }
 
+  /** All allocators in turn, each on what the one before made of the object. */
   #allocate(
     target: Target,
     object: KubeObject,
@@ -419,21 +424,65 @@ export class Registry {
     dryRun: boolean,
     attempt: number,
   ): Allocation {
-    const allocator = this.#allocatorOf(target);
-    if (allocator === undefined) return { object, guards: [], operations: [] };
-    return allocator.allocate({ storage: this.storage, target, object, old, dryRun, attempt });
+    const guards: Guard[] = [];
+    const operations: Operation[] = [];
+    let allocated = object;
+    for (const allocator of this.#allocatorsOf(target)) {
+      const { storage } = this;
+      const one = allocator.allocate({ storage, target, object: allocated, old, dryRun, attempt });
+      allocated = one.object;
+      guards.push(...one.guards);
+      operations.push(...one.operations);
+    }
+    return { object: allocated, guards, operations };
   }
 
-  #release(target: Target, entry: CacheEntry): readonly Operation[] {
-    const allocator = this.#allocatorOf(target);
-    if (allocator === undefined) return [];
-    return allocator.release({ storage: this.storage, target, object: objectOf(entry) });
+  /** What goes with an object, and what that depends on. */
+  #release(target: Target, entry: CacheEntry): Omit<Allocation, 'object'> {
+    const allocators = this.#allocatorsOf(target);
+    if (allocators.length === 0) return nothing;
+    const guards: Guard[] = [];
+    const operations: Operation[] = [];
+    let parsed: KubeObject | undefined;
+    const request = {
+      storage: this.storage,
+      target,
+      // Parsed only for an allocator that looks at it.
+      get object(): KubeObject {
+        parsed ??= objectOf(entry);
+        return parsed;
+      },
+    };
+    for (const allocator of allocators) {
+      operations.push(...allocator.release(request));
+      const guarded = allocator.releaseGuarded?.(request);
+      if (guarded === undefined) continue;
+      guards.push(...guarded.guards);
+      operations.push(...guarded.operations);
+    }
+    return { guards, operations };
   }
 
-  #allocatorOf(target: Target): Allocator | undefined {
+  /** Found once a definition; there are few of either. */
+  #allocatorsOf(target: Target): readonly Allocator[] {
     const { definition } = target.served;
-    if (this.#allocators.length === 0 || isInert(target.workspace, definition)) return undefined;
-    return this.#allocators.find((one) => one.handles(definition));
+    if (this.#allocators.length === 0 || isInert(target.workspace, definition)) return noAllocators;
+    let found = this.#allocatorsByDefinition.get(definition);
+    if (found === undefined) {
+      found = this.#allocators.filter((one) => one.handles(definition));
+      this.#allocatorsByDefinition.set(definition, found);
+    }
+    return found;
+  }
+
+  /** Whose guard failed, and the state to go on from. */
+  #lost(result: TransactionResult & { readonly committed: false }, key: StorageKey): Lost {
+    const elsewhere = result.failedGuard.key !== key;
+    return { current: elsewhere ? undefined : currentOf(result), elsewhere };
+  }
+
+  #newest({ current, elsewhere }: Lost, key: StorageKey): CacheEntry | undefined {
+    return elsewhere ? this.storage.peek(key) : current;
   }
 
   async #transact(guards: readonly Guard[], operations: readonly Operation[]): Promise<TransactionResult> {
@@ -443,6 +492,23 @@ export class Registry {
       throw fromStorageError(error);
     }
   }
+}
+
+const nothing: Omit<Allocation, 'object'> = { guards: [], operations: [] };
+const noAllocators: readonly Allocator[] = [];
+
+interface Lost {
+  readonly current: CacheEntry | undefined;
+  /** The guard on another key failed: an address was taken, or somebody else was counted first. */
+  readonly elsewhere: boolean;
+}
+
+/** Before another try at something that many want at once: spreads them out, and gives up at last. */
+async function contended(attempt: number): Promise<void> {
+  if (attempt >= allocationTriesMax) throw tryAgain();
+  if (attempt < 2) return;
+  const delayMs = Math.random() * Math.min(attempt, contentionDelayMsMax);
+  await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
 }
 
 function currentOf(result: TransactionResult & { readonly committed: false }): CacheEntry | undefined {

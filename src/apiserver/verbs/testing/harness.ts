@@ -14,6 +14,7 @@ import type { AdmissionPlugin } from '../../admission/admission.ts';
 import { AdmissionChain } from '../../admission/admission-chain.ts';
 import { NamespaceLifecycle } from '../../admission/namespace-lifecycle.ts';
 import { renderEntry } from '../../registry/conversion.ts';
+import { QuotaAllocator } from '../../registry/quota/quota-allocator.ts';
 import { Registry } from '../../registry/registry.ts';
 import { ServiceAllocator } from '../../registry/service-allocator.ts';
 import type { SharedObjects } from '../../registry/shared-objects.ts';
@@ -90,6 +91,7 @@ export class Harness {
       shared: options.shared,
       allocators: [
         new ServiceAllocator({ serviceRange: options.serviceRange, nodePorts: options.nodePorts }),
+        new QuotaAllocator(),
       ],
     });
     this.verbs = new Verbs({
