@@ -7,6 +7,10 @@ import { apiError, Harness } from './testing/harness.ts';
 const pods = '/api/v1/namespaces/default/pods';
 const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
 
+/** PKCS #10 for CN=x, P-256. */
+const certificateRequest =
+  'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIRk1HNENBUUF3RERFS01BZ0dBMVVFQXd3QmVEQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCSVg2c1ZldWF4VDZlTjFGT3k2bWVBWHVxRmhSM0xGNElWMVVSZFlodWFXOXJ6VnhnYnBiY1FmdEhHSlpEU2RYCkY2UzNnclk2c0U0aHc3UGxsRTM3c1Y2Z0FEQUtCZ2dxaGtqT1BRUURBZ05IQURCRUFpQlJjSFZ5c1V1YlpUbXEKS0NvT2k1eDZsa0U4UHhqclU2eUNqd29CcEV3bTBnSWdZTHNrekU3MGRRN09WbWxpQmNrSk5raTBuSkxOR21TWgpaSHBzZnRtVVhMZz0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==';
+
 function pod(name: string, labels: { [key: string]: string } = {}): JsonObject {
   return {
     apiVersion: 'v1',
@@ -70,9 +74,7 @@ test('approval writes conditions alone, and is irrevocable (O5)', async () => {
     kind: 'CertificateSigningRequest',
     metadata: { name: 'c' },
     spec: {
-      request: Buffer.from(
-        '-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n',
-      ).toString('base64'),
+      request: certificateRequest,
       signerName: 'example.com/x',
       usages: ['client auth'],
     },
