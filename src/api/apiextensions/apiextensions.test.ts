@@ -413,9 +413,13 @@ test('CEL rules are warned about', () => {
     field(o, { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""' }] }),
   );
   assert.deepEqual(strategy.warnings?.(object), [
-    'spec.versions[0].schema.openAPIV3Schema: x-kubernetes-validations are stored but not evaluated by this version',
+    'spec.versions[*].schema.openAPIV3Schema: x-kubernetes-validations are stored but not evaluated by this version',
   ]);
   assert.deepEqual(strategy.warnings?.(created()), []);
+  const odd = created((o) => field(o, { type: 'string', format: 'colour' }));
+  assert.deepEqual(strategy.warnings?.(odd), [
+    'spec.versions[0].schema.openAPIV3Schema.properties[f].format: unrecognized format "colour"',
+  ]);
 });
 
 test('a definition has all that the registry serves', () => {

@@ -3,17 +3,21 @@ import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { versionsOf } from './crd.ts';
 import { defaultCrd, prepareChangedCrd, prepareNewCrd } from './default-crd.ts';
 import { validateCrd, validateCrdUpdate } from './validate-crd.ts';
-import { schemaWarnings } from './validate-schema.ts';
+import { hasCelRules, unknownFormats } from './validate-schema.ts';
 
-/** Two versions with one warning say it once, each of its own. */
 const warningsMax = 20;
 
 function crdWarnings(crd: KubeObject): string[] {
   const warnings: string[] = [];
-  versionsOf(crd).forEach((version, index) => {
-    if (version.openApiV3Schema === undefined) return;
-    const path = `spec.versions[${index}].schema.openAPIV3Schema`;
-    warnings.push(...schemaWarnings(version.openApiV3Schema, path));
+  const versions = versionsOf(crd);
+  if (versions.some(({ openApiV3Schema }) => openApiV3Schema !== undefined && hasCelRules(openApiV3Schema))) {
+    warnings.push(
+      'spec.versions[*].schema.openAPIV3Schema: x-kubernetes-validations are stored but not evaluated by this version',
+    );
+  }
+  versions.forEach(({ openApiV3Schema }, index) => {
+    if (openApiV3Schema === undefined) return;
+    warnings.push(...unknownFormats(openApiV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`));
   });
   return warnings.slice(0, warningsMax);
 }

@@ -455,25 +455,35 @@ function hasDefaults(schema: JsonObject): boolean {
   return propertiesAt(schema).some(([, child]) => hasDefaults(child));
 }
 
-/** What is stored but has no effect: CEL rules and formats that nobody knows. At most ten formats. */
-export function schemaWarnings(schema: JsonObject, path: string): string[] {
-  const formats: string[] = [];
-  let hasRules = false;
-  const visit = (node: JsonObject, at: string) => {
-    if (schemasAt(node['x-kubernetes-validations']).length > 0) hasRules = true;
-    const format = node['format'];
-    if (typeof format === 'string' && format !== '' && formats.length < 10) {
-      const isKnown = node['type'] === 'string' ? isKnownStringFormat(format) : numberFormats.has(format);
-      if (!isKnown && format !== 'int-or-string')
-        formats.push(`${at}.format: unrecognized format ${JSON.stringify(format)}`);
+/** Whether any node carries CEL rules, which are stored and served but have no effect yet. */
+export function hasCelRules(schema: JsonObject): boolean {
+  if (schemasAt(schema['x-kubernetes-validations']).length > 0) return true;
+  return childrenOf(schema, '').some(([child]) => hasCelRules(child));
+}
+
+/** Formats that nobody knows, and that are therefore not checked (as Kubernetes warns). */
+export function unknownFormats(schema: JsonObject, path: string): string[] {
+  const warnings: string[] = [];
+  const { format } = schema;
+  if (typeof format === 'string' && format !== '') {
+    const isKnown = schema['type'] === 'string' ? isKnownStringFormat(format) : numberFormats.has(format);
+    if (!isKnown && format !== 'int-or-string') {
+      warnings.push(`${path}.format: unrecognized format ${JSON.stringify(format)}`);
     }
-    for (const [name, child] of propertiesAt(node)) visit(child, `${at}.properties[${name}]`);
-    const additional = schemaAt(node['additionalProperties']);
-    if (additional !== undefined) visit(additional, `${at}.additionalProperties`);
-    const items = schemaAt(node['items']);
-    if (items !== undefined) visit(items, `${at}.items`);
-  };
-  visit(schema, path);
-  if (!hasRules) return formats;
-  return [`${path}: x-kubernetes-validations are stored but not evaluated by this version`, ...formats];
+  }
+  for (const [child, childPath] of childrenOf(schema, path))
+    warnings.push(...unknownFormats(child, childPath));
+  return warnings;
+}
+
+function childrenOf(schema: JsonObject, path: string): [JsonObject, string][] {
+  const children = propertiesAt(schema).map(([name, child]): [JsonObject, string] => [
+    child,
+    `${path}.properties[${name}]`,
+  ]);
+  const additional = schemaAt(schema['additionalProperties']);
+  if (additional !== undefined) children.push([additional, `${path}.additionalProperties`]);
+  const items = schemaAt(schema['items']);
+  if (items !== undefined) children.push([items, `${path}.items`]);
+  return children;
 }
