@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { copiesGvr } from '#api/federation/copy.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -6,10 +7,12 @@ import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
 import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
 import type { NameMapper } from './projection/names.ts';
 import type { Origin } from './projection/origin.ts';
-import { renderNamespace } from './projection/render.ts';
+import { type RenderedCopy, renderNamespace } from './projection/render.ts';
 
 /** A mapped namespace goes when it was empty for so long. */
 export const emptyNamespaceMs = 60_000;
+
+const renderingsMax = 10_000;
 
 /** Mapped namespaces in cell workspaces: made with the first copy, gone a while after the last (DESIGN.md, Names). */
 export class CellNamespaces {
@@ -17,6 +20,9 @@ export class CellNamespaces {
   readonly #writer: CopyWriter;
   readonly #index: CopyIndex;
   readonly #underWay = new Map<string, Promise<CopyOutcome>>();
+  readonly #renderings = new LRUCache<string, { readonly stamp: string; readonly copy: RenderedCopy }>({
+    max: renderingsMax,
+  });
 
   constructor(client: KubeClient, writer: CopyWriter, index: CopyIndex) {
     this.#client = client;
@@ -35,7 +41,7 @@ export class CellNamespaces {
     mapper: NameMapper,
     options: { readonly podSecurityLabels: boolean; readonly signal: AbortSignal },
   ): Promise<CopyOutcome> {
-    const copy = renderNamespace(source, origin, mapper, options.podSecurityLabels);
+    const copy = this.#rendered(source, origin, mapper, options.podSecurityLabels);
     const place = placeKeyOf({
       cellId,
       group: '',
@@ -56,6 +62,22 @@ export class CellNamespaces {
       this.#underWay.set(flight, underWay);
     }
     return underWay;
+  }
+
+  /** Every copy asks for its namespace: what is rendered for one revision of the project's serves all cells. */
+  #rendered(
+    source: KubeObject | undefined,
+    origin: Origin,
+    mapper: NameMapper,
+    podSecurityLabels: boolean,
+  ): RenderedCopy {
+    const key = `${origin.cluster}|${origin.name}|${podSecurityLabels}`;
+    const stamp = `${source?.metadata.resourceVersion}|${origin.uid}|${origin.path}|${mapper.identity.prefix}`;
+    const present = this.#renderings.get(key);
+    if (present?.stamp === stamp) return present.copy;
+    const copy = renderNamespace(source, origin, mapper, podSecurityLabels);
+    this.#renderings.set(key, { stamp, copy });
+    return copy;
   }
 
   /** Whether the namespace is there to be written into, as far as is known. */

@@ -12,7 +12,7 @@ export type CopyOutcome =
   | { readonly type: 'unchanged' }
   | { readonly type: 'written' }
   /** Something of another origin lies there; nothing was touched. */
-  | { readonly type: 'collision'; readonly message: string }
+  | { readonly type: 'collision'; readonly message: string; readonly place: string }
   /** The copy that is there is going away; its deletion is an event that brings us back. */
   | { readonly type: 'leaving' };
 
@@ -63,9 +63,11 @@ export class CopyWriter {
     if (theirs === undefined || ours === undefined || !sameOrigin(theirs, ours)) {
       const whose =
         theirs === undefined ? 'no copy' : `the copy of ${theirs.path} ${theirs.namespace}/${theirs.name}`;
+      const { resource, name, namespace = '' } = copy.place;
       return {
         type: 'collision',
-        message: `${copy.place.resource} ${copy.place.name} is there and is ${whose}`,
+        message: `${resource} ${name} is there and is ${whose}`,
+        place: placeKeyOf({ ...copy.place, cellId, namespace }),
       };
     }
     this.#learn(cellId, copy, present);

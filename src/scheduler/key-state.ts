@@ -16,6 +16,8 @@ export interface KeyState {
   projectedGeneration: number;
   /** Of the projection: collisions, API conflicts. */
   problems: Problems;
+  /** Places where something of another origin lies. */
+  collidedPlaces: readonly string[];
   /** Cell → why its copy could not be written. */
   failures: Map<string, string>;
   /** The status that was applied last, as its hash; undefined when unknown. */
@@ -33,6 +35,7 @@ export function emptyKeyState(policyKey: string): KeyState {
     desired: new Map(),
     projectedGeneration: 0,
     problems: {},
+    collidedPlaces: [],
     failures: new Map(),
     appliedStatusHash: undefined,
     observedGeneration: undefined,

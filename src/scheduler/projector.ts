@@ -8,7 +8,13 @@ import { placeKeyOf } from './copy-index.ts';
 import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { crdResource, resourceKey } from './projection/kinds.ts';
-import { type RenderedCopy, type RenderInput, type Rendering, renderCopy } from './projection/render.ts';
+import {
+  type CellView,
+  type RenderedCopy,
+  type RenderInput,
+  type Rendering,
+  renderCopy,
+} from './projection/render.ts';
 import type { ResourceWatches } from './resource-watches.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -37,11 +43,17 @@ export interface Projection {
 
 export interface ProjectionResult {
   readonly collisions: readonly string[];
+  /** Where something of another origin lies. */
+  readonly collidedPlaces: readonly string[];
   readonly apiConflicts: readonly string[];
   /** Cell → why its copy could not be written; to be tried again. */
   readonly failures: Map<string, string>;
   readonly firstError: unknown;
 }
+
+type CellProblem =
+  | { readonly type: 'collision'; readonly message: string; readonly place: string }
+  | { readonly type: 'apiConflict' | 'later'; readonly message: string };
 
 /** Renders copies and writes them into cell workspaces, cells side by side and each failing for itself. */
 export class Projector {
@@ -54,14 +66,17 @@ export class Projector {
   /** Pure: what each target's cell is to get. Cells that need the same share one rendering. */
   render(input: RenderInput, targets: readonly Target[]): Projection {
     const renderings = new Map<string, Rendering>();
+    const shared = new Map<string, Rendering>();
     let unmapped: string | undefined;
     const refused: string[] = [];
     const overrideErrors: string[] = [];
-    for (const { name } of targets) {
+    for (const { name, replicas } of targets) {
       const namespaces = () => this.#projectNamespaces(input.origin.cluster, name);
       const view = this.#on.cells.view(name, namespaces);
       if (view === undefined) continue;
-      const rendering = isCrd(input.kind) ? nothingRendered : renderCopy(input, view);
+      const alike = sharingKey(input, view, replicas);
+      const rendering = (alike === undefined ? undefined : shared.get(alike)) ?? renderFor(input, view);
+      if (alike !== undefined) shared.set(alike, rendering);
       renderings.set(name, rendering);
       unmapped ??= rendering.unmapped[0];
       if (rendering.refused !== undefined) refused.push(`cell ${name}: ${rendering.refused}`);
@@ -106,6 +121,7 @@ export class Projector {
     signal: AbortSignal,
   ): Promise<ProjectionResult> {
     const collisions: string[] = [];
+    const collidedPlaces: string[] = [];
     const apiConflicts: string[] = [];
     const failures = new Map<string, string>();
     let firstError: unknown;
@@ -123,7 +139,10 @@ export class Projector {
         if (skip(cell)) continue;
         try {
           const problem = await this.#toCell(key, cell, cellId, rendering, input, signal);
-          if (problem?.type === 'collision') collisions.push(`cell ${cell}: ${problem.message}`);
+          if (problem?.type === 'collision') {
+            collisions.push(`cell ${cell}: ${problem.message}`);
+            collidedPlaces.push(problem.place);
+          }
           if (problem?.type === 'apiConflict') apiConflicts.push(`cell ${cell}: ${problem.message}`);
           if (problem?.type === 'later') {
             failures.set(cell, problem.message);
@@ -138,7 +157,7 @@ export class Projector {
       }
     };
     await Promise.all(Array.from({ length: Math.min(concurrentCellsMax, work.length) }, worker));
-    return { collisions, apiConflicts, failures, firstError };
+    return { collisions, collidedPlaces, apiConflicts, failures, firstError };
   }
 
   async #toCell(
@@ -148,7 +167,7 @@ export class Projector {
     rendering: Rendering,
     input: RenderInput,
     signal: AbortSignal,
-  ): Promise<{ type: 'collision' | 'apiConflict' | 'later'; message: string } | undefined> {
+  ): Promise<CellProblem | undefined> {
     const ownCrd = resourceKey(key.group, key.resource) === crdResource ? key.name : undefined;
     const crd = ownCrd ?? (input.custom ? `${key.resource}.${key.group}` : undefined);
     if (crd !== undefined) {
@@ -186,7 +205,7 @@ export class Projector {
     copy: RenderedCopy,
     input: RenderInput,
     signal: AbortSignal,
-  ): Promise<{ type: 'collision' | 'later'; message: string } | undefined> {
+  ): Promise<CellProblem | undefined> {
     if (copy.place.namespace !== undefined) {
       const namespace = this.#sourceNamespace(key, copy, input);
       const made = await this.ensureNamespace(key.cluster, namespace, cell, cellId, input, signal);
@@ -248,6 +267,22 @@ export class Projector {
     const options = { podSecurityLabels: view?.allowsPodSecurity ?? false, signal };
     return this.#on.namespaces.ensure(cellId, source, origin, input.mapper, options);
   }
+}
+
+function renderFor(input: RenderInput, view: CellView): Rendering {
+  return isCrd(input.kind) ? nothingRendered : renderCopy(input, view);
+}
+
+/**
+ * Equal for cells that get the same rendering: all that `renderCopy` asks of a cell. Undefined where it asks more: RBAC looks
+ * at the cell's lists, a divided Job at each cell's part.
+ */
+function sharingKey(input: RenderInput, view: CellView, replicas: number | undefined): string | undefined {
+  const { group, resource } = input.kind;
+  if (group === 'rbac.authorization.k8s.io' || (group === 'batch' && resource === 'jobs')) return undefined;
+  let key = `${replicas}|${view.allowsPodSecurity}|`;
+  for (const { matches } of input.overrides) key += matches(view.info) ? '1' : '0';
+  return key;
 }
 
 /** Definitions go to cells by a way of their own (cell-crds.ts). */

@@ -246,6 +246,7 @@ export class Reconciler {
     const skip = (cell: string): boolean => suspension?.dispatching === true || suspended.has(cell);
     const result = await this.#on.projector.project(parts, projection, input, skip, signal);
     state.failures = result.failures;
+    state.collidedPlaces = result.collidedPlaces;
     state.projectedGeneration = result.failures.size === 0 ? (object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
     await this.#withdraw(this.#unwanted(key, state.desired), skip, signal);

@@ -212,7 +212,7 @@ test('status that another manager owns stays theirs', async () => {
   const ref = projectRef(w.project, 'apps/v1', 'deployments', 'web');
   await w.controlPlane.admin.patch(
     ref,
-    { type: 'merge', body: { status: { readyReplicas: 7 } } },
+    { type: 'merge', body: { status: { replicas: 7, readyReplicas: 7 } } },
     { subresource: 'status', fieldManager: 'somebody' },
   );
   const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
@@ -220,6 +220,7 @@ test('status that another manager owns stays theirs', async () => {
     observedGeneration: 1,
     replicas: 1,
     readyReplicas: 1,
+    updatedReplicas: 1,
   });
   const binding = await bindingWhere(
     w.controlPlane,
@@ -230,7 +231,7 @@ test('status that another manager owns stays theirs', async () => {
   assert.match(condition(binding, 'StatusOwnedElsewhere')?.message ?? '', /readyReplicas.*somebody/);
   const status = (await w.controlPlane.admin.get(ref))['status'] as JsonObject;
   assert.equal(status['readyReplicas'], 7);
-  assert.equal(status['replicas'], 1);
+  assert.equal(status['updatedReplicas'], 1);
 });
 
 test('policies: a change moves copies, a deletion withdraws them, priority decides', async () => {
@@ -541,4 +542,115 @@ test('custom resources bring their definition; a differing one is a conflict tha
     /spec\.versions\[v1\]\.schema\..*size\.type differs/,
   );
   assert.equal((await w.fra.copies('example.com/v1', 'widgets')).length, 1);
+});
+
+test('with the hash cut away every second project collides, and nothing of the first is touched', async () => {
+  await using controlPlane = await ControlPlane.open();
+  const projects = [
+    await controlPlane.project('shop', 'one'),
+    await controlPlane.project('shop', 'two'),
+  ] as const;
+  await controlPlane.cell('fra');
+  const fra = new Syncer(controlPlane, 'fra');
+  await using _scheduler = await startScheduler(controlPlane, { hashBits: 0, emptyNamespaceMs: 20 });
+  await controlPlane.create(projects[0], 'propagationpolicies', policy('all'));
+  await controlPlane.create(projects[0], 'configmaps', configMap('a', { of: 'one' }));
+  const first = await fra.copy('v1', 'configmaps', 'a');
+  await controlPlane.create(projects[1], 'propagationpolicies', policy('all'));
+  await controlPlane.create(projects[1], 'configmaps', configMap('a', { of: 'two' }));
+  const binding = await bindingWhere(controlPlane, projects[1], 'a', (one) => {
+    return condition(one, 'NameCollision')?.status === 'True';
+  });
+  assert.match(condition(binding, 'NameCollision')?.message ?? '', /root:one:shop/);
+  const ref = {
+    cluster: 'root:cells:fra',
+    gvr: gvrOf('v1', 'configmaps'),
+    namespace: first.metadata.namespace,
+    name: 'a',
+  };
+  assert.equal((await controlPlane.admin.get(ref)).metadata.resourceVersion, first.metadata.resourceVersion);
+  // The loser's deletion must not reach the winner's copy either.
+  await controlPlane.admin.delete(projectRef(projects[1], 'v1', 'configmaps', 'a'));
+  await until(
+    'the binding is gone',
+    async () => (await controlPlane.list(projects[1], bindings, 'resourcebindings')).length === 0,
+  );
+  assert.equal((await controlPlane.admin.get(ref)).metadata.resourceVersion, first.metadata.resourceVersion);
+  // When the first project lets go, the place is free.
+  await controlPlane.create(projects[1], 'configmaps', configMap('a', { of: 'two' }));
+  await controlPlane.admin.delete(projectRef(projects[0], 'v1', 'configmaps', 'a'));
+  await until('the second project has its copy', async () => {
+    await fra.release('v1', 'configmaps');
+    await fra.release('v1', 'namespaces');
+    return (await fra.copies('v1', 'configmaps')).some(({ data }) => (data as JsonObject)['of'] === 'two');
+  });
+});
+
+test('a copy that somebody changed in the cell is set right', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  const ref = {
+    cluster: 'root:cells:fra',
+    gvr: gvrOf('apps/v1', 'deployments'),
+    namespace: copy.metadata.namespace,
+    name: 'web',
+  };
+  await w.controlPlane.admin.patch(
+    ref,
+    { type: 'merge', body: { spec: { replicas: 9 } } },
+    { fieldManager: 'somebody' },
+  );
+  await w.fra.copy('apps/v1', 'deployments', 'web', ({ metadata, spec }) => {
+    return metadata.generation === 3 && (spec as JsonObject)['replicas'] === 1;
+  });
+});
+
+test('freed capacity wakes what waits for it', async () => {
+  await using w = await world({ capacity: { pods: 2 } });
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const dynamicWeight = { dynamicWeight: 'AvailableReplicas' };
+  const replicaScheduling = {
+    replicaSchedulingType: 'Divided',
+    replicaDivisionPreference: 'Weighted',
+    weightPreference: dynamicWeight,
+  };
+  await w.controlPlane.create(
+    w.project,
+    'propagationpolicies',
+    policy('all', { placement: { replicaScheduling } }),
+  );
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 6));
+  const waiting = await bindingWhere(w.controlPlane, w.project, 'web', (one) => {
+    return condition(one, 'Scheduled')?.reason === 'Unschedulable';
+  });
+  assert.deepEqual(waiting.spec.clusters, []);
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const fra = { cluster: 'root:cells', gvr: cells, name: 'fra' };
+  await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { pods: 4 } } } });
+  const placed = await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'web',
+    (one) => condition(one, 'Scheduled')?.status === 'True',
+  );
+  assert.deepEqual(placed.spec.clusters, [
+    { name: 'ams', replicas: 2 },
+    { name: 'fra', replicas: 4 },
+  ]);
+});
+
+test('suspended dispatching leaves the cells as they are', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const suspension = { dispatchingOnClusters: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { suspension }));
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  await w.ams.copy('v1', 'configmaps', 'a');
+  assert.deepEqual(await w.fra.copies('v1', 'configmaps'), []);
+  const ref = projectRef(w.project, policies, 'propagationpolicies', 'all');
+  await w.controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { suspension: null } } });
+  await w.fra.copy('v1', 'configmaps', 'a');
 });

@@ -450,10 +450,7 @@ class SchedulerProcess implements Scheduler {
 
   /** A key whose copy found something of another origin looks again when that goes. */
   #waitForPlaces(key: ProjectObjectKey): void {
-    const state = this.#states.get(key);
-    if (state?.problems.nameCollision === undefined) return;
-    for (const place of state.desired.keys()) {
-      if (this.#copies.get(place)?.key === key) continue;
+    for (const place of this.#states.get(key)?.collidedPlaces ?? []) {
       const waiting = this.#waitingForPlace.get(place);
       if (waiting === undefined) this.#waitingForPlace.set(place, new Set([key]));
       else waiting.add(key);
@@ -630,8 +627,9 @@ class SchedulerProcess implements Scheduler {
     }
     const wanted = state.desired.get(placeKeyOf(record));
     // Ours as it should be: something may have come back from the edge. Anything else is set right.
-    if (wanted === record.contentHash && !record.deleting) this.#queue.add(record.key);
-    else if (
+    if (wanted === record.contentHash && !record.deleting) {
+      if (isHeardOf(record) || (former !== undefined && isHeardOf(former))) this.#queue.add(record.key);
+    } else if (
       former === undefined ||
       former.contentHash !== record.contentHash ||
       former.deleting !== record.deleting
@@ -730,6 +728,11 @@ class SchedulerProcess implements Scheduler {
       signal,
     );
   }
+}
+
+/** Whether a syncer has said anything about the copy. */
+function isHeardOf({ syncedHash, syncError }: CopyRecord): boolean {
+  return syncedHash !== undefined || syncError !== undefined;
 }
 
 function keyInWatch(

@@ -4,7 +4,7 @@ import { clusterAnnotation } from '#client/informer.ts';
 
 const keptAnnotationPrefix = 'federation.cellplane.io/';
 /** Under this key stands a hash of the annotations that were cut away: it tells that one of them changed. */
-const digestKey = '#digest';
+const digestKey = 'federation.cellplane.io/watched-digest';
 /** Written by tools and controllers with each change, and never copied. */
 const ignoredAnnotations: ReadonlySet<string> = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',

@@ -193,9 +193,6 @@ export function renderNamespace(
     kind: 'Namespace',
     metadata: {
       ...(source?.metadata.labels === undefined ? {} : { labels: { ...source.metadata.labels } }),
-      ...(source?.metadata.annotations === undefined
-        ? {}
-        : { annotations: { ...source.metadata.annotations } }),
     },
   };
   stripServerFields(object, { podSecurityLabels: allowsPodSecurity });

@@ -190,19 +190,26 @@ export class ControlPlane implements AsyncDisposable {
     await this.#stop();
   }
 
-  /** Makes a project workspace below root, ready to be written into. Returns its logical cluster id. */
-  async project(name: string): Promise<string> {
-    await this.admin.create(
-      { cluster: 'root', gvr: workspacesGvr },
-      {
-        apiVersion: 'tenancy.kcp.io/v1alpha1',
-        kind: 'Workspace',
-        metadata: { name },
-        spec: { type: { name: 'project', path: 'root' } },
-      },
-    );
+  /**
+   * Makes a project workspace, ready to be written into, below root or below an organization made for it. Returns its
+   * logical cluster id.
+   */
+  async project(name: string, organization?: string): Promise<string> {
+    if (organization === undefined) return this.#workspace('root', name, 'project');
+    await this.#workspace('root', organization, 'organization');
+    return this.#workspace(`root:${organization}`, name, 'project');
+  }
+
+  async #workspace(parent: string, name: string, type: string): Promise<string> {
+    const collection = { cluster: parent, gvr: workspacesGvr };
+    await this.admin.create(collection, {
+      apiVersion: 'tenancy.kcp.io/v1alpha1',
+      kind: 'Workspace',
+      metadata: { name },
+      spec: { type: { name: type, path: 'root' } },
+    });
     const made = await until(`workspace ${name} is ready`, async () => {
-      const workspace = await this.admin.get({ cluster: 'root', gvr: workspacesGvr, name });
+      const workspace = await this.admin.get({ ...collection, name });
       return (workspace['status'] as JsonObject | undefined)?.['phase'] === 'Ready' ? workspace : undefined;
     });
     return String((made['spec'] as JsonObject)['cluster']);

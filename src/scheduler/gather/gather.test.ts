@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { aggregateStatus } from './aggregate.ts';
+import { mergeConditions } from './conditions.ts';
+import { type CellReport, gatheredStatus, syncErrorText } from './gather.ts';
+import { healthOf } from './health.ts';
+import { dropField } from './status-writer.ts';
+
+const now = '2026-01-01T00:00:00Z';
+const at = (minute: number): string => `2026-01-01T00:${String(minute).padStart(2, '0')}:00Z`;
+const cells = (...statuses: JsonObject[]) => statuses.map((status, i) => ({ cell: `c${i}`, status }));
+
+const sums: [string, JsonObject[], JsonObject | undefined][] = [
+  [
+    'deployments.apps',
+    [
+      { observedGeneration: 3, replicas: 2, readyReplicas: 1, unavailableReplicas: 1 },
+      { observedGeneration: 9, replicas: 3, readyReplicas: 3 },
+    ],
+    { replicas: 5, readyReplicas: 4, unavailableReplicas: 1 },
+  ],
+  [
+    'statefulsets.apps',
+    [
+      { replicas: 1, currentRevision: 'a', updateRevision: 'a' },
+      { replicas: 1, currentRevision: 'a', updateRevision: 'b' },
+    ],
+    { replicas: 2, currentRevision: 'a' },
+  ],
+  [
+    'daemonsets.apps',
+    [
+      { desiredNumberScheduled: 2, numberReady: 1 },
+      { desiredNumberScheduled: 1, numberReady: 1 },
+    ],
+    { desiredNumberScheduled: 3, numberReady: 2 },
+  ],
+  [
+    'jobs.batch',
+    [
+      { succeeded: 1, startTime: at(1), completionTime: at(5) },
+      { active: 1, startTime: at(2) },
+    ],
+    { active: 1, succeeded: 1, startTime: at(1) },
+  ],
+  [
+    'services.',
+    [
+      { loadBalancer: { ingress: [{ ip: '1.1.1.1' }] } },
+      { loadBalancer: {} },
+      { loadBalancer: { ingress: [{ ip: '1.1.1.1' }, { ip: '2.2.2.2' }] } },
+    ],
+    { loadBalancer: { ingress: [{ ip: '1.1.1.1' }, { ip: '2.2.2.2' }] } },
+  ],
+  ['persistentvolumeclaims.', [{ phase: 'Bound' }, { phase: 'Pending' }], { phase: 'Pending' }],
+  ['cronjobs.batch', [{ lastScheduleTime: at(1) }, { lastScheduleTime: at(3) }], { lastScheduleTime: at(3) }],
+  ['widgets.example.com', [{ observedGeneration: 1, phase: 'Up', size: 1 }], { phase: 'Up', size: 1 }],
+  [
+    'widgets.example.com',
+    [
+      { phase: 'Up', size: 1 },
+      { phase: 'Up', size: 2 },
+    ],
+    { phase: 'Up' },
+  ],
+  ['widgets.example.com', [], undefined],
+];
+for (const [resource, statuses, want] of sums) {
+  test(`status of ${resource} in ${statuses.length} cells`, () => {
+    assert.deepEqual(aggregateStatus(resource, cells(...statuses), now), want);
+  });
+}
+
+const condition = (type: string, status: string, minute: number, message = '') => ({
+  type,
+  status,
+  reason: 'R',
+  message,
+  lastTransitionTime: at(minute),
+});
+
+test('a good condition holds when it holds everywhere, a bad one when it holds anywhere', () => {
+  const merged = mergeConditions(
+    [
+      { cell: 'a', conditions: [condition('Available', 'True', 1), condition('ReplicaFailure', 'False', 1)] },
+      {
+        cell: 'b',
+        conditions: [
+          condition('Available', 'False', 2, 'too few'),
+          condition('ReplicaFailure', 'True', 3, 'quota'),
+        ],
+      },
+    ],
+    now,
+  );
+  assert.deepEqual(merged, [
+    {
+      type: 'Available',
+      status: 'False',
+      lastTransitionTime: at(2),
+      reason: 'R',
+      message: 'cell b: too few',
+    },
+    {
+      type: 'ReplicaFailure',
+      status: 'True',
+      lastTransitionTime: at(3),
+      reason: 'R',
+      message: 'cell b: quota',
+    },
+  ]);
+});
+
+test('jobs are complete when all are', () => {
+  const complete = { conditions: [condition('Complete', 'True', 1)] };
+  assert.deepEqual(aggregateStatus('jobs.batch', cells(complete, { active: 1 }), now), { active: 1 });
+  const both = aggregateStatus('jobs.batch', cells(complete, complete), now) ?? {};
+  assert.deepEqual(
+    (both['conditions'] as JsonObject[]).map(({ status }) => status),
+    ['True'],
+  );
+});
+
+const base = { applied: true, observed: true, hasStatus: true, replicas: 2, spec: {}, status: undefined };
+const health: [string, Partial<Parameters<typeof healthOf>[1]>, string][] = [
+  ['deployments.apps', { status: { updatedReplicas: 2, availableReplicas: 2 } }, 'Healthy'],
+  ['deployments.apps', { status: { updatedReplicas: 2, availableReplicas: 1 } }, 'Unhealthy'],
+  ['deployments.apps', { status: { updatedReplicas: 2, availableReplicas: 2 }, observed: false }, 'Unknown'],
+  ['deployments.apps', { applied: false, status: { updatedReplicas: 2, availableReplicas: 2 } }, 'Unknown'],
+  ['deployments.apps', {}, 'Unknown'],
+  ['configmaps.', { hasStatus: false }, 'Healthy'],
+  ['services.', { status: { loadBalancer: {} } }, 'Healthy'],
+  ['services.', { status: { loadBalancer: {} }, spec: { type: 'LoadBalancer' } }, 'Unhealthy'],
+  ['jobs.batch', { status: { conditions: [condition('Failed', 'True', 1)] } }, 'Unhealthy'],
+  ['widgets.example.com', { status: { conditions: [condition('Ready', 'False', 1)] } }, 'Unhealthy'],
+  ['widgets.example.com', { status: { conditions: [condition('Ready', 'True', 1)] } }, 'Healthy'],
+];
+for (const [resource, copy, want] of health) {
+  test(`health of ${resource} with ${JSON.stringify(copy)}`, () => {
+    assert.equal(healthOf(resource, { ...base, ...copy }), want);
+  });
+}
+
+test('what the binding keeps: all cells up to 50, then those that are not healthy', () => {
+  const report = (i: number, healthy: boolean): CellReport => ({
+    cell: `cell-${i}`,
+    applied: healthy,
+    message: healthy ? undefined : 'x'.repeat(5_000),
+    health: healthy ? 'Healthy' : 'Unhealthy',
+    status: { text: 'y'.repeat(500) },
+  });
+  const few = gatheredStatus(
+    undefined,
+    Array.from({ length: 50 }, (_, i) => report(i, true)),
+    now,
+  );
+  assert.equal(few.aggregatedStatus?.length, 50);
+  assert.equal(few.conditions?.[0]?.status, 'True');
+  const many = gatheredStatus(
+    undefined,
+    Array.from({ length: 1_000 }, (_, i) => report(i, i % 10 !== 0)),
+    now,
+  );
+  assert.deepEqual(many.summary, { cells: 1_000, applied: 900, healthy: 900, unhealthy: 100, unknown: 0 });
+  assert.equal(many.aggregatedStatus?.length, 50);
+  assert.ok(many.aggregatedStatus.every(({ health: one }) => one === 'Unhealthy'));
+  assert.ok(JSON.stringify(many).length < 48 * 1024);
+});
+
+test('sync errors are JSON, or whatever stands there', () => {
+  assert.equal(syncErrorText(undefined), undefined);
+  assert.equal(syncErrorText('{"reason":"Forbidden","message":"no"}'), 'Forbidden: no');
+  assert.equal(syncErrorText('oops'), 'oops');
+});
+
+test('a field in conflict is taken out, of conditions only the one named', () => {
+  const status = {
+    replicas: 1,
+    conditions: [condition('Available', 'True', 1), condition('Progressing', 'True', 1)],
+  };
+  dropField(status, '.status.conditions[type="Available"].status');
+  assert.deepEqual(
+    status.conditions.map(({ type }) => type),
+    ['Progressing'],
+  );
+  dropField(status, '.status.replicas');
+  assert.deepEqual(Object.keys(status), ['conditions']);
+});
