@@ -1,0 +1,54 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { isInert } from '../registry/target.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+
+const admissionGroup = 'admissionregistration.k8s.io';
+
+/**
+ * Tells the writer of an object whose effect this server does not give that it will have none here: nothing is ignored
+ * in silence (DESIGN.md, Honesty). In a cell all of it is inert by contract, and nobody is warned.
+ */
+export class NotEnforced implements AdmissionPlugin {
+  readonly name = 'NotEnforced';
+
+  handles({ context, operation }: AdmissionAttributes): boolean {
+    const { served, workspace, subresource } = context;
+    if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
+    if (served.definition.group !== admissionGroup || subresource !== '') return false;
+    return workspace !== undefined && !isInert(workspace, served.definition);
+  }
+
+  validate({ context, object }: AdmissionAttributes): undefined {
+    if (object === undefined) return undefined;
+    const { resource, kind } = context.served.definition;
+    if (resource.includes('admissionpolic')) {
+      context.warnings.push(`${kind} is stored, but its CEL expressions are not evaluated by this server`);
+    } else {
+      context.warnings.push(...webhookWarnings(object));
+    }
+    return undefined;
+  }
+}
+
+function webhookWarnings(configuration: KubeObject): string[] {
+  const warnings: string[] = [];
+  for (const webhook of listOf(configuration['webhooks'])) {
+    const { name, clientConfig, matchConditions, failurePolicy } = webhook;
+    const effect =
+      failurePolicy === 'Ignore' ? 'it will be skipped' : 'every request that it matches will be refused';
+    if (isJsonObject(clientConfig) && clientConfig['service'] !== undefined) {
+      warnings.push(`webhook "${String(name)}" names a service, which this server cannot reach: ${effect}`);
+    }
+    if (Array.isArray(matchConditions) && matchConditions.length > 0) {
+      warnings.push(
+        `webhook "${String(name)}" has matchConditions, which this server does not evaluate: ${effect}`,
+      );
+    }
+  }
+  return warnings;
+}
+
+function listOf(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
