@@ -1,5 +1,4 @@
 import type { Clock } from '#apimachinery/clock.ts';
-import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { AdmissionChain } from '../admission/admission-chain.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ResourceContext } from '../request/context.ts';
@@ -15,8 +14,4 @@ export interface VerbEnvironment {
   readonly clock: Clock;
   /** Rejects with 403 when the user may not create what an update or apply is about to create (C4, P3). */
   readonly authorizeCreate: (context: ResourceContext) => Promise<void> | undefined;
-}
-
-export function nowText(environment: VerbEnvironment): string {
-  return nowTime(environment.clock.now());
 }

@@ -77,9 +77,3 @@ export function namespaceOf(key: string): string {
   const end = key.lastIndexOf('/');
   return key.slice(key.lastIndexOf('/', end - 1) + 1, end);
 }
-
-/** The cluster id in a key. */
-export function clusterIdOf(key: string): string {
-  const start = key.indexOf('/', key.indexOf('/', 1) + 1) + 1;
-  return key.slice(start, key.indexOf('/', start));
-}
