@@ -7,13 +7,20 @@ import { type Logger, silentLogger } from '#client/logger.ts';
 import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import type { Revision } from '#storage/storage.ts';
+import { bodyOf as storedBodyOf, objectOf as storedObjectOf } from '../registry/stored-object.ts';
 import { follow } from '../workspace/follow.ts';
 import { type CrdRecord, crdRecordOf } from './crd-record.ts';
+import { SharedSpecs } from './shared-specs.ts';
 
 export interface CrdCatalogOptions {
   readonly storage: CachedStorage;
   /** Parses a stored entry into an object of the caller's own. */
   readonly objectOf: (entry: CacheEntry) => KubeObject;
+  /**
+   * The JSON text of a stored entry, compact. With it equal specs are parsed once, else each CRD is parsed as a whole.
+   * Default: the registry's, when `objectOf` is the registry's.
+   */
+  readonly bodyOf?: ((entry: CacheEntry) => Buffer) | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
 }
@@ -51,6 +58,8 @@ const sliceMs = 5;
 export class CrdCatalog {
   readonly #storage: CachedStorage;
   readonly #objectOf: (entry: CacheEntry) => KubeObject;
+  readonly #bodyOf: ((entry: CacheEntry) => Buffer) | undefined;
+  readonly #specs = new SharedSpecs();
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #clusters = new Map<string, ClusterCrds>();
@@ -62,9 +71,10 @@ export class CrdCatalog {
   #unreadPlaces: Iterator<{ readonly clusterId: string; readonly name: string }> | undefined;
   #signal: AbortSignal | undefined;
 
-  constructor({ storage, objectOf, clock = systemClock, logger = silentLogger }: CrdCatalogOptions) {
+  constructor({ storage, objectOf, bodyOf, clock = systemClock, logger = silentLogger }: CrdCatalogOptions) {
     this.#storage = storage;
     this.#objectOf = objectOf;
+    this.#bodyOf = bodyOf ?? (objectOf === storedObjectOf ? storedBodyOf : undefined);
     this.#clock = clock;
     this.#logger = logger;
   }
@@ -236,7 +246,8 @@ export class CrdCatalog {
 
   #parse(entry: CacheEntry): CrdRecord | null {
     try {
-      return crdRecordOf(this.#objectOf(entry));
+      if (this.#bodyOf === undefined) return crdRecordOf(this.#objectOf(entry));
+      return crdRecordOf(this.#specs.parse(this.#bodyOf(entry)), true);
     } catch (error) {
       this.#logger.error({ err: error, key: entry.key }, 'a stored CustomResourceDefinition cannot be read');
       return null;

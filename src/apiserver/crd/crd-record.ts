@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type CrdNames, hasCondition, namesOf, specOf, statusOf, textOf } from '#api/apiextensions/crd.ts';
 import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { nextCrdStatus, type TakenNames } from './crd-status.ts';
@@ -34,7 +35,29 @@ function shareNames(names: CrdNames): CrdNames {
   return names;
 }
 
-export function crdRecordOf(crd: KubeObject): CrdRecord {
+/** Definitions by the shared spec that they were made from, and what else decides them. */
+const definitionsOfSpec = new WeakMap<JsonObject, Map<string, ResourceDefinition>>();
+
+function definitionOf(crd: KubeObject, isSpecShared: boolean): ResourceDefinition {
+  if (!isSpecShared) return definitionFromCrd(crd);
+  const spec = specOf(crd);
+  let definitions = definitionsOfSpec.get(spec);
+  if (definitions === undefined) {
+    definitions = new Map();
+    definitionsOfSpec.set(spec, definitions);
+  }
+  const isGoing = crd.metadata.deletionTimestamp !== undefined || hasCondition(crd, 'Terminating');
+  const key = JSON.stringify([statusOf(crd)['acceptedNames'], isGoing]);
+  let definition = definitions.get(key);
+  if (definition === undefined) {
+    definition = definitionFromCrd(crd);
+    definitions.set(key, definition);
+  }
+  return definition;
+}
+
+/** `isSpecShared`: the spec is one object for all CRDs of its content, and never changed. */
+export function crdRecordOf(crd: KubeObject, isSpecShared = false): CrdRecord {
   const established = hasCondition(crd, 'Established');
   return {
     name: crd.metadata.name ?? '',
@@ -45,6 +68,6 @@ export function crdRecordOf(crd: KubeObject): CrdRecord {
     established,
     settled: nextCrdStatus(crd, nothingTaken, '') === undefined,
     deleting: crd.metadata.deletionTimestamp !== undefined,
-    definition: established ? definitionFromCrd(crd) : undefined,
+    definition: established ? definitionOf(crd, isSpecShared) : undefined,
   };
 }

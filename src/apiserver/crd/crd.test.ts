@@ -23,7 +23,7 @@ async function harness(t: TestContext) {
   const storage = await openCachedStorage(createMemoryStorage());
   const store = new CrdStore(storage);
   const stopping = new AbortController();
-  const catalog = new CrdCatalog({ storage, objectOf: store.objectOf });
+  const catalog = new CrdCatalog({ storage, objectOf: store.objectOf, bodyOf: (entry) => entry.value });
   t.after(async () => {
     stopping.abort();
     await storage.close();
