@@ -1,3 +1,4 @@
+import { customResourceDefinitionStrategy } from '#api/apiextensions/strategy.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
@@ -16,6 +17,8 @@ import { otherRules } from '../validation/others.ts';
 import type { Rule } from '../validation/rule.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
+
+const crds = 'customresourcedefinitions.apiextensions.k8s.io';
 
 /** Selectable values that are no plain path: what is absent reads as its zero (ToSelectableFields of each kind). */
 const fields: { readonly [groupResource: string]: (object: KubeObject) => JsonObject } = {
@@ -51,9 +54,11 @@ export function strategyOf(
   definitions: ReadonlyMap<string, string>,
 ): Strategy {
   const key = group === '' ? resource : `${resource}.${group}`;
-  const setDefaults = coreDefaults[key] ?? workloadDefaults[key] ?? otherDefaults[key];
+  const own = key === crds ? customResourceDefinitionStrategy : undefined;
+  const setDefaults = own?.defaults ?? coreDefaults[key] ?? workloadDefaults[key] ?? otherDefaults[key];
   return {
     ...traitsOf(key),
+    ...own,
     defaults: (object, version) => {
       const definition = definitions.get(version);
       if (definition !== undefined) completeTypedForm(definition, object);
