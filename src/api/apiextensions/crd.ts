@@ -4,7 +4,6 @@ import type { KubeObject } from '#apimachinery/object.ts';
 
 export const crdGroup = 'apiextensions.k8s.io';
 export const crdResource = 'customresourcedefinitions';
-export const crdKind = 'CustomResourceDefinition';
 /** Deletes the instances before the CRD goes (KUBERNETES.md R2). */
 export const crdCleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 export const apiApprovedAnnotation = 'api-approved.kubernetes.io';

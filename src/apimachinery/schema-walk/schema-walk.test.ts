@@ -272,6 +272,22 @@ test('values are validated with the texts of Kubernetes', () => {
   assert.equal(validateValue(schemaOf(at({ type: 'integer' })), { f: '' }, 'spec')[0]?.field, 'spec.f');
 });
 
+test('an embedded resource must say what it is', () => {
+  const schema = schemaOf({
+    type: 'object',
+    'x-kubernetes-embedded-resource': true,
+    'x-kubernetes-preserve-unknown-fields': true,
+  });
+  const fields = (value: JsonValue) =>
+    validateValue(schema, value).map(({ field, message }) => `${field}: ${message}`);
+  assert.deepEqual(fields({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' }, spec: 1 }), []);
+  assert.deepEqual(fields({ kind: 3, metadata: 'x' }), [
+    'apiVersion: Required value: must not be empty',
+    'kind: Invalid value: 3: must be a string',
+    'metadata: Invalid value: "x": must be an object',
+  ]);
+});
+
 test('formats accept and refuse', () => {
   const rows: readonly [string, string[], string[]][] = [
     ['ipv4', ['1.2.3.4'], ['1.2.3', '::1']],

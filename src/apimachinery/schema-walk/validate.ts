@@ -158,7 +158,10 @@ class Walk {
     if (typeof value === 'object') {
       node.open();
       if (Array.isArray(value)) this.#items(node, value, depth, checksLists);
-      else this.#properties(node, value, depth, checksLists && !node.isKubernetesType);
+      else {
+        this.#properties(node, value, depth, checksLists && !node.isKubernetesType);
+        if (node.embeddedResource) this.#embedded(value, depth);
+      }
     } else if (typeof value === 'number' && node.type === 'integer' && !Number.isSafeInteger(value)) {
       // Kept as a double it would not come back as it was written.
       this.#invalid(
@@ -218,6 +221,22 @@ class Walk {
       this.#path[depth] = name;
       this.#add(required(this.#field(depth + 1)), depth);
     }
+  }
+
+  /** An embedded resource says what it is (apiextensions objectmeta.ValidateEmbeddedResource). */
+  #embedded(object: JsonObject, depth: number): void {
+    for (const name of ['apiVersion', 'kind']) {
+      const value = object[name];
+      if (typeof value === 'string' && value !== '') continue;
+      this.#path[depth] = name;
+      const field = this.#field(depth + 1);
+      if (value === undefined || value === '') this.#add(required(field, 'must not be empty'), depth);
+      else this.#add(typeInvalid(field, value, 'must be a string'), depth);
+    }
+    const { metadata } = object;
+    if (metadata === undefined || isJsonObject(metadata)) return;
+    this.#path[depth] = 'metadata';
+    this.#add(typeInvalid(this.#field(depth + 1), metadata, 'must be an object'), depth);
   }
 
   #rules(
