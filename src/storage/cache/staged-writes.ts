@@ -1,7 +1,7 @@
 import type { Revision, StorageEvent, StorageKey } from '../storage.ts';
 import type { Slab, SlabStore } from './slab.ts';
 
-const chunkItems = 4_096;
+const chunkItems = 1_024;
 /** Marks the length of a key that is not ASCII and hence packed as UTF-16. */
 const wideFlag = 2 ** 31;
 const noBytes = Buffer.alloc(0);
