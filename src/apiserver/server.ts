@@ -207,9 +207,11 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   controllers.start();
   crdController.start();
   // The documents that every client asks for first; made a piece at a time, so that nobody waits for the whole.
-  void prepareOpenApi(schemes.baseOf(mode === 'edge' ? 'edge' : 'project'), stopping.signal).catch((error: unknown) => {
-    if (!stopping.signal.aborted) logger.warn({ err: error }, 'OpenAPI documents could not be prepared');
-  });
+  void prepareOpenApi(schemes.baseOf(mode === 'edge' ? 'edge' : 'project'), stopping.signal).catch(
+    (error: unknown) => {
+      if (!stopping.signal.aborted) logger.warn({ err: error }, 'OpenAPI documents could not be prepared');
+    },
+  );
 
   let stopped: Promise<void> | undefined;
   const stop = async () => {

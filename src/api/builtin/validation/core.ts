@@ -69,7 +69,7 @@ export const coreRules: { readonly [resource: string]: Rule } = {
     always: (errors, claim) => checkClaimSpec(errors, 'spec', specOf(claim)),
     change: checkClaimChange,
   }),
-  limitranges: rule({ always: checkLimitRange, warnings: () => [limitRangeWarning] }),
+  limitranges: rule({ always: checkLimitRange }),
   resourcequotas: rule({
     always: checkQuota,
     change: (errors, quota, old) => {
@@ -81,16 +81,9 @@ export const coreRules: { readonly [resource: string]: Rule } = {
       for (const field of ['hard', 'used'])
         checkQuotaList(errors, `status.${field}`, objectAt(quota, 'status', field));
     },
-    warnings: () => [quotaWarning],
   }),
   nodes: rule({ always: checkNode }),
 };
-
-/** Invariant Honesty (DESIGN.md): what is stored but not enforced says so. */
-const limitRangeWarning =
-  'LimitRange is stored but not enforced by this server: it constrains and defaults nothing';
-const quotaWarning =
-  'ResourceQuota is stored but not enforced by this server: nothing is counted against it and its status stays as written';
 
 /** ConfigMaps and Secrets hold a mebibyte at most. */
 const dataBytesMax = 1024 * 1024;

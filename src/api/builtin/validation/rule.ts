@@ -5,7 +5,7 @@ import { objectAt } from '../read.ts';
 import type { Errors } from './common.ts';
 
 /** A kind's own validation, beyond schema and metadata. */
-export type Rule = Pick<Strategy, 'validate' | 'validateUpdate' | 'warnings'>;
+export type Rule = Pick<Strategy, 'validate' | 'validateUpdate'>;
 
 interface RuleParts {
   /** What must always hold; `old` is what is replaced, undefined on create. */
@@ -14,11 +14,9 @@ interface RuleParts {
   readonly change?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
   /** What must hold of a status that is written on its own; specs are not looked at again then, as in Kubernetes. */
   readonly status?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
-  /** Warnings on create and update. */
-  readonly warnings?: (object: KubeObject) => string[];
 }
 
-export function rule({ always, change, status, warnings }: RuleParts): Rule {
+export function rule({ always, change, status }: RuleParts): Rule {
   return {
     validate: (object) => {
       const errors: Errors = [];
@@ -34,7 +32,6 @@ export function rule({ always, change, status, warnings }: RuleParts): Rule {
       }
       return errors;
     },
-    ...(warnings === undefined ? {} : { warnings }),
   };
 }
 
