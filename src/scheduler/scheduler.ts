@@ -1,10 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
-import { copiesGvr } from '#api/federation/copy.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -13,28 +11,38 @@ import { clusterAnnotation, Informer, type InformerHandler } from '#client/infor
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
-import type { CellInfo } from './algorithm/cell.ts';
-import { compilePlacement } from './algorithm/compile.ts';
 import { parseTemplateAnnotation, templateAnnotation } from './binding.ts';
-import { CellCrds, crdsGvr } from './cell-crds.ts';
+import { BindingStore } from './binding-store.ts';
+import { CellCrds } from './cell-crds.ts';
 import { CellNamespaces } from './cell-namespaces.ts';
-import { type CellChange, CellStore } from './cells/cell-store.ts';
-import { CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf, type WatchedResource } from './copy-index.ts';
+import { CellStore } from './cells/cell-store.ts';
+import { copiedResources } from './copied-resources.ts';
+import { CopyIndex, type CopyRecord, type WatchedResource } from './copy-index.ts';
 import { CopyWriter } from './copy-writer.ts';
+import { Detector } from './detector.ts';
 import { Discovery } from './discovery.ts';
 import { CopyReader } from './gather/gather.ts';
+import { Gatherer } from './gatherer.ts';
 import { KeyStates } from './key-state.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
-import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
+import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { platformClasses } from './projection/kinds.ts';
 import { bindingName, createNameMapper } from './projection/names.ts';
 import { Projector } from './projector.ts';
 import { Reconciler } from './reconciler.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
-import { type WorkspaceRef, Workspaces } from './workspaces.ts';
+import {
+  alwaysWatched,
+  clusterRoleBindingsName,
+  isAlwaysWatched,
+  namespacesResource,
+  pickResource,
+  roleBindingsResource,
+} from './watched-kinds.ts';
+import { Withdrawal } from './withdrawal.ts';
+import { Workspaces } from './workspaces.ts';
 
 export interface SchedulerOptions {
   readonly client: KubeClient;
@@ -68,26 +76,6 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   return new SchedulerProcess(options);
 }
 
-const namespacesResource: WatchedResource = { group: '', version: 'v1', resource: 'namespaces' };
-const clusterRolesResource: WatchedResource = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  resource: 'clusterroles',
-};
-const roleBindingsResource: WatchedResource = { ...clusterRolesResource, resource: 'rolebindings' };
-const clusterRoleBindingsName = 'clusterrolebindings.rbac.authorization.k8s.io';
-const crdsName = watchName(crdsGvr);
-
-/** Classes that projects may bring by CRD; references to them follow the rule for platform classes. */
-const customClasses: readonly WatchedResource[] = [
-  { group: 'gateway.networking.k8s.io', version: 'v1', resource: 'gatewayclasses' },
-  { group: 'cert-manager.io', version: 'v1', resource: 'clusterissuers' },
-  { group: 'snapshot.storage.k8s.io', version: 'v1', resource: 'volumesnapshotclasses' },
-];
-const classNames: ReadonlySet<string> = new Set(
-  [...platformClasses, clusterRolesResource, ...customClasses].map(watchName),
-);
-
 class SchedulerProcess implements Scheduler {
   readonly #options: SchedulerOptions;
   readonly #stopping = new AbortController();
@@ -102,10 +90,9 @@ class SchedulerProcess implements Scheduler {
   readonly #policies: Policies;
   readonly #informers: Informer[] = [];
   readonly #loops: ReconcileLoop[] = [];
-  /** Place in a cell workspace where something of another origin lies → who waits for it to go. */
-  readonly #waitingForPlace = new Map<string, Set<ProjectObjectKey>>();
   #bindings: { readonly namespaced: Informer; readonly clusterWide: Informer } | undefined;
   #reconciler: Reconciler | undefined;
+  #detector: Detector | undefined;
   #keeper: NamespaceKeeper | undefined;
   #projector: Projector | undefined;
   #controlPlaneId = '';
@@ -126,7 +113,7 @@ class SchedulerProcess implements Scheduler {
       client,
       clock,
       logger,
-      listener: (resource, object, old) => this.#onObject(resource, object, old),
+      listener: (resource, object, old) => this.#detector?.onObject(resource, object, old),
     });
     this.#policies = new Policies({
       client,
@@ -134,9 +121,9 @@ class SchedulerProcess implements Scheduler {
       logger,
       discovery: this.#discovery,
       onPolicy: (key) => this.#policyQueue.add(key),
-      onOverride: (cluster, namespace) => this.#wakeProject(cluster, namespace),
+      onOverride: (cluster, namespace) => this.#detector?.wakeProject(cluster, namespace),
     });
-    this.#workspaces.listen((now, old) => this.#onWorkspace(now, old));
+    this.#workspaces.listen((now, old) => this.#detector?.onWorkspace(now, old));
   }
 
   get ready(): boolean {
@@ -239,25 +226,41 @@ class SchedulerProcess implements Scheduler {
       isDecided,
     });
     this.#projector = projector;
-    this.#reconciler = new Reconciler({
+    const bindings = new BindingStore(client, (key) => this.#bindingMetadata(key));
+    const shared = {
       client,
       clock,
       logger,
       controlPlaneId: this.#controlPlaneId,
       workspaces: this.#workspaces,
       watches: this.#watches,
-      policies: this.#policies.index,
       cells: this.#cells,
       copies: this.#copies,
-      writer,
-      reader: new CopyReader(client),
-      projector,
       states: this.#states,
-      bindingMetadata: (key) => this.#bindingMetadata(key),
+      writer,
+      bindings,
+    };
+    this.#reconciler = new Reconciler({
+      ...shared,
+      policies: this.#policies.index,
+      projector,
+      withdrawal: new Withdrawal({
+        ...shared,
+        isUnresolved: (cluster, group) => this.#policies.isUnresolved(cluster, group),
+      }),
+      gatherer: new Gatherer({ ...shared, reader: new CopyReader(client), gatherIntervalMs }),
       overridesOf: (cluster) => this.#policies.overridesOf(cluster),
-      isUnresolved: (cluster, group) => this.#policies.isUnresolved(cluster, group),
       hashBits,
-      gatherIntervalMs,
+    });
+    this.#detector = new Detector({
+      ...shared,
+      policies: this.#policies,
+      discovery: this.#discovery,
+      wake: (key) => this.#wake(key),
+      gather: (key) => this.#queue.add(key),
+      resolvePolicy: (key) => this.#policyQueue.add(key),
+      lookAtNamespace: (cellId, name) => this.#keeper?.look(cellId, name),
+      forgetProject: (id) => this.#reconciler?.forgetProject(id),
     });
     this.#keeper = new NamespaceKeeper({
       clock,
@@ -316,9 +319,9 @@ class SchedulerProcess implements Scheduler {
 
   async #watchCells(): Promise<void> {
     const handler: InformerHandler = {
-      onAdd: (object) => this.#onCell(this.#cells.put(object as Cell)),
-      onUpdate: (object) => this.#onCell(this.#cells.put(object as Cell)),
-      onDelete: (old) => this.#onCell(this.#cells.remove(old.metadata.name ?? '')),
+      onAdd: (object) => this.#detector?.onCell(this.#cells.put(object as Cell)),
+      onUpdate: (object) => this.#detector?.onCell(this.#cells.put(object as Cell)),
+      onDelete: (old) => this.#detector?.onCell(this.#cells.remove(old.metadata.name ?? '')),
     };
     await this.#informer({ cluster: cellsWorkspacePath, gvr: cellsGvr }, handler, false).synced;
   }
@@ -339,8 +342,7 @@ class SchedulerProcess implements Scheduler {
 
   /** What references and mapped namespaces depend on, whatever policies select. */
   async #watchAlways(): Promise<void> {
-    const always = [namespacesResource, crdsGvr, clusterRolesResource, ...platformClasses];
-    await Promise.all(always.map((resource) => this.#watches.ensure(resource)));
+    await Promise.all(alwaysWatched.map((resource) => this.#watches.ensure(resource)));
   }
 
   async #resolvePolicies(): Promise<void> {
@@ -380,32 +382,9 @@ class SchedulerProcess implements Scheduler {
 
   /** Resources of copies that lie in cells, though their projects may be gone with all bindings. */
   async #watchCopiedResources(): Promise<void> {
-    const { client } = this.#options;
-    const copied = new Map<string, WatchedResource>();
-    for (const { name } of this.#cells.snapshot().cells) {
-      const cellId = this.#workspaces.cellId(name);
-      if (cellId === undefined) continue;
-      let token: string | undefined;
-      do {
-        try {
-          const page = await client.list(
-            { cluster: cellId, gvr: copiesGvr },
-            { limit: 1_000, continue: token, signal: this.#stopping.signal },
-          );
-          for (const { target } of page.items) {
-            if (!isJsonObject(target)) continue;
-            const resource = pickResource(target as unknown as WatchedResource);
-            copied.set(watchName(resource), resource);
-          }
-          token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-        } catch (error) {
-          // A server that does not serve the list leaves it at what policies and bindings name.
-          if (!isApiError(error, 'NotFound', 'MethodNotAllowed')) throw error;
-          token = undefined;
-        }
-      } while (token !== undefined);
-    }
-    await Promise.all(Array.from(copied.values(), (resource) => this.#watches.ensure(resource)));
+    const cellIds = Array.from(this.#cellIds(), ([id]) => id);
+    const copied = await copiedResources(this.#options.client, cellIds, this.#stopping.signal);
+    await Promise.all(copied.map((resource) => this.#watches.ensure(resource)));
   }
 
   #wakeAll(): void {
@@ -444,17 +423,8 @@ class SchedulerProcess implements Scheduler {
 
   async #reconcileObject(key: ProjectObjectKey, signal: AbortSignal): Promise<ReconcileResult> {
     const result = await this.#reconciler?.reconcile(key, signal);
-    this.#waitForPlaces(key);
+    this.#detector?.waitForPlaces(key);
     return result;
-  }
-
-  /** A key whose copy found something of another origin looks again when that goes. */
-  #waitForPlaces(key: ProjectObjectKey): void {
-    for (const place of this.#states.get(key)?.collidedPlaces ?? []) {
-      const waiting = this.#waitingForPlace.get(place);
-      if (waiting === undefined) this.#waitingForPlace.set(place, new Set([key]));
-      else waiting.add(key);
-    }
   }
 
   async #reconcilePolicy(key: string, signal: AbortSignal): Promise<ReconcileResult> {
@@ -463,41 +433,15 @@ class SchedulerProcess implements Scheduler {
     const resolution = await this.#policies.resolve(key, signal);
     if (resolution !== undefined) {
       await this.#watchSelected(resolution.policy);
-      this.#wakeSelected(resolution.policy);
+      this.#detector?.wakeSelected(resolution.policy);
     }
     for (const one of owned) this.#wake(one);
-    if (former !== undefined) this.#wakeReleased(former);
+    if (former !== undefined) this.#detector?.wakeReleased(former);
     await this.#releaseUnused();
     if (resolution === undefined || resolution.missing.length === 0) return undefined;
     const { discoveryRetryMs = 30_000, logger } = this.#options;
     logger.debug({ policy: key, missing: resolution.missing }, 'a policy names kinds that are not served');
     return { requeueAfterMs: discoveryRetryMs };
-  }
-
-  #wakeSelected(policy: ResolvedPolicy): void {
-    const { cluster } = policy;
-    for (const name of new Set(policy.selectors.map(({ resource }) => watchName(resource)))) {
-      for (const { metadata } of this.#watches.inCluster(name, cluster)) {
-        const key = keyInWatch(name, cluster, metadata);
-        const identity = {
-          namespace: metadata.namespace ?? '',
-          name: metadata.name ?? '',
-          labels: metadata.labels,
-        };
-        const owner = this.#policies.index.ownerOf(cluster, name, identity, this.#states.get(key)?.policyKey);
-        if (owner?.policy.key === policy.key) this.#wake(key);
-      }
-    }
-  }
-
-  /** Objects bound before a restart that this policy no longer selects: they have no state yet, only a binding. */
-  #wakeReleased(former: ResolvedPolicy): void {
-    for (const name of new Set(former.selectors.map(({ resource }) => watchName(resource)))) {
-      for (const { metadata } of this.#watches.inCluster(name, former.cluster)) {
-        const key = keyInWatch(name, former.cluster, metadata);
-        if (this.#states.get(key) === undefined && this.#copies.ofOrigin(key).size > 0) this.#wake(key);
-      }
-    }
   }
 
   /** Ends watches that neither a policy nor a copy needs. */
@@ -512,200 +456,6 @@ class SchedulerProcess implements Scheduler {
         continue;
       if (this.#states.keysOfResource(name).size > 0) continue;
       await this.#watches.release(name);
-    }
-  }
-
-  /** All objects placed from a project, or from one of its namespaces. */
-  #wakeProject(cluster: string, namespace: string | undefined): void {
-    for (const key of this.#states.keysIn(cluster)) {
-      if (namespace === undefined || splitKey(key).namespace === namespace) this.#wake(key);
-    }
-  }
-
-  #onObject(resource: WatchedResource, object: KubeObject | undefined, old: KubeObject | undefined): void {
-    const one = object ?? old;
-    if (one === undefined) return;
-    const cluster = one.metadata.annotations?.[clusterAnnotation] ?? '';
-    if (this.#workspaces.cellOf(cluster) !== undefined) this.#onCellObject(cluster, resource, object, old);
-    else if (this.#workspaces.get(cluster)?.kind === 'project')
-      this.#onProjectObject(cluster, resource, object, old);
-    // Objects of a workspace not known yet are looked at when it is (see onWorkspace).
-  }
-
-  #onProjectObject(
-    cluster: string,
-    resource: WatchedResource,
-    object: KubeObject | undefined,
-    old: KubeObject | undefined,
-  ): void {
-    const { metadata } = (object ?? old) as KubeObject;
-    const name = watchName(resource);
-    if (name === crdsName) {
-      this.#discovery.forget(cluster);
-      for (const key of this.#policies.unresolvedIn(cluster)) this.#policyQueue.add(key);
-      this.#watchCustomClass(metadata.name ?? '');
-      if (
-        object !== undefined &&
-        old !== undefined &&
-        object.metadata.generation !== old.metadata.generation
-      ) {
-        this.#wakeResource(cluster, metadata.name ?? '');
-      }
-    }
-    if (name === watchName(namespacesResource)) this.#onProjectNamespace(cluster, metadata.name ?? '');
-    if (classNames.has(name) && (object === undefined || old === undefined))
-      this.#wakeProject(cluster, undefined);
-    const key = keyInWatch(name, cluster, metadata);
-    const known = this.#states.get(key) !== undefined || this.#copies.ofOrigin(key).size > 0;
-    if (!known && !this.#policies.index.selectsIn(cluster, name)) return;
-    if (known && object !== undefined && old !== undefined && !bearsOnPlacement(object, old)) return;
-    this.#wake(key);
-  }
-
-  /** A project's CRD for a class that others refer to. */
-  #watchCustomClass(crdName: string): void {
-    const customClass = customClasses.find((one) => watchName(one) === crdName);
-    if (customClass === undefined || this.#watches.isWatched(crdName)) return;
-    this.#watches.ensure(customClass).catch(() => {}); // ends only when stopped
-  }
-
-  #wakeResource(cluster: string, name: string): void {
-    for (const key of this.#states.keysOfResource(name))
-      if (splitKey(key).cluster === cluster) this.#wake(key);
-  }
-
-  #onProjectNamespace(cluster: string, namespace: string): void {
-    const key = keyOf({ ...namespacesResource, cluster, namespace: '', name: namespace });
-    for (const record of this.#copies.ofOrigin(key).values()) this.#keeper?.look(record.cellId, record.name);
-  }
-
-  #onCellObject(
-    cellId: string,
-    resource: WatchedResource,
-    object: KubeObject | undefined,
-    old: KubeObject | undefined,
-  ): void {
-    const { metadata } = (object ?? old) as KubeObject;
-    const place = placeKeyOf({
-      ...resource,
-      cellId,
-      namespace: metadata.namespace ?? '',
-      name: metadata.name ?? '',
-    });
-    if (watchName(resource) === crdsName) this.#onCellCrd(cellId, metadata.name ?? '');
-    const record =
-      object === undefined
-        ? undefined
-        : copyRecordOf(cellId, resource, object.metadata, this.#controlPlaneId);
-    const former = this.#copies.get(place);
-    if (record !== undefined) this.#onCopy(record, former);
-    else this.#onNoCopy(place, object, metadata.uid);
-    if (metadata.namespace !== undefined && (object === undefined || old === undefined)) {
-      this.#keeper?.look(cellId, metadata.namespace);
-    }
-  }
-
-  #onCopy(told: CopyRecord, former: CopyRecord | undefined): void {
-    if (told.origin.cluster === told.cellId) return; // a definition, which belongs to the cell
-    // The content changed and the hash did not: somebody else wrote it, and what it holds is not what the hash says.
-    const drifted =
-      former?.uid === told.uid &&
-      former.generation !== told.generation &&
-      former.contentHash === told.contentHash;
-    const record =
-      drifted && former.resourceVersion !== told.resourceVersion ? { ...told, contentHash: '' } : told;
-    this.#copies.put(record);
-    const isNamespace = record.group === '' && record.resource === 'namespaces';
-    if (isNamespace) {
-      this.#keeper?.look(record.cellId, record.name);
-      if (former === undefined) this.#wakeClusterRoleBindings(record.origin.cluster);
-    }
-    const state = this.#states.get(record.key);
-    if (state === undefined) {
-      if (this.#isStarted && !isNamespace) this.#wake(record.key);
-      return;
-    }
-    const wanted = state.desired.get(placeKeyOf(record));
-    // Ours as it should be: something may have come back from the edge. Anything else is set right.
-    if (wanted === record.contentHash && !record.deleting) {
-      if (isHeardOf(record) || (former !== undefined && isHeardOf(former))) this.#queue.add(record.key);
-    } else if (
-      former === undefined ||
-      former.contentHash !== record.contentHash ||
-      former.deleting !== record.deleting
-    ) {
-      this.#wake(record.key);
-    }
-  }
-
-  /** Nothing of ours lies at the place (any more). */
-  #onNoCopy(place: string, object: KubeObject | undefined, uid: string | undefined): void {
-    const former = object === undefined ? this.#copies.remove(place, uid) : this.#copies.remove(place);
-    if (former !== undefined) this.#wake(former.key);
-    const waiting = this.#waitingForPlace.get(place);
-    if (object !== undefined || waiting === undefined) return;
-    this.#waitingForPlace.delete(place);
-    for (const key of waiting) this.#wake(key);
-  }
-
-  /** A definition came or changed in a cell: what waits for it to be served may go on. */
-  #onCellCrd(cellId: string, name: string): void {
-    const cell = this.#workspaces.cellOf(cellId) ?? '';
-    for (const key of this.#states.keysOfResource(name)) {
-      if (this.#states.get(key)?.failures.has(cell) === true) this.#wake(key);
-    }
-  }
-
-  #wakeClusterRoleBindings(cluster: string): void {
-    for (const { metadata } of this.#watches.inCluster(clusterRoleBindingsName, cluster)) {
-      const key = keyInWatch(clusterRoleBindingsName, cluster, metadata);
-      if (this.#states.get(key) !== undefined) this.#wake(key);
-    }
-  }
-
-  #onWorkspace(now: WorkspaceRef | undefined, old: WorkspaceRef | undefined): void {
-    const id = (now ?? old)?.id ?? '';
-    if (now === undefined) {
-      this.#reconciler?.forgetProject(id);
-      this.#discovery.forget(id);
-      for (const key of this.#copies.removeCell(id)) this.#wake(key);
-    }
-    const isNew = old === undefined || old.kind !== now?.kind;
-    const moved =
-      old !== undefined && now !== undefined && (old.path !== now.path || old.deleting !== now.deleting);
-    if (!isNew && !moved && now !== undefined) return;
-    const cell = now === undefined ? undefined : this.#workspaces.cellOf(now.id);
-    const cellName =
-      cell ?? (old?.kind === 'cell' ? old.path.slice(old.path.lastIndexOf(':') + 1) : undefined);
-    if (cellName !== undefined) this.#onCell(this.#cells.refresh(cellName));
-    this.#lookAtWorkspace(id);
-  }
-
-  /** All that is known of a workspace's objects, looked at again: it came, moved or went. */
-  #lookAtWorkspace(id: string): void {
-    for (const [name, resource] of this.#watches.resources()) {
-      for (const object of this.#watches.inCluster(name, id)) this.#onObject(resource, object, undefined);
-    }
-    this.#wakeProject(id, undefined);
-    for (const key of this.#copies.keys()) if (key.includes(`|${id}|`)) this.#wake(key);
-  }
-
-  #onCell(change: CellChange | undefined): void {
-    if (change === undefined || this.#reconciler === undefined) return;
-    if (change.rules) {
-      for (const policy of this.#policies.index.values()) {
-        if (!concerns(policy, change)) continue;
-        for (const key of this.#states.keysOf(policy.key)) this.#wake(key);
-      }
-      return;
-    }
-    if (change.now === undefined || !gained(change.now, change.old)) return;
-    // Freed capacity helps those that wait for it, and only those that may use this cell.
-    for (const policy of this.#policies.index.values()) {
-      if (!concerns(policy, change)) continue;
-      for (const key of this.#states.keysOf(policy.key)) {
-        if (this.#states.get(key)?.outcome === 'Unschedulable') this.#wake(key);
-      }
     }
   }
 
@@ -730,29 +480,6 @@ class SchedulerProcess implements Scheduler {
   }
 }
 
-/** Whether a syncer has said anything about the copy. */
-function isHeardOf({ syncedHash, syncError }: CopyRecord): boolean {
-  return syncedHash !== undefined || syncError !== undefined;
-}
-
-function keyInWatch(
-  watch: string,
-  cluster: string,
-  { namespace = '', name = '' }: KubeObject['metadata'],
-): string {
-  const dot = watch.indexOf('.');
-  return keyOf({ resource: watch.slice(0, dot), group: watch.slice(dot + 1), cluster, namespace, name });
-}
-
-function pickResource({ group, version, resource }: WatchedResource): WatchedResource {
-  return { group, version, resource };
-}
-
-function isAlwaysWatched(resource: WatchedResource): boolean {
-  const name = watchName(resource);
-  return name === crdsName || name === watchName(namespacesResource) || classNames.has(name);
-}
-
 /** Which object a binding is for. */
 function boundObject(binding: KubeObject): KeyParts | undefined {
   const template = parseTemplateAnnotation(binding.metadata.annotations?.[templateAnnotation]);
@@ -760,30 +487,4 @@ function boundObject(binding: KubeObject): KeyParts | undefined {
   const { group, resource, name } = template;
   const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
   return { group, resource, cluster, namespace: binding.metadata.namespace ?? '', name };
-}
-
-/** Whether an update of a project object can change its copies: its status cannot. */
-function bearsOnPlacement(now: KubeObject, old: KubeObject): boolean {
-  const a = now.metadata;
-  const b = old.metadata;
-  // Kinds without a generation (ConfigMap, Secret) tell nothing but that they changed.
-  if (a.generation === undefined || a.generation !== b.generation || a.uid !== b.uid) return true;
-  if (a.deletionTimestamp !== b.deletionTimestamp) return true;
-  return (
-    JSON.stringify([a.labels, a.annotations, a.ownerReferences]) !==
-    JSON.stringify([b.labels, b.annotations, b.ownerReferences])
-  );
-}
-
-function concerns(policy: ResolvedPolicy, { now, old }: CellChange): boolean {
-  const compiled = compilePlacement(policy.spec.placement);
-  return compiled.groups.some(({ selects }) => {
-    return (now !== undefined && selects(now)) || (old !== undefined && selects(old));
-  });
-}
-
-function gained(now: CellInfo, old: CellInfo | undefined): boolean {
-  if (now.free === undefined || old?.free === undefined) return now.free !== old?.free;
-  for (const [resource, amount] of now.free) if (amount > (old.free.get(resource) ?? 0)) return true;
-  return false;
 }

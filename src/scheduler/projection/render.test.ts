@@ -2,76 +2,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy-contract.ts';
 import type { Overriders } from '#api/policy/placement.ts';
-import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { CellInfo } from '../algorithm/cell.ts';
-import { cell } from '../algorithm/testing/cells.ts';
 import { deployment } from '../testing/objects.ts';
 import { readPointer } from './json-pointer.ts';
-import { createNameMapper } from './names.ts';
-import { type CellView, type RenderInput, type Rendering, renderCopy, renderNamespace } from './render.ts';
-
-const mapper = createNameMapper({ controlPlaneId: 'cp', clusterId: 'project1', prefix: 'shop' });
-const ns = (name: string): string => mapper.namespace(name);
-const projectLabels = { [copyLabels.originCluster]: 'project1', [copyLabels.originControlPlane]: 'cp' };
-
-function view(changes: Partial<CellView> = {}, info: Partial<CellInfo> = {}): CellView {
-  return {
-    info: cell('fra', info),
-    allowsPodSecurity: false,
-    allowsClusterRole: () => false,
-    projectNamespaces: () => [],
-    ...changes,
-  };
-}
-
-interface RenderOptions extends Partial<Omit<RenderInput, 'object' | 'kind'>> {
-  readonly resource: string;
-  readonly view?: CellView;
-}
-
-function render(
-  object: KubeObject,
-  { resource, view: cellView = view(), ...more }: RenderOptions,
-): Rendering {
-  const slash = object.apiVersion.indexOf('/');
-  const group = slash < 0 ? '' : object.apiVersion.slice(0, slash);
-  const before = cloneJson(object);
-  const rendering = renderCopy(
-    {
-      object,
-      version: object.apiVersion.slice(slash + 1),
-      origin: {
-        controlPlane: 'cp',
-        cluster: 'project1',
-        path: 'root:shop',
-        group,
-        resource,
-        namespace: object.metadata.namespace ?? '',
-        name: object.metadata.name ?? '',
-        uid: object.metadata.uid ?? '',
-      },
-      kind: { group, resource, scalable: false },
-      custom: false,
-      targets: [{ name: 'fra', replicas: undefined }],
-      divided: false,
-      overrides: [],
-      mapper,
-      owns: () => false,
-      contract: { conflictResolution: 'Abort', orphan: false },
-      ...more,
-    },
-    cellView,
-  );
-  assert.deepEqual(object, before, 'rendering leaves the project object as it is');
-  return rendering;
-}
-
-function rendered(object: KubeObject, options: RenderOptions): KubeObject {
-  const { copies } = render(object, options);
-  assert.equal(copies.length, 1);
-  return copies[0]?.object as KubeObject;
-}
+import { type Rendering, renderNamespace } from './render.ts';
+import {
+  affinityAt,
+  gateway,
+  mapper,
+  ns,
+  object,
+  projectLabels,
+  rbac,
+  render,
+  rendered,
+  term,
+  view,
+} from './testing/render.ts';
 
 test('what the server owns is stripped, what a person wrote is kept', () => {
   const object: KubeObject = {
@@ -146,286 +94,6 @@ test('policy options become annotations', () => {
   assert.equal(copy.metadata.annotations?.[copyAnnotations.deletionPolicy], 'Orphan');
 });
 
-/** Each row: what lies at a pointer before, and what the copy has there. `undefined`: nothing. */
-interface Row {
-  readonly what: string;
-  readonly resource: string;
-  readonly object: JsonObject;
-  readonly at: string;
-  readonly want: JsonValue | undefined;
-  readonly owns?: string;
-}
-
-const pod = (spec: JsonObject): JsonObject => ({ ...deployment('web', 1, spec, 'web') });
-const term = (rule: JsonObject) => ({
-  affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [rule] } },
-});
-const affinityAt =
-  '/spec/template/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution/0';
-const object = (
-  apiVersion: string,
-  kind: string,
-  rest: JsonObject,
-  namespace: string | undefined = 'web',
-): JsonObject => ({
-  apiVersion,
-  kind,
-  metadata: { name: 'x', ...(namespace === undefined ? {} : { namespace }) },
-  ...rest,
-});
-const gateway = 'gateway.networking.k8s.io/v1';
-const rbac = 'rbac.authorization.k8s.io/v1';
-const admission = 'admissionregistration.k8s.io/v1';
-
-const rows: Row[] = [
-  {
-    what: 'names in the pod’s own namespace stay',
-    resource: 'deployments',
-    object: pod({
-      serviceAccountName: 'app',
-      imagePullSecrets: [{ name: 'pull' }],
-      volumes: [{ name: 'v', secret: { secretName: 's' } }],
-    }),
-    at: '/spec/template/spec/serviceAccountName',
-    want: 'app',
-  },
-  {
-    what: 'affinity namespaces',
-    resource: 'deployments',
-    object: pod(term({ namespaces: ['other'] })),
-    at: `${affinityAt}/namespaces`,
-    want: [ns('other')],
-  },
-  {
-    what: 'an empty namespaceSelector means the project',
-    resource: 'deployments',
-    object: pod(term({ namespaceSelector: {} })),
-    at: `${affinityAt}/namespaceSelector`,
-    want: { matchLabels: projectLabels },
-  },
-  {
-    what: 'no namespaceSelector stays none',
-    resource: 'deployments',
-    object: pod(term({ topologyKey: 'z' })),
-    at: `${affinityAt}/namespaceSelector`,
-    want: undefined,
-  },
-  {
-    what: 'a platform class that the project does not have',
-    resource: 'deployments',
-    object: pod({ priorityClassName: 'high' }),
-    at: '/spec/template/spec/priorityClassName',
-    want: 'high',
-  },
-  {
-    what: 'a platform class of the project',
-    resource: 'deployments',
-    object: pod({ priorityClassName: 'high' }),
-    owns: 'scheduling.k8s.io/priorityclasses/high',
-    at: '/spec/template/spec/priorityClassName',
-    want: mapper.clusterScoped('scheduling.k8s.io', 'priorityclasses', 'high'),
-  },
-  {
-    what: 'metadata.name in a namespaceSelector is the mapped name',
-    resource: 'networkpolicies',
-    object: object('networking.k8s.io/v1', 'NetworkPolicy', {
-      spec: {
-        ingress: [
-          {
-            from: [
-              {
-                namespaceSelector: {
-                  matchLabels: { 'kubernetes.io/metadata.name': 'api' },
-                  matchExpressions: [{ key: 'a', operator: 'Exists' }],
-                },
-              },
-            ],
-          },
-        ],
-      },
-    }),
-    at: '/spec/ingress/0/from/0/namespaceSelector',
-    want: {
-      matchLabels: { 'kubernetes.io/metadata.name': ns('api'), ...projectLabels },
-      matchExpressions: [{ key: 'a', operator: 'Exists' }],
-    },
-  },
-  {
-    what: 'RoleBinding subjects',
-    resource: 'rolebindings',
-    object: object(rbac, 'RoleBinding', {
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'r' },
-      subjects: [
-        { kind: 'ServiceAccount', name: 'a', namespace: 'api' },
-        { kind: 'User', name: 'system:serviceaccount:api:a' },
-        { kind: 'Group', name: 'system:serviceaccounts:api' },
-        { kind: 'User', name: 'jane' },
-      ],
-    }),
-    at: '/subjects',
-    want: [
-      { kind: 'ServiceAccount', name: 'a', namespace: ns('api') },
-      { kind: 'User', name: `system:serviceaccount:${ns('api')}:a` },
-      { kind: 'Group', name: `system:serviceaccounts:${ns('api')}` },
-      { kind: 'User', name: 'jane' },
-    ],
-  },
-  {
-    what: 'webhooks are confined',
-    resource: 'validatingwebhookconfigurations',
-    object: object(
-      admission,
-      'ValidatingWebhookConfiguration',
-      {
-        webhooks: [
-          {
-            name: 'w',
-            clientConfig: { service: { name: 's', namespace: 'api' } },
-            rules: [{ operations: ['*'], scope: '*' }],
-          },
-        ],
-      },
-      undefined,
-    ),
-    at: '/webhooks/0',
-    want: {
-      name: 'w',
-      clientConfig: { service: { name: 's', namespace: ns('api') } },
-      rules: [{ operations: ['*'], scope: 'Namespaced' }],
-      namespaceSelector: { matchLabels: projectLabels },
-    },
-  },
-  {
-    what: 'a policy binding names the project’s policy and is confined',
-    resource: 'validatingadmissionpolicybindings',
-    object: object(
-      admission,
-      'ValidatingAdmissionPolicyBinding',
-      { spec: { policyName: 'p', paramRef: { namespace: 'api', name: 'x' } } },
-      undefined,
-    ),
-    at: '/spec/policyName',
-    want: mapper.clusterScoped('admissionregistration.k8s.io', 'validatingadmissionpolicies', 'p'),
-  },
-  {
-    what: 'a claim of a volume',
-    resource: 'persistentvolumes',
-    object: object(
-      'v1',
-      'PersistentVolume',
-      { spec: { claimRef: { namespace: 'api', name: 'c', uid: 'u' } } },
-      undefined,
-    ),
-    at: '/spec/claimRef',
-    want: { namespace: ns('api'), name: 'c' },
-  },
-  {
-    what: 'routes: parents and backends in other namespaces, local ones stay',
-    resource: 'httproutes',
-    object: object(gateway, 'HTTPRoute', {
-      spec: {
-        parentRefs: [{ name: 'g', namespace: 'infra' }],
-        rules: [{ backendRefs: [{ name: 's' }, { name: 't', namespace: 'api' }] }],
-      },
-    }),
-    at: '/spec',
-    want: {
-      parentRefs: [{ name: 'g', namespace: ns('infra') }],
-      rules: [{ backendRefs: [{ name: 's' }, { name: 't', namespace: ns('api') }] }],
-    },
-  },
-  {
-    what: 'a gateway open to all is open to the project',
-    resource: 'gateways',
-    object: object(gateway, 'Gateway', {
-      spec: { listeners: [{ name: 'l', allowedRoutes: { namespaces: { from: 'All' } } }] },
-    }),
-    at: '/spec/listeners/0/allowedRoutes/namespaces',
-    want: { from: 'Selector', selector: { matchLabels: projectLabels } },
-  },
-  {
-    what: 'a GatewayClass of the project',
-    resource: 'gateways',
-    object: object(gateway, 'Gateway', { spec: { gatewayClassName: 'mine' } }),
-    owns: 'gateway.networking.k8s.io/gatewayclasses/mine',
-    at: '/spec/gatewayClassName',
-    want: mapper.clusterScoped('gateway.networking.k8s.io', 'gatewayclasses', 'mine'),
-  },
-  {
-    what: 'ReferenceGrant',
-    resource: 'referencegrants',
-    object: object('gateway.networking.k8s.io/v1beta1', 'ReferenceGrant', {
-      spec: { from: [{ group: '', kind: 'X', namespace: 'api' }] },
-    }),
-    at: '/spec/from/0/namespace',
-    want: ns('api'),
-  },
-  {
-    what: 'a namespaced issuer stays',
-    resource: 'certificates',
-    object: object('cert-manager.io/v1', 'Certificate', {
-      spec: { issuerRef: { kind: 'Issuer', name: 'i' } },
-    }),
-    owns: 'cert-manager.io/clusterissuers/i',
-    at: '/spec/issuerRef/name',
-    want: 'i',
-  },
-  {
-    what: 'a default class is no default at the edge',
-    resource: 'storageclasses',
-    object: {
-      ...object('storage.k8s.io/v1', 'StorageClass', {}, undefined),
-      metadata: { name: 'x', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
-    },
-    at: '/metadata/annotations/storageclass.kubernetes.io~1is-default-class',
-    want: undefined,
-  },
-  {
-    what: 'allocated addresses and ports of a Service go',
-    resource: 'services',
-    object: object('v1', 'Service', {
-      spec: {
-        type: 'NodePort',
-        clusterIP: '10.0.0.1',
-        clusterIPs: ['10.0.0.1'],
-        ipFamilies: ['IPv4'],
-        ipFamilyPolicy: 'SingleStack',
-        ports: [{ port: 80, nodePort: 30001 }],
-      },
-    }),
-    at: '/spec',
-    want: { type: 'NodePort', ports: [{ port: 80 }] },
-  },
-  {
-    what: 'a headless Service stays headless',
-    resource: 'services',
-    object: object('v1', 'Service', { spec: { clusterIP: 'None', clusterIPs: ['None'], ports: [] } }),
-    at: '/spec',
-    want: { clusterIP: 'None', ports: [] },
-  },
-  {
-    what: 'what the server made of a Job goes',
-    resource: 'jobs',
-    object: object('batch/v1', 'Job', {
-      spec: {
-        selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'u' } },
-        template: { metadata: { labels: { app: 'a', 'controller-uid': 'u', 'job-name': 'x' } }, spec: {} },
-      },
-    }),
-    at: '/spec',
-    want: { template: { metadata: { labels: { app: 'a' } }, spec: {} } },
-  },
-];
-
-for (const row of rows) {
-  test(`references: ${row.what}`, () => {
-    const owns = (group: string, resource: string, name: string): boolean =>
-      `${group}/${resource}/${name}` === row.owns;
-    const copy = rendered(row.object as KubeObject, { resource: row.resource, owns });
-    assert.deepEqual(readPointer(copy, row.at), row.want);
-  });
-}
-
 test('ports that a person asked for stay', () => {
   const service = object('v1', 'Service', {
     spec: { ports: [{ port: 80, protocol: 'TCP', nodePort: 30001 }] },
@@ -463,7 +131,7 @@ test('a roleRef must name the project’s ClusterRole or one on the cell’s lis
 
 test('a ClusterRole adds nothing to the edge’s own roles', () => {
   const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] };
-  const role = object(rbac, 'ClusterRole', { aggregationRule }, undefined) as KubeObject;
+  const role = object(rbac, 'ClusterRole', { aggregationRule }, null) as KubeObject;
   role.metadata.labels = { 'rbac.authorization.k8s.io/aggregate-to-admin': 'true', mine: 'yes' };
   const copy = rendered(role, { resource: 'clusterroles' });
   assert.deepEqual(copy.metadata.labels, { mine: 'yes', ...projectLabels });
@@ -547,7 +215,7 @@ test('what an override writes is mapped like anything else', () => {
 });
 
 test('a mapped namespace carries the project’s labels, pod security only where allowed', () => {
-  const source = object('v1', 'Namespace', {}, undefined) as KubeObject;
+  const source = object('v1', 'Namespace', {}, null) as KubeObject;
   source.metadata.labels = {
     team: 'a',
     'kubernetes.io/metadata.name': 'x',

@@ -1,0 +1,39 @@
+import { type Copy, copiesGvr } from '#api/federation/copy.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { WatchedResource } from './copy-index.ts';
+import { watchName } from './resource-watches.ts';
+import { pickResource } from './watched-kinds.ts';
+
+const pageSize = 1_000;
+
+/**
+ * The resources of which there are copies in these cell workspaces, by their list of copies (DESIGN.md, Cell workspaces are
+ * warehouses). A server that does not serve the list answers with none.
+ */
+export async function copiedResources(
+  client: KubeClient,
+  cellIds: readonly string[],
+  signal: AbortSignal,
+): Promise<WatchedResource[]> {
+  const found = new Map<string, WatchedResource>();
+  for (const cluster of cellIds) {
+    let token: string | undefined;
+    try {
+      do {
+        const page = await client.list(
+          { cluster, gvr: copiesGvr },
+          { limit: pageSize, continue: token, signal },
+        );
+        for (const item of page.items as Copy[]) {
+          const resource = pickResource(item.target);
+          found.set(watchName(resource), resource);
+        }
+        token = page.metadata.continue === '' ? undefined : page.metadata.continue;
+      } while (token !== undefined);
+    } catch (error) {
+      if (!isApiError(error, 'NotFound', 'MethodNotAllowed')) throw error;
+    }
+  }
+  return [...found.values()];
+}

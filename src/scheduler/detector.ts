@@ -1,0 +1,327 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import { clusterAnnotation } from '#client/informer.ts';
+import type { CellInfo } from './algorithm/cell.ts';
+import { compilePlacement } from './algorithm/compile.ts';
+import type { CellChange, CellStore } from './cells/cell-store.ts';
+import {
+  type CopyIndex,
+  type CopyRecord,
+  copyRecordOf,
+  placeKeyOf,
+  type WatchedResource,
+} from './copy-index.ts';
+import type { Discovery } from './discovery.ts';
+import type { KeyStates } from './key-state.ts';
+import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
+import type { Policies } from './policies.ts';
+import type { ResolvedPolicy } from './policy/policy-index.ts';
+import { type ResourceWatches, watchName } from './resource-watches.ts';
+import {
+  classNames,
+  clusterRoleBindingsName,
+  crdsName,
+  customClasses,
+  keyInWatch,
+  namespacesResource,
+} from './watched-kinds.ts';
+import type { WorkspaceRef, Workspaces } from './workspaces.ts';
+
+export interface DetectorDependencies {
+  readonly controlPlaneId: string;
+  readonly workspaces: Workspaces;
+  readonly watches: ResourceWatches;
+  readonly policies: Policies;
+  readonly discovery: Discovery;
+  readonly cells: CellStore;
+  readonly copies: CopyIndex;
+  readonly states: KeyStates;
+  /** Asks for a decision. */
+  readonly wake: (key: ProjectObjectKey) => void;
+  /** Asks to gather what came back. */
+  readonly gather: (key: ProjectObjectKey) => void;
+  readonly resolvePolicy: (key: string) => void;
+  /** Asks to look after a mapped namespace. */
+  readonly lookAtNamespace: (cellId: string, mappedName: string) => void;
+  readonly forgetProject: (id: string) => void;
+}
+
+/**
+ * Turns what the watches tell into keys to look at, and no more of them than the event could help. It decides nothing: a key
+ * too many costs a look, a key too few would cost correctness.
+ */
+export class Detector {
+  readonly #on: DetectorDependencies;
+  /** Place in a cell workspace where something of another origin lies → who waits for it to go. */
+  readonly #waitingForPlace = new Map<string, Set<ProjectObjectKey>>();
+
+  constructor(dependencies: DetectorDependencies) {
+    this.#on = dependencies;
+  }
+
+  /** All objects placed from a project, or from one of its namespaces. */
+  wakeProject(cluster: string, namespace: string | undefined): void {
+    for (const key of this.#on.states.keysIn(cluster)) {
+      if (namespace === undefined || splitKey(key).namespace === namespace) this.#on.wake(key);
+    }
+  }
+
+  onObject(resource: WatchedResource, object: KubeObject | undefined, old: KubeObject | undefined): void {
+    const one = object ?? old;
+    if (one === undefined) return;
+    const cluster = one.metadata.annotations?.[clusterAnnotation] ?? '';
+    if (this.#on.workspaces.cellOf(cluster) !== undefined) this.#onCellObject(cluster, resource, object, old);
+    else if (this.#on.workspaces.get(cluster)?.kind === 'project')
+      this.#onProjectObject(cluster, resource, object, old);
+    // Objects of a workspace not known yet are looked at when it is (see onWorkspace).
+  }
+
+  #onProjectObject(
+    cluster: string,
+    resource: WatchedResource,
+    object: KubeObject | undefined,
+    old: KubeObject | undefined,
+  ): void {
+    const { metadata } = (object ?? old) as KubeObject;
+    const name = watchName(resource);
+    if (name === crdsName) {
+      this.#on.discovery.forget(cluster);
+      for (const key of this.#on.policies.unresolvedIn(cluster)) this.#on.resolvePolicy(key);
+      this.#watchCustomClass(metadata.name ?? '');
+      if (
+        object !== undefined &&
+        old !== undefined &&
+        object.metadata.generation !== old.metadata.generation
+      ) {
+        this.#wakeResource(cluster, metadata.name ?? '');
+      }
+    }
+    if (name === watchName(namespacesResource)) this.#onProjectNamespace(cluster, metadata.name ?? '');
+    if (classNames.has(name) && (object === undefined || old === undefined))
+      this.wakeProject(cluster, undefined);
+    const key = keyInWatch(name, cluster, metadata);
+    const known = this.#on.states.get(key) !== undefined || this.#on.copies.ofOrigin(key).size > 0;
+    if (!known && !this.#on.policies.index.selectsIn(cluster, name)) return;
+    if (known && object !== undefined && old !== undefined && !bearsOnPlacement(object, old)) return;
+    this.#on.wake(key);
+  }
+
+  /** A project's CRD for a class that others refer to. */
+  #watchCustomClass(crdName: string): void {
+    const customClass = customClasses.find((one) => watchName(one) === crdName);
+    if (customClass === undefined || this.#on.watches.isWatched(crdName)) return;
+    this.#on.watches.ensure(customClass).catch(() => {}); // ends only when stopped
+  }
+
+  #wakeResource(cluster: string, name: string): void {
+    for (const key of this.#on.states.keysOfResource(name))
+      if (splitKey(key).cluster === cluster) this.#on.wake(key);
+  }
+
+  #onProjectNamespace(cluster: string, namespace: string): void {
+    const key = keyOf({ ...namespacesResource, cluster, namespace: '', name: namespace });
+    for (const record of this.#on.copies.ofOrigin(key).values())
+      this.#on.lookAtNamespace(record.cellId, record.name);
+  }
+
+  #onCellObject(
+    cellId: string,
+    resource: WatchedResource,
+    object: KubeObject | undefined,
+    old: KubeObject | undefined,
+  ): void {
+    const { metadata } = (object ?? old) as KubeObject;
+    const place = placeKeyOf({
+      ...resource,
+      cellId,
+      namespace: metadata.namespace ?? '',
+      name: metadata.name ?? '',
+    });
+    if (watchName(resource) === crdsName) this.#onCellCrd(cellId, metadata.name ?? '');
+    const record =
+      object === undefined
+        ? undefined
+        : copyRecordOf(cellId, resource, object.metadata, this.#on.controlPlaneId);
+    const former = this.#on.copies.get(place);
+    if (record !== undefined) this.#onCopy(record, former);
+    else this.#onNoCopy(place, object, metadata.uid);
+    if (metadata.namespace !== undefined && (object === undefined || old === undefined)) {
+      this.#on.lookAtNamespace(cellId, metadata.namespace);
+    }
+  }
+
+  #onCopy(told: CopyRecord, former: CopyRecord | undefined): void {
+    if (told.origin.cluster === told.cellId) return; // a definition, which belongs to the cell
+    // The content changed and the hash did not: somebody else wrote it, and what it holds is not what the hash says.
+    const drifted =
+      former?.uid === told.uid &&
+      former.generation !== told.generation &&
+      former.contentHash === told.contentHash;
+    const record =
+      drifted && former.resourceVersion !== told.resourceVersion ? { ...told, contentHash: '' } : told;
+    this.#on.copies.put(record);
+    const isNamespace = record.group === '' && record.resource === 'namespaces';
+    if (isNamespace) {
+      this.#on.lookAtNamespace(record.cellId, record.name);
+      if (former === undefined) this.#wakeClusterRoleBindings(record.origin.cluster);
+    }
+    const state = this.#on.states.get(record.key);
+    if (state === undefined) {
+      if (!isNamespace) this.#on.wake(record.key);
+      return;
+    }
+    const wanted = state.desired.get(placeKeyOf(record));
+    // Ours as it should be: something may have come back from the edge. Anything else is set right.
+    if (wanted === record.contentHash && !record.deleting) {
+      if (isHeardOf(record) || (former !== undefined && isHeardOf(former))) this.#on.gather(record.key);
+    } else if (
+      former === undefined ||
+      former.contentHash !== record.contentHash ||
+      former.deleting !== record.deleting
+    ) {
+      this.#on.wake(record.key);
+    }
+  }
+
+  /** Nothing of ours lies at the place (any more). */
+  #onNoCopy(place: string, object: KubeObject | undefined, uid: string | undefined): void {
+    const former = object === undefined ? this.#on.copies.remove(place, uid) : this.#on.copies.remove(place);
+    if (former !== undefined) this.#on.wake(former.key);
+    const waiting = this.#waitingForPlace.get(place);
+    if (object !== undefined || waiting === undefined) return;
+    this.#waitingForPlace.delete(place);
+    for (const key of waiting) this.#on.wake(key);
+  }
+
+  /** A definition came or changed in a cell: what waits for it to be served may go on. */
+  #onCellCrd(cellId: string, name: string): void {
+    const cell = this.#on.workspaces.cellOf(cellId) ?? '';
+    for (const key of this.#on.states.keysOfResource(name)) {
+      if (this.#on.states.get(key)?.failures.has(cell) === true) this.#on.wake(key);
+    }
+  }
+
+  #wakeClusterRoleBindings(cluster: string): void {
+    for (const { metadata } of this.#on.watches.inCluster(clusterRoleBindingsName, cluster)) {
+      const key = keyInWatch(clusterRoleBindingsName, cluster, metadata);
+      if (this.#on.states.get(key) !== undefined) this.#on.wake(key);
+    }
+  }
+
+  onWorkspace(now: WorkspaceRef | undefined, old: WorkspaceRef | undefined): void {
+    const id = (now ?? old)?.id ?? '';
+    if (now === undefined) {
+      this.#on.forgetProject(id);
+      this.#on.discovery.forget(id);
+      for (const key of this.#on.copies.removeCell(id)) this.#on.wake(key);
+    }
+    const isNew = old === undefined || old.kind !== now?.kind;
+    const moved =
+      old !== undefined && now !== undefined && (old.path !== now.path || old.deleting !== now.deleting);
+    if (!isNew && !moved && now !== undefined) return;
+    const cell = now === undefined ? undefined : this.#on.workspaces.cellOf(now.id);
+    const cellName =
+      cell ?? (old?.kind === 'cell' ? old.path.slice(old.path.lastIndexOf(':') + 1) : undefined);
+    if (cellName !== undefined) this.onCell(this.#on.cells.refresh(cellName));
+    this.#lookAtWorkspace(id);
+  }
+
+  /** All that is known of a workspace's objects, looked at again: it came, moved or went. */
+  #lookAtWorkspace(id: string): void {
+    for (const [name, resource] of this.#on.watches.resources()) {
+      for (const object of this.#on.watches.inCluster(name, id)) this.onObject(resource, object, undefined);
+    }
+    this.wakeProject(id, undefined);
+    for (const key of this.#on.copies.keys()) if (key.includes(`|${id}|`)) this.#on.wake(key);
+  }
+
+  onCell(change: CellChange | undefined): void {
+    if (change === undefined) return;
+    if (change.rules) {
+      for (const policy of this.#on.policies.index.values()) {
+        if (!concerns(policy, change)) continue;
+        for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
+      }
+      return;
+    }
+    if (change.now === undefined || !gained(change.now, change.old)) return;
+    // Freed capacity helps those that wait for it, and only those that may use this cell.
+    for (const policy of this.#on.policies.index.values()) {
+      if (!concerns(policy, change)) continue;
+      for (const key of this.#on.states.keysOf(policy.key)) {
+        if (this.#on.states.get(key)?.outcome === 'Unschedulable') this.#on.wake(key);
+      }
+    }
+  }
+
+  wakeSelected(policy: ResolvedPolicy): void {
+    const { cluster } = policy;
+    for (const name of new Set(policy.selectors.map(({ resource }) => watchName(resource)))) {
+      for (const { metadata } of this.#on.watches.inCluster(name, cluster)) {
+        const key = keyInWatch(name, cluster, metadata);
+        const identity = {
+          namespace: metadata.namespace ?? '',
+          name: metadata.name ?? '',
+          labels: metadata.labels,
+        };
+        const owner = this.#on.policies.index.ownerOf(
+          cluster,
+          name,
+          identity,
+          this.#on.states.get(key)?.policyKey,
+        );
+        if (owner?.policy.key === policy.key) this.#on.wake(key);
+      }
+    }
+  }
+
+  /** Objects bound before a restart that this policy no longer selects: they have no state yet, only a binding. */
+  wakeReleased(former: ResolvedPolicy): void {
+    for (const name of new Set(former.selectors.map(({ resource }) => watchName(resource)))) {
+      for (const { metadata } of this.#on.watches.inCluster(name, former.cluster)) {
+        const key = keyInWatch(name, former.cluster, metadata);
+        if (this.#on.states.get(key) === undefined && this.#on.copies.ofOrigin(key).size > 0)
+          this.#on.wake(key);
+      }
+    }
+  }
+
+  /** A key whose copy found something of another origin looks again when that goes. */
+  waitForPlaces(key: ProjectObjectKey): void {
+    for (const place of this.#on.states.get(key)?.collidedPlaces ?? []) {
+      const waiting = this.#waitingForPlace.get(place);
+      if (waiting === undefined) this.#waitingForPlace.set(place, new Set([key]));
+      else waiting.add(key);
+    }
+  }
+}
+
+/** Whether a syncer has said anything about the copy. */
+function isHeardOf({ syncedHash, syncError }: CopyRecord): boolean {
+  return syncedHash !== undefined || syncError !== undefined;
+}
+
+/** Whether an update of a project object can change its copies: its status cannot. */
+function bearsOnPlacement(now: KubeObject, old: KubeObject): boolean {
+  const a = now.metadata;
+  const b = old.metadata;
+  // Kinds without a generation (ConfigMap, Secret) tell nothing but that they changed.
+  if (a.generation === undefined || a.generation !== b.generation || a.uid !== b.uid) return true;
+  if (a.deletionTimestamp !== b.deletionTimestamp) return true;
+  return (
+    JSON.stringify([a.labels, a.annotations, a.ownerReferences]) !==
+    JSON.stringify([b.labels, b.annotations, b.ownerReferences])
+  );
+}
+
+function concerns(policy: ResolvedPolicy, { now, old }: CellChange): boolean {
+  const compiled = compilePlacement(policy.spec.placement);
+  return compiled.groups.some(({ selects }) => {
+    return (now !== undefined && selects(now)) || (old !== undefined && selects(old));
+  });
+}
+
+function gained(now: CellInfo, old: CellInfo | undefined): boolean {
+  if (now.free === undefined || old?.free === undefined) return now.free !== old?.free;
+  for (const [resource, amount] of now.free) if (amount > (old.free.get(resource) ?? 0)) return true;
+  return false;
+}

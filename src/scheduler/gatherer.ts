@@ -1,0 +1,227 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { Logger } from '#client/logger.ts';
+import { withProblems } from './binding.ts';
+import type { BindingStore } from './binding-store.ts';
+import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
+import type { DiscoveredResource } from './discovery.ts';
+import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
+import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
+import { healthOf } from './gather/health.ts';
+import { applyStatus } from './gather/status-writer.ts';
+import type { KeyState, KeyStates } from './key-state.ts';
+import type { KeyParts, ProjectObjectKey } from './object-key.ts';
+import type { PolicyMatch } from './policy/policy-index.ts';
+import { contentHashOf } from './projection/canonical.ts';
+import { readObject } from './read-object.ts';
+import { type ResourceWatches, watchName } from './resource-watches.ts';
+import type { Workspaces } from './workspaces.ts';
+
+export interface GathererDependencies {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly workspaces: Workspaces;
+  readonly watches: ResourceWatches;
+  readonly copies: CopyIndex;
+  readonly reader: CopyReader;
+  readonly bindings: BindingStore;
+  readonly states: KeyStates;
+  readonly gatherIntervalMs?: number | undefined;
+}
+
+/** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
+const defaultGatherIntervalMs = 1_000;
+
+/** Brings what came back from the cells into the binding and, by the kind's rule, into the project object's status. */
+export class Gatherer {
+  readonly #on: GathererDependencies;
+
+  constructor(dependencies: GathererDependencies) {
+    this.#on = dependencies;
+  }
+
+  /** The first change is gathered at once, further ones at most once in the interval. Returns when to look again. */
+  async gatherWhenDue(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    match: PolicyMatch,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const state = this.#on.states.get(key);
+    if (state === undefined) return undefined;
+    const nowMs = this.#on.clock.now();
+    const dueMs = state.lastGatherMs + (this.#on.gatherIntervalMs ?? defaultGatherIntervalMs);
+    if (nowMs < dueMs && nowMs >= state.lastGatherMs) return dueMs - nowMs;
+    const changed = await this.#gather(key, parts, match, state, signal);
+    if (changed) state.lastGatherMs = this.#on.clock.now();
+    return undefined;
+  }
+
+  async #gather(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    { resource }: PolicyMatch,
+    state: KeyState,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const resourceName = watchName(parts);
+    const records: { cell: string; record: CopyRecord; replicas: number | undefined }[] = [];
+    const missing: string[] = [];
+    const byCell = new Map<string, CopyRecord>();
+    for (const [place, record] of this.#on.copies.ofOrigin(key)) {
+      const cell = this.#on.workspaces.cellOf(record.cellId);
+      if (cell !== undefined && state.desired.has(place)) byCell.set(cell, record);
+    }
+    for (const { name, replicas } of state.targets) {
+      const record = byCell.get(name);
+      if (record === undefined) missing.push(name);
+      else records.push({ cell: name, record, replicas });
+    }
+    // Before a syncer has said anything there is no status to read.
+    const heard = records.filter(
+      ({ record }) => record.syncedHash !== undefined || record.syncError !== undefined,
+    );
+    const read = resource.hasStatus
+      ? await this.#on.reader.readAll(
+          heard.map(({ record }) => record),
+          signal,
+        )
+      : [];
+    const readings = new Map(heard.map(({ record }, i) => [record, read[i]]));
+    const statuses: CellStatus[] = [];
+    const reports: CellReport[] = [];
+    let allObserved = missing.length === 0 && records.length > 0;
+    for (const { cell, record, replicas } of records) {
+      const reading = readings.get(record);
+      const status = reading?.status;
+      const applied =
+        record.syncedHash !== undefined && record.syncedHash === state.desired.get(placeKeyOf(record));
+      const observedGeneration = status?.['observedGeneration'];
+      const observed =
+        applied &&
+        (typeof observedGeneration !== 'number' || observedGeneration >= (reading?.generation ?? 0));
+      if (!observed) allObserved = false;
+      const hasStatus = resource.hasStatus;
+      const health = healthOf(resourceName, {
+        applied,
+        observed,
+        hasStatus,
+        replicas,
+        spec: reading?.spec ?? {},
+        status,
+      });
+      const message = state.failures.get(cell) ?? syncErrorText(record.syncError);
+      reports.push({ cell, applied, message, health, status });
+      if (status !== undefined && Object.keys(status).length > 0) statuses.push({ cell, status });
+    }
+    for (const cell of missing) {
+      reports.push({
+        cell,
+        applied: false,
+        message: state.failures.get(cell),
+        health: 'Unknown',
+        status: undefined,
+      });
+    }
+    reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
+    const statusChanged = resource.hasStatus
+      ? await this.#writeStatus(parts, resource, state, statuses, allObserved, signal)
+      : false;
+    const bindingChanged = await this.#writeGathered(parts, state, reports, signal);
+    return statusChanged || bindingChanged;
+  }
+
+  async #writeStatus(
+    parts: KeyParts,
+    resource: DiscoveredResource,
+    state: KeyState,
+    statuses: readonly CellStatus[],
+    allObserved: boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const resourceName = watchName(parts);
+    const now = nowTime(this.#on.clock.now());
+    const metadata = this.#on.watches.get(resourceName, parts.cluster, parts.namespace, parts.name)?.metadata;
+    const status = aggregateStatus(resourceName, statuses, now);
+    if (status === undefined || metadata?.uid === undefined) return false;
+    const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
+    if (observed !== undefined) status['observedGeneration'] = observed;
+    const hash = contentHashOf(status);
+    if (state.appliedStatusHash === hash) return false;
+    const outcome = await applyStatus(this.#on.client, parts, resource, metadata.uid, status, signal);
+    state.statusOwnedElsewhere = outcome.type === 'ownedElsewhere' ? outcome.message : undefined;
+    if (outcome.type === 'refused') {
+      this.#on.logger.warn({ ...parts, why: outcome.message }, 'gathered status was refused');
+    }
+    if (outcome.type !== 'gone') state.appliedStatusHash = hash;
+    return outcome.type === 'applied' || outcome.type === 'ownedElsewhere';
+  }
+
+  /**
+   * The object's generation once every cell has observed what was rendered from it; until then what stands there, so that it
+   * never rises early. Undefined for kinds whose status has none.
+   */
+  async #observedGeneration(
+    parts: KeyParts,
+    resource: DiscoveredResource,
+    state: KeyState,
+    statuses: readonly CellStatus[],
+    allObserved: boolean,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (!statuses.some(({ status }) => typeof status['observedGeneration'] === 'number')) return undefined;
+    const metadata = this.#on.watches.get(
+      watchName(parts),
+      parts.cluster,
+      parts.namespace,
+      parts.name,
+    )?.metadata;
+    if (allObserved && state.projectedGeneration > 0 && state.projectedGeneration === metadata?.generation) {
+      state.observedGeneration = state.projectedGeneration;
+    } else if (state.observedGeneration === undefined) {
+      const object = await readObject(this.#on.client, parts, resource, signal);
+      const stored = (object?.['status'] as JsonObject | undefined)?.['observedGeneration'];
+      state.observedGeneration = typeof stored === 'number' ? stored : 0;
+    }
+    return state.observedGeneration === 0 ? undefined : state.observedGeneration;
+  }
+
+  async #writeGathered(
+    parts: KeyParts,
+    state: KeyState,
+    reports: readonly CellReport[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const present = await this.#on.bindings.read(parts, signal);
+    if (present === undefined) return false;
+    const { nameCollision, apiConflict } = state.problems;
+    const silent = reports.every(
+      ({ applied, message, status }) => !applied && message === undefined && status === undefined,
+    );
+    // A fresh decision says already that nothing has come back.
+    if (
+      silent &&
+      present.status?.summary === undefined &&
+      nameCollision === undefined &&
+      apiConflict === undefined
+    ) {
+      return false;
+    }
+    const now = nowTime(this.#on.clock.now());
+    const gathered = gatheredStatus(present.status, reports, now);
+    const status = {
+      ...gathered,
+      conditions: withProblems(
+        gathered.conditions,
+        { nameCollision, apiConflict, statusOwnedElsewhere: state.statusOwnedElsewhere },
+        now,
+      ),
+    };
+    if (equalJson(status, present.status)) return false;
+    await this.#on.bindings.commit(parts, { ...present, status }, present, signal);
+    return true;
+  }
+}

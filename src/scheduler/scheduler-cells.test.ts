@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { gvrOf, until } from './testing/control-plane.ts';
+import { clusterPolicy, configMap, deployment, policy } from './testing/objects.ts';
+import { Syncer } from './testing/syncer.ts';
+import { bindingWhere, condition, policies, projectRef, startScheduler, world } from './testing/world.ts';
+
+test('cells: a new one is used, a taint evicts, a closed one is not used', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  await w.fra.copy('v1', 'configmaps', 'a');
+  await w.controlPlane.cell('par');
+  await new Syncer(w.controlPlane, 'par').copy('v1', 'configmaps', 'a');
+  await w.controlPlane.cell('closed', { projects: ['root:other'] });
+  const binding = await bindingWhere(w.controlPlane, w.project, 'a', ({ status }) =>
+    (status?.refusals ?? []).some(({ code }) => code === 'ProjectNotAdmitted'),
+  );
+  assert.deepEqual(binding.status?.refusals, [
+    { code: 'ProjectNotAdmitted', count: 1, examples: ['closed'] },
+  ]);
+  const fra = { cluster: 'root:cells', gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'), name: 'fra' };
+  const taints = [{ key: 'drain', effect: 'NoExecute' }];
+  await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints } } });
+  await w.fra.drained('v1', 'configmaps');
+  await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints: null } } });
+  await w.fra.copy('v1', 'configmaps', 'a');
+});
+
+test('overrides make cells differ', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  await w.fra.copy('apps/v1', 'deployments', 'web');
+  await w.controlPlane.create(w.project, 'overridepolicies', {
+    apiVersion: policies,
+    kind: 'OverridePolicy',
+    metadata: { name: 'registry', namespace: 'default' },
+    spec: {
+      resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+      overrideRules: [
+        {
+          targetCluster: { labelSelector: { matchLabels: { region: 'de' } } },
+          overriders: {
+            imageOverrider: [{ component: 'Registry', operator: 'replace', value: 'de.example.com' }],
+          },
+        },
+      ],
+    },
+  });
+  const image = (copy: KubeObject): string => JSON.stringify(copy).match(/"image":"([^"]+)"/)?.[1] ?? '';
+  await w.fra.copy('apps/v1', 'deployments', 'web', (copy) => image(copy) === 'de.example.com/app:1');
+  assert.equal(image(await w.ams.copy('apps/v1', 'deployments', 'web')), 'registry.example.com/app:1');
+});
+
+test('kinds with authority go only where a cell allows them; a ClusterRoleBinding becomes RoleBindings', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const rbac = 'rbac.authorization.k8s.io/v1';
+  await w.controlPlane.create(
+    w.project,
+    'clusterpropagationpolicies',
+    clusterPolicy('all', [
+      ['v1', 'ConfigMap'],
+      [rbac, 'ClusterRole'],
+      [rbac, 'ClusterRoleBinding'],
+    ]),
+  );
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  await w.controlPlane.create(w.project, 'clusterroles', {
+    apiVersion: rbac,
+    kind: 'ClusterRole',
+    metadata: { name: 'reader' },
+    rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }],
+  });
+  await w.controlPlane.create(w.project, 'clusterrolebindings', {
+    apiVersion: rbac,
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'readers' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
+    subjects: [{ kind: 'ServiceAccount', namespace: 'default', name: 'app' }],
+  });
+  await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'readers',
+    (one) => condition(one, 'KindNotAllowed')?.status === 'True',
+  );
+  const mapped = (await w.fra.copy('v1', 'configmaps', 'a')).metadata.namespace;
+  const kinds = ['ClusterRole', 'ClusterRoleBinding'].map((kind) => ({
+    group: 'rbac.authorization.k8s.io',
+    kind,
+  }));
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  await w.controlPlane.admin.patch(
+    { cluster: 'root:cells', gvr: cells, name: 'fra' },
+    { type: 'merge', body: { spec: { allow: { kinds } } } },
+  );
+  const role = await w.fra.copy(rbac, 'clusterroles', 'reader');
+  const bound = await w.fra.copy(rbac, 'rolebindings', 'readers');
+  assert.equal(bound.metadata.namespace, mapped);
+  assert.equal((bound['roleRef'] as JsonObject)['name'], role.metadata.name);
+  assert.deepEqual(bound['subjects'], [{ kind: 'ServiceAccount', namespace: mapped, name: 'app' }]);
+  assert.deepEqual(await w.ams.copies(rbac, 'clusterroles'), []);
+});
+
+const widgetCrd = (type: string): KubeObject => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: {
+                  size: { type },
+                  target: { type: 'object', properties: { namespace: { type: 'string' } } },
+                },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+});
+
+test('custom resources bring their definition; a differing one is a conflict that names the field', async () => {
+  await using w = await world();
+  const other = await w.controlPlane.project('other');
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const widgets = clusterPolicy('widgets', [['example.com/v1', 'Widget']]);
+  const widget = (name: string, spec: JsonObject): KubeObject => ({
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name, namespace: 'default' },
+    spec,
+  });
+  await w.controlPlane.create(w.project, 'clusterpropagationpolicies', widgets);
+  await w.controlPlane.create(w.project, 'customresourcedefinitions', widgetCrd('integer'));
+  await until('widgets are served', () =>
+    w.controlPlane.create(w.project, 'widgets', widget('w', { size: 1, target: { namespace: 'x' } })),
+  );
+  const copy = await w.fra.copy('example.com/v1', 'widgets', 'w');
+  assert.deepEqual(copy['spec'], { size: 1, target: { namespace: 'x' } });
+  const binding = await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'w',
+    (one) => condition(one, 'UnmappedReference')?.status === 'True',
+  );
+  assert.match(condition(binding, 'UnmappedReference')?.message ?? '', /^spec\.target\.namespace/);
+
+  await w.controlPlane.create(other, 'clusterpropagationpolicies', widgets);
+  await w.controlPlane.create(other, 'customresourcedefinitions', widgetCrd('string'));
+  await until('widgets are served', () =>
+    w.controlPlane.create(other, 'widgets', widget('theirs', { size: 'big' })),
+  );
+  const refused = await bindingWhere(
+    w.controlPlane,
+    other,
+    'theirs',
+    (one) => condition(one, 'APIConflict')?.status === 'True',
+  );
+  assert.match(
+    condition(refused, 'APIConflict')?.message ?? '',
+    /spec\.versions\[v1\]\.schema\..*size\.type differs/,
+  );
+  assert.equal((await w.fra.copies('example.com/v1', 'widgets')).length, 1);
+});
+
+test('freed capacity wakes what waits for it', async () => {
+  await using w = await world({ capacity: { pods: 2 } });
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const dynamicWeight = { dynamicWeight: 'AvailableReplicas' };
+  const replicaScheduling = {
+    replicaSchedulingType: 'Divided',
+    replicaDivisionPreference: 'Weighted',
+    weightPreference: dynamicWeight,
+  };
+  await w.controlPlane.create(
+    w.project,
+    'propagationpolicies',
+    policy('all', { placement: { replicaScheduling } }),
+  );
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 6));
+  const waiting = await bindingWhere(w.controlPlane, w.project, 'web', (one) => {
+    return condition(one, 'Scheduled')?.reason === 'Unschedulable';
+  });
+  assert.deepEqual(waiting.spec.clusters, []);
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const fra = { cluster: 'root:cells', gvr: cells, name: 'fra' };
+  await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { pods: 4 } } } });
+  const placed = await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'web',
+    (one) => condition(one, 'Scheduled')?.status === 'True',
+  );
+  assert.deepEqual(placed.spec.clusters, [
+    { name: 'ams', replicas: 2 },
+    { name: 'fra', replicas: 4 },
+  ]);
+});
+
+test('suspended dispatching leaves the cells as they are', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const suspension = { dispatchingOnClusters: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { suspension }));
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  await w.ams.copy('v1', 'configmaps', 'a');
+  assert.deepEqual(await w.fra.copies('v1', 'configmaps'), []);
+  const ref = projectRef(w.project, policies, 'propagationpolicies', 'all');
+  await w.controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { suspension: null } } });
+  await w.fra.copy('v1', 'configmaps', 'a');
+});

@@ -1,0 +1,113 @@
+import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { BindingStore } from './binding-store.ts';
+import type { CopyIndex, CopyRecord } from './copy-index.ts';
+import type { CopyWriter } from './copy-writer.ts';
+import type { KeyParts, ProjectObjectKey } from './object-key.ts';
+import { crdResource } from './projection/kinds.ts';
+import type { ResourceWatches } from './resource-watches.ts';
+import type { Workspaces } from './workspaces.ts';
+
+export interface WithdrawalDependencies {
+  readonly client: KubeClient;
+  readonly workspaces: Workspaces;
+  readonly watches: ResourceWatches;
+  readonly copies: CopyIndex;
+  readonly writer: CopyWriter;
+  readonly bindings: BindingStore;
+  /** Whether a policy of the project that could select this group is not resolved yet. */
+  readonly isUnresolved: (cluster: string, group: string) => boolean;
+}
+
+/** Takes copies back. It fails closed: what only looks as if it were gone keeps its copies (DESIGN.md, Bindings). */
+export class Withdrawal {
+  readonly #on: WithdrawalDependencies;
+
+  constructor(dependencies: WithdrawalDependencies) {
+    this.#on = dependencies;
+  }
+
+  /** Deletes copies, but for those in cells that `skip` names. */
+  async withdraw(
+    records: readonly CopyRecord[],
+    skip: (cell: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await Promise.all(
+      records.map((record) => {
+        const cell = this.#on.workspaces.cellOf(record.cellId);
+        if (cell !== undefined && skip(cell)) return undefined;
+        // A mapped namespace stays until it is empty, whatever policies say (see NamespaceKeeper).
+        if (record.group === '' && record.resource === 'namespaces') return undefined;
+        return this.#on.writer.withdraw(record, signal);
+      }),
+    );
+  }
+
+  /**
+   * The object is gone, going, or no longer selected: its copies are withdrawn and its binding removed, the latter last, so
+   * that a restart in between finds the rest. Absence is confirmed by a consistent read first (DESIGN.md, Bindings).
+   */
+  async letGo(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<void> {
+    const records = [...this.#on.copies.ofOrigin(key).values()];
+    const isBound = this.#on.bindings.isKnown(parts);
+    if (records.length === 0 && !isBound) return;
+    if (!(await this.#mayLetGo(key, parts, signal))) {
+      throw new Error('the object is there, and what selects it is not known yet');
+    }
+    await this.withdraw(records, () => false, signal);
+    // A project that goes takes its bindings with it.
+    if (isBound && this.#on.workspaces.project(parts.cluster) !== undefined) {
+      await this.#on.bindings.delete(parts, signal);
+    }
+    this.#on.bindings.forget(parts);
+  }
+
+  async #mayLetGo(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<boolean> {
+    const { cluster, group, resource, namespace, name } = parts;
+    const workspace = this.#on.workspaces.get(cluster);
+    if (workspace === undefined) return this.#isWorkspaceGone(cluster, signal);
+    if (workspace.deleting) return true;
+    const version = [...this.#on.copies.ofOrigin(key).values()].find(
+      (one) => one.resource === resource,
+    )?.version;
+    const watched = [...this.#on.watches.resources()].find(([watch]) => watch === `${resource}.${group}`);
+    const readVersion = watched?.[1].version ?? version;
+    if (readVersion === undefined) return !this.#on.isUnresolved(cluster, group);
+    try {
+      const object = await this.#on.client.get(
+        {
+          cluster,
+          gvr: { group, version: readVersion, resource },
+          namespace: namespace === '' ? undefined : namespace,
+          name,
+        },
+        { metadataOnly: true, signal },
+      );
+      if (object.metadata.deletionTimestamp !== undefined) return true;
+      // It is there: then a known set of policies must leave it out, and the watch must have told of it.
+      if (this.#on.isUnresolved(cluster, group)) return false;
+      const seen = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name);
+      return seen !== undefined && seen.metadata.uid === object.metadata.uid;
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+      // A 404 that names no object says that the kind is not served: which is no absence while its definition is there.
+      if (error.details?.name === name) return true;
+      return this.#on.watches.get(crdResource, cluster, '', `${resource}.${group}`) === undefined;
+    }
+  }
+
+  async #isWorkspaceGone(cluster: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#on.client.get(
+        { cluster, gvr: logicalClustersGvr, name: logicalClusterName },
+        { metadataOnly: true, signal },
+      );
+      return false;
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return true;
+      throw error;
+    }
+  }
+}
