@@ -92,6 +92,30 @@ const posixClasses: { readonly [name: string]: CharRanges } = {
 /** Bounded by the number of names that exist: general categories and scripts. */
 const unicodeClasses = new Map<string, CharRanges>();
 
+/** Planes with characters: beyond them all are unassigned or for private use. */
+const planes: readonly (readonly [number, number])[] = [
+  [0, 0xd7ff],
+  [0xe000, 0x3ffff],
+  [0xe0000, 0xe0fff],
+];
+
+let allCharacters: string | undefined;
+
+/** Every code point of the planes in order: one native search finds all ranges of a class. */
+function characters(): string {
+  allCharacters ??= planes
+    .map(([from, to]) => {
+      const parts: string[] = [];
+      for (let point = from; point <= to; point += 4096) {
+        const length = Math.min(4096, to - point + 1);
+        parts.push(String.fromCodePoint(...Array.from({ length }, (_, index) => point + index)));
+      }
+      return parts.join('');
+    })
+    .join('');
+  return allCharacters;
+}
+
 function unicodeClass(name: string, where: string): CharRanges {
   const known = unicodeClasses.get(name);
   if (known !== undefined) return known;
@@ -99,20 +123,19 @@ function unicodeClass(name: string, where: string): CharRanges {
   let expression: RegExp | undefined;
   for (const form of [name, `Script=${name}`]) {
     try {
-      expression ??= /^[A-Za-z_]+$/.test(name) ? new RegExp(`^\\p{${form}}$`, 'u') : undefined;
+      expression ??= /^[A-Za-z_]+$/.test(name) ? new RegExp(`\\p{${form}}+`, 'gu') : undefined;
     } catch {
       // Not of this form; the other is tried, then it is unknown.
     }
   }
   if (expression === undefined) fail('invalid character class range', where);
   const ranges: number[] = [];
-  let from = -1;
-  for (let point = 0; point <= codePointMax + 1; point++) {
-    const inside = point <= codePointMax && expression.test(String.fromCodePoint(point));
-    if (inside && from < 0) from = point;
-    if (!inside && from >= 0) {
-      ranges.push(from, point - 1);
-      from = -1;
+  for (const [run] of characters().matchAll(expression)) {
+    const first = run.codePointAt(0) as number;
+    const last = [...run.slice(-2)].at(-1)?.codePointAt(0) as number;
+    // A run may reach over the gap between two planes.
+    for (const [from, to] of planes) {
+      if (first <= to && last >= from) ranges.push(Math.max(first, from), Math.min(last, to));
     }
   }
   unicodeClasses.set(name, ranges);
