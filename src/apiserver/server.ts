@@ -8,7 +8,11 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import { AdmissionChain } from './admission/admission-chain.ts';
 import { BindingWriter } from './admission/binding-writer.ts';
+import { LimitRanger } from './admission/limit-ranger.ts';
 import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
+import { NotEnforced } from './admission/not-enforced.ts';
+import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
+import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
 import { ComponentTokens } from './authn/component-tokens.ts';
 import { SigningKey } from './authn/jwt.ts';
@@ -35,6 +39,7 @@ import { openApiResponse } from './openapi/openapi-response.ts';
 import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
 import type { Allocator } from './registry/allocator.ts';
+import { QuotaAllocator } from './registry/quota/quota-allocator.ts';
 import { Registry } from './registry/registry.ts';
 import { ServiceAllocator } from './registry/service-allocator.ts';
 import { FixedSharedObjects } from './registry/shared-objects.ts';
@@ -134,7 +139,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
           externalUrl,
           clock,
         });
-  const allocators: Allocator[] = [new ServiceAllocator()];
+  const allocators: Allocator[] = [new ServiceAllocator(), new QuotaAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
   const registry = new Registry({ storage, shared: sharedRoles(builtin), allocators, clock });
   const events = new StoreEvents(storage, clock, logger);
@@ -145,12 +150,15 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     issuer: `https://${options.externalHost}`,
     cache: storage,
   });
+  const webhookCaller = new WebhookCaller();
   const authenticator = createAuthenticator(options, serviceAccountTokens);
   const verbs = new Verbs({
     registry,
     clock,
     authorizer: authorization.authorizer,
-    admission: new AdmissionChain(admissionPlugins({ storage, lifecycle, firstTouch, authorization })),
+    admission: new AdmissionChain(
+      admissionPlugins({ storage, lifecycle, firstTouch, authorization, webhookCaller }),
+    ),
     handlers: createHandlers({ authorization, authenticator, serviceAccountTokens, storage, federation }),
   });
   index?.onChange(({ id }, change) => {
@@ -218,7 +226,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     await http.stop();
     stopping.abort();
     await Promise.all([controllers.stop(), crdController.stop(), federation?.close()]);
-    await loopbackClient.close();
+    await Promise.all([loopbackClient.close(), webhookCaller.close()]);
     events.close();
     authorization.stop();
     index?.close();
@@ -280,14 +288,19 @@ function admissionPlugins(parts: {
   readonly lifecycle: WorkspaceLifecycle | undefined;
   readonly firstTouch: FirstTouch;
   readonly authorization: ServerAuthorizer;
+  readonly webhookCaller: WebhookCaller;
 }): AdmissionPlugin[] {
-  const { storage, lifecycle, firstTouch, authorization } = parts;
+  const { storage, lifecycle, firstTouch, authorization, webhookCaller } = parts;
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
+    new LimitRanger(storage),
+    new MutatingWebhooks({ storage, caller: webhookCaller }),
     new BindingWriter(),
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
+    new ValidatingWebhooks({ storage, caller: webhookCaller }),
+    new NotEnforced(),
   ];
 }
 
