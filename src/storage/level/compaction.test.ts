@@ -86,7 +86,7 @@ describe('level: compaction', () => {
     }));
 
   it('goes on after a restart where pruning was cut short, and spares keys made again', () =>
-    withDisk(async ({ disk, open }) => {
+    withDisk(async ({ disk, clock, open }) => {
       const storage = await open();
       for (let index = 0; index < 700; index++)
         await write(storage, put(`/g/r/c/n/${index}`, 'x'), del('/none'));
@@ -96,6 +96,7 @@ describe('level: compaction', () => {
       await storage.close();
       assert.ok(countOf(disk, 'r') > 1);
       const reopened = await open({ verifyValues: true });
+      clock.advance(1_000);
       await until('the pruning', () => countOf(disk, 'r') === 1 && countOf(disk, 'k') === 1);
       assert.equal((await reopened.get(key('/g/r/c/n/3')))?.value.toString(), 'again');
       await reopened.close();

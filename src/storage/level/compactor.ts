@@ -46,9 +46,9 @@ export class Compactor {
     this.#options = options;
   }
 
+  /** The first look is an interval away: whoever opened the store reads it first. */
   start(): void {
     this.#schedule();
-    this.prune();
   }
 
   /** Waits for the step under way. */
