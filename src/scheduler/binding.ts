@@ -8,6 +8,8 @@ import {
   type TargetCluster,
 } from '#api/work/resource-binding.ts';
 import { equalJson } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { clusterAnnotation } from '#client/informer.ts';
 import type { CellSnapshot } from './algorithm/cell.ts';
 import type { Decision, Outcome, Target } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
@@ -167,7 +169,7 @@ const scheduledReasons: { readonly [outcome in Outcome]: string } = {
 };
 
 /** How many cells for each reason, with a few names; ordered by code. */
-export function countRefusals(decision: Decision, snapshot: CellSnapshot): RefusalCount[] {
+function countRefusals(decision: Decision, snapshot: CellSnapshot): RefusalCount[] {
   const byCode = new Map<string, { count: number; examples: string[] }>();
   decision.refusals.forEach((code, i) => {
     if (code === undefined) return;
@@ -211,4 +213,13 @@ export function parseTemplateAnnotation(
   if (match === null) return undefined;
   const [, version = '', resource = '', group = '', name = ''] = match;
   return { version, resource, group, name };
+}
+
+/** Which object a binding is for, by its metadata as a wildcard watch tells it. */
+export function boundObject({ metadata }: KubeObject): KeyParts | undefined {
+  const template = parseTemplateAnnotation(metadata.annotations?.[templateAnnotation]);
+  if (template === undefined) return undefined;
+  const { group, resource, name } = template;
+  const cluster = metadata.annotations?.[clusterAnnotation] ?? '';
+  return { group, resource, cluster, namespace: metadata.namespace ?? '', name };
 }

@@ -42,6 +42,8 @@ export interface DetectorDependencies {
   readonly resolvePolicy: (key: string) => void;
   /** Asks to look after a mapped namespace. */
   readonly lookAtNamespace: (cellId: string, mappedName: string) => void;
+  /** Ends the watch of a resource that nobody serves any more, and looks at what was placed of it. */
+  readonly releaseResource: (resourceName: string) => void;
   readonly forgetProject: (id: string) => void;
 }
 
@@ -83,18 +85,7 @@ export class Detector {
   ): void {
     const { metadata } = (object ?? old) as KubeObject;
     const name = watchName(resource);
-    if (name === crdsName) {
-      this.#on.discovery.forget(cluster);
-      for (const key of this.#on.policies.unresolvedIn(cluster)) this.#on.resolvePolicy(key);
-      this.#watchCustomClass(metadata.name ?? '');
-      if (
-        object !== undefined &&
-        old !== undefined &&
-        object.metadata.generation !== old.metadata.generation
-      ) {
-        this.#wakeResource(cluster, metadata.name ?? '');
-      }
-    }
+    if (name === crdsName) this.#onProjectCrd(cluster, object, old);
     if (name === watchName(namespacesResource)) this.#onProjectNamespace(cluster, metadata.name ?? '');
     if (classNames.has(name) && (object === undefined || old === undefined))
       this.wakeProject(cluster, undefined);
@@ -103,6 +94,28 @@ export class Detector {
     if (!known && !this.#on.policies.index.selectsIn(cluster, name)) return;
     if (known && object !== undefined && old !== undefined && !bearsOnPlacement(object, old)) return;
     this.#on.wake(key);
+  }
+
+  /** What a project serves changed: kinds of policies may be found, or be gone, and cells may need the definition anew. */
+  #onProjectCrd(cluster: string, object: KubeObject | undefined, old: KubeObject | undefined): void {
+    const crd = (object ?? old)?.metadata.name ?? '';
+    this.#on.discovery.forget(cluster);
+    if (object === undefined || old === undefined) {
+      for (const key of this.#on.policies.keysIn(cluster)) this.#on.resolvePolicy(key);
+    } else {
+      for (const key of this.#on.policies.unresolvedIn(cluster)) this.#on.resolvePolicy(key);
+    }
+    this.#watchCustomClass(crd);
+    if (object !== undefined && object.metadata.generation !== old?.metadata.generation) {
+      this.#wakeResource(cluster, crd);
+    }
+    this.#releaseUnserved(crd, object);
+  }
+
+  /** A kind whose last definition is gone cannot be watched any more. */
+  #releaseUnserved(crd: string, object: KubeObject | undefined): void {
+    if (object !== undefined || this.#on.watches.hasNamed(crdsName, crd)) return;
+    this.#on.releaseResource(crd);
   }
 
   /** A project's CRD for a class that others refer to. */
@@ -136,7 +149,10 @@ export class Detector {
       namespace: metadata.namespace ?? '',
       name: metadata.name ?? '',
     });
-    if (watchName(resource) === crdsName) this.#onCellCrd(cellId, metadata.name ?? '');
+    if (watchName(resource) === crdsName) {
+      this.#onCellCrd(cellId, metadata.name ?? '');
+      this.#releaseUnserved(metadata.name ?? '', object);
+    }
     const record =
       object === undefined
         ? undefined

@@ -27,7 +27,7 @@ export interface KeyState {
   lastGatherMs: number;
 }
 
-export function emptyKeyState(policyKey: string): KeyState {
+function emptyKeyState(policyKey: string): KeyState {
   return {
     policyKey,
     outcome: 'NoClusterFit',

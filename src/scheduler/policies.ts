@@ -108,6 +108,11 @@ export class Policies {
     }
   }
 
+  /** Keys of a project's policies. */
+  *keysIn(cluster: string): IterableIterator<string> {
+    for (const key of this.keys()) if (key.startsWith(`${cluster}|`)) yield key;
+  }
+
   overridesOf(cluster: string): Iterable<OverrideSource> {
     return this.#overrides.get(cluster)?.values() ?? [];
   }

@@ -4,8 +4,9 @@ import type { Target } from './algorithm/decision.ts';
 import type { CellCrds } from './cell-crds.ts';
 import type { CellNamespaces } from './cell-namespaces.ts';
 import type { CellStore } from './cells/cell-store.ts';
-import { placeKeyOf } from './copy-index.ts';
+import { type CopyRecord, placeKeyOf } from './copy-index.ts';
 import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
+import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { crdResource, resourceKey } from './projection/kinds.ts';
 import {
@@ -28,6 +29,7 @@ export interface ProjectorDependencies {
   readonly namespaces: CellNamespaces;
   readonly crds: CellCrds;
   readonly controlPlaneId: string;
+  readonly mappers: Mappers;
   /** Whether a decision of its own brings this copy about, so that it is not for others to write. */
   readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
 }
@@ -227,6 +229,23 @@ export class Projector {
       if (input.mapper.namespace(name) === copy.place.namespace) return name;
     }
     return '';
+  }
+
+  /** Brings a mapped namespace's labels up to date with its project's. */
+  async refreshNamespace(record: CopyRecord, signal: AbortSignal): Promise<void> {
+    const project = this.#on.workspaces.project(record.origin.cluster);
+    const cell = this.#on.workspaces.cellOf(record.cellId);
+    if (project === undefined || cell === undefined) return;
+    const mapper = await this.#on.mappers.of(project, signal);
+    const origin = { ...record.origin, path: project.path };
+    await this.ensureNamespace(
+      project.id,
+      record.origin.name,
+      cell,
+      record.cellId,
+      { mapper, origin },
+      signal,
+    );
   }
 
   /** Makes the mapped namespace of a project's namespace in a cell, or brings its labels up to date. */

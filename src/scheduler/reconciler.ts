@@ -13,6 +13,7 @@ import type { CopyIndex, CopyRecord } from './copy-index.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
+import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import {
   type PolicyIndex,
@@ -28,7 +29,7 @@ import {
   isPropagatedResource,
   resourceKey,
 } from './projection/kinds.ts';
-import { createNameMapper, type NameMapper } from './projection/names.ts';
+import type { NameMapper } from './projection/names.ts';
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
@@ -48,12 +49,12 @@ export interface ReconcilerDependencies {
   readonly cells: CellStore;
   readonly copies: CopyIndex;
   readonly projector: Projector;
+  readonly mappers: Mappers;
   readonly withdrawal: Withdrawal;
   readonly gatherer: Gatherer;
   readonly bindings: BindingStore;
   readonly states: KeyStates;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
-  readonly hashBits?: number | undefined;
 }
 
 /** What a decision is made from. */
@@ -77,7 +78,6 @@ interface Placed {
  */
 export class Reconciler {
   readonly #on: ReconcilerDependencies;
-  readonly #mappers = new Map<string, NameMapper>();
   readonly #mustDecide = new Set<ProjectObjectKey>();
 
   constructor(dependencies: ReconcilerDependencies) {
@@ -193,7 +193,7 @@ export class Reconciler {
     const [first, present, mapper] = await Promise.all([
       readObject(this.#on.client, parts, selected.resource, signal),
       this.#on.bindings.read(parts, signal),
-      this.#mapper(project, signal),
+      this.#on.mappers.of(project, signal),
     ]);
     if (first === undefined) return undefined;
     const match = this.#stickToOwner(parts, first, present, selected);
@@ -293,23 +293,6 @@ export class Reconciler {
       custom,
       privileged: isPrivilegedResource(group, plural),
     };
-  }
-
-  async #mapper(project: WorkspaceRef, signal: AbortSignal): Promise<NameMapper> {
-    const prefix = await this.#on.workspaces.mappingName(project, signal);
-    const present = this.#mappers.get(project.id);
-    if (present !== undefined && present.identity.prefix === prefix) return present;
-    const mapper = createNameMapper(
-      { controlPlaneId: this.#on.controlPlaneId, clusterId: project.id, prefix },
-      this.#on.hashBits,
-    );
-    this.#mappers.set(project.id, mapper);
-    return mapper;
-  }
-
-  /** To be called when a project is gone. */
-  forgetProject(id: string): void {
-    this.#mappers.delete(id);
   }
 
   #unwanted(key: ProjectObjectKey, desired: ReadonlyMap<string, string>): CopyRecord[] {

@@ -1,3 +1,4 @@
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -34,8 +35,34 @@ export class ResourceWatches {
     this.#options = options;
   }
 
-  /** Starts the watch when there is none; resolves when its cache is complete. */
-  ensure(resource: WatchedResource): Promise<void> {
+  /**
+   * Starts the watch when there is none; resolves when its cache is complete. A resource that no workspace serves has no
+   * objects: then nothing is watched, and it is for the caller to come again when it is served.
+   */
+  async ensure(resource: WatchedResource): Promise<void> {
+    const informer = this.#start(resource);
+    if (informer.hasSynced || (await this.#isServed(resource, informer))) {
+      await informer.synced;
+      return;
+    }
+    await this.release(watchName(resource));
+  }
+
+  async #isServed(resource: WatchedResource, informer: Informer): Promise<boolean> {
+    const { client } = this.#options;
+    try {
+      await client.list(
+        { cluster: '*', gvr: resource },
+        { limit: 1, metadataOnly: true, resourceVersion: '0' },
+      );
+      return true;
+    } catch (error) {
+      // Any other failure is the informer's to repeat until it is over.
+      return informer.hasSynced || !isApiError(error, 'NotFound');
+    }
+  }
+
+  #start(resource: WatchedResource): Informer {
     const name = watchName(resource);
     let watched = this.#informers.get(name);
     if (watched === undefined) {
@@ -58,7 +85,7 @@ export class ResourceWatches {
       });
       informer.start();
     }
-    return watched.informer.synced;
+    return watched.informer;
   }
 
   /** The object's metadata as last seen; undefined too when the resource is not watched. */
@@ -70,6 +97,13 @@ export class ResourceWatches {
   *inCluster(resourceName: string, cluster: string): IterableIterator<KubeObject> {
     const watched = this.#informers.get(resourceName);
     if (watched !== undefined) yield* watched.informer.byIndex(clusterIndex, cluster);
+  }
+
+  /** Whether an object of this name is seen in any workspace. */
+  hasNamed(resourceName: string, name: string): boolean {
+    const watched = this.#informers.get(resourceName);
+    for (const { metadata } of watched?.informer.values() ?? []) if (metadata.name === name) return true;
+    return false;
   }
 
   /** The watched resources, `<resource>.<group>` first. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
-import { clusterPolicy, configMap, deployment, policy } from './testing/objects.ts';
+import { clusterPolicy, configMap, deployment, policy, widgetCrd } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
 import { bindingWhere, condition, policies, projectRef, startScheduler, world } from './testing/world.ts';
 
@@ -106,38 +106,6 @@ test('kinds with authority go only where a cell allows them; a ClusterRoleBindin
   assert.equal((bound['roleRef'] as JsonObject)['name'], role.metadata.name);
   assert.deepEqual(bound['subjects'], [{ kind: 'ServiceAccount', namespace: mapped, name: 'app' }]);
   assert.deepEqual(await w.ams.copies(rbac, 'clusterroles'), []);
-});
-
-const widgetCrd = (type: string): KubeObject => ({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'widgets.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: {
-              spec: {
-                type: 'object',
-                properties: {
-                  size: { type },
-                  target: { type: 'object', properties: { namespace: { type: 'string' } } },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
 });
 
 test('custom resources bring their definition; a differing one is a conflict that names the field', async () => {

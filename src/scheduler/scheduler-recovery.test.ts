@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { ControlPlane, gvrOf, until } from './testing/control-plane.ts';
-import { configMap, deployment, policy } from './testing/objects.ts';
+import { clusterPolicy, configMap, deployment, policy, widgetCrd } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
 import {
   bindings,
@@ -181,4 +181,31 @@ test('a copy that somebody changed in the cell is set right', async () => {
   await w.fra.copy('apps/v1', 'deployments', 'web', ({ metadata, spec }) => {
     return metadata.generation === 3 && (spec as JsonObject)['replicas'] === 1;
   });
+});
+
+test('a kind that is gone with its definition takes its copies with it, and may come again', async () => {
+  await using w = await world();
+  await using scheduler = await startScheduler(w.controlPlane);
+  await w.controlPlane.create(
+    w.project,
+    'clusterpropagationpolicies',
+    clusterPolicy('widgets', [['example.com/v1', 'Widget']]),
+  );
+  await w.controlPlane.create(w.project, 'customresourcedefinitions', widgetCrd('integer'));
+  const widget = {
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name: 'w', namespace: 'default' },
+    spec: { size: 1 },
+  };
+  await until('widgets are served', () => w.controlPlane.create(w.project, 'widgets', widget));
+  await w.fra.copy('example.com/v1', 'widgets', 'w');
+  await w.ams.copy('example.com/v1', 'widgets', 'w');
+  const crds = gvrOf('apiextensions.k8s.io/v1', 'customresourcedefinitions');
+  await w.controlPlane.admin.delete({ cluster: w.project, gvr: crds, name: 'widgets.example.com' });
+  for (const cell of [w.fra, w.ams]) await cell.drained('example.com/v1', 'widgets');
+  assert.equal(scheduler.ready, true);
+  await w.controlPlane.create(w.project, 'customresourcedefinitions', widgetCrd('integer'));
+  await until('widgets are served', () => w.controlPlane.create(w.project, 'widgets', widget));
+  await w.fra.copy('example.com/v1', 'widgets', 'w');
 });

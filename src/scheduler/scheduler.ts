@@ -5,30 +5,32 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
+import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
-import { clusterAnnotation, Informer, type InformerHandler } from '#client/informer.ts';
+import { Informer, type InformerHandler } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
-import { parseTemplateAnnotation, templateAnnotation } from './binding.ts';
+import { boundObject, parseTemplateAnnotation, templateAnnotation } from './binding.ts';
 import { BindingStore } from './binding-store.ts';
 import { CellCrds } from './cell-crds.ts';
 import { CellNamespaces } from './cell-namespaces.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { copiedResources } from './copied-resources.ts';
-import { CopyIndex, type CopyRecord, type WatchedResource } from './copy-index.ts';
+import { CopyIndex, type WatchedResource } from './copy-index.ts';
 import { CopyWriter } from './copy-writer.ts';
 import { Detector } from './detector.ts';
 import { Discovery } from './discovery.ts';
 import { CopyReader } from './gather/gather.ts';
 import { Gatherer } from './gatherer.ts';
 import { KeyStates } from './key-state.ts';
+import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { bindingName, createNameMapper } from './projection/names.ts';
+import { bindingName } from './projection/names.ts';
 import { Projector } from './projector.ts';
 import { Reconciler } from './reconciler.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
@@ -94,7 +96,6 @@ class SchedulerProcess implements Scheduler {
   #reconciler: Reconciler | undefined;
   #detector: Detector | undefined;
   #keeper: NamespaceKeeper | undefined;
-  #projector: Projector | undefined;
   #controlPlaneId = '';
   #isStarted = false;
   #stopped: Promise<void> | undefined;
@@ -154,7 +155,7 @@ class SchedulerProcess implements Scheduler {
 
   /** Everything is known before the first decision: what is not seen yet must not look as if it were gone. */
   async #start(): Promise<void> {
-    this.#controlPlaneId = await this.#readControlPlaneId();
+    this.#controlPlaneId = await this.#untilAnswered(() => this.#readControlPlaneId());
     await this.#watchWorkspaces();
     this.#compose();
     await Promise.all([
@@ -191,6 +192,28 @@ class SchedulerProcess implements Scheduler {
     ]);
   }
 
+  /** An API server that is away is waited for. Rejects when stopped. */
+  #untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+    const { clock, logger } = this.#options;
+    const attempt = async (): Promise<T> => {
+      try {
+        return await ask();
+      } catch (error) {
+        logger.debug({ err: error }, 'the API server does not answer yet');
+        throw error;
+      }
+    };
+    const { signal } = this.#stopping;
+    const backoff = { maxMs: 5_000 };
+    return retry(attempt, {
+      retryable: () => true,
+      attemptsMax: Number.POSITIVE_INFINITY,
+      signal,
+      clock,
+      backoff,
+    });
+  }
+
   async #readControlPlaneId(): Promise<string> {
     const answer = await this.#options.client.raw(
       { cluster: undefined, method: 'GET', path: '/.well-known/cellplane' },
@@ -215,6 +238,7 @@ class SchedulerProcess implements Scheduler {
     const namespaces = new CellNamespaces(client, writer, this.#copies);
     const isDecided = (key: ProjectObjectKey, place: string): boolean =>
       this.#states.get(key)?.desired.has(place) ?? false;
+    const mappers = new Mappers(this.#workspaces, this.#controlPlaneId, hashBits);
     const projector = new Projector({
       cells: this.#cells,
       workspaces: this.#workspaces,
@@ -223,9 +247,9 @@ class SchedulerProcess implements Scheduler {
       namespaces,
       crds: new CellCrds(client, this.#controlPlaneId),
       controlPlaneId: this.#controlPlaneId,
+      mappers,
       isDecided,
     });
-    this.#projector = projector;
     const bindings = new BindingStore(client, (key) => this.#bindingMetadata(key));
     const shared = {
       client,
@@ -250,7 +274,7 @@ class SchedulerProcess implements Scheduler {
       }),
       gatherer: new Gatherer({ ...shared, reader: new CopyReader(client), gatherIntervalMs }),
       overridesOf: (cluster) => this.#policies.overridesOf(cluster),
-      hashBits,
+      mappers,
     });
     this.#detector = new Detector({
       ...shared,
@@ -260,7 +284,8 @@ class SchedulerProcess implements Scheduler {
       gather: (key) => this.#queue.add(key),
       resolvePolicy: (key) => this.#policyQueue.add(key),
       lookAtNamespace: (cellId, name) => this.#keeper?.look(cellId, name),
-      forgetProject: (id) => this.#reconciler?.forgetProject(id),
+      releaseResource: (name) => void this.#releaseResource(name),
+      forgetProject: (id) => mappers.forget(id),
     });
     this.#keeper = new NamespaceKeeper({
       clock,
@@ -269,7 +294,7 @@ class SchedulerProcess implements Scheduler {
       writer,
       namespaces,
       isDecided,
-      refresh: (record, signal) => this.#refreshNamespace(record, signal),
+      refresh: (record, signal) => projector.refreshNamespace(record, signal),
       emptyMs: emptyNamespaceMs,
     });
     this.#loops.push(
@@ -383,7 +408,9 @@ class SchedulerProcess implements Scheduler {
   /** Resources of copies that lie in cells, though their projects may be gone with all bindings. */
   async #watchCopiedResources(): Promise<void> {
     const cellIds = Array.from(this.#cellIds(), ([id]) => id);
-    const copied = await copiedResources(this.#options.client, cellIds, this.#stopping.signal);
+    const { client } = this.#options;
+    const { signal } = this.#stopping;
+    const copied = await this.#untilAnswered(() => copiedResources(client, cellIds, signal));
     await Promise.all(copied.map((resource) => this.#watches.ensure(resource)));
   }
 
@@ -444,6 +471,11 @@ class SchedulerProcess implements Scheduler {
     return { requeueAfterMs: discoveryRetryMs };
   }
 
+  async #releaseResource(name: string): Promise<void> {
+    await this.#watches.release(name);
+    for (const key of this.#states.keysOfResource(name)) this.#wake(key);
+  }
+
   /** Ends watches that neither a policy nor a copy needs. */
   async #releaseUnused(): Promise<void> {
     for (const [name, resource] of [...this.#watches.resources()]) {
@@ -458,33 +490,4 @@ class SchedulerProcess implements Scheduler {
       await this.#watches.release(name);
     }
   }
-
-  async #refreshNamespace(record: CopyRecord, signal: AbortSignal): Promise<void> {
-    const project = this.#workspaces.project(record.origin.cluster);
-    const cell = this.#workspaces.cellOf(record.cellId);
-    if (project === undefined || cell === undefined) return;
-    const prefix = await this.#workspaces.mappingName(project, signal);
-    const mapper = createNameMapper(
-      { controlPlaneId: this.#controlPlaneId, clusterId: project.id, prefix },
-      this.#options.hashBits,
-    );
-    const origin = { ...record.origin, path: project.path };
-    await this.#projector?.ensureNamespace(
-      project.id,
-      record.origin.name,
-      cell,
-      record.cellId,
-      { mapper, origin },
-      signal,
-    );
-  }
-}
-
-/** Which object a binding is for. */
-function boundObject(binding: KubeObject): KeyParts | undefined {
-  const template = parseTemplateAnnotation(binding.metadata.annotations?.[templateAnnotation]);
-  if (template === undefined) return undefined;
-  const { group, resource, name } = template;
-  const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
-  return { group, resource, cluster, namespace: binding.metadata.namespace ?? '', name };
 }

@@ -15,7 +15,7 @@ import {
 
 const int32: JsonObject = { type: 'integer', format: 'int32' };
 
-export const resourceSelectorsSchema: JsonObject = {
+const resourceSelectorsSchema: JsonObject = {
   type: 'array',
   items: {
     type: 'object',
@@ -49,7 +49,7 @@ const affinityProperties: JsonObject = {
   exclude: stringListSchema,
 };
 
-export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
+const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
 
 const openObject: JsonObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 const openList: JsonObject = { type: 'array', items: openObject };

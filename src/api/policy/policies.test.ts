@@ -56,7 +56,9 @@ const refused: [string, JsonObject][] = [
     'spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].key',
     {
       placement: {
-        clusterAffinity: { fieldSelector: { matchExpressions: [{ key: 'pop', operator: 'In', values: ['x'] }] } },
+        clusterAffinity: {
+          fieldSelector: { matchExpressions: [{ key: 'pop', operator: 'In', values: ['x'] }] },
+        },
       },
     },
   ],
@@ -71,7 +73,13 @@ for (const [field, spec] of refused) {
 }
 
 test('what means nothing is accepted: false, empty, the default scheduler', () => {
-  const spec = { propagateDeps: false, association: false, dependentOverrides: [], failover: {}, schedulerName: 'default-scheduler' };
+  const spec = {
+    propagateDeps: false,
+    association: false,
+    dependentOverrides: [],
+    failover: {},
+    schedulerName: 'default-scheduler',
+  };
   assert.deepEqual(validatePropagationPolicy(policy(spec)), []);
 });
 
@@ -98,7 +106,9 @@ test('defaults as Karmada’s webhook: own namespace, spread over cells', () => 
   const one = policy({ placement: { spreadConstraints: [{ maxGroups: 2 }] } });
   propagationPolicyDefinition.strategy.defaults?.(one, 'v1alpha1');
   assert.equal(one.spec.resourceSelectors[0]?.namespace, 'default');
-  assert.deepEqual(one.spec.placement?.spreadConstraints, [{ maxGroups: 2, spreadByField: 'cluster', minGroups: 1 }]);
+  assert.deepEqual(one.spec.placement?.spreadConstraints, [
+    { maxGroups: 2, spreadByField: 'cluster', minGroups: 1 },
+  ]);
 });
 
 const refusedOverrides: [string, JsonObject][] = [

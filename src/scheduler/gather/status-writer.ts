@@ -5,7 +5,7 @@ import type { DiscoveredResource } from '../discovery.ts';
 import type { KeyParts } from '../object-key.ts';
 
 /** The field manager of gathered status in project workspaces. */
-export const statusFieldManager = 'cellplane';
+const statusFieldManager = 'cellplane';
 
 export type StatusOutcome =
   | { readonly type: 'applied' }

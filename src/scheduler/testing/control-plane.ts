@@ -10,7 +10,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { AdmissionChain } from '#apiserver/admission/admission-chain.ts';
 import { BindingWriter } from '#apiserver/admission/binding-writer.ts';
 import { NamespaceLifecycle } from '#apiserver/admission/namespace-lifecycle.ts';
-import type { Authorizer } from '#apiserver/authz/authorizer.ts';
+import { componentRestrictionPlugin } from '#apiserver/authz/component-restriction.ts';
 import { createServerAuthorizer } from '#apiserver/authz/server-authorizer.ts';
 import { ServerControllers } from '#apiserver/controllers/server-controllers.ts';
 import { StoreEvents } from '#apiserver/controllers/store-events.ts';
@@ -42,23 +42,6 @@ const schedulerUser: UserInfo = {
   groups: ['system:cellplane:schedulers', 'system:authenticated'],
   extra: new Map(),
 };
-
-/**
- * The server's authorizer, and beside it the one right that recording a project's mapping name needs: to patch its
- * LogicalCluster (DESIGN.md, Names). Everything else is asked of the server's own rules.
- */
-function withMappingNames(authorizer: Authorizer): Authorizer {
-  return {
-    authorize(attributes) {
-      const { verb, resource } = attributes;
-      const recordsName =
-        verb === 'patch' && resource?.group === 'core.kcp.io' && resource.resource === 'logicalclusters';
-      return recordsName && resource.subresource === ''
-        ? { decision: 'allow', reason: 'records the mapping name' }
-        : authorizer.authorize(attributes);
-    },
-  };
-}
 
 /**
  * The API server's own parts over memory, without sockets: what the scheduler's tests run against. The scheduler's client
@@ -133,6 +116,7 @@ export class ControlPlane implements AsyncDisposable {
         lifecycle,
         new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
         new BindingWriter(),
+        componentRestrictionPlugin,
       ]),
       handlers: new Map(federation.handlers),
     });
@@ -152,7 +136,7 @@ export class ControlPlane implements AsyncDisposable {
       workspaces: index,
       raw,
       user: schedulerUser,
-      authorizer: withMappingNames(authorization.authorizer),
+      authorizer: authorization.authorizer,
     });
     const controllers = new ServerControllers({
       storage,

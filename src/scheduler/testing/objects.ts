@@ -62,3 +62,36 @@ export function clusterPolicy(
 export const divided: JsonObject = {
   replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' },
 };
+
+/** A CRD `widgets.example.com` whose `spec.size` is of this type. */
+export const widgetCrd = (type: string): KubeObject => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: {
+                  size: { type },
+                  target: { type: 'object', properties: { namespace: { type: 'string' } } },
+                },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+});
