@@ -84,13 +84,20 @@ function trimEnd(text: string): string {
 export function bindingName(group: string, resource: string, name: string): string {
   const kind = group === '' ? resource : `${resource}.${group}`;
   const hash = base32(sha256(`${group.length}:${group}${resource.length}:${resource}${name}`), 10);
-  // RBAC names may hold characters that a binding's name must not.
-  const readable = name
-    .toLowerCase()
-    .replace(/[^a-z0-9.-]+/g, '-')
-    .replace(/\.[-.]+|-+\.+/g, '.')
-    .replace(/^[^a-z0-9]+/, '');
+  const readable = asSubdomain(name);
   const room = objectLengthMax - kind.length - hash.length - 2;
   const head = trimEnd(readable.slice(0, Math.max(0, room)));
   return head === '' ? `${kind}-${hash}` : `${head}-${kind}-${hash}`;
+}
+
+/** RBAC names may hold characters that a binding's name must not. A name that is a subdomain stays as it is. */
+function asSubdomain(name: string): string {
+  return name
+    .toLowerCase()
+    .split('.')
+    .map((label) =>
+      label.replace(/[^a-z0-9]+/g, (run) => (/^-+$/.test(run) ? run : '-')).replace(/^-+|-+$/g, ''),
+    )
+    .filter((label) => label !== '')
+    .join('.');
 }
