@@ -19,6 +19,8 @@ export interface PeerCertificate {
 export interface Credentials {
   readonly certificate: PeerCertificate | undefined;
   readonly bearerToken: string | undefined;
+  /** `hashToken` of the bearer token, when the connection has it at hand: clients send the same token each time. */
+  readonly tokenHash?: string | undefined;
 }
 
 /**
@@ -31,10 +33,11 @@ export interface Authenticator {
 
 /** One kind of bearer token. Returns undefined for a token of another kind, throws Unauthorized for a bad one of its own. */
 export interface TokenAuthenticator {
-  /** `audiences` empty: those of the API server itself. */
+  /** `audiences` empty: those of the API server itself. `hash`: `hashToken(token)`, when the caller knows it. */
   authenticateToken(
     token: string,
     audiences: readonly string[],
+    hash?: string,
   ): AuthenticatedToken | undefined | Promise<AuthenticatedToken | undefined>;
 }
 

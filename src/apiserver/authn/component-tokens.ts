@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { componentUserPrefix } from '../authz/components.ts';
 import type { UserInfo } from '../request/user.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
-import { type SigningKey, unverifiedClaims, verifiedClaims } from './jwt.ts';
+import { mayBeJwt, type SigningKey, unverifiedClaims, verifiedClaims } from './jwt.ts';
 import { hashToken } from './token-file.ts';
 import { withAuthenticated } from './x509.ts';
 
@@ -46,8 +46,11 @@ export class ComponentTokens implements TokenAuthenticator {
     });
   }
 
-  authenticateToken(token: string, audiences: readonly string[]): AuthenticatedToken | undefined {
-    const hash = hashToken(token);
+  authenticateToken(
+    token: string,
+    audiences: readonly string[],
+    hash = hashToken(token),
+  ): AuthenticatedToken | undefined {
     const verified = this.#verified.get(hash) ?? this.#verify(token);
     if (verified === undefined) return undefined;
     if (this.#now() >= verified.expiresAtMs) throw unauthorized('component token has expired');
@@ -58,7 +61,7 @@ export class ComponentTokens implements TokenAuthenticator {
   }
 
   #verify(token: string): { user: UserInfo; expiresAtMs: number } | undefined {
-    if (unverifiedClaims(token)?.['iss'] !== issuer) return undefined;
+    if (!mayBeJwt(token) || unverifiedClaims(token)?.['iss'] !== issuer) return undefined;
     const claims = verifiedClaims(token, this.#keys);
     const { sub, exp, aud, groups } = claims ?? {};
     const isValid =

@@ -7,7 +7,7 @@ import { clusterNameExtra, serviceAccountUserPrefix } from '../authz/effective-u
 import { headerOf } from '../registry/stored-object.ts';
 import { allAuthenticated, type UserInfo } from '../request/user.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
-import { type SigningKey, unverifiedClaims, verifiedClaims } from './jwt.ts';
+import { mayBeJwt, type SigningKey, unverifiedClaims, verifiedClaims } from './jwt.ts';
 import { hashToken } from './token-file.ts';
 import { credentialIdExtra } from './x509.ts';
 
@@ -112,8 +112,9 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   authenticateToken(
     token: string,
     audiences: readonly string[],
+    hash = hashToken(token),
   ): AuthenticatedToken | undefined | Promise<AuthenticatedToken> {
-    const verified = this.#verify(token);
+    const verified = this.#verify(token, hash);
     if (verified === undefined) return undefined;
     const now = this.#now();
     if (now >= verified.expiresAtMs) throw unauthorized('service account token has expired');
@@ -147,11 +148,10 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     };
   }
 
-  #verify(token: string): VerifiedToken | undefined {
-    const hash = hashToken(token);
+  #verify(token: string, hash: string): VerifiedToken | undefined {
     const known = this.#verified.get(hash);
     if (known !== undefined) return known;
-    if (unverifiedClaims(token)?.['iss'] !== this.issuer) return undefined;
+    if (!mayBeJwt(token) || unverifiedClaims(token)?.['iss'] !== this.issuer) return undefined;
     const claims = verifiedClaims(token, this.#keys);
     if (claims === undefined) throw unauthorized('service account token has a bad signature');
     const verified = fromClaims(claims);

@@ -8,6 +8,8 @@ import {
   unauthorized,
 } from './authenticator.ts';
 
+import { hashToken } from './token-file.ts';
+
 /**
  * Every way to authenticate, as one (KUBERNETES.md U1). A valid credential of any kind suffices; a request that offers
  * none is the anonymous user's; one that offers only invalid ones is refused with 401, never taken for anonymous.
@@ -41,7 +43,7 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
     }
     const { bearerToken } = credentials;
     if (bearerToken === undefined) return this.#withoutToken(failure);
-    const verified = this.verifyToken(bearerToken, []);
+    const verified = this.verifyToken(bearerToken, noAudiences, credentials.tokenHash);
     if (verified instanceof Promise) return verified.then(userOf);
     return userOf(verified);
   }
@@ -50,11 +52,12 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
   verifyToken(
     token: string,
     audiences: readonly string[],
+    hash: string = hashToken(token),
   ): AuthenticatedToken | undefined | Promise<AuthenticatedToken | undefined> {
     let failure: unknown;
     for (let i = 0; i < this.#tokens.length; i++) {
       try {
-        const verified = this.#tokens[i]!.authenticateToken(token, audiences);
+        const verified = this.#tokens[i]!.authenticateToken(token, audiences, hash);
         if (verified instanceof Promise) return this.#verifySlowly(verified, token, audiences, i + 1);
         if (verified !== undefined) return verified;
       } catch (error) {
@@ -110,6 +113,8 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
     return anonymousUser;
   }
 }
+
+const noAudiences: readonly string[] = [];
 
 function userOf(verified: AuthenticatedToken | undefined): UserInfo {
   if (verified === undefined) throw unauthorized('bearer token of no known kind');

@@ -1,38 +1,63 @@
 import type { Http2ServerRequest, Http2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Credentials, PeerCertificate } from '../authn/authenticator.ts';
+import { hashToken } from '../authn/token-file.ts';
 import { peerCertificateOf } from '../authn/x509.ts';
 import type { Exchange } from './exchange.ts';
 import { tokenOfSubprotocols } from './websocket.ts';
 
-/** The client certificate of each connection, read once: it cannot change (renegotiation is off in TLS 1.3 and Node). */
-const certificates = new WeakMap<
-  TLSSocket | Http2Session,
-  { readonly certificate: PeerCertificate | undefined }
->();
+/** What is known of a connection; its certificate cannot change (TLS 1.3 has no renegotiation, Node refuses it). */
+interface Connection {
+  readonly certificate: PeerCertificate | undefined;
+  /** The Authorization header of the last request, and what it came to: clients repeat it. */
+  authorization: string | undefined;
+  credentials: Credentials;
+}
+
+const connections = new WeakMap<TLSSocket | Http2Session, Connection>();
 
 /** What the request offers: the connection's certificate, and the bearer token of its headers. */
 export function credentialsOf(exchange: Exchange): Credentials {
-  return { certificate: certificateOf(exchange), bearerToken: bearerTokenOf(exchange) };
-}
-
-function certificateOf({ request, isHttp2 }: Exchange): PeerCertificate | undefined {
-  const connection = isHttp2 ? (request as Http2ServerRequest).stream.session : (request.socket as TLSSocket);
-  if (connection === undefined) return undefined;
-  const known = certificates.get(connection);
-  if (known !== undefined) return known.certificate;
-  const certificate = peerCertificateOf(request.socket as TLSSocket);
-  certificates.set(connection, { certificate });
-  return certificate;
-}
-
-function bearerTokenOf({ request, wantsWebSocket }: Exchange): string | undefined {
-  const { authorization } = request.headers;
-  if (authorization !== undefined) {
-    // An empty token is no token, as in Kubernetes.
-    if (authorization.length <= 7 || authorization.slice(0, 7).toLowerCase() !== 'bearer ') return undefined;
-    const token = authorization.slice(7).trim();
-    return token === '' ? undefined : token;
+  const connection = connectionOf(exchange);
+  const { headers } = exchange.request;
+  const { authorization } = headers;
+  if (authorization === undefined && exchange.wantsWebSocket) {
+    const token = tokenOfSubprotocols(headers['sec-websocket-protocol']);
+    return { certificate: connection?.certificate, bearerToken: token };
   }
-  return wantsWebSocket ? tokenOfSubprotocols(request.headers['sec-websocket-protocol']) : undefined;
+  if (connection === undefined) return { certificate: undefined, bearerToken: bearerTokenOf(authorization) };
+  if (connection.authorization !== authorization) {
+    connection.authorization = authorization;
+    const bearerToken = bearerTokenOf(authorization);
+    connection.credentials = {
+      certificate: connection.certificate,
+      bearerToken,
+      tokenHash: bearerToken === undefined ? undefined : hashToken(bearerToken),
+    };
+  }
+  return connection.credentials;
+}
+
+function connectionOf({ request, isHttp2 }: Exchange): Connection | undefined {
+  const key = isHttp2 ? (request as Http2ServerRequest).stream.session : (request.socket as TLSSocket);
+  // The session is gone when the client is.
+  if (key === undefined) return undefined;
+  let connection = connections.get(key);
+  if (connection === undefined) {
+    const certificate = peerCertificateOf(request.socket as TLSSocket);
+    connection = {
+      certificate,
+      authorization: undefined,
+      credentials: { certificate, bearerToken: undefined },
+    };
+    connections.set(key, connection);
+  }
+  return connection;
+}
+
+/** An empty token, or another scheme, is no token, as in Kubernetes. */
+function bearerTokenOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined || authorization.slice(0, 7).toLowerCase() !== 'bearer ') return undefined;
+  const token = authorization.slice(7).trim();
+  return token === '' ? undefined : token;
 }

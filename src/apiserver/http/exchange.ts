@@ -29,8 +29,6 @@ export class Exchange implements ResourceContext {
   subresource = '';
   namespace = '';
   name = '';
-  /** Whether this request is counted among those under way, and for which workspace. */
-  admitted = false;
   /** Whether the connection was upgraded to a WebSocket or asks for it. */
   readonly wantsWebSocket: boolean;
   #warnings: string[] | undefined;

@@ -30,13 +30,13 @@ export class ExpressShell {
 
   /** `configure` adds the routes when the first request comes that is Express's: until then it is not even loaded. */
   constructor(configure: (app: Express, express: typeof import('express')) => void) {
-    class Http1Request extends IncomingMessage {}
-    class Http1Response extends ServerResponse {}
+    const Http1Request = derivedFunction(IncomingMessage);
+    const Http1Response = derivedFunction(ServerResponse);
     class Http2Request extends Http2ServerRequest {}
     class Http2Response extends Http2ServerResponse {}
     this.serverOptions = {
       Http1IncomingMessage: Http1Request,
-      Http1ServerResponse: Http1Response as typeof ServerResponse,
+      Http1ServerResponse: Http1Response,
       Http2ServerRequest: Http2Request,
       Http2ServerResponse: Http2Response as typeof Http2ServerResponse,
     };
@@ -70,6 +70,20 @@ export class ExpressShell {
     this.#configure(app, express);
     return app;
   }
+}
+
+/**
+ * A class derived the old way: IncomingMessage and ServerResponse are functions themselves, and `class extends` over a
+ * function costs 8 µs a request.
+ */
+function derivedFunction<C extends abstract new (...args: never[]) => object>(base: C): C {
+  const parent = base as unknown as (this: object, ...args: unknown[]) => void;
+  function Derived(this: object, first: unknown, second: unknown): void {
+    parent.call(this, first, second);
+  }
+  Object.setPrototypeOf(Derived.prototype, base.prototype as object);
+  Object.setPrototypeOf(Derived, base);
+  return Derived as unknown as C;
 }
 
 function copyProperties(from: object, to: object): void {

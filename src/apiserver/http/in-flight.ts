@@ -19,16 +19,15 @@ export class InFlight {
     return this.#total;
   }
 
-  /** False: too many. `exempt` requests are counted, never refused. */
-  enter(workspace: string, exempt: boolean): boolean {
-    const own = this.#byWorkspace.get(workspace) ?? 0;
-    if (!exempt) {
-      if (this.#total >= this.#limits.requestsMax) return false;
-      if (own >= this.#limits.requestsPerWorkspaceMax) return false;
-    }
+  /** Whether one more would be too many. */
+  isFull(workspace: string): boolean {
+    if (this.#total >= this.#limits.requestsMax) return true;
+    return this.#total > 0 && (this.#byWorkspace.get(workspace) ?? 0) >= this.#limits.requestsPerWorkspaceMax;
+  }
+
+  enter(workspace: string): void {
     this.#total++;
-    this.#byWorkspace.set(workspace, own + 1);
-    return true;
+    this.#byWorkspace.set(workspace, (this.#byWorkspace.get(workspace) ?? 0) + 1);
   }
 
   leave(workspace: string): void {

@@ -1,6 +1,20 @@
+import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+
 /** Series that one family may have; what comes beyond is counted under the label value `other`. */
 const seriesMax = 5_000;
 const durationBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+
+const knownVerbs = new Set([
+  'get',
+  'list',
+  'watch',
+  'create',
+  'update',
+  'patch',
+  'delete',
+  'deletecollection',
+]);
 
 interface Histogram {
   readonly buckets: number[];
@@ -14,7 +28,9 @@ interface Histogram {
  */
 export class HttpMetrics {
   /** `verb|group|version|resource|code` → requests. */
-  readonly #requests = new Map<string, number>();
+  readonly #requests = new Map<string, { count: number }>();
+  /** The same counters by definition, verb and code, so that counting makes no text. */
+  readonly #byVersion = new WeakMap<ResourceVersion, Map<string, { count: number }>>();
   readonly #durations = new Map<string, Histogram>();
   watches = 0;
   slowWatchersEnded = 0;
@@ -22,24 +38,46 @@ export class HttpMetrics {
   watchFramesShared = 0;
   rejected = 0;
 
-  observe(
-    labels: {
-      readonly verb: string;
-      readonly group: string;
-      readonly version: string;
-      readonly resource: string;
-    },
-    code: number,
-    durationMs: number,
-  ): void {
-    let key = `${labels.verb}|${labels.group}|${labels.version}|${labels.resource}|${code}`;
-    let count = this.#requests.get(key);
-    if (count === undefined) {
-      if (this.#requests.size >= seriesMax) key = `${labels.verb}|other|other|other|${code}`;
-      count = this.#requests.get(key) ?? 0;
+  /** A request for a resource. */
+  observe(verb: string, { definition, version }: ServedResource, code: number, durationMs: number): void {
+    let counters = this.#byVersion.get(version);
+    if (counters === undefined) {
+      counters = new Map();
+      this.#byVersion.set(version, counters);
     }
-    this.#requests.set(key, count + 1);
-    if (labels.verb !== 'watch') this.#observeDuration(labels.verb, durationMs / 1000);
+    const key = `${verb}${code}`;
+    let counter = counters.get(key);
+    if (counter === undefined) {
+      counter = this.#counter(
+        `${verb}|${definition.group}|${version.version}|${definition.resource}|${code}`,
+        verb,
+        code,
+      );
+      counters.set(key, counter);
+    }
+    counter.count++;
+    if (verb !== 'watch') this.#observeDuration(verb, durationMs / 1000);
+  }
+
+  /** Any other request. */
+  observePlain(verb: string, code: number, durationMs: number): void {
+    const known = knownVerbs.has(verb) ? verb : 'other';
+    this.#counter(`${known}||||${code}`, known, code).count++;
+    if (known !== 'watch') this.#observeDuration(known, durationMs / 1000);
+  }
+
+  #counter(key: string, verb: string, code: number): { count: number } {
+    const known = this.#requests.get(key);
+    if (known !== undefined) return known;
+    if (this.#requests.size >= seriesMax) {
+      const rest = `${verb}|other|other|other|${code}`;
+      const other = this.#requests.get(rest) ?? { count: 0 };
+      this.#requests.set(rest, other);
+      return other;
+    }
+    const made = { count: 0 };
+    this.#requests.set(key, made);
+    return made;
   }
 
   #observeDuration(verb: string, seconds: number): void {
@@ -57,7 +95,7 @@ export class HttpMetrics {
   /** Prometheus text exposition format 0.0.4. */
   render(requestsInFlight: number): string {
     const lines: string[] = ['# TYPE apiserver_request_total counter'];
-    for (const [key, count] of this.#requests) {
+    for (const [key, { count }] of this.#requests) {
       const [verb, group, version, resource, code] = key.split('|').map(escapeLabel);
       lines.push(
         `apiserver_request_total{verb="${verb?.toUpperCase()}",group="${group}",version="${version}",resource="${resource}",code="${code}"} ${count}`,

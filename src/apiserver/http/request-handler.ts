@@ -81,11 +81,15 @@ export class RequestHandler {
       this.#finish(exchange);
       return;
     }
+    // Counted from its first wait on; authentication may still have to tell the workspace.
+    const counted = exchange.workspace?.id ?? '';
+    this.inFlight.enter(counted);
     const timer = setTimeout(() => this.#timeOut(exchange), this.#timeoutMs(exchange));
     served
       .catch((error: unknown) => this.#fail(exchange, error))
       .finally(() => {
         clearTimeout(timer);
+        this.inFlight.leave(counted);
         this.#finish(exchange);
       });
   }
@@ -167,13 +171,12 @@ export class RequestHandler {
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
     const { info, workspace } = exchange;
     const isExempt = exchange.user.groups.includes(systemMasters) || processPaths.test(info.path);
-    if (!this.inFlight.enter(workspace?.id ?? '', isExempt)) {
+    if (!isExempt && this.inFlight.isFull(workspace?.id ?? '')) {
       this.metrics.rejected++;
       // KUBERNETES.md O2.
       sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': 1 });
       return undefined;
     }
-    exchange.admitted = true;
     const { resource, path } = info;
     if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
     if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
@@ -344,36 +347,12 @@ export class RequestHandler {
     sendError(exchange, toApiError(error, this.#dependencies.logger, fields));
   }
 
-  #finish(exchange: Exchange): void {
-    if (exchange.admitted) {
-      exchange.admitted = false;
-      this.inFlight.leave(exchange.workspace?.id ?? '');
-    }
-    const { info, served, response } = exchange;
-    const verb = info?.verb ?? 'other';
-    const labels =
-      served === undefined
-        ? { verb: knownVerbs.has(verb) ? verb : 'other', group: '', version: '', resource: '' }
-        : {
-            verb,
-            group: served.definition.group,
-            version: served.version.version,
-            resource: served.definition.resource,
-          };
-    this.metrics.observe(labels, response.statusCode, performance.now() - exchange.startedAtMs);
+  #finish({ info, served, response, startedAtMs }: Exchange): void {
+    const durationMs = performance.now() - startedAtMs;
+    if (served !== undefined) this.metrics.observe(info.verb, served, response.statusCode, durationMs);
+    else this.metrics.observePlain(info?.verb ?? '', response.statusCode, durationMs);
   }
 }
-
-const knownVerbs = new Set([
-  'get',
-  'list',
-  'watch',
-  'create',
-  'update',
-  'patch',
-  'delete',
-  'deletecollection',
-]);
 
 /** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
 function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {

@@ -37,10 +37,13 @@ export class ParsedRequest implements RequestInfo {
 
   /** Made at first use: most requests for one object have no query. */
   get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.rawQuery);
+    this.#query ??= this.rawQuery === '' ? noQuery : new URLSearchParams(this.rawQuery);
     return this.#query;
   }
 }
+
+/** Shared: nobody changes a request's query. */
+const noQuery = new URLSearchParams();
 
 export const defaultClusterRef = 'root';
 
