@@ -31,8 +31,30 @@ export class CopyWriter {
     this.#controlPlaneId = controlPlaneId;
   }
 
-  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
-  async ensure(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome> {
+  /**
+   * Begins to look what lies at the place of a copy that is not known to be there, so that the answer is at hand when it is
+   * to be written. Undefined when `ensure` needs no answer.
+   */
+  lookAhead(
+    cellId: string,
+    copy: RenderedCopy,
+    signal: AbortSignal,
+  ): Promise<CopyOutcome | undefined> | undefined {
+    const { place } = copy;
+    const known = this.#index.get(placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' }));
+    if (known !== undefined) return undefined;
+    const looking = this.#obstacle(cellId, copy, signal);
+    looking.catch(() => {}); // thrown where it is awaited, if it is
+    return looking;
+  }
+
+  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. `ahead`: what `lookAhead` gave. */
+  async ensure(
+    cellId: string,
+    copy: RenderedCopy,
+    signal: AbortSignal,
+    ahead?: Promise<CopyOutcome | undefined>,
+  ): Promise<CopyOutcome> {
     const { place, object } = copy;
     const placeKey = placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
     const known = this.#index.get(placeKey);
@@ -40,7 +62,7 @@ export class CopyWriter {
     const ours = originOf(object.metadata);
     if (ours === undefined) throw new RangeError('a copy must carry its origin');
     if (known === undefined || !sameOrigin(known.origin, ours)) {
-      const obstacle = await this.#obstacle(cellId, copy, signal);
+      const obstacle = await (ahead ?? this.#obstacle(cellId, copy, signal));
       if (obstacle !== undefined) return obstacle;
     } else if (known.contentHash === copy.contentHash) {
       return { type: 'unchanged' };

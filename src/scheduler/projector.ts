@@ -53,6 +53,19 @@ export interface ProjectionResult {
   readonly firstError: unknown;
 }
 
+/** By place: what was found to lie there, or is being found. */
+export type LookAhead = ReadonlyMap<string, Promise<CopyOutcome | undefined>>;
+
+/** One writing of a projection. */
+export interface ProjectionPass {
+  readonly key: KeyParts;
+  readonly input: RenderInput;
+  /** Cells whose copies are to be left as they are for now. */
+  readonly skip: (cell: string) => boolean;
+  readonly ahead: LookAhead;
+  readonly signal: AbortSignal;
+}
+
 type CellProblem =
   | { readonly type: 'collision'; readonly message: string; readonly place: string }
   | { readonly type: 'apiConflict' | 'later'; readonly message: string };
@@ -114,14 +127,23 @@ export class Projector {
     return places;
   }
 
-  /** `skip`: cells whose copies are to be left as they are for now. */
-  async project(
-    key: KeyParts,
-    projection: Projection,
-    input: RenderInput,
-    skip: (cell: string) => boolean,
-    signal: AbortSignal,
-  ): Promise<ProjectionResult> {
+  /** Begins to look at the places of copies that are new, while the decision is being stored. */
+  lookAhead(projection: Projection, skip: (cell: string) => boolean, signal: AbortSignal): LookAhead {
+    const looking = new Map<string, Promise<CopyOutcome | undefined>>();
+    for (const [cell, { copies }] of projection.renderings) {
+      const cellId = this.#on.workspaces.cellId(cell);
+      if (cellId === undefined || skip(cell)) continue;
+      for (const copy of copies) {
+        if (looking.size >= concurrentCellsMax) return looking;
+        const ahead = this.#on.writer.lookAhead(cellId, copy, signal);
+        if (ahead === undefined) continue;
+        looking.set(placeOf(cellId, copy), ahead);
+      }
+    }
+    return looking;
+  }
+
+  async project(projection: Projection, pass: ProjectionPass): Promise<ProjectionResult> {
     const collisions: string[] = [];
     const collidedPlaces: string[] = [];
     const apiConflicts: string[] = [];
@@ -138,9 +160,9 @@ export class Projector {
           firstError ??= new Error(`cell ${cell} has no workspace`);
           continue;
         }
-        if (skip(cell)) continue;
+        if (pass.skip(cell)) continue;
         try {
-          const problem = await this.#toCell(key, cell, cellId, rendering, input, signal);
+          const problem = await this.#toCell(cell, cellId, rendering, pass);
           if (problem?.type === 'collision') {
             collisions.push(`cell ${cell}: ${problem.message}`);
             collidedPlaces.push(problem.place);
@@ -163,13 +185,12 @@ export class Projector {
   }
 
   async #toCell(
-    key: KeyParts,
     cell: string,
     cellId: string,
     rendering: Rendering,
-    input: RenderInput,
-    signal: AbortSignal,
+    pass: ProjectionPass,
   ): Promise<CellProblem | undefined> {
+    const { key, input, signal } = pass;
     const ownCrd = resourceKey(key.group, key.resource) === crdResource ? key.name : undefined;
     const crd = ownCrd ?? (input.custom ? `${key.resource}.${key.group}` : undefined);
     if (crd !== undefined) {
@@ -190,7 +211,7 @@ export class Projector {
       if (ownCrd !== undefined) return undefined;
     }
     for (const copy of rendering.copies) {
-      const problem = await this.#ensureCopy(key, cell, cellId, copy, input, signal);
+      const problem = await this.#ensureCopy(cell, cellId, copy, pass);
       if (problem !== undefined) return problem;
     }
     return undefined;
@@ -201,12 +222,10 @@ export class Projector {
   }
 
   async #ensureCopy(
-    key: KeyParts,
     cell: string,
     cellId: string,
     copy: RenderedCopy,
-    input: RenderInput,
-    signal: AbortSignal,
+    { key, input, signal, ahead }: ProjectionPass,
   ): Promise<CellProblem | undefined> {
     if (copy.place.namespace !== undefined) {
       const namespace = this.#sourceNamespace(key, copy, input);
@@ -215,7 +234,7 @@ export class Projector {
       if (made.type === 'leaving')
         return { type: 'later', message: 'the namespace in the cell is being deleted' };
     }
-    const outcome = await this.#on.writer.ensure(cellId, copy, signal);
+    const outcome = await this.#on.writer.ensure(cellId, copy, signal, ahead.get(placeOf(cellId, copy)));
     if (outcome.type === 'collision') return outcome;
     if (outcome.type === 'leaving') return { type: 'later', message: 'the former copy is being deleted' };
     return undefined;

@@ -33,7 +33,7 @@ import type { NameMapper } from './projection/names.ts';
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
-import { definedGroup, type Projection, type Projector, summary } from './projector.ts';
+import { definedGroup, type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import { readObject } from './read-object.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import type { Withdrawal } from './withdrawal.ts';
@@ -171,12 +171,14 @@ export class Reconciler {
       },
       present,
     );
+    const skip = skippedCells(policy);
+    const ahead = this.#on.projector.lookAhead(projection, skip, signal);
     await this.#on.bindings.commit(parts, binding, present, signal);
     state.outcome = decision.outcome;
     state.targets = decision.targets;
     // Before anything is written, so that the events of our own writes are known for what they are.
     state.desired = this.#on.projector.placesOf(projection);
-    const error = await this.#dispatch(key, parts, state, { policy, projection, input }, signal);
+    const error = await this.#dispatch(state, projection, { key: parts, input, skip, ahead, signal });
     const { recheckAtMs } = decision;
     return {
       match,
@@ -242,22 +244,14 @@ export class Reconciler {
   }
 
   /** Writes the copies that are wanted and withdraws those that are not. Returns the first error, for another try. */
-  async #dispatch(
-    key: ProjectObjectKey,
-    parts: KeyParts,
-    state: KeyState,
-    what: { readonly policy: ResolvedPolicy; readonly projection: Projection; readonly input: RenderInput },
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    const { suspension } = what.policy.spec;
-    const suspended = new Set(suspension?.dispatchingOnClusters?.clusterNames ?? []);
-    const skip = (cell: string): boolean => suspension?.dispatching === true || suspended.has(cell);
-    const result = await this.#on.projector.project(parts, what.projection, what.input, skip, signal);
+  async #dispatch(state: KeyState, projection: Projection, pass: ProjectionPass): Promise<unknown> {
+    const result = await this.#on.projector.project(projection, pass);
     state.failures = result.failures;
     state.collidedPlaces = result.collidedPlaces;
-    state.projectedGeneration = result.failures.size === 0 ? (what.input.object.metadata.generation ?? 0) : 0;
+    state.projectedGeneration = result.failures.size === 0 ? (pass.input.object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
-    await this.#on.withdrawal.withdraw(this.#unwanted(key, state.desired), skip, signal);
+    const unwanted = this.#unwanted(keyOf(pass.key), state.desired);
+    await this.#on.withdrawal.withdraw(unwanted, pass.skip, pass.signal);
     return result.firstError;
   }
 
@@ -301,6 +295,12 @@ export class Reconciler {
       if (!desired.has(place)) unwanted.push(record);
     return unwanted;
   }
+}
+
+/** Cells that the policy holds dispatching back from. */
+function skippedCells({ spec: { suspension } }: ResolvedPolicy): (cell: string) => boolean {
+  const suspended = new Set(suspension?.dispatchingOnClusters?.clusterNames ?? []);
+  return (cell) => suspension?.dispatching === true || suspended.has(cell);
 }
 
 /** What is known to be wrong before anything is written. */
