@@ -15,6 +15,8 @@ export interface NamespaceKeeperOptions {
   readonly namespaces: CellNamespaces;
   /** Whether a decision of its own keeps the mapped namespace. */
   readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
+  /** Whether a mapped namespace may go from this cell workspace at all. */
+  readonly mayWithdrawFrom: (cellId: string) => boolean;
   /** Brings the labels of a mapped namespace up to date with its project's namespace. */
   readonly refresh: (record: CopyRecord, signal: AbortSignal) => Promise<void>;
   readonly emptyMs?: number | undefined;
@@ -85,6 +87,7 @@ export class NamespaceKeeper {
       return { requeueAfterMs: emptyMs };
     }
     if (nowMs - sinceMs < emptyMs) return { requeueAfterMs: emptyMs - (nowMs - sinceMs) };
+    if (!this.#options.mayWithdrawFrom(record.cellId)) return undefined;
     if (!(await namespaces.isEmpty(record, signal))) return { requeueAfterMs: emptyMs };
     // A copy may have been decided for it while we asked.
     if (index.countInNamespace(record.cellId, record.name) > 0) return { requeueAfterMs: 0 };

@@ -251,7 +251,8 @@ export class Reconciler {
     state.projectedGeneration = result.failures.size === 0 ? (pass.input.object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
     const unwanted = this.#unwanted(keyOf(pass.key), state.desired);
-    await this.#on.withdrawal.withdraw(unwanted, pass.skip, pass.signal);
+    const skip = (cell: string): boolean => pass.skip(cell) || !this.#on.cells.mayWithdrawFrom(cell);
+    await this.#on.withdrawal.withdraw(unwanted, skip, pass.signal);
     return result.firstError;
   }
 

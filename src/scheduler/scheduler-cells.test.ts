@@ -198,3 +198,45 @@ test('suspended dispatching leaves the cells as they are', async () => {
   await w.controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { suspension: null } } });
   await w.fra.copy('v1', 'configmaps', 'a');
 });
+
+test('a cell that is being deleted is left as it is: its edge keeps what it has', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane, { emptyNamespaceMs: 10 });
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  const copy = await w.fra.copy('v1', 'configmaps', 'a');
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const fra = { cluster: 'root:cells', gvr: cells, name: 'fra' };
+  const keep = { metadata: { finalizers: ['federation.cellplane.io/cell', 'example.com/keep'] } };
+  await w.controlPlane.admin.patch(fra, { type: 'merge', body: keep });
+  const ref = {
+    cluster: 'root:cells:fra',
+    gvr: gvrOf('v1', 'configmaps'),
+    namespace: copy.metadata.namespace,
+    name: 'a',
+  };
+  const marked: string[] = [];
+  const watching = new AbortController();
+  const events = w.controlPlane.admin.watch(ref, {
+    resourceVersion: copy.metadata.resourceVersion,
+    signal: watching.signal,
+  });
+  const watched = (async () => {
+    for await (const event of events) {
+      if (event.type === 'MODIFIED' && event.object.metadata.deletionTimestamp !== undefined)
+        marked.push(event.type);
+    }
+  })().catch(() => {}); // the workspace goes, and its watches with it
+  await w.controlPlane.admin.delete(fra);
+  await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'a',
+    ({ spec }) => spec.clusters?.map(({ name }) => name).join() === 'ams',
+  );
+  await w.controlPlane.create(w.project, 'configmaps', configMap('later'));
+  await w.ams.copy('v1', 'configmaps', 'later');
+  watching.abort();
+  await watched;
+  assert.deepEqual(marked, []);
+});

@@ -294,6 +294,7 @@ class SchedulerProcess implements Scheduler {
       writer,
       namespaces,
       isDecided,
+      mayWithdrawFrom: (cellId) => this.#cells.mayWithdrawFrom(this.#workspaces.cellOf(cellId) ?? ''),
       refresh: (record, signal) => projector.refreshNamespace(record, signal),
       emptyMs: emptyNamespaceMs,
     });

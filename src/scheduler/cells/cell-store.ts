@@ -41,6 +41,15 @@ export class CellStore {
     return this.#entries.get(name)?.cell;
   }
 
+  /**
+   * Whether copies may be withdrawn from a cell because decisions changed. Not from one that goes: deleting a Cell deletes
+   * nothing at its edge, and `deletionPolicy: Withdraw` is the server's to carry out.
+   */
+  mayWithdrawFrom(name: string): boolean {
+    const cell = this.#entries.get(name)?.cell;
+    return cell !== undefined && cell.metadata.deletionTimestamp === undefined;
+  }
+
   put(cell: Cell): CellChange | undefined {
     const name = cell.metadata.name ?? '';
     const old = this.#entries.get(name);
