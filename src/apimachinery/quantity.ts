@@ -42,12 +42,29 @@ function scale(mantissa: bigint, exponent: number, shift: number): bigint {
   return quotient > nanoMax ? nanoMax : quotient;
 }
 
+/** The same few texts come with every pod: what they parse to is remembered for this many. */
+const rememberedMax = 4_096;
+const rememberedLengthMax = 24;
+const remembered = new Map<string, Quantity>();
+const canonicalTexts = new Map<string, string>();
+
+function remember<Value>(values: Map<string, Value>, text: string, value: Value): Value {
+  if (text.length > rememberedLengthMax) return value;
+  if (values.size >= rememberedMax) values.clear();
+  values.set(text, value);
+  return value;
+}
+
 /**
  * Parses `1.5Gi`, `250m`, `1e3`, `12`, or a JSON number. Throws RangeError with Kubernetes' text for anything else.
  * What is finer than 10^-9 is rounded away from zero, as in Kubernetes.
  */
 export function parseQuantity(text: string | number): Quantity {
-  const source = typeof text === 'number' ? String(text) : text;
+  if (typeof text === 'number') return parse(String(text));
+  return remembered.get(text) ?? remember(remembered, text, parse(text));
+}
+
+function parse(source: string): Quantity {
   const parts = source.length > textLengthMax ? null : shape.exec(source);
   if (parts === null) throw malformed();
   const [, sign, whole = '', fraction = '', suffix = ''] = parts;
@@ -156,5 +173,6 @@ export function formatQuantity({ nano, format }: Quantity): string {
 
 /** `formatQuantity(parseQuantity(text))`: what Kubernetes stores for a quantity that a user wrote. */
 export function canonicalQuantity(text: string | number): string {
-  return formatQuantity(parseQuantity(text));
+  if (typeof text === 'number') return formatQuantity(parseQuantity(text));
+  return canonicalTexts.get(text) ?? remember(canonicalTexts, text, formatQuantity(parseQuantity(text)));
 }

@@ -3,9 +3,10 @@ import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts'
 import type { KubeObject } from '#apimachinery/object.ts';
 import { appliedFields, checkConfig } from './applied-config.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
-import { type Comparison, compareObjects, createdFields, isUnmanaged } from './compare.ts';
+import { type Comparison, compareObjects, isUnmanaged } from './compare.ts';
 import { applyConflict, type Conflict, conflictsExcept } from './conflict.ts';
 import { equalSets, intersection, isEmptySet, union } from './field-set.ts';
+import { createdFields } from './field-shapes.ts';
 import { lastAppliedFields, updatedLastApplied, upgradingManager } from './last-applied.ts';
 import { decodeManagers, encodeManagers, type Manager, sameManager, withFields } from './managed-fields.ts';
 import { mergeConfig, withoutNulls } from './merge.ts';

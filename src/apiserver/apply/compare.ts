@@ -39,50 +39,6 @@ function skips(place: Place, name: string): boolean {
   return place !== 'inside' && isUnmanaged(place === 'root', name);
 }
 
-/**
- * All paths that creating `object` adds, sorted as FieldsV1 wants them. Containers that Go's empty object of the kind
- * has already are not added themselves, only what is in them.
- */
-export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
-  return createdMembers(type, object, 'root') ?? emptySet;
-}
-
-/** The members of a map that stood empty before: undefined when there are none. */
-function createdMembers(type: ApplyType, value: JsonObject, place: Place): FieldSet | undefined {
-  const result: FieldSetDraft = {};
-  let count = 0;
-  for (const name of sortedNames(value)) {
-    const member = value[name];
-    if (member === undefined || skips(place, name)) continue;
-    const field = type.fields?.get(name);
-    const child = field?.type ?? memberType(type, name);
-    if (isAbsent(child, member)) continue;
-    const isMetadata = place === 'root' && name === 'metadata';
-    const set =
-      isMetadata || field?.inEmptyObject === true
-        ? fieldsInPresent(child, member, isMetadata || field?.byValue === true, placeOf(place, name))
-        : allFields(child, member);
-    if (set === undefined) continue;
-    result[field === undefined ? memberPath(type, name) : field.path] = set;
-    count++;
-  }
-  return count === 0 ? undefined : result;
-}
-
-/** What filling a container that was there but empty adds; leaves are modified, which comes to the same. */
-function fieldsInPresent(
-  type: ApplyType | undefined,
-  value: JsonValue,
-  byValue: boolean,
-  place: Place,
-): FieldSet | undefined {
-  const form = type === undefined ? 'leaf' : formFor(type, value);
-  if (form === 'leaf') return leaf;
-  if (form === 'list') return listFields(type as ApplyType, value as JsonValue[], false);
-  if (byValue) return createdMembers(type as ApplyType, value as JsonObject, place);
-  return mapFields(type as ApplyType, value as JsonObject, false);
-}
-
 /** `value` and all that is in it: every container counts itself (`.`), an empty one is a leaf. */
 function allFields(type: ApplyType | undefined, value: JsonValue): FieldSet {
   if (typeof value !== 'object' || value === null || type === undefined) return leaf;

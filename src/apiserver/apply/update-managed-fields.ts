@@ -2,8 +2,9 @@ import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
-import { type Comparison, compareObjects, createdFields, isSame } from './compare.ts';
+import { type Comparison, compareObjects, isSame } from './compare.ts';
 import { difference, type FieldSet, isEmptySet, union, withoutSubtrees } from './field-set.ts';
+import { createdFields } from './field-shapes.ts';
 import {
   capUpdateManagers,
   decodeManagers,

@@ -1,8 +1,10 @@
-import type { JsonObject } from '#apimachinery/json.ts';
-import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { KeyValue, Revision } from '#storage/storage.ts';
+import type { FieldSet } from '../apply/field-set.ts';
+import { textOfShape } from '../apply/field-shapes.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
 
 /**
@@ -68,12 +70,15 @@ interface HeaderJson {
  * reads need not apply them again.
  */
 export function encodeStored(object: KubeObject, definition: ResourceDefinition, defaults = ''): Buffer {
-  const { apiVersion, kind, metadata, ...rest } = object;
-  const { resourceVersion: _, ...storedMetadata } = metadata;
-  const metadataJson = JSON.stringify(storedMetadata);
-  const restJson = JSON.stringify(rest);
+  const { apiVersion, kind, metadata } = object;
+  const metadataJson = metadataText(metadata);
   const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
-  const tail = restJson === '{}' ? '}' : `,${restJson.slice(1)}`;
+  let tail = '';
+  for (const key in object) {
+    if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
+    tail += memberText(key, object[key], ',');
+  }
+  tail += '}';
 
   let flags = metadataJson === '{}' ? flagEmptyMetadata : 0;
   const header: HeaderJson = {};
@@ -102,24 +107,53 @@ export function encodeStored(object: KubeObject, definition: ResourceDefinition,
   if (defaults !== '') header.m = defaults;
   const headerJson = JSON.stringify(header);
 
-  const headerBytes = Buffer.byteLength(headerJson);
-  const headBytes = Buffer.byteLength(head);
-  const metadataBytes = Buffer.byteLength(metadataJson);
-  const value = Buffer.allocUnsafe(
-    prefixBytes + headerBytes + headBytes + metadataBytes + Buffer.byteLength(tail),
-  );
+  const text = `${headerJson}${head}${metadataJson}${tail}`;
+  const textBytes = Buffer.byteLength(text);
+  const isAscii = textBytes === text.length;
+  const headerBytes = isAscii ? headerJson.length : Buffer.byteLength(headerJson);
+  const headBytes = isAscii ? head.length : Buffer.byteLength(head);
+  const metadataBytes = isAscii ? metadataJson.length : Buffer.byteLength(metadataJson);
+  const value = Buffer.allocUnsafe(prefixBytes + textBytes);
   value[0] = formatVersion;
   value[1] = flags;
   value.writeUInt16LE(Buffer.byteLength(apiVersion), 2);
   value.writeUInt32LE(headerBytes, 4);
   value.writeUInt32LE(headBytes + 1, 8);
   value.writeUInt32LE(headBytes + metadataBytes, 12);
-  let offset = prefixBytes;
-  offset += value.write(headerJson, offset);
-  offset += value.write(head, offset);
-  offset += value.write(metadataJson, offset);
-  value.write(tail, offset);
+  value.write(text, prefixBytes, isAscii ? 'latin1' : 'utf8');
   return value;
+}
+
+/** Metadata without resourceVersion. managedFields are half of it, and their text is mostly known (field-shapes.ts). */
+function metadataText(metadata: ObjectMeta): string {
+  let text = '{';
+  for (const key in metadata) {
+    if (key === 'resourceVersion') continue;
+    const separator = text === '{' ? '' : ',';
+    if (key === 'managedFields' && metadata.managedFields !== undefined) {
+      text += `${separator}"managedFields":[${metadata.managedFields.map(managerText).join(',')}]`;
+    } else {
+      text += memberText(key, metadata[key], separator);
+    }
+  }
+  return `${text}}`;
+}
+
+function memberText(key: string, value: JsonValue | undefined, separator: string): string {
+  return value === undefined ? '' : `${separator}${JSON.stringify(key)}:${JSON.stringify(value)}`;
+}
+
+function managerText(entry: ManagedFieldsEntry): string {
+  const { fieldsV1 } = entry;
+  const fields = fieldsV1 === undefined ? undefined : textOfShape(fieldsV1 as FieldSet);
+  if (fields === undefined) return JSON.stringify(entry);
+  let text = '{';
+  for (const key in entry) {
+    const separator = text === '{' ? '' : ',';
+    if (key === 'fieldsV1') text += `${separator}"fieldsV1":${fields}`;
+    else text += memberText(key, entry[key], separator);
+  }
+  return `${text}}`;
 }
 
 /** The header, parsed at first use and kept in the entry's memo. */

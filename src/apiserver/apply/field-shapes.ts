@@ -1,0 +1,314 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { type ApplyType, elementPath, formFor, memberPath, memberType } from './apply-type.ts';
+import { isUnmanaged } from './compare.ts';
+import { emptySet, type FieldSet, type FieldSetDraft, leaf } from './field-set.ts';
+import { type PathElement, self, sortElements } from './path-element.ts';
+
+/**
+ * The fields that creating an object adds, by the object's shape. Objects of one kind written by one program differ in
+ * their values, hardly ever in their fields: so each way through an object's members is kept as a path in a tree, at
+ * whose end the finished set lies, with its text. The second Deployment of a shape costs one look-up a field.
+ *
+ *     {replicas: 3, paused: false}   root ─replicas─▶ ○ ─paused─▶ ● {"f:paused":{},"f:replicas":{}}
+ */
+
+/** Everything kept is forgotten when it comes to about this many bytes: shapes are few, or they are not worth keeping. */
+const keptBytesMax = 8 * 1024 * 1024;
+const stepBytes = 320;
+const elementBytes = 64;
+/** Containers with more members than this are not worth keeping: their shapes hardly repeat. */
+const keptMembersMax = 512;
+
+/**
+ * What a container counts for. `all`: itself (`.`) and all that is in it. `bare`: it was there, empty: only what is in
+ * it. The others: it was there with everything that Go's empty object of the kind has, so that the same holds below it;
+ * `root` and `metadata` also leave out what is never managed.
+ */
+type Mode = 'all' | 'bare' | 'root' | 'metadata' | 'present';
+
+/** A place in a tree of shapes: the members so far. */
+interface Step {
+  readonly before: Step | undefined;
+  /** The member that led here; undefined at the start of the tree. */
+  readonly path: PathElement | undefined;
+  readonly set: FieldSet;
+  /** For maps by name; for lists by the key's values, one map a key. */
+  next: Level | undefined;
+  /** Made when an object first ends here; null: none. */
+  made: FieldSet | undefined | null;
+}
+
+type Level = Map<JsonValue | undefined, unknown>;
+
+/** A member after a step, whatever its value is. */
+interface Branch {
+  readonly path: PathElement;
+  /** Never managed, or an element that the list has already. */
+  readonly skipped: boolean;
+  readonly type: ApplyType | undefined;
+  readonly mode: Mode;
+  /** Typed kinds know no null: what is not nullable is simply not there. */
+  readonly nullIsAbsent: boolean;
+  asLeaf: Step | undefined;
+  bySet: Map<FieldSet, Step> | undefined;
+}
+
+interface Trees {
+  readonly all: Step;
+  readonly bare: Step;
+  readonly root: Step;
+  readonly metadata: Step;
+  readonly present: Step;
+}
+
+let treesByType = new WeakMap<ApplyType, Trees>();
+let texts = new WeakMap<FieldSet, string>();
+/** Sets that shapes made: their members are in order. */
+let known = new WeakSet<FieldSet>();
+let keptBytes = 0;
+
+/**
+ * All paths that creating `object` adds, sorted as FieldsV1 wants them. Containers that Go's empty object of the kind
+ * has already are not added themselves, only what is in them.
+ */
+export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
+  if (keptBytes > keptBytesMax) forgetShapes();
+  return ofMap(type, 'root', object) ?? emptySet;
+}
+
+/** The JSON of a set that a shape has made, whose members are in order; undefined for any other. */
+export function textOfShape(set: FieldSet): string | undefined {
+  return known.has(set) ? textOf(set) : undefined;
+}
+
+function forgetShapes(): void {
+  treesByType = new WeakMap();
+  texts = new WeakMap();
+  known = new WeakSet();
+  keptBytes = 0;
+}
+
+function textOf(set: FieldSet): string {
+  if (set === leaf) return '{}';
+  const made = texts.get(set);
+  if (made !== undefined) return made;
+  let text = '';
+  for (const element in set) {
+    text += `${text === '' ? '{' : ','}${JSON.stringify(element)}:${textOf(set[element] as FieldSet)}`;
+  }
+  text = text === '' ? '{}' : `${text}}`;
+  texts.set(set, text);
+  keptBytes += text.length;
+  return text;
+}
+
+function treeOf(type: ApplyType, mode: Mode): Step {
+  let trees = treesByType.get(type);
+  if (trees === undefined) {
+    trees = { all: start(), bare: start(), root: start(), metadata: start(), present: start() };
+    treesByType.set(type, trees);
+    keptBytes += 5 * stepBytes;
+  }
+  return trees[mode];
+}
+
+function start(): Step {
+  return { before: undefined, path: undefined, set: leaf, next: undefined, made: undefined };
+}
+
+function stepAfter(before: Step, path: PathElement, set: FieldSet): Step {
+  keptBytes += stepBytes;
+  return { before, path, set, next: undefined, made: undefined };
+}
+
+/** The fields of a container; undefined when it adds none. */
+function ofValue(
+  type: ApplyType | undefined,
+  mode: Mode,
+  value: JsonObject | JsonValue[],
+): FieldSet | undefined {
+  const form = type === undefined ? 'leaf' : formFor(type, value);
+  if (form === 'leaf') return leaf;
+  const set =
+    form === 'list'
+      ? ofList(type as ApplyType, mode === 'all' ? 'all' : 'bare', value as JsonValue[])
+      : ofMap(type as ApplyType, mode, value as JsonObject);
+  // An empty container is a leaf.
+  return set ?? (mode === 'all' ? leaf : undefined);
+}
+
+function ofMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undefined {
+  let step = treeOf(type, mode);
+  let count = 0;
+  for (const name in value) {
+    const member = value[name];
+    if (member === undefined) continue;
+    if (++count > keptMembersMax) return ofLargeMap(type, mode, value);
+    step.next ??= new Map();
+    let branch = step.next.get(name) as Branch | undefined;
+    if (branch === undefined) {
+      branch = memberBranch(type, mode, name);
+      step.next.set(name, branch);
+      keptBytes += stepBytes;
+    }
+    step = take(step, branch, member);
+  }
+  return finished(step, mode === 'all');
+}
+
+function ofList(type: ApplyType, mode: 'all' | 'bare', value: readonly JsonValue[]): FieldSet | undefined {
+  if (value.length > keptMembersMax) return ofLargeList(type, mode, value);
+  let step = treeOf(type, mode);
+  for (const item of value) {
+    const branch = elementBranch(type, step, item);
+    if (branch !== undefined) step = take(step, branch, item);
+  }
+  return finished(step, mode === 'all');
+}
+
+function ofLargeMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undefined {
+  const sets = new Map<PathElement, FieldSet>();
+  for (const name in value) {
+    const member = value[name];
+    if (member === undefined) continue;
+    const branch = memberBranch(type, mode, name);
+    const set = setOf(branch, member);
+    if (set !== undefined) sets.set(branch.path, set);
+  }
+  return assemble(sets, mode === 'all');
+}
+
+function ofLargeList(
+  type: ApplyType,
+  mode: 'all' | 'bare',
+  value: readonly JsonValue[],
+): FieldSet | undefined {
+  const sets = new Map<PathElement, FieldSet>();
+  for (const item of value) {
+    const branch = newElementBranch(type, undefined, item);
+    if (branch === undefined || sets.has(branch.path)) continue;
+    const set = setOf(branch, item);
+    if (set !== undefined) sets.set(branch.path, set);
+  }
+  return assemble(sets, mode === 'all');
+}
+
+function take(step: Step, branch: Branch, value: JsonValue): Step {
+  const set = setOf(branch, value);
+  if (set === undefined) return step;
+  if (set === leaf) {
+    branch.asLeaf ??= stepAfter(step, branch.path, leaf);
+    return branch.asLeaf;
+  }
+  branch.bySet ??= new Map();
+  let next = branch.bySet.get(set);
+  if (next === undefined) {
+    next = stepAfter(step, branch.path, set);
+    branch.bySet.set(set, next);
+  }
+  return next;
+}
+
+/** The fields of a member; undefined when it adds none. */
+function setOf(branch: Branch, value: JsonValue): FieldSet | undefined {
+  if (branch.skipped) return undefined;
+  if (value === null) return branch.nullIsAbsent ? undefined : leaf;
+  return typeof value === 'object' ? ofValue(branch.type, branch.mode, value) : leaf;
+}
+
+function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
+  const field = type.fields?.get(name);
+  const child = field?.type ?? memberType(type, name);
+  return {
+    path: field?.path ?? memberPath(type, name),
+    skipped: (mode === 'root' || mode === 'metadata') && isUnmanaged(mode === 'root', name),
+    type: child,
+    mode: memberMode(mode, name, field),
+    nullIsAbsent: child?.schema !== undefined && child.schema.nullable !== true,
+    asLeaf: undefined,
+    bySet: undefined,
+  };
+}
+
+function memberMode(
+  mode: Mode,
+  name: string,
+  field: { readonly inEmptyObject: boolean; readonly byValue: boolean } | undefined,
+): Mode {
+  if (mode === 'all' || mode === 'bare') return 'all';
+  if (mode === 'root' && name === 'metadata') return 'metadata';
+  if (field?.inEmptyObject !== true) return 'all';
+  return field.byValue ? 'present' : 'bare';
+}
+
+/** Undefined for an element that has no place in the set. */
+function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | undefined {
+  const { keys, form } = type;
+  const object = form === 'keyedList' && isJsonObject(item) ? item : undefined;
+  if (form === 'keyedList' && object === undefined) return undefined;
+  // Found by what its path is made of, so that the path need not be made.
+  step.next ??= new Map();
+  let level: Level = step.next;
+  const last = object === undefined ? 0 : keys.length - 1;
+  for (let index = 0; index < last; index++) {
+    const key = object?.[keys[index] as string];
+    if (typeof key === 'object') return newElementBranch(type, step, item);
+    let below = level.get(key) as Level | undefined;
+    if (below === undefined) {
+      below = new Map();
+      level.set(key, below);
+      keptBytes += stepBytes;
+    }
+    level = below;
+  }
+  const key = object === undefined ? item : object[keys[last] as string];
+  if (typeof key === 'object') return newElementBranch(type, step, item);
+  let branch = level.get(key) as Branch | undefined;
+  if (branch === undefined) {
+    branch = newElementBranch(type, step, item);
+    if (branch === undefined) return undefined;
+    level.set(key, branch);
+    keptBytes += stepBytes;
+  }
+  return branch;
+}
+
+function newElementBranch(type: ApplyType, step: Step | undefined, item: JsonValue): Branch | undefined {
+  const at = elementPath(type, item);
+  if ('error' in at) return undefined;
+  return {
+    path: at.path,
+    skipped: isTaken(step, at.path),
+    type: type.element,
+    mode: 'all',
+    nullIsAbsent: false,
+    asLeaf: undefined,
+    bySet: undefined,
+  };
+}
+
+/** Of elements with one key the first counts. */
+function isTaken(step: Step | undefined, path: PathElement): boolean {
+  for (let at = step; at !== undefined; at = at.before) if (at.path === path) return true;
+  return false;
+}
+
+function finished(step: Step, countsItself: boolean): FieldSet | undefined {
+  if (step.made === undefined) {
+    const sets = new Map<PathElement, FieldSet>();
+    for (let at = step; at.path !== undefined; at = at.before as Step) sets.set(at.path, at.set);
+    step.made = assemble(sets, countsItself) ?? null;
+    keptBytes += sets.size * elementBytes;
+    if (step.made !== null) known.add(step.made);
+  }
+  return step.made ?? undefined;
+}
+
+function assemble(sets: ReadonlyMap<PathElement, FieldSet>, countsItself: boolean): FieldSet | undefined {
+  if (sets.size === 0) return undefined;
+  const made: FieldSetDraft = {};
+  if (countsItself) made[self] = leaf;
+  for (const path of sortElements([...sets.keys()])) made[path] = sets.get(path) as FieldSet;
+  return made;
+}
