@@ -1,11 +1,13 @@
 // Bundles the CLI into dist/: one start costs one file to read, not hundreds. Fast enough to run before every start.
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-await rm('dist', { recursive: true, force: true });
+// Made aside and moved into place, so that whoever starts the program meanwhile finds a whole one.
+const aside = `dist.${process.pid}.partial`;
+const old = `dist.${process.pid}.old`;
 await build({
   entryPoints: { cellplane: 'src/cli/main.ts' },
-  outdir: 'dist',
+  outdir: aside,
   bundle: true,
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
@@ -22,3 +24,10 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
+await rename('dist', old).catch(ignoreMissing);
+await rename(aside, 'dist');
+await rm(old, { recursive: true, force: true });
+
+function ignoreMissing(error) {
+  if (error.code !== 'ENOENT') throw error;
+}
