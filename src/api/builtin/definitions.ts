@@ -90,7 +90,7 @@ function versionOf(group: string, row: ResourceRow): ResourceVersion {
       return schema;
     },
     verbs: row.verbs,
-    subresources: subresourcesOf(group, row),
+    subresources: subresourcesOf(row),
     get columns(): readonly Column[] {
       columns ??= columnsOf(group, row.v, row.r);
       return columns;
@@ -102,7 +102,7 @@ function versionOf(group: string, row: ResourceRow): ResourceVersion {
 }
 
 /** All but those that need a kubelet or a proxied connection (KUBERNETES.md C10). */
-function subresourcesOf(group: string, row: ResourceRow): Subresource[] {
+function subresourcesOf(row: ResourceRow): Subresource[] {
   const subresources: Subresource[] = [];
   for (const [name, [kind, verbs]] of Object.entries(row.s ?? {})) {
     if (verbs.includes('connect') || name === 'log') continue;
@@ -113,23 +113,21 @@ function subresourcesOf(group: string, row: ResourceRow): Subresource[] {
       version: parts.at(-2)!,
       group: parts.length === 3 ? parts[0]! : '',
       verbs: verbs as readonly Verb[],
-      ...(name === 'scale' ? { scale: scalePaths(group, row.r) } : {}),
+      ...(name === 'scale' ? { scale: scalePaths } : {}),
     });
   }
   return subresources;
 }
 
 /**
- * Where Scale finds its three values. A ReplicationController's selector is a plain map, the others' a LabelSelector:
- * whoever serves Scale renders either as text.
+ * Where Scale finds its three values, alike for every built-in kind. A ReplicationController's selector is a plain map,
+ * the others' a LabelSelector: whoever serves Scale renders either as text.
  */
-function scalePaths(_group: string, _resource: string): NonNullable<Subresource['scale']> {
-  return {
-    specReplicasPath: 'spec.replicas',
-    statusReplicasPath: 'status.replicas',
-    labelSelectorPath: 'spec.selector',
-  };
-}
+const scalePaths: NonNullable<Subresource['scale']> = {
+  specReplicasPath: 'spec.replicas',
+  statusReplicasPath: 'status.replicas',
+  labelSelectorPath: 'spec.selector',
+};
 
 /** Kubernetes' order: GA before beta before alpha, higher numbers first (apimachinery version.CompareKubeAwareVersionStrings). */
 export function compareVersions(a: string, b: string): number {

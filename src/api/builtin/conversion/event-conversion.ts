@@ -18,12 +18,27 @@ const toEvents = new Map(renamed.map(([events, core]) => [core, events]));
 
 /** events.k8s.io/v1 Event ↔ v1 Event. */
 export const eventConversion: Conversion = {
-  toStorage: (object) => rename(object, 'v1', toCore),
-  fromStorage: (object) => rename(object, 'events.k8s.io/v1', toEvents),
+  toStorage: (object) => {
+    const converted = rename(object, 'v1', toCore);
+    defaultReporter(converted);
+    return converted;
+  },
+  fromStorage: (object) => {
+    const converted: JsonObject = rename(object, 'events.k8s.io/v1', toEvents);
+    for (const field of ['reportingController', 'reportingInstance']) {
+      if (converted[field] === '') delete converted[field];
+    }
+    return converted as KubeObject;
+  },
 };
 
+/** Who reports is always there in core/v1, if only empty. In place. */
+export function defaultReporter(event: KubeObject): void {
+  event['reportingComponent'] ??= '';
+  event['reportingInstance'] ??= '';
+}
+
 function rename(object: KubeObject, apiVersion: string, names: ReadonlyMap<string, string>): KubeObject {
-  if (object.apiVersion === apiVersion) return object;
   const converted: JsonObject = {};
   for (const key in object) converted[names.get(key) ?? key] = object[key];
   converted['apiVersion'] = apiVersion;

@@ -60,7 +60,8 @@ function requestToV1(request: JsonObject): JsonObject {
   const converted: JsonObject = { ...request };
   const exactly: JsonObject = {};
   for (const field of exactFields) {
-    if (request[field] !== undefined) exactly[field] = request[field];
+    // A request that lists alternatives has an empty class in v1beta1, whose field is not optional in Go.
+    if (request[field] !== undefined && request[field] !== '') exactly[field] = request[field];
     delete converted[field];
   }
   if (Object.keys(exactly).length > 0) converted['exactly'] = exactly;
@@ -69,7 +70,7 @@ function requestToV1(request: JsonObject): JsonObject {
 
 function requestToV1beta1(request: JsonObject): JsonObject {
   const { exactly, ...rest } = request;
-  return isJsonObject(exactly) ? { ...rest, ...exactly } : rest;
+  return isJsonObject(exactly) ? { ...rest, ...exactly } : { ...rest, deviceClassName: '' };
 }
 
 function deviceToV1(device: JsonObject): JsonObject {

@@ -1,5 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { defaultReporter } from '../conversion/event-conversion.ts';
 import { defaultTo, defaultZero, objectIn, objectOf, objectsIn } from './defaulting.ts';
 import {
   defaultClaimSpec,
@@ -60,6 +61,7 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
   resourcequotas: (quota) => {
     roundResources(objectOf(objectOf(quota, 'spec'), 'hard'));
   },
+  events: defaultReporter,
   nodes: (node) => {
     const status = objectOf(node, 'status');
     const capacity = objectOf(status, 'capacity');

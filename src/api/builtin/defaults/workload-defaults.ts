@@ -104,7 +104,6 @@ function defaultStatefulSet(statefulSet: KubeObject): void {
   const rolling = objectOf(strategy, 'rollingUpdate');
   if (strategy['type'] === 'RollingUpdate' && rolling !== undefined) {
     defaultTo(rolling, 'partition', 0);
-    defaultTo(rolling, 'maxUnavailable', 1);
   }
   const retention = objectIn(spec, 'persistentVolumeClaimRetentionPolicy');
   defaultZero(retention, 'whenDeleted', 'Retain');

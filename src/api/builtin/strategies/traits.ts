@@ -1,10 +1,4 @@
-import {
-  dns1035Label,
-  dns1123Label,
-  dns1123Subdomain,
-  type NameValidator,
-  pathSegmentName,
-} from '#apimachinery/names.ts';
+import { dns1123Label, dns1123Subdomain, type NameValidator, pathSegmentName } from '#apimachinery/names.ts';
 
 /**
  * How the registry treats a kind beyond its content (source: AllowCreateOnUpdate, AllowUnconditionalUpdate and the
@@ -86,7 +80,8 @@ const conditionallyUpdated: ReadonlySet<string> = new Set([
 
 const nameValidators: { readonly [groupResource: string]: NameValidator } = {
   namespaces: dns1123Label,
-  services: dns1035Label,
+  // A label that may begin with a digit since 1.36 (KEP-5311).
+  services: dns1123Label,
   'statefulsets.apps': dns1123Label,
   'clusterrolebindings.rbac.authorization.k8s.io': pathSegmentName,
   'clusterroles.rbac.authorization.k8s.io': pathSegmentName,

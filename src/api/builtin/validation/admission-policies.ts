@@ -3,7 +3,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { dns1035Label, dns1123Subdomain, labelKey, pathSegmentName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
-import { checkName, checkOptionalChoice, checkSelector, type Errors } from './common.ts';
+import { checkName, checkOptionalChoice, checkSelector, type Errors, requireText } from './common.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 
 const group = 'admissionregistration.k8s.io';
@@ -118,20 +118,25 @@ function checkClient(errors: Errors, at: string, client: JsonObject): void {
     checkUrl(errors, `${at}.url`, url);
     return;
   }
-  for (const field of ['name', 'namespace']) {
-    if (textAt(service, field) === '') {
-      errors.push(required(`${at}.service.${field}`, `service ${field} is required`));
-    }
-  }
-  const path = valueAt(service, 'path');
-  if (typeof path === 'string' && path !== '/' && path !== '' && !path.startsWith('/')) {
-    errors.push(invalid(`${at}.service.path`, path, "must start with a '/'"));
-  }
+  for (const field of ['name', 'namespace'])
+    requireText(errors, `${at}.service.${field}`, textAt(service, field));
   const port = numberAt(service, 'port');
   if (port !== undefined && (port < 1 || port > 65_535)) {
     const why = 'port is not valid: must be between 1 and 65535, inclusive';
     errors.push(invalid(`${at}.service.port`, port, why));
   }
+  checkPath(errors, `${at}.service.path`, textAt(service, 'path'));
+}
+
+/** A path of a service: a subdomain a segment, as ValidateWebhookService of apiserver has it. */
+function checkPath(errors: Errors, at: string, path: string): void {
+  if (path === '' || path === '/') return;
+  if (!path.startsWith('/')) errors.push(invalid(at, path, "must start with a '/'"));
+  const segments = path === '//' ? [''] : path.slice(1).replace(/\/$/, '').split('/');
+  segments.forEach((segment, i) => {
+    if (segment === '') errors.push(invalid(at, path, `segment[${i}] may not be empty`));
+    else for (const why of dns1123Subdomain(segment)) errors.push(invalid(at, path, `segment[${i}]: ${why}`));
+  });
 }
 
 function checkUrl(errors: Errors, at: string, url: string): void {
@@ -141,13 +146,14 @@ function checkUrl(errors: Errors, at: string, url: string): void {
     return;
   }
   const parsed = new URL(url);
-  const refuse = (value: string, why: string) => errors.push(invalid(at, value, `${why}${form}`));
+  const refuse = (value: string, why: string) => errors.push(invalid(at, value, why));
   if (parsed.protocol !== 'https:') {
-    refuse(parsed.protocol.replace(/:$/, ''), "'https' is the only allowed URL scheme");
+    refuse(parsed.protocol.replace(/:$/, ''), `'https' is the only allowed URL scheme${form}`);
   }
+  if (parsed.host === '') refuse('', `host must be specified${form}`);
   if (parsed.username !== '') refuse(parsed.username, 'user information is not permitted in the URL');
-  if (parsed.hash !== '') refuse(parsed.hash, 'fragments are not permitted in the URL');
-  if (parsed.search !== '') refuse(parsed.search, 'query parameters are not permitted in the URL');
+  if (parsed.hash !== '') refuse(parsed.hash.slice(1), 'fragments are not permitted in the URL');
+  if (parsed.search !== '') refuse(parsed.search.slice(1), 'query parameters are not permitted in the URL');
 }
 
 function checkRule(errors: Errors, at: string, one: JsonObject): void {

@@ -37,7 +37,7 @@ export const appsRules: { readonly [groupResource: string]: Rule } = {
     always: (errors, set) => {
       const spec = specOf(set);
       checkNonNegatives(errors, 'spec', spec, ['replicas', 'minReadySeconds']);
-      checkRequiredSelector(errors, spec, 'deployment');
+      if (!checkRequiredSelector(errors, spec, 'deployment', 'invalid label selector')) return;
       const template = objectAt(spec, 'template') ?? {};
       checkControllerTemplate(errors, 'spec.template', template, objectAt(spec, 'selector'), 'ReplicaSet');
     },
@@ -161,23 +161,29 @@ function checkSelectorKept(errors: Errors, object: KubeObject, old: KubeObject):
   checkImmutable(errors, 'spec.selector', specOf(object)['selector'], specOf(old)['selector']);
 }
 
-function checkRequiredSelector(errors: Errors, spec: JsonObject, kind: string): void {
+/** Returns whether the selector can be evaluated: only then is the template held against it. */
+function checkRequiredSelector(errors: Errors, spec: JsonObject, kind: string, unusable?: string): boolean {
   const selector = objectAt(spec, 'selector');
   if (selector === undefined) {
     errors.push(required('spec.selector'));
-    return;
+    return true;
   }
+  const before = errors.length;
   checkSelector(errors, 'spec.selector', selector);
+  const isUsable = errors.length === before;
   if (isEmptySelector(selector)) {
     errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${kind}`));
   }
+  if (!isUsable && unusable !== undefined) errors.push(invalid('spec.selector', selector, unusable));
+  return isUsable;
 }
 
 function checkDeployment(errors: Errors, spec: JsonObject): void {
   checkNonNegative(errors, 'spec.replicas', numberAt(spec, 'replicas'));
-  checkRequiredSelector(errors, spec, 'deployment');
-  const template = objectAt(spec, 'template') ?? {};
-  checkControllerTemplate(errors, 'spec.template', template, objectAt(spec, 'selector'), 'ReplicaSet');
+  if (checkRequiredSelector(errors, spec, 'deployment', 'invalid label selector')) {
+    const template = objectAt(spec, 'template') ?? {};
+    checkControllerTemplate(errors, 'spec.template', template, objectAt(spec, 'selector'), 'ReplicaSet');
+  }
   const strategy = objectAt(spec, 'strategy') ?? {};
   const rolling = objectAt(strategy, 'rollingUpdate');
   switch (textAt(strategy, 'type')) {
@@ -216,16 +222,9 @@ function checkRolling(errors: Errors, path: string, rolling: JsonObject): void {
 }
 
 function checkDaemonSet(errors: Errors, spec: JsonObject): void {
-  const selector = objectAt(spec, 'selector');
+  checkRequiredSelector(errors, spec, 'daemonset');
   const template = objectAt(spec, 'template') ?? {};
-  if (selector === undefined) errors.push(required('spec.selector'));
-  else {
-    checkSelector(errors, 'spec.selector', selector);
-    if (isEmptySelector(selector)) {
-      errors.push(invalid('spec.selector', selector, 'empty selector is invalid for daemonset'));
-    }
-  }
-  checkControllerTemplate(errors, 'spec.template', template, selector, 'DaemonSet');
+  checkControllerTemplate(errors, 'spec.template', template, objectAt(spec, 'selector'), 'DaemonSet');
   checkNonNegatives(errors, 'spec', spec, ['minReadySeconds', 'revisionHistoryLimit']);
   const strategy = objectAt(spec, 'updateStrategy') ?? {};
   const rolling = objectAt(strategy, 'rollingUpdate');
@@ -283,7 +282,7 @@ function checkStatefulSet(errors: Errors, spec: JsonObject, isNew: boolean): voi
   checkNonNegative(errors, 'spec.ordinals.start', numberAt(spec, 'ordinals', 'start'));
   const service = textAt(spec, 'serviceName');
   if (isNew && service !== '') checkDnsLabel(errors, 'spec.serviceName', service);
-  checkRequiredSelector(errors, spec, 'statefulset');
+  if (!checkRequiredSelector(errors, spec, 'statefulset', '')) return;
   const template = objectAt(spec, 'template') ?? {};
   checkControllerTemplate(
     errors,

@@ -24,7 +24,9 @@ export const authorityRules: { readonly [groupResource: string]: Rule } = {
         errors.push(required(at, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
       }
       selectors.forEach((selector, i) => {
+        const before = errors.length;
         checkSelector(errors, `${at}[${i}]`, selector);
+        if (errors.length > before) errors.push(invalid(`${at}[${i}]`, selector, 'invalid label selector.'));
       });
     },
   }),

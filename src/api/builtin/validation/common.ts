@@ -247,19 +247,48 @@ export function checkDnsSubdomain(errors: Errors, field: string, value: string):
 const addressText = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 export function checkIp(errors: Errors, field: string, address: string): boolean {
-  if (isIPv4(address) || isIPv6(address)) return true;
+  if (isIPv4(address) || (isIPv6(address) && !address.includes('%'))) return true;
   errors.push(invalid(field, address, addressText));
   return false;
 }
 
-/** An address in CIDR notation. */
-export function checkCidr(errors: Errors, field: string, cidr: string): boolean {
+/**
+ * A network in CIDR notation, without bits beyond its prefix: `known` values, which were stored before that rule
+ * (KEP-4858), may have some. Returns whether it can be read as a network.
+ */
+export function checkCidr(
+  errors: Errors,
+  field: string,
+  cidr: string,
+  known: readonly string[] = [],
+): boolean {
   const slash = cidr.indexOf('/');
   const bits = /^\d{1,3}$/.test(cidr.slice(slash + 1)) ? Number(cidr.slice(slash + 1)) : Number.NaN;
   const address = cidr.slice(0, Math.max(slash, 0));
-  if ((isIPv4(address) && bits <= 32) || (isIPv6(address) && bits <= 128)) return true;
+  const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1;
+  if (bits <= width) {
+    const isMasked = addressNumber(address) % (1n << BigInt(width - bits)) === 0n;
+    if (!isMasked && !known.includes(cidr)) {
+      errors.push(invalid(field, cidr, 'must not have bits set beyond the prefix length'));
+    }
+    return true;
+  }
   errors.push(invalid(field, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
   return false;
+}
+
+/** The bits of a valid address. */
+function addressNumber(address: string): bigint {
+  if (isIPv4(address)) {
+    return address.split('.').reduce((number, part) => number * 256n + BigInt(part), 0n);
+  }
+  // A URL's host is the address in groups alone, with a last IPv4 part translated.
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const last = groups(tail ?? '');
+  const first = groups(head);
+  const zeros = new Array<string>(tail === undefined ? 0 : 8 - first.length - last.length).fill('0');
+  return [...first, ...zeros, ...last].reduce((number, group) => number * 65_536n + BigInt(`0x${group}`), 0n);
 }
 
 /** An address that an endpoint may have: not unspecified, loopback, link-local (core ValidateEndpointIP). */

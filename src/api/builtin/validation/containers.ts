@@ -181,7 +181,7 @@ function checkRestartRules(errors: Errors, at: string, container: JsonObject): v
   rules.forEach((rule, i) => {
     const ruleAt = `${at}.restartPolicyRules[${i}]`;
     const action = textAt(rule, 'action');
-    if (action !== 'Restart') errors.push(notSupported(`${ruleAt}.action`, action, ['Restart']));
+    checkChoice(errors, `${ruleAt}.action`, action, ['Restart', 'RestartAllContainers']);
     const codes = objectAt(rule, 'exitCodes');
     if (codes === undefined) {
       errors.push(required(`${ruleAt}.exitCodes`, 'must be specified'));

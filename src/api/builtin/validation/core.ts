@@ -104,7 +104,7 @@ function checkConfigMap(errors: Errors, map: KubeObject): void {
     checkName(errors, keyPath('binaryData', key), key, configMapKey);
     bytes += base64Bytes(errors, keyPath('binaryData', key), binary[key]);
   }
-  if (bytes > dataBytesMax) errors.push(tooLong('', dataBytesMax));
+  if (bytes > dataBytesMax) errors.push(tooLong('[]', dataBytesMax));
 }
 
 function checkConfigMapChange(errors: Errors, map: KubeObject, old: KubeObject): void {

@@ -9,7 +9,6 @@ import {
 } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import {
-  dns1035Label,
   dns1123Label,
   dns1123Subdomain,
   labelKey,
@@ -87,7 +86,7 @@ function checkIngress(errors: Errors, ingress: KubeObject, old: KubeObject | und
   const rules = objectsAt(spec, 'rules');
   const backend = objectAt(spec, 'defaultBackend');
   if (rules.length === 0 && backend === undefined) {
-    errors.push(invalid('spec', rules, 'either `defaultBackend` or `rules` must be specified'));
+    errors.push(invalid('spec', spec['rules'], 'either `defaultBackend` or `rules` must be specified'));
   }
   if (backend !== undefined) checkBackend(errors, 'spec.defaultBackend', backend);
   rules.forEach((one, i) => {
@@ -166,7 +165,7 @@ function checkBackend(errors: Errors, at: string, backend: JsonObject): void {
   else if (service !== undefined) {
     const name = textAt(service, 'name');
     if (name === '') errors.push(required(`${at}.service.name`));
-    else checkName(errors, `${at}.service.name`, name, dns1035Label);
+    else checkName(errors, `${at}.service.name`, name, dns1123Label);
     const byName = textAt(service, 'port', 'name');
     const byNumber = numberAt(service, 'port', 'number') ?? 0;
     if (byName !== '' && byNumber !== 0) {
@@ -224,8 +223,9 @@ function checkIngressClass(errors: Errors, ingressClass: KubeObject): void {
   }
 }
 
-function checkNetworkPolicy(errors: Errors, policy: KubeObject): void {
+function checkNetworkPolicy(errors: Errors, policy: KubeObject, old: KubeObject | undefined): void {
   const spec = specOf(policy);
+  const known = old === undefined ? [] : policyRanges(specOf(old));
   checkSelector(errors, 'spec.podSelector', objectAt(spec, 'podSelector'));
   for (const [direction, peers] of [
     ['ingress', 'from'],
@@ -237,13 +237,14 @@ function checkNetworkPolicy(errors: Errors, policy: KubeObject): void {
         checkPolicyPort(errors, `${at}.ports[${j}]`, port);
       });
       objectsAt(one, peers).forEach((peer, j) => {
-        checkPeer(errors, `${at}.${peers}[${j}]`, peer);
+        checkPeer(errors, `${at}.${peers}[${j}]`, peer, known);
       });
     });
   }
   const types = textsAt(spec, 'policyTypes');
   if (types.length > 2) {
     errors.push(invalid('spec.policyTypes', types, 'may not specify more than two policyTypes'));
+    return;
   }
   types.forEach((type, i) => {
     if (type === 'Ingress' || type === 'Egress') return;
@@ -271,32 +272,41 @@ function checkPolicyPort(errors: Errors, at: string, port: JsonObject): void {
   }
 }
 
-function checkPeer(errors: Errors, at: string, peer: JsonObject): void {
+/** All CIDRs of a policy: what stood before may stay as it is. */
+function policyRanges(spec: JsonObject): string[] {
+  const peers = [
+    ...objectsAt(spec, 'ingress').flatMap((one) => objectsAt(one, 'from')),
+    ...objectsAt(spec, 'egress').flatMap((one) => objectsAt(one, 'to')),
+  ];
+  return peers.flatMap((peer) => [textAt(peer, 'ipBlock', 'cidr'), ...textsAt(peer, 'ipBlock', 'except')]);
+}
+
+function checkPeer(errors: Errors, at: string, peer: JsonObject, known: readonly string[]): void {
   const selectors = ['podSelector', 'namespaceSelector'].filter((field) => {
     const selector = objectAt(peer, field);
     checkSelector(errors, `${at}.${field}`, selector);
     return selector !== undefined;
   });
   const block = objectAt(peer, 'ipBlock');
-  if (block !== undefined) checkIpBlock(errors, `${at}.ipBlock`, block);
+  if (block !== undefined) checkIpBlock(errors, `${at}.ipBlock`, block, known);
   if (selectors.length === 0 && block === undefined) errors.push(required(at, 'must specify a peer'));
   else if (selectors.length > 0 && block !== undefined) {
     errors.push(forbiddenField(at, 'may not specify both ipBlock and another peer'));
   }
 }
 
-function checkIpBlock(errors: Errors, at: string, block: JsonObject): void {
+function checkIpBlock(errors: Errors, at: string, block: JsonObject, known: readonly string[]): void {
   const cidr = textAt(block, 'cidr');
   if (cidr === '') {
     errors.push(required(`${at}.cidr`));
     return;
   }
-  if (!checkCidr(errors, `${at}.cidr`, cidr)) return;
+  if (!checkCidr(errors, `${at}.cidr`, cidr, known)) return;
   const [network = '', bits = ''] = cidr.split('/');
   const range = new BlockList();
   range.addSubnet(network, Number(bits), isIPv4(network) ? 'ipv4' : 'ipv6');
   textsAt(block, 'except').forEach((except, i) => {
-    if (!checkCidr(errors, `${at}.except[${i}]`, except)) return;
+    if (!checkCidr(errors, `${at}.except[${i}]`, except, known)) return;
     const [address = '', exceptBits = ''] = except.split('/');
     const inside =
       isIPv4(address) === isIPv4(network) && range.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');

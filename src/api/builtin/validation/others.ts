@@ -140,6 +140,11 @@ function checkAutoscaler(errors: Errors, spec: JsonObject): void {
   if (min !== undefined && min < 1) {
     errors.push(invalid('spec.minReplicas', min, 'must be greater than or equal to 1'));
   }
+  const kinds = objectsAt(spec, 'metrics').map((metric) => textAt(metric, 'type'));
+  if (min === 0 && !kinds.includes('Object') && !kinds.includes('External')) {
+    const why = 'must specify at least one Object or External metric to support scaling to zero replicas';
+    errors.push(forbiddenField('spec.metrics', why));
+  }
   if (max === 0) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
   else if (max < 0) errors.push(invalid('spec.maxReplicas', max, 'must be greater than or equal to 1'));
   if (min !== undefined && max < min) {

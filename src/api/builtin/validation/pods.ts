@@ -181,6 +181,17 @@ const nameserversMax = 3;
 const searchesMax = 32;
 const searchCharsMax = 2048;
 
+const searchPattern = /^_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
+const searchText =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
+
+/** Unlike other names a search path may hold underscores, for what services are called elsewhere (KEP-4427). */
+function checkSearchPath(errors: Errors, at: string, search: string): void {
+  const name = search.replace(/\.$/, '');
+  if (name.length > 253) errors.push(invalid(at, search, 'must be no more than 253 characters'));
+  if (!searchPattern.test(name)) errors.push(invalid(at, search, searchText));
+}
+
 function checkDnsConfig(errors: Errors, path: string, spec: JsonObject): void {
   const config = objectAt(spec, 'dnsConfig');
   const servers = textsAt(config, 'nameservers');
@@ -213,11 +224,7 @@ function checkDnsConfig(errors: Errors, path: string, spec: JsonObject): void {
   }
   searches.forEach((search, i) => {
     if (search === '.') return;
-    // Underscores are allowed here, for services' names (KEP-4427).
-    const name = search.replace(/\.$/, '').replaceAll('_', 'x');
-    for (const message of dns1123Subdomain(name)) {
-      errors.push(invalid(`${path}.searches[${i}]`, search, message));
-    }
+    checkSearchPath(errors, `${path}.searches[${i}]`, search);
   });
   objectsAt(config, 'options').forEach((option, i) => {
     if (textAt(option, 'name') === '') {
@@ -309,7 +316,8 @@ export function checkControllerTemplate(
   kind: string,
 ): void {
   const labels = objectAt(template, 'metadata', 'labels');
-  if (selector !== undefined && !isEmptySelector(selector) && selectorMatches(selector, labels) === false) {
+  // An absent selector selects nothing, an empty one is told of as such.
+  if (selector === undefined || (!isEmptySelector(selector) && selectorMatches(selector, labels) === false)) {
     errors.push(invalid(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
   }
   checkPodTemplate(errors, path, template);

@@ -44,7 +44,8 @@ export function checkService(errors: Errors, service: KubeObject, old: KubeObjec
     const at = `spec.externalIPs[${i}]`;
     if (checkIp(errors, at, address)) checkEndpointIp(errors, at, address);
   });
-  checkBalancer(errors, service, spec, type);
+  const known = old === undefined ? [] : textsAt(specOf(old), 'loadBalancerSourceRanges');
+  checkBalancer(errors, service, spec, type, known);
   checkTraffic(errors, spec, type);
   if (old !== undefined) checkServiceChange(errors, spec, specOf(old));
 }
@@ -179,7 +180,13 @@ function checkAddresses(errors: Errors, spec: JsonObject, addresses: readonly st
 
 const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
-function checkBalancer(errors: Errors, service: KubeObject, spec: JsonObject, type: string): void {
+function checkBalancer(
+  errors: Errors,
+  service: KubeObject,
+  spec: JsonObject,
+  type: string,
+  known: readonly string[],
+): void {
   const only = "may only be used when `type` is 'LoadBalancer'";
   const ranges = textsAt(spec, 'loadBalancerSourceRanges');
   const annotated = service.metadata.annotations?.[sourceRangesAnnotation];
@@ -187,7 +194,7 @@ function checkBalancer(errors: Errors, service: KubeObject, spec: JsonObject, ty
     const at = 'spec.LoadBalancerSourceRanges';
     if (type !== 'LoadBalancer') errors.push(forbiddenField(at, only));
     ranges.forEach((range, i) => {
-      checkCidr(errors, `${at}[${i}]`, range.trim());
+      checkCidr(errors, `${at}[${i}]`, range.trim(), known);
     });
   } else if (annotated !== undefined) {
     const at = keyPath('metadata.annotations', sourceRangesAnnotation);

@@ -103,8 +103,12 @@ const requiresList =
 /** Checks of the sources that pods and PersistentVolumes share, in the order in which Kubernetes looks at them. */
 export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
   hostPath: (errors, path, source) => {
-    requireText(errors, `${path}.path`, textAt(source, 'path'));
-    checkNoBacksteps(errors, `${path}.path`, textAt(source, 'path'));
+    const directory = textAt(source, 'path');
+    if (directory === '') {
+      errors.push(required(`${path}.path`));
+      return;
+    }
+    checkNoBacksteps(errors, `${path}.path`, directory);
     checkOptionalChoice(errors, `${path}.type`, valueAt(source, 'type'), hostPathTypes);
   },
   gcePersistentDisk: (errors, path, source) => {
@@ -170,6 +174,11 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
       'ReadWrite',
     ]);
     checkOptionalChoice(errors, `${path}.kind`, valueAt(source, 'kind'), ['Dedicated', 'Managed', 'Shared']);
+    const uri = textAt(source, 'diskURI');
+    const isManaged = textAt(source, 'kind') === 'Managed';
+    if (isManaged ? !uri.startsWith('/subscriptions/') : !uri.startsWith('https://')) {
+      errors.push(notSupported(`${path}.diskURI`, uri, [isManaged ? managedDisk : blobDisk]));
+    }
   },
   photonPersistentDisk: requires('pdID'),
   portworxVolume: requires('volumeID'),
@@ -179,6 +188,10 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
     checkDnsLabelIfSet(errors, `${path}.volumeNamespace`, textAt(source, 'volumeNamespace'));
   },
 };
+
+const blobDisk = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
+const managedDisk =
+  '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
 
 const hostPathTypes = [
   '',
@@ -271,7 +284,10 @@ function checkKeyToPath(errors: Errors, path: string, item: JsonObject): void {
 
 /** core ValidateCSIDriverName. */
 export function checkDriverName(errors: Errors, field: string, driver: string): void {
-  if (driver === '') errors.push(required(field));
+  if (driver === '') {
+    errors.push(required(field));
+    return;
+  }
   if (driver.length > 63) {
     errors.push({
       type: 'FieldValueTooLong',
@@ -316,10 +332,14 @@ export function checkFieldRef(
   fields: readonly string[],
 ): void {
   const fieldPath = textAt(reference, 'fieldPath');
-  requireText(errors, `${path}.apiVersion`, textAt(reference, 'apiVersion'));
-  if (textAt(reference, 'apiVersion') === '') return;
-  if (fieldPath === '') {
-    errors.push(required(`${path}.fieldPath`));
+  const version = textAt(reference, 'apiVersion');
+  if (version === '' || fieldPath === '') {
+    errors.push(required(`${path}.${version === '' ? 'apiVersion' : 'fieldPath'}`));
+    return;
+  }
+  if (version !== 'v1') {
+    const why = `error converting fieldPath: unsupported pod version: ${version}`;
+    errors.push(invalid(`${path}.fieldPath`, fieldPath, why));
     return;
   }
   const subscripted = /^([^[]+)\['(.*)'\]$/s.exec(fieldPath);
