@@ -34,7 +34,13 @@ export function equalJson(a: JsonValue | undefined, b: JsonValue | undefined): b
     return true;
   }
   if (Array.isArray(b)) return false;
-  for (const key in a) if (a[key] !== undefined && !equalJson(a[key], b[key])) return false;
-  for (const key in b) if (b[key] !== undefined && a[key] === undefined) return false;
-  return true;
+  // Counted rather than looked up: `a.constructor` is there on every object. No JSON value equals what is inherited.
+  let more = 0;
+  for (const key in a) {
+    if (a[key] === undefined) continue;
+    if (!equalJson(a[key], b[key])) return false;
+    more--;
+  }
+  for (const key in b) if (b[key] !== undefined) more++;
+  return more === 0;
 }

@@ -104,6 +104,10 @@ test('LabelSelector objects: absent matches nothing, empty everything', () => {
     /not a valid label selector operator/,
   );
   assert.throws(
+    () => labelSelectorOf({ matchExpressions: [{ key: 'a', operator: 'constructor' }] }),
+    /not a valid label selector operator/,
+  );
+  assert.throws(
     () => labelSelectorOf({ matchExpressions: [{ key: 'a', operator: 'In' }] }),
     /values set can't be empty/,
   );

@@ -360,7 +360,10 @@ export function labelSelectorOf(object: LabelSelectorObject | null | undefined):
   }
   for (const expression of object.matchExpressions ?? []) {
     const { key, operator, values } = expression as { key?: unknown; operator?: unknown; values?: unknown };
-    const known = typeof operator === 'string' ? objectOperators[operator] : undefined;
+    const known =
+      typeof operator === 'string' && Object.hasOwn(objectOperators, operator)
+        ? objectOperators[operator]
+        : undefined;
     if (known === undefined)
       throw badRequest(`${JSON.stringify(operator ?? '')} is not a valid label selector operator`);
     const list = Array.isArray(values) ? values.map(String) : [];

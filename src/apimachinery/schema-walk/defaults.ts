@@ -47,7 +47,7 @@ function applyObject(node: CompiledSchema, object: JsonObject): void {
   }
   if (node.defaulted === undefined) return;
   for (const [key, value] of node.defaulted) {
-    if (object[key] === undefined)
+    if (object[key] === undefined || !Object.hasOwn(object, key))
       fill((properties as Map<string, CompiledSchema>).get(key), object, key, value);
   }
 }

@@ -15,6 +15,11 @@ test('defaults are filled in as structural schemas say', () => {
   const rows: readonly [JsonObject, JsonValue, JsonValue][] = [
     [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, {}, { a: 'x' }],
     [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, { a: 'y' }, { a: 'y' }],
+    [
+      { type: 'object', properties: { constructor: { type: 'string', default: 'x' } } },
+      {},
+      { constructor: 'x' },
+    ],
     [{ type: 'object', properties: { a: { type: 'string', default: 'x' } } }, { a: null }, { a: 'x' }],
     [
       { type: 'object', properties: { a: { type: 'string', default: 'x', nullable: true } } },

@@ -143,7 +143,8 @@ function compareMaps(
     compareMember(type, name, was, now, placeOf(place, name), out);
   }
   for (const name in before) {
-    if (before[name] === undefined || after[name] !== undefined || skips(place, name)) continue;
+    if (before[name] === undefined || skips(place, name)) continue;
+    if (after[name] !== undefined && Object.hasOwn(after, name)) continue;
     compareMember(type, name, before[name], undefined, 'inside', out);
   }
 }

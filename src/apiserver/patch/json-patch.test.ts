@@ -55,6 +55,10 @@ const errorRows: [string, JsonValue, JsonValue, string, number][] = [
   ['RFC 6902 4: path required', {}, [{ op: 'add', value: 1 }], 'Invalid', 422],
   ['prototype by path', {}, [{ op: 'add', path: '/__proto__/x', value: 1 }], 'Invalid', 422],
   ['constructor by path', {}, [{ op: 'add', path: '/constructor/prototype/x', value: 1 }], 'Invalid', 422],
+  ['copy of what is inherited', {}, [{ op: 'copy', from: '/constructor', path: '/x' }], 'Invalid', 422],
+  ['move of what is inherited', {}, [{ op: 'move', from: '/toString', path: '/x' }], 'Invalid', 422],
+  ['replace of what is inherited', {}, [{ op: 'replace', path: '/valueOf', value: 1 }], 'Invalid', 422],
+  ['remove of what is inherited', {}, [{ op: 'remove', path: '/hasOwnProperty' }], 'Invalid', 422],
   [
     'P1 copies that double',
     { a: 'x'.repeat(1000) },

@@ -42,6 +42,7 @@ function applyOne(run: Run, operation: JsonObject, index: number): void {
   if (typeof path !== 'string') throw unprocessablePatch(`operation ${index}: missing path`);
   const kind = operation['op'];
   if (kind === 'test' && testsAbsence(run.root, path, operation['value'])) return;
+  refuseAbsent(run.root, operation, index);
   if (kind !== 'test') own(run, path);
   const from = operation['from'];
   if (kind === 'move' && typeof from === 'string') own(run, from);
@@ -65,6 +66,15 @@ function applyOne(run: Run, operation: JsonObject, index: number): void {
     throw unprocessablePatch(describe(cause, index, operation));
   }
   if (mine) markOwn(run, given['value']);
+}
+
+/** The library looks members up by name alone, and so finds `toString` and its like on every object. */
+function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject, index: number): void {
+  const needed = op === 'copy' || op === 'move' ? from : op === 'add' ? undefined : path;
+  if (typeof needed !== 'string' || resolve(root, needed) !== undefined) return;
+  throw unprocessablePatch(
+    `operation ${index} (${String(op)} ${String(path)}) does not apply: the document is missing the path ${needed}`,
+  );
 }
 
 /** Kubernetes' patch library lets `test` with value null pass on a member that is absent; users rely on it. */

@@ -123,7 +123,7 @@ function differs(object: JsonObject, old: JsonObject, ignoresStatus: boolean): b
   }
   for (const key in old) {
     if (isIdentity(key) || (ignoresStatus && key === 'status')) continue;
-    if (object[key] === undefined && old[key] !== undefined) return true;
+    if (old[key] !== undefined && (object[key] === undefined || !Object.hasOwn(object, key))) return true;
   }
   return false;
 }

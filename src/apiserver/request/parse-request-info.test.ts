@@ -18,6 +18,8 @@ const resourceRows: Row[] = [
   ['GET', '/api/v1/namespaces/other/pods/foo', 'get', '/v1', 'other', 'pods', 'foo', ''],
   ['HEAD', '/api/v1/namespaces/other/pods/foo', 'get', '/v1', 'other', 'pods', 'foo', ''],
   ['GET', '/api/v1/pods', 'list', '/v1', '', 'pods', '', ''],
+  // HTTP/2 carries any method.
+  ['constructor', '/api/v1/pods', '', '/v1', '', 'pods', '', ''],
   ['HEAD', '/api/v1/pods', 'list', '/v1', '', 'pods', '', ''],
   ['GET', '/api/v1/pods/', 'list', '/v1', '', 'pods', '', ''],
   ['GET', '/api/v1/watch/pods', 'watch', '/v1', '', 'pods', '', ''],

@@ -114,7 +114,7 @@ function parseResourcePath(method: string, path: string, rawQuery: string): Pars
   let at = first + 1;
   if (segments.length <= at || version === '' || (first === 3 && group === '')) return undefined;
 
-  let verb = methodVerbs[method] ?? '';
+  let verb = (Object.hasOwn(methodVerbs, method) ? methodVerbs[method] : undefined) ?? '';
   const legacyWatch = segments[at] === 'watch' && (method === 'GET' || method === 'HEAD');
   if (legacyWatch) {
     at++;

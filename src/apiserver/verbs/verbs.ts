@@ -114,7 +114,9 @@ export class Verbs {
     const { definition, version } = served;
     if (version.deprecationWarning !== undefined) context.warnings.push(version.deprecationWarning);
     if (context.subresource !== '') return this.#subresource(context, request);
-    if (!version.verbs.includes(info.verb as Verb)) throw methodNotAllowed(definition, info.verb);
+    if (!version.verbs.includes(info.verb as Verb) || !fitsPath(info.verb, context.name)) {
+      throw methodNotAllowed(definition, info.verb);
+    }
     const handler = this.#handlers.get(handlerKey(definition.group, definition.resource));
     if (handler !== undefined) return handler(context, request, this.#environment);
     if (definition.virtual === true) {
@@ -209,6 +211,12 @@ export class Verbs {
     check(decided);
     return undefined;
   }
+}
+
+/** Only collections are posted to; only named objects are replaced and patched. */
+function fitsPath(verb: string, name: string): boolean {
+  if (verb === 'create') return name === '';
+  return name !== '' || (verb !== 'update' && verb !== 'patch');
 }
 
 function rethrow(error: unknown): never {

@@ -212,6 +212,30 @@ test('create: refusals (C1, C3, E3, N1, N2, S2)', async () => {
   }
 });
 
+test('POST to a name, PUT and PATCH to a collection are not allowed (E2)', async () => {
+  await using harness = await open();
+  const merge = { body: {}, contentType: 'application/merge-patch+json' };
+  for (const [method, path, send] of [
+    ['POST', `${maps}/a`, { body: configMap('a') }],
+    ['PUT', maps, { body: configMap('a') }],
+    ['PATCH', maps, merge],
+  ] as const) {
+    await assert.rejects(harness.send(method, path, send), apiError('MethodNotAllowed'), `${method} ${path}`);
+  }
+});
+
+test('removing a member whose name JavaScript inherits is a change (C5)', async () => {
+  await using harness = await open();
+  const data = { constructor: '1', toString: '2', valueOf: '3' };
+  await harness.post(maps, configMap('a', { data, binaryData: {} }));
+  const one = { data: { constructor: null, valueOf: null } };
+  const { object } = await harness.patch(`${maps}/a`, 'merge', one);
+  assert.deepEqual(object['data'], { toString: '2' });
+  const { object: replaced } = await harness.put(`${maps}/a`, configMap('a', { data: { hasOwnProperty: '1' } }));
+  assert.deepEqual(replaced['data'], { hasOwnProperty: '1' });
+  assert.doesNotMatch(JSON.stringify(replaced.metadata.managedFields), /f:toString|f:constructor/);
+});
+
 test('create: generated names, eight tries (C2)', async () => {
   await using harness = await open();
   const made = await harness.post(maps, configMap('', { metadata: { generateName: 'job-' } }));

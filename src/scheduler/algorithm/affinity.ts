@@ -40,7 +40,7 @@ function compileLabels(selector: ClusterAffinity['labelSelector']): LabelSelecto
 
 function compileField({ key, operator, values = [] }: LabelRequirementSpec): CellPredicate {
   const wanted = new Set(values);
-  const read = fieldReaders[key];
+  const read = Object.hasOwn(fieldReaders, key) ? fieldReaders[key] : undefined;
   if (read === undefined) return () => false;
   if (operator === 'In') {
     return (cell) => {

@@ -94,7 +94,7 @@ function checkConfigMap(errors: Errors, map: KubeObject): void {
   let bytes = 0;
   for (const key in data) {
     checkName(errors, keyPath('data', key), key, configMapKey);
-    if (binary?.[key] !== undefined) {
+    if (binary !== undefined && Object.hasOwn(binary, key)) {
       errors.push(invalid(keyPath('data', key), key, 'duplicate of key present in binaryData'));
     }
     const value = data[key];
