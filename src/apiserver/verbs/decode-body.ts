@@ -29,7 +29,9 @@ const yamlTypes: ReadonlySet<string> = new Set(['application/yaml', 'text/yaml',
 /** `application/json; charset=utf-8` → `application/json`. */
 export function mediaTypeOf(contentType: string): string {
   const semicolon = contentType.indexOf(';');
-  return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  // `;charset=utf-8` names no type; that is not the same as no header, which means JSON.
+  return type === '' ? contentType : type;
 }
 
 /**

@@ -231,7 +231,10 @@ test('removing a member whose name JavaScript inherits is a change (C5)', async 
   const one = { data: { constructor: null, valueOf: null } };
   const { object } = await harness.patch(`${maps}/a`, 'merge', one);
   assert.deepEqual(object['data'], { toString: '2' });
-  const { object: replaced } = await harness.put(`${maps}/a`, configMap('a', { data: { hasOwnProperty: '1' } }));
+  const { object: replaced } = await harness.put(
+    `${maps}/a`,
+    configMap('a', { data: { hasOwnProperty: '1' } }),
+  );
   assert.deepEqual(replaced['data'], { hasOwnProperty: '1' });
   assert.doesNotMatch(JSON.stringify(replaced.metadata.managedFields), /f:toString|f:constructor/);
 });
