@@ -19,13 +19,16 @@ export type CrdOutcome =
   /** The field in which the project's definition differs from the cell's. */
   | { readonly type: 'conflict'; readonly field: string };
 
+/** Groups under k8s.io need it, at the edge as in the project (KUBERNETES.md R2). */
+const approvalAnnotation = 'api-approved.kubernetes.io';
+
 /** Remembered definitions of projects, and cells known to serve them. */
 const rememberedMax = 2_000;
 
 /**
  * Brings the definitions of projects' kinds to cell workspaces. A definition there belongs to the cell, under its own
  * name: it is made from the first project's, gains versions from others that agree with it, and conflicts with those that
- * do not (DESIGN.md, APIs in a cell belong to the cell). One that we did not make is compared and never written.
+ * do not; while one project alone has instances in the cell it follows that project's (DESIGN.md, APIs in a cell belong to the cell). One that we did not make is compared and never written.
  */
 export class CellCrds {
   readonly #client: KubeClient;
@@ -51,6 +54,8 @@ export class CellCrds {
       readonly crd: string;
       readonly projectRevision: string;
       readonly cellRevision: string;
+      /** Whether no other project has instances in the cell: then the definition follows this project's. */
+      readonly isSoleUser: () => boolean;
     },
     signal: AbortSignal,
   ): Promise<CrdOutcome> {
@@ -76,7 +81,13 @@ export class CellCrds {
   }
 
   async #merge(
-    { projectId, cell, cellId, crd }: { projectId: string; cell: string; cellId: string; crd: string },
+    {
+      projectId,
+      cell,
+      cellId,
+      crd,
+      isSoleUser,
+    }: { projectId: string; cell: string; cellId: string; crd: string; isSoleUser: () => boolean },
     signal: AbortSignal,
   ): Promise<CrdOutcome> {
     const ours = await this.#client.get({ cluster: projectId, gvr: crdsGvr, name: crd }, { signal });
@@ -90,16 +101,16 @@ export class CellCrds {
     }
     const projectSpec = specOf(ours);
     let spec = projectSpec;
-    if (theirs !== undefined) {
+    if (theirs !== undefined && !(this.#isMadeByUs(theirs, cellId) && isSoleUser())) {
       const field = crdConflict(normalizeCrd(ours), normalizeCrd(theirs));
       if (field !== undefined) return { type: 'conflict', field };
       spec = mergeCrdVersions(specOf(theirs), projectSpec);
       if (spec === specOf(theirs)) return { type: 'served' };
-      const origin = originOf(theirs.metadata);
-      const isOurs = origin?.controlPlane === this.#controlPlaneId && origin.cluster === cellId;
-      if (!isOurs) return { type: 'conflict', field: 'spec.versions' };
+      if (!this.#isMadeByUs(theirs, cellId)) return { type: 'conflict', field: 'spec.versions' };
     }
-    const copy = this.#render(crd, cloneJson(spec), cell, cellId);
+    const approval = (theirs ?? ours).metadata.annotations?.[approvalAnnotation];
+    const copy = this.#render({ crd, spec: cloneJson(spec), approval }, cell, cellId);
+    if (theirs !== undefined && hashOf(theirs) === hashOf(copy)) return { type: 'served' };
     await this.#client.apply(ref, copy, {
       fieldManager: copyFieldManager,
       force: theirs !== undefined,
@@ -108,8 +119,17 @@ export class CellCrds {
     return { type: 'served' };
   }
 
+  #isMadeByUs(crd: KubeObject, cellId: string): boolean {
+    const origin = originOf(crd.metadata);
+    return origin?.controlPlane === this.#controlPlaneId && origin.cluster === cellId;
+  }
+
   /** Its origin is the cell itself: no project's going takes it away. */
-  #render(crd: string, spec: JsonObject, cell: string, cellId: string): KubeObject {
+  #render(
+    { crd, spec, approval }: { crd: string; spec: JsonObject; approval: string | undefined },
+    cell: string,
+    cellId: string,
+  ): KubeObject {
     const origin: Origin = {
       controlPlane: this.#controlPlaneId,
       cluster: cellId,
@@ -127,13 +147,14 @@ export class CellCrds {
       metadata: { name: crd, labels: originLabels(origin), annotations, finalizers: [edgeFinalizer] },
       spec,
     };
-    // An approved API group needs its approval at the edge as well (KUBERNETES.md R2).
-    if (String(spec['group']).endsWith('.k8s.io')) {
-      annotations['api-approved.kubernetes.io'] = 'unapproved, brought by a project of the federation';
-    }
+    if (approval !== undefined) annotations[approvalAnnotation] = approval;
     annotations[copyAnnotations.contentHash] = contentHashOf(copy);
     return copy;
   }
+}
+
+function hashOf({ metadata }: KubeObject): string | undefined {
+  return metadata.annotations?.[copyAnnotations.contentHash];
 }
 
 function specOf(crd: KubeObject): JsonObject {

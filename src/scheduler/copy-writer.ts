@@ -1,4 +1,5 @@
-import { isApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from './copy-index.ts';
@@ -108,12 +109,20 @@ export class CopyWriter {
       if ((await this.#obstacle(cellId, copy, signal)) !== undefined) throw error;
       written = await this.#client.apply(ref, copy.object, { ...options, force: true });
     }
-    this.#learn(cellId, copy, written);
+    if (!copy.custom || covers(written, copy.object)) {
+      this.#learn(cellId, copy, written);
+      return;
+    }
+    // A definition that the cell has just got takes a moment to be served: until then new fields are pruned.
+    this.#learn(cellId, copy, written, '');
+    throw new ApiError('ServiceUnavailable', `the cell does not keep all fields of ${copy.place.name} yet`);
   }
 
-  #learn(cellId: string, { place }: RenderedCopy, object: KubeObject): void {
+  /** `contentHash`: what it is known to hold, where that is not what it says. */
+  #learn(cellId: string, { place }: RenderedCopy, object: KubeObject, contentHash?: string): void {
     const record = copyRecordOf(cellId, place, object.metadata, this.#controlPlaneId);
-    if (record !== undefined) this.#index.put(record);
+    if (record !== undefined)
+      this.#index.put(contentHash === undefined ? record : { ...record, contentHash });
   }
 
   /**
@@ -138,4 +147,21 @@ export class CopyWriter {
 function refOf(cellId: string, { place }: RenderedCopy): ObjectRef {
   const { group, version, resource, namespace, name } = place;
   return { cluster: cellId, gvr: { group, version, resource }, namespace, name };
+}
+
+/** Whether everything that a body says was kept, metadata aside. */
+function covers(stored: KubeObject, wanted: KubeObject): boolean {
+  for (const key in wanted) if (key !== 'metadata' && !holds(stored[key], wanted[key])) return false;
+  return true;
+}
+
+function holds(stored: JsonValue | undefined, wanted: JsonValue | undefined): boolean {
+  if (Array.isArray(wanted)) {
+    if (!Array.isArray(stored) || stored.length !== wanted.length) return false;
+    return wanted.every((item, i) => holds(stored[i], item));
+  }
+  if (!isJsonObject(wanted)) return wanted === undefined || wanted === null || stored === wanted;
+  if (!isJsonObject(stored)) return false;
+  for (const key in wanted) if (!holds(stored[key], wanted[key])) return false;
+  return true;
 }

@@ -30,6 +30,8 @@ export interface ProjectorDependencies {
   readonly crds: CellCrds;
   readonly controlPlaneId: string;
   readonly mappers: Mappers;
+  /** Whether no other project has objects of this `<resource>.<group>` in the cell workspace. */
+  readonly isSoleUser: (resourceName: string, projectId: string, cellId: string) => boolean;
   /** Whether a decision of its own brings this copy about, so that it is not for others to write. */
   readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
 }
@@ -202,6 +204,7 @@ export class Projector {
           crd,
           projectRevision: this.#crdRevision(key.cluster, crd),
           cellRevision: this.#crdRevision(cellId, crd),
+          isSoleUser: () => this.#on.isSoleUser(crd, key.cluster, cellId),
         },
         signal,
       );

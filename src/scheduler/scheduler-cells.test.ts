@@ -134,6 +134,27 @@ test('custom resources bring their definition; a differing one is a conflict tha
   );
   assert.match(condition(binding, 'UnmappedReference')?.message ?? '', /^spec\.target\.namespace/);
 
+  // While no other project uses the kind in the cell, its definition follows.
+  const crds = gvrOf('apiextensions.k8s.io/v1', 'customresourcedefinitions');
+  const wider = [
+    {
+      op: 'add',
+      path: '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/zoom',
+      value: { type: 'string' },
+    },
+  ];
+  const crd = { cluster: w.project, gvr: crds, name: 'widgets.example.com' };
+  await w.controlPlane.admin.patch(crd, { type: 'json', operations: wider });
+  const widgetRef = projectRef(w.project, 'example.com/v1', 'widgets', 'w');
+  await until('the project serves the new field', async () => {
+    const patched = await w.controlPlane.admin.patch(widgetRef, {
+      type: 'merge',
+      body: { spec: { zoom: 'in' } },
+    });
+    return (patched['spec'] as JsonObject)['zoom'] === 'in';
+  });
+  await w.fra.copy('example.com/v1', 'widgets', 'w', ({ spec }) => (spec as JsonObject)['zoom'] === 'in');
+
   await w.controlPlane.create(other, 'clusterpropagationpolicies', widgets);
   await w.controlPlane.create(other, 'customresourcedefinitions', widgetCrd('string'));
   await until('widgets are served', () =>

@@ -27,7 +27,7 @@ import { Gatherer } from './gatherer.ts';
 import { KeyStates } from './key-state.ts';
 import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
-import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import { Policies } from './policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
 import { bindingName } from './projection/names.ts';
@@ -249,6 +249,7 @@ class SchedulerProcess implements Scheduler {
       controlPlaneId: this.#controlPlaneId,
       mappers,
       isDecided,
+      isSoleUser: (name, projectId, cellId) => this.#isSoleUser(name, projectId, cellId),
     });
     const bindings = new BindingStore(client, (key) => this.#bindingMetadata(key));
     const shared = {
@@ -314,6 +315,16 @@ class SchedulerProcess implements Scheduler {
         logger,
       }),
     );
+  }
+
+  #isSoleUser(resourceName: string, projectId: string, cellId: string): boolean {
+    for (const key of this.#states.keysOfResource(resourceName)) {
+      if (splitKey(key).cluster === projectId) continue;
+      for (const place of this.#states.get(key)?.desired.keys() ?? []) {
+        if (place.startsWith(`${cellId}|`) && this.#copies.get(place)?.key === key) return false;
+      }
+    }
+    return true;
   }
 
   #informer(collection: CollectionRef, handler: InformerHandler, metadataOnly: boolean): Informer {

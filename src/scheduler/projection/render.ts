@@ -28,6 +28,8 @@ export interface RenderedCopy {
   readonly place: CopyPlace;
   readonly object: KubeObject;
   readonly contentHash: string;
+  /** An instance of a project's own kind. */
+  readonly custom: boolean;
 }
 
 export interface Rendering {
@@ -143,7 +145,7 @@ function placeCopy(object: KubeObject, input: RenderInput): RenderedCopy {
     namespace: namespaced ? mapper.namespace(origin.namespace) : undefined,
     name: namespaced ? origin.name : mapper.clusterScoped(group, resource, origin.name),
   };
-  return finish(object, place, origin, input.contract);
+  return { ...finish(object, place, origin, input.contract), custom: input.custom };
 }
 
 /** Writes the copy contract; the hash covers all that was rendered. */
@@ -171,7 +173,7 @@ function finish(
   const copy: KubeObject = { ...object, metadata };
   const contentHash = contentHashOf(copy);
   metadata.annotations = { ...metadata.annotations, [copyAnnotations.contentHash]: contentHash };
-  return { place, object: copy, contentHash };
+  return { place, object: copy, contentHash, custom: false };
 }
 
 /** Overrides may have written into the contract's domain: what is in it comes from here alone. */
