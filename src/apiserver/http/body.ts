@@ -21,7 +21,7 @@ export function readBody(request: ServerRequest, bytesMax: number): Promise<Buff
 
 /** Without a length: HTTP/1.1 says so by chunked transfer, HTTP/2 by not ending the stream with the headers. */
 function mayHaveBody(request: ServerRequest): boolean {
-  if (request.httpVersionMajor === 2) return !request.readableEnded && !request.complete;
+  if ('stream' in request) return !request.stream.endAfterHeaders;
   return request.headers['transfer-encoding'] !== undefined;
 }
 

@@ -22,6 +22,8 @@ export class Exchange implements ResourceContext {
   readonly response: ServerReply;
   readonly auditId: string;
   readonly startedAtMs = performance.now();
+  /** From the request's first wait on (KUBERNETES.md E5). */
+  timeoutMs = 0;
   info!: ParsedRequest;
   user: UserInfo = anonymousUser;
   workspace: Workspace | undefined = undefined;
@@ -65,7 +67,7 @@ export class Exchange implements ResourceContext {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
       if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
-      else if (this.response.destroyed) this.#abort.abort(clientGone);
+      else if (isClosed(this.response)) this.#abort.abort(clientGone);
       else this.response.once('close', () => this.abort(clientGone));
     }
     return this.#abort.signal;
@@ -80,12 +82,17 @@ export class Exchange implements ResourceContext {
 
   /** Whether nobody is there any more to answer. */
   get isGone(): boolean {
-    return this.response.destroyed || this.response.writableEnded;
+    return isClosed(this.response) || this.response.writableEnded;
   }
 
   get isHttp2(): boolean {
     return this.request.httpVersionMajor === 2;
   }
+}
+
+/** Whether the connection or stream below is gone; HTTP/2's response does not tell by itself. */
+export function isClosed(response: ServerReply): boolean {
+  return 'stream' in response ? response.stream.destroyed : response.destroyed;
 }
 
 const clientGone = new Error('the client closed the request');

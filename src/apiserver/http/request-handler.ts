@@ -84,7 +84,7 @@ export class RequestHandler {
     // Counted from its first wait on; authentication may still have to tell the workspace.
     const counted = exchange.workspace?.id ?? '';
     this.inFlight.enter(counted);
-    const timer = setTimeout(() => this.#timeOut(exchange), this.#timeoutMs(exchange));
+    const timer = setTimeout(() => this.#timeOut(exchange), exchange.timeoutMs);
     served
       .catch((error: unknown) => this.#fail(exchange, error))
       .finally(() => {
@@ -96,6 +96,7 @@ export class RequestHandler {
 
   #serve(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
     exchange.info = parseRequestInfo(exchange.request.method ?? 'GET', exchange.request.url ?? '/');
+    exchange.timeoutMs = this.#timeoutMs(exchange.info);
     if (this.isStopping && !processPaths.test(exchange.info.path)) {
       refuseWhileStopping(exchange);
       return undefined;
@@ -322,11 +323,10 @@ export class RequestHandler {
     this.watches.start(exchange, result, form, channel);
   }
 
-  #timeoutMs({ info }: Exchange): number {
+  #timeoutMs(info: ParsedRequest): number {
     const { requestTimeoutMs } = this.#limits;
     // E5: a client may ask for less.
-    if (info === undefined || info.verb === 'watch' || !info.rawQuery.includes('timeout'))
-      return requestTimeoutMs;
+    if (info.verb === 'watch' || !info.rawQuery.includes('timeout')) return requestTimeoutMs;
     const asked = parseDuration(info.query.get('timeout') ?? '');
     return asked === undefined ? requestTimeoutMs : Math.min(asked, requestTimeoutMs);
   }

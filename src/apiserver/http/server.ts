@@ -38,6 +38,8 @@ export interface HttpServer {
 const defaultDrainTimeoutMs = 60_000;
 const keepAliveTimeoutMs = 180_000;
 const headersTimeoutMs = 32_000;
+/** For a whole request with its body to arrive. */
+const receiveTimeoutMs = 120_000;
 /** Watches ended at once at stop, and the pause between two such lots. */
 const watchEndBatch = 500;
 const watchEndPauseMs = 10;
@@ -83,7 +85,7 @@ class SecureHttpServer implements HttpServer {
       settings: { maxConcurrentStreams: limits.http2StreamsMax, maxHeaderListSize: limits.headerBytesMax },
       ...shell.serverOptions,
     } as Parameters<typeof createSecureServer>[0]);
-    this.#wire(limits);
+    this.#wire();
   }
 
   listen(): Promise<{ port: number; host: string }> {
@@ -160,17 +162,18 @@ class SecureHttpServer implements HttpServer {
         if (!this.#isReady) throw new Error('the server is stopping');
       },
     };
-    return [pingCheck, ...this.#dependencies.healthChecks, shutdown];
+    const given = this.#dependencies.healthChecks.filter(({ name }) => name !== pingCheck.name);
+    return [pingCheck, ...given, shutdown];
   }
 
-  #wire(limits: HttpLimits): void {
+  #wire(): void {
     const server = this.#server;
     const { logger } = this.#dependencies;
     // Properties of http.Server that http2's HTTP/1.1 side reads from the server object.
     Object.assign(server, {
       keepAliveTimeout: keepAliveTimeoutMs,
       headersTimeout: headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
+      requestTimeout: receiveTimeoutMs,
     });
     server.on('request', (request, response) =>
       this.#handler.handle(request as ServerRequest, response as ServerReply),

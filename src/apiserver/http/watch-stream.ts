@@ -1,5 +1,5 @@
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, isClosed } from './exchange.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
@@ -161,7 +161,7 @@ export class HttpFrameChannel implements FrameChannel {
 
   write(frames: readonly Buffer[]): void {
     const { response } = this.#exchange;
-    if (response.destroyed || response.writableEnded) return;
+    if (this.#exchange.isGone) return;
     const data = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
     (response as NodeJS.WritableStream).write(data);
   }
@@ -194,7 +194,7 @@ export class HttpFrameChannel implements FrameChannel {
 
   onClose(callback: () => void): void {
     const { response } = this.#exchange;
-    if (response.destroyed) callback();
+    if (isClosed(response)) callback();
     else response.once('close', callback);
   }
 }
