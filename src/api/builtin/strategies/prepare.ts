@@ -240,6 +240,10 @@ function generateJobSelector(job: KubeObject): void {
   for (const label of controllerUidLabels) labels[label] ??= uid;
   const matchLabels = objectIn(objectIn(spec, 'selector'), 'matchLabels');
   matchLabels['batch.kubernetes.io/controller-uid'] ??= uid;
+  // Kubernetes gives a Job without labels its template's when it is read, these among them.
+  if (Object.keys(job.metadata.labels ?? {}).length === 0) {
+    job.metadata.labels = { ...(labels as { [key: string]: string }) };
+  }
 }
 
 /** `/approval` writes conditions, `/status` all but the approval's conditions; the spec never changes. */

@@ -143,8 +143,8 @@ export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
   checkAccessModes(errors, 'spec', spec, '');
   const capacity = objectAt(spec, 'capacity') ?? {};
   if (Object.keys(capacity).length === 0) errors.push(required('spec.capacity'));
-  else if (Object.keys(capacity).length > 1 || capacity['storage'] === undefined) {
-    errors.push(notSupported('spec.capacity', capacity, ['storage']));
+  if (Object.keys(capacity).length > 1 || capacity['storage'] === undefined) {
+    errors.push(notSupported('spec.capacity', spec['capacity'], ['storage']));
   }
   for (const name in capacity) {
     const at = keyPath('spec.capacity', name);
