@@ -1,30 +1,24 @@
 // npm run bench [-- name …] [--scale n]: measures on this machine and prints a table; writes bench-results.json.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
-import { benchBareLevel } from './bare-level.ts';
-import { benchDecisions } from './decisions.ts';
-import { benchLatency } from './latency.ts';
-import { benchRequests } from './requests.ts';
-import { benchStall } from './stall.ts';
-import { benchStartUp } from './start-up.ts';
 import type { Row } from './table.ts';
-import { benchWatchFanout } from './watch-fanout.ts';
-import { benchWorkspaces } from './workspaces.ts';
 
 const args = process.argv.slice(2);
 const scaleAt = args.indexOf('--scale');
 const scale = scaleAt < 0 ? 1 : Number(args[scaleAt + 1]);
 const wanted = args.filter((arg, index) => !arg.startsWith('--') && args[index - 1] !== '--scale');
 
+// Each is loaded when its turn comes: one that measures in this process starts with a clean heap.
 const benches: { readonly [name: string]: () => Promise<Row[]> } = {
-  level: benchBareLevel,
-  start: benchStartUp,
-  requests: () => benchRequests(scale),
-  watch: benchWatchFanout,
-  workspaces: () => benchWorkspaces(Math.round(10_000 * scale)),
-  decisions: benchDecisions,
-  latency: benchLatency,
-  stall: () => benchStall(Math.round(1_000_000 * scale)),
+  level: async () => (await import('./bare-level.ts')).benchBareLevel(),
+  stages: async () => (await import('./stages.ts')).benchStages(),
+  start: async () => (await import('./start-up.ts')).benchStartUp(),
+  requests: async () => (await import('./requests.ts')).benchRequests(scale),
+  watch: async () => (await import('./watch-fanout.ts')).benchWatchFanout(),
+  workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
+  decisions: async () => (await import('./decisions.ts')).benchDecisions(),
+  latency: async () => (await import('./latency.ts')).benchLatency(),
+  stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 
 const unknown = wanted.filter((name) => benches[name] === undefined);
