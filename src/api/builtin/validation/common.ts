@@ -17,7 +17,7 @@ import {
   portNumber,
 } from '#apimachinery/names.ts';
 import { isQuantity, parseQuantity, type Quantity } from '#apimachinery/quantity.ts';
-import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, objectsAt, textAt, textsAt } from '../read.ts';
 
 /** Where validators put what they find. */
 export type Errors = FieldError[];
@@ -312,20 +312,6 @@ export function keyPath(path: string, key: string): string {
   return `${path}[${key}]`;
 }
 
-/** Values that stand more than once in a list, told at the later ones. */
-export function checkUnique(
-  values: readonly string[],
-  tell: (index: number, value: string) => void,
-  skipEmpty = false,
-): void {
-  const seen = new Set<string>();
-  values.forEach((value, i) => {
-    if (skipEmpty && value === '') return;
-    if (seen.has(value)) tell(i, value);
-    seen.add(value);
-  });
-}
-
 /** A relative path without `..` steps (core validateLocalDescendingPath). */
 export function checkDescendingPath(errors: Errors, field: string, path: string): void {
   if (path.startsWith('/')) errors.push(invalid(field, path, 'must be a relative path'));
@@ -342,8 +328,4 @@ export function checkNonReservedPath(errors: Errors, field: string, path: string
   if (path.startsWith('..') && !path.startsWith('../')) {
     errors.push(invalid(field, path, "must not start with '..'"));
   }
-}
-
-export function hasValue(object: JsonObject | undefined, ...path: string[]): boolean {
-  return valueAt(object, ...path) !== undefined;
 }

@@ -20,10 +20,12 @@ import {
   notFoundField,
   protocols,
 } from './common.ts';
+import { checkFieldRef, checkResourceFieldRef } from './downward-fields.ts';
 import { checkLifecycle, checkProbes } from './probes.ts';
 import { checkRequirements } from './resources.ts';
 import { checkContainerSecurityContext } from './security-context.ts';
-import { checkFieldRef, checkMounts, checkResourceFieldRef, type KnownVolumes } from './volumes.ts';
+import { checkMounts } from './volume-mounts.ts';
+import type { KnownVolumes } from './volumes.ts';
 
 /** What the containers of one pod have in common. */
 export interface PodContext {

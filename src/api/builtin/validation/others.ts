@@ -1,13 +1,11 @@
 import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
-import { dns1123Label, dns1123Subdomain, labelKey, pathSegmentName } from '#apimachinery/names.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { eventConversion } from '../conversion/event-conversion.ts';
-import { hpaConversion } from '../conversion/hpa-conversion.ts';
-import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, textAt, valueAt } from '../read.ts';
+import { autoscalerRule } from './autoscaling.ts';
 import {
   checkAtMost100Percent,
-  checkDnsLabel,
   checkImmutable,
   checkIntOrPercent,
   checkName,
@@ -16,20 +14,13 @@ import {
   checkSelector,
   type Errors,
 } from './common.ts';
+import { eventRule } from './events.ts';
 import { checkStorageClass } from './persistent-volumes.ts';
-import { checkContainerResourceName, quantityOf } from './resources.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 
 /** Further groups, one or two kinds each (source: Kubernetes' pkg/apis/<group>/validation). */
 export const otherRules: { readonly [groupResource: string]: Rule } = {
-  'horizontalpodautoscalers.autoscaling': rule({
-    always: (errors, autoscaler) => checkAutoscaler(errors, specOf(asV2(autoscaler))),
-    status: (errors, autoscaler) =>
-      checkNonNegatives(errors, 'status', objectAt(autoscaler, 'status'), [
-        'currentReplicas',
-        'desiredReplicas',
-      ]),
-  }),
+  'horizontalpodautoscalers.autoscaling': autoscalerRule,
   'poddisruptionbudgets.policy': rule({
     always: (errors, budget) => checkBudget(errors, specOf(budget)),
     status: (errors, budget) =>
@@ -129,182 +120,6 @@ export const otherRules: { readonly [groupResource: string]: Rule } = {
   }),
 };
 
-function asV2(autoscaler: KubeObject): KubeObject {
-  return hpaConversion.toStorage?.(autoscaler) ?? autoscaler;
-}
-
-function checkAutoscaler(errors: Errors, spec: JsonObject): void {
-  const min = numberAt(spec, 'minReplicas');
-  const max = numberAt(spec, 'maxReplicas') ?? 0;
-  // Scaling to zero is behind a feature gate that is off by default.
-  if (min !== undefined && min < 1) {
-    errors.push(invalid('spec.minReplicas', min, 'must be greater than or equal to 1'));
-  }
-  const kinds = objectsAt(spec, 'metrics').map((metric) => textAt(metric, 'type'));
-  if (min === 0 && !kinds.includes('Object') && !kinds.includes('External')) {
-    const why = 'must specify at least one Object or External metric to support scaling to zero replicas';
-    errors.push(forbiddenField('spec.metrics', why));
-  }
-  if (max === 0) errors.push(required('spec.maxReplicas', 'must be set and greater than 0'));
-  else if (max < 0) errors.push(invalid('spec.maxReplicas', max, 'must be greater than or equal to 1'));
-  if (min !== undefined && max < min) {
-    errors.push(invalid('spec.maxReplicas', max, 'must be greater than or equal to `minReplicas`'));
-  }
-  checkReference(errors, 'spec.scaleTargetRef', objectAt(spec, 'scaleTargetRef') ?? {});
-  objectsAt(spec, 'metrics').forEach((metric, i) => {
-    checkMetric(errors, `spec.metrics[${i}]`, metric);
-  });
-  for (const direction of ['scaleUp', 'scaleDown']) {
-    const rules = objectAt(spec, 'behavior', direction);
-    if (rules !== undefined) checkScaling(errors, `spec.behavior.${direction}`, rules);
-  }
-}
-
-function checkReference(errors: Errors, at: string, reference: JsonObject): void {
-  for (const field of ['kind', 'name']) {
-    const value = textAt(reference, field);
-    if (value === '') errors.push(required(`${at}.${field}`));
-    else checkName(errors, `${at}.${field}`, value, pathSegmentName);
-  }
-  const version = textAt(reference, 'apiVersion');
-  if (version.split('/').length > 2) {
-    const why = `unexpected GroupVersion string: ${version}`;
-    errors.push(invalid(`${at}.apiVersion`, version, why));
-  }
-}
-
-const stabilizationSecondsMax = 3600;
-const periodSecondsMax = 1800;
-
-function checkScaling(errors: Errors, at: string, rules: JsonObject): void {
-  const window = numberAt(rules, 'stabilizationWindowSeconds');
-  const windowAt = `${at}.stabilizationWindowSeconds`;
-  if (window !== undefined && window < 0) {
-    errors.push(invalid(windowAt, window, 'must be greater than or equal to zero'));
-  }
-  if (window !== undefined && window > stabilizationSecondsMax) {
-    errors.push(invalid(windowAt, window, `must be less than or equal to ${stabilizationSecondsMax}`));
-  }
-  checkOptionalChoice(errors, `${at}.selectPolicy`, valueAt(rules, 'selectPolicy'), [
-    'Disabled',
-    'Max',
-    'Min',
-  ]);
-  const policies = objectsAt(rules, 'policies');
-  if (policies.length === 0) errors.push(required(`${at}.policies`, 'must specify at least one Policy'));
-  policies.forEach((policy, i) => {
-    const path = `${at}.policies[${i}]`;
-    const type = textAt(policy, 'type');
-    const period = numberAt(policy, 'periodSeconds') ?? 0;
-    if (type !== 'Pods' && type !== 'Percent') {
-      errors.push(notSupported(`${path}.type`, type, ['Percent', 'Pods']));
-    }
-    for (const field of ['value', 'periodSeconds']) {
-      const value = numberAt(policy, field) ?? 0;
-      if (value <= 0) errors.push(invalid(`${path}.${field}`, value, 'must be greater than zero'));
-    }
-    if (period > periodSecondsMax) {
-      const why = `must be less than or equal to ${periodSecondsMax}`;
-      errors.push(invalid(`${path}.periodSeconds`, period, why));
-    }
-  });
-}
-
-/** Metric type → the field that describes it. */
-const metricFields: { readonly [type: string]: string } = {
-  ContainerResource: 'containerResource',
-  External: 'external',
-  Object: 'object',
-  Pods: 'pods',
-  Resource: 'resource',
-};
-
-function checkMetric(errors: Errors, at: string, metric: JsonObject): void {
-  const type = textAt(metric, 'type');
-  const expected = Object.hasOwn(metricFields, type) ? metricFields[type]! : undefined;
-  if (type === '') errors.push(required(`${at}.type`, 'must specify a metric source type'));
-  if (expected === undefined) {
-    errors.push(notSupported(`${at}.type`, type, Object.keys(metricFields).sort()));
-  } else if (objectAt(metric, expected) === undefined) {
-    errors.push(required(`${at}.${expected}`, 'must populate information for the given metric source'));
-  }
-  for (const field of Object.values(metricFields)) {
-    const source = objectAt(metric, field);
-    if (source === undefined) continue;
-    if (field === expected) checkMetricSource(errors, `${at}.${field}`, field, source);
-    else if (expected !== undefined) {
-      errors.push(forbiddenField(`${at}.${field}`, 'must populate the given metric source only'));
-    }
-  }
-}
-
-function checkMetricSource(errors: Errors, at: string, field: string, source: JsonObject): void {
-  const target = objectAt(source, 'target') ?? {};
-  const has = (name: string) => target[name] !== undefined;
-  if (field === 'resource' || field === 'containerResource') {
-    const name = textAt(source, 'name');
-    if (name === '') errors.push(required(`${at}.name`, 'must specify a resource name'));
-    if (field === 'containerResource') {
-      if (name !== '') checkContainerResourceName(errors, `${at}.name`, name);
-      const container = textAt(source, 'container');
-      if (container === '') errors.push(required(`${at}.container`, 'must specify a container'));
-      else checkDnsLabel(errors, `${at}.container`, container);
-    }
-    checkMetricTarget(errors, `${at}.target`, target);
-    if (!has('averageUtilization') && !has('averageValue')) {
-      const why = 'must set either a target raw value or a target utilization';
-      errors.push(required(`${at}.target.averageUtilization`, why));
-    }
-    if (has('averageUtilization') && has('averageValue')) {
-      const why = 'may not set both a target raw value and a target utilization';
-      errors.push(forbiddenField(`${at}.target.averageValue`, why));
-    }
-    return;
-  }
-  if (field === 'object')
-    checkReference(errors, `${at}.describedObject`, objectAt(source, 'describedObject') ?? {});
-  const name = textAt(source, 'metric', 'name');
-  if (name === '') errors.push(required(`${at}.metric.name`, 'must specify a metric name'));
-  else checkName(errors, `${at}.metric.name`, name, pathSegmentName);
-  checkMetricTarget(errors, `${at}.target`, target);
-  if (field === 'pods') {
-    if (!has('averageValue')) {
-      const why = 'must specify a positive target averageValue';
-      errors.push(required(`${at}.target.averageValue`, why));
-    }
-    return;
-  }
-  if (!has('value') && !has('averageValue')) {
-    const why =
-      field === 'object'
-        ? 'must set either a target value or averageValue'
-        : 'must set either a target value for metric or a per-pod target';
-    errors.push(required(`${at}.target.averageValue`, why));
-  }
-  if (field === 'external' && has('value') && has('averageValue')) {
-    const why = 'may not set both a target value for metric and a per-pod target';
-    errors.push(forbiddenField(`${at}.target.value`, why));
-  }
-}
-
-function checkMetricTarget(errors: Errors, at: string, target: JsonObject): void {
-  const type = textAt(target, 'type');
-  if (type === '') errors.push(required(`${at}.type`, 'must specify a metric target type'));
-  if (!['Utilization', 'Value', 'AverageValue'].includes(type)) {
-    errors.push(invalid(`${at}.type`, type, 'must be either Utilization, Value, or AverageValue'));
-  }
-  for (const field of ['value', 'averageValue']) {
-    const quantity = quantityOf(target, field);
-    if (quantity !== undefined && quantity.nano <= 0n) {
-      errors.push(invalid(`${at}.${field}`, target[field], 'must be positive'));
-    }
-  }
-  const utilization = numberAt(target, 'averageUtilization');
-  if (utilization !== undefined && utilization < 1) {
-    errors.push(invalid(`${at}.averageUtilization`, utilization, 'must be greater than 0'));
-  }
-}
-
 function checkBudget(errors: Errors, spec: JsonObject): void {
   const available = valueAt(spec, 'minAvailable');
   const unavailable = valueAt(spec, 'maxUnavailable');
@@ -342,96 +157,6 @@ function checkLease(errors: Errors, spec: JsonObject): void {
   }
   if (textAt(spec, 'preferredHolder') !== '' && strategy === '') {
     errors.push(forbiddenField('spec.preferredHolder', 'may only be specified if `strategy` is defined'));
-  }
-}
-
-const shortTextMax = 128;
-const messageMax = 1024;
-const immutableEventFields = [
-  'involvedObject',
-  'reason',
-  'message',
-  'source',
-  'firstTimestamp',
-  'lastTimestamp',
-  'count',
-  'type',
-  'eventTime',
-  'action',
-  'related',
-  'reportingComponent',
-  'reportingInstance',
-];
-
-/** The new group is strict, the core one tolerates what clients have always written (ValidateEventCreate). */
-function eventRule(apiVersion: string): Rule {
-  const isStrict = apiVersion !== 'v1';
-  return rule({
-    always: (errors, object, old) => {
-      const event = eventConversion.toStorage?.(object) ?? object;
-      checkEvent(errors, event, isStrict);
-      if (!isStrict) return;
-      const before = old === undefined ? undefined : (eventConversion.toStorage?.(old) ?? old);
-      const seriesChanged = before === undefined || !equalJson(event['series'], before['series']);
-      if (seriesChanged) checkSeries(errors, event);
-      if (before === undefined) checkStrictEvent(errors, event);
-      else {
-        for (const field of immutableEventFields) {
-          checkImmutable(errors, field, event[field] || undefined, before[field] || undefined);
-        }
-      }
-    },
-  });
-}
-
-function checkEvent(errors: Errors, event: KubeObject, isStrict: boolean): void {
-  const namespace = event.metadata.namespace ?? '';
-  const involved = textAt(event, 'involvedObject', 'namespace');
-  const mismatch = invalid('involvedObject.namespace', involved, 'does not match event.namespace');
-  if (textAt(event, 'eventTime') === '') {
-    if (involved === '' ? namespace !== '' && namespace !== 'default' : namespace !== involved) {
-      errors.push(mismatch);
-    }
-    return;
-  }
-  if (involved === '' && namespace !== 'default' && namespace !== 'kube-system') errors.push(mismatch);
-  const controller = textAt(event, 'reportingComponent');
-  const controllerField = isStrict ? 'reportingController' : 'reportingComponent';
-  if (controller === '') errors.push(required(controllerField));
-  checkName(errors, controllerField, controller, labelKey);
-  for (const field of ['reportingInstance', 'action', 'reason']) {
-    const value = textAt(event, field);
-    if (value === '') errors.push(required(field));
-    if (value.length > shortTextMax) {
-      errors.push(invalid(field, '', `can have at most ${shortTextMax} characters`));
-    }
-  }
-  if (Buffer.byteLength(textAt(event, 'message')) > messageMax) {
-    errors.push(invalid('message', '', `can have at most ${messageMax} characters`));
-  }
-}
-
-function checkSeries(errors: Errors, event: KubeObject): void {
-  const series = objectAt(event, 'series');
-  if (series === undefined) return;
-  if ((numberAt(series, 'count') ?? 0) < 2) {
-    errors.push(invalid('series.count', '', 'should be at least 2'));
-  }
-  if (textAt(series, 'lastObservedTime') === '') errors.push(required('series.lastObservedTime'));
-}
-
-function checkStrictEvent(errors: Errors, event: KubeObject): void {
-  if (textAt(event, 'eventTime') === '') errors.push(required('eventTime'));
-  const type = textAt(event, 'type');
-  if (type !== 'Normal' && type !== 'Warning') {
-    errors.push(invalid('type', '', `has invalid value: ${type}`));
-  }
-  for (const field of ['firstTimestamp', 'lastTimestamp']) {
-    if (textAt(event, field) !== '') errors.push(invalid(field, '', 'needs to be unset'));
-  }
-  if ((numberAt(event, 'count') ?? 0) !== 0) errors.push(invalid('count', '', 'needs to be unset'));
-  if (textAt(event, 'source', 'component') !== '' || textAt(event, 'source', 'host') !== '') {
-    errors.push(invalid('source', '', 'needs to be unset'));
   }
 }
 

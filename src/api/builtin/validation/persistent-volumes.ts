@@ -17,7 +17,7 @@ import {
 import { checkResourceAmount, quantityOf } from './resources.ts';
 import { specOf } from './rule.ts';
 import { checkNodeSelector } from './scheduling.ts';
-import { checkDriverName, sharedSourceChecks } from './volumes.ts';
+import { checkDriverName, sharedSourceChecks } from './volume-sources.ts';
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 const volumeModes = ['Block', 'Filesystem'];
