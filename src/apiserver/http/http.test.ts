@@ -896,6 +896,11 @@ describe('HTTP', () => {
       ['no HTTP', 'garbage\r\n\r\n', /^HTTP\/1\.1 400 /],
       ['a header without a colon', 'GET / HTTP/1.1\r\nHost x\r\n\r\n', /^HTTP\/1\.1 400 /],
       [
+        'headers within the limit',
+        `GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Big: ${'x'.repeat(60_000)}\r\n\r\n`,
+        /^HTTP\/1\.1 200 /,
+      ],
+      [
         'headers beyond the limit',
         `GET / HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(100_000)}\r\n\r\n`,
         /^HTTP\/1\.1 431 /,

@@ -81,11 +81,10 @@ class SecureHttpServer implements HttpServer {
       requestCert: true,
       // A certificate that does not verify is told by 401, not by a broken handshake.
       rejectUnauthorized: false,
-      maxHeaderSize: limits.headerBytesMax,
       settings: { maxConcurrentStreams: limits.http2StreamsMax, maxHeaderListSize: limits.headerBytesMax },
       ...shell.serverOptions,
     } as Parameters<typeof createSecureServer>[0]);
-    this.#wire();
+    this.#wire(limits);
   }
 
   listen(): Promise<{ port: number; host: string }> {
@@ -166,7 +165,7 @@ class SecureHttpServer implements HttpServer {
     return [pingCheck, ...given, shutdown];
   }
 
-  #wire(): void {
+  #wire(limits: HttpLimits): void {
     const server = this.#server;
     const { logger } = this.#dependencies;
     // Properties of http.Server that http2's HTTP/1.1 side reads from the server object.
@@ -174,6 +173,7 @@ class SecureHttpServer implements HttpServer {
       keepAliveTimeout: keepAliveTimeoutMs,
       headersTimeout: headersTimeoutMs,
       requestTimeout: receiveTimeoutMs,
+      maxHeaderSize: limits.headerBytesMax,
     });
     server.on('request', (request, response) =>
       this.#handler.handle(request as ServerRequest, response as ServerReply),
