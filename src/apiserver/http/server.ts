@@ -232,6 +232,8 @@ function listenMessage(code: string, host: string, port: number, error: Error): 
 
 /** What is no HTTP, too long, or too slow is told once and closed (RFC 9112). */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // Told already: what comes behind the fault is thrown away until the answer is out.
+  if (socket.writableEnded && !socket.destroyed) return;
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -243,6 +245,8 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
         ? '408 Request Timeout'
         : '400 Bad Request';
   socket.end(`HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const timer = setTimeout(() => socket.destroy(), goodbyeMs);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** Resolves when the work is done, the time is over, or the signal fires; rejects never. */
