@@ -1,3 +1,4 @@
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
 import { type Exchange, isClosed } from './exchange.ts';
 import type { HttpLimits } from './limits.ts';
@@ -25,8 +26,8 @@ export interface FrameChannel {
   onClose(callback: () => void): void;
 }
 
-/** A sink with less than this to be taken may be handed more initial events. */
-const readyBytes = 1024 * 1024;
+/** Frames are rendered ahead of the client up to this; what comes then waits as references into the cache. */
+const aheadBytesMax = 1024 * 1024;
 
 /** All watches under way, so that stop can end them at a pace. */
 export class WatchStreams {
@@ -48,7 +49,7 @@ export class WatchStreams {
   /** Sends headers and then events until either side ends it. */
   start(exchange: Exchange, result: WatchResult, form: Form, channel: FrameChannel): void {
     const renderer = new FrameRenderer(result.served, form, includeObjectOf(exchange), this.#frames);
-    const stream = new WatchStream(renderer, channel, this.#limits.watchBacklogBytesMax, () => {
+    const stream = new WatchStream(renderer, channel, this.#limits, () => {
       this.#metrics.slowWatchersEnded++;
     });
     this.#streams.add(stream);
@@ -77,19 +78,32 @@ export class WatchStreams {
   }
 }
 
+/** What waits for the client: events are kept as references into the cache and rendered when their turn comes. */
+type Pending =
+  | { readonly delivery: WatchDelivery }
+  | { readonly frame: Buffer }
+  | { readonly end: JsonObject | undefined };
+
 class WatchStream implements WatchSink {
   readonly #renderer: FrameRenderer;
   readonly #channel: FrameChannel;
-  readonly #backlogBytesMax: number;
+  readonly #limits: HttpLimits;
   readonly #onSlow: () => void;
+  /** Bytes rendered ahead of the client. */
+  readonly #aheadBytes: number;
+  #queue: Pending[] = [];
+  /** Of the live events in the queue; initial ones come only as fast as they are taken. */
+  #queuedBytes = 0;
+  #pumping: Promise<void> | undefined;
   #stopWatch: (() => void) | undefined;
   #isOver = false;
 
-  constructor(renderer: FrameRenderer, channel: FrameChannel, backlogBytesMax: number, onSlow: () => void) {
+  constructor(renderer: FrameRenderer, channel: FrameChannel, limits: HttpLimits, onSlow: () => void) {
     this.#renderer = renderer;
     this.#channel = channel;
-    this.#backlogBytesMax = backlogBytesMax;
+    this.#limits = limits;
     this.#onSlow = onSlow;
+    this.#aheadBytes = Math.min(aheadBytesMax, limits.watchBacklogBytesMax / 2);
   }
 
   start(result: WatchResult): void {
@@ -101,21 +115,31 @@ class WatchStream implements WatchSink {
 
   deliver(deliveries: readonly WatchDelivery[]): void {
     if (this.#isOver) return;
-    this.#write(deliveries.map((delivery) => this.#renderer.render(delivery)));
+    const written = this.#queue.length === 0 ? this.#writeAhead(deliveries) : 0;
+    if (written === deliveries.length) return;
+    for (let i = written; i < deliveries.length; i++) {
+      const delivery = deliveries[i]!;
+      this.#queue.push({ delivery });
+      if (delivery.event !== undefined) this.#queuedBytes += delivery.entry.value.length;
+    }
+    this.#waitForClient();
   }
 
   signal(signal: WatchSignal): void {
     if (this.#isOver) return;
-    if (signal.type === 'bookmark') {
-      this.#write([this.#renderer.bookmark(signal.revision, signal.initialEventsEnd)]);
+    if (signal.type === 'end') {
+      if (this.#queue.length > 0) this.#queue.push({ end: signal.status });
+      else this.#endWith(signal.status);
       return;
     }
-    if (signal.status !== undefined) this.#write([errorFrame(signal.status)]);
-    this.end();
+    const frame = this.#renderer.bookmark(signal.revision, signal.initialEventsEnd);
+    if (this.#queue.length > 0) this.#queue.push({ frame });
+    else this.#channel.write([frame]);
   }
 
   ready(): Promise<void> | undefined {
-    return this.#channel.backlogBytes < readyBytes ? undefined : this.#channel.drained();
+    if (this.#queue.length > 0) return this.#pumping;
+    return this.#channel.backlogBytes < this.#aheadBytes ? undefined : this.#channel.drained();
   }
 
   /** Ends cleanly from our side. Idempotent. */
@@ -128,18 +152,89 @@ class WatchStream implements WatchSink {
   /** The client is gone, or is to be. Idempotent. */
   stop(): void {
     this.#isOver = true;
+    this.#queue = [];
     this.#stopWatch?.();
     this.#stopWatch = undefined;
   }
 
-  #write(frames: readonly Buffer[]): void {
-    this.#channel.write(frames);
-    if (this.#channel.backlogBytes <= this.#backlogBytesMax) return;
-    // Its memory is everyone's: it comes back with the last revision that it has seen.
+  /** Renders and writes until enough is on its way; returns how many of them. */
+  #writeAhead(deliveries: readonly WatchDelivery[]): number {
+    let at = 0;
+    while (at < deliveries.length && this.#channel.backlogBytes < this.#aheadBytes) {
+      const frames: Buffer[] = [];
+      for (let bytes = 0; at < deliveries.length && bytes < this.#aheadBytes; at++) {
+        const frame = this.#renderer.render(deliveries[at]!);
+        frames.push(frame);
+        bytes += frame.length;
+      }
+      this.#channel.write(frames);
+    }
+    return at;
+  }
+
+  #waitForClient(): void {
+    if (this.#queuedBytes + this.#channel.backlogBytes > this.#limits.watchBacklogBytesMax) {
+      this.#cut();
+      return;
+    }
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  /** Takes from the queue as the client takes from us. */
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#isOver) {
+      const isMoving = await withinTime(this.#channel.drained(), this.#limits.writeStallMs);
+      if (this.#isOver) return;
+      if (!isMoving) {
+        this.#cut();
+        return;
+      }
+      this.#drainQueue();
+    }
+  }
+
+  #drainQueue(): void {
+    let at = 0;
+    while (at < this.#queue.length && this.#channel.backlogBytes < this.#aheadBytes) {
+      const item = this.#queue[at]!;
+      at++;
+      if ('frame' in item) this.#channel.write([item.frame]);
+      else if ('delivery' in item) {
+        if (item.delivery.event !== undefined) this.#queuedBytes -= item.delivery.entry.value.length;
+        this.#channel.write([this.#renderer.render(item.delivery)]);
+      } else {
+        this.#endWith(item.end);
+        return;
+      }
+    }
+    this.#queue.splice(0, at);
+  }
+
+  #endWith(status: JsonObject | undefined): void {
+    if (status !== undefined) this.#channel.write([errorFrame(status)]);
+    this.end();
+  }
+
+  /** Its memory is everyone's: it comes back with the last revision that it has seen. */
+  #cut(): void {
     this.#onSlow();
     this.stop();
     this.#channel.cut();
   }
+}
+
+/** False when the time is over first. */
+async function withinTime(work: Promise<void>, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+    timer.unref();
+  });
+  const done = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
 }
 
 /** A chunked HTTP/1.1 response or an HTTP/2 stream. */
@@ -172,7 +267,8 @@ export class HttpFrameChannel implements FrameChannel {
 
   drained(): Promise<void> {
     const { response } = this.#exchange;
-    if (!response.writableNeedDrain && this.backlogBytes < readyBytes) return Promise.resolve();
+    const needsDrain = 'stream' in response ? response.stream.writableNeedDrain : response.writableNeedDrain;
+    if (this.#exchange.isGone || !needsDrain) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         response.off('drain', done);
