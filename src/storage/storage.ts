@@ -105,6 +105,11 @@ export interface WatchOptions {
  */
 export interface WatchHandler {
   events(events: readonly StorageEvent[]): void;
+  /**
+   * Everything up to this revision has been delivered: it was made without an event of this store's (see
+   * `Storage.requestProgress`).
+   */
+  progress?(revision: Revision): void;
   /** The watch is over: `closed` by the store's stop, `compacted`, or the error that broke it. Not called after close(). */
   end(error: Error): void;
 }
@@ -159,6 +164,11 @@ export interface Storage {
    * later events. Pages hold whole revisions.
    */
   readAll?(): AsyncIterable<StoredPage>;
+  /**
+   * Only on a store whose revisions may rise without an event that watches see: makes its watches reach, by event or
+   * `progress`, a revision that is greater than any told before the call.
+   */
+  requestProgress?(): Promise<void>;
   /** The newest revision, linearizable. */
   currentRevision(): Promise<Revision>;
   /**

@@ -32,6 +32,11 @@ export interface CachedStorageOptions {
   readonly ringBytesMax?: number | undefined;
   /** How long a consistent read waits for a store that others write too. Default 3,000. */
   readonly freshWaitMs?: number | undefined;
+  /**
+   * How long a revision may stay out before a store that can is asked for progress: it may have been made by a write
+   * that is none of the store's. Default 20.
+   */
+  readonly progressDelayMs?: number | undefined;
   readonly logger?: StorageLogger | undefined;
 }
 
@@ -76,6 +81,7 @@ class CachingStorage implements CachedStorage {
   readonly #limits: RingLimits;
   readonly #logger: StorageLogger;
   readonly #freshWaitMs: number;
+  readonly #progressDelayMs: number;
   readonly #watchers = new WatcherIndex<SlabEvent>();
   readonly #waiters = new RevisionWaiters();
   readonly #quorum: QuorumReads;
@@ -95,10 +101,11 @@ class CachingStorage implements CachedStorage {
     this.#limits = limits;
     this.#logger = options.logger ?? silentLogger;
     this.#freshWaitMs = options.freshWaitMs ?? 3_000;
+    this.#progressDelayMs = options.progressDelayMs ?? 20;
     if (inner.awaitSettled !== undefined) this.awaitSettled = () => this.awaitFresh();
     this.#quorum = new QuorumReads(async () => {
       const revision = await this.#inner.currentRevision();
-      await this.awaitRevision(revision, this.#freshWaitMs);
+      await this.#awaitWithProgress(revision);
     });
   }
 
@@ -122,6 +129,7 @@ class CachingStorage implements CachedStorage {
       { prefix: '', afterRevision: this.#state.revision, previousValues: false },
       {
         events: (events) => this.#take(events),
+        progress: (revision) => this.#advance(revision),
         end: (error) => this.#lost(error),
       },
     );
@@ -182,7 +190,7 @@ class CachingStorage implements CachedStorage {
     const result = await this.#inner.transact(transaction);
     if (result.revision <= this.#state.revision) return result;
     try {
-      await this.awaitRevision(result.revision, this.#freshWaitMs);
+      await this.#awaitWithProgress(result.revision);
     } catch (error) {
       throw new StorageError(
         'outcome-unknown',
@@ -239,6 +247,26 @@ class CachingStorage implements CachedStorage {
       start = end;
     }
     this.#waiters.reached(this.#state.revision);
+  }
+
+  #advance(revision: Revision): void {
+    this.#state.advance(revision);
+    this.#waiters.reached(this.#state.revision);
+  }
+
+  /** For a revision that the inner store has told, which need not be one of its own writes. */
+  async #awaitWithProgress(revision: Revision): Promise<void> {
+    if (revision <= this.#state.revision) return;
+    const timer = setTimeout(() => {
+      this.#inner.requestProgress?.().catch((error: unknown) => {
+        this.#logger.warn({ err: error, revision }, 'the store could not be asked for progress');
+      });
+    }, this.#progressDelayMs);
+    try {
+      await this.awaitRevision(revision, this.#freshWaitMs);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #lost(error: Error): void {

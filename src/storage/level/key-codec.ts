@@ -37,11 +37,11 @@ export function recordStart(revision: number): Buffer {
 }
 
 export function keyOfPointerKey(bytes: Buffer): StorageKey {
-  return decodeKey(bytes, 1);
+  return decodeStorageKey(bytes, 1);
 }
 
 export function keyOfRecordKey(bytes: Buffer): StorageKey {
-  return decodeKey(bytes, recordKeyBytes);
+  return decodeStorageKey(bytes, recordKeyBytes);
 }
 
 export function revisionOfRecordKey(bytes: Buffer): Revision {
@@ -56,6 +56,16 @@ export function writeUint53(bytes: Buffer, value: number, offset: number): void 
 
 export function readUint53(bytes: Buffer, offset: number): number {
   return bytes.readUInt32BE(offset) * 2 ** 32 + bytes.readUInt32BE(offset + 4);
+}
+
+/** `head` and the key after it. */
+export function encodeStorageKey(key: string, head: Buffer): Buffer {
+  const length = encodedLength(key);
+  const bytes = Buffer.allocUnsafe(head.length + length);
+  head.copy(bytes);
+  if (length === key.length) bytes.write(key, head.length, 'latin1');
+  else encodeUnits(key, bytes, head.length);
+  return bytes;
 }
 
 function withKey(key: string, headBytes: number, tag: number): Buffer {
@@ -95,7 +105,8 @@ function encodeUnits(key: string, bytes: Buffer, start: number): void {
   }
 }
 
-function decodeKey(bytes: Buffer, start: number): StorageKey {
+/** The key that is written from `start` on. */
+export function decodeStorageKey(bytes: Buffer, start: number): StorageKey {
   const encoded = bytes.subarray(start);
   if (isAscii(encoded)) return encoded.toString('latin1') as StorageKey;
   const units: number[] = [];

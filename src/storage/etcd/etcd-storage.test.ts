@@ -1,0 +1,50 @@
+import { after, before, describe } from 'node:test';
+import { systemClock } from '#apimachinery/clock.ts';
+import { EtcdServer, limitFlags, skipWithoutEtcd } from '../../../test/harness/etcd-server.ts';
+import { openCachedStorage } from '../cache/caching-storage.ts';
+import type { Storage } from '../storage.ts';
+import { runStorageConformance } from '../testing/storage-conformance.ts';
+import type { StorageFixture } from '../testing/storage-fixture.ts';
+import { openEtcdStorage } from './etcd-storage.ts';
+
+describe('etcd', { skip: skipWithoutEtcd }, () => {
+  let etcd: EtcdServer;
+  let prefixes = 0;
+
+  before(async () => {
+    etcd = await EtcdServer.start({ flags: [...limitFlags, '--unsafe-no-fsync'] });
+  });
+  after(() => etcd.dispose());
+
+  /** The suite counts revisions, and a request for progress makes one. */
+  const patient = { progressDelayMs: 3_000 };
+
+  async function fixture(wrap: (storage: Storage) => Promise<Storage>): Promise<StorageFixture> {
+    const prefix = `/conformance/${++prefixes}`;
+    const open = async () =>
+      wrap(await openEtcdStorage({ endpoints: [etcd.endpoint], prefix, clock: systemClock }));
+    let storage = await open();
+    return {
+      storage,
+      reopen: async () => {
+        await storage.close();
+        storage = await open();
+        return storage;
+      },
+      dispose: () => storage.close(),
+    };
+  }
+
+  runStorageConformance('etcd', () => fixture(async (storage) => storage), {
+    reopen: true,
+    answersAfterEvents: false,
+  });
+  runStorageConformance('cache over etcd', () => fixture((storage) => openCachedStorage(storage, patient)), {
+    reopen: true,
+  });
+  runStorageConformance(
+    'small cache over etcd',
+    () => fixture((storage) => openCachedStorage(storage, { ringEventsMax: 3, ...patient })),
+    { reopen: true },
+  );
+});

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { findProgram, skipWithout } from '../programs.ts';
+
+export const skipWithoutEtcd = skipWithout('etcd', 'apt-get install etcd-server, or see etcd.io/docs');
+
+export interface EtcdServerOptions {
+  /** Further flags. */
+  readonly flags?: readonly string[] | undefined;
+  /** `https` with these files when given. */
+  readonly tls?:
+    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
+    | undefined;
+}
+
+/** What Cellplane needs of an etcd to keep all its limits; see docs/storage.md. */
+export const limitFlags = ['--max-txn-ops=10001', '--max-request-bytes=50331648'];
+
+/** An etcd of our own on loopback, with data that is gone afterwards. */
+export class EtcdServer {
+  readonly endpoint: string;
+  readonly #file: string;
+  readonly #flags: readonly string[];
+  readonly #folder: string;
+  #child: ChildProcess | undefined;
+  #output = '';
+
+  private constructor(file: string, endpoint: string, flags: readonly string[], folder: string) {
+    this.#file = file;
+    this.endpoint = endpoint;
+    this.#flags = flags;
+    this.#folder = folder;
+  }
+
+  static async start(options: EtcdServerOptions = {}): Promise<EtcdServer> {
+    const file = findProgram('etcd');
+    if (file === undefined) throw new Error('etcd is not installed');
+    const folder = await mkdtemp(path.join(tmpdir(), 'cellplane-etcd-'));
+    const [clientPort, peerPort] = await Promise.all([freePort(), freePort()]);
+    const { tls } = options;
+    const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`;
+    const peer = `http://127.0.0.1:${peerPort}`;
+    const server = new EtcdServer(
+      file,
+      endpoint,
+      [
+        '--name=test',
+        `--data-dir=${path.join(folder, 'data')}`,
+        `--listen-client-urls=${endpoint}`,
+        `--advertise-client-urls=${endpoint}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=test=${peer}`,
+        ...(tls === undefined
+          ? []
+          : [
+              `--cert-file=${tls.certFile}`,
+              `--key-file=${tls.keyFile}`,
+              `--trusted-ca-file=${tls.clientCaFile}`,
+              '--client-cert-auth',
+            ]),
+        ...(options.flags ?? []),
+      ],
+      folder,
+    );
+    await server.resume();
+    return server;
+  }
+
+  /** Starts the process again, on the same data. */
+  async resume(): Promise<void> {
+    const child = spawn(this.#file, this.#flags, { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
+    this.#child = child;
+    this.#output = '';
+    const ready = new Promise<void>((resolve, reject) => {
+      child.stderr?.setEncoding('utf8');
+      child.stderr?.on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-100_000);
+        if (/ready to serve client requests|serving (insecure )?client requests/.test(this.#output))
+          resolve();
+      });
+      child.once('error', reject);
+      child.once('exit', (code) =>
+        reject(new Error(`etcd ended with ${code}: ${this.#output.slice(-2_000)}`)),
+      );
+    });
+    await Promise.race([
+      ready,
+      pause(20_000, undefined, { ref: false }).then(() => {
+        throw new Error(`etcd is not ready: ${this.#output.slice(-2_000)}`);
+      }),
+    ]);
+  }
+
+  /** `kill -9`; the data stays. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Stops and continues the process: it keeps its connections and answers nothing. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  /** Idempotent. */
+  async dispose(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
