@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { ServerConnection } from '#client/remote/connection.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { adminConnection, type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
+import { RawHttp } from './raw-http.ts';
+
+/** One API server in a process of its own, without scheduler, federator or edge. */
+export interface LoneServer extends AsyncDisposable {
+  readonly process: CellplaneProcess;
+  readonly dataDirectory: string;
+  /** The administrator's, without a workspace in its URL. */
+  readonly connection: ServerConnection;
+  readonly admin: RemoteClient;
+  readonly raw: RawHttp;
+  /** Resident memory of the server's process, in MiB. */
+  residentMiB(): number;
+}
+
+export async function startLoneServer(
+  args: readonly string[] = [],
+  command: 'apiserver' | 'edge' = 'apiserver',
+): Promise<LoneServer> {
+  const folder = await temporaryFolder();
+  const dataDirectory = path.join(folder.path, 'data');
+  let process: CellplaneProcess;
+  try {
+    process = await startCellplane([command, '--data-dir', dataDirectory, '--port', '0', ...args]);
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  const connection = await adminConnection(dataDirectory);
+  const admin = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+  const raw = new RawHttp(connection);
+  return {
+    process,
+    dataDirectory,
+    connection,
+    admin,
+    raw,
+    residentMiB: () => residentMiB(process.pid),
+    async [Symbol.asyncDispose]() {
+      raw.close();
+      await admin.close();
+      await process.stop();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function residentMiB(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(match?.[1] ?? 0) / 1_024;
+}
