@@ -13,10 +13,16 @@ export function readBody(request: ServerRequest, bytesMax: number): Promise<Buff
       `content encoding ${JSON.stringify(encoding)} is not supported`,
     );
   }
+  if (!hasBody(request)) return undefined;
   const length = request.headers['content-length'];
-  if (length === undefined ? !mayHaveBody(request) : length === '0') return undefined;
   if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax);
   return collect(request, bytesMax);
+}
+
+/** Whether a body follows the headers, read or not. */
+export function hasBody(request: ServerRequest): boolean {
+  const length = request.headers['content-length'];
+  return length === undefined ? mayHaveBody(request) : length !== '0';
 }
 
 /** Without a length: HTTP/1.1 says so by chunked transfer, HTTP/2 by not ending the stream with the headers. */

@@ -896,6 +896,11 @@ describe('HTTP', () => {
       ['no HTTP', 'garbage\r\n\r\n', /^HTTP\/1\.1 400 /],
       ['a header without a colon', 'GET / HTTP/1.1\r\nHost x\r\n\r\n', /^HTTP\/1\.1 400 /],
       [
+        'an error, and what was sent behind it',
+        'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+        /^HTTP\/1\.1 40\d [\s\S]*HTTP\/1\.1 200 /,
+      ],
+      [
         'headers within the limit',
         `GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Big: ${'x'.repeat(60_000)}\r\n\r\n`,
         /^HTTP\/1\.1 200 /,

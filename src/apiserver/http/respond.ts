@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { hasBody } from './body.ts';
 import type { PreparedResponse } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { type Form, negotiateError } from './negotiate.ts';
@@ -146,7 +147,7 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   const retryAfter = error.details?.retryAfterSeconds;
   if (retryAfter !== undefined) headers['Retry-After'] = retryAfter;
   // A body that was not read to its end would be taken for the next request.
-  if (!request.complete && !exchange.isHttp2) headers['Connection'] = 'close';
+  if (!request.complete && !exchange.isHttp2 && hasBody(request)) headers['Connection'] = 'close';
   response.writeHead(error.code, headers);
   response.end(body);
 }
