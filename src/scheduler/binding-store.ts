@@ -14,6 +14,8 @@ const bindingsRememberedMax = 10_000;
 export class BindingStore {
   readonly #client: KubeClient;
   readonly #told: (key: KeyParts) => KubeObject | undefined;
+  /** Uids of bindings that we deleted, until the watch tells: to know that they are gone before it does. */
+  readonly #deleted = new LRUCache<ProjectObjectKey, string>({ max: bindingsRememberedMax });
   readonly #remembered = new LRUCache<ProjectObjectKey, ResourceBinding>({ max: bindingsRememberedMax });
 
   /** `told`: the binding's metadata as the watch last told it. */
@@ -24,7 +26,8 @@ export class BindingStore {
 
   /** Whether there is one, as far as is known. */
   isKnown(key: KeyParts): boolean {
-    return this.#told(key) !== undefined || this.#remembered.has(keyOf(key));
+    const told = this.#told(key)?.metadata.uid;
+    return (told !== undefined && this.#deleted.get(keyOf(key)) !== told) || this.#remembered.has(keyOf(key));
   }
 
   /** What we remember when it is as new as what the watch told, else what is stored; undefined when there is none. */
@@ -74,11 +77,13 @@ export class BindingStore {
 
   /** Gone already counts as done. */
   async delete(key: KeyParts, signal: AbortSignal): Promise<void> {
+    const told = this.#told(key)?.metadata.uid;
     try {
       await this.#client.delete(refOf(key), { signal });
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
     }
+    if (told !== undefined) this.#deleted.set(keyOf(key), told);
     this.forget(key);
   }
 

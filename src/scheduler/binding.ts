@@ -1,6 +1,7 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import {
+  type BindingSnapshot,
   bindingConditions,
   type RefusalCount,
   type ResourceBinding,
@@ -72,8 +73,14 @@ export interface BindingInput {
   readonly resource: DiscoveredResource;
   readonly uid: string;
   readonly replicas: number | undefined;
-  readonly policy: ResolvedPolicy;
+  /** Undefined where the object only follows others. */
+  readonly policy: ResolvedPolicy | undefined;
+  /** By the policy, without the cells that others need the object in. */
   readonly decision: Decision;
+  /** Who needs the object where it is. */
+  readonly requiredBy?: readonly BindingSnapshot[] | undefined;
+  /** Cells that are to have the object, for whichever reason; default: those of the decision. */
+  readonly cellCount?: number | undefined;
   readonly snapshot: CellSnapshot;
   readonly problems: Problems;
   readonly now: string;
@@ -96,14 +103,17 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
     },
     clusters: decision.targets.map(targetCluster),
     ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
-    placementDigest: placementDigest(policy),
-    policy: {
+  };
+  if (policy !== undefined) {
+    spec.placementDigest = placementDigest(policy);
+    spec.policy = {
       kind: policy.namespace === undefined ? 'ClusterPropagationPolicy' : 'PropagationPolicy',
       ...(policy.namespace === undefined ? {} : { namespace: policy.namespace }),
       name: policy.name,
       uid: policy.uid,
-    },
-  };
+    };
+  }
+  if (input.requiredBy !== undefined && input.requiredBy.length > 0) spec.requiredBy = [...input.requiredBy];
   const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
   if (present !== undefined && equalJson(present.spec, spec) && equalJson(present.status, status))
     return present;
@@ -124,7 +134,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
 }
 
 function decisionStatus(
-  { decision, snapshot, problems, now }: BindingInput,
+  { decision, snapshot, problems, now, cellCount = decision.targets.length }: BindingInput,
   present: ResourceBindingStatus | undefined,
   specChanged: boolean,
 ): ResourceBindingStatus {
@@ -146,7 +156,7 @@ function decisionStatus(
   const status: ResourceBindingStatus = {
     ...present,
     lastScheduledTime: specChanged ? now : (present?.lastScheduledTime ?? now),
-    conditions: withProblems(withPending(scheduled, decision, now), { ...problems, kindNotAllowed }, now),
+    conditions: withProblems(withPending(scheduled, cellCount, now), { ...problems, kindNotAllowed }, now),
     refusals,
   };
   if (decision.affinity !== undefined) status.schedulerObservingAffinityName = decision.affinity;
@@ -155,10 +165,10 @@ function decisionStatus(
 }
 
 /** Until something comes back from the cells, a decision is applied nowhere. */
-function withPending(conditions: Condition[], { targets }: Decision, now: string): Condition[] {
+function withPending(conditions: Condition[], cellCount: number, now: string): Condition[] {
   const type = bindingConditions.fullyApplied;
   if (conditions.some((condition) => condition.type === type)) return conditions;
-  const message = `0 of ${targets.length} cells have it`;
+  const message = `0 of ${cellCount} cells have it`;
   return withCondition(conditions, { type, status: 'False', reason: 'Pending', message }, now);
 }
 

@@ -10,6 +10,8 @@ import {
   placeKeyOf,
   type WatchedResource,
 } from './copy-index.ts';
+import { followingPolicyKey } from './dependencies/need.ts';
+import type { Requirements } from './dependencies/requirements.ts';
 import type { Discovery } from './discovery.ts';
 import type { KeyStates } from './key-state.ts';
 import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
@@ -35,6 +37,7 @@ export interface DetectorDependencies {
   readonly cells: CellStore;
   readonly copies: CopyIndex;
   readonly states: KeyStates;
+  readonly requirements: Requirements;
   /** Asks for a decision. */
   readonly wake: (key: ProjectObjectKey) => void;
   /** Asks to gather what came back. */
@@ -91,7 +94,8 @@ export class Detector {
       this.wakeProject(cluster, undefined);
     const key = keyInWatch(name, cluster, metadata);
     const known = this.#on.states.get(key) !== undefined || this.#on.copies.ofOrigin(key).size > 0;
-    if (!known && !this.#on.policies.index.selectsIn(cluster, name)) return;
+    const awaited = known || this.#on.requirements.isRequired(key);
+    if (!awaited && !this.#on.policies.index.selectsIn(cluster, name)) return;
     if (known && object !== undefined && old !== undefined && !bearsOnPlacement(object, old)) return;
     this.#on.wake(key);
   }
@@ -257,6 +261,7 @@ export class Detector {
         if (!concerns(policy, change)) continue;
         for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
       }
+      this.#wakeFollowing((change.now ?? change.old)?.name ?? '');
       return;
     }
     if (change.now === undefined || !gained(change.now, change.old)) return;
@@ -266,6 +271,13 @@ export class Detector {
       for (const key of this.#on.states.keysOf(policy.key)) {
         if (this.#on.states.get(key)?.outcome === 'Unschedulable') this.#on.wake(key);
       }
+    }
+  }
+
+  /** What lies in a cell because others need it there may be overridden by what the cell is. */
+  #wakeFollowing(cell: string): void {
+    for (const key of this.#on.states.keysOf(followingPolicyKey)) {
+      if (this.#on.states.get(key)?.targets.some(({ name }) => name === cell)) this.#on.wake(key);
     }
   }
 

@@ -77,7 +77,11 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
 export function explain(input: ExplainInput): Explanation {
   const { binding } = input;
   const scheduled = binding.status?.conditions?.find(({ type }) => type === 'Scheduled');
-  const chosen = new Map((binding.spec.clusters ?? []).map(({ name, replicas }) => [name, replicas]));
+  const following = (binding.spec.requiredBy ?? []).flatMap(({ clusters = [] }) => clusters);
+  const chosen = new Map<string, number | undefined>([
+    ...following.map(({ name }) => [name, undefined] as const),
+    ...(binding.spec.clusters ?? []).map(({ name, replicas }) => [name, replicas] as const),
+  ]);
   const reasons = input.template === undefined ? toldReasons(binding) : foundReasons(input, input.template);
   const names = new Set([
     ...input.cells.map(({ metadata }) => metadata.name ?? ''),

@@ -5,22 +5,31 @@ import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { decide } from './algorithm/decide.ts';
-import type { Decision, Template } from './algorithm/decision.ts';
+import type { Decision, Target, Template } from './algorithm/decision.ts';
 import { bindingOf, type Problems, previousTargets } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
+import { dependenciesOf, dependencyResourceOf } from './dependencies/dependency-table.ts';
+import {
+  followingDecision,
+  followingMatch,
+  isFollowing,
+  isSuspendedIn,
+  type Need,
+  needOf,
+  noNeed,
+  requiredBySnapshots,
+  requirementOf,
+  withFollowed,
+} from './dependencies/need.ts';
+import type { Requirements } from './dependencies/requirements.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import {
-  type PolicyIndex,
-  type PolicyMatch,
-  policyKeyOf,
-  type ResolvedPolicy,
-} from './policy/policy-index.ts';
+import { type PolicyIndex, type PolicyMatch, policyKeyOf, suspendedCells } from './policy/policy-index.ts';
 import {
   crdResource,
   isPrivilegedResource,
@@ -54,6 +63,9 @@ export interface ReconcilerDependencies {
   readonly gatherer: Gatherer;
   readonly bindings: BindingStore;
   readonly states: KeyStates;
+  readonly requirements: Requirements;
+  /** Asks for a decision about another object. */
+  readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
 }
 
@@ -64,6 +76,7 @@ interface Known {
   readonly present: ResourceBinding | undefined;
   readonly mapper: NameMapper;
   readonly match: PolicyMatch;
+  readonly need: Need;
 }
 
 interface Placed {
@@ -102,7 +115,7 @@ export class Reconciler {
         if (decided.error !== undefined) throw decided.error;
         return earliest(recheckAfterMs, gathered);
       }
-      const match = this.#ownerOf(parts);
+      const match = this.#ownerOf(parts) ?? this.#followed(key, parts);
       if (match === undefined) {
         this.#mustDecide.add(key);
         return { requeueAfterMs: 0 };
@@ -110,72 +123,92 @@ export class Reconciler {
       return earliest(undefined, await this.#on.gatherer.gatherWhenDue(key, parts, match, signal));
     } catch (error) {
       this.#mustDecide.add(key);
+      this.#wakeAll(this.#on.requirements.fail(key));
       throw error;
     }
   }
 
+  #wakeAll(keys: Iterable<ProjectObjectKey>): void {
+    for (const key of keys) this.#on.wake(key);
+  }
+
+  /** An object that no policy selects and others need. */
+  #followed(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
+    const resource = dependencyResourceOf(parts.group, parts.resource);
+    if (resource === undefined || !this.#on.requirements.isRequired(key)) return undefined;
+    return this.#isThere(parts) ? followingMatch(parts.cluster, resource, noNeed) : undefined;
+  }
+
+  /** As far as the watch tells: in a project, not going, and of those that travel. */
+  #isThere({ group, resource, cluster, namespace, name }: KeyParts): boolean {
+    if (this.#on.workspaces.project(cluster) === undefined) return false;
+    const metadata = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name)?.metadata;
+    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return false;
+    return isPropagatedMetadata(group, resource, metadata);
+  }
+
   #ownerOf(parts: KeyParts): PolicyMatch | undefined {
     const { group, resource, cluster, namespace, name } = parts;
-    if (this.#on.workspaces.project(cluster) === undefined) return undefined;
-    if (!isPropagatedResource(group, resource)) return undefined;
-    const metadata = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata;
-    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return undefined;
-    if (!isPropagatedMetadata(group, resource, metadata)) return undefined;
+    if (!isPropagatedResource(group, resource) || !this.#isThere(parts)) return undefined;
+    const labels = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata.labels;
     const owner = this.#on.states.get(keyOf(parts))?.policyKey;
-    return this.#on.policies.ownerOf(
-      cluster,
-      watchName(parts),
-      { namespace, name, labels: metadata.labels },
-      owner,
-    );
+    return this.#on.policies.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
   }
 
   /** Decide, commit, project, withdraw. Undefined when the object is not (any more) placed anywhere. */
   async #place(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<Placed | undefined> {
     const known = await this.#read(parts, signal);
+    if (known === 'waiting') return undefined;
     if (known === undefined) {
       await this.#on.withdrawal.letGo(key, parts, signal);
       this.#on.states.remove(key);
+      this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }
-    const { project, object, present, match } = known;
+    const { project, object, present, match, need } = known;
     const { policy, resource } = match;
     const state = this.#on.states.claim(key, policy.key);
     const template = this.#templateOf(parts, resource, object);
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
-    const decision = decide(
-      {
-        template,
-        project: { id: project.id, path: project.path },
-        snapshot,
-        previous: previousTargets(present),
-        previousAffinity: present?.status?.schedulerObservingAffinityName,
-        nowMs,
-      },
-      policy.spec.placement,
-    );
-    const input = this.#renderInput(parts, known, template, decision);
-    const projection = this.#on.projector.render(input, decision.targets);
+    const decision = isFollowing(match)
+      ? followingDecision(need, snapshot)
+      : decide(
+          {
+            template,
+            project: { id: project.id, path: project.path },
+            snapshot,
+            previous: previousTargets(present),
+            previousAffinity: present?.status?.schedulerObservingAffinityName,
+            nowMs,
+          },
+          policy.spec.placement,
+        );
+    const targets = withFollowed(decision.targets, this.#followedCells(key, need));
+    const input = this.#renderInput(parts, known, template, targets);
+    const projection = this.#on.projector.render(input, targets);
     const binding = bindingOf(
       {
         key: parts,
         resource,
         uid: template.uid,
         replicas: template.replicas,
-        policy,
+        policy: isFollowing(match) ? undefined : policy,
         decision,
+        requiredBy: requiredBySnapshots(need),
+        cellCount: targets.length,
         snapshot,
         problems: { ...state.problems, ...problemsOf(projection) },
         now: nowTime(nowMs),
       },
       present,
     );
-    const skip = skippedCells(policy);
+    const skip = skippedCells(match, decision, need);
     const ahead = this.#on.projector.lookAhead(projection, skip, signal);
     await this.#on.bindings.commit(parts, binding, present, signal);
     state.outcome = decision.outcome;
-    state.targets = decision.targets;
+    state.targets = targets;
+    this.#requireDependencies(key, parts, known, targets);
     // Before anything is written, so that the events of our own writes are known for what they are.
     state.desired = this.#on.projector.placesOf(projection);
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, ahead, signal });
@@ -187,25 +220,72 @@ export class Reconciler {
     };
   }
 
-  /** What a decision needs, read anew; undefined when the object is gone, going, or selected by no policy. */
-  async #read(parts: KeyParts, signal: AbortSignal): Promise<Known | undefined> {
+  /** While it is not known who needs the object, it stays in every cell that it lies in. */
+  #followedCells(key: ProjectObjectKey, need: Need): ReadonlySet<string> {
+    if (!need.uncertain) return need.cells;
+    const cells = new Set(need.cells);
+    for (const { cellId } of this.#on.copies.ofOrigin(key).values()) {
+      const cell = this.#on.workspaces.cellOf(cellId);
+      if (cell !== undefined) cells.add(cell);
+    }
+    return cells;
+  }
+
+  /** Where the policy says so, or the object is itself there for others, what it names goes where it goes. */
+  #requireDependencies(
+    key: ProjectObjectKey,
+    { group, resource, cluster, namespace }: KeyParts,
+    { object, match, need }: Known,
+    targets: readonly Target[],
+  ): void {
+    const { spec } = match.policy;
+    const cells = spec.propagateDeps === true ? targets.map(({ name }) => name) : [...need.cells].sort();
+    const required = new Set<ProjectObjectKey>();
+    if (cells.length > 0 && namespace !== '') {
+      for (const dependency of dependenciesOf(group, resource, object)) {
+        required.add(keyOf({ group: '', cluster, namespace, ...dependency }));
+      }
+    }
+    this.#wakeAll(this.#on.requirements.set(key, required, requirementOf(spec, cells)));
+  }
+
+  /**
+   * What a decision needs, read anew; undefined when the object is gone, going, or neither selected by a policy nor needed.
+   * `waiting`: who needs it is not known yet.
+   */
+  async #read(parts: KeyParts, signal: AbortSignal): Promise<Known | 'waiting' | undefined> {
     const project = this.#on.workspaces.project(parts.cluster);
+    if (project === undefined) return undefined;
     const selected = this.#ownerOf(parts);
-    if (project === undefined || selected === undefined) return undefined;
+    const followable = dependencyResourceOf(parts.group, parts.resource);
+    const resource = selected?.resource ?? followable;
+    if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return undefined;
     const [first, present, mapper] = await Promise.all([
-      readObject(this.#on.client, parts, selected.resource, signal),
+      readObject(this.#on.client, parts, resource, signal),
       this.#on.bindings.read(parts, signal),
       this.#on.mappers.of(project, signal),
     ]);
+    const isBound = (key: KeyParts): boolean => this.#on.bindings.isKnown(key);
+    const need = followable === undefined ? noNeed : needOf(parts, present, this.#on.requirements, isBound);
+    if (need === 'waiting') return 'waiting';
     if (first === undefined) return undefined;
-    const match = this.#stickToOwner(parts, first, present, selected);
-    const sameVersion = match.resource.version === selected.resource.version;
+    if (selected === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
+    const match =
+      selected === undefined
+        ? followingMatch(parts.cluster, resource, need)
+        : this.#stickToOwner(parts, first, present, selected);
+    const sameVersion = match.resource.version === resource.version;
     const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
-    return isPropagatedObject(object) ? { project, object, present, mapper, match } : undefined;
+    return isPropagatedObject(object) ? { project, object, present, mapper, match, need } : undefined;
   }
 
-  #renderInput(parts: KeyParts, known: Known, template: Template, { targets }: Decision): RenderInput {
+  #mayBeNeeded(parts: KeyParts): boolean {
+    if (!this.#isThere(parts)) return false;
+    return this.#on.requirements.isRequired(keyOf(parts)) || this.#on.bindings.isKnown(parts);
+  }
+
+  #renderInput(parts: KeyParts, known: Known, template: Template, targets: readonly Target[]): RenderInput {
     const { project, object, mapper, match } = known;
     const { group, resource, namespace, name } = parts;
     const { spec } = match.policy;
@@ -237,8 +317,8 @@ export class Reconciler {
       owns: (ownedGroup, owned, ownedName) =>
         this.#on.watches.get(`${owned}.${ownedGroup}`, project.id, '', ownedName) !== undefined,
       contract: {
-        conflictResolution: spec['conflictResolution'] === 'Overwrite' ? 'Overwrite' : 'Abort',
-        orphan: spec['preserveResourcesOnDeletion'] === true,
+        conflictResolution: spec.conflictResolution === 'Overwrite' ? 'Overwrite' : 'Abort',
+        orphan: spec.preserveResourcesOnDeletion === true,
       },
     };
   }
@@ -298,10 +378,13 @@ export class Reconciler {
   }
 }
 
-/** Cells that the policy holds dispatching back from. */
-function skippedCells({ spec: { suspension } }: ResolvedPolicy): (cell: string) => boolean {
-  const suspended = new Set(suspension?.dispatchingOnClusters?.clusterNames ?? []);
-  return (cell) => suspension?.dispatching === true || suspended.has(cell);
+/** Cells that nothing is dispatched to now. */
+function skippedCells({ policy }: PolicyMatch, { targets }: Decision, need: Need): (cell: string) => boolean {
+  const suspended = suspendedCells(policy.spec);
+  const own = (cell: string): boolean => suspended === true || suspended.has(cell);
+  if (need.cells.size === 0) return own;
+  const owned = new Set(targets.map(({ name }) => name));
+  return (cell) => isSuspendedIn(cell, owned, own(cell), need);
 }
 
 /** What is known to be wrong before anything is written. */

@@ -20,6 +20,8 @@ import { CellStore } from './cells/cell-store.ts';
 import { copiedResources } from './copied-resources.ts';
 import { CopyIndex, type WatchedResource } from './copy-index.ts';
 import { CopyWriter } from './copy-writer.ts';
+import { dependencyResourceOf, dependencyResources } from './dependencies/dependency-table.ts';
+import { Requirements } from './dependencies/requirements.ts';
 import { Detector } from './detector.ts';
 import { Discovery } from './discovery.ts';
 import { CopyReader } from './gather/gather.ts';
@@ -87,6 +89,7 @@ class SchedulerProcess implements Scheduler {
   readonly #cells: CellStore;
   readonly #copies = new CopyIndex();
   readonly #states = new KeyStates();
+  readonly #requirements = new Requirements();
   readonly #watches: ResourceWatches;
   readonly #discovery: Discovery;
   readonly #policies: Policies;
@@ -264,6 +267,8 @@ class SchedulerProcess implements Scheduler {
       states: this.#states,
       writer,
       bindings,
+      requirements: this.#requirements,
+      wake: (key: ProjectObjectKey) => this.#wake(key),
     };
     this.#reconciler = new Reconciler({
       ...shared,
@@ -281,7 +286,6 @@ class SchedulerProcess implements Scheduler {
       ...shared,
       policies: this.#policies,
       discovery: this.#discovery,
-      wake: (key) => this.#wake(key),
       gather: (key) => this.#queue.add(key),
       resolvePolicy: (key) => this.#policyQueue.add(key),
       lookAtNamespace: (cellId, name) => this.#keeper?.look(cellId, name),
@@ -403,6 +407,8 @@ class SchedulerProcess implements Scheduler {
       await this.#watches.ensure(pickResource(resource));
       if (watchName(resource) === clusterRoleBindingsName) await this.#watches.ensure(roleBindingsResource);
     }
+    if (policy.spec.propagateDeps !== true) return;
+    await Promise.all(dependencyResources.map((resource) => this.#watches.ensure(pickResource(resource))));
   }
 
   /** Resources of objects that are bound, though no policy may select them any more. */
@@ -493,6 +499,8 @@ class SchedulerProcess implements Scheduler {
     for (const [name, resource] of [...this.#watches.resources()]) {
       if (isAlwaysWatched(resource) || this.#policies.index.selectsResource(name)) continue;
       if (this.#copies.holdsResource(name)) continue;
+      const follows = dependencyResourceOf(resource.group, resource.resource) !== undefined;
+      if (follows && this.#policies.index.propagatesDependencies) continue;
       if (
         name === watchName(roleBindingsResource) &&
         this.#policies.index.selectsResource(clusterRoleBindingsName)

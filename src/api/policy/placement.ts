@@ -81,6 +81,10 @@ export interface PropagationSpec extends JsonObject {
   placement?: Placement;
   priority?: number;
   preemption?: 'Always' | 'Never';
+  /** What selected workloads name of their namespace goes where they go. */
+  propagateDeps?: boolean;
+  conflictResolution?: 'Abort' | 'Overwrite';
+  preserveResourcesOnDeletion?: boolean;
   suspension?: Suspension;
 }
 

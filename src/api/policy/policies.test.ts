@@ -26,7 +26,6 @@ const override = (overriders: JsonObject): OverridePolicy =>
   }) as OverridePolicy;
 
 const refused: [string, JsonObject][] = [
-  ['spec.propagateDeps', { propagateDeps: true }],
   ['spec.association', { association: true }],
   ['spec.failover', { failover: { application: {} } }],
   ['spec.activationPreference', { activationPreference: 'Lazy' }],

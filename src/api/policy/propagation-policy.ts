@@ -98,14 +98,7 @@ export function validatePropagationPolicy(policy: PropagationPolicy): FieldError
   refuseUnhonoured(
     spec,
     'spec',
-    [
-      'association',
-      'propagateDeps',
-      'dependentOverrides',
-      'failover',
-      'activationPreference',
-      'schedulePriority',
-    ],
+    ['association', 'dependentOverrides', 'failover', 'activationPreference', 'schedulePriority'],
     errors,
   );
   const scheduler = spec['schedulerName'];

@@ -32,6 +32,28 @@ const spec: JsonObject = {
       },
     },
     replicas: count,
+    requiredBy: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          namespace: stringSchema,
+          name: { type: 'string', minLength: 1 },
+          resource: stringSchema,
+          resourceName: stringSchema,
+          clusters: {
+            type: 'array',
+            items: {
+              type: 'object',
+              required: ['name'],
+              properties: { name: { type: 'string', minLength: 1 }, replicas: count },
+            },
+          },
+        },
+      },
+    },
     placementDigest: stringSchema,
     policy: {
       type: 'object',

@@ -24,8 +24,22 @@ export interface ResourceBindingSpec extends JsonObject {
   replicas?: number;
   /** Hash of the placement that was decided by. */
   placementDigest?: string;
-  /** The policy that decided. */
+  /** The policy that decided; absent where the object only follows others. */
   policy?: BoundPolicy;
+  /** Objects that need this one in their cells (`propagateDeps`), by name; at most 500. */
+  requiredBy?: BindingSnapshot[];
+}
+
+/** One object that needs another, and where. */
+export interface BindingSnapshot extends JsonObject {
+  namespace?: string;
+  /** Of its binding. */
+  name: string;
+  /** `<resource>.<group>` of the object itself. */
+  resource: string;
+  resourceName: string;
+  /** Absent where the list would grow beyond measure. */
+  clusters?: TargetCluster[];
 }
 
 export interface BoundResource extends JsonObject {

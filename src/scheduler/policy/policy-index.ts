@@ -18,6 +18,12 @@ export interface ResolvedPolicy {
   }[];
 }
 
+/** Cells that the policy holds dispatching back from; true: all. */
+export function suspendedCells({ suspension }: PropagationSpec): true | ReadonlySet<string> {
+  if (suspension?.dispatching === true) return true;
+  return new Set(suspension?.dispatchingOnClusters?.clusterNames ?? []);
+}
+
 /** `<cluster>|<namespace>/<name>`; the namespace is empty for a ClusterPropagationPolicy, and for nothing else. */
 export function policyKeyOf(cluster: string, namespace: string | undefined, name: string): string {
   return `${cluster}|${namespace ?? ''}/${name}`;
@@ -38,6 +44,7 @@ export class PolicyIndex {
   /** `<cluster>|<resource>.<group>` → policies that may select it. */
   readonly #byResource = new Map<string, Set<ResolvedPolicy>>();
   readonly #resourceCounts = new Map<string, number>();
+  #propagating = 0;
 
   get(key: string): ResolvedPolicy | undefined {
     return this.#byKey.get(key);
@@ -50,6 +57,7 @@ export class PolicyIndex {
   put(policy: ResolvedPolicy): void {
     this.remove(policy.key);
     this.#byKey.set(policy.key, policy);
+    if (policy.spec.propagateDeps === true) this.#propagating++;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
       const present = this.#byResource.get(at);
@@ -63,6 +71,7 @@ export class PolicyIndex {
     const policy = this.#byKey.get(key);
     if (policy === undefined) return undefined;
     this.#byKey.delete(key);
+    if (policy.spec.propagateDeps === true) this.#propagating--;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
       const present = this.#byResource.get(at);
@@ -73,6 +82,11 @@ export class PolicyIndex {
       else this.#resourceCounts.delete(resource);
     }
     return policy;
+  }
+
+  /** Whether any policy of any project lets what its objects name follow them. */
+  get propagatesDependencies(): boolean {
+    return this.#propagating > 0;
   }
 
   /** Whether any policy of any project could select `<resource>.<group>`. */

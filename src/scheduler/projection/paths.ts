@@ -82,3 +82,23 @@ function descend(
     else value[key] = next;
   }
 }
+
+/** Calls `visit` for every value at the path and changes nothing. */
+export function visitAt(
+  value: JsonValue | undefined,
+  path: FieldPath,
+  visit: (value: JsonValue) => void,
+  at = 0,
+): void {
+  if (value === undefined || value === null) return;
+  const step = path[at];
+  if (step === undefined) {
+    visit(value);
+  } else if (step === 'items') {
+    if (Array.isArray(value)) for (const item of value) visitAt(item, path, visit, at + 1);
+  } else if (isJsonObject(value)) {
+    for (const key of step === 'values' ? Object.keys(value) : [step.key]) {
+      if (Object.hasOwn(value, key)) visitAt(value[key], path, visit, at + 1);
+    }
+  }
+}
