@@ -7,7 +7,14 @@ import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
-import { object, openStore, removeStored, store, user, workspaceOf } from '../authz/test-support.ts';
+import {
+  object,
+  openStore,
+  removeStored,
+  store,
+  user,
+  workspaceOf,
+} from '../authz/testing/authz-fixtures.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { PeerCertificate } from './authenticator.ts';

@@ -17,7 +17,7 @@ import {
   store,
   user,
   workspaceOf,
-} from './test-support.ts';
+} from './testing/authz-fixtures.ts';
 
 const shop = workspaceOf('root:acme:shop');
 const other = workspaceOf('root:acme:other');

@@ -27,7 +27,7 @@ import {
   startServer,
   type TestServer,
   widget,
-} from './test-support.ts';
+} from './testing/test-server.ts';
 
 const widgets = definition();
 const reviews = definition({ kind: 'Review', namespaced: false, virtual: true });

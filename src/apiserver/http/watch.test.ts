@@ -8,11 +8,18 @@ import fc from 'fast-check';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
-import { openStore } from '../authz/test-support.ts';
+import { openStore } from '../authz/testing/authz-fixtures.ts';
 import { Registry } from '../registry/registry.ts';
 import { Verbs } from '../verbs/verbs.ts';
 import type { HttpLimits } from './limits.ts';
-import { definition, resolverOf, schemeOf, startServer, type TestServer, widget } from './test-support.ts';
+import {
+  definition,
+  resolverOf,
+  schemeOf,
+  startServer,
+  type TestServer,
+  widget,
+} from './testing/test-server.ts';
 import { ClientFrameReader, tokenOfSubprotocols } from './websocket.ts';
 
 const widgets = definition();

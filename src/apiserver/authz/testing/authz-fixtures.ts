@@ -6,10 +6,10 @@ import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
-import { encodeStored } from '../registry/stored-object.ts';
-import type { ResourceRequest } from '../request/request-info.ts';
-import type { UserInfo } from '../request/user.ts';
-import type { ClusterId, Workspace, WorkspaceKind } from '../workspace/workspace.ts';
+import { encodeStored } from '../../registry/stored-object.ts';
+import type { ResourceRequest } from '../../request/request-info.ts';
+import type { UserInfo } from '../../request/user.ts';
+import type { ClusterId, Workspace, WorkspaceKind } from '../../workspace/workspace.ts';
 
 /** Only for tests: users, workspaces and stored objects in few words. */
 export function user(

@@ -9,17 +9,17 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import { silentLogger } from '#client/logger.ts';
-import { TokenFileAuthenticator } from '../authn/token-file.ts';
-import { UnionAuthenticator } from '../authn/union-authenticator.ts';
-import { X509Authenticator } from '../authn/x509.ts';
-import { alwaysAllowPathsAuthorizer } from '../authz/always-allow-paths.ts';
-import type { Authorizer } from '../authz/authorizer.ts';
-import { UnionAuthorizer } from '../authz/union-authorizer.ts';
-import { createCertificate } from '../pki/certificate.ts';
-import { type CertificateAuthority, type CertificatePair, issueClientCertificate } from '../pki/pki.ts';
-import type { ClusterId, Workspace, WorkspaceResolver } from '../workspace/workspace.ts';
-import type { HttpServerDependencies } from './dependencies.ts';
-import { createHttpServer, type HttpServer } from './server.ts';
+import { TokenFileAuthenticator } from '../../authn/token-file.ts';
+import { UnionAuthenticator } from '../../authn/union-authenticator.ts';
+import { X509Authenticator } from '../../authn/x509.ts';
+import { alwaysAllowPathsAuthorizer } from '../../authz/always-allow-paths.ts';
+import type { Authorizer } from '../../authz/authorizer.ts';
+import { UnionAuthorizer } from '../../authz/union-authorizer.ts';
+import { createCertificate } from '../../pki/certificate.ts';
+import { type CertificateAuthority, type CertificatePair, issueClientCertificate } from '../../pki/pki.ts';
+import type { ClusterId, Workspace, WorkspaceResolver } from '../../workspace/workspace.ts';
+import type { HttpServerDependencies } from '../dependencies.ts';
+import { createHttpServer, type HttpServer } from '../server.ts';
 
 /** Only for tests: a server on loopback over fake or real verbs, and clients for both protocols. */
 
