@@ -63,6 +63,7 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
   },
   events: defaultReporter,
   nodes: (node) => {
+    syncPodRanges(objectIn(node, 'spec'));
     const status = objectOf(node, 'status');
     const capacity = objectOf(status, 'capacity');
     if (status !== undefined && capacity !== undefined) defaultTo(status, 'allocatable', { ...capacity });
@@ -73,6 +74,13 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
 export function defaultTemplate(template: JsonObject): void {
   defaultTo(template, 'metadata', {});
   defaultPodSpec(objectIn(template, 'spec'));
+}
+
+/** The older field shows the first of the list (conversion of core/v1 NodeSpec). */
+function syncPodRanges(spec: JsonObject): void {
+  const { podCIDR: first, podCIDRs: all } = spec;
+  if (Array.isArray(all) && all.length > 0) spec['podCIDR'] = all[0]!;
+  else if (typeof first === 'string' && first !== '') spec['podCIDRs'] = [first];
 }
 
 /** Write-only text becomes data (conversion of core/v1 Secret). */

@@ -12,9 +12,11 @@ import { appsRules } from '../validation/apps.ts';
 import { authorityRules } from '../validation/authority.ts';
 import { batchRules } from '../validation/batch.ts';
 import { coreRules } from '../validation/core.ts';
+import { flowControlRules } from '../validation/flow-control.ts';
 import { networkingRules } from '../validation/networking.ts';
 import { otherRules } from '../validation/others.ts';
 import type { Rule } from '../validation/rule.ts';
+import { storageRules } from '../validation/storage.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
 
@@ -41,6 +43,8 @@ const rules: { readonly [groupResource: string]: Rule } = {
   ...networkingRules,
   ...authorityRules,
   ...admissionRules,
+  ...storageRules,
+  ...flowControlRules,
   ...otherRules,
 };
 

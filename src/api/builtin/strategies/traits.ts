@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { dns1123Label, dns1123Subdomain, type NameValidator, pathSegmentName } from '#apimachinery/names.ts';
 
 /**
@@ -82,6 +83,7 @@ const nameValidators: { readonly [groupResource: string]: NameValidator } = {
   namespaces: dns1123Label,
   // A label that may begin with a digit since 1.36 (KEP-5311).
   services: dns1123Label,
+  'ipaddresses.networking.k8s.io': canonicalAddress,
   'statefulsets.apps': dns1123Label,
   'clusterrolebindings.rbac.authorization.k8s.io': pathSegmentName,
   'clusterroles.rbac.authorization.k8s.io': pathSegmentName,
@@ -102,6 +104,16 @@ const cronJobNameMax = 52;
 
 /** DELETE keeps dependents unless told otherwise (KUBERNETES.md X4). */
 const orphaned: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch']);
+
+/** An address as only one text says it: no leading zeros, IPv6 in RFC 5952's form. */
+function canonicalAddress(name: string): string[] {
+  const plain = name.replace(/(^|\.)0+(?=\d)/g, '$1');
+  if (isIPv4(plain)) return plain === name ? [] : ['must not have leading 0s'];
+  if (!isIPv6(name) || name.includes('%'))
+    return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'];
+  const canonical = new URL(`http://[${name}]`).hostname.slice(1, -1);
+  return canonical === name ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`];
+}
 
 export interface Traits {
   readonly validateName: NameValidator;

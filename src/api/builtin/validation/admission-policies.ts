@@ -291,17 +291,17 @@ function checkPolicy(errors: Errors, spec: JsonObject): void {
   checkMatchConditions(errors, 'spec.matchConditions', spec);
   objectsAt(spec, 'variables').forEach((variable, i) => {
     const name = textAt(variable, 'name');
-    if (name === '') errors.push(required(`spec.variables[${i}].name`, 'name is required'));
+    if (name === '') errors.push(required(`spec.variables[${i}].name`, 'name is not specified'));
     else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name)) {
-      errors.push(invalid(`spec.variables[${i}].name`, name, 'name is not a valid CEL identifier'));
+      errors.push(invalid(`spec.variables[${i}].name`, name, 'must be a valid CEL identifier'));
     }
     if (textAt(variable, 'expression').trim() === '') {
-      errors.push(required(`spec.variables[${i}].expression`, 'expression is required'));
+      errors.push(required(`spec.variables[${i}].expression`, 'expression is not specified'));
     }
   });
 }
 
-const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 
 function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
   const spec = specOf(policy);
@@ -322,7 +322,12 @@ function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
     if (message !== '' && message.trim() === '') {
       errors.push(invalid(`${at}.message`, message, 'message must be non-empty if specified'));
     } else if (message.includes('\n')) {
-      errors.push(invalid(`${at}.message`, message, 'message must not contain line breaks'));
+      errors.push(invalid(`${at}.message`, message, 'must not contain line breaks'));
+    }
+    const messageExpression = textAt(validation, 'messageExpression');
+    if (messageExpression !== '' && messageExpression.trim() === '') {
+      const why = 'must be non-empty if specified';
+      errors.push(invalid(`${at}.messageExpression`, messageExpression, why));
     }
     const reason = textAt(validation, 'reason');
     if (reason !== '') checkOptionalChoice(errors, `${at}.reason`, reason, reasons);
@@ -335,8 +340,7 @@ function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
   annotations.forEach((annotation, i) => {
     const at = `spec.auditAnnotations[${i}]`;
     const key = textAt(annotation, 'key');
-    if (key === '') errors.push(required(`${at}.key`));
-    else checkName(errors, `${at}.key`, `${policy.metadata.name ?? ''}/${key}`, labelKey);
+    checkName(errors, `${at}.key`, `${policy.metadata.name ?? ''}/${key}`, labelKey);
     if (textAt(annotation, 'valueExpression').trim() === '') {
       errors.push(required(`${at}.valueExpression`, 'valueExpression is not specified'));
     }

@@ -12,6 +12,7 @@ import {
   isEmptySelector,
   keyPath,
 } from './common.ts';
+import { nodeRule } from './nodes.ts';
 import {
   checkClaimChange,
   checkClaimSpec,
@@ -82,7 +83,7 @@ export const coreRules: { readonly [resource: string]: Rule } = {
         checkQuotaList(errors, `status.${field}`, objectAt(quota, 'status', field));
     },
   }),
-  nodes: rule({ always: checkNode }),
+  nodes: nodeRule,
 };
 
 /** ConfigMaps and Secrets hold a mebibyte at most. */
@@ -440,42 +441,6 @@ function checkScopePairs(errors: Errors, scopes: readonly string[], shown: reado
   ]) {
     if (pair.every((scope) => scopes.includes(scope))) {
       errors.push(invalid('spec.scopes', shown, 'conflicting scopes'));
-    }
-  }
-}
-
-const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
-
-function checkNode(errors: Errors, node: KubeObject): void {
-  const seen = new Set<string>();
-  objectsAt(node, 'spec', 'taints').forEach((taint, i) => {
-    const at = `spec.taints[${i}]`;
-    const effect = textAt(taint, 'effect');
-    checkName(errors, `${at}.key`, textAt(taint, 'key'), labelKey);
-    if (effect === '') errors.push(required(`${at}.effect`));
-    else if (!taintEffects.includes(effect)) {
-      errors.push({
-        type: 'FieldValueNotSupported',
-        field: `${at}.effect`,
-        message: `Unsupported value: ${JSON.stringify(effect)}: supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"`,
-      });
-    }
-    const key = `${textAt(taint, 'key')}:${effect}`;
-    if (seen.has(key)) {
-      errors.push({
-        type: 'FieldValueDuplicate',
-        field: at,
-        message: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair`,
-      });
-    }
-    seen.add(key);
-  });
-  for (const field of ['capacity', 'allocatable']) {
-    const list = objectAt(node, 'status', field);
-    for (const name in list) {
-      const at = keyPath(`status.${field}`, name);
-      checkResourceName(errors, at, name);
-      checkResourceAmount(errors, at, name, list[name]);
     }
   }
 }

@@ -13,6 +13,7 @@ import {
   dns1123Subdomain,
   labelKey,
   labelValue,
+  pathSegmentName,
   portName,
   wildcardDns1123Subdomain,
 } from '#apimachinery/names.ts';
@@ -29,6 +30,7 @@ import {
   checkName,
   checkPort,
   checkPortNumber,
+  checkRequiredName,
   checkSelector,
   type Errors,
   protocols,
@@ -62,16 +64,36 @@ export const networkingRules: { readonly [groupResource: string]: Rule } = {
   }),
   'networkpolicies.networking.k8s.io': rule({ always: checkNetworkPolicy }),
   'ipaddresses.networking.k8s.io': rule({
+    always: (errors, address) => {
+      const parent = objectAt(address, 'spec', 'parentRef') ?? {};
+      const group = textAt(parent, 'group');
+      if (group !== '') checkName(errors, 'spec.parentRef.group', group, dns1123Subdomain);
+      for (const field of ['resource', 'name']) {
+        checkRequiredName(errors, `spec.parentRef.${field}`, textAt(parent, field), pathSegmentName);
+      }
+      const namespace = textAt(parent, 'namespace');
+      if (namespace !== '') checkName(errors, 'spec.parentRef.namespace', namespace, pathSegmentName);
+    },
     change: (errors, address, old) =>
       checkImmutable(errors, 'spec.parentRef', specOf(address)['parentRef'], specOf(old)['parentRef']),
   }),
   'servicecidrs.networking.k8s.io': rule({
-    always: (errors, range) =>
-      textsAt(range, 'spec', 'cidrs').forEach((cidr, i) => {
-        checkCidr(errors, `spec.cidrs[${i}]`, cidr);
-      }),
-    change: (errors, range, old) =>
-      checkImmutable(errors, 'spec.cidrs', specOf(range)['cidrs'], specOf(old)['cidrs']),
+    always: (errors, range, old) => {
+      if (old === undefined) checkServiceRanges(errors, textsAt(range, 'spec', 'cidrs'));
+    },
+    change: (errors, range, old) => {
+      const cidrs = textsAt(range, 'spec', 'cidrs');
+      const before = textsAt(old, 'spec', 'cidrs');
+      const grows = before.length === 1 && cidrs.length === 2;
+      if (cidrs.length !== before.length && !grows) {
+        errors.push(invalid('spec.cidrs', cidrs, 'field is immutable'));
+        return;
+      }
+      before.forEach((cidr, i) => {
+        checkImmutable(errors, `spec.cidrs[${i}]`, cidrs[i], cidr);
+      });
+      if (grows) checkServiceRanges(errors, cidrs);
+    },
   }),
   'endpointslices.discovery.k8s.io': rule({
     always: checkEndpointSlice,
@@ -220,6 +242,22 @@ function checkIngressClass(errors: Errors, ingressClass: KubeObject): void {
     else checkName(errors, `${at}.namespace`, namespace, dns1123Label);
   } else if (scope === 'Cluster' && namespace !== '') {
     errors.push(forbiddenField(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
+  }
+}
+
+/** One range, or one of each address family. */
+function checkServiceRanges(errors: Errors, cidrs: readonly string[]): void {
+  const at = 'spec.cidrs';
+  if (cidrs.length === 0) errors.push(required(at, 'at least one CIDR required'));
+  if (cidrs.length > 2) {
+    errors.push(invalid(at, { cidrs: [...cidrs] }, 'may only hold up to 2 values'));
+    return;
+  }
+  const families = cidrs.map((cidr, i) => checkCidr(errors, `${at}[${i}]`, cidr) && cidr.includes(':'));
+  const valid = cidrs.filter((cidr) => cidr.includes('/'));
+  if (cidrs.length === 2 && valid.length === 2 && families[0] === families[1]) {
+    const why = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+    errors.push(invalid(at, [...cidrs], why));
   }
 }
 

@@ -1,22 +1,25 @@
-import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import { duplicate, forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { numberAt, objectAt, textAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import { autoscalerRule } from './autoscaling.ts';
 import {
   checkAtMost100Percent,
   checkImmutable,
   checkIntOrPercent,
+  checkLabels,
   checkName,
   checkNonNegatives,
   checkOptionalChoice,
+  checkRequiredName,
   checkSelector,
   type Errors,
 } from './common.ts';
 import { eventRule } from './events.ts';
-import { checkStorageClass } from './persistent-volumes.ts';
+import { checkRequirements } from './resources.ts';
 import { type Rule, rule, specOf } from './rule.ts';
+import { checkTolerations } from './scheduling.ts';
 
 /** Further groups, one or two kinds each (source: Kubernetes' pkg/apis/<group>/validation). */
 export const otherRules: { readonly [groupResource: string]: Rule } = {
@@ -50,54 +53,14 @@ export const otherRules: { readonly [groupResource: string]: Rule } = {
       checkImmutable(errors, 'preemptionPolicy', priorityClass['preemptionPolicy'], old['preemptionPolicy']);
     },
   }),
-  'storageclasses.storage.k8s.io': rule({
-    always: checkStorageClass,
-    change: (errors, storageClass, old) => {
-      for (const field of ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode']) {
-        checkImmutable(errors, field, storageClass[field], old[field]);
-      }
-    },
-  }),
-  'volumeattachments.storage.k8s.io': rule({
-    always: (errors, attachment) => {
-      const spec = specOf(attachment);
-      if (textAt(spec, 'attacher') === '') errors.push(required('spec.attacher'));
-      if (textAt(spec, 'nodeName') === '') errors.push(required('spec.nodeName'));
-    },
-    change: (errors, attachment, old) => checkImmutable(errors, 'spec', attachment['spec'], old['spec']),
-  }),
-  'volumeattributesclasses.storage.k8s.io': rule({
-    always: (errors, attributes) => {
-      if (textAt(attributes, 'driverName') === '') errors.push(required('driverName'));
-    },
-    change: (errors, attributes, old) => {
-      for (const field of ['driverName', 'parameters']) {
-        checkImmutable(errors, field, attributes[field], old[field]);
-      }
-    },
-  }),
-  'csidrivers.storage.k8s.io': rule({
-    change: (errors, driver, old) => {
-      for (const field of ['attachRequired', 'fsGroupPolicy', 'volumeLifecycleModes']) {
-        checkImmutable(errors, `spec.${field}`, specOf(driver)[field], specOf(old)[field]);
-      }
-    },
-  }),
-  'csistoragecapacities.storage.k8s.io': rule({
-    always: (errors, capacity) => {
-      const name = textAt(capacity, 'storageClassName');
-      if (name === '') errors.push(required('storageClassName'));
-      else checkName(errors, 'storageClassName', name, dns1123Subdomain);
-    },
-    change: (errors, capacity, old) => {
-      for (const field of ['nodeTopology', 'storageClassName']) {
-        checkImmutable(errors, field, capacity[field], old[field]);
-      }
-    },
-  }),
   'runtimeclasses.node.k8s.io': rule({
     always: (errors, runtimeClass) => {
-      checkName(errors, 'handler', textAt(runtimeClass, 'handler'), dns1123Label);
+      checkRequiredName(errors, 'handler', textAt(runtimeClass, 'handler'), dns1123Label);
+      const overhead = objectAt(runtimeClass, 'overhead');
+      if (overhead !== undefined) {
+        checkRequirements(errors, 'overhead', { limits: overhead['podFixed'] }, new Set());
+      }
+      checkRuntimeScheduling(errors, objectAt(runtimeClass, 'scheduling'));
     },
     change: (errors, runtimeClass, old) =>
       checkImmutable(errors, 'handler', runtimeClass['handler'], old['handler']),
@@ -119,6 +82,20 @@ export const otherRules: { readonly [groupResource: string]: Rule } = {
     },
   }),
 };
+
+function checkRuntimeScheduling(errors: Errors, scheduling: JsonObject | undefined): void {
+  if (scheduling === undefined) return;
+  checkLabels(errors, 'scheduling.nodeSelector', objectAt(scheduling, 'nodeSelector'));
+  checkTolerations(errors, 'scheduling.tolerations', scheduling);
+  const seen = new Set<string>();
+  objectsAt(scheduling, 'tolerations').forEach((toleration, i) => {
+    const key = JSON.stringify(
+      ['key', 'operator', 'value', 'effect'].map((field) => textAt(toleration, field)),
+    );
+    if (seen.has(key)) errors.push(duplicate(`scheduling.tolerations[${i}]`, toleration));
+    seen.add(key);
+  });
+}
 
 function checkBudget(errors: Errors, spec: JsonObject): void {
   const available = valueAt(spec, 'minAvailable');

@@ -3,7 +3,7 @@ import { cloneJson, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { compareQuantity, formatQuantity, zeroQuantity } from '#apimachinery/quantity.ts';
-import { objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+import { objectAt, textAt, textsAt, valueAt } from '../read.ts';
 import {
   checkAnnotations,
   checkImmutable,
@@ -235,36 +235,4 @@ export function checkVolumeChange(errors: Errors, volume: KubeObject, old: KubeO
     const why = 'update from non-nil value to nil is forbidden';
     errors.push(forbiddenField('spec.volumeAttributesClassName', why));
   }
-}
-
-/** storage ValidateStorageClass. */
-export function checkStorageClass(errors: Errors, storageClass: KubeObject): void {
-  const provisioner = textAt(storageClass, 'provisioner');
-  if (provisioner === '') errors.push(required('provisioner'));
-  checkOptionalChoice(errors, 'reclaimPolicy', textAt(storageClass, 'reclaimPolicy') || undefined, [
-    'Delete',
-    'Retain',
-  ]);
-  checkOptionalChoice(errors, 'volumeBindingMode', valueAt(storageClass, 'volumeBindingMode'), [
-    'Immediate',
-    'WaitForFirstConsumer',
-  ]);
-  const parameters = objectAt(storageClass, 'parameters') ?? {};
-  if (parameters[''] !== undefined) errors.push(invalid('parameters', '', 'field can not be empty.'));
-  objectsAt(storageClass, 'allowedTopologies').forEach((term, i) => {
-    const seen = new Set<string>();
-    objectsAt(term, 'matchLabelExpressions').forEach((one, j) => {
-      const at = `allowedTopologies[${i}].matchLabelExpressions[${j}]`;
-      const key = textAt(one, 'key');
-      if (textsAt(one, 'values').length === 0) errors.push(required(`${at}.values`));
-      if (seen.has(key)) {
-        errors.push({
-          type: 'FieldValueDuplicate',
-          field: `${at}.key`,
-          message: `Duplicate value: ${JSON.stringify(key)}`,
-        });
-      }
-      seen.add(key);
-    });
-  });
 }

@@ -21,12 +21,11 @@ import {
   checkName,
   type Errors,
   isEmptySelector,
-  keyPath,
   notFoundField,
   selectorMatches,
 } from './common.ts';
 import { checkContainers, checkEphemeralContainers, checkImages, checkInitContainers } from './containers.ts';
-import { checkRequirements, checkResourceAmount, checkResourceName } from './resources.ts';
+import { checkRequirements } from './resources.ts';
 import { checkAffinity, checkSpreading, checkTolerations } from './scheduling.ts';
 import { checkOperatingSystem, checkPodSecurityContext } from './security-context.ts';
 import { checkVolumes, type PodMeta } from './volumes.ts';
@@ -82,12 +81,7 @@ export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, met
       'Never',
     ]);
   }
-  const overhead = objectAt(spec, 'overhead');
-  for (const name in overhead) {
-    const at = keyPath(`${path}.overhead.limits`, name);
-    checkResourceName(errors, at, name);
-    checkResourceAmount(errors, at, name, overhead[name]);
-  }
+  checkRequirements(errors, `${path}.overhead`, { limits: spec['overhead'] }, new Set());
   checkOperatingSystem(errors, path, spec, allContainers(path, spec));
   checkFileKeys(errors, path, spec);
 }
