@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { KubeClient } from '#client/client.ts';
+import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
@@ -26,6 +29,7 @@ import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
 import { reviewHandlers } from './authz/reviews.ts';
 import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
+import { LeaderTerms, type TermControllers } from './controllers/leader-terms.ts';
 import { ServerControllers } from './controllers/server-controllers.ts';
 import { StoreEvents } from './controllers/store-events.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
@@ -90,6 +94,8 @@ export interface ApiServer {
 
 /** First address of the default service range. */
 const kubernetesServiceIp = '10.96.0.1';
+/** How long controllers may rest after the server that ran them died. */
+const controllerLeaseMs = 10_000;
 /** Shared objects look the same in every process. */
 const sharedCreatedAt = '2026-01-01T00:00:00Z';
 
@@ -170,25 +176,36 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       verbs.endWatches(clusterId as ClusterId, gone);
   });
   const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
-  const controllers = new ServerControllers({
-    storage,
-    events,
-    index: directory,
-    client: loopbackClient,
-    clock,
-    logger,
-    rootCa,
-    workspaces: mode === 'federation',
-  });
-  const crdController = new CrdController({
-    catalog: crds,
-    client: loopbackClient,
-    baseScheme: (clusterId) => {
-      const record = directory.recordOf(clusterId);
-      return record === undefined ? undefined : schemes.baseOf(record.kind);
-    },
-    clock,
-    logger,
+  const controllers = createControllers(options, loopbackClient, () => {
+    const server = new ServerControllers({
+      storage,
+      events,
+      index: directory,
+      client: loopbackClient,
+      clock,
+      logger,
+      rootCa,
+      workspaces: mode === 'federation',
+    });
+    const crd = new CrdController({
+      catalog: crds,
+      client: loopbackClient,
+      baseScheme: (clusterId) => {
+        const record = directory.recordOf(clusterId);
+        return record === undefined ? undefined : schemes.baseOf(record.kind);
+      },
+      clock,
+      logger,
+    });
+    return {
+      start: () => {
+        server.start();
+        crd.start();
+      },
+      stop: async () => {
+        await Promise.all([server.stop(), crd.stop()]);
+      },
+    };
   });
   const http = createHttpServer({
     listen: { host: options.bindAddress, port },
@@ -204,6 +221,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     discovery: (scheme, path, request) => prepared(discoveryResponse(scheme, path, request)),
     openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
+    awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
     healthChecks: [pingCheck],
     openId: serviceAccountTokens,
     version: options.version,
@@ -213,7 +231,6 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   });
   ({ port } = await http.listen());
   controllers.start();
-  crdController.start();
   // The documents that every client asks for first; made a piece at a time, so that nobody waits for the whole.
   void prepareOpenApi(schemes.baseOf(mode === 'edge' ? 'edge' : 'project'), stopping.signal).catch(
     (error: unknown) => {
@@ -225,7 +242,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const stop = async () => {
     await http.stop();
     stopping.abort();
-    await Promise.all([controllers.stop(), crdController.stop(), federation?.close()]);
+    await Promise.all([controllers.stop(), federation?.close()]);
     await Promise.all([loopbackClient.close(), webhookCaller.close()]);
     events.close();
     authorization.stop();
@@ -242,6 +259,30 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       return stopped;
     },
   };
+}
+
+/** On a store of its own a server runs the controllers at once and always; of several on one store, one does. */
+function createControllers(
+  { storage, clock, logger, mode }: ApiServerOptions,
+  client: KubeClient,
+  make: () => TermControllers,
+): TermControllers {
+  if (storage.awaitSettled !== undefined) return make();
+  const lease = new LeaseHolder({
+    client,
+    lease: {
+      cluster: mode === 'edge' ? undefined : 'root',
+      gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+      namespace: 'kube-system',
+      name: 'cellplane-apiserver',
+    },
+    identity: `${hostname()}_${randomUUID()}`,
+    clock,
+    logger,
+    durationMs: controllerLeaseMs,
+    renewIntervalMs: controllerLeaseMs / 5,
+  });
+  return new LeaderTerms({ lease, make, logger });
 }
 
 function prepared(response: DocumentResponse | undefined): PreparedResponse | undefined {

@@ -63,6 +63,11 @@ export interface HttpServerDependencies {
   /** Awaited before a resource request from outside: writes what a workspace gets at its first touch. */
   readonly touch?: ((workspace: Workspace) => Promise<void> | undefined) | undefined;
   /**
+   * Only where several servers share a store: brings everything that is derived from it to its newest revision, before
+   * a resource is called unknown.
+   */
+  readonly awaitFresh?: (() => Promise<void> | undefined) | undefined;
+  /**
    * Takes a resource request away from the verbs (an APIService's proxy, a virtual workspace); undefined leaves it.
    * Called after authorization.
    */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
-import type { Scheme } from '#apimachinery/scheme.ts';
+import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
@@ -214,15 +214,41 @@ export class RequestHandler {
   ): Promise<void> | undefined {
     const intercepted = this.#intercept(exchange);
     if (intercepted !== undefined) return intercepted;
-    const served = this.#schemeOf(exchange).lookupResource(
-      resource.group,
-      resource.version,
-      resource.resource,
-    );
-    if (served === undefined || !fitsScope(resource, served.definition.namespaced)) {
-      sendNotFound(exchange);
-      return undefined;
+    const served = this.#lookUp(exchange, resource);
+    if (served !== undefined) return this.#serveKind(exchange, resource, served, upgrade);
+    // A CRD may have been established through another server: before it is unknown, the cache has to be fresh.
+    const fresh = this.#dependencies.awaitFresh?.();
+    if (fresh !== undefined) return fresh.then(() => this.#serveAfresh(exchange, resource, upgrade));
+    sendNotFound(exchange);
+    return undefined;
+  }
+
+  #serveAfresh(
+    exchange: Exchange,
+    resource: ResourceRequest,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    if (exchange.workspace !== undefined) {
+      exchange.workspace = this.#dependencies.resolver.byId(exchange.workspace.id) ?? exchange.workspace;
     }
+    const served = this.#lookUp(exchange, resource);
+    if (served !== undefined) return this.#serveKind(exchange, resource, served, upgrade);
+    sendNotFound(exchange);
+    return undefined;
+  }
+
+  #lookUp(exchange: Exchange, resource: ResourceRequest): ServedResource | undefined {
+    const { group, version } = resource;
+    const served = this.#schemeOf(exchange).lookupResource(group, version, resource.resource);
+    return served !== undefined && fitsScope(resource, served.definition.namespaced) ? served : undefined;
+  }
+
+  #serveKind(
+    exchange: Exchange,
+    resource: ResourceRequest,
+    served: ServedResource,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
     if (exchange.info.verb === '') {
       throw new ApiError(
         'MethodNotAllowed',

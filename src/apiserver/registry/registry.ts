@@ -1,4 +1,11 @@
-import { ApiError, alreadyExists, conflict, forbidden, notFound } from '#apimachinery/api-error.ts';
+import {
+  ApiError,
+  alreadyExists,
+  conflict,
+  forbidden,
+  isApiError,
+  notFound,
+} from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { cloneJson } from '#apimachinery/json.ts';
@@ -42,6 +49,8 @@ import { validateObject } from './validate-object.ts';
 const nameTriesMax = 8;
 /** Tries of a guarded write before the caller is told of the conflict. */
 const conflictTriesMax = 30;
+/** Runs of a write that was refused on a state that turned out to be old. */
+const staleRunsMax = 5;
 /** Tries to get what others want too (addresses, a place in a quota) for one write, and the wait between two of them. */
 const allocationTriesMax = 400;
 const contentionDelayMsMax = 20;
@@ -158,6 +167,7 @@ export class Registry {
       const named: Target = { ...target, name: tracked.metadata.name! };
       const key = keyOf(named);
       if (this.peek(named) !== undefined) {
+        if (!isGenerated && (await this.#isGoneElsewhere(named))) continue;
         if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
         tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
         continue;
@@ -186,7 +196,13 @@ export class Registry {
    * Replaces an object by what `propose` makes of it. `propose` is called again with the newer state whenever somebody
    * else was faster, unless its proposal names a resourceVersion that is not the live one: that is a Conflict.
    */
-  async update(target: Target, options: UpdateOptions, propose: Propose): Promise<WriteOutcome> {
+  update(target: Target, options: UpdateOptions, propose: Propose): Promise<WriteOutcome> {
+    return this.#confirmed(keyOf(target), options.warnings, isTransacted, (run) =>
+      this.#update(target, options, (live, attempt) => propose(live, attempt + run)),
+    );
+  }
+
+  async #update(target: Target, options: UpdateOptions, propose: Propose): Promise<WriteOutcome> {
     const { definition } = target.served;
     const key = keyOf(target);
     let current = this.storage.peek(key);
@@ -212,7 +228,18 @@ export class Registry {
   }
 
   /** Removes an object, or marks it as dying while something holds it (X1–X4). Throws NotFound, Conflict, Forbidden. */
-  async delete(
+  delete(
+    target: Target,
+    deletion: DeletionOptions,
+    options: Pick<WriteOptions, 'admission'>,
+  ): Promise<DeletionOutcome> {
+    const isSettled = ({ type }: DeletionOutcome) => type === 'removed' && !deletion.dryRun;
+    return this.#confirmed(keyOf(target), undefined, isSettled, () =>
+      this.#delete(target, deletion, options),
+    );
+  }
+
+  async #delete(
     target: Target,
     deletion: DeletionOptions,
     options: Pick<WriteOptions, 'admission'>,
@@ -249,6 +276,42 @@ export class Registry {
       else if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
       current = this.#newest(written, key);
     }
+  }
+
+  /**
+   * A write is prepared from what the cache holds. On a store that other servers write too that may be old, so that an
+   * answer which no transaction has confirmed (a refusal, nothing to change) is given only if the cache, brought up to
+   * date, still holds the same; else the write is done again.
+   */
+  async #confirmed<Outcome>(
+    key: StorageKey,
+    warnings: string[] | undefined,
+    isTransacted: (outcome: Outcome) => boolean,
+    write: (run: number) => Promise<Outcome>,
+  ): Promise<Outcome> {
+    if (this.storage.awaitSettled !== undefined) return write(0);
+    for (let run = 0; ; run++) {
+      const seen = this.storage.peek(key)?.revision;
+      const result = await write(run).then(
+        (outcome) => ({ outcome }),
+        (error: unknown) => ({ error }),
+      );
+      const confirmed = 'outcome' in result ? isTransacted(result.outcome) : !isRefusal(result.error);
+      if (!confirmed && run < staleRunsMax) {
+        await this.storage.awaitFresh();
+        if (this.storage.peek(key)?.revision !== seen) continue;
+      }
+      if (run > 0 && warnings !== undefined) warnings.splice(0, warnings.length, ...new Set(warnings));
+      if ('error' in result) throw result.error;
+      return result.outcome;
+    }
+  }
+
+  /** Another server has deleted it, and this cache did not know yet. */
+  async #isGoneElsewhere(target: Target): Promise<boolean> {
+    if (this.storage.awaitSettled !== undefined) return false;
+    await this.storage.awaitFresh();
+    return this.peek(target) === undefined;
   }
 
   async #commitDeletion(
@@ -492,6 +555,15 @@ export class Registry {
       throw fromStorageError(error);
     }
   }
+}
+
+function isTransacted({ type }: WriteOutcome): boolean {
+  return type === 'written' || type === 'deleted';
+}
+
+/** What a newer state could have decided otherwise. */
+function isRefusal(error: unknown): boolean {
+  return isApiError(error, 'NotFound', 'Conflict', 'AlreadyExists', 'Invalid', 'Forbidden');
 }
 
 const nothing: Omit<Allocation, 'object'> = { guards: [], operations: [] };

@@ -4,13 +4,14 @@ import { startApiServer } from '../compose.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { runUntilStopped } from '../run-command.ts';
 import { parsePort, setting, withConfigFile } from '../settings.ts';
+import { type StorageFlags, storageSettings, withStorageFlags } from '../storage-settings.ts';
 
-export interface ServerSettings extends LogSettings {
+export interface ServerSettings extends LogSettings, StorageFlags {
   readonly dataDir: string;
   readonly bindAddress: string;
   readonly port: number;
   readonly externalHost?: string;
-  readonly storage: 'level' | 'memory';
+  readonly pkiDir?: string;
   readonly tokenFile?: string;
 }
 
@@ -21,7 +22,7 @@ export function withServerSettings(
 ): Command {
   return withConfigFile(
     withLogging(
-      command
+      withStorageFlags(command, ['level', 'etcd', 'memory'])
         .addOption(setting('--data-dir <folder>', 'where everything is kept', { default: defaults.dataDir }))
         .addOption(setting('--bind-address <address>', 'address to listen on', { default: '127.0.0.1' }))
         .addOption(
@@ -29,10 +30,10 @@ export function withServerSettings(
         )
         .addOption(setting('--external-host <host>', 'name or address that clients reach this server by'))
         .addOption(
-          setting('--storage <kind>', 'level: embedded, durable; memory: lost at exit, for tests', {
-            choices: ['level', 'memory'],
-            default: 'level',
-          }),
+          setting(
+            '--pki-dir <folder>',
+            'CA, certificate and keys of the server (default: pki in the data folder)',
+          ),
         )
         .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"')),
     ),
@@ -51,7 +52,8 @@ export function apiserverCommand(): Command {
           bindAddress: settings.bindAddress,
           port: settings.port,
           externalHost: settings.externalHost,
-          storage: settings.storage,
+          storage: storageSettings(settings),
+          pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
           logger,
         });

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { startApiServer } from '../compose.ts';
 import { createLogger } from '../logging.ts';
 import { runUntilStopped } from '../run-command.ts';
+import { storageSettings } from '../storage-settings.ts';
 import { type ServerSettings, withServerSettings } from './apiserver.ts';
 
 export function edgeCommand(): Command {
@@ -17,7 +18,8 @@ export function edgeCommand(): Command {
           bindAddress: settings.bindAddress,
           port: settings.port,
           externalHost: settings.externalHost,
-          storage: settings.storage,
+          storage: storageSettings(settings),
+          pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
           logger,
         });
