@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { KubeClient } from '#client/client.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
+import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { UsageError } from './run-command.ts';
 import { setting } from './settings.ts';
@@ -51,8 +51,12 @@ export async function federationConnection(settings: ConnectSettings): Promise<S
   }
 }
 
-export function connect(connection: ServerConnection, component: string): KubeClient {
-  return new RemoteClient(connection, { userAgent: `cellplane-${component}/${version}` });
+export function connect(
+  connection: ServerConnection,
+  component: string,
+  limits?: Partial<ConnectionLimits>,
+): KubeClient {
+  return new RemoteClient(connection, { userAgent: `cellplane-${component}/${version}`, limits });
 }
 
 /** Runs a short command with a client that is closed at the end, whatever happens. */

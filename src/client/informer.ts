@@ -26,7 +26,8 @@ export function splitObjectKey(key: ObjectKey): { cluster: string; namespace: st
 export interface InformerHandler {
   onAdd?(object: KubeObject): void;
   onUpdate?(object: KubeObject, old: KubeObject): void;
-  onDelete?(old: KubeObject): void;
+  /** `last`: as the event of the deletion shows it; absent when that was missed and only the absence is known. */
+  onDelete?(old: KubeObject, last?: KubeObject): void;
 }
 
 export interface InformerOptions {
@@ -39,13 +40,18 @@ export interface InformerOptions {
   readonly fieldSelector?: string | undefined;
   /** Named indexes: each gives the values that an object is found under. */
   readonly indexers?: { readonly [index: string]: (object: KubeObject) => readonly string[] } | undefined;
-  /** Cuts away what the holder does not need before the object is kept. May change its argument. */
-  readonly transform?: ((object: KubeObject) => KubeObject) | undefined;
+  /**
+   * Cuts away what the holder does not need before the object is kept; undefined: it is not kept at all. May change its
+   * argument.
+   */
+  readonly transform?: ((object: KubeObject) => KubeObject | undefined) | undefined;
   /** Objects of one list page. */
   readonly pageSize?: number | undefined;
   /** First and longest wait after a failure. */
   readonly retryMinMs?: number | undefined;
   readonly retryMaxMs?: number | undefined;
+  /** A watch is begun anew after between once and twice this; absent: when the server ends it. */
+  readonly watchTimeoutSeconds?: number | undefined;
 }
 
 /**
@@ -67,6 +73,8 @@ export class Informer {
   #isConnected = false;
   #resourceVersion = '';
   #running: Promise<void> | undefined;
+  #lastError: unknown;
+  #awaitingAttempt: (() => void)[] = [];
 
   constructor(options: InformerOptions) {
     this.#options = options;
@@ -85,6 +93,17 @@ export class Informer {
 
   get hasSynced(): boolean {
     return this.#isSynced;
+  }
+
+  /** Why the last list or watch failed; undefined while it works. */
+  get lastError(): unknown {
+    return this.#lastError;
+  }
+
+  /** Resolves when the list under way, or the next, has ended, whatever came of it, and at a stop. */
+  nextAttempt(): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => this.#awaitingAttempt.push(resolve));
   }
 
   /** The revision that the cache is at; '' before the first list. */
@@ -142,6 +161,7 @@ export class Informer {
           mustList = false;
         }
         this.#isConnected = true;
+        this.#endAttempt(undefined);
         const seen = await this.#follow(signal);
         if (seen) waitMs = retryMinMs;
         // A server may end a watch at any time; one that ends it at once must not be asked in a tight loop.
@@ -149,6 +169,7 @@ export class Informer {
       } catch (error) {
         this.#isConnected = false;
         if (signal.aborted) break;
+        this.#endAttempt(error);
         mustList =
           mustList ||
           isApiError(error, 'Expired', 'Gone', 'NotFound', 'Forbidden') ||
@@ -164,6 +185,12 @@ export class Informer {
       }
     }
     this.#isConnected = false;
+    this.#endAttempt(this.#lastError);
+  }
+
+  #endAttempt(error: unknown): void {
+    this.#lastError = error;
+    for (const resolve of this.#awaitingAttempt.splice(0)) resolve();
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
@@ -189,7 +216,7 @@ export class Informer {
       });
       for (const item of page.items) {
         const object = this.#accept(item);
-        fresh.set(objectKeyOf(object), object);
+        if (object !== undefined) fresh.set(objectKeyOf(object), object);
       }
       resourceVersion = page.metadata.resourceVersion ?? '';
       token = page.metadata.continue === '' ? undefined : page.metadata.continue;
@@ -203,7 +230,8 @@ export class Informer {
 
   /** Returns whether the watch delivered anything before it ended. */
   async #follow(signal: AbortSignal): Promise<boolean> {
-    const { client, collection, metadataOnly, labelSelector, fieldSelector } = this.#options;
+    const { client, collection, metadataOnly, labelSelector, fieldSelector, watchTimeoutSeconds } =
+      this.#options;
     let seen = false;
     const events = client.watch(collection, {
       metadataOnly,
@@ -211,6 +239,8 @@ export class Informer {
       fieldSelector,
       resourceVersion: this.#resourceVersion,
       allowWatchBookmarks: true,
+      timeoutSeconds:
+        watchTimeoutSeconds === undefined ? undefined : Math.round(watchTimeoutSeconds * (1 + Math.random())),
       signal,
     });
     for await (const event of events) {
@@ -225,14 +255,15 @@ export class Informer {
       this.#resourceVersion = event.resourceVersion;
       return;
     }
+    const { resourceVersion = this.#resourceVersion } = event.object.metadata;
     const object = this.#accept(event.object);
-    const key = objectKeyOf(object);
-    if (event.type === 'DELETED') this.#remove(key);
-    else this.#put(key, object);
-    this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
+    if (object === undefined) this.#remove(objectKeyOf(event.object));
+    else if (event.type === 'DELETED') this.#remove(objectKeyOf(object), object);
+    else this.#put(objectKeyOf(object), object);
+    this.#resourceVersion = resourceVersion;
   }
 
-  #accept(object: KubeObject): KubeObject {
+  #accept(object: KubeObject): KubeObject | undefined {
     return this.#options.transform === undefined ? object : this.#options.transform(object);
   }
 
@@ -253,12 +284,13 @@ export class Informer {
     }
   }
 
-  #remove(key: ObjectKey): void {
+  /** `last`: the object as the event of its deletion shows it; absent when it was missed. */
+  #remove(key: ObjectKey, last?: KubeObject): void {
     const old = this.#objects.get(key);
     if (old === undefined) return;
     this.#objects.delete(key);
     this.#unindex(key, old);
-    for (const handler of this.#handlers) handler.onDelete?.(old);
+    for (const handler of this.#handlers) handler.onDelete?.(old, last);
   }
 
   #index(key: ObjectKey, object: KubeObject): void {

@@ -8,7 +8,6 @@ import {
 } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
@@ -16,15 +15,19 @@ import { Informer } from '#client/informer.ts';
 import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
 import { WorkQueue } from '#client/workqueue.ts';
+import { type CellLimits, defaultCellLimits } from './cell/cell-limits.ts';
 import { cellStatusPatch } from './cell/cell-report.ts';
-import { type CellLimits, CellSync, defaultCellLimits } from './cell/cell-sync.ts';
+import { CellSync } from './cell/cell-sync.ts';
+import type { ConnectEdge } from './cell/edge-link.ts';
+import { type ControlPlane, readControlPlane } from './control-plane.ts';
+import { isWithdrawing } from './downsync/sync-context.ts';
+import { Wheel } from './wheel.ts';
 
 export interface FederatorOptions {
   readonly name: string;
   readonly federationClient: KubeClient;
-  readonly connectEdge: (connection: ServerConnection) => KubeClient;
+  readonly connectEdge: ConnectEdge;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
@@ -35,7 +38,7 @@ export interface FederatorOptions {
 }
 
 const reportIntervalMs = 1_000;
-const credentialsIntervalMs = 60_000;
+const registerIntervalMs = 30_000;
 
 /**
  * Syncs the cells that the server assigned to this federator, each for itself. It registers, keeps one Lease alive,
@@ -46,10 +49,15 @@ export class FederatorProcess {
   readonly #lease: LeaseHolder;
   readonly #cellInformer: Informer;
   readonly #cells = new Map<string, CellSync>();
-  /** Keys: `cell/<name>` start, stop or update; `report/<name>` write status; `probe/<name>` look at the edge. */
+  /** Those that are stopping: a cell that comes back waits for its former self. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  /** What every cell has to do from time to time. */
+  readonly #wheel: Wheel;
+  /** Keys: `register`; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
-  #controlPlane = { controlPlaneId: '', incarnationId: '' };
+  readonly #reportedAtMs = new Map<string, number>();
+  #controlPlane: ControlPlane | undefined;
   #started = false;
 
   constructor(options: FederatorOptions) {
@@ -78,6 +86,7 @@ export class FederatorProcess {
       fieldSelector: `status.federator=${name}`,
       indexers: { name: (cell) => [cell.metadata.name ?? ''] },
     });
+    this.#wheel = new Wheel(clock);
     this.#queue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 10_000 });
     this.#loop = new ReconcileLoop({
       name: `federator/${name}`,
@@ -104,19 +113,24 @@ export class FederatorProcess {
     this.#loop.start();
     this.#queue.add('register');
     this.#lease.start();
-    const enqueue = (cell: KubeObject) => this.#queue.add(`cell/${cell.metadata.name}`);
+    const enqueue = (cell: KubeObject) => {
+      this.#queue.add(`cell/${cell.metadata.name}`);
+      // What others wrote into its status may be what we have to say otherwise.
+      this.#queue.addAfter(`report/${cell.metadata.name}`, this.#reportDelayMs(cell.metadata.name ?? ''));
+    };
     this.#cellInformer.addHandler({ onAdd: enqueue, onUpdate: enqueue, onDelete: enqueue });
     this.#cellInformer.start();
     signal.addEventListener('abort', () => void this.stop(), { once: true });
     await this.#cellInformer.synced;
   }
 
-  /** Idempotent. Stops every cell, then gives the lease up. */
+  /** Idempotent, and bounded in time. Stops every cell, then gives the lease up. */
   async stop(): Promise<void> {
     await this.#loop.stop();
     await this.#cellInformer.stop();
-    await Promise.all([...this.#cells.values()].map((cell) => cell.stop()));
-    this.#cells.clear();
+    for (const name of this.cellNames) this.#leave(name);
+    await Promise.all(this.#leaving.values());
+    this.#wheel.stop();
     await this.#lease.stop();
   }
 
@@ -127,28 +141,24 @@ export class FederatorProcess {
     switch (task) {
       case 'register':
         await this.#register(signal);
-        return { requeueAfterMs: 30_000 };
+        return { requeueAfterMs: registerIntervalMs };
       case 'cell':
-        return this.#reconcileCell(name, signal);
+        await this.#reconcileCell(name, signal);
+        return undefined;
       case 'report':
-        return this.#report(name, signal);
-      case 'probe':
-        return this.#probe(name, signal);
-      case 'credentials':
-        await this.#cells.get(name)?.refreshCredentials();
-        return this.#cells.has(name) ? { requeueAfterMs: credentialsIntervalMs } : undefined;
+        await this.#report(name, signal);
+        return undefined;
       default:
         throw new RangeError(`unknown task ${key}`);
     }
   }
 
-  /** Says who we are and what we hold; also learns which store the server stands on. */
+  /** Says who we are and what we hold. */
   async #register(signal: AbortSignal): Promise<void> {
     const { federationClient, name, version, labels, clock } = this.#options;
-    await this.#learnControlPlane(signal);
     const ref: ObjectRef = { cluster: cellsWorkspacePath, gvr: federatorsGvr, name };
-    try {
-      await federationClient.create(
+    const create = () =>
+      federationClient.create(
         ref,
         {
           apiVersion: `${federationGroup}/${federationVersion}`,
@@ -157,108 +167,112 @@ export class FederatorProcess {
         },
         { signal },
       );
-    } catch (error) {
-      if (!isApiError(error, 'AlreadyExists')) throw error;
-    }
     const cells = [...this.cellNames];
     const status = { lastHeartbeatTime: formatTime(clock.now()), version, cells, held: cells.length };
-    await federationClient.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status', signal });
+    const tell = () =>
+      federationClient.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status', signal });
+    try {
+      await tell();
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+      await create();
+      await tell();
+    }
+    this.#controlPlane ??= await readControlPlane(federationClient, signal);
   }
 
-  async #learnControlPlane(signal: AbortSignal): Promise<void> {
-    const answer = await this.#options.federationClient.raw(
-      { cluster: undefined, method: 'GET', path: '/.well-known/cellplane' },
-      { signal },
-    );
-    if (!isJsonObject(answer)) return;
-    this.#controlPlane = {
-      controlPlaneId: String(answer['controlPlaneId'] ?? ''),
-      incarnationId: String(answer['incarnationId'] ?? ''),
-    };
-  }
-
-  async #reconcileCell(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+  async #reconcileCell(name: string, signal: AbortSignal): Promise<void> {
     const cell = this.#cellObject(name);
     const present = this.#cells.get(name);
-    const ours =
-      cell?.status?.assignment?.federator === this.#options.name &&
-      cell.metadata.deletionTimestamp === undefined;
-    if (cell === undefined || !ours) {
-      if (present === undefined) return undefined;
-      this.#cells.delete(name);
-      await present.stop();
+    if (cell === undefined || !this.#isOurs(cell)) {
+      if (present === undefined) return;
+      this.#leave(name);
       this.#options.logger.info({ cell: name }, 'cell is not ours any more');
       this.#queue.add('register');
-      return undefined;
+      return;
     }
     if (present !== undefined && present.cell.metadata.uid === cell.metadata.uid) {
       present.update(cell);
-      return undefined;
+      return;
     }
-    await present?.stop();
-    if (this.#controlPlane.controlPlaneId === '') await this.#learnControlPlane(signal);
+    if (present !== undefined) this.#leave(name);
+    const leaving = this.#leaving.get(name);
+    if (leaving !== undefined) {
+      // Not waited for here: this loop is all cells'.
+      void leaving.then(() => this.#queue.add(`cell/${name}`));
+      return;
+    }
+    this.#controlPlane ??= await readControlPlane(this.#options.federationClient, signal);
+    this.#take(cell, this.#controlPlane);
+  }
+
+  /** Assigned to us, and to be synced: a Cell that is being deleted only as long as its edge is withdrawn. */
+  #isOurs(cell: Cell): boolean {
+    return (
+      cell.status?.assignment?.federator === this.#options.name &&
+      (cell.metadata.deletionTimestamp === undefined || isWithdrawing(cell))
+    );
+  }
+
+  #take(cell: Cell, { controlPlaneId }: ControlPlane): void {
+    const { federationClient, connectEdge, clock, logger, cellLimits } = this.#options;
+    const name = cell.metadata.name ?? '';
     const sync = new CellSync({
       cell,
-      federationClient: this.#options.federationClient,
-      connectEdge: this.#options.connectEdge,
-      controlPlaneId: this.#controlPlane.controlPlaneId,
-      incarnationId: () => this.#controlPlane.incarnationId,
-      clock: this.#options.clock,
-      logger: this.#options.logger,
-      limits: { ...defaultCellLimits, ...this.#options.cellLimits },
+      federationClient,
+      connectEdge,
+      controlPlaneId,
+      wheel: this.#wheel,
+      clock,
+      logger,
+      limits: { ...defaultCellLimits, ...cellLimits },
       onReport: () => this.#queue.addAfter(`report/${name}`, this.#reportDelayMs(name)),
     });
     this.#cells.set(name, sync);
-    this.#options.logger.info({ cell: name, epoch: cell.status?.assignment?.epoch }, 'cell is ours');
+    logger.info({ cell: name, epoch: cell.status?.assignment?.epoch }, 'cell is ours');
     sync.start();
     this.#queue.add('register');
-    this.#queue.addAfter(`probe/${name}`, 1);
-    this.#queue.addAfter(`credentials/${name}`, credentialsIntervalMs);
-    return undefined;
+    this.#queue.add(`report/${name}`);
   }
 
-  readonly #reportedAtMs = new Map<string, number>();
+  #leave(name: string): void {
+    const sync = this.#cells.get(name);
+    if (sync === undefined) return;
+    this.#cells.delete(name);
+    this.#reportedAtMs.delete(name);
+    const leaving = sync.stop().finally(() => {
+      if (this.#leaving.get(name) === leaving) this.#leaving.delete(name);
+    });
+    this.#leaving.set(name, leaving);
+  }
 
   /** The first change is told at once, further ones at most once a second. */
   #reportDelayMs(name: string): number {
-    const since = this.#options.clock.now() - (this.#reportedAtMs.get(name) ?? 0);
-    return since >= reportIntervalMs ? 1 : reportIntervalMs - since;
+    const sinceMs =
+      this.#options.clock.monotonic() - (this.#reportedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+    return sinceMs >= reportIntervalMs ? 1 : reportIntervalMs - sinceMs;
   }
 
-  async #report(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+  async #report(name: string, signal: AbortSignal): Promise<void> {
     const sync = this.#cells.get(name);
     const cell = this.#cellObject(name);
-    if (sync === undefined || cell === undefined) {
-      this.#reportedAtMs.delete(name);
-      return undefined;
-    }
-    const patch = cellStatusPatch({
-      cell,
-      health: sync.health,
-      tally: sync.tally,
-      nowMs: this.#options.clock.now(),
-    });
-    if (patch === undefined) return undefined;
-    this.#reportedAtMs.set(name, this.#options.clock.now());
+    if (sync === undefined || cell === undefined) return;
+    const { clock, federationClient } = this.#options;
+    const { health, tally, held, copiesKnown, copiesBeyondMax } = sync;
+    const nowMs = clock.now();
+    const patch = cellStatusPatch({ cell, health, tally, held, copiesKnown, copiesBeyondMax, nowMs });
+    if (patch === undefined) return;
+    this.#reportedAtMs.set(name, clock.monotonic());
     try {
-      await this.#options.federationClient.patch(
+      await federationClient.patch(
         { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
         { type: 'merge', body: patch },
         { subresource: 'status', fieldManager: this.#options.name, signal },
       );
     } catch (error) {
-      // Not ours any more, or gone: the cell's own event says so.
-      if (!isApiError(error, 'NotFound', 'Forbidden')) throw error;
+      // Changed meanwhile, not ours any more, or gone: the cell's own event says so.
+      if (!isApiError(error, 'NotFound', 'Forbidden', 'Conflict')) throw error;
     }
-    return undefined;
-  }
-
-  async #probe(name: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const sync = this.#cells.get(name);
-    if (sync === undefined) return undefined;
-    await sync.probe(signal);
-    const intervalSeconds = sync.cell.spec?.healthCheck?.intervalSeconds ?? 30;
-    return { requeueAfterMs: intervalSeconds * 1_000 };
   }
 
   #cellObject(name: string): Cell | undefined {

@@ -30,6 +30,8 @@ export const copyAnnotations = {
 export const syncAnnotations = {
   /** The content hash that the edge was last seen to have. Equal to contentHash: in sync. */
   syncedHash: 'federation.cellplane.io/synced-hash',
+  /** Hash over the fields that the syncer owned at the edge then: whoever takes over sees drift without a write. */
+  syncedFields: 'federation.cellplane.io/synced-fields',
   /** Why the copy is not in sync: JSON {reason, message}. Absent when nothing is wrong. */
   syncError: 'federation.cellplane.io/sync-error',
 } as const;
@@ -38,6 +40,8 @@ export const syncAnnotations = {
 export const edgeAnnotations = {
   /** resourceVersion of the copy that was applied last: a stale syncer sees that it is late. */
   copyRevision: 'federation.cellplane.io/copy-revision',
+  /** uid of the Cell that the object was synced for: what another Cell left behind is nobody's to delete. */
+  cellUid: 'federation.cellplane.io/cell-uid',
 } as const;
 
 /** Stands on every copy; the syncer takes it off when the edge object is gone. */

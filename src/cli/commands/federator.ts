@@ -41,7 +41,7 @@ export function federatorCommand(): Command {
       const federator = new FederatorProcess({
         name: settings.name,
         federationClient,
-        connectEdge: (connection) => connect(connection, `federator/${settings.name}`),
+        connectEdge: (connection, limits) => connect(connection, `federator/${settings.name}`, limits),
         clock: systemClock,
         logger,
         version,

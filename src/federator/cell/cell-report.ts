@@ -1,24 +1,20 @@
-import { type Condition, withCondition } from '#api/conditions.ts';
+import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
+import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
+import type { CellHealth } from './health-monitor.ts';
+import type { HeldDeletions } from './held-deletions.ts';
 import type { SyncTally } from './sync-tally.ts';
-
-/** What a federator knows of a cell's edge. */
-export interface CellHealth {
-  readonly reachable: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-  /** It answers, but refuses us: nothing can be synced. */
-  readonly refused?: boolean | undefined;
-  readonly kubernetesVersion?: string | undefined;
-  readonly probe?: { readonly atMs: number; readonly latencyMs: number } | undefined;
-}
 
 export interface CellReportInput {
   readonly cell: Cell;
   readonly health: CellHealth;
   readonly tally: SyncTally;
+  readonly held: HeldDeletions;
+  /** Whether the cell's copies have been listed. */
+  readonly copiesKnown: boolean;
+  readonly copiesBeyondMax: number;
   readonly nowMs: number;
 }
 
@@ -26,7 +22,8 @@ export interface CellReportInput {
  * The merge patch that brings a Cell's status to what its federator knows, or undefined when it says so already. Probe
  * time and latency alone are no reason to write; they go along with the next change.
  */
-export function cellStatusPatch({ cell, health, tally, nowMs }: CellReportInput): JsonObject | undefined {
+export function cellStatusPatch(input: CellReportInput): JsonObject | undefined {
+  const { cell, health, tally, held, nowMs } = input;
   const now = formatTime(nowMs);
   const old = cell.status ?? {};
   let conditions: readonly Condition[] | undefined = old.conditions;
@@ -34,24 +31,27 @@ export function cellStatusPatch({ cell, health, tally, nowMs }: CellReportInput)
     conditions = withCondition(conditions, { type, status, reason, message: message.slice(0, 1_024) }, now);
   };
   set('Reachable', health.reachable, health.reason, health.message);
-  const usable = health.reachable === 'True' && health.refused !== true;
+  const usable = health.reachable === 'True' && !health.refused;
   set(
     'Ready',
     usable ? 'True' : health.reachable === 'Unknown' ? 'Unknown' : 'False',
     usable ? 'EdgeReady' : health.reason,
     usable ? 'the edge API server is reached and accepts us' : health.message,
   );
-  const { synced, pending, failed, held } = tally.counts;
-  const [syncedStatus, reason, message] = syncedCondition(cell, usable, tally);
+  const [syncedStatus, reason, message] = syncedCondition(input, usable);
   set('Synced', syncedStatus, reason, message);
-  if (held > 0 || old.conditions?.some((condition) => condition.type === 'DeletionHeld') === true) {
+  if (held.size > 0) {
+    const release = `annotate the Cell with ${cellAnnotations.releaseDeletions}=${held.token}`;
     set(
       'DeletionHeld',
-      held > 0 ? 'True' : 'False',
-      held > 0 ? 'Held' : 'NoneHeld',
-      tally.firstHeld ?? 'no deletion is held',
+      'True',
+      'Held',
+      `${held.size} deletions at the edge are held, first: ${held.first}; to let exactly these happen, ${release}`,
     );
+  } else if (conditionOf(old.conditions, 'DeletionHeld') !== undefined) {
+    set('DeletionHeld', 'False', 'NoneHeld', 'no deletion is held');
   }
+  const { synced, pending, failed } = tally.counts;
   const objects = { synced, pending, failed };
   const changed =
     !equalJson([...(conditions ?? [])], [...(old.conditions ?? [])]) ||
@@ -59,7 +59,10 @@ export function cellStatusPatch({ cell, health, tally, nowMs }: CellReportInput)
     (health.kubernetesVersion !== undefined && health.kubernetesVersion !== old.kubernetesVersion);
   if (!changed) return undefined;
   const lagMs = tally.lagMs;
+  const { resourceVersion } = cell.metadata;
   return {
+    // Others write conditions too: the list is replaced whole, so it must be the one that was read.
+    ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }),
     status: {
       conditions: [...(conditions ?? [])],
       objects,
@@ -69,19 +72,19 @@ export function cellStatusPatch({ cell, health, tally, nowMs }: CellReportInput)
         ...(health.probe === undefined
           ? {}
           : { time: formatTime(health.probe.atMs), latencyMs: health.probe.latencyMs }),
-        error: usable ? null : health.message.slice(0, 1_024),
+        error: health.lastError?.slice(0, 1_024) ?? null,
       },
     },
   };
 }
 
 function syncedCondition(
-  cell: Cell,
+  { cell, tally, copiesKnown, copiesBeyondMax }: CellReportInput,
   usable: boolean,
-  tally: SyncTally,
 ): [Condition['status'], string, string] {
   if (cell.spec?.suspend === true) return ['False', 'Suspended', 'spec.suspend is set'];
   if (!usable) return ['Unknown', 'EdgeNotUsable', 'the edge cannot be written to'];
+  if (!copiesKnown) return ['Unknown', 'CopiesNotListed', "the cell's copies have not been listed yet"];
   const { pending, failed } = tally.counts;
   const first = tally.firstFailure;
   if (failed > 0 && first !== undefined) {
@@ -90,6 +93,9 @@ function syncedCondition(
       first.failure.reason,
       `${failed} of the cell's objects fail, first ${first.key}: ${first.failure.message}`,
     ];
+  }
+  if (copiesBeyondMax > 0) {
+    return ['False', 'TooManyCopies', `${copiesBeyondMax} copies are left alone: the cell has too many`];
   }
   // A count here would make every change of it a write; `objects` has it.
   return pending > 0

@@ -1,60 +1,58 @@
 import type { Cell } from '#api/federation/cell.ts';
-import { copiesGvr } from '#api/federation/copy.ts';
+import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
-import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError, type StatusReason } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import { sleep } from '#apimachinery/clock.ts';
-import { isJsonObject } from '#apimachinery/json.ts';
+import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient, ObjectRef } from '#client/client.ts';
-import { Informer } from '#client/informer.ts';
+import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
 import { WorkQueue } from '#client/workqueue.ts';
-import { Breaker } from '../edge/breaker.ts';
-import { type Claim, claimEdge, sameClaim } from '../edge/edge-claim.ts';
-import { edgeConnectionOf } from '../edge/edge-connection.ts';
-import { type ServedKind, ServedKinds } from '../edge/edge-kinds.ts';
-import type { EdgeObject } from '../edge/edge-object.ts';
-import { EdgeUnreached } from '../edge/edge-unreached.ts';
-import type { CellHealth } from './cell-report.ts';
-import { copyKeyOf, parseCopyKey, placeOf } from './copy-keys.ts';
+import { isWithdrawing } from '../downsync/sync-context.ts';
+import type { SyncItem } from '../downsync/sync-item.ts';
+import { SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
+import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
+import { isUnanswered } from '../edge/edge-problem.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
+import type { Wheel } from '../wheel.ts';
+import { settledWithin } from '../within.ts';
+import { CellCopies } from './cell-copies.ts';
+import type { CellLimits } from './cell-limits.ts';
+import { CellWorkspace } from './cell-workspace.ts';
+import { type CopyKey, parseCopyKey } from './copy-keys.ts';
 import { Edge } from './edge.ts';
+import { type ConnectEdge, EdgeLink } from './edge-link.ts';
+import type { CellHealth } from './health-monitor.ts';
+import { HeldDeletions } from './held-deletions.ts';
 import { SyncTally } from './sync-tally.ts';
-
-export interface CellLimits {
-  /** Objects of one cell worked on at once. */
-  readonly concurrency: number;
-  readonly edgeTimeoutMs: number;
-  readonly breakerFailures: number;
-  readonly breakerOpenMinMs: number;
-  readonly breakerOpenMaxMs: number;
-}
-
-export const defaultCellLimits: CellLimits = {
-  concurrency: 8,
-  edgeTimeoutMs: 10_000,
-  breakerFailures: 3,
-  breakerOpenMinMs: 200,
-  breakerOpenMaxMs: 15_000,
-};
+import { WaitingKeys } from './waiting-keys.ts';
 
 export interface CellSyncOptions {
   readonly cell: Cell;
   /** To the federation API server, as this federator. */
   readonly federationClient: KubeClient;
-  /** Makes a client for the edge; a parameter so that tests can stand in for the network. */
-  readonly connectEdge: (connection: ServerConnection) => KubeClient;
+  readonly connectEdge: ConnectEdge;
   readonly controlPlaneId: string;
-  /** The incarnation of the federation server's store: absence seen at another one proves nothing. */
-  readonly incarnationId: () => string;
+  readonly wheel: Wheel;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: CellLimits;
   /** Something that the cell's status tells has changed. */
   readonly onReport: () => void;
 }
+
+/** Errors that mostly pass by themselves: told on the copy only when they stay. */
+const passingReasons: ReadonlySet<StatusReason> = new Set<StatusReason>([
+  'Conflict',
+  'NotFound',
+  'TooManyRequests',
+  'ServerTimeout',
+  'ServiceUnavailable',
+  'Timeout',
+]);
+const passingFailuresMax = 5;
+const withdrawnRecheckMs = 1_000;
 
 /**
  * Everything for one cell, and nothing shared with another: queue, concurrency, connections, breaker, timeouts. Level
@@ -64,48 +62,55 @@ export interface CellSyncOptions {
 export class CellSync {
   readonly name: string;
   readonly tally: SyncTally;
+  readonly held = new HeldDeletions();
   readonly #options: CellSyncOptions;
-  readonly #logger: Logger;
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
-  readonly #breaker: Breaker;
-  readonly #stopping = new AbortController();
+  readonly #workspace: CellWorkspace;
+  readonly #copies: CellCopies;
+  readonly #link: EdgeLink;
+  readonly #waiting = new WaitingKeys();
   #cell: Cell;
-  #connection: ServerConnection | undefined;
-  #edge: Edge | undefined;
-  #copies: Informer | undefined;
-  #running: Promise<void> | undefined;
-  #health: CellHealth = { reachable: 'Unknown', reason: 'Starting', message: 'no answer from the edge yet' };
-  /** The copies' metadata by our own keys; the informer's are keyed by workspace too. */
-  readonly #copyOf = new Map<string, KubeObject>();
-  /** Copies whose deletion we saw happen: their absence is wanted. */
-  readonly #seenDeleted = new Set<string>();
+  #started = false;
+  #stopped: Promise<void> | undefined;
+  /** The last copy was withdrawn and the claim is gone: nothing is done at the edge any more. */
+  #withdrawn = false;
+  #releasing: Promise<void> | undefined;
 
   constructor(options: CellSyncOptions) {
     this.#options = options;
     this.#cell = options.cell;
     this.name = options.cell.metadata.name ?? '';
-    this.#logger = options.logger;
-    const { clock, limits } = options;
+    const { clock, limits, logger, federationClient } = options;
     this.tally = new SyncTally(clock);
-    this.#breaker = new Breaker({
-      clock,
-      failureThreshold: limits.breakerFailures,
-      openMinMs: limits.breakerOpenMinMs,
-      openMaxMs: limits.breakerOpenMaxMs,
-    });
+    this.#workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${this.name}`);
     this.#queue = new WorkQueue({ clock, backoffMinMs: 20, backoffMaxMs: 30_000 });
     this.#loop = new ReconcileLoop({
       name: `cell/${this.name}`,
       queue: this.#queue,
       concurrency: limits.concurrency,
-      logger: this.#logger,
+      logger,
       reconcile: (key, signal) => this.#reconcile(key, signal),
     });
-  }
-
-  get workspace(): string {
-    return `${cellsWorkspacePath}:${this.name}`;
+    this.#copies = new CellCopies({
+      federationClient,
+      workspace: this.#workspace.path,
+      clock,
+      logger,
+      copiesMax: limits.copiesMax,
+      onChange: (key, copy) => this.#onCopy(key, copy),
+    });
+    this.#link = new EdgeLink({
+      ...options,
+      cell: () => this.#cell,
+      workspace: this.#workspace,
+      makeEdge: (edgeClient, kinds, claim) => this.#makeEdge(edgeClient, kinds, claim),
+      onConnected: () => {
+        this.#enqueueAll();
+        this.#checkWithdrawn();
+      },
+      onHealth: options.onReport,
+    });
   }
 
   get cell(): Cell {
@@ -113,268 +118,217 @@ export class CellSync {
   }
 
   get health(): CellHealth {
-    return this.#health;
+    return this.#link.health;
   }
 
-  /** The edge's client while one is connected. */
-  get edgeClient(): KubeClient | undefined {
-    return this.#edge?.client;
+  /** Copies that are left alone because the cell has too many. */
+  get copiesBeyondMax(): number {
+    return this.#copies.beyondMax;
+  }
+
+  get copiesKnown(): boolean {
+    return this.#copies.hasSynced;
+  }
+
+  /** Nothing waits to be done now, and nothing failed. */
+  get idle(): boolean {
+    return this.#copies.hasSynced && this.#queue.idle && this.tally.counts.pending === 0;
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#started) return;
+    this.#started = true;
+    this.#copies.start();
+    this.#link.start();
+    // Work begins when both sides are known: an object without a copy means nothing before.
+    this.#copies.synced.then(
+      () => {
+        if (this.#stopped === undefined) this.#loop.start();
+      },
+      () => {}, // stopped before
+    );
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop.stop();
-    await this.#running;
-    await this.#copies?.stop();
-    await this.#edge?.close();
+  /** Idempotent, and bounded in time: what does not end by then is left to its timeouts. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
 
   /** Takes over a changed Cell; the connection is made anew when what it rests on has changed. */
   update(cell: Cell): void {
     const old = this.#cell;
     this.#cell = cell;
-    const same =
-      JSON.stringify([old.spec?.apiEndpoint, old.spec?.secretRef, old.spec?.suspend]) ===
-      JSON.stringify([cell.spec?.apiEndpoint, cell.spec?.secretRef, cell.spec?.suspend]);
-    if (!same) void this.refreshCredentials();
+    const { spec: before = {} } = old;
+    const { spec: after = {} } = cell;
+    if (before.apiEndpoint !== after.apiEndpoint || before.proxyURL !== after.proxyURL) {
+      void this.#link.disconnect();
+    } else if (!equalJson(before.secretRef, after.secretRef)) this.#link.refresh();
+    if (before.suspend === true && after.suspend !== true) this.#enqueueAll();
+    const isFirstDeletion =
+      old.metadata.deletionTimestamp === undefined && cell.metadata.deletionTimestamp !== undefined;
+    if (isFirstDeletion && isWithdrawing(cell)) this.#enqueueAll();
+    this.#checkWithdrawn();
+    this.#releaseHeld();
   }
 
-  /** Reads the credentials again and reconnects when they changed; keys go on meanwhile with the old connection. */
-  async refreshCredentials(): Promise<void> {
-    const signal = this.#stopping.signal;
-    try {
-      const connection = await this.#readConnection(signal);
-      if (JSON.stringify(connection) === JSON.stringify(this.#connection)) return;
-      await this.#connect(connection, signal);
-      this.#requeueAll();
-    } catch (error) {
-      if (!signal.aborted) this.#unreachable(error);
-    }
+  async #stop(): Promise<void> {
+    const { clock, limits, wheel } = this.#options;
+    wheel.cancel(`withdrawn/${this.name}`);
+    // The last thing that is done at a withdrawn edge; it has a time limit of its own.
+    await this.#releasing;
+    const parts = Promise.all([this.#loop.stop(), this.#copies.stop(), this.#link.stop()]);
+    await settledWithin(clock, parts, 2 * limits.stopTimeoutMs);
   }
 
-  /** One look at the edge's health; called by the federator's wheel at the cell's interval. */
-  async probe(signal: AbortSignal): Promise<void> {
-    const edge = this.#edge;
-    if (edge === undefined) return;
-    const { clock } = this.#options;
-    const timeoutMs = (this.#cell.spec?.healthCheck?.timeoutSeconds ?? 10) * 1_000;
-    const startedMs = clock.monotonic();
-    try {
-      const version = await edge.client.raw(
-        { cluster: undefined, method: 'GET', path: '/version' },
-        { signal, timeoutMs },
-      );
-      this.#breaker.reached();
-      this.#setHealth({
-        reachable: 'True',
-        reason: 'Reachable',
-        message: 'the edge API server answers',
-        kubernetesVersion: isJsonObject(version) ? String(version['gitVersion'] ?? '') : '',
-        probe: { atMs: clock.now(), latencyMs: Math.round((clock.monotonic() - startedMs) * 10) / 10 },
-      });
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#breaker.unreached();
-      this.#unreachable(error);
-    }
-  }
-
-  async #run(): Promise<void> {
-    const { clock } = this.#options;
-    const signal = this.#stopping.signal;
-    let waitMs = 200;
-    while (!signal.aborted) {
-      try {
-        await this.#connect(await this.#readConnection(signal), signal);
-        break;
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#unreachable(error);
-        await sleep(clock, waitMs * (0.75 + Math.random() / 2), signal).catch(() => {});
-        waitMs = Math.min(waitMs * 2, this.#options.limits.breakerOpenMaxMs);
-      }
-    }
-    if (signal.aborted) return;
-    this.#copies = new Informer({
-      client: this.#options.federationClient,
+  #makeEdge(edgeClient: KubeClient, kinds: Edge['kinds'], claim: Claim): Edge {
+    const { clock, logger, limits } = this.#options;
+    return new Edge({
+      edgeClient,
+      workspace: this.#workspace,
+      copies: this.#copies,
+      kinds,
+      cell: () => this.#cell,
+      claim,
+      held: this.held,
+      tally: this.tally,
       clock,
-      logger: this.#logger,
-      collection: { cluster: this.workspace, gvr: copiesGvr },
+      logger,
+      limits,
+      enqueue: (key) => this.#enqueue(key),
+      onChange: (kind, key, gone) => this.#onEdgeChange(kind, key, gone),
     });
-    this.#copies.addHandler({
-      onAdd: (copy) => this.#onCopy(copy),
-      onUpdate: (copy) => this.#onCopy(copy),
-      onDelete: (copy) => {
-        const key = copyKeyOf(placeOf(copy));
-        this.#copyOf.delete(key);
-        // A copy that had its deletion begun was released by us or is gone on purpose.
-        if (copy.metadata.deletionTimestamp !== undefined) this.#seenDeleted.add(key);
-        this.#enqueue(key);
-      },
-    });
-    this.#copies.start();
-    await this.#copies.synced.catch(() => {});
-    if (!signal.aborted) this.#loop.start();
   }
 
-  #onCopy(copy: KubeObject): void {
-    const key = copyKeyOf(placeOf(copy));
-    this.#copyOf.set(key, copy);
-    this.#seenDeleted.delete(key);
+  #onCopy(key: CopyKey, copy: KubeObject | undefined): void {
+    if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
     this.#enqueue(key);
+    if (copy === undefined) this.#checkWithdrawn();
   }
 
-  #enqueue(key: string): void {
+  #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean): void {
+    if (gone) this.#copies.forget(key);
+    this.#enqueue(key);
+    // A kind that a CRD brings or takes away, or a namespace that has come: who waited for it need not wait longer.
+    if (kind.group === 'apiextensions.k8s.io' && kind.resource === 'customresourcedefinitions') {
+      this.#link.edge?.kinds.expire();
+      if (!gone) this.#wake(waitsForKinds);
+    } else if (kind.group === '' && kind.resource === 'namespaces' && !gone) {
+      this.#wake(waitsForNamespace(parseCopyKey(key).name));
+    }
+  }
+
+  #wake(what: string): void {
+    for (const key of this.#waiting.take(what)) this.#enqueue(key);
+  }
+
+  #enqueue(key: CopyKey): void {
     this.#queue.forget(key);
     this.#queue.add(key);
   }
 
-  #requeueAll(): void {
-    for (const key of this.#copyOf.keys()) this.#enqueue(key);
+  #enqueueAll(): void {
+    for (const key of this.#copies.keys()) this.#enqueue(key);
   }
 
-  async #readConnection(signal: AbortSignal): Promise<ServerConnection> {
-    const ref = this.#cell.spec?.secretRef;
-    let secret: KubeObject | undefined;
-    if (ref !== undefined) {
-      const secretRef: ObjectRef = {
-        cluster: cellsWorkspacePath,
-        gvr: { group: '', version: 'v1', resource: 'secrets' },
-        namespace: ref.namespace,
-        name: ref.name,
-      };
-      secret = await this.#options.federationClient.get(secretRef, { signal });
-    }
-    return edgeConnectionOf(this.#cell, secret);
-  }
-
-  async #connect(connection: ServerConnection, signal: AbortSignal): Promise<void> {
-    const { clock, limits, controlPlaneId } = this.#options;
-    const client = this.#options.connectEdge(connection);
-    try {
-      const wanted: Claim = { controlPlaneId, cellName: this.name, cellUid: this.#cell.metadata.uid ?? '' };
-      const claim = await claimEdge(client, wanted, signal);
-      if (!sameClaim(claim, wanted)) {
-        throw new ApiError(
-          'Forbidden',
-          `the edge is claimed by cell ${claim.cellName} (uid ${claim.cellUid}) of control plane ${claim.controlPlaneId}; nothing is synced there`,
-        );
-      }
-      const kinds = new ServedKinds({ client, cluster: undefined, clock });
-      await kinds.refresh();
-      const edge = new Edge({
-        edgeClient: client,
-        federationClient: this.#options.federationClient,
-        kinds,
-        cellWorkspace: this.workspace,
-        cell: () => this.#cell,
-        controlPlaneId,
-        incarnationId: this.#options.incarnationId,
-        tally: this.tally,
-        clock,
-        logger: this.#logger,
-        timeoutMs: limits.edgeTimeoutMs,
-        onChange: (kind, object, gone) => this.#onEdgeChange(kind, object, gone),
-      });
-      const old = this.#edge;
-      this.#edge = edge;
-      this.#connection = connection;
-      await old?.close();
-      this.#breaker.reached();
-      await this.probe(signal);
-    } catch (error) {
-      if (this.#edge?.client !== client) await client.close();
-      throw error;
-    }
-  }
-
-  #onEdgeChange(kind: ServedKind, object: EdgeObject, gone: boolean): void {
-    const { name = '', namespace = '' } = object.metadata;
-    const place = { group: kind.group, version: kind.version, resource: kind.resource, namespace, name };
-    this.#enqueue(copyKeyOf(place));
-    // A kind that a CRD has brought, or a namespace that has come: those who waited for it need not wait longer.
-    if (
-      !gone &&
-      ((kind.group === 'apiextensions.k8s.io' && kind.resource === 'customresourcedefinitions') ||
-        kind.resource === 'namespaces')
-    ) {
-      for (const key of this.#waiting.splice(0)) this.#enqueue(key);
-    }
-  }
-
-  /** Keys that failed for want of their namespace or kind. */
-  readonly #waiting: string[] = [];
-
-  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const edge = this.#edge;
-    if (edge === undefined || this.#copies === undefined || this.#cell.spec?.suspend === true)
+  async #reconcile(key: CopyKey, signal: AbortSignal): Promise<ReconcileResult> {
+    const edge = this.#link.edge;
+    const copy = this.#copies.get(key);
+    // Without an edge, all is looked at when there is one; suspended, when it is not any more.
+    if (edge === undefined || this.#withdrawn || this.#cell.spec?.suspend === true) {
+      if (copy === undefined) this.tally.forget(key);
+      else this.tally.markPending(key);
       return undefined;
-    const place = parseCopyKey(key);
-    const copy = this.#copyOf.get(key);
-    const waitMs = this.#breaker.waitMs();
-    if (waitMs > 0) {
-      if (copy !== undefined) this.tally.markPending(key);
-      return { requeueAfterMs: waitMs };
     }
-    this.#breaker.begin();
+    const item = { key, place: parseCopyKey(key), copy, failures: this.#queue.failuresOf(key) };
+    this.#waiting.delete(key);
     try {
-      const absence = this.#seenDeleted.has(key) ? 'observed' : 'inferred';
-      const outcome = await edge.sync({ key, place, copy, absence }, signal);
-      this.#breaker.reached();
-      if (outcome === 'gone') this.#seenDeleted.delete(key);
+      const { state, requeueAfterMs } = await edge.sync(item, signal);
+      if (state === 'gone' && copy === undefined) this.#copies.forget(key);
       this.#options.onReport();
-      return undefined;
+      return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
     } catch (error) {
       if (signal.aborted) throw error;
-      this.#failed(key, error);
+      const requeue = await this.#failed(item, edge, error, signal);
+      if (requeue !== undefined) return requeue;
       throw error;
     }
   }
 
-  #failed(key: string, error: unknown): void {
-    if (error instanceof EdgeUnreached) {
-      this.#breaker.unreached();
-      this.#unreachable(error.cause);
-    } else this.#breaker.reached();
+  async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<ReconcileResult> {
+    const { key, failures } = item;
+    this.#options.onReport();
+    // The edge is away, or another connection took over: told on the Cell, and nobody's fault here.
+    if (isUnanswered(error) || edge !== this.#link.edge) {
+      if (item.copy !== undefined) this.tally.markPending(key);
+      return undefined;
+    }
     const reason =
-      error instanceof ApiError
+      error instanceof SyncRefusal
         ? error.reason
-        : error instanceof EdgeUnreached
-          ? 'EdgeUnreachable'
+        : error instanceof ApiError
+          ? error.reason
           : 'InternalError';
     const message = error instanceof Error ? error.message : String(error);
-    this.tally.markFailed(key, { reason, message });
-    if (isApiError(error, 'NotFound')) this.#waiting.push(key);
+    const isPassing =
+      error instanceof SyncRefusal
+        ? error.waitsFor !== undefined && error.waitsFor !== waitsForKinds
+        : isApiError(error) && passingReasons.has(error.reason);
+    if (error instanceof SyncRefusal && error.waitsFor !== undefined) this.#waiting.add(error.waitsFor, key);
+    if (isPassing && failures < passingFailuresMax) {
+      if (item.copy !== undefined) this.tally.markPending(key);
+    } else {
+      this.tally.markFailed(key, { reason, message });
+      await edge.report(item, { reason, message }, signal);
+    }
+    const retryAfterSeconds = isApiError(error, 'TooManyRequests')
+      ? error.details?.retryAfterSeconds
+      : undefined;
+    if (retryAfterSeconds === undefined || retryAfterSeconds <= 0) return undefined;
+    return { requeueAfterMs: Math.min(60, retryAfterSeconds) * 1_000 };
+  }
+
+  /** A person gave the token of what is held: all of that happens, and the present source is the edge's from now on. */
+  #releaseHeld(): void {
+    const keys = this.held.release(this.#cell.metadata.annotations?.[cellAnnotations.releaseDeletions]);
+    if (keys.length === 0) return;
+    const { logger, limits, clock } = this.#options;
+    logger.warn({ cell: this.name, count: keys.length }, 'held deletions are released');
+    for (const key of keys) this.#enqueue(key);
+    void settledWithin(clock, this.#renewClaim(), limits.edgeTimeoutMs);
     this.#options.onReport();
   }
 
-  #unreachable(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    // An edge that answers with a refusal (401, 403, a foreign claim) is reached, and yet of no use.
-    const refusal = error instanceof ApiError && !isUnanswered(error) ? error.reason : undefined;
-    this.#setHealth({
-      reachable: refusal === undefined ? 'False' : 'True',
-      reason: refusal ?? 'EdgeUnreachable',
-      message,
-      refused: refusal !== undefined,
-    });
+  async #renewClaim(): Promise<void> {
+    const edge = this.#link.edge;
+    if (edge === undefined) return;
+    const signal = AbortSignal.timeout(this.#options.limits.edgeTimeoutMs);
+    try {
+      const source = await this.#workspace.source(signal);
+      if (source !== undefined) await edge.renewClaim({ ...edge.claim, ...source }, signal);
+    } catch (error) {
+      this.#options.logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not renewed');
+    }
   }
 
-  #setHealth(health: CellHealth): void {
-    const old = this.#health;
-    this.#health = {
-      ...health,
-      kubernetesVersion: health.kubernetesVersion ?? old.kubernetesVersion,
-      probe: health.probe ?? old.probe,
-    };
-    this.#options.onReport();
+  /** When the Cell is being withdrawn and nothing is left: the edge is nobody's again. */
+  #checkWithdrawn(): void {
+    const edge = this.#link.edge;
+    if (edge === undefined || this.#withdrawn || !isWithdrawing(this.#cell)) return;
+    if (!this.#copies.hasSynced || this.#copies.size > 0 || this.#copies.beyondMax > 0) return;
+    this.#withdrawn = true;
+    this.#releasing = this.#releaseClaim(edge);
   }
-}
 
-function isUnanswered(error: ApiError): boolean {
-  return error.reason === 'ServiceUnavailable' || error.reason === 'Timeout';
+  async #releaseClaim(edge: Edge): Promise<void> {
+    const { limits, logger, wheel } = this.#options;
+    try {
+      await releaseClaim(edge.client, edge.claim, AbortSignal.timeout(limits.edgeTimeoutMs));
+    } catch (error) {
+      logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not released');
+      this.#withdrawn = false;
+      if (this.#stopped !== undefined) return;
+      wheel.schedule(`withdrawn/${this.name}`, withdrawnRecheckMs, () => this.#checkWithdrawn());
+    }
+  }
 }

@@ -1,83 +1,103 @@
-import type { Cell } from '#api/federation/cell.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
-import type { Clock } from '#apimachinery/clock.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
-import type { Logger } from '#client/logger.ts';
-import type { DeletionEvidence } from '../downsync/decide.ts';
-import { Downsync, type DownsyncOutcome } from '../downsync/downsync.ts';
-import type { ServedKind, ServedKinds } from '../edge/edge-kinds.ts';
+import { Downsync } from '../downsync/downsync.ts';
+import type { SyncContext } from '../downsync/sync-context.ts';
+import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
+import { SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
+import { type Claim, renewClaim } from '../edge/edge-claim.ts';
+import type { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
-import type { EdgeObject } from '../edge/edge-object.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
 import { Upsync } from '../upsync/upsync.ts';
-import type { CopyKey, CopyPlace } from './copy-keys.ts';
-import type { SyncTally } from './sync-tally.ts';
+import { settledWithin } from '../within.ts';
+import type { CellLimits } from './cell-limits.ts';
+import { type CopyKey, copyKeyOf } from './copy-keys.ts';
 
-export interface EdgeOptions {
-  readonly edgeClient: KubeClient;
-  readonly federationClient: KubeClient;
-  readonly kinds: ServedKinds;
-  readonly cellWorkspace: string;
-  readonly cell: () => Cell;
-  readonly controlPlaneId: string;
-  readonly incarnationId: () => string;
-  readonly tally: SyncTally;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly timeoutMs: number;
-  readonly onChange: (kind: ServedKind, object: EdgeObject, gone: boolean) => void;
-}
-
-export interface SyncItem {
-  readonly key: CopyKey;
-  readonly place: CopyPlace;
-  /** Metadata of the copy; undefined when there is none. */
-  readonly copy: KubeObject | undefined;
-  readonly absence: DeletionEvidence;
+export interface EdgeOptions extends Omit<SyncContext, 'mirror'> {
+  readonly limits: CellLimits;
+  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
 }
 
 /** One connection to a cell's edge and what is remembered over it; replaced whole when credentials change. */
 export class Edge {
   readonly client: KubeClient;
-  readonly #kinds: ServedKinds;
+  readonly kinds: ServedKinds;
+  readonly #options: EdgeOptions;
   readonly #mirror: EdgeMirror;
   readonly #downsync: Downsync;
   readonly #upsync: Upsync;
+  #prepared: Promise<void> | undefined;
 
   constructor(options: EdgeOptions) {
-    this.client = options.edgeClient;
-    this.#kinds = options.kinds;
-    const upsync = new Upsync({ ...options, mirror: () => this.#mirror });
+    const { edgeClient, clock, logger, limits, onChange } = options;
+    this.client = edgeClient;
+    this.kinds = options.kinds;
+    this.#options = options;
+    const upsync = new Upsync({
+      edgeClient,
+      workspace: options.workspace,
+      mirror: () => this.#mirror,
+      pendingStatusBytesMax: limits.pendingStatusBytesMax,
+    });
     this.#upsync = upsync;
     this.#mirror = new EdgeMirror({
-      edgeClient: options.edgeClient,
-      controlPlaneId: options.controlPlaneId,
-      clock: options.clock,
-      logger: options.logger,
-      onChange: options.onChange,
-      writtenStatusHash: (kind, object) => upsync.writtenHash(kind, object),
+      edgeClient,
+      clock,
+      logger,
+      timeoutMs: limits.edgeTimeoutMs,
+      onChange: (kind, key, gone) => {
+        if (gone) upsync.forget(key);
+        onChange(kind, key, gone);
+      },
+      onStatus: (key, status) => upsync.learn(key, status),
     });
     this.#downsync = new Downsync({ ...options, mirror: this.#mirror });
   }
 
   /** Brings the edge object to what its copy says, then the copy's status to what the edge says. */
-  async sync(item: SyncItem, signal: AbortSignal): Promise<DownsyncOutcome> {
+  async sync(item: SyncItem, signal: AbortSignal): Promise<SyncOutcome> {
+    await this.#prepare(signal);
     const { group, version, resource } = item.place;
-    const kind = await this.#kinds.find(group, version, resource);
+    const kind = await this.#options.kinds.find(group, version, resource);
     if (kind === undefined) {
       if (item.copy === undefined || item.copy.metadata.deletionTimestamp !== undefined) {
         return this.#downsync.releaseUnserved(item, signal);
       }
-      throw new ApiError(
-        'NotFound',
-        `the edge does not serve ${resource} in ${group === '' ? version : `${group}/${version}`} (APINotServed)`,
-      );
+      throw notServed(item);
     }
-    await this.#mirror.ensure(kind);
-    const outcome = await this.#downsync.sync(kind, item, signal);
-    if (outcome === 'present') await this.#upsync.sync(kind, item, signal);
-    else this.#upsync.forget(item.key);
+    const mirroring = this.#mirror.ensure(kind);
+    if (mirroring !== undefined) await mirroring;
+    const priming = this.#upsync.prime(kind, signal);
+    if (priming !== undefined) await priming;
+    await this.#awaitNamespace(item);
+    let outcome: SyncOutcome;
+    try {
+      outcome = await this.#downsync.sync(kind, item, signal);
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) await this.#onNotFound(kind, item);
+      throw error;
+    }
+    if (outcome.state === 'present') await this.#upsync.sync(kind, item, signal);
+    else if (outcome.state === 'gone') this.#upsync.forget(item.key);
     return outcome;
+  }
+
+  /** Says on the copy why it is not at the edge. */
+  report(
+    item: SyncItem,
+    error: { readonly reason: string; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#downsync.report(item, error, signal);
+  }
+
+  get claim(): Claim {
+    return this.#options.claim;
+  }
+
+  /** A person has let the held deletions happen: what is absent at this source is taken as withdrawn from now on. */
+  renewClaim(wanted: Claim, signal: AbortSignal): Promise<void> {
+    return renewClaim(this.client, wanted, signal);
   }
 
   /** True while every watch on the edge stands. */
@@ -85,8 +105,65 @@ export class Edge {
     return this.#mirror.connected;
   }
 
-  async close(): Promise<void> {
-    await this.#mirror.stop();
-    await this.client.close();
+  /** How many objects of ours stand there, of the kinds looked at so far. */
+  get objectCount(): number {
+    return this.#mirror.objectCount;
   }
+
+  /** Idempotent, and bounded in time. What waits at the breaker is refused, so that its keys go to the next connection. */
+  async close(): Promise<void> {
+    const { clock, limits } = this.#options;
+    const closing = this.client.close();
+    await settledWithin(clock, Promise.all([closing, this.#mirror.stop()]), limits.stopTimeoutMs);
+  }
+
+  #prepare(signal: AbortSignal): Promise<void> {
+    if (this.#prepared === undefined) {
+      this.#prepared = this.#downsync.prepare(signal);
+      this.#prepared.catch(() => {
+        this.#prepared = undefined;
+      });
+    }
+    return this.#prepared;
+  }
+
+  /** Namespaces first: an object whose namespace is still on its way is not tried, and woken by the namespace's event. */
+  async #awaitNamespace({ place, copy }: SyncItem): Promise<void> {
+    if (place.namespace === '' || copy === undefined || copy.metadata.deletionTimestamp !== undefined) return;
+    const namespaceKey = copyKeyOf({ ...namespaces, namespace: '', name: place.namespace });
+    if (this.#options.copies.get(namespaceKey) === undefined) return;
+    const { group, version, resource } = namespaces;
+    const kind = this.#options.kinds.peek(group, version, resource);
+    if (kind === undefined) return;
+    const mirroring = this.#mirror.ensure(kind);
+    if (mirroring !== undefined) await mirroring;
+    if (this.#mirror.get(kind, '', place.namespace) !== undefined) return;
+    throw new SyncRefusal(
+      'NamespaceMissing',
+      `namespace ${place.namespace} is not at the edge yet`,
+      waitsForNamespace(place.namespace),
+    );
+  }
+
+  /** The edge says that it does not know the object, or the kind: which, tells its discovery. */
+  async #onNotFound(kind: ServedKind, item: SyncItem): Promise<void> {
+    const { kinds } = this.#options;
+    kinds.expire();
+    await kinds.refresh();
+    if (kinds.peek(kind.group, kind.version, kind.resource) !== undefined) return;
+    await this.#mirror.forget(kind);
+    throw notServed(item);
+  }
+}
+
+const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
+
+function notServed({ place }: SyncItem): SyncRefusal {
+  const { group, version, resource } = place;
+  const groupVersion = group === '' ? version : `${group}/${version}`;
+  return new SyncRefusal(
+    'APINotServed',
+    `the edge does not serve ${resource} in ${groupVersion}`,
+    waitsForKinds,
+  );
 }

@@ -12,7 +12,6 @@ export class SyncTally {
   /** Key → since when it waits. Insertion order is age. */
   readonly #pending = new Map<CopyKey, number>();
   readonly #failed = new Map<CopyKey, Failure>();
-  readonly #held = new Map<CopyKey, string>();
   readonly #synced = new Set<CopyKey>();
 
   constructor(clock: Clock) {
@@ -23,13 +22,11 @@ export class SyncTally {
     readonly synced: number;
     readonly pending: number;
     readonly failed: number;
-    readonly held: number;
   } {
     return {
       synced: this.#synced.size,
-      pending: this.#pending.size,
+      pending: this.#pending.size - this.#failed.size,
       failed: this.#failed.size,
-      held: this.#held.size,
     };
   }
 
@@ -44,9 +41,8 @@ export class SyncTally {
     return undefined;
   }
 
-  get firstHeld(): string | undefined {
-    for (const why of this.#held.values()) return why;
-    return undefined;
+  knows(key: CopyKey): boolean {
+    return this.#pending.has(key) || this.#synced.has(key);
   }
 
   failureOf(key: CopyKey): Failure | undefined {
@@ -61,7 +57,6 @@ export class SyncTally {
   markSynced(key: CopyKey): void {
     this.#pending.delete(key);
     this.#failed.delete(key);
-    this.#held.delete(key);
     this.#synced.add(key);
   }
 
@@ -70,14 +65,9 @@ export class SyncTally {
     this.#failed.set(key, failure);
   }
 
-  markHeld(key: CopyKey, why: string): void {
-    this.#held.set(key, why);
-  }
-
   forget(key: CopyKey): void {
     this.#pending.delete(key);
     this.#failed.delete(key);
-    this.#held.delete(key);
     this.#synced.delete(key);
   }
 }

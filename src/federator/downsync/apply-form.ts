@@ -1,9 +1,4 @@
-import {
-  copyLabels,
-  edgeAnnotations,
-  edgeFinalizer,
-  syncAnnotations,
-} from '#api/federation/copy-contract.ts';
+import { edgeAnnotations, edgeFinalizer, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
@@ -11,8 +6,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 const localAnnotations = new Set<string>([
   'kcp.io/cluster',
   'kubectl.kubernetes.io/last-applied-configuration',
-  syncAnnotations.syncedHash,
-  syncAnnotations.syncError,
+  ...Object.values(syncAnnotations),
 ]);
 
 /** Kinds whose spec.replicas an autoscaler may own, by group/resource. */
@@ -28,6 +22,7 @@ export interface ApplyFormOptions {
   readonly resource: string;
   /** An autoscaler for this object is propagated: the edge decides about replicas. */
   readonly autoscaled: boolean;
+  readonly cellUid: string;
 }
 
 /**
@@ -41,6 +36,7 @@ export function applyForm(copy: KubeObject, options: ApplyFormOptions): JsonObje
     if (!localAnnotations.has(key)) annotations[key] = metadata.annotations[key] as string;
   }
   annotations[edgeAnnotations.copyRevision] = metadata.resourceVersion ?? '';
+  annotations[edgeAnnotations.cellUid] = options.cellUid;
   const finalizers = metadata.finalizers?.filter((finalizer) => finalizer !== edgeFinalizer);
   const form: JsonObject = {
     ...rest,
@@ -54,7 +50,7 @@ export function applyForm(copy: KubeObject, options: ApplyFormOptions): JsonObje
   };
   const spec = form['spec'];
   if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) {
-    if (options.autoscaled && scalable.has(`${options.group}/${options.resource}`)) {
+    if (options.autoscaled && isScalable(options)) {
       const { replicas: _replicas, ...others } = spec;
       form['spec'] = others;
     } else if (options.group === '' && options.resource === 'namespaces') {
@@ -65,7 +61,12 @@ export function applyForm(copy: KubeObject, options: ApplyFormOptions): JsonObje
   return form;
 }
 
-/** True for what came from a copy (whoever synced it). */
-export function isCopy(object: KubeObject): boolean {
-  return object.metadata.labels?.[copyLabels.originCluster] !== undefined;
+export function isScalable({
+  group,
+  resource,
+}: {
+  readonly group: string;
+  readonly resource: string;
+}): boolean {
+  return scalable.has(`${group}/${resource}`);
 }

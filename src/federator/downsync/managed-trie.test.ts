@@ -47,14 +47,23 @@ const containers = ['f:spec', 'f:template', 'f:spec', 'f:containers'];
 const rows: readonly (readonly [string, JsonObject, string[]])[] = [
   ['everything is ours', owned, []],
   ['a scalar was taken', without(['f:spec', 'f:replicas']), ['spec.replicas']],
-  ['an atomic map was taken whole', without(['f:spec', 'f:selector']), ['spec.selector']],
-  ['the labels were taken', without(['f:metadata', 'f:labels']), ['metadata.labels']],
+  ['an atomic map was taken whole', without(['f:spec', 'f:selector']), ['spec.selector.matchLabels.app']],
+  ['the labels were taken', without(['f:metadata', 'f:labels']), ['metadata.labels.app']],
   [
     'a field of a list item was taken',
     without([...containers, 'k:{"name":"c"}', 'f:image']),
     ['spec.template.spec.containers[0].image'],
   ],
-  ['nothing is ours', {}, ['metadata.labels', 'spec']],
+  [
+    'nothing is ours',
+    {},
+    [
+      'metadata.labels.app',
+      'spec.replicas',
+      'spec.selector.matchLabels.app',
+      'spec.template.spec.containers',
+    ],
+  ],
 ];
 for (const [name, fields, want] of rows) {
   test(`fields not owned: ${name}`, () => assert.deepEqual(fieldsNotOwned(applied, fields), want));

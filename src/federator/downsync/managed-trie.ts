@@ -49,7 +49,10 @@ function visitField(
   const child = ownedChild(owned, `f:${key}`);
   if (child === undefined) {
     // Null and empty containers leave no trace in a field set.
-    if (value !== null && !isEmpty(value) && missing.length < max) missing.push(here);
+    if (value === null || isEmpty(value) || missing.length >= max) return;
+    if (isJsonObject(value)) {
+      for (const inner in value) visitField(inner, value[inner] ?? null, {}, here, missing, max);
+    } else missing.push(here);
     return;
   }
   visit(value, child, here, missing, max);

@@ -1,24 +1,27 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient, ObjectRef } from '#client/client.ts';
+import type { CallOptions, KubeClient, ObjectRef } from '#client/client.ts';
 import { edgeFieldManager } from './edge-object.ts';
 
+/** Whose an edge is. */
 export interface Claim {
   readonly controlPlaneId: string;
   readonly cellName: string;
   readonly cellUid: string;
+  /**
+   * The incarnation of the federation's store and the logical cluster of the cell's workspace that the edge follows:
+   * copies that are absent at others (a store that was restored, a workspace that was made anew) were never withdrawn.
+   */
+  readonly incarnationId: string;
+  readonly clusterId: string;
 }
 
 /** Where a cell's edge says whose it is. */
 export const claimNamespace = 'cellplane-system';
 export const claimName = 'cellplane-claim';
 
-const namespaceRef: ObjectRef = {
-  cluster: undefined,
-  gvr: { group: '', version: 'v1', resource: 'namespaces' },
-  name: claimNamespace,
-};
+const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
 const claimRef: ObjectRef = {
   cluster: undefined,
   gvr: { group: '', version: 'v1', resource: 'configmaps' },
@@ -31,51 +34,101 @@ const claimRef: ObjectRef = {
  * not touch the edge (DESIGN.md: a foreign claim is refused).
  */
 export async function claimEdge(edgeClient: KubeClient, wanted: Claim, signal: AbortSignal): Promise<Claim> {
-  const present = await readClaim(edgeClient, signal);
+  const present = await readClaim(edgeClient, { signal });
   if (present !== undefined) return present;
-  await ignoring('AlreadyExists', () =>
+  const options = { signal, fieldManager: edgeFieldManager };
+  await unlessThere(() =>
     edgeClient.create(
-      { cluster: undefined, gvr: namespaceRef.gvr },
+      { cluster: undefined, gvr: namespaces },
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: claimNamespace } },
-      { signal, fieldManager: edgeFieldManager },
+      options,
     ),
   );
-  await ignoring('AlreadyExists', () =>
-    edgeClient.create(
-      claimRef,
-      {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name: claimName, namespace: claimNamespace },
-        data: { controlPlaneId: wanted.controlPlaneId, cellName: wanted.cellName, cellUid: wanted.cellUid },
-      },
-      { signal, fieldManager: edgeFieldManager },
-    ),
-  );
-  return (await readClaim(edgeClient, signal)) ?? wanted;
+  await unlessThere(() => edgeClient.create(claimRef, claimObject(wanted), options));
+  // Whoever was first stands there.
+  return (await readClaim(edgeClient, { signal })) ?? wanted;
 }
 
 export function sameClaim(a: Claim, b: Claim): boolean {
   return a.controlPlaneId === b.controlPlaneId && a.cellUid === b.cellUid;
 }
 
-async function readClaim(edgeClient: KubeClient, signal: AbortSignal): Promise<Claim | undefined> {
+export function sameSource(a: Claim, b: Claim): boolean {
+  return a.incarnationId === b.incarnationId && a.clusterId === b.clusterId;
+}
+
+/** The edge follows this source from now on: a person has looked at what the former one left. */
+export async function renewClaim(edgeClient: KubeClient, wanted: Claim, signal: AbortSignal): Promise<void> {
+  const present = await readClaimObject(edgeClient, { signal });
+  if (present === undefined || !sameClaim(present.claim, wanted)) return;
+  if (sameSource(present.claim, wanted)) return;
+  const { resourceVersion } = present.object.metadata;
+  const object = claimObject(wanted);
+  await edgeClient.update(
+    claimRef,
+    {
+      ...object,
+      metadata: { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+    },
+    { signal, fieldManager: edgeFieldManager },
+  );
+}
+
+/** Takes our claim away, so that the edge can be joined to another cell; another's stays. */
+export async function releaseClaim(edgeClient: KubeClient, ours: Claim, signal: AbortSignal): Promise<void> {
+  const present = await readClaimObject(edgeClient, { signal });
+  if (present === undefined || !sameClaim(present.claim, ours)) return;
+  const { uid, resourceVersion } = present.object.metadata;
+  try {
+    await edgeClient.delete(claimRef, { preconditions: { uid, resourceVersion }, signal });
+  } catch (error) {
+    if (!isApiError(error, 'NotFound')) throw error;
+  }
+}
+
+/** The claim that stands at the edge; undefined when there is none. */
+export async function readClaim(edgeClient: KubeClient, options: CallOptions): Promise<Claim | undefined> {
+  return (await readClaimObject(edgeClient, options))?.claim;
+}
+
+async function readClaimObject(
+  edgeClient: KubeClient,
+  options: CallOptions,
+): Promise<{ readonly claim: Claim; readonly object: KubeObject } | undefined> {
   let object: KubeObject;
   try {
-    object = await edgeClient.get(claimRef, { signal });
+    object = await edgeClient.get(claimRef, options);
   } catch (error) {
     if (isApiError(error, 'NotFound')) return undefined;
     throw error;
   }
   const data = isJsonObject(object['data']) ? object['data'] : {};
   const text = (key: string) => (typeof data[key] === 'string' ? data[key] : '');
-  return { controlPlaneId: text('controlPlaneId'), cellName: text('cellName'), cellUid: text('cellUid') };
+  return {
+    claim: {
+      controlPlaneId: text('controlPlaneId'),
+      cellName: text('cellName'),
+      cellUid: text('cellUid'),
+      incarnationId: text('incarnationId'),
+      clusterId: text('clusterId'),
+    },
+    object,
+  };
 }
 
-async function ignoring(reason: 'AlreadyExists', call: () => Promise<unknown>): Promise<void> {
+function claimObject(claim: Claim): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: claimName, namespace: claimNamespace },
+    data: { ...claim },
+  };
+}
+
+async function unlessThere(create: () => Promise<unknown>): Promise<void> {
   try {
-    await call();
+    await create();
   } catch (error) {
-    if (!isApiError(error, reason)) throw error;
+    if (!isApiError(error, 'AlreadyExists')) throw error;
   }
 }

@@ -1,39 +1,80 @@
 import type { Cell } from '#api/federation/cell.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
 import { parseKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { CellProblem } from './edge-problem.ts';
 
 /**
- * How to reach a cell's edge: from the Cell's endpoint and its Secret (`token`, or `tls.crt` and `tls.key`; `caBundle`;
- * or `kubeconfig`, whose server gives way to `spec.apiEndpoint`). Throws ApiError `Invalid` naming what is wrong.
+ * How to reach a cell's edge: from the Cell's endpoint and its Secret, read anew. Throws CellProblem naming what is
+ * wrong with them, ApiError when the federation API server cannot be asked.
+ */
+export async function readEdgeConnection(
+  federationClient: KubeClient,
+  cell: Cell,
+  signal: AbortSignal,
+): Promise<ServerConnection> {
+  const ref = cell.spec?.secretRef;
+  let secret: KubeObject | undefined;
+  if (ref !== undefined) {
+    const gvr = { group: '', version: 'v1', resource: 'secrets' };
+    try {
+      secret = await federationClient.get({ cluster: cellsWorkspacePath, gvr, ...ref }, { signal });
+    } catch (error) {
+      // To a federator a Secret that no Cell of its own names is forbidden: the reference may just have changed.
+      if (!isApiError(error, 'NotFound', 'Forbidden')) throw error;
+      throw new CellProblem(
+        'CredentialsMissing',
+        `Secret ${ref.namespace}/${ref.name} in ${cellsWorkspacePath} cannot be read: ${error.message}`,
+        { cause: error },
+      );
+    }
+  }
+  return edgeConnectionOf(cell, secret);
+}
+
+/**
+ * From the Secret: `token`, or `tls.crt` and `tls.key`; `caBundle` or `ca.crt`; or `kubeconfig`, whose server gives way
+ * to `spec.apiEndpoint`. Throws CellProblem.
  */
 export async function edgeConnectionOf(
   cell: Cell,
   secret: KubeObject | undefined,
 ): Promise<ServerConnection> {
   const name = cell.metadata.name ?? '';
-  const endpoint = cell.spec?.apiEndpoint;
+  const { apiEndpoint: endpoint, proxyURL } = cell.spec ?? {};
   const data = isJsonObject(secret?.['data']) ? secret['data'] : {};
   const text = (key: string): string | undefined => decodeKey(data, key);
   const kubeconfig = text('kubeconfig');
+  const proxy = proxyURL === undefined ? {} : { proxyUrl: proxyURL };
   if (kubeconfig !== undefined) {
     const parsed = await parseKubeconfig(kubeconfig, {
       baseDirectory: '/nonexistent',
       source: `secret of cell ${name}`,
     }).catch((error: Error) => {
-      throw new ApiError('Invalid', error.message, { cause: error });
+      throw new CellProblem('CredentialsInvalid', error.message, { cause: error });
     });
-    return endpoint === undefined ? parsed : { ...parsed, server: endpoint };
+    return { ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy };
   }
-  if (endpoint === undefined) throw new ApiError('Invalid', `cell ${name} has no spec.apiEndpoint`);
+  if (endpoint === undefined) throw new CellProblem('NoEndpoint', `cell ${name} has no spec.apiEndpoint`);
+  const certificatePem = text('tls.crt');
+  const keyPem = text('tls.key');
+  if ((certificatePem === undefined) !== (keyPem === undefined)) {
+    throw new CellProblem(
+      'CredentialsInvalid',
+      'the Secret has one of tls.crt and tls.key and not the other',
+    );
+  }
   return {
     server: endpoint,
     caPem: text('caBundle') ?? text('ca.crt'),
     token: text('token')?.trim(),
-    certificatePem: text('tls.crt'),
-    keyPem: text('tls.key'),
+    certificatePem,
+    keyPem,
+    ...proxy,
   };
 }
 

@@ -1,40 +1,35 @@
 import type { Clock } from '#apimachinery/clock.ts';
-import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
+import { readDiscovery } from './read-discovery.ts';
+import type { ServedKind } from './served-kind.ts';
 
-export interface ServedKind {
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly hasStatus: boolean;
+export interface ServedKindsOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  /** Ends readings under way. */
+  readonly signal: AbortSignal;
+  /** An unknown kind makes discovery be read again: not sooner than this, and more rarely while nothing new is found. */
+  readonly refreshMinMs?: number | undefined;
+  readonly refreshMaxMs?: number | undefined;
 }
 
-const aggregated =
-  'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json';
-
-/** Which resources an API server serves, by `group/resource`, in the version that it prefers. */
+/** Which resources an API server serves, in which versions. */
 export class ServedKinds {
-  readonly #client: KubeClient;
-  readonly #cluster: string | undefined;
-  readonly #clock: Clock;
+  readonly #options: ServedKindsOptions;
   readonly #refreshMinMs: number;
-  #kinds = new Map<string, ServedKind[]>();
+  readonly #refreshMaxMs: number;
+  /** By `<group>/<version>/<resource>`. */
+  #kinds = new Map<string, ServedKind>();
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  #refreshAfterMs: number;
   #refreshing: Promise<void> | undefined;
 
-  constructor(options: {
-    readonly client: KubeClient;
-    readonly cluster: string | undefined;
-    readonly clock: Clock;
-    /** An unknown kind makes discovery be read again, but not more often than this. */
-    readonly refreshMinMs?: number | undefined;
-  }) {
-    this.#client = options.client;
-    this.#cluster = options.cluster;
-    this.#clock = options.clock;
-    this.#refreshMinMs = options.refreshMinMs ?? 500;
+  constructor(options: ServedKindsOptions) {
+    const { refreshMinMs = 500, refreshMaxMs = 30_000 } = options;
+    this.#options = options;
+    this.#refreshMinMs = refreshMinMs;
+    this.#refreshMaxMs = refreshMaxMs;
+    this.#refreshAfterMs = refreshMinMs;
   }
 
   /** The kind in the wanted version, or undefined when it is not served so; asks the server anew before saying no. */
@@ -46,13 +41,27 @@ export class ServedKinds {
   }
 
   peek(group: string, version: string, resource: string): ServedKind | undefined {
-    return this.#kinds.get(`${group}/${resource}`)?.find((kind) => kind.version === version);
+    return this.#kinds.get(`${group}/${version}/${resource}`);
   }
 
-  /** Reads discovery, unless that was done a moment ago. Concurrent callers share one reading. */
+  /** Any version of a resource that is served, as it was last read. */
+  peekAny(group: string, resource: string): ServedKind | undefined {
+    for (const kind of this.#kinds.values()) {
+      if (kind.group === group && kind.resource === resource) return kind;
+    }
+    return undefined;
+  }
+
+  /** Something hints that the server serves other kinds now (a CRD came or went): it is asked again soon. */
+  expire(): void {
+    this.#refreshAfterMs = this.#refreshMinMs;
+  }
+
+  /** Reads discovery, unless that was done a moment ago. Concurrent callers share one reading. Throws ApiError. */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) return this.#refreshing;
-    if (this.#clock.now() - this.#refreshedAtMs < this.#refreshMinMs) return Promise.resolve();
+    if (this.#options.clock.monotonic() - this.#refreshedAtMs < this.#refreshAfterMs)
+      return Promise.resolve();
     this.#refreshing = this.#read().finally(() => {
       this.#refreshing = undefined;
     });
@@ -60,48 +69,17 @@ export class ServedKinds {
   }
 
   async #read(): Promise<void> {
-    const [core, named] = await Promise.all(
-      ['/api', '/apis'].map((path) =>
-        this.#client.raw({ cluster: this.#cluster, method: 'GET', path, accept: aggregated }),
-      ),
-    );
-    const kinds = new Map<string, ServedKind[]>();
-    for (const answer of [core, named]) {
-      for (const kind of kindsOf(answer)) {
-        const key = `${kind.group}/${kind.resource}`;
-        kinds.set(key, [...(kinds.get(key) ?? []), kind]);
-      }
+    const startedMs = this.#options.clock.monotonic();
+    const kinds = new Map<string, ServedKind>();
+    for (const kind of await readDiscovery(this.#options.client, this.#options.signal)) {
+      kinds.set(`${kind.group}/${kind.version}/${kind.resource}`, kind);
     }
+    const isNew = [...kinds.keys()].some((key) => !this.#kinds.has(key));
     this.#kinds = kinds;
-    this.#refreshedAtMs = this.#clock.now();
-  }
-}
-
-function arrayAt(value: JsonValue | undefined, key: string): JsonValue[] {
-  const list = isJsonObject(value) ? value[key] : undefined;
-  return Array.isArray(list) ? list : [];
-}
-
-function textAt(value: JsonValue | undefined, key: string): string {
-  const text = isJsonObject(value) ? value[key] : undefined;
-  return typeof text === 'string' ? text : '';
-}
-
-/** Reads an APIGroupDiscoveryList (KUBERNETES.md D2). */
-function* kindsOf(answer: JsonValue | undefined): Generator<ServedKind> {
-  for (const group of arrayAt(answer, 'items')) {
-    const groupName = isJsonObject(group) ? textAt(group['metadata'], 'name') : '';
-    for (const version of arrayAt(group, 'versions')) {
-      for (const resource of arrayAt(version, 'resources')) {
-        yield {
-          group: groupName,
-          version: textAt(version, 'version'),
-          resource: textAt(resource, 'resource'),
-          kind: isJsonObject(resource) ? textAt(resource['responseKind'], 'kind') : '',
-          namespaced: textAt(resource, 'scope') === 'Namespaced',
-          hasStatus: arrayAt(resource, 'subresources').some((one) => textAt(one, 'subresource') === 'status'),
-        };
-      }
-    }
+    // By when it began: what changed while it was read must be asked for again.
+    this.#refreshedAtMs = startedMs;
+    this.#refreshAfterMs = isNew
+      ? this.#refreshMinMs
+      : Math.min(this.#refreshAfterMs * 2, this.#refreshMaxMs);
   }
 }

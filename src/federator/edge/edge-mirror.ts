@@ -1,34 +1,41 @@
 import { copyLabels } from '#api/federation/copy-contract.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { Informer, objectKeyOf } from '#client/informer.ts';
+import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
-import type { ServedKind } from './edge-kinds.ts';
-import { type EdgeObject, edgeObjectOf, shortHash } from './edge-object.ts';
+import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
+import { settledWithin } from '../within.ts';
+import { type EdgeObject, edgeObjectOf } from './edge-object.ts';
+import type { ServedKind } from './served-kind.ts';
 
 export interface EdgeMirrorOptions {
   readonly edgeClient: KubeClient;
-  readonly controlPlaneId: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long `ensure` waits for a first list before it says why there is none. */
+  readonly timeoutMs: number;
   /** An object of ours changed, appeared or went at the edge. */
-  readonly onChange: (kind: ServedKind, object: EdgeObject, gone: boolean) => void;
-  /** The hash of the status last written upstream for this object, so that unchanged ones are not kept. */
-  readonly writtenStatusHash: (kind: ServedKind, object: KubeObject) => string | undefined;
+  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
+  /** The edge told a status: before `onChange` for the same event. */
+  readonly onStatus: (key: CopyKey, status: JsonValue) => void;
 }
 
 interface MirroredKind {
   readonly kind: ServedKind;
   readonly informer: Informer;
-  /** Statuses that wait to be written upstream, by object key. */
-  readonly pendingStatus: Map<string, JsonValue>;
 }
+
+/** Objects of one list page: bodies of some hundred kilobytes, not of many megabytes. */
+const pageSize = 250;
+/** As client-go: between once and twice this, so that not all are begun anew at once. */
+const watchTimeoutSeconds = 300;
 
 /**
  * What stands at the edge of ours, kind by kind, kept by one watch a kind (all over shared connections). Only objects
- * with this control plane's labels are seen; what is remembered of each is small.
+ * that carry a copy's labels are seen; what is remembered of each is small.
  */
 export class EdgeMirror {
   readonly #options: EdgeMirrorOptions;
@@ -38,61 +45,33 @@ export class EdgeMirror {
     this.#options = options;
   }
 
-  /** Begins to mirror a kind, and resolves when its first list is in. */
-  ensure(kind: ServedKind): Promise<void> {
-    const key = `${kind.group}/${kind.resource}`;
-    const present = this.#kinds.get(key);
-    if (present !== undefined) return present.informer.synced;
-    const pendingStatus = new Map<string, JsonValue>();
-    const informer = new Informer({
-      client: this.#options.edgeClient,
-      clock: this.#options.clock,
-      logger: this.#options.logger,
-      collection: {
-        cluster: undefined,
-        gvr: { group: kind.group, version: kind.version, resource: kind.resource },
-      },
-      labelSelector: `${copyLabels.originControlPlane}=${this.#options.controlPlaneId}`,
-      transform: (object) => {
-        const small = edgeObjectOf(object);
-        const status = object['status'];
-        if (kind.hasStatus && status !== undefined) {
-          const key = objectKeyOf(small);
-          if (this.#options.writtenStatusHash(kind, object) === shortHash(status)) pendingStatus.delete(key);
-          else pendingStatus.set(key, status as JsonValue);
-        }
-        return small;
-      },
-    });
-    this.#kinds.set(key, { kind, informer, pendingStatus });
-    const tell = (object: KubeObject, gone: boolean) =>
-      this.#options.onChange(kind, object as EdgeObject, gone);
-    informer.addHandler({
-      onAdd: (object) => tell(object, false),
-      onUpdate: (object) => tell(object, false),
-      onDelete: (object) => {
-        pendingStatus.delete(objectKeyOf(object));
-        tell(object, true);
-      },
-    });
-    informer.start();
-    return informer.synced;
+  /**
+   * Begins to mirror a kind, and resolves when its first list is in: undefined when it is already. Rejects with the
+   * informer's last error when that takes too long, so that a kind which cannot be listed holds nothing up.
+   */
+  ensure(kind: ServedKind): Promise<void> | undefined {
+    const key = kindKeyOf(kind);
+    let mirrored = this.#kinds.get(key);
+    if (mirrored === undefined) {
+      mirrored = { kind, informer: this.#mirror(kind) };
+      this.#kinds.set(key, mirrored);
+      mirrored.informer.start();
+    }
+    return mirrored.informer.hasSynced ? undefined : this.#synced(mirrored.informer);
   }
 
   get(kind: ServedKind, namespace: string, name: string): EdgeObject | undefined {
-    const mirrored = this.#kinds.get(`${kind.group}/${kind.resource}`);
-    return mirrored?.informer.get(`|${namespace}/${name}`) as EdgeObject | undefined;
+    const informer = this.#kinds.get(kindKeyOf(kind))?.informer;
+    return informer?.get(`|${namespace}/${name}`) as EdgeObject | undefined;
   }
 
-  /** The status that waits to be written upstream. */
-  pendingStatus(kind: ServedKind, namespace: string, name: string): JsonValue | undefined {
-    return this.#kinds.get(`${kind.group}/${kind.resource}`)?.pendingStatus.get(`|${namespace}/${name}`);
-  }
-
-  /** To be called when a status was written, unless a newer one has come meanwhile. */
-  statusWritten(kind: ServedKind, namespace: string, name: string, written: JsonValue): void {
-    const pending = this.#kinds.get(`${kind.group}/${kind.resource}`)?.pendingStatus;
-    if (pending?.get(`|${namespace}/${name}`) === written) pending.delete(`|${namespace}/${name}`);
+  /** The kind is not served any more: what was there of it is gone. */
+  async forget(kind: ServedKind): Promise<void> {
+    const mirrored = this.#kinds.get(kindKeyOf(kind));
+    if (mirrored === undefined) return;
+    this.#kinds.delete(kindKeyOf(kind));
+    await mirrored.informer.stop();
+    for (const object of mirrored.informer.values()) this.#options.onChange(kind, keyOf(kind, object), true);
   }
 
   /** True when every kind's watch stands. */
@@ -111,4 +90,50 @@ export class EdgeMirror {
     await Promise.all([...this.#kinds.values()].map(({ informer }) => informer.stop()));
     this.#kinds.clear();
   }
+
+  #mirror(kind: ServedKind): Informer {
+    const { edgeClient, clock, logger, onChange, onStatus } = this.#options;
+    const informer = new Informer({
+      client: edgeClient,
+      clock,
+      logger,
+      collection: {
+        cluster: undefined,
+        gvr: { group: kind.group, version: kind.version, resource: kind.resource },
+      },
+      labelSelector: copyLabels.originCluster,
+      pageSize,
+      watchTimeoutSeconds,
+      transform: (object) => {
+        const status = object['status'];
+        if (kind.hasStatus && status !== undefined && object.metadata.deletionTimestamp === undefined) {
+          onStatus(keyOf(kind, object), status as JsonValue);
+        }
+        return edgeObjectOf(object);
+      },
+    });
+    informer.addHandler({
+      onAdd: (object) => onChange(kind, keyOf(kind, object), false),
+      onUpdate: (object) => onChange(kind, keyOf(kind, object), false),
+      onDelete: (object) => onChange(kind, keyOf(kind, object), true),
+    });
+    return informer;
+  }
+
+  async #synced(informer: Informer): Promise<void> {
+    const { clock, timeoutMs } = this.#options;
+    // One that has failed says so at once: keys of this kind must not take the others' places while they wait.
+    if (informer.lastError === undefined) await settledWithin(clock, informer.nextAttempt(), timeoutMs);
+    if (informer.hasSynced) return;
+    throw informer.lastError ?? new ApiError('Timeout', `the edge gave no list within ${timeoutMs} ms`);
+  }
+}
+
+function kindKeyOf({ group, version, resource }: ServedKind): string {
+  return `${group}/${version}/${resource}`;
+}
+
+function keyOf({ group, version, resource }: ServedKind, { metadata }: KubeObject): CopyKey {
+  const { name = '', namespace = '' } = metadata;
+  return copyKeyOf({ group, version, resource, namespace, name });
 }

@@ -1,29 +1,26 @@
-import { createHash } from 'node:crypto';
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
-import type { JsonValue } from '#apimachinery/json.ts';
+import { copyAnnotations, edgeAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { digestOf } from '../digest.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
+import { originKeyOf } from '../origin.ts';
 
-/** Field manager of everything that a federator writes at an edge. */
+/** Field manager of everything that a federator writes at an edge, and onto copies. */
 export const edgeFieldManager = 'cellplane-federator';
 
 /** What a federator remembers of an object at the edge: a few hundred bytes, whatever the object's size. */
 export interface EdgeObject extends KubeObject {
   contentHash: string;
-  /** Hash over the fields that we own there; changes when anybody takes one from us. */
+  /** Hash over the fields that we own there; changes when anybody takes one from us. Empty: we never applied it. */
   fieldsHash: string;
-  /** Hash over the status; empty when there is none. */
-  statusHash: string;
+  /** originKeyOf; empty for what is no copy. */
+  origin: string;
+  /** uid of the Cell that it was synced for. */
+  cellUid: string;
   deleting: boolean;
   deletionPolicy: string;
 }
 
-export function shortHash(value: JsonValue | undefined): string {
-  if (value === undefined || value === null) return '';
-  return createHash('sha1').update(JSON.stringify(value)).digest('base64').slice(0, 16);
-}
-
-/** Cuts an object from the edge's watch down to what has to be remembered. */
+/** Cuts an object from the edge down to what has to be remembered. */
 export function edgeObjectOf(object: KubeObject): EdgeObject {
   const { metadata } = object;
   const annotations = metadata.annotations ?? {};
@@ -36,11 +33,11 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
       uid: metadata.uid ?? '',
       resourceVersion: metadata.resourceVersion ?? '',
       ...(metadata.generation === undefined ? {} : { generation: metadata.generation }),
-      ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
     },
     contentHash: annotations[copyAnnotations.contentHash] ?? '',
-    fieldsHash: shortHash(appliedFieldsOf(object, edgeFieldManager)),
-    statusHash: shortHash(object['status']),
+    fieldsHash: digestOf(appliedFieldsOf(object, edgeFieldManager)),
+    origin: originKeyOf(metadata) ?? '',
+    cellUid: annotations[edgeAnnotations.cellUid] ?? '',
     deleting: metadata.deletionTimestamp !== undefined,
     deletionPolicy: annotations[copyAnnotations.deletionPolicy] ?? '',
   };

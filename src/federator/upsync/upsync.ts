@@ -1,27 +1,30 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { CellWorkspace } from '../cell/cell-workspace.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
-import type { SyncItem } from '../cell/edge.ts';
-import type { ServedKind } from '../edge/edge-kinds.ts';
+import { digestOf } from '../digest.ts';
+import { edgeRefOf } from '../downsync/sync-context.ts';
+import type { SyncItem } from '../downsync/sync-item.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
-import { type EdgeObject, edgeFieldManager, shortHash } from '../edge/edge-object.ts';
-import { reaching } from '../edge/edge-unreached.ts';
+import type { EdgeObject } from '../edge/edge-object.ts';
+import { PendingStatuses } from '../edge/pending-statuses.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
 import { mapStatus } from './map-status.ts';
 
 export interface UpsyncOptions {
+  /** Guarded: it waits while the edge is away, and has its timeouts. */
   readonly edgeClient: KubeClient;
-  readonly federationClient: KubeClient;
-  readonly cellWorkspace: string;
+  readonly workspace: CellWorkspace;
   readonly mirror: () => EdgeMirror;
+  readonly pendingStatusBytesMax: number;
 }
 
 interface Written {
-  readonly edgeHash: string;
-  /** Hash of what was made of it for the copy. */
-  readonly copyHash: string;
+  /** Digest of the edge's status; '' when it was written before this process began. */
+  readonly edgeDigest: string;
+  /** Digest of what was made of it for the copy. */
+  readonly copyDigest: string;
   readonly edgeGeneration: number | undefined;
   readonly copyGeneration: number | undefined;
 }
@@ -30,89 +33,96 @@ interface Written {
 export class Upsync {
   readonly #options: UpsyncOptions;
   readonly #written = new Map<CopyKey, Written>();
+  readonly #pending: PendingStatuses;
+  readonly #primed = new Map<string, Promise<void>>();
 
   constructor(options: UpsyncOptions) {
     this.#options = options;
+    this.#pending = new PendingStatuses(options.pendingStatusBytesMax);
   }
 
-  writtenHash(kind: ServedKind, object: KubeObject): string | undefined {
-    const { name = '', namespace = '' } = object.metadata;
-    return this.#written.get(copyKeyOf({ ...kind, namespace, name }))?.edgeHash;
+  /** The edge told a status. */
+  learn(key: CopyKey, status: JsonValue): void {
+    this.#pending.put(key, status, this.#written.get(key)?.edgeDigest);
   }
 
   forget(key: CopyKey): void {
     this.#written.delete(key);
+    this.#pending.delete(key);
+  }
+
+  /**
+   * To be awaited before the first `sync` of a kind: learns in one list what stands in the copies, so that a federator
+   * that starts writes only what differs. Undefined when it is done already.
+   */
+  prime(kind: ServedKind, signal: AbortSignal): Promise<void> | undefined {
+    if (!kind.hasStatus) return undefined;
+    const id = `${kind.group}/${kind.version}/${kind.resource}`;
+    let priming = this.#primed.get(id);
+    if (priming === undefined) {
+      priming = this.#prime(kind, signal);
+      this.#primed.set(id, priming);
+      priming.catch(() => this.#primed.delete(id));
+    }
+    return priming;
   }
 
   async sync(kind: ServedKind, item: SyncItem, signal: AbortSignal): Promise<void> {
     if (!kind.hasStatus || item.copy === undefined) return;
     const { key, place, copy } = item;
-    const mirror = this.#options.mirror();
-    const edge = mirror.get(kind, place.namespace, place.name);
+    const edge = this.#options.mirror().get(kind, place.namespace, place.name);
     if (edge === undefined) return;
-    const pending =
-      mirror.pendingStatus(kind, place.namespace, place.name) ??
-      (await this.#statusToMapAnew(kind, item, edge, signal));
-    if (pending === undefined) return;
+    const pending = this.#pending.get(key);
+    if (pending === undefined && !this.#countsAnew(item, edge)) return;
+    const edgeStatus = pending?.status ?? (await this.#read(kind, item, signal));
     const status = mapStatus({
-      edgeStatus: pending,
+      edgeStatus,
       edgeGeneration: edge.metadata.generation,
       copyGeneration: copy.metadata.generation,
       inSync: edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash],
     });
-    const copyHash = shortHash(status);
-    if (status !== undefined && this.#written.get(key)?.copyHash !== copyHash) {
-      try {
-        await this.#options.federationClient.patch(
-          {
-            cluster: this.#options.cellWorkspace,
-            gvr: { group: place.group, version: place.version, resource: place.resource },
-            namespace: place.namespace === '' ? undefined : place.namespace,
-            name: place.name,
-          },
-          // `add` replaces the whole: a merge could not take a field back.
-          { type: 'json', operations: [{ op: 'add', path: '/status', value: status }] },
-          { subresource: 'status', fieldManager: edgeFieldManager, signal },
-        );
-      } catch (error) {
-        if (!isApiError(error, 'NotFound')) throw error;
-        return;
-      }
+    const copyDigest = digestOf(status);
+    if (status !== undefined && this.#written.get(key)?.copyDigest !== copyDigest) {
+      if (!(await this.#options.workspace.writeStatus(place, status, signal))) return;
     }
     this.#written.set(key, {
-      edgeHash: shortHash(pending),
-      copyHash,
+      edgeDigest: pending?.digest ?? digestOf(edgeStatus),
+      copyDigest,
       edgeGeneration: edge.metadata.generation,
       copyGeneration: copy.metadata.generation,
     });
-    mirror.statusWritten(kind, place.namespace, place.name, pending);
+    if (pending !== undefined) this.#pending.written(key, pending);
+  }
+
+  async #prime(kind: ServedKind, signal: AbortSignal): Promise<void> {
+    for await (const page of this.#options.workspace.readAll(kind, signal)) {
+      for (const { metadata, status } of page) {
+        if (status === undefined) continue;
+        const { name = '', namespace = '', generation } = metadata;
+        const key = copyKeyOf({ ...kind, namespace, name });
+        if (this.#written.has(key)) continue;
+        this.#written.set(key, {
+          edgeDigest: '',
+          copyDigest: digestOf(status as JsonValue),
+          edgeGeneration: undefined,
+          copyGeneration: generation,
+        });
+      }
+    }
   }
 
   /**
    * The copy's generation rose, yet the edge had nothing to change (a field that is not applied there): its status says
    * what it said, but `observedGeneration` counts from another number now. Rare, so it is read again, not remembered.
    */
-  async #statusToMapAnew(
-    kind: ServedKind,
-    { key, place, copy }: SyncItem,
-    edge: EdgeObject,
-    signal: AbortSignal,
-  ): Promise<JsonValue | undefined> {
+  #countsAnew({ key, copy }: SyncItem, edge: EdgeObject): boolean {
     const written = this.#written.get(key);
-    if (written === undefined || written.copyGeneration === copy?.metadata.generation) return undefined;
-    if (written.edgeGeneration !== edge.metadata.generation) return undefined;
-    if (edge.contentHash !== copy?.metadata.annotations?.[copyAnnotations.contentHash]) return undefined;
-    const present = await reaching(
-      this.#options.edgeClient.get(
-        {
-          cluster: undefined,
-          gvr: { group: kind.group, version: kind.version, resource: kind.resource },
-          namespace: place.namespace === '' ? undefined : place.namespace,
-          name: place.name,
-        },
-        { signal },
-      ),
-    );
-    return present['status'];
+    if (written === undefined || written.copyGeneration === copy?.metadata.generation) return false;
+    if (written.edgeDigest !== '' && written.edgeGeneration !== edge.metadata.generation) return false;
+    return edge.contentHash === copy?.metadata.annotations?.[copyAnnotations.contentHash];
+  }
+
+  async #read(kind: ServedKind, { place }: SyncItem, signal: AbortSignal): Promise<JsonValue | undefined> {
+    return (await this.#options.edgeClient.get(edgeRefOf(kind, place), { signal }))['status'];
   }
 }

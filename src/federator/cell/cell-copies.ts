@@ -1,0 +1,197 @@
+import { copiesGvr } from '#api/federation/copy.ts';
+import {
+  copyAnnotations,
+  copyLabels,
+  edgeFinalizer,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { Informer } from '#client/informer.ts';
+import type { Logger } from '#client/logger.ts';
+import { originKeyOf } from '../origin.ts';
+import { type CopyKey, copyKeyOf, placeOf } from './copy-keys.ts';
+
+/** What is kept of a copy's metadata: what a syncer decides by. */
+const keptLabels = [copyLabels.originControlPlane, copyLabels.originCluster];
+const keptAnnotations = [
+  copyAnnotations.originGroup,
+  copyAnnotations.originResource,
+  copyAnnotations.originNamespace,
+  copyAnnotations.originName,
+  copyAnnotations.contentHash,
+  copyAnnotations.suspend,
+  copyAnnotations.deletionPolicy,
+  syncAnnotations.syncedHash,
+  syncAnnotations.syncedFields,
+  syncAnnotations.syncError,
+];
+
+export interface CellCopiesOptions {
+  readonly federationClient: KubeClient;
+  readonly workspace: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Copies that are kept; further ones are counted and left alone. */
+  readonly copiesMax: number;
+  /** A copy came, changed or went. */
+  readonly onChange: (key: CopyKey, copy: KubeObject | undefined) => void;
+}
+
+/** The metadata of all copies in a cell's workspace, by one list and one watch. */
+export class CellCopies {
+  readonly #options: CellCopiesOptions;
+  readonly #informer: Informer;
+  readonly #copies = new Map<CopyKey, KubeObject>();
+  /**
+   * Went without having been marked for deletion, our finalizer on: with their workspace, or because something else was
+   * written over them, not by a withdrawal. The value is their origin.
+   */
+  readonly #vanished = new Map<CopyKey, string>();
+  /** uids of those that are kept, counted as they are read: a list is read whole before its objects are put. */
+  readonly #admitted = new Set<string>();
+  readonly #beyondMax = new Set<string>();
+
+  constructor(options: CellCopiesOptions) {
+    const { federationClient, workspace, clock, logger } = options;
+    this.#options = options;
+    this.#informer = new Informer({
+      client: federationClient,
+      clock,
+      logger,
+      collection: { cluster: workspace, gvr: copiesGvr },
+      transform: (copy) => this.#slim(copy),
+    });
+    this.#informer.addHandler({
+      onAdd: (copy) => this.#put(copy),
+      onUpdate: (copy) => this.#put(copy),
+      onDelete: (old, last) => this.#remove(old, last),
+    });
+  }
+
+  /** Resolves after the first complete list; rejects when stopped before. */
+  get synced(): Promise<void> {
+    return this.#informer.synced;
+  }
+
+  get hasSynced(): boolean {
+    return this.#informer.hasSynced;
+  }
+
+  /** Why they cannot be listed or watched now. */
+  get lastError(): unknown {
+    return this.#informer.lastError;
+  }
+
+  get size(): number {
+    return this.#copies.size;
+  }
+
+  /** How many are not synced because there are too many. */
+  get beyondMax(): number {
+    return this.#beyondMax.size;
+  }
+
+  keys(): IterableIterator<CopyKey> {
+    return this.#copies.keys();
+  }
+
+  get(key: CopyKey): KubeObject | undefined {
+    return this.#copies.get(key);
+  }
+
+  /** Whether a copy of that origin (originKeyOf) was seen to go without having been withdrawn. */
+  hasVanished(key: CopyKey, origin: string): boolean {
+    return this.#vanished.get(key) === origin;
+  }
+
+  /** Nothing of it is left at the edge: how it went does not matter any more. */
+  forget(key: CopyKey): void {
+    this.#vanished.delete(key);
+  }
+
+  start(): void {
+    this.#informer.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#informer.stop();
+  }
+
+  #slim(copy: KubeObject): KubeObject | undefined {
+    const { metadata } = copy;
+    const { uid = '' } = metadata;
+    if (!this.#admitted.has(uid)) {
+      if (this.#admitted.size >= this.#options.copiesMax) {
+        this.#beyondMax.add(uid);
+        return undefined;
+      }
+      this.#admitted.add(uid);
+      this.#beyondMax.delete(uid);
+    }
+    return {
+      apiVersion: copy.apiVersion,
+      kind: copy.kind,
+      metadata: {
+        ...pick(metadata),
+        labels: kept(metadata.labels, keptLabels),
+        annotations: kept(metadata.annotations, keptAnnotations),
+      },
+      target: copy['target'],
+    };
+  }
+
+  #put(copy: KubeObject): void {
+    const key = copyKeyOf(placeOf(copy));
+    const old = this.#copies.get(key);
+    const origin = originKeyOf(copy.metadata) ?? '';
+    const before = old === undefined ? origin : (originKeyOf(old.metadata) ?? '');
+    if (before !== origin) this.#vanished.set(key, before);
+    else if (this.#vanished.get(key) === origin) this.#vanished.delete(key);
+    this.#copies.set(key, copy);
+    this.#options.onChange(key, copy);
+  }
+
+  #remove(old: KubeObject, last: KubeObject | undefined): void {
+    const key = copyKeyOf(placeOf(old));
+    this.#copies.delete(key);
+    this.#admitted.delete(old.metadata.uid ?? '');
+    const { finalizers = [], deletionTimestamp } = (last ?? old).metadata;
+    // A deletion that was missed is looked into when it is to be carried out; here only what was seen counts.
+    if (last !== undefined && deletionTimestamp === undefined && finalizers.includes(edgeFinalizer)) {
+      this.#vanished.set(key, originKeyOf(old.metadata) ?? '');
+    }
+    this.#options.onChange(key, undefined);
+  }
+}
+
+const keptFields = [
+  'name',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'deletionTimestamp',
+  'finalizers',
+] as const;
+
+function pick(metadata: ObjectMeta): ObjectMeta {
+  const slim: ObjectMeta = {};
+  for (const field of keptFields) {
+    if (metadata[field] !== undefined) Object.assign(slim, { [field]: metadata[field] });
+  }
+  return slim;
+}
+
+function kept(
+  values: { readonly [key: string]: string } | undefined,
+  keys: readonly string[],
+): { [key: string]: string } {
+  const slim: { [key: string]: string } = {};
+  for (const key of keys) {
+    const value = values?.[key];
+    if (value !== undefined) slim[key] = value;
+  }
+  return slim;
+}

@@ -1,0 +1,35 @@
+/** What one cell may take of its federator: each bound holds for each cell alone. */
+export interface CellLimits {
+  /** Objects of one cell worked on at once. */
+  readonly concurrency: number;
+  /** Longest wait for an answer of the edge; every call has it. */
+  readonly edgeTimeoutMs: number;
+  readonly breakerFailures: number;
+  readonly breakerOpenMinMs: number;
+  readonly breakerOpenMaxMs: number;
+  /** How often the credentials are read again; at once when the edge refuses them. */
+  readonly credentialsIntervalMs: number;
+  /** Copies that are synced; of a cell with more, the others are left as they are, and its condition says so. */
+  readonly copiesMax: number;
+  /** Statuses that wait to be written upstream; further ones are read again from the edge when their turn comes. */
+  readonly pendingStatusBytesMax: number;
+  /** One answer, and one watch event, of the edge. */
+  readonly edgeResponseBytesMax: number;
+  readonly edgeWatchEventBytesMax: number;
+  /** How long a stop waits for calls under way. */
+  readonly stopTimeoutMs: number;
+}
+
+export const defaultCellLimits: CellLimits = {
+  concurrency: 8,
+  edgeTimeoutMs: 10_000,
+  breakerFailures: 3,
+  breakerOpenMinMs: 200,
+  breakerOpenMaxMs: 15_000,
+  credentialsIntervalMs: 30_000,
+  copiesMax: 200_000,
+  pendingStatusBytesMax: 16 * 1024 * 1024,
+  edgeResponseBytesMax: 64 * 1024 * 1024,
+  edgeWatchEventBytesMax: 4 * 1024 * 1024,
+  stopTimeoutMs: 5_000,
+};

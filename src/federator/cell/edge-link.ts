@@ -1,0 +1,342 @@
+import type { Cell } from '#api/federation/cell.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { Logger } from '#client/logger.ts';
+import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
+import { Breaker } from '../edge/breaker.ts';
+import { type Claim, claimEdge, readClaim, sameClaim } from '../edge/edge-claim.ts';
+import { readEdgeConnection } from '../edge/edge-connection.ts';
+import { ServedKinds } from '../edge/edge-kinds.ts';
+import { CellProblem, type EdgeProblem, edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
+import { GuardedClient } from '../edge/guarded-client.ts';
+import type { Wheel } from '../wheel.ts';
+import { settledWithin } from '../within.ts';
+import type { CellLimits } from './cell-limits.ts';
+import type { CellWorkspace } from './cell-workspace.ts';
+import type { Edge } from './edge.ts';
+import { type CellHealth, HealthMonitor } from './health-monitor.ts';
+
+/** Makes a client for an edge; a parameter so that tests can stand in for the network. */
+export type ConnectEdge = (connection: ServerConnection, limits: Partial<ConnectionLimits>) => KubeClient;
+
+export interface EdgeLinkOptions {
+  readonly cell: () => Cell;
+  readonly federationClient: KubeClient;
+  readonly workspace: CellWorkspace;
+  readonly connectEdge: ConnectEdge;
+  readonly controlPlaneId: string;
+  /** Puts what syncs on top of an accepted connection. */
+  readonly makeEdge: (edgeClient: KubeClient, kinds: ServedKinds, claim: Claim) => Edge;
+  /** Another edge connection is in use, or none: keys have to be looked at. */
+  readonly onConnected: () => void;
+  readonly onHealth: () => void;
+  readonly wheel: Wheel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: CellLimits;
+}
+
+interface Line {
+  readonly connection: ServerConnection;
+  readonly breaker: Breaker;
+  /** Not guarded: for trials. */
+  readonly bare: KubeClient;
+  readonly edge: Edge;
+  readonly ending: AbortController;
+}
+
+const versionIntervalMs = 600_000;
+const retryMinMs = 200;
+/** A failed look at an edge that is still thought reachable is followed by the next after this. */
+const doubtMs = 1_000;
+/** Credentials that are refused are read again no sooner than this. */
+const refusedRereadMs = 1_000;
+
+/**
+ * Keeps one cell connected to its edge: reads the credentials, connects, claims, looks at the health, and does all of it
+ * anew when something changed or failed. One thing at a time, on the federator's wheel: between two looks it is no more
+ * than an entry there.
+ */
+export class EdgeLink {
+  readonly #options: EdgeLinkOptions;
+  readonly #health: HealthMonitor;
+  readonly #stopping = new AbortController();
+  readonly #wheelKey: string;
+  #line: Line | undefined;
+  #tending: Promise<void> | undefined;
+  #again = false;
+  #retryMs = retryMinMs;
+  #credentialsDueMs = 0;
+  #credentialsReadAtMs = Number.NEGATIVE_INFINITY;
+  /** What is wrong although the edge answers. */
+  #note: EdgeProblem | undefined;
+  #version = '';
+  #versionDueMs = 0;
+
+  constructor(options: EdgeLinkOptions) {
+    this.#options = options;
+    this.#wheelKey = `link/${options.workspace.path}`;
+    this.#health = new HealthMonitor({
+      clock: options.clock,
+      thresholds: () => {
+        const { failureThreshold = 3, successThreshold = 1 } = options.cell().spec?.healthCheck ?? {};
+        return { failures: failureThreshold, successes: successThreshold };
+      },
+      onChange: options.onHealth,
+    });
+  }
+
+  get health(): CellHealth {
+    return this.#health.health;
+  }
+
+  /** The edge while one is connected and ours. */
+  get edge(): Edge | undefined {
+    return this.#line?.edge;
+  }
+
+  start(): void {
+    this.#tend();
+  }
+
+  /** Idempotent, and bounded in time. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#options.wheel.cancel(this.#wheelKey);
+    const { clock, limits } = this.#options;
+    if (this.#tending !== undefined) await settledWithin(clock, this.#tending, limits.stopTimeoutMs);
+    await this.#drop();
+  }
+
+  /** What the connection rests on may have changed: it is read again now. */
+  refresh(): void {
+    this.#credentialsDueMs = 0;
+    this.#tend();
+  }
+
+  /** The Cell names another server: what goes to the former one is wrong from now on. */
+  async disconnect(): Promise<void> {
+    await this.#drop();
+    this.refresh();
+  }
+
+  /** At most one look at a time; one that is asked for meanwhile follows it. */
+  #tend(): void {
+    if (this.#stopping.signal.aborted) return;
+    if (this.#tending !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#tending = this.#look().then((delayMs) => {
+      this.#tending = undefined;
+      if (this.#stopping.signal.aborted) return;
+      if (this.#again) this.#tend();
+      else this.#options.wheel.schedule(this.#wheelKey, delayMs, () => this.#tend());
+    });
+  }
+
+  /** Returns after how many milliseconds to look again. Never rejects. */
+  async #look(): Promise<number> {
+    const { clock, limits, logger } = this.#options;
+    const signal = this.#stopping.signal;
+    try {
+      if (this.#line === undefined || clock.monotonic() >= this.#credentialsDueMs) {
+        const connected = await this.#refreshConnection(signal);
+        if (connected) this.#retryMs = retryMinMs;
+      }
+      if (this.#line !== undefined) await this.#probe(this.#line, signal);
+      return this.#delayMs();
+    } catch (error) {
+      if (signal.aborted) return 0;
+      const problem = edgeProblemOf(error);
+      logger.debug({ err: error, reason: problem.reason, waitMs: this.#retryMs }, 'edge is not connected');
+      this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
+      if (this.#line !== undefined) {
+        // The former credentials still serve; should they fail, the probe says so.
+        const { reason, message } = problem;
+        this.#note = { reason: 'CredentialsNotUsable', message: `${reason}: ${message}`, reached: true };
+        await this.#probe(this.#line, signal);
+        return this.#delayMs();
+      }
+      this.#health.failed(problem);
+      const delayMs = this.#retryMs * (0.75 + Math.random() / 2);
+      this.#retryMs = Math.min(this.#retryMs * 2, limits.breakerOpenMaxMs);
+      return delayMs;
+    }
+  }
+
+  #delayMs(): number {
+    const { clock, cell } = this.#options;
+    const breaker = this.#line?.breaker;
+    if (breaker?.isOpen === true) return breaker.trialDelayMs;
+    const intervalMs = (cell().spec?.healthCheck?.intervalSeconds ?? 30) * 1_000;
+    const probeMs = this.#health.undecided ? Math.min(doubtMs, intervalMs) : intervalMs;
+    return Math.min(probeMs, Math.max(0, this.#credentialsDueMs - clock.monotonic()));
+  }
+
+  /** Connects when the credentials are other than those in use; true when they are good. Throws what is wrong. */
+  async #refreshConnection(signal: AbortSignal): Promise<boolean> {
+    const { federationClient, cell, clock, limits } = this.#options;
+    this.#credentialsReadAtMs = clock.monotonic();
+    let connection: ServerConnection;
+    try {
+      connection = await readEdgeConnection(federationClient, cell(), signal);
+    } catch (error) {
+      // The federation API server cannot be asked: that says nothing about the edge.
+      if (this.#line === undefined || !isApiError(error)) throw federationProblem(error);
+      this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
+      return false;
+    }
+    if (this.#line === undefined || !isDeepEqual(connection, this.#line.connection)) {
+      await this.#connect(connection, signal);
+    }
+    this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
+    this.#note = undefined;
+    return true;
+  }
+
+  async #connect(connection: ServerConnection, signal: AbortSignal): Promise<void> {
+    const { connectEdge, makeEdge, limits, clock, onConnected } = this.#options;
+    const bare = connectOr(() =>
+      connectEdge(connection, {
+        connectionsMax: limits.concurrency + 4,
+        connectTimeoutMs: Math.min(5_000, limits.edgeTimeoutMs),
+        requestTimeoutMs: limits.edgeTimeoutMs,
+        responseBytesMax: limits.edgeResponseBytesMax,
+        watchFrameBytesMax: limits.edgeWatchEventBytesMax,
+      }),
+    );
+    const ending = new AbortController();
+    const breaker = new Breaker({
+      clock,
+      failureThreshold: limits.breakerFailures,
+      openMinMs: limits.breakerOpenMinMs,
+      openMaxMs: limits.breakerOpenMaxMs,
+      onOpen: () => this.#tend(),
+    });
+    const guarded = new GuardedClient({
+      client: bare,
+      breaker,
+      timeoutMs: limits.edgeTimeoutMs,
+      onUnauthorized: () => this.#onUnauthorized(),
+    });
+    try {
+      // Nothing of this waits at the breaker: it is not in use yet.
+      const claim = await this.#claim(bare, signal);
+      const kinds = new ServedKinds({ client: guarded, clock, signal: ending.signal });
+      await kinds.refresh();
+      const edge = makeEdge(guarded, kinds, claim);
+      const old = this.#line;
+      this.#line = { connection, breaker, bare, edge, ending };
+      onConnected();
+      if (old !== undefined) await closeLine(old);
+    } catch (error) {
+      ending.abort();
+      await guarded.close();
+      throw error;
+    }
+  }
+
+  /** The claim at the edge, which is ours. Throws CellProblem when it is another's. */
+  async #claim(edgeClient: KubeClient, signal: AbortSignal): Promise<Claim> {
+    const { cell, controlPlaneId, workspace } = this.#options;
+    const { name = '', uid = '' } = cell().metadata;
+    const source = await workspace.source(signal).catch((error: unknown) => {
+      throw federationProblem(error);
+    });
+    if (source === undefined) {
+      throw new CellProblem('WorkspaceNotReady', `workspace ${workspace.path} is not ready`);
+    }
+    const wanted: Claim = { controlPlaneId, cellName: name, cellUid: uid, ...source };
+    return ours(await claimEdge(edgeClient, wanted, signal), wanted);
+  }
+
+  /** One look at the edge's health: whether it answers, accepts us, and is ours still. */
+  async #probe(line: Line, signal: AbortSignal): Promise<void> {
+    const { clock, cell } = this.#options;
+    const { breaker, bare, edge } = line;
+    if (breaker.isOpen && breaker.trialDelayMs > 0) return;
+    const timeoutMs = (cell().spec?.healthCheck?.timeoutSeconds ?? 10) * 1_000;
+    const startedMs = clock.monotonic();
+    try {
+      const claim = await readClaim(bare, { signal, timeoutMs });
+      const latencyMs = Math.round((clock.monotonic() - startedMs) * 10) / 10;
+      if (claim === undefined) await claimEdge(bare, edge.claim, signal);
+      else ours(claim, edge.claim);
+      await this.#readVersion(bare, { signal, timeoutMs });
+      breaker.tried(true);
+      this.#health.succeeded({ kubernetesVersion: this.#version, latencyMs, note: this.#note });
+    } catch (error) {
+      if (signal.aborted || this.#line !== line) return;
+      const problem = edgeProblemOf(error);
+      breaker.tried(problem.reached);
+      this.#health.failed(problem);
+      if (isApiError(error, 'Unauthorized')) this.#onUnauthorized();
+      // It has become another's: nothing more is done there.
+      if (error instanceof CellProblem) await this.#drop();
+    }
+  }
+
+  async #readVersion(
+    edgeClient: KubeClient,
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<void> {
+    const nowMs = this.#options.clock.monotonic();
+    if (nowMs < this.#versionDueMs) return;
+    const version = await edgeClient.raw({ cluster: undefined, method: 'GET', path: '/version' }, options);
+    this.#version = isJsonObject(version) ? String(version['gitVersion'] ?? '') : '';
+    this.#versionDueMs = nowMs + versionIntervalMs;
+  }
+
+  /** The edge does not accept the credentials (any more): there may be others by now. */
+  #onUnauthorized(): void {
+    const { clock } = this.#options;
+    const dueMs = this.#credentialsReadAtMs + refusedRereadMs;
+    if (dueMs < this.#credentialsDueMs) this.#credentialsDueMs = dueMs;
+    this.#options.wheel.schedule(this.#wheelKey, Math.max(0, dueMs - clock.monotonic()), () => this.#tend());
+  }
+
+  async #drop(): Promise<void> {
+    const line = this.#line;
+    this.#line = undefined;
+    if (line !== undefined) await closeLine(line);
+  }
+}
+
+function ours(claim: Claim, wanted: Claim): Claim {
+  if (sameClaim(claim, wanted)) return claim;
+  throw new CellProblem(
+    'ForeignClaim',
+    `the edge is claimed by cell ${claim.cellName} (uid ${claim.cellUid}) of control plane ${claim.controlPlaneId}; nothing is synced there`,
+    { reached: true },
+  );
+}
+
+/** An error of the federation API server must not be told as the edge's. */
+function federationProblem(error: unknown): unknown {
+  if (!isUnanswered(error)) return error;
+  return new CellProblem('FederationUnreachable', error.message, { cause: error });
+}
+
+async function closeLine({ edge, ending }: Line): Promise<void> {
+  ending.abort(new ApiError('ServiceUnavailable', 'the connection to the edge was given up'));
+  await edge.close();
+}
+
+/** Credentials that no client can be made of are a problem of the Secret. */
+function connectOr(connect: () => KubeClient): KubeClient {
+  try {
+    return connect();
+  } catch (error) {
+    throw new CellProblem('CredentialsInvalid', error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}
+
+function isDeepEqual(a: ServerConnection, b: ServerConnection): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,283 @@
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ObjectRef } from '#client/client.ts';
+import { type CopyKey, copyKeyOf, parseCopyKey } from '../cell/copy-keys.ts';
+import { type EdgeObject, edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
+import { originKeyOf } from '../origin.ts';
+import { applyForm, isScalable } from './apply-form.ts';
+import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
+import type { CopyNotes } from './copy-notes.ts';
+import { type ApplyReason, isStale } from './decide.ts';
+import { DriftRecord } from './drift-record.ts';
+import type { KnownEdge } from './known-edge.ts';
+import { appliedFieldsOf, fieldsNotOwned } from './managed-trie.ts';
+import { edgeRefOf, type SyncContext } from './sync-context.ts';
+import type { SyncItem, SyncOutcome } from './sync-item.ts';
+import { SyncRefusal } from './sync-refusal.ts';
+
+/** Holds spec.replicas from the moment on when an autoscaler decides about them until it first does. */
+const replicasManager = 'cellplane-federator-replicas';
+
+const present: SyncOutcome = { state: 'present' };
+
+/** Applies copies at one edge, and repairs what drifted. */
+export class Applier {
+  readonly #context: SyncContext;
+  readonly #notes: CopyNotes;
+  readonly #known: KnownEdge;
+  readonly #drift: DriftRecord;
+  readonly #autoscaled = new AutoscaledTargets();
+  /** What is applied of these has changed although their copies have not. */
+  readonly #changed = new Set<CopyKey>();
+
+  constructor(context: SyncContext, notes: CopyNotes, known: KnownEdge) {
+    this.#context = context;
+    this.#notes = notes;
+    this.#known = known;
+    this.#drift = new DriftRecord(context.clock);
+  }
+
+  /** Learns which objects are autoscaled before the first of them is applied. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    const versions = new Set<string>();
+    for (const key of this.#context.copies.keys()) {
+      const place = parseCopyKey(key);
+      if (isAutoscaler(place)) versions.add(place.version);
+    }
+    for (const version of versions) {
+      for await (const page of this.#context.workspace.readAll({ ...autoscalersResource, version }, signal)) {
+        for (const copy of page) {
+          const { name = '', namespace = '' } = copy.metadata;
+          const key = copyKeyOf({ ...autoscalersResource, version, namespace, name });
+          if (copy.metadata.deletionTimestamp === undefined) this.#autoscaled.learn(key, copy);
+        }
+      }
+    }
+  }
+
+  /** The object has to be compared, whatever the hashes say. */
+  mustCompare(key: CopyKey): boolean {
+    return this.#changed.has(key);
+  }
+
+  forget(key: CopyKey): void {
+    this.#changed.delete(key);
+    this.#known.forget(key);
+    this.#drift.forget(key);
+    this.#notes.forget(key);
+    this.#retarget(this.#autoscaled.forget(key));
+  }
+
+  async apply(kind: ServedKind, item: SyncItem, why: ApplyReason, signal: AbortSignal): Promise<SyncOutcome> {
+    const { key, place } = item;
+    const { mirror, workspace } = this.#context;
+    if (why === 'drift') {
+      const waitMs = this.#drift.waitMs(key);
+      if (waitMs > 0) return { state: 'present', requeueAfterMs: waitMs };
+    }
+    const copy = await workspace.read(place, signal);
+    // Its event is on the way.
+    if (copy === undefined || copy.metadata.deletionTimestamp !== undefined) return { state: 'waiting' };
+    if (isAutoscaler(place)) this.#retarget(this.#autoscaled.learn(key, copy));
+    const form = applyForm(copy, {
+      group: place.group,
+      resource: place.resource,
+      autoscaled: this.#autoscaled.has(key),
+      cellUid: this.#context.cell().metadata.uid ?? '',
+    });
+    const edgeRef = edgeRefOf(kind, place);
+    const mirrored = mirror.get(kind, place.namespace, place.name);
+    const seen = this.#known.newest(key, mirrored);
+    let force = true;
+    if (
+      seen === undefined ||
+      why !== 'changed' ||
+      seen.origin !== originKeyOf(copy.metadata) ||
+      item.failures > 1
+    ) {
+      const object = await this.#readEdge(edgeRef, signal);
+      if (object === undefined) force = false;
+      else {
+        const settled = await this.#compare(item, copy, form, object, why, signal);
+        if (settled !== undefined) return settled;
+      }
+    } else setPreconditions(form, seen);
+    await this.#handReplicasOver(kind, item, form, edgeRef, signal);
+    const applied = await this.#context.edgeClient.apply(edgeRef, form, {
+      fieldManager: edgeFieldManager,
+      force,
+      signal,
+    });
+    return this.#applied(item, copy, form, applied, mirrored, signal);
+  }
+
+  /** The edge has what it should have. */
+  async acknowledge(
+    item: SyncItem,
+    copy: KubeObject,
+    edge: EdgeObject,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { key, place } = item;
+    this.#context.tally.markSynced(key);
+    this.#changed.delete(key);
+    const contestedForMs = this.#drift.contestedForMs(key);
+    await this.#notes.synced(
+      { key, place, copy },
+      edge.fieldsHash,
+      contestedForMs > 0 ? 'keep' : 'none',
+      signal,
+    );
+    return contestedForMs > 0 ? { state: 'present', requeueAfterMs: contestedForMs } : present;
+  }
+
+  /** What is to be done about an object that is there: refuses, has nothing to do, or leaves the form guarded. */
+  async #compare(
+    item: SyncItem,
+    copy: KubeObject,
+    form: JsonObject,
+    object: KubeObject,
+    why: ApplyReason,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome | undefined> {
+    const { key } = item;
+    if (originKeyOf(object.metadata) !== originKeyOf(copy.metadata)) refuseUnmanaged(object, copy);
+    else if (isStale(copy.metadata.resourceVersion ?? '', object.metadata.annotations)) {
+      throw new ApiError('Conflict', 'the edge was written from a newer copy than this one');
+    }
+    const missing = fieldsNotOwned(form, appliedFieldsOf(object, edgeFieldManager) ?? {});
+    const edge = edgeObjectOf(object);
+    const hasContent =
+      edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash] &&
+      edge.cellUid === this.#context.cell().metadata.uid;
+    if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, object)) {
+      this.#known.applied(key, edge, edge);
+      return this.acknowledge(item, copy, edge, signal);
+    }
+    if (why === 'drift') await this.#noteDrift(item, copy, object, missing, signal);
+    setPreconditions(form, object);
+    return undefined;
+  }
+
+  async #noteDrift(
+    { key, place }: SyncItem,
+    copy: KubeObject,
+    object: KubeObject,
+    missing: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const rival = rivalOf(object);
+    const contested = this.#drift.repaired(key);
+    const fields = missing.length === 0 ? 'the content hash' : missing.join(', ');
+    this.#context.logger.info({ key, missing, rival, contested }, 'edge object drifted; repairing it');
+    if (!contested) return;
+    const message = `${rival} keeps changing ${fields}; it is repaired more and more rarely`;
+    await this.#notes.failed({ key, place, copy }, { reason: 'DriftContested', message }, signal);
+  }
+
+  async #applied(
+    item: SyncItem,
+    copy: KubeObject,
+    form: JsonObject,
+    applied: KubeObject,
+    mirrored: EdgeObject | undefined,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const edge = edgeObjectOf(applied);
+    this.#known.applied(item.key, edge, mirrored);
+    this.#drift.applied(item.key, fieldsNotOwned(form, appliedFieldsOf(applied, edgeFieldManager) ?? {}));
+    return this.acknowledge(item, copy, edge, signal);
+  }
+
+  /**
+   * An autoscaler takes over replicas that are ours alone: giving them up would make the edge set its default. So
+   * another manager holds them as they are until the autoscaler writes (Kubernetes, Server-Side Apply, Transferring
+   * ownership).
+   */
+  async #handReplicasOver(
+    kind: ServedKind,
+    { key, place }: SyncItem,
+    form: JsonObject,
+    edgeRef: ObjectRef,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!isScalable(place) || !this.#autoscaled.has(key)) return;
+    const object = await this.#readEdge(edgeRef, signal);
+    if (object === undefined || !ownsReplicasBeyond(form, object)) return;
+    const spec = object['spec'];
+    const replicas = isJsonObject(spec) ? spec['replicas'] : undefined;
+    if (replicas === undefined) return;
+    const { name = '', namespace } = object.metadata;
+    const handed = await this.#context.edgeClient.apply(
+      edgeRef,
+      {
+        apiVersion: object.apiVersion ?? kind.version,
+        kind: kind.kind,
+        metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+        spec: { replicas },
+      },
+      { fieldManager: replicasManager, force: true, signal },
+    );
+    setPreconditions(form, handed);
+  }
+
+  /** They are looked at anew. */
+  #retarget(targets: readonly CopyKey[]): void {
+    for (const target of targets) {
+      this.#changed.add(target);
+      this.#context.enqueue(target);
+    }
+  }
+
+  async #readEdge(edgeRef: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> {
+    try {
+      return await this.#context.edgeClient.get(edgeRef, { signal });
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Another project's copy is never touched, whatever a policy says; what no copy made only if the policy says so. */
+function refuseUnmanaged(object: KubeObject, copy: KubeObject): void {
+  if (originKeyOf(object.metadata) !== undefined) {
+    throw new SyncRefusal(
+      'NameCollision',
+      'the edge holds a copy of another origin under this name; it was not touched',
+    );
+  }
+  if (copy.metadata.annotations?.[copyAnnotations.conflictResolution] === 'Overwrite') return;
+  throw new SyncRefusal(
+    'AlreadyExists',
+    'the edge holds an object that no copy made under this name; conflictResolution Overwrite would take it over',
+  );
+}
+
+/** Compare-and-swap: what we write over is what we have seen (DESIGN.md, Fencing). */
+function setPreconditions(form: JsonObject, seen: KubeObject): void {
+  const metadata = form['metadata'];
+  if (!isJsonObject(metadata)) return;
+  metadata['uid'] = seen.metadata.uid;
+  metadata['resourceVersion'] = seen.metadata.resourceVersion;
+}
+
+/** We own spec.replicas at the edge although the form leaves them to an autoscaler. */
+function ownsReplicasBeyond(form: JsonObject, object: KubeObject): boolean {
+  const spec = form['spec'];
+  if (!isJsonObject(spec) || spec['replicas'] !== undefined) return false;
+  const owned = appliedFieldsOf(object, edgeFieldManager)?.['f:spec'];
+  return isJsonObject(owned) && owned['f:replicas'] !== undefined;
+}
+
+/** Who wrote last beside us. */
+function rivalOf(object: KubeObject): string {
+  const others = (object.metadata.managedFields ?? []).filter(
+    (entry) => entry.manager !== edgeFieldManager && entry.subresource !== 'status',
+  );
+  others.sort((a, b) => (b.time ?? '').localeCompare(a.time ?? ''));
+  return others[0]?.manager ?? 'someone';
+}

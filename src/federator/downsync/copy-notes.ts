@@ -1,0 +1,87 @@
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { CellWorkspace } from '../cell/cell-workspace.ts';
+import type { CopyKey, CopyPlace } from '../cell/copy-keys.ts';
+
+export interface SyncError {
+  /** CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface Noted {
+  readonly text: string;
+  /** The copy's revision when we wrote; while we see no other, our own note stands on it unseen. */
+  readonly overRevision: string;
+}
+
+const messageLengthMax = 1_024;
+
+/** Says on a copy what became of it at the edge; no request when it says so already. */
+export class CopyNotes {
+  readonly #workspace: CellWorkspace;
+  readonly #noted = new Map<CopyKey, Noted>();
+
+  constructor(workspace: CellWorkspace) {
+    this.#workspace = workspace;
+  }
+
+  /** The edge has the copy's content. `error`: what is wrong all the same. */
+  async synced(
+    target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
+    fieldsHash: string,
+    error: 'none' | 'keep',
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted: { [key: string]: string | null } = {
+      [syncAnnotations.syncedHash]: target.copy.metadata.annotations?.[copyAnnotations.contentHash] ?? '',
+      [syncAnnotations.syncedFields]: fieldsHash,
+    };
+    if (error === 'none') wanted[syncAnnotations.syncError] = null;
+    await this.#write(target, wanted, signal);
+  }
+
+  async failed(
+    target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
+    { reason, message }: SyncError,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const text = JSON.stringify({ reason, message: message.slice(0, messageLengthMax) });
+    await this.#write(target, { [syncAnnotations.syncError]: text }, signal);
+  }
+
+  forget(key: CopyKey): void {
+    this.#noted.delete(key);
+  }
+
+  async #write(
+    { key, place, copy }: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
+    wanted: { [key: string]: string | null },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const present = copy.metadata.annotations ?? {};
+    const differs = Object.entries(wanted).some(([name, value]) => (present[name] ?? null) !== value);
+    if (!differs) {
+      this.#noted.delete(key);
+      return;
+    }
+    const text = JSON.stringify(wanted);
+    const overRevision = copy.metadata.resourceVersion ?? '';
+    const noted = this.#noted.get(key);
+    if (noted?.text === text && noted.overRevision === overRevision) return;
+    await this.#workspace.annotate(place, wanted, signal);
+    this.#noted.set(key, { text, overRevision });
+  }
+}
+
+/** What stands on the copy as its sync error. */
+export function syncErrorOf(copy: KubeObject): Partial<SyncError> {
+  const text = copy.metadata.annotations?.[syncAnnotations.syncError];
+  if (text === undefined) return {};
+  try {
+    const parsed = JSON.parse(text) as Partial<SyncError> | null;
+    return parsed ?? {};
+  } catch {
+    return { message: text };
+  }
+}

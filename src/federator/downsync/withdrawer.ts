@@ -1,0 +1,187 @@
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { sameSource } from '../edge/edge-claim.ts';
+import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
+import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
+import { DeletionBudget } from './deletion-budget.ts';
+import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
+import type { SyncItem, SyncOutcome } from './sync-item.ts';
+import { SyncRefusal } from './sync-refusal.ts';
+
+const waiting: SyncOutcome = { state: 'waiting' };
+const instancesRecheckMs = 5_000;
+export const deletionHeldReason = 'DeletionHeld';
+
+/** Deletes at one edge what was withdrawn, and holds what may not have been (DESIGN.md, Deletion fails closed). */
+export class Withdrawer {
+  readonly #context: SyncContext;
+  readonly #notes: CopyNotes;
+  readonly #budget: DeletionBudget;
+
+  constructor(context: SyncContext, notes: CopyNotes) {
+    this.#context = context;
+    this.#notes = notes;
+    this.#budget = new DeletionBudget(context.clock);
+  }
+
+  async delete(
+    kind: ServedKind,
+    item: SyncItem,
+    edge: EdgeObject,
+    evidence: 'withdrawn' | 'absent',
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { key, place, copy } = item;
+    const { held, tally, edgeClient, logger } = this.#context;
+    const why = held.isReleased(key) ? undefined : await this.#reasonToHold(item, edge, evidence, signal);
+    if (why !== undefined) {
+      await this.#hold(item, why, signal);
+      return waiting;
+    }
+    tally.markPending(key);
+    if (isCrd(kind)) {
+      const blocked = await this.#instancesOf(item, signal);
+      if (blocked === 'foreign' && copy !== undefined) return this.orphan(kind, item, edge, signal);
+      if (blocked !== 'none') {
+        throw new SyncRefusal('InstancesRemain', 'objects of this kind are left at the edge');
+      }
+    }
+    logger.debug({ key, evidence }, 'deleting at the edge');
+    try {
+      await edgeClient.delete(edgeRefOf(kind, place), {
+        preconditions: { uid: edge.metadata.uid, resourceVersion: edge.metadata.resourceVersion },
+        propagationPolicy: 'Background',
+        signal,
+      });
+    } catch (error) {
+      // Gone already, or changed since: its event brings the key back; should the event be lost, time does.
+      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+    }
+    return { state: 'waiting', requeueAfterMs: instancesRecheckMs };
+  }
+
+  /** The edge object stays, says so itself, and its copy goes. */
+  async orphan(
+    kind: ServedKind,
+    item: SyncItem,
+    edge: EdgeObject,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    if (edge.deletionPolicy !== 'Orphan') {
+      const { uid, resourceVersion } = edge.metadata;
+      const annotations = { [copyAnnotations.deletionPolicy]: 'Orphan' };
+      try {
+        await this.#context.edgeClient.patch(
+          edgeRefOf(kind, item.place),
+          { type: 'merge', body: { metadata: { uid, resourceVersion, annotations } } },
+          { fieldManager: edgeFieldManager, signal },
+        );
+      } catch (error) {
+        if (!isApiError(error, 'NotFound')) throw error;
+      }
+    }
+    return this.release(item, signal);
+  }
+
+  /** Takes our finalizer off the copy, so that it goes. */
+  async release({ key, place, copy }: SyncItem, signal: AbortSignal): Promise<SyncOutcome> {
+    if (copy !== undefined) await this.#context.workspace.release(place, copy, signal);
+    this.#context.held.forget(key);
+    this.#context.tally.forget(key);
+    return { state: 'gone' };
+  }
+
+  async #hold({ key, place, copy }: SyncItem, why: string, signal: AbortSignal): Promise<void> {
+    const { held, tally, logger } = this.#context;
+    if (!held.has(key)) logger.warn({ key, why }, 'deletion at the edge is held');
+    held.hold(key, why);
+    tally.forget(key);
+    if (copy === undefined) return;
+    // It also tells whoever takes the cell over, whose budget is fresh.
+    await this.#notes.failed({ key, place, copy }, { reason: deletionHeldReason, message: why }, signal);
+  }
+
+  async #reasonToHold(
+    item: SyncItem,
+    edge: EdgeObject,
+    evidence: 'withdrawn' | 'absent',
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { key, place, copy } = item;
+    const { held, copies, cell } = this.#context;
+    const what = `${place.resource} ${place.namespace === '' ? '' : `${place.namespace}/`}${place.name}`;
+    if (evidence === 'absent') {
+      if (copies.hasVanished(key, edge.origin))
+        return `the copy of ${what} went without having been withdrawn`;
+      if (!(await this.#isAbsentForGood(item, signal))) {
+        return `${what} has no copy, but nothing says that it was withdrawn`;
+      }
+    }
+    if (isWithdrawing(cell())) return undefined;
+    const overBudget = `the cell's deletion budget is spent (${what})`;
+    if (held.has(key) || isHeldAlready(copy)) return overBudget;
+    return this.#takeFromBudget() ? undefined : overBudget;
+  }
+
+  /** A consistent read at the source that the edge was claimed under says that there is no copy. */
+  async #isAbsentForGood({ place }: SyncItem, signal: AbortSignal): Promise<boolean> {
+    const { workspace, claim } = this.#context;
+    if ((await workspace.read(place, signal)) !== undefined) return false;
+    // Asked afterwards: a workspace that still stands was not being removed when the copy was found missing.
+    const source = await workspace.source(signal);
+    return source !== undefined && sameSource({ ...claim, ...source }, claim);
+  }
+
+  #takeFromBudget(): boolean {
+    const { maxObjects, maxPercent, windowSeconds } = this.#context.cell().spec?.deletionBudget ?? {};
+    if (maxObjects === undefined && maxPercent === undefined) return true;
+    return this.#budget.take(
+      {
+        maxObjects: maxObjects ?? Number.POSITIVE_INFINITY,
+        maxPercent: maxPercent ?? 100,
+        windowMs: (windowSeconds ?? 3_600) * 1_000,
+      },
+      this.#context.mirror.objectCount,
+    );
+  }
+
+  /**
+   * Whether objects of a CRD's kind stand in the way of its deletion, which would delete them: `ours` go with their own
+   * copies; `foreign` ones keep the CRD at the edge when the whole cell is withdrawn.
+   */
+  async #instancesOf({ place }: SyncItem, signal: AbortSignal): Promise<'none' | 'ours' | 'foreign'> {
+    const { kinds, copies, edgeClient, cell } = this.#context;
+    const dot = place.name.indexOf('.');
+    const resource = place.name.slice(0, dot);
+    const group = place.name.slice(dot + 1);
+    const kind = kinds.peekAny(group, resource);
+    if (kind === undefined) return 'none';
+    let items: readonly KubeObject[];
+    try {
+      const gvr = { group, version: kind.version, resource };
+      ({ items } = await edgeClient.list(
+        { cluster: undefined, gvr },
+        { limit: 1, metadataOnly: true, signal },
+      ));
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return 'none';
+      throw error;
+    }
+    if (items.length === 0) return 'none';
+    if (!isWithdrawing(cell())) return 'ours';
+    for (const key of copies.keys()) {
+      if (key.startsWith(`${group}/`) && key.includes(`/${resource}|`)) return 'ours';
+    }
+    return 'foreign';
+  }
+}
+
+function isCrd({ group, resource }: ServedKind): boolean {
+  return group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions';
+}
+
+function isHeldAlready(copy: KubeObject | undefined): boolean {
+  return copy !== undefined && syncErrorOf(copy).reason === deletionHeldReason;
+}

@@ -1,0 +1,77 @@
+import { type ApiError, isApiError } from '#apimachinery/api-error.ts';
+
+/** Why a cell's edge cannot be used, as its Cell's conditions tell it. */
+export interface EdgeProblem {
+  /** CamelCase, for the condition. */
+  readonly reason: string;
+  readonly message: string;
+  /** The edge answered; it is reached and yet of no use. */
+  readonly reached: boolean;
+}
+
+/** A problem that is ours to name: no answer of the edge says it. */
+export class CellProblem extends Error {
+  override readonly name = 'CellProblem';
+  readonly reason: string;
+  readonly reached: boolean;
+
+  constructor(
+    reason: string,
+    message: string,
+    options: { readonly reached?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.reason = reason;
+    this.reached = options.reached ?? false;
+  }
+}
+
+/** Whether a call got no answer, unlike an answer that is an error: the client says so by the network error as cause. */
+export function isUnanswered(error: unknown): error is ApiError {
+  return isApiError(error, 'Timeout', 'ServiceUnavailable') && error.cause !== undefined;
+}
+
+export function edgeProblemOf(error: unknown): EdgeProblem {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof CellProblem) return { reason: error.reason, message, reached: error.reached };
+  if (isUnanswered(error)) {
+    const reason =
+      error.reason === 'Timeout' ? 'EdgeTimeout' : (reasonOfCode(codeOf(error.cause)) ?? 'EdgeUnreachable');
+    return { reason, message, reached: false };
+  }
+  if (isApiError(error)) return { reason: error.reason, message, reached: true };
+  return { reason: 'EdgeUnreachable', message, reached: false };
+}
+
+/** The code of the innermost network error that has one. */
+function codeOf(error: unknown): string {
+  let code = '';
+  for (let at = error; at instanceof Error; at = at.cause) {
+    code = (at as NodeJS.ErrnoException).code ?? code;
+  }
+  return code;
+}
+
+/** https://nodejs.org/docs/latest-v20.x/api/errors.html and OpenSSL's X509_V_ERR_*, as Node names them. */
+function reasonOfCode(code: string): string | undefined {
+  if (notTrusted.has(code)) return 'CertificateNotTrusted';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'AddressNotFound';
+  if (code === 'ECONNREFUSED') return 'ConnectionRefused';
+  if (code.startsWith('ERR_SSL') || code.startsWith('ERR_OSSL')) return 'TlsFailed';
+  return undefined;
+}
+
+const notTrusted: ReadonlySet<string> = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'INVALID_CA',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);

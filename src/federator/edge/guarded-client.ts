@@ -1,0 +1,123 @@
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { KubeList, KubeObject } from '#apimachinery/object.ts';
+import type {
+  ApplyOptions,
+  CallOptions,
+  CollectionRef,
+  DeleteOptions,
+  KubeClient,
+  ListOptions,
+  ObjectRef,
+  Patch,
+  ReadOptions,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from '#client/client.ts';
+import type { Breaker } from './breaker.ts';
+import { isUnanswered } from './edge-problem.ts';
+
+/**
+ * A client for one edge, of which every call waits at the breaker, tells it what came of it, and has a time limit.
+ * `onUnauthorized` is called when the edge does not accept the credentials.
+ */
+export class GuardedClient implements KubeClient {
+  readonly #client: KubeClient;
+  readonly #breaker: Breaker;
+  readonly #timeoutMs: number;
+  readonly #onUnauthorized: () => void;
+
+  constructor(options: {
+    readonly client: KubeClient;
+    readonly breaker: Breaker;
+    readonly timeoutMs: number;
+    readonly onUnauthorized: () => void;
+  }) {
+    this.#client = options.client;
+    this.#breaker = options.breaker;
+    this.#timeoutMs = options.timeoutMs;
+    this.#onUnauthorized = options.onUnauthorized;
+  }
+
+  get(ref: ObjectRef, options: ReadOptions = {}): Promise<KubeObject> {
+    return this.#guard(options, (bounded) => this.#client.get(ref, bounded));
+  }
+
+  list(collection: CollectionRef, options: ListOptions = {}): Promise<KubeList> {
+    return this.#guard(options, (bounded) => this.#client.list(collection, bounded));
+  }
+
+  create(collection: CollectionRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
+    return this.#guard(options, (bounded) => this.#client.create(collection, object, bounded));
+  }
+
+  update(ref: ObjectRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
+    return this.#guard(options, (bounded) => this.#client.update(ref, object, bounded));
+  }
+
+  patch(ref: ObjectRef, patch: Patch, options: WriteOptions = {}): Promise<KubeObject> {
+    return this.#guard(options, (bounded) => this.#client.patch(ref, patch, bounded));
+  }
+
+  apply(ref: ObjectRef, object: JsonObject, options: ApplyOptions): Promise<KubeObject> {
+    return this.#guard(options, (bounded) => this.#client.apply(ref, object, bounded));
+  }
+
+  delete(ref: ObjectRef, options: DeleteOptions = {}): Promise<JsonObject> {
+    return this.#guard(options, (bounded) => this.#client.delete(ref, bounded));
+  }
+
+  deleteCollection(collection: CollectionRef, options: ListOptions & DeleteOptions = {}): Promise<void> {
+    return this.#guard(options, (bounded) => this.#client.deleteCollection(collection, bounded));
+  }
+
+  raw(request: Parameters<KubeClient['raw']>[0], options: CallOptions = {}): Promise<JsonValue> {
+    return this.#guard(options, (bounded) => this.#client.raw(request, bounded));
+  }
+
+  async *watch(collection: CollectionRef, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
+    await this.#breaker.pass(options.signal);
+    let answered = false;
+    try {
+      for await (const event of this.#client.watch(collection, options)) {
+        if (!answered) this.#breaker.reached();
+        answered = true;
+        yield event;
+      }
+    } catch (error) {
+      this.#note(error);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#breaker.stop();
+    await this.#client.close();
+  }
+
+  async #guard<O extends CallOptions, T>(options: O, call: (bounded: O) => Promise<T>): Promise<T> {
+    const wait = this.#breaker.pass(options.signal);
+    if (wait !== undefined) await wait;
+    try {
+      const answer = await call(
+        options.timeoutMs === undefined ? { ...options, timeoutMs: this.#timeoutMs } : options,
+      );
+      this.#breaker.reached();
+      return answer;
+    } catch (error) {
+      if (options.signal?.aborted !== true) this.#note(error);
+      throw error;
+    }
+  }
+
+  #note(error: unknown): void {
+    if (isUnanswered(error)) {
+      this.#breaker.unreached();
+      return;
+    }
+    if (!isApiError(error)) return;
+    this.#breaker.reached();
+    if (error.reason === 'Unauthorized') this.#onUnauthorized();
+  }
+}

@@ -1,0 +1,82 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { projectDefinitions } from '#api/policy/definitions.ts';
+import { systemClock } from '#apimachinery/clock.ts';
+import type { ServerPki } from '#apiserver/pki/pki.ts';
+import { type ApiServer, startServer } from '#apiserver/server.ts';
+import type { Logger } from '#client/logger.ts';
+import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { openLevelStorage } from '#storage/level/level-storage.ts';
+import { KeptStorage } from './kept-storage.ts';
+
+export interface InProcessServerOptions {
+  readonly mode: 'federation' | 'edge';
+  readonly pki: ServerPki;
+  readonly logger: Logger;
+  readonly storage?: 'memory' | 'level' | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+/** An API server on a loopback port of its own that can be stopped and started again on what it stored. */
+export class InProcessServer {
+  readonly #options: InProcessServerOptions;
+  readonly #memory: KeptStorage | undefined;
+  readonly #folder: string | undefined;
+  #server: ApiServer | undefined;
+  #port = 0;
+
+  constructor(options: InProcessServerOptions) {
+    this.#options = options;
+    if (options.storage === 'level') this.#folder = mkdtempSync(path.join(os.tmpdir(), 'cellplane-store-'));
+    else this.#memory = new KeptStorage();
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${this.#port}`;
+  }
+
+  get running(): boolean {
+    return this.#server !== undefined;
+  }
+
+  async start(): Promise<void> {
+    if (this.#server !== undefined) return;
+    const { mode, pki, logger, tokenFile } = this.#options;
+    const inner =
+      this.#memory?.open() ??
+      (await openLevelStorage({ directory: path.join(this.#folder ?? '', 'store'), logger }));
+    const storage = await openCachedStorage(inner, { logger });
+    this.#server = await startServer({
+      mode,
+      storage,
+      pki,
+      bindAddress: '127.0.0.1',
+      port: this.#port,
+      externalHost: '127.0.0.1',
+      projectDefinitions: projectDefinitions(),
+      tokenFile,
+      version: 'test',
+      clock: systemClock,
+      logger,
+    });
+    this.#port = this.#server.port;
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.stop();
+  }
+
+  /** Stops it and throws away what it stored. */
+  async dispose(): Promise<void> {
+    await this.stop();
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

@@ -1,0 +1,100 @@
+import type { CollectionRef, KubeClient, ObjectRef } from '#client/client.ts';
+
+export interface TappedRequest {
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'apply' | 'delete' | 'raw';
+  /** `<resource>.<group>`, or the path of a raw request. */
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+}
+
+/** Remembers the requests that go through a client, and may answer some itself: throwing, or after a while. */
+export class RequestTap {
+  readonly requests: TappedRequest[] = [];
+  /** Called before a request goes out; what it throws is the request's error, what it returns is waited for. */
+  intercept: ((request: TappedRequest) => Promise<void> | void) | undefined;
+
+  /** Writes since the last `clear`. */
+  get writes(): readonly TappedRequest[] {
+    return this.requests.filter(({ verb }) => !['get', 'list', 'watch', 'raw'].includes(verb));
+  }
+
+  count(verb: TappedRequest['verb'], resource?: string): number {
+    return this.requests.filter(
+      (one) => one.verb === verb && (resource === undefined || one.resource === resource),
+    ).length;
+  }
+
+  clear(): void {
+    this.requests.length = 0;
+  }
+
+  wrap(client: KubeClient): KubeClient {
+    const note = (
+      verb: TappedRequest['verb'],
+      ref: CollectionRef | ObjectRef,
+      subresource = '',
+    ): Promise<void> | void => {
+      const { group, resource } = ref.gvr;
+      return this.#note({
+        verb,
+        resource: group === '' ? resource : `${resource}.${group}`,
+        namespace: ref.namespace ?? '',
+        name: 'name' in ref ? ref.name : '',
+        subresource,
+      });
+    };
+    return {
+      get: async (ref, options) => {
+        await note('get', ref);
+        return client.get(ref, options);
+      },
+      list: async (collection, options) => {
+        await note('list', collection);
+        return client.list(collection, options);
+      },
+      watch: (collection, options) => {
+        const before = note('watch', collection);
+        return (async function* () {
+          await before;
+          yield* client.watch(collection, options);
+        })();
+      },
+      create: async (collection, object, options) => {
+        await note('create', { ...collection, name: object.metadata.name ?? '' }, options?.subresource);
+        return client.create(collection, object, options);
+      },
+      update: async (ref, object, options) => {
+        await note('update', ref, options?.subresource);
+        return client.update(ref, object, options);
+      },
+      patch: async (ref, patch, options) => {
+        await note('patch', ref, options?.subresource);
+        return client.patch(ref, patch, options);
+      },
+      apply: async (ref, object, options) => {
+        await note('apply', ref, options.subresource);
+        return client.apply(ref, object, options);
+      },
+      delete: async (ref, options) => {
+        await note('delete', ref);
+        return client.delete(ref, options);
+      },
+      deleteCollection: async (collection, options) => {
+        await note('delete', collection);
+        return client.deleteCollection(collection, options);
+      },
+      raw: async (request, options) => {
+        await this.#note({ verb: 'raw', resource: request.path, namespace: '', name: '', subresource: '' });
+        return client.raw(request, options);
+      },
+      close: () => client.close(),
+    };
+  }
+
+  #note(request: TappedRequest): Promise<void> | void {
+    this.requests.push(request);
+    return this.intercept?.(request);
+  }
+}
