@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { KubeClient } from '#client/client.ts';
 import { LeaseHolder } from '#client/lease.ts';
@@ -24,7 +25,11 @@ import { TokenFileAuthenticator } from './authn/token-file.ts';
 import { tokenRequestHandler } from './authn/token-request.ts';
 import { UnionAuthenticator } from './authn/union-authenticator.ts';
 import { X509Authenticator } from './authn/x509.ts';
-import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from './authz/bootstrap-roles.ts';
+import {
+  bootstrapClusterRoleBindings,
+  bootstrapClusterRoles,
+  rootAccessBinding,
+} from './authz/bootstrap-roles.ts';
 import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
 import { reviewHandlers } from './authz/reviews.ts';
@@ -35,18 +40,19 @@ import { StoreEvents } from './controllers/store-events.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
 import { CrdController } from './crd/crd-controller.ts';
 import { type DocumentResponse, discoveryResponse } from './discovery/discovery-response.ts';
-import type { PreparedResponse } from './http/dependencies.ts';
-import { pingCheck } from './http/health.ts';
+import type { HttpServerDependencies, PreparedResponse } from './http/dependencies.ts';
+import { type HealthCheck, pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
 import { openApiResponse } from './openapi/openapi-response.ts';
 import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
+import { keepRenewed } from './pki/renewal.ts';
 import type { Allocator } from './registry/allocator.ts';
 import { QuotaAllocator } from './registry/quota/quota-allocator.ts';
 import { Registry } from './registry/registry.ts';
 import { ServiceAllocator } from './registry/service-allocator.ts';
-import { FixedSharedObjects } from './registry/shared-objects.ts';
+import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
 import { handlerKey, type ResourceHandler } from './verbs/request.ts';
 import { Verbs } from './verbs/verbs.ts';
@@ -68,6 +74,8 @@ export interface ApiServerOptions {
   /** Closed by the server's stop. */
   readonly storage: CachedStorage;
   readonly pki: ServerPki;
+  /** Makes certificates that are due anew. Absent: they are left to expire. */
+  readonly renewPki?: (() => Promise<ServerPki>) | undefined;
   readonly bindAddress: string;
   readonly port: number;
   /** Host that clients reach the server by. */
@@ -209,11 +217,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   });
   const http = createHttpServer({
     listen: { host: options.bindAddress, port },
-    tls: {
-      certificatePem: pki.serving.certificatePem,
-      keyPem: pki.serving.keyPem,
-      clientCaPem: pki.ca.certificatePem,
-    },
+    tls: tlsOf(pki),
     authenticator,
     authorizer: authorization.authorizer,
     resolver,
@@ -222,7 +226,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
-    healthChecks: [pingCheck],
+    healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
     version: options.version,
     mounts: [wellKnownMount(storage)],
@@ -231,6 +235,16 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   });
   ({ port } = await http.listen());
   controllers.start();
+  const stopRenewal =
+    options.renewPki === undefined
+      ? () => {}
+      : keepRenewed({
+          pki,
+          renew: options.renewPki,
+          use: (renewed) => http.renewCertificate(tlsOf(renewed)),
+          clock,
+          logger,
+        });
   // The documents that every client asks for first; made a piece at a time, so that nobody waits for the whole.
   void prepareOpenApi(schemes.baseOf(mode === 'edge' ? 'edge' : 'project'), stopping.signal).catch(
     (error: unknown) => {
@@ -240,6 +254,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
 
   let stopped: Promise<void> | undefined;
   const stop = async () => {
+    stopRenewal();
     await http.stop();
     stopping.abort();
     await Promise.all([controllers.stop(), federation?.close()]);
@@ -367,8 +382,21 @@ function createHandlers(parts: {
   return handlers;
 }
 
+function tlsOf({ serving, ca }: ServerPki): HttpServerDependencies['tls'] {
+  return {
+    certificatePem: serving.certificatePem,
+    keyPem: serving.keyPem,
+    clientCaPem: ca.certificatePem,
+  };
+}
+
+/** Not ready while the store recovers from a failed write, or is not reached. */
+function storageCheck(storage: CachedStorage): HealthCheck {
+  return { name: 'storage', kind: 'readyz', check: () => storage.awaitFresh() };
+}
+
 /** Bootstrap roles are shared over all workspaces, not copied into them (DESIGN.md, API server). */
-function sharedRoles(builtin: readonly ResourceDefinition[]): FixedSharedObjects {
+function sharedRoles(builtin: readonly ResourceDefinition[]): SharedObjects {
   const rbac = (resource: string) => {
     const found = builtin.find(
       (one) => one.group === 'rbac.authorization.k8s.io' && one.resource === resource,
@@ -376,11 +404,18 @@ function sharedRoles(builtin: readonly ResourceDefinition[]): FixedSharedObjects
     if (found === undefined) throw new Error(`the catalogue lacks ${resource}`);
     return found;
   };
-  return new FixedSharedObjects(
-    [
-      { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
-      { definition: rbac('clusterrolebindings'), objects: bootstrapClusterRoleBindings },
-    ],
-    { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
-  );
+  const sharedBy = (bindings: readonly KubeObject[]) =>
+    new FixedSharedObjects(
+      [
+        { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
+        { definition: rbac('clusterrolebindings'), objects: bindings },
+      ],
+      { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
+    );
+  const everywhere = sharedBy(bootstrapClusterRoleBindings);
+  // Everyone who is authenticated may enter root (KCP.md, Identity and rights).
+  const inRoot = sharedBy([...bootstrapClusterRoleBindings, rootAccessBinding]);
+  return {
+    of: (workspace, storedAs) => (workspace.type === 'root' ? inRoot : everywhere).of(workspace, storedAs),
+  };
 }

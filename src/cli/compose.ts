@@ -63,8 +63,9 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   await makeFolder(dataDirectory);
   const externalHost = settings.externalHost ?? (isWildcard(bindAddress) ? '127.0.0.1' : bindAddress);
   const pkiDirectory = settings.pkiDirectory ?? path.join(dataDirectory, 'pki');
+  const readPki = () => ensurePki({ directory: pkiDirectory, hosts: [externalHost], now: new Date() });
   const [pki, inner, tokenFile] = await Promise.all([
-    ensurePki({ directory: pkiDirectory, hosts: [externalHost], now: new Date() }),
+    readPki(),
     openStorage(settings.storage, dataDirectory, logger),
     settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
   ]);
@@ -78,6 +79,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       mode: settings.mode,
       storage,
       pki,
+      renewPki: readPki,
       bindAddress,
       port,
       externalHost,
