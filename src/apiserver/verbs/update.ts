@@ -30,7 +30,8 @@ export async function updateObject(
   });
   checkName(given, context);
   const tracking = trackingOf(context, parameters, environment.clock.now());
-  const isGuarded = (given.metadata.resourceVersion ?? '0') !== '0';
+  const { resourceVersion } = given.metadata;
+  const isGuarded = (resourceVersion ?? '0') !== '0';
   const outcome = await environment.registry.update(
     target,
     {
@@ -44,6 +45,8 @@ export async function updateObject(
     async (live) => {
       // Unguarded, it may have to be written over another state than the one first seen.
       const proposed = isGuarded ? given : cloneJson(given);
+      // The registry takes it out of what it is given; without it a second try would write over whatever is there.
+      if (isGuarded) proposed.metadata.resourceVersion = resourceVersion;
       if (live !== undefined) return merge === undefined ? proposed : merge(proposed, live);
       await environment.authorizeCreate(context);
       checkNew(proposed, context.namespace);

@@ -312,6 +312,30 @@ test('dryRun runs everything but persistence (C8)', async () => {
   assert.equal(harness.storage.revision, before + 1);
 });
 
+test('update: of many at once under one guard, one wins (C3)', async () => {
+  await using harness = await open();
+  for (const [path, object] of [
+    [maps, configMap('a')],
+    [widgetsPath, widget('a')],
+  ] as const) {
+    const { metadata } = (await harness.post(path, object)).object;
+    const { resourceVersion } = metadata;
+    const answers = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, index) =>
+        harness.put(`${path}/a`, {
+          ...object,
+          metadata: { name: 'a', resourceVersion: resourceVersion!, labels: { writer: String(index) } },
+        }),
+      ),
+    );
+    const winners = answers.flatMap((answer, index) =>
+      answer.status === 'fulfilled' ? [String(index)] : [],
+    );
+    assert.equal(winners.length, 1, path);
+    assert.equal((await harness.get(`${path}/a`)).object.metadata.labels?.['writer'], winners[0]);
+  }
+});
+
 test('update: guards and names (C3, C4)', async () => {
   await using harness = await open();
   const { object } = await harness.post(maps, configMap('a'));
