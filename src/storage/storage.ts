@@ -129,6 +129,14 @@ export interface StoredPage {
   readonly count: number;
 }
 
+/** What somebody holds the whole state of. */
+export interface KnownState {
+  /** All writes up to it are known, none after it. */
+  readonly revision: Revision;
+  /** Revision of the key's last write; undefined when the key is absent. */
+  revisionOf(key: StorageKey): Revision | undefined;
+}
+
 /**
  * A revisioned key-value store with watch. Every implementation passes storage/testing's conformance suite.
  *
@@ -147,6 +155,11 @@ export interface Storage {
    * will be.
    */
   awaitSettled?(): Promise<void> | undefined;
+  /**
+   * Optional, for the one cache above that follows this store: guards are checked against it, without a read, whenever
+   * it stands at the store's own revision.
+   */
+  trust?(known: KnownState): void;
   get(key: StorageKey): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   /**

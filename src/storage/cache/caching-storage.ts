@@ -66,6 +66,12 @@ export async function openCachedStorage(
     const state = await loadState(inner, limits);
     const cache = new CachingStorage(inner, state, limits, options);
     await cache.follow();
+    inner.trust?.({
+      get revision() {
+        return cache.revision;
+      },
+      revisionOf: (key) => cache.peek(key)?.revision,
+    });
     return cache;
   } catch (error) {
     await inner.close();

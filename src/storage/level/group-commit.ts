@@ -44,6 +44,8 @@ export interface GroupCommitOptions {
   readonly clock: Clock;
   /** False only in tests that show what sync is for. */
   readonly sync: boolean;
+  /** Where a key stands on disk, if that is known without reading: with its LevelDB key. */
+  recall(key: StorageKey): Recalled | undefined;
   /**
    * The group is on disk. Called in order; the writers of the group are answered when the promise is done, or at once
    * if there is none.
@@ -51,6 +53,13 @@ export interface GroupCommitOptions {
   onCommitted(group: CommittedGroup): Promise<void> | undefined;
   /** A batch failed: nothing is written any more until `restart`. */
   onFailed(error: unknown): void;
+}
+
+export interface Recalled {
+  /** `k<key>`. */
+  readonly keyBytes: Buffer;
+  /** Undefined: there is none. */
+  readonly pointer: Pointer | undefined;
 }
 
 export interface CommittedGroup {
@@ -92,10 +101,13 @@ interface Standing {
 
 /**
  * Group commit. Transactions gather in the open group while the group before it is being synced; guards see the
- * committed state, the flying group and the open one. Reading where the keys stand is the only asynchronous step of
- * gathering, done for all waiting transactions at once.
+ * committed state, the flying group and the open one. Where the keys stand is mostly known (`recall`); else reading it,
+ * for all waiting transactions at once, is the only asynchronous step of gathering.
  *
- *     submit → waiting ── one getMany ──▶ open group ── batch, sync ──▶ flying ──▶ committed: events, then answers
+ *     submit → waiting ── recall or getMany ──▶ open group ── batch, sync ──▶ flying ──▶ committed: events, then answers
+ *
+ * A group that need not wait for another is sealed at the end of the event loop's turn: what comes in one turn shares
+ * one sync.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -116,6 +128,7 @@ export class GroupCommit {
   /** Groups that landed while standings were being read: those reads may be older, the overlay still counts. */
   #landedMeanwhile: Group[] = [];
   #failed = false;
+  #sealing: NodeJS.Immediate | undefined;
   #idle: (() => void)[] = [];
 
   constructor(options: GroupCommitOptions) {
@@ -180,7 +193,8 @@ export class GroupCommit {
   }
 
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#preparing.length === 0 && this.#flying === undefined;
+    const isGathered = this.#open.answers.length === 0 && this.#flying === undefined;
+    return isGathered && this.#waiting.length === 0 && this.#preparing.length === 0;
   }
 
   #prepare(): void {
@@ -188,16 +202,21 @@ export class GroupCommit {
     if (this.#open.bytes >= groupBytesMax) return;
     const taken = this.#take();
     this.#preparing = taken;
-    const unknown = this.#unknownKeys(taken);
-    if (unknown.length === 0) {
-      this.#gather(taken, new Map());
-      return;
-    }
+    const standings = new Map<StorageKey, Standing>();
+    const unknown = this.#recall(taken, standings);
+    if (unknown.size === 0) this.#gather(taken, standings);
+    else this.#read([...unknown], taken, standings);
+  }
+
+  #read(
+    unknown: readonly StorageKey[],
+    taken: readonly Waiting[],
+    standings: Map<StorageKey, Standing>,
+  ): void {
     const keys = unknown.map(pointerKey);
     this.#database.getMany(keys).then(
       (found) => {
         if (this.#preparing !== taken) return;
-        const standings = new Map<StorageKey, Standing>();
         try {
           for (const [index, key] of unknown.entries()) {
             const keyBytes = keys[index] as Buffer;
@@ -230,17 +249,22 @@ export class GroupCommit {
     return this.#waiting.splice(0, count);
   }
 
-  #unknownKeys(taken: readonly Waiting[]): StorageKey[] {
+  /** Fills in what is known of the keys that the jobs touch; returns those that must be read. */
+  #recall(taken: readonly Waiting[], standings: Map<StorageKey, Standing>): Set<StorageKey> {
     const unknown = new Set<StorageKey>();
+    const look = (key: StorageKey): void => {
+      if (this.#overlay.has(key) || standings.has(key)) return;
+      const recalled = this.#options.recall(key);
+      if (recalled === undefined) unknown.add(key);
+      else standings.set(key, { ...recalled, group: undefined });
+    };
     for (const { job } of taken) {
       if (job.type === 'compact') continue;
-      if (job.type === 'transaction') {
-        for (const { key } of job.transaction.guards) if (!this.#overlay.has(key)) unknown.add(key);
-      }
+      if (job.type === 'transaction') for (const { key } of job.transaction.guards) look(key);
       const touched = job.type === 'transaction' ? job.transaction.operations : job.pruning.deleted;
-      for (const { key } of touched) if (!this.#overlay.has(key)) unknown.add(key);
+      for (const { key } of touched) look(key);
     }
-    return [...unknown];
+    return unknown;
   }
 
   /** Surely not written: a standing could not be read. */
@@ -262,7 +286,7 @@ export class GroupCommit {
     this.#preparing = [];
     for (const group of this.#landedMeanwhile) this.#dropOverlay(group);
     this.#landedMeanwhile = [];
-    this.#seal();
+    this.#sealSoon();
     this.#prepare();
     this.#reportIdle();
   }
@@ -391,6 +415,16 @@ export class GroupCommit {
   #now(): number {
     this.#timeMs = Math.max(this.#timeMs, this.#options.clock.now());
     return this.#timeMs;
+  }
+
+  #sealSoon(): void {
+    if (this.#sealing !== undefined || this.#flying !== undefined || this.#open.answers.length === 0) return;
+    this.#sealing = setImmediate(() => {
+      this.#sealing = undefined;
+      this.#seal();
+      // Some may have waited for room in the group.
+      this.#prepare();
+    });
   }
 
   #seal(): void {

@@ -4,6 +4,7 @@ import { checkTransaction } from '../limits.ts';
 import { type StorageLogger, silentLogger } from '../logger.ts';
 import type {
   KeyValue,
+  KnownState,
   RangeOptions,
   RangeResult,
   Revision,
@@ -19,13 +20,16 @@ import type {
 } from '../storage.ts';
 import { Compactor } from './compactor.ts';
 import { type CreateDatabase, createClassicLevel, type LevelDatabase } from './database.ts';
-import { type CommittedGroup, GroupCommit } from './group-commit.ts';
+import { type CommittedGroup, GroupCommit, type Recalled } from './group-commit.ts';
+import { pointerKey } from './key-codec.ts';
 import { LevelWatches } from './level-watches.ts';
 import { type Marker, writeMarker } from './marker.ts';
 import { decodeHead, type Head, headKey } from './meta.ts';
 import { createStore, findOrMakeMarker, naming, type OpenedDatabase, openVerified } from './open.ts';
+import { encodePointer } from './pointer.ts';
 import { eventsOfLog, readCompacted, readKey, readLog, readRange, type View } from './reader.ts';
 import { Timeline } from './retention.ts';
+import { Tombstones } from './tombstones.ts';
 
 const reopenDelayMsMin = 100;
 const reopenDelayMsMax = 10_000;
@@ -92,6 +96,8 @@ class LevelStorage implements Storage {
   #database: LevelDatabase;
   /** The committed head: what reads, replies and events may show. */
   #head: Head;
+  #known: KnownState | undefined;
+  #tombstones: Tombstones;
   /** Settles when the store has been reopened after a failed write; undefined in health. */
   #recovering: Promise<void> | undefined;
   /** Why the store can never be used again. */
@@ -116,11 +122,13 @@ class LevelStorage implements Storage {
     this.#timeline = timeline;
     this.#database = opened.database;
     this.#head = opened.head;
+    this.#tombstones = tombstonesOf(opened);
     this.#writer = new GroupCommit({
       database: opened.database,
       head: opened.head,
       clock: this.#clock,
       sync: options.sync ?? true,
+      recall: (key) => this.#recall(key),
       onCommitted: (group) => this.#committed(group),
       onFailed: (error) => this.#failed(error),
     });
@@ -156,6 +164,10 @@ class LevelStorage implements Storage {
       timeout.catch(() => {});
       waited.abort();
     });
+  }
+
+  trust(known: KnownState): void {
+    this.#known = known;
   }
 
   async get(key: StorageKey): Promise<KeyValue | undefined> {
@@ -291,8 +303,24 @@ class LevelStorage implements Storage {
     );
   }
 
-  #committed({ head, timeMs, revisions }: CommittedGroup): Promise<void> | undefined {
+  /** Writers in the middle of an event see the cache behind the head: then it is not asked. */
+  #recall(key: StorageKey): Recalled | undefined {
+    const known = this.#known;
+    if (known === undefined || known.revision !== this.#head.revision) return undefined;
+    const present = known.revisionOf(key);
+    const revision = present ?? this.#tombstones.revisionOf(key);
+    if (revision === undefined) {
+      if (!this.#tombstones.isComplete(this.#head.pruned)) return undefined;
+      return { keyBytes: pointerKey(key), pointer: undefined };
+    }
+    const keyBytes = pointerKey(key);
+    return { keyBytes, pointer: encodePointer(keyBytes, revision, present !== undefined).pointer };
+  }
+
+  #committed(group: CommittedGroup): Promise<void> | undefined {
+    const { head, timeMs, revisions } = group;
     this.#head = head;
+    this.#tombstones.take(group);
     if (revisions.length > 0) this.#timeline.note(timeMs, head.revision);
     return this.#watches.publish(revisions);
   }
@@ -338,7 +366,8 @@ class LevelStorage implements Storage {
   }
 
   /** Tells the watchers what of the failed writes did land, then lets writes in again. */
-  async #reconcile({ database, head }: OpenedDatabase): Promise<void> {
+  async #reconcile(opened: OpenedDatabase): Promise<void> {
+    const { database, head } = opened;
     const known = this.#head.revision;
     if (head.revision < known) {
       throw new StorageError('corrupt', `data folder ${this.#directory} has lost acknowledged writes`, {
@@ -360,6 +389,7 @@ class LevelStorage implements Storage {
       await view.close();
     }
     this.#head = head;
+    this.#tombstones = tombstonesOf(opened);
     this.#writer.restart(database, head);
     await this.#watches.publishWhole(landed);
   }
@@ -406,4 +436,10 @@ class LevelStorage implements Storage {
       currentRevision: this.#head.revision,
     });
   }
+}
+
+function tombstonesOf({ head, deleted }: OpenedDatabase): Tombstones {
+  const tombstones = new Tombstones(deleted === undefined ? head.revision : head.pruned);
+  for (const { key, revision } of deleted ?? []) tombstones.add(key, revision);
+  return tombstones;
 }

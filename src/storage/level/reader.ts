@@ -21,7 +21,7 @@ const recordsPerPage = 500;
 /** Values asked for at once: so many that about this many bytes are on the way. */
 const valueBytesPerPage = 1024 * 1024;
 
-interface Place {
+export interface Place {
   readonly key: StorageKey;
   readonly revision: Revision;
 }

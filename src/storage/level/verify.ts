@@ -1,10 +1,11 @@
 import { StorageError } from '../errors.ts';
-import type { Revision, StorageKey } from '../storage.ts';
+import type { Revision } from '../storage.ts';
 import type { LevelDatabase } from './database.ts';
 import { keyOfPointerKey, pointerRange, recordStart } from './key-codec.ts';
 import { decodeHead, type Head, headKey } from './meta.ts';
 import { decodePointer } from './pointer.ts';
-import { readLog, readValues } from './reader.ts';
+import { type Place, readLog, readValues } from './reader.ts';
+import { tombstonesMax } from './tombstones.ts';
 
 const pointersPerPage = 1_000;
 
@@ -12,6 +13,8 @@ export interface Verified {
   readonly head: Head;
   /** When revisions were written, oldest first, about one a `sampleMs`. */
   readonly samples: { readonly timeMs: number; readonly revision: Revision }[];
+  /** Deleted keys that still have a pointer, by rising revision; undefined when there are more than can be held. */
+  readonly deleted: readonly Place[] | undefined;
 }
 
 /**
@@ -38,8 +41,8 @@ export async function verify(
     }
   }
   await assertNothingBeyond(database, head.revision);
-  await verifyPointers(database, head, options.values);
-  return { head, samples };
+  const deleted = await verifyPointers(database, head, options.values);
+  return { head, samples, deleted };
 }
 
 async function assertNothingBeyond(database: LevelDatabase, head: Revision): Promise<void> {
@@ -52,13 +55,20 @@ async function assertNothingBeyond(database: LevelDatabase, head: Revision): Pro
   }
 }
 
-async function verifyPointers(database: LevelDatabase, head: Head, values: boolean): Promise<void> {
+/** Returns the deleted keys, as `Verified` has them. */
+async function verifyPointers(
+  database: LevelDatabase,
+  head: Head,
+  values: boolean,
+): Promise<Place[] | undefined> {
   let count = 0;
   let sum = 0;
+  const deleted: Place[] = [];
+  let deletedCount = 0;
   const iterator = database.iterator({ gte: pointerRange.start, lt: pointerRange.end });
   try {
     for (let page = await iterator.nextv(pointersPerPage); page.length > 0; ) {
-      const old: { key: StorageKey; revision: Revision }[] = [];
+      const old: Place[] = [];
       for (const [keyBytes, bytes] of page) {
         const pointer = decodePointer(keyBytes, bytes);
         if (pointer.revision > head.revision) {
@@ -66,7 +76,11 @@ async function verifyPointers(database: LevelDatabase, head: Head, values: boole
             key: keyOfPointerKey(keyBytes),
           });
         }
-        if (!pointer.present) continue;
+        if (!pointer.present) {
+          if (++deletedCount <= tombstonesMax)
+            deleted.push({ key: keyOfPointerKey(keyBytes), revision: pointer.revision });
+          continue;
+        }
         count++;
         sum = (sum + pointer.checksum) >>> 0;
         if (values && pointer.revision <= head.compacted) {
@@ -87,4 +101,6 @@ async function verifyPointers(database: LevelDatabase, head: Head, values: boole
       headSum: head.sum,
     });
   }
+  if (deletedCount > tombstonesMax) return undefined;
+  return deleted.sort((left, right) => left.revision - right.revision);
 }
