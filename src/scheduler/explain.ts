@@ -68,7 +68,8 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   CellSuspended: 'the cell is suspended',
   CellDeleting: 'the cell is being deleted',
   NoWeight: "none of the policy's weights names the cell",
-  MaxGroupsReached: 'the spread constraint allows no more cells',
+  TopologyUnknown: 'the cell does not tell the region, zone, provider, pop or label to spread by',
+  MaxGroupsReached: 'the spread constraints let better cells in',
   NoCapacity: 'the cells have too little room for the replicas',
   NoReplicasLeft: 'there are fewer replicas than cells',
 };

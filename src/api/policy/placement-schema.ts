@@ -88,10 +88,11 @@ const placementSchema: JsonObject = {
       items: {
         type: 'object',
         properties: {
-          spreadByField: { type: 'string', enum: ['', 'cluster', 'region', 'zone', 'provider'] },
+          spreadByField: { type: 'string', enum: ['', 'cluster', 'region', 'zone', 'provider', 'pop'] },
           spreadByLabel: stringSchema,
           minGroups: int32,
           maxGroups: int32,
+          maxSkew: int32,
         },
       },
     },

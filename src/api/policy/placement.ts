@@ -44,10 +44,13 @@ export interface Toleration extends JsonObject {
 }
 
 export interface SpreadConstraint extends JsonObject {
+  /** `cluster`, `region`, `zone`, `provider`; `pop` is ours. */
   spreadByField?: string;
   spreadByLabel?: string;
   minGroups?: number;
   maxGroups?: number;
+  /** Ours: how far groups may differ in replicas, or in cells where replicas are not divided. */
+  maxSkew?: number;
 }
 
 export interface StaticClusterWeight extends JsonObject {

@@ -39,11 +39,30 @@ const refused: [string, JsonObject][] = [
   ],
   [
     'spec.placement.spreadConstraints[0].spreadByField',
-    { placement: { spreadConstraints: [{ spreadByField: 'region' }] } },
+    { placement: { spreadConstraints: [{ spreadByField: 'continent' }] } },
   ],
   [
     'spec.placement.spreadConstraints[0].spreadByLabel',
-    { placement: { spreadConstraints: [{ spreadByLabel: 'x' }] } },
+    { placement: { spreadConstraints: [{ spreadByField: 'region', spreadByLabel: 'x' }] } },
+  ],
+  [
+    'spec.placement.spreadConstraints[1]',
+    { placement: { spreadConstraints: [{ spreadByField: 'zone' }, { spreadByField: 'zone' }] } },
+  ],
+  [
+    'spec.placement.spreadConstraints[1].maxSkew',
+    {
+      placement: {
+        spreadConstraints: [
+          { spreadByField: 'zone', maxSkew: 1 },
+          { spreadByLabel: 'rack', maxSkew: 1 },
+        ],
+      },
+    },
+  ],
+  [
+    'spec.placement.spreadConstraints[0].maxSkew',
+    { placement: { spreadConstraints: [{ spreadByField: 'cluster', maxSkew: 1 }] } },
   ],
   [
     'spec.placement.spreadConstraints[0].minGroups',

@@ -124,26 +124,36 @@ export function validatePlacement(
   validateReplicaScheduling(placement.replicaScheduling, `${path}.replicaScheduling`, errors);
 }
 
-/** Only a spread over cells is honoured: others would merely filter, as if they spread (PLACEMENT.md 2, Selection). */
+const spreadFields = ['cluster', 'provider', 'region', 'pop', 'zone'];
+
 function validateSpread(
   constraints: readonly SpreadConstraint[] | undefined,
   path: string,
   errors: FieldError[],
 ): void {
+  const seen = new Set<string>();
+  let skewed = false;
   constraints?.forEach((constraint, i) => {
     const at = `${path}[${i}]`;
-    const { spreadByField = '', spreadByLabel = '', minGroups = 0, maxGroups = 0 } = constraint;
-    if (spreadByLabel !== '')
-      errors.push(forbiddenField(`${at}.spreadByLabel`, 'this field is not honoured here'));
-    if (spreadByField !== '' && spreadByField !== 'cluster') {
-      errors.push(notSupported(`${at}.spreadByField`, spreadByField, ['cluster']));
+    const { spreadByField = '', spreadByLabel = '', minGroups = 0, maxGroups = 0, maxSkew } = constraint;
+    if (spreadByLabel !== '' && spreadByField !== '')
+      errors.push(forbiddenField(`${at}.spreadByLabel`, 'may not be set beside spreadByField'));
+    if (spreadByField !== '' && !spreadFields.includes(spreadByField)) {
+      errors.push(notSupported(`${at}.spreadByField`, spreadByField, spreadFields));
     }
+    const dimension = spreadByLabel === '' ? `field ${spreadByField || 'cluster'}` : `label ${spreadByLabel}`;
+    if (seen.has(dimension)) errors.push(duplicate(at, spreadByLabel || spreadByField || 'cluster'));
+    seen.add(dimension);
     if (minGroups < 0) errors.push(invalid(`${at}.minGroups`, minGroups, 'must not be negative'));
     if (maxGroups < 0) errors.push(invalid(`${at}.maxGroups`, maxGroups, 'must not be negative'));
     if (maxGroups > 0 && minGroups > maxGroups) {
       errors.push(invalid(`${at}.minGroups`, minGroups, 'must not be greater than maxGroups'));
     }
-    if (i > 0) errors.push(forbiddenField(at, 'only one constraint over cells makes sense'));
+    if (maxSkew === undefined) return;
+    if (maxSkew < 1) errors.push(invalid(`${at}.maxSkew`, maxSkew, 'must be greater than zero'));
+    if (skewed || dimension === 'field cluster')
+      errors.push(forbiddenField(`${at}.maxSkew`, 'may be set for one constraint over groups of cells'));
+    skewed = true;
   });
 }
 

@@ -16,6 +16,8 @@ export interface CellInfo {
   readonly provider: string;
   readonly region: string;
   readonly zones: readonly string[];
+  /** Point of presence. */
+  readonly pop: string;
   readonly taints: readonly Taint[];
   /** False when a Ready condition says so; a cell that tells nothing is taken for healthy (its workspace waits). */
   readonly ready: boolean;

@@ -1,6 +1,7 @@
 import type { ClusterAffinity, Placement, Toleration } from '#api/policy/placement.ts';
 import { type CellPredicate, compileAffinity } from './affinity.ts';
 import type { CellInfo, CellSnapshot } from './cell.ts';
+import { type CompiledSpread, compileSpread } from './spread.ts';
 
 export type Division =
   | { readonly type: 'Duplicated' }
@@ -23,10 +24,8 @@ export interface AffinityGroup {
 export interface CompiledPlacement {
   readonly groups: readonly AffinityGroup[];
   readonly tolerations: readonly Toleration[];
-  readonly minGroups: number;
-  /** Infinity when not limited. */
-  readonly maxGroups: number;
-  readonly spread: boolean;
+  /** Undefined without spread constraints. */
+  readonly spread: CompiledSpread | undefined;
   readonly division: Division;
 }
 
@@ -45,16 +44,10 @@ export function compilePlacement(placement: Placement | undefined): CompiledPlac
 }
 
 function compile(placement: Placement): CompiledPlacement {
-  const constraint = placement.spreadConstraints?.find(({ spreadByField, spreadByLabel }) => {
-    return (spreadByField ?? 'cluster') === 'cluster' && (spreadByLabel ?? '') === '';
-  });
-  const maxGroups = constraint?.maxGroups ?? 0;
   return {
     groups: compileGroups(placement),
     tolerations: placement.clusterTolerations ?? [],
-    minGroups: constraint?.minGroups ?? 0,
-    maxGroups: maxGroups > 0 ? maxGroups : Number.POSITIVE_INFINITY,
-    spread: constraint !== undefined,
+    spread: compileSpread(placement.spreadConstraints),
     division: compileDivision(placement),
   };
 }

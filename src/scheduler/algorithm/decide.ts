@@ -54,10 +54,13 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
 
   const { template } = input;
   const candidates = dropUnweighted(feasible, placement, refusals, template.replicas);
-  const needed = isDynamic(placement) ? (template.replicas ?? 0) : 0;
-  const selection = selectCells(candidates, placement, needed);
+  const selection = selectCells(candidates, placement, {
+    needed: isDynamic(placement) ? (template.replicas ?? 0) : 0,
+    replicas: template.replicas ?? 0,
+    divided: placement.division.type !== 'Duplicated' && template.replicas !== undefined,
+  });
   if (!selection.ok) return conclude('Unschedulable', selection.message, kept(feasible, input.previous));
-  markUnselected(candidates, selection.selected, refusals);
+  markUnselected(candidates, selection.selected, placement, refusals);
 
   if (template.replicas === undefined) {
     const targets = selection.selected.map(({ cell }) => ({ name: cell.name, replicas: undefined }));
@@ -94,7 +97,8 @@ function filterCells(
   const { input, placement } = context;
   const { cells } = input.snapshot;
   const matches = group.matches(input.snapshot);
-  const dynamic = isDynamic(placement);
+  const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
+  const counted = isDynamic(placement) || (groupSpread && input.template.replicas !== undefined);
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
@@ -104,9 +108,11 @@ function filterCells(
       continue;
     }
     let score = 0;
-    if (placement.spread) for (const plugin of scorePlugins) score += plugin.score(cell, context);
-    const available = dynamic ? availableIn(cell, context) : 0;
-    feasible.push({ cell, index, score, previous: previous.get(cell.name) ?? 0, available });
+    if (placement.spread !== undefined)
+      for (const plugin of scorePlugins) score += plugin.score(cell, context);
+    const available = counted ? availableIn(cell, context) : 0;
+    const held = previous.get(cell.name);
+    feasible.push({ cell, index, score, held: held !== undefined, previous: held ?? 0, available });
   }
   return feasible;
 }
@@ -158,12 +164,16 @@ function dropUnweighted(
 function markUnselected(
   candidates: readonly Candidate[],
   selected: readonly Candidate[],
+  { spread }: CompiledPlacement,
   refusals: (RefusalCode | undefined)[],
 ): void {
   if (selected.length === candidates.length) return;
   const chosen = new Set(selected);
-  for (const candidate of candidates)
-    if (!chosen.has(candidate)) refusals[candidate.index] = 'MaxGroupsReached';
+  for (const candidate of candidates) {
+    if (chosen.has(candidate)) continue;
+    const located = spread?.dimensions.every(({ groupOf }) => groupOf(candidate.cell) !== '') ?? true;
+    refusals[candidate.index] = located ? 'MaxGroupsReached' : 'TopologyUnknown';
+  }
 }
 
 /** Scaled to zero, a template rests where it was; one that was nowhere is shown to all selected cells. */

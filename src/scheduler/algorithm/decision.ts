@@ -12,6 +12,7 @@ export type RefusalCode =
   | 'CellSuspended'
   | 'CellDeleting'
   | 'NoWeight'
+  | 'TopologyUnknown'
   | 'MaxGroupsReached'
   | 'NoCapacity'
   | 'NoReplicasLeft';

@@ -1,6 +1,7 @@
 import { type CompiledPlacement, staticWeights } from './compile.ts';
 import type { Candidate } from './framework.ts';
 import { compareNames } from './select.ts';
+import { levelGroups } from './skew.ts';
 import { divideByWebster } from './webster.ts';
 
 export type Division =
@@ -16,6 +17,34 @@ export function divideReplicas(
 ): Division {
   const { division } = placement;
   if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
+  const divided = divideFreely(desired, candidates, placement, uid);
+  const skewed = placement.spread?.dimensions.find(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
+  if (skewed === undefined || !divided.ok) return divided;
+  const groups = new Map<string, number[]>();
+  candidates.forEach(({ cell }, i) => {
+    const group = skewed.groupOf(cell);
+    groups.set(group, [...(groups.get(group) ?? []), i]);
+  });
+  return levelGroups(divided.replicas, [...groups.values()], skewed.maxSkew, {
+    roomOf: (i) => {
+      const { previous, available } = candidates[i] as Candidate;
+      return division.type === 'Static' ? Number.POSITIVE_INFINITY : previous + available;
+    },
+    divide: (replicas, members) => {
+      const cells = members.map((i) => candidates[i] as Candidate);
+      return divideFreely(replicas, cells, placement, uid);
+    },
+  });
+}
+
+/** Without regard to maxSkew. */
+function divideFreely(
+  desired: number,
+  candidates: readonly Candidate[],
+  placement: CompiledPlacement,
+  uid: string,
+): Division {
+  const { division } = placement;
   if (division.type === 'Static') {
     const weights = staticWeights(
       division,

@@ -30,8 +30,10 @@ export interface Candidate {
   /** Index in the snapshot. */
   readonly index: number;
   readonly score: number;
+  /** The previous decision placed the template there. */
+  readonly held: boolean;
   /** Replicas placed there by the previous decision. */
   readonly previous: number;
-  /** Further replicas that fit; only counted for dynamic division, else 0. */
+  /** Further replicas that fit; only counted for dynamic division and spreads over groups, else 0. */
   readonly available: number;
 }

@@ -1,50 +1,310 @@
 import type { CompiledPlacement } from './compile.ts';
 import type { Candidate } from './framework.ts';
+import { byGroupRank, chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
+import type { CompiledSpread, SpreadDimension } from './spread.ts';
 
 export type Selection =
-  | { readonly ok: true; readonly selected: readonly Candidate[] }
+  | {
+      readonly ok: true;
+      /** By name. */
+      readonly selected: readonly Candidate[];
+    }
   | { readonly ok: false; readonly message: string };
 
+/** What selection needs to know of the template. */
+export interface Demand {
+  /** Replicas that must find room in the selected cells together; 0 when room does not matter. */
+  readonly needed: number;
+  /** Replicas of the template, divided or not; 0 for kinds without. */
+  readonly replicas: number;
+  /** Replicas are shared out over cells. */
+  readonly divided: boolean;
+}
+
 /**
- * Picks the cells that may be used (PLACEMENT.md 2, Selection, cluster only): all of them without a spread constraint,
- * else the best `maxGroups` by score, room (own replicas included) and name. When `neededReplicas` (dynamic division)
- * does not fit into these, the lowest-ranked that hold nothing are exchanged, from the last upward, for the roomiest
- * outsider.
+ * Picks the cells that may be used (PLACEMENT.md 2, Selection): all of them without a spread constraint. With constraints
+ * over groups (region, zone, provider, pop, label) the groups are chosen first, coarser ones before finer ones, as few as
+ * minGroups and the constraints to come allow; then the best cell of every chosen group and the best of the rest, up to the
+ * constraint over cells. When the replicas do not fit, cells that hold nothing and that no group depends on are exchanged,
+ * from the last upward, for roomier ones.
+ *
+ * Nothing is enumerated: O(n log n) in cells and O(g²) in groups. What is selected keeps all constraints. With one
+ * constraint over groups beside the one over cells a selection is found whenever there is one, as far as room allows;
+ * with several, groups that do not lie within one another may hide one.
  */
 export function selectCells(
   candidates: readonly Candidate[],
-  placement: CompiledPlacement,
-  neededReplicas: number,
+  { spread }: CompiledPlacement,
+  demand: Demand,
 ): Selection {
-  if (!placement.spread) return { ok: true, selected: candidates };
-  if (candidates.length < placement.minGroups) {
-    const message = `${candidates.length} cells fit, the spread constraint asks for at least ${placement.minGroups}`;
-    return { ok: false, message };
-  }
-  if (candidates.length <= placement.maxGroups && neededReplicas <= 0)
-    return { ok: true, selected: candidates };
-  const ranked = [...candidates].sort(byRank);
-  const selected = ranked.slice(0, placement.maxGroups);
-  const outside = ranked.slice(placement.maxGroups).sort((a, b) => room(b) - room(a) || compareNames(a, b));
-  let total = selected.reduce((sum, candidate) => sum + room(candidate), 0);
-  for (let i = selected.length - 1; i >= 0 && total < neededReplicas; i--) {
-    const best = outside[0];
-    const worst = selected[i] as Candidate;
-    if (best === undefined || worst.previous > 0 || room(best) <= room(worst)) continue;
-    outside.shift();
-    selected[i] = best;
-    total += room(best) - room(worst);
-  }
-  if (total < neededReplicas) {
-    return {
-      ok: false,
-      message: `${neededReplicas} replicas do not fit into ${selected.length} cells: room for ${total}`,
-    };
-  }
-  return { ok: true, selected: selected.sort(compareNames) };
+  if (spread === undefined) return { ok: true, selected: candidates };
+  if (spread.dimensions.length === 0) return pickCells(candidates, spread, [], demand);
+  const located = candidates.filter(({ cell }) =>
+    spread.dimensions.every(({ groupOf }) => groupOf(cell) !== ''),
+  );
+  // Coarser first: what has fewer groups.
+  const ordered = spread.dimensions
+    .map((dimension) => ({ dimension, count: distinct(located, dimension) }))
+    .sort((a, b) => a.count - b.count)
+    .map(({ dimension }) => dimension);
+  return narrow(located, spread, ordered, 0, demand);
 }
 
-function room(candidate: Candidate): number {
+/** Chooses the groups of one dimension, and goes on with the cells that lie in them. */
+function narrow(
+  candidates: readonly Candidate[],
+  spread: CompiledSpread,
+  dimensions: readonly SpreadDimension[],
+  at: number,
+  demand: Demand,
+): Selection {
+  const dimension = dimensions[at];
+  if (dimension === undefined) return pickCells(candidates, spread, dimensions, demand);
+  const finer = dimensions.slice(at + 1);
+  const members = groupBy(candidates, dimension);
+  const groups = Array.from(members, ([name, cells]) => choiceOf(name, cells, dimension, finer, demand));
+  const targets = [spread.minCells, demand.needed, ...finer.map(({ minGroups }) => minGroups)];
+  const { name, minGroups, maxGroups } = dimension;
+  if (groups.length < minGroups) {
+    const message = `${groups.length} groups by ${name} fit, the spread constraint asks for at least ${minGroups}`;
+    return { ok: false, message };
+  }
+  const most = Math.min(
+    maxGroups,
+    spread.maxCells,
+    groups.length,
+    // Each chosen group needs one of a finer dimension, unless these may cross.
+    ...finer.map((one) => (one.minGroups > 1 || one.maxGroups >= minGroups ? one.maxGroups : maxGroups)),
+  );
+  const fixed = representatives(groups, members, dimensions.slice(0, at));
+  const least = fewestGroups(groups, targets, minGroups, most, fixed);
+  let failure: Selection = {
+    ok: false,
+    message: `no ${most} groups by ${name} have the cells and the room that the spread constraints ask for`,
+  };
+  // One try is enough where one target decides; several targets at once may need more groups than each for itself.
+  for (let count = least ?? Number.POSITIVE_INFINITY; count <= most; count = Math.min(most, count * 2)) {
+    const chosen = chooseGroups(groups, targets, count, fixed);
+    if (chosen !== undefined) {
+      const selection = narrow(
+        chosen.flatMap((choice) => members.get(choice.name) as Candidate[]),
+        spread,
+        dimensions,
+        at + 1,
+        demand,
+      );
+      if (selection.ok) return selection;
+      failure = selection;
+    }
+    if (count === most) break;
+  }
+  return failure;
+}
+
+/** The best group in each group of the dimensions before: none of those chosen there may be lost. */
+function representatives(
+  groups: readonly GroupChoice[],
+  members: ReadonlyMap<string, readonly Candidate[]>,
+  coarser: readonly SpreadDimension[],
+): Set<GroupChoice> {
+  const fixed = new Set<GroupChoice>();
+  if (coarser.length === 0) return fixed;
+  const ranked = [...groups].sort(byGroupRank);
+  for (const { groupOf } of coarser) {
+    const covered = new Set<string>();
+    const cover = (group: GroupChoice): boolean => {
+      const before = covered.size;
+      for (const { cell } of members.get(group.name) ?? []) covered.add(groupOf(cell));
+      return covered.size > before;
+    };
+    for (const group of fixed) cover(group);
+    for (const group of ranked) if (!fixed.has(group) && cover(group)) fixed.add(group);
+  }
+  return fixed;
+}
+
+/**
+ * PLACEMENT.md 2: divided, 1000·min(room, ⌈replicas/minGroups⌉) + mean score; else 1000·(cells able to hold all replicas)
+ * + mean score.
+ */
+function choiceOf(
+  name: string,
+  cells: readonly Candidate[],
+  { minGroups }: SpreadDimension,
+  finer: readonly SpreadDimension[],
+  { needed, replicas, divided }: Demand,
+): GroupChoice {
+  let space = 0;
+  let able = 0;
+  let scores = 0;
+  let held = false;
+  for (const candidate of cells) {
+    space += room(candidate);
+    if (room(candidate) >= replicas) able++;
+    scores += candidate.score;
+    if (candidate.held) held = true;
+  }
+  const mean = scores / cells.length;
+  const weight =
+    divided && needed > 0 ? Math.min(space, Math.ceil(replicas / minGroups)) : divided ? cells.length : able;
+  return {
+    name,
+    held,
+    score: 1000 * weight + mean,
+    brings: [cells.length, space, ...finer.map((one) => distinct(cells, one))],
+  };
+}
+
+/** The best cell of every group, then the best of the rest (PLACEMENT.md 2). */
+function pickCells(
+  candidates: readonly Candidate[],
+  spread: CompiledSpread,
+  dimensions: readonly SpreadDimension[],
+  { needed, divided }: Demand,
+): Selection {
+  const { minCells, maxCells } = spread;
+  if (candidates.length < minCells) {
+    const message = `${candidates.length} cells fit, the spread constraint asks for at least ${minCells}`;
+    return { ok: false, message };
+  }
+  const skewed = divided ? undefined : dimensions.find(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
+  if (candidates.length <= maxCells && needed <= 0 && dimensions.length === 0)
+    return { ok: true, selected: candidates };
+  const ranked = [...candidates].sort(byRank);
+  const selected = new Set<Candidate>();
+  for (let i = dimensions.length - 1; i >= 0; i--)
+    coverGroups(ranked, dimensions[i] as SpreadDimension, selected);
+  if (selected.size > maxCells) {
+    return {
+      ok: false,
+      message: `one cell in each group makes ${selected.size} cells, more than ${maxCells}`,
+    };
+  }
+  if (skewed === undefined) {
+    for (const candidate of ranked) {
+      if (selected.size >= maxCells) break;
+      selected.add(candidate);
+    }
+  } else {
+    fillEvenly(ranked, skewed, maxCells, selected);
+  }
+  if (selected.size < minCells) {
+    return {
+      ok: false,
+      message: `maxSkew lets ${selected.size} cells in, at least ${minCells} are asked for`,
+    };
+  }
+  const total = makeRoom(ranked, dimensions, needed, selected);
+  if (total < needed) {
+    return {
+      ok: false,
+      message: `${needed} replicas do not fit into ${selected.size} cells: room for ${total}`,
+    };
+  }
+  const result = [...selected].sort(compareNames);
+  for (const dimension of dimensions) {
+    const count = distinct(result, dimension);
+    const { name, minGroups, maxGroups } = dimension;
+    if (count >= minGroups && count <= maxGroups) continue;
+    return { ok: false, message: `the spread constraints were not met together: ${count} groups by ${name}` };
+  }
+  return { ok: true, selected: result };
+}
+
+/** Takes the best cell of each group that has none yet. */
+function coverGroups(
+  ranked: readonly Candidate[],
+  { groupOf }: SpreadDimension,
+  selected: Set<Candidate>,
+): void {
+  const covered = new Set<string>();
+  for (const { cell } of selected) covered.add(groupOf(cell));
+  for (const candidate of ranked) {
+    const group = groupOf(candidate.cell);
+    if (covered.has(group)) continue;
+    covered.add(group);
+    selected.add(candidate);
+  }
+}
+
+/** The best of the rest, as long as no group gets more than maxSkew cells ahead of the one with the fewest. */
+function fillEvenly(
+  ranked: readonly Candidate[],
+  { groupOf, maxSkew }: SpreadDimension,
+  maxCells: number,
+  selected: Set<Candidate>,
+): void {
+  const counts = new Map<string, number>();
+  for (const { cell } of ranked) counts.set(groupOf(cell), 0);
+  for (const { cell } of selected) counts.set(groupOf(cell), (counts.get(groupOf(cell)) as number) + 1);
+  for (let grown = true; grown; ) {
+    grown = false;
+    const ceiling = Math.min(...counts.values()) + maxSkew;
+    for (const candidate of ranked) {
+      if (selected.size >= maxCells) return;
+      const group = groupOf(candidate.cell);
+      const count = counts.get(group) as number;
+      if (selected.has(candidate) || count >= ceiling) continue;
+      selected.add(candidate);
+      counts.set(group, count + 1);
+      grown = true;
+    }
+  }
+}
+
+/** Exchanges cells that hold nothing, from the last upward, for the roomiest outsiders. Returns the room there is then. */
+function makeRoom(
+  ranked: readonly Candidate[],
+  dimensions: readonly SpreadDimension[],
+  needed: number,
+  selected: Set<Candidate>,
+): number {
+  let total = 0;
+  for (const candidate of selected) total += room(candidate);
+  if (total >= needed) return total;
+  const groupKey = ({ cell }: Candidate): string => dimensions.map(({ groupOf }) => groupOf(cell)).join('\n');
+  const outside = new Map<string, Candidate[]>();
+  for (const candidate of ranked) {
+    if (selected.has(candidate)) continue;
+    const key = groupKey(candidate);
+    const list = outside.get(key);
+    if (list === undefined) outside.set(key, [candidate]);
+    else list.push(candidate);
+  }
+  for (const list of outside.values()) list.sort((a, b) => room(a) - room(b) || compareNames(b, a));
+  for (let i = ranked.length - 1; i >= 0 && total < needed; i--) {
+    const worst = ranked[i] as Candidate;
+    if (!selected.has(worst) || worst.previous > 0) continue;
+    // Within the same groups, so that no group loses its last cell and none gets ahead.
+    const list = outside.get(groupKey(worst));
+    const best = list?.at(-1);
+    if (best === undefined || room(best) <= room(worst)) continue;
+    list?.pop();
+    selected.delete(worst);
+    selected.add(best);
+    total += room(best) - room(worst);
+  }
+  return total;
+}
+
+function groupBy(candidates: readonly Candidate[], { groupOf }: SpreadDimension): Map<string, Candidate[]> {
+  const members = new Map<string, Candidate[]>();
+  for (const candidate of candidates) {
+    const group = groupOf(candidate.cell);
+    const list = members.get(group);
+    if (list === undefined) members.set(group, [candidate]);
+    else list.push(candidate);
+  }
+  return members;
+}
+
+function distinct(candidates: readonly Candidate[], { groupOf }: SpreadDimension): number {
+  const groups = new Set<string>();
+  for (const { cell } of candidates) groups.add(groupOf(cell));
+  return groups.size;
+}
+
+export function room(candidate: Candidate): number {
   return candidate.available + candidate.previous;
 }
 

@@ -17,6 +17,7 @@ export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
     provider: spec.provider ?? '',
     region: spec.region ?? '',
     zones: spec.zones ?? [],
+    pop: spec.pop ?? '',
     taints: (spec.taints ?? []).map(taintOf),
     ready: hasWorkspace && isReady(cell),
     suspended: spec.suspend === true,
@@ -84,7 +85,7 @@ function numberOf(quantity: string | number | undefined): number | undefined {
  */
 export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
   const { metadata, spec = {}, status = {} } = cell;
-  const { provider, region, zones, taints, projects, allow, apis, suspend } = spec;
+  const { provider, region, zones, pop, taints, projects, allow, apis, suspend } = spec;
   return JSON.stringify([
     metadata.labels,
     metadata.deletionTimestamp !== undefined,
@@ -92,6 +93,7 @@ export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
     provider,
     region,
     zones,
+    pop,
     taints,
     projects,
     allow,

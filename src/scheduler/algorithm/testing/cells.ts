@@ -9,6 +9,7 @@ export function cell(name: string, changes: Partial<CellInfo> = {}): CellInfo {
     provider: '',
     region: '',
     zones: [],
+    pop: '',
     taints: [],
     ready: true,
     suspended: false,

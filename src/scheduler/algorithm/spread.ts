@@ -1,0 +1,76 @@
+import type { SpreadConstraint } from '#api/policy/placement.ts';
+import type { CellInfo } from './cell.ts';
+
+/** A spread over groups of cells: those that share a region, a zone, the value of a label. */
+export interface SpreadDimension {
+  /** What it is called in messages: `region`, or the label's key. */
+  readonly name: string;
+  /** The group that a cell belongs to; empty when it tells none. */
+  readonly groupOf: (cell: CellInfo) => string;
+  readonly minGroups: number;
+  /** Infinity when not limited. */
+  readonly maxGroups: number;
+  /** How far groups may differ in replicas, or in cells where replicas are not divided; Infinity when not limited. */
+  readonly maxSkew: number;
+}
+
+export interface CompiledSpread {
+  /** Over cells themselves. */
+  readonly minCells: number;
+  /** Infinity when not limited. */
+  readonly maxCells: number;
+  readonly dimensions: readonly SpreadDimension[];
+}
+
+const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | undefined } = {
+  provider: (cell) => cell.provider,
+  region: (cell) => cell.region,
+  pop: (cell) => cell.pop,
+  // A cell that lies in several zones is lost with none of them alone: it makes a group of its own kind.
+  zone: ({ zones }) => (zones.length <= 1 ? (zones[0] ?? '') : [...zones].sort().join(',')),
+};
+
+/** What `spreadByField` may name besides `cluster`. `pop` is ours. */
+export const spreadFields: readonly string[] = ['cluster', ...Object.keys(fieldGroups)];
+
+/** Undefined when there is no constraint. Of several over the same thing the first counts (validation refuses them). */
+export function compileSpread(
+  constraints: readonly SpreadConstraint[] | undefined,
+): CompiledSpread | undefined {
+  if (constraints === undefined || constraints.length === 0) return undefined;
+  let cells: SpreadConstraint | undefined;
+  const dimensions = new Map<string, SpreadDimension>();
+  for (const constraint of constraints) {
+    const { spreadByField = '', spreadByLabel = '' } = constraint;
+    if (spreadByLabel === '' && (spreadByField === '' || spreadByField === 'cluster')) {
+      cells ??= constraint;
+      continue;
+    }
+    const name = spreadByLabel === '' ? spreadByField : spreadByLabel;
+    const key = spreadByLabel === '' ? `field ${name}` : `label ${name}`;
+    const groupOf =
+      spreadByLabel === ''
+        ? (fieldGroups[spreadByField] ?? noGroup)
+        : (cell: CellInfo) => (Object.hasOwn(cell.labels, name) ? (cell.labels[name] ?? '') : '');
+    if (dimensions.has(key)) continue;
+    dimensions.set(key, {
+      name,
+      groupOf,
+      minGroups: Math.max(1, constraint.minGroups ?? 1),
+      maxGroups: limit(constraint.maxGroups),
+      maxSkew: limit(constraint.maxSkew),
+    });
+  }
+  return {
+    minCells: cells?.minGroups ?? 0,
+    maxCells: limit(cells?.maxGroups),
+    dimensions: [...dimensions.values()],
+  };
+}
+
+const noGroup = (): string => '';
+
+/** Absent and 0 mean no limit. */
+function limit(value: number | undefined): number {
+  return value === undefined || value <= 0 ? Number.POSITIVE_INFINITY : value;
+}
