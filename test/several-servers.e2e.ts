@@ -1,0 +1,377 @@
+// Several API servers on one etcd: what one has written the other reads; one is killed, etcd is restarted, clients go on.
+import assert from 'node:assert/strict';
+import { cp, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ObjectRef, WatchEvent } from '#client/client.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { EtcdServer, skipWithoutEtcd } from './harness/etcd-server.ts';
+import {
+  adminConnection,
+  type CellplaneProcess,
+  startCellplane,
+  temporaryFolder,
+} from './harness/processes.ts';
+import { seedFrom } from './harness/seed.ts';
+import { widgetsCrd, widgetsGvr } from './harness/standing.ts';
+import { until } from './harness/until.ts';
+import { findViolation, type HistoryEntry, type RegisterCall } from './simulation/linearizability.ts';
+
+const configMaps = { group: '', version: 'v1', resource: 'configmaps' } as const;
+const leases = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' } as const;
+const crds = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' } as const;
+const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
+const inRoot = { cluster: 'root', gvr: configMaps, namespace: 'default' } as const;
+
+interface Server extends AsyncDisposable {
+  readonly process: CellplaneProcess;
+  readonly client: RemoteClient;
+}
+
+async function startServer(dataDirectory: string, etcd: EtcdServer): Promise<Server> {
+  const flags = ['--storage', 'etcd', '--etcd-servers', etcd.endpoint];
+  const process = await startCellplane(['apiserver', '--data-dir', dataDirectory, '--port', '0', ...flags]);
+  const client = new RemoteClient(await adminConnection(dataDirectory), { userAgent: 'cellplane-test' });
+  return {
+    process,
+    client,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await process.stop();
+    },
+  };
+}
+
+function configMap(name: string, value: string): KubeObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } };
+}
+
+function contentOf(object: KubeObject): string {
+  return isJsonObject(object['data']) ? String(object['data']['value']) : '';
+}
+
+function isEstablished(crd: KubeObject): boolean {
+  const { conditions } = isJsonObject(crd['status']) ? crd['status'] : {};
+  return (
+    Array.isArray(conditions) &&
+    conditions.some((one) => isJsonObject(one) && one['type'] === 'Established' && one['status'] === 'True')
+  );
+}
+
+function refOf(name: string): ObjectRef {
+  return { ...inRoot, name };
+}
+
+/** Keeps what a watch tells until it is closed, taking it up again where it broke. */
+class Recorder {
+  readonly events: Exclude<WatchEvent, { type: 'BOOKMARK' }>[] = [];
+  /** Times that the server could not go on from where the watch had been. */
+  expired = 0;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(client: RemoteClient, resourceVersion: string) {
+    this.#running = this.#run(client, resourceVersion);
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(client: RemoteClient, from: string): Promise<void> {
+    const { signal } = this.#stopping;
+    let resourceVersion = from;
+    while (!signal.aborted) {
+      try {
+        for await (const event of client.watch(inRoot, { resourceVersion, signal })) {
+          if (event.type === 'BOOKMARK') continue;
+          this.events.push(event);
+          resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
+        }
+      } catch (error) {
+        if (isApiError(error, 'Expired')) this.expired++;
+      }
+      await pause(20, undefined, { ref: false });
+    }
+  }
+}
+
+describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let etcd: EtcdServer;
+  let first: Server;
+  let second: Server;
+  const directoryOf = (name: string) => path.join(folder.path, name);
+
+  before(async () => {
+    folder = await temporaryFolder();
+    etcd = await EtcdServer.start();
+    first = await startServer(directoryOf('first'), etcd);
+    await mkdir(path.join(directoryOf('second'), 'pki'), { recursive: true });
+    for (const file of ['ca.crt', 'ca.key', 'service-account.key']) {
+      await cp(path.join(directoryOf('first'), 'pki', file), path.join(directoryOf('second'), 'pki', file));
+    }
+    second = await startServer(directoryOf('second'), etcd);
+  });
+  after(async () => {
+    await first?.[Symbol.asyncDispose]();
+    await second?.[Symbol.asyncDispose]();
+    await etcd?.dispose();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  test('a server with another CA is refused', async () => {
+    await assert.rejects(
+      startServer(directoryOf('stranger'), etcd),
+      /differs from that of the other servers/,
+    );
+  });
+
+  test('each reads at once what the other has written', async () => {
+    for (let round = 0; round < 30; round++) {
+      const [writer, reader] = round % 2 === 0 ? [first, second] : [second, first];
+      const name = `at-once-${round}`;
+      const created = await writer.client.create(inRoot, configMap(name, '1'));
+      const read = await reader.client.get(refOf(name));
+      assert.equal(read.metadata.resourceVersion, created.metadata.resourceVersion);
+      const listed = await reader.client.list(inRoot);
+      assert.ok(listed.items.some((item) => item.metadata.name === name));
+      const updated = await reader.client.update(refOf(name), { ...read, data: { value: '2' } });
+      await assert.rejects(writer.client.update(refOf(name), { ...read, data: { value: '3' } }), (error) =>
+        isApiError(error, 'Conflict'),
+      );
+      await writer.client.update(refOf(name), { ...updated, data: { value: '3' } });
+      await reader.client.delete(refOf(name));
+      await assert.rejects(writer.client.get(refOf(name)), (error) => isApiError(error, 'NotFound'));
+      await writer.client.create(inRoot, configMap(name, '4'));
+      await reader.client.delete(refOf(name));
+    }
+  });
+
+  test('a workspace and a CRD made through one are there on the other', async () => {
+    const root = { cluster: 'root', gvr: workspaces };
+    await first.client.create(root, {
+      apiVersion: 'tenancy.kcp.io/v1alpha1',
+      kind: 'Workspace',
+      metadata: { name: 'shared' },
+      spec: { type: { name: 'universal', path: 'root' } },
+    });
+    const inside = { cluster: 'root:shared', gvr: configMaps, namespace: 'default' };
+    await until('the workspace is ready', async () => {
+      const workspace = await second.client.get({ ...root, name: 'shared' });
+      return isJsonObject(workspace['status']) && workspace['status']['phase'] === 'Ready';
+    });
+    await second.client.create(inside, configMap('inside', '1'));
+    await first.client.create({ cluster: 'root:shared', gvr: crds }, structuredClone(widgetsCrd));
+    const crd = { cluster: 'root:shared', gvr: crds, name: widgetsCrd.metadata.name ?? '' };
+    await until('the CRD is established', async () => isEstablished(await first.client.get(crd)));
+    await second.client.list({ cluster: 'root:shared', gvr: widgetsGvr });
+  });
+
+  test('watches on both tell the same', async () => {
+    const { metadata } = await first.client.list(inRoot);
+    const recorders = [first, second].map(
+      ({ client }) => new Recorder(client, String(metadata.resourceVersion)),
+    );
+    for (let index = 0; index < 40; index++) {
+      const writer = index % 3 === 0 ? first : second;
+      const object = await writer.client.create(inRoot, configMap(`watched-${index}`, '1'));
+      await writer.client.update(refOf(`watched-${index}`), { ...object, data: { value: '2' } });
+      await writer.client.delete(refOf(`watched-${index}`));
+    }
+    await until('all events', () => recorders.every(({ events }) => events.length >= 120));
+    await Promise.all(recorders.map((recorder) => recorder.close()));
+    const told = recorders.map(({ events }) =>
+      events.map(({ type, object }) => `${type} ${object.metadata.name} ${object.metadata.resourceVersion}`),
+    );
+    assert.deepEqual(told[0], told[1]);
+  });
+
+  test('histories are linearizable and watches complete while a server dies and etcd is restarted', async (t) => {
+    const seed = seedFrom('CELLPLANE_SEVERAL_SEED');
+    t.diagnostic(`seed ${seed}`);
+    const keys = Array.from({ length: 12 }, (_, index) => `register-${index}`);
+    const histories = new Map<string, HistoryEntry[]>(keys.map((key) => [key, []]));
+    const acknowledged: number[] = [];
+    const { metadata } = await first.client.list(inRoot);
+    const recorder = new Recorder(first.client, String(metadata.resourceVersion));
+    let running = true;
+    let isSecondAway = false;
+    let calls = 0;
+    const client = async (index: number): Promise<void> => {
+      const random = randomFrom(seed + index);
+      const server = () => (index % 2 === 0 ? first : second);
+      const last = new Map<string, KubeObject>();
+      for (let count = 0; running; count++) {
+        if (isSecondAway && server() === second) {
+          await pause(30);
+          continue;
+        }
+        const key = keys[Math.floor(random() * keys.length)] ?? '';
+        const startMs = performance.now();
+        const asked = await ask(server().client, key, `${index}.${count}`, random(), last);
+        if (asked === undefined) {
+          await pause(30);
+          continue;
+        }
+        const endMs = performance.now();
+        if (asked.resourceVersion !== undefined) acknowledged.push(Number(asked.resourceVersion));
+        histories.get(key)?.push({ call: asked.call, startMs, endMs });
+        calls++;
+        if ('answer' in asked.call && asked.call.answer === 'unknown') await pause(30);
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 8 }, (_, index) => client(index)));
+    await pause(2_500);
+    const before = calls;
+    isSecondAway = true;
+    await second.process.kill();
+    await second.client.close();
+    await pause(1_500);
+    assert.ok(calls > before + 20, 'clients of the other server go on');
+    await etcd.kill();
+    await pause(400);
+    await etcd.resume();
+    const resumed = calls;
+    await until('the server goes on after etcd came back', () => calls > resumed + 50, { timeoutMs: 10_000 });
+    second = await startServer(directoryOf('second'), etcd);
+    isSecondAway = false;
+    await pause(2_000);
+    running = false;
+    await clients;
+
+    t.diagnostic(`${calls} calls, ${acknowledged.length} acknowledged writes`);
+    for (const [key, history] of histories) {
+      const violation = findViolation(history);
+      assert.equal(violation, undefined, `${key}: ${JSON.stringify(violation?.stuckAt, undefined, 1)}`);
+    }
+    // Nothing acknowledged is missing from the watch, nothing comes twice or out of order.
+    const newest = Math.max(...acknowledged);
+    const told = () => recorder.events.map(({ object }) => Number(object.metadata.resourceVersion));
+    await until('the last event', () => told().some((revision) => revision >= newest));
+    await recorder.close();
+    assert.equal(recorder.expired, 0);
+    const revisions = told();
+    assert.deepEqual(
+      revisions,
+      [...new Set(revisions)].sort((left, right) => left - right),
+    );
+    const seen = new Set(revisions);
+    assert.deepEqual(
+      acknowledged.filter((revision) => !seen.has(revision)),
+      [],
+    );
+    const states = await Promise.all(
+      [first, second].map(async (server) =>
+        (await server.client.list(inRoot)).items.map(
+          (item) => `${item.metadata.name} ${item.metadata.resourceVersion} ${contentOf(item)}`,
+        ),
+      ),
+    );
+    assert.deepEqual(states[0], states[1]);
+  });
+
+  test('controllers go over to another server when the one that runs them is killed', async () => {
+    const lease: ObjectRef = {
+      cluster: 'root',
+      gvr: leases,
+      namespace: 'kube-system',
+      name: 'cellplane-apiserver',
+    };
+    const holder = async (server: Server) => {
+      const { spec } = (await server.client.get(lease)) as KubeObject & {
+        readonly spec: { holderIdentity: string };
+      };
+      return spec.holderIdentity;
+    };
+    const leader = await holder(second);
+    // The lease does not tell which process it is of: kill the one that was not killed before, which has it.
+    await first.process.kill();
+    await first.client.close();
+    await until('another holder', async () => (await holder(second)) !== leader, { timeoutMs: 20_000 });
+    const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
+    await second.client.create(
+      { cluster: 'root', gvr: namespaces },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'led' } },
+    );
+    await second.client.create({ ...inRoot, namespace: 'led' }, configMap('content', '1'));
+    await second.client.delete({ cluster: 'root', gvr: namespaces, name: 'led' });
+    await until('the namespace is cleared and gone', async () => {
+      const { items } = await second.client.list({ cluster: 'root', gvr: namespaces });
+      return items.every((item) => item.metadata.name !== 'led');
+    });
+  });
+});
+
+interface Asked {
+  readonly call: RegisterCall;
+  /** Of an acknowledged write. */
+  readonly resourceVersion?: string | undefined;
+}
+
+/** One random call; undefined when it tells nothing (a read that failed). */
+async function ask(
+  client: RemoteClient,
+  key: string,
+  value: string,
+  dice: number,
+  last: Map<string, KubeObject>,
+): Promise<Asked | undefined> {
+  const options = { timeoutMs: 5_000 };
+  const known = last.get(key);
+  if (dice < 0.35) {
+    try {
+      const object = await client.get(refOf(key), options);
+      last.set(key, object);
+      return { call: { type: 'read', value: contentOf(object) } };
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) return undefined;
+      last.delete(key);
+      return { call: { type: 'read', value: undefined } };
+    }
+  }
+  if (dice > 0.93) {
+    try {
+      await client.delete(refOf(key), options);
+      return { call: { type: 'delete', answer: 'done' } };
+    } catch (error) {
+      return { call: { type: 'delete', answer: isApiError(error, 'NotFound') ? 'absent' : 'unknown' } };
+    }
+  }
+  if (known === undefined) {
+    try {
+      const object = await client.create(inRoot, configMap(key, value), options);
+      last.set(key, object);
+      const { resourceVersion } = object.metadata;
+      return { call: { type: 'create', value, answer: 'done' }, resourceVersion };
+    } catch (error) {
+      const answer = isApiError(error, 'AlreadyExists') ? 'exists' : 'unknown';
+      return { call: { type: 'create', value, answer } };
+    }
+  }
+  const expected = contentOf(known);
+  last.delete(key);
+  try {
+    const object = await client.update(refOf(key), { ...known, data: { value } }, options);
+    last.set(key, object);
+    const { resourceVersion } = object.metadata;
+    return { call: { type: 'swap', expected, value, answer: 'done' }, resourceVersion };
+  } catch (error) {
+    const answer = isApiError(error, 'Conflict', 'NotFound') ? 'refused' : 'unknown';
+    return { call: { type: 'swap', expected, value, answer } };
+  }
+}
+
+/** Park and Miller's generator: enough to choose calls, and the same for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = (seed % 2_147_483_646) + 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
