@@ -72,21 +72,20 @@ function divideDynamically(
   if (available < delta) {
     return { ok: false, message: `${delta} more replicas are needed, the cells have room for ${available}` };
   }
+  const weightOf = (i: number): number => (candidates[i] as Candidate).available;
+  const shares = previous;
+  if (!aggregated) {
+    addShares(shares, delta, Array.from(candidates.keys()), candidates, weightOf, uid);
+    return { ok: true, replicas: shares };
+  }
   const order = Array.from(candidates.keys()).sort((a, b) => {
     const one = candidates[a] as Candidate;
     const two = candidates[b] as Candidate;
-    const used = aggregated ? Number(two.previous > 0) - Number(one.previous > 0) : 0;
+    const used = Number(two.previous > 0) - Number(one.previous > 0);
     return used || two.available - one.available || compareNames(one, two);
   });
-  const weightOf = (i: number): number => (candidates[i] as Candidate).available;
-  const share = shareOut(
-    delta,
-    aggregated ? prefixHolding(order, weightOf, delta) : order,
-    candidates,
-    weightOf,
-    uid,
-  );
-  return { ok: true, replicas: previous.map((count, i) => count + (share.get(i) ?? 0)) };
+  addShares(shares, delta, prefixHolding(order, weightOf, delta), candidates, weightOf, uid);
+  return { ok: true, replicas: shares };
 }
 
 /** Weights are the replicas placed; Aggregated keeps only the largest cells that together hold enough. */
@@ -96,20 +95,18 @@ function scaleDown(
   aggregated: boolean,
   uid: string,
 ): number[] {
-  const order = Array.from(candidates.keys()).sort((a, b) => {
-    const one = candidates[a] as Candidate;
-    const two = candidates[b] as Candidate;
-    return two.previous - one.previous || compareNames(one, two);
-  });
   const weightOf = (i: number): number => (candidates[i] as Candidate).previous;
-  const share = shareOut(
-    desired,
-    aggregated ? prefixHolding(order, weightOf, desired) : order,
-    candidates,
-    weightOf,
-    uid,
-  );
-  return candidates.map((_, i) => share.get(i) ?? 0);
+  const order = Array.from(candidates.keys());
+  if (aggregated) {
+    order.sort(
+      (a, b) =>
+        weightOf(b) - weightOf(a) || compareNames(candidates[a] as Candidate, candidates[b] as Candidate),
+    );
+  }
+  const shares = candidates.map(() => 0);
+  const members = aggregated ? prefixHolding(order, weightOf, desired) : order;
+  addShares(shares, desired, members, candidates, weightOf, uid);
+  return shares;
 }
 
 /** The shortest prefix whose weights sum to at least `needed`. */
@@ -126,14 +123,19 @@ function prefixHolding(
   return order;
 }
 
-function shareOut(
+/** Adds the seats of each member to its share. */
+function addShares(
+  shares: number[],
   seats: number,
-  order: readonly number[],
+  members: readonly number[],
   candidates: readonly Candidate[],
   weightOf: (i: number) => number,
   uid: string,
-): Map<number, number> {
-  const parties = order.map((i) => ({ name: (candidates[i] as Candidate).cell.name, weight: weightOf(i) }));
-  const shares = divideByWebster(seats, parties, uid);
-  return new Map(order.map((i, at) => [i, shares[at] as number]));
+): void {
+  const parties = members.map((i) => ({ name: (candidates[i] as Candidate).cell.name, weight: weightOf(i) }));
+  const seatsOf = divideByWebster(seats, parties, uid);
+  for (let at = 0; at < members.length; at++) {
+    const i = members[at] as number;
+    shares[i] = (shares[i] as number) + (seatsOf[at] as number);
+  }
 }

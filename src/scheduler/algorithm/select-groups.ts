@@ -57,14 +57,15 @@ export function chooseGroups(
   if (groups.length < count || fixed.size > count) return undefined;
   const ranked = groups.filter((group) => !fixed.has(group)).sort(byGroupRank);
   const goals = targets
-    .map((target, t) => {
+    .map((target, t) => ({ target, t }))
+    .filter(({ target }) => target > 0)
+    .map(({ target, t }) => {
       let reached = 0;
       for (const { brings } of fixed) reached += brings[t] as number;
       const amount = (i: number): number => (ranked[i] as GroupChoice).brings[t] as number;
       const greatest = Array.from(ranked.keys()).sort((a, b) => amount(b) - amount(a));
       return { target, reached, amount, greatest };
-    })
-    .filter(({ target }) => target > 0);
+    });
   const chosen = [...fixed];
   const passed = new Array<boolean>(ranked.length).fill(false);
   for (let i = 0; i < ranked.length && chosen.length < count; i++) {

@@ -39,6 +39,7 @@ export function selectCells(
 ): Selection {
   if (spread === undefined) return { ok: true, selected: candidates };
   if (spread.dimensions.length === 0) return pickCells(candidates, spread, [], demand);
+  if (spread.dimensions.length === 1) return narrow(candidates, spread, spread.dimensions, 0, demand);
   const located = candidates.filter(({ cell }) =>
     spread.dimensions.every(({ groupOf }) => groupOf(cell) !== ''),
   );
@@ -287,10 +288,12 @@ function makeRoom(
   return total;
 }
 
+/** Cells that tell no group are left out. */
 function groupBy(candidates: readonly Candidate[], { groupOf }: SpreadDimension): Map<string, Candidate[]> {
   const members = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
     const group = groupOf(candidate.cell);
+    if (group === '') continue;
     const list = members.get(group);
     if (list === undefined) members.set(group, [candidate]);
     else list.push(candidate);
@@ -312,6 +315,7 @@ function byRank(a: Candidate, b: Candidate): number {
   return b.score - a.score || room(b) - room(a) || compareNames(a, b);
 }
 
+/** A snapshot is ordered by name, so the index tells. */
 export function compareNames(a: Candidate, b: Candidate): number {
-  return a.cell.name < b.cell.name ? -1 : a.cell.name > b.cell.name ? 1 : 0;
+  return a.index - b.index;
 }

@@ -20,7 +20,7 @@ export function divideByWebster(seats: number, parties: readonly Party[], uid = 
   const given = new Array<number>(parties.length).fill(0);
   if (parties.length === 0 || seats <= 0) return given;
   const left = seats - headStart(seats, parties, given);
-  const order = Array.from(parties.keys());
+  const order = contenders(left, parties, given);
   const descending = uid !== '' && fnv32a(uid) % 2 === 1;
   const before = (a: number, b: number): boolean => {
     const seatsA = given[a] as number;
@@ -58,6 +58,30 @@ function headStart(seats: number, parties: readonly Party[], given: number[]): n
     sum += share;
   }
   return sum;
+}
+
+/**
+ * Who may still get one of the last seats. With fewer seats than parties and nothing given yet, only those whose weight is
+ * among the greatest: every other is outdone by as many first claims as there are seats.
+ */
+function contenders(left: number, parties: readonly Party[], given: readonly number[]): number[] {
+  const all = Array.from(parties.keys());
+  if (left >= parties.length || given.some((seats) => seats > 0)) return all;
+  // The `left` greatest weights so far, the least of them on top.
+  const greatest: number[] = [];
+  const lower = (a: number, b: number): boolean => a < b;
+  for (let i = 0; i < parties.length; i++) {
+    const { weight } = parties[i] as Party;
+    if (i < left) {
+      greatest.push(weight);
+      if (i === left - 1) for (let at = (left >> 1) - 1; at >= 0; at--) sink(greatest, at, lower);
+    } else if (weight > (greatest[0] as number)) {
+      greatest[0] = weight;
+      sink(greatest, 0, lower);
+    }
+  }
+  const least = greatest[0] ?? 0;
+  return all.filter((i) => (parties[i] as Party).weight >= least);
 }
 
 function sink(heap: number[], from: number, before: (a: number, b: number) => boolean): void {
