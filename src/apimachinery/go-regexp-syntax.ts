@@ -5,7 +5,14 @@ export type RegexpNode =
   | { readonly type: 'empty' }
   | { readonly type: 'set'; readonly ranges: CharRanges }
   | { readonly type: 'concat' | 'alternate'; readonly nodes: readonly RegexpNode[] }
-  | { readonly type: 'repeat'; readonly node: RegexpNode; readonly min: number; readonly max: number }
+  | {
+      readonly type: 'repeat';
+      readonly node: RegexpNode;
+      readonly min: number;
+      readonly max: number;
+      /** Takes as little as it can: matters only to where a match ends. */
+      readonly isLazy: boolean;
+    }
   | { readonly type: 'assert'; readonly kind: AssertKind };
 
 export type AssertKind =
@@ -231,13 +238,13 @@ class Parser {
     const start = this.#at;
     const bounds = this.#repetition();
     if (bounds === undefined) return atom;
-    // Greedy or not makes no difference to whether there is a match.
-    if (this.#peek() === '?') this.#at++;
+    const isLazy = this.#peek() === '?';
+    if (isLazy) this.#at++;
     const next = this.#at;
     if (this.#repetition() !== undefined) {
       fail('invalid nested repetition operator', this.#source.slice(start, Math.max(this.#at, next)));
     }
-    return { type: 'repeat', node: atom, ...bounds };
+    return { type: 'repeat', node: atom, ...bounds, isLazy };
   }
 
   /** Takes `*`, `+`, `?`, `{n}`, `{n,}`, `{n,m}`; braces of another shape are text. */

@@ -3,18 +3,13 @@ import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { versionsOf } from './crd.ts';
 import { defaultCrd, prepareChangedCrd, prepareNewCrd } from './default-crd.ts';
 import { validateCrd, validateCrdUpdate } from './validate-crd.ts';
-import { hasCelRules, unknownFormats } from './validate-schema.ts';
+import { unknownFormats } from './validate-schema.ts';
 
 const warningsMax = 20;
 
 function crdWarnings(crd: KubeObject): string[] {
   const warnings: string[] = [];
   const versions = versionsOf(crd);
-  if (versions.some(({ openApiV3Schema }) => openApiV3Schema !== undefined && hasCelRules(openApiV3Schema))) {
-    warnings.push(
-      'spec.versions[*].schema.openAPIV3Schema: x-kubernetes-validations are stored but not evaluated by this version',
-    );
-  }
   versions.forEach(({ openApiV3Schema }, index) => {
     if (openApiV3Schema === undefined) return;
     warnings.push(...unknownFormats(openApiV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`));

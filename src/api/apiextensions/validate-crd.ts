@@ -23,6 +23,7 @@ import {
   storedVersionsOf,
   textOf,
 } from './crd.ts';
+import { validateSchemaRules } from './validate-rules.ts';
 import { validateStructuralSchema } from './validate-schema.ts';
 
 const selectableFieldsMax = 8;
@@ -229,7 +230,10 @@ function validateVersion(version: JsonObject, path: string, errors: FieldError[]
   const schema = objectIn(version['schema'])['openAPIV3Schema'];
   if (isJsonObject(schema)) {
     if (isJsonObject(subresources['status'])) validateRootWithStatus(schema, schemaPath, errors);
-    errors.push(...validateStructuralSchema(schema, schemaPath));
+    const structural = validateStructuralSchema(schema, schemaPath);
+    errors.push(...structural);
+    // Rules are about what the schema describes: they wait until it describes it properly.
+    if (structural.length === 0) errors.push(...validateSchemaRules(schema, schemaPath));
     validateSelectableFields(version, schema, `${path}.selectableFields`, errors);
   } else {
     errors.push(required(schemaPath, 'schemas are required'));

@@ -455,12 +455,6 @@ function hasDefaults(schema: JsonObject): boolean {
   return propertiesAt(schema).some(([, child]) => hasDefaults(child));
 }
 
-/** Whether any node carries CEL rules, which are stored and served but have no effect yet. */
-export function hasCelRules(schema: JsonObject): boolean {
-  if (schemasAt(schema['x-kubernetes-validations']).length > 0) return true;
-  return childrenOf(schema, '').some(([child]) => hasCelRules(child));
-}
-
 /** Formats that nobody knows, and that are therefore not checked (as Kubernetes warns). */
 export function unknownFormats(schema: JsonObject, path: string): string[] {
   const warnings: string[] = [];

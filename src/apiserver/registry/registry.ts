@@ -161,7 +161,7 @@ export class Registry {
 
     let nameTries = 1;
     for (let attempt = 0; ; attempt++) {
-      validateObject(tracked, undefined, target, '');
+      validateObject(tracked, undefined, target, '', options.warnings);
       const validated = options.admission?.validate('CREATE', tracked, undefined);
       if (validated !== undefined) await validated;
       const named: Target = { ...target, name: tracked.metadata.name! };
@@ -370,7 +370,7 @@ export class Registry {
       object = prepareForUpdate(object, old, target, subresource);
     }
     raiseGeneration(object, old, target);
-    validateObject(object, old, target, subresource);
+    validateObject(object, old, target, subresource, options.warnings);
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
 

@@ -1,4 +1,6 @@
-import { type FieldError, invalidObject } from '#apimachinery/field-error.ts';
+import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
+import { validateRules } from '#apimachinery/cel/rules/validate-rules.ts';
+import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#apimachinery/field-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { isInert, type Target } from './target.ts';
@@ -6,26 +8,52 @@ import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts
 
 /**
  * Throws 422 with every error of an object about to be stored: metadata, schema, and the kind's own rules. `old` is what
- * it replaces, undefined on create.
+ * it replaces, undefined on create. Rules that fail on what has not changed become `warnings`.
  */
 export function validateObject(
   object: KubeObject,
   old: KubeObject | undefined,
   target: Target,
   subresource: string,
+  warnings: string[] = [],
 ): void {
   const { definition, version } = target.served;
   const errors = validateMetadata(object.metadata, definition);
   if (old !== undefined) errors.push(...validateMetadataUpdate(object.metadata, old.metadata));
   // R5: what was wrong before and has not been touched passes.
   const ratchets = old !== undefined && definition.origin === 'custom';
-  errors.push(
-    ...(ratchets ? validateChange(version.schema, object, old) : validateValue(version.schema, object)),
-  );
-  if (!isInert(target.workspace, definition))
-    errors.push(...strategyErrors(object, old, target, subresource));
+  const { schema } = version;
+  errors.push(...(ratchets ? validateChange(schema, object, old) : validateValue(schema, object)));
+  if (hasRules(schema)) errors.push(...ruleErrors(object, old, target, errors, warnings));
+  if (!isInert(target.workspace, definition)) {
+    errors.push(...untold(strategyErrors(object, old, target, subresource), errors));
+  }
   if (errors.length === 0) return;
-  throw invalidObject(definition, object.metadata.name ?? object.metadata.generateName ?? '', unique(errors));
+  throw invalidObject(definition, object.metadata.name ?? object.metadata.generateName ?? '', errors);
+}
+
+/** Errors after which Kubernetes evaluates no rule: the object does not have the shape that rules rely on. */
+const blocking: ReadonlySet<FieldErrorType> = new Set<FieldErrorType>([
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+const unchecked =
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+
+/** R4, R5. */
+function ruleErrors(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  { served }: Target,
+  found: readonly FieldError[],
+  warnings: string[],
+): readonly FieldError[] {
+  if (found.some(({ type }) => blocking.has(type))) return [invalid('<nil>', null, unchecked)];
+  const { errors, ratcheted } = validateRules(served.version.schema, object, old);
+  for (const { field, message } of ratcheted) warnings.push(`${field}: ${message}`);
+  return errors;
 }
 
 function strategyErrors(
@@ -41,15 +69,15 @@ function strategyErrors(
   return strategy.validate?.(object) ?? [];
 }
 
-/** The schema and the kind's rules may find the same thing. */
-function unique(errors: readonly FieldError[]): FieldError[] {
-  const seen = new Set<string>();
-  return errors.filter(({ type, field }) => {
-    const key = `${type} ${field}`;
-    // Two different complaints about one field are both worth telling, two absences are one.
-    if (type !== 'FieldValueRequired' && type !== 'FieldValueNotSupported') return true;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
+/**
+ * The kind's errors without those that the schema has told already: of one field an absence, or a value that is none of
+ * the known ones, is told once. What one of the two finds several times stands several times.
+ */
+function untold(errors: readonly FieldError[], told: readonly FieldError[]): readonly FieldError[] {
+  if (told.length === 0) return errors;
+  const once = new Set<string>();
+  for (const { type, field } of told) {
+    if (type === 'FieldValueRequired' || type === 'FieldValueNotSupported') once.add(`${type} ${field}`);
+  }
+  return once.size === 0 ? errors : errors.filter(({ type, field }) => !once.has(`${type} ${field}`));
 }

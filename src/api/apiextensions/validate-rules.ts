@@ -1,0 +1,208 @@
+import { declOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
+import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
+import { fieldPathNames, type RuleProgram, rulesOf } from '#apimachinery/cel/rules/rule-program.ts';
+import { validateRulesAt } from '#apimachinery/cel/rules/validate-rules.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { CelRule, Schema } from '#apimachinery/schema.ts';
+import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
+
+/** Estimated cost of one rule, wherever it applies, and of all rules of a schema (apiextensions validation.go). */
+const ruleCostMax = 10_000_000;
+const schemaCostMax = 100_000_000;
+const errorsMax = 50;
+const reasons = ['FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired', 'FieldValueDuplicate'];
+const advice =
+  '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)';
+
+/** Where a node stands, as costs and transitions see it. */
+interface Place {
+  readonly path: string;
+  readonly isResource: boolean;
+  /** How often the node can occur in one object; undefined where nothing bounds it. */
+  readonly cardinality: number | undefined;
+  /** The list or map above whose members cannot be found again in an older object. */
+  readonly uncorrelatable: string | undefined;
+}
+
+/**
+ * The CEL rules of a CRD's structural schema: they must compile, cost little enough by estimate, and hold for the
+ * schema's own defaults (KUBERNETES.md R4). With Kubernetes' messages; at most 50 errors.
+ */
+export function validateSchemaRules(props: JsonObject, path: string): FieldError[] {
+  const schema = schemaFromJsonSchemaProps(props);
+  if (!hasRules(schema)) return [];
+  const check = new RuleCheck();
+  check.visit(schema, { path, isResource: true, cardinality: 1, uncorrelatable: undefined });
+  check.total(path);
+  return check.errors.slice(0, errorsMax);
+}
+
+class RuleCheck {
+  readonly errors: FieldError[] = [];
+  #total = 0;
+  readonly #costly: { readonly path: string; readonly cost: number }[] = [];
+
+  visit(schema: Schema, place: Place): void {
+    if (this.errors.length >= errorsMax || !hasRules(schema)) return;
+    const { path } = place;
+    rulesOf(schema, place.isResource).forEach((rule, index) => {
+      this.#rule(schema, rule, place, `${path}.x-kubernetes-validations[${index}]`);
+    });
+    if (schema.default !== undefined && path !== '') {
+      this.errors.push(...validateRulesAt(schema, place.isResource, schema.default, `${path}.default`));
+    }
+    for (const [name, child] of schema.properties ?? []) {
+      this.visit(child, {
+        ...place,
+        path: `${path}.properties[${name}]`,
+        isResource: child.embeddedResource === true,
+        ...(schema.mapType === 'atomic' && { uncorrelatable: place.uncorrelatable ?? path }),
+      });
+    }
+    const { additionalProperties, items } = schema;
+    if (additionalProperties !== undefined) {
+      this.visit(additionalProperties, {
+        path: `${path}.additionalProperties`,
+        isResource: additionalProperties.embeddedResource === true,
+        cardinality: times(place.cardinality, schema.validation?.maxProperties),
+        uncorrelatable: schema.mapType === 'atomic' ? (place.uncorrelatable ?? path) : place.uncorrelatable,
+      });
+    }
+    if (items !== undefined) {
+      this.visit(items, {
+        path: `${path}.items`,
+        isResource: items.embeddedResource === true,
+        cardinality: times(place.cardinality, schema.validation?.maxItems),
+        uncorrelatable: schema.listType === 'map' ? place.uncorrelatable : (place.uncorrelatable ?? path),
+      });
+    }
+  }
+
+  #rule(schema: Schema, program: RuleProgram, place: Place, at: string): void {
+    const { rule } = program;
+    const shown = { ...rule };
+    this.#texts(rule, at);
+    if (rule.fieldPath !== undefined) this.#fieldPath(schema, rule.fieldPath, place, `${at}.fieldPath`);
+    if (program.error !== undefined) {
+      this.errors.push(invalid(`${at}.rule`, shown, program.error));
+      return;
+    }
+    if (program.usesOldSelf && place.uncorrelatable !== undefined) {
+      this.errors.push(
+        invalid(
+          `${at}.rule`,
+          rule.rule,
+          `oldSelf cannot be used on the uncorrelatable portion of the schema within ${place.uncorrelatable}`,
+        ),
+      );
+    }
+    if (rule.optionalOldSelf !== undefined && !program.usesOldSelf) {
+      this.errors.push(
+        invalid(
+          `${at}.optionalOldSelf`,
+          rule.optionalOldSelf,
+          'may not be set if oldSelf is not used in rule',
+        ),
+      );
+    }
+    if (program.messageError !== undefined) {
+      this.errors.push(invalid(`${at}.messageExpression`, shown, program.messageError));
+    }
+    const occurrences = place.cardinality ?? occurrencesMax(schema, place.isResource);
+    this.#cost('rule', program.costMax * occurrences, `${at}.rule`);
+    if (program.message !== undefined) {
+      this.#cost('messageExpression', program.messageCostMax, `${at}.messageExpression`);
+    }
+  }
+
+  #texts(rule: CelRule, at: string): void {
+    const { message, reason } = rule;
+    if (message !== undefined) {
+      if (message.trim() === '')
+        this.errors.push(invalid(`${at}.message`, message, 'message must be non-empty if specified'));
+      else if (message.includes('\n')) {
+        this.errors.push(invalid(`${at}.message`, message, 'message must not contain line breaks'));
+      }
+    } else if (rule.rule.trim().includes('\n')) {
+      this.errors.push(required(`${at}.message`, 'message must be specified if rule contains line breaks'));
+    }
+    if (reason !== undefined && !reasons.includes(reason)) {
+      this.errors.push(notSupported(`${at}.reason`, reason, reasons));
+    }
+  }
+
+  #fieldPath(schema: Schema, fieldPath: string, place: Place, at: string): void {
+    if (fieldPath.trim() === '') {
+      this.errors.push(invalid(at, fieldPath, 'fieldPath must be non-empty if specified'));
+      return;
+    }
+    if (fieldPath.includes('\n')) {
+      this.errors.push(invalid(at, fieldPath, 'fieldPath must not contain line breaks'));
+      return;
+    }
+    const names = fieldPathNames(fieldPath);
+    let node: Schema | undefined = schema;
+    for (const name of names ?? []) {
+      const isMetadata: boolean = place.isResource && node === schema && name === 'metadata';
+      node = isMetadata ? {} : (node?.properties?.get(name) ?? node?.additionalProperties);
+    }
+    if (names === undefined || node === undefined) {
+      const why = names === undefined ? 'expected [ or . at each step' : 'does not refer to a valid field';
+      this.errors.push(invalid(at, fieldPath, `fieldPath must be a valid path: ${why}`));
+    }
+  }
+
+  #cost(name: 'rule' | 'messageExpression', cost: number, at: string): void {
+    this.#total += cost;
+    this.#costly.push({ path: at, cost });
+    if (cost <= ruleCostMax) return;
+    this.errors.push(
+      forbiddenField(
+        at,
+        `estimated ${name} cost exceeds budget by factor of ${factor(cost, ruleCostMax)} ${advice}`,
+      ),
+    );
+  }
+
+  total(path: string): void {
+    if (this.#total <= schemaCostMax) return;
+    const largest = this.#costly.sort((a, b) => b.cost - a.cost).slice(0, 4);
+    for (const { path: at, cost } of largest) {
+      if (cost < schemaCostMax / 100) continue;
+      this.errors.push(
+        forbiddenField(
+          at,
+          'contributed to estimated rule & messageExpression cost total exceeding cost limit for entire OpenAPIv3 schema',
+        ),
+      );
+    }
+    this.errors.push(
+      forbiddenField(
+        path,
+        `x-kubernetes-validations estimated rule & messageExpression cost total for entire OpenAPIv3 schema exceeds budget by factor of ${factor(this.#total, schemaCostMax)} ${advice}`,
+      ),
+    );
+  }
+}
+
+function times(cardinality: number | undefined, max: number | undefined): number | undefined {
+  return cardinality === undefined || max === undefined ? undefined : cardinality * Math.max(0, max);
+}
+
+/** How many values of a schema fit into the largest request. */
+function occurrencesMax(schema: Schema, isResource: boolean): number {
+  const minBytes = declOf(schema, isResource)?.minBytes ?? 1;
+  return Math.floor(requestBytesMax / (minBytes + 1));
+}
+
+function factor(cost: number, max: number): string {
+  const times = cost / max;
+  return times > 100 ? 'more than 100x' : `${times.toFixed(1)}x`;
+}

@@ -1,0 +1,536 @@
+import {
+  type CallExpr,
+  type ComprehensionExpr,
+  describeError,
+  type Expr,
+  type MapExpr,
+  type OptionalMapExpr,
+  type SelectExpr,
+  type StructExpr,
+} from './ast.ts';
+import type { CelEnvironment, StructType } from './environment.ts';
+import type { Overload } from './functions/registry.ts';
+import { qualifiedName } from './parser.ts';
+import {
+  boolType,
+  bytesType,
+  CelType,
+  doubleType,
+  durationType,
+  dynType,
+  errorType,
+  intType,
+  listOf,
+  listType,
+  mapOf,
+  mapType,
+  nullType,
+  optionalOf,
+  optionalType,
+  Substitution,
+  stringType,
+  timestampType,
+  typeOfType,
+  typeType,
+  uintType,
+} from './types.ts';
+import { typeOf } from './values.ts';
+
+/** An expression does not fit its environment; the message is one or more of `ERROR: <input>:1:6: …`. */
+export class CelTypeError extends Error {
+  override readonly name = 'CelTypeError';
+}
+
+/** What a call does: its overloads in order, and its arguments with the receiver first. */
+export interface ResolvedCall {
+  readonly overloads: readonly Overload[];
+  readonly args: readonly Expr[];
+}
+
+export type Reference =
+  | { readonly kind: 'local' }
+  | { readonly kind: 'variable'; readonly name: string }
+  | { readonly kind: 'type'; readonly type: CelType };
+
+/** A checked expression: every node's type, and what names and calls mean. */
+export interface Checked {
+  readonly expr: Expr;
+  readonly type: CelType;
+  readonly types: ReadonlyMap<Expr, CelType>;
+  readonly references: ReadonlyMap<Expr, Reference>;
+  readonly calls: ReadonlyMap<Expr, ResolvedCall>;
+  readonly structs: ReadonlyMap<Expr, StructType>;
+  /** Names of the environment's variables that it reads. */
+  readonly variables: ReadonlySet<string>;
+}
+
+const errorsMax = 10;
+
+const namedTypes: ReadonlyMap<string, CelType> = new Map(
+  [
+    boolType,
+    intType,
+    uintType,
+    doubleType,
+    stringType,
+    bytesType,
+    listType,
+    mapType,
+    nullType,
+    typeType,
+    timestampType,
+    durationType,
+    optionalType,
+  ].map((type) => [type.name, type]),
+);
+
+/** Checks types (CEL specification, Type checking). Throws CelTypeError. */
+export function checkCel(expr: Expr, source: string, environment: CelEnvironment): Checked {
+  return new Checker(source, environment).check(expr);
+}
+
+class Checker {
+  readonly #source: string;
+  readonly #environment: CelEnvironment;
+  readonly #substitution = new Substitution();
+  readonly #types = new Map<Expr, CelType>();
+  readonly #references = new Map<Expr, Reference>();
+  readonly #calls = new Map<Expr, ResolvedCall>();
+  readonly #structs = new Map<Expr, StructType>();
+  readonly #used = new Set<string>();
+  readonly #locals: { readonly name: string; readonly type: CelType }[] = [];
+  readonly #errors: string[] = [];
+  #fresh = 0;
+  /** In the arguments of `format`, which may be of different types anywhere (cel-go exempts them). */
+  #mixes = false;
+
+  constructor(source: string, environment: CelEnvironment) {
+    this.#source = source;
+    this.#environment = environment;
+  }
+
+  check(expr: Expr): Checked {
+    this.#infer(expr);
+    if (this.#errors.length > 0) throw new CelTypeError(this.#errors.join('\n'));
+    const types = new Map<Expr, CelType>();
+    for (const [node, type] of this.#types) types.set(node, this.#substitution.apply(type, true));
+    return {
+      expr,
+      type: types.get(expr) as CelType,
+      types,
+      references: this.#references,
+      calls: this.#calls,
+      structs: this.#structs,
+      variables: this.#used,
+    };
+  }
+
+  #error(at: number, message: string): CelType {
+    if (this.#errors.length < errorsMax) this.#errors.push(describeError(this.#source, at, message));
+    return errorType;
+  }
+
+  #show(type: CelType): string {
+    const shown = this.#substitution.apply(type, false);
+    if (shown.kind === 'param') return 'dyn';
+    if (shown.kind === 'timestamp') return 'timestamp';
+    if (shown.kind === 'duration') return 'duration';
+    if (shown.kind === 'null') return 'null';
+    if (shown.params.length === 0) return shown.name;
+    return `${shown.name}(${shown.params.map((param) => this.#show(param)).join(', ')})`;
+  }
+
+  #param(): CelType {
+    return new CelType('param', `_${this.#fresh++}`);
+  }
+
+  #infer(expr: Expr): CelType {
+    const type = this.#inferNew(expr);
+    this.#types.set(expr, type);
+    return type;
+  }
+
+  #inferNew(expr: Expr): CelType {
+    switch (expr.kind) {
+      case 'literal':
+        return typeOf(expr.value);
+      case 'ident':
+        return this.#name(expr, expr.name) ?? this.#undeclared(expr.at, expr.name);
+      case 'select':
+        return this.#select(expr);
+      case 'call':
+        return this.#call(expr);
+      case 'list':
+        return this.#list(expr.elements);
+      case 'map':
+        return this.#map(expr);
+      case 'struct':
+        return this.#struct(expr);
+      case 'comprehension':
+        return this.#comprehension(expr);
+      case 'bind': {
+        const value = this.#infer(expr.value);
+        return this.#within([[expr.name, value]], () => this.#infer(expr.body));
+      }
+      case 'optMap':
+        return this.#optionalMap(expr);
+    }
+  }
+
+  #undeclared(at: number, name: string): CelType {
+    return this.#error(
+      at,
+      `undeclared reference to '${name}' (in container '${this.#environment.container}')`,
+    );
+  }
+
+  /** Names as they are tried: `a.b` in container `x.y` is x.y.a.b, x.a.b, a.b; a leading dot means the last. */
+  #candidates(name: string): string[] {
+    if (name.startsWith('.')) return [name.slice(1)];
+    const { container } = this.#environment;
+    if (container === '') return [name];
+    const parts = container.split('.');
+    return [...parts.map((_, index) => `${parts.slice(0, parts.length - index).join('.')}.${name}`), name];
+  }
+
+  /** What a name stands for; undefined when for nothing. */
+  #name(expr: Expr, name: string): CelType | undefined {
+    for (let i = this.#locals.length - 1; i >= 0; i--) {
+      const local = this.#locals[i] as { name: string; type: CelType };
+      if (local.name !== name) continue;
+      this.#references.set(expr, { kind: 'local' });
+      return local.type;
+    }
+    for (const candidate of this.#candidates(name)) {
+      const variable = this.#environment.variables.get(candidate);
+      if (variable !== undefined) {
+        this.#references.set(expr, { kind: 'variable', name: candidate });
+        this.#used.add(candidate);
+        return variable.type;
+      }
+      const type = namedTypes.get(candidate);
+      if (type !== undefined) {
+        this.#references.set(expr, { kind: 'type', type });
+        return typeOfType(type);
+      }
+    }
+    return undefined;
+  }
+
+  /** `a.b.c` that is the name of one variable, unless `a` is a variable of a comprehension. */
+  #qualified(expr: SelectExpr): CelType | undefined {
+    const name = qualifiedName(expr);
+    if (name === undefined) return undefined;
+    const [root] = name.replace(/^\./, '').split('.') as [string];
+    if (this.#locals.some((local) => local.name === root)) return undefined;
+    return this.#name(expr, name);
+  }
+
+  #select(expr: SelectExpr): CelType {
+    if (!expr.isTest && !expr.isOptional) {
+      const qualified = this.#qualified(expr);
+      if (qualified !== undefined) return qualified;
+    }
+    const operand = this.#infer(expr.operand);
+    const field = this.#field(operand, expr.field, expr.at);
+    if (expr.isTest) return boolType;
+    if (!expr.isOptional) return field;
+    const resolved = this.#substitution.resolve(field);
+    return resolved.kind === 'optional' ? resolved : optionalOf(field);
+  }
+
+  #field(operand: CelType, name: string, at: number): CelType {
+    const type = this.#substitution.resolve(operand);
+    switch (type.kind) {
+      case 'error':
+        return errorType;
+      case 'dyn':
+        return dynType;
+      case 'param':
+        this.#substitution.assign(type, dynType);
+        return dynType;
+      case 'map':
+        return type.params[1] ?? dynType;
+      case 'optional':
+        return optionalOf(this.#field(type.params[0] ?? dynType, name, at));
+      case 'object': {
+        const field = type.decl?.fields?.get(name);
+        return field === undefined ? this.#error(at, `undefined field '${name}'`) : field.decl.type;
+      }
+      default:
+        return this.#error(at, `type '${this.#show(type)}' does not support field selection`);
+    }
+  }
+
+  #call(expr: CallExpr): CelType {
+    const { target } = expr;
+    if (target !== undefined) {
+      const namespace = qualifiedName(target);
+      if (namespace !== undefined) {
+        for (const candidate of this.#candidates(`${namespace}.${expr.name}`)) {
+          const overloads = this.#environment.functions.get(candidate);
+          if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
+        }
+      }
+      const overloads = this.#environment.functions.get(expr.name);
+      if (overloads === undefined) {
+        this.#infer(target);
+        return this.#undeclared(expr.at, expr.name);
+      }
+      const outer = this.#mixes;
+      this.#mixes ||= expr.name === 'format';
+      const result = this.#resolve(expr, expr.name, overloads, [target, ...expr.args], true);
+      this.#mixes = outer;
+      return result;
+    }
+    for (const candidate of this.#candidates(expr.name)) {
+      const overloads = this.#environment.functions.get(candidate);
+      if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
+    }
+    return this.#undeclared(expr.at, expr.name.replace(/^\./, ''));
+  }
+
+  #resolve(
+    expr: CallExpr,
+    name: string,
+    overloads: readonly Overload[],
+    args: readonly Expr[],
+    isMember: boolean,
+  ): CelType {
+    const types = args.map((arg) => this.#infer(arg));
+    if (types.some((type) => this.#substitution.resolve(type).kind === 'error')) return errorType;
+    const fitting: Overload[] = [];
+    let result: CelType | undefined;
+    for (const overload of overloads) {
+      if (overload.isMember !== isMember || overload.params.length !== types.length) continue;
+      const before = this.#substitution.snapshot();
+      const renamed = new Map<string, CelType>();
+      const fits = overload.params.every((param, index) =>
+        this.#substitution.assign(this.#rename(param, renamed), types[index] as CelType),
+      );
+      if (!fits) {
+        this.#substitution.restore(before);
+        continue;
+      }
+      fitting.push(overload);
+      const own = this.#substitution.apply(this.#rename(overload.result, renamed), false);
+      if (result === undefined) result = own;
+      else if (!sameType(result, own)) result = dynType;
+    }
+    if (result === undefined) {
+      const shown = types.map((type) => this.#show(type));
+      const receiver = isMember ? `${shown.shift()}.` : '';
+      return this.#error(
+        expr.at,
+        `found no matching overload for '${name}' applied to '${receiver}(${shown.join(', ')})'`,
+      );
+    }
+    this.#calls.set(expr, { overloads: fitting, args });
+    return result;
+  }
+
+  /** Type parameters of a declaration, new for each call. */
+  #rename(type: CelType, renamed: Map<string, CelType>): CelType {
+    if (type.kind === 'param') {
+      let fresh = renamed.get(type.name);
+      if (fresh === undefined) {
+        fresh = this.#param();
+        renamed.set(type.name, fresh);
+      }
+      return fresh;
+    }
+    if (type.params.length === 0) return type;
+    return new CelType(
+      type.kind,
+      type.name,
+      type.params.map((param) => this.#rename(param, renamed)),
+      type.decl,
+    );
+  }
+
+  /** The one type of the elements of a literal. */
+  #join(joined: CelType | undefined, type: CelType, at: number): CelType {
+    if (joined === undefined) return type;
+    if (this.#substitution.assign(joined, type)) {
+      const before = this.#substitution.apply(joined, false);
+      return isMoreGeneral(this.#substitution.apply(type, false), before) ? type : joined;
+    }
+    if (this.#environment.mixesLiterals || this.#mixes) return dynType;
+    return this.#error(at, `expected type '${this.#show(joined)}' but found '${this.#show(type)}'`);
+  }
+
+  /** The type held by an optional element of a literal. */
+  #held(type: CelType, isOptional: boolean, at: number): CelType {
+    if (!isOptional) return type;
+    const resolved = this.#substitution.resolve(type);
+    if (resolved.kind === 'optional') return resolved.params[0] ?? dynType;
+    if (resolved.kind === 'dyn' || resolved.kind === 'error') return dynType;
+    return this.#error(
+      at,
+      `expected type 'optional_type(${this.#show(type)})' but found '${this.#show(type)}'`,
+    );
+  }
+
+  #list(elements: readonly { readonly value: Expr; readonly isOptional: boolean }[]): CelType {
+    let joined: CelType | undefined;
+    for (const { value, isOptional } of elements) {
+      joined = this.#join(joined, this.#held(this.#infer(value), isOptional, value.at), value.at);
+    }
+    return listOf(joined ?? this.#param());
+  }
+
+  #map(expr: MapExpr): CelType {
+    let keys: CelType | undefined;
+    let values: CelType | undefined;
+    for (const { key, value, isOptional } of expr.entries) {
+      const keyType = this.#infer(key);
+      if (!isKeyType(this.#substitution.resolve(keyType))) {
+        this.#error(key.at, `unsupported key type: ${this.#show(keyType)}`);
+      }
+      keys = this.#join(keys, keyType, key.at);
+      values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at), value.at);
+    }
+    return mapOf(keys ?? this.#param(), values ?? this.#param());
+  }
+
+  #struct(expr: StructExpr): CelType {
+    for (const candidate of this.#candidates(expr.name)) {
+      const struct = this.#environment.structOf?.(candidate);
+      if (struct === undefined) continue;
+      this.#structs.set(expr, struct);
+      for (const { name, value, isOptional } of expr.fields) {
+        const type = this.#held(this.#infer(value), isOptional, value.at);
+        const wanted = struct.fieldType(name);
+        if (wanted === undefined) this.#error(value.at, `undefined field '${name}'`);
+        else if (!this.#substitution.assign(wanted, type)) {
+          this.#error(
+            value.at,
+            `expected type of field '${name}' is '${this.#show(wanted)}' but provided type is '${this.#show(type)}'`,
+          );
+        }
+      }
+      return struct.type;
+    }
+    for (const { value } of expr.fields) this.#infer(value);
+    return this.#undeclared(expr.at, expr.name);
+  }
+
+  #within<T>(locals: readonly (readonly [string, CelType])[], body: () => T): T {
+    for (const [name, type] of locals) this.#locals.push({ name, type });
+    const result = body();
+    this.#locals.length -= locals.length;
+    return result;
+  }
+
+  #comprehension(expr: ComprehensionExpr): CelType {
+    const range = this.#substitution.resolve(this.#infer(expr.range));
+    const [key, element] = this.#rangeTypes(range, expr.range.at);
+    const isMap = range.kind === 'map';
+    const locals: [string, CelType][] =
+      expr.second === undefined
+        ? [[expr.first, isMap ? key : element]]
+        : [
+            [expr.first, key],
+            [expr.second, element],
+          ];
+    return this.#within(locals, () => {
+      if (expr.predicate !== undefined) this.#expect(expr.predicate, boolType);
+      const result = expr.transform === undefined ? undefined : this.#infer(expr.transform);
+      switch (expr.macro) {
+        case 'all':
+        case 'exists':
+        case 'exists_one':
+          return boolType;
+        case 'filter':
+          return listOf(isMap ? key : element);
+        case 'map':
+        case 'transformList':
+          return listOf(result as CelType);
+        case 'transformMap':
+          return mapOf(key, result as CelType);
+        case 'transformMapEntry': {
+          const entry = mapOf(this.#param(), this.#param());
+          if (!this.#substitution.assign(entry, result as CelType)) {
+            return this.#error(expr.at, `expected type 'map' but found '${this.#show(result as CelType)}'`);
+          }
+          return entry;
+        }
+      }
+    });
+  }
+
+  /** Types of the keys or indices, and of the values. */
+  #rangeTypes(range: CelType, at: number): [CelType, CelType] {
+    switch (range.kind) {
+      case 'list':
+        return [intType, range.params[0] ?? dynType];
+      case 'map':
+        return [range.params[0] ?? dynType, range.params[1] ?? dynType];
+      case 'param':
+        this.#substitution.assign(range, dynType);
+        return [dynType, dynType];
+      case 'dyn':
+      case 'error':
+        return [range, range];
+      default: {
+        const error = this.#error(
+          at,
+          `expression of type '${this.#show(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`,
+        );
+        return [error, error];
+      }
+    }
+  }
+
+  #expect(expr: Expr, wanted: CelType): void {
+    const type = this.#infer(expr);
+    if (this.#substitution.assign(wanted, type)) return;
+    this.#error(expr.at, `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`);
+  }
+
+  #optionalMap(expr: OptionalMapExpr): CelType {
+    const held = this.#param();
+    const target = this.#infer(expr.target);
+    if (!this.#substitution.assign(optionalOf(held), target)) {
+      const name = expr.isFlat ? 'optFlatMap' : 'optMap';
+      return this.#error(
+        expr.at,
+        `found no matching overload for '${name}' applied to '${this.#show(target)}.(…)'`,
+      );
+    }
+    const body = this.#within([[expr.name, held]], () => this.#infer(expr.body));
+    if (!expr.isFlat) return optionalOf(body);
+    const result = optionalOf(this.#param());
+    if (this.#substitution.assign(result, body)) return result;
+    return this.#error(expr.body.at, `expected type 'optional_type' but found '${this.#show(body)}'`);
+  }
+}
+
+/** Whether `a` leaves open what `b` says. */
+function isMoreGeneral(a: CelType, b: CelType): boolean {
+  if (a.kind === 'dyn') return b.kind !== 'dyn';
+  if (b.kind === 'null') return a.kind !== 'null';
+  return a.params.some((param, index) => isMoreGeneral(param, b.params[index] ?? param));
+}
+
+function isKeyType(type: CelType): boolean {
+  switch (type.kind) {
+    case 'bool':
+    case 'int':
+    case 'uint':
+    case 'string':
+    case 'dyn':
+    case 'param':
+    case 'error':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function sameType(a: CelType, b: CelType): boolean {
+  if (a === b) return true;
+  if (a.kind !== b.kind || a.name !== b.name || a.decl !== b.decl || a.params.length !== b.params.length)
+    return false;
+  return a.params.every((param, index) => sameType(param, b.params[index] as CelType));
+}

@@ -1,0 +1,121 @@
+import { CelList, CelMap, sizeOf, type Value, weightOf } from '../values.ts';
+import { type CostModel, type EstimatedArgument, fixed, type Range } from './registry.ts';
+
+/** Cost of looking at one character (cel-go's StringTraversalCostFactor). */
+export const textFactor = 0.1;
+/** Cost of one character of a regular expression, for each 10 characters of text. */
+export const regexFactor = 0.25;
+
+export function plus(a: Range, b: Range): Range {
+  return { min: a.min + b.min, max: a.max + b.max };
+}
+
+export function scaled(range: Range, factor: number): Range {
+  return { min: Math.ceil(range.min * factor), max: Math.ceil(range.max * factor) };
+}
+
+export function times(a: Range, b: Range): Range {
+  return { min: product(a.min, b.min), max: product(a.max, b.max) };
+}
+
+/** 0 × ∞ is 0: nothing is done however often. */
+function product(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : a * b;
+}
+
+export function union(a: Range, b: Range): Range {
+  return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) };
+}
+
+const sizeAt = (args: readonly EstimatedArgument[], index: number): Range => args[index]?.size ?? fixed(0);
+const runSize = (args: readonly Value[], index: number): number => sizeOf(args[index] ?? null);
+
+/** One walk over the text of an argument, as often as `passes`; `keepsSize`: the result is as long. */
+export function traversal(index: number, passes = 1, keepsSize = false): CostModel {
+  return {
+    run: (args) => Math.ceil(runSize(args, index) * passes * textFactor),
+    estimate: (args) => {
+      const size = sizeAt(args, index);
+      return { cost: scaled(size, passes * textFactor), size: keepsSize ? size : undefined };
+    },
+  };
+}
+
+/** A regular expression (argument 1) over a text (argument 0). */
+export const matching: CostModel = {
+  run: (args) => Math.ceil((1 + runSize(args, 0)) * textFactor) * Math.ceil(runSize(args, 1) * regexFactor),
+  estimate: (args) => {
+    const text = scaled(plus(sizeAt(args, 0), fixed(1)), textFactor);
+    const size = { min: 0, max: sizeAt(args, 0).max };
+    return { cost: times(text, scaled(sizeAt(args, 1), regexFactor)), size };
+  },
+};
+
+/** A text sought in a text. */
+export const searching: CostModel = {
+  run: (args) => Math.ceil(runSize(args, 0) * textFactor) * Math.ceil(runSize(args, 1) * textFactor),
+  estimate: (args) => ({
+    cost: times(scaled(sizeAt(args, 0), textFactor), scaled(sizeAt(args, 1), textFactor)),
+  }),
+};
+
+/** A value sought in a list. */
+export const membership: CostModel = {
+  run: (args) => {
+    const [item, list] = args as [Value, CelList];
+    return list.size * (isComposite(item) ? Math.ceil(weightOf(item)) : 1);
+  },
+  estimate: (args) => ({ cost: sizeAt(args, 1) }),
+};
+
+function isComposite(value: Value): boolean {
+  return value instanceof CelList || value instanceof CelMap;
+}
+
+/** Two values compared: the shorter one decides. What lies deeper in lists and maps is charged for when run. */
+export const comparing: CostModel = {
+  run: ([a = null, b = null]) => {
+    const size = Math.min(sizeOf(a), sizeOf(b));
+    if (isComposite(a) && isComposite(b) && size > 0) {
+      return Math.ceil((size + Math.min(weightOf(a), weightOf(b))) * textFactor);
+    }
+    return Math.ceil(size * textFactor);
+  },
+  estimate: (args) => {
+    const max = Math.min(sizeAt(args, 0).max, sizeAt(args, 1).max);
+    return { cost: scaled({ min: max > 0 ? 1 : 0, max }, textFactor) };
+  },
+};
+
+/** Two texts put together. */
+export const concatenating: CostModel = {
+  run: (args) => Math.ceil((runSize(args, 0) + runSize(args, 1)) * textFactor),
+  estimate: (args) => {
+    const size = plus(sizeAt(args, 0), sizeAt(args, 1));
+    return { cost: scaled(size, textFactor), size };
+  },
+};
+
+/** Two lists put together: estimated as one step, as cel-go does, and charged for the copy when run. */
+export const joiningLists: CostModel = {
+  run: (args) => 1 + Math.floor((runSize(args, 0) + runSize(args, 1)) / 20),
+  estimate: (args) => ({ cost: fixed(1), size: plus(sizeAt(args, 0), sizeAt(args, 1)) }),
+};
+
+/** One look at each element of a list, with the text in it. */
+export const listTraversal: CostModel = {
+  run: (args) => Math.max(1, Math.ceil(weightOf(args[0] ?? null))),
+  estimate: ([list]) => {
+    if (list === undefined) return { cost: fixed(1) };
+    const { size, elementSize, hasTextElements } = list;
+    const each =
+      hasTextElements && elementSize !== undefined
+        ? plus(fixed(1), scaled(elementSize, textFactor))
+        : fixed(1);
+    return { cost: times(size, each) };
+  },
+};
+
+export function constantCost(cost: number): CostModel {
+  return { run: () => cost, estimate: () => ({ cost: fixed(cost) }) };
+}

@@ -1,0 +1,132 @@
+import { CelFault, type CelList, Duration, equalValues, noOverload, Uint, type Value } from '../values.ts';
+import { listTraversal } from './costs.ts';
+import { compareValues, contains } from './operators.ts';
+import type { CostModel, FunctionTable } from './registry.ts';
+
+const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
+const summable = ['int', 'uint', 'double', 'duration'];
+
+function isSorted(list: CelList): Value {
+  for (let i = 1; i < list.size; i++) {
+    const order = compareValues(list.at(i - 1), list.at(i));
+    if (order === undefined) return noOverload;
+    if (order > 0) return false;
+  }
+  return true;
+}
+
+const zeros: Readonly<Record<string, Value>> = {
+  int: 0n,
+  uint: new Uint(0n),
+  double: 0,
+  duration: new Duration(0n),
+};
+
+function extreme(list: CelList, name: string, sign: 1 | -1): Value {
+  if (list.size === 0) return new CelFault(`${name} called on empty list`);
+  let best = list.at(0);
+  for (let i = 1; i < list.size; i++) {
+    const order = compareValues(list.at(i), best);
+    if (order === undefined) return noOverload;
+    if (order * sign > 0) best = list.at(i);
+  }
+  return best;
+}
+
+function indexIn(list: CelList, item: Value): bigint {
+  for (let i = 0; i < list.size; i++) if (equalValues(list.at(i), item)) return BigInt(i);
+  return -1n;
+}
+
+function lastIndexIn(list: CelList, item: Value): bigint {
+  for (let i = list.size - 1; i >= 0; i--) if (equalValues(list.at(i), item)) return BigInt(i);
+  return -1n;
+}
+
+/** Kubernetes' list functions (apiserver/pkg/cel/library/lists.go). `add` is the operator `+`. */
+export function addLists(table: FunctionTable, add: (a: Value, b: Value) => Value): void {
+  const members = (name: string, types: readonly string[], result: (type: string) => string): string[] =>
+    types.map((type) => `list(${type})->${name}() ${result(type)}`);
+  table
+    .add(
+      members('isSorted', comparable, () => 'bool'),
+      ([list]) => isSorted(list as CelList),
+      listTraversal,
+    )
+    .add(
+      members('min', comparable, (type) => type),
+      ([list]) => extreme(list as CelList, 'min', -1),
+      listTraversal,
+    )
+    .add(
+      members('max', comparable, (type) => type),
+      ([list]) => extreme(list as CelList, 'max', 1),
+      listTraversal,
+    )
+    .add(
+      ['list(A)->indexOf(A) int'],
+      ([list, item]) => indexIn(list as CelList, item as Value),
+      listTraversal,
+    )
+    .add(
+      ['list(A)->lastIndexOf(A) int'],
+      ([list, item]) => lastIndexIn(list as CelList, item as Value),
+      listTraversal,
+    );
+  for (const type of summable) {
+    table.add(
+      [`list(${type})->sum() ${type}`],
+      ([list]) => sum(list as CelList, zeros[type] as Value, add),
+      listTraversal,
+    );
+  }
+}
+
+/** By the first element's kind, since a list of unknown elements fits all overloads. */
+function sum(list: CelList, zero: Value, add: (a: Value, b: Value) => Value): Value {
+  if (list.size === 0) return zero;
+  let total = list.at(0);
+  for (let i = 1; i < list.size; i++) {
+    total = add(total, list.at(i));
+    if (total instanceof CelFault) return total;
+  }
+  return total;
+}
+
+/** Every element of one compared with every element of the other. */
+const crossing: CostModel = {
+  run: ([a, b]) => 1 + (a as CelList).size * (b as CelList).size,
+  estimate: ([a, b]) => ({
+    cost: {
+      min: 1 + (a?.size.min ?? 0) * (b?.size.min ?? 0),
+      max:
+        a?.size.max === 0 || b?.size.max === 0
+          ? 1
+          : 1 + (a?.size.max ?? Infinity) * (b?.size.max ?? Infinity),
+    },
+  }),
+};
+
+function holdsAll(list: CelList, items: CelList): boolean {
+  return items.toArray().every((item) => contains(list, item));
+}
+
+/** cel-go's sets extension. */
+export function addSets(table: FunctionTable): void {
+  const both =
+    (test: (a: CelList, b: CelList) => boolean) =>
+    ([a, b]: readonly Value[]): Value =>
+      test(a as CelList, b as CelList);
+  table
+    .add(['sets.contains(list(A), list(A)) bool'], both(holdsAll), crossing)
+    .add(
+      ['sets.equivalent(list(A), list(A)) bool'],
+      both((a, b) => holdsAll(a, b) && holdsAll(b, a)),
+      crossing,
+    )
+    .add(
+      ['sets.intersects(list(A), list(A)) bool'],
+      both((a, b) => b.toArray().some((item) => contains(a, item))),
+      crossing,
+    );
+}

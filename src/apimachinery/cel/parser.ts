@@ -1,0 +1,431 @@
+import {
+  CelSyntaxError,
+  type ComprehensionMacro,
+  describeError,
+  type Expr,
+  type ListExpr,
+  type MapExpr,
+  type StructExpr,
+} from './ast.ts';
+import { intMax, type Token, tokens } from './lexer.ts';
+
+/** Code points of an expression (cel-go's default). */
+export const sourceLengthMax = 100_000;
+/** Nesting of brackets, calls and conditions (cel-go's default), and of the tree as a whole. */
+const nestingMax = 250;
+const depthMax = 500;
+
+const reserved: ReadonlySet<string> = new Set(
+  'as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+const keywords: ReadonlySet<string> = new Set(['in', 'true', 'false', 'null']);
+
+const relations: Readonly<Record<string, string>> = {
+  '<': '_<_',
+  '<=': '_<=_',
+  '>': '_>_',
+  '>=': '_>=_',
+  '==': '_==_',
+  '!=': '_!=_',
+};
+
+/** Parses CEL, macros expanded. Throws CelSyntaxError in the form of cel-go's messages. */
+export function parseCel(source: string): Expr {
+  if (source.length > sourceLengthMax) {
+    throw new CelSyntaxError(
+      `ERROR: <input>:-1:0: expression code point size exceeds limit: size: ${source.length}, limit ${sourceLengthMax}`,
+    );
+  }
+  return new Parser(source).parse();
+}
+
+class Parser {
+  readonly #source: string;
+  readonly #tokens: readonly Token[];
+  #index = 0;
+  #nesting = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#tokens = tokens(source);
+  }
+
+  parse(): Expr {
+    const expr = this.#expression();
+    if (this.#peek().type !== 'end') throw this.#unexpected();
+    return expr;
+  }
+
+  #peek(ahead = 0): Token {
+    return this.#tokens[Math.min(this.#index + ahead, this.#tokens.length - 1)] as Token;
+  }
+
+  #is(text: string): boolean {
+    const token = this.#peek();
+    return token.type === 'punctuation' && token.text === text;
+  }
+
+  #accept(text: string): boolean {
+    if (!this.#is(text)) return false;
+    this.#index++;
+    return true;
+  }
+
+  #expect(text: string): Token {
+    if (!this.#is(text)) throw this.#unexpected(`'${text}'`);
+    return this.#tokens[this.#index++] as Token;
+  }
+
+  #error(at: number, message: string): CelSyntaxError {
+    return new CelSyntaxError(describeError(this.#source, at, message));
+  }
+
+  #unexpected(wanted?: string): CelSyntaxError {
+    const token = this.#peek();
+    const tail = wanted === undefined ? '' : ` expecting ${wanted}`;
+    return this.#error(token.at, `Syntax error: mismatched input '${token.text}'${tail}`);
+  }
+
+  #depth(at: number, ...parts: readonly (Expr | undefined)[]): number {
+    let depth = 0;
+    for (const part of parts) if (part !== undefined && part.depth > depth) depth = part.depth;
+    if (depth >= depthMax) throw this.#error(at, `expression recursion limit exceeded: ${depthMax}`);
+    return depth + 1;
+  }
+
+  #call(at: number, name: string, args: readonly Expr[], target?: Expr): Expr {
+    return { kind: 'call', at, name, target, args, depth: this.#depth(at, target, ...args) };
+  }
+
+  #expression(): Expr {
+    if (++this.#nesting > nestingMax) {
+      throw this.#error(this.#peek().at, `expression recursion limit exceeded: ${nestingMax}`);
+    }
+    const condition = this.#or();
+    let result = condition;
+    if (this.#is('?')) {
+      const { at } = this.#expect('?');
+      const whenTrue = this.#or();
+      this.#expect(':');
+      const whenFalse = this.#expression();
+      result = this.#call(at, '_?_:_', [condition, whenTrue, whenFalse]);
+    }
+    this.#nesting--;
+    return result;
+  }
+
+  #or(): Expr {
+    return this.#logical('||', '_||_', () => this.#logical('&&', '_&&_', () => this.#relation()));
+  }
+
+  /** Long chains become balanced trees: evaluation order is the same, depth is logarithmic. */
+  #logical(operator: string, name: string, operand: () => Expr): Expr {
+    const first = operand();
+    if (!this.#is(operator)) return first;
+    const terms = [first];
+    const places: number[] = [];
+    while (this.#is(operator)) {
+      places.push(this.#expect(operator).at);
+      terms.push(operand());
+    }
+    const balanced = (from: number, to: number): Expr => {
+      if (from === to) return terms[from] as Expr;
+      const middle = (from + to) >> 1;
+      return this.#call(places[middle] as number, name, [balanced(from, middle), balanced(middle + 1, to)]);
+    };
+    return balanced(0, terms.length - 1);
+  }
+
+  #relation(): Expr {
+    let left = this.#sum();
+    for (;;) {
+      const token = this.#peek();
+      const isIn = token.type === 'ident' && token.text === 'in';
+      const name = isIn ? '@in' : token.type === 'punctuation' ? relations[token.text] : undefined;
+      if (name === undefined) return left;
+      this.#index++;
+      left = this.#call(token.at, name, [left, this.#sum()]);
+    }
+  }
+
+  #sum(): Expr {
+    let left = this.#product();
+    for (;;) {
+      const { at, text } = this.#peek();
+      if (!this.#accept('+') && !this.#accept('-')) return left;
+      left = this.#call(at, text === '+' ? '_+_' : '_-_', [left, this.#product()]);
+    }
+  }
+
+  #product(): Expr {
+    let left = this.#unary();
+    for (;;) {
+      const { at, text } = this.#peek();
+      if (!this.#accept('*') && !this.#accept('/') && !this.#accept('%')) return left;
+      left = this.#call(at, `_${text}_`, [left, this.#unary()]);
+    }
+  }
+
+  #unary(): Expr {
+    const { at, text } = this.#peek();
+    if (!this.#is('!') && !this.#is('-')) return this.#member();
+    let count = 0;
+    while (this.#accept(text)) count++;
+    if (text === '-') {
+      const next = this.#peek();
+      const isNumber = next.magnitude !== undefined || typeof next.value === 'number';
+      if (isNumber && count % 2 === 1) return this.#member(at);
+    }
+    const operand = this.#member();
+    return count % 2 === 0 ? operand : this.#call(at, text === '!' ? '!_' : '-_', [operand]);
+  }
+
+  /** `negatedAt`: where a minus stands that belongs to the number literal which comes first. */
+  #member(negatedAt?: number): Expr {
+    let expr = this.#primary(negatedAt);
+    for (;;) {
+      const { at } = this.#peek();
+      if (this.#accept('.')) {
+        const isOptional = this.#accept('?');
+        const name = this.#peek();
+        if (name.type !== 'ident' && name.type !== 'quoted') throw this.#unexpected('IDENTIFIER');
+        if (name.type === 'ident' && keywords.has(name.text)) throw this.#unexpected('IDENTIFIER');
+        this.#index++;
+        if (this.#is('(') && !isOptional && name.type === 'ident') {
+          const open = this.#expect('(');
+          expr = this.#memberCall(expr, name.text, this.#arguments(')'), open.at);
+        } else {
+          expr = {
+            kind: 'select',
+            at,
+            operand: expr,
+            field: name.text,
+            isTest: false,
+            isOptional,
+            depth: this.#depth(at, expr),
+          };
+        }
+      } else if (this.#accept('[')) {
+        const isOptional = this.#accept('?');
+        const index = this.#expression();
+        this.#expect(']');
+        expr = this.#call(at, isOptional ? '_[?_]' : '_[_]', [expr, index]);
+      } else if (this.#is('{') && isTypeName(expr)) {
+        expr = this.#struct(expr);
+      } else {
+        return expr;
+      }
+    }
+  }
+
+  #primary(negatedAt: number | undefined): Expr {
+    const token = this.#peek();
+    const { at } = token;
+    if (token.type === 'literal') {
+      this.#index++;
+      return {
+        kind: 'literal',
+        at: negatedAt ?? at,
+        value: this.#literal(token, negatedAt !== undefined),
+        depth: 1,
+      };
+    }
+    if (this.#accept('(')) {
+      const expr = this.#expression();
+      this.#expect(')');
+      return expr;
+    }
+    if (this.#accept('[')) return this.#list(at);
+    if (this.#accept('{')) return this.#map(at);
+    const isRooted = this.#accept('.');
+    const name = this.#peek();
+    if (name.type !== 'ident') throw this.#unexpected();
+    if (!isRooted && name.text === 'true') return this.#constant(true);
+    if (!isRooted && name.text === 'false') return this.#constant(false);
+    if (!isRooted && name.text === 'null') return this.#constant(null);
+    if (keywords.has(name.text)) throw this.#unexpected();
+    this.#index++;
+    if (reserved.has(name.text)) {
+      throw this.#error(name.at, `Syntax error: reserved identifier: ${name.text}`);
+    }
+    const full = isRooted ? `.${name.text}` : name.text;
+    if (!this.#is('(')) return { kind: 'ident', at, name: full, depth: 1 };
+    const open = this.#expect('(');
+    const args = this.#arguments(')');
+    if (full === 'has') return this.#has(args, open.at);
+    return this.#call(open.at, full, args);
+  }
+
+  #constant(value: boolean | null): Expr {
+    const { at } = this.#peek();
+    this.#index++;
+    return { kind: 'literal', at, value, depth: 1 };
+  }
+
+  #literal(token: Token, isNegated: boolean): NonNullable<Token['value']> | null {
+    const { value, magnitude } = token;
+    if (magnitude !== undefined) {
+      if (!isNegated && magnitude > intMax) throw this.#error(token.at, 'invalid int literal');
+      return isNegated ? -magnitude : magnitude;
+    }
+    if (isNegated && typeof value === 'number') return -value;
+    return value as NonNullable<Token['value']>;
+  }
+
+  #arguments(end: string): Expr[] {
+    const args: Expr[] = [];
+    if (this.#accept(end)) return args;
+    do args.push(this.#expression());
+    while (this.#accept(','));
+    this.#expect(end);
+    return args;
+  }
+
+  #list(at: number): ListExpr {
+    const elements: { value: Expr; isOptional: boolean }[] = [];
+    while (!this.#accept(']')) {
+      const isOptional = this.#accept('?');
+      elements.push({ isOptional, value: this.#expression() });
+      if (!this.#accept(',')) {
+        this.#expect(']');
+        break;
+      }
+    }
+    return { kind: 'list', at, elements, depth: this.#depth(at, ...elements.map(({ value }) => value)) };
+  }
+
+  #map(at: number): MapExpr {
+    const entries: { key: Expr; value: Expr; isOptional: boolean }[] = [];
+    while (!this.#accept('}')) {
+      const isOptional = this.#accept('?');
+      const key = this.#expression();
+      this.#expect(':');
+      entries.push({ isOptional, key, value: this.#expression() });
+      if (!this.#accept(',')) {
+        this.#expect('}');
+        break;
+      }
+    }
+    const parts = entries.flatMap(({ key, value }) => [key, value]);
+    return { kind: 'map', at, entries, depth: this.#depth(at, ...parts) };
+  }
+
+  #struct(type: Expr): StructExpr {
+    const { at } = this.#expect('{');
+    const fields: { name: string; value: Expr; isOptional: boolean }[] = [];
+    while (!this.#accept('}')) {
+      const isOptional = this.#accept('?');
+      const name = this.#peek();
+      if (name.type !== 'ident' && name.type !== 'quoted') throw this.#unexpected('IDENTIFIER');
+      this.#index++;
+      this.#expect(':');
+      fields.push({ isOptional, name: name.text, value: this.#expression() });
+      if (!this.#accept(',')) {
+        this.#expect('}');
+        break;
+      }
+    }
+    const depth = this.#depth(at, ...fields.map(({ value }) => value));
+    return { kind: 'struct', at, name: qualifiedName(type) as string, fields, depth };
+  }
+
+  #has(args: readonly Expr[], at: number): Expr {
+    const [arg] = args;
+    if (args.length !== 1 || arg?.kind !== 'select' || arg.isOptional) {
+      throw this.#error(at, 'invalid argument to has() macro');
+    }
+    return { ...arg, at, isTest: true };
+  }
+
+  /** A call with a target; the macros among them become nodes of their own. */
+  #memberCall(target: Expr, name: string, args: readonly Expr[], at: number): Expr {
+    if (target.kind === 'ident' && target.name === 'cel' && name === 'bind' && args.length === 3) {
+      const [variable, value, body] = args as [Expr, Expr, Expr];
+      const depth = this.#depth(at, value, body);
+      return { kind: 'bind', at, name: this.#variable(variable), value, body, depth };
+    }
+    if ((name === 'optMap' || name === 'optFlatMap') && args.length === 2) {
+      const [variable, body] = args as [Expr, Expr];
+      const depth = this.#depth(at, target, body);
+      return {
+        kind: 'optMap',
+        at,
+        target,
+        name: this.#variable(variable),
+        body,
+        isFlat: name === 'optFlatMap',
+        depth,
+      };
+    }
+    return this.#comprehension(target, name, args, at) ?? this.#call(at, name, args, target);
+  }
+
+  #comprehension(range: Expr, name: string, args: readonly Expr[], at: number): Expr | undefined {
+    const shape = macroShape(name, args.length);
+    if (shape === undefined) return undefined;
+    const { macro, variables, hasPredicate, hasTransform } = shape;
+    const first = this.#variable(args[0] as Expr);
+    const second = variables === 2 ? this.#variable(args[1] as Expr) : undefined;
+    if (first === second)
+      throw this.#error((args[1] as Expr).at, `overlapping variable declaration: ${first}`);
+    const rest = args.slice(variables);
+    const predicate = hasPredicate ? rest[0] : undefined;
+    const transform = hasTransform ? rest[hasPredicate ? 1 : 0] : undefined;
+    const depth = this.#depth(at, range, predicate, transform);
+    return { kind: 'comprehension', at, macro, range, first, second, predicate, transform, depth };
+  }
+
+  #variable(expr: Expr): string {
+    if (expr.kind !== 'ident' || expr.name.startsWith('.')) {
+      throw this.#error(expr.at, 'argument must be a simple name');
+    }
+    return expr.name;
+  }
+}
+
+interface MacroShape {
+  readonly macro: ComprehensionMacro;
+  readonly variables: 1 | 2;
+  readonly hasPredicate: boolean;
+  readonly hasTransform: boolean;
+}
+
+/** Which macro a member call of this name and number of arguments is (CEL specification, Macros; two-variable ones). */
+function macroShape(name: string, count: number): MacroShape | undefined {
+  switch (name) {
+    case 'all':
+    case 'exists':
+    case 'exists_one':
+    case 'existsOne': {
+      if (count !== 2 && count !== 3) return undefined;
+      const macro = name === 'existsOne' ? 'exists_one' : name;
+      return { macro, variables: count === 2 ? 1 : 2, hasPredicate: true, hasTransform: false };
+    }
+    case 'filter':
+      return count === 2 ? { macro: name, variables: 1, hasPredicate: true, hasTransform: false } : undefined;
+    case 'map':
+      if (count !== 2 && count !== 3) return undefined;
+      return { macro: name, variables: 1, hasPredicate: count === 3, hasTransform: true };
+    case 'transformList':
+    case 'transformMap':
+    case 'transformMapEntry':
+      if (count !== 3 && count !== 4) return undefined;
+      return { macro: name, variables: 2, hasPredicate: count === 4, hasTransform: true };
+    default:
+      return undefined;
+  }
+}
+
+function isTypeName(expr: Expr): boolean {
+  return qualifiedName(expr) !== undefined;
+}
+
+/** `a.b.c` of nested selects of an identifier; undefined for anything else. */
+export function qualifiedName(expr: Expr): string | undefined {
+  if (expr.kind === 'ident') return expr.name;
+  if (expr.kind !== 'select' || expr.isTest || expr.isOptional) return undefined;
+  const operand = qualifiedName(expr.operand);
+  return operand === undefined ? undefined : `${operand}.${expr.field}`;
+}

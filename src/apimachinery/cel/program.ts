@@ -1,0 +1,41 @@
+import { type Checked, checkCel } from './checker.ts';
+import { type Code, compileChecked, Frame } from './compile.ts';
+import type { CelEnvironment } from './environment.ts';
+import { parseCel } from './parser.ts';
+import type { CelType } from './types.ts';
+import type { Value } from './values.ts';
+
+/** A compiled expression. Immutable; may run for many evaluations at once. */
+export class CelProgram {
+  readonly source: string;
+  readonly checked: Checked;
+  readonly #names: readonly string[];
+  readonly #code: Code;
+
+  constructor(source: string, checked: Checked) {
+    this.source = source;
+    this.checked = checked;
+    this.#names = [...checked.variables];
+    this.#code = compileChecked(checked, (name) => this.#names.indexOf(name), this.#names.length);
+  }
+
+  get type(): CelType {
+    return this.checked.type;
+  }
+
+  uses(variable: string): boolean {
+    return this.checked.variables.has(variable);
+  }
+
+  /** The result (a CelFault for what went wrong) and its cost. Throws CelCostError beyond `costMax`. */
+  run(variables: (name: string) => Value, costMax: number): { readonly value: Value; readonly cost: number } {
+    const frame = new Frame(this.#names.map(variables), costMax);
+    const value = this.#code(frame);
+    return { value, cost: frame.cost };
+  }
+}
+
+/** Parses, checks and compiles. Throws CelSyntaxError and CelTypeError with cel-go's messages. */
+export function compileCel(source: string, environment: CelEnvironment): CelProgram {
+  return new CelProgram(source, checkCel(parseCel(source), source, environment));
+}
