@@ -106,6 +106,8 @@ export interface Strategy {
   readonly generation?: 'spec' | 'none' | undefined;
   /** Default true when there is a status subresource: the main path ignores status, `/status` ignores the rest (C7). */
   readonly separateStatus?: boolean | undefined;
+  /** True: a status given at creation is stored, although later ones go through `/status` (Node). */
+  readonly keepsStatusOnCreate?: boolean | undefined;
   /** X1, X4: what DELETE does by default. */
   readonly defaultPropagation?: 'Background' | 'Orphan' | undefined;
   /** Selectable field values that are not a plain path. */

@@ -12,9 +12,14 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import { AdmissionChain } from './admission/admission-chain.ts';
 import { BindingWriter } from './admission/binding-writer.ts';
+import { ClaimResize } from './admission/claim-resize.ts';
+import { DefaultClass } from './admission/default-class.ts';
 import { LimitRanger } from './admission/limit-ranger.ts';
 import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { NotEnforced } from './admission/not-enforced.ts';
+import { PodServiceAccount } from './admission/pod-service-account.ts';
+import { Priority } from './admission/priority.ts';
+import { SigningRequestSubject } from './admission/signing-request-subject.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
 import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
@@ -350,7 +355,13 @@ function admissionPlugins(parts: {
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
+    new SigningRequestSubject(),
     new LimitRanger(storage),
+    new PodServiceAccount(storage),
+    new Priority(storage),
+    DefaultClass.storage(storage),
+    new ClaimResize(storage),
+    DefaultClass.ingress(storage),
     new MutatingWebhooks({ storage, caller: webhookCaller }),
     new BindingWriter(),
     componentRestrictionPlugin,

@@ -21,8 +21,13 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
   else delete metadata.namespace;
   if (definition.strategy.generation === 'none') delete metadata.generation;
   else metadata.generation = 1;
-  if (separatesStatus(target.served)) delete object['status'];
+  if (dropsNewStatus(target)) delete object['status'];
   if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
+}
+
+/** C7: whether a new object's status is not the creator's to give. */
+function dropsNewStatus({ served }: Target): boolean {
+  return separatesStatus(served) && served.definition.strategy.keepsStatusOnCreate !== true;
 }
 
 /** Takes back what admission may have changed of a new object beyond what a user could have (C1, C7). In place. */
@@ -42,7 +47,7 @@ export function settleCreated(
   else delete metadata.namespace;
   if (definition.strategy.generation === 'none') delete metadata.generation;
   else metadata.generation = 1;
-  if (separatesStatus(target.served)) delete object['status'];
+  if (dropsNewStatus(target)) delete object['status'];
 }
 
 /**

@@ -135,8 +135,10 @@ export function validateMetadata(metadata: ObjectMeta, definition: ResourceDefin
   if (name === undefined || name === '') {
     errors.push(required('metadata.name', 'name or generateName is required'));
   } else {
-    for (const why of validateName(name)) errors.push(invalid('metadata.name', name, why));
-    if (!keySafe.test(name))
+    const wrong = validateName(name);
+    for (const why of wrong) errors.push(invalid('metadata.name', name, why));
+    // What a kind's own rule lets pass must still be fit for a key.
+    if (wrong.length === 0 && !keySafe.test(name))
       errors.push(invalid('metadata.name', name, 'may not contain slashes or control characters'));
   }
   if (definition.namespaced) {

@@ -13,6 +13,23 @@ import { parseDeletionOptions, parseWriteParameters } from './options.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 
+const bindingKind = { group: '', version: 'v1', kind: 'Binding' };
+
+/** POST to the collection `bindings`: the older way to say the same, with the pod's name in the body (C10). */
+export function bindNamedPod(
+  environment: VerbEnvironment,
+  context: ResourceContext,
+  request: VerbRequest,
+): Promise<VerbResult> {
+  const { name } = decodeKind(request.body, bindingKind).metadata;
+  if (name === undefined || name === '') throw badRequest('name must be provided');
+  const pods = context.workspace?.scheme.lookupResource('', 'v1', 'pods');
+  if (pods === undefined) throw notFound({ group: '', resource: 'pods' }, name);
+  const { info, user, workspace, auditId, signal, warnings, defaultFieldManager, namespace } = context;
+  const own = { info, user, workspace, auditId, signal, warnings, defaultFieldManager, namespace };
+  return bindPod(environment, { ...own, served: pods, subresource: 'binding', name }, request);
+}
+
 /** POST `/binding`: gives a pod to a node (C10). */
 export async function bindPod(
   environment: VerbEnvironment,
@@ -20,7 +37,7 @@ export async function bindPod(
   request: VerbRequest,
 ): Promise<VerbResult> {
   const parameters = parseWriteParameters(context.info.query, 'CreateOptions');
-  const binding = decodeKind(request.body, { group: '', version: 'v1', kind: 'Binding' });
+  const binding = decodeKind(request.body, bindingKind);
   const { target } = binding;
   const node = isJsonObject(target) ? target['name'] : undefined;
   if (typeof node !== 'string' || node === '') {

@@ -209,7 +209,9 @@ function scaleResult(
 function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector =
-    paths.labelSelectorPath === undefined ? '' : selectorText(valueAt(object, paths.labelSelectorPath));
+    paths.labelSelectorPath === undefined
+      ? ''
+      : selectorText(valueAt(object, paths.labelSelectorPath), object.kind === 'ReplicationController');
   const metadata: KubeObject['metadata'] = {};
   if (name !== undefined) metadata.name = name;
   if (namespace !== undefined) metadata.namespace = namespace;
@@ -228,14 +230,12 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   };
 }
 
-/** A text stands as it is; a LabelSelector and a plain map of labels are written out. */
-function selectorText(value: JsonValue | undefined): string {
+/** A text stands as it is; a LabelSelector, or the plain map of labels that a ReplicationController has, is written out. */
+function selectorText(value: JsonValue | undefined, isPlainMap: boolean): string {
   if (typeof value === 'string') return value;
   if (!isJsonObject(value)) return '';
+  if (isPlainMap) return labelSelectorOf({ matchLabels: value }).toString();
   const { matchLabels, matchExpressions } = value;
-  if (matchLabels === undefined && matchExpressions === undefined) {
-    return labelSelectorOf({ matchLabels: value }).toString();
-  }
   return labelSelectorOf({
     matchLabels: isJsonObject(matchLabels) ? matchLabels : undefined,
     matchExpressions: Array.isArray(matchExpressions) ? matchExpressions : undefined,

@@ -18,7 +18,7 @@ import { getObject } from './get.ts';
 import { listObjects } from './list.ts';
 import { parseListParameters } from './options.ts';
 import { patchObject } from './patch.ts';
-import { bindPod, evictPod } from './pod-subresources.ts';
+import { bindNamedPod, bindPod, evictPod } from './pod-subresources.ts';
 import { handlerKey, type ResourceHandler, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 import { serveScale } from './scale.ts';
@@ -120,6 +120,9 @@ export class Verbs {
     const handler = this.#handlers.get(handlerKey(definition.group, definition.resource));
     if (handler !== undefined) return handler(context, request, this.#environment);
     if (definition.virtual === true) {
+      if (definition.group === '' && definition.resource === 'bindings') {
+        return bindNamedPod(this.#environment, context, request);
+      }
       throw new ApiError('NotImplemented', `${formatGroupResource(definition)} is not served here`);
     }
     const environment = this.#environment;

@@ -121,6 +121,7 @@ export interface Traits {
   readonly createOnUpdate: boolean;
   readonly unconditionalUpdate: boolean;
   readonly defaultPropagation: 'Background' | 'Orphan';
+  readonly keepsStatusOnCreate: boolean;
 }
 
 export function traitsOf(groupResource: string): Traits {
@@ -130,5 +131,7 @@ export function traitsOf(groupResource: string): Traits {
     createOnUpdate: createdByUpdate.has(groupResource),
     unconditionalUpdate: !conditionallyUpdated.has(groupResource),
     defaultPropagation: orphaned.has(groupResource) ? 'Orphan' : 'Background',
+    // A kubelet registers its node with what it has (nodeStrategy.PrepareForCreate leaves it).
+    keepsStatusOnCreate: groupResource === 'nodes',
   };
 }

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { numberAt, textAt, valueAt } from '#api/builtin/read.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { apiError, Harness } from './testing/harness.ts';
+
+const base = '/api/v1/namespaces/default';
+const template = (labels: JsonObject): JsonObject => ({
+  metadata: { labels },
+  spec: { containers: [{ name: 'c', image: 'i' }] },
+});
+
+test('the selector of a Scale is text, whatever form the kind has it in (C10)', async () => {
+  await using harness = await Harness.open();
+  const labels = { tier: 'web', app: 'shop' };
+  await harness.post('/apis/apps/v1/namespaces/default/deployments', {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: {
+      replicas: 2,
+      selector: {
+        matchLabels: labels,
+        matchExpressions: [{ key: 'env', operator: 'In', values: ['b', 'a'] }],
+      },
+      template: template({ ...labels, env: 'a' }),
+    },
+  });
+  const deployment = await harness.get('/apis/apps/v1/namespaces/default/deployments/d/scale');
+  assert.equal(textAt(deployment.body, 'status', 'selector'), 'app=shop,env in (a,b),tier=web');
+  // A plain map: a label may be called like a field of LabelSelector.
+  const odd = { app: 'shop', matchLabels: 'x' };
+  await harness.post(`${base}/replicationcontrollers`, {
+    apiVersion: 'v1',
+    kind: 'ReplicationController',
+    metadata: { name: 'rc' },
+    spec: { replicas: 3, selector: odd, template: template(odd) },
+  });
+  const controller = await harness.get(`${base}/replicationcontrollers/rc/scale`);
+  assert.equal(textAt(controller.body, 'status', 'selector'), 'app=shop,matchLabels=x');
+  assert.equal(numberAt(controller.body, 'spec', 'replicas'), 3);
+});
+
+test('a node keeps the status it is registered with, others lose it (C7)', async () => {
+  await using harness = await Harness.open();
+  const node = await harness.post('/api/v1/nodes', {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n' },
+    status: { capacity: { cpu: '4' } },
+  });
+  assert.equal(valueAt(node.object, 'status', 'capacity', 'cpu'), '4');
+  const { object } = await harness.post(`${base}/services`, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 's' },
+    spec: { ports: [{ port: 80 }] },
+    status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+  });
+  assert.equal(valueAt(object, 'status', 'loadBalancer', 'ingress'), undefined);
+});
+
+test('POST to bindings gives the named pod to a node (C10)', async () => {
+  await using harness = await Harness.open();
+  await harness.post(`${base}/pods`, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: template({})['spec'] as JsonObject,
+  });
+  const binding = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name },
+    target: { kind: 'Node', name: 'n' },
+  });
+  const answer = await harness.post(`${base}/bindings`, binding('p'));
+  assert.equal(answer.code, 201);
+  const { object } = await harness.get(`${base}/pods/p`);
+  assert.equal(textAt(object, 'spec', 'nodeName'), 'n');
+  await assert.rejects(harness.post(`${base}/bindings`, binding('p')), apiError('Conflict'));
+  await assert.rejects(harness.post(`${base}/bindings`, binding('gone')), apiError('NotFound'));
+  await assert.rejects(harness.post(`${base}/bindings`, binding('')), apiError('BadRequest'));
+});
+
+test('each error stands once, and as often as Kubernetes finds it (E1)', async () => {
+  await using harness = await Harness.open();
+  const causesOf = async (url: string, body: JsonObject): Promise<string[]> => {
+    try {
+      await harness.post(url, body);
+    } catch (error) {
+      if (!isApiError(error)) throw error;
+      return (error.details?.causes ?? []).map(({ field, message }) => `${field}: ${message}`);
+    }
+    return [];
+  };
+  const roles = '/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles';
+  const role = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'a/b' },
+    rules: [],
+  };
+  assert.deepEqual(await causesOf(roles, role), [
+    'metadata.name: Invalid value: "a/b": may not contain \'/\'',
+  ]);
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 's' },
+    spec: { type: 'Odd', ports: [{ port: 80 }] },
+  };
+  const odd = await causesOf(`${base}/services`, service);
+  assert.equal(odd.filter((one) => one.startsWith('spec.type')).length, 1, odd.join('\n'));
+});
