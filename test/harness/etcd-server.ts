@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -106,9 +106,22 @@ export class EtcdServer {
     await exited;
   }
 
-  /** Stops and continues the process: it keeps its connections and answers nothing. */
-  freeze(): void {
-    this.#child?.kill('SIGSTOP');
+  /** Stops the process: it keeps its connections and answers nothing. */
+  async freeze(): Promise<void> {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    process.kill(pid, 'SIGSTOP');
+    for (;;) {
+      const threads = await readdir(`/proc/${pid}/task`);
+      const states = await Promise.all(
+        threads.map(async (thread) => {
+          const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+          return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+        }),
+      );
+      if (states.every((state) => state === 'T')) return;
+      await pause(5);
+    }
   }
 
   thaw(): void {
