@@ -1,0 +1,75 @@
+// Every kubectl that is installed against a running server: transcripts of command lines, compared as text. The oldest
+// and the newest run all of them, those between run the workloads. CELLPLANE_TEST_UPDATE=1 writes down what the newest
+// prints instead, to be read over before it is committed.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openShell, type Shell } from './clients/kubectl/shell.ts';
+import { appliesTo, formatTranscript, type Part, parseTranscript } from './clients/kubectl/transcript.ts';
+import { type LoneServer, startLoneServer } from './harness/lone-server.ts';
+import { until } from './harness/until.ts';
+import { getKubectl, kubectlPrograms } from './programs.ts';
+
+const folder = path.resolve('test/clients/kubectl');
+const files = readdirSync(folder).filter((name) => name.endsWith('.transcript'));
+const programs = kubectlPrograms();
+const newest = programs.at(-1);
+const skip = newest === undefined ? `kubectl is not installed; ${getKubectl}` : false;
+const update = process.env['CELLPLANE_TEST_UPDATE'] === '1';
+/** What each kubectl runs that is neither the oldest nor the newest. */
+const partly = 'workloads.transcript';
+const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
+
+describe('kubectl', { skip, timeout: 300_000, concurrency: 2 }, () => {
+  let server: LoneServer;
+  before(async () => {
+    server = await startLoneServer();
+  });
+  after(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  /** A shell whose kubectl works in a workspace of its own. */
+  async function shellFor(program: string, name: string): Promise<Shell> {
+    await server.admin.create(
+      { cluster: 'root', gvr: workspaces },
+      { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name } },
+    );
+    await until(`workspace ${name} is ready`, async () => {
+      const workspace = await server.admin.get({ cluster: 'root', gvr: workspaces, name });
+      return (workspace['status'] as { phase?: string } | undefined)?.phase === 'Ready';
+    });
+    const kubeconfig = await readFile(path.join(server.dataDirectory, 'admin.kubeconfig'), 'utf8');
+    return openShell({
+      program,
+      home: path.join(server.dataDirectory, '..', name),
+      kubeconfig: kubeconfig.replaceAll('/clusters/root"', `/clusters/root:${name}"`),
+      workingDirectory: path.join(folder, 'manifests'),
+    });
+  }
+
+  for (const { version, file: program } of update ? programs.slice(-1) : programs) {
+    const whole = program === programs[0]?.file || program === newest?.file;
+    for (const file of whole ? files : [partly]) {
+      const topic = path.basename(file, '.transcript');
+      test(`${version}: ${topic}`, async () => {
+        const shell = await shellFor(program, `${topic}-${version.replaceAll('.', '-')}`);
+        const source = path.join(folder, file);
+        const parts = parseTranscript(await readFile(source, 'utf8'));
+        const seen: Part[] = [];
+        for (const part of parts) {
+          if (typeof part === 'string' || !appliesTo(part.versions, version)) {
+            seen.push(part);
+            continue;
+          }
+          const got = await shell.run(part.command);
+          if (!update) assert.equal(got, part.want, `${file}:${part.line}: ${part.command}`);
+          seen.push({ ...part, want: got });
+        }
+        if (update) await writeFile(source, formatTranscript(seen));
+      });
+    }
+  }
+});
