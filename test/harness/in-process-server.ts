@@ -74,6 +74,12 @@ export class InProcessServer {
     await server?.stop();
   }
 
+  /** The store in memory, while the server is stopped. */
+  get memory(): KeptStorage {
+    if (this.#memory === undefined) throw new TypeError('this server stores on disk');
+    return this.#memory;
+  }
+
   /** Stops it and throws away what it stored. */
   async dispose(): Promise<void> {
     await this.stop();

@@ -1,36 +1,57 @@
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
-import type { Storage, Subscription } from '#storage/storage.ts';
+import type { KeyValue, Storage, StorageKey, Subscription } from '#storage/storage.ts';
+
+const fillerKey = '/test/filler' as StorageKey;
 
 /** A store in memory that outlives the server on it: closing it ends its watches and nothing else. */
 export class KeptStorage {
-  readonly #storage = createMemoryStorage();
+  #storage = createMemoryStorage();
 
   get controlPlaneId(): string {
     return this.#storage.controlPlaneId;
   }
 
+  /** Everything that is stored now. */
+  async backUp(): Promise<readonly KeyValue[]> {
+    return (await this.#storage.range({ prefix: '/' })).items;
+  }
+
+  /** As `cellplane restore`: the state of the backup, a new incarnation, revisions beyond all that were handed out. */
+  async restore(backup: readonly KeyValue[]): Promise<void> {
+    const before = this.#storage;
+    const beyond = Number(await before.currentRevision()) + 100;
+    const storage = createMemoryStorage({ controlPlaneId: before.controlPlaneId });
+    this.#storage = storage;
+    const write = (operation: Parameters<Storage['transact']>[0]['operations'][number]) =>
+      storage.transact({ guards: [], operations: [operation] });
+    for (const { key, value } of backup) await write({ type: 'put', key, value });
+    while (Number(await storage.currentRevision()) < beyond) {
+      await write({ type: 'put', key: fillerKey, value: Buffer.from('{}') });
+    }
+    await write({ type: 'delete', key: fillerKey });
+    await storage.compact(await storage.currentRevision());
+    await before.close();
+  }
+
   /** One server's view; the next server takes a new one. */
   open(): Storage {
-    const storage = this.#storage;
     const subscriptions = new Set<Subscription>();
-    return {
-      controlPlaneId: storage.controlPlaneId,
-      incarnationId: storage.incarnationId,
-      awaitSettled: () => undefined,
-      get: (key) => storage.get(key),
-      range: (options) => storage.range(options),
-      transact: (transaction) => storage.transact(transaction),
+    const own: Partial<Storage> = {
       watch: async (options, handler) => {
         const subscription = await storage.watch(options, handler);
         subscriptions.add(subscription);
         return subscription;
       },
-      currentRevision: () => storage.currentRevision(),
-      compact: (revision) => storage.compact(revision),
-      compactedRevision: () => storage.compactedRevision(),
       close: async () => {
         for (const subscription of subscriptions) subscription.close();
       },
     };
+    const storage = this.#storage;
+    return new Proxy(storage, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(own, property) ?? Reflect.get(target, property);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
   }
 }

@@ -175,7 +175,14 @@ export class CellSync {
   async #stop(): Promise<void> {
     const { clock, limits, wheel } = this.#options;
     wheel.cancel(`withdrawn/${this.name}`);
-    // The last thing that is done at a withdrawn edge; it has a time limit of its own.
+    // The last thing that is done at a withdrawn edge; it has a time limit of its own. The Cell may have gone before we
+    // saw its last copy go: that we let go of all of them is as good.
+    const edge = this.#link.edge;
+    const { synced, pending, failed } = this.tally.counts;
+    const isEmpty = this.#copies.hasSynced && synced + pending + failed === 0;
+    if (isEmpty && edge !== undefined && !this.#withdrawn && isWithdrawing(this.#cell)) {
+      this.#releasing = this.#releaseClaim(edge);
+    }
     await this.#releasing;
     const parts = Promise.all([this.#loop.stop(), this.#copies.stop(), this.#link.stop()]);
     await settledWithin(clock, parts, 2 * limits.stopTimeoutMs);

@@ -91,5 +91,6 @@ export class Downsync {
   #forget(key: CopyKey): void {
     this.#context.tally.forget(key);
     this.#applier.forget(key);
+    this.#withdrawer.forget(key);
   }
 }

@@ -1,6 +1,7 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { CopyKey } from '../cell/copy-keys.ts';
 import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
@@ -19,6 +20,8 @@ export class Withdrawer {
   readonly #context: SyncContext;
   readonly #notes: CopyNotes;
   readonly #budget: DeletionBudget;
+  /** uid of edge objects whose deletion was taken out of the budget: until it is done it may be tried again. */
+  readonly #charged = new Map<CopyKey, string>();
 
   constructor(context: SyncContext, notes: CopyNotes) {
     this.#context = context;
@@ -93,6 +96,11 @@ export class Withdrawer {
     return { state: 'gone' };
   }
 
+  /** The object is gone. */
+  forget(key: CopyKey): void {
+    this.#charged.delete(key);
+  }
+
   async #hold({ key, place, copy }: SyncItem, why: string, signal: AbortSignal): Promise<void> {
     const { held, tally, logger } = this.#context;
     if (!held.has(key)) logger.warn({ key, why }, 'deletion at the edge is held');
@@ -122,7 +130,10 @@ export class Withdrawer {
     if (isWithdrawing(cell())) return undefined;
     const overBudget = `the cell's deletion budget is spent (${what})`;
     if (held.has(key) || isHeldAlready(copy)) return overBudget;
-    return this.#takeFromBudget() ? undefined : overBudget;
+    if (this.#charged.get(key) === edge.metadata.uid) return undefined;
+    if (!this.#takeFromBudget()) return overBudget;
+    this.#charged.set(key, edge.metadata.uid ?? '');
+    return undefined;
   }
 
   /** A consistent read at the source that the edge was claimed under says that there is no copy. */

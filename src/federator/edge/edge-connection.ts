@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Cell } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
@@ -57,25 +58,50 @@ export async function edgeConnectionOf(
     }).catch((error: Error) => {
       throw new CellProblem('CredentialsInvalid', error.message, { cause: error });
     });
-    return { ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy };
+    return checked({ ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy });
   }
   if (endpoint === undefined) throw new CellProblem('NoEndpoint', `cell ${name} has no spec.apiEndpoint`);
-  const certificatePem = text('tls.crt');
-  const keyPem = text('tls.key');
+  return checked({
+    server: endpoint,
+    caPem: text('caBundle') ?? text('ca.crt'),
+    token: text('token')?.trim(),
+    certificatePem: text('tls.crt'),
+    keyPem: text('tls.key'),
+    ...proxy,
+  });
+}
+
+/** What is no certificate or key is told by its name here, not by a handshake that fails for some reason. */
+function checked(connection: ServerConnection): ServerConnection {
+  const { caPem, certificatePem, keyPem } = connection;
   if ((certificatePem === undefined) !== (keyPem === undefined)) {
     throw new CellProblem(
       'CredentialsInvalid',
       'the Secret has one of tls.crt and tls.key and not the other',
     );
   }
-  return {
-    server: endpoint,
-    caPem: text('caBundle') ?? text('ca.crt'),
-    token: text('token')?.trim(),
-    certificatePem,
-    keyPem,
-    ...proxy,
+  const parse = <T>(key: string, make: () => T): T => {
+    try {
+      return make();
+    } catch (error) {
+      throw new CellProblem(
+        'CredentialsInvalid',
+        `${key} of the Secret cannot be read: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
+    }
   };
+  if (caPem !== undefined) parse('caBundle', () => new X509Certificate(caPem));
+  if (certificatePem !== undefined && keyPem !== undefined) {
+    const certificate = parse('tls.crt', () => new X509Certificate(certificatePem));
+    const key = parse('tls.key', () => createPrivateKey(keyPem));
+    if (!certificate.checkPrivateKey(key)) {
+      throw new CellProblem('CredentialsInvalid', 'tls.key of the Secret is not the key of its tls.crt');
+    }
+  }
+  return connection;
 }
 
 function decodeKey(data: JsonObject, key: string): string | undefined {

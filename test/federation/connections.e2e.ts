@@ -1,0 +1,219 @@
+// What stands between a federator and its edges: wrong credentials, lines that break or hang, servers that restart.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { afterEach, describe, test } from 'node:test';
+import { conditionOf } from '#api/conditions.ts';
+import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
+import { CopyWriter } from '../harness/copies.ts';
+import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
+import { connectionAs, createTestPki } from '../harness/test-pki.ts';
+import { until } from '../harness/until.ts';
+
+describe('connections', { timeout: 240_000 }, () => {
+  let constellation: Constellation;
+  afterEach(() => constellation[Symbol.asyncDispose]());
+
+  const start = async (options: ConstellationOptions = {}) => {
+    constellation = await Constellation.start({
+      scheduler: false,
+      cellLimits: { edgeTimeoutMs: 1_000, credentialsIntervalMs: 300, breakerOpenMaxMs: 1_000 },
+      ...options,
+    });
+  };
+  const condition = async (cell: string, type: string) =>
+    conditionOf((await constellation.cell(cell)).status?.conditions, type);
+  const isReady = (cell: string) =>
+    until(`${cell} is ready`, async () => (await condition(cell, 'Ready'))?.status === 'True', {
+      timeoutMs: 30_000,
+    });
+  const atEdge = (cell: string, name: string) =>
+    find(constellation.edge(cell).client, edgeRef(configMaps, name, 'ns'));
+  const syncs = async (cell: string, name: string) => {
+    const copies = new CopyWriter(constellation.admin, cell);
+    await copies.namespace();
+    await copies.configMap(name, {});
+    await until(`${name} is at ${cell}`, () => atEdge(cell, name), { timeoutMs: 30_000 });
+  };
+
+  test('wrong certificate, address, token, Secret: each says so on its Cell, and the others are synced', async () => {
+    await start({ cells: ['good'] });
+    const { connection } = constellation.edge('good');
+    const other = await createTestPki();
+    const closed = new net.Server();
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+    const closedPort = (closed.address() as net.AddressInfo).port;
+    await new Promise((resolve) => closed.close(resolve));
+    const { certificatePem: _certificate, keyPem: _key, ...anonymous } = connection;
+    await constellation.addCell('wrong-ca', {}, { ...connection, caPem: other.ca.certificatePem });
+    await constellation.addCell(
+      'wrong-port',
+      {},
+      { ...connection, server: `https://127.0.0.1:${closedPort}` },
+    );
+    await constellation.addCell('wrong-name', {}, { ...connection, server: 'https://edge.invalid:6443' });
+    await constellation.addCell('wrong-token', {}, { ...anonymous, token: 'nonsense' });
+    const stranger = connectionAs(constellation.pki, connection.server, { name: 'stranger', groups: [] });
+    await constellation.addCell('no-rights', {}, stranger);
+    await constellation.addCell(
+      'no-secret',
+      { secretRef: { namespace: 'nowhere', name: 'nothing' } },
+      connection,
+    );
+    await constellation.addCell('bad-key', {}, { ...connection, keyPem: 'nonsense' });
+    await constellation.addCell('claimed', {}, connection);
+    await syncs('good', 'a');
+    const rows = [
+      ['wrong-ca', 'CertificateNotTrusted', 'False', /certificate/i],
+      ['wrong-port', 'ConnectionRefused', 'False', /ECONNREFUSED/],
+      ['wrong-name', 'AddressNotFound', 'False', /edge\.invalid/],
+      ['wrong-token', 'Unauthorized', 'True', /./],
+      ['no-rights', 'Forbidden', 'True', /stranger/],
+      ['no-secret', 'CredentialsMissing', 'False', /nowhere\/nothing/],
+      ['bad-key', 'CredentialsInvalid', 'False', /./],
+      ['claimed', 'ForeignClaim', 'True', /cell good/],
+    ] as const;
+    for (const [cell, reason, reachable, message] of rows) {
+      const ready = await until(`${cell} says ${reason}`, async () => {
+        const one = await condition(cell, 'Ready');
+        if (one?.reason === reason) return one;
+        throw new Error(`${one?.reason}: ${one?.message}`);
+      });
+      assert.equal(ready.status, 'False', cell);
+      assert.match(ready.message ?? '', message, cell);
+      assert.equal((await condition(cell, 'Reachable'))?.status, reachable, cell);
+    }
+    await isReady('good');
+    await syncs('good', 'b');
+    // What is put right is found without being told.
+    await constellation.putCredentials('wrong-ca', { ...connection, caPem: other.ca.certificatePem });
+    await constellation.putCredentials('wrong-token', constellation.edge('good').connection);
+    await until('the token is right, and the claim is another’s', async () => {
+      const one = await condition('wrong-token', 'Ready');
+      return one?.reason === 'ForeignClaim';
+    });
+  });
+
+  test('changed credentials are taken without losing work; unusable ones are told while the old serve', async () => {
+    await start();
+    await isReady('cell-a');
+    await syncs('cell-a', 'a');
+    const { connection } = constellation.edge();
+    await constellation.putCredentials('cell-a', { ...connection, token: 'x' });
+    const second = connectionAs(constellation.pki, connection.server, {
+      name: 'second',
+      groups: ['system:masters'],
+    });
+    await constellation.putCredentials('cell-a', second);
+    await syncs('cell-a', 'b');
+    await until('the new user writes', async () => {
+      await new CopyWriter(constellation.admin).configMap('who', {});
+      return (await atEdge('cell-a', 'who')) !== undefined;
+    });
+    const stranger = connectionAs(constellation.pki, connection.server, { name: 'stranger', groups: [] });
+    await constellation.putCredentials('cell-a', stranger);
+    await until('the Cell says that they are no good', async () => {
+      const one = await condition('cell-a', 'Reachable');
+      return one?.reason === 'CredentialsNotUsable' && /stranger/.test(one.message ?? '');
+    });
+    await syncs('cell-a', 'c');
+    await constellation.putCredentials('cell-a', connection);
+    await until('all is well', async () => (await condition('cell-a', 'Reachable'))?.reason === 'Reachable');
+  });
+
+  for (const mode of ['closed', 'hanging'] as const) {
+    test(`an edge whose line is ${mode} is told, costs itself alone, and catches up`, async () => {
+      await start({
+        cells: ['cell-a', 'cell-b'],
+        cellSpec: { healthCheck: { intervalSeconds: 2, timeoutSeconds: 1 } },
+      });
+      await syncs('cell-a', 'before');
+      await syncs('cell-b', 'before');
+      await constellation.edge('cell-a').gate.set(mode);
+      const copies = new CopyWriter(constellation.admin, 'cell-a');
+      for (let index = 0; index < 30; index++) await copies.configMap(`while-away-${index}`, {});
+      await syncs('cell-b', 'meanwhile');
+      await until(
+        'its Cell says so',
+        async () => {
+          const reachable = await condition('cell-a', 'Reachable');
+          const synced = await condition('cell-a', 'Synced');
+          return reachable?.status === 'False' && synced?.status === 'Unknown';
+        },
+        { timeoutMs: 30_000 },
+      );
+      assert.equal((await constellation.cell('cell-a')).status?.objects?.pending, 30);
+      // While the breaker is open the trials are all that is asked.
+      const tap = constellation.federator().edgeTap;
+      tap.clear();
+      await syncs('cell-b', 'later');
+      const askedOfA = tap.requests.filter(({ name }) => name.startsWith('while-away'));
+      assert.ok(askedOfA.length <= 8, `${askedOfA.length} requests to an edge that is away`);
+      await constellation.edge('cell-a').gate.set('open');
+      await until(
+        'it has caught up',
+        async () => {
+          const found = await Promise.all(
+            Array.from({ length: 30 }, (_, index) => atEdge('cell-a', `while-away-${index}`)),
+          );
+          return found.every((one) => one !== undefined);
+        },
+        { timeoutMs: 30_000 },
+      );
+      await isReady('cell-a');
+    });
+  }
+
+  test('an edge that restarts, and an API server that restarts, are found again', async () => {
+    await start();
+    await syncs('cell-a', 'a');
+    await constellation.edge().server.stop();
+    await new CopyWriter(constellation.admin).configMap('b', {});
+    await constellation.edge().server.start();
+    await until('the edge has caught up', () => atEdge('cell-a', 'b'), { timeoutMs: 30_000 });
+    await constellation.server.stop();
+    // The edge runs on what it has, and is repaired while nobody can say what it should have.
+    assert.ok(await atEdge('cell-a', 'a'));
+    await constellation.server.start();
+    await syncs('cell-a', 'c');
+    await isReady('cell-a');
+  });
+
+  test('a hundred cells that hang delay neither a healthy one nor the end', async () => {
+    const swallowed = new Set<net.Socket>();
+    const hanging = net.createServer((socket) => {
+      swallowed.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => swallowed.delete(socket));
+    });
+    await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+    await start({ cells: ['cell-a'], cellLimits: { edgeTimeoutMs: 5_000 } });
+    constellation.onEnd(async () => {
+      for (const socket of swallowed) socket.destroy();
+      await new Promise((resolve) => hanging.close(resolve));
+    });
+    const server = `https://127.0.0.1:${(hanging.address() as net.AddressInfo).port}`;
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        constellation.addCell(`hanging-${index}`, {}, { ...constellation.edge('cell-a').connection, server }),
+      ),
+    );
+    await until('all are tried', () => swallowed.size >= 100, { timeoutMs: 30_000 });
+    const copies = new CopyWriter(constellation.admin);
+    await copies.namespace();
+    await isReady('cell-a');
+    const latencies: number[] = [];
+    for (let index = 0; index < 20; index++) {
+      const startedMs = performance.now();
+      await copies.configMap(`x-${index}`, {});
+      await until('it is at the edge', () => atEdge('cell-a', `x-${index}`), { everyMs: 1 });
+      latencies.push(performance.now() - startedMs);
+    }
+    latencies.sort((a, b) => a - b);
+    const median = latencies[10] ?? 0;
+    assert.ok(median < 500, `a change took ${median.toFixed(0)} ms at the healthy cell`);
+    const startedMs = performance.now();
+    await constellation.federator().stop();
+    const stoppedMs = performance.now() - startedMs;
+    assert.ok(stoppedMs < 10_000, `stopping took ${stoppedMs.toFixed(0)} ms`);
+  });
+});

@@ -1,0 +1,201 @@
+// Deletions at an edge fail closed: what was seen to be withdrawn goes, what merely is not there any more stays.
+import assert from 'node:assert/strict';
+import { afterEach, describe, test } from 'node:test';
+import { conditionOf } from '#api/conditions.ts';
+import { cellsGvr } from '#api/federation/cell.ts';
+import { cellAnnotations } from '#api/federation/cell-annotations.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
+import { CopyWriter } from '../harness/copies.ts';
+import { configMaps, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
+import { until } from '../harness/until.ts';
+
+describe('deletions', { timeout: 180_000 }, () => {
+  let constellation: Constellation;
+  let copies: CopyWriter;
+  afterEach(() => constellation[Symbol.asyncDispose]());
+
+  const start = async (options: ConstellationOptions = {}) => {
+    constellation = await Constellation.start({ scheduler: false, ...options });
+    copies = new CopyWriter(constellation.admin);
+    await copies.namespace();
+  };
+  const edge = () => constellation.edge().client;
+  const atEdge = (name: string) => find(edge(), edgeRef(configMaps, name, 'ns'));
+  const synced = async (...names: string[]) => {
+    for (const name of names) await copies.configMap(name, { key: name });
+    for (const name of names) await until(`${name} is at the edge`, () => atEdge(name));
+    await until('the copies say so', async () => {
+      const { status } = await constellation.cell();
+      return status?.objects?.pending === 0 && (status.objects.synced ?? 0) > names.length;
+    });
+  };
+  const held = async () => conditionOf((await constellation.cell()).status?.conditions, 'DeletionHeld');
+  const tokenOf = (message = '') => message.slice(message.lastIndexOf('=') + 1);
+
+  test('a workspace that is removed withdraws nothing: its copies went with their finalizers on', async () => {
+    await start();
+    await synced('a', 'b');
+    const ref = { cluster: cellsWorkspacePath, gvr: workspacesGvr, name: 'cell-a' };
+    const before = await constellation.admin.get(ref);
+    await constellation.admin.delete(ref).catch((error: Error) => error.message);
+    const after = await find(constellation.admin, ref);
+    if (
+      after !== undefined &&
+      after.metadata.uid === before.metadata.uid &&
+      after.metadata.deletionTimestamp === undefined
+    ) {
+      // The server keeps it while there is a Cell: take the copies' ground away beneath it.
+      const { memory } = constellation.server;
+      await constellation.server.stop();
+      const clusterId = String((before['spec'] as { cluster?: string }).cluster);
+      const stored = await memory.backUp();
+      await memory.restore(stored.filter(({ key }) => !key.includes(`/${clusterId}/ns/`)));
+      await constellation.server.start();
+    }
+    const condition = await until('the deletions are held', async () => {
+      const one = await held();
+      return one?.status === 'True' ? one : undefined;
+    });
+    assert.match(condition.message ?? '', /^[23] deletions at the edge are held/);
+    assert.ok(await atEdge('a'));
+    assert.ok(await atEdge('b'));
+  });
+
+  test('what a restored store does not know is held until exactly that is released', async () => {
+    await start();
+    await synced('old');
+    const { memory } = constellation.server;
+    const backup = await memory.backUp();
+    await synced('new-1', 'new-2');
+    await constellation.server.stop();
+    await memory.restore(backup);
+    await constellation.server.start();
+    const condition = await until('two are held', async () => {
+      const one = await held();
+      return one?.message?.startsWith('2 deletions') === true ? one : undefined;
+    });
+    assert.ok(await atEdge('new-1'));
+    assert.ok(await atEdge('new-2'));
+    const release = (token: string) =>
+      constellation.patchCell('cell-a', {
+        metadata: { annotations: { [cellAnnotations.releaseDeletions]: token } },
+      });
+    await release('guessed');
+    // Work goes on meanwhile.
+    await copies.configMap('old', { key: 'changed' });
+    await until('another change is synced', async () => {
+      const data = (await atEdge('old'))?.['data'] as { key?: string } | undefined;
+      return data?.key === 'changed';
+    });
+    assert.ok(await atEdge('new-1'), 'a token that was not given releases nothing');
+    await release(tokenOf(condition.message));
+    await until(
+      'both go',
+      async () => (await atEdge('new-1')) === undefined && (await atEdge('new-2')) === undefined,
+    );
+    await until('nothing is held', async () => (await held())?.status === 'False');
+    assert.ok(await atEdge('old'));
+  });
+
+  test('a federator that was away does not take what it finds without a copy for withdrawn elsewhere', async () => {
+    await start();
+    await synced('kept', 'gone');
+    await constellation.federator().stop();
+    // Its finalizer is taken off by hand: the copy goes without its syncer.
+    await copies.delete({ name: 'gone' });
+    await constellation.admin.patch(copies.refOf({ name: 'gone' }), {
+      type: 'merge',
+      body: { metadata: { finalizers: null } } as never,
+    });
+    // And somebody at the edge copies our labels onto objects of their own.
+    const labels = (await atEdge('kept'))?.metadata.labels ?? {};
+    const child: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'child', namespace: 'ns', labels },
+    };
+    await edge().create({ cluster: undefined, gvr: configMaps, namespace: 'ns' }, child);
+    await constellation.federator().start();
+    await until('what is known to be gone goes', async () => (await atEdge('gone')) === undefined);
+    assert.ok(await atEdge('kept'));
+    assert.ok(await atEdge('child'), 'what we did not apply is not ours');
+  });
+
+  test('the deletion budget holds what exceeds it, over a restart too', async () => {
+    await start({ cellSpec: { deletionBudget: { maxObjects: 2, windowSeconds: 3_600 } } });
+    await synced('a', 'b', 'c', 'd', 'e');
+    for (const name of ['a', 'b', 'c', 'd']) await copies.delete({ name });
+    const count = async () => {
+      const all = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(atEdge));
+      return all.filter((one) => one !== undefined).length;
+    };
+    await until('two are gone, two held', async () => (await held())?.message?.startsWith('2 deletions'));
+    assert.equal(await count(), 3);
+    await constellation.federator().stop();
+    await constellation.federator().start();
+    await copies.configMap('marker', {});
+    await until('the next one works', () => atEdge('marker'));
+    const condition = await until('the same are held', async () => {
+      const one = await held();
+      return one?.message?.startsWith('2 deletions') === true ? one : undefined;
+    });
+    assert.equal(await count(), 3);
+    await constellation.patchCell('cell-a', {
+      metadata: { annotations: { [cellAnnotations.releaseDeletions]: tokenOf(condition.message) } },
+    });
+    await until('they are let go', async () => (await count()) === 1);
+  });
+
+  test('deleting a Cell leaves its edge alone; another Cell is refused there until the claim is taken away', async () => {
+    await start();
+    await synced('a');
+    const cells = { cluster: cellsWorkspacePath, gvr: cellsGvr };
+    const cellIsGone = async () =>
+      (await find(constellation.admin, { ...cells, name: 'cell-a' })) === undefined;
+    await constellation.admin.delete({ ...cells, name: 'cell-a' });
+    await until('the Cell is gone', cellIsGone);
+    assert.ok(await atEdge('a'));
+    await constellation.addCell('cell-a');
+    await until('the new Cell is refused', async () => {
+      const ready = conditionOf((await constellation.cell()).status?.conditions, 'Ready');
+      return ready?.status === 'False' && ready.reason === 'ForeignClaim';
+    });
+    await edge().delete(edgeRef(configMaps, 'cellplane-claim', 'cellplane-system'));
+    await until('it is accepted', async () => {
+      const ready = conditionOf((await constellation.cell()).status?.conditions, 'Ready');
+      return ready?.status === 'True';
+    });
+    await copies.namespace();
+    await copies.configMap('b', {});
+    await until('it syncs', () => atEdge('b'));
+    assert.ok(await atEdge('a'), 'what the former Cell left is nobody’s to delete');
+    // The same object under the new Cell is taken over.
+    await copies.configMap('a', { key: 'again' });
+    await until('it follows', async () => {
+      const data = (await atEdge('a'))?.['data'] as { key?: string } | undefined;
+      return data?.key === 'again';
+    });
+  });
+
+  test('deletionPolicy Withdraw empties the edge before the Cell goes, and gives the edge free', async () => {
+    await start({ cellSpec: { deletionPolicy: 'Withdraw', deletionBudget: { maxObjects: 1 } } });
+    await synced('a', 'b', 'c');
+    const cells = { cluster: cellsWorkspacePath, gvr: cellsGvr };
+    await constellation.admin.delete({ ...cells, name: 'cell-a' });
+    await until(
+      'the Cell is gone',
+      async () => (await find(constellation.admin, { ...cells, name: 'cell-a' })) === undefined,
+    );
+    for (const name of ['a', 'b', 'c']) assert.equal(await atEdge(name), undefined);
+    assert.equal(await find(edge(), edgeRef(namespaces, 'ns')), undefined);
+    await until(
+      'the claim is gone',
+      async () =>
+        (await find(edge(), edgeRef(configMaps, 'cellplane-claim', 'cellplane-system'))) === undefined,
+    );
+    assert.ok(await find(edge(), edgeRef(namespaces, 'default')));
+  });
+});
