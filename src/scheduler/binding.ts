@@ -83,6 +83,8 @@ export interface BindingInput {
   readonly cellCount?: number | undefined;
   readonly snapshot: CellSnapshot;
   readonly problems: Problems;
+  /** When the fresh decision was asked for that this is; undefined when it is none. */
+  readonly freshAt?: string | undefined;
   readonly now: string;
 }
 
@@ -104,6 +106,8 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
     clusters: decision.targets.map(targetCluster),
     ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
   };
+  const rescheduledAt = input.freshAt ?? present?.spec.rescheduleTriggeredAt;
+  if (rescheduledAt !== undefined) spec.rescheduleTriggeredAt = rescheduledAt;
   if (policy !== undefined) {
     spec.placementDigest = placementDigest(policy);
     spec.policy = {
@@ -176,6 +180,7 @@ const scheduledReasons: { readonly [outcome in Outcome]: string } = {
   Scheduled: 'Success',
   NoClusterFit: 'NoClusterFit',
   Unschedulable: 'Unschedulable',
+  Suspended: 'SchedulingSuspended',
 };
 
 /** How many cells for each reason, with a few names; ordered by code. */

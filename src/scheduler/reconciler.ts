@@ -4,8 +4,9 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
-import { decide } from './algorithm/decide.ts';
-import type { Decision, Target, Template } from './algorithm/decision.ts';
+import type { CellSnapshot } from './algorithm/cell.ts';
+import { decide, suspendedDecision } from './algorithm/decide.ts';
+import type { Decision, DecisionInput, Target, Template } from './algorithm/decision.ts';
 import { bindingOf, type Problems, previousTargets } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
@@ -44,6 +45,7 @@ import type { RenderInput } from './projection/render.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
 import { definedGroup, type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import { readObject } from './read-object.ts';
+import type { Rebalancer } from './rebalancer.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import type { Withdrawal } from './withdrawal.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
@@ -64,6 +66,7 @@ export interface ReconcilerDependencies {
   readonly bindings: BindingStore;
   readonly states: KeyStates;
   readonly requirements: Requirements;
+  readonly rebalancer: Rebalancer;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -162,6 +165,7 @@ export class Reconciler {
     if (known === undefined) {
       await this.#on.withdrawal.letGo(key, parts, signal);
       this.#on.states.remove(key);
+      this.#on.rebalancer.forget(key);
       this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }
@@ -171,19 +175,16 @@ export class Reconciler {
     const template = this.#templateOf(parts, resource, object);
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
-    const decision = isFollowing(match)
-      ? followingDecision(need, snapshot)
-      : decide(
-          {
-            template,
-            project: { id: project.id, path: project.path },
-            snapshot,
-            previous: previousTargets(present),
-            previousAffinity: present?.status?.schedulerObservingAffinityName,
-            nowMs,
-          },
-          policy.spec.placement,
-        );
+    const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
+    const decision = decisionFor(known, snapshot, {
+      template,
+      project: { id: project.id, path: project.path },
+      snapshot,
+      previous: previousTargets(present),
+      previousAffinity: present?.status?.schedulerObservingAffinityName,
+      nowMs,
+      fresh: freshAt !== undefined,
+    });
     const targets = withFollowed(decision.targets, this.#followedCells(key, need));
     const input = this.#renderInput(parts, known, template, targets);
     const projection = this.#on.projector.render(input, targets);
@@ -198,6 +199,7 @@ export class Reconciler {
         requiredBy: requiredBySnapshots(need),
         cellCount: targets.length,
         snapshot,
+        freshAt: decision.outcome === 'Suspended' ? undefined : freshAt,
         problems: { ...state.problems, ...problemsOf(projection) },
         now: nowTime(nowMs),
       },
@@ -206,6 +208,7 @@ export class Reconciler {
     const skip = skippedCells(match, decision, need);
     const ahead = this.#on.projector.lookAhead(projection, skip, signal);
     await this.#on.bindings.commit(parts, binding, present, signal);
+    this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.outcome = decision.outcome;
     state.targets = targets;
     this.#requireDependencies(key, parts, known, targets);
@@ -376,6 +379,12 @@ export class Reconciler {
       if (!desired.has(place)) unwanted.push(record);
     return unwanted;
   }
+}
+
+function decisionFor({ match, need }: Known, snapshot: CellSnapshot, input: DecisionInput): Decision {
+  if (isFollowing(match)) return followingDecision(need, snapshot);
+  const { placement, suspension } = match.policy.spec;
+  return suspension?.scheduling === true ? suspendedDecision(input) : decide(input, placement);
 }
 
 /** Cells that nothing is dispatched to now. */

@@ -34,6 +34,7 @@ import { Policies } from './policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
 import { bindingName } from './projection/names.ts';
 import { Projector } from './projector.ts';
+import { Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
@@ -85,6 +86,7 @@ class SchedulerProcess implements Scheduler {
   readonly #stopping = new AbortController();
   readonly #queue: WorkQueue;
   readonly #policyQueue: WorkQueue;
+  readonly #rebalancerQueue: WorkQueue;
   readonly #workspaces: Workspaces;
   readonly #cells: CellStore;
   readonly #copies = new CopyIndex();
@@ -97,6 +99,7 @@ class SchedulerProcess implements Scheduler {
   readonly #loops: ReconcileLoop[] = [];
   #bindings: { readonly namespaced: Informer; readonly clusterWide: Informer } | undefined;
   #reconciler: Reconciler | undefined;
+  #rebalancer: Rebalancer | undefined;
   #detector: Detector | undefined;
   #keeper: NamespaceKeeper | undefined;
   #controlPlaneId = '';
@@ -110,6 +113,7 @@ class SchedulerProcess implements Scheduler {
     setMaxListeners(0, this.#stopping.signal);
     this.#queue = new WorkQueue({ clock });
     this.#policyQueue = new WorkQueue({ clock });
+    this.#rebalancerQueue = new WorkQueue({ clock });
     this.#workspaces = new Workspaces(client);
     this.#cells = new CellStore((cell) => this.#workspaces.cellId(cell) !== undefined);
     this.#discovery = new Discovery(client);
@@ -135,12 +139,13 @@ class SchedulerProcess implements Scheduler {
       this.#isStarted &&
       this.#watches.connected &&
       this.#policies.connected &&
+      this.#rebalancer?.connected === true &&
       this.#informers.every((informer) => informer.connected)
     );
   }
 
   get idle(): boolean {
-    return this.#queue.idle && this.#policyQueue.idle;
+    return this.#queue.idle && this.#policyQueue.idle && this.#rebalancerQueue.idle;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -166,6 +171,7 @@ class SchedulerProcess implements Scheduler {
       this.#watchBindings(),
       this.#watchAlways(),
       this.#policies.start(),
+      this.#rebalancer?.start(),
     ]);
     await this.#resolvePolicies();
     await Promise.all([this.#watchBoundResources(), this.#watchCopiedResources()]);
@@ -188,9 +194,11 @@ class SchedulerProcess implements Scheduler {
     await Promise.all([...this.#loops.map((loop) => loop.stop()), this.#keeper?.stop()]);
     this.#queue.close();
     this.#policyQueue.close();
+    this.#rebalancerQueue.close();
     await Promise.all([
       this.#watches.stop(),
       this.#policies.stop(),
+      this.#rebalancer?.stop(),
       ...this.#informers.map((informer) => informer.stop()),
     ]);
   }
@@ -270,8 +278,15 @@ class SchedulerProcess implements Scheduler {
       requirements: this.#requirements,
       wake: (key: ProjectObjectKey) => this.#wake(key),
     };
+    const rebalancer = new Rebalancer({
+      ...shared,
+      discovery: this.#discovery,
+      look: (key) => this.#rebalancerQueue.add(key),
+    });
+    this.#rebalancer = rebalancer;
     this.#reconciler = new Reconciler({
       ...shared,
+      rebalancer,
       policies: this.#policies.index,
       projector,
       withdrawal: new Withdrawal({
@@ -316,6 +331,13 @@ class SchedulerProcess implements Scheduler {
         queue: this.#policyQueue,
         reconcile: (key) => this.#reconcilePolicy(key, this.#stopping.signal),
         concurrency: 4,
+        logger,
+      }),
+      new ReconcileLoop({
+        name: 'rebalancers',
+        queue: this.#rebalancerQueue,
+        reconcile: (key) => rebalancer.reconcile(key, this.#stopping.signal),
+        concurrency: 2,
         logger,
       }),
     );

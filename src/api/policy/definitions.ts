@@ -2,8 +2,9 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { clusterResourceBindingDefinition, resourceBindingDefinition } from '../work/resource-binding.ts';
 import { clusterOverridePolicyDefinition, overridePolicyDefinition } from './override-policy.ts';
 import { clusterPropagationPolicyDefinition, propagationPolicyDefinition } from './propagation-policy.ts';
+import { workloadRebalancerDefinition } from './workload-rebalancer.ts';
 
-/** The kinds of placement that a project workspace serves beside Kubernetes' own: policies, overrides, bindings. */
+/** The kinds of placement that a project workspace serves beside Kubernetes' own: policies, overrides, bindings, rebalancers. */
 export function projectDefinitions(): readonly ResourceDefinition[] {
   return [
     propagationPolicyDefinition,
@@ -12,5 +13,6 @@ export function projectDefinitions(): readonly ResourceDefinition[] {
     clusterOverridePolicyDefinition,
     resourceBindingDefinition,
     clusterResourceBindingDefinition,
+    workloadRebalancerDefinition,
   ];
 }

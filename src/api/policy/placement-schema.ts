@@ -142,6 +142,7 @@ export const propagationSpecSchema: JsonObject = {
     suspension: {
       type: 'object',
       properties: {
+        scheduling: booleanSchema,
         dispatching: booleanSchema,
         dispatchingOnClusters: { type: 'object', properties: { clusterNames: stringListSchema } },
       },

@@ -74,6 +74,8 @@ export interface Placement extends JsonObject {
 }
 
 export interface Suspension extends JsonObject {
+  /** No decision is made; what is placed stays as it is. Ours on a policy: Karmada has it on bindings. */
+  scheduling?: boolean;
   dispatching?: boolean;
   dispatchingOnClusters?: { clusterNames?: string[] } & JsonObject;
 }

@@ -159,6 +159,7 @@ test('the kinds of a project', () => {
       'clusteroverridepolicies.policy.karmada.io false',
       'resourcebindings.work.karmada.io true',
       'clusterresourcebindings.work.karmada.io false',
+      'workloadrebalancers.apps.karmada.io false',
     ],
   );
   assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');

@@ -55,6 +55,7 @@ const spec: JsonObject = {
       },
     },
     placementDigest: stringSchema,
+    rescheduleTriggeredAt: timeSchema,
     policy: {
       type: 'object',
       required: ['kind', 'name'],

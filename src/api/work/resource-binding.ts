@@ -26,6 +26,8 @@ export interface ResourceBindingSpec extends JsonObject {
   placementDigest?: string;
   /** The policy that decided; absent where the object only follows others. */
   policy?: BoundPolicy;
+  /** When a fresh decision was last asked for that is made (WorkloadRebalancer). */
+  rescheduleTriggeredAt?: string;
   /** Objects that need this one in their cells (`propagateDeps`), by name; at most 500. */
   requiredBy?: BindingSnapshot[];
 }

@@ -48,6 +48,9 @@ export class ComponentAuthorizer implements Authorizer {
     if (group === 'work.karmada.io' && schedulerBindings.has(resource.resource)) {
       return subresource === '' || subresource === 'status';
     }
+    // Rebalancers that are done go after their time.
+    if (group === 'apps.karmada.io' && resource.resource === 'workloadrebalancers' && verb === 'delete')
+      return subresource === '';
     // The name that a project's mapped names begin with; ComponentRestriction sees to it that it writes nothing else.
     if (group === coreKcpGroup && resource.resource === 'logicalclusters' && workspace.type === 'project') {
       return subresource === '' && verb === 'patch';

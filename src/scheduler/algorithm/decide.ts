@@ -17,6 +17,26 @@ import { selectCells } from './select.ts';
  * template is used.
  */
 export function decide(input: DecisionInput, placement: Placement | undefined): Decision {
+  if (input.fresh !== true) return decideGroups(input, placement);
+  const fresh = decideGroups({ ...input, previousAffinity: undefined }, placement);
+  if (fresh.outcome === 'Scheduled') return fresh;
+  const steady = decideGroups({ ...input, fresh: false }, placement);
+  return { ...steady, message: `${steady.message}; afresh: ${fresh.message}` };
+}
+
+/** Nothing is decided: what is placed stays where it is. */
+export function suspendedDecision(input: DecisionInput): Decision {
+  return {
+    outcome: 'Suspended',
+    message: 'the policy suspends scheduling',
+    targets: input.previous,
+    refusals: new Array<RefusalCode | undefined>(input.snapshot.cells.length).fill(undefined),
+    affinity: input.previousAffinity,
+    recheckAtMs: undefined,
+  };
+}
+
+function decideGroups(input: DecisionInput, placement: Placement | undefined): Decision {
   const compiled = compilePlacement(placement);
   const [onlyGroup] = compiled.groups;
   if (compiled.groups.length === 1 && onlyGroup !== undefined)
@@ -36,12 +56,14 @@ export function decide(input: DecisionInput, placement: Placement | undefined): 
 function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group: AffinityGroup): Decision {
   const { cells } = input.snapshot;
   const refusals = new Array<RefusalCode | undefined>(cells.length).fill(undefined);
-  const previous = new Map(input.previous.map(({ name, replicas }) => [name, replicas ?? 0]));
+  const placed = new Map(input.previous.map(({ name, replicas }) => [name, replicas ?? 0]));
+  const previous: ReadonlyMap<string, number> = input.fresh === true ? new Map() : placed;
   let recheckAtMs: number | undefined;
   const context: PluginContext = {
     input,
     placement,
     held: new Set(previous.keys()),
+    own: (cell) => (input.fresh === true ? (placed.get(cell) ?? 0) : 0),
     recheckAt(ms) {
       recheckAtMs = recheckAtMs === undefined ? ms : Math.min(recheckAtMs, ms);
     },
@@ -129,10 +151,10 @@ function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | und
  * A cell that tells no capacity counts as able to hold all that is asked for, and no more, so that its weight is
  * comparable. One that must get no new work (not ready, suspended, NoSchedule) but holds some has no further room.
  */
-function availableIn(cell: CellInfo, { input: { template }, placement, held }: PluginContext): number {
+function availableIn(cell: CellInfo, { input: { template }, placement, held, own }: PluginContext): number {
   if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;
   const fit = replicasThatFit(cell, template.request);
-  return fit === unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit;
+  return fit === unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
 }
 
 function refusesNewWork(cell: CellInfo, { tolerations }: CompiledPlacement): boolean {

@@ -49,13 +49,18 @@ export interface DecisionInput {
   /** The affinity group that the previous decision used. */
   readonly previousAffinity?: string | undefined;
   readonly nowMs: number;
+  /**
+   * Decide as if nothing were placed: room counts the template's own replicas, affinity groups start at the first. What
+   * cannot be decided afresh is decided as ever.
+   */
+  readonly fresh?: boolean | undefined;
 }
 
 /**
  * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met; what was
- * placed stays where no explicit rule speaks against it.
+ * placed stays where no explicit rule speaks against it. `Suspended`: the policy holds decisions back; nothing changes.
  */
-export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable';
+export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable' | 'Suspended';
 
 export interface Decision {
   readonly outcome: Outcome;

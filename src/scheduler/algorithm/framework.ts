@@ -8,6 +8,8 @@ export interface PluginContext {
   readonly placement: CompiledPlacement;
   /** Cells that hold the template already. */
   readonly held: ReadonlySet<string>;
+  /** Replicas that the cell holds and that a fresh decision counts as room; else 0. */
+  readonly own: (cell: string) => number;
   /** Tells that the answer for a cell changes at this time. */
   recheckAt(ms: number): void;
 }
