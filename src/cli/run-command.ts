@@ -40,7 +40,10 @@ export async function runUntilStopped(start: () => Promise<Running>): Promise<vo
     process.on('SIGTERM', stop);
     if (isSupervised()) {
       process.on('SIGINT', () => {});
-      process.once('disconnect', stop);
+      // Also told when this process itself leaves the channel, at its end.
+      process.once('disconnect', () => {
+        if (signals === 0) stop();
+      });
     } else process.on('SIGINT', stop);
   });
   tellParent({ type: 'ready', port: running.port });

@@ -54,6 +54,8 @@ export class RequestHandler {
   readonly watches: WatchStreams;
   /** Set when the server stops: requests are then refused (KUBERNETES.md §3, Shutdown). */
   isStopping = false;
+  /** Requests whose bodies are on their way; bounded by those that may be under way. */
+  readonly #receiving = new Set<Exchange>();
   readonly #dependencies: HttpServerDependencies;
   readonly #limits: HttpLimits;
   readonly #plain: PlainHandler;
@@ -288,10 +290,22 @@ export class RequestHandler {
     if (method === 'GET' || method === 'HEAD') return this.#execute(exchange, form, undefined, upgrade);
     const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
     if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
-    return reading.then((bytes) => {
-      const contentType = exchange.request.headers['content-type'] ?? '';
-      return this.#execute(exchange, form, { contentType, bytes }, upgrade);
-    });
+    this.#receiving.add(exchange);
+    return reading
+      .finally(() => this.#receiving.delete(exchange))
+      .then((bytes) => {
+        if (exchange.isGone) return undefined;
+        const contentType = exchange.request.headers['content-type'] ?? '';
+        return this.#execute(exchange, form, { contentType, bytes }, upgrade);
+      });
+  }
+
+  /** Sends those elsewhere whose bodies are still on their way: nothing of them has happened yet. */
+  refuseReceiving(): void {
+    for (const exchange of this.#receiving) {
+      exchange.response.once('finish', () => exchange.request.destroy());
+      refuseWhileStopping(exchange);
+    }
   }
 
   #execute(

@@ -43,6 +43,8 @@ const receiveTimeoutMs = 120_000;
 /** Watches ended at once at stop, and the pause between two such lots. */
 const watchEndBatch = 500;
 const watchEndPauseMs = 10;
+/** How long bodies that are on their way when the server stops may take. */
+const receiveGraceMs = 1_000;
 /** How long connections may take to say goodbye before they are cut. */
 const goodbyeMs = 1_000;
 
@@ -123,6 +125,8 @@ class SecureHttpServer implements HttpServer {
     step('refuse-requests');
     this.#handler.isStopping = true;
     step('drain-requests');
+    await waitAtMost(this.#handler.inFlight.whenIdle(), Math.min(receiveGraceMs, drainTimeoutMs), signal);
+    this.#handler.refuseReceiving();
     await waitAtMost(this.#handler.inFlight.whenIdle(), drainTimeoutMs, signal);
     step('end-watches');
     await waitAtMost(this.#handler.watches.endAll(watchEndBatch, watchEndPauseMs), drainTimeoutMs, signal);

@@ -270,6 +270,25 @@ describe('watch over HTTP (W1–W7)', () => {
     await server.server.stop();
   });
 
+  it('stop does not wait for a body that never comes', async () => {
+    const own = await startServer({
+      resolver: resolverOf(schemeOf(widgets)),
+      verbs: { execute: () => Promise.reject(new Error('nothing may be executed')) },
+    });
+    const socket = await rawConnection(own);
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += String(chunk);
+    });
+    const headers = 'Host: x\r\nAuthorization: Bearer admin-token\r\nContent-Length: 1000';
+    socket.write(`POST ${path} HTTP/1.1\r\n${headers}\r\n\r\n{`);
+    await own.get('/livez');
+    const startedMs = performance.now();
+    await Promise.all([own.stop(), once(socket, 'close')]);
+    assert.ok(performance.now() - startedMs < 10_000);
+    assert.match(received, /^HTTP\/1\.1 429 /);
+  });
+
   it('stop waits for what is under way and tells the rest to go elsewhere', async () => {
     let release = (): void => {};
     const own = await startServer({
