@@ -8,7 +8,7 @@ import { prepareForCreate } from '#apiserver/registry/prepare.ts';
 import { encodeStored, entryOf } from '#apiserver/registry/stored-object.ts';
 import { type Target, withClusterAnnotation } from '#apiserver/registry/target.ts';
 import { validateObject } from '#apiserver/registry/validate-object.ts';
-import { acceptObject, decodeObject } from '#apiserver/verbs/decode-body.ts';
+import { acceptObject, type DecodeTarget, decodeObject } from '#apiserver/verbs/decode-body.ts';
 import { tracker } from '#apiserver/verbs/field-tracking.ts';
 import type { ClusterId } from '#apiserver/workspace/workspace.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
@@ -38,7 +38,7 @@ export async function benchStages(): Promise<Row[]> {
     inert: false,
   } as const;
   const target: Target = { workspace, served, namespace: 'default', name: 'load-1' };
-  const decodeTarget = { ...target, fieldValidation: 'Warn', warnings: [] } as const;
+  const decodeTarget: DecodeTarget = { ...target, fieldValidation: 'Warn', warnings: [] };
   const text = JSON.stringify(sampleDeployment('load-1'));
   const bytes = Buffer.from(text);
   const track = tracker(served, {
@@ -50,8 +50,7 @@ export async function benchStages(): Promise<Row[]> {
     convert: undefined,
   });
   const decoded = () => JSON.parse(text) as KubeObject;
-  const accepted = () =>
-    decodeObject({ contentType: 'application/json', bytes }, { ...decodeTarget, warnings: [] });
+  const accepted = () => decodeObject({ contentType: 'application/json', bytes }, decodeTarget);
   const prepared = () => {
     const object = accepted();
     prepareForCreate(object, target, 0);
