@@ -2,6 +2,7 @@ import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
 import { validateRules } from '#apimachinery/cel/rules/validate-rules.ts';
 import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#apimachinery/field-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { isInert, type Target } from './target.ts';
 import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts';
@@ -20,10 +21,12 @@ export function validateObject(
   const { definition, version } = target.served;
   const errors = validateMetadata(object.metadata, definition);
   if (old !== undefined) errors.push(...validateMetadataUpdate(object.metadata, old.metadata));
-  // R5: what was wrong before and has not been touched passes.
-  const ratchets = old !== undefined && definition.origin === 'custom';
   const { schema } = version;
-  errors.push(...(ratchets ? validateChange(schema, object, old) : validateValue(schema, object)));
+  if (!isPlainlyValid(schema, object)) {
+    // R5: what was wrong before and has not been touched passes.
+    const ratchets = old !== undefined && definition.origin === 'custom';
+    errors.push(...(ratchets ? validateChange(schema, object, old) : validateValue(schema, object)));
+  }
   if (hasRules(schema)) errors.push(...ruleErrors(object, old, target, errors, warnings));
   if (!isInert(target.workspace, definition)) {
     errors.push(...untold(strategyErrors(object, old, target, subresource), errors));

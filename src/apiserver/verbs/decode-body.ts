@@ -7,7 +7,9 @@ import type { FieldError } from '#apimachinery/field-error.ts';
 import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { Schema } from '#apimachinery/schema.ts';
 import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
+import { hasDefaults, isTidy } from '#apimachinery/schema-walk/fits.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -103,30 +105,36 @@ export function acceptObject(
   );
   const typeErrors = metadataTypeErrors(given.metadata);
   if (typeErrors.length > 0) throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
-  const { object, unknown } = pruned(given, served);
+  const tidy = definition.origin === 'builtin' && isTidied(given, version.schema);
+  const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served);
   normalizeMetadata(object.metadata);
   reportFields(unknown, duplicates, target);
   // Go finds wrong types while decoding (400); a custom resource's are found by its schema (422), after defaulting.
-  if (definition.origin === 'builtin') {
+  if (!tidy && definition.origin === 'builtin') {
     const wrong = validateValue(version.schema, object).find(
       (error) => error.type === 'FieldValueTypeInvalid',
     );
     if (wrong !== undefined) throw cannotBeHandled(definition.kind, version.version, wrong);
   }
-  if (!isInert(workspace, definition)) {
-    applyDefaults(version.schema, object);
-    definition.strategy.defaults?.(object, version.version);
-  }
+  if (isInert(workspace, definition)) return object;
+  if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
+  definition.strategy.defaults?.(object, version.version);
   return object;
 }
 
-/** The object without fields that its kind does not know; metadata is the same for all kinds. */
+/** Whether there is nothing to prune and no wrong type, once the nulls that Go's clients write are gone. */
+function isTidied(given: KubeObject, schema: Schema): boolean {
+  if (isTidy(schema, given)) return true;
+  dropNulls(schema, given);
+  return isTidy(schema, given);
+}
+
+/** The object without fields that its kind does not know; metadata is the same for all kinds. Nulls are gone. */
 function pruned(
   given: KubeObject,
   { definition, version }: ServedResource,
 ): { readonly object: KubeObject; readonly unknown: readonly string[] } {
   if (definition.origin === 'builtin') {
-    dropNulls(version.schema, given);
     return { object: given, unknown: pruneUnknown(version.schema, given) };
   }
   const { apiVersion, kind, metadata, ...rest } = given;
