@@ -170,11 +170,6 @@ export function methodNotAllowed(resource: GroupResource, verb: string): ApiErro
   );
 }
 
-/** 410 with reason Expired: the revision asked for is compacted, or a continue token outlived its snapshot (L3, L4). */
-export function expired(message: string): ApiError {
-  return new ApiError('Expired', message);
-}
-
 export function internalError(cause: unknown): ApiError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ApiError('InternalError', `Internal error occurred: ${text}`, {

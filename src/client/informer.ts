@@ -16,12 +16,6 @@ export function objectKeyOf(object: KubeObject): ObjectKey {
   return `${annotations?.[clusterAnnotation] ?? ''}|${namespace}/${name}`;
 }
 
-export function splitObjectKey(key: ObjectKey): { cluster: string; namespace: string; name: string } {
-  const bar = key.indexOf('|');
-  const slash = key.indexOf('/', bar);
-  return { cluster: key.slice(0, bar), namespace: key.slice(bar + 1, slash), name: key.slice(slash + 1) };
-}
-
 /** Called synchronously in the order of the events, after the cache has changed. Must not throw. */
 export interface InformerHandler {
   onAdd?(object: KubeObject): void;

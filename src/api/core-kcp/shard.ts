@@ -2,8 +2,6 @@ import { ageColumn, defineResource } from '../define.ts';
 import { kcpConditionsSchema, kindSchema, quantityMapSchema } from '../fragments.ts';
 import { coreKcpGroup } from './logical-cluster.ts';
 
-export const shardsGvr = { group: coreKcpGroup, version: 'v1alpha1', resource: 'shards' } as const;
-
 const uriSchema = { type: 'string', format: 'uri', minLength: 1 };
 
 /** core.kcp.io/v1alpha1 Shard: one process publishes a single one, named and labelled `root`. */

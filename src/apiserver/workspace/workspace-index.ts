@@ -285,8 +285,3 @@ function refuseClosed({ phase, path }: WorkspaceRecord, { allowInactive = false 
     throw new ApiError('Forbidden', `workspace ${path} is marked inactive`);
   }
 }
-
-/** Whether keys under this cluster id are a workspace's, not the system's own. */
-export function isWorkspaceClusterId(id: string): boolean {
-  return id === rootClusterId || isGeneratedClusterId(id);
-}
