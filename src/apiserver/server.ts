@@ -39,6 +39,7 @@ import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
 import { reviewHandlers } from './authz/reviews.ts';
 import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
+import { backupMount } from './backup-mount.ts';
 import { LeaderTerms, type TermControllers } from './controllers/leader-terms.ts';
 import { ServerControllers } from './controllers/server-controllers.ts';
 import { StoreEvents } from './controllers/store-events.ts';
@@ -160,7 +161,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         });
   const allocators: Allocator[] = [new ServiceAllocator(), new QuotaAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
-  const registry = new Registry({ storage, shared: sharedRoles(builtin), allocators, clock });
+  const registry = new Registry({ storage, shared: sharedObjects(builtin), allocators, clock });
   const events = new StoreEvents(storage, clock, logger);
   const federation =
     index === undefined ? undefined : new FederationHandlers({ storage, events, index, clock });
@@ -234,7 +235,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
     version: options.version,
-    mounts: [wellKnownMount(storage)],
+    mounts: [wellKnownMount(storage), backupMount(storage, clock)],
     logger,
     shutdownDelayMs: options.shutdownDelayMs,
   });
@@ -406,15 +407,14 @@ function storageCheck(storage: CachedStorage): HealthCheck {
   return { name: 'storage', kind: 'readyz', check: () => storage.awaitFresh() };
 }
 
-/** Bootstrap roles are shared over all workspaces, not copied into them (DESIGN.md, API server). */
-function sharedRoles(builtin: readonly ResourceDefinition[]): SharedObjects {
-  const rbac = (resource: string) => {
-    const found = builtin.find(
-      (one) => one.group === 'rbac.authorization.k8s.io' && one.resource === resource,
-    );
+/** Bootstrap roles and what flow control is made of are shared over all workspaces, not copied into them. */
+function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
+  const find = (group: string, resource: string) => {
+    const found = builtin.find((one) => one.group === group && one.resource === resource);
     if (found === undefined) throw new Error(`the catalogue lacks ${resource}`);
     return found;
   };
+  const rbac = (resource: string) => find('rbac.authorization.k8s.io', resource);
   const sharedBy = (bindings: readonly KubeObject[]) =>
     new FixedSharedObjects(
       [

@@ -115,25 +115,32 @@ async function makeFolder(directory: string): Promise<void> {
   }
 }
 
-/** The store that the settings name. Throws UsageError for one that cannot be used. */
+/** The store that the settings name. Throws UsageError for one that cannot be used, or must exist and does not. */
 export async function openStorage(
   settings: StorageSettings,
   dataDirectory: string,
   logger: Logger,
+  { mustExist = false }: { readonly mustExist?: boolean } = {},
 ): Promise<Storage> {
+  const createIfMissing = !mustExist;
   try {
     switch (settings.kind) {
       case 'memory':
         return createMemoryStorage();
       case 'level':
-        return await openLevelStorage({ directory: path.join(dataDirectory, 'store'), logger });
+        return await openLevelStorage({
+          directory: path.join(dataDirectory, 'store'),
+          createIfMissing,
+          logger,
+        });
       case 'etcd': {
         // Its gRPC library takes a tenth of a second to load.
         const [{ openEtcdStorage }, access] = await Promise.all([
           import('#storage/etcd/etcd-storage.ts'),
           etcdAccess(settings),
         ]);
-        return await openEtcdStorage({ ...access, prefix: settings.prefix, clock: systemClock, logger });
+        const { prefix } = settings;
+        return await openEtcdStorage({ ...access, prefix, createIfMissing, clock: systemClock, logger });
       }
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { apiserverCommand } from './commands/apiserver.ts';
+import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { cellCommand } from './commands/cell.ts';
 import { edgeCommand } from './commands/edge.ts';
 import { explainCommand } from './commands/explain.ts';
@@ -30,6 +31,8 @@ for (const command of [
   workspaceCommand(),
   cellCommand(),
   explainCommand(),
+  backupCommand(),
+  restoreCommand(),
   versionCommand(),
 ]) {
   program.addCommand(command);

@@ -37,6 +37,8 @@ export interface EtcdStorageOptions extends EtcdAccess {
   readonly prefix: string;
   /** How often history is compacted, by one of all servers. Default 300,000; 0: never, somebody else does. */
   readonly compactionIntervalMs?: number | undefined;
+  /** Default true; false: a prefix without a store is `unusable`. */
+  readonly createIfMissing?: boolean | undefined;
   readonly clock: Clock;
   readonly logger?: StorageLogger | undefined;
 }
@@ -54,7 +56,7 @@ export async function openEtcdStorage(options: EtcdStorageOptions): Promise<Stor
   const keys = new KeySpace(options.prefix);
   const connection = new EtcdConnection(options, clock, logger);
   try {
-    const store = await openStore(connection, keys);
+    const store = await openStore(connection, keys, options.createIfMissing ?? true);
     return new EtcdStorage({
       connection,
       keys,

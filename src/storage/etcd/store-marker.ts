@@ -54,10 +54,15 @@ export interface OpenedStore {
 }
 
 /** Reads the marker; makes it under a prefix that holds nothing. Throws `unusable` for anything else there. */
-export async function openStore(connection: EtcdConnection, keys: KeySpace): Promise<OpenedStore> {
+export async function openStore(
+  connection: EtcdConnection,
+  keys: KeySpace,
+  createIfMissing = true,
+): Promise<OpenedStore> {
   await checkVersion(connection);
   const existing = await readKey(connection, keys.marker);
   if (existing !== undefined) return opened(existing, keys);
+  if (!createIfMissing) throw unusable(keys, 'holds no store');
   const marker: StoreMarker = {
     format: 'cellplane-etcd',
     version: etcdFormatVersion,
