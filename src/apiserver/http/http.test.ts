@@ -571,9 +571,13 @@ describe('HTTP', () => {
         assert.equal(refused.headers['retry-after'], '1');
         const others = [ask('root:b'), ask('root:b')];
         await until(() => waiting.length === 4);
+        assert.equal((await ask('root:b')).code, 429);
+        // All seats are taken: whoever holds less than an equal part is let in.
+        others.push(ask('root:c'));
+        await until(() => waiting.length === 5);
         assert.equal((await ask('root:c')).code, 429);
         const admin = ask('root:acme', 'admin-token');
-        await until(() => waiting.length === 5);
+        await until(() => waiting.length === 6);
         assert.ok(isAdmin);
         assert.equal((await limited.get('/livez', {}, { token: '' })).code, 200);
         for (const resolve of waiting) resolve(await single({} as ResourceContext, {} as VerbRequest));

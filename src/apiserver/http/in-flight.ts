@@ -3,11 +3,15 @@ import type { HttpLimits } from './limits.ts';
 /**
  * Counts the requests that wait for an answer, over all and for each workspace, and refuses more than the bounds
  * (KUBERNETES.md O2). One that is answered in the turn in which it came is never counted.
+ *
+ * When all seats are taken, they are shared: a workspace that holds less than an equal part of them is still let in, one
+ * that holds more is refused, so that workspaces that flood are told 429 and no other is. Together that can be at most
+ * twice `requestsMax`.
  */
 export class InFlight {
   readonly #limits: Pick<HttpLimits, 'requestsMax' | 'requestsPerWorkspaceMax'>;
   #total = 0;
-  /** Workspaces with requests under way; bounded by `requestsMax`. */
+  /** Workspaces with requests under way; bounded by twice `requestsMax`. */
   readonly #byWorkspace = new Map<string, number>();
   #idle: (() => void)[] = [];
 
@@ -21,8 +25,14 @@ export class InFlight {
 
   /** Whether one more would be too many. */
   isFull(workspace: string): boolean {
-    if (this.#total >= this.#limits.requestsMax) return true;
-    return this.#total > 0 && (this.#byWorkspace.get(workspace) ?? 0) >= this.#limits.requestsPerWorkspaceMax;
+    const { requestsMax, requestsPerWorkspaceMax } = this.#limits;
+    if (this.#total === 0) return requestsMax === 0;
+    const own = this.#byWorkspace.get(workspace) ?? 0;
+    if (own >= requestsPerWorkspaceMax) return true;
+    if (this.#total < requestsMax) return false;
+    if (this.#total >= 2 * requestsMax) return true;
+    const sharers = this.#byWorkspace.size + (own === 0 ? 1 : 0);
+    return own >= Math.floor(requestsMax / sharers);
   }
 
   enter(workspace: string): void {

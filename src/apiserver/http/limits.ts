@@ -4,7 +4,10 @@ export interface HttpLimits {
   readonly bodyBytesMax: number;
   /** E5: a request that is not answered by then gets 504; watches are exempt. */
   readonly requestTimeoutMs: number;
-  /** Requests waiting for an answer at once (watches aside); more get 429 with Retry-After (O2). */
+  /**
+   * Requests waiting for an answer at once (watches aside); beyond it workspaces that hold more than an equal part get
+   * 429 with Retry-After (O2), and at twice as many all do.
+   */
   readonly requestsMax: number;
   /** The same for one workspace, so that none uses up what all share. */
   readonly requestsPerWorkspaceMax: number;

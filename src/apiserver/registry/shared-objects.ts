@@ -102,8 +102,8 @@ class FixedSharedSet implements SharedSet {
 
 function sharedItem(object: KubeObject, definition: ResourceDefinition, createdAt: string): SharedItem {
   const { namespace = '', name = '' } = object.metadata;
-  const identity = `${definition.group}/${definition.resource}/${namespace}/${name}`;
-  const metadata = { ...object.metadata, uid: derivedUid(identity), creationTimestamp: createdAt };
+  const uid = sharedUid(definition, namespace, name);
+  const metadata = { ...object.metadata, uid, creationTimestamp: createdAt };
   const value = encodeStored({ ...object, metadata }, definition);
   const entry: CacheEntry = {
     key: objectKey({ group: '', resource: '', clusterId: '', namespace, name }),
@@ -112,6 +112,15 @@ function sharedItem(object: KubeObject, definition: ResourceDefinition, createdA
     memo: undefined,
   };
   return { namespace, name, value, memo: headerOf(entry) };
+}
+
+/** The uid of a shared object, in every process and workspace the same. */
+export function sharedUid(
+  { group, resource }: { readonly group: string; readonly resource: string },
+  namespace: string,
+  name: string,
+): string {
+  return derivedUid(`${group}/${resource}/${namespace}/${name}`);
 }
 
 /** A version-8 UUID (RFC 9562, 5.8) from what the object is. */
