@@ -31,19 +31,27 @@ export class Supervisor {
   readonly #entry: string;
   readonly #logDirectory: string;
   readonly #logger: Logger;
+  readonly #onRestart: () => void;
   readonly #children: Child[] = [];
 
-  constructor(options: { readonly entry: string; readonly logDirectory: string; readonly logger: Logger }) {
+  constructor(options: {
+    readonly entry: string;
+    readonly logDirectory: string;
+    readonly logger: Logger;
+    /** Called when a process has been started again: process ids have changed. */
+    readonly onRestart?: (() => void) | undefined;
+  }) {
     this.#entry = options.entry;
     this.#logDirectory = options.logDirectory;
     this.#logger = options.logger;
+    this.#onRestart = options.onRestart ?? (() => {});
   }
 
   /** Starts a process and waits until it says that it is ready; throws with its reason when it cannot start. */
   async start(spec: ProcessSpec): Promise<{ readonly port: number | undefined }> {
     await mkdir(this.#logDirectory, { recursive: true });
     const log = createWriteStream(path.join(this.#logDirectory, `${spec.name}.log`), { flags: 'a' });
-    const child = new Child(spec, this.#entry, log, this.#logger);
+    const child = new Child(spec, this.#entry, log, this.#logger, this.#onRestart);
     this.#children.push(child);
     return child.start();
   }
@@ -65,6 +73,7 @@ class Child {
   readonly #entry: string;
   readonly #log: WriteStream;
   readonly #logger: Logger;
+  readonly #onRestart: () => void;
   #process: ChildProcess | undefined;
   #stopping = false;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -72,11 +81,12 @@ class Child {
   #startedAtMs = 0;
   #wasReady = false;
 
-  constructor(spec: ProcessSpec, entry: string, log: WriteStream, logger: Logger) {
+  constructor(spec: ProcessSpec, entry: string, log: WriteStream, logger: Logger, onRestart: () => void) {
     this.#spec = spec;
     this.#entry = entry;
     this.#log = log;
     this.#logger = logger;
+    this.#onRestart = onRestart;
   }
 
   get name(): string {
@@ -149,7 +159,9 @@ class Child {
     this.#waitMs = Math.min(this.#waitMs * 2, restartMaxMs);
     this.#logger.warn({ process: this.#spec.name, code, signal, waitMs }, 'process ended; restarting it');
     this.#restartTimer = setTimeout(() => {
-      if (!this.#stopping) this.#spawn(() => {});
+      if (this.#stopping) return;
+      this.#spawn(() => {});
+      this.#onRestart();
     }, waitMs);
   }
 }

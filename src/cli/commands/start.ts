@@ -73,7 +73,14 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
     entry: entryFile(),
     logDirectory: path.join(dataDirectory, 'logs'),
     logger,
+    onRestart: () => {
+      writingProcesses = writingProcesses
+        .then(() => writeProcessIds(dataDirectory, supervisor))
+        .catch((error: unknown) => logger.warn({ err: error }, 'processes.json could not be written'));
+    },
   });
+  // One after the other, so that the last one written is the newest.
+  let writingProcesses = Promise.resolve();
   try {
     const serverArgs = (data: string, serverPort: number) => [
       ...['--data-dir', data, '--bind-address', bindAddress, '--port', String(serverPort)],
@@ -124,10 +131,7 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
       adminFile,
       renderKubeconfig(adminContexts(federation, edges), demoProjects[0]?.context ?? 'root'),
     );
-    await writePrivateFile(
-      path.join(dataDirectory, 'processes.json'),
-      `${JSON.stringify({ start: process.pid, ...supervisor.processIds() }, null, 2)}\n`,
-    );
+    await writeProcessIds(dataDirectory, supervisor);
     printWelcome(adminFile, federation.server, Date.now() - startedMs);
   } catch (error) {
     await supervisor.stop();
@@ -137,9 +141,18 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
     async stop() {
       process.stdout.write('\nstopping…\n');
       await supervisor.stop();
+      await writingProcesses;
       process.stdout.write('stopped\n');
     },
   };
+}
+
+/** Which process is which, for people and scripts: `processes.json` in the data folder. */
+async function writeProcessIds(dataDirectory: string, supervisor: Supervisor): Promise<void> {
+  await writePrivateFile(
+    path.join(dataDirectory, 'processes.json'),
+    `${JSON.stringify({ start: process.pid, ...supervisor.processIds() }, null, 2)}\n`,
+  );
 }
 
 /** The file that this process itself was started from. */
