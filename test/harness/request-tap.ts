@@ -15,6 +15,9 @@ export class RequestTap {
   /** Called before a request goes out; what it throws is the request's error, what it returns is waited for. */
   intercept: ((request: TappedRequest) => Promise<void> | void) | undefined;
 
+  /** The server is asked for discovery as before Kubernetes 1.26, whatever the client accepts. */
+  plainDiscovery = false;
+
   /** Writes since the last `clear`. */
   get writes(): readonly TappedRequest[] {
     return this.requests.filter(({ verb }) => !['get', 'list', 'watch', 'raw'].includes(verb));
@@ -87,7 +90,7 @@ export class RequestTap {
       },
       raw: async (request, options) => {
         await this.#note({ verb: 'raw', resource: request.path, namespace: '', name: '', subresource: '' });
-        return client.raw(request, options);
+        return client.raw(this.plainDiscovery ? { ...request, accept: undefined } : request, options);
       },
       close: () => client.close(),
     };
