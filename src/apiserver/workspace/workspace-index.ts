@@ -15,7 +15,7 @@ import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-stor
 import { objectKey, rangePrefix } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
 import { hasDeletionTimestamp, objectOf } from '../registry/stored-object.ts';
-import { checkClusterRef, isGeneratedClusterId } from './cluster-ref.ts';
+import { checkClusterRef } from './cluster-ref.ts';
 import { follow } from './follow.ts';
 import type { SchemeCatalog } from './scheme-catalog.ts';
 import type {
