@@ -18,10 +18,14 @@ import { LimitRanger } from './admission/limit-ranger.ts';
 import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { NotEnforced } from './admission/not-enforced.ts';
 import { PodServiceAccount } from './admission/pod-service-account.ts';
+import { MutatingPolicies } from './admission/policies/mutating-policies.ts';
+import { PolicyExpressions } from './admission/policies/policy-expressions.ts';
+import { ValidatingPolicies } from './admission/policies/validating-policies.ts';
 import { Priority } from './admission/priority.ts';
 import { SigningRequestSubject } from './admission/signing-request-subject.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
 import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
+import type { Auditor } from './audit/audit.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
 import { ComponentTokens } from './authn/component-tokens.ts';
 import { SigningKey } from './authn/jwt.ts';
@@ -90,6 +94,8 @@ export interface ApiServerOptions {
   readonly projectDefinitions: readonly ResourceDefinition[];
   /** CSV of static tokens (KUBERNETES.md U1). */
   readonly tokenFile?: string | undefined;
+  /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
+  readonly auditor?: Auditor | undefined;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -262,6 +268,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const stop = async () => {
     stopRenewal();
     await http.stop();
+    options.auditor?.close();
     stopping.abort();
     await Promise.all([controllers.stop(), federation?.close()]);
     await Promise.all([loopbackClient.close(), webhookCaller.close()]);
@@ -353,6 +360,7 @@ function admissionPlugins(parts: {
   readonly webhookCaller: WebhookCaller;
 }): AdmissionPlugin[] {
   const { storage, lifecycle, firstTouch, authorization, webhookCaller } = parts;
+  const { authorizer } = authorization;
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
@@ -363,11 +371,14 @@ function admissionPlugins(parts: {
     DefaultClass.storage(storage),
     new ClaimResize(storage),
     DefaultClass.ingress(storage),
-    new MutatingWebhooks({ storage, caller: webhookCaller }),
+    new MutatingPolicies({ storage, authorizer }),
+    new MutatingWebhooks({ storage, caller: webhookCaller, authorizer }),
     new BindingWriter(),
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
-    new ValidatingWebhooks({ storage, caller: webhookCaller }),
+    new PolicyExpressions(),
+    new ValidatingPolicies({ storage, authorizer }),
+    new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),
     new NotEnforced(),
   ];
 }

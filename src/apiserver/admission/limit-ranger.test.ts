@@ -104,12 +104,13 @@ test('what has no effect here is said', async () => {
         ],
       },
       validations: [{ expression: 'true' }],
+      auditAnnotations: [{ key: 'k', valueExpression: "'v'" }],
     },
   };
   const { warnings } = await harness.post(url, policy);
   assert.match(
     warnings.join(),
-    /ValidatingAdmissionPolicy is stored, but its CEL expressions are not evaluated/,
+    /ValidatingAdmissionPolicy has auditAnnotations, but this server keeps no audit log/,
   );
   assert.deepEqual((await harness.post(`/clusters/cell${url}`, policy)).warnings, []);
 });

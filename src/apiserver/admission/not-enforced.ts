@@ -22,28 +22,36 @@ export class NotEnforced implements AdmissionPlugin {
   validate({ context, object }: AdmissionAttributes): undefined {
     if (object === undefined) return undefined;
     const { resource, kind } = context.served.definition;
-    if (resource.includes('admissionpolic')) {
-      context.warnings.push(`${kind} is stored, but its CEL expressions are not evaluated by this server`);
-    } else {
-      context.warnings.push(...webhookWarnings(object));
-    }
+    if (resource.includes('admissionpolic')) context.warnings.push(...auditWarnings(kind, object));
+    else context.warnings.push(...webhookWarnings(object));
     return undefined;
   }
+}
+
+/** Policies act, but there is no audit log for them to write to. */
+function auditWarnings(kind: string, object: KubeObject): string[] {
+  const { spec } = object;
+  if (!isJsonObject(spec)) return [];
+  const { auditAnnotations, validationActions } = spec;
+  if (Array.isArray(auditAnnotations) && auditAnnotations.length > 0) {
+    return [
+      `${kind} has auditAnnotations, but this server keeps no audit log: they are evaluated and go nowhere`,
+    ];
+  }
+  if (Array.isArray(validationActions) && validationActions.includes('Audit')) {
+    return [`${kind} has the action Audit, but this server keeps no audit log: it has no effect`];
+  }
+  return [];
 }
 
 function webhookWarnings(configuration: KubeObject): string[] {
   const warnings: string[] = [];
   for (const webhook of listOf(configuration['webhooks'])) {
-    const { name, clientConfig, matchConditions, failurePolicy } = webhook;
+    const { name, clientConfig, failurePolicy } = webhook;
     const effect =
       failurePolicy === 'Ignore' ? 'it will be skipped' : 'every request that it matches will be refused';
     if (isJsonObject(clientConfig) && clientConfig['service'] !== undefined) {
       warnings.push(`webhook "${String(name)}" names a service, which this server cannot reach: ${effect}`);
-    }
-    if (Array.isArray(matchConditions) && matchConditions.length > 0) {
-      warnings.push(
-        `webhook "${String(name)}" has matchConditions, which this server does not evaluate: ${effect}`,
-      );
     }
   }
   return warnings;

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError, badRequest, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
-import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
-import { objectKey } from '#storage/keys.ts';
+import type { Authorizer } from '../../authz/authorizer.ts';
 import { applyJsonPatch } from '../../patch/json-patch.ts';
-import { toStorageVersion } from '../../registry/conversion.ts';
-import { headerOf } from '../../registry/stored-object.ts';
-import { isInert } from '../../registry/target.ts';
-import type { ResourceContext } from '../../request/context.ts';
-import { acceptObject } from '../../verbs/decode-body.ts';
-import type { Workspace } from '../../workspace/workspace.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { type DecisionMemo, PendingDecision } from '../policies/cel-authorizer.ts';
+import { BudgetError, conditionsCostMax, Evaluation } from '../policies/evaluation.ts';
+import { conditionsHold } from '../policies/match-conditions.ts';
+import { policyInput } from '../policies/policy-input.ts';
+import { replaceObject } from '../replace-object.ts';
+import { admissionRequest, concernsTenants, inVersion, namespaceLabels } from '../request-view.ts';
 import { type WebhookAnswer, WebhookCallError, type WebhookCaller } from './webhook-caller.ts';
 import { ruleMatches, type Webhook } from './webhook-configuration.ts';
 import { WebhookSource } from './webhook-source.ts';
@@ -20,24 +20,17 @@ import { WebhookSource } from './webhook-source.ts';
 export interface WebhookAdmissionOptions {
   readonly storage: CachedStorage;
   readonly caller: WebhookCaller;
+  /** For the variable `authorizer` of match conditions. */
+  readonly authorizer?: Authorizer | undefined;
 }
+
+/** Waits for an authorizer in the match conditions of one webhook. */
+const decisionsMax = 100;
 
 /** A webhook that is to be called, and the version of the resource that its rules speak of. */
 interface Call {
   readonly webhook: Webhook;
   readonly version: ResourceVersion;
-}
-
-/**
- * Whether webhooks are asked about a request at all: not about webhook and policy configurations, which could lock
- * everybody out (A3), not about the system's own kinds, and never in a cell, where they are inert.
- */
-function concerns({ context }: AdmissionAttributes): boolean {
-  const { workspace, served } = context;
-  const { definition } = served;
-  if (workspace === undefined || definition.origin === 'system' || isInert(workspace, definition))
-    return false;
-  return definition.group !== 'admissionregistration.k8s.io';
 }
 
 /** MutatingWebhookConfigurations (A1, A2): one after the other, in the order of names, each seeing what the last left. */
@@ -46,15 +39,17 @@ export class MutatingWebhooks implements AdmissionPlugin {
   readonly #storage: CachedStorage;
   readonly #source: WebhookSource;
   readonly #caller: WebhookCaller;
+  readonly #authorizer: Authorizer | undefined;
 
-  constructor({ storage, caller }: WebhookAdmissionOptions) {
+  constructor({ storage, caller, authorizer }: WebhookAdmissionOptions) {
     this.#storage = storage;
     this.#source = new WebhookSource(storage, 'mutating');
     this.#caller = caller;
+    this.#authorizer = authorizer;
   }
 
   handles(attributes: AdmissionAttributes): boolean {
-    return concerns(attributes) && this.#source.webhooks(attributes.context.workspace!).length > 0;
+    return concernsTenants(attributes) && this.#source.webhooks(attributes.context.workspace!).length > 0;
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
@@ -80,7 +75,8 @@ export class MutatingWebhooks implements AdmissionPlugin {
   /** Whether the webhook changed the object. */
   async #apply(webhook: Webhook, attributes: AdmissionAttributes): Promise<boolean> {
     const call = matchingCall(webhook, attributes, this.#storage);
-    if (call === undefined) return false;
+    if (call === undefined || !(await isWanted(call, attributes, this.#storage, this.#authorizer)))
+      return false;
     const answer = await ask(call, attributes, this.#caller);
     if (answer === undefined || answer.patch.length === 0 || attributes.object === undefined) return false;
     applyPatch(call, answer, attributes, attributes.object);
@@ -94,15 +90,17 @@ export class ValidatingWebhooks implements AdmissionPlugin {
   readonly #storage: CachedStorage;
   readonly #source: WebhookSource;
   readonly #caller: WebhookCaller;
+  readonly #authorizer: Authorizer | undefined;
 
-  constructor({ storage, caller }: WebhookAdmissionOptions) {
+  constructor({ storage, caller, authorizer }: WebhookAdmissionOptions) {
     this.#storage = storage;
     this.#source = new WebhookSource(storage, 'validating');
     this.#caller = caller;
+    this.#authorizer = authorizer;
   }
 
   handles(attributes: AdmissionAttributes): boolean {
-    return concerns(attributes) && this.#source.webhooks(attributes.context.workspace!).length > 0;
+    return concernsTenants(attributes) && this.#source.webhooks(attributes.context.workspace!).length > 0;
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
@@ -111,7 +109,12 @@ export class ValidatingWebhooks implements AdmissionPlugin {
       .map((webhook) => matchingCall(webhook, attributes, this.#storage))
       .filter((call) => call !== undefined);
     if (calls.length === 0) return undefined;
-    return Promise.all(calls.map((call) => ask(call, attributes, this.#caller))).then(() => undefined);
+    return Promise.all(calls.map((call) => this.#ask(call, attributes))).then(() => undefined);
+  }
+
+  async #ask(call: Call, attributes: AdmissionAttributes): Promise<void> {
+    if (!(await isWanted(call, attributes, this.#storage, this.#authorizer))) return;
+    await ask(call, attributes, this.#caller);
   }
 }
 
@@ -157,24 +160,54 @@ function matchingVersion(
   );
 }
 
-/** Labels of the namespace that the object is in, or is; undefined for other cluster-scoped objects: all match. */
-function namespaceLabels(
-  { workspace, served, namespace }: ResourceContext,
-  object: KubeObject | undefined,
+/**
+ * Whether a webhook's match conditions hold. Conditions that cannot be evaluated refuse the request, or pass the webhook
+ * over, by its failure policy (KEP-3716).
+ */
+async function isWanted(
+  { webhook, version }: Call,
+  attributes: AdmissionAttributes,
   storage: CachedStorage,
-): { readonly [key: string]: string } | undefined {
-  const { definition } = served;
-  if (definition.group === '' && definition.resource === 'namespaces') return object?.metadata.labels ?? {};
-  if (!definition.namespaced) return undefined;
-  const key = objectKey({
-    group: '',
-    resource: 'namespaces',
-    clusterId: (workspace as Workspace).id,
-    namespace: '',
-    name: namespace,
-  });
-  const entry = storage.peek(key);
-  return entry === undefined ? {} : headerOf(entry).labels;
+  authorizer: Authorizer | undefined,
+): Promise<boolean> {
+  const { conditions } = webhook;
+  if (conditions.length === 0) return true;
+  const memo: DecisionMemo = new Map();
+  let error: string | undefined;
+  for (let waits = 0; waits < decisionsMax; waits++) {
+    try {
+      const input = policyInput(attributes, version, undefined, { storage, authorizer, memo });
+      const result = conditionsHold(conditions, new Evaluation(input, conditionsCostMax));
+      if (result.error === undefined) return result.matches;
+      error = result.error;
+      break;
+    } catch (caught) {
+      if (caught instanceof PendingDecision) await caught.answer;
+      else if (caught instanceof BudgetError) {
+        error = caught.message;
+        break;
+      } else throw caught;
+    }
+  }
+  if (webhook.failurePolicy === 'Ignore') return false;
+  throw new ApiError(
+    'InternalError',
+    `Internal error occurred: failed evaluating match conditions of webhook "${webhook.name}": ${error ?? 'too many authorization decisions'}`,
+  );
+}
+
+/** AdmissionReview v1 (A2). */
+function reviewOf({ version }: Call, attributes: AdmissionAttributes, uid: string): JsonObject {
+  const { context, object, oldObject } = attributes;
+  return {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: {
+      ...admissionRequest(attributes, version, uid),
+      object: object === undefined ? null : inVersion(object, context, version),
+      oldObject: oldObject === undefined ? null : inVersion(oldObject, context, version),
+    },
+  };
 }
 
 /** Asks one webhook; throws its refusal. Undefined when the call failed and its policy is to ignore that. */
@@ -191,7 +224,6 @@ async function ask(
   const uid = randomUUID();
   let answer: WebhookAnswer;
   try {
-    if (webhook.hasMatchConditions) throw new WebhookCallError('matchConditions cannot be evaluated here');
     answer = await caller.call(webhook, reviewOf(call, attributes, uid), uid, context.signal);
   } catch (error) {
     if (!(error instanceof WebhookCallError)) throw error;
@@ -224,83 +256,18 @@ function denied(webhook: Webhook, { status }: WebhookAnswer): ApiError {
   });
 }
 
-/** AdmissionReview v1 (A2). */
-function reviewOf({ version }: Call, attributes: AdmissionAttributes, uid: string): JsonObject {
-  const { context, operation, object, oldObject, dryRun } = attributes;
-  const { definition, version: requested } = context.served;
-  const { group, kind, resource } = definition;
-  const { user, subresource } = context;
-  const extra: JsonObject = {};
-  for (const [key, values] of user.extra) extra[key] = [...values];
-  return {
-    kind: 'AdmissionReview',
-    apiVersion: 'admission.k8s.io/v1',
-    request: {
-      uid,
-      kind: { group, version: version.version, kind },
-      resource: { group, version: version.version, resource },
-      ...(subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource }),
-      requestKind: { group, version: requested.version, kind },
-      requestResource: { group, version: requested.version, resource },
-      ...nameAndNamespace(context, object ?? oldObject),
-      operation,
-      userInfo: {
-        username: user.name,
-        ...(user.uid === undefined ? {} : { uid: user.uid }),
-        groups: [...user.groups],
-        extra,
-      },
-      object: object === undefined ? null : inVersion(object, context, version),
-      oldObject: oldObject === undefined ? null : inVersion(oldObject, context, version),
-      dryRun,
-      options: {
-        kind: optionsKind[operation],
-        apiVersion: 'meta.k8s.io/v1',
-        ...(dryRun ? { dryRun: ['All'] } : {}),
-      },
-    },
-  };
-}
-
-const optionsKind = {
-  CREATE: 'CreateOptions',
-  UPDATE: 'UpdateOptions',
-  DELETE: 'DeleteOptions',
-  CONNECT: 'ConnectOptions',
-} as const;
-
-function nameAndNamespace(context: ResourceContext, object: KubeObject | undefined): JsonObject {
-  const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
-  return {
-    ...(name === '' ? {} : { name }),
-    ...(context.namespace === '' ? {} : { namespace: context.namespace }),
-  };
-}
-
-/** The object in another version of its resource; the one given is not changed. */
-function inVersion(object: KubeObject, context: ResourceContext, version: ResourceVersion): KubeObject {
-  const { served } = context;
-  if (version === served.version) return object;
-  const { group } = served.definition;
-  const stored =
-    served.version.toStorage === undefined ? object : toStorageVersion(cloneJson(object), served);
-  const converted = version.fromStorage === undefined ? stored : version.fromStorage(stored);
-  return { ...converted, apiVersion: group === '' ? version.version : `${group}/${version.version}` };
-}
-
 /** Puts the patched object into the place of the one that the request goes on with. */
 function applyPatch(
   call: Call,
   answer: WebhookAnswer,
-  { context }: AdmissionAttributes,
+  attributes: AdmissionAttributes,
   object: KubeObject,
 ): void {
   const { webhook, version } = call;
-  const { served } = context;
   let patched: KubeObject;
   try {
-    const seen = inVersion(object, context, version);
-    patched = cloneJson(applyJsonPatch(seen, answer.patch as JsonObject[]) as KubeObject);
+    const seen = inVersion(object, attributes.context, version);
+    patched = applyJsonPatch(seen, answer.patch as JsonObject[]) as KubeObject;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ApiError(
@@ -309,22 +276,5 @@ function applyPatch(
       { cause: error },
     );
   }
-  const back =
-    version === served.version
-      ? patched
-      : inVersion(patched, { ...context, served: { ...served, version } }, served.version);
-  const { uid, resourceVersion, namespace } = object.metadata;
-  const accepted = acceptObject(back, [], {
-    workspace: context.workspace as Workspace,
-    served,
-    fieldValidation: 'Ignore',
-    warnings: [],
-  });
-  for (const key in object) delete object[key];
-  Object.assign(object, accepted);
-  // Which object this is, is not the webhook's to say.
-  if (uid !== undefined) object.metadata.uid = uid;
-  if (namespace !== undefined) object.metadata.namespace = namespace;
-  if (resourceVersion === undefined) delete object.metadata.resourceVersion;
-  else object.metadata.resourceVersion = resourceVersion;
+  replaceObject(attributes, version, patched);
 }

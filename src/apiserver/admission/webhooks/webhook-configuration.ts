@@ -1,6 +1,8 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { everything, type LabelSelector, labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { NamedExpression } from '../policies/expressions.ts';
+import { compileConditions } from './webhook-conditions.ts';
 
 export interface WebhookRule {
   readonly operations: readonly string[];
@@ -25,8 +27,8 @@ export interface Webhook {
   readonly sideEffects: string;
   readonly timeoutMs: number;
   readonly reinvokes: boolean;
-  /** CEL conditions are not evaluated: a webhook that has some fails by its policy. */
-  readonly hasMatchConditions: boolean;
+  /** All must hold for the webhook to be called. */
+  readonly conditions: readonly NamedExpression[];
 }
 
 const defaultTimeoutSeconds = 10;
@@ -42,7 +44,6 @@ function webhookOf(webhook: JsonObject): Webhook {
   const clientConfig = objectOf(webhook['clientConfig']);
   const caBundle = clientConfig['caBundle'];
   const timeoutSeconds = webhook['timeoutSeconds'];
-  const matchConditions = webhook['matchConditions'];
   return {
     name: textOf(webhook['name']),
     url: typeof clientConfig['url'] === 'string' ? clientConfig['url'] : undefined,
@@ -55,11 +56,11 @@ function webhookOf(webhook: JsonObject): Webhook {
     sideEffects: textOf(webhook['sideEffects']),
     timeoutMs: (typeof timeoutSeconds === 'number' ? timeoutSeconds : defaultTimeoutSeconds) * 1000,
     reinvokes: webhook['reinvocationPolicy'] === 'IfNeeded',
-    hasMatchConditions: Array.isArray(matchConditions) && matchConditions.length > 0,
+    conditions: compileConditions(webhook['matchConditions']),
   };
 }
 
-function ruleOf(rule: JsonObject): WebhookRule {
+export function ruleOf(rule: JsonObject): WebhookRule {
   return {
     operations: textsOf(rule['operations']),
     apiGroups: textsOf(rule['apiGroups']),

@@ -248,10 +248,8 @@ describe('calls', () => {
       ['/wrong-uid', {}],
       ['/not-a-review', {}],
       ['/none', { clientConfig: { service: { name: 's', namespace: 'default' } } }],
-      ['/ok', { matchConditions: [{ name: 'c', expression: 'true' }] }],
     ];
     reply('/wrong-uid', () => ({ uid: 'other' }));
-    reply('/ok', () => ({}));
     answers.set('/not-a-review', () => ({ kind: 'Pod' }));
     for (const [path, more] of failing) {
       await harness.post(validating, configuration('Validating', 'v', path, more));
@@ -264,6 +262,34 @@ describe('calls', () => {
     }
     await harness.post(validating, configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }));
     assert.match((await harness.post(maps, map('a'))).warnings[0] ?? '', /failed calling webhook/);
+  });
+
+  test('match conditions (KEP-3716)', async () => {
+    await using harness = await open();
+    reply('/no', () => ({ allowed: false, status: { message: 'no' } }));
+    const rows: [string, JsonObject, 'called' | 'passed over' | 'failed'][] = [
+      ["object.metadata.name == 'a'", {}, 'called'],
+      ["object.metadata.name != 'a'", {}, 'passed over'],
+      ["request.userInfo.groups.exists(g, g == 'system:masters')", {}, 'called'],
+      ['object.data.nothing == 1', {}, 'failed'],
+      ['object.data.nothing == 1', { failurePolicy: 'Ignore' }, 'passed over'],
+    ];
+    for (const [expression, more, expected] of rows) {
+      const matchConditions = [{ name: 'c', expression }];
+      await harness.post(validating, configuration('Validating', 'v', '/no', { matchConditions, ...more }));
+      const write = harness.post(maps, map('a'));
+      if (expected === 'called') await assert.rejects(write, apiError('Forbidden', /denied the request: no/));
+      else if (expected === 'failed') {
+        await assert.rejects(
+          write,
+          apiError('InternalError', /evaluating match conditions .* no such key: nothing/),
+        );
+      } else {
+        await write;
+        await harness.delete(`${maps}/a`);
+      }
+      await harness.delete(`${validating}/v`);
+    }
   });
 
   test('selectors, dry run, reinvocation, order (A2)', async () => {

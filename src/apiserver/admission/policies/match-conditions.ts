@@ -1,0 +1,27 @@
+import { CelFault } from '#apimachinery/cel/values.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { NamedExpression } from './expressions.ts';
+
+/**
+ * Whether all conditions hold. One that is false decides, whatever went wrong with others; else what went wrong is
+ * `error` (KEP-3716).
+ */
+export function conditionsHold(
+  conditions: readonly NamedExpression[],
+  evaluation: Evaluation,
+): { readonly matches: boolean; readonly error?: string | undefined } {
+  const errors: string[] = [];
+  for (const { name, expression } of conditions) {
+    if (expression.program === undefined) {
+      errors.push(`${name}: ${expression.error}`);
+      continue;
+    }
+    const value = evaluation.run(expression.program);
+    if (value === false) return { matches: false };
+    if (value === true) continue;
+    const why = value instanceof CelFault ? value.message : 'must evaluate to bool';
+    errors.push(`${name}: expression '${expression.source}' resulted in error: ${why}`);
+  }
+  if (errors.length === 0) return { matches: true };
+  return { matches: false, error: errors.join(', ') };
+}

@@ -1,0 +1,184 @@
+import type { StructType } from '#apimachinery/cel/environment.ts';
+import { FunctionTable } from '#apimachinery/cel/functions/registry.ts';
+import { CelType, dynType, stringType } from '#apimachinery/cel/types.ts';
+import {
+  CelFault,
+  CelList,
+  type CelMap,
+  jsonOfValue,
+  NativeMap,
+  type Value,
+} from '#apimachinery/cel/values.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  BudgetError,
+  conditionsCostMax,
+  Evaluation,
+  type EvaluationInput,
+  policyCostMax,
+} from './evaluation.ts';
+import {
+  compileVariables,
+  type Expression,
+  expressionOf,
+  type NamedExpression,
+  namedExpressions,
+  objectOf,
+  objectsOf,
+  textOf,
+} from './expressions.ts';
+import { conditionsHold } from './match-conditions.ts';
+import { policyEnvironment } from './policy-environment.ts';
+import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
+
+export interface Mutation {
+  readonly type: 'ApplyConfiguration' | 'JSONPatch';
+  readonly expression: Expression;
+}
+
+/** A MutatingAdmissionPolicy, compiled. */
+export interface MutatingPolicy {
+  readonly match: MatchResources | undefined;
+  readonly failsClosed: boolean;
+  readonly reinvokes: boolean;
+  readonly paramKind: JsonObject | undefined;
+  readonly conditions: readonly NamedExpression[];
+  readonly variables: readonly NamedExpression[];
+  readonly mutations: readonly Mutation[];
+}
+
+/** A mutation could not be made; the message says why. */
+export class MutationError extends Error {
+  override readonly name = 'MutationError';
+}
+
+/** `Object`, `Object.spec`, …: parts of an apply configuration, whose fields the resource's schema judges afterwards. */
+const objectType = new CelType('map', 'map', [stringType, dynType]);
+const patchType = new CelType('map', 'map', [stringType, dynType]);
+
+function mapOfFields(fields: ReadonlyMap<string, Value>): CelMap {
+  const map = new NativeMap();
+  for (const [name, value] of fields) map.add(name, value);
+  return map;
+}
+
+const patchFields: ReadonlyMap<string, CelType> = new Map([
+  ['op', stringType],
+  ['path', stringType],
+  ['from', stringType],
+  ['value', dynType],
+]);
+
+function structOf(name: string): StructType | undefined {
+  if (name === 'JSONPatch') {
+    return { type: patchType, fieldType: (field) => patchFields.get(field), make: mapOfFields };
+  }
+  if (name !== 'Object' && !name.startsWith('Object.')) return undefined;
+  return { type: objectType, fieldType: () => dynType, make: mapOfFields };
+}
+
+/** `jsonpatch.escapeKey` (RFC 6901). */
+const functions = new FunctionTable().add(['jsonpatch.escapeKey(string) string'], ([key]) =>
+  (key as string).replaceAll('~', '~0').replaceAll('/', '~1'),
+);
+
+/** Compiles a policy's spec (KEP-3962); what does not compile stands in it as an error. */
+export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
+  const paramKind = spec['paramKind'] === undefined ? undefined : objectOf(spec['paramKind']);
+  const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
+  const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
+  const plain = policyEnvironment({ ...uses, own: variables.types });
+  const environment = { ...plain, functions: plain.functions.with(functions), structOf, mixesLiterals: true };
+  const conditions = policyEnvironment(uses);
+  return {
+    match: matchResourcesOf(spec['matchConstraints']),
+    failsClosed: spec['failurePolicy'] !== 'Ignore',
+    reinvokes: spec['reinvocationPolicy'] === 'IfNeeded',
+    paramKind,
+    conditions: namedExpressions(spec['matchConditions'], (source) =>
+      expressionOf(source, conditions, ['bool']),
+    ),
+    variables: variables.list,
+    mutations: objectsOf(spec['mutations']).map((mutation): Mutation => {
+      const isPatch = mutation['patchType'] === 'JSONPatch';
+      const source = textOf(objectOf(mutation[isPatch ? 'jsonPatch' : 'applyConfiguration'])['expression']);
+      return {
+        type: isPatch ? 'JSONPatch' : 'ApplyConfiguration',
+        expression: expressionOf(source, environment, isPatch ? ['list'] : ['map']),
+      };
+    }),
+  };
+}
+
+export type Change =
+  | { readonly type: 'ApplyConfiguration'; readonly config: JsonObject }
+  | { readonly type: 'JSONPatch'; readonly operations: readonly JsonValue[] };
+
+/** Whether a policy's conditions hold. Throws MutationError where that cannot be said. */
+export function mutationApplies(policy: MutatingPolicy, input: Omit<EvaluationInput, 'own'>): boolean {
+  if (policy.conditions.length === 0) return true;
+  const result = withinBudget(() =>
+    conditionsHold(policy.conditions, new Evaluation(input, conditionsCostMax)),
+  );
+  if (result.error !== undefined) throw new MutationError(result.error);
+  return result.matches;
+}
+
+/** What one mutation asks for, of the object as it is now. Throws MutationError and PendingDecision. */
+export function changeOf(
+  mutation: Mutation,
+  policy: MutatingPolicy,
+  input: Omit<EvaluationInput, 'own'>,
+): Change {
+  const { expression, type } = mutation;
+  if (expression.program === undefined) throw new MutationError(`compilation error: ${expression.error}`);
+  const { program } = expression;
+  const own = new Map(
+    policy.variables.flatMap((variable) =>
+      variable.expression.program === undefined
+        ? []
+        : [[variable.name, variable.expression.program] as const],
+    ),
+  );
+  const value = withinBudget(() => new Evaluation({ ...input, own }, policyCostMax).run(program));
+  if (value instanceof CelFault) {
+    throw new MutationError(`expression '${expression.source}' resulted in error: ${value.message}`);
+  }
+  if (type === 'ApplyConfiguration') return { type, config: configOf(value) };
+  if (!(value instanceof CelList)) throw new MutationError('a JSONPatch expression must evaluate to a list');
+  return { type, operations: value.toArray().map(operationOf) };
+}
+
+function withinBudget<T>(evaluate: () => T): T {
+  try {
+    return evaluate();
+  } catch (error) {
+    if (error instanceof BudgetError) throw new MutationError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function operationOf(value: Value): JsonValue {
+  const json = jsonOfValue(value);
+  if (!isJsonObject(json))
+    throw new MutationError('a JSONPatch expression must evaluate to a list of JSONPatch');
+  return json;
+}
+
+/** Who made an object or what it is called is not to be applied (KEP-3962). */
+function configOf(value: Value): JsonObject {
+  const json = jsonOfValue(value);
+  if (!isJsonObject(json))
+    throw new MutationError('an applyConfiguration expression must evaluate to an Object');
+  for (const name of ['apiVersion', 'kind']) {
+    if (json[name] !== undefined)
+      throw new MutationError(`${name} must not be set by an apply configuration`);
+  }
+  const metadata = objectOf(json['metadata']);
+  for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'selfLink']) {
+    if (metadata[name] !== undefined) {
+      throw new MutationError(`metadata.${name} must not be set by an apply configuration`);
+    }
+  }
+  return json;
+}

@@ -1,0 +1,353 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { AuthorizationDecision, Authorizer } from '../../authz/authorizer.ts';
+import { apiError, Harness } from '../../verbs/testing/harness.ts';
+import { NotEnforced } from '../not-enforced.ts';
+import { MutatingPolicies } from './mutating-policies.ts';
+import { PolicyExpressions } from './policy-expressions.ts';
+import { ValidatingPolicies } from './validating-policies.ts';
+
+const configurations = '/apis/admissionregistration.k8s.io/v1';
+const maps = '/api/v1/namespaces/default/configmaps';
+const apiVersion = 'admissionregistration.k8s.io/v1';
+
+function map(name: string, data: JsonObject = {}, labels: JsonObject = {}): JsonObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels }, data };
+}
+
+function rules(more: JsonObject = {}): JsonObject {
+  return {
+    resourceRules: [
+      { apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['configmaps'], ...more },
+    ],
+  };
+}
+
+const never: Authorizer = { authorize: () => ({ decision: 'noOpinion', reason: 'nobody may' }) };
+
+async function open(authorizer: Authorizer = never): Promise<Harness> {
+  return Harness.open({
+    workspaces: [{ id: 'other' as never, path: 'other' }],
+    plugins: (storage) => [
+      new MutatingPolicies({ storage, authorizer }),
+      new PolicyExpressions(),
+      new ValidatingPolicies({ storage, authorizer }),
+      new NotEnforced(),
+    ],
+  });
+}
+
+async function bind(
+  harness: Harness,
+  spec: JsonObject,
+  binding: JsonObject = {},
+  kind: 'Validating' | 'Mutating' = 'Validating',
+  name = 'p',
+): Promise<readonly string[]> {
+  const resource = `${configurations}/${kind.toLowerCase()}admissionpolic`;
+  const { warnings } = await harness.post(`${resource}ies`, {
+    apiVersion,
+    kind: `${kind}AdmissionPolicy`,
+    metadata: { name },
+    spec: { matchConstraints: rules(), ...spec },
+  });
+  await harness.post(`${resource}ybindings`, {
+    apiVersion,
+    kind: `${kind}AdmissionPolicyBinding`,
+    metadata: { name: `${name}-b` },
+    spec: { policyName: name, ...(kind === 'Validating' ? { validationActions: ['Deny'] } : {}), ...binding },
+  });
+  return warnings;
+}
+
+test('a policy denies in Kubernetes’ words (A3)', async () => {
+  await using harness = await open();
+  await bind(harness, {
+    validations: [{ expression: '!has(object.data.secret)', message: 'no secrets here' }],
+  });
+  await harness.post(maps, map('good', { a: 'b' }));
+  await assert.rejects(
+    harness.post(maps, map('bad', { secret: 'x' })),
+    apiError(
+      'Invalid',
+      `configmaps "bad" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p-b' denied request: no secrets here`,
+      422,
+    ),
+  );
+  await harness.post(`/clusters/other${maps}`, map('bad', { secret: 'x' }));
+});
+
+test('what validations can say and see', async () => {
+  const rows: [JsonObject, RegExp | undefined][] = [
+    [{ expression: "object.data.a == 'b'" }, undefined],
+    [{ expression: 'false' }, /denied request: failed expression: false/],
+    [{ expression: 'false', messageExpression: "'is ' + object.data.a" }, /denied request: is b/],
+    [{ expression: 'false', reason: 'Forbidden', message: 'm' }, /denied request: m/],
+    [{ expression: 'object.data.nothing == 1' }, /resulted in error: no such key: nothing/],
+    [{ expression: "oldObject == null && request.operation == 'CREATE'" }, undefined],
+    [{ expression: "request.userInfo.username == 'system:apiserver' && !request.dryRun" }, undefined],
+    [{ expression: "request.kind.kind == 'ConfigMap' && request.namespace == 'default'" }, undefined],
+    [{ expression: "namespaceObject.metadata.name == 'default'" }, undefined],
+    [{ expression: "variables.b == 'bb' && variables.c.size() == 3" }, undefined],
+    [{ expression: "authorizer.group('').resource('pods').check('create').allowed()" }, /failed expression/],
+    [{ expression: "authorizer.requestResource.check('custom').reason() == 'nobody may'" }, undefined],
+  ];
+  for (const [validation, expected] of rows) {
+    await using harness = await open();
+    await bind(harness, {
+      variables: [
+        { name: 'b', expression: "object.data.a + 'b'" },
+        { name: 'c', expression: "variables.b + 'c'" },
+      ],
+      validations: [validation],
+    });
+    const write = harness.post(maps, map('m', { a: 'b' }));
+    if (expected === undefined) await write;
+    else
+      await assert.rejects(
+        write,
+        (error: Error) => expected.test(error.message),
+        String(validation['expression']),
+      );
+  }
+});
+
+test('an authorizer that answers later is waited for', async () => {
+  let asked = 0;
+  await using harness = await open({
+    authorize: () => {
+      asked++;
+      return Promise.resolve<AuthorizationDecision>({ decision: 'allow', reason: '' });
+    },
+  });
+  const check = "authorizer.group('').resource('pods').namespace('default').check('create').allowed()";
+  await bind(harness, { validations: [{ expression: `${check} && ${check}` }] });
+  await harness.post(maps, map('m'));
+  assert.equal(asked, 1, 'once for the same question');
+});
+
+test('actions, failure policy, match conditions, selectors', async () => {
+  await using harness = await open();
+  const denies = { validations: [{ expression: 'false', message: 'no' }] };
+  await bind(harness, denies, { validationActions: ['Warn'] }, 'Validating', 'warns');
+  const { warnings } = await harness.post(maps, map('a'));
+  assert.deepEqual(warnings, [
+    "Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'warns-b': no",
+  ]);
+  await bind(
+    harness,
+    { failurePolicy: 'Ignore', validations: [{ expression: 'object.data.nothing == 1' }] },
+    {},
+    'Validating',
+    'ignores',
+  );
+  await harness.post(maps, map('b'));
+  await bind(
+    harness,
+    { ...denies, matchConditions: [{ name: 'only', expression: "object.metadata.name == 'c'" }] },
+    {},
+    'Validating',
+    'conditions',
+  );
+  await harness.post(maps, map('d'));
+  await assert.rejects(
+    harness.post(maps, map('c')),
+    /'conditions' with binding 'conditions-b' denied request: no/,
+  );
+  await bind(
+    harness,
+    denies,
+    { matchResources: { objectSelector: { matchLabels: { x: 'y' } } } },
+    'Validating',
+    'selects',
+  );
+  await harness.post(maps, map('e'));
+  await assert.rejects(harness.post(maps, map('f', {}, { x: 'y' })), /'selects' with binding/);
+  await bind(
+    harness,
+    {
+      ...denies,
+      matchConstraints: {
+        ...rules(),
+        excludeResourceRules: rules({ resourceNames: ['h'] })['resourceRules'] as never,
+      },
+    },
+    {},
+    'Validating',
+    'excludes',
+  );
+  await harness.post(maps, map('h'));
+  await assert.rejects(harness.post(maps, map('i')), /'excludes' with binding/);
+});
+
+test('parameters', async () => {
+  await using harness = await open();
+  await bind(
+    harness,
+    {
+      paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+      validations: [
+        {
+          expression: "object.metadata.name in ['limits'] || object.data.size() <= int(params.data.max)",
+          message: 'too many',
+        },
+      ],
+    },
+    { paramRef: { name: 'limits', namespace: 'default', parameterNotFoundAction: 'Deny' } },
+  );
+  await assert.rejects(
+    harness.post(maps, map('a')),
+    /failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction/,
+  );
+  const policy = `${configurations}/validatingadmissionpolicybindings/p-b`;
+  await harness.patch(policy, 'merge', { spec: { paramRef: { parameterNotFoundAction: 'Allow' } } });
+  await harness.post(maps, map('limits', { max: '1' }));
+  await harness.post(maps, map('a', { x: '1' }));
+  await assert.rejects(harness.post(maps, map('b', { x: '1', y: '2' })), /denied request: too many/);
+});
+
+test('expressions that do not compile are refused with the policy', async () => {
+  await using harness = await open();
+  const policies = `${configurations}/validatingadmissionpolicies`;
+  const policy = (validation: JsonObject) => ({
+    apiVersion,
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'p' },
+    spec: { matchConstraints: rules(), validations: [validation] },
+  });
+  const rows: [JsonObject, RegExp][] = [
+    [
+      { expression: 'object.' },
+      /spec.validations\[0\].expression: Invalid value: "object.": compilation failed: ERROR: <input>/,
+    ],
+    [{ expression: '1' }, /spec.validations\[0\].expression: Invalid value: "1": must evaluate to bool/],
+    [{ expression: 'params.x' }, /undeclared reference to 'params'/],
+    [{ expression: 'request.nothing == 1' }, /undefined field 'nothing'/],
+    [{ expression: 'variables.x == 1' }, /undefined field 'x'/],
+    [
+      { expression: 'true', messageExpression: '1' },
+      /messageExpression: Invalid value: "1": must evaluate to string/,
+    ],
+  ];
+  for (const [validation, expected] of rows) {
+    await assert.rejects(harness.post(policies, policy(validation)), (error: Error) => {
+      assert.match(error.message, expected);
+      return true;
+    });
+  }
+});
+
+test('CRDs of the Gateway API guard themselves with a policy', async () => {
+  await using harness = await open();
+  await bind(harness, {
+    matchConstraints: rules({
+      apiGroups: ['apiextensions.k8s.io'],
+      operations: ['CREATE', 'UPDATE'],
+      resources: ['*'],
+    }),
+    validations: [
+      {
+        expression:
+          "object.spec.group != 'gateway.networking.k8s.io' || (has(object.metadata.annotations) && object.metadata.annotations.exists(k, k == 'gateway.networking.k8s.io/bundle-version') && !matches(object.metadata.annotations['gateway.networking.k8s.io/bundle-version'], 'v1.[0-3].\\\\d+') && !matches(object.metadata.annotations['gateway.networking.k8s.io/bundle-version'], 'v0'))",
+        message: 'too old',
+        reason: 'Invalid',
+      },
+    ],
+  });
+  const crd = (version: string): JsonObject => ({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: {
+      name: 'foos.gateway.networking.k8s.io',
+      annotations: {
+        'gateway.networking.k8s.io/bundle-version': version,
+        'api-approved.kubernetes.io': 'https://github.com/kubernetes-sigs/gateway-api/pull/1',
+      },
+    },
+    spec: {
+      group: 'gateway.networking.k8s.io',
+      scope: 'Namespaced',
+      names: { plural: 'foos', singular: 'foo', kind: 'Foo', listKind: 'FooList' },
+      versions: [
+        { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } },
+      ],
+    },
+  });
+  const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  await assert.rejects(harness.post(crds, crd('v1.2.1')), /denied request: too old/);
+  await harness.post(crds, crd('v1.5.0'));
+});
+
+test('mutating policies apply configurations and patches (KEP-3962)', async () => {
+  await using harness = await open();
+  const mutation = (expression: string): JsonObject => ({
+    reinvocationPolicy: 'Never',
+    mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+  });
+  await bind(
+    harness,
+    mutation("Object{metadata: Object.metadata{labels: {'team': object.data.team}}, data: {'b': '2'}}"),
+    {},
+    'Mutating',
+    'a',
+  );
+  await bind(
+    harness,
+    {
+      reinvocationPolicy: 'Never',
+      mutations: [
+        {
+          patchType: 'JSONPatch',
+          jsonPatch: {
+            expression:
+              "[JSONPatch{op: 'test', path: '/data/b', value: '2'}, JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('x/y'), value: 'z'}]",
+          },
+        },
+      ],
+    },
+    {},
+    'Mutating',
+    'b',
+  );
+  const { object } = await harness.post(maps, map('m', { team: 'blue', a: '1' }, { kept: 'yes' }));
+  assert.deepEqual(object['data'], { team: 'blue', a: '1', b: '2' });
+  assert.deepEqual(object.metadata.labels, { kept: 'yes', team: 'blue', 'x/y': 'z' });
+  await assert.rejects(
+    harness.post(maps, map('n', { a: '1' })),
+    /policy 'a' with binding 'a-b' denied request: expression .* resulted in error: no such key: team/,
+  );
+});
+
+test('lists with keys are merged by a mutating policy', async () => {
+  await using harness = await open();
+  await bind(
+    harness,
+    {
+      reinvocationPolicy: 'Never',
+      matchConstraints: rules({ resources: ['pods'] }),
+      matchConditions: [
+        { name: 'bare', expression: "!object.spec.?initContainers.orValue([]).exists(c, c.name == 'proxy')" },
+      ],
+      mutations: [
+        {
+          patchType: 'ApplyConfiguration',
+          applyConfiguration: {
+            expression:
+              "Object{spec: Object.spec{initContainers: [Object.spec.initContainers{name: 'proxy', image: 'proxy:1', restartPolicy: 'Always'}]}}",
+          },
+        },
+      ],
+    },
+    {},
+    'Mutating',
+  );
+  const { object } = await harness.post('/api/v1/namespaces/default/pods', {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'i' }], initContainers: [{ name: 'first', image: 'f' }] },
+  });
+  const names = ((object['spec'] as JsonObject)['initContainers'] as JsonObject[]).map(({ name }) => name);
+  assert.deepEqual(names, ['first', 'proxy']);
+});

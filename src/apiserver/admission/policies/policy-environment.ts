@@ -1,0 +1,117 @@
+import { type Decl, type DeclField, objectOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
+import { type CelEnvironment, kubernetesEnvironment, type Variable } from '#apimachinery/cel/environment.ts';
+import { kubernetesFunctions } from '#apimachinery/cel/functions/libraries.ts';
+import { boolType, type CelType, dynType, listOf, mapOf, stringType } from '#apimachinery/cel/types.ts';
+import { authorizerFunctions, authorizerType, requestResourceType } from './cel-authorizer.ts';
+
+const functions = kubernetesFunctions.with(authorizerFunctions());
+
+const dyn: Decl = { kind: 'dyn', type: dynType, maxElements: requestBytesMax, minBytes: 1 };
+const text: Decl = { kind: 'scalar', type: stringType, maxElements: requestBytesMax, minBytes: 2 };
+const flag: Decl = { kind: 'scalar', type: boolType, maxElements: 1, minBytes: 4 };
+const texts: Decl = {
+  kind: 'list',
+  type: listOf(stringType),
+  element: text,
+  maxElements: requestBytesMax / 3,
+  minBytes: 2,
+};
+
+function mapDecl(element: Decl): Decl {
+  return {
+    kind: 'map',
+    type: mapOf(stringType, element.type),
+    element,
+    maxElements: Math.floor(requestBytesMax / 8),
+    minBytes: 2,
+  };
+}
+
+function objectDecl(name: string, fields: Readonly<Record<string, Decl>>): Decl {
+  const declared = new Map<string, DeclField>();
+  for (const [jsonName, decl] of Object.entries(fields)) {
+    // `namespace` is a word of the language: expressions write it with underscores around it.
+    declared.set(jsonName === 'namespace' ? '__namespace__' : jsonName, { jsonName, decl });
+    if (jsonName === 'namespace') declared.set(jsonName, { jsonName, decl });
+  }
+  return objectOf(name, declared);
+}
+
+const kind = objectDecl('kubernetes.GroupVersionKind', { group: text, version: text, kind: text });
+const resource = objectDecl('kubernetes.GroupVersionResource', {
+  group: text,
+  version: text,
+  resource: text,
+});
+
+/** The variable `request`: AdmissionRequest v1 without its objects. */
+export const requestDecl: Decl = objectDecl('kubernetes.AdmissionRequest', {
+  kind,
+  resource,
+  subResource: text,
+  requestKind: kind,
+  requestResource: resource,
+  requestSubResource: text,
+  name: text,
+  namespace: text,
+  operation: text,
+  userInfo: objectDecl('kubernetes.UserInfo', {
+    username: text,
+    uid: text,
+    groups: texts,
+    extra: mapDecl(texts),
+  }),
+  dryRun: flag,
+  options: dyn,
+});
+
+/** The variable `namespaceObject`: what Kubernetes shows of a Namespace. */
+export const namespaceDecl: Decl = objectDecl('kubernetes.Namespace', {
+  metadata: objectDecl('kubernetes.NamespaceMetadata', {
+    name: text,
+    generateName: text,
+    namespace: text,
+    labels: mapDecl(text),
+    annotations: mapDecl(text),
+    UID: text,
+    creationTimestamp: text,
+    deletionGracePeriodSeconds: dyn,
+    deletionTimestamp: text,
+    generation: dyn,
+    resourceVersion: text,
+    finalizers: texts,
+  }),
+  spec: objectDecl('kubernetes.NamespaceSpec', { finalizers: texts }),
+  status: objectDecl('kubernetes.NamespaceStatus', { phase: text }),
+});
+
+/** Which variables an expression may use. */
+export interface PolicyVariables {
+  readonly params: boolean;
+  readonly namespaceObject: boolean;
+  readonly authorizer: boolean;
+  /** Types of the policy's own variables that come before. */
+  readonly own?: ReadonlyMap<string, CelType> | undefined;
+}
+
+/** The environment of an admission expression; `object` and the like are of any type, as Kubernetes has them. */
+export function policyEnvironment(uses: PolicyVariables, more: Partial<CelEnvironment> = {}): CelEnvironment {
+  const variables = new Map<string, Variable>([
+    ['object', { type: dynType }],
+    ['oldObject', { type: dynType }],
+    ['request', { type: requestDecl.type, decl: requestDecl }],
+  ]);
+  if (uses.params) variables.set('params', { type: dynType });
+  if (uses.namespaceObject)
+    variables.set('namespaceObject', { type: namespaceDecl.type, decl: namespaceDecl });
+  if (uses.authorizer) {
+    variables.set('authorizer', { type: authorizerType });
+    variables.set('authorizer.requestResource', { type: requestResourceType });
+  }
+  if (uses.own !== undefined) {
+    const fields = new Map<string, DeclField>();
+    for (const [name, type] of uses.own) fields.set(name, { jsonName: name, decl: { ...dyn, type } });
+    variables.set('variables', { type: objectOf('kubernetes.variables', fields).type });
+  }
+  return kubernetesEnvironment(variables, { functions, ...more });
+}

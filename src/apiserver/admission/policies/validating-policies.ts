@@ -1,0 +1,166 @@
+import { ApiError, forbidden, type StatusReason } from '#apimachinery/api-error.ts';
+import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { Authorizer } from '../../authz/authorizer.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { concernsTenants } from '../request-view.ts';
+import { type DecisionMemo, PendingDecision } from './cel-authorizer.ts';
+import { PolicyConfigurationError, paramsFor } from './params.ts';
+import { policyInput } from './policy-input.ts';
+import { matchedVersion } from './policy-matching.ts';
+import { type BoundPolicy, type PolicyBinding, PolicySource } from './policy-source.ts';
+import {
+  compileValidatingPolicy,
+  type Denial,
+  type ValidatingPolicy,
+  validatePolicy,
+} from './validating-policy.ts';
+
+export interface PolicyAdmissionOptions {
+  readonly storage: CachedStorage;
+  readonly authorizer: Authorizer;
+}
+
+/** Waits for an authorizer in one request. */
+const decisionsMax = 100;
+const reasons: ReadonlySet<string> = new Set([
+  'Forbidden',
+  'Unauthorized',
+  'RequestEntityTooLarge',
+  'Invalid',
+]);
+
+interface Refusal extends Denial {
+  readonly policy: string;
+  readonly binding: string | undefined;
+}
+
+/** ValidatingAdmissionPolicies (A3), after all mutations; the first denial refuses the request, warnings are told. */
+export class ValidatingPolicies implements AdmissionPlugin {
+  readonly name = 'ValidatingAdmissionPolicy';
+  readonly #storage: CachedStorage;
+  readonly #authorizer: Authorizer;
+  readonly #source: PolicySource<ValidatingPolicy>;
+
+  constructor({ storage, authorizer }: PolicyAdmissionOptions) {
+    this.#storage = storage;
+    this.#authorizer = authorizer;
+    this.#source = new PolicySource(storage, 'validating', compileValidatingPolicy);
+  }
+
+  handles(attributes: AdmissionAttributes): boolean {
+    return concernsTenants(attributes) && this.#source.policies(attributes.context.workspace!).length > 0;
+  }
+
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const memo: DecisionMemo = new Map();
+    try {
+      this.#decide(attributes, memo);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof PendingDecision)) throw error;
+      return this.#decideLater(attributes, memo, error);
+    }
+  }
+
+  async #decideLater(
+    attributes: AdmissionAttributes,
+    memo: DecisionMemo,
+    first: PendingDecision,
+  ): Promise<void> {
+    let pending = first;
+    for (let waits = 0; waits < decisionsMax; waits++) {
+      await pending.answer;
+      try {
+        this.#decide(attributes, memo);
+        return;
+      } catch (error) {
+        if (!(error instanceof PendingDecision)) throw error;
+        pending = error;
+      }
+    }
+    throw new ApiError(
+      'InternalError',
+      'admission policies ask for more authorization decisions than one request may',
+    );
+  }
+
+  #decide(attributes: AdmissionAttributes, memo: DecisionMemo): void {
+    const { context } = attributes;
+    const warnings: string[] = [];
+    const refusals: Refusal[] = [];
+    for (const bound of this.#source.policies(context.workspace!)) {
+      const version = this.#versionFor(bound.policy, attributes);
+      if (version === undefined) continue;
+      for (const binding of bound.bindings) {
+        const { match } = binding;
+        if (match !== undefined && matchedVersion(match, attributes, this.#storage, true) === undefined)
+          continue;
+        for (const denial of this.#ask(bound, binding, version, attributes, memo)) {
+          const refusal = { ...denial, policy: bound.name, binding: binding.name };
+          if (binding.actions.includes('Warn')) {
+            warnings.push(
+              `Validation failed for ValidatingAdmissionPolicy '${bound.name}' with binding '${binding.name}': ${denial.message}`,
+            );
+          }
+          if (binding.actions.includes('Deny') || denial.reason === '') refusals.push(refusal);
+        }
+      }
+    }
+    context.warnings.push(...warnings.filter((text) => !context.warnings.includes(text)));
+    const [refusal] = refusals;
+    if (refusal !== undefined) throw refusalError(refusal, attributes);
+  }
+
+  #versionFor({ match }: ValidatingPolicy, attributes: AdmissionAttributes): ResourceVersion | undefined {
+    return match === undefined ? undefined : matchedVersion(match, attributes, this.#storage, false);
+  }
+
+  #ask(
+    { policy }: BoundPolicy<ValidatingPolicy>,
+    binding: PolicyBinding,
+    version: ResourceVersion,
+    attributes: AdmissionAttributes,
+    memo: DecisionMemo,
+  ): Denial[] {
+    const { context } = attributes;
+    try {
+      const params = paramsFor(
+        policy.paramKind,
+        binding.paramRef,
+        context.workspace!,
+        context.served.definition.namespaced ? context.namespace : '',
+        this.#storage,
+      );
+      return params.flatMap((param) =>
+        validatePolicy(
+          policy,
+          policyInput(attributes, version, param, {
+            storage: this.#storage,
+            authorizer: this.#authorizer,
+            memo,
+          }),
+        ),
+      );
+    } catch (error) {
+      if (!(error instanceof PolicyConfigurationError)) throw error;
+      // What is wrong with the configuration refuses whatever the binding's actions are.
+      return policy.failsClosed
+        ? [{ message: `failed to configure binding: ${error.message}`, reason: '' }]
+        : [];
+    }
+  }
+}
+
+function refusalError(
+  { policy, binding, message, reason }: Refusal,
+  { context, object }: AdmissionAttributes,
+): ApiError {
+  const by = binding === undefined ? '' : ` with binding '${binding}'`;
+  const text = `ValidatingAdmissionPolicy '${policy}'${by} denied request: ${message}`;
+  const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
+  const plain = forbidden(context.served.definition, name, text);
+  return new ApiError(reasons.has(reason) ? (reason as StatusReason) : 'Invalid', plain.message, {
+    details: { ...plain.details, causes: [{ message: text }] },
+  });
+}

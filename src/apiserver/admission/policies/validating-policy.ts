@@ -1,0 +1,146 @@
+import { messageText } from '#apimachinery/cel/rules/validate-rules.ts';
+import { CelFault } from '#apimachinery/cel/values.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import {
+  BudgetError,
+  conditionsCostMax,
+  Evaluation,
+  type EvaluationInput,
+  policyCostMax,
+} from './evaluation.ts';
+import {
+  compileVariables,
+  type Expression,
+  expressionOf,
+  type NamedExpression,
+  namedExpressions,
+  objectOf,
+  objectsOf,
+  textOf,
+} from './expressions.ts';
+import { conditionsHold } from './match-conditions.ts';
+import { policyEnvironment } from './policy-environment.ts';
+import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
+
+interface Validation {
+  readonly expression: Expression;
+  readonly message: string;
+  readonly messageExpression: Expression | undefined;
+  readonly reason: string;
+}
+
+/** A ValidatingAdmissionPolicy, compiled. */
+export interface ValidatingPolicy {
+  readonly match: MatchResources | undefined;
+  readonly failsClosed: boolean;
+  readonly paramKind: JsonObject | undefined;
+  readonly conditions: readonly NamedExpression[];
+  readonly variables: readonly NamedExpression[];
+  readonly validations: readonly Validation[];
+  readonly auditAnnotations: readonly { readonly key: string; readonly expression: Expression }[];
+}
+
+export interface Denial {
+  readonly message: string;
+  /** `Invalid`, `Forbidden`, `Unauthorized`, `RequestEntityTooLarge`. */
+  readonly reason: string;
+}
+
+/** Compiles a policy's spec (A3); what does not compile stands in it as an error. */
+export function compileValidatingPolicy(spec: JsonObject): ValidatingPolicy {
+  const paramKind = spec['paramKind'] === undefined ? undefined : objectOf(spec['paramKind']);
+  const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
+  const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
+  const environment = policyEnvironment({ ...uses, own: variables.types });
+  // Match conditions come first and know no variables; messages and annotations cost no authorization.
+  const conditions = policyEnvironment(uses);
+  const quiet = policyEnvironment({ ...uses, authorizer: false, own: variables.types });
+  return {
+    match: matchResourcesOf(spec['matchConstraints']),
+    failsClosed: spec['failurePolicy'] !== 'Ignore',
+    paramKind,
+    conditions: namedExpressions(spec['matchConditions'], (source) =>
+      expressionOf(source, conditions, ['bool']),
+    ),
+    variables: variables.list,
+    validations: objectsOf(spec['validations']).map((validation) => ({
+      expression: expressionOf(textOf(validation['expression']), environment, ['bool']),
+      message: textOf(validation['message']).trim(),
+      messageExpression:
+        textOf(validation['messageExpression']) === ''
+          ? undefined
+          : expressionOf(textOf(validation['messageExpression']), quiet, ['string']),
+      reason: textOf(validation['reason']) || 'Invalid',
+    })),
+    auditAnnotations: objectsOf(spec['auditAnnotations']).map((annotation) => ({
+      key: textOf(annotation['key']),
+      expression: expressionOf(textOf(annotation['valueExpression']), quiet, ['string', 'null']),
+    })),
+  };
+}
+
+/**
+ * What a policy has against a request, with one parameter object. Throws PendingDecision of the authorizer.
+ */
+export function validatePolicy(policy: ValidatingPolicy, input: Omit<EvaluationInput, 'own'>): Denial[] {
+  const failed = (message: string): Denial[] => (policy.failsClosed ? [{ message, reason: 'Invalid' }] : []);
+  const own = new Map(
+    policy.variables.flatMap(({ name, expression }) =>
+      expression.program === undefined ? [] : [[name, expression.program] as const],
+    ),
+  );
+  try {
+    if (policy.conditions.length > 0) {
+      const conditions = conditionsHold(
+        policy.conditions,
+        new Evaluation({ ...input, own }, conditionsCostMax),
+      );
+      if (conditions.error !== undefined) return failed(conditions.error);
+      if (!conditions.matches) return [];
+    }
+    const evaluation = new Evaluation({ ...input, own }, policyCostMax);
+    const denials = policy.validations.flatMap((validation) => validate(validation, evaluation, failed));
+    for (const { key, expression } of policy.auditAnnotations) {
+      denials.push(...annotate(key, expression, evaluation, failed));
+    }
+    return denials;
+  } catch (error) {
+    if (error instanceof BudgetError) return failed(error.message);
+    throw error;
+  }
+}
+
+function validate(
+  { expression, message, messageExpression, reason }: Validation,
+  evaluation: Evaluation,
+  failed: (message: string) => Denial[],
+): Denial[] {
+  if (expression.program === undefined) return failed(`compilation error: ${expression.error}`);
+  const value = evaluation.run(expression.program);
+  if (value === true) return [];
+  if (value instanceof CelFault) {
+    return failed(`expression '${expression.source}' resulted in error: ${value.message}`);
+  }
+  let text: string | undefined;
+  if (messageExpression?.program !== undefined) text = messageText(evaluation.run(messageExpression.program));
+  text ??= message === '' ? `failed expression: ${expression.source.trim()}` : message;
+  return [{ message: text, reason }];
+}
+
+/** There is no audit log to write to: an annotation is evaluated for what may be wrong with it. */
+function annotate(
+  key: string,
+  expression: Expression,
+  evaluation: Evaluation,
+  failed: (message: string) => Denial[],
+): Denial[] {
+  if (expression.program === undefined) return failed(`compilation error: ${expression.error}`);
+  const value = evaluation.run(expression.program);
+  if (value === null || typeof value === 'string') return [];
+  if (value instanceof CelFault) {
+    return failed(`expression '${expression.source}' resulted in error: ${value.message}`);
+  }
+  return failed(
+    `valueExpression '${expression.source}' of ${key} resulted in unsupported return type. Return type must be either string or null.`,
+  );
+}

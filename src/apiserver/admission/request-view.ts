@@ -1,0 +1,116 @@
+import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
+import { objectKey } from '#storage/keys.ts';
+import { toStorageVersion } from '../registry/conversion.ts';
+import { headerOf } from '../registry/stored-object.ts';
+import { isInert } from '../registry/target.ts';
+import type { ResourceContext } from '../request/context.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { AdmissionAttributes } from './admission.ts';
+
+/**
+ * Whether webhooks and policies are asked about a request at all: not about webhook and policy configurations, which
+ * could lock everybody out (A3), not about the system's own kinds and reviews, and never in a cell, where they are inert.
+ */
+export function concernsTenants({ context }: AdmissionAttributes): boolean {
+  const { workspace, served } = context;
+  const { definition } = served;
+  if (workspace === undefined || definition.origin === 'system' || isInert(workspace, definition))
+    return false;
+  return definition.group !== 'admissionregistration.k8s.io';
+}
+
+/** The stored Namespace that a request's object is in; undefined for cluster-scoped objects and when it is gone. */
+export function namespaceEntry(context: ResourceContext, storage: CachedStorage): CacheEntry | undefined {
+  if (!context.served.definition.namespaced) return undefined;
+  return storage.peek(
+    objectKey({
+      group: '',
+      resource: 'namespaces',
+      clusterId: (context.workspace as Workspace).id,
+      namespace: '',
+      name: context.namespace,
+    }),
+  );
+}
+
+/** Labels of the namespace that the object is in, or is; undefined for other cluster-scoped objects: all match. */
+export function namespaceLabels(
+  context: ResourceContext,
+  object: KubeObject | undefined,
+  storage: CachedStorage,
+): { readonly [key: string]: string } | undefined {
+  const { definition } = context.served;
+  if (definition.group === '' && definition.resource === 'namespaces') return object?.metadata.labels ?? {};
+  if (!definition.namespaced) return undefined;
+  const entry = namespaceEntry(context, storage);
+  return entry === undefined ? {} : headerOf(entry).labels;
+}
+
+/** AdmissionRequest v1 (A2) without its objects, as webhooks and expressions see it in one version of the resource. */
+export function admissionRequest(
+  attributes: AdmissionAttributes,
+  version: ResourceVersion,
+  uid: string,
+): JsonObject {
+  const { context, operation, object, oldObject, dryRun } = attributes;
+  const { definition, version: requested } = context.served;
+  const { group, kind, resource } = definition;
+  const { user, subresource } = context;
+  const extra: JsonObject = {};
+  for (const [key, values] of user.extra) extra[key] = [...values];
+  return {
+    uid,
+    kind: { group, version: version.version, kind },
+    resource: { group, version: version.version, resource },
+    ...(subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource }),
+    requestKind: { group, version: requested.version, kind },
+    requestResource: { group, version: requested.version, resource },
+    ...nameAndNamespace(context, object ?? oldObject),
+    operation,
+    userInfo: {
+      username: user.name,
+      ...(user.uid === undefined ? {} : { uid: user.uid }),
+      groups: [...user.groups],
+      extra,
+    },
+    dryRun,
+    options: {
+      kind: optionsKind[operation],
+      apiVersion: 'meta.k8s.io/v1',
+      ...(dryRun ? { dryRun: ['All'] } : {}),
+    },
+  };
+}
+
+const optionsKind = {
+  CREATE: 'CreateOptions',
+  UPDATE: 'UpdateOptions',
+  DELETE: 'DeleteOptions',
+  CONNECT: 'ConnectOptions',
+} as const;
+
+function nameAndNamespace(context: ResourceContext, object: KubeObject | undefined): JsonObject {
+  const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
+  return {
+    ...(name === '' ? {} : { name }),
+    ...(context.namespace === '' ? {} : { namespace: context.namespace }),
+  };
+}
+
+/** The object in another version of its resource; the one given is not changed. */
+export function inVersion(
+  object: KubeObject,
+  context: ResourceContext,
+  version: ResourceVersion,
+): KubeObject {
+  const { served } = context;
+  if (version === served.version) return object;
+  const { group } = served.definition;
+  const stored =
+    served.version.toStorage === undefined ? object : toStorageVersion(cloneJson(object), served);
+  const converted = version.fromStorage === undefined ? stored : version.fromStorage(stored);
+  return { ...converted, apiVersion: group === '' ? version.version : `${group}/${version.version}` };
+}
