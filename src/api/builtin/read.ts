@@ -6,43 +6,87 @@ import { isJsonObject } from '#apimachinery/json.ts';
  * another type reads as Go's zero value, as a Kubernetes server would see it after decoding.
  */
 
+/** Up to four fields, each inside the one before: written out, since a list of them would be made at each of many calls. */
+type Field = string | undefined;
+
 /** The value at a path of object fields, or undefined. */
-export function valueAt(from: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
+export function valueAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): JsonValue | undefined {
   let value: JsonValue | undefined = from;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    value = value[key];
-  }
+  if (first !== undefined) value = memberOf(value, first);
+  if (second !== undefined) value = memberOf(value, second);
+  if (third !== undefined) value = memberOf(value, third);
+  if (fourth !== undefined) value = memberOf(value, fourth);
   return value === null ? undefined : value;
 }
 
+function memberOf(value: JsonValue | undefined, key: string): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return value[key];
+}
+
 /** The text at a path, '' when there is none. */
-export function textAt(from: JsonValue | undefined, ...path: readonly string[]): string {
-  const value = valueAt(from, ...path);
+export function textAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): string {
+  const value = valueAt(from, first, second, third, fourth);
   return typeof value === 'string' ? value : '';
 }
 
 /** The number at a path, undefined when there is none. */
-export function numberAt(from: JsonValue | undefined, ...path: readonly string[]): number | undefined {
-  const value = valueAt(from, ...path);
+export function numberAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): number | undefined {
+  const value = valueAt(from, first, second, third, fourth);
   return typeof value === 'number' ? value : undefined;
 }
 
 /** The boolean at a path, undefined when there is none. */
-export function booleanAt(from: JsonValue | undefined, ...path: readonly string[]): boolean | undefined {
-  const value = valueAt(from, ...path);
+export function booleanAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): boolean | undefined {
+  const value = valueAt(from, first, second, third, fourth);
   return typeof value === 'boolean' ? value : undefined;
 }
 
 /** The object at a path, undefined when there is none. */
-export function objectAt(from: JsonValue | undefined, ...path: readonly string[]): JsonObject | undefined {
-  const value = valueAt(from, ...path);
+export function objectAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): JsonObject | undefined {
+  const value = valueAt(from, first, second, third, fourth);
   return isJsonObject(value) ? value : undefined;
 }
 
 /** The objects of the list at a path; members of another type read as empty objects, so that indices hold. */
-export function objectsAt(from: JsonValue | undefined, ...path: readonly string[]): readonly JsonObject[] {
-  const value = valueAt(from, ...path);
+export function objectsAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): readonly JsonObject[] {
+  const value = valueAt(from, first, second, third, fourth);
   if (!Array.isArray(value)) return noObjects;
   return value.every(isJsonObject)
     ? (value as JsonObject[])
@@ -50,8 +94,14 @@ export function objectsAt(from: JsonValue | undefined, ...path: readonly string[
 }
 
 /** The texts of the list at a path; members of another type read as ''. */
-export function textsAt(from: JsonValue | undefined, ...path: readonly string[]): readonly string[] {
-  const value = valueAt(from, ...path);
+export function textsAt(
+  from: JsonValue | undefined,
+  first?: Field,
+  second?: Field,
+  third?: Field,
+  fourth?: Field,
+): readonly string[] {
+  const value = valueAt(from, first, second, third, fourth);
   if (!Array.isArray(value)) return noTexts;
   return value.every((one) => typeof one === 'string')
     ? (value as string[])

@@ -233,11 +233,7 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
       column(title, (object) =>
         limited(
           valueAt(
-            object,
-            'spec',
-            'limited',
-            'limitResponse',
-            'queuing',
+            valueAt(object, 'spec', 'limited', 'limitResponse', 'queuing'),
             title[0]!.toLowerCase() + title.slice(1),
           ),
         ),
