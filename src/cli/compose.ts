@@ -2,6 +2,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
+import { Auditor } from '#apiserver/audit/audit.ts';
+import { AuditLog } from '#apiserver/audit/audit-log.ts';
+import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
 import { ensurePki, issueClientCertificate } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
@@ -28,6 +31,9 @@ export interface ApiServerSettings {
   /** Default `<dataDirectory>/pki`. */
   readonly pkiDirectory?: string | undefined;
   readonly tokenFile?: string | undefined;
+  /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
+  readonly auditPolicyFile?: string | undefined;
+  readonly auditLogPath?: string | undefined;
   readonly logger: Logger;
 }
 
@@ -74,6 +80,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
   const start = async () => {
+    const auditor = await openAuditor(settings);
     if (isShared) await checkSharedPki(storage, pki, pkiDirectory);
     return startServer({
       mode: settings.mode,
@@ -85,6 +92,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       externalHost,
       projectDefinitions: projectDefinitions(),
       tokenFile,
+      auditor,
       version,
       clock: systemClock,
       logger,
@@ -105,6 +113,21 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const name = settings.mode === 'edge' ? 'edge' : 'root';
   await writePrivateFile(adminKubeconfig, renderKubeconfig([{ name, connection }], name));
   return { port: server.port, url: server.url, adminKubeconfig, stop: () => server.stop() };
+}
+
+/** Throws UsageError for a policy or a file that cannot be used. */
+async function openAuditor(settings: ApiServerSettings): Promise<Auditor | undefined> {
+  const { auditPolicyFile, auditLogPath, logger } = settings;
+  if (auditPolicyFile === undefined && auditLogPath === undefined) return undefined;
+  if (auditPolicyFile === undefined || auditLogPath === undefined) {
+    throw new UsageError('--audit-policy-file and --audit-log-path go together');
+  }
+  try {
+    const policy = AuditPolicy.parse(await readFile(auditPolicyFile, 'utf8'));
+    return new Auditor(policy, new AuditLog({ path: auditLogPath, logger }));
+  } catch (error) {
+    throw new UsageError(`audit cannot be switched on: ${(error as Error).message}`);
+  }
 }
 
 async function makeFolder(directory: string): Promise<void> {

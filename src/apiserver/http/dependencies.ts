@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import type { Logger } from '#client/logger.ts';
+import type { Auditor } from '../audit/audit.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { ResourceContext } from '../request/context.ts';
@@ -72,6 +73,8 @@ export interface HttpServerDependencies {
    * Called after authorization.
    */
   readonly intercept?: ((request: InterceptedRequest) => Promise<void> | undefined) | undefined;
+  /** Absent: nothing is audited, at no cost (KUBERNETES.md O3). */
+  readonly audit?: Pick<Auditor, 'begin'> | undefined;
   readonly healthChecks: readonly HealthCheck[];
   /** Service-account keys and their discovery document (U2). */
   readonly openId?: { jwks(): JsonObject; openidConfiguration(baseUrl: string): JsonObject } | undefined;

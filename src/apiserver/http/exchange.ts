@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { AuditRecord } from '../audit/audit.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ParsedRequest } from '../request/parse-request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
@@ -31,6 +32,8 @@ export class Exchange implements ResourceContext {
   subresource = '';
   namespace = '';
   name = '';
+  /** Where the request is audited. */
+  audit: AuditRecord | undefined = undefined;
   /** Whether the connection was upgraded to a WebSocket or asks for it. */
   readonly wantsWebSocket: boolean;
   #warnings: string[] | undefined;

@@ -41,6 +41,7 @@ interface UpgradeTarget {
 const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
 const discoveryPaths = /^\/(?:api|apis)(?:\/|$)/;
 const openapiPaths = /^\/openapi\/v[23](?:\/|$)/;
+const switchingProtocols = 101;
 const retryWhileStoppingSeconds = 5;
 
 /**
@@ -115,6 +116,7 @@ export class RequestHandler {
   ): Promise<void> | undefined {
     if (user === undefined) throw new ApiError('Unauthorized', 'Unauthorized');
     exchange.user = user;
+    if (this.#dependencies.audit !== undefined) this.#beginAudit(exchange);
     const { info } = exchange;
     if (!info.hasClusterPrefix) {
       if (processPaths.test(info.path)) return this.#authorize(exchange, upgrade);
@@ -127,6 +129,25 @@ export class RequestHandler {
       return workspace.then((found) => this.#entered(exchange, found, upgrade));
     }
     return this.#entered(exchange, workspace, upgrade);
+  }
+
+  #beginAudit(exchange: Exchange): void {
+    const { request, response, info, user, auditId } = exchange;
+    const address = request.socket?.remoteAddress;
+    exchange.audit = this.#dependencies.audit?.begin({
+      auditId,
+      requestUri: request.url ?? '/',
+      info,
+      user,
+      sourceIps: address === undefined ? [] : [address],
+      userAgent: request.headers['user-agent'],
+      receivedAtMs: Date.now() - (performance.now() - exchange.startedAtMs),
+    });
+    // Whatever becomes of the answer, this is its end; an upgraded connection is no longer the response's.
+    if (exchange.audit === undefined) return;
+    response.once('close', () => {
+      if (!exchange.wantsWebSocket || response.headersSent) exchange.audit?.complete(response.statusCode);
+    });
   }
 
   #resolve({ clusterRef, resource, path }: ParsedRequest): Workspace | Promise<Workspace> {
@@ -147,11 +168,13 @@ export class RequestHandler {
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
     exchange.workspace = workspace;
+    if (workspace !== undefined) exchange.audit?.workspace(workspace.path);
     const { headers } = exchange.request;
     if (!wantsImpersonation(headers)) return this.#authorize(exchange, upgrade);
     const { authorizer } = this.#dependencies;
     return impersonate(headers, exchange.user, workspace, authorizer).then((user) => {
       exchange.user = user;
+      exchange.audit?.impersonated(user);
       return this.#authorize(exchange, upgrade);
     });
   }
@@ -168,9 +191,11 @@ export class RequestHandler {
   #authorized(
     exchange: Exchange,
     attributes: AuthorizationAttributes,
-    { decision, reason }: AuthorizationDecision,
+    decided: AuthorizationDecision,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
+    const { decision, reason } = decided;
+    exchange.audit?.authorized(decided);
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
     const { info, workspace } = exchange;
     const isExempt = exchange.user.groups.includes(systemMasters) || processPaths.test(info.path);
@@ -314,6 +339,7 @@ export class RequestHandler {
     body: RequestBody | undefined,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
+    if (body !== undefined) exchange.audit?.requestBody(body);
     const result = this.#dependencies.verbs.execute(exchange, { body });
     if (result instanceof Promise)
       return result.then((known) => this.#answer(exchange, known, form, upgrade));
@@ -326,6 +352,7 @@ export class RequestHandler {
     form: Form,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
+    exchange.audit?.result(result);
     if (exchange.isGone) return undefined;
     switch (result.type) {
       case 'watch':
@@ -351,6 +378,7 @@ export class RequestHandler {
     }
     if (upgrade === undefined) {
       this.watches.start(exchange, result, form, new HttpFrameChannel(exchange));
+      exchange.audit?.responseStarted(exchange.response.statusCode);
       return;
     }
     const fault = handshakeFault(exchange.request);
@@ -358,7 +386,11 @@ export class RequestHandler {
     const { request, response } = exchange;
     // From here on the socket is ours, no longer the response's.
     if ('detachSocket' in response && response.socket !== null) response.detachSocket(response.socket);
-    upgrade.socket.once('close', () => exchange.abort(new Error('the client closed the connection')));
+    upgrade.socket.once('close', () => {
+      exchange.abort(new Error('the client closed the connection'));
+      exchange.audit?.complete(switchingProtocols);
+    });
+    exchange.audit?.responseStarted(switchingProtocols);
     const channel = new WebSocketChannel(request, upgrade.socket, upgrade.head, apiHeaders(exchange));
     this.watches.start(exchange, result, form, channel);
   }
@@ -376,6 +408,7 @@ export class RequestHandler {
     if (exchange.response.headersSent || exchange.isGone) return;
     const error = new ApiError('Timeout', 'Timeout: request did not complete within the allotted timeout');
     exchange.abort(error);
+    exchange.audit?.failed(error);
     sendError(exchange, error);
   }
 
@@ -384,7 +417,9 @@ export class RequestHandler {
     // Whoever has hung up is no fault worth a line.
     if (exchange.isGone) return;
     const fields = { auditId, method: request.method, url: request.url, user: exchange.user.name };
-    sendError(exchange, toApiError(error, this.#dependencies.logger, fields));
+    const told = toApiError(error, this.#dependencies.logger, fields);
+    exchange.audit?.failed(told);
+    sendError(exchange, told);
   }
 
   #finish({ info, served, response, startedAtMs }: Exchange): void {

@@ -13,6 +13,8 @@ export interface ServerSettings extends LogSettings, StorageFlags {
   readonly externalHost?: string;
   readonly pkiDir?: string;
   readonly tokenFile?: string;
+  readonly auditPolicyFile?: string;
+  readonly auditLogPath?: string;
 }
 
 /** The settings that `apiserver` and `edge` have in common. */
@@ -35,7 +37,9 @@ export function withServerSettings(
             'CA, certificate and keys of the server (default: pki in the data folder)',
           ),
         )
-        .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"')),
+        .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"'))
+        .addOption(setting('--audit-policy-file <file>', 'what is audited: a Policy of audit.k8s.io/v1'))
+        .addOption(setting('--audit-log-path <file>', 'audit events as JSON lines; - is standard output')),
     ),
   );
 }
@@ -55,6 +59,8 @@ export function apiserverCommand(): Command {
           storage: storageSettings(settings),
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
+          auditPolicyFile: settings.auditPolicyFile,
+          auditLogPath: settings.auditLogPath,
           logger,
         });
         logger.info({ url: server.url, kubeconfig: server.adminKubeconfig }, 'API server is ready');

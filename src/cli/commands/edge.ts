@@ -21,6 +21,8 @@ export function edgeCommand(): Command {
           storage: storageSettings(settings),
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
+          auditPolicyFile: settings.auditPolicyFile,
+          auditLogPath: settings.auditLogPath,
           logger,
         });
         logger.info({ url: server.url, kubeconfig: server.adminKubeconfig }, 'edge API server is ready');
