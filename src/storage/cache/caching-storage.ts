@@ -196,7 +196,10 @@ class CachingStorage implements CachedStorage {
     const result = await this.#inner.transact(transaction);
     if (result.revision <= this.#state.revision) return result;
     try {
-      await this.#awaitWithProgress(result.revision);
+      // The event of a put surely comes; a revision that nothing of ours made may need to be asked for.
+      const hasEvent = result.committed && transaction.operations.some(({ type }) => type === 'put');
+      if (hasEvent) await this.awaitRevision(result.revision, this.#freshWaitMs);
+      else await this.#awaitWithProgress(result.revision);
     } catch (error) {
       throw new StorageError(
         'outcome-unknown',
