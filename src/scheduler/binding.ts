@@ -3,6 +3,7 @@ import { workGroup, workVersion } from '#api/work/group.ts';
 import {
   type BindingSnapshot,
   bindingConditions,
+  type GracefulEvictionTask,
   type RefusalCount,
   type ResourceBinding,
   type ResourceBindingStatus,
@@ -77,6 +78,8 @@ export interface BindingInput {
   readonly policy: ResolvedPolicy | undefined;
   /** By the policy, without the cells that others need the object in. */
   readonly decision: Decision;
+  /** Cells that are being left. */
+  readonly tasks?: readonly GracefulEvictionTask[] | undefined;
   /** Who needs the object where it is. */
   readonly requiredBy?: readonly BindingSnapshot[] | undefined;
   /** Cells that are to have the object, for whichever reason; default: those of the decision. */
@@ -117,6 +120,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
       uid: policy.uid,
     };
   }
+  if (input.tasks !== undefined && input.tasks.length > 0) spec.gracefulEvictionTasks = [...input.tasks];
   if (input.requiredBy !== undefined && input.requiredBy.length > 0) spec.requiredBy = [...input.requiredBy];
   const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
   if (present !== undefined && equalJson(present.spec, spec) && equalJson(present.status, status))

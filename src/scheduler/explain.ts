@@ -64,6 +64,7 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   KindNotAllowed: 'the cell does not allow this kind (spec.allow)',
   APINotServed: 'the cell does not serve the kind, nor may projects bring it (spec.apis)',
   TaintNotTolerated: 'the cell has a taint that the policy does not tolerate',
+  Evicted: 'failover took the object from the cell',
   CellNotReady: 'the cell is not ready',
   CellSuspended: 'the cell is suspended',
   CellDeleting: 'the cell is being deleted',

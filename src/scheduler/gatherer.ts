@@ -35,6 +35,20 @@ export interface GathererDependencies {
 /** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
 const defaultGatherIntervalMs = 1_000;
 
+/** What failover goes by: where the object is healthy, and since when it is not. */
+function recordHealth({ health }: KeyState, reports: readonly CellReport[], nowMs: number): void {
+  health.healthy.clear();
+  const unhealthy = new Set<string>();
+  for (const { cell, applied, health: one } of reports) {
+    if (applied && one === 'Healthy') health.healthy.add(cell);
+    if (one !== 'Unhealthy') continue;
+    unhealthy.add(cell);
+    if (!health.unhealthySinceMs.has(cell)) health.unhealthySinceMs.set(cell, nowMs);
+  }
+  for (const cell of health.unhealthySinceMs.keys())
+    if (!unhealthy.has(cell)) health.unhealthySinceMs.delete(cell);
+}
+
 /** Brings what came back from the cells into the binding and, by the kind's rule, into the project object's status. */
 export class Gatherer {
   readonly #on: GathererDependencies;
@@ -127,6 +141,7 @@ export class Gatherer {
       });
     }
     reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
+    recordHealth(state, reports, this.#on.clock.now());
     const statusChanged = resource.hasStatus
       ? await this.#writeStatus(parts, resource, state, statuses, allObserved, signal)
       : false;

@@ -25,6 +25,14 @@ export interface KeyState {
   observedGeneration: number | undefined;
   statusOwnedElsewhere: string | undefined;
   lastGatherMs: number;
+  health: {
+    healthy: Set<string>;
+    unhealthySinceMs: Map<string, number>;
+    avoidUntilMs: Map<string, number>;
+    preferredSinceMs: number | undefined;
+  };
+  /** Cells are being left until the object is healthy elsewhere. */
+  leaving: boolean;
 }
 
 function emptyKeyState(policyKey: string): KeyState {
@@ -41,6 +49,13 @@ function emptyKeyState(policyKey: string): KeyState {
     observedGeneration: undefined,
     statusOwnedElsewhere: undefined,
     lastGatherMs: Number.NEGATIVE_INFINITY,
+    health: {
+      healthy: new Set(),
+      unhealthySinceMs: new Map(),
+      avoidUntilMs: new Map(),
+      preferredSinceMs: undefined,
+    },
+    leaving: false,
   };
 }
 

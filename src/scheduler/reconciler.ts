@@ -4,8 +4,8 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
-import type { CellSnapshot } from './algorithm/cell.ts';
-import { decide, suspendedDecision } from './algorithm/decide.ts';
+import type { CellInfo } from './algorithm/cell.ts';
+import { suspendedDecision } from './algorithm/decide.ts';
 import type { Decision, DecisionInput, Target, Template } from './algorithm/decision.ts';
 import { bindingOf, type Problems, previousTargets } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
@@ -26,6 +26,13 @@ import {
 } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
 import type { DiscoveredResource } from './discovery.ts';
+import type { EvictionLimiter } from './failover/eviction-limiter.ts';
+import {
+  applicationDueMs,
+  decideWithFailover,
+  type FailoverDecision,
+  leavingTargets,
+} from './failover/failover.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
@@ -67,6 +74,7 @@ export interface ReconcilerDependencies {
   readonly states: KeyStates;
   readonly requirements: Requirements;
   readonly rebalancer: Rebalancer;
+  readonly evictions: EvictionLimiter;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -115,20 +123,36 @@ export class Reconciler {
         if (decided === undefined) return undefined;
         recheckAfterMs = decided.recheckAfterMs;
         const gathered = await this.#on.gatherer.gatherWhenDue(key, parts, decided.match, signal);
+        const due = this.#lookAtHealth(key, decided.match);
         if (decided.error !== undefined) throw decided.error;
-        return earliest(recheckAfterMs, gathered);
+        return earliest(recheckAfterMs, earliest(gathered, due)?.requeueAfterMs);
       }
       const match = this.#ownerOf(parts) ?? this.#followed(key, parts);
       if (match === undefined) {
         this.#mustDecide.add(key);
         return { requeueAfterMs: 0 };
       }
-      return earliest(undefined, await this.#on.gatherer.gatherWhenDue(key, parts, match, signal));
+      const gathered = await this.#on.gatherer.gatherWhenDue(key, parts, match, signal);
+      return earliest(gathered, this.#lookAtHealth(key, match));
     } catch (error) {
       this.#mustDecide.add(key);
       this.#wakeAll(this.#on.requirements.fail(key));
       throw error;
     }
+  }
+
+  /** What came back may end an eviction or bring one about. Returns when it may bring one about, if not now. */
+  #lookAtHealth(key: ProjectObjectKey, { policy }: PolicyMatch): number | undefined {
+    const state = this.#on.states.get(key);
+    if (state === undefined) return undefined;
+    const { health, leaving, targets } = state;
+    if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
+    const dueMs = applicationDueMs(policy.spec.failover, health);
+    if (dueMs === undefined) return undefined;
+    const leftMs = dueMs - this.#on.clock.now();
+    if (leftMs > 0) return leftMs;
+    this.#on.wake(key);
+    return undefined;
   }
 
   #wakeAll(keys: Iterable<ProjectObjectKey>): void {
@@ -176,7 +200,7 @@ export class Reconciler {
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
     const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
-    const decision = decisionFor(known, snapshot, {
+    const { decision, tasks } = this.#decide(known, state, {
       template,
       project: { id: project.id, path: project.path },
       snapshot,
@@ -186,8 +210,9 @@ export class Reconciler {
       fresh: freshAt !== undefined,
     });
     const targets = withFollowed(decision.targets, this.#followedCells(key, need));
-    const input = this.#renderInput(parts, known, template, targets);
-    const projection = this.#on.projector.render(input, targets);
+    const lying = [...targets, ...leavingTargets(tasks)];
+    const input = this.#renderInput(parts, known, template, lying);
+    const projection = this.#on.projector.render(input, lying);
     const binding = bindingOf(
       {
         key: parts,
@@ -196,6 +221,7 @@ export class Reconciler {
         replicas: template.replicas,
         policy: isFollowing(match) ? undefined : policy,
         decision,
+        tasks,
         requiredBy: requiredBySnapshots(need),
         cellCount: targets.length,
         snapshot,
@@ -211,9 +237,13 @@ export class Reconciler {
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.outcome = decision.outcome;
     state.targets = targets;
-    this.#requireDependencies(key, parts, known, targets);
+    state.leaving = tasks.length > 0;
+    this.#requireDependencies(key, parts, known, lying);
     // Before anything is written, so that the events of our own writes are known for what they are.
-    state.desired = this.#on.projector.placesOf(projection);
+    const desired = this.#on.projector.placesOf(projection);
+    // What was healthy was something else.
+    if (!sameEntries(desired, state.desired)) state.health.healthy.clear();
+    state.desired = desired;
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, ahead, signal });
     const { recheckAtMs } = decision;
     return {
@@ -221,6 +251,17 @@ export class Reconciler {
       recheckAfterMs: recheckAtMs === undefined ? undefined : Math.max(1, recheckAtMs - nowMs),
       error,
     };
+  }
+
+  #decide(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
+    const { match, need, present } = known;
+    const { snapshot, nowMs } = input;
+    const tasks = present?.spec.gracefulEvictionTasks ?? [];
+    if (isFollowing(match)) return { decision: followingDecision(need, snapshot), tasks: [] };
+    const { placement, suspension, failover } = match.policy.spec;
+    if (suspension?.scheduling === true) return { decision: suspendedDecision(input), tasks };
+    const mayEvict = (cell: CellInfo): number => this.#on.evictions.take(cell, snapshot, nowMs);
+    return decideWithFailover({ input, placement, failover, tasks, health: state.health, mayEvict });
   }
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */
@@ -242,7 +283,8 @@ export class Reconciler {
     targets: readonly Target[],
   ): void {
     const { spec } = match.policy;
-    const cells = spec.propagateDeps === true ? targets.map(({ name }) => name) : [...need.cells].sort();
+    const cells =
+      spec.propagateDeps === true ? targets.map(({ name }) => name).sort() : [...need.cells].sort();
     const required = new Set<ProjectObjectKey>();
     if (cells.length > 0 && namespace !== '') {
       for (const dependency of dependenciesOf(group, resource, object)) {
@@ -381,12 +423,6 @@ export class Reconciler {
   }
 }
 
-function decisionFor({ match, need }: Known, snapshot: CellSnapshot, input: DecisionInput): Decision {
-  if (isFollowing(match)) return followingDecision(need, snapshot);
-  const { placement, suspension } = match.policy.spec;
-  return suspension?.scheduling === true ? suspendedDecision(input) : decide(input, placement);
-}
-
 /** Cells that nothing is dispatched to now. */
 function skippedCells({ policy }: PolicyMatch, { targets }: Decision, need: Need): (cell: string) => boolean {
   const suspended = suspendedCells(policy.spec);
@@ -409,4 +445,10 @@ function problemsOf({ refused, unmapped, overrideErrors }: Projection): Problems
 function earliest(a: number | undefined, b: number | undefined): ReconcileResult {
   if (a === undefined && b === undefined) return undefined;
   return { requeueAfterMs: Math.min(a ?? Number.POSITIVE_INFINITY, b ?? Number.POSITIVE_INFINITY) };
+}
+
+function sameEntries(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
 }

@@ -14,7 +14,8 @@ test('cells: a new one is used, a taint evicts, a closed one is not used', async
   await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
   await w.fra.copy('v1', 'configmaps', 'a');
   await w.controlPlane.cell('par');
-  await new Syncer(w.controlPlane, 'par').copy('v1', 'configmaps', 'a');
+  const par = new Syncer(w.controlPlane, 'par');
+  await par.copy('v1', 'configmaps', 'a');
   await w.controlPlane.cell('closed', { projects: ['root:other'] });
   const binding = await bindingWhere(w.controlPlane, w.project, 'a', ({ status }) =>
     (status?.refusals ?? []).some(({ code }) => code === 'ProjectNotAdmitted'),
@@ -25,6 +26,9 @@ test('cells: a new one is used, a taint evicts, a closed one is not used', async
   const fra = { cluster: 'root:cells', gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'), name: 'fra' };
   const taints = [{ key: 'drain', effect: 'NoExecute' }];
   await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints } } });
+  // It is withdrawn when it is healthy elsewhere.
+  for (const syncer of [w.ams, par])
+    await syncer.report('v1', 'configmaps', await syncer.copy('v1', 'configmaps', 'a'));
   await w.fra.drained('v1', 'configmaps');
   await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints: null } } });
   await w.fra.copy('v1', 'configmaps', 'a');

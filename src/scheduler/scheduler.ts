@@ -24,6 +24,7 @@ import { dependencyResourceOf, dependencyResources } from './dependencies/depend
 import { Requirements } from './dependencies/requirements.ts';
 import { Detector } from './detector.ts';
 import { Discovery } from './discovery.ts';
+import { EvictionLimiter, type EvictionRates } from './failover/eviction-limiter.ts';
 import { CopyReader } from './gather/gather.ts';
 import { Gatherer } from './gatherer.ts';
 import { KeyStates } from './key-state.ts';
@@ -61,6 +62,8 @@ export interface SchedulerOptions {
   readonly discoveryRetryMs?: number | undefined;
   /** At most one gathering of an object's status in this time, after the first. Default 1,000. */
   readonly gatherIntervalMs?: number | undefined;
+  /** How fast failover takes objects from cells. */
+  readonly eviction?: EvictionRates | undefined;
   /** Cuts the hash in mapped names: for tests that must see collisions. */
   readonly hashBits?: number | undefined;
 }
@@ -287,6 +290,7 @@ class SchedulerProcess implements Scheduler {
     this.#reconciler = new Reconciler({
       ...shared,
       rebalancer,
+      evictions: new EvictionLimiter(this.#options.eviction),
       policies: this.#policies.index,
       projector,
       withdrawal: new Withdrawal({

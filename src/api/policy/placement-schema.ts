@@ -124,6 +124,39 @@ const placementSchema: JsonObject = {
   },
 };
 
+const failoverSchema: JsonObject = {
+  type: 'object',
+  properties: {
+    application: {
+      type: 'object',
+      properties: {
+        decisionConditions: {
+          type: 'object',
+          properties: { tolerationSeconds: { ...int32, minimum: 0 } },
+        },
+        purgeMode: {
+          type: 'string',
+          enum: ['Directly', 'Gracefully', 'Never', 'Immediately', 'Graciously'],
+        },
+        gracePeriodSeconds: { ...int32, minimum: 1 },
+        statePreservation: openObject,
+      },
+    },
+    cluster: {
+      type: 'object',
+      properties: {
+        purgeMode: { type: 'string', enum: ['Directly', 'Gracefully'] },
+        statePreservation: openObject,
+        failback: {
+          type: 'object',
+          required: ['afterSeconds'],
+          properties: { afterSeconds: { ...int32, minimum: 0 } },
+        },
+      },
+    },
+  },
+};
+
 export const propagationSpecSchema: JsonObject = {
   type: 'object',
   required: ['resourceSelectors'],
@@ -136,7 +169,7 @@ export const propagationSpecSchema: JsonObject = {
     preemption: { type: 'string', enum: ['Always', 'Never'], default: 'Never' },
     dependentOverrides: stringListSchema,
     schedulerName: { type: 'string', default: 'default-scheduler' },
-    failover: openObject,
+    failover: failoverSchema,
     conflictResolution: { type: 'string', enum: ['Abort', 'Overwrite'], default: 'Abort' },
     activationPreference: { type: 'string', enum: ['Lazy'] },
     suspension: {

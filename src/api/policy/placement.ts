@@ -80,6 +80,27 @@ export interface Suspension extends JsonObject {
   dispatchingOnClusters?: { clusterNames?: string[] } & JsonObject;
 }
 
+export type PurgeMode = 'Directly' | 'Gracefully' | 'Never' | 'Immediately' | 'Graciously';
+
+export interface ApplicationFailover extends JsonObject {
+  /** How long an object may be unhealthy in a cell; default 300 s. */
+  decisionConditions?: { tolerationSeconds?: number } & JsonObject;
+  purgeMode?: PurgeMode;
+  /** Default 600 s. */
+  gracePeriodSeconds?: number;
+}
+
+export interface ClusterFailover extends JsonObject {
+  purgeMode?: PurgeMode;
+  /** Ours: go back to an affinity group before the one in use when it could take the object for this long. */
+  failback?: { afterSeconds: number } & JsonObject;
+}
+
+export interface Failover extends JsonObject {
+  application?: ApplicationFailover;
+  cluster?: ClusterFailover;
+}
+
 /** The spec of PropagationPolicy and ClusterPropagationPolicy. */
 export interface PropagationSpec extends JsonObject {
   resourceSelectors: ResourceSelector[];
@@ -91,6 +112,7 @@ export interface PropagationSpec extends JsonObject {
   conflictResolution?: 'Abort' | 'Overwrite';
   preserveResourcesOnDeletion?: boolean;
   suspension?: Suspension;
+  failover?: Failover;
 }
 
 export type OverrideOperator = 'add' | 'remove' | 'replace';

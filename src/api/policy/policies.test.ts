@@ -27,7 +27,15 @@ const override = (overriders: JsonObject): OverridePolicy =>
 
 const refused: [string, JsonObject][] = [
   ['spec.association', { association: true }],
-  ['spec.failover', { failover: { application: {} } }],
+  [
+    'spec.failover.application.statePreservation',
+    { failover: { application: { statePreservation: { rules: [] } } } },
+  ],
+  [
+    'spec.failover.cluster.statePreservation',
+    { failover: { cluster: { statePreservation: { rules: [] } } } },
+  ],
+  ['spec.failover.cluster.failback', { failover: { cluster: { failback: { afterSeconds: 60 } } } }],
   ['spec.activationPreference', { activationPreference: 'Lazy' }],
   ['spec.dependentOverrides', { dependentOverrides: ['a'] }],
   ['spec.schedulePriority', { schedulePriority: { priorityClassName: 'x' } }],

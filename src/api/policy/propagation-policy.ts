@@ -1,4 +1,10 @@
-import { type FieldError, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, Strategy } from '#apimachinery/resource-definition.ts';
 import { ageColumn, defineResource } from '../define.ts';
@@ -98,14 +104,20 @@ export function validatePropagationPolicy(policy: PropagationPolicy): FieldError
   refuseUnhonoured(
     spec,
     'spec',
-    ['association', 'dependentOverrides', 'failover', 'activationPreference', 'schedulePriority'],
+    ['association', 'dependentOverrides', 'activationPreference', 'schedulePriority'],
     errors,
   );
   const scheduler = spec['schedulerName'];
   if (scheduler !== undefined && scheduler !== '' && scheduler !== 'default-scheduler') {
     errors.push(notSupported('spec.schedulerName', scheduler, ['default-scheduler']));
   }
-  const { suspension } = spec;
+  const { suspension, failover } = spec;
+  refuseUnhonoured(failover?.application, 'spec.failover.application', ['statePreservation'], errors);
+  refuseUnhonoured(failover?.cluster, 'spec.failover.cluster', ['statePreservation'], errors);
+  if (failover?.cluster?.failback !== undefined && (spec.placement?.clusterAffinities?.length ?? 0) < 2) {
+    const why = 'there is no affinity group to go back to: clusterAffinities has less than two';
+    errors.push(forbiddenField('spec.failover.cluster.failback', why));
+  }
   if (suspension?.dispatching === true && suspension.dispatchingOnClusters !== undefined) {
     const why = 'must not be set when dispatching is suspended everywhere';
     errors.push(invalid('spec.suspension.dispatchingOnClusters', suspension.dispatchingOnClusters, why));

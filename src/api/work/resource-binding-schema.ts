@@ -32,6 +32,22 @@ const spec: JsonObject = {
       },
     },
     replicas: count,
+    gracefulEvictionTasks: {
+      type: 'array',
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['fromCluster'],
+        properties: {
+          fromCluster: stringSchema,
+          replicas: count,
+          reason: stringSchema,
+          purgeMode: stringSchema,
+          gracePeriodSeconds: count,
+          creationTimestamp: timeSchema,
+        },
+      },
+    },
     requiredBy: {
       type: 'array',
       'x-kubernetes-list-type': 'atomic',

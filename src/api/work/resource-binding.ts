@@ -28,8 +28,22 @@ export interface ResourceBindingSpec extends JsonObject {
   policy?: BoundPolicy;
   /** When a fresh decision was last asked for that is made (WorkloadRebalancer). */
   rescheduleTriggeredAt?: string;
+  /** Cells that are being left, by name; they are not among `clusters`. */
+  gracefulEvictionTasks?: GracefulEvictionTask[];
   /** Objects that need this one in their cells (`propagateDeps`), by name; at most 500. */
   requiredBy?: BindingSnapshot[];
+}
+
+export type EvictionReason = 'TaintUntolerated' | 'ApplicationFailure' | 'Failback';
+
+/** A cell that the object leaves once it is healthy elsewhere, or its time is over. */
+export interface GracefulEvictionTask extends JsonObject {
+  fromCluster: string;
+  replicas?: number;
+  reason: EvictionReason;
+  purgeMode: 'Directly' | 'Gracefully' | 'Never';
+  gracePeriodSeconds?: number;
+  creationTimestamp: string;
 }
 
 /** One object that needs another, and where. */

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { conditionOf } from '#api/conditions.ts';
-import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
@@ -13,14 +14,23 @@ import { formatTable } from '../table.ts';
 
 /** Taint that keeps new work away from a cordoned cell. */
 const cordonTaint = 'federation.cellplane.io/unschedulable';
+/** Taint that takes work from a drained cell, as fast as failover goes. */
+const drainTaint = 'federation.cellplane.io/drain';
+const ownTaints: ReadonlySet<string> = new Set([cordonTaint, drainTaint]);
 
 export function cellCommand(): Command {
   return new Command('cell')
-    .description('register, list and cordon cells')
+    .description('register, list, cordon and drain cells')
     .addCommand(listCommand())
     .addCommand(joinCommand())
-    .addCommand(cordonCommand('cordon', 'let no new work onto a cell', true))
-    .addCommand(cordonCommand('uncordon', 'let work onto a cell again', false))
+    .addCommand(taintCommand('cordon', 'cordoned', 'let no new work onto a cell', ['cordon']))
+    .addCommand(
+      taintCommand('drain', 'is being drained', 'let no new work onto a cell, and take away what it has', [
+        'cordon',
+        'drain',
+      ]),
+    )
+    .addCommand(taintCommand('uncordon', 'uncordoned', 'let work onto a cell again', []))
     .addCommand(unjoinCommand());
 }
 
@@ -106,24 +116,40 @@ async function assertEdgeAnswers(edge: ServerConnection): Promise<void> {
   }
 }
 
-function cordonCommand(name: string, description: string, cordoned: boolean): Command {
+function taintCommand(
+  name: string,
+  done: string,
+  description: string,
+  wanted: readonly ('cordon' | 'drain')[],
+): Command {
   const command = new Command(name)
     .description(description)
     .argument('<name>', 'name of the cell')
     .action(async (cellName: string, settings: ConnectSettings) => {
       await withFederationClient(settings, async (federationClient) => {
-        await setCordoned(federationClient, cellName, cordoned);
-        process.stdout.write(`cell ${cellName} ${name}ed\n`);
+        await setTaints(federationClient, cellName, wanted);
+        process.stdout.write(`cell ${cellName} ${done}\n`);
       });
     });
   return withConfigFile(withKubeconfig(command));
 }
 
-async function setCordoned(federationClient: KubeClient, name: string, cordoned: boolean): Promise<void> {
+async function setTaints(
+  federationClient: KubeClient,
+  name: string,
+  wanted: readonly ('cordon' | 'drain')[],
+): Promise<void> {
   const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
   const cell = (await federationClient.get(ref)) as Cell;
-  const others = (cell.spec?.taints ?? []).filter((taint) => taint.key !== cordonTaint);
-  const taints = cordoned ? [...others, { key: cordonTaint, effect: 'NoSchedule' as const }] : others;
+  const present = cell.spec?.taints ?? [];
+  const timeAdded = nowTime(Date.now());
+  const own = wanted.map((one): Taint => {
+    const key = one === 'cordon' ? cordonTaint : drainTaint;
+    // A drain repeated does not begin anew.
+    const before = present.find((taint) => taint.key === key);
+    return before ?? { key, effect: one === 'cordon' ? 'NoSchedule' : 'NoExecute', timeAdded };
+  });
+  const taints = [...present.filter(({ key }) => !ownTaints.has(key)), ...own];
   // Guarded: somebody else's taint must not be lost between our read and our write.
   const { resourceVersion } = cell.metadata;
   await federationClient.patch(ref, {

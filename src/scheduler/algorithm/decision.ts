@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'KindNotAllowed'
   | 'APINotServed'
   | 'TaintNotTolerated'
+  | 'Evicted'
   | 'CellNotReady'
   | 'CellSuspended'
   | 'CellDeleting'
@@ -49,6 +50,10 @@ export interface DecisionInput {
   /** The affinity group that the previous decision used. */
   readonly previousAffinity?: string | undefined;
   readonly nowMs: number;
+  /** Cells that failover took the template from, or is to take it from. */
+  readonly evicted?: ReadonlySet<string> | undefined;
+  /** Cells whose NoExecute taints do not count yet. */
+  readonly evictionHeld?: ReadonlySet<string> | undefined;
   /**
    * Decide as if nothing were placed: room counts the template's own replicas, affinity groups start at the first. What
    * cannot be decided afresh is decided as ever.

@@ -37,6 +37,7 @@ const taintToleration: FilterPlugin = {
   name: 'TaintToleration',
   filter(cell, context) {
     const held = context.held.has(cell.name);
+    if (held && context.input.evictionHeld?.has(cell.name) === true) return undefined;
     for (const taint of cell.taints) {
       if (taint.effect !== 'NoExecute' && (taint.effect !== 'NoSchedule' || held)) continue;
       const until = toleratedUntilMs(context.placement.tolerations, taint);
@@ -45,6 +46,12 @@ const taintToleration: FilterPlugin = {
     }
     return undefined;
   },
+};
+
+/** PLACEMENT.md 1, Scheduler: ClusterEviction. */
+const eviction: FilterPlugin = {
+  name: 'Eviction',
+  filter: (cell, { input }) => (input.evicted?.has(cell.name) === true ? 'Evicted' : undefined),
 };
 
 const cellHealth: FilterPlugin = {
@@ -64,4 +71,5 @@ export const filterPlugins: readonly FilterPlugin[] = [
   cellHealth,
   apiEnablement,
   taintToleration,
+  eviction,
 ];

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Failover, Placement } from '#api/policy/placement.ts';
+import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
+import type { CellInfo, Taint } from '../algorithm/cell.ts';
+import { cell, inputOf, show, snapshotOf, targets, template } from '../algorithm/testing/cells.ts';
+import { EvictionLimiter } from './eviction-limiter.ts';
+import { applicationDueMs, decideWithFailover, type HealthRecord } from './failover.ts';
+
+const startMs = Date.parse('2026-01-01T00:00:00Z');
+const noExecute: Taint = { key: 'down', value: '', effect: 'NoExecute', timeAddedMs: startMs };
+const dynamic: Placement = {
+  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+};
+const room = (pods: number) => ({ free: new Map([['pods', pods]]) });
+
+function record(more: Partial<HealthRecord> = {}): HealthRecord {
+  return {
+    healthy: new Set(),
+    unhealthySinceMs: new Map(),
+    avoidUntilMs: new Map(),
+    preferredSinceMs: undefined,
+    ...more,
+  };
+}
+
+function run(
+  cells: CellInfo[],
+  previous: string,
+  more: {
+    placement?: Placement;
+    failover?: Failover;
+    tasks?: readonly GracefulEvictionTask[];
+    health?: HealthRecord;
+    atSeconds?: number;
+    waitMs?: number;
+    affinity?: string;
+  } = {},
+) {
+  const all = targets(previous);
+  const replicas = all.reduce((sum, one) => sum + (one.replicas ?? 0), 0);
+  const { decision, tasks } = decideWithFailover({
+    input: inputOf(snapshotOf(...cells), {
+      template: template({ replicas }),
+      previous: all,
+      previousAffinity: more.affinity,
+      nowMs: startMs + (more.atSeconds ?? 0) * 1_000,
+    }),
+    placement: more.placement ?? dynamic,
+    failover: more.failover,
+    tasks: more.tasks ?? [],
+    health: more.health ?? record(),
+    mayEvict: () => more.waitMs ?? 0,
+  });
+  const after = decision.recheckAtMs === undefined ? undefined : (decision.recheckAtMs - startMs) / 1_000;
+  return {
+    placed: show(decision.targets),
+    tasks,
+    leaving: tasks.map(({ fromCluster, replicas: count, reason }) => `${fromCluster}:${count} ${reason}`),
+    after,
+    message: decision.message,
+    affinity: decision.affinity,
+  };
+}
+
+test('a taint takes the object elsewhere, and its copy stays until it is healthy there', () => {
+  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const first = run(cells, 'a:4');
+  assert.equal(first.placed, 'b:4');
+  assert.deepEqual(first.leaving, ['a:4 TaintUntolerated']);
+  assert.equal(first.after, 600, 'its time is over then, healthy or not');
+  const { tasks } = first;
+  assert.deepEqual(run(cells, 'b:4', { tasks, atSeconds: 60 }).leaving, ['a:4 TaintUntolerated']);
+  assert.deepEqual(run(cells, 'b:4', { tasks, health: record({ healthy: new Set(['b']) }) }).leaving, []);
+  assert.deepEqual(run(cells, 'b:4', { tasks, atSeconds: 600 }).leaving, []);
+  // Well again: the cell is not used while it is being left.
+  const well = [cell('a', room(9)), cell('b', room(9))];
+  assert.deepEqual(run(well, 'b:4', { tasks }).leaving, ['a:4 TaintUntolerated']);
+  // The platform's rules leave nothing.
+  const closed = [cell('a', { admitsProject: () => false }), cell('b', room(9))];
+  assert.deepEqual(run(closed, 'b:4', { tasks }).leaving, []);
+  assert.deepEqual(run([cell('b', room(9))], 'b:4', { tasks }).leaving, []);
+});
+
+test('without another place it stays, unless the policy purges directly', () => {
+  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(2))];
+  const stays = run(cells, 'a:4');
+  assert.equal(stays.placed, 'a:4');
+  assert.deepEqual(stays.leaving, []);
+  assert.match(stays.message, /it stays where it is/);
+  const purged = run(cells, 'a:4', { failover: { cluster: { purgeMode: 'Directly' } } });
+  assert.equal(purged.placed, '');
+  assert.deepEqual(purged.leaving, []);
+});
+
+test('evictions wait for their turn', () => {
+  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const waits = run(cells, 'a:4', { waitMs: 2_000 });
+  assert.equal(waits.placed, 'a:4');
+  assert.equal(waits.after, 2);
+});
+
+test('a tolerated time runs out first', () => {
+  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const placement: Placement = {
+    ...dynamic,
+    clusterTolerations: [{ key: 'down', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30 }],
+  };
+  assert.deepEqual(
+    [run(cells, 'a:4', { placement }).placed, run(cells, 'a:4', { placement }).after],
+    ['a:4', 30],
+  );
+  assert.equal(run(cells, 'a:4', { placement, atSeconds: 30 }).placed, 'b:4');
+});
+
+test('an application that stays unhealthy leaves the cell, and is not brought back at once', () => {
+  const cells = [cell('a', room(9)), cell('b', room(9))];
+  const failover: Failover = {
+    application: { decisionConditions: { tolerationSeconds: 60 }, purgeMode: 'Never' },
+  };
+  const health = record({ unhealthySinceMs: new Map([['a', startMs]]) });
+  assert.equal(applicationDueMs(failover, health), startMs + 60_000);
+  assert.equal(run(cells, 'a:4', { failover, health, atSeconds: 59 }).placed, 'a:4');
+  assert.equal(run(cells, 'a:4', { health, atSeconds: 60 }).placed, 'a:4', 'only where the policy says so');
+  const moved = run(cells, 'a:4', { failover, health, atSeconds: 60 });
+  assert.equal(moved.placed, 'b:4');
+  assert.deepEqual(moved.leaving, ['a:4 ApplicationFailure']);
+  assert.equal(applicationDueMs(failover, health), undefined);
+  const healthy = { ...health, healthy: new Set(['b']) };
+  const later = run(cells, 'b:4', { failover, health: healthy, tasks: moved.tasks, atSeconds: 9_000 });
+  assert.deepEqual(later.leaving, ['a:4 ApplicationFailure'], 'Never purges never');
+  assert.equal(health.avoidUntilMs.size, 0, 'for a while');
+});
+
+test('failback is asked for, and comes when the preferred group could take it for long enough', () => {
+  const cells = [cell('a', room(9)), cell('b', room(9))];
+  const placement: Placement = {
+    ...dynamic,
+    clusterAffinities: [
+      { affinityName: 'first', clusterNames: ['a'] },
+      { affinityName: 'second', clusterNames: ['b'] },
+    ],
+  };
+  const given = { placement, affinity: 'second' };
+  assert.equal(run(cells, 'b:4', given).placed, 'b:4');
+  const failover: Failover = { cluster: { failback: { afterSeconds: 60 } } };
+  const health = record();
+  const waits = run(cells, 'b:4', { ...given, failover, health });
+  assert.deepEqual([waits.placed, waits.after], ['b:4', 60]);
+  const back = run(cells, 'b:4', { ...given, failover, health, atSeconds: 60 });
+  assert.deepEqual([back.placed, back.affinity, back.leaving], ['a:4', 'first', ['b:4 Failback']]);
+  const kept = run(cells, 'a:4', { placement, affinity: 'first', tasks: back.tasks, atSeconds: 61 });
+  assert.deepEqual(kept.leaving, ['b:4 Failback']);
+  // A relapse in between starts anew.
+  const again = record({ preferredSinceMs: startMs });
+  run([cell('a', { ready: false }), cell('b', room(9))], 'b:4', { ...given, failover, health: again });
+  assert.equal(again.preferredSinceMs, undefined);
+});
+
+test('the limiter: a rate for each region, a lower one where much fails, none in an outage', () => {
+  const limiter = new EvictionLimiter({ perSecond: 2, slowPerSecond: 1 });
+  const cells = [
+    cell('a', { region: 'r1' }),
+    cell('b', { region: 'r1' }),
+    cell('c', { region: 'r2', ready: false }),
+    cell('d', { region: 'r2' }),
+    cell('e', { region: 'r2', ready: false }),
+  ];
+  const snapshot = snapshotOf(...cells);
+  const take = (at: number, nowMs: number, from = snapshot) =>
+    limiter.take(cells[at] as CellInfo, from, nowMs);
+  assert.deepEqual([take(0, 0), take(1, 0), take(0, 0)], [0, 0, 500]);
+  assert.deepEqual([take(2, 0), take(2, 0)], [0, 1_000], 'a region that fails, for itself');
+  assert.deepEqual([take(0, 500), take(0, 500)], [0, 500]);
+  assert.deepEqual([take(0, 60_000), take(0, 60_000), take(0, 60_000)], [0, 0, 500], 'no more than a burst');
+  const dark = snapshotOf(...cells.map((one) => ({ ...one, ready: false })));
+  assert.equal(take(0, 120_000, dark), 10_000);
+});

@@ -1,0 +1,258 @@
+import type { ApplicationFailover, Failover, Placement } from '#api/policy/placement.ts';
+import type { EvictionReason, GracefulEvictionTask } from '#api/work/resource-binding.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { CellInfo } from '../algorithm/cell.ts';
+import { compilePlacement } from '../algorithm/compile.ts';
+import { decide } from '../algorithm/decide.ts';
+import type { Decision, DecisionInput, RefusalCode, Target } from '../algorithm/decision.ts';
+
+/** Karmada's defaults (PLACEMENT.md 2, Timing). */
+const defaultTolerationSeconds = 300;
+const defaultGraceSeconds = 600;
+/** How long a cell is not used again for an object that was unwell in it. */
+const avoidMs = 600_000;
+
+/** What is remembered of one object's health between two looks at it. */
+export interface HealthRecord {
+  /** Cells in which the copy is as decided and healthy, as last gathered. */
+  readonly healthy: ReadonlySet<string>;
+  /** Cell → since when its copy is unhealthy, in milliseconds. */
+  readonly unhealthySinceMs: ReadonlyMap<string, number>;
+  /** Cell → until when it is not used, as the object failed there. */
+  readonly avoidUntilMs: Map<string, number>;
+  /** Since when a more preferred affinity group could take the object. */
+  preferredSinceMs: number | undefined;
+}
+
+export interface FailoverInput {
+  readonly input: DecisionInput;
+  readonly placement: Placement | undefined;
+  readonly failover: Failover | undefined;
+  /** Evictions under way, as the binding records them. */
+  readonly tasks: readonly GracefulEvictionTask[];
+  readonly health: HealthRecord;
+  /** Zero when one object may be taken from the cell now; else how long to wait, in milliseconds. */
+  readonly mayEvict: (cell: CellInfo) => number;
+}
+
+export interface FailoverDecision {
+  readonly decision: Decision;
+  /** Cells that are left only when the object is healthy elsewhere, or its time is over. */
+  readonly tasks: readonly GracefulEvictionTask[];
+}
+
+/**
+ * Decides with failover: an object leaves a cell whose NoExecute taint it does not tolerate (any longer), or where it was
+ * unhealthy for too long (`failover.application`), when all of it has a place elsewhere, as fast as the cell's region
+ * allows, and its copy is withdrawn once it is healthy there. Without another place it stays. `purgeMode: Directly` asks for
+ * neither. Deterministic but for the limiter; records in `health` which cells to avoid.
+ */
+export function decideWithFailover(given: FailoverInput): FailoverDecision {
+  const { input, placement, failover, tasks, health } = given;
+  const { nowMs } = input;
+  for (const [cell, untilMs] of health.avoidUntilMs) if (untilMs <= nowMs) health.avoidUntilMs.delete(cell);
+  const leaving = new Set(tasks.map(({ fromCluster }) => fromCluster));
+  const failed = failedCells(failover?.application, input.previous, health, nowMs);
+  const evicted = new Set([...leaving, ...health.avoidUntilMs.keys(), ...failed]);
+  let decision = decide({ ...input, evicted }, placement);
+  let recheckAtMs = decision.recheckAtMs;
+  const recheck = (atMs: number): void => {
+    recheckAtMs = recheckAtMs === undefined ? atMs : Math.min(recheckAtMs, atMs);
+  };
+  const evictions = evictionsOf(input, decision, failed);
+  const directly = (cell: string): boolean => purgeModeOf(failover, failed.has(cell)) === 'Directly';
+  const held = new Set<string>();
+  let waits = false;
+  for (const { name } of evictions) {
+    if (decision.outcome !== 'Scheduled' && !directly(name)) {
+      held.add(name);
+      continue;
+    }
+    const waitMs = given.mayEvict(cellOf(input, name));
+    if (waitMs === 0) continue;
+    held.add(name);
+    waits = true;
+    recheck(nowMs + waitMs);
+  }
+  if (held.size > 0) {
+    const rest = new Set([...evicted].filter((cell) => !held.has(cell)));
+    const why = waits ? 'eviction waits for its turn' : `it stays where it is: ${decision.message}`;
+    decision = decide({ ...input, evicted: rest, evictionHeld: held }, placement);
+    decision = { ...decision, message: `${decision.message}; ${why}` };
+  }
+  const failback = failBack(given, decision, evicted, recheck);
+  const left = evictions.filter(({ name }) => !held.has(name));
+  const next: GracefulEvictionTask[] = [];
+  for (const target of left) {
+    const application = failed.has(target.name);
+    if (application) health.avoidUntilMs.set(target.name, nowMs + avoidMs);
+    if (directly(target.name)) continue;
+    next.push(newTask(target, application ? 'ApplicationFailure' : 'TaintUntolerated', failover, nowMs));
+  }
+  if (failback !== undefined) {
+    const stays = new Set(failback.targets.map(({ name }) => name));
+    for (const target of input.previous) {
+      if (!stays.has(target.name) && !next.some(({ fromCluster }) => fromCluster === target.name))
+        next.push(newTask(target, 'Failback', failover, nowMs));
+    }
+    decision = failback;
+  }
+  for (const task of tasks) if (!isOver(task, decision, given)) next.push(task);
+  for (const task of next) {
+    if (task.purgeMode !== 'Never') recheck(graceEndMs(task));
+  }
+  next.sort((a, b) => (a.fromCluster < b.fromCluster ? -1 : 1));
+  return { decision: { ...decision, recheckAtMs }, tasks: next };
+}
+
+/** Cells that must be left because the object was unhealthy there for longer than its policy tolerates. */
+function failedCells(
+  application: ApplicationFailover | undefined,
+  previous: readonly Target[],
+  { unhealthySinceMs }: HealthRecord,
+  nowMs: number,
+): Set<string> {
+  const failed = new Set<string>();
+  if (application === undefined) return failed;
+  const toleratedMs = tolerationMs(application);
+  for (const { name } of previous) {
+    const sinceMs = unhealthySinceMs.get(name);
+    if (sinceMs !== undefined && nowMs - sinceMs >= toleratedMs) failed.add(name);
+  }
+  return failed;
+}
+
+function tolerationMs({ decisionConditions }: ApplicationFailover): number {
+  return (decisionConditions?.tolerationSeconds ?? defaultTolerationSeconds) * 1_000;
+}
+
+/** When the next cell will have been unhealthy for too long, in milliseconds; undefined when none is. */
+export function applicationDueMs(
+  failover: Failover | undefined,
+  { unhealthySinceMs, avoidUntilMs }: HealthRecord,
+): number | undefined {
+  if (failover?.application === undefined) return undefined;
+  let due: number | undefined;
+  for (const [cell, sinceMs] of unhealthySinceMs) {
+    if (avoidUntilMs.has(cell)) continue;
+    const atMs = sinceMs + tolerationMs(failover.application);
+    due = due === undefined ? atMs : Math.min(due, atMs);
+  }
+  return due;
+}
+
+/** Cells of the previous decision that this one leaves because of failover, and for no other reason. */
+function evictionsOf(
+  { previous, snapshot }: DecisionInput,
+  decision: Decision,
+  failed: ReadonlySet<string>,
+): Target[] {
+  const stays = new Set(decision.targets.map(({ name }) => name));
+  const gone = previous.filter(({ name }) => !stays.has(name));
+  if (gone.length === 0) return [];
+  const refusals = refusalsByName(snapshot.cells, decision);
+  return gone.filter(({ name }) => {
+    const refusal = refusals.get(name);
+    return refusal === 'TaintNotTolerated' || (refusal === 'Evicted' && failed.has(name));
+  });
+}
+
+function refusalsByName(
+  cells: readonly CellInfo[],
+  { refusals }: Decision,
+): Map<string, RefusalCode | undefined> {
+  return new Map(cells.map(({ name }, i) => [name, refusals[i]]));
+}
+
+function cellOf({ snapshot }: DecisionInput, name: string): CellInfo {
+  return snapshot.cells.find((cell) => cell.name === name) as CellInfo;
+}
+
+/** Back to an affinity group before the one in use, once it could take the object for long enough. */
+function failBack(
+  { input, placement, failover, health }: FailoverInput,
+  decision: Decision,
+  evicted: ReadonlySet<string>,
+  recheck: (atMs: number) => void,
+): Decision | undefined {
+  const after = failover?.cluster?.failback?.afterSeconds;
+  const { groups } = compilePlacement(placement);
+  const used = groups.findIndex(({ name }) => name === decision.affinity);
+  if (after === undefined || used <= 0 || decision.outcome !== 'Scheduled') {
+    health.preferredSinceMs = undefined;
+    return undefined;
+  }
+  const best = decide({ ...input, evicted, previousAffinity: undefined }, placement);
+  const preferred = groups.findIndex(({ name }) => name === best.affinity);
+  if (best.outcome !== 'Scheduled' || preferred >= used) {
+    health.preferredSinceMs = undefined;
+    return undefined;
+  }
+  health.preferredSinceMs ??= input.nowMs;
+  const atMs = health.preferredSinceMs + after * 1_000;
+  if (atMs > input.nowMs) {
+    recheck(atMs);
+    return undefined;
+  }
+  health.preferredSinceMs = undefined;
+  return best;
+}
+
+function purgeModeOf(
+  failover: Failover | undefined,
+  application: boolean,
+): 'Directly' | 'Gracefully' | 'Never' {
+  const mode = application ? failover?.application?.purgeMode : failover?.cluster?.purgeMode;
+  if (mode === 'Directly' || mode === 'Immediately') return 'Directly';
+  return mode === 'Never' ? 'Never' : 'Gracefully';
+}
+
+function newTask(
+  { name, replicas }: Target,
+  reason: EvictionReason,
+  failover: Failover | undefined,
+  nowMs: number,
+): GracefulEvictionTask {
+  const application = reason === 'ApplicationFailure';
+  const purgeMode = reason === 'Failback' ? 'Gracefully' : purgeModeOf(failover, application);
+  const grace = application ? failover?.application?.gracePeriodSeconds : undefined;
+  return {
+    fromCluster: name,
+    ...(replicas === undefined ? {} : { replicas }),
+    reason,
+    purgeMode,
+    ...(purgeMode === 'Never' ? {} : { gracePeriodSeconds: grace ?? defaultGraceSeconds }),
+    creationTimestamp: nowTime(nowMs),
+  };
+}
+
+function graceEndMs({
+  creationTimestamp,
+  gracePeriodSeconds = defaultGraceSeconds,
+}: GracefulEvictionTask): number {
+  return Date.parse(creationTimestamp) + gracePeriodSeconds * 1_000;
+}
+
+/** Rules of the platform let nothing stay, not even for a while. */
+const neverStays: ReadonlySet<RefusalCode> = new Set([
+  'ProjectNotAdmitted',
+  'KindNotAllowed',
+  'CellDeleting',
+]);
+
+function isOver(task: GracefulEvictionTask, decision: Decision, { input, health }: FailoverInput): boolean {
+  const { fromCluster, reason, purgeMode } = task;
+  const at = input.snapshot.cells.findIndex(({ name }) => name === fromCluster);
+  if (at < 0 || decision.targets.some(({ name }) => name === fromCluster)) return true;
+  const refusal = decision.refusals[at];
+  if (refusal !== undefined && neverStays.has(refusal)) return true;
+  if (refusal === 'AffinityNotMatched' && reason !== 'Failback') return true;
+  if (purgeMode === 'Never') return false;
+  if (graceEndMs(task) <= input.nowMs) return true;
+  return decision.outcome === 'Scheduled' && decision.targets.every(({ name }) => health.healthy.has(name));
+}
+
+/** The cells that are still to be left, with what they hold. */
+export function leavingTargets(tasks: readonly GracefulEvictionTask[]): Target[] {
+  return tasks.map(({ fromCluster, replicas }) => ({ name: fromCluster, replicas }));
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cellsGvr } from '#api/federation/cell.ts';
+import { until } from './testing/control-plane.ts';
+import { configMap, deployment, policy } from './testing/objects.ts';
+import { bindingWhere, startScheduler, world } from './testing/world.ts';
+
+const one = { placement: { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] } };
+
+test('work leaves a drained cell when it is healthy elsewhere, and what it needs with it', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using scheduler = await startScheduler(controlPlane);
+  const spec = { resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }], propagateDeps: true };
+  await controlPlane.create(project, 'propagationpolicies', policy('one', { ...one, ...spec }));
+  await controlPlane.create(project, 'configmaps', configMap('config'));
+  const pod = { volumes: [{ name: 'v', configMap: { name: 'config' } }] };
+  await controlPlane.create(project, 'deployments', deployment('web', 1, pod));
+  await w.ams.copy('apps/v1', 'deployments', 'web');
+  await w.ams.copy('v1', 'configmaps', 'config');
+  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+  const taints = [{ key: 'federation.cellplane.io/drain', effect: 'NoExecute' }];
+  await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  const config = await w.fra.copy('v1', 'configmaps', 'config');
+  const moving = await bindingWhere(
+    controlPlane,
+    project,
+    'web',
+    ({ spec }) => spec.clusters?.[0]?.name === 'fra',
+  );
+  assert.deepEqual(
+    moving.spec.gracefulEvictionTasks?.map(({ fromCluster, reason, replicas }) => [
+      fromCluster,
+      reason,
+      replicas,
+    ]),
+    [['ams', 'TaintUntolerated', 1]],
+  );
+  await until('all is done that can be', () => scheduler.idle);
+  for (const [apiVersion, resource] of [
+    ['apps/v1', 'deployments'],
+    ['v1', 'configmaps'],
+  ] as const) {
+    const [kept] = await w.ams.copies(apiVersion, resource);
+    assert.equal(kept?.metadata.deletionTimestamp, undefined, `${resource} stay`);
+  }
+  await w.fra.report('v1', 'configmaps', config);
+  await w.fra.report('apps/v1', 'deployments', copy, {
+    observedGeneration: copy.metadata.generation ?? 1,
+    replicas: 1,
+    updatedReplicas: 1,
+    readyReplicas: 1,
+    availableReplicas: 1,
+  });
+  await w.ams.drained('apps/v1', 'deployments');
+  await w.ams.drained('v1', 'configmaps');
+  await bindingWhere(controlPlane, project, 'web', ({ spec: { gracefulEvictionTasks } }) => {
+    return gracefulEvictionTasks === undefined;
+  });
+});
