@@ -126,7 +126,7 @@ export class EtcdConnection {
     }
   }
 
-  /** A stream to the current member. Its errors are callFailure's business; `leave` after one. */
+  /** A stream to the current member. What the stream emits is callFailure's business; `leave` after an error. */
   async stream<Request extends object, Response extends object>({
     path,
     request,
@@ -135,7 +135,7 @@ export class EtcdConnection {
     stream: ClientDuplexStream<Request, Response>;
     leave: () => void;
   }> {
-    const metadata = this.#metadata ?? (await this.#authenticate());
+    const metadata = this.#metadata ?? (await this.#authenticateForStream());
     if (this.#closing.signal.aborted) throw closed();
     const member = this.#current;
     const stream = this.#client(member).makeBidiStreamRequest<Request, Response>(
@@ -207,6 +207,17 @@ export class EtcdConnection {
       this.#authenticating = undefined;
     });
     return this.#authenticating;
+  }
+
+  async #authenticateForStream(): Promise<Metadata> {
+    const member = this.#current;
+    try {
+      return await this.#authenticate();
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      this.#leave(member);
+      throw callFailure(error, this.endpoint).error;
+    }
   }
 
   async #newToken(): Promise<Metadata> {
