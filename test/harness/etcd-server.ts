@@ -76,6 +76,10 @@ export class EtcdServer {
   async resume(): Promise<void> {
     const child = spawn(this.#file, this.#flags, { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
     this.#child = child;
+    // A test process that ends without cleaning up leaves no etcd behind.
+    const killIt = () => child.kill('SIGKILL');
+    process.once('exit', killIt);
+    child.once('exit', () => process.off('exit', killIt));
     this.#output = '';
     const ready = new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding('utf8');
