@@ -1,5 +1,5 @@
 // Every kubectl that is installed against a running server: transcripts of command lines, compared as text. The oldest
-// and the newest run all of them, those between run the workloads. CELLPLANE_TEST_UPDATE=1 writes down what the newest
+// and the newest run all of them, those between run the custom resources. CELLPLANE_TEST_UPDATE=1 writes down what the newest
 // prints instead, to be read over before it is committed.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -19,7 +19,7 @@ const newest = programs.at(-1);
 const skip = newest === undefined ? `kubectl is not installed; ${getKubectl}` : false;
 const update = process.env['CELLPLANE_TEST_UPDATE'] === '1';
 /** What each kubectl runs that is neither the oldest nor the newest. */
-const partly = 'workloads.transcript';
+const partly = 'custom-resources.transcript';
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 
 describe('kubectl', { skip, timeout: 300_000, concurrency: 2 }, () => {
@@ -47,6 +47,8 @@ describe('kubectl', { skip, timeout: 300_000, concurrency: 2 }, () => {
       home: path.join(server.dataDirectory, '..', name),
       kubeconfig: kubeconfig.replaceAll('/clusters/root"', `/clusters/root:${name}"`),
       workingDirectory: path.join(folder, 'manifests'),
+      // Raw requests go to the path they name, below no workspace.
+      environment: { WORKSPACE: `/clusters/root:${name}` },
     });
   }
 
@@ -59,16 +61,19 @@ describe('kubectl', { skip, timeout: 300_000, concurrency: 2 }, () => {
         const source = path.join(folder, file);
         const parts = parseTranscript(await readFile(source, 'utf8'));
         const seen: Part[] = [];
+        const wrong: string[] = [];
         for (const part of parts) {
           if (typeof part === 'string' || !appliesTo(part.versions, version)) {
             seen.push(part);
             continue;
           }
           const got = await shell.run(part.command);
-          if (!update) assert.equal(got, part.want, `${file}:${part.line}: ${part.command}`);
+          if (got !== part.want)
+            wrong.push(`${file}:${part.line}: $ ${part.command}\nwant:\n${part.want}\ngot:\n${got}\n`);
           seen.push({ ...part, want: got });
         }
         if (update) await writeFile(source, formatTranscript(seen));
+        else assert.ok(wrong.length === 0, wrong.join('\n'));
       });
     }
   }

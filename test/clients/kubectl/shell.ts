@@ -18,6 +18,8 @@ export async function openShell(options: {
   readonly kubeconfig: string;
   /** Folder that `-f name.yaml` is looked for in. */
   readonly workingDirectory: string;
+  /** Further environment of its commands. */
+  readonly environment: NodeJS.ProcessEnv;
 }): Promise<Shell> {
   const programs = path.join(options.home, 'bin');
   const temporary = path.join(options.home, 'tmp');
@@ -27,6 +29,7 @@ export async function openShell(options: {
   const kubeconfig = path.join(options.home, 'kubeconfig');
   await writeFile(kubeconfig, options.kubeconfig, { mode: 0o600 });
   const env = {
+    ...options.environment,
     PATH: `${programs}:${process.env['PATH'] ?? ''}`,
     HOME: options.home,
     TMPDIR: temporary,

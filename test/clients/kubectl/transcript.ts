@@ -18,7 +18,7 @@ const commandLine = /^\$ (?:\[(?<versions>[\d.+-]+)\] )?(?<command>.*)$/;
 /**
  * The parts of a transcript: `$ command` (with an optional range of versions in brackets), continued by lines that start
  * with `> `, then what it prints. A line that starts with `# ` outside of a step's output is a comment; an empty line
- * ends a step, so an empty line of output is written as `.`.
+ * ends a step, for empty lines of output are left out: they differ between versions of kubectl.
  */
 export function parseTranscript(text: string): Part[] {
   const parts: Part[] = [];
@@ -37,7 +37,7 @@ export function parseTranscript(text: string): Part[] {
     parts.push({
       versions: match.groups['versions'],
       command: command.join('\n'),
-      want: want.map((one) => (one === '.' ? '' : one)).join('\n'),
+      want: want.join('\n'),
       line,
     });
   }
@@ -50,8 +50,11 @@ export function formatTranscript(parts: readonly Part[]): string {
 
 function formatStep({ versions, command, want }: Step): string {
   const [first, ...rest] = command.split('\n');
-  const lines = [`$ ${versions === undefined ? '' : `[${versions}] `}${first}`, ...rest.map((one) => `> ${one}`)];
-  if (want !== '') lines.push(...want.split('\n').map((one) => (one === '' ? '.' : one)));
+  const lines = [
+    `$ ${versions === undefined ? '' : `[${versions}] `}${first}`,
+    ...rest.map((one) => `> ${one}`),
+  ];
+  if (want !== '') lines.push(want);
   return lines.join('\n');
 }
 
@@ -64,7 +67,8 @@ export function appliesTo(versions: string | undefined, version: string): boolea
 }
 
 const replacements: readonly (readonly [RegExp, string])[] = [
-  [/https:\/\/127\.0\.0\.1:\d+\/clusters\/[\w:.-]+/g, '<server>'],
+  [/\/clusters\/root:[\w:-]+/g, '<workspace>'],
+  [/https:\/\/127\.0\.0\.1:\d+<workspace>/g, '<server>'],
   [/https:\/\/127\.0\.0\.1:\d+/g, '<address>'],
   [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uid>'],
   [/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000|Z)?/g, '<time>'],
@@ -74,18 +78,23 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/("resourceVersion": ?)"\d+"/g, '$1<revision>'],
   [/eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/g, '<token>'],
   [/\/\S*\/(LIVE|MERGED)-\d+/g, '<$1>'],
-  [/(kcp\.io\/cluster"?: )"?[a-z0-9]+"?/g, '$1<cluster>'],
+  [/(kcp\.io\/cluster"?: ?)"?[a-z0-9]+"?/g, '$1<cluster>'],
+  [/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256=<hash>'],
+  [/(authentication\.kcp\.io\/cluster-name +)\[\w+\]/g, '$1[<cluster>]'],
+  [/\b10\.(?!96\.0\.1\b)\d{1,3}\.\d{1,3}\.\d{1,3}/g, '<ip>'],
+  [/(<ip>|10\.96\.0\.1|CLUSTER-IP) {2,}/g, '$1  '],
   // Ages, and the padding that depends on how many digits they have.
   [/<invalid>/g, '0s'],
-  [/(?<=^|[ (])\d{1,3}(m\d+)?s(?=$| {2,}|\))( *)/gm, '<age>$2'],
-  [/(?<=<age>) {2,}/g, '  '],
+  [/(?<=^|[ (])\d{1,3}(m\d+)?s(?=$| {2,}|\)| \()( *)/gm, '<age>$2'],
+  [/(?<=<age>\)?) {2,}/g, '  '],
   [/\b(AGE|LAST SEEN) {2,}/g, '$1  '],
   [/[ \t]+$/gm, ''],
 ];
 
-/** What a command printed with everything replaced that differs from run to run. */
+/** What a command printed, without empty lines, and with everything replaced that differs from run to run. */
 export function normalise(output: string): string {
   return replacements
     .reduce((text, [pattern, by]) => text.replace(pattern, by), output)
-    .replace(/\n+$/, '');
+    .replace(/\n+/g, '\n')
+    .replace(/^\n|\n$/g, '');
 }
