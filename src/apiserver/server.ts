@@ -26,9 +26,11 @@ import { SigningRequestSubject } from './admission/signing-request-subject.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
 import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
 import type { Auditor } from './audit/audit.ts';
+import type { JwtIssuer } from './authn/authentication-configuration.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
 import { ComponentTokens } from './authn/component-tokens.ts';
 import { SigningKey } from './authn/jwt.ts';
+import { OidcAuthenticator } from './authn/oidc.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { TokenFileAuthenticator } from './authn/token-file.ts';
 import { tokenRequestHandler } from './authn/token-request.ts';
@@ -94,6 +96,8 @@ export interface ApiServerOptions {
   readonly projectDefinitions: readonly ResourceDefinition[];
   /** CSV of static tokens (KUBERNETES.md U1). */
   readonly tokenFile?: string | undefined;
+  /** OpenID Connect issuers whose tokens are believed (KUBERNETES.md U1). */
+  readonly tokenIssuers?: readonly JwtIssuer[] | undefined;
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
   readonly auditor?: Auditor | undefined;
   readonly version: string;
@@ -177,7 +181,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     cache: storage,
   });
   const webhookCaller = new WebhookCaller();
-  const authenticator = createAuthenticator(options, serviceAccountTokens);
+  const issuers = (options.tokenIssuers ?? []).map((issuer) => new OidcAuthenticator({ issuer, logger }));
+  const authenticator = createAuthenticator(options, serviceAccountTokens, issuers);
   const verbs = new Verbs({
     registry,
     clock,
@@ -271,7 +276,11 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     options.auditor?.close();
     stopping.abort();
     await Promise.all([controllers.stop(), federation?.close()]);
-    await Promise.all([loopbackClient.close(), webhookCaller.close()]);
+    await Promise.all([
+      loopbackClient.close(),
+      webhookCaller.close(),
+      ...issuers.map((issuer) => issuer.close()),
+    ]);
     events.close();
     authorization.stop();
     index?.close();
@@ -343,10 +352,12 @@ async function openWorkspaces(
 function createAuthenticator(
   { pki, tokenFile }: ApiServerOptions,
   serviceAccountTokens: ServiceAccountTokens,
+  issuers: readonly OidcAuthenticator[],
 ): UnionAuthenticator {
   const tokens: TokenAuthenticator[] = [
     new ComponentTokens([new SigningKey(pki.serviceAccountKey)]),
     serviceAccountTokens,
+    ...issuers,
   ];
   if (tokenFile !== undefined) tokens.unshift(new TokenFileAuthenticator(tokenFile));
   return new UnionAuthenticator({ authenticators: [new X509Authenticator()], tokens });

@@ -5,6 +5,10 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { Auditor } from '#apiserver/audit/audit.ts';
 import { AuditLog } from '#apiserver/audit/audit-log.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
+import {
+  type JwtIssuer,
+  parseAuthenticationConfiguration,
+} from '#apiserver/authn/authentication-configuration.ts';
 import { ensurePki, issueClientCertificate } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
@@ -31,6 +35,8 @@ export interface ApiServerSettings {
   /** Default `<dataDirectory>/pki`. */
   readonly pkiDirectory?: string | undefined;
   readonly tokenFile?: string | undefined;
+  /** AuthenticationConfiguration of apiserver.config.k8s.io: issuers of tokens. */
+  readonly authenticationConfig?: string | undefined;
   /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
   readonly auditPolicyFile?: string | undefined;
   readonly auditLogPath?: string | undefined;
@@ -80,6 +86,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
   const start = async () => {
+    const tokenIssuers = await readTokenIssuers(settings.authenticationConfig);
     const auditor = await openAuditor(settings);
     if (isShared) await checkSharedPki(storage, pki, pkiDirectory);
     return startServer({
@@ -92,6 +99,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       externalHost,
       projectDefinitions: projectDefinitions(),
       tokenFile,
+      tokenIssuers,
       auditor,
       version,
       clock: systemClock,
@@ -113,6 +121,16 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const name = settings.mode === 'edge' ? 'edge' : 'root';
   await writePrivateFile(adminKubeconfig, renderKubeconfig([{ name, connection }], name));
   return { port: server.port, url: server.url, adminKubeconfig, stop: () => server.stop() };
+}
+
+/** Throws UsageError for a file that cannot be read or honoured. */
+async function readTokenIssuers(file: string | undefined): Promise<readonly JwtIssuer[]> {
+  if (file === undefined) return [];
+  try {
+    return parseAuthenticationConfiguration(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${file} cannot be used: ${(error as Error).message}`);
+  }
 }
 
 /** Throws UsageError for a policy or a file that cannot be used. */

@@ -13,6 +13,7 @@ export interface ServerSettings extends LogSettings, StorageFlags {
   readonly externalHost?: string;
   readonly pkiDir?: string;
   readonly tokenFile?: string;
+  readonly authenticationConfig?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
 }
@@ -38,6 +39,9 @@ export function withServerSettings(
           ),
         )
         .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"'))
+        .addOption(
+          setting('--authentication-config <file>', 'OpenID Connect issuers: an AuthenticationConfiguration'),
+        )
         .addOption(setting('--audit-policy-file <file>', 'what is audited: a Policy of audit.k8s.io/v1'))
         .addOption(setting('--audit-log-path <file>', 'audit events as JSON lines; - is standard output')),
     ),
@@ -59,6 +63,7 @@ export function apiserverCommand(): Command {
           storage: storageSettings(settings),
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
+          authenticationConfig: settings.authenticationConfig,
           auditPolicyFile: settings.auditPolicyFile,
           auditLogPath: settings.auditLogPath,
           logger,

@@ -21,6 +21,7 @@ export function edgeCommand(): Command {
           storage: storageSettings(settings),
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
+          authenticationConfig: settings.authenticationConfig,
           auditPolicyFile: settings.auditPolicyFile,
           auditLogPath: settings.auditLogPath,
           logger,

@@ -1,0 +1,171 @@
+import { type KeyObject, verify } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { Logger } from '#client/logger.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { JwtIssuer } from './authentication-configuration.ts';
+import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
+import { JsonWebKeySet } from './json-web-key-set.ts';
+import { mayBeJwt, tokenLengthMax, unverifiedClaims } from './jwt.ts';
+import { hashToken } from './token-file.ts';
+import { withAuthenticated } from './x509.ts';
+
+const verifiedTokensMax = 10_000;
+const leewayMs = 10_000;
+const reservedPrefix = 'system:';
+
+/** RFC 7518, 3.1: only asymmetric ones, each with the keys that it is made for. */
+const algorithms: ReadonlyMap<
+  unknown,
+  { readonly hash: string; readonly key: string; readonly curve?: string }
+> = new Map([
+  ['RS256', { hash: 'sha256', key: 'rsa' }],
+  ['RS384', { hash: 'sha384', key: 'rsa' }],
+  ['RS512', { hash: 'sha512', key: 'rsa' }],
+  ['ES256', { hash: 'sha256', key: 'ec', curve: 'prime256v1' }],
+  ['ES384', { hash: 'sha384', key: 'ec', curve: 'secp384r1' }],
+]);
+
+interface Verified extends AuthenticatedToken {
+  readonly notBeforeMs: number;
+  readonly expiresAtMs: number;
+}
+
+/**
+ * KUBERNETES.md U1: the tokens of one OpenID Connect issuer. Names that begin with `system:` are the server's own: a token
+ * whose user would have one is refused, groups of that kind are left out.
+ */
+export class OidcAuthenticator implements TokenAuthenticator {
+  readonly #issuer: JwtIssuer;
+  readonly #keys: JsonWebKeySet;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #verified = new LRUCache<string, Verified>({ max: verifiedTokensMax });
+
+  constructor(options: { readonly issuer: JwtIssuer; readonly logger: Logger; readonly now?: () => number }) {
+    this.#issuer = options.issuer;
+    this.#logger = options.logger;
+    this.#now = options.now ?? Date.now;
+    this.#keys = new JsonWebKeySet({
+      ...options.issuer,
+      issuer: options.issuer.url,
+      now: this.#now,
+      onWithdrawn: () => this.#verified.clear(),
+    });
+  }
+
+  authenticateToken(
+    token: string,
+    audiences: readonly string[],
+    hash: string = hashToken(token),
+  ): AuthenticatedToken | undefined | Promise<AuthenticatedToken> {
+    const known = this.#verified.get(hash);
+    if (known !== undefined) {
+      this.#keys.keepFresh();
+      return this.#current(known, audiences);
+    }
+    if (!mayBeJwt(token) || token.length > tokenLengthMax) return undefined;
+    if (unverifiedClaims(token)?.['iss'] !== this.#issuer.url) return undefined;
+    return this.#verify(token, hash).then((verified) => this.#current(verified, audiences));
+  }
+
+  close(): Promise<void> {
+    return this.#keys.close();
+  }
+
+  #current(verified: Verified, asked: readonly string[]): AuthenticatedToken {
+    const now = this.#now();
+    if (now > verified.expiresAtMs + leewayMs) throw unauthorized('token is expired');
+    if (now < verified.notBeforeMs - leewayMs) throw unauthorized('token is not valid yet');
+    if (asked.length === 0) return verified;
+    const audiences = verified.audiences.filter((audience) => asked.includes(audience));
+    if (audiences.length === 0) throw unauthorized('token is for another audience');
+    return { user: verified.user, audiences };
+  }
+
+  async #verify(token: string, hash: string): Promise<Verified> {
+    const [head = '', body = '', tail = ''] = token.split('.');
+    const header = decoded(head);
+    const algorithm = algorithms.get(header?.['alg']);
+    if (header === undefined || algorithm === undefined || header['crit'] !== undefined) {
+      throw unauthorized('token is signed in a way that is not accepted');
+    }
+    const key = await this.#key(typeof header['kid'] === 'string' ? header['kid'] : '');
+    const fits =
+      key?.asymmetricKeyType === algorithm.key &&
+      (algorithm.curve === undefined || key.asymmetricKeyDetails?.namedCurve === algorithm.curve);
+    if (key === undefined || !fits) throw unauthorized('token is signed with no key of its issuer');
+    const signature = Buffer.from(tail, 'base64url');
+    const signed = Buffer.from(`${head}.${body}`);
+    if (!verify(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, signature)) {
+      throw unauthorized('token has a wrong signature');
+    }
+    const claims = decoded(body);
+    if (claims === undefined) throw unauthorized('token has no claims');
+    const verified = this.#mapped(claims);
+    this.#verified.set(hash, verified);
+    return verified;
+  }
+
+  async #key(id: string): Promise<KeyObject | undefined> {
+    try {
+      return await this.#keys.key(id);
+    } catch (error) {
+      this.#logger.warn({ error, issuer: this.#issuer.url }, 'keys of a token issuer cannot be had');
+      throw unauthorized('keys of the issuer cannot be had');
+    }
+  }
+
+  #mapped(claims: JsonObject): Verified {
+    const { audiences, username, groups, uidClaim, requiredClaims } = this.#issuer;
+    const { aud, exp, nbf } = claims;
+    if (typeof exp !== 'number') throw unauthorized('token never expires');
+    const given = Array.isArray(aud) ? aud : [aud];
+    const matched = audiences.filter((audience) => given.includes(audience));
+    if (matched.length === 0) throw unauthorized('token is for another audience');
+    for (const [claim, value] of requiredClaims) {
+      if (claims[claim] !== value) throw unauthorized(`claim ${claim} is not as required`);
+    }
+    const subject = claims[username.claim];
+    if (typeof subject !== 'string' || subject === '') throw unauthorized(`token has no ${username.claim}`);
+    if (
+      username.claim === 'email' &&
+      claims['email_verified'] !== undefined &&
+      claims['email_verified'] !== true
+    ) {
+      throw unauthorized('email is not verified');
+    }
+    const name = username.prefix + subject;
+    if (name.startsWith(reservedPrefix)) throw unauthorized(`no issuer may name a user ${reservedPrefix}`);
+    const uid = uidClaim === undefined ? undefined : claims[uidClaim];
+    const user: UserInfo = {
+      name,
+      ...(typeof uid === 'string' ? { uid } : {}),
+      groups: withAuthenticated(
+        groups === undefined
+          ? []
+          : textsOf(claims[groups.claim])
+              .map((group) => groups.prefix + group)
+              .filter((group) => !group.startsWith(reservedPrefix)),
+      ),
+      extra: new Map(),
+    };
+    const notBeforeMs = typeof nbf === 'number' ? nbf * 1000 : Number.NEGATIVE_INFINITY;
+    return { user, audiences: matched, notBeforeMs, expiresAtMs: exp * 1000 };
+  }
+}
+
+function decoded(part: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A claim of groups is a list of texts or one text. */
+function textsOf(claim: JsonValue | undefined): readonly string[] {
+  if (typeof claim === 'string') return [claim];
+  return Array.isArray(claim) ? claim.filter((one) => typeof one === 'string') : [];
+}
