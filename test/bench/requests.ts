@@ -11,7 +11,7 @@ const scope = '/clusters/root';
 /** GET, CREATE, UPDATE and LIST over TLS against a server of its own process, and the bare server beside it. */
 export async function benchRequests(scale: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using server = await startCellplane([
+  await using _server = await startCellplane([
     'apiserver',
     '--data-dir',
     folder.path,

@@ -11,7 +11,7 @@ const changes = 100;
 /** One write seen by a thousand watchers. */
 export async function benchWatchFanout(): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using server = await startCellplane([
+  await using _server = await startCellplane([
     'apiserver',
     '--data-dir',
     folder.path,
