@@ -17,6 +17,7 @@ import { BindingStore } from './binding-store.ts';
 import { CellCrds } from './cell-crds.ts';
 import { CellNamespaces } from './cell-namespaces.ts';
 import { CellStore } from './cells/cell-store.ts';
+import { TaintPolicies } from './cells/taint-policies.ts';
 import { copiedResources } from './copied-resources.ts';
 import { CopyIndex, type WatchedResource } from './copy-index.ts';
 import { CopyWriter } from './copy-writer.ts';
@@ -90,6 +91,8 @@ class SchedulerProcess implements Scheduler {
   readonly #queue: WorkQueue;
   readonly #policyQueue: WorkQueue;
   readonly #rebalancerQueue: WorkQueue;
+  readonly #taintQueue: WorkQueue;
+  readonly #taintPolicies: TaintPolicies;
   readonly #workspaces: Workspaces;
   readonly #cells: CellStore;
   readonly #copies = new CopyIndex();
@@ -117,8 +120,20 @@ class SchedulerProcess implements Scheduler {
     this.#queue = new WorkQueue({ clock });
     this.#policyQueue = new WorkQueue({ clock });
     this.#rebalancerQueue = new WorkQueue({ clock });
+    this.#taintQueue = new WorkQueue({ clock });
     this.#workspaces = new Workspaces(client);
-    this.#cells = new CellStore((cell) => this.#workspaces.cellId(cell) !== undefined);
+    this.#cells = new CellStore(
+      (cell) => this.#workspaces.cellId(cell) !== undefined,
+      () => clock.now(),
+    );
+    this.#taintPolicies = new TaintPolicies({
+      client,
+      clock,
+      logger,
+      cellOf: (name) => this.#cells.get(name),
+      cellNames: () => this.#cells.snapshot().cells.map(({ name }) => name),
+      look: (name) => this.#taintQueue.add(name),
+    });
     this.#discovery = new Discovery(client);
     this.#watches = new ResourceWatches({
       client,
@@ -143,12 +158,14 @@ class SchedulerProcess implements Scheduler {
       this.#watches.connected &&
       this.#policies.connected &&
       this.#rebalancer?.connected === true &&
+      this.#taintPolicies.connected &&
       this.#informers.every((informer) => informer.connected)
     );
   }
 
   get idle(): boolean {
-    return this.#queue.idle && this.#policyQueue.idle && this.#rebalancerQueue.idle;
+    const queues = [this.#queue, this.#policyQueue, this.#rebalancerQueue, this.#taintQueue];
+    return queues.every((queue) => queue.idle);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -175,6 +192,7 @@ class SchedulerProcess implements Scheduler {
       this.#watchAlways(),
       this.#policies.start(),
       this.#rebalancer?.start(),
+      this.#taintPolicies.start(),
     ]);
     await this.#resolvePolicies();
     await Promise.all([this.#watchBoundResources(), this.#watchCopiedResources()]);
@@ -198,10 +216,12 @@ class SchedulerProcess implements Scheduler {
     this.#queue.close();
     this.#policyQueue.close();
     this.#rebalancerQueue.close();
+    this.#taintQueue.close();
     await Promise.all([
       this.#watches.stop(),
       this.#policies.stop(),
       this.#rebalancer?.stop(),
+      this.#taintPolicies.stop(),
       ...this.#informers.map((informer) => informer.stop()),
     ]);
   }
@@ -344,6 +364,13 @@ class SchedulerProcess implements Scheduler {
         concurrency: 2,
         logger,
       }),
+      new ReconcileLoop({
+        name: 'taints',
+        queue: this.#taintQueue,
+        reconcile: (cell) => this.#taintPolicies.reconcile(cell, this.#stopping.signal),
+        concurrency: 2,
+        logger,
+      }),
     );
   }
 
@@ -385,9 +412,13 @@ class SchedulerProcess implements Scheduler {
   }
 
   async #watchCells(): Promise<void> {
+    const put = (object: KubeObject): void => {
+      this.#detector?.onCell(this.#cells.put(object as Cell));
+      this.#taintPolicies.onCell(object.metadata.name ?? '');
+    };
     const handler: InformerHandler = {
-      onAdd: (object) => this.#detector?.onCell(this.#cells.put(object as Cell)),
-      onUpdate: (object) => this.#detector?.onCell(this.#cells.put(object as Cell)),
+      onAdd: put,
+      onUpdate: put,
       onDelete: (old) => this.#detector?.onCell(this.#cells.remove(old.metadata.name ?? '')),
     };
     await this.#informer({ cluster: cellsWorkspacePath, gvr: cellsGvr }, handler, false).synced;

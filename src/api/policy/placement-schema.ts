@@ -49,7 +49,7 @@ const affinityProperties: JsonObject = {
   exclude: stringListSchema,
 };
 
-const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
+export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
 
 const openObject: JsonObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 const openList: JsonObject = { type: 'array', items: openObject };

@@ -55,6 +55,10 @@ export class ComponentAuthorizer implements Authorizer {
     if (group === coreKcpGroup && resource.resource === 'logicalclusters' && workspace.type === 'project') {
       return subresource === '' && verb === 'patch';
     }
+    // Taints of cells; ComponentRestriction sees to it that it writes nothing else.
+    if (workspace.path === cellsWorkspacePath && group === federationGroup && resource.resource === 'cells') {
+      return (subresource === '' && verb === 'patch') || (subresource === 'status' && isUpdate(verb));
+    }
     if (workspace.path === cellsWorkspacePath || workspace.type === 'root') {
       if (group === 'coordination.k8s.io' && resource.resource === 'leases') return isWrite(verb);
     }

@@ -1,7 +1,7 @@
 import { coreKcpGroup, mappingNameAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { federationGroup } from '#api/federation/group.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { federatorNameOf, isScheduler } from './components.ts';
@@ -9,7 +9,7 @@ import { federatorNameOf, isScheduler } from './components.ts';
 /**
  * What the authorizer cannot tell from a URL about the control plane's own processes (Kubernetes' NodeRestriction does
  * the same for nodes): a federator creates only the Federator and the Lease that bear its own name, and the scheduler
- * records a project's mapping name once and changes nothing else of its LogicalCluster.
+ * records a project's mapping name once and changes nothing else of its LogicalCluster, and of a Cell its taints alone.
  */
 export const componentRestrictionPlugin: AdmissionPlugin = {
   name: 'ComponentRestriction',
@@ -17,7 +17,11 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
   handles({ context, operation }: AdmissionAttributes): boolean {
     const { group, resource } = context.served.definition;
     if (isScheduler(context.user)) {
-      return operation === 'UPDATE' && group === coreKcpGroup && resource === 'logicalclusters';
+      if (operation !== 'UPDATE' || context.subresource === 'status') return false;
+      return (
+        (group === coreKcpGroup && resource === 'logicalclusters') ||
+        (group === federationGroup && resource === 'cells')
+      );
     }
     if (operation !== 'CREATE' || context.workspace?.type !== 'cells') return false;
     if (federatorNameOf(context.user) === undefined) return false;
@@ -40,6 +44,10 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
       );
     }
     if (object === undefined || oldObject === undefined) return;
+    if (definition.resource === 'cells') {
+      if (equalJson(withoutTaints(object), withoutTaints(oldObject))) return;
+      throw forbidden(definition, name, 'the scheduler may only write spec.taints');
+    }
     const recorded = oldObject.metadata.annotations?.[mappingNameAnnotation];
     const renamed =
       recorded !== undefined && recorded !== object.metadata.annotations?.[mappingNameAnnotation];
@@ -48,6 +56,12 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
     }
   },
 };
+
+function withoutTaints({ metadata, spec, ...rest }: KubeObject): JsonObject {
+  const { managedFields: _fields, resourceVersion: _revision, generation: _generation, ...others } = metadata;
+  const { taints: _taints, ...kept } = isJsonObject(spec) ? spec : {};
+  return { ...rest, metadata: { ...others }, spec: kept };
+}
 
 function withoutMappingName({ metadata, ...rest }: KubeObject): JsonObject {
   const { managedFields: _fields, resourceVersion: _revision, annotations = {}, ...others } = metadata;

@@ -503,7 +503,9 @@ describe('authorization', () => {
       ['writes copies', 'create', resource('pods', { namespace: 'n' }), fra, true],
       ['withdraws copies', 'delete', pods, fra, true],
       ['reads cells', 'list', resource('cells.federation.cellplane.io'), cells, true],
-      ['changes no cell', 'patch', resource('cells.federation.cellplane.io', { name: 'fra' }), cells, false],
+      ['taints cells', 'patch', resource('cells.federation.cellplane.io', { name: 'fra' }), cells, true],
+      ['makes no cell', 'create', resource('cells.federation.cellplane.io'), cells, false],
+      ['removes no cell', 'delete', resource('cells.federation.cellplane.io', { name: 'fra' }), cells, false],
     ];
     for (const [name, verb, what, workspace, expected] of rows) {
       it(`${name}: ${expected}`, async () => {

@@ -3,6 +3,7 @@ import { shardDefinition } from '#api/core-kcp/shard.ts';
 import { cellDefinition, projectCellDefinition } from '#api/federation/cell.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { federatorDefinition } from '#api/federation/federator.ts';
+import { clusterTaintPolicyDefinition } from '#api/policy/cluster-taint-policy.ts';
 import { workspaceDefinition } from '#api/tenancy/workspace.ts';
 import { workspaceTypeDefinition } from '#api/tenancy/workspace-type.ts';
 import { partitionDefinition } from '#api/topology/partition.ts';
@@ -130,7 +131,7 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
     organization: tenancy,
     universal: tenancy,
     project: [logicalClusterDefinition, projectCellDefinition, ...project],
-    cells: [...tenancy, cellDefinition, federatorDefinition],
+    cells: [...tenancy, cellDefinition, federatorDefinition, clusterTaintPolicyDefinition],
     cell: [logicalClusterDefinition, copyDefinition],
     edge: [],
   };

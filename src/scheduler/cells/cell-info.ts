@@ -8,8 +8,15 @@ import {
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import type { CellInfo, Taint } from '../algorithm/cell.ts';
 
-/** What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there. */
-export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
+/**
+ * What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there.
+ * `firstSeenMs`: from when on a taint counts that does not tell itself.
+ */
+export function cellInfoOf(
+  cell: Cell,
+  hasWorkspace: boolean,
+  firstSeenMs?: (taint: CellTaint) => number,
+): CellInfo {
   const { spec = {}, metadata } = cell;
   return {
     name: metadata.name ?? '',
@@ -18,7 +25,7 @@ export function cellInfoOf(cell: Cell, hasWorkspace: boolean): CellInfo {
     region: spec.region ?? '',
     zones: spec.zones ?? [],
     pop: spec.pop ?? '',
-    taints: (spec.taints ?? []).map(taintOf),
+    taints: (spec.taints ?? []).map((taint) => taintOf(taint, firstSeenMs)),
     ready: hasWorkspace && isReady(cell),
     suspended: spec.suspend === true,
     deleting: metadata.deletionTimestamp !== undefined,
@@ -43,8 +50,9 @@ function isReady({ status }: Cell): boolean {
   );
 }
 
-function taintOf({ key, value = '', effect, timeAdded }: CellTaint): Taint {
-  const timeAddedMs = timeAdded === undefined ? Number.NaN : Date.parse(timeAdded);
+function taintOf(taint: CellTaint, firstSeenMs: ((taint: CellTaint) => number) | undefined): Taint {
+  const { key, value = '', effect, timeAdded } = taint;
+  const timeAddedMs = timeAdded === undefined ? (firstSeenMs?.(taint) ?? Number.NaN) : Date.parse(timeAdded);
   return { key, value, effect, timeAddedMs: Number.isNaN(timeAddedMs) ? undefined : timeAddedMs };
 }
 

@@ -7,6 +7,8 @@ interface Entry {
   readonly cell: Cell;
   readonly info: CellInfo;
   readonly digest: string;
+  /** `<key>:<effect>` → when a taint was first seen that does not tell, in milliseconds. */
+  readonly taintsSeenMs: ReadonlyMap<string, number>;
 }
 
 /** How a cell changed; `now` or `old` is undefined where it was not or is no more. */
@@ -21,11 +23,13 @@ export interface CellChange {
 export class CellStore {
   readonly #entries = new Map<string, Entry>();
   readonly #hasWorkspace: (cell: string) => boolean;
+  readonly #now: () => number;
   #snapshot: CellSnapshot | undefined;
   #version = 0;
 
-  constructor(hasWorkspace: (cell: string) => boolean) {
+  constructor(hasWorkspace: (cell: string) => boolean, now: () => number) {
     this.#hasWorkspace = hasWorkspace;
+    this.#now = now;
   }
 
   snapshot(): CellSnapshot {
@@ -55,13 +59,18 @@ export class CellStore {
     const old = this.#entries.get(name);
     const hasWorkspace = this.#hasWorkspace(name);
     const digest = schedulingDigest(cell, hasWorkspace);
-    const info = cellInfoOf(cell, hasWorkspace);
+    const taintsSeenMs = new Map<string, number>();
+    const info = cellInfoOf(cell, hasWorkspace, ({ key, effect }) => {
+      const seenMs = old?.taintsSeenMs.get(`${key}:${effect}`) ?? this.#now();
+      taintsSeenMs.set(`${key}:${effect}`, seenMs);
+      return seenMs;
+    });
     const rules = old === undefined || old.digest !== digest;
     if (!rules && old !== undefined && sameFree(old.info.free, info.free)) {
       this.#entries.set(name, { ...old, cell });
       return undefined;
     }
-    this.#entries.set(name, { cell, info, digest });
+    this.#entries.set(name, { cell, info, digest, taintsSeenMs });
     this.#snapshot = undefined;
     return { now: info, old: old?.info, rules };
   }
