@@ -154,8 +154,12 @@ export function forEachPath(set: FieldSet, visit: (path: readonly PathElement[])
   walk(set);
 }
 
-/** The same set with its members in the order in which Kubernetes writes them; `set` itself when they already are. */
-export function sorted(set: FieldSet): FieldSet {
+/**
+ * The same set with its members in the order in which Kubernetes writes them; `set` itself when they already are.
+ * `isKnown` tells of sets that they are, so that they need not be looked at.
+ */
+export function sorted(set: FieldSet, isKnown: (set: FieldSet) => boolean = () => false): FieldSet {
+  if (isKnown(set)) return set;
   const elements = Object.keys(set);
   const order = sortElements(elements.slice());
   let changed = false;
@@ -164,7 +168,7 @@ export function sorted(set: FieldSet): FieldSet {
     const element = order[i] as string;
     if (element !== elements[i]) changed = true;
     const child = set[element] as FieldSet;
-    const one = sorted(child);
+    const one = sorted(child, isKnown);
     if (one !== child) changed = true;
     children.push(one);
   }

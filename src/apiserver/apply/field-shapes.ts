@@ -63,6 +63,7 @@ interface Trees {
 }
 
 let treesByType = new WeakMap<ApplyType, Trees>();
+let setsByText = new Map<string, FieldSet>();
 let texts = new WeakMap<FieldSet, string>();
 /** Sets that shapes made: their members are in order. */
 let known = new WeakSet<FieldSet>();
@@ -77,30 +78,65 @@ export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
   return ofMap(type, 'root', object) ?? emptySet;
 }
 
-/** The JSON of a set that a shape has made, whose members are in order; undefined for any other. */
-export function textOfShape(set: FieldSet): string | undefined {
-  return known.has(set) ? textOf(set) : undefined;
+/** Whether the set's members are known to stand in the order in which Kubernetes writes them. */
+export function isInOrder(set: FieldSet): boolean {
+  return set === leaf || known.has(set);
 }
 
-function forgetShapes(): void {
-  treesByType = new WeakMap();
-  texts = new WeakMap();
-  known = new WeakSet();
-  keptBytes = 0;
-}
-
-function textOf(set: FieldSet): string {
+/** The set's JSON. Of a set that is kept it is made once. */
+export function textOfFieldSet(set: FieldSet): string {
   if (set === leaf) return '{}';
   const made = texts.get(set);
   if (made !== undefined) return made;
   let text = '';
   for (const element in set) {
-    text += `${text === '' ? '{' : ','}${JSON.stringify(element)}:${textOf(set[element] as FieldSet)}`;
+    text += `${text === '' ? '{' : ','}${JSON.stringify(element)}:${textOfFieldSet(set[element] as FieldSet)}`;
   }
   text = text === '' ? '{}' : `${text}}`;
-  texts.set(set, text);
-  keptBytes += text.length;
+  if (known.has(set)) {
+    texts.set(set, text);
+    keptBytes += text.length;
+  }
   return text;
+}
+
+/**
+ * The set whose JSON this is, ASCII, as this server has written it. Kept like a shape: frozen, and the same for the same
+ * text.
+ */
+export function fieldSetOfText(text: string): FieldSet {
+  let set = setsByText.get(text);
+  if (set === undefined) {
+    if (keptBytes > keptBytesMax) forgetShapes();
+    set = keep(JSON.parse(text) as FieldSet);
+    // A copy: what was cut out of a body would keep the body.
+    const own = Buffer.from(text, 'latin1').toString('latin1');
+    setsByText.set(own, set);
+    texts.set(set, own);
+    keptBytes += text.length + stepBytes;
+  }
+  return set;
+}
+
+function keep(set: FieldSet): FieldSet {
+  const kept: FieldSetDraft = {};
+  let count = 0;
+  for (const element in set) {
+    kept[element] = keep(set[element] as FieldSet);
+    count++;
+  }
+  if (count === 0) return leaf;
+  keptBytes += stepBytes + count * elementBytes;
+  known.add(kept);
+  return Object.freeze(kept);
+}
+
+function forgetShapes(): void {
+  treesByType = new WeakMap();
+  setsByText = new Map();
+  texts = new WeakMap();
+  known = new WeakSet();
+  keptBytes = 0;
 }
 
 function treeOf(type: ApplyType, mode: Mode): Step {
@@ -300,7 +336,7 @@ function finished(step: Step, countsItself: boolean): FieldSet | undefined {
     for (let at = step; at.path !== undefined; at = at.before as Step) sets.set(at.path, at.set);
     step.made = assemble(sets, countsItself) ?? null;
     keptBytes += sets.size * elementBytes;
-    if (step.made !== null) known.add(step.made);
+    if (step.made !== null) known.add(Object.freeze(step.made));
   }
   return step.made ?? undefined;
 }

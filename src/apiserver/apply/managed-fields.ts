@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import type { ManagedFieldsEntry } from '#apimachinery/object.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import { decodeFieldSet, emptySet, type FieldSet, isEmptySet, sorted, union } from './field-set.ts';
-import { textOfShape } from './field-shapes.ts';
+import { isInOrder } from './field-shapes.ts';
 
 /** One managedFields entry, decoded. Immutable. */
 export interface Manager {
@@ -98,8 +98,7 @@ function encodeManager(manager: Manager): ManagedFieldsEntry {
   entry.apiVersion = manager.apiVersion;
   if (manager.time !== undefined) entry.time = manager.time;
   entry.fieldsType = 'FieldsV1';
-  const { fields } = manager;
-  entry.fieldsV1 = (textOfShape(fields) === undefined ? sorted(fields) : fields) as JsonObject;
+  entry.fieldsV1 = sorted(manager.fields, isInOrder) as JsonObject;
   if (manager.subresource !== '') entry.subresource = manager.subresource;
   return entry;
 }

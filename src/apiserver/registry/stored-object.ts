@@ -1,10 +1,10 @@
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { KeyValue, Revision } from '#storage/storage.ts';
 import type { FieldSet } from '../apply/field-set.ts';
-import { textOfShape } from '../apply/field-shapes.ts';
+import { fieldSetOfText, textOfFieldSet } from '../apply/field-shapes.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
 
 /**
@@ -19,6 +19,9 @@ import { selectableFieldsOf } from './selectable-fields.ts';
  *     12  u32 LE  end of metadata in the body, after its `}`
  *     16  H       header, JSON
  *     16+H        body: {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"x",…},"spec":…}
+ *
+ * The header tells first where the body's field sets lie: `{"g":[310,2201],…`. They are half of most bodies, and the
+ * same for most objects of a kind, so that they are parsed once a text (field-shapes.ts), not once an object.
  *
  * A GET inserts `"resourceVersion":"N",` at the splice; PartialObjectMetadata is a slice of the body; selectors and
  * garbage collection read the header alone.
@@ -54,6 +57,8 @@ export interface StoredHeader {
 
 /** The header's JSON: short keys, absent when empty. */
 interface HeaderJson {
+  /** Starts and ends of the values of fieldsV1 in the body; absent when the body is not ASCII. Must come first. */
+  g?: number[];
   u?: string;
   l?: { [key: string]: string };
   o?: OwnerReference[];
@@ -71,17 +76,21 @@ interface HeaderJson {
  */
 export function encodeStored(object: KubeObject, definition: ResourceDefinition, defaults = ''): Buffer {
   const { apiVersion, kind, metadata } = object;
-  const metadataJson = metadataText(metadata);
   const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
+  const fieldSets: number[] = [];
+  const metadataJson = metadataText(metadata, head.length, fieldSets);
   let tail = '';
   for (const key in object) {
     if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
     tail += memberText(key, object[key], ',');
   }
-  tail += '}';
+  const body = `${head}${metadataJson}${tail}}`;
+  const bodyBytes = Buffer.byteLength(body);
+  const isAscii = bodyBytes === body.length;
 
   let flags = metadataJson === '{}' ? flagEmptyMetadata : 0;
   const header: HeaderJson = {};
+  if (isAscii && fieldSets.length > 0) header.g = fieldSets;
   if (metadata.uid !== undefined) header.u = metadata.uid;
   if (hasKeys(metadata.labels)) {
     header.l = metadata.labels;
@@ -107,34 +116,41 @@ export function encodeStored(object: KubeObject, definition: ResourceDefinition,
   if (defaults !== '') header.m = defaults;
   const headerJson = JSON.stringify(header);
 
-  const text = `${headerJson}${head}${metadataJson}${tail}`;
-  const textBytes = Buffer.byteLength(text);
-  const isAscii = textBytes === text.length;
-  const headerBytes = isAscii ? headerJson.length : Buffer.byteLength(headerJson);
+  const headerBytes = Buffer.byteLength(headerJson);
   const headBytes = isAscii ? head.length : Buffer.byteLength(head);
   const metadataBytes = isAscii ? metadataJson.length : Buffer.byteLength(metadataJson);
-  const value = Buffer.allocUnsafe(prefixBytes + textBytes);
+  const value = Buffer.allocUnsafe(prefixBytes + headerBytes + bodyBytes);
   value[0] = formatVersion;
   value[1] = flags;
   value.writeUInt16LE(Buffer.byteLength(apiVersion), 2);
   value.writeUInt32LE(headerBytes, 4);
   value.writeUInt32LE(headBytes + 1, 8);
   value.writeUInt32LE(headBytes + metadataBytes, 12);
-  value.write(text, prefixBytes, isAscii ? 'latin1' : 'utf8');
+  value.write(headerJson, prefixBytes);
+  value.write(body, prefixBytes + headerBytes, isAscii ? 'latin1' : 'utf8');
   return value;
 }
 
-/** Metadata without resourceVersion. managedFields are half of it, and their text is mostly known (field-shapes.ts). */
-function metadataText(metadata: ObjectMeta): string {
+/**
+ * Metadata without resourceVersion. managedFields are half of it, and their text is mostly known (field-shapes.ts).
+ * `start`: where the text will stand in the body; `fieldSets` gets the places of the values of fieldsV1.
+ */
+function metadataText(metadata: ObjectMeta, start: number, fieldSets: number[]): string {
   let text = '{';
   for (const key in metadata) {
     if (key === 'resourceVersion') continue;
     const separator = text === '{' ? '' : ',';
-    if (key === 'managedFields' && metadata.managedFields !== undefined) {
-      text += `${separator}"managedFields":[${metadata.managedFields.map(managerText).join(',')}]`;
-    } else {
-      text += memberText(key, metadata[key], separator);
+    const value = metadata[key];
+    if (key !== 'managedFields' || !Array.isArray(value)) {
+      text += memberText(key, value, separator);
+      continue;
     }
+    text += `${separator}"managedFields":[`;
+    for (let index = 0; index < value.length; index++) {
+      if (index > 0) text += ',';
+      text += managerText(value[index] as ManagedFieldsEntry, start + text.length, fieldSets);
+    }
+    text += ']';
   }
   return `${text}}`;
 }
@@ -143,15 +159,19 @@ function memberText(key: string, value: JsonValue | undefined, separator: string
   return value === undefined ? '' : `${separator}${JSON.stringify(key)}:${JSON.stringify(value)}`;
 }
 
-function managerText(entry: ManagedFieldsEntry): string {
-  const { fieldsV1 } = entry;
-  const fields = fieldsV1 === undefined ? undefined : textOfShape(fieldsV1 as FieldSet);
-  if (fields === undefined) return JSON.stringify(entry);
+function managerText(entry: ManagedFieldsEntry, start: number, fieldSets: number[]): string {
   let text = '{';
   for (const key in entry) {
     const separator = text === '{' ? '' : ',';
-    if (key === 'fieldsV1') text += `${separator}"fieldsV1":${fields}`;
-    else text += memberText(key, entry[key], separator);
+    const value = entry[key];
+    if (key !== 'fieldsV1' || !isJsonObject(value)) {
+      text += memberText(key, value, separator);
+      continue;
+    }
+    text += `${separator}"fieldsV1":`;
+    const from = start + text.length;
+    text += textOfFieldSet(value as FieldSet);
+    fieldSets.push(from, start + text.length);
   }
   return `${text}}`;
 }
@@ -182,13 +202,63 @@ export function hasLabels(entry: KeyValue): boolean {
   return (entry.value[1]! & flagLabels) !== 0;
 }
 
-/** The whole object, freshly parsed, in its storage version; the caller owns it. `revision` overrides the entry's own. */
+/**
+ * The whole object, freshly parsed, in its storage version; the caller owns it, but for the values of fieldsV1, which are
+ * shared and frozen. `revision` overrides the entry's own.
+ */
 export function objectOf(entry: KeyValue, revision: Revision = entry.revision): KubeObject {
   const { value } = entry;
   checkFormat(value);
-  const body = value.toString('utf8', prefixBytes + value.readUInt32LE(4));
-  const object = JSON.parse(body) as KubeObject;
+  const bodyStart = prefixBytes + value.readUInt32LE(4);
+  const fieldSets = fieldSetsOf(value);
+  const object =
+    fieldSets === undefined
+      ? (JSON.parse(value.toString('utf8', bodyStart)) as KubeObject)
+      : parseWithout(value.toString('latin1', bodyStart), fieldSets);
   object.metadata.resourceVersion = String(revision);
+  return object;
+}
+
+/** `{"g":[` */
+const fieldSetsLead = Buffer.from('{"g":[');
+const bracketClose = 0x5d;
+const digitZero = 0x30;
+const digitNine = 0x39;
+
+/** Where the field sets of an ASCII body lie; undefined when the header does not tell. */
+function fieldSetsOf(value: Buffer): number[] | undefined {
+  for (let index = 0; index < fieldSetsLead.length; index++) {
+    if (value[prefixBytes + index] !== fieldSetsLead[index]) return undefined;
+  }
+  const places: number[] = [];
+  let number = 0;
+  for (let at = prefixBytes + fieldSetsLead.length; ; at++) {
+    const byte = value[at] as number;
+    if (byte >= digitZero && byte <= digitNine) {
+      number = number * 10 + byte - digitZero;
+      continue;
+    }
+    places.push(number);
+    number = 0;
+    if (byte === bracketClose) return places;
+  }
+}
+
+/** Parses a body whose field sets are looked up by their text. */
+function parseWithout(body: string, fieldSets: readonly number[]): KubeObject {
+  let text = '';
+  let from = 0;
+  for (let index = 0; index < fieldSets.length; index += 2) {
+    text += `${body.slice(from, fieldSets[index])}0`;
+    from = fieldSets[index + 1] as number;
+  }
+  const object = JSON.parse(text + body.slice(from)) as KubeObject;
+  let next = 0;
+  for (const entry of object.metadata.managedFields ?? []) {
+    if (entry.fieldsV1 === undefined) continue;
+    entry.fieldsV1 = fieldSetOfText(body.slice(fieldSets[next], fieldSets[next + 1])) as JsonObject;
+    next += 2;
+  }
   return object;
 }
 
