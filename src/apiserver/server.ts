@@ -8,6 +8,7 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { KubeClient } from '#client/client.ts';
 import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import { AdmissionChain } from './admission/admission-chain.ts';
@@ -34,6 +35,7 @@ import { OidcAuthenticator } from './authn/oidc.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { TokenFileAuthenticator } from './authn/token-file.ts';
 import { tokenRequestHandler } from './authn/token-request.ts';
+import { TokenWebhook } from './authn/token-webhook.ts';
 import { UnionAuthenticator } from './authn/union-authenticator.ts';
 import { X509Authenticator } from './authn/x509.ts';
 import {
@@ -98,6 +100,8 @@ export interface ApiServerOptions {
   readonly tokenFile?: string | undefined;
   /** OpenID Connect issuers whose tokens are believed (KUBERNETES.md U1). */
   readonly tokenIssuers?: readonly JwtIssuer[] | undefined;
+  /** Asked by TokenReview about tokens that nobody else knows (KUBERNETES.md U1); `server` is the URL to post to. */
+  readonly tokenWebhook?: ServerConnection | undefined;
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
   readonly auditor?: Auditor | undefined;
   readonly version: string;
@@ -181,7 +185,11 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     cache: storage,
   });
   const webhookCaller = new WebhookCaller();
-  const issuers = (options.tokenIssuers ?? []).map((issuer) => new OidcAuthenticator({ issuer, logger }));
+  const issuers: (TokenAuthenticator & { close(): Promise<void> })[] = (options.tokenIssuers ?? []).map(
+    (issuer) => new OidcAuthenticator({ issuer, logger }),
+  );
+  const { tokenWebhook } = options;
+  if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
   const authenticator = createAuthenticator(options, serviceAccountTokens, issuers);
   const verbs = new Verbs({
     registry,
@@ -352,7 +360,7 @@ async function openWorkspaces(
 function createAuthenticator(
   { pki, tokenFile }: ApiServerOptions,
   serviceAccountTokens: ServiceAccountTokens,
-  issuers: readonly OidcAuthenticator[],
+  issuers: readonly TokenAuthenticator[],
 ): UnionAuthenticator {
   const tokens: TokenAuthenticator[] = [
     new ComponentTokens([new SigningKey(pki.serviceAccountKey)]),

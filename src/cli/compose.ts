@@ -13,7 +13,9 @@ import { ensurePki, issueClientCertificate } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
+import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import type { EtcdAccess } from '#storage/etcd/etcd-connection.ts';
@@ -37,6 +39,8 @@ export interface ApiServerSettings {
   readonly tokenFile?: string | undefined;
   /** AuthenticationConfiguration of apiserver.config.k8s.io: issuers of tokens. */
   readonly authenticationConfig?: string | undefined;
+  /** Kubeconfig of the webhook that is asked about tokens. */
+  readonly authenticationTokenWebhookConfigFile?: string | undefined;
   /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
   readonly auditPolicyFile?: string | undefined;
   readonly auditLogPath?: string | undefined;
@@ -87,6 +91,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const isShared = settings.storage.kind === 'etcd';
   const start = async () => {
     const tokenIssuers = await readTokenIssuers(settings.authenticationConfig);
+    const tokenWebhook = await readWebhook(settings.authenticationTokenWebhookConfigFile);
     const auditor = await openAuditor(settings);
     if (isShared) await checkSharedPki(storage, pki, pkiDirectory);
     return startServer({
@@ -100,6 +105,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       projectDefinitions: projectDefinitions(),
       tokenFile,
       tokenIssuers,
+      tokenWebhook,
       auditor,
       version,
       clock: systemClock,
@@ -130,6 +136,17 @@ async function readTokenIssuers(file: string | undefined): Promise<readonly JwtI
     return parseAuthenticationConfiguration(await readFile(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`${file} cannot be used: ${(error as Error).message}`);
+  }
+}
+
+/** Throws UsageError for a kubeconfig that cannot be read. */
+async function readWebhook(file: string | undefined): Promise<ServerConnection | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await loadKubeconfig(file);
+  } catch (error) {
+    if (error instanceof KubeconfigError) throw new UsageError(error.message);
+    throw error;
   }
 }
 

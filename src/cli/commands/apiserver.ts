@@ -14,6 +14,7 @@ export interface ServerSettings extends LogSettings, StorageFlags {
   readonly pkiDir?: string;
   readonly tokenFile?: string;
   readonly authenticationConfig?: string;
+  readonly authenticationTokenWebhookConfigFile?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
 }
@@ -42,6 +43,12 @@ export function withServerSettings(
         .addOption(
           setting('--authentication-config <file>', 'OpenID Connect issuers: an AuthenticationConfiguration'),
         )
+        .addOption(
+          setting(
+            '--authentication-token-webhook-config-file <file>',
+            'kubeconfig of a webhook that tells whose a token is (TokenReview)',
+          ),
+        )
         .addOption(setting('--audit-policy-file <file>', 'what is audited: a Policy of audit.k8s.io/v1'))
         .addOption(setting('--audit-log-path <file>', 'audit events as JSON lines; - is standard output')),
     ),
@@ -64,6 +71,7 @@ export function apiserverCommand(): Command {
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
           authenticationConfig: settings.authenticationConfig,
+          authenticationTokenWebhookConfigFile: settings.authenticationTokenWebhookConfigFile,
           auditPolicyFile: settings.auditPolicyFile,
           auditLogPath: settings.auditLogPath,
           logger,

@@ -22,6 +22,7 @@ export function edgeCommand(): Command {
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
           authenticationConfig: settings.authenticationConfig,
+          authenticationTokenWebhookConfigFile: settings.authenticationTokenWebhookConfigFile,
           auditPolicyFile: settings.auditPolicyFile,
           auditLogPath: settings.auditLogPath,
           logger,
