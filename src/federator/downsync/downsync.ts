@@ -62,12 +62,16 @@ export class Downsync {
           : this.#gone(key, await this.#withdrawer.delete(kind, item, edge, step.evidence, signal));
       case 'acknowledge':
         if (edge === undefined || copy === undefined) return { state: 'waiting' };
-        return this.#applier.mustCompare(key)
-          ? this.#applier.apply(kind, item, 'fields-unknown', signal)
-          : this.#applier.acknowledge(item, copy, edge, signal);
+        return this.#untilEchoed(
+          kind,
+          item,
+          this.#applier.mustCompare(key)
+            ? await this.#applier.apply(kind, item, 'fields-unknown', signal)
+            : await this.#applier.acknowledge(item, copy, edge, signal),
+        );
       case 'apply':
         tally.markPending(key);
-        return this.#applier.apply(kind, item, step.why, signal);
+        return this.#untilEchoed(kind, item, await this.#applier.apply(kind, item, step.why, signal));
       default:
         return step satisfies never;
     }
@@ -81,6 +85,14 @@ export class Downsync {
   /** Says on the copy why it is not at the edge. */
   async report({ key, place, copy }: SyncItem, error: SyncError, signal: AbortSignal): Promise<void> {
     if (copy !== undefined) await this.#notes.failed({ key, place, copy }, error, signal);
+  }
+
+  /** What rests on our own answer alone is looked at again when the watch must have told of it. */
+  #untilEchoed(kind: ServedKind, { key, place }: SyncItem, outcome: SyncOutcome): SyncOutcome {
+    const mirrored = this.#context.mirror.get(kind, place.namespace, place.name);
+    const believedForMs = this.#known.believedForMs(key, mirrored);
+    if (outcome.state !== 'present' || believedForMs === 0) return outcome;
+    return { ...outcome, requeueAfterMs: Math.min(outcome.requeueAfterMs ?? believedForMs, believedForMs) };
   }
 
   #gone(key: CopyKey, outcome: SyncOutcome): SyncOutcome {

@@ -39,6 +39,16 @@ export class KnownEdge {
     return this.#clock.monotonic() < known.untilMs ? known.object : mirrored;
   }
 
+  /**
+   * How long our own answer is still to be believed against the watch; 0: the watch is. It must be looked at again then:
+   * what came and went between two looks of the watch is told by no event.
+   */
+  believedForMs(key: CopyKey, mirrored: EdgeObject | undefined): number {
+    const known = this.#known.get(key);
+    if (known === undefined || mirrored?.metadata.resourceVersion !== known.overRevision) return 0;
+    return Math.max(0, known.untilMs - this.#clock.monotonic());
+  }
+
   forget(key: CopyKey): void {
     this.#known.delete(key);
   }
