@@ -54,6 +54,7 @@ import { StoreEvents } from './controllers/store-events.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
 import { CrdController } from './crd/crd-controller.ts';
 import { type DocumentResponse, discoveryResponse } from './discovery/discovery-response.ts';
+import { flowControlGroup, mandatoryFlowSchemas, mandatoryPriorityLevels } from './flow-control.ts';
 import type { HttpServerDependencies, PreparedResponse } from './http/dependencies.ts';
 import { type HealthCheck, pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
@@ -251,6 +252,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
+    audit: options.auditor,
     healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
     version: options.version,
@@ -450,6 +452,11 @@ function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
       [
         { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
         { definition: rbac('clusterrolebindings'), objects: bindings },
+        { definition: find(flowControlGroup, 'flowschemas'), objects: mandatoryFlowSchemas },
+        {
+          definition: find(flowControlGroup, 'prioritylevelconfigurations'),
+          objects: mandatoryPriorityLevels,
+        },
       ],
       { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
     );
