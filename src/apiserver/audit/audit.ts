@@ -55,6 +55,8 @@ export class AuditRecord {
   readonly #now: () => number;
   readonly #annotations: { [key: string]: string } = {};
   #impersonated: UserInfo | undefined;
+  /** Metadata of the request's body. */
+  #identity: JsonObject = {};
   #requestObject: JsonValue | undefined;
   #responseObject: JsonValue | undefined;
   #error: ApiError | undefined;
@@ -82,9 +84,13 @@ export class AuditRecord {
 
   requestBody(body: RequestBody): void {
     const { level } = this.#decision;
-    if (level !== 'Request' && level !== 'RequestResponse') return;
+    // The name of what is created stands in the body alone: a record of any level tells it.
+    const namesObject = this.#request.info.resource?.name === '' && this.#request.info.verb === 'create';
+    if (level === 'Metadata' && !namesObject) return;
     try {
-      this.#requestObject = this.#tidied(decodeDocument(asJson(body), true).value);
+      const { value } = decodeDocument(asJson(body), true);
+      this.#identity = isJsonObject(value) && isJsonObject(value['metadata']) ? value['metadata'] : {};
+      if (level !== 'Metadata') this.#requestObject = this.#tidied(value);
     } catch (error) {
       // A body that cannot be read is refused with 4xx; the record is still told, without it.
       if (!(error instanceof ApiError)) throw error;
@@ -147,8 +153,7 @@ export class AuditRecord {
     if (resource === undefined) return undefined;
     const reference: JsonObject = { resource: resource.resource };
     if (resource.namespace !== '') reference['namespace'] = resource.namespace;
-    const metadata = isJsonObject(this.#requestObject) ? this.#requestObject['metadata'] : undefined;
-    const given = isJsonObject(metadata) ? metadata : {};
+    const given = this.#identity;
     const name = resource.name !== '' ? resource.name : given['name'];
     if (typeof name === 'string' && name !== '') reference['name'] = name;
     if (typeof given['uid'] === 'string') reference['uid'] = given['uid'];
