@@ -408,6 +408,7 @@ export class Reconciler {
       kind: resource.kind,
       resource: plural,
       uid: object.metadata.uid ?? '',
+      key: `${parts.namespace}/${parts.name}`,
       replicas: replicasOf(object, kind),
       request: requestOf(object, kind),
       custom,

@@ -100,6 +100,7 @@ const placementSchema: JsonObject = {
       type: 'object',
       properties: {
         replicaSchedulingType: { type: 'string', enum: ['Divided', 'Duplicated'], default: 'Divided' },
+        rebalance: booleanSchema,
         replicaDivisionPreference: { type: 'string', enum: ['Aggregated', 'Weighted'] },
         weightPreference: {
           type: 'object',
@@ -112,6 +113,9 @@ const placementSchema: JsonObject = {
                 properties: {
                   targetCluster: clusterAffinitySchema,
                   weight: { type: 'integer', format: 'int64', minimum: 1 },
+                  minReplicas: { ...int32, minimum: 0 },
+                  maxReplicas: { ...int32, minimum: 0 },
+                  priority: int32,
                 },
               },
             },

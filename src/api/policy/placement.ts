@@ -56,11 +56,19 @@ export interface SpreadConstraint extends JsonObject {
 export interface StaticClusterWeight extends JsonObject {
   targetCluster: ClusterAffinity;
   weight: number;
+  /** Ours, as KubeFed's ReplicaSchedulingPreference: given first, as far as there is room. */
+  minReplicas?: number;
+  /** Ours: never more. */
+  maxReplicas?: number;
+  /** Ours: higher is served first; default 0. */
+  priority?: number;
 }
 
 export interface ReplicaScheduling extends JsonObject {
   replicaSchedulingType?: 'Duplicated' | 'Divided';
   replicaDivisionPreference?: 'Aggregated' | 'Weighted';
+  /** Ours, with minReplicas, maxReplicas or priority: share out anew rather than keep what runs where it is. */
+  rebalance?: boolean;
   weightPreference?: { staticWeightList?: StaticClusterWeight[]; dynamicWeight?: string } & JsonObject;
 }
 

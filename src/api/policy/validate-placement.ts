@@ -167,7 +167,16 @@ function validateReplicaScheduling(
     const why = 'staticWeightList and dynamicWeight exclude each other';
     errors.push(forbiddenField(`${path}.weightPreference.staticWeightList`, why));
   }
-  staticWeightList?.forEach(({ targetCluster }, i) => {
-    validateAffinity(targetCluster, `${path}.weightPreference.staticWeightList[${i}].targetCluster`, errors);
+  let planned = false;
+  staticWeightList?.forEach(({ targetCluster, minReplicas = 0, maxReplicas, priority }, i) => {
+    const at = `${path}.weightPreference.staticWeightList[${i}]`;
+    validateAffinity(targetCluster, `${at}.targetCluster`, errors);
+    if (minReplicas > 0 || maxReplicas !== undefined || priority !== undefined) planned = true;
+    if (maxReplicas !== undefined && minReplicas > maxReplicas)
+      errors.push(invalid(`${at}.minReplicas`, minReplicas, 'must not be greater than maxReplicas'));
   });
+  if (scheduling?.rebalance === true && !planned) {
+    const why = 'means something only where a static weight has minReplicas, maxReplicas or priority';
+    errors.push(forbiddenField(`${path}.rebalance`, why));
+  }
 }

@@ -9,8 +9,23 @@ export type Division =
       readonly type: 'Static';
       readonly weights: readonly { readonly matches: CellPredicate; readonly weight: number }[];
     }
+  | {
+      readonly type: 'Planned';
+      readonly weights: readonly PlannedWeight[];
+      readonly rebalance: boolean;
+    }
   | { readonly type: 'Dynamic' }
   | { readonly type: 'Aggregated' };
+
+/** A static weight with what KubeFed's planner looks at besides. */
+export interface PlannedWeight {
+  readonly matches: CellPredicate;
+  readonly weight: number;
+  readonly minReplicas: number;
+  /** Infinity when not limited. */
+  readonly maxReplicas: number;
+  readonly priority: number;
+}
 
 export interface AffinityGroup {
   /** Undefined for the single `clusterAffinity`. */
@@ -82,11 +97,22 @@ function compileDivision({ replicaScheduling }: Placement): Division {
   if (replicaScheduling.replicaDivisionPreference === 'Aggregated') return { type: 'Aggregated' };
   const preference = replicaScheduling.weightPreference;
   if ((preference?.dynamicWeight ?? '') !== '') return { type: 'Dynamic' };
-  const weights = (preference?.staticWeightList ?? []).map(({ targetCluster, weight }) => ({
-    matches: compileAffinity(targetCluster),
-    weight,
-  }));
-  return { type: 'Static', weights };
+  const list = preference?.staticWeightList ?? [];
+  const weights = list.map(
+    ({ targetCluster, weight, minReplicas = 0, maxReplicas = Number.POSITIVE_INFINITY, priority = 0 }) => ({
+      matches: compileAffinity(targetCluster),
+      weight,
+      minReplicas,
+      maxReplicas,
+      priority,
+    }),
+  );
+  const planned = list.some(
+    ({ minReplicas = 0, maxReplicas, priority }) =>
+      minReplicas > 0 || maxReplicas !== undefined || priority !== undefined,
+  );
+  if (!planned) return { type: 'Static', weights };
+  return { type: 'Planned', weights, rebalance: replicaScheduling.rebalance === true };
 }
 
 /**
@@ -104,4 +130,16 @@ export function staticWeights(
     return highest;
   });
   return weights.some((weight) => weight > 0) ? weights : weights.map(() => 1);
+}
+
+/** The rule for a cell: of those that match it the one of the greatest weight; undefined when none does. */
+export function plannedWeight(
+  { weights }: Extract<Division, { type: 'Planned' }>,
+  cell: CellInfo,
+): PlannedWeight | undefined {
+  let best: PlannedWeight | undefined;
+  for (const rule of weights) {
+    if (rule.weight > (best?.weight ?? -1) && rule.matches(cell)) best = rule;
+  }
+  return best;
 }

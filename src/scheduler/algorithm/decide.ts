@@ -1,7 +1,13 @@
 import type { Placement } from '#api/policy/placement.ts';
 import { replicasThatFit, unboundedReplicas } from './capacity.ts';
 import { type CellInfo, toleratedUntilMs } from './cell.ts';
-import { type AffinityGroup, type CompiledPlacement, compilePlacement, staticWeights } from './compile.ts';
+import {
+  type AffinityGroup,
+  type CompiledPlacement,
+  compilePlacement,
+  plannedWeight,
+  staticWeights,
+} from './compile.ts';
 import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
 import { filterPlugins } from './filters.ts';
@@ -90,7 +96,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
   }
   const chosen =
     template.replicas === 0 ? restingPlaces(selection.selected, previous, refusals) : selection.selected;
-  const division = divideReplicas(template.replicas, chosen, placement, template.uid);
+  const division = divideReplicas(template.replicas, chosen, placement, template);
   if (!division.ok) {
     for (const { index } of chosen) refusals[index] = 'NoCapacity';
     for (const { cell, index } of chosen) if (previous.has(cell.name)) refusals[index] = undefined;
@@ -120,7 +126,8 @@ function filterCells(
   const { cells } = input.snapshot;
   const matches = group.matches(input.snapshot);
   const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
-  const counted = isDynamic(placement) || (groupSpread && input.template.replicas !== undefined);
+  const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
+  const counted = byRoom || (groupSpread && input.template.replicas !== undefined);
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
@@ -171,11 +178,14 @@ function dropUnweighted(
   refusals: (RefusalCode | undefined)[],
   replicas: number | undefined,
 ): readonly Candidate[] {
-  if (division.type !== 'Static' || replicas === undefined) return feasible;
-  const weights = staticWeights(
-    division,
-    feasible.map(({ cell }) => cell),
-  );
+  if (replicas === undefined || (division.type !== 'Static' && division.type !== 'Planned')) return feasible;
+  const weights =
+    division.type === 'Static'
+      ? staticWeights(
+          division,
+          feasible.map(({ cell }) => cell),
+        )
+      : feasible.map(({ cell }) => plannedWeight(division, cell)?.weight ?? 0);
   return feasible.filter(({ index }, i) => {
     if ((weights[i] as number) > 0) return true;
     refusals[index] = 'NoWeight';

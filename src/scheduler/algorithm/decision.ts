@@ -32,6 +32,8 @@ export interface Template {
   /** Plural. */
   readonly resource: string;
   readonly uid: string;
+  /** `<namespace>/<name>`; breaks ties between cells in plans. */
+  readonly key?: string | undefined;
   /** Undefined for kinds without replicas. */
   readonly replicas: number | undefined;
   readonly request: ReplicaRequest;

@@ -1,5 +1,6 @@
-import { type CompiledPlacement, staticWeights } from './compile.ts';
+import { type CompiledPlacement, plannedWeight, staticWeights } from './compile.ts';
 import type { Candidate } from './framework.ts';
+import { type PlannedCell, planReplicas } from './plan-replicas.ts';
 import { compareNames } from './select.ts';
 import { levelGroups } from './skew.ts';
 import { divideByWebster } from './webster.ts';
@@ -8,16 +9,23 @@ export type Division =
   | { readonly ok: true /** Beside the candidates. */; readonly replicas: readonly number[] }
   | { readonly ok: false; readonly message: string };
 
-/** Shares `desired` replicas over the selected cells (PLACEMENT.md 2). `uid` breaks ties. */
+/** What breaks ties between cells. */
+export interface TieBreak {
+  readonly uid: string;
+  /** `<namespace>/<name>`. */
+  readonly key?: string | undefined;
+}
+
+/** Shares `desired` replicas over the selected cells (PLACEMENT.md 2 and 6). */
 export function divideReplicas(
   desired: number,
   candidates: readonly Candidate[],
   placement: CompiledPlacement,
-  uid: string,
+  tie: TieBreak,
 ): Division {
   const { division } = placement;
   if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
-  const divided = divideFreely(desired, candidates, placement, uid);
+  const divided = divideFreely(desired, candidates, placement, tie);
   const skewed = placement.spread?.dimensions.find(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
   if (skewed === undefined || !divided.ok) return divided;
   const groups = new Map<string, number[]>();
@@ -32,7 +40,7 @@ export function divideReplicas(
     },
     divide: (replicas, members) => {
       const cells = members.map((i) => candidates[i] as Candidate);
-      return divideFreely(replicas, cells, placement, uid);
+      return divideFreely(replicas, cells, placement, tie);
     },
   });
 }
@@ -42,7 +50,7 @@ function divideFreely(
   desired: number,
   candidates: readonly Candidate[],
   placement: CompiledPlacement,
-  uid: string,
+  tie: TieBreak,
 ): Division {
   const { division } = placement;
   if (division.type === 'Static') {
@@ -51,9 +59,35 @@ function divideFreely(
       candidates.map(({ cell }) => cell),
     );
     const parties = candidates.map(({ cell }, i) => ({ name: cell.name, weight: weights[i] as number }));
-    return { ok: true, replicas: divideByWebster(desired, parties, uid) };
+    return { ok: true, replicas: divideByWebster(desired, parties, tie.uid) };
   }
-  return divideDynamically(desired, candidates, division.type === 'Aggregated', uid);
+  if (division.type === 'Planned') return divideByPlan(desired, candidates, division, tie);
+  return divideDynamically(desired, candidates, division.type === 'Aggregated', tie.uid);
+}
+
+/** All or nothing: what minima, maxima and room leave unplaced makes the whole wait. */
+function divideByPlan(
+  desired: number,
+  candidates: readonly Candidate[],
+  division: Extract<CompiledPlacement['division'], { type: 'Planned' }>,
+  { key = '' }: TieBreak,
+): Division {
+  const cells = candidates.map(({ cell, previous, available }): PlannedCell => {
+    const rule = plannedWeight(division, cell);
+    return {
+      name: cell.name,
+      weight: rule?.weight ?? 0,
+      minReplicas: rule?.minReplicas ?? 0,
+      maxReplicas: rule?.maxReplicas ?? Number.POSITIVE_INFINITY,
+      priority: rule?.priority ?? 0,
+      current: previous,
+      capacity: previous + available,
+    };
+  });
+  const { replicas, unplaced } = planReplicas(desired, cells, key, division.rebalance);
+  if (unplaced === 0) return { ok: true, replicas };
+  const message = `${unplaced} of ${desired} replicas do not fit within maxReplicas and the room of the cells`;
+  return { ok: false, message };
 }
 
 /** Steady mode: what is placed moves as little as possible, only the difference is shared out. */
