@@ -2,7 +2,12 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 
 /** Folders beside the PATH in which programs are known to lie. */
-const furtherFolders = ['/usr/lib/google-cloud-sdk/bin', '/usr/local/bin', '/opt/google-cloud-sdk/bin'];
+const furtherFolders = [
+  '/usr/lib/google-cloud-sdk/bin',
+  '/usr/local/bin',
+  '/usr/local/go/bin',
+  '/opt/google-cloud-sdk/bin',
+];
 
 function isExecutable(file: string): boolean {
   try {
