@@ -66,7 +66,7 @@ const placementSchema: JsonObject = {
         properties: {
           affinityName: { type: 'string', minLength: 1, maxLength: 32 },
           ...affinityProperties,
-          overflowAffinities: openList,
+          overflowAffinities: { type: 'array', items: clusterAffinitySchema },
         },
       },
     },

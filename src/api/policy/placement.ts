@@ -32,6 +32,8 @@ export interface ClusterAffinity extends JsonObject {
 
 export interface ClusterAffinityTerm extends ClusterAffinity {
   affinityName: string;
+  /** Tiers that take, in order, what has no room in the cells before; given back in reverse. */
+  overflowAffinities?: ClusterAffinity[];
 }
 
 /** core/v1 Toleration. */

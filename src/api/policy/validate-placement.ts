@@ -103,7 +103,13 @@ export function validatePlacement(
     if (names.has(term.affinityName)) errors.push(duplicate(`${at}.affinityName`, term.affinityName));
     names.add(term.affinityName);
     validateAffinity(term, at, errors);
-    refuseUnhonoured(term, at, ['overflowAffinities'], errors);
+    term.overflowAffinities?.forEach((tier, t) => {
+      validateAffinity(tier, `${at}.overflowAffinities[${t}]`, errors);
+    });
+    if ((term.overflowAffinities?.length ?? 0) > 0 && !isDividedByRoom(placement.replicaScheduling)) {
+      const why = 'only replicas divided by available replicas, or aggregated, can overflow';
+      errors.push(forbiddenField(`${at}.overflowAffinities`, why));
+    }
   });
   placement.clusterTolerations?.forEach((toleration, i) => {
     const at = `${path}.clusterTolerations[${i}]`;
@@ -155,6 +161,12 @@ function validateSpread(
       errors.push(forbiddenField(`${at}.maxSkew`, 'may be set for one constraint over groups of cells'));
     skewed = true;
   });
+}
+
+function isDividedByRoom(scheduling: ReplicaScheduling | undefined): boolean {
+  if (scheduling?.replicaSchedulingType !== 'Divided') return false;
+  if (scheduling.replicaDivisionPreference === 'Aggregated') return true;
+  return (scheduling.weightPreference?.dynamicWeight ?? '') !== '';
 }
 
 function validateReplicaScheduling(

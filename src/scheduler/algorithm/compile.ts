@@ -30,9 +30,11 @@ export interface PlannedWeight {
 export interface AffinityGroup {
   /** Undefined for the single `clusterAffinity`. */
   readonly name: string | undefined;
+  /** The primary cells and those of every overflow tier. */
   readonly selects: CellPredicate;
-  /** Beside the cells of the snapshot; memoized for the newest snapshot. */
-  matches(snapshot: CellSnapshot): readonly boolean[];
+  readonly tiered: boolean;
+  /** Beside the cells of the snapshot: 0 for primary cells, then by overflow tier; -1: not selected. Memoized. */
+  tiers(snapshot: CellSnapshot): readonly number[];
 }
 
 /** A Placement made ready for many decisions. Behaves as a pure function of the placement. */
@@ -71,20 +73,30 @@ function compileGroups({ clusterAffinity, clusterAffinities }: Placement): Affin
   if (clusterAffinities === undefined || clusterAffinities.length === 0) {
     return [affinityGroup(undefined, clusterAffinity)];
   }
-  return clusterAffinities.map((term) => affinityGroup(term.affinityName, term));
+  return clusterAffinities.map((term) => affinityGroup(term.affinityName, term, term.overflowAffinities));
 }
 
-function affinityGroup(name: string | undefined, affinity: ClusterAffinity | undefined): AffinityGroup {
-  const predicate = compileAffinity(affinity);
-  return { name, selects: predicate, matches: memoized(predicate) };
+function affinityGroup(
+  name: string | undefined,
+  affinity: ClusterAffinity | undefined,
+  overflow: readonly ClusterAffinity[] = [],
+): AffinityGroup {
+  const predicates = [affinity, ...overflow].map(compileAffinity);
+  const tierOf = (cell: CellInfo): number => predicates.findIndex((selects) => selects(cell));
+  return {
+    name,
+    selects: (cell) => tierOf(cell) >= 0,
+    tiered: overflow.length > 0,
+    tiers: memoized(tierOf),
+  };
 }
 
-function memoized(predicate: CellPredicate): (snapshot: CellSnapshot) => readonly boolean[] {
+function memoized(tierOf: (cell: CellInfo) => number): (snapshot: CellSnapshot) => readonly number[] {
   let last: CellSnapshot | undefined;
-  let answers: boolean[] = [];
+  let answers: number[] = [];
   return (snapshot) => {
     if (last !== snapshot) {
-      answers = snapshot.cells.map(predicate);
+      answers = snapshot.cells.map(tierOf);
       last = snapshot;
     }
     return answers;

@@ -124,14 +124,15 @@ function filterCells(
 ): Candidate[] {
   const { input, placement } = context;
   const { cells } = input.snapshot;
-  const matches = group.matches(input.snapshot);
+  const tiers = group.tiers(input.snapshot);
   const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
   const counted = byRoom || (groupSpread && input.template.replicas !== undefined);
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
-    const refusal = matches[index] === true ? firstRefusal(cell, context) : 'AffinityNotMatched';
+    const tier = tiers[index] as number;
+    const refusal = tier >= 0 ? firstRefusal(cell, context) : 'AffinityNotMatched';
     if (refusal !== undefined) {
       refusals[index] = refusal;
       continue;
@@ -141,7 +142,7 @@ function filterCells(
       for (const plugin of scorePlugins) score += plugin.score(cell, context);
     const available = counted ? availableIn(cell, context) : 0;
     const held = previous.get(cell.name);
-    feasible.push({ cell, index, score, held: held !== undefined, previous: held ?? 0, available });
+    feasible.push({ cell, index, score, tier, held: held !== undefined, previous: held ?? 0, available });
   }
   return feasible;
 }

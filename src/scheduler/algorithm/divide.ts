@@ -62,7 +62,62 @@ function divideFreely(
     return { ok: true, replicas: divideByWebster(desired, parties, tie.uid) };
   }
   if (division.type === 'Planned') return divideByPlan(desired, candidates, division, tie);
-  return divideDynamically(desired, candidates, division.type === 'Aggregated', tie.uid);
+  const aggregated = division.type === 'Aggregated';
+  const last = candidates.reduce((most, { tier }) => Math.max(most, tier), 0);
+  if (last > 0) return divideByTier(desired, candidates, last, aggregated, tie.uid);
+  return divideDynamically(desired, candidates, aggregated, tie.uid);
+}
+
+/** Fills tier by tier and gives back in reverse; within a tier as without tiers (PLACEMENT.md 1, overflowAffinities). */
+function divideByTier(
+  desired: number,
+  candidates: readonly Candidate[],
+  last: number,
+  aggregated: boolean,
+  uid: string,
+): Division {
+  const tiers: number[][] = Array.from({ length: last + 1 }, () => []);
+  candidates.forEach(({ tier }, i) => {
+    tiers[tier]?.push(i);
+  });
+  const sum = (members: readonly number[], of: (candidate: Candidate) => number): number =>
+    members.reduce((total, i) => total + of(candidates[i] as Candidate), 0);
+  const shares = tiers.map((members) => sum(members, ({ previous }) => previous));
+  let missing = desired - shares.reduce((total, one) => total + one, 0);
+  for (let t = 0; t <= last && missing > 0; t++) {
+    const more = Math.min(
+      missing,
+      sum(tiers[t] as number[], ({ available }) => available),
+    );
+    shares[t] = (shares[t] as number) + more;
+    missing -= more;
+  }
+  for (let t = last; t >= 0 && missing < 0; t--) {
+    const less = Math.min(-missing, shares[t] as number);
+    shares[t] = (shares[t] as number) - less;
+    missing += less;
+  }
+  if (missing > 0) {
+    return {
+      ok: false,
+      message: `${missing} more replicas are needed than all overflow tiers have room for`,
+    };
+  }
+  const replicas = candidates.map(() => 0);
+  for (let t = 0; t <= last; t++) {
+    const members = tiers[t] as number[];
+    const division = divideDynamically(
+      shares[t] as number,
+      members.map((i) => candidates[i] as Candidate),
+      aggregated,
+      uid,
+    );
+    if (!division.ok) return division;
+    members.forEach((i, at) => {
+      replicas[i] = division.replicas[at] as number;
+    });
+  }
+  return { ok: true, replicas };
 }
 
 /** All or nothing: what minima, maxima and room leave unplaced makes the whole wait. */

@@ -32,6 +32,8 @@ export interface Candidate {
   /** Index in the snapshot. */
   readonly index: number;
   readonly score: number;
+  /** 0 for primary cells, then by overflow tier. */
+  readonly tier: number;
   /** The previous decision placed the template there. */
   readonly held: boolean;
   /** Replicas placed there by the previous decision. */

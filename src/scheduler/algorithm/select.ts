@@ -312,7 +312,7 @@ export function room(candidate: Candidate): number {
 }
 
 function byRank(a: Candidate, b: Candidate): number {
-  return b.score - a.score || room(b) - room(a) || compareNames(a, b);
+  return a.tier - b.tier || b.score - a.score || room(b) - room(a) || compareNames(a, b);
 }
 
 /** A snapshot is ordered by name, so the index tells. */
