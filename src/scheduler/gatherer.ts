@@ -10,7 +10,7 @@ import type { DiscoveredResource } from './discovery.ts';
 import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
-import { applyStatus } from './gather/status-writer.ts';
+import { applyStatus, mayHaveGathered } from './gather/status-writer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
@@ -160,7 +160,8 @@ export class Gatherer {
     const resourceName = watchName(parts);
     const now = nowTime(this.#on.clock.now());
     const metadata = this.#on.watches.get(resourceName, parts.cluster, parts.namespace, parts.name)?.metadata;
-    const status = aggregateStatus(resourceName, statuses, now);
+    const status =
+      aggregateStatus(resourceName, statuses, now) ?? (await this.#emptied(parts, state, signal));
     if (status === undefined || metadata?.uid === undefined) return false;
     const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
     if (observed !== undefined) status['observedGeneration'] = observed;
@@ -173,6 +174,13 @@ export class Gatherer {
     }
     if (outcome.type !== 'gone') state.appliedStatusHash = hash;
     return outcome.type === 'applied' || outcome.type === 'ownedElsewhere';
+  }
+
+  /** Nobody reports (any more): an empty status, if one that was gathered before may still stand. */
+  async #emptied(parts: KeyParts, state: KeyState, signal: AbortSignal): Promise<JsonObject | undefined> {
+    if (state.appliedStatusHash !== undefined) return {};
+    const present = await this.#on.bindings.read(parts, signal);
+    return present !== undefined && mayHaveGathered(present) ? {} : undefined;
   }
 
   /**

@@ -139,6 +139,29 @@ test('replicas are divided, status comes back summed, observedGeneration rises w
   assert.equal(stored['observedGeneration'], 1, 'no cell has observed the new size');
 });
 
+test('status that nobody reports any more is taken back', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const placement = { clusterAffinity: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  const ref = projectRef(w.project, 'apps/v1', 'deployments', 'web');
+  const readyReplicas = async (): Promise<unknown> =>
+    ((await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined)?.['readyReplicas'];
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  const status = { observedGeneration: 1, replicas: 1, readyReplicas: 1 };
+  await w.fra.report('apps/v1', 'deployments', copy, status);
+  await until('it is gathered', async () => (await readyReplicas()) === 1);
+  // The edge's object was made again: its new status is empty.
+  const nothing = Object.fromEntries(Object.keys(status).map((field) => [field, null]));
+  await w.fra.report('apps/v1', 'deployments', copy, nothing);
+  await until('the empty status is gathered', async () => (await readyReplicas()) === undefined);
+  await w.fra.report('apps/v1', 'deployments', copy, status);
+  await until('it is gathered again', async () => (await readyReplicas()) === 1);
+  await w.controlPlane.admin.delete(projectRef(w.project, policies, 'propagationpolicies', 'all'));
+  await until('nothing selects it any more', async () => (await readyReplicas()) === undefined);
+});
+
 test('status that another manager owns stays theirs', async () => {
   await using w = await world();
   await using _scheduler = await startScheduler(w.controlPlane);

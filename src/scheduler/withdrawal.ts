@@ -4,6 +4,7 @@ import type { KubeClient } from '#client/client.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
 import type { CopyWriter } from './copy-writer.ts';
+import { clearStatus } from './gather/status-writer.ts';
 import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import { crdResource } from './projection/kinds.ts';
 import type { ResourceWatches } from './resource-watches.ts';
@@ -59,6 +60,8 @@ export class Withdrawal {
     await this.withdraw(records, () => false, signal);
     // A project that goes takes its bindings with it.
     if (isBound && this.#on.workspaces.project(parts.cluster) !== undefined) {
+      const binding = await this.#on.bindings.read(parts, signal);
+      if (binding !== undefined) await clearStatus(this.#on.client, parts, binding, signal);
       await this.#on.bindings.delete(parts, signal);
     }
     this.#on.bindings.forget(parts);

@@ -1,3 +1,4 @@
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -24,7 +25,7 @@ const attemptsMax = 3;
 export async function applyStatus(
   client: KubeClient,
   key: KeyParts,
-  { group, version, resource, kind }: DiscoveredResource,
+  { group, version, resource, kind }: Pick<DiscoveredResource, 'group' | 'version' | 'resource' | 'kind'>,
   uid: string,
   status: JsonObject,
   signal: AbortSignal,
@@ -39,7 +40,8 @@ export async function applyStatus(
       kind,
       // The uid keeps a status from landing on an object of the same name made since.
       metadata: { name: key.name, ...(namespace === undefined ? {} : { namespace }), uid },
-      status: rest,
+      // Nothing at all: what was ours goes.
+      ...(Object.keys(status).length === 0 ? {} : { status: rest }),
     };
     try {
       const options = { fieldManager: statusFieldManager, subresource: 'status', force: false, signal };
@@ -57,6 +59,26 @@ export async function applyStatus(
     }
   }
   return { type: 'ownedElsewhere', message: message ?? '' };
+}
+
+/** Whether a status may have been gathered from these cells; small ones are told by the binding, others by their health. */
+export function mayHaveGathered({ status }: ResourceBinding): boolean {
+  const items = status?.aggregatedStatus ?? [];
+  if ((status?.summary?.cells ?? 0) > items.length) return true;
+  return items.some((item) => item.status !== undefined || item.health !== 'Unknown');
+}
+
+/** Takes back what was gathered into an object that is let go: nobody will report of it any more. */
+export async function clearStatus(
+  client: KubeClient,
+  key: KeyParts,
+  binding: ResourceBinding,
+  signal: AbortSignal,
+): Promise<void> {
+  const { apiVersion, kind, resource, uid } = binding.spec.resource;
+  if (uid === undefined || !mayHaveGathered(binding)) return;
+  const version = apiVersion.slice(apiVersion.lastIndexOf('/') + 1);
+  await applyStatus(client, key, { group: key.group, version, kind, resource }, uid, {}, signal);
 }
 
 /**
