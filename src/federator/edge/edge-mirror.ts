@@ -105,9 +105,9 @@ export class EdgeMirror {
       pageSize,
       watchTimeoutSeconds,
       transform: (object) => {
-        const status = object['status'];
-        if (kind.hasStatus && status !== undefined && object.metadata.deletionTimestamp === undefined) {
-          onStatus(keyOf(kind, object), status as JsonValue);
+        if (kind.hasStatus && object.metadata.deletionTimestamp === undefined) {
+          // One that was made again has none: what stands in the copy is of its forerunner.
+          onStatus(keyOf(kind, object), (object['status'] ?? {}) as JsonValue);
         }
         return edgeObjectOf(object);
       },

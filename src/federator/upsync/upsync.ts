@@ -82,7 +82,9 @@ export class Upsync {
       inSync: edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash],
     });
     const copyDigest = digestOf(status);
-    if (status !== undefined && this.#written.get(key)?.copyDigest !== copyDigest) {
+    const before = this.#written.get(key);
+    const isFirstAndEmpty = before === undefined && Object.keys(status ?? {}).length === 0;
+    if (status !== undefined && !isFirstAndEmpty && before?.copyDigest !== copyDigest) {
       if (!(await this.#options.workspace.writeStatus(place, status, signal))) return;
     }
     this.#written.set(key, {
