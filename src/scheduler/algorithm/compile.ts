@@ -7,7 +7,10 @@ export type Division =
   | { readonly type: 'Duplicated' }
   | {
       readonly type: 'Static';
-      readonly weights: readonly { readonly matches: CellPredicate; readonly weight: number }[];
+      /**
+       * Beside the cells of the snapshot: the highest weight of the rules that match each, 0 when none does. Memoized.
+       */
+      weights(snapshot: CellSnapshot): readonly number[];
     }
   | {
       readonly type: 'Planned';
@@ -91,12 +94,12 @@ function affinityGroup(
   };
 }
 
-function memoized(tierOf: (cell: CellInfo) => number): (snapshot: CellSnapshot) => readonly number[] {
+function memoized(read: (cell: CellInfo) => number): (snapshot: CellSnapshot) => readonly number[] {
   let last: CellSnapshot | undefined;
   let answers: number[] = [];
   return (snapshot) => {
     if (last !== snapshot) {
-      answers = snapshot.cells.map(tierOf);
+      answers = snapshot.cells.map(read);
       last = snapshot;
     }
     return answers;
@@ -123,25 +126,21 @@ function compileDivision({ replicaScheduling }: Placement): Division {
     ({ minReplicas = 0, maxReplicas, priority }) =>
       minReplicas > 0 || maxReplicas !== undefined || priority !== undefined,
   );
-  if (!planned) return { type: 'Static', weights };
+  if (!planned) {
+    const weightOf = (cell: CellInfo): number => {
+      let highest = 0;
+      for (const { matches, weight } of weights) if (weight > highest && matches(cell)) highest = weight;
+      return highest;
+    };
+    return { type: 'Static', weights: memoized(weightOf) };
+  }
   return { type: 'Planned', weights, rebalance: replicaScheduling.rebalance === true };
 }
 
-/**
- * The static weight of each cell: the highest of the rules that match it, 0 when none does; when no rule matches any of
- * the cells, all weigh 1.
- */
-export function staticWeights(
-  division: Extract<Division, { type: 'Static' }>,
-  cells: readonly CellInfo[],
-): number[] {
-  const weights = cells.map((cell) => {
-    let highest = 0;
-    for (const { matches, weight } of division.weights)
-      if (weight > highest && matches(cell)) highest = weight;
-    return highest;
-  });
-  return weights.some((weight) => weight > 0) ? weights : weights.map(() => 1);
+/** The weights of these candidates; where no rule matches any of them, all weigh 1 (PLACEMENT.md 2). */
+export function staticWeights(candidates: readonly { readonly weight: number }[]): number[] {
+  const matched = candidates.some(({ weight }) => weight > 0);
+  return candidates.map(({ weight }) => (matched ? weight : 1));
 }
 
 /** The rule for a cell: of those that match it the one of the greatest weight; undefined when none does. */

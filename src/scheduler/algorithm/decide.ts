@@ -128,6 +128,8 @@ function filterCells(
   const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
   const counted = byRoom || (groupSpread && input.template.replicas !== undefined);
+  const { division } = placement;
+  const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
@@ -137,12 +139,22 @@ function filterCells(
       refusals[index] = refusal;
       continue;
     }
+    const weight = weights?.[index] ?? 0;
     let score = 0;
     if (placement.spread !== undefined)
       for (const plugin of scorePlugins) score += plugin.score(cell, context);
     const available = counted ? availableIn(cell, context) : 0;
     const held = previous.get(cell.name);
-    feasible.push({ cell, index, score, tier, held: held !== undefined, previous: held ?? 0, available });
+    feasible.push({
+      cell,
+      index,
+      score,
+      weight,
+      tier,
+      held: held !== undefined,
+      previous: held ?? 0,
+      available,
+    });
   }
   return feasible;
 }
@@ -182,10 +194,7 @@ function dropUnweighted(
   if (replicas === undefined || (division.type !== 'Static' && division.type !== 'Planned')) return feasible;
   const weights =
     division.type === 'Static'
-      ? staticWeights(
-          division,
-          feasible.map(({ cell }) => cell),
-        )
+      ? staticWeights(feasible)
       : feasible.map(({ cell }) => plannedWeight(division, cell)?.weight ?? 0);
   return feasible.filter(({ index }, i) => {
     if ((weights[i] as number) > 0) return true;

@@ -54,10 +54,7 @@ function divideFreely(
 ): Division {
   const { division } = placement;
   if (division.type === 'Static') {
-    const weights = staticWeights(
-      division,
-      candidates.map(({ cell }) => cell),
-    );
+    const weights = staticWeights(candidates);
     const parties = candidates.map(({ cell }, i) => ({ name: cell.name, weight: weights[i] as number }));
     return { ok: true, replicas: divideByWebster(desired, parties, tie.uid) };
   }

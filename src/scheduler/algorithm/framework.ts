@@ -32,6 +32,8 @@ export interface Candidate {
   /** Index in the snapshot. */
   readonly index: number;
   readonly score: number;
+  /** Static weight; 0 where no rule matches, or weights are not static. */
+  readonly weight: number;
   /** 0 for primary cells, then by overflow tier. */
   readonly tier: number;
   /** The previous decision placed the template there. */
