@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from './logger.ts';
 import type { WorkQueue } from './workqueue.ts';
 
@@ -13,13 +14,17 @@ export interface ReconcileLoopOptions {
   readonly logger: Logger;
 }
 
+/** Calls that the work on one key makes at once; more make Node warn of a leak. */
+const callsOfOneKeyMax = 64;
+
 /**
  * Works on a queue's keys until stopped. Level-triggered: what was missed is found at the next look. A failing key is
  * logged at debug first and at warn from its fifth failure on, and never stops the others.
  */
 export class ReconcileLoop {
   readonly #options: ReconcileLoopOptions;
-  readonly #stopping = new AbortController();
+  /** One a worker, so that what one key's work hangs on a signal is that key's alone. */
+  readonly #stopping: AbortController[] = [];
   #workers: Promise<void>[] = [];
 
   constructor(options: ReconcileLoopOptions) {
@@ -28,19 +33,23 @@ export class ReconcileLoop {
 
   start(): void {
     if (this.#workers.length > 0) return;
-    this.#workers = Array.from({ length: this.#options.concurrency }, () => this.#work());
+    this.#workers = Array.from({ length: this.#options.concurrency }, () => {
+      const stopping = new AbortController();
+      setMaxListeners(callsOfOneKeyMax, stopping.signal);
+      this.#stopping.push(stopping);
+      return this.#work(stopping.signal);
+    });
   }
 
   /** Idempotent; closes the queue and waits for what is under way. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    for (const stopping of this.#stopping) stopping.abort();
     this.#options.queue.close();
     await Promise.all(this.#workers);
   }
 
-  async #work(): Promise<void> {
+  async #work(signal: AbortSignal): Promise<void> {
     const { queue, reconcile, logger, name } = this.#options;
-    const signal = this.#stopping.signal;
     for (;;) {
       const key = await queue.take();
       if (key === undefined) return;

@@ -6,6 +6,7 @@ import { conditionOf } from '#api/conditions.ts';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
+import { startConnectProxy, startSocksProxy } from '../harness/proxies.ts';
 import { connectionAs, createTestPki } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
 
@@ -177,6 +178,21 @@ describe('connections', { timeout: 240_000 }, () => {
     await syncs('cell-a', 'c');
     await isReady('cell-a');
   });
+
+  for (const startProxy of [startConnectProxy, startSocksProxy]) {
+    test(`a cell is reached through its proxy: ${startProxy.name}`, async () => {
+      await start({ cells: [] });
+      const proxy = await startProxy();
+      constellation.onEnd(async () => proxy[Symbol.asyncDispose]());
+      const edge = await constellation.addEdge('cell-a');
+      await constellation.addCell('cell-a', { proxyURL: proxy.url });
+      await isReady('cell-a');
+      await syncs('cell-a', 'a');
+      const target = new URL(edge.connection.server).host;
+      assert.ok(proxy.targets.length > 0);
+      assert.ok(proxy.targets.every((one) => one === target));
+    });
+  }
 
   test('a hundred cells that hang delay neither a healthy one nor the end', async () => {
     const swallowed = new Set<net.Socket>();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError, isApiError, type StatusDetails, type StatusReason } from '#apimachinery/api-error.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { type LinkedController, linkedController } from '#apimachinery/lifecycle.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type {
@@ -67,6 +68,8 @@ export class LoopbackClient implements KubeClient {
   readonly #options: LoopbackClientOptions;
   readonly #user: UserInfo;
   readonly #closing = new AbortController();
+  /** Each has a signal of its own: one for all would collect the listeners of all. */
+  readonly #openWatches = new Set<LinkedController>();
 
   constructor(options: LoopbackClientOptions) {
     this.#options = options;
@@ -131,6 +134,7 @@ export class LoopbackClient implements KubeClient {
 
   close(): Promise<void> {
     this.#closing.abort();
+    for (const watch of [...this.#openWatches]) watch.abort();
     return Promise.resolve();
   }
 
@@ -219,12 +223,10 @@ export class LoopbackClient implements KubeClient {
     collection: CollectionRef,
     options: WatchOptions,
   ): AsyncGenerator<WatchEvent, void, undefined> {
-    const ending = new AbortController();
-    const end = (): void => ending.abort();
-    const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
-    if (signals.some((signal) => signal.aborted)) return;
-    for (const signal of signals) signal.addEventListener('abort', end, { once: true });
-    const queue = new WatchQueue(end, this.#options.watchBacklog);
+    const ending = linkedController(options.signal);
+    if (ending.signal.aborted || this.#closing.signal.aborted) return;
+    this.#openWatches.add(ending);
+    const queue = new WatchQueue(() => ending.abort(), this.#options.watchBacklog);
     ending.signal.addEventListener('abort', () => queue.end(undefined), { once: true });
     try {
       const watch = await this.#openWatch(collection, options, ending.signal);
@@ -241,7 +243,8 @@ export class LoopbackClient implements KubeClient {
       }
       if (queue.status !== undefined) throw errorOf(queue.status);
     } finally {
-      for (const signal of signals) signal.removeEventListener('abort', end);
+      ending.dispose();
+      this.#openWatches.delete(ending);
     }
   }
 

@@ -9,6 +9,8 @@ export interface ServerConnection {
   readonly token?: string | undefined;
   /** Name to verify the certificate against, when it is not the URL's host. */
   readonly tlsServerName?: string | undefined;
+  /** `http://`, `https://` or `socks5://`: every connection goes through it. */
+  readonly proxyUrl?: string | undefined;
   /** Do not verify the server's certificate. For tests by hand only; says so in the log. */
   readonly insecureSkipTlsVerify?: boolean | undefined;
 }

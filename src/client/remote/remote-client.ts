@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import { buildConnector, Pool } from 'undici';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
@@ -16,6 +16,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from '../client.ts';
+import { OpenCalls } from '../open-calls.ts';
 import {
   clusterPrefix,
   collectionPath,
@@ -34,6 +35,7 @@ import {
 } from './connection.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
+import { openTunnel } from './tunnel.ts';
 import { WatchSessions } from './watch-sessions.ts';
 
 const acceptJson = 'application/json';
@@ -67,7 +69,8 @@ export class RemoteClient implements KubeClient {
   /** Watches over HTTP/1.1 each need a connection of their own; they must not take the requests' places. */
   #http1Streams: Pool | undefined;
   readonly #basePath: string;
-  readonly #closing = new AbortController();
+  readonly #calls = new OpenCalls();
+  #closed = false;
   readonly #userAgent: string;
 
   constructor(
@@ -82,7 +85,7 @@ export class RemoteClient implements KubeClient {
     this.#pool = new Pool(url.origin, {
       connections: this.#limits.connectionsMax,
       pipelining: 1,
-      connect: { ...tlsOptions(connection), timeout: this.#limits.connectTimeoutMs },
+      connect: connectorOf(connection, this.#limits),
       maxResponseSize: this.#limits.responseBytesMax,
       keepAliveTimeout: 60_000,
     });
@@ -189,31 +192,32 @@ export class RemoteClient implements KubeClient {
   }
 
   async *watch(collection: CollectionRef, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
-    const ended = new AbortController();
-    const signals = [ended.signal, this.#closing.signal];
-    if (options.signal !== undefined) signals.push(options.signal);
-    const signal = AbortSignal.any(signals);
+    const call = this.#calls.begin(options.signal);
+    const { signal } = call;
+    let body: AsyncIterable<unknown> | undefined;
     try {
+      if (signal.aborted) return;
       const path = collectionPath(collection) + queryString(watchQuery(options));
       const headers = this.#headers(options.metadataOnly === true ? acceptMetadata : acceptJson);
       const answer = await this.#openStream(path, headers, signal);
-      if (answer.status !== 200)
-        throw errorFromAnswer(answer.status, await readAll(answer.body, 1024 * 1024));
+      body = answer.body;
+      if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
-      for await (const chunk of answer.body) {
+      for await (const chunk of body) {
         for (const frame of decoder.push(chunk as Buffer)) yield decodeEvent(frame);
       }
     } catch (error) {
       if (signal.aborted) return;
       throw error instanceof ApiError ? error : errorFromNetwork(this.#connection.server, error);
     } finally {
-      ended.abort();
+      call.end();
     }
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#calls.close(new Error('the client is closed'));
     this.#streams.close();
     await Promise.all([this.#pool.destroy(), this.#http1Streams?.destroy()]);
   }
@@ -233,7 +237,7 @@ export class RemoteClient implements KubeClient {
     if (overHttp2 !== undefined) return overHttp2;
     this.#http1Streams ??= new Pool(new URL(this.#connection.server).origin, {
       pipelining: 1,
-      connect: { ...tlsOptions(this.#connection), timeout: this.#limits.connectTimeoutMs },
+      connect: connectorOf(this.#connection, this.#limits),
     });
     const answer = await this.#http1Streams.request({
       method: 'GET',
@@ -246,21 +250,20 @@ export class RemoteClient implements KubeClient {
     return { status: answer.statusCode, body: answer.body };
   }
 
-  async #call<T extends JsonValue>(call: Call, options: CallOptions): Promise<T> {
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? this.#limits.requestTimeoutMs);
-    const signals = [timeout, this.#closing.signal];
-    if (options.signal !== undefined) signals.push(options.signal);
-    const headers = this.#headers(call.accept ?? acceptJson);
-    if (call.contentType !== undefined) headers['content-type'] = call.contentType;
+  async #call<T extends JsonValue>(request: Call, options: CallOptions): Promise<T> {
+    const timeoutMs = options.timeoutMs ?? this.#limits.requestTimeoutMs;
+    const headers = this.#headers(request.accept ?? acceptJson);
+    if (request.contentType !== undefined) headers['content-type'] = request.contentType;
+    const call = this.#calls.begin(options.signal, timeoutMs);
     let statusCode: number;
     let body: Buffer;
     try {
       const answer = await this.#pool.request({
-        method: call.method,
-        path: this.#basePath + call.path,
+        method: request.method,
+        path: this.#basePath + request.path,
         headers,
-        body: call.body === undefined ? null : JSON.stringify(call.body),
-        signal: AbortSignal.any(signals),
+        body: request.body === undefined ? null : JSON.stringify(request.body),
+        signal: call.signal,
         headersTimeout: 0,
         bodyTimeout: 0,
       });
@@ -268,17 +271,37 @@ export class RemoteClient implements KubeClient {
       body = Buffer.from(await answer.body.arrayBuffer());
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
-      if (timeout.aborted) {
-        const bound = options.timeoutMs ?? this.#limits.requestTimeoutMs;
-        throw new ApiError('Timeout', `${this.#connection.server} did not answer within ${bound} ms`, {
-          cause: error,
-        });
-      }
-      throw errorFromNetwork(this.#connection.server, error);
+      const { server } = this.#connection;
+      if (!call.timedOut) throw errorFromNetwork(server, error);
+      throw new ApiError('Timeout', `${server} did not answer within ${timeoutMs} ms`, { cause: error });
+    } finally {
+      call.end();
     }
     if (statusCode < 200 || statusCode > 299) throw errorFromAnswer(statusCode, body);
     return decodeBody<T>(body, this.#connection.server);
   }
+}
+
+/** How undici is to reach the server. */
+function connectorOf(
+  connection: ServerConnection,
+  limits: ConnectionLimits,
+): buildConnector.BuildOptions | buildConnector.connector {
+  const options = { ...tlsOptions(connection), timeout: limits.connectTimeoutMs };
+  const { proxyUrl } = connection;
+  if (proxyUrl === undefined) return options;
+  const connectTls = buildConnector(options);
+  return (target, callback) => {
+    const port = target.port === '' ? (target.protocol === 'https:' ? 443 : 80) : Number(target.port);
+    const host = target.hostname.replace(/^\[|\]$/g, '');
+    openTunnel(proxyUrl, { host, port }, limits.connectTimeoutMs).then(
+      (socket) => {
+        if (target.protocol === 'https:') connectTls({ ...target, httpSocket: socket }, callback);
+        else callback(null, socket);
+      },
+      (error: Error) => callback(error, null),
+    );
+  };
 }
 
 function decodeBody<T extends JsonValue>(body: Buffer, server: string): T {

@@ -1,8 +1,10 @@
 import http2 from 'node:http2';
 import type { Readable } from 'node:stream';
 import tls from 'node:tls';
+import { onAborted } from '#apimachinery/lifecycle.ts';
 import type { ConnectionLimits, ServerConnection } from './connection.ts';
 import { tlsOptions } from './connection.ts';
+import { openTunnel, targetOf } from './tunnel.ts';
 
 export interface StreamAnswer {
   readonly status: number;
@@ -33,7 +35,7 @@ export class WatchSessions {
     signal: AbortSignal,
   ): Promise<StreamAnswer | undefined> {
     if (this.#http1Only) return undefined;
-    const session = await this.#sessionWithRoom();
+    const session = await abortable(this.#sessionWithRoom(), signal);
     if (session === undefined) return undefined;
     return session.request(path, headers, signal, this.#limits.requestTimeoutMs);
   }
@@ -71,7 +73,7 @@ export class WatchSessions {
       createConnection: () => socket,
       settings: { enablePush: false },
     });
-    const session = new Session(raw, this.#limits.pingIntervalMs, () => {
+    const session = new Session(raw, this.#limits, () => {
       const at = this.#sessions.indexOf(session);
       if (at >= 0) this.#sessions.splice(at, 1);
     });
@@ -85,18 +87,28 @@ export class WatchSessions {
   }
 }
 
-function connectTls(
+/** Settles with the promise, or rejects with the signal's reason when that fires first. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const undo = onAborted(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(undo);
+  });
+}
+
+async function connectTls(
   url: URL,
   connection: ServerConnection,
   connectTimeoutMs: number,
 ): Promise<tls.TLSSocket> {
+  const { host, port } = targetOf(url);
+  const { proxyUrl } = connection;
+  const tunnel =
+    proxyUrl === undefined ? undefined : await openTunnel(proxyUrl, { host, port }, connectTimeoutMs);
   return new Promise((resolve, reject) => {
-    const host = url.hostname.replace(/^\[|\]$/g, '');
     const options = tlsOptions(connection);
     const isAddress = /^[\d.]+$|:/.test(host);
     const socket = tls.connect({
-      host,
-      port: url.port === '' ? 443 : Number(url.port),
+      ...(tunnel === undefined ? { host, port } : { socket: tunnel }),
       ALPNProtocols: ['h2', 'http/1.1'],
       ...options,
       ...(options.servername === undefined && !isAddress ? { servername: host } : {}),
@@ -125,15 +137,20 @@ class Session {
   #streams = 0;
   #over = false;
 
-  constructor(raw: http2.ClientHttp2Session, pingIntervalMs: number, onEnd: () => void) {
+  constructor(raw: http2.ClientHttp2Session, limits: ConnectionLimits, onEnd: () => void) {
     this.#raw = raw;
+    const { pingIntervalMs, connectTimeoutMs } = limits;
     let unanswered = false;
     this.ready = new Promise((resolve, reject) => {
       raw.once('remoteSettings', () => resolve());
       raw.once('error', reject);
       raw.once('close', () => reject(new Error('connection closed before it was ready')));
     });
-    this.ready.catch(() => {});
+    const tooLong = setTimeout(
+      () => raw.destroy(new Error(`the server was not ready within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    );
+    this.ready.catch(() => {}).finally(() => clearTimeout(tooLong));
     const end = () => {
       if (this.#over) return;
       this.#over = true;

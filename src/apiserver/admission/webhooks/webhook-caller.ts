@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { Agent, request } from 'undici';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { linkedController } from '#apimachinery/lifecycle.ts';
 import type { Webhook } from './webhook-configuration.ts';
 
 /** Largest answer that is read. */
@@ -35,6 +36,12 @@ export class WebhookCaller {
   /** Sends an AdmissionReview; throws WebhookCallError for anything but a well-formed answer to it. */
   async call(webhook: Webhook, review: JsonObject, uid: string, signal: AbortSignal): Promise<WebhookAnswer> {
     const url = checkedUrl(webhook);
+    // Not AbortSignal.any: in Node 20 a long-lived signal keeps a reference for every one made of it.
+    const ending = linkedController(signal);
+    const timer = setTimeout(
+      () => ending.abort(new Error(`no answer within ${webhook.timeoutMs} ms`)),
+      webhook.timeoutMs,
+    );
     let answer: unknown;
     try {
       const response = await request(url, {
@@ -43,7 +50,7 @@ export class WebhookCaller {
         headers: { 'content-type': 'application/json', accept: 'application/json' },
         body: JSON.stringify(review),
         query: { timeout: `${webhook.timeoutMs / 1000}s` },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(webhook.timeoutMs)]),
+        signal: ending.signal,
       });
       if (response.statusCode !== 200) {
         await response.body.dump();
@@ -53,6 +60,9 @@ export class WebhookCaller {
     } catch (error) {
       if (error instanceof WebhookCallError) throw error;
       throw new WebhookCallError(messageOf(error), { cause: error });
+    } finally {
+      clearTimeout(timer);
+      ending.dispose();
     }
     return answerOf(answer, uid);
   }
