@@ -29,6 +29,14 @@ interface Written {
   readonly copyGeneration: number | undefined;
 }
 
+/** Differs from every status. */
+const unknownStatus: Written = {
+  edgeDigest: 'unknown',
+  copyDigest: 'unknown',
+  edgeGeneration: undefined,
+  copyGeneration: undefined,
+};
+
 /** Carries statuses from one edge to the copies, each as soon as the edge's watch tells of it. */
 export class Upsync {
   readonly #options: UpsyncOptions;
@@ -85,6 +93,8 @@ export class Upsync {
     const before = this.#written.get(key);
     const isFirstAndEmpty = before === undefined && Object.keys(status ?? {}).length === 0;
     if (status !== undefined && !isFirstAndEmpty && before?.copyDigest !== copyDigest) {
+      // Until it is answered, and for good when it is not, nobody knows what the copy says.
+      this.#written.set(key, unknownStatus);
       if (!(await this.#options.workspace.writeStatus(place, status, signal))) return;
     }
     this.#written.set(key, {
