@@ -1,4 +1,4 @@
-// Programs on the client libraries of Go, Python and JavaScript against a running server, each in a workspace of its own.
+// Helm and programs on the client libraries of Go, Python and JavaScript against a running server, each in a workspace of its own.
 // Their modules come from those languages' registries, so they run only when CELLPLANE_TEST_CLIENTS=1 is set; what is
 // installed and compiled is kept in the temporary folder for the next run.
 import assert from 'node:assert/strict';
@@ -14,6 +14,7 @@ import { findProgram, skipWithout } from './programs.ts';
 const sources = path.resolve('test/clients');
 const kept = path.join(os.tmpdir(), `cellplane-clients-${os.userInfo().uid}`);
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
+const helmVersion = 'v3.20.0';
 const outputLengthMax = 200_000;
 
 interface ClientProgram {
@@ -40,6 +41,23 @@ const clientPrograms: readonly ClientProgram[] = [
       const file = path.join(folder, 'clients');
       await run({ file: go, args: ['build', '-o', file, '.'], cwd: path.join(sources, 'go') });
       return { file, args: [] };
+    },
+  },
+  {
+    name: 'helm',
+    toolchain: 'go',
+    howToGetIt: 'Helm is compiled by Go, see go.dev/doc/install',
+    prepare: async (go, folder) => {
+      const file = path.join(folder, 'helm');
+      const env = {
+        GOBIN: folder,
+        HELM_CACHE_HOME: folder,
+        HELM_CONFIG_HOME: folder,
+        HELM_DATA_HOME: folder,
+      };
+      const args = ['install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`];
+      await run({ file: go, args, env });
+      return { file: path.join(sources, 'helm', 'clients.sh'), args: [file], env };
     },
   },
   {
@@ -155,6 +173,6 @@ if (process.env['CELLPLANE_TEST_CLIENTS'] === '1') {
   });
 } else {
   process.stderr.write(
-    'client libraries of Go, Python and JavaScript: set CELLPLANE_TEST_CLIENTS=1 to test with them (their registries are used)\n',
+    'Helm and client libraries of Go, Python and JavaScript: set CELLPLANE_TEST_CLIENTS=1 to test with them (their registries are used)\n',
   );
 }
