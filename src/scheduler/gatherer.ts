@@ -35,6 +35,9 @@ export interface GathererDependencies {
 /** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
 const defaultGatherIntervalMs = 1_000;
 
+/** No hash: a write is under way, or its answer was lost. */
+const unknownHash = '';
+
 /** What failover goes by: where the object is healthy, and since when it is not. */
 function recordHealth({ health }: KeyState, reports: readonly CellReport[], nowMs: number): void {
   health.healthy.clear();
@@ -167,6 +170,7 @@ export class Gatherer {
     if (observed !== undefined) status['observedGeneration'] = observed;
     const hash = contentHashOf(status);
     if (state.appliedStatusHash === hash) return false;
+    state.appliedStatusHash = unknownHash;
     const outcome = await applyStatus(this.#on.client, parts, resource, metadata.uid, status, signal);
     state.statusOwnedElsewhere = outcome.type === 'ownedElsewhere' ? outcome.message : undefined;
     if (outcome.type === 'refused') {
