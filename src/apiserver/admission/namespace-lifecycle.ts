@@ -72,7 +72,13 @@ export class NamespaceLifecycle implements AdmissionPlugin {
 
   #namespace(workspace: Workspace, namespace: string): CacheEntry | undefined {
     return this.#storage.peek(
-      objectKey({ ...namespaceResource, clusterId: workspace.id, namespace: '', name: namespace }),
+      objectKey({
+        group: '',
+        resource: 'namespaces',
+        clusterId: workspace.id,
+        namespace: '',
+        name: namespace,
+      }),
     );
   }
 }

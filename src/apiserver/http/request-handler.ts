@@ -88,13 +88,15 @@ export class RequestHandler {
     const counted = exchange.workspace?.id ?? '';
     this.inFlight.enter(counted);
     const timer = setTimeout(() => this.#timeOut(exchange), exchange.timeoutMs);
-    served
-      .catch((error: unknown) => this.#fail(exchange, error))
-      .finally(() => {
-        clearTimeout(timer);
-        this.inFlight.leave(counted);
-        this.#finish(exchange);
-      });
+    const done = (): void => {
+      clearTimeout(timer);
+      this.inFlight.leave(counted);
+      this.#finish(exchange);
+    };
+    served.then(done, (error: unknown) => {
+      this.#fail(exchange, error);
+      done();
+    });
   }
 
   #serve(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
@@ -316,13 +318,18 @@ export class RequestHandler {
     const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
     if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
     this.#receiving.add(exchange);
-    return reading
-      .finally(() => this.#receiving.delete(exchange))
-      .then((bytes) => {
+    return reading.then(
+      (bytes) => {
+        this.#receiving.delete(exchange);
         if (exchange.isGone) return undefined;
         const contentType = exchange.request.headers['content-type'] ?? '';
         return this.#execute(exchange, form, { contentType, bytes }, upgrade);
-      });
+      },
+      (error: unknown) => {
+        this.#receiving.delete(exchange);
+        throw error;
+      },
+    );
   }
 
   /** Sends those elsewhere whose bodies are still on their way: nothing of them has happened yet. */

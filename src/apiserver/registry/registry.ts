@@ -164,7 +164,8 @@ export class Registry {
       validateObject(tracked, undefined, target, '', options.warnings);
       const validated = options.admission?.validate('CREATE', tracked, undefined);
       if (validated !== undefined) await validated;
-      const named: Target = { ...target, name: tracked.metadata.name! };
+      const { workspace, served, namespace } = target;
+      const named: Target = { workspace, served, namespace, name: tracked.metadata.name! };
       const key = keyOf(named);
       if (this.peek(named) !== undefined) {
         if (!isGenerated && (await this.#isGoneElsewhere(named))) continue;
@@ -456,9 +457,9 @@ export class Registry {
   #encode(target: Target, object: KubeObject): Buffer {
     const { workspace, served } = target;
     const stored = toStorageVersion(object, served);
-    const shown = carriesClusterAnnotation(workspace) ? withClusterAnnotation(stored, workspace.id) : stored;
-    const inert = isInert(workspace, served.definition);
-    return encodeStored(shown, served.definition, inert ? undefaultedMark : defaultsMark(served));
+    const defaults = isInert(workspace, served.definition) ? undefaultedMark : defaultsMark(served);
+    const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
+    return encodeStored(stored, served.definition, defaults, clusterId);
   }
 
   #shown(target: Target, object: KubeObject): KubeObject {

@@ -6,6 +6,7 @@ import type { KeyValue, Revision } from '#storage/storage.ts';
 import type { FieldSet } from '../apply/field-set.ts';
 import { fieldSetOfText, textOfFieldSet } from '../apply/field-shapes.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
+import { clusterAnnotation } from './target.ts';
 
 /**
  * The stored form of an object: a fixed prefix, a compact header, and the object's JSON in its storage version, encoded
@@ -72,13 +73,18 @@ interface HeaderJson {
 /**
  * Encodes an object that stands in its definition's storage version. `metadata.resourceVersion` is left out whatever it
  * says; the object is not changed. `defaults` tells which schema defaults have been applied (`defaultsMark`), so that
- * reads need not apply them again.
+ * reads need not apply them again. With a `clusterId` the body bears the annotation that tells it.
  */
-export function encodeStored(object: KubeObject, definition: ResourceDefinition, defaults = ''): Buffer {
+export function encodeStored(
+  object: KubeObject,
+  definition: ResourceDefinition,
+  defaults = '',
+  clusterId?: string,
+): Buffer {
   const { apiVersion, kind, metadata } = object;
   const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
   const fieldSets: number[] = [];
-  const metadataJson = metadataText(metadata, head.length, fieldSets);
+  const metadataJson = metadataText(metadata, clusterId, head.length, fieldSets);
   let tail = '';
   for (const key in object) {
     if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
@@ -135,12 +141,24 @@ export function encodeStored(object: KubeObject, definition: ResourceDefinition,
  * Metadata without resourceVersion. managedFields are half of it, and their text is mostly known (field-shapes.ts).
  * `start`: where the text will stand in the body; `fieldSets` gets the places of the values of fieldsV1.
  */
-function metadataText(metadata: ObjectMeta, start: number, fieldSets: number[]): string {
+function metadataText(
+  metadata: ObjectMeta,
+  clusterId: string | undefined,
+  start: number,
+  fieldSets: number[],
+): string {
   let text = '{';
+  if (clusterId !== undefined && metadata.annotations === undefined) {
+    text += `"annotations":{"${clusterAnnotation}":${JSON.stringify(clusterId)}}`;
+  }
   for (const key in metadata) {
     if (key === 'resourceVersion') continue;
     const separator = text === '{' ? '' : ',';
     const value = metadata[key];
+    if (key === 'annotations' && clusterId !== undefined && isJsonObject(value)) {
+      text += memberText(key, { ...value, [clusterAnnotation]: clusterId }, separator);
+      continue;
+    }
     if (key !== 'managedFields' || !Array.isArray(value)) {
       text += memberText(key, value, separator);
       continue;

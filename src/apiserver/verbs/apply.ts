@@ -41,7 +41,8 @@ export async function applyObject(
       const merged = applyServerSide({ ...tracking, schema, live, applied, force: parameters.force });
       const { managedFields } = merged.object.metadata;
       const proposed = acceptObject(cloneJson(merged.object), duplicates, {
-        ...target,
+        workspace: target.workspace,
+        served: target.served,
         fieldValidation: parameters.fieldValidation,
         warnings: attempt === 0 ? context.warnings : [],
       });

@@ -19,7 +19,8 @@ export async function createObject(
   if (definition.namespaced && context.namespace === '') throw methodNotAllowed(definition, 'create');
   const parameters = parseWriteParameters(context.info.query, 'CreateOptions');
   const object = decodeObject(request.body, {
-    ...target,
+    workspace: target.workspace,
+    served: target.served,
     fieldValidation: parameters.fieldValidation,
     warnings: context.warnings,
   });

@@ -42,8 +42,20 @@ export function tracker(
   tracking: Tracking,
 ): (object: KubeObject, live: KubeObject | undefined) => KubeObject {
   const { schema } = served.version;
+  const { manager, apiVersion, subresource, now, resetFields, convert } = tracking;
   return (updated, live) => {
-    const entries = updateManagedFields({ ...tracking, operation: 'Update', schema, live, updated });
+    const entries = updateManagedFields({
+      manager,
+      apiVersion,
+      subresource,
+      now,
+      resetFields,
+      convert,
+      operation: 'Update',
+      schema,
+      live,
+      updated,
+    });
     if (entries.length > 0) updated.metadata.managedFields = entries;
     else delete updated.metadata.managedFields;
     return updated;

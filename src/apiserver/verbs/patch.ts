@@ -62,7 +62,8 @@ async function patchWith(
     (live, attempt) => {
       const patched = patch.apply(live!);
       const proposed = acceptObject(patched, patch.duplicates, {
-        ...target,
+        workspace: target.workspace,
+        served: target.served,
         fieldValidation: parameters.fieldValidation,
         // A retry would say everything again.
         warnings: attempt === 0 ? context.warnings : [],

@@ -24,7 +24,8 @@ export async function updateObject(
   const { definition } = target.served;
   const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
   const given = decodeObject(request.body, {
-    ...target,
+    workspace: target.workspace,
+    served: target.served,
     fieldValidation: parameters.fieldValidation,
     warnings: context.warnings,
   });

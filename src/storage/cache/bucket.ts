@@ -38,6 +38,10 @@ export class Bucket {
     return this.#tree.size;
   }
 
+  isEmptyAt(revision: Revision): boolean {
+    return this.#tree.size === 0 && revision >= this.#changedAt;
+  }
+
   /** Puts an entry without an event, while loading. */
   load(entry: SlabEntry): void {
     this.#tree.set(entry.key, entry);

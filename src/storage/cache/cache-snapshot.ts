@@ -49,6 +49,23 @@ export class TreeSnapshot implements CacheSnapshot {
   }
 }
 
+/** A view of a range of which nothing is there: told without a walk, since nearly every write looks at some. */
+export class EmptySnapshot implements CacheSnapshot {
+  readonly revision: Revision;
+
+  constructor(revision: Revision) {
+    this.revision = revision;
+  }
+
+  entries(): IterableIterator<CacheEntry> {
+    return [].values();
+  }
+
+  count(): number {
+    return 0;
+  }
+}
+
 function lowest(prefix: string, startAfter: StorageKey | undefined): StorageKey {
   return startAfter !== undefined && compareKeys(startAfter, prefix) > 0
     ? startAfter

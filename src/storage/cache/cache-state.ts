@@ -3,7 +3,7 @@ import { StorageError } from '../errors.ts';
 import { compareKeys } from '../key-order.ts';
 import type { KeyValue, Revision, StorageEvent, StorageKey } from '../storage.ts';
 import { Bucket } from './bucket.ts';
-import { TreeSnapshot } from './cache-snapshot.ts';
+import { EmptySnapshot, TreeSnapshot } from './cache-snapshot.ts';
 import { Deque, firstAfter } from './deque.ts';
 import type { OrderedTree } from './ordered-tree.ts';
 import { PointMap } from './point-map.ts';
@@ -142,7 +142,8 @@ export class CacheState {
     const bucketPrefix = bucketPrefixOf(prefix);
     if (bucketPrefix !== '') {
       const bucket = this.#buckets.get(bucketPrefix);
-      const trees = bucket === undefined ? [] : [this.#viewOf(bucket, revision)];
+      if (bucket === undefined || bucket.isEmptyAt(revision)) return new EmptySnapshot(revision);
+      const trees = [this.#viewOf(bucket, revision)];
       return new TreeSnapshot({ revision, prefix, trees, stray: undefined, whole: bucketPrefix === prefix });
     }
     const trees: OrderedTree[] = [];

@@ -61,6 +61,8 @@ class ClassicLevelDatabase implements LevelDatabase {
       valueEncoding: 'buffer',
       cacheSize: 32 * 1024 * 1024,
       writeBufferSize: 16 * 1024 * 1024,
+      // Most values are larger than the 4 KiB of old: each would be a block, with a write of its own.
+      blockSize: 32 * 1024,
     });
     await level.open(options);
     this.#opened = level;

@@ -81,6 +81,8 @@ interface Waiting {
   readonly reject: (error: StorageError) => void;
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 interface Group {
   readonly arena: Arena;
   readonly allocate: (bytes: number) => Buffer;
@@ -96,7 +98,7 @@ interface Group {
 interface Standing {
   readonly keyBytes: Buffer;
   readonly pointer: Pointer | undefined;
-  readonly group: Group | undefined;
+  readonly group?: Group | undefined;
 }
 
 /**
@@ -113,7 +115,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #database: LevelDatabase;
   /** The head after the open group. */
-  #next: Head;
+  readonly #next: Mutable<Head>;
   #timeMs = 0;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -134,7 +136,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#database = options.database;
-    this.#next = options.head;
+    this.#next = { ...options.head };
   }
 
   /** Settles when the group being written is; undefined when none is. Never rejects. */
@@ -167,7 +169,7 @@ export class GroupCommit {
   /** Goes on after a failure, on a database opened and verified anew. */
   restart(database: LevelDatabase, head: Head): void {
     this.#database = database;
-    this.#next = head;
+    Object.assign(this.#next, head);
     this.#failed = false;
   }
 
@@ -222,7 +224,7 @@ export class GroupCommit {
             const keyBytes = keys[index] as Buffer;
             const bytes = found[index];
             const pointer = bytes === undefined ? undefined : decodePointer(keyBytes, bytes);
-            standings.set(key, { keyBytes, pointer, group: undefined });
+            standings.set(key, { keyBytes, pointer });
           }
         } catch (error) {
           this.#refuse(taken, error);
@@ -256,7 +258,7 @@ export class GroupCommit {
       if (this.#overlay.has(key) || standings.has(key)) return;
       const recalled = this.#options.recall(key);
       if (recalled === undefined) unknown.add(key);
-      else standings.set(key, { ...recalled, group: undefined });
+      else standings.set(key, recalled);
     };
     for (const { job } of taken) {
       if (job.type === 'compact') continue;
@@ -298,7 +300,7 @@ export class GroupCommit {
         this.#applyTransaction(waiting, job.transaction, standings);
         return;
       case 'compact':
-        if (job.revision > this.#next.compacted) this.#next = { ...this.#next, compacted: job.revision };
+        if (job.revision > this.#next.compacted) this.#next.compacted = job.revision;
         break;
       case 'prune':
         this.#applyPruning(job.pruning, standings);
@@ -339,7 +341,7 @@ export class GroupCommit {
     for (const [index, { operation, standing }] of effective.entries()) {
       events.push(this.#write(operation, standing, { revision, timeMs, index, count: effective.length }));
     }
-    this.#next = { ...this.#next, revision };
+    this.#next.revision = revision;
     this.#open.revisions.push(events);
     this.#open.bytes += waiting.bytes;
     this.#open.answers.push({ waiting, outcome: { committed: true, revision } });
@@ -385,7 +387,7 @@ export class GroupCommit {
       this.#overlay.set(key, { keyBytes: standing.keyBytes, pointer: undefined, group: this.#open });
       this.#open.keys.push(key);
     }
-    if (upTo > this.#next.pruned) this.#next = { ...this.#next, pruned: upTo };
+    if (upTo > this.#next.pruned) this.#next.pruned = upTo;
   }
 
   #count(before: Pointer | undefined, after: Pointer): void {
@@ -398,7 +400,8 @@ export class GroupCommit {
       count++;
       sum += after.checksum;
     }
-    this.#next = { ...this.#next, count, sum: sum >>> 0 };
+    this.#next.count = count;
+    this.#next.sum = sum >>> 0;
   }
 
   /** Answers when the group that was looked at is on disk: now, if it is, or if nothing uncommitted was seen. */
@@ -432,7 +435,7 @@ export class GroupCommit {
     if (group.answers.length === 0 || this.#flying !== undefined || this.#failed) return;
     this.#open = newGroup(this.#arenas);
     this.#flying = group;
-    const head = this.#next;
+    const head: Head = { ...this.#next };
     group.writes.push({ type: 'put', key: headKey, value: encodeHead(head) });
     this.#landing = this.#database.batch(group.writes, { sync: this.#options.sync }).then(
       () => this.#landed(group, head),

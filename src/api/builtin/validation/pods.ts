@@ -82,7 +82,9 @@ export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, met
     ]);
   }
   checkRequirements(errors, `${path}.overhead`, { limits: spec['overhead'] }, new Set());
-  checkOperatingSystem(errors, path, spec, allContainers(path, spec));
+  if (objectAt(spec, 'os') !== undefined) {
+    checkOperatingSystem(errors, path, spec, allContainers(path, spec));
+  }
   checkFileKeys(errors, path, spec);
 }
 
