@@ -31,7 +31,7 @@ const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | un
 };
 
 /** What `spreadByField` may name besides `cluster`. `pop` is ours. */
-export const spreadFields: readonly string[] = ['cluster', ...Object.keys(fieldGroups)];
+const spreadFields: readonly string[] = ['cluster', ...Object.keys(fieldGroups)];
 
 /** Undefined when there is no constraint. Of several over the same thing the first counts (validation refuses them). */
 export function compileSpread(
