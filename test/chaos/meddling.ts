@@ -1,0 +1,122 @@
+import { setTimeout } from 'node:timers/promises';
+import { copyLabels } from '#api/federation/copy-contract.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
+import type { Random } from '../harness/random.ts';
+import { type LoadKind, loadKinds } from './kinds.ts';
+
+/** Three repairs of one object in a minute would be taken for a rival, and answered with patience. */
+const editsOfOneObjectMax = 2;
+const pauseMs = 250;
+const foreignNamespace = 'edge-own';
+
+/** What people do at an edge behind the federation's back. */
+export class EdgeMeddler {
+  readonly #client: KubeClient;
+  readonly #edits = new Map<string, number>();
+  /** Objects of the edge's own, as they were made: nobody may touch them. */
+  readonly foreign: { readonly ref: ObjectRef; readonly resourceVersion: string }[] = [];
+  readonly unexpected: string[] = [];
+  edits = 0;
+  statuses = 0;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** Makes what is the edge's own, before anything arrives. */
+  async prepare(): Promise<void> {
+    const namespaces = { group: '', version: 'v1', resource: 'namespaces' };
+    await this.#client.create(
+      { cluster: undefined, gvr: namespaces },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: foreignNamespace } },
+    );
+    await this.#own(foreignNamespace, 'own');
+  }
+
+  async #own(namespace: string, name: string): Promise<void> {
+    const gvr = { group: '', version: 'v1', resource: 'configmaps' };
+    const made = await this.#client.create(
+      { cluster: undefined, gvr, namespace },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { whose: 'the edge' } },
+    );
+    const ref = { cluster: undefined, gvr, namespace, name };
+    this.foreign.push({ ref, resourceVersion: made.metadata.resourceVersion ?? '' });
+  }
+
+  async run(random: Random, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#once(random);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        // The edge is away, or someone was faster.
+        const expected =
+          error.code >= 500 || ['NotFound', 'Conflict', 'AlreadyExists', 'Forbidden'].includes(error.reason);
+        if (!expected) this.unexpected.push(`edge: ${error.reason}: ${error.message}`);
+      }
+      await setTimeout(pauseMs);
+    }
+  }
+
+  async #once(random: Random): Promise<void> {
+    const kind = random.pick(loadKinds);
+    const { items } = await this.#client.list(
+      { cluster: undefined, gvr: kind.gvr },
+      { labelSelector: copyLabels.originCluster },
+    );
+    if (items.length === 0) return;
+    const object = random.pick(items);
+    const { name = '', namespace = '' } = object.metadata;
+    const ref = { cluster: undefined, gvr: kind.gvr, namespace, name };
+    if (!this.foreign.some((own) => own.ref.namespace === namespace)) await this.#own(namespace, 'edge-own');
+    const action = random.weighted({ status: kind.scalable ? 6 : 0, edit: 1, delete: 1 });
+    if (action === 'status') return this.writeStatus(ref, object, random.next());
+    const key = `${kind.kind} ${namespace}/${name}`;
+    const edits = this.#edits.get(key) ?? 0;
+    if (edits >= editsOfOneObjectMax) return;
+    this.#edits.set(key, edits + 1);
+    this.edits++;
+    if (action === 'delete') await this.#client.delete(ref);
+    else await this.#client.patch(ref, { type: 'merge', body: handEdit(kind, random) });
+  }
+
+  /** The status that an edge's own controllers would write, with this share of the replicas ready. */
+  async writeStatus(ref: ObjectRef, object: KubeObject, share: number): Promise<void> {
+    const { replicas = 0 } = object['spec'] as { replicas?: number };
+    const ready = Math.floor(replicas * share);
+    const status = {
+      observedGeneration: object.metadata.generation ?? 1,
+      replicas,
+      updatedReplicas: replicas,
+      readyReplicas: ready,
+      availableReplicas: ready,
+    };
+    await this.#client.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status' });
+    this.statuses++;
+  }
+
+  /** What of the edge's own was touched. */
+  async foreignTouched(): Promise<string[]> {
+    const found = await Promise.all(
+      this.foreign.map(async ({ ref, resourceVersion }) => {
+        const what = `${ref.namespace}/${ref.name}, which is the edge's own,`;
+        try {
+          const now = await this.#client.get(ref);
+          return now.metadata.resourceVersion === resourceVersion ? [] : [`${what} was changed`];
+        } catch (error) {
+          return [`${what} is gone: ${(error as Error).message}`];
+        }
+      }),
+    );
+    return found.flat();
+  }
+}
+
+function handEdit(kind: LoadKind, random: Random): JsonObject {
+  if (kind.scalable) return { spec: { replicas: random.between(20, 30) } };
+  if (kind.kind === 'ConfigMap') return { data: { stamp: '0', added: 'by hand' } };
+  return { metadata: { labels: { chaos: 'by-hand', added: 'by-hand' } } };
+}
