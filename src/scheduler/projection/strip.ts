@@ -93,7 +93,12 @@ const strippers: { readonly [apiVersionKind: string]: Stripper | undefined } = {
     delete object['spec'];
   },
   'v1/Pod': (object) => {
-    if (isJsonObject(object['spec'])) delete object['spec']['nodeName'];
+    const spec = object['spec'];
+    if (!isJsonObject(spec)) return;
+    delete spec['nodeName'];
+    // Resolved from the PriorityClass when the Pod was made; an edge resolves them from its own and refuses other numbers.
+    delete spec['priority'];
+    delete spec['preemptionPolicy'];
   },
   'v1/PersistentVolume': (object) => {
     const spec = object['spec'];
