@@ -8,13 +8,13 @@ import {
 } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { cloneJson } from '#apimachinery/json.ts';
 import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '#storage/storage.ts';
 import type { Allocation, Allocator } from './allocator.ts';
+import { cloneObject } from './clone-object.ts';
 import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
 import {
   checkPreconditions,
@@ -364,7 +364,7 @@ export class Registry {
     dedupeOwnerReferences(object.metadata, options.warnings);
     if (options.track !== undefined) object = options.track(object, old);
     if (admission?.mutates('UPDATE', object, old) === true) {
-      object = cloneJson(object);
+      object = cloneObject(object);
       const mutated = admission.mutate('UPDATE', object, old);
       if (mutated !== undefined) await mutated;
       // What is not the writer's to change is not the plugins' either.

@@ -3,6 +3,7 @@ import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
+import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
 import { acceptObject, type RequestBody } from './decode-body.ts';
@@ -40,7 +41,7 @@ export async function applyObject(
       if (live === undefined) await environment.authorizeCreate(context);
       const merged = applyServerSide({ ...tracking, schema, live, applied, force: parameters.force });
       const { managedFields } = merged.object.metadata;
-      const proposed = acceptObject(cloneJson(merged.object), duplicates, {
+      const proposed = acceptObject(cloneObject(merged.object), duplicates, {
         workspace: target.workspace,
         served: target.served,
         fieldValidation: parameters.fieldValidation,

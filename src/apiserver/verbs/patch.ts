@@ -6,6 +6,7 @@ import type { Schema } from '#apimachinery/schema.ts';
 import { applyJsonPatch } from '../patch/json-patch.ts';
 import { applyMergePatch } from '../patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../patch/strategic-merge-patch.ts';
+import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { applyObject } from './apply.ts';
 import { acceptObject, mediaTypeOf, type RequestBody, unsupportedMediaType } from './decode-body.ts';
@@ -101,18 +102,18 @@ export function decodePatch(
   const { value, duplicates } = decodeJsonBody(body);
   if (type === jsonPatchType) {
     if (!Array.isArray(value)) throw badRequest('a JSON patch must be a list of operations');
-    return { duplicates: [], apply: (document) => asObject(applyJsonPatch(cloneJson(document), value)) };
+    return { duplicates: [], apply: (document) => asObject(applyJsonPatch(cloneObject(document), value)) };
   }
   if (!isJsonObject(value)) throw badRequest('the patch must be an object');
   if (type === mergePatchType) {
     return {
       duplicates,
-      apply: (document) => asObject(applyMergePatch(cloneJson(document), cloneJson(value))),
+      apply: (document) => asObject(applyMergePatch(cloneObject(document), cloneJson(value))),
     };
   }
   return {
     duplicates,
-    apply: (document) => applyStrategicMergePatch(schema, cloneJson(document), cloneJson(value)),
+    apply: (document) => applyStrategicMergePatch(schema, cloneObject(document), cloneJson(value)),
   };
 }
 

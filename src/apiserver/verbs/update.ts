@@ -1,5 +1,4 @@
 import { badRequest } from '#apimachinery/api-error.ts';
-import { cloneJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
@@ -23,13 +22,18 @@ export async function updateObject(
   const target = targetOf(context);
   const { definition } = target.served;
   const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
-  const given = decodeObject(request.body, {
-    workspace: target.workspace,
-    served: target.served,
-    fieldValidation: parameters.fieldValidation,
-    warnings: context.warnings,
-  });
-  checkName(given, context);
+  const decoded = (warnings: string[]) => {
+    const { workspace, served } = target;
+    const object = decodeObject(request.body, {
+      workspace,
+      served,
+      fieldValidation: parameters.fieldValidation,
+      warnings,
+    });
+    checkName(object, context);
+    return object;
+  };
+  const given = decoded(context.warnings);
   const tracking = trackingOf(context, parameters, environment.clock.now());
   const { resourceVersion } = given.metadata;
   const isGuarded = (resourceVersion ?? '0') !== '0';
@@ -43,9 +47,9 @@ export async function updateObject(
       subresource: context.subresource,
       createWhenAbsent: definition.strategy.createOnUpdate === true && context.subresource === '',
     },
-    async (live) => {
-      // Unguarded, it may have to be written over another state than the one first seen.
-      const proposed = isGuarded ? given : cloneJson(given);
+    async (live, attempt) => {
+      // Unguarded, it may have to be written over another state than the one first seen, which has changed it.
+      const proposed = isGuarded || attempt === 0 ? given : decoded([]);
       // The registry takes it out of what it is given; without it a second try would write over whatever is there.
       if (isGuarded) proposed.metadata.resourceVersion = resourceVersion;
       if (live !== undefined) return merge === undefined ? proposed : merge(proposed, live);
