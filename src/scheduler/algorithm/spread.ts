@@ -30,9 +30,6 @@ const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | un
   zone: ({ zones }) => (zones.length <= 1 ? (zones[0] ?? '') : [...zones].sort().join(',')),
 };
 
-/** What `spreadByField` may name besides `cluster`. `pop` is ours. */
-const spreadFields: readonly string[] = ['cluster', ...Object.keys(fieldGroups)];
-
 /** Undefined when there is no constraint. Of several over the same thing the first counts (validation refuses them). */
 export function compileSpread(
   constraints: readonly SpreadConstraint[] | undefined,
