@@ -68,10 +68,12 @@ export class Informer {
   #resourceVersion = '';
   #running: Promise<void> | undefined;
   #lastError: unknown;
+  #pageSize: number;
   #awaitingAttempt: (() => void)[] = [];
 
   constructor(options: InformerOptions) {
     this.#options = options;
+    this.#pageSize = options.pageSize ?? 1_000;
     for (const index in options.indexers) this.#indexes.set(index, new Map());
     this.synced = new Promise((resolve, reject) => {
       this.#markSynced = resolve;
@@ -164,6 +166,9 @@ export class Informer {
         this.#isConnected = false;
         if (signal.aborted) break;
         this.#endAttempt(error);
+        // A page that is larger than the client accepts: fewer objects may fit.
+        if (isApiError(error, 'RequestEntityTooLarge'))
+          this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
         mustList =
           mustList ||
           isApiError(error, 'Expired', 'Gone', 'NotFound', 'Forbidden') ||
@@ -188,14 +193,8 @@ export class Informer {
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const {
-      client,
-      collection,
-      metadataOnly,
-      labelSelector,
-      fieldSelector,
-      pageSize = 1_000,
-    } = this.#options;
+    const { client, collection, metadataOnly, labelSelector, fieldSelector } = this.#options;
+    const pageSize = this.#pageSize;
     const fresh = new Map<ObjectKey, KubeObject>();
     let token: string | undefined;
     let resourceVersion = '';

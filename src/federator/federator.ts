@@ -258,9 +258,9 @@ export class FederatorProcess {
     const cell = this.#cellObject(name);
     if (sync === undefined || cell === undefined) return;
     const { clock, federationClient } = this.#options;
-    const { health, tally, held, copiesKnown, copiesBeyondMax } = sync;
-    const nowMs = clock.now();
-    const patch = cellStatusPatch({ cell, health, tally, held, copiesKnown, copiesBeyondMax, nowMs });
+    const { health, tally, held, copiesKnown, copiesBeyondMax, apiEnablements } = sync;
+    const known = { copiesKnown, copiesBeyondMax, apiEnablements };
+    const patch = cellStatusPatch({ cell, health, tally, held, ...known, nowMs: clock.now() });
     if (patch === undefined) return;
     this.#reportedAtMs.set(name, clock.monotonic());
     try {

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { ApiError, type StatusDetails, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 
@@ -47,8 +48,11 @@ export function errorFromStatus(status: { readonly [key: string]: unknown }, htt
   });
 }
 
-/** The server could not be reached, or the connection broke before an answer. */
+/** The server could not be reached, the connection broke before an answer, or the answer was larger than its limit. */
 export function errorFromNetwork(server: string, cause: unknown): ApiError {
+  if (cause instanceof errors.ResponseExceededMaxSizeError) {
+    return new ApiError('RequestEntityTooLarge', `${server} answered with more than is accepted`, { cause });
+  }
   const text = cause instanceof Error ? describe(cause) : String(cause);
   return new ApiError('ServiceUnavailable', `cannot reach ${server}: ${text}`, { cause });
 }

@@ -3,6 +3,7 @@ import type { Cell } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
+import type { ApiEnablements } from '../edge/edge-kinds.ts';
 import type { CellHealth } from './health-monitor.ts';
 import type { HeldDeletions } from './held-deletions.ts';
 import type { SyncTally } from './sync-tally.ts';
@@ -15,6 +16,8 @@ export interface CellReportInput {
   /** Whether the cell's copies have been listed. */
   readonly copiesKnown: boolean;
   readonly copiesBeyondMax: number;
+  /** Undefined: not known now. */
+  readonly apiEnablements: ApiEnablements | undefined;
   readonly nowMs: number;
 }
 
@@ -23,7 +26,7 @@ export interface CellReportInput {
  * time and latency alone are no reason to write; they go along with the next change.
  */
 export function cellStatusPatch(input: CellReportInput): JsonObject | undefined {
-  const { cell, health, tally, held, nowMs } = input;
+  const { cell, health, tally, held, apiEnablements, nowMs } = input;
   const now = formatTime(nowMs);
   const old = cell.status ?? {};
   let conditions: readonly Condition[] | undefined = old.conditions;
@@ -53,9 +56,11 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
   }
   const { synced, pending, failed } = tally.counts;
   const objects = { synced, pending, failed };
+  const kindsChanged = apiEnablements !== undefined && !equalJson(apiEnablements, old.apiEnablements);
   const changed =
     !equalJson([...(conditions ?? [])], [...(old.conditions ?? [])]) ||
     !equalJson(objects, old.objects) ||
+    kindsChanged ||
     (health.kubernetesVersion !== undefined && health.kubernetesVersion !== old.kubernetesVersion);
   if (!changed) return undefined;
   const lagMs = tally.lagMs;
@@ -67,6 +72,7 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
       conditions: [...(conditions ?? [])],
       objects,
       syncLag: pending === 0 ? '0s' : `${(lagMs / 1_000).toFixed(1)}s`,
+      ...(kindsChanged ? { apiEnablements } : {}),
       ...(health.kubernetesVersion === undefined ? {} : { kubernetesVersion: health.kubernetesVersion }),
       lastProbe: {
         ...(health.probe === undefined

@@ -13,6 +13,7 @@ import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import { SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
+import type { ApiEnablements } from '../edge/edge-kinds.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import type { Wheel } from '../wheel.ts';
@@ -119,6 +120,11 @@ export class CellSync {
 
   get health(): CellHealth {
     return this.#link.health;
+  }
+
+  /** What the edge serves; undefined while it is not connected. */
+  get apiEnablements(): ApiEnablements | undefined {
+    return this.#link.edge?.kinds.enablements;
   }
 
   /** Copies that are left alone because the cell has too many. */

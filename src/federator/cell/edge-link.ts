@@ -47,7 +47,7 @@ interface Line {
   readonly ending: AbortController;
 }
 
-const versionIntervalMs = 600_000;
+const factsIntervalMs = 300_000;
 const retryMinMs = 200;
 /** A failed look at an edge that is still thought reachable is followed by the next after this. */
 const doubtMs = 1_000;
@@ -73,7 +73,7 @@ export class EdgeLink {
   /** What is wrong although the edge answers. */
   #note: EdgeProblem | undefined;
   #version = '';
-  #versionDueMs = 0;
+  #factsDueMs = 0;
 
   constructor(options: EdgeLinkOptions) {
     this.#options = options;
@@ -231,6 +231,7 @@ export class EdgeLink {
       const edge = makeEdge(guarded, kinds, claim);
       const old = this.#line;
       this.#line = { connection, breaker, bare, edge, ending };
+      this.#factsDueMs = 0;
       onConnected();
       if (old !== undefined) await closeLine(old);
     } catch (error) {
@@ -266,7 +267,7 @@ export class EdgeLink {
       const latencyMs = Math.round((clock.monotonic() - startedMs) * 10) / 10;
       if (claim === undefined) await claimEdge(bare, edge.claim, signal);
       else ours(claim, edge.claim);
-      await this.#readVersion(bare, { signal, timeoutMs });
+      await this.#readFacts(line, { signal, timeoutMs });
       breaker.tried(true);
       this.#health.succeeded({ kubernetesVersion: this.#version, latencyMs, note: this.#note });
     } catch (error) {
@@ -280,15 +281,21 @@ export class EdgeLink {
     }
   }
 
-  async #readVersion(
-    edgeClient: KubeClient,
+  /** What changes rarely: version and kinds. */
+  async #readFacts(
+    { bare, edge }: Line,
     options: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ): Promise<void> {
     const nowMs = this.#options.clock.monotonic();
-    if (nowMs < this.#versionDueMs) return;
-    const version = await edgeClient.raw({ cluster: undefined, method: 'GET', path: '/version' }, options);
+    if (nowMs < this.#factsDueMs) return;
+    const version = await bare.raw({ cluster: undefined, method: 'GET', path: '/version' }, options);
     this.#version = isJsonObject(version) ? String(version['gitVersion'] ?? '') : '';
-    this.#versionDueMs = nowMs + versionIntervalMs;
+    this.#factsDueMs = nowMs + factsIntervalMs;
+    edge.kinds.expire();
+    // Through the breaker, which may just be open: not waited for.
+    edge.kinds.refresh().catch((error: unknown) => {
+      this.#options.logger.debug({ err: error, path: this.#options.workspace.path }, 'discovery failed');
+    });
   }
 
   /** The edge does not accept the credentials (any more): there may be others by now. */

@@ -1,3 +1,4 @@
+import type { Cell } from '#api/federation/cell.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import { readDiscovery } from './read-discovery.ts';
@@ -13,6 +14,9 @@ export interface ServedKindsOptions {
   readonly refreshMaxMs?: number | undefined;
 }
 
+/** What a Cell's status tells of an edge's kinds, in a fixed order. */
+export type ApiEnablements = NonNullable<NonNullable<Cell['status']>['apiEnablements']>;
+
 /** Which resources an API server serves, in which versions. */
 export class ServedKinds {
   readonly #options: ServedKindsOptions;
@@ -20,6 +24,7 @@ export class ServedKinds {
   readonly #refreshMaxMs: number;
   /** By `<group>/<version>/<resource>`. */
   #kinds = new Map<string, ServedKind>();
+  #enablements: ApiEnablements | undefined;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   #refreshAfterMs: number;
   #refreshing: Promise<void> | undefined;
@@ -42,6 +47,11 @@ export class ServedKinds {
 
   peek(group: string, version: string, resource: string): ServedKind | undefined {
     return this.#kinds.get(`${group}/${version}/${resource}`);
+  }
+
+  /** As they were last read; undefined before that. */
+  get enablements(): ApiEnablements | undefined {
+    return this.#enablements;
   }
 
   /** Any version of a resource that is served, as it was last read. */
@@ -76,10 +86,27 @@ export class ServedKinds {
     }
     const isNew = [...kinds.keys()].some((key) => !this.#kinds.has(key));
     this.#kinds = kinds;
+    this.#enablements = enablementsOf(kinds.values());
     // By when it began: what changed while it was read must be asked for again.
     this.#refreshedAtMs = startedMs;
     this.#refreshAfterMs = isNew
       ? this.#refreshMinMs
       : Math.min(this.#refreshAfterMs * 2, this.#refreshMaxMs);
   }
+}
+
+function enablementsOf(kinds: Iterable<ServedKind>): ApiEnablements {
+  const groups = new Map<string, ApiEnablements[number]['resources']>();
+  for (const { group, version, resource, kind } of kinds) {
+    const groupVersion = group === '' ? version : `${group}/${version}`;
+    const resources = groups.get(groupVersion) ?? [];
+    resources.push({ name: resource, kind });
+    groups.set(groupVersion, resources);
+  }
+  return [...groups.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([groupVersion, resources]) => ({
+      groupVersion,
+      resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    }));
 }

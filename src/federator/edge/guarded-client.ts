@@ -18,6 +18,9 @@ import type {
 import type { Breaker } from './breaker.ts';
 import { isUnanswered } from './edge-problem.ts';
 
+/** How long an edge's events may keep others from their turn: an edge that floods must cost only itself. */
+const turnMs = 5;
+
 /**
  * A client for one edge, of which every call waits at the breaker, tells it what came of it, and has a time limit.
  * `onUnauthorized` is called when the edge does not accept the credentials.
@@ -79,11 +82,15 @@ export class GuardedClient implements KubeClient {
   async *watch(collection: CollectionRef, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
     await this.#breaker.pass(options.signal);
     let answered = false;
+    let sinceMs = performance.now();
     try {
       for await (const event of this.#client.watch(collection, options)) {
         if (!answered) this.#breaker.reached();
         answered = true;
         yield event;
+        if (performance.now() - sinceMs < turnMs) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        sinceMs = performance.now();
       }
     } catch (error) {
       this.#note(error);

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Condition, conditionOf } from '#api/conditions.ts';
+import type { Cell } from '#api/federation/cell.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { type CellReportInput, cellStatusPatch } from './cell-report.ts';
+import type { CellHealth } from './health-monitor.ts';
+import { HeldDeletions } from './held-deletions.ts';
+import { SyncTally } from './sync-tally.ts';
+
+const clock = new ManualClock();
+const ready: CellHealth = {
+  reachable: 'True',
+  reason: 'Reachable',
+  message: 'the edge API server answers',
+  refused: false,
+  kubernetesVersion: 'v1.36.0',
+};
+
+function input(changes: Partial<CellReportInput> = {}, status?: Cell['status']): CellReportInput {
+  return {
+    cell: {
+      apiVersion: 'federation.cellplane.io/v1alpha1',
+      kind: 'Cell',
+      metadata: { name: 'cell-a', resourceVersion: '7' },
+      ...(status === undefined ? {} : { status }),
+    },
+    health: ready,
+    tally: new SyncTally(clock),
+    held: new HeldDeletions(),
+    copiesKnown: true,
+    copiesBeyondMax: 0,
+    apiEnablements: undefined,
+    nowMs: clock.now(),
+    ...changes,
+  };
+}
+
+type Patch = { metadata?: { resourceVersion?: string }; status: NonNullable<Cell['status']> };
+const patchOf = (one: CellReportInput) => cellStatusPatch(one) as Patch | undefined;
+const conditionsOf = (one: CellReportInput): readonly Condition[] => patchOf(one)?.status.conditions ?? [];
+const told = (one: CellReportInput, type: string) => {
+  const condition = conditionOf(conditionsOf(one), type);
+  return [condition?.status, condition?.reason];
+};
+
+const failing = new SyncTally(clock);
+failing.markFailed('a', { reason: 'Forbidden', message: 'no' });
+const pending = new SyncTally(clock);
+pending.markPending('a');
+const away: CellHealth = { ...ready, reachable: 'False', reason: 'ConnectionRefused', message: 'no' };
+const refused: CellHealth = { ...ready, reason: 'Unauthorized', message: 'who', refused: true };
+
+const rows: readonly (readonly [string, Partial<CellReportInput>, string, readonly [string, string]])[] = [
+  ['all is well', {}, 'Synced', ['True', 'InSync']],
+  ['something is on its way', { tally: pending }, 'Synced', ['False', 'Pending']],
+  ['something fails', { tally: failing }, 'Synced', ['False', 'Forbidden']],
+  ['copies are not known', { copiesKnown: false }, 'Synced', ['Unknown', 'CopiesNotListed']],
+  ['there are too many copies', { copiesBeyondMax: 3 }, 'Synced', ['False', 'TooManyCopies']],
+  ['the edge is away', { health: away }, 'Synced', ['Unknown', 'EdgeNotUsable']],
+  ['the edge is away', { health: away }, 'Ready', ['False', 'ConnectionRefused']],
+  ['the edge refuses us', { health: refused }, 'Ready', ['False', 'Unauthorized']],
+  ['the edge refuses us', { health: refused }, 'Reachable', ['True', 'Unauthorized']],
+];
+for (const [name, changes, type, want] of rows) {
+  test(`report: ${name} → ${type} ${want.join(' ')}`, () =>
+    assert.deepEqual(told(input(changes), type), want));
+}
+
+test('nothing is written when the Cell says it already; what is written names the revision it was made for', () => {
+  const first = patchOf(input());
+  assert.equal(first?.metadata?.resourceVersion, '7');
+  const { status } = first ?? {};
+  assert.ok(status);
+  assert.equal(cellStatusPatch(input({}, status)), undefined);
+  assert.equal(
+    cellStatusPatch(input({ health: { ...ready, probe: { atMs: 1, latencyMs: 9 } } }, status)),
+    undefined,
+  );
+  assert.ok(cellStatusPatch(input({ tally: pending }, status)));
+});
+
+test('kinds are told when they changed', () => {
+  const apiEnablements = [{ groupVersion: 'v1', resources: [{ name: 'configmaps', kind: 'ConfigMap' }] }];
+  const { status } = patchOf(input({ apiEnablements })) ?? {};
+  assert.deepEqual(status?.apiEnablements, apiEnablements);
+  assert.ok(status);
+  assert.equal(cellStatusPatch(input({ apiEnablements }, status)), undefined);
+});
+
+test('held deletions are told with their token, and when none is left', () => {
+  const held = new HeldDeletions();
+  held.hold('a', 'it went without having been withdrawn');
+  const condition = conditionOf(conditionsOf(input({ held })), 'DeletionHeld');
+  assert.equal(condition?.status, 'True');
+  assert.ok(condition?.message?.endsWith(`federation.cellplane.io/release-deletions=${held.token}`));
+  assert.equal(conditionOf(conditionsOf(input()), 'DeletionHeld'), undefined, 'nobody is told of nothing');
+  const { status } = patchOf(input({ held })) ?? {};
+  assert.ok(status);
+  assert.deepEqual(told(input({}, status), 'DeletionHeld'), ['False', 'NoneHeld']);
+});
