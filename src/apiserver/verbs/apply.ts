@@ -27,6 +27,7 @@ export async function applyObject(
   checkConfiguration(applied, context);
   const tracking = trackingOf(context, parameters, environment.clock.now());
   const { schema } = context.served.version;
+  const { manager, apiVersion, subresource, now, resetFields, convert } = tracking;
   const outcome = await environment.registry.update(
     target,
     {
@@ -39,7 +40,18 @@ export async function applyObject(
     async (live, attempt) => {
       checkPrecondition(applied, live, context);
       if (live === undefined) await environment.authorizeCreate(context);
-      const merged = applyServerSide({ ...tracking, schema, live, applied, force: parameters.force });
+      const merged = applyServerSide({
+        manager,
+        apiVersion,
+        subresource,
+        now,
+        resetFields,
+        convert,
+        schema,
+        live,
+        applied,
+        force: parameters.force,
+      });
       const { managedFields } = merged.object.metadata;
       const proposed = acceptObject(cloneObject(merged.object), duplicates, {
         workspace: target.workspace,
