@@ -263,7 +263,7 @@ class SchedulerProcess implements Scheduler {
       client,
       clock,
       logger,
-      concurrency = 16,
+      concurrency = 64,
       hashBits,
       emptyNamespaceMs,
       gatherIntervalMs,

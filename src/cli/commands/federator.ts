@@ -14,6 +14,9 @@ interface Settings extends ConnectSettings, LogSettings {
   readonly cellConcurrency: number;
 }
 
+/** For all its cells together. */
+const federationConnectionsMax = 64;
+
 export function federatorCommand(): Command {
   const command = new Command('federator')
     .description('sync the cells assigned to this federator with their edge API servers')
@@ -32,12 +35,14 @@ export function federatorCommand(): Command {
     .addOption(
       setting('--cell-concurrency <n>', 'objects of one cell worked on at once', {
         parse: parsePositive,
-        default: 8,
+        default: 32,
       }),
     )
     .action(async (settings: Settings) => {
       const logger = createLogger(`federator/${settings.name}`, settings);
-      const federationClient = connect(await federationConnection(settings), `federator/${settings.name}`);
+      const federationClient = connect(await federationConnection(settings), `federator/${settings.name}`, {
+        connectionsMax: federationConnectionsMax,
+      });
       const federator = new FederatorProcess({
         name: settings.name,
         federationClient,

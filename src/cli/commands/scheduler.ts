@@ -15,11 +15,14 @@ export function schedulerCommand(): Command {
   const command = new Command('scheduler')
     .description('place the objects of all projects onto cells, and bring their status back')
     .addOption(
-      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 16 }),
+      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 64 }),
     )
     .action(async (settings: Settings) => {
       const logger = createLogger('scheduler', settings);
-      const federationClient = connect(await federationConnection(settings), 'scheduler');
+      // One call at a time for each object under way; what is slow then is the server, not the queue for it.
+      const federationClient = connect(await federationConnection(settings), 'scheduler', {
+        connectionsMax: settings.concurrency,
+      });
       const scheduler = createScheduler({
         client: federationClient,
         clock: systemClock,

@@ -21,7 +21,8 @@ export interface CellLimits {
 }
 
 export const defaultCellLimits: CellLimits = {
-  concurrency: 8,
+  // Two calls an object over a link of 100 ms: 160 objects a second.
+  concurrency: 32,
   edgeTimeoutMs: 10_000,
   breakerFailures: 3,
   breakerOpenMinMs: 200,
