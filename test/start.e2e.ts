@@ -1,0 +1,187 @@
+// What `cellplane start` promises beyond the main job: contexts, ports, a second start, an orderly end, plain errors.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { loadKubeconfig } from '#client/kubeconfig.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { startCellplane, temporaryFolder } from './harness/processes.ts';
+import { until } from './harness/until.ts';
+
+const entry = path.resolve('bin/cellplane.js');
+const configMaps = { group: '', version: 'v1', resource: 'configmaps' } as const;
+
+/** Runs a command to its end. */
+function cellplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, ...env },
+  });
+  return { code: status, stdout, stderr };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('cellplane start', { timeout: 240_000 }, () => {
+  test('makes the contexts, finds its data again, and leaves no process behind', async () => {
+    await using folder = await temporaryFolder();
+    const data = path.join(folder.path, 'data');
+    const kubeconfig = path.join(data, 'admin.kubeconfig');
+    const identities: unknown[] = [];
+    for (const run of [1, 2]) {
+      const started = await startCellplane(['start', '--data-dir', data, '--port', '0']);
+      const config = JSON.parse(await readFile(kubeconfig, 'utf8')) as {
+        contexts: { name: string }[];
+        'current-context': string;
+      };
+      assert.deepEqual(config.contexts.map(({ name }) => name).sort(), [
+        'acme-shop',
+        'cell-pop-a-cell-a',
+        'cell-pop-b-cell-b',
+        'edge-pop-a-cell-a',
+        'edge-pop-b-cell-b',
+        'globex-shop',
+        'root',
+      ]);
+      assert.equal(config['current-context'], 'acme-shop');
+      const connection = await loadKubeconfig(kubeconfig);
+      const project = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+      const ref = { cluster: undefined, gvr: configMaps, namespace: 'default', name: 'kept' };
+      if (run === 1) {
+        await project.create(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' } });
+      } else assert.equal((await project.get(ref)).metadata.name, 'kept');
+      identities.push([
+        await project.raw({ cluster: undefined, method: 'GET', path: '/.well-known/cellplane' }),
+        connection.caPem,
+      ]);
+      await project.close();
+      const ids = JSON.parse(await readFile(path.join(data, 'processes.json'), 'utf8')) as {
+        [name: string]: number;
+      };
+      assert.equal(Object.keys(ids).length, 7, JSON.stringify(ids));
+      assert.equal(await started.stop(), 0, started.output());
+      await until('no process is left', () => !Object.values(ids).some(isRunning));
+    }
+    assert.deepEqual(identities[0], identities[1], 'the same store and the same authority');
+  });
+
+  test('a taken port is one line, code 1, and nothing is started', async () => {
+    await using folder = await temporaryFolder();
+    const taken = net.createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as net.AddressInfo;
+    const { code, stderr } = cellplane([
+      'start',
+      '--data-dir',
+      path.join(folder.path, 'data'),
+      '--port',
+      String(port),
+    ]);
+    taken.close();
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^cellplane: port ${port} .* is taken .*--port\\n$`));
+  });
+
+  const wrong: readonly (readonly [string, readonly string[], NodeJS.ProcessEnv, RegExp])[] = [
+    ['an unknown flag', ['apiserver', '--prot', '1'], {}, /unknown option '--prot'/],
+    ['a port that is none', ['apiserver', '--port', '70000'], {}, /between 0 and 65535/],
+    ['a wrong value in the environment', ['apiserver'], { CELLPLANE_PORT: 'many' }, /between 0 and 65535/],
+    ['an unknown command', ['apisrever'], {}, /unknown command 'apisrever'/],
+    ['a federator without a name', ['federator'], {}, /required option '--name/],
+    [
+      'a kubeconfig that is not there',
+      ['cell', 'list', '--kubeconfig', '/nonexistent/config'],
+      {},
+      /no kubeconfig at/,
+    ],
+  ];
+  for (const [what, args, env, message] of wrong) {
+    test(`refused: ${what}`, () => {
+      const { code, stderr } = cellplane(args, env);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, message);
+    });
+  }
+
+  test('a configuration file gives what flags and environment do not; unknown keys are named', async () => {
+    await using folder = await temporaryFolder();
+    const file = path.join(folder.path, 'cellplane.yaml');
+    await writeFile(file, 'prot: 1\n');
+    const unknown = cellplane(['apiserver', '--config', file]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /unknown setting prot/);
+    await writeFile(file, `port: 70000\ndata-dir: ${path.join(folder.path, 'data')}\n`);
+    assert.match(cellplane(['apiserver', '--config', file]).stderr, /port: must be a port number/);
+    // The flag comes first: the file's bad value is not even looked at.
+    await using server = await startCellplane(['apiserver', '--config', file, '--port', '0']);
+    assert.ok((server.port ?? 0) > 0);
+  });
+
+  test('a data folder that cannot be used is named, and left as it was', async () => {
+    await using folder = await temporaryFolder();
+    const blocked = path.join(folder.path, 'file');
+    await writeFile(blocked, 'not a folder');
+    const cannot = cellplane(['apiserver', '--data-dir', path.join(blocked, 'data'), '--port', '0']);
+    assert.equal(cannot.code, 1);
+    assert.match(cannot.stderr, /cannot make the data folder/);
+    const foreign = path.join(folder.path, 'foreign');
+    await mkdir(path.join(foreign, 'store'), { recursive: true });
+    await writeFile(path.join(foreign, 'store', 'holiday.jpg'), 'mine');
+    const refused = cellplane(['apiserver', '--data-dir', foreign, '--port', '0']);
+    assert.equal(refused.code, 1);
+    assert.ok(refused.stderr.includes(path.join(foreign, 'store')), refused.stderr);
+    assert.equal(await readFile(path.join(foreign, 'store', 'holiday.jpg'), 'utf8'), 'mine');
+  });
+
+  test('two servers on one folder: the second says which folder is in use', async () => {
+    await using folder = await temporaryFolder();
+    await using first = await startCellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    const second = cellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    assert.equal(second.code, 1);
+    assert.ok(second.stderr.includes(folder.path), second.stderr);
+    assert.ok((first.port ?? 0) > 0);
+  });
+
+  test('a missing CURRENT file is refused, never taken for an empty store', async () => {
+    await using folder = await temporaryFolder();
+    const first = await startCellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    await first.stop();
+    const found = spawnSync('find', [path.join(folder.path, 'store'), '-name', 'CURRENT'], {
+      encoding: 'utf8',
+    });
+    await rm(found.stdout.trim());
+    const refused = cellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /cellplane: /);
+  });
+
+  test('every command has its help', () => {
+    for (const command of [
+      'start',
+      'apiserver',
+      'scheduler',
+      'federator',
+      'edge',
+      'workspace',
+      'cell',
+      'explain',
+      'version',
+      'backup',
+      'restore',
+    ]) {
+      const { code, stdout } = cellplane([command, '--help']);
+      assert.equal(code, 0, command);
+      assert.match(stdout, new RegExp(`Usage: cellplane ${command}`));
+    }
+  });
+});
