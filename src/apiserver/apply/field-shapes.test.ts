@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { builtinSchema } from '#api/builtin/builtin-schema.ts';
+import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { type ApplyType, rootTypeOf } from './apply-type.ts';
+import type { FieldSet } from './field-set.ts';
+import { createdFields, fieldSetOfText, isInOrder, textOfFieldSet } from './field-shapes.ts';
+import { widgetSchema } from './testing/widget-schema.ts';
+
+const widgets = rootTypeOf(widgetSchema);
+const pods = builtinType('io.k8s.api.core.v1.Pod');
+
+function builtinType(definition: string): ApplyType {
+  const schema = builtinSchema(definition);
+  assert.ok(schema !== undefined);
+  return rootTypeOf(schema);
+}
+
+function pod(name: string, env: readonly string[], more: JsonObject = {}): KubeObject {
+  const variables = env.map((one) => ({ name: one, value: `value of ${one}` }));
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name } },
+    spec: { containers: [{ name: 'main', image: name, env: variables, ...more }] },
+  };
+}
+
+test('objects of one shape share one set, whatever their values are', () => {
+  const first = createdFields(pods, pod('a', ['X', 'Y']));
+  const second = createdFields(pods, pod('b', ['X', 'Y']));
+  assert.equal(first, second);
+  assert.ok(isInOrder(first));
+  assert.ok(Object.isFrozen(first));
+  assert.notEqual(first, createdFields(pods, pod('c', ['X', 'Z'])));
+  assert.equal(
+    textOfFieldSet(first),
+    '{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:containers":{"k:{\\"name\\":\\"main\\"}":{".":{},"f:env":{".":{},"k:{\\"name\\":\\"X\\"}":{".":{},"f:name":{},"f:value":{}},"k:{\\"name\\":\\"Y\\"}":{".":{},"f:name":{},"f:value":{}}},"f:image":{},"f:name":{}}}}}',
+  );
+});
+
+test('another order of members, and of keyed elements, gives an equal set', () => {
+  const { apiVersion, kind, metadata, spec } = pod('a', ['X', 'Y']);
+  const turned = { spec, metadata, kind, apiVersion } as KubeObject;
+  const first = createdFields(pods, { apiVersion, kind, metadata, spec } as KubeObject);
+  assert.equal(textOfFieldSet(createdFields(pods, turned)), textOfFieldSet(first));
+  assert.equal(
+    textOfFieldSet(createdFields(pods, pod('a', ['Y', 'X']))),
+    textOfFieldSet(createdFields(pods, pod('a', ['X', 'Y']))),
+  );
+});
+
+test('of repeated elements the first counts, elements without a key count for nothing', () => {
+  const ports: JsonValue[] = [
+    { containerPort: 80, hostPort: 1 },
+    { containerPort: 80, protocol: 'TCP', name: 'again' },
+    { containerPort: 80, protocol: 'UDP' },
+    { name: 'no key' },
+  ];
+  const set = createdFields(pods, pod('a', [], { ports })) as JsonObject;
+  const containers = (set['f:spec'] as JsonObject)['f:containers'] as JsonObject;
+  const found = (containers['k:{"name":"main"}'] as JsonObject)['f:ports'];
+  assert.deepEqual(found, {
+    '.': {},
+    'k:{"containerPort":80,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {}, 'f:hostPort': {} },
+    'k:{"containerPort":80,"protocol":"UDP"}': { '.': {}, 'f:containerPort': {}, 'f:protocol': {} },
+    'k:{"protocol":"TCP"}': { '.': {}, 'f:name': {} },
+  });
+});
+
+test('containers too large to be kept give the same set as small ones would', () => {
+  const data: JsonObject = {};
+  for (let index = 0; index < 2_000; index++) data[`key-${2_000 - index}`] = 'x';
+  const object: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data };
+  const type = builtinType('io.k8s.api.core.v1.ConfigMap');
+  const set = createdFields(type, object) as JsonObject;
+  const expected = [
+    '.',
+    ...Object.keys(data)
+      .sort()
+      .map((key) => `f:${key}`),
+  ];
+  assert.deepEqual(Object.keys(set['f:data'] as JsonObject), expected);
+  const many = Array.from({ length: 600 }, (_, index) => `V${index}`);
+  const env = (names: readonly string[]) =>
+    textOfFieldSet(createdFields(pods, pod('a', names))).match(/V\d+/g)?.length;
+  assert.equal(env(many), 600);
+  assert.equal(env([...many, ...many]), 600);
+});
+
+const value: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    fc.constantFrom<JsonValue>(null, 'a', 1, true),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(
+      fc.constantFrom(...(widgetSchema.properties?.keys() ?? []), 'name', 'port', 'note', 'x'),
+      tie('value'),
+      { maxKeys: 4, noNullPrototype: true },
+    ),
+  ),
+})).value;
+
+test('property: a shape met again gives what it gave first, in order, and its text is its JSON', () => {
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.constantFrom('data', 'other'), value, { maxKeys: 3, noNullPrototype: true }),
+      value,
+      (more, spec) => {
+        const object = {
+          apiVersion: 'v1',
+          kind: 'Widget',
+          metadata: { name: 'a' },
+          ...more,
+          spec,
+        } as KubeObject;
+        object.metadata = { name: 'a' };
+        const set = createdFields(widgets, object);
+        assert.equal(createdFields(widgets, cloneJson(object)), set);
+        assert.equal(textOfFieldSet(set), JSON.stringify(set));
+        assert.deepEqual(fieldSetOfText(JSON.stringify(set)), set);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('the same text is the same set, and so are the parts that sets have in common afterwards', () => {
+  const text = '{"f:spec":{"f:a":{},"f:b":{".":{},"f:c":{}}}}';
+  const set = fieldSetOfText(text);
+  assert.equal(fieldSetOfText(`${text.slice(0, 5)}${text.slice(5)}`), set);
+  assert.deepEqual(set, JSON.parse(text));
+  assert.ok(isInOrder(set) && Object.isFrozen(set['f:spec']));
+  const changed: FieldSet = { ...set, 'f:status': {} };
+  assert.ok(!isInOrder(changed));
+  assert.equal(textOfFieldSet(changed), JSON.stringify(changed));
+});
+
+test('shapes are forgotten before they fill the memory', () => {
+  const before = createdFields(pods, pod('a', ['X']));
+  // Each has fields of its own: 8 MiB are soon full.
+  for (let index = 0; index < 6_000; index++) {
+    textOfFieldSet(createdFields(pods, pod('a', [`ONLY_${index}`, `HERE_${index}`])));
+  }
+  const after = createdFields(pods, pod('a', ['X']));
+  assert.notEqual(after, before);
+  assert.deepEqual(after, before);
+});
