@@ -46,7 +46,7 @@ export class Edge {
       logger,
       timeoutMs: limits.edgeTimeoutMs,
       onChange: (kind, key, gone) => {
-        if (gone) upsync.forget(key);
+        if (gone) upsync.goneAtEdge(key);
         onChange(kind, key, gone);
       },
       onStatus: (key, status) => upsync.learn(key, status),

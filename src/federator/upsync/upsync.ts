@@ -54,6 +54,12 @@ export class Upsync {
     this.#pending.put(key, status, this.#written.get(key)?.edgeDigest);
   }
 
+  /** What the edge told of it is void; what stands in the copy stands. */
+  goneAtEdge(key: CopyKey): void {
+    this.#pending.delete(key);
+  }
+
+  /** The copy is gone too. */
   forget(key: CopyKey): void {
     this.#written.delete(key);
     this.#pending.delete(key);
