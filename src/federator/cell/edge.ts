@@ -46,7 +46,10 @@ export class Edge {
       logger,
       timeoutMs: limits.edgeTimeoutMs,
       onChange: (kind, key, gone) => {
-        if (gone) upsync.goneAtEdge(key);
+        if (gone) {
+          upsync.goneAtEdge(key);
+          this.#downsync.goneAtEdge(key);
+        }
         onChange(kind, key, gone);
       },
       onStatus: (key, status) => upsync.learn(key, status),

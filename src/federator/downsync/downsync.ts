@@ -82,6 +82,11 @@ export class Downsync {
     return this.#gone(item.key, await this.#withdrawer.release(item, signal));
   }
 
+  /** The watch tells that the edge object is gone: what our last write was answered is over with it. */
+  goneAtEdge(key: CopyKey): void {
+    this.#known.forget(key);
+  }
+
   /** Says on the copy why it is not at the edge. */
   async report({ key, place, copy }: SyncItem, error: SyncError, signal: AbortSignal): Promise<void> {
     if (copy !== undefined) await this.#notes.failed({ key, place, copy }, error, signal);
