@@ -40,6 +40,10 @@ export class ComponentAuthorizer implements Authorizer {
   /** Reads of projects and over all workspaces; bindings, statuses and events; copies in cell workspaces. */
   #schedulerMay({ workspace, verb, resource }: AuthorizationAttributes): boolean {
     if (resource === undefined) return isNonResourceRead(verb);
+    // Secrets of projects travel; those of the platform, with which edges are reached, are none of its business.
+    if (resource.group === '' && resource.resource === 'secrets' && workspace !== undefined) {
+      if (!workspace.inert && workspace.type !== 'project') return false;
+    }
     if (isRead(verb) || isSelfReview(verb, resource)) return true;
     if (workspace === undefined) return false;
     if (workspace.inert) return true;

@@ -4,12 +4,14 @@ import { forbidden } from '#apimachinery/api-error.ts';
 import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import { loopbackUser } from '../request/user.ts';
 import { federatorNameOf, isScheduler } from './components.ts';
 
 /**
  * What the authorizer cannot tell from a URL about the control plane's own processes (Kubernetes' NodeRestriction does
  * the same for nodes): a federator creates only the Federator and the Lease that bear its own name, and the scheduler
  * records a project's mapping name once and changes nothing else of its LogicalCluster, and of a Cell its taints alone.
+ * Nobody else writes that name: what all mapped names of a project begin with is not the project's to choose.
  */
 export const componentRestrictionPlugin: AdmissionPlugin = {
   name: 'ComponentRestriction',
@@ -22,6 +24,9 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
         (group === coreKcpGroup && resource === 'logicalclusters') ||
         (group === federationGroup && resource === 'cells')
       );
+    }
+    if (operation === 'UPDATE' && group === coreKcpGroup && resource === 'logicalclusters') {
+      return context.user !== loopbackUser;
     }
     if (operation !== 'CREATE' || context.workspace?.type !== 'cells') return false;
     if (federatorNameOf(context.user) === undefined) return false;
@@ -49,8 +54,12 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
       throw forbidden(definition, name, 'the scheduler may only write spec.taints');
     }
     const recorded = oldObject.metadata.annotations?.[mappingNameAnnotation];
-    const renamed =
-      recorded !== undefined && recorded !== object.metadata.annotations?.[mappingNameAnnotation];
+    const isOther = recorded !== object.metadata.annotations?.[mappingNameAnnotation];
+    if (!isScheduler(context.user)) {
+      if (!isOther) return;
+      throw forbidden(definition, name, `${mappingNameAnnotation} is recorded by the scheduler alone`);
+    }
+    const renamed = recorded !== undefined && isOther;
     if (renamed || !equalJson(withoutMappingName(object), withoutMappingName(oldObject))) {
       throw forbidden(definition, name, `the scheduler may only record ${mappingNameAnnotation}, once`);
     }

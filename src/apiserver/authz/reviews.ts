@@ -5,6 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
+import { isInScope } from './effective-users.ts';
 import type { PolicyRule } from './policy-rule.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 
@@ -50,7 +51,7 @@ export function reviewHandlers(dependencies: {
     ],
     ['authorization.k8s.io/selfsubjectrulesreviews', (context, object) => reviewRules(rbac, context, object)],
     ['authentication.k8s.io/selfsubjectreviews', (context, object) => reviewSelf(context, object)],
-    ['authentication.k8s.io/tokenreviews', (_context, object) => reviewToken(tokens, object)],
+    ['authentication.k8s.io/tokenreviews', (context, object) => reviewToken(tokens, context, object)],
   ]);
 }
 
@@ -197,21 +198,32 @@ function reviewSelf({ user }: ResourceContext, object: KubeObject): KubeObject {
   return { ...object, metadata: object.metadata ?? {}, status: { userInfo: userInfoJson(user) } };
 }
 
-async function reviewToken(tokens: TokenVerifier, object: KubeObject): Promise<KubeObject> {
+async function reviewToken(
+  tokens: TokenVerifier,
+  { workspace }: ResourceContext,
+  object: KubeObject,
+): Promise<KubeObject> {
   const spec = specOf(object);
   const token = text(spec, 'token');
   if (token === '') throw badRequest('token is required for TokenReview in authentication');
   return {
     ...object,
     metadata: object.metadata ?? {},
-    status: await tokenStatus(tokens, token, texts(spec['audiences'])),
+    status: await tokenStatus(tokens, workspace?.id, token, texts(spec['audiences'])),
   };
 }
 
-async function tokenStatus(tokens: TokenVerifier, token: string, audiences: string[]): Promise<JsonObject> {
+async function tokenStatus(
+  tokens: TokenVerifier,
+  clusterId: string | undefined,
+  token: string,
+  audiences: string[],
+): Promise<JsonObject> {
   try {
     const verified = await tokens.verifyToken(token, audiences);
     if (verified === undefined) return { user: {} };
+    // Its name would be read as that of a service account of this workspace.
+    if (!isInScope(clusterId, verified.user)) return { user: {}, error: 'the token is of another workspace' };
     return { authenticated: true, user: userInfoJson(verified.user), audiences: [...verified.audiences] };
   } catch (error) {
     if (error instanceof ApiError) return { user: {}, error: error.message };

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
@@ -448,12 +448,17 @@ function subjectOf({ info, served, subresource }: Exchange): Subject {
 }
 
 /** KCP.md, Wildcard: list and watch only; what single workspaces define is shown by its metadata alone. */
-function refuseWildcard({ info, served }: Exchange, form: Form): void {
+function refuseWildcard({ info, served, user }: Exchange, form: Form): void {
   if (info.verb !== 'list' && info.verb !== 'watch') {
     throw new ApiError('MethodNotAllowed', `${info.verb} is not supported over all workspaces`);
   }
   if (served.definition.origin === 'custom' && form.as !== 'PartialObjectMetadata') {
     throw badRequest('custom resources can be read over all workspaces only as PartialObjectMetadata');
+  }
+  const { group, resource } = served.definition;
+  if (group === '' && resource === 'secrets' && form.as !== 'PartialObjectMetadata') {
+    if (user.groups.includes(systemMasters)) return;
+    throw forbidden(served.definition, '', 'they can be read over all workspaces only as PartialObjectMetadata');
   }
 }
 
