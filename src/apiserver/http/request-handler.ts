@@ -458,7 +458,11 @@ function refuseWildcard({ info, served, user }: Exchange, form: Form): void {
   const { group, resource } = served.definition;
   if (group === '' && resource === 'secrets' && form.as !== 'PartialObjectMetadata') {
     if (user.groups.includes(systemMasters)) return;
-    throw forbidden(served.definition, '', 'they can be read over all workspaces only as PartialObjectMetadata');
+    throw forbidden(
+      served.definition,
+      '',
+      'they can be read over all workspaces only as PartialObjectMetadata',
+    );
   }
 }
 
