@@ -13,6 +13,12 @@ import { workspaceCommand } from './commands/workspace.ts';
 import { UsageError } from './run-command.ts';
 import { version } from './version.ts';
 
+/**
+ * Bytes of the buffers that Node hands out small ones from. With the usual 8 KiB each object over 4 KiB would be several
+ * allocations of its own, as body, as stored value and as answer, which the collector has to follow.
+ */
+Buffer.poolSize = 64 * 1024;
+
 const program = new Command('cellplane')
   .description(
     'A Kubernetes-compatible, workspaced federation API server with a cell scheduler and isolated federators.\n' +

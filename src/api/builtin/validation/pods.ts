@@ -90,10 +90,17 @@ export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, met
 
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
+const containerFields = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+
 function allContainers(path: string, spec: JsonObject): { at: string; container: JsonObject }[] {
-  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((field) =>
-    objectsAt(spec, field).map((container, i) => ({ at: `${path}.${field}[${i}]`, container })),
-  );
+  const found: { at: string; container: JsonObject }[] = [];
+  for (const field of containerFields) {
+    const containers = objectsAt(spec, field);
+    for (let i = 0; i < containers.length; i++) {
+      found.push({ at: `${path}.${field}[${i}]`, container: containers[i]! });
+    }
+  }
+  return found;
 }
 
 function checkResourceClaims(errors: Errors, path: string, spec: JsonObject): Set<string> {
@@ -273,8 +280,14 @@ function checkNames(errors: Errors, path: string, spec: JsonObject): void {
 }
 
 function checkFileKeys(errors: Errors, path: string, spec: JsonObject): void {
+  const usesFiles = ({ container }: { readonly container: JsonObject }): boolean =>
+    objectsAt(container, 'env').some(
+      (variable) => objectAt(variable, 'valueFrom', 'fileKeyRef') !== undefined,
+    );
+  const containers = allContainers(path, spec).filter(usesFiles);
+  if (containers.length === 0) return;
   const volumes = new Map(objectsAt(spec, 'volumes').map((one) => [textAt(one, 'name'), one]));
-  for (const { at, container } of allContainers(path, spec)) {
+  for (const { at, container } of containers) {
     objectsAt(container, 'env').forEach((variable, i) => {
       const file = objectAt(variable, 'valueFrom', 'fileKeyRef');
       if (file === undefined) return;
