@@ -907,6 +907,11 @@ describe('HTTP', () => {
         /^HTTP\/1\.1 40\d [\s\S]*HTTP\/1\.1 200 /,
       ],
       [
+        'a refused body, and what was sent behind it',
+        'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\nGET /livez HTTP/1.1\r\nHost:GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+        /^HTTP\/1\.1 40\d [\s\S]*HTTP\/1\.1 200 /,
+      ],
+      [
         'headers within the limit',
         `GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Big: ${'x'.repeat(60_000)}\r\n\r\n`,
         /^HTTP\/1\.1 200 /,

@@ -6,7 +6,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { flowOf } from '../flow-control.ts';
 import { hasBody } from './body.ts';
 import type { PreparedResponse } from './dependencies.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, ServerRequest } from './exchange.ts';
 import { type Form, negotiateError } from './negotiate.ts';
 import { toYaml } from './yaml-text.ts';
 
@@ -129,6 +129,15 @@ export function prettyJson(body: Buffer): Buffer {
   return Buffer.from(`${JSON.stringify(JSON.parse(body.toString('utf8')), null, 2)}\n`);
 }
 
+/** Go's net/http draws the same line. */
+const discardedBytesMax = 256 * 1024;
+
+function isShort(request: ServerRequest): boolean {
+  if (!hasBody(request)) return true;
+  const length = request.headers['content-length'];
+  return length !== undefined && Number(length) <= discardedBytesMax;
+}
+
 /** Sends an error as a Status, in the form that the client reads (E1). Does nothing once an answer has begun. */
 export function sendError(exchange: Exchange, error: ApiError): void {
   const { response, request } = exchange;
@@ -145,8 +154,8 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   headers['X-Content-Type-Options'] = 'nosniff';
   const retryAfter = error.details?.retryAfterSeconds;
   if (retryAfter !== undefined) headers['Retry-After'] = retryAfter;
-  // A body that was not read to its end would be taken for the next request.
-  if (!request.complete && !exchange.isHttp2 && hasBody(request)) headers['Connection'] = 'close';
+  // What is left of a body is thrown away by Node; where that is much, the connection goes instead.
+  if (!request.complete && !exchange.isHttp2 && !isShort(request)) headers['Connection'] = 'close';
   response.writeHead(error.code, headers);
   response.end(body);
 }
