@@ -264,6 +264,8 @@ export class RemoteClient implements KubeClient {
         headers,
         body: request.body === undefined ? null : JSON.stringify(request.body),
         signal: call.signal,
+        // undici would give the connection up after each DELETE with a body, and API servers read one (X1).
+        reset: false,
         headersTimeout: 0,
         bodyTimeout: 0,
       });
