@@ -27,11 +27,15 @@ export async function runFaults(
   const startedMs = Date.now();
   const done: string[] = [];
   const pauses: Promise<void>[] = [];
+  const apiserverDiesAt = random.between(1, 6);
+  let count = 0;
   while (!signal.aborted) {
     await setTimeout(random.between(waitMinMs, waitMaxMs));
     if (signal.aborted) break;
-    const name = random.weighted(targets);
-    const how = random.weighted({ kill: 3, pause: 2 });
+    // Whatever chance says, the API server dies at least once.
+    const isDue = count++ === apiserverDiesAt;
+    const name = isDue ? 'apiserver' : random.weighted(targets);
+    const how = isDue ? 'kill' : random.weighted({ kill: 3, pause: 2 });
     const pauseMs = random.between(pauseMinMs, pauseMaxMs);
     const pid = (await constellation.processIds())[name];
     const at = `${((Date.now() - startedMs) / 1_000).toFixed(1)} s`;
