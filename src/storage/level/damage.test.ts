@@ -80,6 +80,28 @@ describe('level: damaged and foreign data folders', () => {
     });
   }
 
+  it('leaves a damaged store as it was, byte for byte, however often it is tried', async () => {
+    const directory = newFolder();
+    await fill(directory, 50);
+    const log = await fileOf(directory, '.log');
+    await flipByte(log, 0.5);
+    const filesNow = async (): Promise<string> => {
+      const names = (await readdir(databaseFolder(directory))).filter((name) => name !== 'LOCK').sort();
+      const contents = await Promise.all(names.map((name) => readFile(join(databaseFolder(directory), name), 'hex')));
+      return JSON.stringify([await readdir(directory), names, contents]);
+    };
+    const before = await filesNow();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await refused(directory, 'corrupt');
+      assert.equal(await filesNow(), before);
+    }
+    await flipByte(log, 0.5);
+    const mended = await openLevelStorage({ directory, verifyValues: true });
+    assert.equal((await mended.range({ prefix: '' })).items.length, 50);
+    await mended.close();
+    assert.deepEqual((await readdir(directory)).sort(), ['cellplane-store.json', 'leveldb']);
+  });
+
   it('never answers wrongly from a table with a flipped byte', async () => {
     const whole = newFolder();
     await fill(whole, 100);

@@ -10,6 +10,7 @@ import {
   unusable,
   writeMarker,
 } from './marker.ts';
+import { keepFiles } from './kept-files.ts';
 import { encodeHead, encodeIds, headKey, idsKey } from './meta.ts';
 import { type Verified, verify } from './verify.ts';
 
@@ -79,7 +80,11 @@ export async function openVerified(
   createDatabase: CreateDatabase,
   options: { readonly sampleMs: number; readonly values: boolean },
 ): Promise<OpenedDatabase> {
-  const database = await openFolder(directory, createDatabase, false);
+  const kept = await keepFiles(databaseFolder(directory));
+  const database = await openFolder(directory, createDatabase, false).catch(async (error: unknown) => {
+    await kept.leave();
+    throw error;
+  });
   try {
     const [idsBytes] = await database.getMany([idsKey]);
     if (idsBytes === undefined || !idsBytes.equals(encodeIds(marker))) {
@@ -92,9 +97,11 @@ export async function openVerified(
         stoppedAtRevision: marker.revision,
       });
     }
+    await kept.drop();
     return { database, ...verified };
   } catch (error) {
     await database.close();
+    await kept.putBack();
     throw naming(directory, error);
   }
 }
