@@ -87,7 +87,9 @@ describe('level: damaged and foreign data folders', () => {
     await flipByte(log, 0.5);
     const filesNow = async (): Promise<string> => {
       const names = (await readdir(databaseFolder(directory))).filter((name) => name !== 'LOCK').sort();
-      const contents = await Promise.all(names.map((name) => readFile(join(databaseFolder(directory), name), 'hex')));
+      const contents = await Promise.all(
+        names.map((name) => readFile(join(databaseFolder(directory), name), 'hex')),
+      );
       return JSON.stringify([await readdir(directory), names, contents]);
     };
     const before = await filesNow();

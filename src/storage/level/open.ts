@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isStorageError, StorageError } from '../errors.ts';
 import type { Revision } from '../storage.ts';
 import type { CreateDatabase, LevelDatabase } from './database.ts';
+import { keepFiles } from './kept-files.ts';
 import {
   databaseFolder,
   levelFormatVersion,
@@ -10,7 +11,6 @@ import {
   unusable,
   writeMarker,
 } from './marker.ts';
-import { keepFiles } from './kept-files.ts';
 import { encodeHead, encodeIds, headKey, idsKey } from './meta.ts';
 import { type Verified, verify } from './verify.ts';
 
@@ -82,7 +82,7 @@ export async function openVerified(
 ): Promise<OpenedDatabase> {
   const kept = await keepFiles(databaseFolder(directory));
   const database = await openFolder(directory, createDatabase, false).catch(async (error: unknown) => {
-    await kept.leave();
+    await (isStorageError(error, 'corrupt') ? kept.putBack() : kept.leave());
     throw error;
   });
   try {
