@@ -48,7 +48,6 @@ async function linkAll(folder: string, kept: string): Promise<boolean> {
     const names = await readdir(folder);
     await mkdir(kept, { mode: 0o700 });
     for (const name of names) {
-      if (name === 'LOCK') continue;
       await (isAppended(name) ? copyFile : link)(join(folder, name), join(kept, name));
     }
     return true;
