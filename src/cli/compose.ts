@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
@@ -9,7 +9,7 @@ import {
   type JwtIssuer,
   parseAuthenticationConfiguration,
 } from '#apiserver/authn/authentication-configuration.ts';
-import { ensurePki, issueClientCertificate } from '#apiserver/pki/pki.ts';
+import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
@@ -24,6 +24,7 @@ import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import type { Storage } from '#storage/storage.ts';
 import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
+import { makeFolder } from './make-folder.ts';
 import { type Running, UsageError } from './run-command.ts';
 import { version } from './version.ts';
 
@@ -76,15 +77,19 @@ const adminCertificateDays = 365;
  */
 export async function startApiServer(settings: ApiServerSettings): Promise<RunningApiServer> {
   const { dataDirectory, bindAddress, logger } = settings;
-  await makeFolder(dataDirectory);
+  await makeFolder(dataDirectory, 'data folder');
   const externalHost = settings.externalHost ?? (isWildcard(bindAddress) ? '127.0.0.1' : bindAddress);
   const pkiDirectory = settings.pkiDirectory ?? path.join(dataDirectory, 'pki');
-  const readPki = () => ensurePki({ directory: pkiDirectory, hosts: [externalHost], now: new Date() });
+  const readPki = () => readKeys(pkiDirectory, externalHost);
+  const opening = openStorage(settings.storage, dataDirectory, logger);
   const [pki, inner, tokenFile] = await Promise.all([
     readPki(),
-    openStorage(settings.storage, dataDirectory, logger),
+    opening,
     settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
-  ]);
+  ]).catch(async (error: unknown) => {
+    await opening.then((opened) => opened.close()).catch(() => {});
+    throw error;
+  });
   const storage = await openCachedStorage(inner, { logger });
   // URLs are written into objects before the server listens: 0 must be a number by then.
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
@@ -129,6 +134,16 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   return { port: server.port, url: server.url, adminKubeconfig, stop: () => server.stop() };
 }
 
+/** Throws UsageError for keys and certificates that cannot be used. */
+async function readKeys(directory: string, host: string): Promise<ServerPki> {
+  try {
+    return await ensurePki({ directory, hosts: [host], now: new Date() });
+  } catch (error) {
+    if (error instanceof PkiError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
 /** Throws UsageError for a file that cannot be read or honoured. */
 async function readTokenIssuers(file: string | undefined): Promise<readonly JwtIssuer[]> {
   if (file === undefined) return [];
@@ -162,14 +177,6 @@ async function openAuditor(settings: ApiServerSettings): Promise<Auditor | undef
     return new Auditor(policy, new AuditLog({ path: auditLogPath, logger }));
   } catch (error) {
     throw new UsageError(`audit cannot be switched on: ${(error as Error).message}`);
-  }
-}
-
-async function makeFolder(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new UsageError(`cannot make the data folder ${directory}: ${(error as Error).message}`);
   }
 }
 

@@ -41,7 +41,8 @@ async function readConfig(file: string): Promise<{ readonly [key: string]: unkno
   try {
     value = parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`--config ${file}: ${(error as Error).message}`);
+    // The parser's second line on shows the place in the file.
+    throw new UsageError(`--config ${file}: ${(error as Error).message.split('\n', 1)[0]}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(`--config ${file}: must hold a YAML map of settings`);

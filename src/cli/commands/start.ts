@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -18,6 +17,7 @@ import { demoCells, demoProjects, ensureCell, ensureProjects } from '../demo.ts'
 import { freePort } from '../free-port.ts';
 import { type KubeconfigContext, renderKubeconfig, writePrivateFile } from '../kubeconfig-file.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
+import { makeFolder } from '../make-folder.ts';
 import { type Running, runUntilStopped } from '../run-command.ts';
 import { parsePort, setting, withConfigFile } from '../settings.ts';
 import { Supervisor } from '../supervisor.ts';
@@ -61,6 +61,7 @@ export function startCommand(): Command {
 async function startAll(settings: Settings, logger: Logger, startedMs: number): Promise<Running> {
   const dataDirectory = path.resolve(settings.dataDir);
   const { bindAddress } = settings;
+  await makeFolder(dataDirectory, 'data folder');
   // Chosen once, also for 0: a part that is restarted must be found where it was.
   const port = await freePort(bindAddress, settings.port, 'the API server');
   const edgePorts: number[] = [];
@@ -68,7 +69,6 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
     const wanted = settings.port === 0 ? 0 : port + 1 + index;
     edgePorts.push(await freePort(bindAddress, wanted, `edge ${cell.name}`));
   }
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const supervisor = new Supervisor({
     entry: entryFile(),
     logDirectory: path.join(dataDirectory, 'logs'),
