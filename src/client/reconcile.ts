@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from './logger.ts';
 import type { WorkQueue } from './workqueue.ts';
 
@@ -16,6 +17,8 @@ export interface ReconcileLoopOptions {
 
 /** Calls that the work on one key makes at once; more make Node warn of a leak. */
 const callsOfOneKeyMax = 64;
+/** A server that asks for a longer pause is asked earlier. */
+const retryAfterMaxMs = 60_000;
 
 /**
  * Works on a queue's keys until stopped. Level-triggered: what was missed is found at the next look. A failing key is
@@ -59,7 +62,7 @@ export class ReconcileLoop {
         if (result !== undefined) queue.addAfter(key, result.requeueAfterMs);
       } catch (error) {
         if (signal.aborted) return;
-        const waitMs = queue.addRateLimited(key);
+        const waitMs = queue.addRateLimited(key, retryAfterMsOf(error));
         const level = queue.failuresOf(key) >= 5 ? 'warn' : 'debug';
         logger[level]({ err: error, loop: name, key, waitMs }, 'reconcile failed');
       } finally {
@@ -67,4 +70,10 @@ export class ReconcileLoop {
       }
     }
   }
+}
+
+/** When a server that throttles asked to come again. */
+function retryAfterMsOf(error: unknown): number {
+  const seconds = isApiError(error, 'TooManyRequests') ? (error.details?.retryAfterSeconds ?? 0) : 0;
+  return Math.min(seconds * 1_000, retryAfterMaxMs);
 }

@@ -77,3 +77,10 @@ test('many keys through the ring keep their order', async () => {
   }
   assert.equal(await queue.take(), 'again0');
 });
+
+test('a rate-limited key waits at least as long as it is asked to', () => {
+  const queue = new WorkQueue({ clock: new ManualClock(), backoffMinMs: 10 });
+  assert.ok(queue.addRateLimited('a') <= 10);
+  assert.equal(queue.addRateLimited('a', 5_000), 5_000);
+  queue.close();
+});

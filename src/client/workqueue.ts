@@ -78,12 +78,12 @@ export class WorkQueue {
     this.#arm(due);
   }
 
-  /** Adds the key after its backoff, which doubles with each call until `forget`. Returns the wait. */
-  addRateLimited(key: string): number {
+  /** Adds the key after its backoff, which doubles with each call until `forget`, or `atLeastMs`. Returns the wait. */
+  addRateLimited(key: string, atLeastMs = 0): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
     const ceilingMs = Math.min(this.#backoffMaxMs, this.#backoffMinMs * 2 ** Math.min(failures, 30));
-    const delayMs = ceilingMs * (0.75 + Math.random() / 4);
+    const delayMs = Math.max(atLeastMs, ceilingMs * (0.75 + Math.random() / 4));
     this.addAfter(key, delayMs);
     return delayMs;
   }

@@ -32,6 +32,12 @@ describe('deletions', { timeout: 180_000 }, () => {
       return status?.objects?.pending === 0 && (status.objects.synced ?? 0) > names.length;
     });
   };
+  /** Its finalizer is taken off by hand: the copy goes without its syncer. */
+  const releaseByHand = async (name: string) => {
+    await copies.delete({ name });
+    const body = { metadata: { finalizers: null } };
+    await constellation.admin.patch(copies.refOf({ name }), { type: 'merge', body });
+  };
   const held = async () => conditionOf((await constellation.cell()).status?.conditions, 'DeletionHeld');
   const tokenOf = (message = '') => message.slice(message.lastIndexOf('=') + 1);
 
@@ -98,18 +104,18 @@ describe('deletions', { timeout: 180_000 }, () => {
     );
     await until('nothing is held', async () => (await held())?.status === 'False');
     assert.ok(await atEdge('old'));
+    // The edge follows the restored store from now on: what is known to be absent there is gone again.
+    await constellation.federator().stop();
+    await releaseByHand('old');
+    await constellation.federator().start();
+    await until('it goes', async () => (await atEdge('old')) === undefined);
   });
 
   test('a federator that was away does not take what it finds without a copy for withdrawn elsewhere', async () => {
     await start();
     await synced('kept', 'gone');
     await constellation.federator().stop();
-    // Its finalizer is taken off by hand: the copy goes without its syncer.
-    await copies.delete({ name: 'gone' });
-    await constellation.admin.patch(copies.refOf({ name: 'gone' }), {
-      type: 'merge',
-      body: { metadata: { finalizers: null } } as never,
-    });
+    await releaseByHand('gone');
     // And somebody at the edge copies our labels onto objects of their own.
     const labels = (await atEdge('kept'))?.metadata.labels ?? {};
     const child: KubeObject = {

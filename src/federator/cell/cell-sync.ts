@@ -1,7 +1,6 @@
 import type { Cell } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
-import { ApiError, isApiError, type StatusReason } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -11,7 +10,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
-import { SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
+import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
@@ -26,6 +25,7 @@ import { Edge } from './edge.ts';
 import { type ConnectEdge, EdgeLink } from './edge-link.ts';
 import type { CellHealth } from './health-monitor.ts';
 import { HeldDeletions } from './held-deletions.ts';
+import { passingFailuresMax, syncFailureOf } from './sync-failure.ts';
 import { SyncTally } from './sync-tally.ts';
 import { WaitingKeys } from './waiting-keys.ts';
 
@@ -43,16 +43,6 @@ export interface CellSyncOptions {
   readonly onReport: () => void;
 }
 
-/** Errors that mostly pass by themselves: told on the copy only when they stay. */
-const passingReasons: ReadonlySet<StatusReason> = new Set<StatusReason>([
-  'Conflict',
-  'NotFound',
-  'TooManyRequests',
-  'ServerTimeout',
-  'ServiceUnavailable',
-  'Timeout',
-]);
-const passingFailuresMax = 5;
 const withdrawnRecheckMs = 1_000;
 
 /**
@@ -262,43 +252,28 @@ export class CellSync {
       return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
     } catch (error) {
       if (signal.aborted) throw error;
-      const requeue = await this.#failed(item, edge, error, signal);
-      if (requeue !== undefined) return requeue;
+      await this.#failed(item, edge, error, signal);
       throw error;
     }
   }
 
-  async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<ReconcileResult> {
+  async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<void> {
     const { key, failures } = item;
     this.#options.onReport();
     // The edge is away, or another connection took over: told on the Cell, and nobody's fault here.
     if (isUnanswered(error) || edge !== this.#link.edge) {
       if (item.copy !== undefined) this.tally.markPending(key);
-      return undefined;
+      return;
     }
-    const reason =
-      error instanceof SyncRefusal
-        ? error.reason
-        : error instanceof ApiError
-          ? error.reason
-          : 'InternalError';
-    const message = error instanceof Error ? error.message : String(error);
-    const isPassing =
-      error instanceof SyncRefusal
-        ? error.waitsFor !== undefined && error.waitsFor !== waitsForKinds
-        : isApiError(error) && passingReasons.has(error.reason);
-    if (error instanceof SyncRefusal && error.waitsFor !== undefined) this.#waiting.add(error.waitsFor, key);
-    if (isPassing && failures < passingFailuresMax) {
+    const failure = syncFailureOf(error);
+    if (failure.waitsFor !== undefined) this.#waiting.add(failure.waitsFor, key);
+    if (failure.isPassing && failures < passingFailuresMax) {
       if (item.copy !== undefined) this.tally.markPending(key);
     } else {
+      const { reason, message } = failure;
       this.tally.markFailed(key, { reason, message });
       await edge.report(item, { reason, message }, signal);
     }
-    const retryAfterSeconds = isApiError(error, 'TooManyRequests')
-      ? error.details?.retryAfterSeconds
-      : undefined;
-    if (retryAfterSeconds === undefined || retryAfterSeconds <= 0) return undefined;
-    return { requeueAfterMs: Math.min(60, retryAfterSeconds) * 1_000 };
   }
 
   /** A person gave the token of what is held: all of that happens, and the present source is the edge's from now on. */

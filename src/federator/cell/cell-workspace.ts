@@ -44,7 +44,7 @@ export class CellWorkspace {
     const collection = { cluster: this.path, gvr: { group, version, resource } };
     let token: string | undefined;
     do {
-      const page = await this.#federationClient.list(collection, { limit: 500, continue: token, signal });
+      const page = await this.#federationClient.list(collection, { limit: 200, continue: token, signal });
       yield page.items;
       token = page.metadata.continue === '' ? undefined : page.metadata.continue;
     } while (token !== undefined);

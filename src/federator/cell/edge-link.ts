@@ -67,6 +67,8 @@ export class EdgeLink {
   #line: Line | undefined;
   #tending: Promise<void> | undefined;
   #again = false;
+  /** Counts the servers that the Cell has named: what was begun for a former one must not be finished. */
+  #address = 0;
   #retryMs = retryMinMs;
   #credentialsDueMs = 0;
   #credentialsReadAtMs = Number.NEGATIVE_INFINITY;
@@ -118,6 +120,7 @@ export class EdgeLink {
 
   /** The Cell names another server: what goes to the former one is wrong from now on. */
   async disconnect(): Promise<void> {
+    this.#address++;
     await this.#drop();
     this.refresh();
   }
@@ -181,6 +184,7 @@ export class EdgeLink {
   async #refreshConnection(signal: AbortSignal): Promise<boolean> {
     const { federationClient, cell, clock, limits } = this.#options;
     this.#credentialsReadAtMs = clock.monotonic();
+    const address = this.#address;
     let connection: ServerConnection;
     try {
       connection = await readEdgeConnection(federationClient, cell(), signal);
@@ -191,14 +195,14 @@ export class EdgeLink {
       return false;
     }
     if (this.#line === undefined || !isDeepEqual(connection, this.#line.connection)) {
-      await this.#connect(connection, signal);
+      await this.#connect(connection, address, signal);
     }
     this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
     this.#note = undefined;
     return true;
   }
 
-  async #connect(connection: ServerConnection, signal: AbortSignal): Promise<void> {
+  async #connect(connection: ServerConnection, address: number, signal: AbortSignal): Promise<void> {
     const { connectEdge, makeEdge, limits, clock, onConnected } = this.#options;
     const bare = connectOr(() =>
       connectEdge(connection, {
@@ -228,6 +232,9 @@ export class EdgeLink {
       const claim = await this.#claim(bare, signal);
       const kinds = new ServedKinds({ client: guarded, clock, signal: ending.signal });
       await kinds.refresh();
+      if (address !== this.#address) {
+        throw new CellProblem('EndpointChanged', 'the Cell names another server by now');
+      }
       const edge = makeEdge(guarded, kinds, claim);
       const old = this.#line;
       this.#line = { connection, breaker, bare, edge, ending };

@@ -13,7 +13,9 @@ import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
 import { type CopyKey, copyKeyOf } from './copy-keys.ts';
 
-export interface EdgeOptions extends Omit<SyncContext, 'mirror'> {
+export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
+  /** As it stands at the edge. */
+  readonly claim: Claim;
   readonly limits: CellLimits;
   readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
 }
@@ -26,6 +28,7 @@ export class Edge {
   readonly #mirror: EdgeMirror;
   readonly #downsync: Downsync;
   readonly #upsync: Upsync;
+  #claim: Claim;
   #prepared: Promise<void> | undefined;
 
   constructor(options: EdgeOptions) {
@@ -33,6 +36,7 @@ export class Edge {
     this.client = edgeClient;
     this.kinds = options.kinds;
     this.#options = options;
+    this.#claim = options.claim;
     const upsync = new Upsync({
       edgeClient,
       workspace: options.workspace,
@@ -54,7 +58,7 @@ export class Edge {
       },
       onStatus: (key, status) => upsync.learn(key, status),
     });
-    this.#downsync = new Downsync({ ...options, mirror: this.#mirror });
+    this.#downsync = new Downsync({ ...options, mirror: this.#mirror, claim: () => this.#claim });
   }
 
   /** Brings the edge object to what its copy says, then the copy's status to what the edge says. */
@@ -95,12 +99,13 @@ export class Edge {
   }
 
   get claim(): Claim {
-    return this.#options.claim;
+    return this.#claim;
   }
 
   /** A person has let the held deletions happen: what is absent at this source is taken as withdrawn from now on. */
-  renewClaim(wanted: Claim, signal: AbortSignal): Promise<void> {
-    return renewClaim(this.client, wanted, signal);
+  async renewClaim(wanted: Claim, signal: AbortSignal): Promise<void> {
+    await renewClaim(this.client, wanted, signal);
+    this.#claim = wanted;
   }
 
   /** True while every watch on the edge stands. */

@@ -29,7 +29,7 @@ export interface SyncContext {
   readonly kinds: ServedKinds;
   readonly cell: () => Cell;
   /** As it stands at the edge. */
-  readonly claim: Claim;
+  readonly claim: () => Claim;
   readonly held: HeldDeletions;
   readonly tally: SyncTally;
   readonly clock: Clock;

@@ -138,7 +138,8 @@ export class Withdrawer {
 
   /** A consistent read at the source that the edge was claimed under says that there is no copy. */
   async #isAbsentForGood({ place }: SyncItem, signal: AbortSignal): Promise<boolean> {
-    const { workspace, claim } = this.#context;
+    const { workspace } = this.#context;
+    const claim = this.#context.claim();
     if ((await workspace.read(place, signal)) !== undefined) return false;
     // Asked afterwards: a workspace that still stands was not being removed when the copy was found missing.
     const source = await workspace.source(signal);

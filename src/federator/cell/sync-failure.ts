@@ -1,0 +1,39 @@
+import { ApiError, isApiError, type StatusReason } from '#apimachinery/api-error.ts';
+import { SyncRefusal, waitsForKinds } from '../downsync/sync-refusal.ts';
+
+/** How one object's failure is told and tried again. */
+export interface SyncFailure {
+  readonly reason: string;
+  readonly message: string;
+  /** Mostly passes by itself: told on the copy only when it stays. */
+  readonly isPassing: boolean;
+  /** What has to be at the edge first (WaitingKeys). */
+  readonly waitsFor: string | undefined;
+}
+
+/** A passing failure that comes so often in a row has stayed. */
+export const passingFailuresMax = 5;
+
+const passingReasons: ReadonlySet<StatusReason> = new Set<StatusReason>([
+  'Conflict',
+  'NotFound',
+  'TooManyRequests',
+  'ServerTimeout',
+  'ServiceUnavailable',
+  'Timeout',
+]);
+
+export function syncFailureOf(error: unknown): SyncFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof SyncRefusal) {
+    const { reason, waitsFor } = error;
+    const isPassing = waitsFor !== undefined && waitsFor !== waitsForKinds;
+    return { reason, message, isPassing, waitsFor };
+  }
+  return {
+    reason: error instanceof ApiError ? error.reason : 'InternalError',
+    message,
+    isPassing: isApiError(error) && passingReasons.has(error.reason),
+    waitsFor: undefined,
+  };
+}
