@@ -133,7 +133,7 @@ describe('cellplane start', { timeout: 240_000 }, () => {
     await writeFile(blocked, 'not a folder');
     const cannot = cellplane(['apiserver', '--data-dir', path.join(blocked, 'data'), '--port', '0']);
     assert.equal(cannot.code, 1);
-    assert.match(cannot.stderr, /cannot make the data folder/);
+    assert.match(cannot.stderr, /data folder .* cannot be used/);
     const foreign = path.join(folder.path, 'foreign');
     await mkdir(path.join(foreign, 'store'), { recursive: true });
     await writeFile(path.join(foreign, 'store', 'holiday.jpg'), 'mine');
