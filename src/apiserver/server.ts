@@ -59,6 +59,7 @@ import type { HttpServerDependencies, PreparedResponse } from './http/dependenci
 import { type HealthCheck, pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
+import { loopbackRaw } from './loopback/loopback-raw.ts';
 import { openApiResponse } from './openapi/openapi-response.ts';
 import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
@@ -69,6 +70,7 @@ import { Registry } from './registry/registry.ts';
 import { ServiceAllocator } from './registry/service-allocator.ts';
 import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
+import type { UserInfo } from './request/user.ts';
 import { handlerKey, type ResourceHandler } from './verbs/request.ts';
 import { Verbs } from './verbs/verbs.ts';
 import { virtualResource, virtualSubresource } from './verbs/virtual-resources.ts';
@@ -93,6 +95,8 @@ export interface ApiServerOptions {
   readonly renewPki?: (() => Promise<ServerPki>) | undefined;
   readonly bindAddress: string;
   readonly port: number;
+  /** False: no socket is opened, and the server is reached by `clientAs` alone. Default true. */
+  readonly listens?: boolean | undefined;
   /** Host that clients reach the server by. */
   readonly externalHost: string;
   /** Kinds of project workspaces. */
@@ -117,6 +121,8 @@ export interface ApiServer {
   readonly url: string;
   /** The server's own user, without sockets. */
   readonly loopbackClient: KubeClient;
+  /** A client in this process as that user, authorized as over the network. */
+  clientAs(user: UserInfo): KubeClient;
   /** Ends requests, watches and controllers, then closes the storage. Idempotent. */
   stop(): Promise<void>;
 }
@@ -260,7 +266,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     logger,
     shutdownDelayMs: options.shutdownDelayMs,
   });
-  ({ port } = await http.listen());
+  if (options.listens !== false) ({ port } = await http.listen());
   controllers.start();
   const stopRenewal =
     options.renewPki === undefined
@@ -282,7 +288,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     stopRenewal();
-    await http.stop();
+    if (options.listens !== false) await http.stop();
     options.auditor?.close();
     stopping.abort();
     await Promise.all([controllers.stop(), federation?.close()]);
@@ -301,6 +307,14 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     port,
     url: externalUrl(),
     loopbackClient,
+    clientAs: (user) =>
+      new LoopbackClient({
+        verbs,
+        workspaces: resolver,
+        user,
+        authorizer: authorization.authorizer,
+        raw: loopbackRaw({ resolver, storage, version: options.version }),
+      }),
     stop: () => {
       stopped ??= stop();
       return stopped;
