@@ -1,31 +1,25 @@
-import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { suspendedDecision } from './algorithm/decide.ts';
-import type { Decision, DecisionInput, Target, Template } from './algorithm/decision.ts';
+import type { Decision, DecisionInput, Target } from './algorithm/decision.ts';
 import { bindingOf, type Problems, previousTargets } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
-import { dependenciesOf, dependencyResourceOf } from './dependencies/dependency-table.ts';
+import { dependenciesOf } from './dependencies/dependency-table.ts';
 import {
   followingDecision,
-  followingMatch,
   isFollowing,
   isSuspendedIn,
   type Need,
-  needOf,
-  noNeed,
   requiredBySnapshots,
   requirementOf,
   withFollowed,
 } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
-import type { DiscoveredResource } from './discovery.ts';
 import type { EvictionLimiter } from './failover/eviction-limiter.ts';
 import {
   applicationDueMs,
@@ -35,27 +29,17 @@ import {
 } from './failover/failover.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
+import { type Known, KnownReader } from './known-object.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import { type PolicyIndex, type PolicyMatch, policyKeyOf, suspendedCells } from './policy/policy-index.ts';
-import {
-  crdResource,
-  isPrivilegedResource,
-  isPropagatedMetadata,
-  isPropagatedObject,
-  isPropagatedResource,
-  resourceKey,
-} from './projection/kinds.ts';
-import type { NameMapper } from './projection/names.ts';
-import { type OverrideSource, overrideChain } from './projection/overrides.ts';
-import type { RenderInput } from './projection/render.ts';
-import { replicasOf, requestOf } from './projection/replicas.ts';
-import { definedGroup, type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
-import { readObject } from './read-object.ts';
+import { type PolicyIndex, type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
+import type { OverrideSource } from './projection/overrides.ts';
+import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import type { Rebalancer } from './rebalancer.ts';
-import { type ResourceWatches, watchName } from './resource-watches.ts';
+import { renderInputOf, templateOf } from './render-input.ts';
+import type { ResourceWatches } from './resource-watches.ts';
 import type { Withdrawal } from './withdrawal.ts';
-import type { WorkspaceRef, Workspaces } from './workspaces.ts';
+import type { Workspaces } from './workspaces.ts';
 
 export interface ReconcilerDependencies {
   readonly client: KubeClient;
@@ -80,16 +64,6 @@ export interface ReconcilerDependencies {
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
 }
 
-/** What a decision is made from. */
-interface Known {
-  readonly project: WorkspaceRef;
-  readonly object: KubeObject;
-  readonly present: ResourceBinding | undefined;
-  readonly mapper: NameMapper;
-  readonly match: PolicyMatch;
-  readonly need: Need;
-}
-
 interface Placed {
   readonly match: PolicyMatch;
   readonly recheckAfterMs: number | undefined;
@@ -102,10 +76,12 @@ interface Placed {
  */
 export class Reconciler {
   readonly #on: ReconcilerDependencies;
+  readonly #known: KnownReader;
   readonly #mustDecide = new Set<ProjectObjectKey>();
 
   constructor(dependencies: ReconcilerDependencies) {
     this.#on = dependencies;
+    this.#known = new KnownReader(dependencies);
   }
 
   /** The next look at the key decides and projects anew, rather than only gathering. */
@@ -127,7 +103,7 @@ export class Reconciler {
         if (decided.error !== undefined) throw decided.error;
         return earliest(recheckAfterMs, earliest(gathered, due)?.requeueAfterMs);
       }
-      const match = this.#ownerOf(parts) ?? this.#followed(key, parts);
+      const match = this.#known.matchOf(key, parts);
       if (match === undefined) {
         this.#mustDecide.add(key);
         return { requeueAfterMs: 0 };
@@ -159,32 +135,9 @@ export class Reconciler {
     for (const key of keys) this.#on.wake(key);
   }
 
-  /** An object that no policy selects and others need. */
-  #followed(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
-    const resource = dependencyResourceOf(parts.group, parts.resource);
-    if (resource === undefined || !this.#on.requirements.isRequired(key)) return undefined;
-    return this.#isThere(parts) ? followingMatch(parts.cluster, resource, noNeed) : undefined;
-  }
-
-  /** As far as the watch tells: in a project, not going, and of those that travel. */
-  #isThere({ group, resource, cluster, namespace, name }: KeyParts): boolean {
-    if (this.#on.workspaces.project(cluster) === undefined) return false;
-    const metadata = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name)?.metadata;
-    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return false;
-    return isPropagatedMetadata(group, resource, metadata);
-  }
-
-  #ownerOf(parts: KeyParts): PolicyMatch | undefined {
-    const { group, resource, cluster, namespace, name } = parts;
-    if (!isPropagatedResource(group, resource) || !this.#isThere(parts)) return undefined;
-    const labels = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata.labels;
-    const owner = this.#on.states.get(keyOf(parts))?.policyKey;
-    return this.#on.policies.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
-  }
-
   /** Decide, commit, project, withdraw. Undefined when the object is not (any more) placed anywhere. */
   async #place(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<Placed | undefined> {
-    const known = await this.#read(parts, signal);
+    const known = await this.#known.read(parts, signal);
     if (known === 'waiting') return undefined;
     if (known === undefined) {
       await this.#on.withdrawal.letGo(key, parts, signal);
@@ -196,7 +149,7 @@ export class Reconciler {
     const { project, object, present, match, need } = known;
     const { policy, resource } = match;
     const state = this.#on.states.claim(key, policy.key);
-    const template = this.#templateOf(parts, resource, object);
+    const template = templateOf(this.#on.watches, parts, resource, object);
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
     const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
@@ -211,7 +164,7 @@ export class Reconciler {
     });
     const targets = withFollowed(decision.targets, this.#followedCells(key, need));
     const lying = [...targets, ...leavingTargets(tasks)];
-    const input = this.#renderInput(parts, known, template, lying);
+    const input = renderInputOf(this.#on, parts, known, template, lying);
     const projection = this.#on.projector.render(input, lying);
     const binding = bindingOf(
       {
@@ -294,80 +247,6 @@ export class Reconciler {
     this.#wakeAll(this.#on.requirements.set(key, required, requirementOf(spec, cells)));
   }
 
-  /**
-   * What a decision needs, read anew; undefined when the object is gone, going, or neither selected by a policy nor needed.
-   * `waiting`: who needs it is not known yet.
-   */
-  async #read(parts: KeyParts, signal: AbortSignal): Promise<Known | 'waiting' | undefined> {
-    const project = this.#on.workspaces.project(parts.cluster);
-    if (project === undefined) return undefined;
-    const selected = this.#ownerOf(parts);
-    const followable = dependencyResourceOf(parts.group, parts.resource);
-    const resource = selected?.resource ?? followable;
-    if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return undefined;
-    const [first, present, mapper] = await Promise.all([
-      readObject(this.#on.client, parts, resource, signal),
-      this.#on.bindings.read(parts, signal),
-      this.#on.mappers.of(project, signal),
-    ]);
-    const isBound = (key: KeyParts): boolean => this.#on.bindings.isKnown(key);
-    const need = followable === undefined ? noNeed : needOf(parts, present, this.#on.requirements, isBound);
-    if (need === 'waiting') return 'waiting';
-    if (first === undefined) return undefined;
-    if (selected === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
-    const match =
-      selected === undefined
-        ? followingMatch(parts.cluster, resource, need)
-        : this.#stickToOwner(parts, first, present, selected);
-    const sameVersion = match.resource.version === resource.version;
-    const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
-    return isPropagatedObject(object) ? { project, object, present, mapper, match, need } : undefined;
-  }
-
-  #mayBeNeeded(parts: KeyParts): boolean {
-    if (!this.#isThere(parts)) return false;
-    return this.#on.requirements.isRequired(keyOf(parts)) || this.#on.bindings.isKnown(parts);
-  }
-
-  #renderInput(parts: KeyParts, known: Known, template: Template, targets: readonly Target[]): RenderInput {
-    const { project, object, mapper, match } = known;
-    const { group, resource, namespace, name } = parts;
-    const { spec } = match.policy;
-    return {
-      object,
-      version: match.resource.version,
-      origin: {
-        controlPlane: this.#on.controlPlaneId,
-        cluster: project.id,
-        path: project.path,
-        group,
-        resource,
-        namespace,
-        name,
-        uid: template.uid,
-      },
-      kind: { group, resource, scalable: match.resource.hasScale },
-      custom: template.custom,
-      targets,
-      divided: spec.placement?.replicaScheduling?.replicaSchedulingType === 'Divided',
-      overrides: overrideChain(this.#on.overridesOf(project.id), {
-        apiVersion: object.apiVersion,
-        kind: object.kind,
-        namespace,
-        name,
-        labels: object.metadata.labels,
-      }),
-      mapper,
-      owns: (ownedGroup, owned, ownedName) =>
-        this.#on.watches.get(`${owned}.${ownedGroup}`, project.id, '', ownedName) !== undefined,
-      contract: {
-        conflictResolution: spec.conflictResolution === 'Overwrite' ? 'Overwrite' : 'Abort',
-        orphan: spec.preserveResourcesOnDeletion === true,
-      },
-    };
-  }
-
   /** Writes the copies that are wanted and withdraws those that are not. Returns the first error, for another try. */
   async #dispatch(state: KeyState, projection: Projection, pass: ProjectionPass): Promise<unknown> {
     const result = await this.#on.projector.project(projection, pass);
@@ -379,41 +258,6 @@ export class Reconciler {
     const skip = (cell: string): boolean => pass.skip(cell) || !this.#on.cells.mayWithdrawFrom(cell);
     await this.#on.withdrawal.withdraw(unwanted, skip, pass.signal);
     return result.firstError;
-  }
-
-  /** After a restart the binding knows who owned the object; an owner that still selects it keeps it. */
-  #stickToOwner(
-    { cluster, namespace, name, group, resource }: KeyParts,
-    object: KubeObject,
-    binding: ResourceBinding | undefined,
-    match: PolicyMatch,
-  ): PolicyMatch {
-    const owner = binding?.spec.policy;
-    if (owner === undefined) return match;
-    const ownerKey = policyKeyOf(cluster, owner.namespace, owner.name);
-    if (ownerKey === match.policy.key) return match;
-    const identity = { namespace, name, labels: object.metadata.labels };
-    return this.#on.policies.ownerOf(cluster, `${resource}.${group}`, identity, ownerKey) ?? match;
-  }
-
-  #templateOf(parts: KeyParts, resource: DiscoveredResource, object: KubeObject): Template {
-    const { group, resource: plural, cluster } = parts;
-    const isCrd = resourceKey(group, plural) === crdResource;
-    const kind = { group, resource: plural, scalable: resource.hasScale };
-    const crdName = `${plural}.${group}`;
-    const custom = isCrd || this.#on.watches.get(crdResource, cluster, '', crdName) !== undefined;
-    return {
-      group: isCrd ? definedGroup(object) : group,
-      version: resource.version,
-      kind: resource.kind,
-      resource: plural,
-      uid: object.metadata.uid ?? '',
-      key: `${parts.namespace}/${parts.name}`,
-      replicas: replicasOf(object, kind),
-      request: requestOf(object, kind),
-      custom,
-      privileged: isPrivilegedResource(group, plural),
-    };
   }
 
   #unwanted(key: ProjectObjectKey, desired: ReadonlyMap<string, string>): CopyRecord[] {

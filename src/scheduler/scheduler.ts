@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import { logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
-import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import { retry } from '#apimachinery/lifecycle.ts';
@@ -10,46 +9,25 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
 import { Informer, type InformerHandler } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
-import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import { WorkQueue } from '#client/workqueue.ts';
-import { boundObject, parseTemplateAnnotation, templateAnnotation } from './binding.ts';
-import { BindingStore } from './binding-store.ts';
-import { CellCrds } from './cell-crds.ts';
-import { CellNamespaces } from './cell-namespaces.ts';
+import { BindingWatch } from './binding-watch.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { TaintPolicies } from './cells/taint-policies.ts';
 import { copiedResources } from './copied-resources.ts';
-import { CopyIndex, type WatchedResource } from './copy-index.ts';
-import { CopyWriter } from './copy-writer.ts';
-import { dependencyResourceOf, dependencyResources } from './dependencies/dependency-table.ts';
+import { CopyIndex } from './copy-index.ts';
 import { Requirements } from './dependencies/requirements.ts';
-import { Detector } from './detector.ts';
 import { Discovery } from './discovery.ts';
-import { EvictionLimiter, type EvictionRates } from './failover/eviction-limiter.ts';
-import { CopyReader } from './gather/gather.ts';
-import { Gatherer } from './gatherer.ts';
+import type { EvictionRates } from './failover/eviction-limiter.ts';
 import { KeyStates } from './key-state.ts';
-import { Mappers } from './mappers.ts';
-import { NamespaceKeeper } from './namespace-keeper.ts';
-import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
+import { keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
-import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { bindingName } from './projection/names.ts';
-import { Projector } from './projector.ts';
-import { Rebalancer } from './rebalancer.ts';
-import { Reconciler } from './reconciler.ts';
+import { Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
-import {
-  alwaysWatched,
-  clusterRoleBindingsName,
-  isAlwaysWatched,
-  namespacesResource,
-  pickResource,
-  roleBindingsResource,
-} from './watched-kinds.ts';
-import { Withdrawal } from './withdrawal.ts';
+import { WatchNeeds } from './watch-needs.ts';
+import { namespacesResource } from './watched-kinds.ts';
+import { createWorkers, type Workers } from './workers.ts';
 import { Workspaces } from './workspaces.ts';
+import type { World } from './world.ts';
 
 export interface SchedulerOptions {
   readonly client: KubeClient;
@@ -88,27 +66,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 class SchedulerProcess implements Scheduler {
   readonly #options: SchedulerOptions;
   readonly #stopping = new AbortController();
-  readonly #queue: WorkQueue;
-  readonly #policyQueue: WorkQueue;
-  readonly #rebalancerQueue: WorkQueue;
-  readonly #taintQueue: WorkQueue;
+  readonly #queues: Queues;
   readonly #taintPolicies: TaintPolicies;
   readonly #workspaces: Workspaces;
   readonly #cells: CellStore;
   readonly #copies = new CopyIndex();
   readonly #states = new KeyStates();
-  readonly #requirements = new Requirements();
   readonly #watches: ResourceWatches;
-  readonly #discovery: Discovery;
+  readonly #needs: WatchNeeds;
   readonly #policies: Policies;
+  readonly #bindingWatch: BindingWatch;
+  readonly #discovery: Discovery;
   readonly #informers: Informer[] = [];
-  readonly #loops: ReconcileLoop[] = [];
-  #bindings: { readonly namespaced: Informer; readonly clusterWide: Informer } | undefined;
-  #reconciler: Reconciler | undefined;
-  #rebalancer: Rebalancer | undefined;
-  #detector: Detector | undefined;
-  #keeper: NamespaceKeeper | undefined;
-  #controlPlaneId = '';
+  #workers: Workers | undefined;
   #isStarted = false;
   #stopped: Promise<void> | undefined;
 
@@ -117,10 +87,7 @@ class SchedulerProcess implements Scheduler {
     this.#options = options;
     // Every call under way listens to it; their number is bounded by the loops' concurrency, not by a leak.
     setMaxListeners(0, this.#stopping.signal);
-    this.#queue = new WorkQueue({ clock });
-    this.#policyQueue = new WorkQueue({ clock });
-    this.#rebalancerQueue = new WorkQueue({ clock });
-    this.#taintQueue = new WorkQueue({ clock });
+    this.#queues = new Queues(clock);
     this.#workspaces = new Workspaces(client);
     this.#cells = new CellStore(
       (cell) => this.#workspaces.cellId(cell) !== undefined,
@@ -132,24 +99,33 @@ class SchedulerProcess implements Scheduler {
       logger,
       cellOf: (name) => this.#cells.get(name),
       cellNames: () => this.#cells.snapshot().cells.map(({ name }) => name),
-      look: (name) => this.#taintQueue.add(name),
+      look: (name) => this.#queues.taints.add(name),
     });
     this.#discovery = new Discovery(client);
     this.#watches = new ResourceWatches({
       client,
       clock,
       logger,
-      listener: (resource, object, old) => this.#detector?.onObject(resource, object, old),
+      listener: (resource, object, old) => this.#workers?.detector.onObject(resource, object, old),
     });
     this.#policies = new Policies({
       client,
       clock,
       logger,
       discovery: this.#discovery,
-      onPolicy: (key) => this.#policyQueue.add(key),
-      onOverride: (cluster, namespace) => this.#detector?.wakeProject(cluster, namespace),
+      onPolicy: (key) => this.#queues.policies.add(key),
+      onOverride: (cluster, namespace) => this.#workers?.detector.wakeProject(cluster, namespace),
     });
-    this.#workspaces.listen((now, old) => this.#detector?.onWorkspace(now, old));
+    this.#bindingWatch = new BindingWatch({ client, clock, logger, onGone: (key) => this.#wake(key) });
+    this.#needs = new WatchNeeds({
+      watches: this.#watches,
+      policies: this.#policies.index,
+      bindings: this.#bindingWatch,
+      copies: this.#copies,
+      states: this.#states,
+      wake: (key) => this.#wake(key),
+    });
+    this.#workspaces.listen((now, old) => this.#workers?.detector.onWorkspace(now, old));
   }
 
   get ready(): boolean {
@@ -157,15 +133,15 @@ class SchedulerProcess implements Scheduler {
       this.#isStarted &&
       this.#watches.connected &&
       this.#policies.connected &&
-      this.#rebalancer?.connected === true &&
+      this.#bindingWatch.connected &&
+      this.#workers?.rebalancer.connected === true &&
       this.#taintPolicies.connected &&
       this.#informers.every((informer) => informer.connected)
     );
   }
 
   get idle(): boolean {
-    const queues = [this.#queue, this.#policyQueue, this.#rebalancerQueue, this.#taintQueue];
-    return queues.every((queue) => queue.idle);
+    return this.#queues.idle;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -183,25 +159,50 @@ class SchedulerProcess implements Scheduler {
 
   /** Everything is known before the first decision: what is not seen yet must not look as if it were gone. */
   async #start(): Promise<void> {
-    this.#controlPlaneId = await this.#untilAnswered(() => this.#readControlPlaneId());
+    const controlPlaneId = await this.#untilAnswered(() => this.#readControlPlaneId());
     await this.#watchWorkspaces();
-    this.#compose();
+    const workers = createWorkers(this.#world(controlPlaneId), this.#options);
+    this.#workers = workers;
     await Promise.all([
       this.#watchCells(),
-      this.#watchBindings(),
-      this.#watchAlways(),
+      this.#bindingWatch.start(),
+      this.#needs.ensureAlways(),
       this.#policies.start(),
-      this.#rebalancer?.start(),
+      workers.rebalancer.start(),
       this.#taintPolicies.start(),
     ]);
-    await this.#resolvePolicies();
-    await Promise.all([this.#watchBoundResources(), this.#watchCopiedResources()]);
+    await workers.policyReconciler.resolveAll();
+    await Promise.all([this.#needs.ensureBound(), this.#watchCopiedResources()]);
     await this.#watches.synced();
     this.#stopping.signal.throwIfAborted();
-    this.#wakeAll();
-    this.#keeper?.start();
-    for (const loop of this.#loops) loop.start();
+    this.#wakeAll(workers);
+    workers.keeper.start();
+    for (const loop of workers.loops) loop.start();
     this.#isStarted = true;
+  }
+
+  #world(controlPlaneId: string): World {
+    const { client, clock, logger } = this.#options;
+    return {
+      client,
+      clock,
+      logger,
+      controlPlaneId,
+      workspaces: this.#workspaces,
+      cells: this.#cells,
+      copies: this.#copies,
+      states: this.#states,
+      requirements: new Requirements(),
+      watches: this.#watches,
+      needs: this.#needs,
+      discovery: this.#discovery,
+      policies: this.#policies,
+      bindingWatch: this.#bindingWatch,
+      taintPolicies: this.#taintPolicies,
+      queues: this.#queues,
+      wake: (key) => this.#wake(key),
+      signal: this.#stopping.signal,
+    };
   }
 
   stop(): Promise<void> {
@@ -212,15 +213,14 @@ class SchedulerProcess implements Scheduler {
   async #stop(): Promise<void> {
     this.#isStarted = false;
     this.#stopping.abort(new Error('the scheduler was stopped'));
-    await Promise.all([...this.#loops.map((loop) => loop.stop()), this.#keeper?.stop()]);
-    this.#queue.close();
-    this.#policyQueue.close();
-    this.#rebalancerQueue.close();
-    this.#taintQueue.close();
+    const { loops = [], keeper, rebalancer } = this.#workers ?? {};
+    await Promise.all([...loops.map((loop) => loop.stop()), keeper?.stop()]);
+    this.#queues.close();
     await Promise.all([
       this.#watches.stop(),
       this.#policies.stop(),
-      this.#rebalancer?.stop(),
+      this.#bindingWatch.stop(),
+      rebalancer?.stop(),
       this.#taintPolicies.stop(),
       ...this.#informers.map((informer) => informer.stop()),
     ]);
@@ -258,132 +258,6 @@ class SchedulerProcess implements Scheduler {
     return id;
   }
 
-  #compose(): void {
-    const {
-      client,
-      clock,
-      logger,
-      concurrency = 64,
-      hashBits,
-      emptyNamespaceMs,
-      gatherIntervalMs,
-    } = this.#options;
-    const writer = new CopyWriter(client, this.#copies, this.#controlPlaneId);
-    const namespaces = new CellNamespaces(client, writer, this.#copies);
-    const isDecided = (key: ProjectObjectKey, place: string): boolean =>
-      this.#states.get(key)?.desired.has(place) ?? false;
-    const mappers = new Mappers(this.#workspaces, this.#controlPlaneId, hashBits);
-    const projector = new Projector({
-      cells: this.#cells,
-      workspaces: this.#workspaces,
-      watches: this.#watches,
-      writer,
-      namespaces,
-      crds: new CellCrds(client, this.#controlPlaneId),
-      controlPlaneId: this.#controlPlaneId,
-      mappers,
-      isDecided,
-      isSoleUser: (name, projectId, cellId) => this.#isSoleUser(name, projectId, cellId),
-    });
-    const bindings = new BindingStore(client, (key) => this.#bindingMetadata(key));
-    const shared = {
-      client,
-      clock,
-      logger,
-      controlPlaneId: this.#controlPlaneId,
-      workspaces: this.#workspaces,
-      watches: this.#watches,
-      cells: this.#cells,
-      copies: this.#copies,
-      states: this.#states,
-      writer,
-      bindings,
-      requirements: this.#requirements,
-      wake: (key: ProjectObjectKey) => this.#wake(key),
-    };
-    const rebalancer = new Rebalancer({
-      ...shared,
-      discovery: this.#discovery,
-      look: (key) => this.#rebalancerQueue.add(key),
-    });
-    this.#rebalancer = rebalancer;
-    this.#reconciler = new Reconciler({
-      ...shared,
-      rebalancer,
-      evictions: new EvictionLimiter(this.#options.eviction),
-      policies: this.#policies.index,
-      projector,
-      withdrawal: new Withdrawal({
-        ...shared,
-        isUnresolved: (cluster, group) => this.#policies.isUnresolved(cluster, group),
-      }),
-      gatherer: new Gatherer({ ...shared, reader: new CopyReader(client), gatherIntervalMs }),
-      overridesOf: (cluster) => this.#policies.overridesOf(cluster),
-      mappers,
-    });
-    this.#detector = new Detector({
-      ...shared,
-      policies: this.#policies,
-      discovery: this.#discovery,
-      gather: (key) => this.#queue.add(key),
-      resolvePolicy: (key) => this.#policyQueue.add(key),
-      lookAtNamespace: (cellId, name) => this.#keeper?.look(cellId, name),
-      releaseResource: (name) => void this.#releaseResource(name),
-      forgetProject: (id) => mappers.forget(id),
-    });
-    this.#keeper = new NamespaceKeeper({
-      clock,
-      logger,
-      index: this.#copies,
-      writer,
-      namespaces,
-      isDecided,
-      mayWithdrawFrom: (cellId) => this.#cells.mayWithdrawFrom(this.#workspaces.cellOf(cellId) ?? ''),
-      refresh: (record, signal) => projector.refreshNamespace(record, signal),
-      emptyMs: emptyNamespaceMs,
-    });
-    this.#loops.push(
-      new ReconcileLoop({
-        name: 'objects',
-        queue: this.#queue,
-        reconcile: (key) => this.#reconcileObject(key, this.#stopping.signal),
-        concurrency,
-        logger,
-      }),
-      new ReconcileLoop({
-        name: 'policies',
-        queue: this.#policyQueue,
-        reconcile: (key) => this.#reconcilePolicy(key, this.#stopping.signal),
-        concurrency: 4,
-        logger,
-      }),
-      new ReconcileLoop({
-        name: 'rebalancers',
-        queue: this.#rebalancerQueue,
-        reconcile: (key) => rebalancer.reconcile(key, this.#stopping.signal),
-        concurrency: 2,
-        logger,
-      }),
-      new ReconcileLoop({
-        name: 'taints',
-        queue: this.#taintQueue,
-        reconcile: (cell) => this.#taintPolicies.reconcile(cell, this.#stopping.signal),
-        concurrency: 2,
-        logger,
-      }),
-    );
-  }
-
-  #isSoleUser(resourceName: string, projectId: string, cellId: string): boolean {
-    for (const key of this.#states.keysOfResource(resourceName)) {
-      if (splitKey(key).cluster === projectId) continue;
-      for (const place of this.#states.get(key)?.desired.keys() ?? []) {
-        if (place.startsWith(`${cellId}|`) && this.#copies.get(place)?.key === key) return false;
-      }
-    }
-    return true;
-  }
-
   #informer(collection: CollectionRef, handler: InformerHandler, metadataOnly: boolean): Informer {
     const { client, clock, logger } = this.#options;
     const informer = new Informer({
@@ -413,71 +287,15 @@ class SchedulerProcess implements Scheduler {
 
   async #watchCells(): Promise<void> {
     const put = (object: KubeObject): void => {
-      this.#detector?.onCell(this.#cells.put(object as Cell));
+      this.#workers?.detector.onCell(this.#cells.put(object as Cell));
       this.#taintPolicies.onCell(object.metadata.name ?? '');
     };
     const handler: InformerHandler = {
       onAdd: put,
       onUpdate: put,
-      onDelete: (old) => this.#detector?.onCell(this.#cells.remove(old.metadata.name ?? '')),
+      onDelete: (old) => this.#workers?.detector.onCell(this.#cells.remove(old.metadata.name ?? '')),
     };
     await this.#informer({ cluster: cellsWorkspacePath, gvr: cellsGvr }, handler, false).synced;
-  }
-
-  async #watchBindings(): Promise<void> {
-    const handler: InformerHandler = {
-      // Made and changed by ourselves; only one that vanished is a reason to look.
-      onDelete: (old) => {
-        const bound = boundObject(old);
-        if (bound !== undefined) this.#wake(keyOf(bound));
-      },
-    };
-    const namespaced = this.#informer({ cluster: '*', gvr: resourceBindingsGvr }, handler, true);
-    const clusterWide = this.#informer({ cluster: '*', gvr: clusterResourceBindingsGvr }, handler, true);
-    this.#bindings = { namespaced, clusterWide };
-    await Promise.all([namespaced.synced, clusterWide.synced]);
-  }
-
-  /** What references and mapped namespaces depend on, whatever policies select. */
-  async #watchAlways(): Promise<void> {
-    await Promise.all(alwaysWatched.map((resource) => this.#watches.ensure(resource)));
-  }
-
-  async #resolvePolicies(): Promise<void> {
-    const { signal } = this.#stopping;
-    const { logger } = this.#options;
-    await Promise.all(
-      Array.from(this.#policies.keys(), async (key) => {
-        try {
-          const resolution = await this.#policies.resolve(key, signal);
-          if (resolution !== undefined) await this.#watchSelected(resolution.policy);
-        } catch (error) {
-          // It counts as unresolved, and its queue entry tries again.
-          logger.debug({ err: error, policy: key }, 'policy is not resolved yet');
-        }
-      }),
-    );
-  }
-
-  async #watchSelected(policy: ResolvedPolicy): Promise<void> {
-    for (const { resource } of policy.selectors) {
-      await this.#watches.ensure(pickResource(resource));
-      if (watchName(resource) === clusterRoleBindingsName) await this.#watches.ensure(roleBindingsResource);
-    }
-    if (policy.spec.propagateDeps !== true) return;
-    await Promise.all(dependencyResources.map((resource) => this.#watches.ensure(pickResource(resource))));
-  }
-
-  /** Resources of objects that are bound, though no policy may select them any more. */
-  async #watchBoundResources(): Promise<void> {
-    const bound = new Map<string, WatchedResource>();
-    for (const informer of [this.#bindings?.namespaced, this.#bindings?.clusterWide]) {
-      for (const binding of informer?.values() ?? []) {
-        const template = parseTemplateAnnotation(binding.metadata.annotations?.[templateAnnotation]);
-        if (template !== undefined) bound.set(watchName(template), pickResource(template));
-      }
-    }
-    await Promise.all(Array.from(bound.values(), (resource) => this.#watches.ensure(resource)));
   }
 
   /** Resources of copies that lie in cells, though their projects may be gone with all bindings. */
@@ -489,18 +307,13 @@ class SchedulerProcess implements Scheduler {
     await Promise.all(copied.map((resource) => this.#watches.ensure(resource)));
   }
 
-  #wakeAll(): void {
-    for (const key of this.#policies.keys()) this.#policyQueue.add(key);
+  #wakeAll({ keeper }: Workers): void {
+    for (const key of this.#policies.keys()) this.#queues.policies.add(key);
     for (const key of this.#copies.keys()) this.#wake(key);
-    for (const informer of [this.#bindings?.namespaced, this.#bindings?.clusterWide]) {
-      for (const binding of informer?.values() ?? []) {
-        const bound = boundObject(binding);
-        if (bound !== undefined) this.#wake(keyOf(bound));
-      }
-    }
+    for (const bound of this.#bindingWatch.bound()) this.#wake(keyOf(bound));
     for (const [cellId] of this.#cellIds()) {
       for (const { metadata } of this.#watches.inCluster(watchName(namespacesResource), cellId)) {
-        this.#keeper?.look(cellId, metadata.name ?? '');
+        keeper.look(cellId, metadata.name ?? '');
       }
     }
   }
@@ -512,59 +325,9 @@ class SchedulerProcess implements Scheduler {
     }
   }
 
-  #bindingMetadata(key: KeyParts): KubeObject | undefined {
-    const informer = key.namespace === '' ? this.#bindings?.clusterWide : this.#bindings?.namespaced;
-    return informer?.get(`${key.cluster}|${key.namespace}/${bindingName(key.group, key.resource, key.name)}`);
-  }
-
   /** Asks for a decision. */
   #wake(key: ProjectObjectKey): void {
-    this.#reconciler?.markForDecision(key);
-    this.#queue.add(key);
-  }
-
-  async #reconcileObject(key: ProjectObjectKey, signal: AbortSignal): Promise<ReconcileResult> {
-    const result = await this.#reconciler?.reconcile(key, signal);
-    this.#detector?.waitForPlaces(key);
-    return result;
-  }
-
-  async #reconcilePolicy(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const owned = [...this.#states.keysOf(key)];
-    const former = this.#policies.index.get(key);
-    const resolution = await this.#policies.resolve(key, signal);
-    if (resolution !== undefined) {
-      await this.#watchSelected(resolution.policy);
-      this.#detector?.wakeSelected(resolution.policy);
-    }
-    for (const one of owned) this.#wake(one);
-    if (former !== undefined) this.#detector?.wakeReleased(former);
-    await this.#releaseUnused();
-    if (resolution === undefined || resolution.missing.length === 0) return undefined;
-    const { discoveryRetryMs = 30_000, logger } = this.#options;
-    logger.debug({ policy: key, missing: resolution.missing }, 'a policy names kinds that are not served');
-    return { requeueAfterMs: discoveryRetryMs };
-  }
-
-  async #releaseResource(name: string): Promise<void> {
-    await this.#watches.release(name);
-    for (const key of this.#states.keysOfResource(name)) this.#wake(key);
-  }
-
-  /** Ends watches that neither a policy nor a copy needs. */
-  async #releaseUnused(): Promise<void> {
-    for (const [name, resource] of [...this.#watches.resources()]) {
-      if (isAlwaysWatched(resource) || this.#policies.index.selectsResource(name)) continue;
-      if (this.#copies.holdsResource(name)) continue;
-      const follows = dependencyResourceOf(resource.group, resource.resource) !== undefined;
-      if (follows && this.#policies.index.propagatesDependencies) continue;
-      if (
-        name === watchName(roleBindingsResource) &&
-        this.#policies.index.selectsResource(clusterRoleBindingsName)
-      )
-        continue;
-      if (this.#states.keysOfResource(name).size > 0) continue;
-      await this.#watches.release(name);
-    }
+    this.#workers?.reconciler.markForDecision(key);
+    this.#queues.objects.add(key);
   }
 }

@@ -1,0 +1,126 @@
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { BindingStore } from './binding-store.ts';
+import { dependencyResourceOf } from './dependencies/dependency-table.ts';
+import { followingMatch, type Need, needOf, noNeed } from './dependencies/need.ts';
+import type { Requirements } from './dependencies/requirements.ts';
+import type { KeyStates } from './key-state.ts';
+import type { Mappers } from './mappers.ts';
+import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { type PolicyIndex, type PolicyMatch, policyKeyOf } from './policy/policy-index.ts';
+import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './projection/kinds.ts';
+import type { NameMapper } from './projection/names.ts';
+import { readObject } from './read-object.ts';
+import { type ResourceWatches, watchName } from './resource-watches.ts';
+import type { WorkspaceRef, Workspaces } from './workspaces.ts';
+
+/** What a decision is made from. */
+export interface Known {
+  readonly project: WorkspaceRef;
+  readonly object: KubeObject;
+  readonly present: ResourceBinding | undefined;
+  readonly mapper: NameMapper;
+  readonly match: PolicyMatch;
+  readonly need: Need;
+}
+
+/** What a decision's reader asks. */
+export interface KnownReaderDependencies {
+  readonly client: KubeClient;
+  readonly workspaces: Workspaces;
+  readonly watches: ResourceWatches;
+  readonly policies: PolicyIndex;
+  readonly mappers: Mappers;
+  readonly bindings: BindingStore;
+  readonly states: KeyStates;
+  readonly requirements: Requirements;
+}
+
+/** Who selects or needs a project object, by what the watches tell; and all that a decision about it is made from. */
+export class KnownReader {
+  readonly #on: KnownReaderDependencies;
+
+  constructor(dependencies: KnownReaderDependencies) {
+    this.#on = dependencies;
+  }
+
+  /** The policy that the object follows now, or a match that stands for those that need it; undefined for neither. */
+  matchOf(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
+    return this.#ownerOf(parts) ?? this.#followed(key, parts);
+  }
+
+  /**
+   * What a decision needs, read anew; undefined when the object is gone, going, or neither selected by a policy nor needed.
+   * `waiting`: who needs it is not known yet.
+   */
+  async read(parts: KeyParts, signal: AbortSignal): Promise<Known | 'waiting' | undefined> {
+    const project = this.#on.workspaces.project(parts.cluster);
+    if (project === undefined) return undefined;
+    const selected = this.#ownerOf(parts);
+    const followable = dependencyResourceOf(parts.group, parts.resource);
+    const resource = selected?.resource ?? followable;
+    if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return undefined;
+    const [first, present, mapper] = await Promise.all([
+      readObject(this.#on.client, parts, resource, signal),
+      this.#on.bindings.read(parts, signal),
+      this.#on.mappers.of(project, signal),
+    ]);
+    const isBound = (key: KeyParts): boolean => this.#on.bindings.isKnown(key);
+    const need = followable === undefined ? noNeed : needOf(parts, present, this.#on.requirements, isBound);
+    if (need === 'waiting') return 'waiting';
+    if (first === undefined) return undefined;
+    if (selected === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
+    const match =
+      selected === undefined
+        ? followingMatch(parts.cluster, resource, need)
+        : this.#stickToOwner(parts, first, present, selected);
+    const sameVersion = match.resource.version === resource.version;
+    const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
+    return isPropagatedObject(object) ? { project, object, present, mapper, match, need } : undefined;
+  }
+
+  #mayBeNeeded(parts: KeyParts): boolean {
+    if (!this.#isThere(parts)) return false;
+    return this.#on.requirements.isRequired(keyOf(parts)) || this.#on.bindings.isKnown(parts);
+  }
+
+  /** An object that no policy selects and others need. */
+  #followed(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
+    const resource = dependencyResourceOf(parts.group, parts.resource);
+    if (resource === undefined || !this.#on.requirements.isRequired(key)) return undefined;
+    return this.#isThere(parts) ? followingMatch(parts.cluster, resource, noNeed) : undefined;
+  }
+
+  /** As far as the watch tells: in a project, not going, and of those that travel. */
+  #isThere({ group, resource, cluster, namespace, name }: KeyParts): boolean {
+    if (this.#on.workspaces.project(cluster) === undefined) return false;
+    const metadata = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name)?.metadata;
+    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return false;
+    return isPropagatedMetadata(group, resource, metadata);
+  }
+
+  #ownerOf(parts: KeyParts): PolicyMatch | undefined {
+    const { group, resource, cluster, namespace, name } = parts;
+    if (!isPropagatedResource(group, resource) || !this.#isThere(parts)) return undefined;
+    const labels = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata.labels;
+    const owner = this.#on.states.get(keyOf(parts))?.policyKey;
+    return this.#on.policies.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
+  }
+
+  /** After a restart the binding knows who owned the object; an owner that still selects it keeps it. */
+  #stickToOwner(
+    { cluster, namespace, name, group, resource }: KeyParts,
+    object: KubeObject,
+    binding: ResourceBinding | undefined,
+    match: PolicyMatch,
+  ): PolicyMatch {
+    const owner = binding?.spec.policy;
+    if (owner === undefined) return match;
+    const ownerKey = policyKeyOf(cluster, owner.namespace, owner.name);
+    if (ownerKey === match.policy.key) return match;
+    const identity = { namespace, name, labels: object.metadata.labels };
+    return this.#on.policies.ownerOf(cluster, `${resource}.${group}`, identity, ownerKey) ?? match;
+  }
+}

@@ -1,0 +1,88 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Target, Template } from './algorithm/decision.ts';
+import type { DiscoveredResource } from './discovery.ts';
+import type { Known } from './known-object.ts';
+import type { KeyParts } from './object-key.ts';
+import { crdResource, isPrivilegedResource, resourceKey } from './projection/kinds.ts';
+import { type OverrideSource, overrideChain } from './projection/overrides.ts';
+import type { RenderInput } from './projection/render.ts';
+import { replicasOf, requestOf } from './projection/replicas.ts';
+import { definedGroup } from './projector.ts';
+import type { ResourceWatches } from './resource-watches.ts';
+
+export interface RenderSources {
+  readonly controlPlaneId: string;
+  readonly watches: ResourceWatches;
+  readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
+}
+
+/** What the algorithm is told of an object. */
+export function templateOf(
+  watches: ResourceWatches,
+  parts: KeyParts,
+  resource: DiscoveredResource,
+  object: KubeObject,
+): Template {
+  const { group, resource: plural, cluster } = parts;
+  const isCrd = resourceKey(group, plural) === crdResource;
+  const kind = { group, resource: plural, scalable: resource.hasScale };
+  const crdName = `${plural}.${group}`;
+  const custom = isCrd || watches.get(crdResource, cluster, '', crdName) !== undefined;
+  return {
+    group: isCrd ? definedGroup(object) : group,
+    version: resource.version,
+    kind: resource.kind,
+    resource: plural,
+    uid: object.metadata.uid ?? '',
+    key: `${parts.namespace}/${parts.name}`,
+    replicas: replicasOf(object, kind),
+    request: requestOf(object, kind),
+    custom,
+    privileged: isPrivilegedResource(group, plural),
+  };
+}
+
+/** What rendering an object's copies needs. */
+export function renderInputOf(
+  { controlPlaneId, watches, overridesOf }: RenderSources,
+  parts: KeyParts,
+  known: Known,
+  template: Template,
+  targets: readonly Target[],
+): RenderInput {
+  const { project, object, mapper, match } = known;
+  const { group, resource, namespace, name } = parts;
+  const { spec } = match.policy;
+  return {
+    object,
+    version: match.resource.version,
+    origin: {
+      controlPlane: controlPlaneId,
+      cluster: project.id,
+      path: project.path,
+      group,
+      resource,
+      namespace,
+      name,
+      uid: template.uid,
+    },
+    kind: { group, resource, scalable: match.resource.hasScale },
+    custom: template.custom,
+    targets,
+    divided: spec.placement?.replicaScheduling?.replicaSchedulingType === 'Divided',
+    overrides: overrideChain(overridesOf(project.id), {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      namespace,
+      name,
+      labels: object.metadata.labels,
+    }),
+    mapper,
+    owns: (ownedGroup, owned, ownedName) =>
+      watches.get(`${owned}.${ownedGroup}`, project.id, '', ownedName) !== undefined,
+    contract: {
+      conflictResolution: spec.conflictResolution === 'Overwrite' ? 'Overwrite' : 'Abort',
+      orphan: spec.preserveResourcesOnDeletion === true,
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import { ReconcileLoop } from '#client/reconcile.ts';
+import { BindingStore } from './binding-store.ts';
+import { CellCrds } from './cell-crds.ts';
+import { CellNamespaces } from './cell-namespaces.ts';
+import { CopyWriter } from './copy-writer.ts';
+import { Detector } from './detector.ts';
+import { EvictionLimiter } from './failover/eviction-limiter.ts';
+import { CopyReader } from './gather/gather.ts';
+import { Gatherer } from './gatherer.ts';
+import { Mappers } from './mappers.ts';
+import { NamespaceKeeper } from './namespace-keeper.ts';
+import { type ProjectObjectKey, splitKey } from './object-key.ts';
+import { PolicyReconciler } from './policy-reconciler.ts';
+import { Projector } from './projector.ts';
+import { Rebalancer } from './rebalancer.ts';
+import { Reconciler } from './reconciler.ts';
+import type { SchedulerOptions } from './scheduler.ts';
+import { Withdrawal } from './withdrawal.ts';
+import type { World } from './world.ts';
+
+/** What works on a World: tells what to look at, and looks. */
+export interface Workers {
+  readonly reconciler: Reconciler;
+  readonly detector: Detector;
+  readonly policyReconciler: PolicyReconciler;
+  readonly rebalancer: Rebalancer;
+  readonly keeper: NamespaceKeeper;
+  /** Not started. */
+  readonly loops: readonly ReconcileLoop[];
+}
+
+const defaultConcurrency = 64;
+
+export function createWorkers(world: World, options: SchedulerOptions): Workers {
+  const { client, clock, logger, controlPlaneId, workspaces, cells, copies, states, policies, queues } =
+    world;
+  const writer = new CopyWriter(client, copies, controlPlaneId);
+  const namespaces = new CellNamespaces(client, writer, copies);
+  const isDecided = (key: ProjectObjectKey, place: string): boolean =>
+    states.get(key)?.desired.has(place) ?? false;
+  const mappers = new Mappers(workspaces, controlPlaneId, options.hashBits);
+  const bindings = new BindingStore(client, (key) => world.bindingWatch.metadataOf(key));
+  const shared = { ...world, writer, bindings, mappers };
+  const projector = new Projector({
+    ...shared,
+    namespaces,
+    crds: new CellCrds(client, controlPlaneId),
+    isDecided,
+    isSoleUser: (name, projectId, cellId) => isSoleUser(world, name, projectId, cellId),
+  });
+  const rebalancer = new Rebalancer({ ...shared, look: (key) => queues.rebalancers.add(key) });
+  const reconciler = new Reconciler({
+    ...shared,
+    rebalancer,
+    evictions: new EvictionLimiter(options.eviction),
+    policies: policies.index,
+    projector,
+    withdrawal: new Withdrawal({
+      ...shared,
+      isUnresolved: (cluster, group) => policies.isUnresolved(cluster, group),
+    }),
+    gatherer: new Gatherer({
+      ...shared,
+      reader: new CopyReader(client),
+      gatherIntervalMs: options.gatherIntervalMs,
+    }),
+    overridesOf: (cluster) => policies.overridesOf(cluster),
+  });
+  const keeper = new NamespaceKeeper({
+    clock,
+    logger,
+    index: copies,
+    writer,
+    namespaces,
+    isDecided,
+    mayWithdrawFrom: (cellId) => cells.mayWithdrawFrom(workspaces.cellOf(cellId) ?? ''),
+    refresh: (record, signal) => projector.refreshNamespace(record, signal),
+    emptyMs: options.emptyNamespaceMs,
+  });
+  const detector = new Detector({
+    ...shared,
+    gather: (key) => queues.objects.add(key),
+    resolvePolicy: (key) => queues.policies.add(key),
+    lookAtNamespace: (cellId, name) => keeper.look(cellId, name),
+    releaseResource: (name) => void world.needs.release(name),
+    forgetProject: (id) => mappers.forget(id),
+  });
+  const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
+  const workers = { reconciler, detector, policyReconciler, rebalancer, keeper };
+  return { ...workers, loops: createLoops(world, workers, options.concurrency) };
+}
+
+function createLoops(
+  { queues, taintPolicies, logger, signal }: World,
+  { reconciler, detector, policyReconciler, rebalancer }: Omit<Workers, 'loops'>,
+  concurrency = defaultConcurrency,
+): ReconcileLoop[] {
+  return [
+    new ReconcileLoop({
+      name: 'objects',
+      queue: queues.objects,
+      reconcile: async (key) => {
+        const result = await reconciler.reconcile(key, signal);
+        detector.waitForPlaces(key);
+        return result;
+      },
+      concurrency,
+      logger,
+    }),
+    new ReconcileLoop({
+      name: 'policies',
+      queue: queues.policies,
+      reconcile: (key) => policyReconciler.reconcile(key),
+      concurrency: 4,
+      logger,
+    }),
+    new ReconcileLoop({
+      name: 'rebalancers',
+      queue: queues.rebalancers,
+      reconcile: (key) => rebalancer.reconcile(key, signal),
+      concurrency: 2,
+      logger,
+    }),
+    new ReconcileLoop({
+      name: 'taints',
+      queue: queues.taints,
+      reconcile: (cell) => taintPolicies.reconcile(cell, signal),
+      concurrency: 2,
+      logger,
+    }),
+  ];
+}
+
+/** Whether no other project has objects of this `<resource>.<group>` in the cell workspace. */
+function isSoleUser(
+  { states, copies }: World,
+  resourceName: string,
+  projectId: string,
+  cellId: string,
+): boolean {
+  for (const key of states.keysOfResource(resourceName)) {
+    if (splitKey(key).cluster === projectId) continue;
+    for (const place of states.get(key)?.desired.keys() ?? []) {
+      if (place.startsWith(`${cellId}|`) && copies.get(place)?.key === key) return false;
+    }
+  }
+  return true;
+}
