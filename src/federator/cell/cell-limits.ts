@@ -16,6 +16,10 @@ export interface CellLimits {
   /** One answer, and one watch event, of the edge. */
   readonly edgeResponseBytesMax: number;
   readonly edgeWatchEventBytesMax: number;
+  /** Kinds that are not watched are searched for what is ours and has no copy: first so long after connecting, … */
+  readonly sweepDelayMs: number;
+  /** … then so often. Each between three quarters and five quarters of it. */
+  readonly sweepIntervalMs: number;
   /** How long a stop waits for calls under way. */
   readonly stopTimeoutMs: number;
 }
@@ -32,5 +36,7 @@ export const defaultCellLimits: CellLimits = {
   pendingStatusBytesMax: 16 * 1024 * 1024,
   edgeResponseBytesMax: 64 * 1024 * 1024,
   edgeWatchEventBytesMax: 4 * 1024 * 1024,
+  sweepDelayMs: 3_000,
+  sweepIntervalMs: 4 * 3_600_000,
   stopTimeoutMs: 5_000,
 };

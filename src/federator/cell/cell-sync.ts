@@ -25,6 +25,7 @@ import { Edge } from './edge.ts';
 import { type ConnectEdge, EdgeLink } from './edge-link.ts';
 import type { CellHealth } from './health-monitor.ts';
 import { HeldDeletions } from './held-deletions.ts';
+import { SweepSchedule } from './sweep-schedule.ts';
 import { passingFailuresMax, syncFailureOf } from './sync-failure.ts';
 import { SyncTally } from './sync-tally.ts';
 import { WaitingKeys } from './waiting-keys.ts';
@@ -60,6 +61,7 @@ export class CellSync {
   readonly #workspace: CellWorkspace;
   readonly #copies: CellCopies;
   readonly #link: EdgeLink;
+  readonly #sweeps: SweepSchedule;
   readonly #waiting = new WaitingKeys();
   #cell: Cell;
   #started = false;
@@ -99,8 +101,15 @@ export class CellSync {
       onConnected: () => {
         this.#enqueueAll();
         this.#checkWithdrawn();
+        this.#sweeps.restart();
       },
       onHealth: options.onReport,
+    });
+    this.#sweeps = new SweepSchedule({
+      ...options,
+      workspace: this.#workspace.path,
+      edge: () => (this.#copies.hasSynced ? this.#link.edge : undefined),
+      idle: () => this.#queue.idle,
     });
   }
 
@@ -180,7 +189,12 @@ export class CellSync {
       this.#releasing = this.#releaseClaim(edge);
     }
     await this.#releasing;
-    const parts = Promise.all([this.#loop.stop(), this.#copies.stop(), this.#link.stop()]);
+    const parts = Promise.all([
+      this.#loop.stop(),
+      this.#copies.stop(),
+      this.#sweeps.stop(),
+      this.#link.stop(),
+    ]);
     await settledWithin(clock, parts, 2 * limits.stopTimeoutMs);
   }
 
@@ -232,6 +246,8 @@ export class CellSync {
 
   #enqueueAll(): void {
     for (const key of this.#copies.keys()) this.#enqueue(key);
+    for (const key of this.#link.edge?.keys() ?? [])
+      if (this.#copies.get(key) === undefined) this.#enqueue(key);
   }
 
   async #reconcile(key: CopyKey, signal: AbortSignal): Promise<ReconcileResult> {
@@ -266,7 +282,11 @@ export class CellSync {
       return;
     }
     const failure = syncFailureOf(error);
-    if (failure.waitsFor !== undefined) this.#waiting.add(failure.waitsFor, key);
+    if (failure.waitsFor !== undefined) {
+      this.#waiting.add(failure.waitsFor, key);
+      // It may have come between the look and now.
+      if (edge.isThere(failure.waitsFor)) this.#wake(failure.waitsFor);
+    }
     if (failure.isPassing && failures < passingFailuresMax) {
       if (item.copy !== undefined) this.tally.markPending(key);
     } else {

@@ -4,6 +4,7 @@ import {
   logicalClusterName,
   logicalClustersGvr,
 } from '#api/core-kcp/logical-cluster.ts';
+import { copiesGvr, copyName } from '#api/federation/copy.ts';
 import { edgeFinalizer } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -34,6 +35,33 @@ export class CellWorkspace {
       return await this.#federationClient.get(this.#refOf(place), { signal });
     } catch (error) {
       if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether a consistent read finds no copy in this place. A version that the workspace does not serve proves nothing: the
+   * copy may be stored in another.
+   */
+  async isAbsent(place: CopyPlace, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#federationClient.get(this.#refOf(place), { signal });
+      return false;
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+      // An object that is not there is named by the answer; a path that is not served is not (KUBERNETES.md E1).
+      if (error.details?.name === place.name) return true;
+    }
+    const namespace = place.namespace === '' ? undefined : place.namespace;
+    try {
+      const { items } = await this.#federationClient.list(
+        { cluster: this.path, gvr: copiesGvr, namespace },
+        { fieldSelector: `metadata.name=${copyName(place, place.name)}`, signal },
+      );
+      return items.every(({ metadata }) => (metadata.namespace ?? '') !== place.namespace);
+    } catch (error) {
+      // The workspace itself is not there: `source` says so.
+      if (isApiError(error, 'NotFound')) return true;
       throw error;
     }
   }

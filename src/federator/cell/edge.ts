@@ -3,10 +3,11 @@ import type { KubeClient } from '#client/client.ts';
 import { Downsync } from '../downsync/downsync.ts';
 import type { SyncContext } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
-import { SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
+import { namespaceOf, SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { type Claim, renewClaim } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
@@ -87,6 +88,37 @@ export class Edge {
     if (outcome.state === 'present') await this.#upsync.sync(kind, item, signal);
     else if (outcome.state === 'gone') this.#upsync.forget(item.key);
     return outcome;
+  }
+
+  /**
+   * Looks through the kinds that nobody watches for what is ours and has no copy: what is found is watched from then on.
+   * `quiet` is awaited before each request. Throws ApiError.
+   */
+  async sweep(quiet: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { edgeClient, kinds, copies, cell, logger } = this.#options;
+    const sweep = new OrphanSweep({
+      edgeClient,
+      kinds,
+      mirror: this.#mirror,
+      copyKeys: () => copies.keys(),
+      cellUid: () => cell().metadata.uid ?? '',
+      quiet,
+      logger,
+    });
+    await sweep.run(signal);
+  }
+
+  /** Whether what keys wait for (SyncRefusal.waitsFor) is at the edge, as far as its watch tells: namespaces alone. */
+  isThere(waitsFor: string): boolean {
+    const name = namespaceOf(waitsFor);
+    if (name === undefined) return false;
+    const kind = this.#options.kinds.peek(namespaces.group, namespaces.version, namespaces.resource);
+    return kind !== undefined && this.#mirror.get(kind, '', name) !== undefined;
+  }
+
+  /** Of everything of ours that is known to stand there. */
+  keys(): Iterable<CopyKey> {
+    return this.#mirror.keys();
   }
 
   /** Says on the copy why it is not at the edge. */

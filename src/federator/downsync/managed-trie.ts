@@ -1,11 +1,21 @@
+import { type GroupVersion, parseApiVersion } from '#apimachinery/gvk.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
 /** The fields that one manager applied, as the server tells them (KUBERNETES.md P4); undefined when it has none. */
 export function appliedFieldsOf(object: KubeObject, manager: string): JsonObject | undefined {
-  return object.metadata.managedFields?.find(
+  return appliedEntryOf(object, manager)?.fieldsV1;
+}
+
+/** The group and version in which one manager applied the object; undefined when it did not. */
+export function appliedVersionOf(object: KubeObject, manager: string): GroupVersion | undefined {
+  return parseApiVersion(appliedEntryOf(object, manager)?.apiVersion ?? '');
+}
+
+function appliedEntryOf({ metadata }: KubeObject, manager: string) {
+  return metadata.managedFields?.find(
     (entry) => entry.manager === manager && entry.operation === 'Apply' && (entry.subresource ?? '') === '',
-  )?.fieldsV1;
+  );
 }
 
 /**

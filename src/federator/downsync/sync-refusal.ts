@@ -16,6 +16,13 @@ export class SyncRefusal extends Error {
 /** Waits for a kind to be served. */
 export const waitsForKinds = 'kinds';
 
+const namespacePrefix = 'namespace/';
+
 export function waitsForNamespace(name: string): string {
-  return `namespace/${name}`;
+  return `${namespacePrefix}${name}`;
+}
+
+/** The other way round; undefined for what waits for something else. */
+export function namespaceOf(waitsFor: string): string | undefined {
+  return waitsFor.startsWith(namespacePrefix) ? waitsFor.slice(namespacePrefix.length) : undefined;
 }

@@ -12,6 +12,7 @@ import type { SyncItem, SyncOutcome } from './sync-item.ts';
 import { SyncRefusal } from './sync-refusal.ts';
 
 const waiting: SyncOutcome = { state: 'waiting' };
+const unheardRecheckMs = 60_000;
 const instancesRecheckMs = 5_000;
 export const deletionHeldReason = 'DeletionHeld';
 
@@ -37,7 +38,13 @@ export class Withdrawer {
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
     const { key, place, copy } = item;
-    const { held, tally, edgeClient, logger } = this.#context;
+    const { held, tally, edgeClient, logger, copies, workspace } = this.#context;
+    const hasVanished = evidence === 'absent' && copies.hasVanished(key, edge.origin);
+    if (evidence === 'absent' && !hasVanished && !(await workspace.isAbsent(place, signal))) {
+      // There is a copy, which we have not heard of yet, or which is beyond the cell's bound, or in another version.
+      held.forget(key);
+      return { state: 'waiting', requeueAfterMs: unheardRecheckMs };
+    }
     const why = held.isReleased(key) ? undefined : await this.#reasonToHold(item, edge, evidence, signal);
     if (why !== undefined) {
       await this.#hold(item, why, signal);
@@ -123,7 +130,7 @@ export class Withdrawer {
     if (evidence === 'absent') {
       if (copies.hasVanished(key, edge.origin))
         return `the copy of ${what} went without having been withdrawn`;
-      if (!(await this.#isAbsentForGood(item, signal))) {
+      if (!(await this.#isSourceKnown(signal))) {
         return `${what} has no copy, but nothing says that it was withdrawn`;
       }
     }
@@ -136,13 +143,13 @@ export class Withdrawer {
     return undefined;
   }
 
-  /** A consistent read at the source that the edge was claimed under says that there is no copy. */
-  async #isAbsentForGood({ place }: SyncItem, signal: AbortSignal): Promise<boolean> {
-    const { workspace } = this.#context;
+  /**
+   * Whether the copies lie where the edge was claimed under. To be asked after a copy was found missing: a workspace that
+   * still stands then was not being removed when it was.
+   */
+  async #isSourceKnown(signal: AbortSignal): Promise<boolean> {
     const claim = this.#context.claim();
-    if ((await workspace.read(place, signal)) !== undefined) return false;
-    // Asked afterwards: a workspace that still stands was not being removed when the copy was found missing.
-    const source = await workspace.source(signal);
+    const source = await this.#context.workspace.source(signal);
     return source !== undefined && sameSource({ ...claim, ...source }, claim);
   }
 

@@ -54,6 +54,11 @@ export class ServedKinds {
     return this.#enablements;
   }
 
+  /** All of them, as they were last read. */
+  values(): IterableIterator<ServedKind> {
+    return this.#kinds.values();
+  }
+
   /** Any version of a resource that is served, as it was last read. */
   peekAny(group: string, resource: string): ServedKind | undefined {
     for (const kind of this.#kinds.values()) {

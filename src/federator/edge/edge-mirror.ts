@@ -60,6 +60,21 @@ export class EdgeMirror {
     return mirrored.informer.hasSynced ? undefined : this.#synced(mirrored.informer);
   }
 
+  /** Whether a resource is mirrored, in whatever version. */
+  mirrors(group: string, resource: string): boolean {
+    for (const { kind } of this.#kinds.values()) {
+      if (kind.group === group && kind.resource === resource) return true;
+    }
+    return false;
+  }
+
+  /** Of everything of ours that is known to stand at the edge. */
+  *keys(): Generator<CopyKey> {
+    for (const { kind, informer } of this.#kinds.values()) {
+      for (const object of informer.values()) yield keyOf(kind, object);
+    }
+  }
+
   get(kind: ServedKind, namespace: string, name: string): EdgeObject | undefined {
     const informer = this.#kinds.get(kindKeyOf(kind))?.informer;
     return informer?.get(`|${namespace}/${name}`) as EdgeObject | undefined;

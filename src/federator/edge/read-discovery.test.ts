@@ -32,6 +32,7 @@ const configMap = {
   kind: 'ConfigMap',
   namespaced: true,
   hasStatus: false,
+  isSyncable: true,
 };
 const deployment = {
   group: 'apps',
@@ -40,8 +41,10 @@ const deployment = {
   kind: 'Deployment',
   namespaced: true,
   hasStatus: true,
+  isSyncable: false,
 };
 
+const allVerbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
 const aggregatedCore = {
   kind: 'APIGroupDiscoveryList',
   items: [
@@ -50,7 +53,14 @@ const aggregatedCore = {
       versions: [
         {
           version: 'v1',
-          resources: [{ resource: 'configmaps', scope: 'Namespaced', responseKind: { kind: 'ConfigMap' } }],
+          resources: [
+            {
+              resource: 'configmaps',
+              scope: 'Namespaced',
+              responseKind: { kind: 'ConfigMap' },
+              verbs: allVerbs,
+            },
+          ],
         },
       ],
     },
@@ -69,6 +79,7 @@ const aggregatedNamed = {
               resource: 'deployments',
               scope: 'Namespaced',
               responseKind: { kind: 'Deployment' },
+              verbs: ['get', 'list', 'watch'],
               subresources: [{ subresource: 'scale' }, { subresource: 'status' }],
             },
           ],
@@ -89,7 +100,7 @@ const legacy: Answers = {
   '/api/v1': {
     kind: 'APIResourceList',
     groupVersion: 'v1',
-    resources: [{ name: 'configmaps', kind: 'ConfigMap', namespaced: true }],
+    resources: [{ name: 'configmaps', kind: 'ConfigMap', namespaced: true, verbs: allVerbs }],
   },
   '/apis/apps/v1': {
     kind: 'APIResourceList',

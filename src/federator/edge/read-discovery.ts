@@ -1,7 +1,7 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
-import type { ServedKind } from './served-kind.ts';
+import { isSyncable, type ServedKind } from './served-kind.ts';
 
 const aggregated =
   'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json';
@@ -70,6 +70,7 @@ function* aggregatedKinds(answer: JsonValue): Generator<ServedKind> {
           kind: isJsonObject(resource) ? textAt(resource['responseKind'], 'kind') : '',
           namespaced: textAt(resource, 'scope') === 'Namespaced',
           hasStatus: arrayAt(resource, 'subresources').some((one) => textAt(one, 'subresource') === 'status'),
+          isSyncable: isSyncable(arrayAt(resource, 'verbs')),
         };
       }
     }
@@ -109,6 +110,7 @@ function legacyKinds(answer: JsonValue): ServedKind[] {
         kind: textAt(one, 'kind'),
         namespaced: isJsonObject(one) && one['namespaced'] === true,
         hasStatus: names.has(`${resource}/status`),
+        isSyncable: isSyncable(arrayAt(one, 'verbs')),
       },
     ];
   });

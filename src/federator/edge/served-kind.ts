@@ -6,4 +6,13 @@ export interface ServedKind {
   readonly kind: string;
   readonly namespaced: boolean;
   readonly hasStatus: boolean;
+  /** It can be listed, watched, applied and deleted: what cannot holds nothing of ours. */
+  readonly isSyncable: boolean;
+}
+
+const syncVerbs = ['list', 'watch', 'patch', 'delete'];
+
+/** `ServedKind.isSyncable` of the verbs that discovery tells. */
+export function isSyncable(verbs: readonly unknown[]): boolean {
+  return syncVerbs.every((verb) => verbs.includes(verb));
 }
