@@ -11,10 +11,20 @@ export class Ledger {
   writes = 0;
   unknownOutcomes = 0;
   #newest = 0n;
+  #restores = 0;
 
   /** The newest revision that anyone was told. */
   get newest(): bigint {
     return this.#newest;
+  }
+
+  /** How often the store was put back to a backup: what was written before such a moment may hold anything after it. */
+  get restores(): number {
+    return this.#restores;
+  }
+
+  restored(): void {
+    this.#restores++;
   }
 
   /** A revision that was read, or came with a write; `floor`: the newest one that was known before it was asked for. */
@@ -41,6 +51,8 @@ export class Tracked<State> {
   readonly #text: (state: State | undefined) => string;
   /** More than one while the outcome of a write is unknown. `undefined`: the object is not there. */
   #possible: readonly (State | undefined)[] = [undefined];
+  /** The restores that what is known rests on. */
+  #asOf: number;
 
   constructor(
     what: string,
@@ -52,18 +64,20 @@ export class Tracked<State> {
     this.#ledger = ledger;
     this.#read = read;
     this.#stateOf = stateOf;
+    this.#asOf = ledger.restores;
     this.#text = (state) => (state === undefined ? 'absent' : JSON.stringify(state));
   }
 
   /** What it holds for certain. Only after `resolve`. */
   get state(): State | undefined {
-    if (this.#possible.length !== 1) throw new Error(`${this.what} is not resolved`);
+    if (!this.isCertain) throw new Error(`${this.what} is not resolved`);
     return this.#possible[0];
   }
 
   /** Reads it and compares with what it may hold. False when the server cannot be reached now. */
   async resolve(): Promise<boolean> {
     const floor = this.#ledger.newest;
+    const { restores } = this.#ledger;
     let found: State | undefined;
     try {
       const object = await this.#read();
@@ -73,7 +87,9 @@ export class Tracked<State> {
       if (!isApiError(error, 'NotFound')) return this.#unreachable(error);
     }
     const known = this.#possible.map(this.#text);
-    if (!known.includes(this.#text(found))) {
+    const wasReset = this.#asOf !== this.#ledger.restores;
+    this.#asOf = restores;
+    if (!wasReset && !known.includes(this.#text(found))) {
       this.#ledger.violation(
         `${this.what} holds ${this.#text(found)}, but must hold ${known.join(' or ')} (revision ${floor})`,
       );
@@ -83,7 +99,7 @@ export class Tracked<State> {
   }
 
   get isCertain(): boolean {
-    return this.#possible.length === 1;
+    return this.#possible.length === 1 && this.#asOf === this.#ledger.restores;
   }
 
   /** Sends a write that makes it `next`. Its outcome may stay unknown; a refusal that leaves all as it was is fine. */

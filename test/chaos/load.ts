@@ -18,7 +18,14 @@ export interface LoadObject {
   readonly tracked: Tracked<Content>;
 }
 
+/** Stamps are ports as well. */
+const stampMax = 60_000;
 let stamps = 0;
+
+function nextStamp(): number {
+  stamps = (stamps % stampMax) + 1;
+  return stamps;
+}
 
 /** Objects that one writer creates, changes and deletes at random. */
 export function loadObjects(
@@ -105,7 +112,7 @@ async function writeOnce(client: KubeClient, object: LoadObject, random: Random)
       return;
     }
     default: {
-      const next = { ...state, stamp: ++stamps };
+      const next = { ...state, stamp: nextStamp() };
       await tracked.write(next, () =>
         action === 'change' ? patch(client, object, kind.body(next)) : replace(client, object, next),
       );
@@ -115,7 +122,7 @@ async function writeOnce(client: KubeClient, object: LoadObject, random: Random)
 
 function newContent(kind: LoadKind, random: Random): Content {
   return {
-    stamp: ++stamps,
+    stamp: nextStamp(),
     label: `l${random.between(0, 9)}`,
     replicas: kind.scalable ? random.between(1, 12) : 0,
   };

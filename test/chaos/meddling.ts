@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { copyLabels } from '#api/federation/copy-contract.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
@@ -15,6 +15,7 @@ const foreignNamespace = 'edge-own';
 /** What people do at an edge behind the federation's back. */
 export class EdgeMeddler {
   readonly #client: KubeClient;
+  readonly #mayTouch: (name: string) => boolean;
   readonly #edits = new Map<string, number>();
   /** Objects of the edge's own, as they were made: nobody may touch them. */
   readonly foreign: { readonly ref: ObjectRef; readonly resourceVersion: string }[] = [];
@@ -22,8 +23,10 @@ export class EdgeMeddler {
   edits = 0;
   statuses = 0;
 
-  constructor(client: KubeClient) {
+  /** `mayTouch`: names of the objects that it is free to edit and delete. */
+  constructor(client: KubeClient, mayTouch: (name: string) => boolean = () => true) {
     this.#client = client;
+    this.#mayTouch = mayTouch;
   }
 
   /** Makes what is the edge's own, before anything arrives. */
@@ -74,6 +77,7 @@ export class EdgeMeddler {
     if (!this.foreign.some((own) => own.ref.namespace === namespace)) await this.#own(namespace, 'edge-own');
     const action = random.weighted({ status: kind.scalable ? 6 : 0, edit: 1, delete: 1 });
     if (action === 'status') return this.writeStatus(ref, object, random.next());
+    if (!this.#mayTouch(name)) return;
     const key = `${kind.kind} ${namespace}/${name}`;
     const edits = this.#edits.get(key) ?? 0;
     if (edits >= editsOfOneObjectMax) return;
@@ -98,8 +102,20 @@ export class EdgeMeddler {
     this.statuses++;
   }
 
+  /** The edge was put back to a backup: what is its own is what it holds now. `look`: a client that no fault reaches. */
+  async restored(look: KubeClient): Promise<void> {
+    for (const own of this.foreign.splice(0)) {
+      try {
+        const now = await look.get(own.ref);
+        this.foreign.push({ ref: own.ref, resourceVersion: now.metadata.resourceVersion ?? '' });
+      } catch (error) {
+        if (!isApiError(error, 'NotFound')) throw error;
+      }
+    }
+  }
+
   /** What of the edge's own was touched. */
-  async foreignTouched(): Promise<string[]> {
+  async foreignTouched(look: KubeClient = this.#client): Promise<string[]> {
     const found = await Promise.all(
       this.foreign.map(async ({ ref, resourceVersion }) => {
         const what = `${ref.namespace}/${ref.name}, which is the edge's own,`;

@@ -21,8 +21,8 @@ import type {
 import { deleteOptionsBody, listQuery, watchQuery, writeQuery } from '#client/paths.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
-import { forbiddenError } from '../authz/attributes.ts';
-import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
+import { attributesOf, forbiddenError } from '../authz/attributes.ts';
+import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import { servedObjectOf } from '../registry/conversion.ts';
 import { metadataObjectOf } from '../registry/stored-object.ts';
 import type { ResourceContext } from '../request/context.ts';
@@ -208,13 +208,7 @@ export class LoopbackClient implements KubeClient {
   async #authorize(info: LoopbackRequest, workspace: Workspace | undefined): Promise<void> {
     const { authorizer } = this.#options;
     if (authorizer === undefined) return;
-    const attributes: AuthorizationAttributes = {
-      user: this.#user,
-      workspace,
-      verb: info.verb,
-      resource: info.resource,
-      path: info.path,
-    };
+    const attributes = attributesOf(info, this.#user, workspace);
     const { decision, reason }: AuthorizationDecision = await authorizer.authorize(attributes);
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
   }

@@ -1,0 +1,181 @@
+import type { KeyValue } from '#storage/storage.ts';
+import type { Random } from '../harness/random.ts';
+import { federationName, type Part, type World } from './world/world.ts';
+
+const strikes = {
+  kill: 8,
+  pause: 4,
+  clock: 2,
+  partition: 4,
+  reset: 4,
+  expire: 3,
+  stale: 3,
+  storm: 4,
+  'store refuses': 2,
+  'edge backup': 3,
+  'edge restore': 1,
+  'federation backup': 2,
+  'federation restore': 1,
+} as const;
+
+type Strike = keyof typeof strikes;
+
+export interface StrikerOptions {
+  readonly world: World;
+  readonly random: Random;
+  /** A backup of that server was put back, and it runs again. */
+  readonly onRestored: (server: string) => Promise<void>;
+}
+
+const gapMsMax = 2_500;
+const downMsMax = 6_000;
+const pauseMsMax = 25_000;
+const partitionMsMax = 25_000;
+const holdMsMax = 8_000;
+const stormMsMax = 4_000;
+const stormRateMax = 0.6;
+const jumpMsMax = 600_000;
+
+/** Does to a world what chance says, until the end of its time; then everything is as it should be again. */
+export class Striker {
+  readonly journal: string[] = [];
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #onRestored: (server: string) => Promise<void>;
+  readonly #backups = new Map<string, readonly KeyValue[]>();
+  readonly #repairs = new Set<Promise<void>>();
+
+  constructor({ world, random, onRestored }: StrikerOptions) {
+    this.#world = world;
+    this.#random = random;
+    this.#onRestored = onRestored;
+  }
+
+  async run(forMs: number): Promise<void> {
+    const { time } = this.#world;
+    const endMs = time.nowMs + forMs;
+    while (time.nowMs < endMs) {
+      await time.sleep(this.#random.next() * gapMsMax);
+      await this.#strike(this.#random.weighted(strikes));
+    }
+    this.#note('all is mended');
+    this.#world.network.healAll();
+    for (const { process } of this.#world.parts) process?.wake();
+    await Promise.all(this.#repairs);
+    for (const part of this.#world.parts) await part.start();
+  }
+
+  async #strike(strike: Strike): Promise<void> {
+    const { network, edges, federation, time } = this.#world;
+    const random = this.#random;
+    switch (strike) {
+      case 'kill': {
+        const part = random.pick(this.#world.parts);
+        const forMs = random.next() ** 2 * downMsMax;
+        this.#note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
+        part.kill();
+        this.#later(forMs, () => part.start());
+        return;
+      }
+      case 'pause': {
+        const part = random.pick(this.#world.parts);
+        const { process } = part;
+        if (process === undefined || process.isPaused) return;
+        const forMs = random.next() ** 2 * pauseMsMax;
+        this.#note(`${part.name} paused for ${Math.round(forMs)} ms`);
+        process.pause();
+        this.#later(forMs, async () => process.wake());
+        return;
+      }
+      case 'clock': {
+        const part = random.pick(this.#world.parts);
+        const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
+        this.#note(`clock of ${part.name} jumps by ${byMs} ms`);
+        part.process?.jump(byMs);
+        return;
+      }
+      case 'partition': {
+        const [from, to] = this.#link();
+        const forMs = random.next() ** 2 * partitionMsMax;
+        this.#note(`${from} cut off from ${to} for ${Math.round(forMs)} ms`);
+        network.cut(from, to);
+        this.#later(forMs, async () => network.heal(from, to));
+        return;
+      }
+      case 'reset':
+      case 'expire': {
+        const [from, to] = this.#link();
+        this.#note(`watches of ${from} at ${to}: ${strike}`);
+        network.breakStreams(from, to, strike === 'reset' ? 'reset' : 'expired');
+        return;
+      }
+      case 'stale': {
+        const [from, to] = this.#link();
+        const forMs = random.next() * holdMsMax;
+        this.#note(`watches of ${from} at ${to} stale for ${Math.round(forMs)} ms`);
+        network.hold(from, to, forMs);
+        return;
+      }
+      case 'storm': {
+        const rate = random.next() * stormRateMax;
+        const forMs = random.next() * stormMsMax;
+        this.#note(`${Math.round(rate * 100)} % of all calls fail for ${Math.round(forMs)} ms`);
+        network.faultRate = rate;
+        this.#later(forMs, async () => {
+          network.faultRate = 0;
+        });
+        return;
+      }
+      case 'store refuses': {
+        const server = random.pick([federation, ...edges.values()]);
+        const forMs = random.next() * stormMsMax;
+        this.#note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
+        server.writeFaultRate = 0.5;
+        this.#later(forMs, async () => {
+          server.writeFaultRate = 0;
+        });
+        return;
+      }
+      case 'edge backup':
+      case 'federation backup': {
+        const server = strike === 'edge backup' ? random.pick([...edges.values()]) : federation;
+        this.#backups.set(server.name, await server.backUp());
+        this.#note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
+        return;
+      }
+      case 'edge restore':
+      case 'federation restore': {
+        const server = strike === 'edge restore' ? random.pick([...edges.values()]) : federation;
+        const backup = this.#backups.get(server.name);
+        if (backup === undefined) return;
+        this.#note(`${server.name} restored from its backup`);
+        await server.restore(backup);
+        await server.start();
+        await this.#onRestored(server.name);
+        return;
+      }
+      default:
+        strike satisfies never;
+    }
+  }
+
+  /** Some client and a server that it speaks to. */
+  #link(): [from: string, to: string] {
+    const { parts, edges } = this.#world;
+    const components = parts.filter(({ name }) => name !== federationName && !edges.has(name));
+    const from: Part = this.#random.pick(components);
+    const isFederator = from.name.startsWith('federator');
+    const to = isFederator ? this.#random.pick([federationName, ...edges.keys()]) : federationName;
+    return [from.name, to];
+  }
+
+  #later(afterMs: number, repair: () => Promise<void>): void {
+    const repaired = this.#world.time.sleep(afterMs).then(repair);
+    this.#repairs.add(repaired);
+    void repaired.then(() => this.#repairs.delete(repaired));
+  }
+
+  #note(what: string): void {
+    this.journal.push(`${(this.#world.time.nowMs / 1_000).toFixed(3)} s: ${what}`);
+  }
+}

@@ -1,0 +1,375 @@
+import { setMaxListeners } from 'node:events';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { UserInfo } from '#apiserver/request/user.ts';
+import type { CallOptions, CollectionRef, KubeClient, WatchEvent, WatchOptions } from '#client/client.ts';
+import type { Random } from '../../harness/random.ts';
+import type { SimulatedProcess } from './process.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** What can be reached over the simulated network. */
+export interface Reachable {
+  readonly name: string;
+  /** Undefined while it is down. */
+  clientAs(user: UserInfo): KubeClient | undefined;
+  /** Calls back when the server that answers now is no more. Returns how to take that back. */
+  onDown(callback: () => void): () => void;
+}
+
+const latencyMinMs = 0.2;
+const latencyMaxMs = 6;
+/** After so long without a sign from the other side a stream is given up. */
+const keepAliveMs = 15_000;
+const requestTimeoutMs = 30_000;
+
+type CallFault =
+  | 'refused'
+  | 'answer-lost'
+  | 'twice'
+  | 'hangs'
+  | 'InternalError'
+  | 'ServiceUnavailable'
+  | 'TooManyRequests'
+  | 'Conflict';
+
+const callFaults: { readonly [fault in CallFault]: number } = {
+  refused: 3,
+  'answer-lost': 4,
+  twice: 2,
+  hangs: 1,
+  InternalError: 2,
+  ServiceUnavailable: 2,
+  TooManyRequests: 2,
+  Conflict: 2,
+};
+
+interface Link {
+  /** Rises with every partition and heal. */
+  epoch: number;
+  isCut: boolean;
+  /** Events are held back until then. */
+  heldUntilMs: number;
+  readonly streams: Set<(error: ApiError) => void>;
+}
+
+/** What every call of one verb is to a server. */
+interface Counted {
+  [fromToVerb: string]: number;
+}
+
+/**
+ * Every request and watch between simulated processes: late by chance, in any order, and for as long as faults are drawn
+ * refused, unanswered although done, done twice, or answered with an error.
+ */
+export class SimulatedNetwork {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #links = new Map<string, Link>();
+  /** Share of the calls that go wrong. */
+  faultRate = 0;
+  requests: Counted = {};
+
+  constructor(time: VirtualTime, random: Random) {
+    this.#time = time;
+    this.#random = random;
+  }
+
+  link(from: string, to: string): Link {
+    const key = `${from}>${to}`;
+    let link = this.#links.get(key);
+    if (link === undefined) {
+      link = { epoch: 0, isCut: false, heldUntilMs: 0, streams: new Set() };
+      this.#links.set(key, link);
+    }
+    return link;
+  }
+
+  /** Nothing passes any more; nobody is told. */
+  cut(from: string, to: string): void {
+    const link = this.link(from, to);
+    link.isCut = true;
+    const epoch = ++link.epoch;
+    void this.#time.sleep(keepAliveMs).then(() => {
+      if (link.epoch === epoch) breakStreams(link, unreachable('no sign of the other side'));
+    });
+  }
+
+  heal(from: string, to: string): void {
+    const link = this.link(from, to);
+    link.isCut = false;
+    link.epoch++;
+  }
+
+  healAll(): void {
+    this.faultRate = 0;
+    for (const link of this.#links.values()) {
+      if (link.isCut) link.epoch++;
+      link.isCut = false;
+      link.heldUntilMs = 0;
+    }
+  }
+
+  /** Streams of a link end. `Expired`: the server says that the revision is compacted. */
+  breakStreams(from: string, to: string, how: 'reset' | 'expired'): void {
+    breakStreams(
+      this.link(from, to),
+      how === 'reset' ? unreachable('connection reset') : new ApiError('Expired', 'the revision is compacted'),
+    );
+  }
+
+  /** Events of a link come so much later. */
+  hold(from: string, to: string, forMs: number): void {
+    this.link(from, to).heldUntilMs = this.#time.nowMs + forMs;
+  }
+
+  /** A client of `server` for a process. */
+  connect(from: SimulatedProcess, server: Reachable, user: UserInfo): KubeClient {
+    return new NetworkClient(this.#time, this.#random, this, from, server, user);
+  }
+
+  drawFault(): CallFault | undefined {
+    if (this.faultRate === 0 || this.#random.next() >= this.faultRate) return undefined;
+    return this.#random.weighted(callFaults);
+  }
+
+  count(from: string, to: string, verb: string): void {
+    const key = `${from}>${to} ${verb}`;
+    this.requests[key] = (this.requests[key] ?? 0) + 1;
+  }
+}
+
+function breakStreams(link: Link, error: ApiError): void {
+  for (const end of [...link.streams]) end(error);
+}
+
+function unreachable(why: string): ApiError {
+  return new ApiError('ServiceUnavailable', why, { cause: new Error(why) });
+}
+
+class NetworkClient implements KubeClient {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #network: SimulatedNetwork;
+  readonly #from: SimulatedProcess;
+  readonly #server: Reachable;
+  readonly #user: UserInfo;
+  readonly #closing = new AbortController();
+
+  constructor(
+    time: VirtualTime,
+    random: Random,
+    network: SimulatedNetwork,
+    from: SimulatedProcess,
+    server: Reachable,
+    user: UserInfo,
+  ) {
+    this.#time = time;
+    this.#random = random;
+    this.#network = network;
+    this.#from = from;
+    this.#server = server;
+    this.#user = user;
+    setMaxListeners(0, this.#closing.signal); // one for every call under way
+  }
+
+  get: KubeClient['get'] = (ref, options) =>
+    this.#call('get', options, (target, bounded) => target.get(ref, bounded));
+
+  list: KubeClient['list'] = (collection, options) =>
+    this.#call('list', options, (target, bounded) => target.list(collection, bounded));
+
+  create: KubeClient['create'] = (collection, object, options) =>
+    this.#call('create', options, (target, bounded) => target.create(collection, object, bounded));
+
+  update: KubeClient['update'] = (ref, object, options) =>
+    this.#call('update', options, (target, bounded) => target.update(ref, object, bounded));
+
+  patch: KubeClient['patch'] = (ref, patch, options) =>
+    this.#call('patch', options, (target, bounded) => target.patch(ref, patch, bounded));
+
+  apply: KubeClient['apply'] = (ref, object, options) =>
+    this.#call('apply', options, (target, bounded) => target.apply(ref, object, bounded));
+
+  delete: KubeClient['delete'] = (ref, options) =>
+    this.#call('delete', options, (target, bounded) => target.delete(ref, bounded));
+
+  deleteCollection: KubeClient['deleteCollection'] = (collection, options) =>
+    this.#call('delete', options, (target, bounded) => target.deleteCollection(collection, bounded));
+
+  raw: KubeClient['raw'] = (request, options) =>
+    this.#call('get', options, (target, bounded) => target.raw(request, bounded));
+
+  watch(collection: CollectionRef, options: WatchOptions = {}): AsyncIterable<WatchEvent> {
+    return { [Symbol.asyncIterator]: () => this.#watch(collection, options) };
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort(unreachable('the client is closed'));
+    return Promise.resolve();
+  }
+
+  #latency(): Promise<void> {
+    const spreadMs = latencyMaxMs - latencyMinMs;
+    return this.#time.sleep(latencyMinMs + this.#random.next() ** 3 * spreadMs);
+  }
+
+  /** Settles in time, and never once the process is dead. */
+  #call<T, O extends CallOptions>(
+    verb: string,
+    options: O | undefined,
+    perform: (target: KubeClient, options: O) => Promise<T>,
+  ): Promise<T> {
+    const { signal, timeoutMs = requestTimeoutMs } = options ?? {};
+    const ending = new AbortController();
+    // The server goes on with what it was sent, whether anybody waits or not.
+    const sent = { ...options, signal: undefined, timeoutMs: undefined } as unknown as O;
+    return new Promise<T>((resolve, reject) => {
+      const endings: (() => void)[] = [];
+      const end = (act: () => void) => {
+        if (ending.signal.aborted) return;
+        ending.abort();
+        for (const one of endings) one();
+        void this.#from.awake().then(act);
+      };
+      const giveUp = (reason: unknown) => end(() => reject(reason));
+      for (const one of [signal, this.#closing.signal]) {
+        if (one === undefined) continue;
+        if (one.aborted) {
+          giveUp(one.reason);
+          return;
+        }
+        const onAbort = () => giveUp(one.reason);
+        one.addEventListener('abort', onAbort, { once: true });
+        endings.push(() => one.removeEventListener('abort', onAbort));
+      }
+      const timer = setTimeout(
+        () => giveUp(new ApiError('Timeout', `${this.#server.name} did not answer within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      endings.push(() => clearTimeout(timer));
+      this.#exchange(verb, perform, sent, endings).then(
+        (value) => end(() => resolve(value)),
+        (error: unknown) => giveUp(error),
+      );
+    });
+  }
+
+  async #exchange<T, O>(
+    verb: string,
+    perform: (target: KubeClient, options: O) => Promise<T>,
+    options: O,
+    endings: (() => void)[],
+  ): Promise<T> {
+    const { name } = this.#server;
+    const link = this.#network.link(this.#from.name, name);
+    await this.#from.awake();
+    this.#network.count(this.#from.name, name, verb);
+    await this.#latency();
+    if (link.isCut) await never();
+    const fault = this.#network.drawFault();
+    if (fault === 'hangs') await never();
+    const target = this.#server.clientAs(this.#user);
+    if (target === undefined || fault === 'refused') throw unreachable('connection refused');
+    if (fault === 'InternalError') throw new ApiError('InternalError', 'injected');
+    if (fault === 'ServiceUnavailable') throw new ApiError('ServiceUnavailable', 'injected');
+    if (fault === 'TooManyRequests')
+      throw new ApiError('TooManyRequests', 'injected', { details: { retryAfterSeconds: 1 } });
+    if (fault === 'Conflict' && verb !== 'get' && verb !== 'list' && verb !== 'create')
+      throw new ApiError('Conflict', 'injected');
+    const down = new Promise<never>((_, reject) => {
+      endings.push(this.#server.onDown(() => reject(unreachable('connection reset'))));
+    });
+    down.catch(() => {}); // told by the race
+    // What is asked for twice is what a proxy may repeat: everything but a creation.
+    if (fault === 'twice' && verb !== 'create') await Promise.race([perform(target, options), down]);
+    const value = await Promise.race([perform(target, options), down]);
+    if (fault === 'answer-lost') throw unreachable('connection reset');
+    await this.#latency();
+    if (link.isCut) await never();
+    return value;
+  }
+
+  async *#watch(
+    collection: CollectionRef,
+    options: WatchOptions,
+  ): AsyncGenerator<WatchEvent, void, undefined> {
+    const { name } = this.#server;
+    const link = this.#network.link(this.#from.name, name);
+    const { signal } = options;
+    if (signal?.aborted === true || this.#closing.signal.aborted) return;
+    let fail: (error: ApiError | undefined) => void = () => {};
+    const ended = new Promise<ApiError | undefined>((resolve) => {
+      fail = resolve;
+    });
+    const onEnd = () => fail(undefined);
+    const inner = new AbortController();
+    const onStream = (error: ApiError) => fail(error);
+    link.streams.add(onStream);
+    signal?.addEventListener('abort', onEnd, { once: true });
+    this.#closing.signal.addEventListener('abort', onEnd, { once: true });
+    const forgetDown = this.#server.onDown(() => fail(unreachable('connection reset')));
+    const forgetDeath = this.#from.onDeath(() => {
+      inner.abort();
+      link.streams.delete(onStream);
+      forgetDown();
+    });
+    /** The promise's value, unless the stream ends before. */
+    const until = <T>(promise: Promise<T>): Promise<{ value: T } | { end: ApiError | undefined }> =>
+      Promise.race([
+        promise.then((value) => ({ value })),
+        ended.then((error) => ({ end: error })),
+      ]);
+    try {
+      await this.#from.awake();
+      this.#network.count(this.#from.name, name, 'watch');
+      const opened = await until(
+        (async () => {
+          await this.#latency();
+          await this.#passable(link);
+          return this.#network.drawFault();
+        })(),
+      );
+      if ('end' in opened) return yield* endWith(opened.end);
+      const target = this.#server.clientAs(this.#user);
+      if (target === undefined || opened.value === 'refused') throw unreachable('connection refused');
+      if (opened.value === 'InternalError') throw new ApiError('InternalError', 'injected');
+      const events = target.watch(collection, { ...options, signal: inner.signal })[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await until(events.next());
+        if ('end' in next) return yield* endWith(next.end);
+        if (next.value.done === true) return;
+        const arrived = await until(
+          (async () => {
+            await this.#latency();
+            await this.#passable(link);
+            const heldMs = link.heldUntilMs - this.#time.nowMs;
+            if (heldMs > 0) await this.#time.sleep(heldMs);
+            await this.#from.awake();
+          })(),
+        );
+        if ('end' in arrived) return yield* endWith(arrived.end);
+        yield next.value.value;
+      }
+    } finally {
+      inner.abort();
+      link.streams.delete(onStream);
+      forgetDown();
+      forgetDeath();
+      signal?.removeEventListener('abort', onEnd);
+      this.#closing.signal.removeEventListener('abort', onEnd);
+    }
+  }
+
+  /** A partition that ends before anybody noticed only delays. */
+  async #passable(link: Link): Promise<void> {
+    while (link.isCut) await this.#time.sleep(100);
+  }
+}
+
+// biome-ignore lint/correctness/useYield: it stands where a generator ends
+async function* endWith(error: ApiError | undefined): AsyncGenerator<never, void, undefined> {
+  if (error !== undefined) throw error;
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}

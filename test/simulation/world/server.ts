@@ -1,0 +1,196 @@
+import { projectDefinitions } from '#api/policy/definitions.ts';
+import type { ServerPki } from '#apiserver/pki/pki.ts';
+import type { UserInfo } from '#apiserver/request/user.ts';
+import { type ApiServer, startServer } from '#apiserver/server.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { Logger } from '#client/logger.ts';
+import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { StorageError } from '#storage/errors.ts';
+import type { KeyValue, Storage, StorageEvent, WatchHandler } from '#storage/storage.ts';
+import { KeptStorage } from '../../harness/kept-storage.ts';
+import type { Random } from '../../harness/random.ts';
+import type { Reachable } from './network.ts';
+import { SimulatedProcess } from './process.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface SimulatedServerOptions {
+  readonly name: string;
+  readonly mode: 'federation' | 'edge';
+  readonly pki: ServerPki;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const fsyncMsMax = 2;
+
+interface Run {
+  readonly process: SimulatedProcess;
+  readonly server: ApiServer;
+  readonly clients: Map<string, KubeClient>;
+}
+
+/** An API server without sockets on a store in memory that outlives it: killed, paused, started again, restored. */
+export class SimulatedServer implements Reachable {
+  readonly name: string;
+  readonly #options: SimulatedServerOptions;
+  readonly #kept = new KeptStorage();
+  readonly #atDown = new Set<() => void>();
+  readonly #observers: ((event: StorageEvent) => void)[] = [];
+  #run: Run | undefined;
+  #starting: SimulatedProcess | undefined;
+  /** Share of the writes that the store refuses. */
+  writeFaultRate = 0;
+
+  constructor(options: SimulatedServerOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get isUp(): boolean {
+    return this.#run !== undefined;
+  }
+
+  get process(): SimulatedProcess | undefined {
+    return this.#run?.process;
+  }
+
+  /** The server's own user, past the network. Throws while it is down. */
+  get admin(): KubeClient {
+    if (this.#run === undefined) throw new Error(`${this.name} is down`);
+    return this.#run.server.loopbackClient;
+  }
+
+  async start(): Promise<void> {
+    if (this.#run !== undefined || this.#starting !== undefined) return;
+    const { name, mode, pki, time, logger } = this.#options;
+    const process = new SimulatedProcess(name, time);
+    this.#starting = process;
+    const storage = await openCachedStorage(this.#storageOf(process), { logger });
+    const server = await startServer({
+      mode,
+      storage,
+      pki,
+      bindAddress: '127.0.0.1',
+      port: 443,
+      listens: false,
+      externalHost: `${name}.example`,
+      projectDefinitions: projectDefinitions(),
+      version: 'simulated',
+      clock: process.clock,
+      logger,
+    });
+    if (!process.isAlive) return;
+    this.#starting = undefined;
+    this.#run = { process, server, clients: new Map() };
+  }
+
+  /** As SIGKILL: what was committed stays, nothing else. */
+  kill(): void {
+    const run = this.#run;
+    this.#run = undefined;
+    this.#starting?.kill();
+    this.#starting = undefined;
+    run?.process.kill();
+    for (const callback of [...this.#atDown]) callback();
+  }
+
+  backUp(): Promise<readonly KeyValue[]> {
+    return this.#kept.backUp();
+  }
+
+  /** Kills it, and puts the store back to a backup; to be started again. */
+  async restore(backup: readonly KeyValue[]): Promise<void> {
+    this.kill();
+    await this.#kept.restore(backup);
+    for (const observer of this.#observers) await this.#observe(observer);
+  }
+
+  /** Tells every committed change, whoever made it, save what a restore takes away. */
+  async observe(observer: (event: StorageEvent) => void): Promise<void> {
+    this.#observers.push(observer);
+    await this.#observe(observer);
+  }
+
+  async #observe(observer: (event: StorageEvent) => void): Promise<void> {
+    const storage = this.#kept.open();
+    const handler: WatchHandler = { events: (events) => events.forEach(observer), end: () => {} };
+    await storage.watch({ prefix: '', afterRevision: await storage.currentRevision() }, handler);
+  }
+
+  clientAs(user: UserInfo): KubeClient | undefined {
+    const run = this.#run;
+    if (run === undefined) return undefined;
+    let client = run.clients.get(user.name);
+    if (client === undefined) {
+      client = run.server.clientAs(user);
+      run.clients.set(user.name, client);
+    }
+    return client;
+  }
+
+  onDown(callback: () => void): () => void {
+    this.#atDown.add(callback);
+    return () => void this.#atDown.delete(callback);
+  }
+
+  /** The store as one process sees it: nothing gets through to it when it is dead, late when it is paused. */
+  #storageOf(process: SimulatedProcess): Storage {
+    const inner = this.#kept.open();
+    const { time, random } = this.#options;
+    const asleep = (): Promise<void> | undefined =>
+      process.isAlive && !process.isPaused ? undefined : process.awake();
+    const transact: Storage['transact'] = async (transaction) => {
+      await time.sleep(random.next() ** 2 * fsyncMsMax);
+      await asleep();
+      if (this.writeFaultRate > 0 && random.next() < this.writeFaultRate) {
+        throw new StorageError('unavailable', 'injected: the store takes no writes now');
+      }
+      return inner.transact(transaction);
+    };
+    const watch: Storage['watch'] = async (options, handler) => {
+      await asleep();
+      return inner.watch(options, new GatedHandler(process, handler));
+    };
+    return new Proxy(inner, {
+      get: (target, property) => {
+        if (property === 'transact') return transact;
+        if (property === 'watch') return watch;
+        const value: unknown = Reflect.get(target, property);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+}
+
+/** Events of the store in their order, for as long as the process lives, and none while it is paused. */
+class GatedHandler implements WatchHandler {
+  readonly #process: SimulatedProcess;
+  readonly #handler: WatchHandler;
+  #waiting: (readonly StorageEvent[])[] = [];
+
+  constructor(process: SimulatedProcess, handler: WatchHandler) {
+    this.#process = process;
+    this.#handler = handler;
+  }
+
+  events(events: readonly StorageEvent[]): void {
+    const { isAlive, isPaused } = this.#process;
+    if (!isAlive) return;
+    if (!isPaused && this.#waiting.length === 0) {
+      this.#handler.events(events);
+      return;
+    }
+    this.#waiting.push(events);
+    if (this.#waiting.length === 1) void this.#process.awake().then(() => this.#flush());
+  }
+
+  end(error: Error): void {
+    if (this.#process.isAlive) this.#handler.end(error);
+  }
+
+  #flush(): void {
+    for (const events of this.#waiting.splice(0)) this.#handler.events(events);
+  }
+}
+

@@ -1,0 +1,239 @@
+import { cellsGvr } from '#api/federation/cell.ts';
+import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import {
+  federatorGroup,
+  federatorUserPrefix,
+  schedulerGroup,
+  schedulerUserName,
+} from '#apiserver/authz/components.ts';
+import type { ServerPki } from '#apiserver/pki/pki.ts';
+import { allAuthenticated, systemMasters, type UserInfo } from '#apiserver/request/user.ts';
+import type { KubeClient } from '#client/client.ts';
+import { type Logger, silentLogger } from '#client/logger.ts';
+import { FederatorProcess } from '#federator/federator.ts';
+import { createScheduler } from '#scheduler/scheduler.ts';
+import type { Random } from '../../harness/random.ts';
+import { until } from '../../harness/until.ts';
+import { SimulatedNetwork } from './network.ts';
+import { SimulatedProcess } from './process.ts';
+import { SimulatedServer } from './server.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface WorldOptions {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly pki: ServerPki;
+  readonly cells: readonly string[];
+  readonly federators: readonly string[];
+  readonly projects: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly logger?: Logger | undefined;
+}
+
+/** A part of the world that can be struck. */
+export interface Part {
+  readonly name: string;
+  readonly process: SimulatedProcess | undefined;
+  start(): Promise<void>;
+  kill(): void;
+}
+
+const credentialsNamespace = 'cell-credentials';
+export const federationName = 'federation';
+const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
+const secretsGvr = { group: '', version: 'v1', resource: 'secrets' } as const;
+
+/**
+ * A federation API server, a scheduler, federators and edges as they are, in virtual time and over a simulated network.
+ * Nothing in it outlives the run of its VirtualTime.
+ */
+export class World {
+  readonly time: VirtualTime;
+  readonly network: SimulatedNetwork;
+  readonly federation: SimulatedServer;
+  readonly edges = new Map<string, SimulatedServer>();
+  /** Everything that can be killed and started, servers among it. */
+  readonly parts: readonly Part[];
+  /** People and their tools: never killed. */
+  readonly people: SimulatedProcess;
+  readonly #options: WorldOptions;
+  readonly #logger: Logger;
+
+  private constructor(options: WorldOptions) {
+    const { time, random, pki, cells, federators } = options;
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+    this.time = time;
+    this.network = new SimulatedNetwork(time, random.fork());
+    this.people = new SimulatedProcess('people', time);
+    const server = (name: string, mode: 'federation' | 'edge') =>
+      new SimulatedServer({ name, mode, pki, time, random: random.fork(), logger: this.#logger });
+    this.federation = server(federationName, 'federation');
+    for (const cell of cells) this.edges.set(cell, server(cell, 'edge'));
+    this.parts = [
+      this.federation,
+      ...this.edges.values(),
+      this.#component('scheduler', (process) => this.#runScheduler(process)),
+      ...federators.map((name) => this.#component(name, (process) => this.#runFederator(process))),
+    ];
+  }
+
+  /** Everything started, cells and projects made. */
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World(options);
+    await world.federation.start();
+    await Promise.all([...world.edges.values()].map((edge) => edge.start()));
+    await world.#makeCells();
+    for (const project of options.projects) await world.#makeProject(project);
+    for (const part of world.parts) await part.start();
+    return world;
+  }
+
+  part(name: string): Part {
+    const part = this.parts.find((one) => one.name === name);
+    if (part === undefined) throw new RangeError(`no part ${name}`);
+    return part;
+  }
+
+  edge(cell: string): SimulatedServer {
+    const edge = this.edges.get(cell);
+    if (edge === undefined) throw new RangeError(`no edge ${cell}`);
+    return edge;
+  }
+
+  /** Over the network, faults and all; `cluster` for refs that name none. */
+  peopleAt(server: SimulatedServer, cluster?: string): KubeClient {
+    const client = this.network.connect(this.people, server, userOf('people', systemMasters));
+    return cluster === undefined ? client : inWorkspace(client, cluster);
+  }
+
+  /** Past the network: for looking. */
+  lookAt(server: SimulatedServer, cluster?: string): KubeClient {
+    return cluster === undefined ? server.admin : inWorkspace(server.admin, cluster);
+  }
+
+  #component(name: string, run: (process: SimulatedProcess) => void): Part {
+    const { time } = this;
+    let running: SimulatedProcess | undefined;
+    return {
+      name,
+      get process() {
+        return running;
+      },
+      start: async () => {
+        if (running !== undefined) return;
+        running = new SimulatedProcess(name, time);
+        run(running);
+      },
+      kill: () => {
+        running?.kill();
+        running = undefined;
+      },
+    };
+  }
+
+  #runScheduler(process: SimulatedProcess): void {
+    const client = this.network.connect(process, this.federation, userOf(schedulerUserName, schedulerGroup));
+    const { clock } = process;
+    const scheduler = createScheduler({ client, clock, logger: this.#logger, emptyNamespaceMs: 5_000 });
+    scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
+  }
+
+  #runFederator(process: SimulatedProcess): void {
+    const { name, clock } = process;
+    const user = userOf(`${federatorUserPrefix}${name}`, federatorGroup);
+    const federator = new FederatorProcess({
+      name,
+      federationClient: this.network.connect(process, this.federation, user),
+      connectEdge: ({ server }) => {
+        const cell = new URL(server).hostname.split('.')[0] ?? '';
+        return this.network.connect(process, this.edge(cell), userOf('federation', systemMasters));
+      },
+      clock,
+      logger: this.#logger,
+      version: 'simulated',
+    });
+    federator.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
+  }
+
+  async #makeCells(): Promise<void> {
+    const { admin } = this.federation;
+    await admin.create(
+      { cluster: cellsWorkspacePath, gvr: namespacesGvr },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
+    );
+    for (const name of this.#options.cells) {
+      await admin.create(
+        { cluster: cellsWorkspacePath, gvr: secretsGvr, namespace: credentialsNamespace },
+        {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name, namespace: credentialsNamespace },
+          data: { token: Buffer.from(name).toString('base64') },
+        },
+      );
+      await admin.create(
+        { cluster: cellsWorkspacePath, gvr: cellsGvr },
+        {
+          apiVersion: `${federationGroup}/${federationVersion}`,
+          kind: 'Cell',
+          metadata: { name },
+          spec: {
+            apiEndpoint: `https://${name}.edge.example`,
+            secretRef: { namespace: credentialsNamespace, name },
+          },
+        },
+      );
+    }
+  }
+
+  async #makeProject(path: string): Promise<void> {
+    const { admin } = this.federation;
+    const at = path.lastIndexOf(':');
+    const parent = path.slice(0, at);
+    await admin.create(
+      { cluster: parent, gvr: workspacesGvr },
+      {
+        apiVersion: 'tenancy.kcp.io/v1alpha1',
+        kind: 'Workspace',
+        metadata: { name: path.slice(at + 1) },
+        spec: { type: { name: 'project', path: 'root' } },
+      },
+    );
+    await until(`${path} is ready`, async () => {
+      const ref = { cluster: parent, gvr: workspacesGvr, name: path.slice(at + 1) };
+      const { status } = (await admin.get(ref)) as { status?: { phase?: string } };
+      return status?.phase === 'Ready';
+    });
+    for (const name of this.#options.namespaces) {
+      await admin.create(
+        { cluster: path, gvr: namespacesGvr },
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+      );
+    }
+  }
+}
+
+function userOf(name: string, ...groups: string[]): UserInfo {
+  return { name, groups: [...groups, allAuthenticated], extra: new Map() };
+}
+
+/** The client with a workspace for refs that name none, as a kubeconfig's context is. */
+function inWorkspace(client: KubeClient, cluster: string): KubeClient {
+  const at = <R extends { readonly cluster: string | undefined }>(ref: R): R =>
+    ref.cluster === undefined ? { ...ref, cluster } : ref;
+  return {
+    get: (ref, options) => client.get(at(ref), options),
+    list: (collection, options) => client.list(at(collection), options),
+    watch: (collection, options) => client.watch(at(collection), options),
+    create: (collection, object, options) => client.create(at(collection), object, options),
+    update: (ref, object, options) => client.update(at(ref), object, options),
+    patch: (ref, patch, options) => client.patch(at(ref), patch, options),
+    apply: (ref, object, options) => client.apply(at(ref), object, options),
+    delete: (ref, options) => client.delete(at(ref), options),
+    deleteCollection: (collection, options) => client.deleteCollection(at(collection), options),
+    raw: (request, options) => client.raw(at(request), options),
+    close: () => client.close(),
+  };
+}
