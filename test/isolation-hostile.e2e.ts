@@ -73,11 +73,10 @@ describe('a hostile project', { timeout: 90_000 }, () => {
 
   test('marks of the federation on project objects are not taken for its own', async () => {
     const victim = (await scene.victimAtEdge(cells[0])) as KubeObject;
-    const object = forged(victim, scene.victimId);
-    await scene.mallory.client.create(
-      { cluster: attackerPath, gvr: gvrs.configmaps, namespace: 'default' },
-      object,
-    );
+    const configMaps = { cluster: attackerPath, gvr: gvrs.configmaps, namespace: 'default' };
+    const owner = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owner' } };
+    const object = forged(victim, scene.victimId, await scene.mallory.client.create(configMaps, owner));
+    await scene.mallory.client.create(configMaps, object);
     for (const cell of cells) {
       const copy = await until(`it is at ${cell}`, async () =>
         (await scene.edgeObjects(cell, 'configmaps')).find(

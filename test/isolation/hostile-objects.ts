@@ -84,9 +84,13 @@ export const authority = [
   }),
 ] as const;
 
-/** An object that claims, in every mark that the federation knows, to be the victim's. */
-export function forged(victim: KubeObject, victimId: string): KubeObject {
-  const { annotations = {}, namespace, uid = '' } = victim.metadata;
+/**
+ * An object that claims, in every mark that the federation knows, to be the victim's. `owner` lies beside it: of one that is
+ * not there the garbage collector makes short work.
+ */
+export function forged(victim: KubeObject, victimId: string, owner: KubeObject): KubeObject {
+  const { annotations = {}, namespace } = victim.metadata;
+  const { name: ownerName = '', uid = '' } = owner.metadata;
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -101,7 +105,7 @@ export function forged(victim: KubeObject, victimId: string): KubeObject {
         [copyAnnotations.deletionPolicy]: 'Orphan',
         [copyAnnotations.contentHash]: 'x',
       },
-      ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'crown', uid }],
+      ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName, uid }],
       finalizers: [edgeFinalizer],
     },
     data: { whose: 'mallory' },
