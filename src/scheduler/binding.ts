@@ -12,6 +12,7 @@ import {
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { clusterAnnotation } from '#client/informer.ts';
+import { type Bounds, forbiddingPolicy } from './algorithm/bounds.ts';
 import type { CellSnapshot } from './algorithm/cell.ts';
 import type { Decision, Outcome, Target } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
@@ -78,6 +79,7 @@ export interface BindingInput {
   readonly policy: ResolvedPolicy | undefined;
   /** By the policy, without the cells that others need the object in. */
   readonly decision: Decision;
+  readonly bounds?: Bounds | undefined;
   /** Cells that are being left. */
   readonly tasks?: readonly GracefulEvictionTask[] | undefined;
   /** Who needs the object where it is. */
@@ -115,11 +117,13 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
     spec.placementDigest = placementDigest(policy);
     spec.policy = {
       kind: policy.namespace === undefined ? 'ClusterPropagationPolicy' : 'PropagationPolicy',
+      ...(policy.inheritedFrom === undefined ? {} : { workspace: policy.inheritedFrom.workspace }),
       ...(policy.namespace === undefined ? {} : { namespace: policy.namespace }),
       name: policy.name,
       uid: policy.uid,
     };
   }
+  if (input.bounds !== undefined) spec.boundBy = input.bounds.list.map(({ name }) => name);
   if (input.tasks !== undefined && input.tasks.length > 0) spec.gracefulEvictionTasks = [...input.tasks];
   if (input.requiredBy !== undefined && input.requiredBy.length > 0) spec.requiredBy = [...input.requiredBy];
   const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
@@ -142,11 +146,11 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
 }
 
 function decisionStatus(
-  { decision, snapshot, problems, now, cellCount = decision.targets.length }: BindingInput,
+  { decision, snapshot, bounds, problems, now, cellCount = decision.targets.length }: BindingInput,
   present: ResourceBindingStatus | undefined,
   specChanged: boolean,
 ): ResourceBindingStatus {
-  const refusals = countRefusals(decision, snapshot);
+  const refusals = countRefusals(decision, snapshot, bounds);
   const scheduled = withCondition(
     present?.conditions,
     {
@@ -187,19 +191,29 @@ const scheduledReasons: { readonly [outcome in Outcome]: string } = {
   Suspended: 'SchedulingSuspended',
 };
 
-/** How many cells for each reason, with a few names; ordered by code. */
-function countRefusals(decision: Decision, snapshot: CellSnapshot): RefusalCount[] {
-  const byCode = new Map<string, { count: number; examples: string[] }>();
+/** How many cells for each reason, and each inherited policy that is one, with a few names; ordered by code. */
+function countRefusals(
+  decision: Decision,
+  snapshot: CellSnapshot,
+  bounds: Bounds | undefined,
+): RefusalCount[] {
+  const byReason = new Map<string, RefusalCount & { examples: string[] }>();
   decision.refusals.forEach((code, i) => {
     if (code === undefined) return;
-    const entry = byCode.get(code) ?? { count: 0, examples: [] };
+    const policy =
+      code === 'ForbiddenByPolicy' && bounds !== undefined
+        ? forbiddingPolicy(bounds, snapshot, i)
+        : undefined;
+    const reason = policy === undefined ? code : `${code} ${policy}`;
+    let entry = byReason.get(reason);
+    if (entry === undefined) {
+      entry = { code, ...(policy === undefined ? {} : { policy }), count: 0, examples: [] };
+      byReason.set(reason, entry);
+    }
     entry.count++;
     if (entry.examples.length < examplesMax) entry.examples.push(snapshot.cells[i]?.name ?? '');
-    byCode.set(code, entry);
   });
-  return [...byCode]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, { count, examples }]) => ({ code, count, examples }));
+  return [...byReason].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 
 function targetCluster({ name, replicas }: Target): TargetCluster {

@@ -242,6 +242,8 @@ export class Detector {
     const cellName =
       cell ?? (old?.kind === 'cell' ? old.path.slice(old.path.lastIndexOf(':') + 1) : undefined);
     if (cellName !== undefined) this.onCell(this.#on.cells.refresh(cellName));
+    for (const key of this.#on.policies.inheritedKeysIn(id)) this.#on.resolvePolicy(key);
+    if (now !== undefined) this.#on.policies.onWorkspace(now);
     this.#lookAtWorkspace(id);
   }
 

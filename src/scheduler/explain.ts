@@ -1,14 +1,16 @@
 import type { Cell } from '#api/federation/cell.ts';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
-import type { Placement } from '#api/policy/placement.ts';
-import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
+import type { BoundPolicy, ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import { forbiddingPolicy, withinBounds } from './algorithm/bounds.ts';
 import type { CellInfo, ProjectRef } from './algorithm/cell.ts';
 import { decide } from './algorithm/decide.ts';
 import type { RefusalCode, Template } from './algorithm/decision.ts';
 import { previousTargets } from './binding.ts';
 import { cellInfoOf } from './cells/cell-info.ts';
 import { syncErrorText } from './gather/gather.ts';
+import { InheritedPolicies } from './policy/inherited.ts';
 import { isPrivilegedResource } from './projection/kinds.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
 
@@ -31,8 +33,17 @@ export interface Explanation {
   readonly scheduled: boolean;
   readonly message: string;
   readonly policy: string | undefined;
+  /** Inherited policies that bound where the object may be: `<workspace>/<name>`. */
+  readonly boundBy: readonly string[];
   /** All cells, by name. */
   readonly cells: readonly CellExplanation[];
+}
+
+export interface InheritedSource {
+  /** Path of the workspace that the policy stands in. */
+  readonly workspace: string;
+  readonly name: string;
+  readonly spec: PropagationSpec;
 }
 
 export interface ExplainInput {
@@ -54,11 +65,14 @@ export interface ExplainInput {
         readonly custom: boolean;
         /** Has a scale subresource. */
         readonly scalable: boolean;
+        /** Policies of the workspaces above the project, as far as they may be read. */
+        readonly inherited?: readonly InheritedSource[] | undefined;
       }
     | undefined;
 }
 
 const reasonTexts: { readonly [code in RefusalCode]: string } = {
+  ForbiddenByPolicy: 'an inherited policy does not let the object be there',
   AffinityNotMatched: "the policy's affinity leaves the cell out",
   ProjectNotAdmitted: 'the cell does not admit the project (spec.projects)',
   KindNotAllowed: 'the cell does not allow this kind (spec.allow)',
@@ -100,19 +114,24 @@ export function explain(input: ExplainInput): Explanation {
       cell,
       chosen: isChosen,
       replicas: chosen.get(cell),
-      reason,
-      message: isChosen ? message || failure || '' : reason === undefined ? message : reasonTexts[reason],
+      reason: reason?.code,
+      message: isChosen ? message || failure || '' : (reason?.text ?? message),
       sync,
       health: health.get(cell)?.health,
     };
   });
-  const policy = binding.spec.policy;
+  const { policy, boundBy = [] } = binding.spec;
   return {
+    boundBy,
     scheduled: scheduled?.status === 'True',
     message: scheduled?.message ?? '',
-    policy: policy === undefined ? undefined : `${policy.kind} ${policy.name}`,
+    policy: policy === undefined ? undefined : policyText(policy),
     cells,
   };
+}
+
+function policyText({ kind, name, workspace }: BoundPolicy): string {
+  return workspace === undefined ? `${kind} ${name}` : `${kind} ${name} of ${workspace}`;
 }
 
 function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: SyncState; message: string } {
@@ -137,19 +156,29 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
     : { sync: 'Pending', message: 'the syncer has not reported the copy yet' };
 }
 
-function toldReasons(binding: ResourceBinding): Map<string, RefusalCode> {
-  const reasons = new Map<string, RefusalCode>();
-  for (const { code, examples = [] } of binding.status?.refusals ?? []) {
+interface Reason {
+  readonly code: RefusalCode;
+  readonly text: string;
+}
+
+function reasonOf(code: RefusalCode, policy: string | undefined): Reason {
+  const text = reasonTexts[code];
+  return { code, text: policy === undefined ? text : `${text}: ${policy}` };
+}
+
+function toldReasons(binding: ResourceBinding): Map<string, Reason> {
+  const reasons = new Map<string, Reason>();
+  for (const { code, policy, examples = [] } of binding.status?.refusals ?? []) {
     if (!Object.hasOwn(reasonTexts, code)) continue;
-    for (const cell of examples) reasons.set(cell, code as RefusalCode);
+    for (const cell of examples) reasons.set(cell, reasonOf(code as RefusalCode, policy));
   }
   return reasons;
 }
 
 function foundReasons(
   { binding, cells, project, nowMs }: ExplainInput,
-  { object, placement, custom, scalable }: NonNullable<ExplainInput['template']>,
-): Map<string, RefusalCode> {
+  { object, placement, custom, scalable, inherited = [] }: NonNullable<ExplainInput['template']>,
+): Map<string, Reason> {
   const infos: CellInfo[] = cells
     .map((cell) => cellInfoOf(cell, true))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
@@ -168,21 +197,33 @@ function foundReasons(
     custom,
     privileged: isPrivilegedResource(group, resource),
   };
+  const snapshot = { version: 0, cells: infos };
+  const policies = new InheritedPolicies();
+  for (const { workspace, name, spec } of inherited)
+    policies.put(`${workspace}/${name}`, workspace, name, spec);
+  const { namespace = '', name = '', labels } = object.metadata;
+  const bounds = policies.boundsOf(project.path, { group, kind, namespace, name, labels });
   const decision = decide(
     {
       template,
       project,
-      snapshot: { version: 0, cells: infos },
+      bounds,
+      snapshot,
       previous: previousTargets(binding),
       previousAffinity: binding.status?.schedulerObservingAffinityName,
       nowMs,
     },
-    placement,
+    withinBounds(placement, bounds),
   );
-  const reasons = new Map<string, RefusalCode>();
-  infos.forEach(({ name }, i) => {
+  const reasons = new Map<string, Reason>();
+  infos.forEach((cell, i) => {
     const refusal = decision.refusals[i];
-    if (refusal !== undefined) reasons.set(name, refusal);
+    if (refusal === undefined) return;
+    const policy =
+      refusal === 'ForbiddenByPolicy' && bounds !== undefined
+        ? forbiddingPolicy(bounds, snapshot, i)
+        : undefined;
+    reasons.set(cell.name, reasonOf(refusal, policy));
   });
   return reasons;
 }

@@ -1,6 +1,7 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { Bounds } from './algorithm/bounds.ts';
 import type { BindingStore } from './binding-store.ts';
 import { dependencyResourceOf } from './dependencies/dependency-table.ts';
 import { followingMatch, type Need, needOf, noNeed } from './dependencies/need.ts';
@@ -8,7 +9,8 @@ import type { Requirements } from './dependencies/requirements.ts';
 import type { KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
-import { type PolicyIndex, type PolicyMatch, policyKeyOf } from './policy/policy-index.ts';
+import type { Policies } from './policies.ts';
+import type { PolicyMatch } from './policy/policy-index.ts';
 import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './projection/kinds.ts';
 import type { NameMapper } from './projection/names.ts';
 import { readObject } from './read-object.ts';
@@ -23,6 +25,8 @@ export interface Known {
   readonly mapper: NameMapper;
   readonly match: PolicyMatch;
   readonly need: Need;
+  /** What inherited policies allow; undefined: everything. */
+  readonly bounds: Bounds | undefined;
 }
 
 /** What a decision's reader asks. */
@@ -30,7 +34,7 @@ export interface KnownReaderDependencies {
   readonly client: KubeClient;
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
-  readonly policies: PolicyIndex;
+  readonly policies: Policies;
   readonly mappers: Mappers;
   readonly bindings: BindingStore;
   readonly states: KeyStates;
@@ -78,7 +82,15 @@ export class KnownReader {
     const sameVersion = match.resource.version === resource.version;
     const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
-    return isPropagatedObject(object) ? { project, object, present, mapper, match, need } : undefined;
+    if (!isPropagatedObject(object)) return undefined;
+    const bounds = this.#on.policies.inherited.boundsOf(project.path, {
+      group: parts.group,
+      kind: match.resource.kind,
+      namespace: parts.namespace,
+      name: parts.name,
+      labels: object.metadata.labels,
+    });
+    return { project, object, present, mapper, match, need, bounds };
   }
 
   #mayBeNeeded(parts: KeyParts): boolean {
@@ -106,7 +118,7 @@ export class KnownReader {
     if (!isPropagatedResource(group, resource) || !this.#isThere(parts)) return undefined;
     const labels = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata.labels;
     const owner = this.#on.states.get(keyOf(parts))?.policyKey;
-    return this.#on.policies.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
+    return this.#on.policies.index.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
   }
 
   /** After a restart the binding knows who owned the object; an owner that still selects it keeps it. */
@@ -118,9 +130,9 @@ export class KnownReader {
   ): PolicyMatch {
     const owner = binding?.spec.policy;
     if (owner === undefined) return match;
-    const ownerKey = policyKeyOf(cluster, owner.namespace, owner.name);
-    if (ownerKey === match.policy.key) return match;
+    const ownerKey = this.#on.policies.ownerKey(cluster, owner);
+    if (ownerKey === undefined || ownerKey === match.policy.key) return match;
     const identity = { namespace, name, labels: object.metadata.labels };
-    return this.#on.policies.ownerOf(cluster, `${resource}.${group}`, identity, ownerKey) ?? match;
+    return this.#on.policies.index.ownerOf(cluster, `${resource}.${group}`, identity, ownerKey) ?? match;
   }
 }

@@ -5,6 +5,8 @@ import {
   propagationPoliciesGvr,
 } from '#api/policy/group.ts';
 import type { OverrideSpec, PropagationSpec } from '#api/policy/placement.ts';
+import { everyKind } from '#api/policy/propagation-policy.ts';
+import type { BoundPolicy } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -12,19 +14,30 @@ import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { Discovery } from './discovery.ts';
-import { PolicyIndex, policyKeyOf, type ResolvedPolicy } from './policy/policy-index.ts';
+import { depthOf, InheritedPolicies, isAbove } from './policy/inherited.ts';
+import {
+  inheritedKeyOf,
+  PolicyIndex,
+  policyKeyOf,
+  type ResolvedPolicy,
+  splitInheritedKey,
+} from './policy/policy-index.ts';
 import { isPropagatedResource } from './projection/kinds.ts';
 import type { OverrideSource } from './projection/overrides.ts';
+import type { WorkspaceRef, Workspaces } from './workspaces.ts';
 
 export interface PoliciesOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly discovery: Discovery;
+  readonly workspaces: Workspaces;
   /** A policy came, changed or went. */
   readonly onPolicy: (key: string) => void;
   /** Overrides of a project changed; the namespace is undefined for cluster-wide ones. */
   readonly onOverride: (cluster: string, namespace: string | undefined) => void;
+  /** A policy above a project that bounds its objects came, changed or went. */
+  readonly onBound: (cluster: string) => void;
 }
 
 /** What is known of a policy's selectors after asking discovery. */
@@ -37,6 +50,7 @@ export interface Resolution {
 /** Policies and overrides of all projects: four wildcard watches, and an index over what the policies select. */
 export class Policies {
   readonly index = new PolicyIndex();
+  readonly inherited = new InheritedPolicies();
   readonly #options: PoliciesOptions;
   readonly #informers: { readonly namespaced: Informer; readonly clusterWide: Informer };
   readonly #overrideInformers: readonly Informer[];
@@ -69,9 +83,15 @@ export class Policies {
     const onPolicy = (object: KubeObject | undefined, old: KubeObject | undefined): void => {
       const one = object ?? old;
       if (one === undefined) return;
+      const key = keyOfPolicy(one);
+      const above = this.#workspaceAbove(one);
+      if (above !== undefined) {
+        this.#onInherited(key, above, object);
+        return;
+      }
       // Until it is resolved anew, nothing that it may select is let go of.
-      if (object !== undefined) this.#markPending(object);
-      options.onPolicy(keyOfPolicy(one));
+      if (object !== undefined) this.#markPending(key, clusterOf(one), object);
+      options.onPolicy(key);
     };
     this.#informers = {
       namespaced: informer(propagationPoliciesGvr, onPolicy),
@@ -101,20 +121,58 @@ export class Policies {
     return this.#informers.namespaced.connected && this.#informers.clusterWide.connected;
   }
 
-  /** Keys of all policies stored. */
+  /** Keys of all policies stored, of inherited ones as each project has them. */
   *keys(): IterableIterator<string> {
     for (const informer of [this.#informers.namespaced, this.#informers.clusterWide]) {
-      for (const object of informer.values()) yield keyOfPolicy(object);
+      for (const object of informer.values()) {
+        const key = keyOfPolicy(object);
+        const above = this.#workspaceAbove(object);
+        if (above === undefined) yield key;
+        else
+          for (const id of this.#options.workspaces.projectsBelow(above.path)) yield inheritedKeyOf(key, id);
+      }
     }
   }
 
-  /** Keys of a project's policies. */
+  /** Keys of a project's policies, inherited ones among them. */
   *keysIn(cluster: string): IterableIterator<string> {
-    for (const key of this.keys()) if (key.startsWith(`${cluster}|`)) yield key;
+    for (const key of this.keys())
+      if (key.startsWith(`${cluster}|`) || splitInheritedKey(key)?.project === cluster) yield key;
   }
 
-  overridesOf(cluster: string): Iterable<OverrideSource> {
-    return this.#overrides.get(cluster)?.values() ?? [];
+  /** A project came, moved or went: keys of the inherited policies that it has, or had. */
+  inheritedKeysIn(project: string): Set<string> {
+    const keys = new Set<string>();
+    const path = this.#options.workspaces.get(project)?.path;
+    for (const key of path === undefined ? [] : this.inherited.keysAbove(path))
+      keys.add(inheritedKeyOf(key, project));
+    for (const { key } of this.index.inheritedIn(project)) keys.add(key);
+    return keys;
+  }
+
+  /** A workspace that may stand above projects came: its policies may have been told before it was. */
+  onWorkspace({ id, kind }: WorkspaceRef): void {
+    if (kind === 'project' || kind === 'cell') return;
+    for (const object of this.#informers.clusterWide.values()) {
+      const above = clusterOf(object) === id ? this.#workspaceAbove(object) : undefined;
+      if (above !== undefined) this.#onInherited(keyOfPolicy(object), above, object);
+    }
+    for (const informer of this.#overrideInformers)
+      for (const object of informer.values())
+        if (clusterOf(object) === id) this.#putOverride(object, undefined);
+  }
+
+  /** The key of the policy that a binding names as the one that decided. */
+  ownerKey(project: string, { workspace, namespace, name }: BoundPolicy): string | undefined {
+    if (workspace === undefined) return policyKeyOf(project, namespace, name);
+    const id = this.#options.workspaces.idOf(workspace);
+    return id === undefined ? undefined : inheritedKeyOf(policyKeyOf(id, undefined, name), project);
+  }
+
+  *overridesOf(cluster: string): IterableIterator<OverrideSource> {
+    yield* this.#overrides.get(cluster)?.values() ?? [];
+    const path = this.#options.workspaces.get(cluster)?.path;
+    if (path !== undefined) yield* this.inherited.overridesAbove(path);
   }
 
   /** Keys of policies that wait for a kind to be served in this project. */
@@ -133,17 +191,19 @@ export class Policies {
   /** The stored policy with its selectors resolved, filed in the index; undefined when it is gone (and taken out). */
   async resolve(key: string, signal: AbortSignal): Promise<Resolution | undefined> {
     const object = this.#stored(key);
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
+    const inheritedFrom = object === undefined ? undefined : this.#inheritance(key, object);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined || inheritedFrom === 'none') {
       this.index.remove(key);
       this.#pending.delete(key);
       this.#missing.delete(key);
       return undefined;
     }
-    const cluster = object.metadata.annotations?.[clusterAnnotation] ?? '';
+    const cluster = splitInheritedKey(key)?.project ?? clusterOf(object);
     const spec = object['spec'] as PropagationSpec;
     const selectors: ResolvedPolicy['selectors'][number][] = [];
     const missing: string[] = [];
     for (const selector of spec.resourceSelectors ?? []) {
+      if (selector.kind === everyKind) continue;
       const resource = await this.#options.discovery.lookup(
         cluster,
         selector.apiVersion,
@@ -161,6 +221,7 @@ export class Policies {
     const policy: ResolvedPolicy = {
       key,
       cluster,
+      inheritedFrom,
       namespace: object.metadata.namespace,
       name: object.metadata.name ?? '',
       uid: object.metadata.uid ?? '',
@@ -176,24 +237,59 @@ export class Policies {
   }
 
   #stored(key: string): KubeObject | undefined {
-    return this.#informers.namespaced.get(key) ?? this.#informers.clusterWide.get(key);
+    const stored = splitInheritedKey(key)?.policyKey ?? key;
+    return this.#informers.namespaced.get(stored) ?? this.#informers.clusterWide.get(stored);
   }
 
-  #markPending(object: KubeObject): void {
-    const cluster = object.metadata.annotations?.[clusterAnnotation] ?? '';
+  /** The workspace that the policy stands in, when that is none of a project. */
+  #workspaceAbove(object: KubeObject): WorkspaceRef | undefined {
+    const workspace = this.#options.workspaces.get(clusterOf(object));
+    return workspace === undefined || workspace.kind === 'project' ? undefined : workspace;
+  }
+
+  /** `none`: the policy is not (any more) the project's; undefined: it is its own. */
+  #inheritance(key: string, object: KubeObject): ResolvedPolicy['inheritedFrom'] | 'none' {
+    const above = this.#workspaceAbove(object);
+    const project = splitInheritedKey(key)?.project;
+    if (project === undefined) return above === undefined ? undefined : 'none';
+    const path = this.#options.workspaces.project(project)?.path;
+    if (above === undefined || path === undefined || !isAbove(above.path, path)) return 'none';
+    return { workspace: above.path, depth: depthOf(above.path) };
+  }
+
+  #onInherited(key: string, { path }: WorkspaceRef, object: KubeObject | undefined): void {
+    if (object === undefined) this.inherited.remove(key);
+    else this.inherited.put(key, path, object.metadata.name ?? '', object['spec'] as PropagationSpec);
+    for (const project of this.#options.workspaces.projectsBelow(path)) {
+      const inherited = inheritedKeyOf(key, project);
+      if (object !== undefined) this.#markPending(inherited, project, object);
+      this.#options.onPolicy(inherited);
+      this.#options.onBound(project);
+    }
+  }
+
+  #markPending(key: string, cluster: string, object: KubeObject): void {
     const groups = new Set<string>();
     for (const { apiVersion } of (object['spec'] as PropagationSpec | undefined)?.resourceSelectors ?? []) {
       groups.add(parseApiVersion(apiVersion)?.group ?? '');
     }
-    this.#pending.set(keyOfPolicy(object), { cluster, groups });
+    this.#pending.set(key, { cluster, groups });
   }
 
   #putOverride(object: KubeObject | undefined, old: KubeObject | undefined): void {
     const one = object ?? old;
     if (one === undefined) return;
-    const cluster = one.metadata.annotations?.[clusterAnnotation] ?? '';
+    const cluster = clusterOf(one);
     const { namespace, name = '' } = one.metadata;
     const key = policyKeyOf(cluster, namespace, name);
+    const above = this.#workspaceAbove(one);
+    if (above !== undefined) {
+      if (object === undefined) this.inherited.removeOverride(key);
+      else this.inherited.putOverride(key, above.path, name, object['spec'] as OverrideSpec);
+      for (const project of this.#options.workspaces.projectsBelow(above.path))
+        this.#options.onBound(project);
+      return;
+    }
     let ofProject = this.#overrides.get(cluster);
     if (object === undefined) {
       ofProject?.delete(key);
@@ -216,12 +312,12 @@ type PolicyGvr =
   | typeof clusterOverridePoliciesGvr;
 
 /** The same text as the informer's own key. */
-function keyOfPolicy({ metadata }: KubeObject): string {
-  return policyKeyOf(
-    metadata.annotations?.[clusterAnnotation] ?? '',
-    metadata.namespace,
-    metadata.name ?? '',
-  );
+function keyOfPolicy(object: KubeObject): string {
+  return policyKeyOf(clusterOf(object), object.metadata.namespace, object.metadata.name ?? '');
+}
+
+function clusterOf({ metadata }: KubeObject): string {
+  return metadata.annotations?.[clusterAnnotation] ?? '';
 }
 
 function withoutManagedFields(object: KubeObject): KubeObject {

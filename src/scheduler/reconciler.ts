@@ -1,8 +1,10 @@
+import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
-import type { CellInfo } from './algorithm/cell.ts';
+import { type Bounds, forbiddenCells, withinBounds } from './algorithm/bounds.ts';
+import type { CellInfo, CellSnapshot } from './algorithm/cell.ts';
 import { suspendedDecision } from './algorithm/decide.ts';
 import type { Decision, DecisionInput, Target } from './algorithm/decision.ts';
 import { bindingOf, type Problems, previousTargets } from './binding.ts';
@@ -32,7 +34,8 @@ import type { KeyState, KeyStates } from './key-state.ts';
 import { type Known, KnownReader } from './known-object.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import { type PolicyIndex, type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
+import type { Policies } from './policies.ts';
+import { type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
 import type { OverrideSource } from './projection/overrides.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import type { Rebalancer } from './rebalancer.ts';
@@ -47,7 +50,7 @@ export interface ReconcilerDependencies {
   readonly controlPlaneId: string;
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
-  readonly policies: PolicyIndex;
+  readonly policies: Policies;
   readonly cells: CellStore;
   readonly copies: CopyIndex;
   readonly projector: Projector;
@@ -146,7 +149,7 @@ export class Reconciler {
       this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }
-    const { project, object, present, match, need } = known;
+    const { project, object, present, match, need, bounds } = known;
     const { policy, resource } = match;
     const state = this.#on.states.claim(key, policy.key);
     const template = templateOf(this.#on.watches, parts, resource, object);
@@ -160,9 +163,11 @@ export class Reconciler {
       previous: previousTargets(present),
       previousAffinity: present?.status?.schedulerObservingAffinityName,
       nowMs,
+      bounds,
       fresh: freshAt !== undefined,
     });
-    const targets = withFollowed(decision.targets, this.#followedCells(key, need));
+    const forbidden = forbiddenCells(bounds, snapshot);
+    const targets = withFollowed(decision.targets, this.#followedCells(key, need, forbidden));
     const lying = [...targets, ...leavingTargets(tasks)];
     const input = renderInputOf(this.#on, parts, known, template, lying);
     const projection = this.#on.projector.render(input, lying);
@@ -174,6 +179,7 @@ export class Reconciler {
         replicas: template.replicas,
         policy: isFollowing(match) ? undefined : policy,
         decision,
+        bounds,
         tasks,
         requiredBy: requiredBySnapshots(need),
         cellCount: targets.length,
@@ -184,7 +190,7 @@ export class Reconciler {
       },
       present,
     );
-    const skip = skippedCells(match, decision, need);
+    const skip = skippedCells(match, decision, need, bounds);
     const ahead = this.#on.projector.lookAhead(projection, skip, signal);
     await this.#on.bindings.commit(parts, binding, present, signal);
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
@@ -197,7 +203,12 @@ export class Reconciler {
     // What was healthy was something else.
     if (!sameEntries(desired, state.desired)) state.health.healthy.clear();
     state.desired = desired;
-    const error = await this.#dispatch(state, projection, { key: parts, input, skip, ahead, signal });
+    const error = await this.#dispatch(
+      state,
+      projection,
+      { key: parts, input, skip, ahead, signal },
+      forbidden,
+    );
     const { recheckAtMs } = decision;
     return {
       match,
@@ -207,23 +218,31 @@ export class Reconciler {
   }
 
   #decide(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
-    const { match, need, present } = known;
+    const { match, need, present, bounds } = known;
     const { snapshot, nowMs } = input;
     const tasks = present?.spec.gracefulEvictionTasks ?? [];
     if (isFollowing(match)) return { decision: followingDecision(need, snapshot), tasks: [] };
-    const { placement, suspension, failover } = match.policy.spec;
-    if (suspension?.scheduling === true) return { decision: suspendedDecision(input), tasks };
+    const { suspension, failover } = match.policy.spec;
+    const placement = withinBounds(match.policy.spec.placement, bounds);
+    const holder = bounds?.list.find((bound) => bound.suspension?.scheduling === true);
+    if (suspension?.scheduling === true || holder !== undefined) {
+      const message = holder === undefined ? undefined : `policy ${holder.name} suspends scheduling`;
+      return {
+        decision: suspendedDecision(input, message),
+        tasks: withoutForbidden(tasks, bounds, snapshot),
+      };
+    }
     const mayEvict = (cell: CellInfo): number => this.#on.evictions.take(cell, snapshot, nowMs);
     return decideWithFailover({ input, placement, failover, tasks, health: state.health, mayEvict });
   }
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */
-  #followedCells(key: ProjectObjectKey, need: Need): ReadonlySet<string> {
-    if (!need.uncertain) return need.cells;
-    const cells = new Set(need.cells);
+  #followedCells(key: ProjectObjectKey, need: Need, forbidden: ReadonlySet<string>): ReadonlySet<string> {
+    const cells = without(need.cells, forbidden);
+    if (!need.uncertain) return cells;
     for (const { cellId } of this.#on.copies.ofOrigin(key).values()) {
       const cell = this.#on.workspaces.cellOf(cellId);
-      if (cell !== undefined) cells.add(cell);
+      if (cell !== undefined && !forbidden.has(cell)) cells.add(cell);
     }
     return cells;
   }
@@ -248,14 +267,21 @@ export class Reconciler {
   }
 
   /** Writes the copies that are wanted and withdraws those that are not. Returns the first error, for another try. */
-  async #dispatch(state: KeyState, projection: Projection, pass: ProjectionPass): Promise<unknown> {
+  async #dispatch(
+    state: KeyState,
+    projection: Projection,
+    pass: ProjectionPass,
+    forbidden: ReadonlySet<string>,
+  ): Promise<unknown> {
     const result = await this.#on.projector.project(projection, pass);
     state.failures = result.failures;
     state.collidedPlaces = result.collidedPlaces;
     state.projectedGeneration = result.failures.size === 0 ? (pass.input.object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
     const unwanted = this.#unwanted(keyOf(pass.key), state.desired);
-    const skip = (cell: string): boolean => pass.skip(cell) || !this.#on.cells.mayWithdrawFrom(cell);
+    // What may not be in a cell leaves it, though nothing is dispatched to it now.
+    const skip = (cell: string): boolean =>
+      (pass.skip(cell) && !forbidden.has(cell)) || !this.#on.cells.mayWithdrawFrom(cell);
     await this.#on.withdrawal.withdraw(unwanted, skip, pass.signal);
     return result.firstError;
   }
@@ -269,12 +295,36 @@ export class Reconciler {
 }
 
 /** Cells that nothing is dispatched to now. */
-function skippedCells({ policy }: PolicyMatch, { targets }: Decision, need: Need): (cell: string) => boolean {
+function skippedCells(
+  { policy }: PolicyMatch,
+  { targets }: Decision,
+  need: Need,
+  bounds: Bounds | undefined,
+): (cell: string) => boolean {
   const suspended = suspendedCells(policy.spec);
-  const own = (cell: string): boolean => suspended === true || suspended.has(cell);
+  const above = (bounds?.list ?? []).map(suspendedCells);
+  const own = (cell: string): boolean => {
+    if (suspended === true || suspended.has(cell)) return true;
+    return above.some((cells) => cells === true || cells.has(cell));
+  };
   if (need.cells.size === 0) return own;
   const owned = new Set(targets.map(({ name }) => name));
   return (cell) => isSuspendedIn(cell, owned, own(cell), need);
+}
+
+function withoutForbidden(
+  tasks: readonly GracefulEvictionTask[],
+  bounds: Bounds | undefined,
+  snapshot: CellSnapshot,
+): readonly GracefulEvictionTask[] {
+  const forbidden = forbiddenCells(bounds, snapshot);
+  return forbidden.size === 0 ? tasks : tasks.filter(({ fromCluster }) => !forbidden.has(fromCluster));
+}
+
+function without(names: ReadonlySet<string>, taken: ReadonlySet<string>): Set<string> {
+  const rest = new Set(names);
+  for (const name of taken) rest.delete(name);
+  return rest;
 }
 
 /** What is known to be wrong before anything is written. */

@@ -113,8 +113,10 @@ class SchedulerProcess implements Scheduler {
       clock,
       logger,
       discovery: this.#discovery,
+      workspaces: this.#workspaces,
       onPolicy: (key) => this.#queues.policies.add(key),
       onOverride: (cluster, namespace) => this.#workers?.detector.wakeProject(cluster, namespace),
+      onBound: (cluster) => this.#workers?.detector.wakeProject(cluster, undefined),
     });
     this.#bindingWatch = new BindingWatch({ client, clock, logger, onGone: (key) => this.#wake(key) });
     this.#needs = new WatchNeeds({

@@ -53,7 +53,6 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     ...shared,
     rebalancer,
     evictions: new EvictionLimiter(options.eviction),
-    policies: policies.index,
     projector,
     withdrawal: new Withdrawal({
       ...shared,

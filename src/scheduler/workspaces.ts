@@ -54,6 +54,19 @@ export class Workspaces {
     return workspace?.kind === 'project' && !workspace.deleting ? workspace : undefined;
   }
 
+  /** The workspace at a path; undefined when there is none. */
+  idOf(path: string): string | undefined {
+    for (const { id, path: at } of this.#byId.values()) if (at === path) return id;
+    return undefined;
+  }
+
+  /** Ids of the projects below a workspace. */
+  *projectsBelow(path: string): IterableIterator<string> {
+    const prefix = `${path}:`;
+    for (const { id, kind, path: below } of this.#byId.values())
+      if (kind === 'project' && below.startsWith(prefix)) yield id;
+  }
+
   cellOf(id: string): string | undefined {
     return this.#cellNames.get(id);
   }

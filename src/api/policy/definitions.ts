@@ -1,7 +1,11 @@
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { clusterResourceBindingDefinition, resourceBindingDefinition } from '../work/resource-binding.ts';
 import { clusterOverridePolicyDefinition, overridePolicyDefinition } from './override-policy.ts';
-import { clusterPropagationPolicyDefinition, propagationPolicyDefinition } from './propagation-policy.ts';
+import {
+  clusterPropagationPolicyDefinition,
+  inheritedPropagationPolicyDefinition,
+  propagationPolicyDefinition,
+} from './propagation-policy.ts';
 import { workloadRebalancerDefinition } from './workload-rebalancer.ts';
 
 /** The kinds of placement that a project workspace serves beside Kubernetes' own: policies, overrides, bindings, rebalancers. */
@@ -15,4 +19,9 @@ export function projectDefinitions(): readonly ResourceDefinition[] {
     clusterResourceBindingDefinition,
     workloadRebalancerDefinition,
   ];
+}
+
+/** What root and organizations serve for all projects below them: policies and overrides that these inherit. */
+export function inheritedDefinitions(): readonly ResourceDefinition[] {
+  return [inheritedPropagationPolicyDefinition, clusterOverridePolicyDefinition];
 }

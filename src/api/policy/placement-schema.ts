@@ -186,6 +186,7 @@ export const propagationSpecSchema: JsonObject = {
     },
     preserveResourcesOnDeletion: booleanSchema,
     schedulePriority: openObject,
+    enforcement: { type: 'string', enum: ['Required', 'Default'] },
   },
 };
 

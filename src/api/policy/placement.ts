@@ -123,6 +123,11 @@ export interface PropagationSpec extends JsonObject {
   preserveResourcesOnDeletion?: boolean;
   suspension?: Suspension;
   failover?: Failover;
+  /**
+   * Ours, in workspaces above projects: `Required` (default) bounds what projects' own policies may do, besides placing what
+   * none of them selects; `Default` only does the latter.
+   */
+  enforcement?: 'Required' | 'Default';
 }
 
 export type OverrideOperator = 'add' | 'remove' | 'replace';

@@ -73,6 +73,62 @@ export const clusterPropagationPolicyDefinition: ResourceDefinition = defineReso
   strategy,
 });
 
+/**
+ * ClusterPropagationPolicy as organizations and root serve it: inherited by all projects below. There it may select every
+ * kind (`apiVersion: '*', kind: '*'`), which bounds and does not place.
+ */
+export const inheritedPropagationPolicyDefinition: ResourceDefinition = defineResource({
+  group: policyGroup,
+  kind: 'ClusterPropagationPolicy',
+  plural: 'clusterpropagationpolicies',
+  shortNames: ['cpp'],
+  categories: ['karmada-io'],
+  namespaced: false,
+  versions: [
+    {
+      name: policyVersion,
+      columns: [
+        { name: 'Enforcement', type: 'string', jsonPath: '.spec.enforcement' },
+        { name: 'Priority', type: 'string', jsonPath: '.spec.priority' },
+        ageColumn,
+      ],
+      schema: kindSchema(
+        'Where the objects of all projects below may go, and where those go that no policy of their project selects.',
+        { spec: propagationSpecSchema },
+        ['spec'],
+      ),
+    },
+  ],
+  strategy: {
+    defaults: (object) => {
+      setDefaults(object);
+      const { spec } = object as PropagationPolicy;
+      if (typeof spec === 'object' && spec !== null) spec.enforcement ??= 'Required';
+    },
+    validate: (object) => validateInheritedPolicy(object as PropagationPolicy),
+    validateUpdate: (object) => validateInheritedPolicy(object as PropagationPolicy),
+  },
+});
+
+/** Stands for every API version, and for every kind, in the selectors of inherited policies. */
+export const everyKind = '*';
+
+function validateInheritedPolicy(policy: PropagationPolicy): FieldError[] {
+  const errors = validateSpec(policy);
+  const { resourceSelectors, enforcement } = policy.spec ?? {};
+  resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
+    const at = `spec.resourceSelectors[${i}]`;
+    if ((apiVersion === everyKind) !== (kind === everyKind)) {
+      errors.push(invalid(`${at}.kind`, kind, 'apiVersion and kind are both `*`, or neither is'));
+    } else if (kind === everyKind && enforcement === 'Default') {
+      errors.push(
+        invalid(`${at}.kind`, kind, 'a policy with enforcement Default must name the kinds it places'),
+      );
+    }
+  });
+  return errors;
+}
+
 /** As Karmada's webhook: a namespaced policy selects in its own namespace, a bare spread constraint is over cells. */
 function setDefaults(object: KubeObject): void {
   const { spec, metadata } = object as PropagationPolicy;
@@ -95,6 +151,20 @@ function setDefaults(object: KubeObject): void {
 }
 
 export function validatePropagationPolicy(policy: PropagationPolicy): FieldError[] {
+  const errors = validateSpec(policy);
+  const { spec } = policy;
+  if (spec?.enforcement !== undefined) {
+    errors.push(forbiddenField('spec.enforcement', 'may only be set in an organization or in root'));
+  }
+  spec?.resourceSelectors?.forEach(({ kind }, i) => {
+    if (kind !== everyKind) return;
+    const why = 'every kind at once may only be selected in an organization or in root';
+    errors.push(invalid(`spec.resourceSelectors[${i}].kind`, kind, why));
+  });
+  return errors;
+}
+
+function validateSpec(policy: PropagationPolicy): FieldError[] {
   const { spec, metadata } = policy;
   const errors: FieldError[] = [];
   if (spec === undefined) return [required('spec')];

@@ -78,11 +78,13 @@ const spec: JsonObject = {
       'x-kubernetes-map-type': 'atomic',
       properties: {
         kind: { type: 'string', enum: ['PropagationPolicy', 'ClusterPropagationPolicy'] },
+        workspace: stringSchema,
         namespace: stringSchema,
         name: stringSchema,
         uid: stringSchema,
       },
     },
+    boundBy: { ...stringListSchema, 'x-kubernetes-list-type': 'atomic' },
   },
 };
 
@@ -99,7 +101,7 @@ const status: JsonObject = {
       items: {
         type: 'object',
         required: ['code', 'count'],
-        properties: { code: stringSchema, count, examples: stringListSchema },
+        properties: { code: stringSchema, policy: stringSchema, count, examples: stringListSchema },
       },
     },
     summary: {

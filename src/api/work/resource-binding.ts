@@ -26,6 +26,8 @@ export interface ResourceBindingSpec extends JsonObject {
   placementDigest?: string;
   /** The policy that decided; absent where the object only follows others. */
   policy?: BoundPolicy;
+  /** Inherited policies that bound where the object may be, whichever policy decides: `<workspace>/<name>`. */
+  boundBy?: string[];
   /** When a fresh decision was last asked for that is made (WorkloadRebalancer). */
   rescheduleTriggeredAt?: string;
   /** Cells that are being left, by name; they are not among `clusters`. */
@@ -70,6 +72,8 @@ export interface BoundResource extends JsonObject {
 }
 
 export interface BoundPolicy extends JsonObject {
+  /** Path of the organization that an inherited policy stands in, or `root`; absent for a policy of the project. */
+  workspace?: string;
   kind: 'PropagationPolicy' | 'ClusterPropagationPolicy';
   namespace?: string;
   name: string;
@@ -84,6 +88,8 @@ export interface TargetCluster extends JsonObject {
 /** Why cells were not chosen: how many for each code, with a few of their names. */
 export interface RefusalCount extends JsonObject {
   code: string;
+  /** The inherited policy that refuses: `<workspace>/<name>`. */
+  policy?: string;
   count: number;
   examples?: string[];
 }

@@ -4,6 +4,7 @@ import { cellDefinition, projectCellDefinition } from '#api/federation/cell.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { federatorDefinition } from '#api/federation/federator.ts';
 import { clusterTaintPolicyDefinition } from '#api/policy/cluster-taint-policy.ts';
+import { inheritedDefinitions } from '#api/policy/definitions.ts';
 import { workspaceDefinition } from '#api/tenancy/workspace.ts';
 import { workspaceTypeDefinition } from '#api/tenancy/workspace-type.ts';
 import { partitionDefinition } from '#api/topology/partition.ts';
@@ -126,10 +127,11 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
     workspaceTypeDefinition,
     partitionDefinition,
   ];
+  const inherited = inheritedDefinitions();
   return {
-    root: [...tenancy, shardDefinition],
-    organization: tenancy,
-    universal: tenancy,
+    root: [...tenancy, shardDefinition, ...inherited],
+    organization: [...tenancy, ...inherited],
+    universal: [...tenancy, ...inherited],
     project: [logicalClusterDefinition, projectCellDefinition, ...project],
     cells: [...tenancy, cellDefinition, federatorDefinition, clusterTaintPolicyDefinition],
     cell: [logicalClusterDefinition, copyDefinition],

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
+import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { copiesGvr } from '#api/federation/copy.ts';
 import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
-import type { Placement } from '#api/policy/placement.ts';
+import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
@@ -13,7 +13,7 @@ import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
-import { type Explanation, explain } from '#scheduler/explain.ts';
+import { type Explanation, explain, type InheritedSource } from '#scheduler/explain.ts';
 import { bindingName } from '#scheduler/projection/names.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { findResource, type NamedResource } from '../resource-argument.ts';
@@ -68,6 +68,7 @@ async function gather(
   ]);
   const binding = await readBinding(federationClient, workspace, namespace, resource);
   const projectId = cluster.metadata.annotations?.[clusterAnnotation] ?? '';
+  const path = cluster.metadata.annotations?.[pathAnnotation] ?? workspace;
   const names = cells.items.map((cell) => cell.metadata.name ?? '');
   return explain({
     binding,
@@ -75,13 +76,14 @@ async function gather(
     copies: (
       await Promise.all(names.map((cell) => copiesIn(federationClient, cell, projectId, resource, namespace)))
     ).flat(),
-    project: { id: projectId, path: workspace },
+    project: { id: projectId, path },
     nowMs: Date.now(),
     template: {
       object,
       placement: await readPlacement(federationClient, workspace, binding),
       custom: await isCustom(federationClient, workspace, resource),
       scalable: resource.scalable,
+      inherited: await readInherited(federationClient, path),
     },
   });
 }
@@ -117,14 +119,40 @@ async function readPlacement(
   const gvr = policy.kind === 'PropagationPolicy' ? propagationPoliciesGvr : clusterPropagationPoliciesGvr;
   const { namespace, name } = policy;
   try {
-    const object = await federationClient.get({ cluster: workspace, gvr, namespace, name });
+    const cluster = policy.workspace ?? workspace;
+    const object = await federationClient.get({ cluster, gvr, namespace, name });
     const spec = object['spec'];
     return isJsonObject(spec) ? (spec['placement'] as Placement | undefined) : undefined;
   } catch (error) {
-    // Deleted a moment ago: the binding follows; what it says still holds.
-    if (isApiError(error, 'NotFound')) return undefined;
+    // Deleted a moment ago: the binding follows; what it says still holds. Or not for this user to read.
+    if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
     throw error;
   }
+}
+
+/** Policies above the project; those of a workspace that the user may not read are left out. */
+async function readInherited(federationClient: KubeClient, path: string): Promise<InheritedSource[]> {
+  const segments = path.split(':').slice(0, -1);
+  const lists = await Promise.all(
+    segments.map(async (_, depth): Promise<InheritedSource[]> => {
+      const workspace = segments.slice(0, depth + 1).join(':');
+      try {
+        const { items } = await federationClient.list({
+          cluster: workspace,
+          gvr: clusterPropagationPoliciesGvr,
+        });
+        return items.map(({ metadata, spec }) => ({
+          workspace,
+          name: metadata.name ?? '',
+          spec: spec as PropagationSpec,
+        }));
+      } catch (error) {
+        if (isApiError(error, 'NotFound', 'Forbidden')) return [];
+        throw error;
+      }
+    }),
+  );
+  return lists.flat();
 }
 
 async function isCustom(
@@ -179,10 +207,11 @@ async function copiesIn(
 }
 
 function render(argument: string, settings: Settings, explanation: Explanation): string {
-  const { scheduled, message, policy, cells } = explanation;
+  const { scheduled, message, policy, boundBy, cells } = explanation;
   const head = [
     `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
+    ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
   ];
   const rows = cells.map((cell) => [

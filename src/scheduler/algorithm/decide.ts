@@ -1,4 +1,5 @@
 import type { Placement } from '#api/policy/placement.ts';
+import { isWithin } from './bounds.ts';
 import { replicasThatFit, unboundedReplicas } from './capacity.ts';
 import { type CellInfo, toleratedUntilMs } from './cell.ts';
 import {
@@ -30,13 +31,23 @@ export function decide(input: DecisionInput, placement: Placement | undefined): 
   return { ...steady, message: `${steady.message}; afresh: ${fresh.message}` };
 }
 
-/** Nothing is decided: what is placed stays where it is. */
-export function suspendedDecision(input: DecisionInput): Decision {
+/** Nothing is decided: what is placed stays where it is, unless an inherited policy forbids it to be there. */
+export function suspendedDecision(
+  input: DecisionInput,
+  message = 'the policy suspends scheduling',
+): Decision {
+  const { bounds, snapshot } = input;
+  const refusals = snapshot.cells.map((_, index): RefusalCode | undefined =>
+    isWithin(bounds, snapshot, index) ? undefined : 'ForbiddenByPolicy',
+  );
+  const forbidden = new Set(
+    snapshot.cells.flatMap(({ name }, i) => (refusals[i] === undefined ? [] : [name])),
+  );
   return {
     outcome: 'Suspended',
-    message: 'the policy suspends scheduling',
-    targets: input.previous,
-    refusals: new Array<RefusalCode | undefined>(input.snapshot.cells.length).fill(undefined),
+    message,
+    targets: input.previous.filter(({ name }) => !forbidden.has(name)),
+    refusals,
     affinity: input.previousAffinity,
     recheckAtMs: undefined,
   };
@@ -134,7 +145,9 @@ function filterCells(
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
     const tier = tiers[index] as number;
-    const refusal = tier >= 0 ? firstRefusal(cell, context) : 'AffinityNotMatched';
+    let refusal: RefusalCode | undefined;
+    if (!isWithin(input.bounds, input.snapshot, index)) refusal = 'ForbiddenByPolicy';
+    else refusal = tier >= 0 ? firstRefusal(cell, context) : 'AffinityNotMatched';
     if (refusal !== undefined) {
       refusals[index] = refusal;
       continue;

@@ -1,9 +1,11 @@
+import type { Bounds } from './bounds.ts';
 import type { ReplicaRequest } from './capacity.ts';
 import type { CellSnapshot, ProjectRef } from './cell.ts';
 
 /** Why a cell was not chosen: a closed set, counted in the binding. */
 export type RefusalCode =
   | 'AffinityNotMatched'
+  | 'ForbiddenByPolicy'
   | 'ProjectNotAdmitted'
   | 'KindNotAllowed'
   | 'APINotServed'
@@ -52,6 +54,8 @@ export interface DecisionInput {
   /** The affinity group that the previous decision used. */
   readonly previousAffinity?: string | undefined;
   readonly nowMs: number;
+  /** What inherited policies allow; absent: everything. */
+  readonly bounds?: Bounds | undefined;
   /** Cells that failover took the template from, or is to take it from. */
   readonly evicted?: ReadonlySet<string> | undefined;
   /** Cells whose NoExecute taints do not count yet. */

@@ -235,6 +235,7 @@ function graceEndMs({
 
 /** Rules of the platform let nothing stay, not even for a while. */
 const neverStays: ReadonlySet<RefusalCode> = new Set([
+  'ForbiddenByPolicy',
   'ProjectNotAdmitted',
   'KindNotAllowed',
   'CellDeleting',

@@ -1,4 +1,4 @@
-import type { PropagationSpec, ResourceSelector } from '#api/policy/placement.ts';
+import type { PropagationSpec, ResourceSelector, Suspension } from '#api/policy/placement.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import { matchSelector, type SelectableObject, type Specificity, specificity } from './select-resource.ts';
 
@@ -6,7 +6,10 @@ import { matchSelector, type SelectableObject, type Specificity, specificity } f
 export interface ResolvedPolicy {
   /** See `policyKeyOf`. */
   readonly key: string;
+  /** The project that it is resolved for, though it may stand above it. */
   readonly cluster: string;
+  /** Where it stands, when that is above the project. */
+  readonly inheritedFrom?: { readonly workspace: string; readonly depth: number } | undefined;
   /** Undefined for a ClusterPropagationPolicy. */
   readonly namespace: string | undefined;
   readonly name: string;
@@ -19,7 +22,11 @@ export interface ResolvedPolicy {
 }
 
 /** Cells that the policy holds dispatching back from; true: all. */
-export function suspendedCells({ suspension }: PropagationSpec): true | ReadonlySet<string> {
+export function suspendedCells({
+  suspension,
+}: {
+  readonly suspension?: Suspension | undefined;
+}): true | ReadonlySet<string> {
   if (suspension?.dispatching === true) return true;
   return new Set(suspension?.dispatchingOnClusters?.clusterNames ?? []);
 }
@@ -27,6 +34,19 @@ export function suspendedCells({ suspension }: PropagationSpec): true | Readonly
 /** `<cluster>|<namespace>/<name>`; the namespace is empty for a ClusterPropagationPolicy, and for nothing else. */
 export function policyKeyOf(cluster: string, namespace: string | undefined, name: string): string {
   return `${cluster}|${namespace ?? ''}/${name}`;
+}
+
+/** The key of an inherited policy as one project has it. */
+export function inheritedKeyOf(policyKey: string, project: string): string {
+  return `${policyKey}@${project}`;
+}
+
+/** The inverse; undefined for a project's own policy. */
+export function splitInheritedKey(
+  key: string,
+): { readonly policyKey: string; readonly project: string } | undefined {
+  const at = key.lastIndexOf('@');
+  return at < 0 ? undefined : { policyKey: key.slice(0, at), project: key.slice(at + 1) };
 }
 
 export interface PolicyMatch {
@@ -52,6 +72,12 @@ export class PolicyIndex {
 
   values(): IterableIterator<ResolvedPolicy> {
     return this.#byKey.values();
+  }
+
+  /** The policies that a project has from above. */
+  *inheritedIn(project: string): IterableIterator<ResolvedPolicy> {
+    for (const policy of this.#byKey.values())
+      if (policy.inheritedFrom !== undefined && policy.cluster === project) yield policy;
   }
 
   put(policy: ResolvedPolicy): void {
@@ -103,7 +129,8 @@ export class PolicyIndex {
    * The policy that owns an object (PLACEMENT.md 1): a policy of its namespace before a cluster-wide one, then higher
    * priority, closer selector, name. An owner that still selects the object keeps it, unless a policy with preemption
    * `Always` outranks it: a namespaced one by higher priority or over any cluster-wide one, a cluster-wide one only over
-   * a cluster-wide one of lower priority.
+   * a cluster-wide one of lower priority. Inherited policies come after the project's own, the nearest first; one with
+   * preemption `Always` comes before them.
    */
   ownerOf(
     cluster: string,
@@ -119,10 +146,11 @@ export class PolicyIndex {
       if (match === undefined) continue;
       if (policy.key === ownerKey) owner = match;
       if (best === undefined || outranks(match, best)) best = match;
-      if (policy.spec.preemption === 'Always' && (preemptor === undefined || outranks(match, preemptor)))
+      if (policy.spec.preemption === 'Always' && (preemptor === undefined || preempts(match, preemptor)))
         preemptor = match;
     }
-    if (owner === undefined) return best;
+    if (owner === undefined || isDisplaced(owner.policy, best?.policy)) owner = best;
+    if (owner === undefined) return undefined;
     return preemptor !== undefined && mayPreempt(preemptor.policy, owner.policy) ? preemptor : owner;
   }
 }
@@ -148,6 +176,8 @@ function matchPolicy(
 }
 
 function outranks(a: PolicyMatch, b: PolicyMatch): boolean {
+  const nearness = depth(a.policy) - depth(b.policy);
+  if (nearness !== 0) return nearness > 0;
   const scope = Number(a.policy.namespace !== undefined) - Number(b.policy.namespace !== undefined);
   if (scope !== 0) return scope > 0;
   const priority = (a.policy.spec.priority ?? 0) - (b.policy.spec.priority ?? 0);
@@ -156,8 +186,24 @@ function outranks(a: PolicyMatch, b: PolicyMatch): boolean {
   return a.policy.name < b.policy.name;
 }
 
+function depth({ inheritedFrom }: ResolvedPolicy): number {
+  return inheritedFrom?.depth ?? 1_000;
+}
+
+/** An inherited policy places what nobody nearer places. */
+function isDisplaced(owner: ResolvedPolicy, best: ResolvedPolicy | undefined): boolean {
+  return best !== undefined && depth(best) > depth(owner) && owner.spec.preemption !== 'Always';
+}
+
+/** Of policies that would take an object over, inherited ones come first, the outermost before others. */
+function preempts(a: PolicyMatch, b: PolicyMatch): boolean {
+  const nearness = depth(a.policy) - depth(b.policy);
+  return nearness === 0 ? outranks(a, b) : nearness < 0;
+}
+
 function mayPreempt(preemptor: ResolvedPolicy, owner: ResolvedPolicy): boolean {
   if (preemptor === owner) return false;
+  if (depth(preemptor) !== depth(owner)) return depth(preemptor) < depth(owner);
   const higher = (preemptor.spec.priority ?? 0) > (owner.spec.priority ?? 0);
   if (preemptor.namespace === undefined) return owner.namespace === undefined && higher;
   return owner.namespace === undefined || higher;

@@ -20,6 +20,8 @@ export interface OverrideSource {
   readonly name: string;
   readonly namespace: string | undefined;
   readonly spec: OverrideSpec;
+  /** Depth of the workspace above the project that it stands in; undefined for the project's own. */
+  readonly inheritedFrom?: number | undefined;
 }
 
 /** Rules that concern one object, in the order in which they apply. */
@@ -27,7 +29,8 @@ export type OverrideChain = readonly { readonly matches: CellPredicate; readonly
 
 /**
  * Which rules concern an object: cluster-scoped policies first, then the namespace's own; within these the less specific
- * first, then by name; within a policy in its own order (PLACEMENT.md 1, Overrides).
+ * first, then by name; within a policy in its own order (PLACEMENT.md 1, Overrides). Inherited ones come last, the outermost
+ * workspace's at the end, so that a project cannot undo them.
  */
 export function overrideChain(sources: Iterable<OverrideSource>, object: SelectableObject): OverrideChain {
   const matching: { source: OverrideSource; match: number }[] = [];
@@ -40,6 +43,7 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
   }
   matching.sort(
     (a, b) =>
+      (b.source.inheritedFrom ?? innermost) - (a.source.inheritedFrom ?? innermost) ||
       Number(a.source.namespace !== undefined) - Number(b.source.namespace !== undefined) ||
       a.match - b.match ||
       (a.source.name < b.source.name ? -1 : a.source.name > b.source.name ? 1 : 0),
@@ -51,6 +55,9 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
     })),
   );
 }
+
+/** Deeper than any workspace. */
+const innermost = 1_000;
 
 /**
  * Applies the rules that name this cell, in place: image, command, args, labels, annotations, then JSON patch. Returns
