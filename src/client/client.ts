@@ -61,6 +61,11 @@ export interface WriteOptions extends CallOptions {
 export interface ApplyOptions extends WriteOptions {
   readonly fieldManager: string;
   readonly force?: boolean | undefined;
+  /**
+   * Only create: AlreadyExists when the object is there. A precondition of our own API server; Kubernetes ignores it, so it
+   * must not be relied upon elsewhere.
+   */
+  readonly ifAbsent?: boolean | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {

@@ -32,44 +32,37 @@ export class CopyWriter {
     this.#controlPlaneId = controlPlaneId;
   }
 
-  /**
-   * Begins to look what lies at the place of a copy that is not known to be there, so that the answer is at hand when it is
-   * to be written. Undefined when `ensure` needs no answer.
-   */
-  lookAhead(
-    cellId: string,
-    copy: RenderedCopy,
-    signal: AbortSignal,
-  ): Promise<CopyOutcome | undefined> | undefined {
-    const { place } = copy;
-    const known = this.#index.get(placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' }));
-    if (known !== undefined) return undefined;
-    const looking = this.#obstacle(cellId, copy, signal);
-    looking.catch(() => {}); // thrown where it is awaited, if it is
-    return looking;
-  }
-
-  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. `ahead`: what `lookAhead` gave. */
-  async ensure(
-    cellId: string,
-    copy: RenderedCopy,
-    signal: AbortSignal,
-    ahead?: Promise<CopyOutcome | undefined>,
-  ): Promise<CopyOutcome> {
+  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
+  async ensure(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome> {
     const { place, object } = copy;
     const placeKey = placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
     const known = this.#index.get(placeKey);
     if (known?.deleting === true) return { type: 'leaving' };
     const ours = originOf(object.metadata);
     if (ours === undefined) throw new RangeError('a copy must carry its origin');
-    if (known === undefined || !sameOrigin(known.origin, ours)) {
-      const obstacle = await (ahead ?? this.#obstacle(cellId, copy, signal));
-      if (obstacle !== undefined) return obstacle;
-    } else if (known.contentHash === copy.contentHash) {
+    if (known === undefined) {
+      if (await this.#create(cellId, copy, signal)) return { type: 'written' };
+    } else if (sameOrigin(known.origin, ours) && known.contentHash === copy.contentHash) {
       return { type: 'unchanged' };
+    }
+    if (known === undefined || !sameOrigin(known.origin, ours)) {
+      const obstacle = await this.#obstacle(cellId, copy, signal);
+      if (obstacle !== undefined) return obstacle;
     }
     await this.#apply(cellId, copy, signal);
     return { type: 'written' };
+  }
+
+  /** What is not known to be there is mostly not there: one request, which touches nothing else. False: something is. */
+  async #create(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<boolean> {
+    const options = { fieldManager: copyFieldManager, ifAbsent: true, signal };
+    try {
+      this.#written(cellId, copy, await this.#client.apply(refOf(cellId, copy), copy.object, options));
+      return true;
+    } catch (error) {
+      if (isApiError(error, 'AlreadyExists')) return false;
+      throw error;
+    }
   }
 
   /** What hinders writing: read anew, whatever the watch has told. */
@@ -109,6 +102,11 @@ export class CopyWriter {
       if ((await this.#obstacle(cellId, copy, signal)) !== undefined) throw error;
       written = await this.#client.apply(ref, copy.object, { ...options, force: true });
     }
+    this.#written(cellId, copy, written);
+  }
+
+  /** Throws when the server has not kept all of it. */
+  #written(cellId: string, copy: RenderedCopy, written: KubeObject): void {
     if (!copy.custom || covers(written, copy.object)) {
       this.#learn(cellId, copy, written);
       return;

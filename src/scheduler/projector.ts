@@ -55,16 +55,12 @@ export interface ProjectionResult {
   readonly firstError: unknown;
 }
 
-/** By place: what was found to lie there, or is being found. */
-export type LookAhead = ReadonlyMap<string, Promise<CopyOutcome | undefined>>;
-
 /** One writing of a projection. */
 export interface ProjectionPass {
   readonly key: KeyParts;
   readonly input: RenderInput;
   /** Cells whose copies are to be left as they are for now. */
   readonly skip: (cell: string) => boolean;
-  readonly ahead: LookAhead;
   readonly signal: AbortSignal;
 }
 
@@ -127,22 +123,6 @@ export class Projector {
       for (const copy of copies) places.set(placeOf(cellId, copy), copy.contentHash);
     }
     return places;
-  }
-
-  /** Begins to look at the places of copies that are new, while the decision is being stored. */
-  lookAhead(projection: Projection, skip: (cell: string) => boolean, signal: AbortSignal): LookAhead {
-    const looking = new Map<string, Promise<CopyOutcome | undefined>>();
-    for (const [cell, { copies }] of projection.renderings) {
-      const cellId = this.#on.workspaces.cellId(cell);
-      if (cellId === undefined || skip(cell)) continue;
-      for (const copy of copies) {
-        if (looking.size >= concurrentCellsMax) return looking;
-        const ahead = this.#on.writer.lookAhead(cellId, copy, signal);
-        if (ahead === undefined) continue;
-        looking.set(placeOf(cellId, copy), ahead);
-      }
-    }
-    return looking;
   }
 
   async project(projection: Projection, pass: ProjectionPass): Promise<ProjectionResult> {
@@ -228,7 +208,7 @@ export class Projector {
     cell: string,
     cellId: string,
     copy: RenderedCopy,
-    { key, input, signal, ahead }: ProjectionPass,
+    { key, input, signal }: ProjectionPass,
   ): Promise<CellProblem | undefined> {
     if (copy.place.namespace !== undefined) {
       const namespace = this.#sourceNamespace(key, copy, input);
@@ -237,7 +217,7 @@ export class Projector {
       if (made.type === 'leaving')
         return { type: 'later', message: 'the namespace in the cell is being deleted' };
     }
-    const outcome = await this.#on.writer.ensure(cellId, copy, signal, ahead.get(placeOf(cellId, copy)));
+    const outcome = await this.#on.writer.ensure(cellId, copy, signal);
     if (outcome.type === 'collision') return outcome;
     if (outcome.type === 'leaving') return { type: 'later', message: 'the former copy is being deleted' };
     return undefined;
@@ -323,6 +303,8 @@ function sharingKey(input: RenderInput, view: CellView, replicas: number | undef
   if (group === 'rbac.authorization.k8s.io' || (group === 'batch' && resource === 'jobs')) return undefined;
   let key = `${replicas}|${view.allowsPodSecurity}|`;
   for (const { matches } of input.overrides) key += matches(view.info) ? '1' : '0';
+  const relayed = input.relayed?.(view.info.name);
+  if (relayed !== undefined) key += JSON.stringify(relayed);
   return key;
 }
 

@@ -191,7 +191,6 @@ export class Reconciler {
       present,
     );
     const skip = skippedCells(match, decision, need, bounds);
-    const ahead = this.#on.projector.lookAhead(projection, skip, signal);
     await this.#on.bindings.commit(parts, binding, present, signal);
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.outcome = decision.outcome;
@@ -203,12 +202,7 @@ export class Reconciler {
     // What was healthy was something else.
     if (!sameEntries(desired, state.desired)) state.health.healthy.clear();
     state.desired = desired;
-    const error = await this.#dispatch(
-      state,
-      projection,
-      { key: parts, input, skip, ahead, signal },
-      forbidden,
-    );
+    const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
     const { recheckAtMs } = decision;
     return {
       match,

@@ -15,6 +15,11 @@ export interface Copy extends KubeObject {
   target: CopyTarget;
   /** The copy's annotation `content-hash`, empty when it has none. */
   contentHash: string;
+  /**
+   * In watch events of a copy that no syncer has noted as synced in its present content: the copy itself, without
+   * managedFields, so that it need not be read. Absent in lists, of Secrets, of large objects, and when in sync.
+   */
+  object?: KubeObject;
 }
 
 export interface CopyTarget extends JsonObject {
@@ -70,6 +75,7 @@ export const copyDefinition = defineResource({
             },
           },
           contentHash: stringSchema,
+          object: { type: 'object', preserveUnknownFields: true },
         },
       },
     },

@@ -58,6 +58,20 @@ test('all verbs', async () => {
   await assert.rejects(client.get(ref), apiError('ServiceUnavailable'));
 });
 
+test('an apply that only creates leaves what is there alone', async () => {
+  await using harness = await Harness.open();
+  const client = clientOf(harness);
+  const ref = { ...maps, name: 'a' };
+  const options = { fieldManager: 'm', ifAbsent: true };
+  await client.apply(ref, map('a', { x: '1' }), options);
+  await assert.rejects(client.apply(ref, map('a', { x: '2' }), options), apiError('AlreadyExists'));
+  await assert.rejects(
+    client.apply(ref, map('a', { x: '2' }), { ...options, force: true }),
+    apiError('AlreadyExists'),
+  );
+  assert.deepEqual((await client.get(ref))['data'], { x: '1' });
+});
+
 test('what is not there', async () => {
   await using harness = await Harness.open();
   const client = clientOf(harness);

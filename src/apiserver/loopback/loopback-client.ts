@@ -108,7 +108,7 @@ export class LoopbackClient implements KubeClient {
   }
 
   apply(ref: ObjectRef, object: JsonObject, options: ApplyOptions): Promise<KubeObject> {
-    const query = options.force === undefined ? undefined : { force: options.force };
+    const query = { force: options.force, ifAbsent: options.ifAbsent };
     const body: RequestBody = { object, contentType: applyPatchType };
     return this.#write(ref, { verb: 'patch', name: ref.name, body, query }, options);
   }

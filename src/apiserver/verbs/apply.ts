@@ -1,4 +1,4 @@
-import { badRequest, conflict } from '#apimachinery/api-error.ts';
+import { alreadyExists, badRequest, conflict } from '#apimachinery/api-error.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -14,7 +14,10 @@ import { targetOf, type VerbRequest, writeResult } from './request.ts';
 import type { VerbResult } from './result.ts';
 import { checkName, type SubresourceMerge } from './update.ts';
 
-/** Server-side apply (P3–P7): creates what is absent, on the main path, if the user may create. */
+/**
+ * Server-side apply (P3–P7): creates what is absent, on the main path, if the user may create. With `ifAbsent=true` (ours,
+ * not Kubernetes') it does nothing else: 409 AlreadyExists when the object is there.
+ */
 export async function applyObject(
   environment: VerbEnvironment,
   context: ResourceContext,
@@ -25,6 +28,7 @@ export async function applyObject(
   const parameters = parseWriteParameters(context.info.query, 'PatchOptions', true);
   const { value: applied, duplicates } = decodeConfiguration(request.body);
   checkConfiguration(applied, context);
+  const onlyWhenAbsent = context.info.query.get('ifAbsent') === 'true';
   const tracking = trackingOf(context, parameters, environment.clock.now());
   const { schema } = context.served.version;
   const { manager, apiVersion, subresource, now, resetFields, convert } = tracking;
@@ -39,6 +43,9 @@ export async function applyObject(
     },
     async (live, attempt) => {
       checkPrecondition(applied, live, context);
+      if (live !== undefined && onlyWhenAbsent) {
+        throw alreadyExists(context.served.definition, context.name);
+      }
       if (live === undefined) await environment.authorizeCreate(context);
       const merged = applyServerSide({
         manager,

@@ -1,7 +1,8 @@
 import { type Copy, copyDefinition, copyName } from '#api/federation/copy.ts';
-import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, copyLabels, syncAnnotations } from '#api/federation/copy-contract.ts';
 import { federationGroup, federationVersion } from '#api/federation/group.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
+import type { ObjectMeta } from '#apimachinery/object.ts';
 import type {
   CachedStorage,
   CacheEntry,
@@ -15,6 +16,9 @@ import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } f
 import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
 import { encodeStored, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
 import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';
+
+/** A copy that takes more stored bytes is read by who wants it: its event must not burden every watcher. */
+const toldObjectBytesMax = 64 * 1024;
 
 /**
  * All copies of every kind as if they were stored as Copy objects: what lists and watches of `copies` read instead of
@@ -184,18 +188,43 @@ function isIn({ key }: CacheEvent, namespace: string): boolean {
 /** Undefined when it concerns no copy, before or after. */
 function copyEventOf(event: CacheEvent): CacheEvent | undefined {
   if (event.key.startsWith(internalPrefix)) return undefined;
-  const entry = isCopy(event.entry) ? copyEntryOf(event.entry) : undefined;
-  const previous = isCopy(event.previous) ? copyEntryOf(event.previous) : undefined;
+  const key = copyKeyOf(event.key);
+  const entry = isCopy(event.entry) ? new CopyEntry(key, event.entry, true) : undefined;
+  const previous = isCopy(event.previous) ? new CopyEntry(key, event.previous, false) : undefined;
   if (entry === undefined && previous === undefined) return undefined;
   return {
     type: entry === undefined ? 'delete' : 'put',
-    key: copyKeyOf(event.key),
+    key,
     revision: event.revision,
-    value: entry?.value,
+    get value() {
+      return entry?.value;
+    },
     entry,
     previous,
     memo: undefined,
   };
+}
+
+/** A Copy that is made from its original when somebody looks at it: of most that were before nobody does. */
+class CopyEntry implements CacheEntry {
+  readonly key: StorageKey;
+  readonly revision: Revision;
+  memo: unknown = undefined;
+  readonly #original: CacheEntry;
+  readonly #withObject: boolean;
+  #value: Buffer | undefined;
+
+  constructor(key: StorageKey, original: CacheEntry, withObject: boolean) {
+    this.key = key;
+    this.revision = original.revision;
+    this.#original = original;
+    this.#withObject = withObject;
+  }
+
+  get value(): Buffer {
+    this.#value ??= encodeStored(copyOf(this.#original, this.#withObject), copyDefinition);
+    return this.#value;
+  }
 }
 
 /** `/apps/deployments/<cluster>/<namespace>/web` → `/federation…/copies/<cluster>/<namespace>/deployments.apps:web`. */
@@ -219,6 +248,10 @@ function originOf(key: StorageKey): { readonly key: StorageKey; readonly resourc
 }
 
 function copyEntryOf(entry: CacheEntry): CacheEntry {
+  return new CopyEntry(copyKeyOf(entry.key), entry, false);
+}
+
+function copyOf(entry: CacheEntry, withObject: boolean): Copy {
   const original = objectOf(entry);
   const { group, resource, namespace, name } = parseObjectKey(entry.key);
   const { managedFields: _managed, ownerReferences: _owners, ...metadata } = original.metadata;
@@ -236,10 +269,17 @@ function copyEntryOf(entry: CacheEntry): CacheEntry {
     },
     contentHash: metadata.annotations?.[copyAnnotations.contentHash] ?? '',
   };
-  return {
-    key: copyKeyOf(entry.key),
-    value: encodeStored(copy, copyDefinition),
-    revision: entry.revision,
-    memo: undefined,
-  };
+  const isSmall = entry.value.length <= toldObjectBytesMax;
+  const isSecret = group === '' && resource === 'secrets';
+  if (withObject && isSmall && !isSecret && isAwaited(metadata)) {
+    const { managedFields: _fields, ...own } = original.metadata;
+    copy.object = { ...original, metadata: own };
+  }
+  return copy;
+}
+
+/** A syncer will want the whole: the edge is not known to have it. */
+function isAwaited({ annotations, deletionTimestamp }: ObjectMeta): boolean {
+  const contentHash = annotations?.[copyAnnotations.contentHash];
+  return deletionTimestamp === undefined && contentHash !== annotations?.[syncAnnotations.syncedHash];
 }

@@ -136,7 +136,7 @@ export class RemoteClient implements KubeClient {
   }
 
   apply(ref: ObjectRef, object: JsonObject, options: ApplyOptions): Promise<KubeObject> {
-    const query = queryString({ ...writeQuery(options), force: options.force });
+    const query = queryString({ ...writeQuery(options), force: options.force, ifAbsent: options.ifAbsent });
     return this.#call<KubeObject>(
       {
         method: 'PATCH',
@@ -204,7 +204,11 @@ export class RemoteClient implements KubeClient {
       if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
       for await (const chunk of body) {
-        for (const frame of decoder.push(chunk as Buffer)) yield decodeEvent(frame);
+        for (const frame of decoder.push(chunk as Buffer)) {
+          const wait = this.#limits.pace?.(frame.length, signal);
+          if (wait !== undefined) await wait;
+          yield decodeEvent(frame);
+        }
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -271,6 +275,8 @@ export class RemoteClient implements KubeClient {
       });
       statusCode = answer.statusCode;
       body = Buffer.from(await answer.body.arrayBuffer());
+      const wait = this.#limits.pace?.(body.length, call.signal);
+      if (wait !== undefined) await wait;
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
       const { server } = this.#connection;

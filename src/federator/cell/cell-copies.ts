@@ -1,4 +1,4 @@
-import { copiesGvr } from '#api/federation/copy.ts';
+import { type Copy, copiesGvr } from '#api/federation/copy.ts';
 import {
   copyAnnotations,
   copyLabels,
@@ -10,6 +10,7 @@ import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
+import { RecentObjects } from '#client/recent-objects.ts';
 import { originKeyOf } from '../origin.ts';
 import { type CopyKey, copyKeyOf, placeOf } from './copy-keys.ts';
 
@@ -27,6 +28,11 @@ const keptAnnotations = [
   syncAnnotations.syncedFields,
   syncAnnotations.syncError,
 ];
+
+/** Of whole copies that wait for their turn; a longer backlog reads them. */
+const recentBytesMax = 4 * 1024 * 1024;
+/** A process that was held up that long asks what stands now. */
+const recentAgeMaxMs = 5_000;
 
 export interface CellCopiesOptions {
   readonly federationClient: KubeClient;
@@ -52,10 +58,12 @@ export class CellCopies {
   /** uids of those that are kept, counted as they are read: a list is read whole before its objects are put. */
   readonly #admitted = new Set<string>();
   readonly #beyondMax = new Set<string>();
+  readonly #recent: RecentObjects;
 
   constructor(options: CellCopiesOptions) {
     const { federationClient, workspace, clock, logger } = options;
     this.#options = options;
+    this.#recent = new RecentObjects({ clock, bytesMax: recentBytesMax, ageMaxMs: recentAgeMaxMs });
     this.#informer = new Informer({
       client: federationClient,
       clock,
@@ -101,6 +109,11 @@ export class CellCopies {
     return this.#copies.get(key);
   }
 
+  /** The whole copy, if its event told it a moment ago and nothing newer has come; it is given once. */
+  takeWhole(key: CopyKey): KubeObject | undefined {
+    return this.#recent.take(key, this.#copies.get(key)?.metadata.resourceVersion);
+  }
+
   /** Whether a copy of that origin (originKeyOf) was seen to go without having been withdrawn. */
   hasVanished(key: CopyKey, origin: string): boolean {
     return this.#vanished.get(key) === origin;
@@ -130,6 +143,8 @@ export class CellCopies {
       this.#admitted.add(uid);
       this.#beyondMax.delete(uid);
     }
+    const { object } = copy as Copy;
+    if (object !== undefined) this.#recent.put(copyKeyOf(placeOf(copy)), object);
     return {
       apiVersion: copy.apiVersion,
       kind: copy.kind,
@@ -156,6 +171,7 @@ export class CellCopies {
   #remove(old: KubeObject, last: KubeObject | undefined): void {
     const key = copyKeyOf(placeOf(old));
     this.#copies.delete(key);
+    this.#recent.delete(key);
     this.#admitted.delete(old.metadata.uid ?? '');
     const { finalizers = [], deletionTimestamp } = (last ?? old).metadata;
     // A deletion that was missed is looked into when it is to be carried out; here only what was seen counts.

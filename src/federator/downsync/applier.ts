@@ -73,12 +73,12 @@ export class Applier {
 
   async apply(kind: ServedKind, item: SyncItem, why: ApplyReason, signal: AbortSignal): Promise<SyncOutcome> {
     const { key, place } = item;
-    const { mirror, workspace } = this.#context;
+    const { mirror, workspace, copies } = this.#context;
     if (why === 'drift') {
       const waitMs = this.#drift.waitMs(key);
       if (waitMs > 0) return { state: 'present', requeueAfterMs: waitMs };
     }
-    const copy = await workspace.read(place, signal);
+    const copy = copies.takeWhole(key) ?? (await workspace.read(place, signal));
     // Its event is on the way.
     if (copy === undefined || copy.metadata.deletionTimestamp !== undefined) return { state: 'waiting' };
     if (isAutoscaler(place)) this.#retarget(this.#autoscaled.learn(key, copy));

@@ -16,6 +16,8 @@ import type { ServedKind } from '../edge/served-kind.ts';
 export interface KnownCopies {
   get(key: CopyKey): KubeObject | undefined;
   keys(): Iterable<CopyKey>;
+  /** The whole copy as its event has just told it, if it did; given once. */
+  takeWhole(key: CopyKey): KubeObject | undefined;
   hasVanished(key: CopyKey, origin: string): boolean;
 }
 
