@@ -39,6 +39,8 @@ export interface InformerOptions {
    * argument.
    */
   readonly transform?: ((object: KubeObject) => KubeObject | undefined) | undefined;
+  /** Called after every complete list but the first: events may have been missed, or the store put back to a backup. */
+  readonly onRelist?: (() => void) | undefined;
   /** Objects of one list page. */
   readonly pageSize?: number | undefined;
   /** First and longest wait after a failure. */
@@ -217,8 +219,10 @@ export class Informer {
     for (const key of [...this.#objects.keys()]) if (!fresh.has(key)) this.#remove(key);
     for (const [key, object] of fresh) this.#put(key, object);
     this.#resourceVersion = resourceVersion;
+    const isFirst = !this.#isSynced;
     this.#isSynced = true;
     this.#markSynced();
+    if (!isFirst) this.#options.onRelist?.();
   }
 
   /** Returns whether the watch delivered anything before it ended. */

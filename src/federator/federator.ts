@@ -53,7 +53,7 @@ export class FederatorProcess {
   readonly #leaving = new Map<string, Promise<void>>();
   /** What every cell has to do from time to time. */
   readonly #wheel: Wheel;
-  /** Keys: `register`; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
+  /** Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
   readonly #reportedAtMs = new Map<string, number>();
@@ -85,6 +85,7 @@ export class FederatorProcess {
       // Ours alone: more is not open to a federator (DESIGN.md, Assignment).
       fieldSelector: `status.federator=${name}`,
       indexers: { name: (cell) => [cell.metadata.name ?? ''] },
+      onRelist: () => this.#queue.add('incarnation'),
     });
     this.#wheel = new Wheel(clock);
     this.#queue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 10_000 });
@@ -142,6 +143,9 @@ export class FederatorProcess {
       case 'register':
         await this.#register(signal);
         return { requeueAfterMs: registerIntervalMs };
+      case 'incarnation':
+        await this.#compareIncarnation(signal);
+        return undefined;
       case 'cell':
         await this.#reconcileCell(name, signal);
         return undefined;
@@ -179,6 +183,21 @@ export class FederatorProcess {
       await tell();
     }
     this.#controlPlane ??= await readControlPlane(federationClient, signal);
+  }
+
+  /** A store that was put back to a backup holds other things than what was written: every cell begins anew. */
+  async #compareIncarnation(signal: AbortSignal): Promise<void> {
+    const before = this.#controlPlane;
+    if (before === undefined) return;
+    const now = await readControlPlane(this.#options.federationClient, signal);
+    if (now.incarnationId === before.incarnationId) return;
+    const { incarnationId } = now;
+    this.#options.logger.warn({ incarnationId }, 'the federation store was restored: all cells begin anew');
+    this.#controlPlane = now;
+    for (const name of this.cellNames) {
+      this.#leave(name);
+      this.#queue.add(`cell/${name}`);
+    }
   }
 
   async #reconcileCell(name: string, signal: AbortSignal): Promise<void> {

@@ -8,7 +8,7 @@ import { type Ledger, Tracked } from './ledger.ts';
 
 /** Longer than any pause of the server: a call that ends without an answer then went to a process that is dead. */
 export const callTimeoutMs = 30_000;
-const pauseMs = 15;
+const defaultPauseMs = 15;
 
 export interface LoadObject {
   readonly kind: LoadKind;
@@ -35,11 +35,12 @@ export function loadObjects(
   namespaces: readonly string[],
   writer: number,
   perKind: number,
+  prefix = '',
 ): LoadObject[] {
   return namespaces.flatMap((namespace) =>
     loadKinds.flatMap((kind) =>
       Array.from({ length: perKind }, (_, i) => {
-        const name = `${kind.kind.toLowerCase()}-${writer}-${i}`;
+        const name = `${prefix}${kind.kind.toLowerCase()}-${writer}-${i}`;
         const ref = { cluster: undefined, gvr: kind.gvr, namespace, name };
         const tracked = new Tracked(
           `${project} ${kind.kind} ${namespace}/${name}`,
@@ -53,12 +54,13 @@ export function loadObjects(
   );
 }
 
-/** Writes until the signal fires. */
+/** Writes until the signal fires, with a pause after each. */
 export async function runLoad(
   client: KubeClient,
   objects: readonly LoadObject[],
   random: Random,
   signal: AbortSignal,
+  pauseMs = defaultPauseMs,
 ): Promise<void> {
   while (!signal.aborted) {
     const object = random.pick(objects);

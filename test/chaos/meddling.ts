@@ -57,7 +57,9 @@ export class EdgeMeddler {
         if (!(error instanceof ApiError)) throw error;
         // The edge is away, or someone was faster.
         const expected =
-          error.code >= 500 || ['NotFound', 'Conflict', 'AlreadyExists', 'Forbidden'].includes(error.reason);
+          error.code >= 500 ||
+          error.code === 429 ||
+          ['NotFound', 'Conflict', 'AlreadyExists', 'Forbidden'].includes(error.reason);
         if (!expected) this.unexpected.push(`edge: ${error.reason}: ${error.message}`);
       }
       await setTimeout(pauseMs);

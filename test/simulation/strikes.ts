@@ -29,7 +29,9 @@ export interface StrikerOptions {
 
 const gapMsMax = 2_500;
 const downMsMax = 6_000;
-const pauseMsMax = 25_000;
+/** Well below the time limit of the load's calls: what was given up must not be done later. */
+const pauseMsMax = 12_000;
+const pauseGapMs = 20_000;
 const partitionMsMax = 25_000;
 const holdMsMax = 8_000;
 const stormMsMax = 4_000;
@@ -43,6 +45,7 @@ export class Striker {
   readonly #random: Random;
   readonly #onRestored: (server: string) => Promise<void>;
   readonly #backups = new Map<string, readonly KeyValue[]>();
+  readonly #pausedAtMs = new Map<string, number>();
   readonly #repairs = new Set<Promise<void>>();
 
   constructor({ world, random, onRestored }: StrikerOptions) {
@@ -80,7 +83,9 @@ export class Striker {
       case 'pause': {
         const part = random.pick(this.#world.parts);
         const { process } = part;
-        if (process === undefined || process.isPaused) return;
+        const lastMs = this.#pausedAtMs.get(part.name) ?? Number.NEGATIVE_INFINITY;
+        if (process === undefined || time.nowMs - lastMs < pauseMsMax + pauseGapMs) return;
+        this.#pausedAtMs.set(part.name, time.nowMs);
         const forMs = random.next() ** 2 * pauseMsMax;
         this.#note(`${part.name} paused for ${Math.round(forMs)} ms`);
         process.pause();

@@ -7,6 +7,7 @@ import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
 import { DeletionBudget } from './deletion-budget.ts';
+import { tenantOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
 import { SyncRefusal } from './sync-refusal.ts';
@@ -56,6 +57,13 @@ export class Withdrawer {
       if (blocked === 'foreign' && copy !== undefined) return this.orphan(kind, item, edge, signal);
       if (blocked !== 'none') {
         throw new SyncRefusal('InstancesRemain', 'objects of this kind are left at the edge');
+      }
+    }
+    if (isNamespace(kind)) {
+      const tenant = await tenantOf(place.name, edgeClient, this.#context.kinds, signal);
+      if (tenant !== undefined) {
+        logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
+        return this.orphan(kind, item, edge, signal);
       }
     }
     logger.debug({ key, evidence }, 'deleting at the edge');
@@ -199,6 +207,10 @@ export class Withdrawer {
 
 function isCrd({ group, resource }: ServedKind): boolean {
   return group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions';
+}
+
+function isNamespace({ group, resource }: ServedKind): boolean {
+  return group === '' && resource === 'namespaces';
 }
 
 function isHeldAlready(copy: KubeObject | undefined): boolean {

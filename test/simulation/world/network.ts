@@ -112,7 +112,9 @@ export class SimulatedNetwork {
   breakStreams(from: string, to: string, how: 'reset' | 'expired'): void {
     breakStreams(
       this.link(from, to),
-      how === 'reset' ? unreachable('connection reset') : new ApiError('Expired', 'the revision is compacted'),
+      how === 'reset'
+        ? unreachable('connection reset')
+        : new ApiError('Expired', 'the revision is compacted'),
     );
   }
 
@@ -279,9 +281,10 @@ class NetworkClient implements KubeClient {
       endings.push(this.#server.onDown(() => reject(unreachable('connection reset'))));
     });
     down.catch(() => {}); // told by the race
-    // What is asked for twice is what a proxy may repeat: everything but a creation.
-    if (fault === 'twice' && verb !== 'create') await Promise.race([perform(target, options), down]);
     const value = await Promise.race([perform(target, options), down]);
+    // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
+    if (fault === 'twice' && verb !== 'create')
+      await Promise.race([perform(target, options).catch(() => {}), down]);
     if (fault === 'answer-lost') throw unreachable('connection reset');
     await this.#latency();
     if (link.isCut) await never();
@@ -314,10 +317,7 @@ class NetworkClient implements KubeClient {
     });
     /** The promise's value, unless the stream ends before. */
     const until = <T>(promise: Promise<T>): Promise<{ value: T } | { end: ApiError | undefined }> =>
-      Promise.race([
-        promise.then((value) => ({ value })),
-        ended.then((error) => ({ end: error })),
-      ]);
+      Promise.race([promise.then((value) => ({ value })), ended.then((error) => ({ end: error }))]);
     try {
       await this.#from.awake();
       this.#network.count(this.#from.name, name, 'watch');

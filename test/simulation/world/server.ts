@@ -61,13 +61,22 @@ export class SimulatedServer implements Reachable {
     return this.#run.server.loopbackClient;
   }
 
+  /** Resolves when it serves, or was killed meanwhile. */
   async start(): Promise<void> {
     if (this.#run !== undefined || this.#starting !== undefined) return;
-    const { name, mode, pki, time, logger } = this.#options;
-    const process = new SimulatedProcess(name, time);
+    const process = new SimulatedProcess(this.name, this.#options.time);
     this.#starting = process;
+    const killed = new Promise<undefined>((resolve) => process.onDeath(() => resolve(undefined)));
+    const server = await Promise.race([this.#serve(process), killed]);
+    if (server === undefined || !process.isAlive) return;
+    this.#starting = undefined;
+    this.#run = { process, server, clients: new Map() };
+  }
+
+  async #serve(process: SimulatedProcess): Promise<ApiServer> {
+    const { name, mode, pki, logger } = this.#options;
     const storage = await openCachedStorage(this.#storageOf(process), { logger });
-    const server = await startServer({
+    return startServer({
       mode,
       storage,
       pki,
@@ -80,9 +89,6 @@ export class SimulatedServer implements Reachable {
       clock: process.clock,
       logger,
     });
-    if (!process.isAlive) return;
-    this.#starting = undefined;
-    this.#run = { process, server, clients: new Map() };
   }
 
   /** As SIGKILL: what was committed stays, nothing else. */
@@ -193,4 +199,3 @@ class GatedHandler implements WatchHandler {
     for (const events of this.#waiting.splice(0)) this.#handler.events(events);
   }
 }
-

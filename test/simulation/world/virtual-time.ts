@@ -151,7 +151,8 @@ export class VirtualTime {
     for (let turns = 0; ; turns++) {
       await new Promise((resolve) => realSetImmediate(resolve));
       if (this.#immediates === 0) return;
-      if (turns > turnsPerMomentMax) throw new Error(`at ${this.#nowMs} ms the event loop does not come to rest`);
+      if (turns > turnsPerMomentMax)
+        throw new Error(`at ${this.#nowMs} ms the event loop does not come to rest`);
     }
   }
 
@@ -172,7 +173,8 @@ export class VirtualTime {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
-      if (child + 1 < size && isBefore(this.#queue[child + 1] as Arming, this.#queue[child] as Arming)) child++;
+      if (child + 1 < size && isBefore(this.#queue[child + 1] as Arming, this.#queue[child] as Arming))
+        child++;
       if (!isBefore(this.#queue[child] as Arming, last)) break;
       this.#queue[at] = this.#queue[child] as Arming;
       at = child;
@@ -228,8 +230,11 @@ export class VirtualTime {
       replace(place, 'clearInterval', clear);
       replace(place, 'clearImmediate', clearImmediate);
     }
-    replace(timersPromises, 'setTimeout', (delayMs?: number, value?: unknown, options?: { signal?: AbortSignal }) =>
-      this.#promise(delayMs ?? 0, value, options?.signal),
+    replace(
+      timersPromises,
+      'setTimeout',
+      (delayMs?: number, value?: unknown, options?: { signal?: AbortSignal }) =>
+        this.#promise(delayMs ?? 0, value, options?.signal),
     );
     replace(
       timersPromises,
@@ -259,7 +264,8 @@ export class VirtualTime {
       );
       return controller.signal;
     });
-    const bytes = (size: number) => Buffer.from(Array.from({ length: size }, () => this.#chance.between(0, 255)));
+    const bytes = (size: number) =>
+      Buffer.from(Array.from({ length: size }, () => this.#chance.between(0, 255)));
     replace(crypto, 'randomBytes', bytes);
     replace(crypto, 'randomUUID', () => uuidOf(bytes(16)));
     syncBuiltinESMExports();

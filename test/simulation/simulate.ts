@@ -1,0 +1,302 @@
+import { conditionOf } from '#api/conditions.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { cellAnnotations } from '#api/federation/cell-annotations.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import type { ServerPki } from '#apiserver/pki/pki.ts';
+import type { Logger } from '#client/logger.ts';
+import { type CellPlane, differences, type ProjectPlane, revisions } from '../chaos/compare.ts';
+import { loadKinds } from '../chaos/kinds.ts';
+import { Ledger } from '../chaos/ledger.ts';
+import { type LoadObject, loadObjects, runLoad, settle } from '../chaos/load.ts';
+import { EdgeMeddler } from '../chaos/meddling.ts';
+import { loadPolicy, runPolicies } from '../chaos/policies.ts';
+import { Watcher } from '../chaos/watcher.ts';
+import { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
+import { Striker } from './strikes.ts';
+import { VirtualTime } from './world/virtual-time.ts';
+import { federationName, World } from './world/world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly pki: ServerPki;
+  /** How long faults and load last, in virtual time. Default 30,000. */
+  readonly stormyMs?: number | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+export interface SimulationOutcome {
+  readonly seed: number;
+  /** What was found wrong; empty when everything held. */
+  readonly violations: readonly string[];
+  /** What was done to the system, in words. */
+  readonly journal: readonly string[];
+  readonly writes: number;
+  readonly virtualMs: number;
+  /** Equal for equal runs: of every request, and of all that stands at the end. */
+  readonly trace: string;
+}
+
+const cellNames = ['cell-a', 'cell-b', 'cell-c'] as const;
+const federatorNames = ['federator-a', 'federator-b'] as const;
+const projectNames = ['acme', 'globex'] as const;
+const looseNamespaces = ['one', 'two'] as const;
+/** What stays where it is all along: nothing of it may ever go at an edge. */
+const pinnedNamespace = 'pinned';
+const pinnedPrefix = 'pinned-';
+const objectsPerKind = 2;
+const finally2to1to1 = { 'cell-a': 2, 'cell-b': 1, 'cell-c': 1 };
+const quietMs = 900_000;
+const steadyMs = 120_000;
+/** Leases, probes and reports of two federators with three cells, a scheduler and their servers. */
+const steadyRequestsMax = 600;
+
+/**
+ * One run of the whole system under a random load and random faults, decided by its seed alone; afterwards everything is
+ * compared with everything (DESIGN.md, What must always hold).
+ */
+export async function simulate(options: SimulationOptions): Promise<SimulationOutcome> {
+  const time = new VirtualTime(options.seed);
+  return time.run(() => new Simulation(options, time).run());
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #ledger = new Ledger();
+  readonly #projects: ProjectPlane[] = [];
+  readonly #meddlers = new Map<string, EdgeMeddler>();
+  readonly #pinned: LoadObject[] = [];
+  readonly #violations: string[] = [];
+
+  constructor(options: SimulationOptions, time: VirtualTime) {
+    this.#options = options;
+    this.#time = time;
+    this.#random = new Random(options.seed);
+  }
+
+  async run(): Promise<SimulationOutcome> {
+    const { seed, pki, logger, stormyMs = 30_000 } = this.#options;
+    const world = await World.start({
+      time: this.#time,
+      random: this.#random.fork(),
+      pki,
+      cells: cellNames,
+      federators: federatorNames,
+      projects: projectNames.map((name) => `root:${name}`),
+      namespaces: [...looseNamespaces, pinnedNamespace],
+      logger,
+    });
+    const striker = new Striker({
+      world,
+      random: this.#random.fork(),
+      onRestored: (server) => this.#restored(world, server),
+    });
+    try {
+      await this.#prepare(world);
+      await this.#stormyTimes(world, striker, stormyMs);
+      await this.#comeTogether(world);
+      await this.#rest(world);
+    } catch (error) {
+      this.#violations.push((error as Error).stack ?? String(error));
+    }
+    return {
+      seed,
+      violations: [...this.#ledger.violations, ...this.#violations],
+      journal: striker.journal,
+      writes: this.#ledger.writes,
+      virtualMs: this.#time.nowMs,
+      trace: JSON.stringify([world.network.requests, this.#ledger.writes, Math.round(this.#time.nowMs)]),
+    };
+  }
+
+  /** Policies, what is pinned, and what is the edges' own, while all is well. */
+  async #prepare(world: World): Promise<void> {
+    for (const name of projectNames) {
+      const path = `root:${name}`;
+      const client = world.peopleAt(world.federation, path);
+      const policies = [...looseNamespaces, pinnedNamespace].map((namespace) =>
+        loadPolicy(client, this.#ledger, name, namespace),
+      );
+      for (const policy of policies) await policy.set(finally2to1to1);
+      const pinned = loadObjects(client, this.#ledger, name, [pinnedNamespace], 0, 1, pinnedPrefix).filter(
+        ({ kind }) => !kind.scalable,
+      );
+      for (const object of pinned) await this.#pin(client, object);
+      const loose = loadObjects(client, this.#ledger, name, looseNamespaces, 0, objectsPerKind);
+      this.#projects.push({ path, client, objects: [...loose, ...pinned], policies });
+      this.#pinned.push(...pinned);
+    }
+    for (const [cell, edge] of world.edges) {
+      const meddler = new EdgeMeddler(world.peopleAt(edge), (name) => !name.startsWith(pinnedPrefix));
+      await meddler.prepare();
+      this.#meddlers.set(cell, meddler);
+    }
+    await until('the beginning is in order', async () => (await this.#differences(world)).length === 0, {
+      timeoutMs: 120_000,
+      everyMs: 500,
+    });
+    for (const [cell, edge] of world.edges) {
+      await edge.observe(({ type, key }) => {
+        const name = key.slice(key.lastIndexOf('/') + 1);
+        if (type === 'delete' && name.startsWith(pinnedPrefix)) {
+          this.#violations.push(`${cell}: ${key} was deleted, and nobody asked for that`);
+        }
+      });
+    }
+  }
+
+  async #pin(client: ProjectPlane['client'], object: LoadObject): Promise<void> {
+    const { kind, namespace, ref, tracked } = object;
+    const content = { stamp: 1, label: 'l0', replicas: 0 };
+    await tracked.write(content, () =>
+      client.create(ref, {
+        apiVersion: kind.apiVersion,
+        kind: kind.kind,
+        metadata: { name: ref.name, namespace, labels: { chaos: content.label } },
+        ...kind.body(content),
+      }),
+    );
+  }
+
+  async #stormyTimes(world: World, striker: Striker, stormyMs: number): Promise<void> {
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const watching = new AbortController();
+    const pinned = new Set(this.#pinned);
+    const watchers = this.#projects.map(
+      ({ client, path }) =>
+        new Watcher(client, { cluster: undefined, gvr: loadKinds[0]!.gvr }, `${path} watch`, this.#ledger),
+    );
+    const watches = watchers.map((watcher) => watcher.run(watching.signal));
+    const running = [
+      ...this.#projects.flatMap(({ client, objects, policies }) => [
+        runLoad(
+          client,
+          objects.filter((object) => !pinned.has(object)),
+          this.#random.fork(),
+          signal,
+          200,
+        ),
+        runPolicies(policies.slice(0, looseNamespaces.length), cellNames, this.#random.fork(), signal),
+      ]),
+      ...[...this.#meddlers.values()].map((meddler) => meddler.run(this.#random.fork(), signal)),
+    ];
+    await striker.run(stormyMs);
+    stopping.abort();
+    await Promise.all(running);
+    const never = new AbortController().signal;
+    for (const { objects, policies } of this.#projects) {
+      for (const { tracked } of objects) await settle(tracked, never);
+      for (const { tracked } of policies) {
+        await until(`${tracked.what} is known`, () => tracked.isCertain || tracked.resolve(), {
+          timeoutMs: 60_000,
+        });
+      }
+    }
+    watching.abort();
+    await Promise.all(watches);
+    for (const { unexpected } of this.#meddlers.values()) this.#violations.push(...unexpected);
+  }
+
+  async #comeTogether(world: World): Promise<void> {
+    for (const { client, objects, policies } of this.#projects) {
+      for (const policy of policies) await policy.set(finally2to1to1);
+      for (const { kind, ref, tracked } of objects) {
+        const { state } = tracked;
+        if (!kind.scalable || state === undefined || state.replicas > 0) continue;
+        await tracked.write({ ...state, replicas: 5 }, () =>
+          client.patch(ref, { type: 'merge', body: { spec: { replicas: 5 } } }),
+        );
+      }
+    }
+    await this.#agree(world);
+    for (const [cell, edge] of world.edges) {
+      const client = world.lookAt(edge);
+      const { items } = await client.list({ cluster: undefined, gvr: loadKinds[1]!.gvr });
+      for (const object of items) {
+        const { name = '', namespace = '' } = object.metadata;
+        const ref = { cluster: undefined, gvr: loadKinds[1]!.gvr, namespace, name };
+        await this.#meddlers.get(cell)?.writeStatus(ref, object, 1);
+      }
+    }
+    await this.#agree(world);
+    for (const [cell, edge] of world.edges) {
+      const touched = await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge));
+      this.#violations.push(...(touched ?? []).map((what) => `${cell}: ${what}`));
+    }
+  }
+
+  /** All planes agree in time; a person lets held deletions happen. */
+  async #agree(world: World): Promise<void> {
+    const endMs = this.#time.nowMs + quietMs;
+    for (;;) {
+      await this.#releaseHeld(world);
+      const found = await this.#differences(world);
+      if (found.length === 0) return;
+      if (this.#time.nowMs > endMs) {
+        this.#violations.push(...found);
+        return;
+      }
+      await this.#time.sleep(2_000);
+    }
+  }
+
+  /** Then nobody writes any more, and little is asked. */
+  async #rest(world: World): Promise<void> {
+    if (this.#violations.length > 0) return;
+    await this.#time.sleep(20_000);
+    const { projects, cells } = this.#planes(world);
+    const before = await revisions(projects, cells);
+    world.network.requests = {};
+    await this.#time.sleep(steadyMs);
+    const requests = Object.values(world.network.requests).reduce((sum, count) => sum + count, 0);
+    if (requests > steadyRequestsMax) {
+      this.#violations.push(
+        `${requests} requests in ${steadyMs} ms of rest: ${JSON.stringify(world.network.requests)}`,
+      );
+    }
+    if ((await revisions(projects, cells)) !== before)
+      this.#violations.push('somebody writes although all agree');
+  }
+
+  async #restored(world: World, server: string): Promise<void> {
+    if (server === federationName) this.#ledger.restored();
+    else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
+  }
+
+  async #releaseHeld(world: World): Promise<void> {
+    const look = world.lookAt(world.federation);
+    const { items } = await look.list({ cluster: cellsWorkspacePath, gvr: cellsGvr });
+    for (const cell of items as Cell[]) {
+      const held = conditionOf(cell.status?.conditions, 'DeletionHeld');
+      if (held?.status !== 'True') continue;
+      const token = (held.message ?? '').slice((held.message ?? '').lastIndexOf('=') + 1);
+      await look.patch(
+        { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.metadata.name ?? '' },
+        { type: 'merge', body: { metadata: { annotations: { [cellAnnotations.releaseDeletions]: token } } } },
+      );
+    }
+  }
+
+  #differences(world: World): Promise<string[]> {
+    const { projects, cells } = this.#planes(world);
+    return differences(projects, cells);
+  }
+
+  #planes(world: World): { projects: ProjectPlane[]; cells: CellPlane[] } {
+    const { federation } = world;
+    return {
+      projects: this.#projects.map((project) => ({
+        ...project,
+        client: world.lookAt(federation, project.path),
+      })),
+      cells: [...world.edges].map(([name, edge]) => ({
+        name,
+        cellClient: world.lookAt(federation, `${cellsWorkspacePath}:${name}`),
+        edgeClient: world.lookAt(edge),
+      })),
+    };
+  }
+}
