@@ -24,6 +24,11 @@ export interface ConnectionLimits {
   readonly responseBytesMax: number;
   /** One watch event. */
   readonly watchFrameBytesMax: number;
+  /**
+   * Told the size of each answer and of each watch event before it is decoded, which waits for what it returns. Absent: nothing
+   * waits.
+   */
+  readonly pace?: ((bytes: number, signal: AbortSignal) => Promise<void> | undefined) | undefined;
   /** An HTTP/2 session is pinged when this long without traffic, and dropped when no answer comes as long again. */
   readonly pingIntervalMs: number;
 }
