@@ -1,30 +1,13 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
 import { type Exchange, isClosed } from './exchange.ts';
+import type { FrameChannel } from './frame-channel.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
 import { includeObjectOf } from './object-forms.ts';
 import { apiHeaders } from './respond.ts';
 import { errorFrame, type FrameCache, FrameRenderer } from './watch-frames.ts';
-
-/** Where frames go: a chunked response, an HTTP/2 stream, a WebSocket. */
-export interface FrameChannel {
-  /** Headers, at once (W1). */
-  open(): void;
-  /** Whole frames, in order. */
-  write(frames: readonly Buffer[]): void;
-  /** Written and not yet taken by the client. */
-  readonly backlogBytes: number;
-  /** Resolves when the client has caught up or is gone. */
-  drained(): Promise<void>;
-  /** A clean end. */
-  end(): void;
-  /** Cuts the connection: the client sees that the stream broke. */
-  cut(): void;
-  /** Calls back once when nobody listens any more. */
-  onClose(callback: () => void): void;
-}
 
 /** Frames are rendered ahead of the client up to this; what comes then waits as references into the cache. */
 const aheadBytesMax = 1024 * 1024;
@@ -46,12 +29,19 @@ export class WatchStreams {
     return this.#streams.size;
   }
 
-  /** Sends headers and then events until either side ends it. */
-  start(exchange: Exchange, result: WatchResult, form: Form, channel: FrameChannel): void {
+  /** Sends headers and then events until either side ends it; leaves the seat once it has begun (O2). */
+  start(
+    exchange: Exchange,
+    result: WatchResult,
+    form: Form,
+    channel: FrameChannel,
+    seat: { leave(): void } | undefined,
+  ): void {
     const renderer = new FrameRenderer(result.served, form, includeObjectOf(exchange), this.#frames);
-    const stream = new WatchStream(renderer, channel, this.#limits, () => {
+    const onSlow = () => {
       this.#metrics.slowWatchersEnded++;
-    });
+    };
+    const stream = new WatchStream(renderer, channel, this.#limits, onSlow, seat);
     this.#streams.add(stream);
     this.#metrics.watches++;
     channel.onClose(() => {
@@ -97,8 +87,16 @@ class WatchStream implements WatchSink {
   #pumping: Promise<void> | undefined;
   #stopWatch: (() => void) | undefined;
   #isOver = false;
+  #seat: { leave(): void } | undefined;
 
-  constructor(renderer: FrameRenderer, channel: FrameChannel, limits: HttpLimits, onSlow: () => void) {
+  constructor(
+    renderer: FrameRenderer,
+    channel: FrameChannel,
+    limits: HttpLimits,
+    onSlow: () => void,
+    seat: { leave(): void } | undefined,
+  ) {
+    this.#seat = seat;
     this.#renderer = renderer;
     this.#channel = channel;
     this.#limits = limits;
@@ -137,6 +135,12 @@ class WatchStream implements WatchSink {
     else this.#channel.write([frame]);
   }
 
+  begun(): void {
+    const seat = this.#seat;
+    this.#seat = undefined;
+    seat?.leave();
+  }
+
   ready(): Promise<void> | undefined {
     if (this.#queue.length > 0) return this.#pumping;
     return this.#channel.backlogBytes < this.#aheadBytes ? undefined : this.#channel.drained();
@@ -152,6 +156,7 @@ class WatchStream implements WatchSink {
   /** The client is gone, or is to be. Idempotent. */
   stop(): void {
     this.#isOver = true;
+    this.begun();
     this.#queue = [];
     this.#stopWatch?.();
     this.#stopWatch = undefined;

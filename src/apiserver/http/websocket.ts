@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { ServerRequest } from './exchange.ts';
-import type { FrameChannel } from './watch-stream.ts';
+import type { FrameChannel } from './frame-channel.ts';
 
 /**
  * As much of RFC 6455 as a watch needs (KUBERNETES.md W7): text messages to the client; from it, pings are answered, a
