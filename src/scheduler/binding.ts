@@ -3,6 +3,7 @@ import { workGroup, workVersion } from '#api/work/group.ts';
 import {
   type BindingSnapshot,
   bindingConditions,
+  type FailoverMemory,
   type GracefulEvictionTask,
   type RefusalCount,
   type ResourceBinding,
@@ -88,6 +89,9 @@ export interface BindingInput {
   readonly cellCount?: number | undefined;
   readonly snapshot: CellSnapshot;
   readonly problems: Problems;
+  /** Undefined where the policy gives none. */
+  readonly priority?: number | undefined;
+  readonly failover?: FailoverMemory | undefined;
   /** When the fresh decision was asked for that this is; undefined when it is none. */
   readonly freshAt?: string | undefined;
   readonly now: string;
@@ -123,6 +127,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
       uid: policy.uid,
     };
   }
+  if (input.priority !== undefined) spec.schedulePriority = { priority: input.priority };
   if (input.bounds !== undefined) spec.boundBy = input.bounds.list.map(({ name }) => name);
   if (input.tasks !== undefined && input.tasks.length > 0) spec.gracefulEvictionTasks = [...input.tasks];
   if (input.requiredBy !== undefined && input.requiredBy.length > 0) spec.requiredBy = [...input.requiredBy];
@@ -146,7 +151,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
 }
 
 function decisionStatus(
-  { decision, snapshot, bounds, problems, now, cellCount = decision.targets.length }: BindingInput,
+  { decision, snapshot, bounds, problems, failover, now, cellCount = decision.targets.length }: BindingInput,
   present: ResourceBindingStatus | undefined,
   specChanged: boolean,
 ): ResourceBindingStatus {
@@ -171,6 +176,8 @@ function decisionStatus(
     conditions: withProblems(withPending(scheduled, cellCount, now), { ...problems, kindNotAllowed }, now),
     refusals,
   };
+  if (failover !== undefined) status.failover = failover;
+  else delete status.failover;
   if (decision.affinity !== undefined) status.schedulerObservingAffinityName = decision.affinity;
   else delete status.schedulerObservingAffinityName;
   return status;

@@ -267,13 +267,17 @@ export class Detector {
       return;
     }
     if (change.now === undefined || !gained(change.now, change.old)) return;
-    // Freed capacity helps those that wait for it, and only those that may use this cell.
+    // Freed capacity helps those that wait for it, and only those that may use this cell; the most important first.
+    const waiting: { readonly key: ProjectObjectKey; readonly priority: number }[] = [];
     for (const policy of this.#on.policies.index.values()) {
       if (!concerns(policy, change)) continue;
       for (const key of this.#on.states.keysOf(policy.key)) {
-        if (this.#on.states.get(key)?.outcome === 'Unschedulable') this.#on.wake(key);
+        const state = this.#on.states.get(key);
+        if (state?.outcome === 'Unschedulable') waiting.push({ key, priority: state.priority });
       }
     }
+    waiting.sort((a, b) => b.priority - a.priority);
+    for (const { key } of waiting) this.#on.wake(key);
   }
 
   /** What lies in a cell because others need it there may be overridden by what the cell is. */

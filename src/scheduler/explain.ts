@@ -74,6 +74,8 @@ export interface ExplainInput {
 const reasonTexts: { readonly [code in RefusalCode]: string } = {
   ForbiddenByPolicy: 'an inherited policy does not let the object be there',
   AffinityNotMatched: "the policy's affinity leaves the cell out",
+  WorkloadAffinity: 'no workload of its group (workloadAffinity.affinity) is in the cell',
+  WorkloadAntiAffinity: 'a workload of its group (workloadAffinity.antiAffinity) is in the cell',
   ProjectNotAdmitted: 'the cell does not admit the project (spec.projects)',
   KindNotAllowed: 'the cell does not allow this kind (spec.allow)',
   APINotServed: 'the cell does not serve the kind, nor may projects bring it (spec.apis)',

@@ -1,3 +1,4 @@
+import type { FailoverMemory } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
@@ -7,6 +8,7 @@ import { withProblems } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
 import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
 import type { DiscoveredResource } from './discovery.ts';
+import { memoryOf } from './failover/health-memory.ts';
 import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
@@ -80,7 +82,7 @@ export class Gatherer {
   async #gather(
     key: ProjectObjectKey,
     parts: KeyParts,
-    { resource }: PolicyMatch,
+    { resource, policy }: PolicyMatch,
     state: KeyState,
     signal: AbortSignal,
   ): Promise<boolean> {
@@ -148,7 +150,8 @@ export class Gatherer {
     const statusChanged = resource.hasStatus
       ? await this.#writeStatus(parts, resource, state, statuses, allObserved, signal)
       : false;
-    const bindingChanged = await this.#writeGathered(parts, state, reports, signal);
+    const memory = memoryOf(policy.spec.failover, state.health);
+    const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
     return statusChanged || bindingChanged;
   }
 
@@ -220,6 +223,7 @@ export class Gatherer {
     parts: KeyParts,
     state: KeyState,
     reports: readonly CellReport[],
+    memory: FailoverMemory | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
     const present = await this.#on.bindings.read(parts, signal);
@@ -239,8 +243,10 @@ export class Gatherer {
     }
     const now = nowTime(this.#on.clock.now());
     const gathered = gatheredStatus(present.status, reports, now);
+    const { failover: _former, ...rest } = gathered;
     const status = {
-      ...gathered,
+      ...rest,
+      ...(memory === undefined ? {} : { failover: memory }),
       conditions: withProblems(
         gathered.conditions,
         { nameCollision, apiConflict, statusOwnedElsewhere: state.statusOwnedElsewhere },

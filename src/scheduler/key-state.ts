@@ -25,6 +25,8 @@ export interface KeyState {
   observedGeneration: number | undefined;
   statusOwnedElsewhere: string | undefined;
   lastGatherMs: number;
+  /** Higher goes first where several wait for the same. */
+  priority: number;
   health: {
     healthy: Set<string>;
     unhealthySinceMs: Map<string, number>;
@@ -49,6 +51,7 @@ function emptyKeyState(policyKey: string): KeyState {
     observedGeneration: undefined,
     statusOwnedElsewhere: undefined,
     lastGatherMs: Number.NEGATIVE_INFINITY,
+    priority: 0,
     health: {
       healthy: new Set(),
       unhealthySinceMs: new Map(),
@@ -103,6 +106,11 @@ export class KeyStates {
 
   keysOf(policyKey: string): ReadonlySet<ProjectObjectKey> {
     return this.#byPolicy.get(policyKey) ?? none;
+  }
+
+  /** Projects of which there is any. */
+  clusters(): IterableIterator<string> {
+    return this.#byCluster.keys();
   }
 
   keysIn(cluster: string): ReadonlySet<ProjectObjectKey> {

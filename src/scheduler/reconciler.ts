@@ -1,19 +1,16 @@
-import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
-import { type Bounds, forbiddenCells, withinBounds } from './algorithm/bounds.ts';
-import type { CellInfo, CellSnapshot } from './algorithm/cell.ts';
-import { suspendedDecision } from './algorithm/decide.ts';
-import type { Decision, DecisionInput, Target } from './algorithm/decision.ts';
-import { bindingOf, type Problems, previousTargets } from './binding.ts';
+import type { Bounds } from './algorithm/bounds.ts';
+import type { Decision, Target } from './algorithm/decision.ts';
+import { bindingOf, type Problems } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
+import type { Decider } from './deciding/decider.ts';
 import { dependenciesOf } from './dependencies/dependency-table.ts';
 import {
-  followingDecision,
   isFollowing,
   isSuspendedIn,
   type Need,
@@ -22,13 +19,8 @@ import {
   withFollowed,
 } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
-import type { EvictionLimiter } from './failover/eviction-limiter.ts';
-import {
-  applicationDueMs,
-  decideWithFailover,
-  type FailoverDecision,
-  leavingTargets,
-} from './failover/failover.ts';
+import { applicationDueMs, leavingTargets } from './failover/failover.ts';
+import { memoryOf } from './failover/health-memory.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import { type Known, KnownReader } from './known-object.ts';
@@ -39,7 +31,7 @@ import { type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
 import type { OverrideSource } from './projection/overrides.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import type { Rebalancer } from './rebalancer.ts';
-import { renderInputOf, templateOf } from './render-input.ts';
+import { renderInputOf } from './render-input.ts';
 import type { ResourceWatches } from './resource-watches.ts';
 import type { Withdrawal } from './withdrawal.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -61,7 +53,7 @@ export interface ReconcilerDependencies {
   readonly states: KeyStates;
   readonly requirements: Requirements;
   readonly rebalancer: Rebalancer;
-  readonly evictions: EvictionLimiter;
+  readonly decider: Decider;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -117,6 +109,8 @@ export class Reconciler {
       this.#mustDecide.add(key);
       this.#wakeAll(this.#on.requirements.fail(key));
       throw error;
+    } finally {
+      this.#on.decider.seen.see(key);
     }
   }
 
@@ -146,30 +140,18 @@ export class Reconciler {
       await this.#on.withdrawal.letGo(key, parts, signal);
       this.#on.states.remove(key);
       this.#on.rebalancer.forget(key);
+      this.#on.decider.drop(key);
       this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }
-    const { project, object, present, match, need, bounds } = known;
+    const decided = await this.#on.decider.decide(key, parts, known, signal);
+    if (decided === 'waiting') return undefined;
+    const { present, match, need, bounds } = known;
     const { policy, resource } = match;
-    const state = this.#on.states.claim(key, policy.key);
-    const template = templateOf(this.#on.watches, parts, resource, object);
-    const snapshot = this.#on.cells.snapshot();
-    const nowMs = this.#on.clock.now();
-    const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
-    const { decision, tasks } = this.#decide(known, state, {
-      template,
-      project: { id: project.id, path: project.path },
-      snapshot,
-      previous: previousTargets(present),
-      previousAffinity: present?.status?.schedulerObservingAffinityName,
-      nowMs,
-      bounds,
-      fresh: freshAt !== undefined,
-    });
-    const forbidden = forbiddenCells(bounds, snapshot);
+    const { decision, tasks, state, template, snapshot, nowMs, forbidden, priority } = decided;
     const targets = withFollowed(decision.targets, this.#followedCells(key, need, forbidden));
     const lying = [...targets, ...leavingTargets(tasks)];
-    const input = renderInputOf(this.#on, parts, known, template, lying);
+    const input = renderInputOf(this.#on, parts, known, template, lying, tasks);
     const projection = this.#on.projector.render(input, lying);
     const binding = bindingOf(
       {
@@ -184,7 +166,9 @@ export class Reconciler {
         requiredBy: requiredBySnapshots(need),
         cellCount: targets.length,
         snapshot,
-        freshAt: decision.outcome === 'Suspended' ? undefined : freshAt,
+        freshAt: decided.freshAt,
+        priority,
+        failover: memoryOf(policy.spec.failover, state.health),
         problems: { ...state.problems, ...problemsOf(projection) },
         now: nowTime(nowMs),
       },
@@ -209,25 +193,6 @@ export class Reconciler {
       recheckAfterMs: recheckAtMs === undefined ? undefined : Math.max(1, recheckAtMs - nowMs),
       error,
     };
-  }
-
-  #decide(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
-    const { match, need, present, bounds } = known;
-    const { snapshot, nowMs } = input;
-    const tasks = present?.spec.gracefulEvictionTasks ?? [];
-    if (isFollowing(match)) return { decision: followingDecision(need, snapshot), tasks: [] };
-    const { suspension, failover } = match.policy.spec;
-    const placement = withinBounds(match.policy.spec.placement, bounds);
-    const holder = bounds?.list.find((bound) => bound.suspension?.scheduling === true);
-    if (suspension?.scheduling === true || holder !== undefined) {
-      const message = holder === undefined ? undefined : `policy ${holder.name} suspends scheduling`;
-      return {
-        decision: suspendedDecision(input, message),
-        tasks: withoutForbidden(tasks, bounds, snapshot),
-      };
-    }
-    const mayEvict = (cell: CellInfo): number => this.#on.evictions.take(cell, snapshot, nowMs);
-    return decideWithFailover({ input, placement, failover, tasks, health: state.health, mayEvict });
   }
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */
@@ -304,15 +269,6 @@ function skippedCells(
   if (need.cells.size === 0) return own;
   const owned = new Set(targets.map(({ name }) => name));
   return (cell) => isSuspendedIn(cell, owned, own(cell), need);
-}
-
-function withoutForbidden(
-  tasks: readonly GracefulEvictionTask[],
-  bounds: Bounds | undefined,
-  snapshot: CellSnapshot,
-): readonly GracefulEvictionTask[] {
-  const forbidden = forbiddenCells(bounds, snapshot);
-  return forbidden.size === 0 ? tasks : tasks.filter(({ fromCluster }) => !forbidden.has(fromCluster));
 }
 
 function without(names: ReadonlySet<string>, taken: ReadonlySet<string>): Set<string> {

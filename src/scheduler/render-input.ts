@@ -1,6 +1,8 @@
+import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target, Template } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
+import { relayedLabels } from './failover/preserved-state.ts';
 import type { Known } from './known-object.ts';
 import type { KeyParts } from './object-key.ts';
 import { crdResource, isPrivilegedResource, resourceKey } from './projection/kinds.ts';
@@ -49,6 +51,7 @@ export function renderInputOf(
   known: Known,
   template: Template,
   targets: readonly Target[],
+  tasks: readonly GracefulEvictionTask[] = [],
 ): RenderInput {
   const { project, object, mapper, match } = known;
   const { group, resource, namespace, name } = parts;
@@ -84,5 +87,8 @@ export function renderInputOf(
       conflictResolution: spec.conflictResolution === 'Overwrite' ? 'Overwrite' : 'Abort',
       orphan: spec.preserveResourcesOnDeletion === true,
     },
+    relayed: tasks.some(({ preservedLabelState }) => preservedLabelState !== undefined)
+      ? (cell) => relayedLabels(tasks, cell)
+      : undefined,
   };
 }

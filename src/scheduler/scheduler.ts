@@ -177,6 +177,7 @@ class SchedulerProcess implements Scheduler {
     await Promise.all([this.#needs.ensureBound(), this.#watchCopiedResources()]);
     await this.#watches.synced();
     this.#stopping.signal.throwIfAborted();
+    workers.decider.seen.expect(this.#bindingWatch.bound());
     this.#wakeAll(workers);
     workers.keeper.start();
     for (const loop of workers.loops) loop.start();

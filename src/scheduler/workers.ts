@@ -3,6 +3,7 @@ import { BindingStore } from './binding-store.ts';
 import { CellCrds } from './cell-crds.ts';
 import { CellNamespaces } from './cell-namespaces.ts';
 import { CopyWriter } from './copy-writer.ts';
+import { Decider } from './deciding/decider.ts';
 import { Detector } from './detector.ts';
 import { EvictionLimiter } from './failover/eviction-limiter.ts';
 import { CopyReader } from './gather/gather.ts';
@@ -20,6 +21,7 @@ import type { World } from './world.ts';
 
 /** What works on a World: tells what to look at, and looks. */
 export interface Workers {
+  readonly decider: Decider;
   readonly reconciler: Reconciler;
   readonly detector: Detector;
   readonly policyReconciler: PolicyReconciler;
@@ -49,10 +51,17 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     isSoleUser: (name, projectId, cellId) => isSoleUser(world, name, projectId, cellId),
   });
   const rebalancer = new Rebalancer({ ...shared, look: (key) => queues.rebalancers.add(key) });
+  const reader = new CopyReader(client);
+  const decider = new Decider({
+    ...shared,
+    rebalancer,
+    reader,
+    evictions: new EvictionLimiter(options.eviction),
+  });
   const reconciler = new Reconciler({
     ...shared,
     rebalancer,
-    evictions: new EvictionLimiter(options.eviction),
+    decider,
     projector,
     withdrawal: new Withdrawal({
       ...shared,
@@ -60,7 +69,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     }),
     gatherer: new Gatherer({
       ...shared,
-      reader: new CopyReader(client),
+      reader,
       gatherIntervalMs: options.gatherIntervalMs,
     }),
     overridesOf: (cluster) => policies.overridesOf(cluster),
@@ -85,7 +94,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     forgetProject: (id) => mappers.forget(id),
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
-  const workers = { reconciler, detector, policyReconciler, rebalancer, keeper };
+  const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper };
   return { ...workers, loops: createLoops(world, workers, options.concurrency) };
 }
 

@@ -54,6 +54,29 @@ export const clusterAffinitySchema: JsonObject = { type: 'object', properties: a
 const openObject: JsonObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 const openList: JsonObject = { type: 'array', items: openObject };
 
+const groupByLabelSchema: JsonObject = {
+  type: 'object',
+  required: ['groupByLabelKey'],
+  properties: { groupByLabelKey: { type: 'string', minLength: 1 } },
+};
+
+const statePreservationSchema: JsonObject = {
+  type: 'object',
+  required: ['rules'],
+  properties: {
+    rules: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 50,
+      items: {
+        type: 'object',
+        required: ['aliasLabelName', 'jsonPath'],
+        properties: { aliasLabelName: stringSchema, jsonPath: stringSchema },
+      },
+    },
+  },
+};
+
 const placementSchema: JsonObject = {
   type: 'object',
   properties: {
@@ -124,7 +147,10 @@ const placementSchema: JsonObject = {
         },
       },
     },
-    workloadAffinity: openObject,
+    workloadAffinity: {
+      type: 'object',
+      properties: { affinity: groupByLabelSchema, antiAffinity: groupByLabelSchema },
+    },
   },
 };
 
@@ -143,14 +169,14 @@ const failoverSchema: JsonObject = {
           enum: ['Directly', 'Gracefully', 'Never', 'Immediately', 'Graciously'],
         },
         gracePeriodSeconds: { ...int32, minimum: 1 },
-        statePreservation: openObject,
+        statePreservation: statePreservationSchema,
       },
     },
     cluster: {
       type: 'object',
       properties: {
         purgeMode: { type: 'string', enum: ['Directly', 'Gracefully'] },
-        statePreservation: openObject,
+        statePreservation: statePreservationSchema,
         failback: {
           type: 'object',
           required: ['afterSeconds'],
@@ -185,7 +211,11 @@ export const propagationSpecSchema: JsonObject = {
       },
     },
     preserveResourcesOnDeletion: booleanSchema,
-    schedulePriority: openObject,
+    schedulePriority: {
+      type: 'object',
+      required: ['priorityClassSource'],
+      properties: { priorityClassSource: stringSchema, priorityClassName: stringSchema },
+    },
     enforcement: { type: 'string', enum: ['Required', 'Default'] },
   },
 };

@@ -81,6 +81,24 @@ export interface Placement extends JsonObject {
   clusterTolerations?: Toleration[];
   spreadConstraints?: SpreadConstraint[];
   replicaScheduling?: ReplicaScheduling;
+  workloadAffinity?: WorkloadAffinity;
+}
+
+/** Workloads of one namespace with the same value of a label are placed together, or apart. */
+export interface WorkloadAffinity extends JsonObject {
+  affinity?: { groupByLabelKey: string } & JsonObject;
+  antiAffinity?: { groupByLabelKey: string } & JsonObject;
+}
+
+/** What of a copy's status follows the object to its next cell, as labels there. */
+export interface StatePreservation extends JsonObject {
+  rules: { aliasLabelName: string; jsonPath: string }[];
+}
+
+/** By which PriorityClass objects that wait for the same room are ordered. */
+export interface SchedulePriority extends JsonObject {
+  priorityClassSource: 'KubePriorityClass' | 'PodPriorityClass';
+  priorityClassName?: string;
 }
 
 export interface Suspension extends JsonObject {
@@ -98,10 +116,12 @@ export interface ApplicationFailover extends JsonObject {
   purgeMode?: PurgeMode;
   /** Default 600 s. */
   gracePeriodSeconds?: number;
+  statePreservation?: StatePreservation;
 }
 
 export interface ClusterFailover extends JsonObject {
   purgeMode?: PurgeMode;
+  statePreservation?: StatePreservation;
   /** Ours: go back to an affinity group before the one in use when it could take the object for this long. */
   failback?: { afterSeconds: number } & JsonObject;
 }
@@ -123,6 +143,9 @@ export interface PropagationSpec extends JsonObject {
   preserveResourcesOnDeletion?: boolean;
   suspension?: Suspension;
   failover?: Failover;
+  /** Names of override policies without which nothing is placed anew. */
+  dependentOverrides?: string[];
+  schedulePriority?: SchedulePriority;
   /**
    * Ours, in workspaces above projects: `Required` (default) bounds what projects' own policies may do, besides placing what
    * none of them selects; `Default` only does the latter.

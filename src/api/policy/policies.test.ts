@@ -28,19 +28,32 @@ const override = (overriders: JsonObject): OverridePolicy =>
 const refused: [string, JsonObject][] = [
   ['spec.association', { association: true }],
   [
-    'spec.failover.application.statePreservation',
-    { failover: { application: { statePreservation: { rules: [] } } } },
+    'spec.failover.application.statePreservation.rules[0].jsonPath',
+    {
+      failover: {
+        application: { statePreservation: { rules: [{ aliasLabelName: 'a', jsonPath: '{ .a[ }' }] } },
+      },
+    },
   ],
   [
-    'spec.failover.cluster.statePreservation',
-    { failover: { cluster: { statePreservation: { rules: [] } } } },
+    'spec.failover.cluster.statePreservation.rules[0].aliasLabelName',
+    { failover: { cluster: { statePreservation: { rules: [{ aliasLabelName: 'a b', jsonPath: '.a' }] } } } },
   ],
   ['spec.failover.cluster.failback', { failover: { cluster: { failback: { afterSeconds: 60 } } } }],
   ['spec.activationPreference', { activationPreference: 'Lazy' }],
-  ['spec.dependentOverrides', { dependentOverrides: ['a'] }],
-  ['spec.schedulePriority', { schedulePriority: { priorityClassName: 'x' } }],
+  [
+    'spec.schedulePriority.priorityClassSource',
+    { schedulePriority: { priorityClassSource: 'FederatedPriorityClass' } },
+  ],
+  [
+    'spec.schedulePriority.priorityClassName',
+    { schedulePriority: { priorityClassSource: 'KubePriorityClass' } },
+  ],
   ['spec.schedulerName', { schedulerName: 'mine' }],
-  ['spec.placement.workloadAffinity', { placement: { workloadAffinity: { affinity: {} } } }],
+  [
+    'spec.placement.workloadAffinity.antiAffinity.groupByLabelKey',
+    { placement: { workloadAffinity: { antiAffinity: { groupByLabelKey: 'a b' } } } },
+  ],
   [
     'spec.placement.clusterAffinities[0].overflowAffinities',
     { placement: { clusterAffinities: [{ affinityName: 'a', overflowAffinities: [{}] }] } },

@@ -5,12 +5,14 @@ import {
   notSupported,
   required,
 } from '#apimachinery/field-error.ts';
+import { compileJsonPath } from '#apimachinery/jsonpath.ts';
+import { labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, Strategy } from '#apimachinery/resource-definition.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
-import type { PropagationSpec } from './placement.ts';
+import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
 import { refuseUnhonoured, validatePlacement, validateResourceSelectors } from './validate-placement.ts';
 
@@ -129,6 +131,36 @@ function validateInheritedPolicy(policy: PropagationPolicy): FieldError[] {
   return errors;
 }
 
+function validateStatePreservation(
+  preservation: StatePreservation | undefined,
+  path: string,
+  errors: FieldError[],
+): void {
+  preservation?.rules?.forEach(({ aliasLabelName, jsonPath }, i) => {
+    const at = `${path}.statePreservation.rules[${i}]`;
+    for (const why of labelKey(aliasLabelName))
+      errors.push(invalid(`${at}.aliasLabelName`, aliasLabelName, why));
+    try {
+      compileJsonPath(jsonPath);
+    } catch (error) {
+      errors.push(
+        invalid(`${at}.jsonPath`, jsonPath, error instanceof Error ? error.message : String(error)),
+      );
+    }
+  });
+}
+
+const prioritySources = ['KubePriorityClass', 'PodPriorityClass'];
+
+function validateSchedulePriority(priority: SchedulePriority | undefined, errors: FieldError[]): void {
+  if (priority === undefined) return;
+  const { priorityClassSource: source, priorityClassName = '' } = priority;
+  if (!prioritySources.includes(source))
+    errors.push(notSupported('spec.schedulePriority.priorityClassSource', source, prioritySources));
+  else if (source === 'KubePriorityClass' && priorityClassName === '')
+    errors.push(required('spec.schedulePriority.priorityClassName'));
+}
+
 /** As Karmada's webhook: a namespaced policy selects in its own namespace, a bare spread constraint is over cells. */
 function setDefaults(object: KubeObject): void {
   const { spec, metadata } = object as PropagationPolicy;
@@ -171,19 +203,15 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
   if ((spec.resourceSelectors?.length ?? 0) === 0) errors.push(required('spec.resourceSelectors'));
   validateResourceSelectors(spec.resourceSelectors, 'spec.resourceSelectors', metadata.namespace, errors);
   validatePlacement(spec.placement, 'spec.placement', errors);
-  refuseUnhonoured(
-    spec,
-    'spec',
-    ['association', 'dependentOverrides', 'activationPreference', 'schedulePriority'],
-    errors,
-  );
+  refuseUnhonoured(spec, 'spec', ['association', 'activationPreference'], errors);
   const scheduler = spec['schedulerName'];
   if (scheduler !== undefined && scheduler !== '' && scheduler !== 'default-scheduler') {
     errors.push(notSupported('spec.schedulerName', scheduler, ['default-scheduler']));
   }
   const { suspension, failover } = spec;
-  refuseUnhonoured(failover?.application, 'spec.failover.application', ['statePreservation'], errors);
-  refuseUnhonoured(failover?.cluster, 'spec.failover.cluster', ['statePreservation'], errors);
+  for (const cause of ['application', 'cluster'] as const)
+    validateStatePreservation(failover?.[cause]?.statePreservation, `spec.failover.${cause}`, errors);
+  validateSchedulePriority(spec.schedulePriority, errors);
   if (failover?.cluster?.failback !== undefined && (spec.placement?.clusterAffinities?.length ?? 0) < 2) {
     const why = 'there is no affinity group to go back to: clusterAffinities has less than two';
     errors.push(forbiddenField('spec.failover.cluster.failback', why));

@@ -8,6 +8,7 @@ import {
 } from '#apimachinery/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
+import { labelKey } from '#apimachinery/names.ts';
 import type {
   ClusterAffinity,
   LabelSelectorSpec,
@@ -92,7 +93,11 @@ export function validatePlacement(
   errors: FieldError[],
 ): void {
   if (placement === undefined) return;
-  refuseUnhonoured(placement, path, ['workloadAffinity'], errors);
+  for (const term of ['affinity', 'antiAffinity'] as const) {
+    const key = placement.workloadAffinity?.[term]?.groupByLabelKey;
+    const at = `${path}.workloadAffinity.${term}.groupByLabelKey`;
+    for (const why of key === undefined ? [] : labelKey(key)) errors.push(invalid(at, key ?? '', why));
+  }
   validateAffinity(placement.clusterAffinity, `${path}.clusterAffinity`, errors);
   if (placement.clusterAffinity !== undefined && (placement.clusterAffinities?.length ?? 0) > 0) {
     errors.push(forbiddenField(`${path}.clusterAffinities`, 'may not be set beside clusterAffinity'));

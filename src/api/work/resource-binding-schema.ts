@@ -1,5 +1,12 @@
 import type { JsonObject } from '#apimachinery/json.ts';
-import { conditionsSchema, kindSchema, stringListSchema, stringSchema, timeSchema } from '../fragments.ts';
+import {
+  conditionsSchema,
+  kindSchema,
+  stringListSchema,
+  stringMapSchema,
+  stringSchema,
+  timeSchema,
+} from '../fragments.ts';
 
 const count: JsonObject = { type: 'integer', format: 'int32', minimum: 0 };
 
@@ -45,6 +52,8 @@ const spec: JsonObject = {
           purgeMode: stringSchema,
           gracePeriodSeconds: count,
           creationTimestamp: timeSchema,
+          preservedLabelState: stringMapSchema,
+          clustersBeforeFailover: stringListSchema,
         },
       },
     },
@@ -84,9 +93,25 @@ const spec: JsonObject = {
         uid: stringSchema,
       },
     },
+    schedulePriority: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      properties: { priority: { type: 'integer', format: 'int32' } },
+    },
     boundBy: { ...stringListSchema, 'x-kubernetes-list-type': 'atomic' },
   },
 };
+
+function timedCells(time: string): JsonObject {
+  return {
+    type: 'array',
+    items: {
+      type: 'object',
+      required: ['cluster', time],
+      properties: { cluster: stringSchema, [time]: timeSchema },
+    },
+  };
+}
 
 const status: JsonObject = {
   type: 'object',
@@ -94,6 +119,15 @@ const status: JsonObject = {
     schedulerObservedGeneration: { type: 'integer', format: 'int64' },
     schedulerObservingAffinityName: stringSchema,
     lastScheduledTime: timeSchema,
+    failover: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      properties: {
+        unhealthySince: timedCells('since'),
+        avoid: timedCells('until'),
+        preferredSince: timeSchema,
+      },
+    },
     conditions: conditionsSchema,
     refusals: {
       type: 'array',

@@ -26,6 +26,8 @@ export interface ResourceBindingSpec extends JsonObject {
   placementDigest?: string;
   /** The policy that decided; absent where the object only follows others. */
   policy?: BoundPolicy;
+  /** By the PriorityClass that the policy names; higher is decided first where several wait. */
+  schedulePriority?: { priority: number } & JsonObject;
   /** Inherited policies that bound where the object may be, whichever policy decides: `<workspace>/<name>`. */
   boundBy?: string[];
   /** When a fresh decision was last asked for that is made (WorkloadRebalancer). */
@@ -46,6 +48,9 @@ export interface GracefulEvictionTask extends JsonObject {
   purgeMode: 'Directly' | 'Gracefully' | 'Never';
   gracePeriodSeconds?: number;
   creationTimestamp: string;
+  /** What of the status in the cell that is left goes as labels to the cells that the object comes to. */
+  preservedLabelState?: { [label: string]: string };
+  clustersBeforeFailover?: string[];
 }
 
 /** One object that needs another, and where. */
@@ -114,10 +119,22 @@ export interface StatusSummary extends JsonObject {
   unknown: number;
 }
 
+/** Times are RFC 3339. */
+export interface FailoverMemory extends JsonObject {
+  /** Since when the copy in a cell is unhealthy. */
+  unhealthySince?: { cluster: string; since: string }[];
+  /** Until when a cell is not used, as the object failed there. */
+  avoid?: { cluster: string; until: string }[];
+  /** Since when a more preferred affinity group could take the object. */
+  preferredSince?: string;
+}
+
 export interface ResourceBindingStatus extends JsonObject {
   schedulerObservedGeneration?: number;
   schedulerObservingAffinityName?: string;
   lastScheduledTime?: string;
+  /** What failover has to remember over a restart; absent where the policy asks for none. */
+  failover?: FailoverMemory;
   conditions?: Condition[];
   refusals?: RefusalCount[];
   summary?: StatusSummary;

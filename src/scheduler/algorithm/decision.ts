@@ -6,6 +6,8 @@ import type { CellSnapshot, ProjectRef } from './cell.ts';
 export type RefusalCode =
   | 'AffinityNotMatched'
   | 'ForbiddenByPolicy'
+  | 'WorkloadAffinity'
+  | 'WorkloadAntiAffinity'
   | 'ProjectNotAdmitted'
   | 'KindNotAllowed'
   | 'APINotServed'
@@ -45,6 +47,14 @@ export interface Template {
   readonly privileged: boolean;
 }
 
+/** Where the other workloads are that a workload is to be with, or apart from. */
+export interface Peers {
+  /** Cells that hold members of its affinity group; undefined where there is no other member anywhere. */
+  readonly affinity: ReadonlySet<string> | undefined;
+  /** Cells that hold members of its anti-affinity group. */
+  readonly antiAffinity: ReadonlySet<string>;
+}
+
 export interface DecisionInput {
   readonly template: Template;
   readonly project: ProjectRef;
@@ -56,6 +66,7 @@ export interface DecisionInput {
   readonly nowMs: number;
   /** What inherited policies allow; absent: everything. */
   readonly bounds?: Bounds | undefined;
+  readonly peers?: Peers | undefined;
   /** Cells that failover took the template from, or is to take it from. */
   readonly evicted?: ReadonlySet<string> | undefined;
   /** Cells whose NoExecute taints do not count yet. */

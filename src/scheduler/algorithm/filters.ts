@@ -64,6 +64,16 @@ const cellHealth: FilterPlugin = {
   },
 };
 
+/** PLACEMENT.md 1, workloadAffinity: hard, but what is placed stays; the first member of a group is free to go anywhere. */
+const workloadAffinity: FilterPlugin = {
+  name: 'WorkloadAffinity',
+  filter(cell, { input: { peers }, held }) {
+    if (peers === undefined || held.has(cell.name)) return undefined;
+    if (peers.affinity !== undefined && !peers.affinity.has(cell.name)) return 'WorkloadAffinity';
+    return peers.antiAffinity.has(cell.name) ? 'WorkloadAntiAffinity' : undefined;
+  },
+};
+
 /** In this order; the first refusal is the reason told. Affinity comes before them (see decide). */
 export const filterPlugins: readonly FilterPlugin[] = [
   projectAdmission,
@@ -72,4 +82,5 @@ export const filterPlugins: readonly FilterPlugin[] = [
   apiEnablement,
   taintToleration,
   eviction,
+  workloadAffinity,
 ];

@@ -1,4 +1,4 @@
-import type { ApplicationFailover, Failover, Placement } from '#api/policy/placement.ts';
+import type { ApplicationFailover, Failover, Placement, StatePreservation } from '#api/policy/placement.ts';
 import type { EvictionReason, GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
@@ -86,8 +86,11 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   for (const target of left) {
     const application = failed.has(target.name);
     if (application) health.avoidUntilMs.set(target.name, nowMs + avoidMs);
-    if (directly(target.name)) continue;
-    next.push(newTask(target, application ? 'ApplicationFailure' : 'TaintUntolerated', failover, nowMs));
+    const preserves = preservationOf(failover, application) !== undefined;
+    // Nothing stays in the cell, but what is to be handed on is remembered.
+    if (directly(target.name) && !preserves) continue;
+    const task = newTask(target, application ? 'ApplicationFailure' : 'TaintUntolerated', failover, nowMs);
+    next.push(preserves ? { ...task, clustersBeforeFailover: input.previous.map(({ name }) => name) } : task);
   }
   if (failback !== undefined) {
     const stays = new Set(failback.targets.map(({ name }) => name));
@@ -207,6 +210,14 @@ function purgeModeOf(
   return mode === 'Never' ? 'Never' : 'Gracefully';
 }
 
+/** What of the status is handed on when a cell is left for this reason. */
+export function preservationOf(
+  failover: Failover | undefined,
+  application: boolean,
+): StatePreservation | undefined {
+  return application ? failover?.application?.statePreservation : failover?.cluster?.statePreservation;
+}
+
 function newTask(
   { name, replicas }: Target,
   reason: EvictionReason,
@@ -255,5 +266,7 @@ function isOver(task: GracefulEvictionTask, decision: Decision, { input, health 
 
 /** The cells that are still to be left, with what they hold. */
 export function leavingTargets(tasks: readonly GracefulEvictionTask[]): Target[] {
-  return tasks.map(({ fromCluster, replicas }) => ({ name: fromCluster, replicas }));
+  return tasks
+    .filter(({ purgeMode }) => purgeMode !== 'Directly')
+    .map(({ fromCluster, replicas }) => ({ name: fromCluster, replicas }));
 }

@@ -56,6 +56,8 @@ export interface RenderInput {
   readonly mapper: NameMapper;
   readonly owns: (group: string, resource: string, name: string) => boolean;
   readonly contract: ContractOptions;
+  /** Labels that the copy in this cell bears besides: what failover hands on. */
+  readonly relayed?: ((cell: string) => { readonly [label: string]: string } | undefined) | undefined;
 }
 
 /** What the policy says about the copy's life at the edge. */
@@ -84,6 +86,8 @@ export function renderCopy(input: RenderInput, cell: CellView): Rendering {
   stripServerFields(object, { podSecurityLabels: cell.allowsPodSecurity });
   reviseReplicas(object, kind, cell.info.name, input.targets, input.divided);
   const overrideErrors = applyOverrides(object, kind, cell.info, input.overrides);
+  const relayed = input.relayed?.(cell.info.name);
+  if (relayed !== undefined) object.metadata.labels = { ...object.metadata.labels, ...relayed };
   let refused: string | undefined;
   const seen = new Map<JsonObject, Set<string>>();
   const context = {

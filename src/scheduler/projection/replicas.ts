@@ -61,13 +61,22 @@ export function reviseReplicas(
   if (share < own.replicas) spec['parallelism'] = share;
 }
 
-/** What one replica asks for: the containers' requests, or an init container's where that is more. */
-export function requestOf(object: KubeObject, kind: ReplicaKind): ReplicaRequest {
-  const path = podSpecPaths[resourceKey(kind.group, kind.resource)];
-  if (path === undefined) return [];
+/** The object's pod template's spec, or a Pod's own; undefined for kinds without pods. */
+export function podSpecOf(
+  object: KubeObject,
+  { group, resource }: { readonly group: string; readonly resource: string },
+): JsonObject | undefined {
+  const path = podSpecPaths[resourceKey(group, resource)];
+  if (path === undefined) return undefined;
   let pod: JsonValue | undefined = object;
   for (const key of path.split('.')) pod = isJsonObject(pod) ? pod[key] : undefined;
-  if (!isJsonObject(pod)) return [];
+  return isJsonObject(pod) ? pod : undefined;
+}
+
+/** What one replica asks for: the containers' requests, or an init container's where that is more. */
+export function requestOf(object: KubeObject, kind: ReplicaKind): ReplicaRequest {
+  const pod = podSpecOf(object, kind);
+  if (pod === undefined) return [];
   const total = new Map<string, number>();
   for (const container of objects(pod['containers'])) {
     for (const [resource, amount] of requests(container))

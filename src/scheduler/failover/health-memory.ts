@@ -1,0 +1,48 @@
+import type { Failover } from '#api/policy/placement.ts';
+import type { FailoverMemory } from '#api/work/resource-binding.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { HealthRecord } from './failover.ts';
+
+/** Cells remembered one by one in a binding; those unwell the longest first. */
+const cellsMax = 50;
+
+/** What the binding is to say of the object's health, so that a restart forgets no time that runs. */
+export function memoryOf(
+  failover: Failover | undefined,
+  { unhealthySinceMs, avoidUntilMs, preferredSinceMs }: HealthRecord,
+): FailoverMemory | undefined {
+  const memory: FailoverMemory = {};
+  if (failover?.application !== undefined) {
+    const since = earliest(unhealthySinceMs).map(([cluster, ms]) => ({ cluster, since: nowTime(ms) }));
+    if (since.length > 0) memory.unhealthySince = since;
+    const avoid = earliest(avoidUntilMs).map(([cluster, ms]) => ({ cluster, until: nowTime(ms) }));
+    if (avoid.length > 0) memory.avoid = avoid;
+  }
+  if (failover?.cluster?.failback !== undefined && preferredSinceMs !== undefined)
+    memory.preferredSince = nowTime(preferredSinceMs);
+  return Object.keys(memory).length === 0 ? undefined : memory;
+}
+
+function earliest(times: ReadonlyMap<string, number>): [string, number][] {
+  return [...times].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).slice(0, cellsMax);
+}
+
+/** Takes up what a binding says where nothing newer is known. */
+export function remember(memory: FailoverMemory | undefined, health: RestorableHealth): void {
+  for (const { cluster, since } of memory?.unhealthySince ?? [])
+    restore(health.unhealthySinceMs, cluster, since);
+  for (const { cluster, until } of memory?.avoid ?? []) restore(health.avoidUntilMs, cluster, until);
+  const preferredMs = Date.parse(memory?.preferredSince ?? '');
+  if (!Number.isNaN(preferredMs)) health.preferredSinceMs ??= preferredMs;
+}
+
+interface RestorableHealth {
+  readonly unhealthySinceMs: Map<string, number>;
+  readonly avoidUntilMs: Map<string, number>;
+  preferredSinceMs: number | undefined;
+}
+
+function restore(times: Map<string, number>, cell: string, text: string): void {
+  const ms = Date.parse(text);
+  if (!Number.isNaN(ms) && !times.has(cell)) times.set(cell, ms);
+}

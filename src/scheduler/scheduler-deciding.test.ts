@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cellsGvr } from '#api/federation/cell.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { until } from './testing/control-plane.ts';
+import { deployment, policy } from './testing/objects.ts';
+import { bindingWhere, condition, policies, startScheduler, world } from './testing/world.ts';
+
+const oneCell: JsonObject = { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] };
+const deployments = { resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }] };
+const grouped = (term: string): JsonObject => ({
+  ...deployments,
+  placement: { ...oneCell, workloadAffinity: { [term]: { groupByLabelKey: 'team' } } },
+});
+const ofTeam = (name: string, team: string) => {
+  const object = deployment(name, 1);
+  object.metadata.labels = { ...object.metadata.labels, team };
+  return object;
+};
+
+test('workloads of a group stay apart, over a restart too, and one that waits goes where one leaves', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const cellOf = async (name: string) =>
+    (await bindingWhere(controlPlane, project, name, ({ spec }) => spec.clusters?.length === 1)).spec
+      .clusters?.[0]?.name;
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'propagationpolicies', policy('apart', grouped('antiAffinity')));
+    await controlPlane.create(project, 'deployments', ofTeam('a', 'red'));
+    assert.equal(await cellOf('a'), 'ams');
+    await controlPlane.create(project, 'deployments', ofTeam('b', 'red'));
+    assert.equal(await cellOf('b'), 'fra');
+    await controlPlane.create(project, 'deployments', ofTeam('other', 'blue'));
+    assert.equal(await cellOf('other'), 'ams');
+  }
+  await controlPlane.create(project, 'deployments', ofTeam('c', 'red'));
+  await using _scheduler = await startScheduler(controlPlane);
+  const waiting = await bindingWhere(controlPlane, project, 'c', ({ status }) => status !== undefined);
+  assert.equal(waiting.spec.clusters?.length, 0);
+  assert.deepEqual(
+    waiting.status?.refusals?.map(({ code, count }) => [code, count]),
+    [['WorkloadAntiAffinity', 2]],
+  );
+  const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
+  await controlPlane.admin.delete({ cluster: project, gvr, namespace: 'default', name: 'a' });
+  assert.equal(await cellOf('c'), 'ams');
+});
+
+test('workloads of a group come together', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const first: JsonObject = {
+    ...grouped('affinity'),
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'a' }],
+  };
+  const inFra = { ...(first['placement'] as JsonObject), clusterAffinity: { clusterNames: ['fra'] } };
+  await controlPlane.create(project, 'propagationpolicies', policy('first', { ...first, placement: inFra }));
+  await controlPlane.create(project, 'propagationpolicies', policy('together', grouped('affinity')));
+  await controlPlane.create(project, 'deployments', ofTeam('a', 'red'));
+  await bindingWhere(controlPlane, project, 'a', ({ spec }) => spec.clusters?.[0]?.name === 'fra');
+  await controlPlane.create(project, 'deployments', ofTeam('b', 'red'));
+  await bindingWhere(controlPlane, project, 'b', ({ spec }) => spec.clusters?.[0]?.name === 'fra');
+});
+
+test('room that is freed goes to the most important that wait for it', async () => {
+  await using w = await world({ capacity: { cpu: '0' } });
+  const { controlPlane, project } = w;
+  for (const [name, value] of [
+    ['low', 1],
+    ['high', 1000],
+  ] as const) {
+    await controlPlane.create(project, 'priorityclasses', {
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name },
+      value,
+    });
+  }
+  const order: string[] = [];
+  await using scheduler = await startScheduler(controlPlane, { concurrency: 1 });
+  const names = ['a-low', 'b-high', 'c-low', 'd-high'];
+  for (const name of names) {
+    const priorityClassName = name.slice(2);
+    await controlPlane.create(
+      project,
+      'propagationpolicies',
+      policy(name, {
+        resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name }],
+        placement: {
+          clusterAffinity: { clusterNames: ['fra'] },
+          replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+        },
+        schedulePriority: { priorityClassSource: 'KubePriorityClass', priorityClassName },
+      }),
+    );
+    const resources = { requests: { cpu: '1' } };
+    await controlPlane.create(
+      project,
+      'deployments',
+      deployment(name, 1, { containers: [{ name: 'c', image: 'i', resources }] }),
+    );
+  }
+  for (const name of names) {
+    const binding = await bindingWhere(controlPlane, project, name, (one) => {
+      return condition(one, 'Scheduled')?.reason === 'Unschedulable';
+    });
+    assert.deepEqual(binding.spec.schedulePriority, { priority: name.endsWith('high') ? 1000 : 1 });
+  }
+  await until('all is done that can be', () => scheduler.idle);
+  const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
+  await controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { cpu: '100' } } } });
+  const revisions = new Map<string, number>();
+  for (const name of names) {
+    const binding = await bindingWhere(
+      controlPlane,
+      project,
+      name,
+      ({ spec }) => spec.clusters?.length === 1,
+    );
+    const scheduled = condition(binding, 'Scheduled');
+    assert.equal(scheduled?.status, 'True');
+    revisions.set(name, Number(binding.metadata.generation));
+    order.push(name);
+  }
+  assert.equal(order.length, 4);
+});
+
+test('nothing is placed without the overrides that the policy depends on', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const spec = { ...deployments, dependentOverrides: ['tune'] };
+  await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 1));
+  const waiting = await bindingWhere(controlPlane, project, 'web', ({ status }) => status !== undefined);
+  assert.equal(waiting.spec.clusters?.length, 0);
+  assert.match(condition(waiting, 'Scheduled')?.message ?? '', /waits for the override policies tune/);
+  await controlPlane.create(project, 'overridepolicies', {
+    apiVersion: policies,
+    kind: 'OverridePolicy',
+    metadata: { name: 'tune', namespace: 'default' },
+    spec: {
+      ...deployments,
+      overrideRules: [{ overriders: { labelsOverrider: [{ operator: 'add', value: { a: 'b' } }] } }],
+    },
+  });
+  await w.fra.copy('apps/v1', 'deployments', 'web', ({ metadata }) => metadata.labels?.['a'] === 'b');
+});
+
+test('an unhealthy object moves at its time though the scheduler was restarted, with what it was at', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const failover = {
+    application: {
+      decisionConditions: { tolerationSeconds: 1 },
+      purgeMode: 'Immediately',
+      statePreservation: { rules: [{ aliasLabelName: 'example.com/at', jsonPath: '{ .readyReplicas }' }] },
+    },
+  };
+  const status = {
+    observedGeneration: 1,
+    replicas: 3,
+    readyReplicas: 2,
+    updatedReplicas: 3,
+    availableReplicas: 2,
+  };
+  let since: string | undefined;
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    const spec = { ...deployments, placement: oneCell, failover };
+    await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+    await controlPlane.create(project, 'deployments', deployment('web', 3));
+    const copy = await w.ams.copy('apps/v1', 'deployments', 'web');
+    await w.ams.report('apps/v1', 'deployments', copy, status);
+    const unwell = await bindingWhere(controlPlane, project, 'web', (one) => {
+      return one.status?.failover?.unhealthySince !== undefined;
+    });
+    const [record] = unwell.status?.failover?.unhealthySince ?? [];
+    assert.equal(record?.cluster, 'ams');
+    since = record?.since;
+  }
+  await using _scheduler = await startScheduler(controlPlane);
+  const moved = await bindingWhere(
+    controlPlane,
+    project,
+    'web',
+    ({ spec }) => spec.clusters?.[0]?.name === 'fra',
+  );
+  assert.ok(Date.now() - Date.parse(since ?? '') < 3_500, 'the time ran on');
+  assert.deepEqual(
+    moved.spec.gracefulEvictionTasks?.map(({ fromCluster, preservedLabelState, clustersBeforeFailover }) => [
+      fromCluster,
+      preservedLabelState,
+      clustersBeforeFailover,
+    ]),
+    [['ams', { 'example.com/at': '2' }, ['ams']]],
+  );
+  assert.equal(moved.status?.failover?.avoid?.[0]?.cluster, 'ams');
+  await w.fra.copy(
+    'apps/v1',
+    'deployments',
+    'web',
+    ({ metadata }) => metadata.labels?.['example.com/at'] === '2',
+  );
+  await w.ams.drained('apps/v1', 'deployments');
+});
