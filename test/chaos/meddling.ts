@@ -122,7 +122,7 @@ export class EdgeMeddler {
       this.foreign.map(async ({ ref, resourceVersion }) => {
         const what = `${ref.namespace}/${ref.name}, which is the edge's own,`;
         try {
-          const now = await this.#client.get(ref);
+          const now = await look.get(ref);
           return now.metadata.resourceVersion === resourceVersion ? [] : [`${what} was changed`];
         } catch (error) {
           return [`${what} is gone: ${(error as Error).message}`];

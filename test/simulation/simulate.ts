@@ -20,7 +20,7 @@ import { federationName, World } from './world/world.ts';
 export interface SimulationOptions {
   readonly seed: number;
   readonly pki: ServerPki;
-  /** How long faults and load last, in virtual time. Default 30,000. */
+  /** How long faults and load last, in virtual time. Default: by chance. */
   readonly stormyMs?: number | undefined;
   readonly logger?: Logger | undefined;
 }
@@ -46,6 +46,8 @@ const pinnedNamespace = 'pinned';
 const pinnedPrefix = 'pinned-';
 const objectsPerKind = 2;
 const finally2to1to1 = { 'cell-a': 2, 'cell-b': 1, 'cell-c': 1 };
+const stormyMsMin = 4_000;
+const stormyMsMax = 20_000;
 const quietMs = 900_000;
 const steadyMs = 120_000;
 /** Leases, probes and reports of two federators with three cells, a scheduler and their servers. */
@@ -77,7 +79,8 @@ class Simulation {
   }
 
   async run(): Promise<SimulationOutcome> {
-    const { seed, pki, logger, stormyMs = 30_000 } = this.#options;
+    const { seed, pki, logger } = this.#options;
+    const stormyMs = this.#options.stormyMs ?? this.#random.between(stormyMsMin, stormyMsMax);
     const world = await World.start({
       time: this.#time,
       random: this.#random.fork(),
@@ -95,7 +98,7 @@ class Simulation {
     });
     try {
       await this.#prepare(world);
-      await this.#stormyTimes(world, striker, stormyMs);
+      await this.#stormyTimes(striker, stormyMs);
       await this.#comeTogether(world);
       await this.#rest(world);
     } catch (error) {
@@ -160,7 +163,7 @@ class Simulation {
     );
   }
 
-  async #stormyTimes(world: World, striker: Striker, stormyMs: number): Promise<void> {
+  async #stormyTimes(striker: Striker, stormyMs: number): Promise<void> {
     const stopping = new AbortController();
     const { signal } = stopping;
     const watching = new AbortController();
