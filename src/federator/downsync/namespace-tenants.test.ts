@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { ServedKinds } from '../edge/edge-kinds.ts';
+import { tenantOf } from './namespace-tenants.ts';
+
+const verbs = ['list', 'watch', 'patch', 'delete'];
+const served = ['configmaps', 'secrets', 'serviceaccounts', 'endpoints', 'events', 'pods'];
+
+/** An edge whose namespace `ns` holds these objects by resource. */
+async function tenantIn(objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError }) {
+  const selectors = new Set<string | undefined>();
+  const client: KubeClient = {
+    ...new ScriptedClient().client,
+    raw: async ({ path }) => ({
+      kind: 'APIGroupDiscoveryList',
+      items:
+        path !== '/api'
+          ? []
+          : [
+              {
+                metadata: {},
+                versions: [
+                  {
+                    version: 'v1',
+                    resources: [
+                      ...served.map((resource) => ({
+                        resource,
+                        scope: 'Namespaced',
+                        responseKind: {},
+                        verbs,
+                      })),
+                      { resource: 'nodes', scope: 'Cluster', responseKind: {}, verbs },
+                    ],
+                  },
+                ],
+              },
+            ],
+    }),
+    list: async ({ gvr, namespace }, options = {}) => {
+      assert.equal(namespace, 'ns', `${gvr.resource} of one namespace alone`);
+      assert.equal(options.metadataOnly, true);
+      selectors.add(options.labelSelector);
+      const found = objects[gvr.resource] ?? [];
+      if (found instanceof ApiError) throw found;
+      // One object a page.
+      const at = Number(options.continue ?? 0);
+      const items = found
+        .slice(at, at + 1)
+        .map((metadata): KubeObject => ({ apiVersion: 'v1', kind: 'x', metadata }));
+      const token = at + 1 < found.length ? String(at + 1) : '';
+      return { apiVersion: 'v1', kind: 'List', metadata: { continue: token }, items };
+    },
+  };
+  const kinds = new ServedKinds({ client, clock: new ManualClock(), signal: new AbortController().signal });
+  const tenant = await tenantOf('ns', client, kinds, new AbortController().signal);
+  assert.deepEqual([...selectors], ['!federation.cellplane.io/origin-cluster']);
+  return tenant;
+}
+
+const owners = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'x', uid: 'y' }];
+const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string | undefined])[] = [
+  ['nothing', {}, undefined],
+  [
+    'what the control plane makes in every namespace',
+    {
+      configmaps: [{ name: 'kube-root-ca.crt' }],
+      serviceaccounts: [{ name: 'default' }],
+      secrets: [{ name: 'default-token', annotations: { 'kubernetes.io/service-account.name': 'default' } }],
+      endpoints: [{ name: 'web' }],
+      events: [{ name: 'web.1' }],
+    },
+    undefined,
+  ],
+  ['what has owners', { pods: [{ name: 'web-1', ownerReferences: owners }] }, undefined],
+  ['what is going', { pods: [{ name: 'web-1', deletionTimestamp: '2026-01-01T00:00:00Z' }] }, undefined],
+  [
+    'a ConfigMap of the edge',
+    { configmaps: [{ name: 'kube-root-ca.crt' }, { name: 'own' }] },
+    'configmaps/own',
+  ],
+  ['a pod of nobody', { pods: [{ name: 'debug' }] }, 'pods/debug'],
+  [
+    'what may not be listed',
+    { secrets: new ApiError('Forbidden', 'x'), pods: [{ name: 'debug' }] },
+    'pods/debug',
+  ],
+];
+for (const [name, objects, tenant] of rows) {
+  test(`a mapped namespace with ${name} ${tenant === undefined ? 'may go' : 'stays'}`, async () =>
+    assert.equal(await tenantIn(objects), tenant));
+}
+
+test('an edge that cannot be asked is not taken for empty', () =>
+  assert.rejects(tenantIn({ pods: new ApiError('ServiceUnavailable', 'x') }), /x/));
