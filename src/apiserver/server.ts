@@ -54,7 +54,14 @@ import { StoreEvents } from './controllers/store-events.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
 import { CrdController } from './crd/crd-controller.ts';
 import { type DocumentResponse, discoveryResponse } from './discovery/discovery-response.ts';
-import { flowControlGroup, mandatoryFlowSchemas, mandatoryPriorityLevels } from './flow-control.ts';
+import {
+  bootstrapFlowSchemas,
+  bootstrapPriorityLevels,
+  flowControlGroup,
+} from './flow-control/bootstrap-objects.ts';
+import { FlowConfigurations } from './flow-control/flow-configurations.ts';
+import { FlowController } from './flow-control/flow-controller.ts';
+import { seatsOf } from './flow-control/seats.ts';
 import type { HttpServerDependencies, PreparedResponse } from './http/dependencies.ts';
 import { type HealthCheck, pingCheck } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
@@ -76,6 +83,7 @@ import { Verbs } from './verbs/verbs.ts';
 import { virtualResource, virtualSubresource } from './verbs/virtual-resources.ts';
 import { wellKnownMount } from './well-known.ts';
 import { bootstrapWorkspaces } from './workspace/bootstrap.ts';
+import { rootClusterId } from './workspace/cluster-ref.ts';
 import { FederationHandlers } from './workspace/federation-handlers.ts';
 import { FirstTouch } from './workspace/first-touch.ts';
 import { type CustomDefinitions, SchemeCatalog } from './workspace/scheme-catalog.ts';
@@ -247,6 +255,18 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       },
     };
   });
+  const flowConfigurations = new FlowConfigurations({
+    storage,
+    serverClusterId: rootClusterId,
+    logger,
+  });
+  flowConfigurations.start();
+  const flowControl = new FlowController({
+    configurations: flowConfigurations,
+    seatsOf: ({ info, workspace }) =>
+      seatsOf(info, workspace, workspace?.scheme ?? resolver.wildcardScheme(), storage),
+    isShared: mode === 'federation',
+  });
   const http = createHttpServer({
     listen: { host: options.bindAddress, port },
     tls: tlsOf(pki),
@@ -258,6 +278,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
+    flowControl,
+    metricsText: () => flowControl.render(),
     audit: options.auditor,
     healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
@@ -298,6 +320,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       ...issuers.map((issuer) => issuer.close()),
     ]);
     events.close();
+    flowConfigurations.stop();
     authorization.stop();
     index?.close();
     schemes.close();
@@ -466,10 +489,10 @@ function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
       [
         { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
         { definition: rbac('clusterrolebindings'), objects: bindings },
-        { definition: find(flowControlGroup, 'flowschemas'), objects: mandatoryFlowSchemas },
+        { definition: find(flowControlGroup, 'flowschemas'), objects: bootstrapFlowSchemas },
         {
           definition: find(flowControlGroup, 'prioritylevelconfigurations'),
-          objects: mandatoryPriorityLevels,
+          objects: bootstrapPriorityLevels,
         },
       ],
       { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },

@@ -4,6 +4,7 @@ import type { Logger } from '#client/logger.ts';
 import type { Auditor } from '../audit/audit.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
+import type { FlowController } from '../flow-control/flow-controller.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { VerbRequest } from '../verbs/request.ts';
@@ -73,6 +74,8 @@ export interface HttpServerDependencies {
    * Called after authorization.
    */
   readonly intercept?: ((request: InterceptedRequest) => Promise<void> | undefined) | undefined;
+  /** Absent: every request is served at once (KUBERNETES.md O2). */
+  readonly flowControl?: Pick<FlowController, 'enter'> | undefined;
   /** Absent: nothing is audited, at no cost (KUBERNETES.md O3). */
   readonly audit?: Pick<Auditor, 'begin'> | undefined;
   readonly healthChecks: readonly HealthCheck[];

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { AuditRecord } from '../audit/audit.ts';
+import type { FlowClass } from '../flow-control/flow-configuration.ts';
+import type { Seat } from '../flow-control/flow-controller.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ParsedRequest } from '../request/parse-request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
@@ -32,6 +34,10 @@ export class Exchange implements ResourceContext {
   subresource = '';
   namespace = '';
   name = '';
+  /** What flow control counts the request under (O2), once its user is known. */
+  flow: FlowClass | undefined = undefined;
+  /** To be left when the request is served. */
+  seat: Seat | undefined = undefined;
   /** Where the request is audited. */
   audit: AuditRecord | undefined = undefined;
   /** Whether the connection was upgraded to a WebSocket or asks for it. */

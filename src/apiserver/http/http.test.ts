@@ -10,6 +10,9 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { StorageError } from '#storage/errors.ts';
 import { clusterNameExtra } from '../authz/effective-users.ts';
+import { bootstrapPriorityLevels } from '../flow-control/bootstrap-objects.ts';
+import { flowConfigurationOf } from '../flow-control/flow-configurations.ts';
+import { FlowController } from '../flow-control/flow-controller.ts';
 import { encodeStored, entryOf } from '../registry/stored-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { VerbRequest } from '../verbs/request.ts';
@@ -39,6 +42,22 @@ const widgetPath = '/apis/example.org/v1/namespaces/n/widgets/a';
 function entryFor(object: KubeObject, revision = 7) {
   const key = `/example.org/widgets/root/n/${object.metadata.name}`;
   return entryOf({ key: key as never, value: encodeStored(object, widgets), revision: revision as never });
+}
+
+/** Everybody is in one level, which queues nothing. */
+const rejectingLevels = bootstrapPriorityLevels.map((level) => {
+  const isTheOne = level.metadata.name === 'global-default';
+  const limited = { nominalConcurrencyShares: isTheOne ? 1 : 0, limitResponse: { type: 'Reject' } };
+  return level.metadata.name === 'exempt' ? level : { ...level, spec: { type: 'Limited', limited } };
+});
+
+function flowControlOf(levels: readonly KubeObject[], seatsMax: number): FlowController {
+  const server = flowConfigurationOf([], levels);
+  return new FlowController({
+    configurations: { server, of: () => undefined },
+    seatsOf: () => 1,
+    limits: { seatsMax, refusalDelayMs: 10 },
+  });
 }
 
 type Execute = (context: ResourceContext, request: VerbRequest) => VerbResult | Promise<VerbResult>;
@@ -93,7 +112,8 @@ describe('HTTP', () => {
         openidConfiguration: (base) => ({ jwks_uri: `${base}/openid/v1/jwks` }),
       },
       healthChecks: checks,
-      limits: { bodyBytesMax: 1000, requestTimeoutMs: 300, requestsMax: 4, requestsPerWorkspaceMax: 2 },
+      limits: { bodyBytesMax: 1000, requestTimeoutMs: 300 },
+      flowControl: flowControlOf([], 600),
     });
   });
   after(() => server.stop());
@@ -558,7 +578,7 @@ describe('HTTP', () => {
         resolver: resolverOf(scheme, 'root:acme', 'root:b', 'root:c'),
         authorizer: { authorize: () => ({ decision: 'allow', reason: '' }) },
         verbs: { execute: (context, request) => execute(context, request) },
-        limits: { requestsMax: 4, requestsPerWorkspaceMax: 2 },
+        flowControl: flowControlOf(rejectingLevels, 4),
       });
       try {
         const ask = (path: string, token = 'jane-token') =>
@@ -572,7 +592,7 @@ describe('HTTP', () => {
         const others = [ask('root:b'), ask('root:b')];
         await until(() => waiting.length === 4);
         assert.equal((await ask('root:b')).code, 429);
-        // All seats are taken: whoever holds less than an equal part is let in.
+        // All seats are taken: whoever holds less than an equal part is let in (O2).
         others.push(ask('root:c'));
         await until(() => waiting.length === 5);
         assert.equal((await ask('root:c')).code, 429);

@@ -4,13 +4,6 @@ export interface HttpLimits {
   readonly bodyBytesMax: number;
   /** E5: a request that is not answered by then gets 504; watches are exempt. */
   readonly requestTimeoutMs: number;
-  /**
-   * Requests waiting for an answer at once (watches aside); beyond it workspaces that hold more than an equal part get
-   * 429 with Retry-After (O2), and at twice as many all do.
-   */
-  readonly requestsMax: number;
-  /** The same for one workspace, so that none uses up what all share. */
-  readonly requestsPerWorkspaceMax: number;
   /** Watches at once; more get 429. */
   readonly watchesMax: number;
   /** A watcher with more than this written and not read is ended (W2: it comes back with its last revision). */
@@ -32,8 +25,6 @@ export interface HttpLimits {
 export const defaultHttpLimits: HttpLimits = {
   bodyBytesMax: 3 * 1024 * 1024,
   requestTimeoutMs: 60_000,
-  requestsMax: 600,
-  requestsPerWorkspaceMax: 300,
   watchesMax: 100_000,
   watchBacklogBytesMax: 8 * 1024 * 1024,
   writeStallMs: 60_000,

@@ -116,7 +116,7 @@ export class HttpMetrics {
     const plain: [string, 'counter' | 'gauge', number][] = [
       ['apiserver_current_inflight_requests', 'gauge', requestsInFlight],
       ['apiserver_longrunning_requests', 'gauge', this.watches],
-      ['apiserver_flowcontrol_rejected_requests_total', 'counter', this.rejected],
+      ['cellplane_requests_rejected_total', 'counter', this.rejected],
       ['cellplane_watch_frames_total', 'counter', this.watchFrames],
       ['cellplane_watch_frames_shared_total', 'counter', this.watchFramesShared],
       ['cellplane_slow_watchers_ended_total', 'counter', this.slowWatchersEnded],

@@ -5,6 +5,7 @@ import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
 import { homeClusterOf } from '../authz/effective-users.ts';
+import type { Refusal, Seat } from '../flow-control/flow-controller.ts';
 import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
@@ -42,16 +43,17 @@ const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
 const discoveryPaths = /^\/(?:api|apis)(?:\/|$)/;
 const openapiPaths = /^\/openapi\/v[23](?:\/|$)/;
 const switchingProtocols = 101;
+const tooManyRequests = 'Too many requests, please try again later.';
 const retryWhileStoppingSeconds = 5;
 
 /**
  * The chain of KUBERNETES.md O6: panic guard → audit id → request info → timeout → authentication → workspace →
- * impersonation → authorization → limits → verb → rendering. Every stage answers at once when it can, so that a read of
+ * impersonation → flow control → authorization → verb → rendering. Every stage answers at once when it can, so that a read of
  * what is in memory is done in the turn in which it came, without a promise, a timer or a listener.
  */
 export class RequestHandler {
   readonly metrics = new HttpMetrics();
-  readonly inFlight: InFlight;
+  readonly inFlight = new InFlight();
   readonly watches: WatchStreams;
   /** Set when the server stops: requests are then refused (KUBERNETES.md §3, Shutdown). */
   isStopping = false;
@@ -66,7 +68,6 @@ export class RequestHandler {
     this.#dependencies = dependencies;
     this.#limits = limits;
     this.#plain = plain;
-    this.inFlight = new InFlight(limits);
     this.#forms = new FormCache(limits.formBytesMax);
     this.watches = new WatchStreams(limits, this.metrics, new FrameCache(limits.frameBytesMax, this.metrics));
   }
@@ -84,13 +85,12 @@ export class RequestHandler {
       this.#finish(exchange);
       return;
     }
-    // Counted from its first wait on; authentication may still have to tell the workspace.
-    const counted = exchange.workspace?.id ?? '';
-    this.inFlight.enter(counted);
+    // Counted from its first wait on.
+    this.inFlight.enter();
     const timer = setTimeout(() => this.#timeOut(exchange), exchange.timeoutMs);
     const done = (): void => {
       clearTimeout(timer);
-      this.inFlight.leave(counted);
+      this.inFlight.leave();
       this.#finish(exchange);
     };
     served.then(done, (error: unknown) => {
@@ -121,7 +121,7 @@ export class RequestHandler {
     if (this.#dependencies.audit !== undefined) this.#beginAudit(exchange);
     const { info } = exchange;
     if (!info.hasClusterPrefix) {
-      if (processPaths.test(info.path)) return this.#authorize(exchange, upgrade);
+      if (processPaths.test(info.path)) return this.#enter(exchange, upgrade);
       // A service account without a prefix means its own workspace (KCP.md, Addressing).
       info.clusterRef = homeClusterOf(user) ?? info.clusterRef;
     }
@@ -172,13 +172,37 @@ export class RequestHandler {
     exchange.workspace = workspace;
     if (workspace !== undefined) exchange.audit?.workspace(workspace.path);
     const { headers } = exchange.request;
-    if (!wantsImpersonation(headers)) return this.#authorize(exchange, upgrade);
+    if (!wantsImpersonation(headers)) return this.#enter(exchange, upgrade);
     const { authorizer } = this.#dependencies;
     return impersonate(headers, exchange.user, workspace, authorizer).then((user) => {
       exchange.user = user;
       exchange.audit?.impersonated(user);
-      return this.#authorize(exchange, upgrade);
+      return this.#enter(exchange, upgrade);
     });
+  }
+
+  /** KUBERNETES.md O2. */
+  #enter(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
+    const { flowControl } = this.#dependencies;
+    if (flowControl === undefined) return this.#authorize(exchange, upgrade);
+    const answer = flowControl.enter(exchange);
+    if (answer instanceof Promise) return answer.then((known) => this.#seated(exchange, known, upgrade));
+    return this.#seated(exchange, answer, upgrade);
+  }
+
+  #seated(
+    exchange: Exchange,
+    answer: Seat | Refusal,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
+    exchange.flow = answer.shown;
+    if (answer.leave === undefined) {
+      this.metrics.rejected++;
+      sendText(exchange, 429, tooManyRequests, { 'Retry-After': 1 });
+      return undefined;
+    }
+    exchange.seat = answer;
+    return this.#authorize(exchange, upgrade);
   }
 
   #authorize(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
@@ -199,14 +223,7 @@ export class RequestHandler {
     const { decision, reason } = decided;
     exchange.audit?.authorized(decided);
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
-    const { info, workspace } = exchange;
-    const isExempt = exchange.user.groups.includes(systemMasters) || processPaths.test(info.path);
-    if (!isExempt && this.inFlight.isFull(workspace?.id ?? '')) {
-      this.metrics.rejected++;
-      // KUBERNETES.md O2.
-      sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': 1 });
-      return undefined;
-    }
+    const { info } = exchange;
     const { resource, path } = info;
     if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
     if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
@@ -380,11 +397,11 @@ export class RequestHandler {
   ): void {
     if (this.watches.count >= this.#limits.watchesMax) {
       this.metrics.rejected++;
-      sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': 5 });
+      sendText(exchange, 429, tooManyRequests, { 'Retry-After': 5 });
       return;
     }
     if (upgrade === undefined) {
-      this.watches.start(exchange, result, form, new HttpFrameChannel(exchange));
+      this.watches.start(exchange, result, form, new HttpFrameChannel(exchange), handOver(exchange));
       exchange.audit?.responseStarted(exchange.response.statusCode);
       return;
     }
@@ -399,7 +416,7 @@ export class RequestHandler {
     });
     exchange.audit?.responseStarted(switchingProtocols);
     const channel = new WebSocketChannel(request, upgrade.socket, upgrade.head, apiHeaders(exchange));
-    this.watches.start(exchange, result, form, channel);
+    this.watches.start(exchange, result, form, channel, handOver(exchange));
   }
 
   #timeoutMs(info: ParsedRequest): number {
@@ -429,7 +446,8 @@ export class RequestHandler {
     sendError(exchange, told);
   }
 
-  #finish({ info, served, response, startedAtMs }: Exchange): void {
+  #finish({ info, served, response, startedAtMs, seat }: Exchange): void {
+    seat?.leave();
     const durationMs = performance.now() - startedAtMs;
     if (served !== undefined) this.metrics.observe(info.verb, served, response.statusCode, durationMs);
     else this.metrics.observePlain(info?.verb ?? '', response.statusCode, durationMs);
@@ -439,6 +457,13 @@ export class RequestHandler {
 /** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
 function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
   return namespaced ? namespace !== '' || name === '' : namespace === '';
+}
+
+/** The seat is the watch's from here on: it keeps it until what there is at its beginning is sent. */
+function handOver(exchange: Exchange): Seat | undefined {
+  const { seat } = exchange;
+  exchange.seat = undefined;
+  return seat;
 }
 
 function subjectOf({ info, served, subresource }: Exchange): Subject {

@@ -64,6 +64,8 @@ export type WatchSignal =
 export interface WatchSink {
   deliver(deliveries: readonly WatchDelivery[]): void;
   signal(signal: WatchSignal): void;
+  /** Told once: what there is at the beginning has been delivered, only what happens follows. */
+  begun?(): void;
   /** Asked between chunks of initial events: resolves when there is room for more; undefined when there is already. */
   ready?(): Promise<void> | undefined;
 }

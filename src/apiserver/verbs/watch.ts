@@ -219,6 +219,7 @@ export class WatchSession implements TimedWatch {
   /** Events after a revision: from the ring when it reaches back, else from the store. */
   #follow(afterRevision: Revision): void {
     this.#seen = afterRevision;
+    this.#sink.begun?.();
     try {
       const subscription = this.#storage.watchCache(this.scope.prefix, afterRevision, {
         events: (events) => this.#deliver(events),

@@ -1,0 +1,376 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { parseRequestInfo } from '../request/parse-request-info.ts';
+import { allAuthenticated, anonymousUser, systemMasters, type UserInfo } from '../request/user.ts';
+import type { ClusterId, Workspace } from '../workspace/workspace.ts';
+import { bootstrapFlowSchemas, bootstrapPriorityLevels } from './bootstrap-objects.ts';
+import { FairNode } from './fair-node.ts';
+import { FlowConfiguration } from './flow-configuration.ts';
+import {
+  FlowController,
+  type FlowControllerOptions,
+  type FlowLimits,
+  type FlowRequest,
+  type Refusal,
+  type Seat,
+} from './flow-controller.ts';
+import { dealHand } from './shuffle-shard.ts';
+
+const bootstrap = new FlowConfiguration(bootstrapFlowSchemas, bootstrapPriorityLevels);
+const userOf = (name: string, ...groups: string[]): UserInfo => ({
+  name,
+  groups: [...groups, allAuthenticated],
+  extra: new Map(),
+});
+const jane = userOf('jane');
+const accountOf = (namespace: string, name: string) =>
+  userOf(
+    `system:serviceaccount:${namespace}:${name}`,
+    'system:serviceaccounts',
+    `system:serviceaccounts:${namespace}`,
+  );
+const workspaceOf = (id: string) => ({ id: id as ClusterId, inert: false }) as Workspace;
+
+function requestOf(workspace: string, user = jane, url = '/api/v1/namespaces/default/pods/x'): FlowRequest {
+  return { info: parseRequestInfo('GET', url), user, workspace: workspaceOf(workspace), isGone: false };
+}
+
+function controllerOf(limits: Partial<FlowLimits>, options: Partial<FlowControllerOptions> = {}) {
+  return new FlowController({
+    configurations: { server: bootstrap, of: () => undefined },
+    seatsOf: () => 1,
+    limits: { refusalDelayMs: 0, ...limits },
+    ...options,
+  });
+}
+
+const isSeat = (answer: Seat | Refusal): answer is Seat => answer.leave !== undefined;
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** What has been given to each asker by now. */
+class Askers {
+  readonly seats = new Map<string, Seat[]>();
+  readonly refusals = new Map<string, number>();
+  readonly order: string[] = [];
+  readonly #controller: FlowController;
+
+  constructor(controller: FlowController) {
+    this.#controller = controller;
+  }
+
+  ask(workspace: string, count = 1, user = jane, url?: string): void {
+    for (let i = 0; i < count; i++) {
+      const answer = this.#controller.enter(requestOf(workspace, user, url));
+      if (answer instanceof Promise) void answer.then((known) => this.#count(workspace, known));
+      else this.#count(workspace, answer);
+    }
+  }
+
+  held(workspace: string): number {
+    return this.seats.get(workspace)?.length ?? 0;
+  }
+
+  refused(workspace: string): number {
+    return this.refusals.get(workspace) ?? 0;
+  }
+
+  leave(workspace: string, count = 1): void {
+    for (const seat of this.seats.get(workspace)?.splice(0, count) ?? []) seat.leave();
+  }
+
+  #count(workspace: string, answer: Seat | Refusal): void {
+    if (!isSeat(answer)) {
+      this.refusals.set(workspace, this.refused(workspace) + 1);
+      return;
+    }
+    const seats = this.seats.get(workspace) ?? [];
+    seats.push(answer);
+    this.seats.set(workspace, seats);
+    this.order.push(workspace);
+  }
+}
+
+describe('flow control (O2)', () => {
+  test('requests fall under the schemas that Kubernetes suggests', () => {
+    const cases: [UserInfo, string, string, string][] = [
+      [userOf('admin', systemMasters), 'GET', '/api/v1/pods', 'exempt/exempt'],
+      [anonymousUser, 'GET', '/healthz', 'probes/exempt'],
+      [anonymousUser, 'GET', '/version', 'global-default/global-default'],
+      [jane, 'GET', '/api/v1/pods', 'global-default/global-default'],
+      [accountOf('default', 'x'), 'GET', '/api/v1/pods', 'service-accounts/workload-low'],
+      [accountOf('kube-system', 'x'), 'GET', '/api/v1/pods', 'kube-system-service-accounts/workload-high'],
+      [
+        accountOf('kube-system', 'x'),
+        'PUT',
+        '/apis/coordination.k8s.io/v1/namespaces/a/leases/l',
+        'workload-leader-election/leader-election',
+      ],
+      [
+        accountOf('kube-system', 'endpoint-controller'),
+        'PUT',
+        '/api/v1/namespaces/a/endpoints/e',
+        'endpoint-controller/workload-high',
+      ],
+      [
+        userOf('system:node:a', 'system:nodes'),
+        'PATCH',
+        '/api/v1/nodes/a/status',
+        'system-node-high/node-high',
+      ],
+      [userOf('system:node:a', 'system:nodes'), 'GET', '/api/v1/pods', 'system-nodes/system'],
+      [userOf('system:kube-scheduler'), 'GET', '/api/v1/pods', 'kube-scheduler/workload-high'],
+      [
+        userOf('system:cellplane:scheduler', 'system:cellplane:schedulers'),
+        'GET',
+        '/api/v1/pods',
+        'federation/federation',
+      ],
+      [{ name: 'nobody', groups: [], extra: new Map() }, 'GET', '/api/v1/pods', 'catch-all/catch-all'],
+    ];
+    for (const [user, method, url, expected] of cases) {
+      const { schema, level } = bootstrap.classify(parseRequestInfo(method, url), user);
+      assert.equal(`${schema.name}/${level.name}`, expected, `${user.name} ${method} ${url}`);
+    }
+  });
+
+  test('the lowest precedence goes first, then the name; a schema without its level is left out', () => {
+    const schema = (name: string, matchingPrecedence: number, level: string): KubeObject => ({
+      apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+      kind: 'FlowSchema',
+      metadata: { name, uid: name },
+      spec: {
+        matchingPrecedence,
+        priorityLevelConfiguration: { name: level },
+        rules: [
+          {
+            subjects: [{ kind: 'User', user: { name: 'jane' } }],
+            resourceRules: [
+              { verbs: ['get'], apiGroups: [''], resources: ['pods'], namespaces: ['default'] },
+              { verbs: ['get'], apiGroups: [''], resources: ['namespaces'], namespaces: ['special'] },
+            ],
+          },
+        ],
+      },
+    });
+    const configuration = new FlowConfiguration(
+      [
+        ...bootstrapFlowSchemas,
+        schema('b', 50, 'workload-low'),
+        schema('a', 50, 'workload-high'),
+        schema('dangling', 10, 'missing'),
+      ],
+      bootstrapPriorityLevels,
+    );
+    const nameFor = (url: string) => configuration.classify(parseRequestInfo('GET', url), jane).schema.name;
+    assert.equal(nameFor('/api/v1/namespaces/default/pods/x'), 'a');
+    assert.equal(nameFor('/api/v1/namespaces/other/pods/x'), 'global-default');
+    assert.equal(
+      nameFor('/api/v1/namespaces/default/pods/x/status'),
+      'global-default',
+      'a subresource is its own',
+    );
+    assert.equal(nameFor('/api/v1/namespaces/special'), 'a', 'a namespace is in itself');
+  });
+
+  test('a hand has different queues, the same for the same flow', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 1, max: 128 }), fc.nat(14), (flow, queues, more) => {
+        const size = Math.min(queues, more + 1);
+        const hand = dealHand(flow, queues, size);
+        assert.equal(new Set(hand).size, size);
+        assert.ok(hand.every((card) => Number.isInteger(card) && card >= 0 && card < queues));
+        assert.deepEqual(dealHand(flow, queues, size), hand);
+      }),
+      { numRuns: 500 },
+    );
+    const counts = new Array<number>(64).fill(0);
+    for (let i = 0; i < 6_400; i++) for (const card of dealHand(`schema/user-${i}`, 64, 6)) counts[card]!++;
+    assert.ok(Math.min(...counts) > 450 && Math.max(...counts) < 750, `evenly dealt: ${counts}`);
+  });
+
+  test('waiting workspaces are served alike, and the one that has just come first', () => {
+    const root = new FairNode<string>(undefined);
+    const flood = new FairNode<string>(root);
+    const other = new FairNode<string>(root);
+    for (let i = 0; i < 1_000; i++) flood.push('flood');
+    const take = () => {
+      const leaf = root.next();
+      leaf?.charge(0.1);
+      return leaf?.shift();
+    };
+    for (let i = 0; i < 50; i++) assert.equal(take(), 'flood');
+    other.push('quiet');
+    assert.equal(take(), 'quiet', 'new flows go before those that have had their turn');
+    for (let i = 0; i < 200; i++) other.push('quiet');
+    const next = Array.from({ length: 200 }, take);
+    const quiet = next.filter((one) => one === 'quiet').length;
+    assert.ok(quiet > 90 && quiet < 110, `half each, ${quiet} of 200`);
+    while (take() !== undefined);
+    assert.equal(root.queued, 0);
+  });
+
+  test('weights divide the time', () => {
+    const root = new FairNode<string>(undefined);
+    const small = new FairNode<string>(root, 1);
+    const large = new FairNode<string>(root, 3);
+    for (let i = 0; i < 1_000; i++) {
+      small.push('small');
+      large.push('large');
+    }
+    let larges = 0;
+    for (let i = 0; i < 400; i++) {
+      const leaf = root.next();
+      leaf?.charge(0.1);
+      if (leaf?.shift() === 'large') larges++;
+    }
+    assert.ok(larges > 280 && larges < 320, `three quarters of 400, ${larges}`);
+  });
+
+  test('a workspace that floods holds half of the seats, waits in its own queues, and is refused beyond', async () => {
+    const controller = controllerOf({ seatsMax: 48, turnMs: 1e6 });
+    const askers = new Askers(controller);
+    askers.ask('flood', 1_000);
+    await turn();
+    const held = askers.held('flood');
+    assert.ok(held > 0 && held <= 24, `${held} of 48 seats`);
+    assert.equal(controller.queued, 300, 'six queues of fifty');
+    assert.equal(askers.refused('flood'), 1_000 - 300 - held);
+    askers.ask('quiet', 2);
+    await turn();
+    assert.equal(askers.held('quiet'), 2);
+    assert.equal(askers.refused('quiet'), 0);
+    askers.leave('flood', 5);
+    for (let i = 0; i < 20; i++) await turn();
+    assert.equal(askers.held('flood'), held, 'those that wait take the seats that became free');
+    assert.equal(controller.queued, 295);
+  });
+
+  test('everything is counted out again, and nothing is kept', async () => {
+    const controller = controllerOf({ seatsMax: 20, turnMs: 1e6 });
+    const askers = new Askers(controller);
+    askers.ask('a', 60);
+    askers.ask('b', 60, accountOf('default', 'x'));
+    for (let i = 0; i < 2_000 && controller.queued + askers.held('a') + askers.held('b') > 0; i++) {
+      askers.leave('a', 3);
+      askers.leave('b', 3);
+      await turn();
+    }
+    assert.equal(controller.queued, 0);
+    assert.equal(askers.order.length + askers.refused('a') + askers.refused('b'), 120);
+    const text = controller.render();
+    assert.match(text, /current_executing_seats\{priority_level="global-default"\} 0/);
+    assert.match(text, /current_inqueue_requests\{[^}]*flow_schema="service-accounts"\} 0/);
+    assert.match(text, /nominal_limit_seats\{priority_level="workload-low"\} \d+/);
+    assert.match(text, /request_wait_duration_seconds_count\{[^}]*flow_schema="global-default"\} \d+/);
+  });
+
+  test('a level borrows what others do not use, as far as they lend', async () => {
+    const askers = new Askers(controllerOf({ seatsMax: 305, turnMs: 1e6 }, { isShared: false }));
+    // 305 seats, 305 shares: workload-low has 100 of its own and lends 90.
+    askers.ask('a', 400);
+    await turn();
+    assert.ok(askers.held('a') > 20, 'more than its own');
+    const before = askers.held('a');
+    askers.ask('b', 10, accountOf('default', 'x'));
+    await turn();
+    assert.equal(askers.held('b'), 10, 'what was not lent is there');
+    assert.ok(before < 305 - 10);
+  });
+
+  test('exempt requests neither wait nor are refused; Reject levels refuse at once', async () => {
+    const controller = controllerOf({ seatsMax: 1, turnMs: 1e6 });
+    const askers = new Askers(controller);
+    askers.ask('admin', 500, userOf('admin', systemMasters));
+    assert.equal(askers.held('admin'), 500);
+    const nobody: UserInfo = { name: 'nobody', groups: [], extra: new Map() };
+    askers.ask('n', 10, nobody);
+    assert.ok(askers.refused('n') > 0);
+    assert.equal(askers.held('n') + askers.refused('n'), 10);
+    assert.equal(controller.queued, 0);
+  });
+
+  test('a turn of the event loop that is used up makes the flood wait, not the others', async () => {
+    let now = 0;
+    const controller = controllerOf({ turnMs: 2 }, { now: () => now });
+    const askers = new Askers(controller);
+    askers.ask('flood');
+    now = 3;
+    askers.ask('flood', 5);
+    assert.equal(askers.held('flood'), 1);
+    assert.equal(controller.queued, 5);
+    askers.ask('quiet');
+    assert.equal(askers.held('quiet'), 1);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('flood'), 6);
+  });
+
+  test('what has waited too long is refused, and what nobody waits for is let go', async () => {
+    const controller = controllerOf({ seatsMax: 1, turnMs: 1e6, queueWaitMs: 20 });
+    const askers = new Askers(controller);
+    askers.ask('a', 20);
+    await turn();
+    const waiting = controller.queued;
+    assert.ok(waiting > 10);
+    while (controller.queued > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await turn();
+    assert.equal(askers.refused('a'), waiting);
+    const line = new RegExp(`rejected_requests_total\\{[^}]*reason="time-out"\\} ${waiting}`);
+    assert.match(controller.render(), line);
+  });
+
+  test("a workspace's own levels divide its part, and nothing else", async () => {
+    const own = new FlowConfiguration(
+      [
+        ...bootstrapFlowSchemas,
+        {
+          apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+          kind: 'FlowSchema',
+          metadata: { name: 'mine', uid: 'mine' },
+          spec: {
+            matchingPrecedence: 3,
+            priorityLevelConfiguration: { name: 'exempt' },
+            rules: [
+              {
+                subjects: [{ kind: 'User', user: { name: 'jane' } }],
+                resourceRules: [
+                  { verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] },
+                ],
+              },
+            ],
+          },
+        },
+      ],
+      bootstrapPriorityLevels,
+    );
+    const controller = controllerOf(
+      { seatsMax: 48, turnMs: 1e6 },
+      { configurations: { server: bootstrap, of: ({ id }) => (id === 'own' ? own : undefined) } },
+    );
+    const askers = new Askers(controller);
+    askers.ask('own', 500, userOf('joe'));
+    await turn();
+    const held = askers.held('own');
+    assert.ok(held < 24 && askers.refused('own') > 0, 'calling oneself exempt gives no more');
+    askers.ask('own', 1);
+    askers.leave('own', 1);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.seats.get('own')?.at(-1)?.shown.schema.name, 'mine', 'what it exempts goes first');
+    askers.ask('other', 1);
+    assert.equal(askers.held('other'), 1);
+  });
+
+  test('more waiting requests than the bound are refused to those who have most of them', async () => {
+    const controller = controllerOf({ seatsMax: 20, queuedMax: 100, turnMs: 1e6 });
+    const askers = new Askers(controller);
+    for (let user = 0; user < 50; user++) askers.ask('flood', 20, userOf(`user-${user}`));
+    await turn();
+    assert.ok(controller.queued <= 100);
+    askers.ask('b', 40);
+    await turn();
+    assert.equal(askers.refused('b'), 0);
+    for (let i = 0; i < 200; i++) askers.ask(`many-${i}`, 20);
+    assert.ok(controller.queued <= 200);
+  });
+});

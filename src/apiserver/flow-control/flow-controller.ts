@@ -1,0 +1,390 @@
+import type { RequestInfo } from '../request/request-info.ts';
+import type { UserInfo } from '../request/user.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { FairNode } from './fair-node.ts';
+import { distinguisherOf, type FlowClass, type FlowConfiguration } from './flow-configuration.ts';
+import { FlowLevels, type Waiting, type WorkspacePart } from './flow-levels.ts';
+import { FlowMetrics, type RefusalReason } from './flow-metrics.ts';
+import { HeldRefusals } from './held-refusals.ts';
+
+export interface FlowLimits {
+  /** Requests served at once over all levels (watches aside, once they have begun). */
+  readonly seatsMax: number;
+  /** Requests waiting for a seat over all levels; a workspace above an equal part of them is refused, at twice as many all are. */
+  readonly queuedMax: number;
+  /** What has waited this long is refused. */
+  readonly queueWaitMs: number;
+  /** Main-thread time that waiting requests, and those that come meanwhile, get in one turn of the event loop. */
+  readonly turnMs: number;
+  /** Refusals are held back for so long; see HeldRefusals. */
+  readonly refusalDelayMs: number;
+  readonly heldRefusalsMax: number;
+}
+
+export const defaultFlowLimits: FlowLimits = {
+  seatsMax: 600,
+  queuedMax: 4_000,
+  queueWaitMs: 15_000,
+  turnMs: 0.5,
+  refusalDelayMs: 100,
+  heldRefusalsMax: 2_000,
+};
+
+/** A request as flow control sees it. */
+export interface FlowRequest {
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly workspace: Workspace | undefined;
+  /** Whether nobody is there any more to answer. */
+  readonly isGone: boolean;
+}
+
+/** A request's right to be served, until `leave` is called: once. */
+export interface Seat {
+  /** What the answer's headers name: the workspace's own schema and level, or the server's. */
+  readonly shown: FlowClass;
+  leave(): void;
+}
+
+/** The request is to be answered 429. */
+export interface Refusal {
+  readonly shown: FlowClass;
+  readonly leave: undefined;
+}
+
+export interface FlowControllerOptions {
+  readonly configurations: {
+    readonly server: FlowConfiguration;
+    of(workspace: Workspace): FlowConfiguration | undefined;
+  };
+  /** Seats that a request takes. */
+  readonly seatsOf: (request: FlowRequest) => number;
+  /** Whether workspaces share the server. Default true. */
+  readonly isShared?: boolean | undefined;
+  readonly limits?: Partial<FlowLimits> | undefined;
+  /** Milliseconds that only rise. Default `performance.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Dispatches prepared for one turn of the event loop. */
+const stepsMax = 32;
+const sweepMs = 250;
+/** How many times its length a turn may last for workspaces that have had nothing of it yet. */
+const overrunMax = 4;
+/** The most that one request is charged for: what lasts longer was not its doing alone. */
+const chargeMsMax = 20;
+
+/**
+ * API Priority and Fairness (KUBERNETES.md O2) for workspaces that share one thread. Two things are shared out: seats,
+ * for requests that wait for a disk or a webhook, and main-thread time, for those that are answered where they stand.
+ *
+ * A request that finds a seat, nothing of its workspace waiting, and its part of the event loop's turn not used up is
+ * served at once, without a promise. Else it waits in its flow's queue and is taken in fair order: levels by their
+ * shares, workspaces alike, the workspace's own levels by theirs. Exempt ones never wait.
+ */
+export class FlowController {
+  readonly #options: FlowControllerOptions;
+  readonly #limits: FlowLimits;
+  readonly #levels: FlowLevels;
+  readonly #metrics = new FlowMetrics();
+  readonly #now: () => number;
+  readonly #held: HeldRefusals;
+  readonly #exemptSeats = new WeakMap<FlowClass, Seat>();
+  #configured: FlowConfiguration | undefined;
+  /** Queues in which something may wait. */
+  readonly #waiting = new Set<FairNode<Waiting>>();
+  #sweeping: NodeJS.Timeout | undefined;
+  /** Parts served in this turn. */
+  readonly #turnParts: WorkspacePart[] = [];
+  #turn = 0;
+  #isTurnOpen = false;
+  #turnStartMs = 0;
+  /** Who is charged for the main-thread time since `#markMs`. */
+  #runner: FairNode<Waiting> | undefined;
+  #runnerPart: WorkspacePart | undefined;
+  #markMs = 0;
+  /** Steps that will run in the next check phase, and those of this one that are still to run. */
+  #armedSteps = 0;
+  #batch = 0;
+  #sliceStartMs = 0;
+  /** Everything that waits waits for seats. */
+  #isBlocked = false;
+
+  constructor(options: FlowControllerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#limits = { ...defaultFlowLimits, ...options.limits };
+    this.#levels = new FlowLevels(this.#limits.seatsMax, options.isShared ?? true);
+    this.#held = new HeldRefusals(this.#limits.refusalDelayMs, this.#limits.heldRefusalsMax);
+  }
+
+  /** Requests waiting for a seat. */
+  get queued(): number {
+    return this.#levels.root.queued;
+  }
+
+  /** Never rejects. */
+  enter(request: FlowRequest): Seat | Refusal | Promise<Seat | Refusal> {
+    const nowMs = this.#now();
+    this.#account(nowMs);
+    const { info, user, workspace } = request;
+    const server = this.#serverConfiguration().classify(info, user);
+    if (server.level.isExempt) return this.#exempt(server);
+    const ownConfiguration = workspace === undefined ? undefined : this.#options.configurations.of(workspace);
+    const own = ownConfiguration?.classify(info, user);
+    const level = this.#levels.level(server.level.name)!;
+    const part = level.part(workspace?.id ?? `*/${user.name}`);
+    const ownLevel = part.own(own?.level ?? server.level, ownConfiguration?.shares ?? 0);
+    const seats = Math.min(this.#options.seatsOf(request), Math.max(1, level.workspaceSeatsMax));
+    const shown = own ?? server;
+    this.#openTurn(nowMs);
+    const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
+    if (hasRoom && part.node.queued === 0 && this.#hasTurn(part, nowMs)) {
+      return this.#seat(server, shown, part, ownLevel.node, seats, 0);
+    }
+    const { queuing } = ownLevel;
+    if (queuing === undefined && !hasRoom) return this.#refuse(server, shown, 'concurrency-limit', nowMs);
+    if (this.#isOverfull(part)) return this.#refuse(server, shown, 'queue-full', nowMs);
+    const flow = `${shown.schema.name}/${distinguisherOf(shown.schema, info, user)}`;
+    const queue = queuing === undefined ? ownLevel.queue(0) : ownLevel.queueFor(flow, queuing);
+    if (queue.items.length >= (queuing?.queueLengthLimit ?? rejectingQueueLength)) {
+      return this.#refuse(server, shown, 'queue-full', nowMs);
+    }
+    return this.#wait(request, { server, shown, part, queue, seats, nowMs });
+  }
+
+  /** Prometheus text. */
+  render(): string {
+    return this.#metrics.render(this.#levels);
+  }
+
+  #serverConfiguration(): FlowConfiguration {
+    const { server } = this.#options.configurations;
+    if (server !== this.#configured) {
+      this.#configured = server;
+      this.#levels.configure(server.levels.values());
+    }
+    return server;
+  }
+
+  #exempt(server: FlowClass): Seat {
+    this.#runner = undefined;
+    this.#runnerPart = undefined;
+    this.#metrics.dispatched(server, 0);
+    let seat = this.#exemptSeats.get(server);
+    if (seat === undefined) {
+      const counts = this.#metrics.of(server);
+      seat = {
+        shown: server,
+        leave: () => {
+          counts.executing--;
+        },
+      };
+      this.#exemptSeats.set(server, seat);
+    }
+    return seat;
+  }
+
+  #seat(
+    server: FlowClass,
+    shown: FlowClass,
+    part: WorkspacePart,
+    node: FairNode<Waiting>,
+    seats: number,
+    waitedMs: number,
+  ): Seat {
+    this.#metrics.dispatched(server, waitedMs);
+    node.occupy(seats);
+    this.#touch(part);
+    this.#runner = node;
+    this.#runnerPart = part;
+    const counts = this.#metrics.of(server);
+    return {
+      shown,
+      leave: () => {
+        counts.executing--;
+        node.occupy(-seats);
+        if (!this.#isTurnOpen) dropIfIdle(part);
+        if (this.#levels.root.queued === 0) return;
+        this.#isBlocked = false;
+        this.#armSteps(1);
+      },
+    };
+  }
+
+  #refuse(
+    server: FlowClass,
+    shown: FlowClass,
+    reason: RefusalReason,
+    nowMs: number,
+  ): Refusal | Promise<Refusal> {
+    this.#metrics.refused(server, reason);
+    this.#runner = undefined;
+    this.#runnerPart = undefined;
+    const refusal: Refusal = { shown, leave: undefined };
+    return this.#held.hold(nowMs)?.then(() => refusal) ?? refusal;
+  }
+
+  #wait(
+    request: FlowRequest,
+    place: {
+      readonly server: FlowClass;
+      readonly shown: FlowClass;
+      readonly part: WorkspacePart;
+      readonly queue: FairNode<Waiting>;
+      readonly seats: number;
+      readonly nowMs: number;
+    },
+  ): Promise<Seat | Refusal> {
+    const { server, shown, part, queue, seats, nowMs } = place;
+    const counts = this.#metrics.of(server);
+    counts.inQueue++;
+    this.#touch(part);
+    this.#waiting.add(queue);
+    this.#sweeping ??= setTimeout(this.#sweep, sweepMs).unref();
+    const waiting = new Promise<Seat | Refusal>((resolve) => {
+      queue.push({
+        sinceMs: nowMs,
+        get isGone() {
+          return request.isGone;
+        },
+        flow: { part, node: queue },
+        seats,
+        resolve: (isServed) => {
+          counts.inQueue--;
+          if (isServed) {
+            resolve(this.#seat(server, shown, part, queue, seats, this.#now() - nowMs));
+            return;
+          }
+          this.#metrics.refused(server, request.isGone ? 'cancelled' : 'time-out');
+          resolve({ shown, leave: undefined });
+        },
+      });
+    });
+    this.#isBlocked = false;
+    this.#armSteps(1);
+    return waiting;
+  }
+
+  /** A workspace that has more than an equal part of all waiting requests has no more, once they are too many. */
+  #isOverfull(part: WorkspacePart): boolean {
+    const { queuedMax } = this.#limits;
+    const { queued } = this.#levels.root;
+    if (queued < queuedMax) return false;
+    let parts = 0;
+    for (const level of this.#levels.all()) parts += level.parts.size;
+    return queued >= 2 * queuedMax || part.node.queued >= queuedMax / Math.max(1, parts);
+  }
+
+  /** Whether the turn has time left, or the workspace has not had its part of it. */
+  #hasTurn(part: WorkspacePart, nowMs: number): boolean {
+    const { turnMs } = this.#limits;
+    const goneMs = nowMs - this.#turnStartMs;
+    if (goneMs < turnMs && this.#levels.root.queued === 0) return true;
+    // Of very many workspaces each would be the first to come: then the queues say who is next.
+    if (goneMs > turnMs * overrunMax) return false;
+    return part.turn !== this.#turn || part.usedMs * Math.max(1, this.#turnParts.length) < turnMs;
+  }
+
+  #openTurn(nowMs: number): void {
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    this.#turn++;
+    this.#turnStartMs = nowMs;
+    this.#armSteps(0);
+  }
+
+  #closeTurn(): void {
+    this.#isTurnOpen = false;
+    this.#runner = undefined;
+    this.#runnerPart = undefined;
+    for (const part of this.#turnParts) dropIfIdle(part);
+    this.#turnParts.length = 0;
+  }
+
+  #touch(part: WorkspacePart): void {
+    if (part.turn === this.#turn) return;
+    part.turn = this.#turn;
+    part.usedMs = 0;
+    this.#turnParts.push(part);
+  }
+
+  /** Charges what went by since the last look to whoever was served then. */
+  #account(nowMs: number): void {
+    if (this.#runner !== undefined && this.#runnerPart !== undefined && this.#isTurnOpen) {
+      const ms = Math.min(nowMs - this.#markMs, chargeMsMax);
+      this.#runner.charge(ms);
+      this.#runnerPart.usedMs += ms;
+    }
+    this.#markMs = nowMs;
+  }
+
+  /** Prepares so many more dispatches, and the step that ends the turn after them. */
+  #armSteps(dispatches: number): void {
+    let more = Math.min(dispatches, stepsMax - this.#armedSteps) + (this.#armedSteps === 0 ? 1 : 0);
+    for (; more > 0; more--) {
+      this.#armedSteps++;
+      setImmediate(this.#step);
+    }
+  }
+
+  /**
+   * One dispatch, or the turn's end. Each is a callback of its own, so that all that a request does before it waits for
+   * something (reading its body included) is done, and counted, before the next is taken.
+   */
+  readonly #step = (): void => {
+    const nowMs = this.#now();
+    if (this.#batch === 0) {
+      this.#batch = this.#armedSteps;
+      this.#armedSteps = 0;
+      this.#sliceStartMs = nowMs;
+    }
+    this.#batch--;
+    this.#account(nowMs);
+    const { queued } = this.#levels.root;
+    if (this.#batch > 0) {
+      if (queued > 0 && nowMs - this.#sliceStartMs < this.#limits.turnMs) this.#dispatch(nowMs);
+      return;
+    }
+    this.#closeTurn();
+    if (queued > 0 && !this.#isBlocked) this.#armSteps(queued);
+  };
+
+  #dispatch(nowMs: number): void {
+    if (!this.#isTurnOpen) this.#openTurn(nowMs);
+    for (;;) {
+      const queue = this.#levels.root.next();
+      if (queue === undefined) {
+        this.#isBlocked = this.#levels.root.queued > 0;
+        return;
+      }
+      const item = queue.shift();
+      if (queue.items.length === 0) this.#waiting.delete(queue);
+      if (item === undefined) return;
+      item.resolve(!item.isGone);
+      if (!item.isGone) return;
+    }
+  }
+
+  /** Refuses what has waited too long, and lets go what nobody waits for any more. */
+  readonly #sweep = (): void => {
+    this.#sweeping = undefined;
+    const oldest = this.#now() - this.#limits.queueWaitMs;
+    for (const queue of this.#waiting) {
+      for (const item of queue.removeWhere(({ isGone, sinceMs }) => isGone || sinceMs < oldest)) {
+        item.resolve(false);
+        if (!this.#isTurnOpen) dropIfIdle(item.flow.part);
+      }
+      if (queue.items.length === 0) this.#waiting.delete(queue);
+    }
+    if (this.#waiting.size > 0) this.#sweeping = setTimeout(this.#sweep, sweepMs).unref();
+  };
+}
+
+/** What may wait for its turn of the event loop where a level queues nothing. */
+const rejectingQueueLength = 50;
+
+function dropIfIdle(part: WorkspacePart): void {
+  const { level, key } = part;
+  if (part.isIdle && level.parts.get(key) === part) level.parts.delete(key);
+}

@@ -1,0 +1,255 @@
+import { FairNode, type Room } from './fair-node.ts';
+import type { PriorityLevel, Queuing } from './priority-level.ts';
+import { dealHand } from './shuffle-shard.ts';
+
+/** A request that waits for its seat. */
+export interface Waiting {
+  readonly sinceMs: number;
+  /** Nobody is there any more to answer. */
+  readonly isGone: boolean;
+  readonly flow: Flow;
+  readonly seats: number;
+  readonly resolve: (isServed: boolean) => void;
+}
+
+/** Where in the tree a request is counted. */
+export interface Flow {
+  readonly part: WorkspacePart;
+  readonly node: FairNode<Waiting>;
+}
+
+/** Weight of a level that has 20 shares: one of Kubernetes' middling ones. */
+const sharesOfWeightOne = 20;
+const weightMin = 0.05;
+
+/**
+ * All levels of the server with the seats that they have (KUBERNETES.md O2): `ceil(seats × shares / all shares)` are a
+ * level's own; while they are free it lends `lendablePercent` of them to levels that have none left.
+ */
+export class FlowLevels {
+  readonly root = new FairNode<Waiting>(undefined);
+  readonly #levels = new Map<string, LevelState>();
+  readonly #seatsMax: number;
+  readonly #isShared: boolean;
+
+  /** `isShared`: whether workspaces share the server; else one workspace may have all. */
+  constructor(seatsMax: number, isShared: boolean) {
+    this.#seatsMax = seatsMax;
+    this.#isShared = isShared;
+  }
+
+  /** Takes on other settings. A level that is no more keeps what waits in it until that is served. */
+  configure(levels: Iterable<PriorityLevel>): void {
+    const wanted = new Map<string, PriorityLevel>();
+    for (const level of levels) if (!level.isExempt) wanted.set(level.name, level);
+    for (const [name, state] of this.#levels) {
+      if (!wanted.has(name) && state.node.isIdle) this.#levels.delete(name);
+    }
+    for (const [name, settings] of wanted) {
+      const known = this.#levels.get(name);
+      if (known === undefined) this.#levels.set(name, new LevelState(this, settings));
+      else known.settings = settings;
+    }
+    this.#divide();
+  }
+
+  #divide(): void {
+    const states = [...this.#levels.values()];
+    let shares = 0;
+    for (const { settings } of states) shares += settings.shares;
+    let lendable = 0;
+    for (const state of states) {
+      const { settings } = state;
+      state.nominalSeats = shares === 0 ? 0 : Math.ceil((this.#seatsMax * settings.shares) / shares);
+      state.lendableSeats = Math.round((state.nominalSeats * settings.lendablePercent) / 100);
+      state.node.weight = Math.max(weightMin, settings.shares / sharesOfWeightOne);
+      lendable += state.lendableSeats;
+    }
+    for (const state of states) {
+      const { borrowingLimitPercent: percent } = state.settings;
+      const wanted =
+        percent === undefined ? Number.POSITIVE_INFINITY : Math.round((state.nominalSeats * percent) / 100);
+      state.borrowableSeats = Math.min(wanted, lendable - state.lendableSeats);
+      const most = state.nominalSeats + state.borrowableSeats;
+      state.workspaceSeatsMax = this.#isShared ? Math.max(1, Math.ceil(most / 2)) : most;
+    }
+  }
+
+  level(name: string): LevelState | undefined {
+    return this.#levels.get(name);
+  }
+
+  all(): Iterable<LevelState> {
+    return this.#levels.values();
+  }
+
+  /** Seats that the other levels could lend to this one now. */
+  lentTo(borrower: LevelState): number {
+    let free = 0;
+    for (const other of this.#levels.values()) {
+      if (other === borrower) continue;
+      const unused = other.nominalSeats - other.node.executing;
+      // One that has gone above its own takes from what all lend.
+      free += unused < 0 ? unused : Math.min(other.lendableSeats, unused);
+    }
+    return Math.max(0, Math.min(borrower.borrowableSeats, free));
+  }
+}
+
+/** One level of the server. */
+export class LevelState implements Room {
+  settings: PriorityLevel;
+  nominalSeats = 0;
+  lendableSeats = 0;
+  borrowableSeats = 0;
+  /** What one workspace may hold, so that none has all of a level for as long as it likes. */
+  workspaceSeatsMax = 0;
+  readonly node: FairNode<Waiting>;
+  /** Those that hold or wait for a seat, or were served in this turn of the event loop: bounded by requests under way. */
+  readonly parts = new Map<string, WorkspacePart>();
+  readonly #levels: FlowLevels;
+
+  constructor(levels: FlowLevels, settings: PriorityLevel) {
+    this.#levels = levels;
+    this.settings = settings;
+    this.node = new FairNode<Waiting>(levels.root, 1, this);
+  }
+
+  /** Seats that it may hold at this moment. */
+  get limitSeats(): number {
+    return this.node.executing < this.nominalSeats
+      ? this.nominalSeats
+      : this.nominalSeats + this.#levels.lentTo(this);
+  }
+
+  hasRoom(): boolean {
+    // When it is full there is still what single workspaces are sure of.
+    return this.node.executing < this.limitSeats || this.node.executing < 2 * this.nominalSeats;
+  }
+
+  part(key: string): WorkspacePart {
+    const known = this.parts.get(key);
+    if (known !== undefined) return known;
+    const made = new WorkspacePart(this, key);
+    this.parts.set(key, made);
+    return made;
+  }
+}
+
+/** What one workspace has of one level. */
+export class WorkspacePart implements Room {
+  readonly level: LevelState;
+  readonly key: string;
+  readonly node: FairNode<Waiting>;
+  /** The turn of the event loop that it was last served in, and the main-thread time that it had in it. */
+  turn = -1;
+  usedMs = 0;
+  readonly #own = new Map<string, OwnLevel>();
+
+  constructor(level: LevelState, key: string) {
+    this.level = level;
+    this.key = key;
+    this.node = new FairNode<Waiting>(level.node, 1, this);
+  }
+
+  hasRoom(): boolean {
+    const { level, node } = this;
+    if (node.executing >= level.workspaceSeatsMax) return false;
+    if (level.node.executing < level.limitSeats) return true;
+    // The level is full: an equal part of it is sure to each, up to twice the level in all.
+    if (level.node.executing >= 2 * level.nominalSeats) return false;
+    return node.executing < Math.max(1, Math.floor(level.nominalSeats / level.parts.size));
+  }
+
+  /**
+   * The workspace's own level by this name, made of what it says now. `allShares`: of all its levels together; 0 where
+   * it says nothing and the level is the server's.
+   */
+  own(settings: PriorityLevel, allShares: number): OwnLevel {
+    let own = this.#own.get(settings.name);
+    if (own === undefined) {
+      own = new OwnLevel(this, settings);
+      this.#own.set(settings.name, own);
+    }
+    own.configure(settings, allShares);
+    return own;
+  }
+
+  get isIdle(): boolean {
+    return this.node.isIdle;
+  }
+}
+
+/** A level inside a workspace's part: the workspace's own, or the server's level itself where it has none. */
+export class OwnLevel implements Room {
+  readonly part: WorkspacePart;
+  readonly node: FairNode<Waiting>;
+  #settings: PriorityLevel;
+  #seatsMax = Number.POSITIVE_INFINITY;
+  readonly #queues = new Map<number, FairNode<Waiting>>();
+
+  constructor(part: WorkspacePart, settings: PriorityLevel) {
+    this.part = part;
+    this.#settings = settings;
+    this.node = new FairNode<Waiting>(part.node, 1, this);
+  }
+
+  configure(settings: PriorityLevel, allShares: number): void {
+    this.#settings = settings;
+    this.node.isFirst = settings.isExempt;
+    if (allShares === 0) {
+      this.#seatsMax = Number.POSITIVE_INFINITY;
+    } else if (settings.isExempt) {
+      this.node.weight = exemptWeight;
+      this.#seatsMax = Number.POSITIVE_INFINITY;
+    } else {
+      this.node.weight = Math.max(weightMin, settings.shares / sharesOfWeightOne);
+      this.#seatsMax = Math.ceil((this.part.level.workspaceSeatsMax * settings.shares) / allShares);
+    }
+  }
+
+  hasRoom(): boolean {
+    // Above its own seats only while nothing else of the workspace waits.
+    return this.node.executing < this.#seatsMax || this.part.node.queued === this.node.queued;
+  }
+
+  /** How requests wait here; never more than the server's level lets a flow have. */
+  get queuing(): Queuing | undefined {
+    const { queuing } = this.part.level.settings;
+    const given = this.#settings.isExempt ? queuing : this.#settings.queuing;
+    if (given === undefined || queuing === undefined || given === queuing) return given;
+    const queues = Math.min(given.queues, queuing.queues);
+    return {
+      queues,
+      handSize: Math.min(given.handSize, queues),
+      queueLengthLimit: Math.min(given.queueLengthLimit, queuing.queueLengthLimit),
+    };
+  }
+
+  /** The shortest of the queues that were dealt to the flow. */
+  queueFor(flow: string, { queues, handSize }: Queuing): FairNode<Waiting> {
+    let best: FairNode<Waiting> | undefined;
+    for (const card of dealHand(flow, queues, handSize)) {
+      const queue = this.queue(card);
+      if (best === undefined || load(queue) < load(best)) best = queue;
+    }
+    return best ?? this.queue(0);
+  }
+
+  /** One queue by its number, made when it is first used; gone with the part. */
+  queue(card: number): FairNode<Waiting> {
+    let queue = this.#queues.get(card);
+    if (queue === undefined) {
+      queue = new FairNode<Waiting>(this.node);
+      this.#queues.set(card, queue);
+    }
+    return queue;
+  }
+}
+
+/** What a workspace exempts goes before all else of its part. */
+const exemptWeight = 1_000;
+
+function load({ queued, executing }: FairNode<Waiting>): number {
+  return queued + executing;
+}
