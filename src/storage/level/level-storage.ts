@@ -73,9 +73,11 @@ export async function openLevelStorage(options: LevelStorageOptions): Promise<St
   if (marker.state === 'creating') marker = await createStore(directory, marker, createDatabase);
   const historyAgeMs = options.historyAgeMs ?? 15 * 60_000;
   const sampleMs = Math.max(1, Math.floor(historyAgeMs / 200));
-  const reopen = () =>
-    openVerified(directory, marker, createDatabase, { sampleMs, values: options.verifyValues ?? false });
-  const opened = await reopen();
+  const reopen = (toldRevision: Revision) => {
+    const values = options.verifyValues ?? false;
+    return openVerified(directory, marker, createDatabase, { sampleMs, values, toldRevision });
+  };
+  const opened = await reopen(0 as Revision);
   return new LevelStorage(options, marker, opened, reopen, new Timeline(sampleMs, opened.samples));
 }
 
@@ -87,7 +89,7 @@ class LevelStorage implements Storage {
   readonly #clock: Clock;
   readonly #logger: StorageLogger;
   readonly #settleWaitMs: number;
-  readonly #reopen: () => Promise<OpenedDatabase>;
+  readonly #reopen: (toldRevision: Revision) => Promise<OpenedDatabase>;
   readonly #timeline: Timeline;
   readonly #writer: GroupCommit;
   readonly #compactor: Compactor;
@@ -108,7 +110,7 @@ class LevelStorage implements Storage {
     options: LevelStorageOptions,
     marker: Marker,
     opened: OpenedDatabase,
-    reopen: () => Promise<OpenedDatabase>,
+    reopen: (toldRevision: Revision) => Promise<OpenedDatabase>,
     timeline: Timeline,
   ) {
     this.controlPlaneId = marker.controlPlaneId;
@@ -341,7 +343,7 @@ class LevelStorage implements Storage {
     for (let delayMs = reopenDelayMsMin; ; delayMs = Math.min(2 * delayMs, reopenDelayMsMax)) {
       try {
         await this.#database.close();
-        const opened = await this.#reopen();
+        const opened = await this.#reopen(this.#head.revision);
         this.#database = opened.database;
         await this.#reconcile(opened);
         this.#logger.info(
@@ -369,13 +371,6 @@ class LevelStorage implements Storage {
   async #reconcile(opened: OpenedDatabase): Promise<void> {
     const { database, head } = opened;
     const known = this.#head.revision;
-    if (head.revision < known) {
-      throw new StorageError('corrupt', `data folder ${this.#directory} has lost acknowledged writes`, {
-        directory: this.#directory,
-        revision: head.revision,
-        acknowledgedRevision: known,
-      });
-    }
     const landed: StorageEvent[][] = [];
     const view = database.view();
     try {

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isStorageError, StorageError } from '../errors.ts';
 import type { Revision } from '../storage.ts';
 import type { CreateDatabase, LevelDatabase } from './database.ts';
@@ -44,7 +46,7 @@ export async function createStore(
   marker: Marker,
   createDatabase: CreateDatabase,
 ): Promise<Marker> {
-  const database = await openFolder(directory, createDatabase, true);
+  const database = await openBegun(directory, createDatabase);
   let ids = marker;
   try {
     const [idsBytes] = await database.getMany([idsKey]);
@@ -73,19 +75,48 @@ export async function createStore(
   return ready;
 }
 
-/** Opens and verifies an existing store. Throws `locked`, `unusable`, `corrupt`, each naming the folder. */
+/**
+ * Opens, or makes, the database of a store in state `creating`. LevelDB syncs nothing of an empty database before it
+ * names it: a power cut in between leaves one that does not open, and holds nothing.
+ */
+async function openBegun(directory: string, createDatabase: CreateDatabase): Promise<LevelDatabase> {
+  try {
+    return await openFolder(directory, createDatabase, true);
+  } catch (error) {
+    if (isStorageError(error, 'locked')) throw error;
+    await rm(databaseFolder(directory), { recursive: true, force: true }).catch((cause: unknown) => {
+      throw unusable(directory, 'cannot be written', cause);
+    });
+    return openFolder(directory, createDatabase, true);
+  }
+}
+
+export interface OpenOptions {
+  readonly sampleMs: number;
+  readonly values: boolean;
+  /** The newest revision that was told to anyone: a store that ends before it has lost something. */
+  readonly toldRevision: Revision;
+}
+
+/**
+ * Opens and verifies an existing store. Throws `locked`, `unusable`, `corrupt`, each naming the folder; whatever is then
+ * in the folder is what was there before.
+ */
 export async function openVerified(
   directory: string,
   marker: Marker,
   createDatabase: CreateDatabase,
-  options: { readonly sampleMs: number; readonly values: boolean },
+  options: OpenOptions,
 ): Promise<OpenedDatabase> {
-  const kept = await keepFiles(databaseFolder(directory));
+  const kept = await keepFiles(databaseFolder(directory)).catch((error: unknown) => {
+    throw unusable(directory, `cannot be opened: ${causeOf(error).reason}`, error);
+  });
   const database = await openFolder(directory, createDatabase, false).catch(async (error: unknown) => {
-    await (isStorageError(error, 'corrupt') ? kept.putBack() : kept.leave());
+    await (isStorageError(error, 'corrupt') ? kept.putBack().catch(() => {}) : kept.leave());
     throw error;
   });
   try {
+    await assertLogWasRead(directory);
     const [idsBytes] = await database.getMany([idsKey]);
     if (idsBytes === undefined || !idsBytes.equals(encodeIds(marker))) {
       throw new StorageError('corrupt', 'the database is not the one that the marker file names');
@@ -97,13 +128,35 @@ export async function openVerified(
         stoppedAtRevision: marker.revision,
       });
     }
+    if (verified.head.revision < options.toldRevision) {
+      throw new StorageError('corrupt', 'the store has lost acknowledged writes', {
+        revision: verified.head.revision,
+        acknowledgedRevision: options.toldRevision,
+      });
+    }
     await kept.drop();
     return { database, ...verified };
   } catch (error) {
-    await database.close();
-    await kept.putBack();
+    // What went wrong first is what to tell; what could not be put back, the next start takes up.
+    await database.close().catch(() => {});
+    await kept.putBack().catch(() => {});
     throw naming(directory, error);
   }
+}
+
+/**
+ * LevelDB takes a log that it cannot read for one that ends there, tells so in its own protocol alone, and deletes it.
+ */
+async function assertLogWasRead(directory: string): Promise<void> {
+  let protocol: string;
+  try {
+    protocol = await readFile(join(databaseFolder(directory), 'LOG'), 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw unusable(directory, 'cannot be read', error);
+  }
+  const line = /^.*dropping \d+ bytes; IO error.*$/m.exec(protocol)?.[0];
+  if (line !== undefined) throw unusable(directory, `cannot be read: ${line}`);
 }
 
 async function openFolder(

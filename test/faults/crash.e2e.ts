@@ -1,0 +1,127 @@
+// The embedded store is killed, and the power of its machine cut, at random instructions of a heavy load.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openLevelStorage } from '#storage/level/level-storage.ts';
+import { Random } from '../harness/random.ts';
+import { budgetOf, repeat } from './budget.ts';
+import { scratchFolder, skipWithoutShim } from './disk-shim.ts';
+import { Machine } from './machine.ts';
+import { StoreChecker } from './store-checker.ts';
+import { startStore } from './store-runner.ts';
+
+interface Crashes {
+  readonly isPowerCut: boolean;
+  readonly sync: boolean;
+  /** Crashes of one store, before the next round begins with an empty disk. */
+  readonly crashes: number;
+}
+
+interface Sums {
+  kills: number;
+  acknowledged: number;
+  unknown: number;
+}
+
+describe('level: crashes', () => {
+  let folder: Awaited<ReturnType<typeof scratchFolder>>;
+  let machine: Machine;
+
+  before(async () => {
+    folder = await scratchFolder();
+    machine = await Machine.make(folder.path, { withShim: skipWithoutShim === false });
+  });
+  after(() => folder?.[Symbol.asyncDispose]());
+
+  /** One store over several crashes. Throws when anything is not as it was promised. */
+  async function crashAgainAndAgain(
+    seed: number,
+    { isPowerCut, sync, crashes }: Crashes,
+    sums: Sums,
+  ): Promise<void> {
+    const random = new Random(seed);
+    const checker = new StoreChecker();
+    await machine.wipe();
+    for (let crash = 0; crash < crashes; crash++) {
+      const behaviour = {
+        seed: random.between(1, 2 ** 30),
+        writeback: sync ? random.pick([0, 0, 20, 200]) : 0,
+      };
+      await machine.control.reset();
+      const atChange = random.next() < 0.7 ? random.between(1, random.pick([60, 600, 3_000])) : 0;
+      if (skipWithoutShim === false) await machine.control.set({ killAt: atChange });
+      const run = startStore(
+        machine.script,
+        {
+          directory: machine.store,
+          seed: random.between(1, 2 ** 30),
+          session: `${crash}`,
+          writers: random.between(1, 12),
+          sync,
+          valueBytesMax: random.pick([400, 100_000, 3_000_000]),
+          historyRevisionsMax: random.pick([50, 1_000, 100_000]),
+          isCached: random.next() < 0.7,
+        },
+        machine.environment(behaviour),
+        checker,
+      );
+      // Sometimes stopped in an orderly way: then even more must hold.
+      const isOrderly = random.next() < 0.1;
+      await run.ready;
+      const patience = pause(random.between(5, 250), undefined, { ref: false });
+      await Promise.race([patience, run.ended]);
+      run.child.kill(isOrderly ? 'SIGTERM' : 'SIGKILL');
+      const { signal, failure, isClosed, errors } = await run.ended;
+      assert.equal(failure, undefined, `${failure?.message}\n${errors}`);
+      assert.ok(signal === 'SIGKILL' || isClosed, `ended with ${signal}: ${errors}`);
+      if (signal === 'SIGKILL') sums.kills++;
+      if (isPowerCut) await machine.cutPower();
+      else await machine.settle();
+      if (random.next() < 0.5 || crash === crashes - 1) {
+        const storage = await openLevelStorage({ directory: await machine.copyStore(), verifyValues: true });
+        try {
+          await checker.check(storage, { hasEveryRevision: true });
+        } finally {
+          await storage.close();
+        }
+      }
+    }
+    sums.acknowledged += checker.acknowledgedCount;
+    sums.unknown += checker.unknownCount;
+  }
+
+  test('kill -9: order, atomicity, no revision back, nothing acknowledged lost', async (t) => {
+    const budget = budgetOf(5_000, 0.15);
+    t.diagnostic(`seed ${budget.seed}`);
+    const sums = { kills: 0, acknowledged: 0, unknown: 0 };
+    await repeat(budget, (seed) =>
+      crashAgainAndAgain(seed, { isPowerCut: false, sync: true, crashes: 4 }, sums),
+    );
+    t.diagnostic(JSON.stringify(sums));
+    assert.ok(sums.acknowledged > 0);
+  });
+
+  test('power cuts: what was not synced is gone, nothing acknowledged is', {
+    skip: skipWithoutShim,
+  }, async (t) => {
+    const budget = budgetOf(5_000, 0.15);
+    t.diagnostic(`seed ${budget.seed}`);
+    const sums = { kills: 0, acknowledged: 0, unknown: 0 };
+    await repeat(budget, (seed) =>
+      crashAgainAndAgain(seed, { isPowerCut: true, sync: true, crashes: 4 }, sums),
+    );
+    t.diagnostic(JSON.stringify(sums));
+    assert.ok(sums.acknowledged > 0);
+  });
+
+  test('power cuts lose acknowledged writes when sync is off', { skip: skipWithoutShim }, async (t) => {
+    const { seed } = budgetOf(0, 0);
+    t.diagnostic(`seed ${seed}`);
+    await assert.rejects(async () => {
+      const sums = { kills: 0, acknowledged: 0, unknown: 0 };
+      for (let round = 0; round < 10; round++) {
+        await crashAgainAndAgain(seed + round, { isPowerCut: true, sync: false, crashes: 2 }, sums);
+      }
+    }, /has told of|is lost|had \d+ writes acknowledged|has lost its key/);
+  });
+});
