@@ -55,6 +55,8 @@ export interface WriteOptions extends CallOptions {
   readonly fieldManager?: string | undefined;
   readonly dryRun?: boolean | undefined;
   readonly subresource?: string | undefined;
+  /** Be answered with the metadata of what was written, as PartialObjectMetadata (N4). */
+  readonly metadataOnly?: boolean | undefined;
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined;
 }
 

@@ -60,11 +60,13 @@ export class BindingStore {
     if (binding === present) return;
     const ref = refOf(key);
     try {
-      const written =
+      // The server keeps a binding as it is sent: of the answer only the metadata is new.
+      const options = { signal, metadataOnly: true };
+      const { metadata } =
         present === undefined
-          ? await this.#client.create(ref, binding, { signal })
-          : await this.#client.update(ref, binding, { signal });
-      this.#remembered.set(keyOf(key), written as ResourceBinding);
+          ? await this.#client.create(ref, binding, options)
+          : await this.#client.update(ref, binding, options);
+      this.#remembered.set(keyOf(key), { ...binding, metadata });
     } catch (error) {
       this.forget(key);
       if (isApiError(error, 'AlreadyExists')) {

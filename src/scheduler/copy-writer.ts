@@ -55,7 +55,7 @@ export class CopyWriter {
 
   /** What is not known to be there is mostly not there: one request, which touches nothing else. False: something is. */
   async #create(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<boolean> {
-    const options = { fieldManager: copyFieldManager, ifAbsent: true, signal };
+    const options = { ...writeOptions(copy), ifAbsent: true, signal };
     try {
       this.#written(cellId, copy, await this.#client.apply(refOf(cellId, copy), copy.object, options));
       return true;
@@ -93,7 +93,7 @@ export class CopyWriter {
   /** Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back. */
   async #apply(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<void> {
     const ref = refOf(cellId, copy);
-    const options = { fieldManager: copyFieldManager, signal };
+    const options = { ...writeOptions(copy), signal };
     let written: KubeObject;
     try {
       written = await this.#client.apply(ref, copy.object, options);
@@ -140,6 +140,11 @@ export class CopyWriter {
       // Conflict: another object of that name by now, whose own event is on its way.
     }
   }
+}
+
+/** What a custom kind's server has kept is looked at, of others only what it says about it. */
+function writeOptions({ custom }: RenderedCopy) {
+  return { fieldManager: copyFieldManager, metadataOnly: !custom };
 }
 
 function refOf(cellId: string, { place }: RenderedCopy): ObjectRef {

@@ -143,6 +143,7 @@ export class LoopbackClient implements KubeClient {
     const { subresource } = options;
     const result = await this.#call(collection, { ...call, query, subresource }, options);
     if (result.type === 'status') return result.body as KubeObject;
+    if (result.type === 'entry' && options.metadataOnly === true) return metadataObjectOf(result.entry);
     return objectOfResult(result);
   }
 

@@ -97,7 +97,7 @@ export class RemoteClient implements KubeClient {
       {
         method: 'GET',
         path: objectPath(ref) + queryString({ resourceVersion: options.resourceVersion }),
-        accept: options.metadataOnly === true ? acceptMetadata : acceptJson,
+        accept: acceptOf(options),
       },
       options,
     );
@@ -118,19 +118,25 @@ export class RemoteClient implements KubeClient {
     const name =
       options.subresource === undefined ? '' : `/${object.metadata.name ?? ''}/${options.subresource}`;
     const path = collectionPath(collection) + name + queryString(writeQuery(options));
-    return this.#call<KubeObject>({ method: 'POST', path, contentType: acceptJson, body: object }, options);
+    return this.#call<KubeObject>(
+      { method: 'POST', path, contentType: acceptJson, accept: acceptOf(options), body: object },
+      options,
+    );
   }
 
   update(ref: ObjectRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
     const path = objectPath(ref, options.subresource) + queryString(writeQuery(options));
-    return this.#call<KubeObject>({ method: 'PUT', path, contentType: acceptJson, body: object }, options);
+    return this.#call<KubeObject>(
+      { method: 'PUT', path, contentType: acceptJson, accept: acceptOf(options), body: object },
+      options,
+    );
   }
 
   patch(ref: ObjectRef, patch: Patch, options: WriteOptions = {}): Promise<KubeObject> {
     const path = objectPath(ref, options.subresource) + queryString(writeQuery(options));
     const body: JsonValue = patch.type === 'json' ? [...patch.operations] : patch.body;
     return this.#call<KubeObject>(
-      { method: 'PATCH', path, contentType: patchTypes[patch.type], body },
+      { method: 'PATCH', path, contentType: patchTypes[patch.type], accept: acceptOf(options), body },
       options,
     );
   }
@@ -142,6 +148,7 @@ export class RemoteClient implements KubeClient {
         method: 'PATCH',
         path: objectPath(ref, options.subresource) + query,
         contentType: 'application/apply-patch+yaml',
+        accept: acceptOf(options),
         body: object,
       },
       options,
@@ -288,6 +295,10 @@ export class RemoteClient implements KubeClient {
     if (statusCode < 200 || statusCode > 299) throw errorFromAnswer(statusCode, body);
     return decodeBody<T>(body, this.#connection.server);
   }
+}
+
+function acceptOf({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): string {
+  return metadataOnly === true ? acceptMetadata : acceptJson;
 }
 
 /** How undici is to reach the server. */

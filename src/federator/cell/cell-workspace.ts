@@ -88,7 +88,7 @@ export class CellWorkspace {
       await this.#federationClient.patch(
         this.#refOf(place),
         { type: 'merge', body: { metadata: { annotations } } },
-        { fieldManager: edgeFieldManager, signal },
+        { fieldManager: edgeFieldManager, metadataOnly: true, signal },
       );
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
@@ -101,7 +101,7 @@ export class CellWorkspace {
         this.#refOf(place),
         // `add` replaces the whole: a merge could not take a field back.
         { type: 'json', operations: [{ op: 'add', path: '/status', value: status ?? {} }] },
-        { subresource: 'status', fieldManager: edgeFieldManager, signal },
+        { subresource: 'status', fieldManager: edgeFieldManager, metadataOnly: true, signal },
       );
       return true;
     } catch (error) {
@@ -118,7 +118,7 @@ export class CellWorkspace {
       await this.#federationClient.patch(
         this.#refOf(place),
         { type: 'merge', body: { metadata: { uid, resourceVersion, finalizers } } },
-        { fieldManager: edgeFieldManager, signal },
+        { fieldManager: edgeFieldManager, metadataOnly: true, signal },
       );
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { base32, sha256 } from '#apimachinery/hash.ts';
 
 /** Changes when the rules below do; stands on every copy. */
@@ -21,6 +22,8 @@ export interface NameMapper {
 }
 
 const hashLength = 16;
+const namespacesRememberedMax = 64;
+const bindingNamesRememberedMax = 10_000;
 const namespaceLengthMax = 63;
 const objectLengthMax = 253;
 /** A long workspace name is cut to this before the object's own name is. */
@@ -48,9 +51,19 @@ export function createNameMapper(identity: MappingIdentity, hashBits = hashLengt
     if (hashBits < hashLength * 5) cutBits(digest, hashBits);
     return base32(digest, hashLength);
   };
+  // Every copy asks for its namespace, and a project has few.
+  const namespaces = new Map<string, string>();
   return {
     identity,
-    namespace: (name) => assemble(identity.prefix, name, hash('namespace', name), namespaceLengthMax),
+    namespace(name) {
+      let mapped = namespaces.get(name);
+      if (mapped === undefined) {
+        mapped = assemble(identity.prefix, name, hash('namespace', name), namespaceLengthMax);
+        if (namespaces.size >= namespacesRememberedMax) namespaces.clear();
+        namespaces.set(name, mapped);
+      }
+      return mapped;
+    },
     clusterScoped(group, resource, name) {
       if (group === '' && resource === 'namespaces') return this.namespace(name);
       const lengthMax =
@@ -82,6 +95,19 @@ function trimEnd(text: string): string {
 
 /** `<name>-<resource>.<group>-<hash>`, cut to 253: unique per object of the namespace, whatever its group. */
 export function bindingName(group: string, resource: string, name: string): string {
+  const key = `${group}/${resource}/${name}`;
+  let made = bindingNames.get(key);
+  if (made === undefined) {
+    made = makeBindingName(group, resource, name);
+    bindingNames.set(key, made);
+  }
+  return made;
+}
+
+/** Asked for several times in each look at an object. */
+const bindingNames = new LRUCache<string, string>({ max: bindingNamesRememberedMax });
+
+function makeBindingName(group: string, resource: string, name: string): string {
   const kind = group === '' ? resource : `${resource}.${group}`;
   const hash = base32(sha256(`${group.length}:${group}${resource.length}:${resource}${name}`), 10);
   const readable = asSubdomain(name);
