@@ -35,6 +35,7 @@ import {
 } from './connection.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
+import { requestBytes } from './request-bytes.ts';
 import { openTunnel } from './tunnel.ts';
 import { WatchSessions } from './watch-sessions.ts';
 
@@ -269,20 +270,19 @@ export class RemoteClient implements KubeClient {
     let statusCode: number;
     let body: Buffer;
     try {
-      const answer = await this.#pool.request({
+      const wanted = {
         method: request.method,
         path: this.#basePath + request.path,
         headers,
         body: request.body === undefined ? null : JSON.stringify(request.body),
-        signal: call.signal,
         // undici would give the connection up after each DELETE with a body, and API servers read one (X1).
         reset: false,
         headersTimeout: 0,
         bodyTimeout: 0,
-      });
-      statusCode = answer.statusCode;
-      body = Buffer.from(await answer.body.arrayBuffer());
-      const wait = this.#limits.pace?.(body.length, call.signal);
+      };
+      ({ statusCode, body } = await requestBytes(this.#pool, wanted, call));
+      const { pace } = this.#limits;
+      const wait = pace === undefined ? undefined : pace(body.length, call.signal);
       if (wait !== undefined) await wait;
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
