@@ -2,6 +2,8 @@ import { fork } from 'node:child_process';
 import path from 'node:path';
 import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { load, loadPool } from './load.ts';
+import { indexMark } from './raw-job.ts';
+import { type RawLoadResult, type RawRequest, rawLoad } from './raw-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
 import { type Row, row } from './table.ts';
 
@@ -11,7 +13,7 @@ const scope = '/clusters/root';
 /** GET, CREATE, UPDATE and LIST over TLS against a server of its own process, and the bare server beside it. */
 export async function benchRequests(scale: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using _server = await startCellplane([
+  await using server = await startCellplane([
     'apiserver',
     '--data-dir',
     folder.path,
@@ -20,7 +22,10 @@ export async function benchRequests(scale: number): Promise<Row[]> {
     '--log-level',
     'warn',
   ]);
-  const pool = loadPool(await adminConnection(folder.path), clients);
+  const connection = await adminConnection(folder.path);
+  const pool = loadPool(connection, 1);
+  const rawly = (count: number, request: RawRequest) =>
+    rawLoad(connection, server.pid, { clients, count, request });
   const rows: Row[] = [];
   const json = 'application/json';
   const deployments = `${scope}/apis/apps/v1/namespaces/default/deployments`;
@@ -36,66 +41,38 @@ export async function benchRequests(scale: number): Promise<Row[]> {
       body: JSON.stringify(sampleConfigMap('sample', 1_600)),
     }),
   });
-  const get = () => ({ method: 'GET', path: `${configMaps}/sample` }) as const;
-  await load(pool, { clients, count: 4_000 * scale, request: get });
-  const gets = await load(pool, { clients, count: 40_000 * scale, request: get });
-  const bodyBytes = (
-    await (await pool.request({ method: 'GET', path: `${configMaps}/sample` })).body.arrayBuffer()
-  ).byteLength;
+  const get = { method: 'GET', path: `${configMaps}/sample` };
+  await rawly(4_000 * scale, get);
+  const gets = await rawly(40_000 * scale, get);
+  const bodyBytes = (await (await pool.request({ ...get, method: 'GET' })).body.arrayBuffer()).byteLength;
   const bare = await benchBareHttps(folder.path, bodyBytes, scale);
   rows.push(
-    row(
-      `GET of ${bodyBytes} bytes over TLS, ${clients} clients`,
-      gets.perSecond,
-      '/s',
-      `p99 ${gets.p99Ms.toFixed(1)} ms, ${gets.failed} failed`,
-    ),
+    row(`GET of ${bodyBytes} bytes over TLS, ${clients} clients`, gets.perSecond, '/s', noteOf(gets)),
+    row('bare node:https with the same bytes', bare.perSecond, '/s', noteOf(bare)),
+    row('GET as a share of bare node:https', gets.perSecond / bare.perSecond, '', 'goal: 0.5'),
   );
-  rows.push(row('bare node:https with the same bytes', bare, '/s'));
-  rows.push(row('GET as a share of bare node:https', gets.perSecond / bare, '', 'goal: 0.5'));
 
-  const bodies = Array.from({ length: 256 }, (_, index) => sampleDeployment(`load-${index}`));
-  const create = (index: number) => {
-    const object = bodies[index % bodies.length];
-    if (object !== undefined) object.metadata.name = `load-${index}`;
-    return { method: 'POST', path: deployments, contentType: json, body: JSON.stringify(object) } as const;
-  };
-  const creates = await load(pool, { clients, count: 20_000 * scale, request: create });
+  const object = sampleDeployment(`load-${indexMark}`);
+  const body = JSON.stringify(object);
+  const created = 20_000 * scale;
+  const creates = await rawly(created, { method: 'POST', path: deployments, contentType: json, body });
   rows.push(
     row(
-      `durable CREATE of a ${JSON.stringify(bodies[0]).length} byte Deployment, ${clients} clients`,
+      `durable CREATE of a ${body.length} byte Deployment, ${clients} clients`,
       creates.perSecond,
       '/s',
-      `p99 ${creates.p99Ms.toFixed(1)} ms, ${creates.failed} failed; goal 4,000`,
+      `${noteOf(creates)}; goal 4,000`,
     ),
   );
-
-  const update = (index: number) => {
-    const object = structuredClone(bodies[index % bodies.length] ?? sampleDeployment('x'));
-    object.metadata.name = `load-${index}`;
-    object['spec'] = { ...(object['spec'] as object), replicas: 4 };
-    return {
-      method: 'PUT',
-      path: `${deployments}/load-${index}`,
-      contentType: json,
-      body: JSON.stringify(object),
-    } as const;
-  };
-  const updates = await load(pool, {
-    clients,
-    count: Math.min(creates.count, 10_000 * scale),
-    request: update,
+  const updates = await rawly(Math.min(created, 10_000 * scale), {
+    method: 'PUT',
+    path: `${deployments}/load-${indexMark}`,
+    contentType: json,
+    body: JSON.stringify({ ...object, spec: { ...(object['spec'] as object), replicas: 4 } }),
   });
-  rows.push(
-    row(
-      `durable UPDATE of the same, ${clients} clients`,
-      updates.perSecond,
-      '/s',
-      `p99 ${updates.p99Ms.toFixed(1)} ms, ${updates.failed} failed`,
-    ),
-  );
+  rows.push(row(`durable UPDATE of the same, ${clients} clients`, updates.perSecond, '/s', noteOf(updates)));
 
-  const names = Math.min(10_000 * scale, creates.count);
+  const names = Math.min(10_000 * scale, created);
   const listPath = `${deployments}?limit=${names}`;
   const lists = await load(pool, {
     clients: 1,
@@ -109,7 +86,11 @@ export async function benchRequests(scale: number): Promise<Row[]> {
   return rows;
 }
 
-async function benchBareHttps(dataDirectory: string, bodyBytes: number, scale: number): Promise<number> {
+async function benchBareHttps(
+  dataDirectory: string,
+  bodyBytes: number,
+  scale: number,
+): Promise<RawLoadResult> {
   const pki = path.join(dataDirectory, 'pki');
   const child = fork(
     path.resolve('test/bench/bare-https.mjs'),
@@ -127,13 +108,19 @@ async function benchBareHttps(dataDirectory: string, bodyBytes: number, scale: n
       child.once('exit', () => reject(new Error('the bare server ended')));
     });
     const connection = await adminConnection(dataDirectory);
-    const pool = loadPool({ ...connection, server: `https://127.0.0.1:${port}` }, clients);
-    const request = () => ({ method: 'GET', path: '/' }) as const;
-    await load(pool, { clients, count: 4_000 * scale, request });
-    const result = await load(pool, { clients, count: 40_000 * scale, request });
-    await pool.destroy();
-    return result.perSecond;
+    const bareConnection = { ...connection, server: `https://127.0.0.1:${port}` };
+    const pid = child.pid ?? 0;
+    const request = { method: 'GET', path: '/' };
+    await rawLoad(bareConnection, pid, { clients, count: 4_000 * scale, request });
+    return await rawLoad(bareConnection, pid, { clients, count: 40_000 * scale, request });
   } finally {
     child.kill('SIGTERM');
   }
+}
+
+/** CPU time tells more than rates do on a machine that others use too. */
+function noteOf({ p99Ms, failed, serverMainCpuUs, serverCpuUs, cpuUs }: RawLoadResult): string {
+  const times = [serverMainCpuUs, serverCpuUs, cpuUs].map((us) => us.toFixed(0));
+  const cpu = `CPU each: main thread ${times[0]} µs, all threads ${times[1]}, load generator ${times[2]}`;
+  return `p99 ${p99Ms.toFixed(1)} ms, ${failed} failed; ${cpu}`;
 }

@@ -93,11 +93,12 @@ export function textOfFieldSet(set: FieldSet): string {
     text += `${text === '' ? '{' : ','}${JSON.stringify(element)}:${textOfFieldSet(set[element] as FieldSet)}`;
   }
   text = text === '' ? '{}' : `${text}}`;
-  if (known.has(set)) {
-    texts.set(set, text);
-    keptBytes += text.length;
-  }
-  return text;
+  if (!known.has(set)) return text;
+  // Out of bytes it is one piece; kept as hundreds of joined ones, it would be put together at every use.
+  const whole = Buffer.from(text).toString();
+  texts.set(set, whole);
+  keptBytes += whole.length;
+  return whole;
 }
 
 /**

@@ -20,7 +20,8 @@ export function entryJson(
 ): Buffer {
   if (served.version.fromStorage === undefined || revision !== undefined)
     return renderEntry(entry, served, revision);
-  return forms.get(entry, servedApiVersion(served), () => renderEntry(entry, served));
+  // A copy: what is kept must not keep the lot that it was cut from (byte-lots.ts).
+  return forms.get(entry, servedApiVersion(served), () => Buffer.from(renderEntry(entry, served)));
 }
 
 /** PartialObjectMetadata (N4) of an entry. */

@@ -44,6 +44,7 @@ import {
   withClusterAnnotation,
 } from './target.ts';
 import { validateObject } from './validate-object.ts';
+import { takeVoucher } from './vouched.ts';
 
 /** Tries to find a free generated name (KUBERNETES.md C2). */
 const nameTriesMax = 8;
@@ -153,10 +154,13 @@ export class Registry {
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
     const tracked = options.track === undefined ? object : options.track(object, undefined);
     const { uid, creationTimestamp } = tracked.metadata;
-    const mutated = options.admission?.mutate('CREATE', tracked, undefined);
-    if (mutated !== undefined) {
-      await mutated;
-      settleCreated(tracked, { uid, creationTimestamp }, target);
+    if (options.admission?.mutates('CREATE', tracked, undefined) === true) {
+      takeVoucher(tracked);
+      const mutated = options.admission.mutate('CREATE', tracked, undefined);
+      if (mutated !== undefined) {
+        await mutated;
+        settleCreated(tracked, { uid, creationTimestamp }, target);
+      }
     }
 
     let nameTries = 1;

@@ -1,10 +1,11 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { KeyValue, Revision } from '#storage/storage.ts';
 import type { FieldSet } from '../apply/field-set.ts';
 import { fieldSetOfText, textOfFieldSet } from '../apply/field-shapes.ts';
+import { allocateBytes } from './byte-lots.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
 import { clusterAnnotation } from './target.ts';
 
@@ -85,12 +86,9 @@ export function encodeStored(
   const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
   const fieldSets: number[] = [];
   const metadataJson = metadataText(metadata, clusterId, head.length, fieldSets);
-  let tail = '';
-  for (const key in object) {
-    if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
-    tail += memberText(key, object[key], ',');
-  }
-  const body = `${head}${metadataJson}${tail}}`;
+  const { apiVersion: _a, kind: _k, metadata: _m, ...rest } = object;
+  const tail = JSON.stringify(rest);
+  const body = tail === '{}' ? `${head}${metadataJson}}` : `${head}${metadataJson},${tail.slice(1)}`;
   const bodyBytes = Buffer.byteLength(body);
   const isAscii = bodyBytes === body.length;
 
@@ -125,7 +123,7 @@ export function encodeStored(
   const headerBytes = Buffer.byteLength(headerJson);
   const headBytes = isAscii ? head.length : Buffer.byteLength(head);
   const metadataBytes = isAscii ? metadataJson.length : Buffer.byteLength(metadataJson);
-  const value = Buffer.allocUnsafe(prefixBytes + headerBytes + bodyBytes);
+  const value = allocateBytes(prefixBytes + headerBytes + bodyBytes);
   value[0] = formatVersion;
   value[1] = flags;
   value.writeUInt16LE(Buffer.byteLength(apiVersion), 2);
@@ -147,51 +145,30 @@ function metadataText(
   start: number,
   fieldSets: number[],
 ): string {
-  let text = '{';
-  if (clusterId !== undefined && metadata.annotations === undefined) {
-    text += `"annotations":{"${clusterAnnotation}":${JSON.stringify(clusterId)}}`;
+  const { resourceVersion: _, managedFields, ...plain } = metadata;
+  if (clusterId !== undefined) plain.annotations = { ...plain.annotations, [clusterAnnotation]: clusterId };
+  if (!Array.isArray(managedFields)) {
+    return JSON.stringify(managedFields === undefined ? plain : { ...plain, managedFields });
   }
-  for (const key in metadata) {
-    if (key === 'resourceVersion') continue;
-    const separator = text === '{' ? '' : ',';
-    const value = metadata[key];
-    if (key === 'annotations' && clusterId !== undefined && isJsonObject(value)) {
-      text += memberText(key, { ...value, [clusterAnnotation]: clusterId }, separator);
-      continue;
-    }
-    if (key !== 'managedFields' || !Array.isArray(value)) {
-      text += memberText(key, value, separator);
-      continue;
-    }
-    text += `${separator}"managedFields":[`;
-    for (let index = 0; index < value.length; index++) {
-      if (index > 0) text += ',';
-      text += managerText(value[index] as ManagedFieldsEntry, start + text.length, fieldSets);
-    }
-    text += ']';
+  // One call for all that is plain: each call, and each piece that is joined, costs more than what it writes.
+  const text = JSON.stringify(plain);
+  let all = `${text.slice(0, -1)}${text === '{}' ? '' : ','}"managedFields":[`;
+  for (let index = 0; index < managedFields.length; index++) {
+    if (index > 0) all += ',';
+    all += managerText(managedFields[index] as ManagedFieldsEntry, start + all.length, fieldSets);
   }
-  return `${text}}`;
-}
-
-function memberText(key: string, value: JsonValue | undefined, separator: string): string {
-  return value === undefined ? '' : `${separator}${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  return `${all}]}`;
 }
 
 function managerText(entry: ManagedFieldsEntry, start: number, fieldSets: number[]): string {
-  let text = '{';
-  for (const key in entry) {
-    const separator = text === '{' ? '' : ',';
-    const value = entry[key];
-    if (key !== 'fieldsV1' || !isJsonObject(value)) {
-      text += memberText(key, value, separator);
-      continue;
-    }
-    text += `${separator}"fieldsV1":`;
-    const from = start + text.length;
-    text += textOfFieldSet(value as FieldSet);
-    fieldSets.push(from, start + text.length);
-  }
-  return `${text}}`;
+  const { fieldsV1, ...plain } = entry;
+  if (!isJsonObject(fieldsV1)) return JSON.stringify(entry);
+  const text = JSON.stringify(plain);
+  const head = `${text.slice(0, -1)}${text === '{}' ? '' : ','}"fieldsV1":`;
+  const fields = textOfFieldSet(fieldsV1 as FieldSet);
+  const from = start + head.length;
+  fieldSets.push(from, from + fields.length);
+  return `${head}${fields}}`;
 }
 
 /** The header, parsed at first use and kept in the entry's memo. */
@@ -303,7 +280,7 @@ export function bodyOf(entry: KeyValue, revision: Revision = entry.revision, api
     from = bodyStart + apiVersionOffset + value.readUInt16LE(2);
     lead = `{"apiVersion":"${apiVersion}`;
   }
-  const body = Buffer.allocUnsafe(lead.length + value.length - from + version.length);
+  const body = allocateBytes(lead.length + value.length - from + version.length);
   let offset = lead === '' ? 0 : body.write(lead, 0, 'latin1');
   offset += value.copy(body, offset, from, splice);
   offset += body.write(version, offset, 'latin1');
@@ -319,7 +296,7 @@ export function metadataBodyOf(entry: KeyValue, revision: Revision = entry.revis
   const splice = bodyStart + value.readUInt32LE(8);
   const end = bodyStart + value.readUInt32LE(12);
   const version = spliceText(value, revision);
-  const body = Buffer.allocUnsafe(partialHead.length + version.length + (end - splice) + 1);
+  const body = allocateBytes(partialHead.length + version.length + (end - splice) + 1);
   let offset = body.write(partialHead, 0, 'latin1');
   offset += body.write(version, offset, 'latin1');
   offset += value.copy(body, offset, splice, end);

@@ -9,13 +9,14 @@ import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apima
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
-import { hasDefaults, isTidy } from '#apimachinery/schema-walk/fits.ts';
+import { hasDefaults, isPlainlyValid, isTidy } from '#apimachinery/schema-walk/fits.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { decodeProtobuf, protobufMediaType } from '../protobuf/protobuf.ts';
 import { isInert } from '../registry/target.ts';
 import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-metadata.ts';
+import { vouchFor } from '../registry/vouched.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { dropNulls } from './drop-nulls.ts';
 import type { FieldValidation } from './options.ts';
@@ -105,7 +106,9 @@ export function acceptObject(
   );
   const typeErrors = metadataTypeErrors(given.metadata);
   if (typeErrors.length > 0) throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
-  const tidy = definition.origin === 'builtin' && isTidied(given, version.schema);
+  // Mostly true before any default is there; then it is known for what will be stored as well.
+  const fits = definition.origin === 'builtin' && isPlainlyValid(version.schema, given);
+  const tidy = fits || (definition.origin === 'builtin' && isTidied(given, version.schema));
   const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served);
   normalizeMetadata(object.metadata);
   reportFields(unknown, duplicates, target);
@@ -116,6 +119,7 @@ export function acceptObject(
     );
     if (wrong !== undefined) throw cannotBeHandled(definition.kind, version.version, wrong);
   }
+  if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;
   if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
   definition.strategy.defaults?.(object, version.version);

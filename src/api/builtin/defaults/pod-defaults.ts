@@ -191,6 +191,7 @@ export function roundResources(list: JsonObject | undefined): void {
 
 /** `latest`, named or implied by no tag and no digest, is pulled always. A reference that does not parse is not. */
 function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
+  if (pinnedImage.test(image)) return 'IfNotPresent';
   const match = /^([^@]+?)(?::([A-Za-z0-9_][\w.-]{0,127}))?(@[A-Za-z][\w+.-]*:[0-9A-Fa-f]{32,})?$/.exec(
     image,
   );
@@ -203,3 +204,6 @@ function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   if (tag === undefined) return digest === undefined ? 'Always' : 'IfNotPresent';
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
+
+/** Ends in a tag other than `latest`, or is no image name: the answer is the same. */
+const pinnedImage = /^[^@]*:(?!latest$)\w[\w.-]*$/;

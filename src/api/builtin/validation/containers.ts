@@ -59,8 +59,10 @@ export function checkContainers(errors: Errors, path: string, spec: JsonObject, 
 
 /** core validateInitContainers. */
 export function checkInitContainers(errors: Errors, path: string, spec: JsonObject, pod: PodContext): void {
+  const containers = objectsAt(spec, 'initContainers');
+  if (containers.length === 0) return;
   const names = new Set(objectsAt(spec, 'containers').map((one) => textAt(one, 'name')));
-  objectsAt(spec, 'initContainers').forEach((container, i) => {
+  containers.forEach((container, i) => {
     const at = `${path}[${i}]`;
     const name = textAt(container, 'name');
     checkContainer(errors, at, container, pod);
@@ -124,13 +126,15 @@ export function checkEphemeralContainers(
   spec: JsonObject,
   pod: PodContext,
 ): void {
+  const containers = objectsAt(spec, 'ephemeralContainers');
+  if (containers.length === 0) return;
   const others = new Set(
     [...objectsAt(spec, 'containers'), ...objectsAt(spec, 'initContainers')].map((one) =>
       textAt(one, 'name'),
     ),
   );
   const names = new Set(others);
-  objectsAt(spec, 'ephemeralContainers').forEach((container, i) => {
+  containers.forEach((container, i) => {
     const at = `${path}[${i}]`;
     const name = textAt(container, 'name');
     checkContainer(errors, at, container, pod);
@@ -348,8 +352,10 @@ function checkEnvFrom(errors: Errors, path: string, container: JsonObject): void
 }
 
 function checkResizePolicy(errors: Errors, path: string, container: JsonObject, pod: PodContext): void {
+  const policies = objectsAt(container, 'resizePolicy');
+  if (policies.length === 0) return;
   const seen = new Set<string>();
-  objectsAt(container, 'resizePolicy').forEach((policy, i) => {
+  policies.forEach((policy, i) => {
     const resource = textAt(policy, 'resourceName');
     if (seen.has(resource)) errors.push(duplicate(`${path}[${i}]`, resource));
     seen.add(resource);

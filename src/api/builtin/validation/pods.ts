@@ -81,7 +81,9 @@ export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, met
       'Never',
     ]);
   }
-  checkRequirements(errors, `${path}.overhead`, { limits: spec['overhead'] }, new Set());
+  if (spec['overhead'] !== undefined) {
+    checkRequirements(errors, `${path}.overhead`, { limits: spec['overhead'] }, new Set());
+  }
   if (objectAt(spec, 'os') !== undefined) {
     checkOperatingSystem(errors, path, spec, allContainers(path, spec));
   }
@@ -237,8 +239,10 @@ function checkDnsConfig(errors: Errors, path: string, spec: JsonObject): void {
 }
 
 function checkSchedulingGates(errors: Errors, path: string, spec: JsonObject): void {
+  const gates = objectsAt(spec, 'schedulingGates');
+  if (gates.length === 0) return;
   const seen = new Set<string>();
-  objectsAt(spec, 'schedulingGates').forEach((gate, i) => {
+  gates.forEach((gate, i) => {
     const name = textAt(gate, 'name');
     checkName(errors, `${path}[${i}]`, name, labelKey);
     if (seen.has(name)) errors.push(duplicate(`${path}[${i}]`, name));

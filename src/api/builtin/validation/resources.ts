@@ -193,8 +193,10 @@ function checkClaims(
   requirements: JsonObject,
   podClaims: ReadonlySet<string>,
 ): void {
+  const claims = objectsAt(requirements, 'claims');
+  if (claims.length === 0) return;
   const seen = new Set<string>();
-  objectsAt(requirements, 'claims').forEach((claim, i) => {
+  claims.forEach((claim, i) => {
     const field = `${path}[${i}]`;
     const name = textAt(claim, 'name');
     const request = textAt(claim, 'request');

@@ -155,8 +155,10 @@ const sysctlPattern = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]
 const sysctlBytesMax = 253;
 
 function checkSysctls(errors: Errors, path: string, context: JsonObject, spec: JsonObject): void {
+  const sysctls = objectsAt(context, 'sysctls');
+  if (sysctls.length === 0) return;
   const seen = new Set<string>();
-  objectsAt(context, 'sysctls').forEach((sysctl, i) => {
+  sysctls.forEach((sysctl, i) => {
     const at = `${path}[${i}].name`;
     const name = textAt(sysctl, 'name');
     if (name === '') errors.push(required(at));

@@ -13,6 +13,7 @@ export function checkMounts(
 ): void {
   const mounts = objectsAt(container, 'volumeMounts');
   const devices = objectsAt(container, 'volumeDevices');
+  if (mounts.length === 0 && devices.length === 0) return;
   const deviceNames = new Set(devices.map((one) => textAt(one, 'name')));
   const devicePaths = new Set(devices.map((one) => textAt(one, 'devicePath')));
   const mountNames = new Set(mounts.map((one) => textAt(one, 'name')));
@@ -95,6 +96,7 @@ function checkDevices(
   mountNames: ReadonlySet<string>,
   mountPaths: ReadonlySet<string>,
 ): void {
+  if (devices.length === 0) return;
   const names = new Set<string>();
   const paths = new Set<string>();
   devices.forEach((device, i) => {
