@@ -56,7 +56,10 @@ function rowOf(cell: Cell): string[] {
   const { conditions, objects = {}, syncLag = '', federator = '' } = cell.status ?? {};
   const ready = conditionOf(conditions, 'Ready');
   const synced = conditionOf(conditions, 'Synced');
-  const bad = [ready, synced].find((condition) => condition !== undefined && condition.status !== 'True');
+  const bad =
+    [ready, synced].find((condition) => condition !== undefined && condition.status !== 'True') ??
+    // It answers, and yet something is wrong.
+    [conditionOf(conditions, 'Reachable')].find((condition) => condition?.reason !== 'Reachable');
   const { synced: done = 0, pending = 0, failed = 0 } = objects;
   return [
     cell.metadata.name ?? '',

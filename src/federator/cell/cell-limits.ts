@@ -13,6 +13,16 @@ export interface CellLimits {
   readonly copiesMax: number;
   /** Statuses that wait to be written upstream; further ones are read again from the edge when their turn comes. */
   readonly pendingStatusBytesMax: number;
+  /** What is read of the edge's answers and events; large ones count for more (EdgePace). */
+  readonly edgeReadBytesPerSecond: number;
+  readonly edgeReadBurstBytes: number;
+  /** Statuses written to copies; further ones wait, and only the newest of each object is written. */
+  readonly statusesPerSecond: number;
+  readonly statusesBurst: number;
+  /** Tries of what fails, of all the cell's objects together, beyond each one's own pause. */
+  readonly retriesPerSecond: number;
+  /** An answer to a probe that takes longer is told: the edge is slow. */
+  readonly slowAnswerMs: number;
   /** One answer, and one watch event, of the edge. */
   readonly edgeResponseBytesMax: number;
   readonly edgeWatchEventBytesMax: number;
@@ -34,7 +44,13 @@ export const defaultCellLimits: CellLimits = {
   credentialsIntervalMs: 30_000,
   copiesMax: 200_000,
   pendingStatusBytesMax: 16 * 1024 * 1024,
-  edgeResponseBytesMax: 64 * 1024 * 1024,
+  edgeReadBytesPerSecond: 8 * 1024 * 1024,
+  edgeReadBurstBytes: 64 * 1024 * 1024,
+  statusesPerSecond: 200,
+  statusesBurst: 2_000,
+  retriesPerSecond: 20,
+  slowAnswerMs: 1_000,
+  edgeResponseBytesMax: 4 * 1024 * 1024,
   edgeWatchEventBytesMax: 4 * 1024 * 1024,
   sweepDelayMs: 3_000,
   sweepIntervalMs: 4 * 3_600_000,

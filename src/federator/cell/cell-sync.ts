@@ -7,14 +7,15 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import { WorkQueue } from '#client/workqueue.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
+import { EdgePace } from '../edge/edge-pace.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import { TokenBucket } from '../edge/token-bucket.ts';
 import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import { CellCopies } from './cell-copies.ts';
@@ -25,6 +26,7 @@ import { Edge } from './edge.ts';
 import { type ConnectEdge, EdgeLink } from './edge-link.ts';
 import type { CellHealth } from './health-monitor.ts';
 import { HeldDeletions } from './held-deletions.ts';
+import { PacedQueue } from './paced-queue.ts';
 import { SweepSchedule } from './sweep-schedule.ts';
 import { passingFailuresMax, syncFailureOf } from './sync-failure.ts';
 import { SyncTally } from './sync-tally.ts';
@@ -56,7 +58,10 @@ export class CellSync {
   readonly tally: SyncTally;
   readonly held = new HeldDeletions();
   readonly #options: CellSyncOptions;
-  readonly #queue: WorkQueue;
+  readonly #queue: PacedQueue;
+  /** Of this cell over all its connections. */
+  readonly #pace: EdgePace;
+  readonly #statuses: TokenBucket;
   readonly #loop: ReconcileLoop;
   readonly #workspace: CellWorkspace;
   readonly #copies: CellCopies;
@@ -77,7 +82,17 @@ export class CellSync {
     const { clock, limits, logger, federationClient } = options;
     this.tally = new SyncTally(clock);
     this.#workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${this.name}`);
-    this.#queue = new WorkQueue({ clock, backoffMinMs: 20, backoffMaxMs: 30_000 });
+    this.#queue = new PacedQueue({ clock, limits });
+    this.#pace = new EdgePace({
+      clock,
+      bytesPerSecond: limits.edgeReadBytesPerSecond,
+      burstBytes: limits.edgeReadBurstBytes,
+    });
+    this.#statuses = new TokenBucket({
+      clock,
+      perSecond: limits.statusesPerSecond,
+      burst: limits.statusesBurst,
+    });
     this.#loop = new ReconcileLoop({
       name: `cell/${this.name}`,
       queue: this.#queue,
@@ -97,6 +112,7 @@ export class CellSync {
       ...options,
       cell: () => this.#cell,
       workspace: this.#workspace,
+      pace: this.#pace,
       makeEdge: (edgeClient, kinds, claim) => this.#makeEdge(edgeClient, kinds, claim),
       onConnected: () => {
         this.#enqueueAll();
@@ -212,6 +228,7 @@ export class CellSync {
       clock,
       logger,
       limits,
+      statuses: this.#statuses,
       enqueue: (key) => this.#enqueue(key),
       onChange: (kind, key, gone) => this.#onEdgeChange(kind, key, gone),
     });
@@ -263,6 +280,7 @@ export class CellSync {
     this.#waiting.delete(key);
     try {
       const { state, requeueAfterMs } = await edge.sync(item, signal);
+      this.#queue.succeeded(key);
       if (state === 'gone' && copy === undefined) this.#copies.forget(key);
       this.#options.onReport();
       return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
@@ -286,7 +304,7 @@ export class CellSync {
       this.#waiting.add(failure.waitsFor, key);
       // It may have come between the look and now.
       if (edge.isThere(failure.waitsFor)) this.#wake(failure.waitsFor);
-    }
+    } else this.#queue.failed(key);
     if (failure.isPassing && failures < passingFailuresMax) {
       if (item.copy !== undefined) this.tally.markPending(key);
     } else {

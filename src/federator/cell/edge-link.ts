@@ -9,6 +9,7 @@ import { Breaker } from '../edge/breaker.ts';
 import { type Claim, claimEdge, readClaim, sameClaim } from '../edge/edge-claim.ts';
 import { readEdgeConnection } from '../edge/edge-connection.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
+import type { EdgePace } from '../edge/edge-pace.ts';
 import { CellProblem, type EdgeProblem, edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
 import { GuardedClient } from '../edge/guarded-client.ts';
 import type { Wheel } from '../wheel.ts';
@@ -27,6 +28,8 @@ export interface EdgeLinkOptions {
   readonly workspace: CellWorkspace;
   readonly connectEdge: ConnectEdge;
   readonly controlPlaneId: string;
+  /** Of everything that is read from the edge. */
+  readonly pace: EdgePace;
   /** Puts what syncs on top of an accepted connection. */
   readonly makeEdge: (edgeClient: KubeClient, kinds: ServedKinds, claim: Claim) => Edge;
   /** Another edge connection is in use, or none: keys have to be looked at. */
@@ -47,6 +50,8 @@ interface Line {
   readonly ending: AbortController;
 }
 
+/** An edge of which something had to wait so recently floods. */
+const floodMs = 10_000;
 const factsIntervalMs = 300_000;
 const retryMinMs = 200;
 /** A failed look at an edge that is still thought reachable is followed by the next after this. */
@@ -203,7 +208,7 @@ export class EdgeLink {
   }
 
   async #connect(connection: ServerConnection, address: number, signal: AbortSignal): Promise<void> {
-    const { connectEdge, makeEdge, limits, clock, onConnected } = this.#options;
+    const { connectEdge, makeEdge, limits, clock, onConnected, pace } = this.#options;
     const bare = connectOr(() =>
       connectEdge(connection, {
         connectionsMax: limits.concurrency + 4,
@@ -211,6 +216,7 @@ export class EdgeLink {
         requestTimeoutMs: limits.edgeTimeoutMs,
         responseBytesMax: limits.edgeResponseBytesMax,
         watchFrameBytesMax: limits.edgeWatchEventBytesMax,
+        pace: (bytes, callSignal) => pace.read(bytes, callSignal),
       }),
     );
     const ending = new AbortController();
@@ -276,7 +282,11 @@ export class EdgeLink {
       else ours(claim, edge.claim);
       await this.#readFacts(line, { signal, timeoutMs });
       breaker.tried(true);
-      this.#health.succeeded({ kubernetesVersion: this.#version, latencyMs, note: this.#note });
+      this.#health.succeeded({
+        kubernetesVersion: this.#version,
+        latencyMs,
+        note: this.#note ?? this.#strain(latencyMs),
+      });
     } catch (error) {
       if (signal.aborted || this.#line !== line) return;
       const problem = edgeProblemOf(error);
@@ -286,6 +296,19 @@ export class EdgeLink {
       // It has become another's: nothing more is done there.
       if (error instanceof CellProblem) await this.#drop();
     }
+  }
+
+  /** What makes an edge that answers a burden all the same. The messages do not change with every look. */
+  #strain(latencyMs: number): EdgeProblem | undefined {
+    const { pace, limits } = this.#options;
+    if (pace.wasThrottled(floodMs)) {
+      const mebibytes = limits.edgeReadBytesPerSecond / 2 ** 20;
+      const message = `the edge sends more than is read of it (${mebibytes} MiB/s on average); the rest waits`;
+      return { reason: 'EdgeFloods', message, reached: true };
+    }
+    if (latencyMs < limits.slowAnswerMs) return undefined;
+    const message = `the edge API server takes longer than ${limits.slowAnswerMs} ms to answer`;
+    return { reason: 'EdgeSlow', message, reached: true };
   }
 
   /** What changes rarely: version and kinds. */

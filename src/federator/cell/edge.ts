@@ -9,6 +9,7 @@ import type { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
 import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import type { TokenBucket } from '../edge/token-bucket.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
@@ -18,6 +19,8 @@ export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   /** As it stands at the edge. */
   readonly claim: Claim;
   readonly limits: CellLimits;
+  /** Paces the statuses that are written to copies. */
+  readonly statuses: TokenBucket;
   readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
 }
 
@@ -43,6 +46,7 @@ export class Edge {
       workspace: options.workspace,
       mirror: () => this.#mirror,
       pendingStatusBytesMax: limits.pendingStatusBytesMax,
+      pace: options.statuses,
     });
     this.#upsync = upsync;
     this.#mirror = new EdgeMirror({
@@ -85,8 +89,13 @@ export class Edge {
       if (isApiError(error, 'NotFound')) await this.#onNotFound(kind, item);
       throw error;
     }
-    if (outcome.state === 'present') await this.#upsync.sync(kind, item, signal);
-    else if (outcome.state === 'gone') this.#upsync.forget(item.key);
+    if (outcome.state === 'present') {
+      const waitMs = await this.#upsync.sync(kind, item, signal);
+      if (waitMs > 0) {
+        const { requeueAfterMs = waitMs } = outcome;
+        return { ...outcome, requeueAfterMs: Math.min(requeueAfterMs, waitMs) };
+      }
+    } else if (outcome.state === 'gone') this.#upsync.forget(item.key);
     return outcome;
   }
 

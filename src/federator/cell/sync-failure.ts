@@ -31,9 +31,15 @@ export function syncFailureOf(error: unknown): SyncFailure {
     return { reason, message, isPassing, waitsFor };
   }
   return {
-    reason: error instanceof ApiError ? error.reason : 'InternalError',
+    reason: reasonOf(error),
     message,
     isPassing: isApiError(error) && passingReasons.has(error.reason),
     waitsFor: undefined,
   };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'InternalError';
+  // RFC 4918 §11.5; it has no reason of its own in Kubernetes.
+  return error.code === 507 ? 'InsufficientStorage' : error.reason;
 }

@@ -57,6 +57,7 @@ function reasonOfCode(code: string): string | undefined {
   if (notTrusted.has(code)) return 'CertificateNotTrusted';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'AddressNotFound';
   if (code === 'ECONNREFUSED') return 'ConnectionRefused';
+  if (connectionLost.has(code)) return 'ConnectionReset';
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_OSSL')) return 'TlsFailed';
   return undefined;
 }
@@ -74,4 +75,11 @@ const notTrusted: ReadonlySet<string> = new Set([
   'UNABLE_TO_GET_ISSUER_CERT',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+const connectionLost: ReadonlySet<string> = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+  'ERR_HTTP2_STREAM_ERROR',
 ]);

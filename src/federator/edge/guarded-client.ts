@@ -16,13 +16,15 @@ import type {
   WriteOptions,
 } from '#client/client.ts';
 import type { Breaker } from './breaker.ts';
+import { checkedItem, checkedList, checkedObject } from './checked-answer.ts';
 import { isUnanswered } from './edge-problem.ts';
 
 /** How long an edge's events may keep others from their turn: an edge that floods must cost only itself. */
-const turnMs = 5;
+const turnMs = 2;
 
 /**
- * A client for one edge, of which every call waits at the breaker, tells it what came of it, and has a time limit.
+ * A client for one edge, of which every call waits at the breaker, tells it what came of it, has a time limit, and whose
+ * answers are checked.
  * `onUnauthorized` is called when the edge does not accept the credentials.
  */
 export class GuardedClient implements KubeClient {
@@ -44,11 +46,13 @@ export class GuardedClient implements KubeClient {
   }
 
   get(ref: ObjectRef, options: ReadOptions = {}): Promise<KubeObject> {
-    return this.#guard(options, (bounded) => this.#client.get(ref, bounded));
+    return this.#guard(options, async (bounded) => checkedObject(await this.#client.get(ref, bounded), ref));
   }
 
   list(collection: CollectionRef, options: ListOptions = {}): Promise<KubeList> {
-    return this.#guard(options, (bounded) => this.#client.list(collection, bounded));
+    return this.#guard(options, async (bounded) =>
+      checkedList(await this.#client.list(collection, bounded), collection),
+    );
   }
 
   create(collection: CollectionRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
@@ -56,15 +60,21 @@ export class GuardedClient implements KubeClient {
   }
 
   update(ref: ObjectRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
-    return this.#guard(options, (bounded) => this.#client.update(ref, object, bounded));
+    return this.#guard(options, async (bounded) =>
+      checkedObject(await this.#client.update(ref, object, bounded), ref),
+    );
   }
 
   patch(ref: ObjectRef, patch: Patch, options: WriteOptions = {}): Promise<KubeObject> {
-    return this.#guard(options, (bounded) => this.#client.patch(ref, patch, bounded));
+    return this.#guard(options, async (bounded) =>
+      checkedObject(await this.#client.patch(ref, patch, bounded), ref),
+    );
   }
 
   apply(ref: ObjectRef, object: JsonObject, options: ApplyOptions): Promise<KubeObject> {
-    return this.#guard(options, (bounded) => this.#client.apply(ref, object, bounded));
+    return this.#guard(options, async (bounded) =>
+      checkedObject(await this.#client.apply(ref, object, bounded), ref),
+    );
   }
 
   delete(ref: ObjectRef, options: DeleteOptions = {}): Promise<JsonObject> {
@@ -87,6 +97,7 @@ export class GuardedClient implements KubeClient {
       for await (const event of this.#client.watch(collection, options)) {
         if (!answered) this.#breaker.reached();
         answered = true;
+        if (event.type !== 'BOOKMARK') checkedItem(event.object, collection);
         yield event;
         if (performance.now() - sinceMs < turnMs) continue;
         await new Promise((resolve) => setImmediate(resolve));

@@ -10,6 +10,7 @@ import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import { PendingStatuses } from '../edge/pending-statuses.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import type { TokenBucket } from '../edge/token-bucket.ts';
 import { mapStatus } from './map-status.ts';
 
 export interface UpsyncOptions {
@@ -18,6 +19,8 @@ export interface UpsyncOptions {
   readonly workspace: CellWorkspace;
   readonly mirror: () => EdgeMirror;
   readonly pendingStatusBytesMax: number;
+  /** Of the writes to copies. */
+  readonly pace: TokenBucket;
 }
 
 interface Written {
@@ -81,13 +84,15 @@ export class Upsync {
     return priming;
   }
 
-  async sync(kind: ServedKind, item: SyncItem, signal: AbortSignal): Promise<void> {
-    if (!kind.hasStatus || item.copy === undefined) return;
+  /** Brings the copy's status to the edge's; returns after how many milliseconds to do so because it is not its turn yet. */
+  async sync(kind: ServedKind, item: SyncItem, signal: AbortSignal): Promise<number> {
+    if (!kind.hasStatus || item.copy === undefined) return 0;
     const { key, place, copy } = item;
     const edge = this.#options.mirror().get(kind, place.namespace, place.name);
-    if (edge === undefined) return;
+    if (edge === undefined) return 0;
     const pending = this.#pending.get(key);
-    if (pending === undefined && !this.#countsAnew(item, edge)) return;
+    if (pending === undefined && !this.#countsAnew(item, edge)) return 0;
+    if (this.#options.pace.waitMs > 0) return this.#options.pace.waitMs;
     const edgeStatus = pending?.status ?? (await this.#read(kind, item, signal));
     const status = mapStatus({
       edgeStatus,
@@ -101,7 +106,8 @@ export class Upsync {
     if (status !== undefined && !isFirstAndEmpty && before?.copyDigest !== copyDigest) {
       // Until it is answered, and for good when it is not, nobody knows what the copy says.
       this.#written.set(key, unknownStatus);
-      if (!(await this.#options.workspace.writeStatus(place, status, signal))) return;
+      this.#options.pace.spend(1);
+      if (!(await this.#options.workspace.writeStatus(place, status, signal))) return 0;
     }
     this.#written.set(key, {
       edgeDigest: pending?.digest ?? digestOf(edgeStatus),
@@ -110,6 +116,7 @@ export class Upsync {
       copyGeneration: copy.metadata.generation,
     });
     if (pending !== undefined) this.#pending.written(key, pending);
+    return 0;
   }
 
   async #prime(kind: ServedKind, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,196 @@
+// Cells that hang, err, crawl, reset, flood, lie, are locked out or full cost themselves alone, and each says what ails it.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { conditionOf } from '#api/conditions.ts';
+import type { KubeClient } from '#client/client.ts';
+import { Constellation } from '../harness/constellation.ts';
+import { CopyWriter } from '../harness/copies.ts';
+import { configMaps } from '../harness/edge-objects.ts';
+import { SickEdge, type Sickness } from '../harness/sick-edge.ts';
+import { until } from '../harness/until.ts';
+
+/** What each is to say: a condition, its reason, and what its message tells. */
+const ailments: {
+  readonly [cell: string]: readonly [Sickness, 'Ready' | 'Reachable' | 'Synced', string, RegExp];
+} = {
+  hangs: ['hanging', 'Reachable', 'EdgeTimeout', /did not answer/],
+  errs: ['errors', 'Ready', 'InternalError', /on fire/],
+  crawls: ['slow', 'Reachable', 'EdgeSlow', /longer than 500 ms/],
+  resets: ['resetting', 'Reachable', 'ConnectionReset', /./],
+  floods: ['flooding', 'Reachable', 'EdgeFloods', /more than is read/],
+  swells: ['huge', 'Synced', 'RequestEntityTooLarge', /more than is accepted/],
+  lies: ['lying', 'Synced', 'InternalError', /the edge answered with/],
+  expired: ['none', 'Ready', 'CertificateNotTrusted', /expired/],
+  quota: ['over-quota', 'Synced', 'Forbidden', /exceeded quota/],
+  full: ['full', 'Synced', 'InsufficientStorage', /no space left/],
+};
+const healthy = Array.from({ length: 14 }, (_, index) => `healthy-${index}`);
+const roundsOfLoad = 12;
+
+describe('bulkheads', { timeout: 180_000 }, () => {
+  let constellation: Constellation;
+  const sick = new Map<string, SickEdge>();
+
+  before(async () => {
+    constellation = await Constellation.start({
+      scheduler: false,
+      cells: healthy,
+      cellSpec: { healthCheck: { intervalSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 } },
+      cellLimits: {
+        edgeTimeoutMs: 2_000,
+        slowAnswerMs: 500,
+        edgeReadBurstBytes: 2 * 1024 * 1024,
+        edgeReadBytesPerSecond: 2 * 1024 * 1024,
+      },
+    });
+    for (const cell of Object.keys(ailments)) {
+      const { server } = await constellation.addEdge(cell);
+      const edge = await SickEdge.start({
+        pki: constellation.pki,
+        target: { ...constellation.edge(cell).connection, server: server.url },
+        expired: cell === 'expired',
+        slowMs: 800,
+      });
+      sick.set(cell, edge);
+      constellation.onEnd(() => edge[Symbol.asyncDispose]());
+      await constellation.addCell(cell, {}, edge.connection);
+    }
+  });
+  after(() => constellation?.[Symbol.asyncDispose]());
+
+  const condition = async (cell: string, type: string) =>
+    conditionOf((await constellation.cell(cell)).status?.conditions, type);
+
+  /** Writes one object after another into every cell at once; returns the healthy ones' times to the edge, sorted. */
+  const load = async (round: string): Promise<number[]> => {
+    const latencies: number[] = [];
+    const rejected: string[] = [];
+    await Promise.all(
+      healthy.map(async (cell) => {
+        const copies = new CopyWriter(constellation.admin, cell);
+        const arrivals = new Arrivals(constellation.edge(cell).client);
+        for (let index = 0; index < roundsOfLoad; index++) {
+          const name = `${round}-${index}`;
+          const startedMs = performance.now();
+          await copies.configMap(name, { index: String(index) });
+          const arrived = await arrivals.of(name, 15_000);
+          if (arrived) latencies.push(performance.now() - startedMs);
+          else rejected.push(`${cell}/${name}`);
+        }
+        await arrivals.stop();
+      }),
+    );
+    assert.deepEqual(rejected, [], 'everything arrives at the healthy cells');
+    return latencies.sort((a, b) => a - b);
+  };
+
+  test('the healthy cells go on as before, and each sick one says what ails it', async () => {
+    const { admin } = constellation;
+    const cells = [...healthy, ...sick.keys()];
+    await Promise.all(cells.map((cell) => new CopyWriter(admin, cell).namespace()));
+    await Promise.all(cells.map((cell) => new CopyWriter(admin, cell).configMap('first', {})));
+    for (const cell of cells) {
+      if (cell === 'expired') continue;
+      await until(`${cell} is in sync`, async () => (await condition(cell, 'Synced'))?.reason === 'InSync', {
+        timeoutMs: 30_000,
+      });
+    }
+    await load('warm');
+    const quiet = await load('quiet');
+    for (const [cell, [sickness]] of Object.entries(ailments)) {
+      sick.get(cell)?.set(sickness);
+      // There is work for the sick ones too.
+      for (let index = 0; index < 20; index++) {
+        await new CopyWriter(admin, cell).configMap(`more-${index}`, { index: String(index) });
+      }
+    }
+    const troubled = await load('troubled');
+    const [before, now] = [percentile(quiet, 0.5), percentile(troubled, 0.5)];
+    // The sick edges share this process, and it its machine: only what is far off shows here. The bench measures closely.
+    assert.ok(now <= 5 * before + 500, `median ${before.toFixed(0)} → ${now.toFixed(0)} ms`);
+    for (const [cell, [, type, reason, message]] of Object.entries(ailments)) {
+      const found = await until(
+        `${cell} says ${reason}`,
+        async () => {
+          const one = await condition(cell, type);
+          if (one?.reason === reason) return one;
+          throw new Error(`${one?.status} ${one?.reason}: ${one?.message}`);
+        },
+        { timeoutMs: 30_000 },
+      );
+      assert.match(found.message ?? '', message, cell);
+    }
+    for (const cell of healthy) {
+      const synced = await until(`${cell} is in sync`, async () => {
+        const one = await condition(cell, 'Synced');
+        return one?.reason === 'InSync' ? one : undefined;
+      });
+      assert.equal(synced.status, 'True');
+      assert.equal((await condition(cell, 'Reachable'))?.reason, 'Reachable', cell);
+    }
+  });
+
+  test('those that are well again catch up', async () => {
+    for (const cell of ['quota', 'full', 'lies', 'swells', 'floods', 'errs', 'hangs', 'resets', 'crawls']) {
+      sick.get(cell)?.set('none');
+    }
+    for (const cell of sick.keys()) {
+      if (cell === 'expired') continue;
+      await until(
+        `${cell} is in sync again`,
+        async () => (await condition(cell, 'Synced'))?.reason === 'InSync',
+        {
+          timeoutMs: 60_000,
+        },
+      );
+      const reachable = await until(`${cell} is reached`, async () => {
+        const one = await condition(cell, 'Reachable');
+        return one?.status === 'True' ? one : undefined;
+      });
+      assert.equal(reachable.status, 'True');
+    }
+  });
+});
+
+function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** Tells when ConfigMaps come at one edge, by one watch. */
+class Arrivals {
+  readonly #seen = new Set<string>();
+  readonly #waiting = new Map<string, () => void>();
+  readonly #stopping = new AbortController();
+  readonly #watching: Promise<void>;
+
+  constructor(client: KubeClient) {
+    this.#watching = this.#watch(client);
+  }
+
+  of(name: string, timeoutMs: number): Promise<boolean> {
+    if (this.#seen.has(name)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#waiting.set(name, () => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#watching;
+  }
+
+  async #watch(client: KubeClient): Promise<void> {
+    const collection = { cluster: undefined, gvr: configMaps, namespace: 'ns' };
+    const { signal } = this.#stopping;
+    for await (const event of client.watch(collection, { resourceVersion: '0', signal })) {
+      if (event.type !== 'ADDED') continue;
+      const name = event.object.metadata.name ?? '';
+      this.#seen.add(name);
+      this.#waiting.get(name)?.();
+    }
+  }
+}
