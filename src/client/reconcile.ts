@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from './logger.ts';
-import type { WorkQueue } from './workqueue.ts';
+import type { KeyQueue } from './queue/key-queue.ts';
 
 /** What a reconciler asks for after a key is done: nothing, or to see it again after a while. */
 export type ReconcileResult = undefined | { readonly requeueAfterMs: number };
 
 export interface ReconcileLoopOptions {
   readonly name: string;
-  readonly queue: WorkQueue;
+  readonly queue: KeyQueue;
   /** Reads the state that the key stands for and brings the world closer to it. Throwing means: again, after backoff. */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
   readonly concurrency: number;

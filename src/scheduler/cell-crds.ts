@@ -111,6 +111,10 @@ export class CellCrds {
     const approval = (theirs ?? ours).metadata.annotations?.[approvalAnnotation];
     const copy = this.#render({ crd, spec: cloneJson(spec), approval }, cell, cellId);
     if (theirs !== undefined && hashOf(theirs) === hashOf(copy)) return { type: 'served' };
+    // Read, merged and written: what another scheduler merged meanwhile must not be lost.
+    if (theirs?.metadata.resourceVersion !== undefined) {
+      copy.metadata.resourceVersion = theirs.metadata.resourceVersion;
+    }
     await this.#client.apply(ref, copy, {
       fieldManager: copyFieldManager,
       force: theirs !== undefined,

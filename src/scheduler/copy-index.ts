@@ -78,6 +78,8 @@ export class CopyIndex {
   readonly #byPlace = new Map<string, CopyRecord>();
   readonly #byOrigin = new Map<ProjectObjectKey, Map<string, CopyRecord>>();
   readonly #perResource = new Map<string, number>();
+  /** `<cell id>|<resource>.<group>` → project → how many of its copies lie there and are not going. */
+  readonly #users = new Map<string, Map<string, number>>();
   /** `<cell id>|<namespace>` → how many copies lie in it. */
   readonly #perNamespace = new Map<string, number>();
 
@@ -96,6 +98,12 @@ export class CopyIndex {
 
   holdsResource(resource: string): boolean {
     return this.#perResource.has(resource);
+  }
+
+  /** Whether no other project has copies of this `<resource>.<group>` in the cell workspace. */
+  isSoleUser(resource: string, projectId: string, cellId: string): boolean {
+    const users = this.#users.get(`${cellId}|${resource}`);
+    return users === undefined || users.size === 0 || (users.size === 1 && users.has(projectId));
   }
 
   countInNamespace(cellId: string, namespace: string): number {
@@ -118,6 +126,7 @@ export class CopyIndex {
     }
     copies.set(place, record);
     add(this.#perResource, `${record.resource}.${record.group}`, 1);
+    this.#countUser(record, 1);
     if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, 1);
     return true;
   }
@@ -141,12 +150,25 @@ export class CopyIndex {
     return keys;
   }
 
+  #countUser({ cellId, group, resource, deleting, origin }: CopyRecord, change: number): void {
+    if (deleting) return;
+    const at = `${cellId}|${resource}.${group}`;
+    let users = this.#users.get(at);
+    if (users === undefined) {
+      users = new Map();
+      this.#users.set(at, users);
+    }
+    add(users, origin.cluster, change);
+    if (users.size === 0) this.#users.delete(at);
+  }
+
   #drop(place: string, record: CopyRecord): void {
     this.#byPlace.delete(place);
     const copies = this.#byOrigin.get(record.key);
     copies?.delete(place);
     if (copies?.size === 0) this.#byOrigin.delete(record.key);
     add(this.#perResource, `${record.resource}.${record.group}`, -1);
+    this.#countUser(record, -1);
     if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, -1);
   }
 }

@@ -154,7 +154,7 @@ export class Detector {
       name: metadata.name ?? '',
     });
     if (watchName(resource) === crdsName) {
-      this.#onCellCrd(cellId, metadata.name ?? '');
+      this.#onCellCrd(cellId, metadata.name ?? '', object, old);
       this.#releaseUnserved(metadata.name ?? '', object);
     }
     const record =
@@ -212,11 +212,18 @@ export class Detector {
     for (const key of waiting) this.#on.wake(key);
   }
 
-  /** A definition came or changed in a cell: what waits for it to be served may go on. */
-  #onCellCrd(cellId: string, name: string): void {
+  /**
+   * A definition came or changed in a cell: what waits for it to be served may go on; and what another scheduler wrote may
+   * lack versions that our projects need.
+   */
+  #onCellCrd(cellId: string, name: string, now: KubeObject | undefined, old: KubeObject | undefined): void {
     const cell = this.#on.workspaces.cellOf(cellId) ?? '';
+    const changed =
+      now !== undefined && old !== undefined && now.metadata.generation !== old.metadata.generation;
     for (const key of this.#on.states.keysOfResource(name)) {
-      if (this.#on.states.get(key)?.failures.has(cell) === true) this.#on.wake(key);
+      const state = this.#on.states.get(key);
+      const isThere = changed && state?.targets.some((target) => target.name === cell) === true;
+      if (isThere || state?.failures.has(cell) === true) this.#on.wake(key);
     }
   }
 

@@ -15,6 +15,8 @@ export interface NamespaceKeeperOptions {
   readonly namespaces: CellNamespaces;
   /** Whether a decision of its own keeps the mapped namespace. */
   readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
+  /** Whether the project's work is this scheduler's. */
+  readonly owns: (cluster: string) => boolean;
   /** Whether a mapped namespace may go from this cell workspace at all. */
   readonly mayWithdrawFrom: (cellId: string) => boolean;
   /** Brings the labels of a mapped namespace up to date with its project's namespace. */
@@ -71,7 +73,7 @@ export class NamespaceKeeper {
       emptyMs = emptyNamespaceMs,
     } = this.#options;
     const record = index.get(place);
-    if (record === undefined || record.deleting) {
+    if (record === undefined || record.deleting || !this.#options.owns(record.origin.cluster)) {
       this.#emptySince.delete(place);
       return undefined;
     }

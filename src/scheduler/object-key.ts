@@ -22,6 +22,12 @@ export function originKeyOf(origin: Origin): ProjectObjectKey {
   return keyOf(origin);
 }
 
+/** The cluster id of a key, without taking the rest apart. */
+export function clusterOf(key: ProjectObjectKey): string {
+  const first = key.indexOf('|');
+  return key.slice(first + 1, key.indexOf('|', first + 1));
+}
+
 export function splitKey(key: ProjectObjectKey): KeyParts {
   const first = key.indexOf('|');
   const second = key.indexOf('|', first + 1);

@@ -86,6 +86,14 @@ export class Rebalancer {
     for (const one of asked.by) this.#on.look(one);
   }
 
+  /** Asks for a look at every rebalancer of these projects. */
+  lookAtAll(owns: (cluster: string) => boolean): void {
+    for (const rebalancer of this.#informer.values()) {
+      const key = keyOfRebalancer(rebalancer);
+      if (owns(clusterOfRebalancer(key))) this.#on.look(key);
+    }
+  }
+
   async reconcile(rebalancerKey: string, signal: AbortSignal): Promise<ReconcileResult> {
     const rebalancer = this.#informer.get(rebalancerKey) as WorkloadRebalancer | undefined;
     if (rebalancer === undefined || rebalancer.metadata.deletionTimestamp !== undefined) return undefined;
@@ -205,6 +213,11 @@ function refOf({ annotations, name = '' }: KubeObject['metadata']) {
 /** The same text as the informer's own key. */
 function keyOfRebalancer({ metadata }: KubeObject): string {
   return `${metadata.annotations?.[clusterAnnotation] ?? ''}|/${metadata.name ?? ''}`;
+}
+
+/** Of a key that `look` is called with: the project's logical-cluster id. */
+export function clusterOfRebalancer(rebalancerKey: string): string {
+  return rebalancerKey.slice(0, rebalancerKey.indexOf('|'));
 }
 
 function identityOf({ apiVersion, kind, namespace = '', name }: RebalancedWorkload): string {

@@ -9,6 +9,9 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
 import { Informer, type InformerHandler } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
+import type { Priority } from '#client/queue/key-queue.ts';
+import { SoleSharing } from '#client/queue/sole-sharing.ts';
+import type { Owns, WorkSharing } from '#client/queue/work-sharing.ts';
 import { BindingWatch } from './binding-watch.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { TaintPolicies } from './cells/taint-policies.ts';
@@ -18,8 +21,9 @@ import { Requirements } from './dependencies/requirements.ts';
 import { Discovery } from './discovery.ts';
 import type { EvictionRates } from './failover/eviction-limiter.ts';
 import { KeyStates } from './key-state.ts';
-import { keyOf, type ProjectObjectKey } from './object-key.ts';
+import { clusterOf, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
+import { clusterOfPolicy } from './policy/policy-index.ts';
 import { Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
@@ -43,6 +47,8 @@ export interface SchedulerOptions {
   readonly gatherIntervalMs?: number | undefined;
   /** How fast failover takes objects from cells. */
   readonly eviction?: EvictionRates | undefined;
+  /** How the work is divided among several schedulers. Default: this one is the only one. */
+  readonly sharing?: WorkSharing | undefined;
   /** Cuts the hash in mapped names: for tests that must see collisions. */
   readonly hashBits?: number | undefined;
 }
@@ -66,6 +72,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 class SchedulerProcess implements Scheduler {
   readonly #options: SchedulerOptions;
   readonly #stopping = new AbortController();
+  readonly #sharing: WorkSharing;
+  readonly #requirements = new Requirements();
   readonly #queues: Queues;
   readonly #taintPolicies: TaintPolicies;
   readonly #workspaces: Workspaces;
@@ -87,7 +95,8 @@ class SchedulerProcess implements Scheduler {
     this.#options = options;
     // Every call under way listens to it; their number is bounded by the loops' concurrency, not by a leak.
     setMaxListeners(0, this.#stopping.signal);
-    this.#queues = new Queues(clock);
+    this.#sharing = options.sharing ?? new SoleSharing(clock);
+    this.#queues = new Queues(clock, this.#sharing);
     this.#workspaces = new Workspaces(client);
     this.#cells = new CellStore(
       (cell) => this.#workspaces.cellId(cell) !== undefined,
@@ -177,10 +186,16 @@ class SchedulerProcess implements Scheduler {
     await Promise.all([this.#needs.ensureBound(), this.#watchCopiedResources()]);
     await this.#watches.synced();
     this.#stopping.signal.throwIfAborted();
-    workers.decider.seen.expect(this.#bindingWatch.bound());
-    this.#wakeAll(workers);
     workers.keeper.start();
     for (const loop of workers.loops) loop.start();
+    this.#sharing.start(controlPlaneId, {
+      gained: (owns) => {
+        this.#forget(workers, owns);
+        workers.decider.seen.expect(this.#bindingWatch.bound(), owns);
+        this.#wakeAll(workers, owns);
+      },
+      lost: (owns) => this.#forget(workers, owns),
+    });
     this.#isStarted = true;
   }
 
@@ -195,7 +210,7 @@ class SchedulerProcess implements Scheduler {
       cells: this.#cells,
       copies: this.#copies,
       states: this.#states,
-      requirements: new Requirements(),
+      requirements: this.#requirements,
       watches: this.#watches,
       needs: this.#needs,
       discovery: this.#discovery,
@@ -203,6 +218,8 @@ class SchedulerProcess implements Scheduler {
       bindingWatch: this.#bindingWatch,
       taintPolicies: this.#taintPolicies,
       queues: this.#queues,
+      owns: this.#sharing.owns,
+      share: () => this.#sharing.share,
       wake: (key) => this.#wake(key),
       signal: this.#stopping.signal,
     };
@@ -219,6 +236,7 @@ class SchedulerProcess implements Scheduler {
     const { loops = [], keeper, rebalancer } = this.#workers ?? {};
     await Promise.all([...loops.map((loop) => loop.stop()), keeper?.stop()]);
     this.#queues.close();
+    await this.#sharing.stop();
     await Promise.all([
       this.#watches.stop(),
       this.#policies.stop(),
@@ -310,13 +328,35 @@ class SchedulerProcess implements Scheduler {
     await Promise.all(copied.map((resource) => this.#watches.ensure(resource)));
   }
 
-  #wakeAll({ keeper }: Workers): void {
-    for (const key of this.#policies.keys()) this.#queues.policies.add(key);
-    for (const key of this.#copies.keys()) this.#wake(key);
-    for (const bound of this.#bindingWatch.bound()) this.#wake(keyOf(bound));
+  /** Looks at all that belongs to these projects, behind what changes now. */
+  #wakeAll({ keeper, rebalancer }: Workers, owns: Owns): void {
+    for (const key of this.#policies.keys()) {
+      if (owns(clusterOfPolicy(key))) this.#queues.policies.add(key);
+    }
+    for (const key of this.#copies.keys()) if (owns(clusterOf(key))) this.#wake(key, 'background');
+    for (const bound of this.#bindingWatch.bound()) {
+      if (owns(bound.cluster)) this.#wake(keyOf(bound), 'background');
+    }
+    rebalancer.lookAtAll(owns);
+    if (owns(cellsWorkspacePath)) {
+      for (const { name } of this.#cells.snapshot().cells) this.#taintPolicies.onCell(name);
+    }
     for (const [cellId] of this.#cellIds()) {
       for (const { metadata } of this.#watches.inCluster(watchName(namespacesResource), cellId)) {
         keeper.look(cellId, metadata.name ?? '');
+      }
+    }
+  }
+
+  /** What is remembered of projects that another scheduler works on grows old, or has. */
+  #forget({ rebalancer, decider }: Workers, owns: Owns): void {
+    for (const cluster of [...this.#states.clusters()]) {
+      if (!owns(cluster)) continue;
+      for (const key of [...this.#states.keysIn(cluster)]) {
+        this.#states.remove(key);
+        this.#requirements.drop(key);
+        rebalancer.forget(key);
+        decider.drop(key);
       }
     }
   }
@@ -328,9 +368,10 @@ class SchedulerProcess implements Scheduler {
     }
   }
 
-  /** Asks for a decision. */
-  #wake(key: ProjectObjectKey): void {
+  /** Asks for a decision, unless it is another scheduler's to make. */
+  #wake(key: ProjectObjectKey, priority?: Priority): void {
+    if (!this.#sharing.owns(clusterOf(key))) return;
     this.#workers?.reconciler.markForDecision(key);
-    this.#queues.objects.add(key);
+    this.#queues.objects.add(key, priority);
   }
 }

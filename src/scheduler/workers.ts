@@ -1,3 +1,4 @@
+import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { ReconcileLoop } from '#client/reconcile.ts';
 import { BindingStore } from './binding-store.ts';
 import { CellCrds } from './cell-crds.ts';
@@ -10,10 +11,10 @@ import { CopyReader } from './gather/gather.ts';
 import { Gatherer } from './gatherer.ts';
 import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
-import { type ProjectObjectKey, splitKey } from './object-key.ts';
+import { clusterOf, type ProjectObjectKey } from './object-key.ts';
 import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
-import { Rebalancer } from './rebalancer.ts';
+import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
 import type { SchedulerOptions } from './scheduler.ts';
 import { Withdrawal } from './withdrawal.ts';
@@ -48,15 +49,20 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     namespaces,
     crds: new CellCrds(client, controlPlaneId),
     isDecided,
-    isSoleUser: (name, projectId, cellId) => isSoleUser(world, name, projectId, cellId),
+    isSoleUser: (name, projectId, cellId) => copies.isSoleUser(name, projectId, cellId),
   });
-  const rebalancer = new Rebalancer({ ...shared, look: (key) => queues.rebalancers.add(key) });
+  const rebalancer = new Rebalancer({
+    ...shared,
+    look: (key) => {
+      if (world.owns(clusterOfRebalancer(key))) queues.rebalancers.add(key);
+    },
+  });
   const reader = new CopyReader(client);
   const decider = new Decider({
     ...shared,
     rebalancer,
     reader,
-    evictions: new EvictionLimiter(options.eviction),
+    evictions: new EvictionLimiter(options.eviction, world.share),
   });
   const reconciler = new Reconciler({
     ...shared,
@@ -81,13 +87,16 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     writer,
     namespaces,
     isDecided,
+    owns: world.owns,
     mayWithdrawFrom: (cellId) => cells.mayWithdrawFrom(workspaces.cellOf(cellId) ?? ''),
     refresh: (record, signal) => projector.refreshNamespace(record, signal),
     emptyMs: options.emptyNamespaceMs,
   });
   const detector = new Detector({
     ...shared,
-    gather: (key) => queues.objects.add(key),
+    gather: (key) => {
+      if (world.owns(clusterOf(key))) queues.objects.add(key);
+    },
     resolvePolicy: (key) => queues.policies.add(key),
     lookAtNamespace: (cellId, name) => keeper.look(cellId, name),
     releaseResource: (name) => void world.needs.release(name),
@@ -99,7 +108,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
 }
 
 function createLoops(
-  { queues, taintPolicies, logger, signal }: World,
+  { queues, taintPolicies, logger, signal, owns }: World,
   { reconciler, detector, policyReconciler, rebalancer }: Omit<Workers, 'loops'>,
   concurrency = defaultConcurrency,
 ): ReconcileLoop[] {
@@ -108,6 +117,7 @@ function createLoops(
       name: 'objects',
       queue: queues.objects,
       reconcile: async (key) => {
+        if (!owns(clusterOf(key))) return undefined;
         const result = await reconciler.reconcile(key, signal);
         detector.waitForPlaces(key);
         return result;
@@ -125,32 +135,18 @@ function createLoops(
     new ReconcileLoop({
       name: 'rebalancers',
       queue: queues.rebalancers,
-      reconcile: (key) => rebalancer.reconcile(key, signal),
+      reconcile: async (key) =>
+        owns(clusterOfRebalancer(key)) ? rebalancer.reconcile(key, signal) : undefined,
       concurrency: 2,
       logger,
     }),
     new ReconcileLoop({
       name: 'taints',
       queue: queues.taints,
-      reconcile: (cell) => taintPolicies.reconcile(cell, signal),
+      reconcile: async (cell) =>
+        owns(cellsWorkspacePath) ? taintPolicies.reconcile(cell, signal) : undefined,
       concurrency: 2,
       logger,
     }),
   ];
-}
-
-/** Whether no other project has objects of this `<resource>.<group>` in the cell workspace. */
-function isSoleUser(
-  { states, copies }: World,
-  resourceName: string,
-  projectId: string,
-  cellId: string,
-): boolean {
-  for (const key of states.keysOfResource(resourceName)) {
-    if (splitKey(key).cluster === projectId) continue;
-    for (const place of states.get(key)?.desired.keys() ?? []) {
-      if (place.startsWith(`${cellId}|`) && copies.get(place)?.key === key) return false;
-    }
-  }
-  return true;
 }

@@ -33,6 +33,10 @@ export interface World {
   readonly bindingWatch: BindingWatch;
   readonly taintPolicies: TaintPolicies;
   readonly queues: Queues;
+  /** Whether a project's work is this scheduler's now; others see to the rest. */
+  readonly owns: (cluster: string) => boolean;
+  /** This scheduler's share of all work, from 0 to 1. */
+  readonly share: () => number;
   /** Asks for a decision. */
   readonly wake: (key: ProjectObjectKey) => void;
   /** Fires when the scheduler stops. */

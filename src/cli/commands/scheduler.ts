@@ -5,9 +5,10 @@ import { type ConnectSettings, connect, federationConnection, withKubeconfig } f
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { runUntilStopped } from '../run-command.ts';
 import { parsePositive, setting, withConfigFile } from '../settings.ts';
+import { type SharingSettings, sharingOf, withSharingFlags } from '../sharing-settings.ts';
 import { version } from '../version.ts';
 
-interface Settings extends ConnectSettings, LogSettings {
+interface Settings extends ConnectSettings, LogSettings, SharingSettings {
   readonly concurrency: number;
 }
 
@@ -20,14 +21,17 @@ export function schedulerCommand(): Command {
     .action(async (settings: Settings) => {
       const logger = createLogger('scheduler', settings);
       // One call at a time for each object under way; what is slow then is the server, not the queue for it.
-      const federationClient = connect(await federationConnection(settings), 'scheduler', {
-        connectionsMax: settings.concurrency,
-      });
+      const connection = await federationConnection(settings);
+      const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency });
+      // A lease is renewed in time however many calls wait.
+      const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
+      const sharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
       const scheduler = createScheduler({
         client: federationClient,
         clock: systemClock,
         logger,
         concurrency: settings.concurrency,
+        sharing,
       });
       await runUntilStopped(async () => {
         const stopping = new AbortController();
@@ -40,11 +44,11 @@ export function schedulerCommand(): Command {
           async stop() {
             stopping.abort();
             await scheduler.stop();
-            await federationClient.close();
+            await Promise.all([federationClient.close(), leaseClient.close()]);
             logger.info({}, 'scheduler stopped');
           },
         };
       });
     });
-  return withConfigFile(withLogging(withKubeconfig(command)));
+  return withConfigFile(withLogging(withSharingFlags(withKubeconfig(command))));
 }

@@ -110,7 +110,11 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
     await Promise.all([
       supervisor.start({
         name: 'scheduler',
-        args: ['scheduler', '--kubeconfig', kubeconfigs.get('scheduler') ?? '', ...logArgs],
+        // One that is restarted takes its former lease up at once.
+        args: [
+          ...['scheduler', '--kubeconfig', kubeconfigs.get('scheduler') ?? '', '--lease-identity', 'start'],
+          ...logArgs,
+        ],
       }),
       ...demoCells.map(({ federator }) =>
         supervisor.start({

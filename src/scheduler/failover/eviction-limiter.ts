@@ -9,6 +9,8 @@ export interface EvictionRates {
   readonly failingShare?: number | undefined;
 }
 
+/** Whoever asks has some of the work, though it may just be losing it. */
+const shareMin = 1 / 64;
 /** How long to wait before looking again while no cell at all is ready. */
 const outageWaitMs = 10_000;
 
@@ -24,12 +26,18 @@ interface Bucket {
  */
 export class EvictionLimiter {
   readonly #rates: Required<EvictionRates>;
+  readonly #share: () => number;
   readonly #buckets = new Map<string, Bucket>();
   #snapshot: CellSnapshot | undefined;
   #failing: ReadonlySet<string> = new Set();
   #outage = false;
 
-  constructor({ perSecond = 50, slowPerSecond = 5, failingShare = 0.55 }: EvictionRates = {}) {
+  /** `share`: of all work, from 0 to 1. Several schedulers divide the rates as they divide the work. */
+  constructor(
+    { perSecond = 50, slowPerSecond = 5, failingShare = 0.55 }: EvictionRates = {},
+    share: () => number = () => 1,
+  ) {
+    this.#share = share;
     this.#rates = { perSecond, slowPerSecond, failingShare };
   }
 
@@ -38,7 +46,8 @@ export class EvictionLimiter {
     this.#look(snapshot);
     if (this.#outage) return outageWaitMs;
     const { region } = cell;
-    const rate = this.#failing.has(region) ? this.#rates.slowPerSecond : this.#rates.perSecond;
+    const full = this.#failing.has(region) ? this.#rates.slowPerSecond : this.#rates.perSecond;
+    const rate = full * Math.max(shareMin, this.#share());
     let bucket = this.#buckets.get(region);
     if (bucket === undefined) {
       bucket = { tokens: rate, filledMs: nowMs };

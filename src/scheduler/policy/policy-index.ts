@@ -49,6 +49,11 @@ export function splitInheritedKey(
   return at < 0 ? undefined : { policyKey: key.slice(0, at), project: key.slice(at + 1) };
 }
 
+/** The project that a policy's key is for, inherited or its own. */
+export function clusterOfPolicy(key: string): string {
+  return splitInheritedKey(key)?.project ?? key.slice(0, key.indexOf('|'));
+}
+
 export interface PolicyMatch {
   readonly policy: ResolvedPolicy;
   readonly resource: DiscoveredResource;

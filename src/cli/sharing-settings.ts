@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Clock } from '#apimachinery/clock.ts';
+import type { KubeClient } from '#client/client.ts';
+import { LeaseHolder } from '#client/lease.ts';
+import type { Logger } from '#client/logger.ts';
+import { LeaderSharing } from '#client/queue/leader-sharing.ts';
+import { parseRedisUrl } from '#client/queue/redis-url.ts';
+import { SoleSharing } from '#client/queue/sole-sharing.ts';
+import type { WorkSharing } from '#client/queue/work-sharing.ts';
+import { UsageError } from './run-command.ts';
+import { setting } from './settings.ts';
+
+export interface SharingSettings {
+  readonly redis?: string;
+  readonly redisPrefix: string;
+  readonly redisPasswordFile?: string;
+  readonly redisCa?: string;
+  readonly leaderElect: boolean;
+  readonly leaseIdentity?: string;
+}
+
+const leaseDurationMs = 10_000;
+
+/** The flags that say how several schedulers divide the work. */
+export function withSharingFlags(command: Command): Command {
+  return command
+    .addOption(
+      setting(
+        '--redis <url>',
+        'Redis or Valkey by which several schedulers share the work: redis:// or rediss://[user:password@]host[:port][/db]',
+        { parse: redisUrl },
+      ),
+    )
+    .addOption(setting('--redis-prefix <text>', 'begins all keys in Redis', { default: 'cellplane' }))
+    .addOption(setting('--redis-password-file <file>', 'file with the password for Redis'))
+    .addOption(setting('--redis-ca <file>', 'CA of the Redis server'))
+    .addOption(
+      setting<boolean>(
+        '--no-leader-elect',
+        'without --redis: work without holding a lease; for a scheduler that is known to be the only one',
+      ),
+    )
+    .addOption(
+      setting(
+        '--lease-identity <name>',
+        'who holds the lease; one that outlives a restart goes on at once (default: host name and a random part)',
+      ),
+    );
+}
+
+/** Throws UsageError for flags that do not go together or files that cannot be read. Redis is loaded only when it is given. */
+export async function sharingOf(
+  settings: SharingSettings,
+  { client, clock, logger }: { readonly client: KubeClient; readonly clock: Clock; readonly logger: Logger },
+): Promise<WorkSharing> {
+  const { redis: url, redisPrefix: prefix } = settings;
+  if (url !== undefined) {
+    const { RedisSharing } = await import('#client/queue/redis-sharing.ts');
+    const password = await contentOf('--redis-password-file', settings.redisPasswordFile);
+    const ca = await contentOf('--redis-ca', settings.redisCa);
+    const redis = { url, password: password?.trimEnd(), ca };
+    return new RedisSharing({ redis, prefix, clock, logger });
+  }
+  for (const [flag, value] of [
+    ['--redis-password-file', settings.redisPasswordFile],
+    ['--redis-ca', settings.redisCa],
+  ] as const) {
+    if (value !== undefined) throw new UsageError(`${flag} needs --redis`);
+  }
+  if (!settings.leaderElect) return new SoleSharing(clock);
+  const lease = new LeaseHolder({
+    client,
+    lease: {
+      cluster: 'root',
+      gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+      namespace: 'kube-system',
+      name: 'cellplane-scheduler',
+    },
+    identity: settings.leaseIdentity ?? `${hostname()}_${randomUUID()}`,
+    clock,
+    logger,
+    durationMs: leaseDurationMs,
+    renewIntervalMs: leaseDurationMs / 5,
+  });
+  return new LeaderSharing(lease, clock);
+}
+
+async function contentOf(flag: string, file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${flag} ${file}: ${(error as Error).message}`);
+  }
+}
+
+function redisUrl(text: string): string {
+  try {
+    parseRedisUrl(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}

@@ -1,0 +1,181 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import type { Logger } from '../logger.ts';
+import { BullLane, type BullLaneOptions } from './bull-lane.ts';
+import { Delays } from './delays.ts';
+import { Failures } from './failures.ts';
+import type { KeyQueue, Priority } from './key-queue.ts';
+import { KeyRing } from './key-ring.ts';
+
+export interface BullQueueOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly laneOf: (key: string) => number;
+  readonly backoffMinMs?: number | undefined;
+  readonly backoffMaxMs?: number | undefined;
+}
+
+/** What `open` needs to reach Redis. */
+export type BullQueueConnection = Pick<BullLaneOptions, 'bullmq' | 'prompt' | 'patient' | 'prefix'>;
+
+interface Fetched {
+  readonly lane: number;
+  readonly finished: Promise<void>;
+  readonly finish: () => void;
+}
+
+/** Jobs of one lane that lie fetched in this process: enough to keep all workers busy when one lane has all the work. */
+const fetchedPerLaneMax = 64;
+
+/**
+ * The KeyQueue on Redis: what is ready waits there, in the lanes that this process holds; keys of other lanes are not taken
+ * in, as their holders see the same events. What is due later and how often a key failed is known in this process alone, as
+ * losing it costs no more than looking sooner.
+ */
+export class BullQueue implements KeyQueue {
+  readonly #options: BullQueueOptions;
+  readonly #lanes = new Map<number, BullLane>();
+  readonly #normal = new KeyRing();
+  readonly #background = new KeyRing();
+  /** Fetched from Redis, and not done: ready to be taken, or taken. */
+  readonly #fetched = new Map<string, Fetched>();
+  readonly #taken = new Set<string>();
+  readonly #failures: Failures;
+  readonly #delays: Delays;
+  readonly #waiting: Array<(key: string | undefined) => void> = [];
+  #closed = false;
+
+  constructor(options: BullQueueOptions) {
+    this.#options = options;
+    this.#failures = new Failures(options.backoffMinMs ?? 10, options.backoffMaxMs ?? 30_000);
+    this.#delays = new Delays(options.clock, (key) => this.add(key));
+  }
+
+  get size(): number {
+    return this.#waitingInRedis() + this.#fetched.size + this.#delays.size;
+  }
+
+  get idle(): boolean {
+    return this.#fetched.size === 0 && this.#waitingInRedis() === 0;
+  }
+
+  #waitingInRedis(): number {
+    let count = 0;
+    for (const lane of this.#lanes.values()) count += lane.waitingCount;
+    return count;
+  }
+
+  /** Takes a lane's keys in from now on, and what waits in it in Redis. */
+  open(lane: number, connection: BullQueueConnection): void {
+    if (this.#closed || this.#lanes.has(lane)) return;
+    const { clock, logger } = this.#options;
+    this.#lanes.set(
+      lane,
+      new BullLane({
+        ...connection,
+        clock,
+        logger,
+        lane,
+        fetchedMax: fetchedPerLaneMax,
+        work: (key, priority) => this.#work(key, priority, lane),
+      }),
+    );
+  }
+
+  /** Forgets a lane. `abandon` as in BullLane; else resolves when none of its keys is being worked on. */
+  async release(lane: number, abandon: boolean): Promise<void> {
+    const open = this.#lanes.get(lane);
+    this.#lanes.delete(lane);
+    for (const key of [...this.#delays.keys()]) {
+      if (this.#options.laneOf(key) === lane) this.#delays.delete(key);
+    }
+    // Whoever has the lane next looks at all of it.
+    for (const [key, fetched] of this.#fetched) {
+      if (fetched.lane !== lane || this.#taken.has(key)) continue;
+      this.#normal.delete(key);
+      this.#background.delete(key);
+      this.#fetched.delete(key);
+      fetched.finish();
+    }
+    await open?.close(abandon);
+  }
+
+  add(key: string, priority: Priority = 'normal'): void {
+    if (this.#closed) return;
+    this.#delays.delete(key);
+    if (this.#fetched.has(key) && !this.#taken.has(key)) {
+      if (priority === 'normal' && this.#background.delete(key)) this.#normal.push(key);
+      return;
+    }
+    this.#lanes.get(this.#options.laneOf(key))?.add(key, priority);
+  }
+
+  addAfter(key: string, delayMs: number): void {
+    if (this.#closed || !this.#lanes.has(this.#options.laneOf(key))) return;
+    if (delayMs <= 0) this.add(key);
+    else this.#delays.add(key, delayMs);
+  }
+
+  addRateLimited(key: string, atLeastMs = 0): number {
+    const delayMs = this.#failures.next(key, atLeastMs);
+    this.addAfter(key, delayMs);
+    return delayMs;
+  }
+
+  failuresOf(key: string): number {
+    return this.#failures.of(key);
+  }
+
+  forget(key: string): void {
+    this.#failures.forget(key);
+  }
+
+  take(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    const key = this.#normal.shift() ?? this.#background.shift();
+    if (key === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#taken.add(key);
+    return Promise.resolve(key);
+  }
+
+  done(key: string): void {
+    if (!this.#taken.delete(key)) return;
+    const fetched = this.#fetched.get(key);
+    this.#fetched.delete(key);
+    fetched?.finish();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#delays.clear();
+    this.#normal.clear();
+    this.#background.clear();
+    for (const [key, { finish }] of this.#fetched) {
+      if (this.#taken.has(key)) continue;
+      this.#fetched.delete(key);
+      finish();
+    }
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
+  }
+
+  /** Offers a fetched key to those who take; resolves when it is done. */
+  async #work(key: string, priority: Priority, lane: number): Promise<void> {
+    // Fetched once more while it is being worked on: its lock was lost, as when this process hung.
+    for (let former = this.#fetched.get(key); former !== undefined; former = this.#fetched.get(key)) {
+      await former.finished;
+    }
+    if (this.#closed || !this.#lanes.has(lane)) return;
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    this.#fetched.set(key, { lane, finished, finish });
+    const taker = this.#waiting.shift();
+    if (taker === undefined) (priority === 'normal' ? this.#normal : this.#background).push(key);
+    else {
+      this.#taken.add(key);
+      taker(key);
+    }
+    await finished;
+  }
+}

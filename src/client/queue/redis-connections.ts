@@ -1,0 +1,71 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Logger } from '../logger.ts';
+import { parseRedisUrl } from './redis-url.ts';
+
+export interface RedisSettings {
+  /** See `parseRedisUrl`. */
+  readonly url: string;
+  /** Instead of the URL's. */
+  readonly password?: string | undefined;
+  /** PEM of the CA that the server's certificate is checked with; default: those that Node trusts. */
+  readonly ca?: string | undefined;
+}
+
+const reconnectMaxMs = 2_000;
+const connectTimeoutMs = 5_000;
+/** A command that is not answered for so long has failed: a server that hangs is as one that is away. */
+const commandTimeoutMs = 5_000;
+
+/**
+ * Options of a connection that comes back by itself. `buffers`: commands wait while it is away, which only those may use of
+ * which a bounded number is ever under way; the others fail at once.
+ */
+function connectionOptions({ url, password, ca }: RedisSettings, buffers: boolean): RedisOptions {
+  const { host, port, db, username, password: ownPassword, tls } = parseRedisUrl(url);
+  const secret = password ?? ownPassword;
+  return {
+    host,
+    port,
+    db,
+    ...(username === undefined ? {} : { username }),
+    ...(secret === undefined ? {} : { password: secret }),
+    ...(tls ? { tls: { servername: host, ...(ca === undefined ? {} : { ca }) } } : {}),
+    connectionName: 'cellplane-scheduler',
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    enableOfflineQueue: buffers,
+    // Required by BullMQ. What waits is bounded by its callers.
+    maxRetriesPerRequest: null,
+    ...(buffers ? {} : { commandTimeout: commandTimeoutMs }),
+    retryStrategy: (attempts) => Math.min(reconnectMaxMs, 50 * 2 ** Math.min(attempts, 10)),
+    // A former primary that is a replica now: the name may lead to the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  };
+}
+
+/** What speaks to Redis: loaded only when one is configured. */
+export interface RedisConnections {
+  /** Fails at once while Redis is away. */
+  readonly prompt: Redis;
+  /** For workers, whose commands wait while Redis is away. */
+  readonly patient: Redis;
+  close(): void;
+}
+
+/** Connects at the first use. */
+export async function openRedis(settings: RedisSettings, logger: Logger): Promise<RedisConnections> {
+  const { Redis: Connection } = await import('ioredis');
+  const prompt = new Connection(connectionOptions(settings, false));
+  const patient = new Connection(connectionOptions(settings, true));
+  for (const connection of [prompt, patient]) {
+    connection.on('error', (error: Error) => logger.debug({ err: error }, 'connection to Redis'));
+  }
+  return {
+    prompt,
+    patient,
+    close() {
+      prompt.disconnect();
+      patient.disconnect();
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const program = process.env['CELLPLANE_TEST_REDIS'] ?? 'redis-server';
+
+/** Why tests with Redis cannot run here; undefined when they can. */
+export const redisMissing: string | undefined =
+  spawnSync(program, ['--version']).status === 0
+    ? undefined
+    : 'redis-server is not installed (Debian: apt-get install redis-server, or CELLPLANE_TEST_REDIS=valkey-server)';
+
+/** A Redis server of its own on a free port, without persistence unless asked for. */
+export class RedisServer {
+  readonly port: number;
+  readonly #directory: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, directory: string, args: readonly string[]) {
+    this.port = port;
+    this.#directory = directory;
+    this.#args = args;
+  }
+
+  static async start(args: readonly string[] = []): Promise<RedisServer> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'cellplane-redis-'));
+    const server = new RedisServer(await freePort(), directory, args);
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it again after `kill`. Resolves when it answers. */
+  async start(): Promise<void> {
+    const child = spawn(
+      program,
+      [
+        ...['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+        ...['--dir', this.#directory, '--maxmemory-policy', 'noeviction'],
+        ...this.#args,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    this.#child = child;
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`${program} ended with ${code}`)));
+      child.stdout.on('data', (text: Buffer) => {
+        if (/ready to accept connections/i.test(text.toString())) resolve();
+      });
+    });
+    child.stdout.resume();
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** What it holds in memory is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
