@@ -26,6 +26,11 @@ import { Priority } from './admission/priority.ts';
 import { SigningRequestSubject } from './admission/signing-request-subject.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
 import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
+import { Aggregator } from './aggregation/aggregator.ts';
+import { apiServiceGroup, apiServiceResource } from './aggregation/api-service.ts';
+import { AuthenticationConfigMap } from './aggregation/authentication-config-map.ts';
+import { localApiServices } from './aggregation/local-api-services.ts';
+import { ProxyCertificates } from './aggregation/proxy-certificates.ts';
 import type { Auditor } from './audit/audit.ts';
 import type { JwtIssuer } from './authn/authentication-configuration.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
@@ -41,6 +46,7 @@ import { X509Authenticator } from './authn/x509.ts';
 import {
   bootstrapClusterRoleBindings,
   bootstrapClusterRoles,
+  bootstrapRoles,
   rootAccessBinding,
 } from './authz/bootstrap-roles.ts';
 import { componentRestrictionPlugin } from './authz/component-restriction.ts';
@@ -78,6 +84,7 @@ import { ServiceAllocator } from './registry/service-allocator.ts';
 import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
 import type { UserInfo } from './request/user.ts';
+import { ServiceNetworks } from './services/service-networks.ts';
 import { handlerKey, type ResourceHandler } from './verbs/request.ts';
 import { Verbs } from './verbs/verbs.ts';
 import { virtualResource, virtualSubresource } from './verbs/virtual-resources.ts';
@@ -117,6 +124,8 @@ export interface ApiServerOptions {
   readonly tokenWebhook?: ServerConnection | undefined;
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
   readonly auditor?: Auditor | undefined;
+  /** Networks in which Services are reached, for APIServices and webhooks. Default: `ServiceNetworks.byDefault`. */
+  readonly serviceNetworks?: ServiceNetworks | undefined;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -190,7 +199,13 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         });
   const allocators: Allocator[] = [new ServiceAllocator(), new QuotaAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
-  const registry = new Registry({ storage, shared: sharedObjects(builtin), allocators, clock });
+  const proxyCertificates = new ProxyCertificates(pki.ca);
+  const registry = new Registry({
+    storage,
+    shared: sharedObjects(builtin, rootCa, proxyCertificates),
+    allocators,
+    clock,
+  });
   const events = new StoreEvents(storage, clock, logger);
   const federation =
     index === undefined ? undefined : new FederationHandlers({ storage, events, index, clock });
@@ -224,6 +239,15 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       verbs.endWatches(clusterId as ClusterId, gone);
   });
   const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
+  const aggregator = new Aggregator({
+    storage,
+    directory,
+    client: loopbackClient,
+    certificates: proxyCertificates,
+    networks: options.serviceNetworks ?? ServiceNetworks.byDefault,
+    clock,
+    logger,
+  });
   const controllers = createControllers(options, loopbackClient, () => {
     const server = new ServerControllers({
       storage,
@@ -280,6 +304,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
     flowControl,
     metricsText: () => flowControl.render(),
+    aggregator,
     audit: options.auditor,
     healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
@@ -288,6 +313,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     logger,
     shutdownDelayMs: options.shutdownDelayMs,
   });
+  aggregator.start();
   if (options.listens !== false) ({ port } = await http.listen());
   controllers.start();
   const stopRenewal =
@@ -313,7 +339,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     if (options.listens !== false) await http.stop();
     options.auditor?.close();
     stopping.abort();
-    await Promise.all([controllers.stop(), federation?.close()]);
+    await Promise.all([controllers.stop(), aggregator.stop(), federation?.close()]);
     await Promise.all([
       loopbackClient.close(),
       webhookCaller.close(),
@@ -477,7 +503,11 @@ function storageCheck(storage: CachedStorage): HealthCheck {
 }
 
 /** Bootstrap roles and what flow control is made of are shared over all workspaces, not copied into them. */
-function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
+function sharedObjects(
+  builtin: readonly ResourceDefinition[],
+  rootCa: () => string,
+  certificates: ProxyCertificates,
+): SharedObjects {
   const find = (group: string, resource: string) => {
     const found = builtin.find((one) => one.group === group && one.resource === resource);
     if (found === undefined) throw new Error(`the catalogue lacks ${resource}`);
@@ -488,11 +518,16 @@ function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
     new FixedSharedObjects(
       [
         { definition: rbac('clusterroles'), objects: bootstrapClusterRoles },
+        { definition: rbac('roles'), objects: bootstrapRoles },
         { definition: rbac('clusterrolebindings'), objects: bindings },
         { definition: find(flowControlGroup, 'flowschemas'), objects: bootstrapFlowSchemas },
         {
           definition: find(flowControlGroup, 'prioritylevelconfigurations'),
           objects: bootstrapPriorityLevels,
+        },
+        {
+          definition: find(apiServiceGroup, apiServiceResource),
+          objects: localApiServices(builtin, sharedCreatedAt),
         },
       ],
       { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
@@ -500,7 +535,18 @@ function sharedObjects(builtin: readonly ResourceDefinition[]): SharedObjects {
   const everywhere = sharedBy(bootstrapClusterRoleBindings);
   // Everyone who is authenticated may enter root (KCP.md, Identity and rights).
   const inRoot = sharedBy([...bootstrapClusterRoleBindings, rootAccessBinding]);
+  const authenticationConfig = new AuthenticationConfigMap({
+    definition: find('', 'configmaps'),
+    clientCaPem: rootCa,
+    requestHeaderCaPem: certificates.authorityPem,
+    createdAt: sharedCreatedAt,
+  });
   return {
-    of: (workspace, storedAs) => (workspace.type === 'root' ? inRoot : everywhere).of(workspace, storedAs),
+    of: (workspace, storedAs) => {
+      if (storedAs.resource === 'configmaps' && storedAs.group === '') {
+        return workspace.inert ? undefined : authenticationConfig;
+      }
+      return (workspace.type === 'root' ? inRoot : everywhere).of(workspace, storedAs);
+    },
   };
 }

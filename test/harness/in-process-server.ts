@@ -5,7 +5,7 @@ import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
-import { type ApiServer, startServer } from '#apiserver/server.ts';
+import { type ApiServer, type ApiServerOptions, startServer } from '#apiserver/server.ts';
 import type { Logger } from '#client/logger.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
@@ -17,6 +17,8 @@ export interface InProcessServerOptions {
   readonly logger: Logger;
   readonly storage?: 'memory' | 'level' | undefined;
   readonly tokenFile?: string | undefined;
+  /** Of the server's other options. */
+  readonly serverOptions?: Partial<ApiServerOptions> | undefined;
 }
 
 /** An API server on a loopback port of its own that can be stopped and started again on what it stored. */
@@ -64,6 +66,7 @@ export class InProcessServer {
       version: 'test',
       clock: systemClock,
       logger,
+      ...this.#options.serverOptions,
     });
     this.#port = this.#server.port;
   }

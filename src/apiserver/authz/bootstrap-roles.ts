@@ -175,6 +175,28 @@ export const bootstrapClusterRoles: readonly KubeObject[] = [
   clusterRole(workspaceAccessRole, [{ verbs: ['access'], nonResourceURLs: ['/'] }]),
 ];
 
+/** Lets API servers behind APIServices read by which names and authorities the aggregator shows itself (O1). */
+export const bootstrapRoles: readonly KubeObject[] = [
+  {
+    apiVersion: `${rbacGroup}/v1`,
+    kind: 'Role',
+    metadata: {
+      name: 'extension-apiserver-authentication-reader',
+      namespace: 'kube-system',
+      annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' },
+      labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' },
+    },
+    rules: [
+      {
+        verbs: ['get', 'list', 'watch'],
+        apiGroups: [''],
+        resources: ['configmaps'],
+        resourceNames: ['extension-apiserver-authentication'],
+      },
+    ],
+  },
+];
+
 export const bootstrapClusterRoleBindings: readonly KubeObject[] = [
   clusterRoleBinding('cluster-admin', [systemMasters]),
   clusterRoleBinding('system:discovery', [allAuthenticated]),

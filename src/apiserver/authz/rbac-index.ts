@@ -1,6 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { UserInfo } from '../request/user.ts';
-import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from './bootstrap-roles.ts';
+import { bootstrapClusterRoleBindings, bootstrapClusterRoles, bootstrapRoles } from './bootstrap-roles.ts';
 import { serviceAccountUserPrefix } from './effective-users.ts';
 import { getOrMake } from './get-or-make.ts';
 import {
@@ -52,9 +52,9 @@ export class RbacIndex {
   readonly #shared: ReadonlyMap<string, KubeObject>;
   readonly #aggregatedShared: ReadonlySet<RoleKey>;
 
-  /** `sharedRoles`: ClusterRoles that hold where the workspace stores none of that name. */
+  /** `sharedRoles`: Roles and ClusterRoles that hold where the workspace stores none of that name. */
   constructor(sharedRoles: readonly KubeObject[] = []) {
-    this.#shared = new Map(sharedRoles.map((role) => [`c/${role.metadata.name}`, role]));
+    this.#shared = new Map(sharedRoles.map((role) => [sharedKeyOf(role), role]));
     const aggregated = sharedRoles.filter((role) => role['aggregationRule'] !== undefined);
     this.#aggregatedShared = new Set(aggregated.map((role) => `c/${role.metadata.name}`));
   }
@@ -269,6 +269,10 @@ function roleKeyOf(ref: RoleRef, namespace: string): RoleKey {
   return ref.kind === 'Role' ? `r/${namespace}/${ref.name}` : `c/${ref.name}`;
 }
 
+function sharedKeyOf({ kind, metadata }: KubeObject): RoleKey {
+  return kind === 'Role' ? `r/${metadata.namespace}/${metadata.name}` : `c/${metadata.name}`;
+}
+
 /** A service account is the user that it authenticates as; without a namespace it lies in the binding's. */
 function subjectName(subject: Subject, bindingNamespace: string): string | undefined {
   if (subject.kind !== 'ServiceAccount') return subject.name;
@@ -278,7 +282,7 @@ function subjectName(subject: Subject, bindingNamespace: string): string | undef
 
 /** The bootstrap policy alone: what every workspace starts from. */
 export function bootstrapIndex(bindings: readonly KubeObject[] = bootstrapClusterRoleBindings): RbacIndex {
-  const index = new RbacIndex(bootstrapClusterRoles);
+  const index = new RbacIndex([...bootstrapClusterRoles, ...bootstrapRoles]);
   for (const binding of bindings) index.put('clusterrolebindings', binding);
   return index;
 }

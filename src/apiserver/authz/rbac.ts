@@ -8,7 +8,12 @@ import { objectOf } from '../registry/stored-object.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
-import { bootstrapClusterRoleBindings, bootstrapClusterRoles, rootAccessBinding } from './bootstrap-roles.ts';
+import {
+  bootstrapClusterRoleBindings,
+  bootstrapClusterRoles,
+  bootstrapRoles,
+  rootAccessBinding,
+} from './bootstrap-roles.ts';
 import { effectiveUsers } from './effective-users.ts';
 import { type PolicyRule, type RoleRef, rbacGroup } from './policy-rule.ts';
 import { bootstrapIndex, RbacIndex, type RbacResource } from './rbac-index.ts';
@@ -163,7 +168,7 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   #build(workspace: Workspace): WorkspaceIndex {
-    const index = new RbacIndex(bootstrapClusterRoles);
+    const index = new RbacIndex([...bootstrapClusterRoles, ...bootstrapRoles]);
     const { revision } = this.#cache;
     const overridden = new Set<string>();
     let overridesShared = false;

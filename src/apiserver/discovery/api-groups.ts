@@ -44,6 +44,11 @@ const groupOrder = [
 ];
 const groupRanks = new Map(groupOrder.map((name, rank) => [name, rank]));
 
+/** A Kubernetes group's place among them, undefined for any other group. */
+export function rankOfGroup(name: string): number | undefined {
+  return groupRanks.get(name);
+}
+
 const groupsOf = new WeakMap<Scheme, readonly ApiGroup[]>();
 
 /** All served groups of a scheme, core first (KUBERNETES.md D1). Made once per scheme. */

@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import type { Logger } from '#client/logger.ts';
+import type { Aggregator } from '../aggregation/aggregator.ts';
 import type { Auditor } from '../audit/audit.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
@@ -54,14 +55,14 @@ export interface HttpServerDependencies {
     scheme: Scheme,
     path: string,
     request: DocumentRequest,
-  ) => PreparedResponse | undefined | Promise<PreparedResponse | undefined>;
+  ) => PreparedResponse | undefined;
   /** `/openapi/v2`, `/openapi/v3` and below. */
   readonly openapi: (
     scheme: Scheme,
     path: string,
     query: URLSearchParams,
     request: DocumentRequest,
-  ) => PreparedResponse | undefined | Promise<PreparedResponse | undefined>;
+  ) => PreparedResponse | undefined;
   /** Awaited before a resource request from outside: writes what a workspace gets at its first touch. */
   readonly touch?: ((workspace: Workspace) => Promise<void> | undefined) | undefined;
   /**
@@ -76,6 +77,8 @@ export interface HttpServerDependencies {
   readonly intercept?: ((request: InterceptedRequest) => Promise<void> | undefined) | undefined;
   /** Absent: every request is served at once (KUBERNETES.md O2). */
   readonly flowControl?: Pick<FlowController, 'enter'> | undefined;
+  /** API servers behind APIServices (KUBERNETES.md O1). Asked after authorization, for requests in a workspace. */
+  readonly aggregator?: Pick<Aggregator, 'remoteOf' | 'serve' | 'discovery' | 'openapi'> | undefined;
   /** Absent: nothing is audited, at no cost (KUBERNETES.md O3). */
   readonly audit?: Pick<Auditor, 'begin'> | undefined;
   readonly healthChecks: readonly HealthCheck[];

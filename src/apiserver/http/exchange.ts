@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { AuditRecord } from '../audit/audit.ts';
 import type { FlowClass } from '../flow-control/flow-configuration.ts';
@@ -15,6 +16,12 @@ export type ServerReply = ServerResponse | Http2ServerResponse;
 
 const defaultFieldManagerMax = 128;
 const auditIdMax = 64;
+
+/** A connection that asked for an upgrade, with what came behind its headers. */
+export interface UpgradeTarget {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
 
 /**
  * One request with its response: what the stages of the chain share, and the context that verbs see. One object a
@@ -42,6 +49,8 @@ export class Exchange implements ResourceContext {
   audit: AuditRecord | undefined = undefined;
   /** Whether the connection was upgraded to a WebSocket or asks for it. */
   readonly wantsWebSocket: boolean;
+  /** The connection below, when the request asks for another protocol on it. */
+  upgrade: UpgradeTarget | undefined = undefined;
   #warnings: string[] | undefined;
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;

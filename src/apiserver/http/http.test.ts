@@ -99,7 +99,7 @@ describe('HTTP', () => {
               body: '{"kind":"APIVersions"}',
             }
           : undefined,
-      openapi: async (_scheme, path, query, { ifNoneMatch }): Promise<PreparedResponse> =>
+      openapi: (_scheme, path, query, { ifNoneMatch }): PreparedResponse =>
         ifNoneMatch === '"y"'
           ? { code: 304, headers: { ETag: '"y"' }, body: undefined }
           : {

@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream';
 import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
+import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
@@ -14,9 +14,9 @@ import type { VerbResult } from '../verbs/result.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { readBody } from './body.ts';
 import { credentialsOf } from './connection-credentials.ts';
-import type { HttpServerDependencies } from './dependencies.ts';
+import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
 import { toApiError } from './errors.ts';
-import { Exchange, type ServerReply, type ServerRequest } from './exchange.ts';
+import { Exchange, type ServerReply, type ServerRequest, type UpgradeTarget } from './exchange.ts';
 import { FormCache } from './form-cache.ts';
 import { InFlight } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
@@ -27,16 +27,10 @@ import { sendResult } from './render.ts';
 import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
 import { FrameCache } from './watch-frames.ts';
 import { HttpFrameChannel, WatchStreams } from './watch-stream.ts';
-import { handshakeFault, WebSocketChannel } from './websocket.ts';
+import { handshakeFault, isWebSocketUpgrade, WebSocketChannel } from './websocket.ts';
 
 /** Answers what is no resource, discovery or OpenAPI: the Express shell. */
 export type PlainHandler = (exchange: Exchange, url: string) => Promise<void>;
-
-/** A connection that asked for an upgrade, with what came behind its headers. */
-interface UpgradeTarget {
-  readonly socket: Duplex;
-  readonly head: Buffer;
-}
 
 /** Open to all and about the process: answered without looking at any workspace (KUBERNETES.md D7, D8). */
 const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
@@ -72,9 +66,11 @@ export class RequestHandler {
     this.watches = new WatchStreams(limits, this.metrics, new FrameCache(limits.frameBytesMax, this.metrics));
   }
 
-  /** Never throws, never rejects. */
-  handle(request: ServerRequest, response: ServerReply, upgrade?: UpgradeTarget): void {
+  /** Never throws, never rejects. `upgradable`: the request asks for another protocol on its connection. */
+  handle(request: ServerRequest, response: ServerReply, upgradable?: UpgradeTarget): void {
+    const upgrade = upgradable !== undefined && isWebSocketUpgrade(request) ? upgradable : undefined;
     const exchange = new Exchange(request, response, upgrade !== undefined);
+    exchange.upgrade = upgradable;
     let served: Promise<void> | undefined;
     try {
       served = this.#serve(exchange, upgrade);
@@ -223,12 +219,36 @@ export class RequestHandler {
     const { decision, reason } = decided;
     exchange.audit?.authorized(decided);
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
-    const { info } = exchange;
+    const { info, workspace } = exchange;
     const { resource, path } = info;
+    const remote = workspace && this.#dependencies.aggregator?.remoteOf(workspace, path);
+    if (remote !== undefined) return this.#serveRemote(exchange, remote);
     if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
     if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
     if (openapiPaths.test(path)) return this.#serveDocument(exchange, 'openapi');
     return this.#plain(exchange, info.rawQuery === '' ? path : `${path}?${info.rawQuery}`);
+  }
+
+  /** KUBERNETES.md O1: the request is an API server's behind an APIService. */
+  #serveRemote(exchange: Exchange, remote: RemoteApiService): Promise<void> | undefined {
+    const { request, response, info, user, auditId, upgrade, audit } = exchange;
+    const isLong = upgrade !== undefined || info.verb === 'watch';
+    return this.#dependencies.aggregator
+      ?.serve(remote, {
+        request,
+        response,
+        info,
+        rawQuery: info.rawQuery,
+        user,
+        auditId,
+        upgrade,
+        signal: exchange.signal,
+      })
+      .then(() => {
+        const code = response.headersSent ? response.statusCode : switchingProtocols;
+        if (isLong) audit?.responseStarted(code);
+        upgrade?.socket.once('close', () => audit?.complete(code));
+      });
   }
 
   #schemeOf(exchange: Exchange): Scheme {
@@ -236,7 +256,7 @@ export class RequestHandler {
   }
 
   async #serveDocument(exchange: Exchange, which: 'discovery' | 'openapi'): Promise<void> {
-    const { info, request } = exchange;
+    const { info, request, workspace } = exchange;
     if (info.method !== 'GET' && info.method !== 'HEAD') {
       throw new ApiError(
         'MethodNotAllowed',
@@ -246,9 +266,12 @@ export class RequestHandler {
     const asked = { accept: request.headers.accept, ifNoneMatch: request.headers['if-none-match'] };
     const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
     const scheme = this.#schemeOf(exchange);
-    const prepared = await (which === 'discovery'
-      ? this.#dependencies.discovery(scheme, path, asked)
-      : this.#dependencies.openapi(scheme, path, info.query, asked));
+    const { discovery, openapi, aggregator } = this.#dependencies;
+    const own = (request: DocumentRequest) =>
+      which === 'discovery' ? discovery(scheme, path, request) : openapi(scheme, path, info.query, request);
+    const prepared = await (workspace === undefined || aggregator === undefined
+      ? own(asked)
+      : aggregator[which](workspace, path, asked, own));
     if (prepared === undefined) sendNotFound(exchange);
     else await sendPrepared(exchange, prepared, this.#limits.gzipBytesMin);
   }

@@ -10,7 +10,6 @@ import { type HealthCheck, pingCheck } from './health.ts';
 import { defaultHttpLimits, type HttpLimits } from './limits.ts';
 import { configurePlainRoutes, exchanges } from './plain-routes.ts';
 import { RequestHandler } from './request-handler.ts';
-import { isWebSocketUpgrade } from './websocket.ts';
 
 /** The server could not begin to listen; the message says where and why. */
 export class ListenError extends Error {
@@ -209,7 +208,7 @@ class SecureHttpServer implements HttpServer {
     response.assignSocket(socket as unknown as Parameters<typeof response.assignSocket>[0]);
     response.on('finish', () => socket.end());
     socket.on('error', () => socket.destroy());
-    this.#handler.handle(request, response, isWebSocketUpgrade(request) ? { socket, head } : undefined);
+    this.#handler.handle(request, response, { socket, head });
   }
 }
 

@@ -86,6 +86,11 @@ export function protobufV2(scheme: Scheme): Buffer {
   return writer.finish();
 }
 
+/** Any Swagger document as gnostic's openapi.v2.Document. */
+export function encodeSwagger(document: JsonObject): Buffer {
+  return encode((encoder) => encoder.message('Document', document));
+}
+
 function assemble<T>(
   scheme: Scheme,
   partsOf: (group: string, groupVersion: Parameters<typeof fragmentV2>[1]) => Parts<T>,

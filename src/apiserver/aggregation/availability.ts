@@ -1,0 +1,77 @@
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { systemMasters, type UserInfo } from '../request/user.ts';
+import { ServiceAddressError } from '../services/service-address.ts';
+import { NetworkError } from '../services/service-networks.ts';
+import type { RemoteApiService } from './api-service.ts';
+import { identityHeaders } from './identity-headers.ts';
+import type { RemoteRequests } from './remote-requests.ts';
+
+const probeTimeoutMs = 5_000;
+const discoveryBytesMax = 4 * 1024 * 1024;
+
+/** As whom the aggregator asks for itself. */
+export const aggregatorUser: UserInfo = {
+  name: 'system:kube-aggregator',
+  groups: [systemMasters],
+  extra: new Map(),
+};
+
+interface AvailableCondition extends JsonObject {
+  type: 'Available';
+  status: 'True' | 'False';
+  reason: string;
+  message: string;
+}
+
+/** What a probe found: the condition, and the APIResourceList where there is one. */
+export interface Probe {
+  readonly condition: AvailableCondition;
+  readonly resources: JsonObject | undefined;
+}
+
+/**
+ * Asks for the discovery document of what an APIService names: that its server answers it is what makes the APIService
+ * available (KUBERNETES.md O1; the reasons are kube-aggregator's). Rejects never.
+ */
+export async function probe(
+  requests: RemoteRequests,
+  remote: RemoteApiService,
+  signal: AbortSignal,
+): Promise<Probe> {
+  const path = `/apis/${remote.group}/${remote.version}`;
+  const failed = (why: string) =>
+    unavailable('FailedDiscoveryCheck', `failing or missing response from ${path} of the service: ${why}`);
+  try {
+    const { status, body } = await requests.read(remote, path, {
+      headers: { ...identityHeaders(aggregatorUser), accept: 'application/json' },
+      timeoutMs: probeTimeoutMs,
+      bytesMax: discoveryBytesMax,
+      signal,
+    });
+    if (status < 200 || status >= 300) return failed(`bad status ${status}`);
+    const condition = {
+      type: 'Available',
+      status: 'True',
+      reason: 'Passed',
+      message: 'all checks passed',
+    } as const;
+    return { condition, resources: resourceListOf(body) };
+  } catch (error) {
+    if (error instanceof ServiceAddressError) return unavailable(error.reason, error.message);
+    if (error instanceof NetworkError) return unavailable('AddressNotAllowed', error.message);
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
+export function unavailable(reason: string, message: string): Probe {
+  return { condition: { type: 'Available', status: 'False', reason, message }, resources: undefined };
+}
+
+function resourceListOf(body: Buffer): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return isJsonObject(value) && value['kind'] === 'APIResourceList' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

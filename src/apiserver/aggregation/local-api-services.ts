@@ -1,0 +1,54 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { rankOfGroup } from '../discovery/api-groups.ts';
+import { apiServiceGroup } from './api-service.ts';
+
+const groupPriorityMax = 18_000;
+const versionPriorityMax = 15;
+
+/**
+ * The APIServices that stand for what every workspace serves itself (KUBERNETES.md O1), as kube-apiserver registers
+ * them: `kubectl get apiservices` shows them as Local and available. Nothing here depends on them.
+ */
+export function localApiServices(
+  definitions: readonly ResourceDefinition[],
+  createdAt: string,
+): readonly KubeObject[] {
+  const versions = new Map<string, KubeObject>();
+  for (const { group, versions: served } of definitions) {
+    served.forEach(({ version, served: isServed }, place) => {
+      const name = `${version}.${group}`;
+      if (isServed && !versions.has(name))
+        versions.set(name, localApiService(group, version, place, createdAt));
+    });
+  }
+  return [...versions.values()];
+}
+
+function localApiService(group: string, version: string, place: number, createdAt: string): KubeObject {
+  return {
+    apiVersion: `${apiServiceGroup}/v1`,
+    kind: 'APIService',
+    metadata: {
+      name: `${version}.${group}`,
+      labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' },
+    },
+    spec: {
+      ...(group === '' ? {} : { group }),
+      version,
+      groupPriorityMinimum: groupPriorityMax - 100 * (rankOfGroup(group) ?? 100),
+      versionPriority: Math.max(1, versionPriorityMax - place),
+    },
+    status: {
+      conditions: [
+        {
+          type: 'Available',
+          status: 'True',
+          lastTransitionTime: createdAt,
+          reason: 'Local',
+          message: 'Local APIServices are always available',
+        },
+      ],
+    },
+  };
+}
