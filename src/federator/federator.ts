@@ -14,6 +14,7 @@ import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { Informer } from '#client/informer.ts';
 import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
+import type { MetricText } from '#client/metrics/metric-text.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import { type CellLimits, defaultCellLimits } from './cell/cell-limits.ts';
@@ -105,6 +106,19 @@ export class FederatorProcess {
 
   cell(name: string): CellSync | undefined {
     return this.#cells.get(name);
+  }
+
+  /** Adds what is to be told of the process and of each cell that it holds. */
+  writeMetrics(text: MetricText): void {
+    text.gauge('cellplane_federator_cells', 'Cells that this federator holds.', this.#cells.size);
+    for (const [name, sync] of this.#cells) sync.writeMetrics(text, this.#cellObject(name) ?? sync.cell);
+  }
+
+  /** Why it cannot do its work; undefined when it can. What ails an edge is told on its Cell. */
+  get notReady(): string | undefined {
+    if (!this.#cellInformer.hasSynced) return 'the Cells have not been listed yet';
+    if (!this.#cellInformer.connected) return 'the federation API server is not reached';
+    return undefined;
   }
 
   /** Resolves when the process has registered and knows its cells; before that it waits for the server. */

@@ -6,6 +6,7 @@ import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
+import type { MetricText } from '#client/metrics/metric-text.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
@@ -20,6 +21,7 @@ import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import { CellCopies } from './cell-copies.ts';
 import type { CellLimits } from './cell-limits.ts';
+import { CellMetrics, writeCellMetrics } from './cell-metrics.ts';
 import { CellWorkspace } from './cell-workspace.ts';
 import { type CopyKey, parseCopyKey } from './copy-keys.ts';
 import { Edge } from './edge.ts';
@@ -57,6 +59,7 @@ export class CellSync {
   readonly name: string;
   readonly tally: SyncTally;
   readonly held = new HeldDeletions();
+  readonly #metrics = new CellMetrics();
   readonly #options: CellSyncOptions;
   readonly #queue: PacedQueue;
   /** Of this cell over all its connections. */
@@ -80,7 +83,7 @@ export class CellSync {
     this.#cell = options.cell;
     this.name = options.cell.metadata.name ?? '';
     const { clock, limits, logger, federationClient } = options;
-    this.tally = new SyncTally(clock);
+    this.tally = new SyncTally(clock, (afterMs) => this.#metrics.delays.observe(afterMs / 1_000));
     this.#workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${this.name}`);
     this.#queue = new PacedQueue({ clock, limits });
     this.#pace = new EdgePace({
@@ -113,6 +116,7 @@ export class CellSync {
       cell: () => this.#cell,
       workspace: this.#workspace,
       pace: this.#pace,
+      metrics: this.#metrics,
       makeEdge: (edgeClient, kinds, claim) => this.#makeEdge(edgeClient, kinds, claim),
       onConnected: () => {
         this.#enqueueAll();
@@ -154,6 +158,20 @@ export class CellSync {
   /** Nothing waits to be done now, and nothing failed. */
   get idle(): boolean {
     return this.#copies.hasSynced && this.#queue.idle && this.tally.counts.pending === 0;
+  }
+
+  /** Adds the cell's series. `cell`: as its status stands now. */
+  writeMetrics(text: MetricText, cell: Cell): void {
+    writeCellMetrics(text, this.#metrics, {
+      cell,
+      objects: this.tally.counts,
+      held: this.held.size,
+      lagMs: this.tally.lagMs,
+      queued: this.#queue.size,
+      isBreakerOpen: this.#link.isBreakerOpen,
+      edgeBytes: this.#pace.bytes,
+      edgeThrottledMs: this.#pace.throttledMs,
+    });
   }
 
   start(): void {
@@ -229,6 +247,7 @@ export class CellSync {
       logger,
       limits,
       statuses: this.#statuses,
+      metrics: this.#metrics,
       enqueue: (key) => this.#enqueue(key),
       onChange: (kind, key, gone) => this.#onEdgeChange(kind, key, gone),
     });

@@ -15,6 +15,7 @@ import { GuardedClient } from '../edge/guarded-client.ts';
 import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
+import type { CellMetrics } from './cell-metrics.ts';
 import type { CellWorkspace } from './cell-workspace.ts';
 import type { Edge } from './edge.ts';
 import { type CellHealth, HealthMonitor } from './health-monitor.ts';
@@ -30,6 +31,7 @@ export interface EdgeLinkOptions {
   readonly controlPlaneId: string;
   /** Of everything that is read from the edge. */
   readonly pace: EdgePace;
+  readonly metrics: CellMetrics;
   /** Puts what syncs on top of an accepted connection. */
   readonly makeEdge: (edgeClient: KubeClient, kinds: ServedKinds, claim: Claim) => Edge;
   /** Another edge connection is in use, or none: keys have to be looked at. */
@@ -102,6 +104,11 @@ export class EdgeLink {
   /** The edge while one is connected and ours. */
   get edge(): Edge | undefined {
     return this.#line?.edge;
+  }
+
+  /** The edge does not answer and is asked by trials alone. */
+  get isBreakerOpen(): boolean {
+    return this.#line?.breaker.isOpen === true;
   }
 
   start(): void {
@@ -232,6 +239,7 @@ export class EdgeLink {
       breaker,
       timeoutMs: limits.edgeTimeoutMs,
       onUnauthorized: () => this.#onUnauthorized(),
+      metrics: this.#options.metrics.edgeRequests,
     });
     try {
       // Nothing of this waits at the breaker: it is not in use yet.

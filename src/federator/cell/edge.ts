@@ -47,6 +47,7 @@ export class Edge {
       mirror: () => this.#mirror,
       pendingStatusBytesMax: limits.pendingStatusBytesMax,
       pace: options.statuses,
+      metrics: options.metrics,
     });
     this.#upsync = upsync;
     this.#mirror = new EdgeMirror({

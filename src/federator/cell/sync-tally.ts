@@ -14,8 +14,12 @@ export class SyncTally {
   readonly #failed = new Map<CopyKey, Failure>();
   readonly #synced = new Set<CopyKey>();
 
-  constructor(clock: Clock) {
+  readonly #onSynced: (afterMs: number) => void;
+
+  /** `onSynced`: called when something that was pending is in sync, with how long it waited. */
+  constructor(clock: Clock, onSynced: (afterMs: number) => void = () => {}) {
     this.#clock = clock;
+    this.#onSynced = onSynced;
   }
 
   get counts(): {
@@ -55,7 +59,11 @@ export class SyncTally {
   }
 
   markSynced(key: CopyKey): void {
-    this.#pending.delete(key);
+    const since = this.#pending.get(key);
+    if (since !== undefined) {
+      this.#pending.delete(key);
+      this.#onSynced(Math.max(0, this.#clock.now() - since));
+    }
     this.#failed.delete(key);
     this.#synced.add(key);
   }

@@ -169,6 +169,7 @@ export class Applier {
     missing: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
+    this.#context.metrics.driftRepaired++;
     const rival = rivalOf(object);
     const contested = this.#drift.repaired(key);
     const fields = missing.length === 0 ? 'the content hash' : missing.join(', ');

@@ -3,6 +3,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
+import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
 import type { CopyKey, CopyPlace } from '../cell/copy-keys.ts';
 import type { HeldDeletions } from '../cell/held-deletions.ts';
@@ -34,6 +35,7 @@ export interface SyncContext {
   readonly claim: () => Claim;
   readonly held: HeldDeletions;
   readonly tally: SyncTally;
+  readonly metrics: CellMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Asks for a key to be looked at. */

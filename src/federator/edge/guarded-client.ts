@@ -15,6 +15,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from '#client/client.ts';
+import { outcomeOf, type RequestMetrics } from '#client/metrics/request-metrics.ts';
 import type { Breaker } from './breaker.ts';
 import { checkedItem, checkedList, checkedObject } from './checked-answer.ts';
 import { isUnanswered } from './edge-problem.ts';
@@ -32,17 +33,20 @@ export class GuardedClient implements KubeClient {
   readonly #breaker: Breaker;
   readonly #timeoutMs: number;
   readonly #onUnauthorized: () => void;
+  readonly #metrics: RequestMetrics | undefined;
 
   constructor(options: {
     readonly client: KubeClient;
     readonly breaker: Breaker;
     readonly timeoutMs: number;
     readonly onUnauthorized: () => void;
+    readonly metrics?: RequestMetrics | undefined;
   }) {
     this.#client = options.client;
     this.#breaker = options.breaker;
     this.#timeoutMs = options.timeoutMs;
     this.#onUnauthorized = options.onUnauthorized;
+    this.#metrics = options.metrics;
   }
 
   get(ref: ObjectRef, options: ReadOptions = {}): Promise<KubeObject> {
@@ -117,14 +121,19 @@ export class GuardedClient implements KubeClient {
   async #guard<O extends CallOptions, T>(options: O, call: (bounded: O) => Promise<T>): Promise<T> {
     const wait = this.#breaker.pass(options.signal);
     if (wait !== undefined) await wait;
+    const startedMs = performance.now();
     try {
       const answer = await call(
         options.timeoutMs === undefined ? { ...options, timeoutMs: this.#timeoutMs } : options,
       );
       this.#breaker.reached();
+      this.#metrics?.observe('ok', (performance.now() - startedMs) / 1_000);
       return answer;
     } catch (error) {
-      if (options.signal?.aborted !== true) this.#note(error);
+      if (options.signal?.aborted !== true) {
+        this.#metrics?.observe(outcomeOf(error), (performance.now() - startedMs) / 1_000);
+        this.#note(error);
+      }
       throw error;
     }
   }

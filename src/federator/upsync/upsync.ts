@@ -1,6 +1,7 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import { digestOf } from '../digest.ts';
@@ -21,6 +22,7 @@ export interface UpsyncOptions {
   readonly pendingStatusBytesMax: number;
   /** Of the writes to copies. */
   readonly pace: TokenBucket;
+  readonly metrics: CellMetrics;
 }
 
 interface Written {
@@ -107,6 +109,7 @@ export class Upsync {
       // Until it is answered, and for good when it is not, nobody knows what the copy says.
       this.#written.set(key, unknownStatus);
       this.#options.pace.spend(1);
+      this.#options.metrics.statusesWritten++;
       if (!(await this.#options.workspace.writeStatus(place, status, signal))) return 0;
     }
     this.#written.set(key, {

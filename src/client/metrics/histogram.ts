@@ -1,0 +1,42 @@
+/** Counts durations by fixed bounds, as Prometheus does: so many numbers, whatever is observed. */
+export class Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+
+  /** `bounds`: upper ends in seconds, rising; a last one without end is added. */
+  constructor(bounds: readonly number[] = durationBounds) {
+    this.#bounds = bounds;
+    this.#counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(seconds: number): void {
+    let index = 0;
+    while (index < this.#bounds.length && seconds > (this.#bounds[index] as number)) index++;
+    this.#counts[index] = (this.#counts[index] as number) + 1;
+    this.#sum += seconds;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  get count(): number {
+    let total = 0;
+    for (const count of this.#counts) total += count;
+    return total;
+  }
+
+  /** Upper end → how many were at most that; the last is +Inf. */
+  *cumulative(): Generator<readonly [string, number]> {
+    let total = 0;
+    for (let index = 0; index < this.#counts.length; index++) {
+      total += this.#counts[index] as number;
+      const bound = this.#bounds[index];
+      yield [bound === undefined ? '+Inf' : String(bound), total];
+    }
+  }
+}
+
+/** From a call over loopback to one that ran into its limit. */
+const durationBounds: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 1, 5, 10];
