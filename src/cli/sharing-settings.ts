@@ -51,18 +51,18 @@ export function withSharingFlags(command: Command): Command {
     );
 }
 
-/** Throws UsageError for flags that do not go together or files that cannot be read. Redis is loaded only when it is given. */
+/** What makes a sharing. Throws UsageError for flags that do not go together or files that cannot be read. Redis is loaded only when it is given. */
 export async function sharingOf(
   settings: SharingSettings,
   { client, clock, logger }: { readonly client: KubeClient; readonly clock: Clock; readonly logger: Logger },
-): Promise<WorkSharing> {
+): Promise<() => WorkSharing> {
   const { redis: url, redisPrefix: prefix } = settings;
   if (url !== undefined) {
     const { RedisSharing } = await import('#client/queue/redis-sharing.ts');
     const password = await contentOf('--redis-password-file', settings.redisPasswordFile);
     const ca = await contentOf('--redis-ca', settings.redisCa);
     const redis = { url, password: password?.trimEnd(), ca };
-    return new RedisSharing({ redis, prefix, clock, logger });
+    return () => new RedisSharing({ redis, prefix, clock, logger });
   }
   for (const [flag, value] of [
     ['--redis-password-file', settings.redisPasswordFile],
@@ -70,22 +70,24 @@ export async function sharingOf(
   ] as const) {
     if (value !== undefined) throw new UsageError(`${flag} needs --redis`);
   }
-  if (!settings.leaderElect) return new SoleSharing(clock);
-  const lease = new LeaseHolder({
-    client,
-    lease: {
-      cluster: 'root',
-      gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
-      namespace: 'kube-system',
-      name: 'cellplane-scheduler',
-    },
-    identity: settings.leaseIdentity ?? `${hostname()}_${randomUUID()}`,
-    clock,
-    logger,
-    durationMs: leaseDurationMs,
-    renewIntervalMs: leaseDurationMs / 5,
-  });
-  return new LeaderSharing(lease, clock);
+  if (!settings.leaderElect) return () => new SoleSharing(clock);
+  const identity = settings.leaseIdentity ?? `${hostname()}_${randomUUID()}`;
+  const lease = () =>
+    new LeaseHolder({
+      client,
+      lease: {
+        cluster: 'root',
+        gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+        namespace: 'kube-system',
+        name: 'cellplane-scheduler',
+      },
+      identity,
+      clock,
+      logger,
+      durationMs: leaseDurationMs,
+      renewIntervalMs: leaseDurationMs / 5,
+    });
+  return () => new LeaderSharing(lease(), clock);
 }
 
 async function contentOf(flag: string, file: string | undefined): Promise<string | undefined> {

@@ -26,6 +26,7 @@ import { Policies } from './policies.ts';
 import { clusterOfPolicy } from './policy/policy-index.ts';
 import { Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
+import { RestartingScheduler } from './restarting-scheduler.ts';
 import { slimMetadata } from './slim-metadata.ts';
 import { WatchNeeds } from './watch-needs.ts';
 import { namespacesResource } from './watched-kinds.ts';
@@ -47,8 +48,8 @@ export interface SchedulerOptions {
   readonly gatherIntervalMs?: number | undefined;
   /** How fast failover takes objects from cells. */
   readonly eviction?: EvictionRates | undefined;
-  /** How the work is divided among several schedulers. Default: this one is the only one. */
-  readonly sharing?: WorkSharing | undefined;
+  /** How the work is divided among several schedulers; asked again for every new beginning. Default: this one is the only one. */
+  readonly sharing?: (() => WorkSharing) | undefined;
   /** Cuts the hash in mapped names: for tests that must see collisions. */
   readonly hashBits?: number | undefined;
 }
@@ -66,11 +67,18 @@ export interface Scheduler {
 
 /** Places the objects of all projects into cells and brings their status back (DESIGN.md, Scheduler). */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  return new SchedulerProcess(options);
+  return new RestartingScheduler((onRestored) => new SchedulerProcess(options, onRestored));
+}
+
+interface ControlPlane {
+  readonly controlPlaneId: string;
+  /** New at every restore of the store. */
+  readonly incarnationId: unknown;
 }
 
 class SchedulerProcess implements Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #onRestored: () => void;
   readonly #stopping = new AbortController();
   readonly #sharing: WorkSharing;
   readonly #requirements = new Requirements();
@@ -90,12 +98,13 @@ class SchedulerProcess implements Scheduler {
   #isStarted = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(options: SchedulerOptions) {
+  constructor(options: SchedulerOptions, onRestored: () => void) {
     const { client, clock, logger } = options;
     this.#options = options;
+    this.#onRestored = onRestored;
     // Every call under way listens to it; their number is bounded by the loops' concurrency, not by a leak.
     setMaxListeners(0, this.#stopping.signal);
-    this.#sharing = options.sharing ?? new SoleSharing(clock);
+    this.#sharing = options.sharing?.() ?? new SoleSharing(clock);
     this.#queues = new Queues(clock, this.#sharing);
     this.#workspaces = new Workspaces(client);
     this.#cells = new CellStore(
@@ -146,6 +155,7 @@ class SchedulerProcess implements Scheduler {
       this.#policies.connected &&
       this.#bindingWatch.connected &&
       this.#workers?.rebalancer.connected === true &&
+      this.#workers.decider.connected &&
       this.#taintPolicies.connected &&
       this.#informers.every((informer) => informer.connected)
     );
@@ -170,8 +180,9 @@ class SchedulerProcess implements Scheduler {
 
   /** Everything is known before the first decision: what is not seen yet must not look as if it were gone. */
   async #start(): Promise<void> {
-    const controlPlaneId = await this.#untilAnswered(() => this.#readControlPlaneId());
-    await this.#watchWorkspaces();
+    const controlPlane = await this.#untilAnswered(() => this.#readControlPlane());
+    const { controlPlaneId } = controlPlane;
+    await this.#watchWorkspaces(controlPlane);
     const workers = createWorkers(this.#world(controlPlaneId), this.#options);
     this.#workers = workers;
     await Promise.all([
@@ -180,6 +191,7 @@ class SchedulerProcess implements Scheduler {
       this.#needs.ensureAlways(),
       this.#policies.start(),
       workers.rebalancer.start(),
+      workers.decider.start(),
       this.#taintPolicies.start(),
     ]);
     await workers.policyReconciler.resolveAll();
@@ -233,7 +245,7 @@ class SchedulerProcess implements Scheduler {
   async #stop(): Promise<void> {
     this.#isStarted = false;
     this.#stopping.abort(new Error('the scheduler was stopped'));
-    const { loops = [], keeper, rebalancer } = this.#workers ?? {};
+    const { loops = [], keeper, rebalancer, decider } = this.#workers ?? {};
     await Promise.all([...loops.map((loop) => loop.stop()), keeper?.stop()]);
     this.#queues.close();
     await this.#sharing.stop();
@@ -242,6 +254,7 @@ class SchedulerProcess implements Scheduler {
       this.#policies.stop(),
       this.#bindingWatch.stop(),
       rebalancer?.stop(),
+      decider?.stop(),
       this.#taintPolicies.stop(),
       ...this.#informers.map((informer) => informer.stop()),
     ]);
@@ -269,17 +282,31 @@ class SchedulerProcess implements Scheduler {
     });
   }
 
-  async #readControlPlaneId(): Promise<string> {
+  async #readControlPlane(): Promise<ControlPlane> {
     const answer = await this.#options.client.raw(
       { cluster: undefined, method: 'GET', path: '/.well-known/cellplane' },
       { signal: this.#stopping.signal },
     );
-    const id = isJsonObject(answer) ? answer['controlPlaneId'] : undefined;
-    if (typeof id !== 'string' || id === '') throw new Error('the server does not tell its control-plane id');
-    return id;
+    const { controlPlaneId, incarnationId } = isJsonObject(answer) ? answer : {};
+    if (typeof controlPlaneId !== 'string' || controlPlaneId === '') {
+      throw new Error('the server does not tell its control-plane id');
+    }
+    return { controlPlaneId, incarnationId };
   }
 
-  #informer(collection: CollectionRef, handler: InformerHandler, metadataOnly: boolean): Informer {
+  async #compareIncarnation(before: ControlPlane): Promise<void> {
+    const { incarnationId } = await this.#untilAnswered(() => this.#readControlPlane());
+    if (incarnationId === before.incarnationId) return;
+    this.#options.logger.warn({ incarnationId }, 'the store was restored: the scheduler begins anew');
+    this.#onRestored();
+  }
+
+  #informer(
+    collection: CollectionRef,
+    handler: InformerHandler,
+    metadataOnly: boolean,
+    onRelist?: () => void,
+  ): Informer {
     const { client, clock, logger } = this.#options;
     const informer = new Informer({
       client,
@@ -287,6 +314,7 @@ class SchedulerProcess implements Scheduler {
       logger,
       collection,
       metadataOnly,
+      onRelist,
       ...(metadataOnly
         ? { transform: collection.gvr === logicalClustersGvr ? undefined : slimMetadata }
         : {}),
@@ -297,24 +325,31 @@ class SchedulerProcess implements Scheduler {
     return informer;
   }
 
-  async #watchWorkspaces(): Promise<void> {
+  async #watchWorkspaces(controlPlane: ControlPlane): Promise<void> {
     const handler: InformerHandler = {
       onAdd: (object) => this.#workspaces.put(object),
       onUpdate: (object) => this.#workspaces.put(object),
       onDelete: (old) => this.#workspaces.remove(old),
     };
-    await this.#informer({ cluster: '*', gvr: logicalClustersGvr }, handler, true).synced;
+    const onRelist = () => {
+      this.#compareIncarnation(controlPlane).catch(() => {}); // stopped meanwhile
+    };
+    await this.#informer({ cluster: '*', gvr: logicalClustersGvr }, handler, true, onRelist).synced;
   }
 
   async #watchCells(): Promise<void> {
     const put = (object: KubeObject): void => {
       this.#workers?.detector.onCell(this.#cells.put(object as Cell));
       this.#taintPolicies.onCell(object.metadata.name ?? '');
+      this.#workers?.decider.onCell(object.metadata.name ?? '', false);
     };
     const handler: InformerHandler = {
       onAdd: put,
       onUpdate: put,
-      onDelete: (old) => this.#workers?.detector.onCell(this.#cells.remove(old.metadata.name ?? '')),
+      onDelete: ({ metadata: { name = '' } }) => {
+        this.#workers?.detector.onCell(this.#cells.remove(name));
+        this.#workers?.decider.onCell(name, true);
+      },
     };
     await this.#informer({ cluster: cellsWorkspacePath, gvr: cellsGvr }, handler, false).synced;
   }
@@ -353,10 +388,10 @@ class SchedulerProcess implements Scheduler {
     for (const cluster of [...this.#states.clusters()]) {
       if (!owns(cluster)) continue;
       for (const key of [...this.#states.keysIn(cluster)]) {
+        decider.drop(key);
         this.#states.remove(key);
         this.#requirements.drop(key);
         rebalancer.forget(key);
-        decider.drop(key);
       }
     }
   }
