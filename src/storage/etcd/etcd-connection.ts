@@ -118,9 +118,10 @@ export class EtcdConnection {
           (failure.outcome === 'in-doubt' && repeatable) ||
           (failure.outcome === 'token' && this.#login !== undefined && ++tokens <= 2);
         const delayMs = backoffDelayMs(tries, retryDelay);
+        // Also when this call is given up: the next one is not to wait for the same member again.
+        if (failure.outcome === 'not-done' || failure.outcome === 'in-doubt') this.#leave(member);
         if (!again || this.#clock.monotonic() + delayMs >= deadline) throw final(failure, repeatable);
         if (failure.outcome === 'token') this.#metadata = undefined;
-        else this.#leave(member);
         await this.#pause(delayMs);
       }
     }

@@ -1,0 +1,116 @@
+import { EtcdServer, freePort, limitFlags } from '../harness/etcd-server.ts';
+import { until } from '../harness/until.ts';
+
+/** An etcd cluster of three members on loopback, and what an operator does to one. */
+export class EtcdCluster {
+  readonly members: readonly EtcdServer[];
+
+  private constructor(members: readonly EtcdServer[]) {
+    this.members = members;
+  }
+
+  static async start(flags: readonly string[] = []): Promise<EtcdCluster> {
+    const ports = await Promise.all([freePort(), freePort(), freePort()]);
+    const peers = ports.map((port) => `http://127.0.0.1:${port}`);
+    const members = await Promise.all(
+      peers.map((peer, index) =>
+        EtcdServer.start({
+          flags: [
+            ...limitFlags,
+            '--heartbeat-interval=50',
+            '--election-timeout=500',
+            `--name=member-${index}`,
+            `--listen-peer-urls=${peer}`,
+            `--initial-advertise-peer-urls=${peer}`,
+            `--initial-cluster=${peers.map((url, at) => `member-${at}=${url}`).join(',')}`,
+            ...flags,
+          ],
+        }),
+      ),
+    );
+    return new EtcdCluster(members);
+  }
+
+  get endpoints(): string[] {
+    return this.members.map(({ endpoint }) => endpoint);
+  }
+
+  /** One of etcd's own calls, through its HTTP gateway. */
+  async call(member: number, path: string, body: object): Promise<{ readonly [name: string]: unknown }> {
+    const endpoint = this.members[member]?.endpoint ?? '';
+    const response = await fetch(`${endpoint}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const answer = (await response.json()) as { readonly [name: string]: unknown };
+    if (!response.ok) throw new Error(`etcd ${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  /** Index of the member that leads, as it says itself; undefined while none does. */
+  async leader(): Promise<number | undefined> {
+    const leads = await Promise.all(this.members.map((_, member) => this.#leads(member)));
+    const found = leads.indexOf(true);
+    return found < 0 ? undefined : found;
+  }
+
+  /** The leader hands over to another member, which is returned. */
+  async moveLeader(): Promise<number> {
+    const from = await until('a leader', async () => {
+      const leader = await this.leader();
+      return leader === undefined ? undefined : { leader };
+    });
+    const to = (from.leader + 1) % this.members.length;
+    const { header } = await this.call(to, 'maintenance/status', {});
+    const targetID = (header as { readonly member_id: string }).member_id;
+    await this.call(from.leader, 'maintenance/transfer-leadership', { targetID });
+    return to;
+  }
+
+  async compact(member: number): Promise<void> {
+    const { header } = await this.call(member, 'maintenance/status', {});
+    const { revision } = header as { readonly revision: string };
+    await this.call(member, 'kv/compaction', { revision, physical: true });
+  }
+
+  async keys(): Promise<string[]> {
+    const all = { key: 'AA==', range_end: 'AA==', keys_only: true };
+    const { kvs } = await this.call(0, 'kv/range', all);
+    return ((kvs ?? []) as readonly { readonly key: string }[]).map(({ key }) =>
+      Buffer.from(key, 'base64').toString(),
+    );
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.call(0, 'kv/deleterange', { key: Buffer.from(key).toString('base64') });
+  }
+
+  /** What etcd's manual says to do after its space was exceeded. */
+  async makeSpace(): Promise<void> {
+    await this.compact(0);
+    for (const member of this.members.keys()) await this.call(member, 'maintenance/defragment', {});
+    await this.call(0, 'maintenance/alarm', { action: 'DEACTIVATE', memberID: '0', alarm: 'NOSPACE' });
+    const { alarms } = await this.call(0, 'maintenance/alarm', {
+      action: 'GET',
+      memberID: '0',
+      alarm: 'NONE',
+    });
+    for (const alarm of (alarms ?? []) as readonly { readonly memberID: string }[]) {
+      await this.call(0, 'maintenance/alarm', { action: 'DEACTIVATE', ...alarm });
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.dispose()));
+  }
+
+  async #leads(member: number): Promise<boolean> {
+    try {
+      const { header, leader } = await this.call(member, 'maintenance/status', {});
+      return (header as { readonly member_id: string }).member_id === leader;
+    } catch {
+      return false;
+    }
+  }
+}
