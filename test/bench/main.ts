@@ -14,6 +14,8 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   stages: async () => (await import('./stages.ts')).benchStages(),
   start: async () => (await import('./start-up.ts')).benchStartUp(),
   requests: async () => (await import('./requests.ts')).benchRequests(scale),
+  features: async () => (await import('./features.ts')).benchFeatures(scale),
+  etcd: async () => (await import('./etcd.ts')).benchEtcd(scale),
   watch: async () => (await import('./watch-fanout.ts')).benchWatchFanout(),
   workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
   decisions: async () => (await import('./decisions.ts')).benchDecisions(),

@@ -10,6 +10,7 @@ export interface RawRequest {
   readonly path: string;
   readonly contentType?: string;
   readonly body?: string;
+  readonly headers?: { readonly [name: string]: string };
 }
 
 export interface RawLoadResult extends RawResult {
@@ -70,7 +71,10 @@ function inProcess(job: RawJob, onConnected: () => Promise<void>): Promise<RawRe
   });
 }
 
-function templateOf(host: string, { method, path: target, contentType, body = '' }: RawRequest): string {
+function templateOf(
+  host: string,
+  { method, path: target, contentType, body = '', headers = {} }: RawRequest,
+): string {
   // The mark is as long as what it becomes, so that the length holds.
   const length = Buffer.byteLength(body);
   const lines = [
@@ -80,6 +84,7 @@ function templateOf(host: string, { method, path: target, contentType, body = ''
     'Accept: application/json',
   ];
   if (contentType !== undefined) lines.push(`Content-Type: ${contentType}`, `Content-Length: ${length}`);
+  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
@@ -98,4 +103,19 @@ async function cpuOf(pid: number): Promise<{ readonly allUs: number; readonly ma
 function ticksOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);
+}
+
+/** CPU time tells more than rates do on a machine that others use too. */
+export function noteOf({
+  p99Ms,
+  failed,
+  failure,
+  serverMainCpuUs,
+  serverCpuUs,
+  cpuUs,
+}: RawLoadResult): string {
+  const times = [serverMainCpuUs, serverCpuUs, cpuUs].map((us) => us.toFixed(0));
+  const cpu = `CPU each: main thread ${times[0]} µs, all threads ${times[1]}, load generator ${times[2]}`;
+  const first = failure === undefined ? '' : `; the first failure: ${failure.slice(0, 500)}`;
+  return `p99 ${p99Ms.toFixed(1)} ms, ${failed} failed; ${cpu}${first}`;
 }

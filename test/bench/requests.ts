@@ -3,7 +3,7 @@ import path from 'node:path';
 import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { load, loadPool } from './load.ts';
 import { indexMark } from './raw-job.ts';
-import { type RawLoadResult, type RawRequest, rawLoad } from './raw-load.ts';
+import { noteOf, type RawLoadResult, type RawRequest, rawLoad } from './raw-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
 import { type Row, row } from './table.ts';
 
@@ -116,11 +116,4 @@ async function benchBareHttps(
   } finally {
     child.kill('SIGTERM');
   }
-}
-
-/** CPU time tells more than rates do on a machine that others use too. */
-function noteOf({ p99Ms, failed, serverMainCpuUs, serverCpuUs, cpuUs }: RawLoadResult): string {
-  const times = [serverMainCpuUs, serverCpuUs, cpuUs].map((us) => us.toFixed(0));
-  const cpu = `CPU each: main thread ${times[0]} µs, all threads ${times[1]}, load generator ${times[2]}`;
-  return `p99 ${p99Ms.toFixed(1)} ms, ${failed} failed; ${cpu}`;
 }
