@@ -20,6 +20,7 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
   decisions: async () => (await import('./decisions.ts')).benchDecisions(),
   latency: async () => (await import('./latency.ts')).benchLatency(),
+  flood: async () => (await import('./flood.ts')).benchFlood(),
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 

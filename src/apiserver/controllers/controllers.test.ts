@@ -45,6 +45,47 @@ describe('controllers over workspaces', () => {
     await eventually('recreated ConfigMap', () => present(rootCa));
   });
 
+  test('a FlowSchema says whether its level exists (O2)', async () => {
+    const group = 'flowcontrol.apiserver.k8s.io';
+    const apiVersion = `${group}/v1`;
+    const schemas = { cluster, gvr: { group, version: 'v1', resource: 'flowschemas' } };
+    const levels = { cluster, gvr: { group, version: 'v1', resource: 'prioritylevelconfigurations' } };
+    await server.client.create(schemas, {
+      apiVersion,
+      kind: 'FlowSchema',
+      metadata: { name: 'mine' },
+      spec: {
+        priorityLevelConfiguration: { name: 'my-level' },
+        rules: [
+          {
+            subjects: [{ kind: 'User', user: { name: 'jane' } }],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          },
+        ],
+      },
+    });
+    const dangles = (status: string) =>
+      eventually(`Dangling is ${status}`, async () => {
+        const schema = await server.client.get({ ...schemas, name: 'mine' });
+        const { conditions = [] } = (schema['status'] ?? {}) as {
+          conditions?: { [field: string]: string }[];
+        };
+        return conditions.some(
+          (one) => one['type'] === 'Dangling' && one['status'] === status && one['lastTransitionTime'],
+        );
+      });
+    await dangles('True');
+    await server.client.create(levels, {
+      apiVersion,
+      kind: 'PriorityLevelConfiguration',
+      metadata: { name: 'my-level' },
+      spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } },
+    });
+    await dangles('False');
+    await server.client.delete({ ...levels, name: 'my-level' });
+    await dangles('True');
+  });
+
   test('a namespace is emptied, waits for finalizers, and goes (S3)', async () => {
     const namespaces = core('namespaces');
     const name = 'doomed';

@@ -4,6 +4,7 @@ import { CellController } from './cell-controller.ts';
 import type { Controller, ControllerContext } from './controller.ts';
 import { EventExpiry } from './event-expiry.ts';
 import { FederatorLiveness } from './federator-liveness.ts';
+import { FlowSchemaStatus } from './flow-schema-status.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { NamespaceDefaults } from './namespace-defaults.ts';
 import { NamespaceDeletion } from './namespace-deletion.ts';
@@ -37,6 +38,7 @@ export class ServerControllers {
       new NamespaceDefaults(context, rootCa),
       new GarbageCollector(context),
       new EventExpiry(context),
+      new FlowSchemaStatus(context),
     ];
     if (!workspaces) {
       this.#controllers = everywhere;

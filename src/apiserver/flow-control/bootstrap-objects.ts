@@ -1,7 +1,12 @@
+import {
+  mandatoryFlowSchemaSpecs,
+  mandatoryPriorityLevelSpecs,
+} from '#api/builtin/mandatory-flow-control.ts';
+import { textAt } from '#api/builtin/read.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { federatorGroup, schedulerGroup } from '../authz/components.ts';
-import { allAuthenticated, allUnauthenticated, systemMasters } from '../request/user.ts';
+import { allAuthenticated, allUnauthenticated } from '../request/user.ts';
 
 /**
  * The objects of API Priority and Fairness that every workspace has without storing them (KUBERNETES.md O2): those that
@@ -23,13 +28,7 @@ interface Queuing {
 }
 
 export const bootstrapPriorityLevels: readonly KubeObject[] = [
-  limitedLevel(catchAllName, 5, 0, undefined),
-  {
-    apiVersion,
-    kind: 'PriorityLevelConfiguration',
-    metadata: metadataOf(exemptName),
-    spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
-  },
+  ...Object.entries(mandatoryPriorityLevelSpecs).map(([name, spec]) => levelOf(name, spec)),
   // The scheduler fills its connections: what waits here is bounded by it, and each of its users is a flow.
   limitedLevel(federationLevel, 60, 50, { queues: 64, handSize: 6, queueLengthLimit: 500 }),
   limitedLevel('global-default', 20, 50, { queues: 128, handSize: 6, queueLengthLimit: 50 }),
@@ -58,7 +57,7 @@ const leases: JsonObject = {
 };
 
 export const bootstrapFlowSchemas: readonly KubeObject[] = [
-  flowSchema(exemptName, exemptName, 1, undefined, groups(systemMasters), everything),
+  ...Object.entries(mandatoryFlowSchemaSpecs).map(([name, spec]) => schemaOf(name, spec)),
   flowSchema('probes', exemptName, 2, undefined, groups(allUnauthenticated, allAuthenticated), {
     nonResourceRules: [{ verbs: ['get'], nonResourceURLs: ['/healthz', '/readyz', '/livez'] }],
   }),
@@ -149,34 +148,27 @@ export const bootstrapFlowSchemas: readonly KubeObject[] = [
     groups(allUnauthenticated, allAuthenticated),
     everything,
   ),
-  flowSchema(
-    catchAllName,
-    catchAllName,
-    10_000,
-    'ByUser',
-    groups(allUnauthenticated, allAuthenticated),
-    everything,
-  ),
 ];
 
 function metadataOf(name: string): KubeObject['metadata'] {
   return { name, generation: 1, annotations: { 'apf.kubernetes.io/autoupdate-spec': 'true' } };
 }
 
+function levelOf(name: string, spec: JsonObject): KubeObject {
+  return { apiVersion, kind: 'PriorityLevelConfiguration', metadata: metadataOf(name), spec };
+}
+
 function limitedLevel(
   name: string,
   nominalConcurrencyShares: number,
   lendablePercent: number,
-  queuing: Queuing | undefined,
+  queuing: Queuing,
 ): KubeObject {
-  const limitResponse =
-    queuing === undefined ? { type: 'Reject' } : { type: 'Queue', queuing: { ...queuing } };
-  return {
-    apiVersion,
-    kind: 'PriorityLevelConfiguration',
-    metadata: metadataOf(name),
-    spec: { type: 'Limited', limited: { nominalConcurrencyShares, limitResponse, lendablePercent } },
-  };
+  const limitResponse = { type: 'Queue', queuing: { ...queuing } };
+  return levelOf(name, {
+    type: 'Limited',
+    limited: { nominalConcurrencyShares, limitResponse, lendablePercent },
+  });
 }
 
 function groups(...names: string[]): JsonObject[] {
@@ -202,19 +194,23 @@ function flowSchema(
   subjects: JsonObject[],
   rules: JsonObject,
 ): KubeObject {
+  return schemaOf(name, {
+    matchingPrecedence,
+    priorityLevelConfiguration: { name: level },
+    ...(distinguisher === undefined ? {} : { distinguisherMethod: { type: distinguisher } }),
+    rules: [{ subjects, ...rules }],
+  });
+}
+
+function schemaOf(name: string, spec: JsonObject): KubeObject {
+  const level = textAt(spec, 'priorityLevelConfiguration', 'name');
+  const condition = { ...danglingCondition(level, true), lastTransitionTime: '2026-01-01T00:00:00Z' };
   return {
     apiVersion,
     kind: 'FlowSchema',
     metadata: metadataOf(name),
-    spec: {
-      matchingPrecedence,
-      priorityLevelConfiguration: { name: level },
-      ...(distinguisher === undefined ? {} : { distinguisherMethod: { type: distinguisher } }),
-      rules: [{ subjects, ...rules }],
-    },
-    status: {
-      conditions: [{ ...danglingCondition(level, true), lastTransitionTime: '2026-01-01T00:00:00Z' }],
-    },
+    spec,
+    status: { conditions: [condition] },
   };
 }
 

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { flowControlRules } from '#api/builtin/validation/flow-control.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { objectKey } from '#storage/keys.ts';
+import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
+import { schemeOf } from '../http/testing/test-server.ts';
 import { parseRequestInfo } from '../request/parse-request-info.ts';
 import { allAuthenticated, anonymousUser, systemMasters, type UserInfo } from '../request/user.ts';
 import type { ClusterId, Workspace } from '../workspace/workspace.ts';
@@ -16,6 +22,7 @@ import {
   type Refusal,
   type Seat,
 } from './flow-controller.ts';
+import { seatsOf } from './seats.ts';
 import { dealHand } from './shuffle-shard.ts';
 
 const bootstrap = new FlowConfiguration(bootstrapFlowSchemas, bootstrapPriorityLevels);
@@ -172,6 +179,43 @@ describe('flow control (O2)', () => {
       'a subresource is its own',
     );
     assert.equal(nameFor('/api/v1/namespaces/special'), 'a', 'a namespace is in itself');
+  });
+
+  test('what Kubernetes insists on cannot be changed', () => {
+    const { validate } = flowControlRules['flowschemas.flowcontrol.apiserver.k8s.io']!;
+    const levelRule = flowControlRules['prioritylevelconfigurations.flowcontrol.apiserver.k8s.io']!;
+    const causes = (errors: readonly { readonly message: string }[] = []) =>
+      errors.map(({ message }) => message);
+    for (const schema of bootstrapFlowSchemas) assert.deepEqual(causes(validate?.(schema)), []);
+    for (const level of bootstrapPriorityLevels) assert.deepEqual(causes(levelRule.validate?.(level)), []);
+    const catchAll = bootstrapFlowSchemas.find(({ metadata }) => metadata.name === 'catch-all')!;
+    const altered = { ...catchAll, spec: { ...(catchAll['spec'] as object), matchingPrecedence: 9_000 } };
+    assert.match(causes(validate?.(altered)).join(), /spec of 'catch-all' must equal the fixed value/);
+  });
+
+  test('a list costs a seat for each hundred objects, a watch as long as it begins with one', async () => {
+    const storage = await openCachedStorage(createMemoryStorage());
+    const pods = builtinDefinitions().find(({ group, resource }) => group === '' && resource === 'pods')!;
+    const scheme = schemeOf(pods);
+    for (let i = 0; i < 250; i++) {
+      const namespace = i % 2 === 0 ? 'even' : 'odd';
+      const key = objectKey({ ...pods.storedAs, clusterId: 'root', namespace, name: `pod-${i}` });
+      const value = Buffer.from([0]);
+      await storage.transact({ guards: [], operations: [{ type: 'put', key, value }] });
+    }
+    const workspace = workspaceOf('root');
+    const seats = (url: string) => seatsOf(parseRequestInfo('GET', url), workspace, scheme, storage);
+    assert.equal(seats('/api/v1/pods'), 3);
+    assert.equal(seats('/api/v1/namespaces/odd/pods'), 2);
+    assert.equal(seats('/api/v1/namespaces/odd/pods/pod-1'), 1);
+    assert.equal(seats('/api/v1/pods?limit=100'), 1);
+    assert.equal(seats('/api/v1/pods?limit=200'), 2);
+    assert.equal(seats('/api/v1/pods?limit=10&labelSelector=a'), 3, 'a selector looks at everything');
+    assert.equal(seats('/api/v1/pods?watch=true'), 3);
+    assert.equal(seats('/api/v1/pods?watch=true&resourceVersion=5'), 1);
+    assert.equal(seats('/api/v1/pods?watch=true&resourceVersion=5&sendInitialEvents=true'), 3);
+    assert.equal(seats('/apis/absent.example.org/v1/things'), 1);
+    await storage.close();
   });
 
   test('a hand has different queues, the same for the same flow', () => {

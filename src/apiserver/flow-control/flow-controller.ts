@@ -10,6 +10,12 @@ import { HeldRefusals } from './held-refusals.ts';
 export interface FlowLimits {
   /** Requests served at once over all levels (watches aside, once they have begun). */
   readonly seatsMax: number;
+  /**
+   * Seats of one level that one workspace may hold where workspaces share the server. What waits for the same write to
+   * disk is answered in one go, and everybody else waits for that: so many keep a thread busy, and no longer than some
+   * milliseconds.
+   */
+  readonly workspaceSeatsMax: number;
   /** Requests waiting for a seat over all levels; a workspace above an equal part of them is refused, at twice as many all are. */
   readonly queuedMax: number;
   /** What has waited this long is refused. */
@@ -23,9 +29,10 @@ export interface FlowLimits {
 
 export const defaultFlowLimits: FlowLimits = {
   seatsMax: 600,
+  workspaceSeatsMax: 32,
   queuedMax: 4_000,
   queueWaitMs: 15_000,
-  turnMs: 0.5,
+  turnMs: 0.4,
   refusalDelayMs: 100,
   heldRefusalsMax: 2_000,
 };
@@ -68,6 +75,8 @@ export interface FlowControllerOptions {
 
 /** Dispatches prepared for one turn of the event loop. */
 const stepsMax = 32;
+/** Served in a turn however long it takes: time goes by too while other processes have the core. */
+const dispatchesMin = 8;
 const sweepMs = 250;
 /** How many times its length a turn may last for workspaces that have had nothing of it yet. */
 const overrunMax = 4;
@@ -107,6 +116,7 @@ export class FlowController {
   #armedSteps = 0;
   #batch = 0;
   #sliceStartMs = 0;
+  #dispatchedInSlice = 0;
   /** Everything that waits waits for seats. */
   #isBlocked = false;
 
@@ -114,7 +124,10 @@ export class FlowController {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#limits = { ...defaultFlowLimits, ...options.limits };
-    this.#levels = new FlowLevels(this.#limits.seatsMax, options.isShared ?? true);
+    this.#levels = new FlowLevels(
+      this.#limits.seatsMax,
+      options.isShared === false ? undefined : this.#limits.workspaceSeatsMax,
+    );
     this.#held = new HeldRefusals(this.#limits.refusalDelayMs, this.#limits.heldRefusalsMax);
   }
 
@@ -338,12 +351,15 @@ export class FlowController {
       this.#batch = this.#armedSteps;
       this.#armedSteps = 0;
       this.#sliceStartMs = nowMs;
+      this.#dispatchedInSlice = 0;
     }
     this.#batch--;
     this.#account(nowMs);
     const { queued } = this.#levels.root;
     if (this.#batch > 0) {
-      if (queued > 0 && nowMs - this.#sliceStartMs < this.#limits.turnMs) this.#dispatch(nowMs);
+      const isDue =
+        this.#dispatchedInSlice < dispatchesMin || nowMs - this.#sliceStartMs < this.#limits.turnMs;
+      if (queued > 0 && isDue) this.#dispatch(nowMs);
       return;
     }
     this.#closeTurn();
@@ -361,6 +377,7 @@ export class FlowController {
       const item = queue.shift();
       if (queue.items.length === 0) this.#waiting.delete(queue);
       if (item === undefined) return;
+      this.#dispatchedInSlice++;
       item.resolve(!item.isGone);
       if (!item.isGone) return;
     }

@@ -30,12 +30,12 @@ export class FlowLevels {
   readonly root = new FairNode<Waiting>(undefined);
   readonly #levels = new Map<string, LevelState>();
   readonly #seatsMax: number;
-  readonly #isShared: boolean;
+  readonly #workspaceSeatsMax: number | undefined;
 
-  /** `isShared`: whether workspaces share the server; else one workspace may have all. */
-  constructor(seatsMax: number, isShared: boolean) {
+  /** `workspaceSeatsMax`: of one level; undefined where one workspace may have all. */
+  constructor(seatsMax: number, workspaceSeatsMax: number | undefined) {
     this.#seatsMax = seatsMax;
-    this.#isShared = isShared;
+    this.#workspaceSeatsMax = workspaceSeatsMax;
   }
 
   /** Takes on other settings. A level that is no more keeps what waits in it until that is served. */
@@ -71,7 +71,9 @@ export class FlowLevels {
         percent === undefined ? Number.POSITIVE_INFINITY : Math.round((state.nominalSeats * percent) / 100);
       state.borrowableSeats = Math.min(wanted, lendable - state.lendableSeats);
       const most = state.nominalSeats + state.borrowableSeats;
-      state.workspaceSeatsMax = this.#isShared ? Math.max(1, Math.ceil(most / 2)) : most;
+      const bound = this.#workspaceSeatsMax;
+      state.workspaceSeatsMax =
+        bound === undefined ? most : Math.max(1, Math.min(bound, Math.ceil(most / 2)));
     }
   }
 

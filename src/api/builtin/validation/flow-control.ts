@@ -1,7 +1,8 @@
 import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { mandatoryFlowSchemaSpecs, mandatoryPriorityLevelSpecs } from '../mandatory-flow-control.ts';
 import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { checkName, checkRequiredName, type Errors, requireText } from './common.ts';
 import { type Rule, rule, specOf } from './rule.ts';
@@ -22,6 +23,10 @@ const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 
 function checkFlowSchema(errors: Errors, schema: KubeObject): void {
   const spec = specOf(schema);
+  const fixed = mandatorySpec(mandatoryFlowSchemaSpecs, schema);
+  if (fixed !== undefined && !equalJson(spec, fixed)) {
+    errors.push(invalid('spec', spec, `spec of '${schema.metadata.name}' must equal the fixed value`));
+  }
   const precedence = numberAt(spec, 'matchingPrecedence') ?? 0;
   const refuse = (why: string) => errors.push(invalid('spec.matchingPrecedence', precedence, why));
   if (precedence <= 0) refuse('must be a positive value');
@@ -40,6 +45,13 @@ function checkFlowSchema(errors: Errors, schema: KubeObject): void {
   objectsAt(spec, 'rules').forEach((one, i) => {
     checkRule(errors, `spec.rules[${i}]`, one);
   });
+}
+
+function mandatorySpec(
+  specs: { readonly [name: string]: JsonObject },
+  { metadata: { name = '' } }: KubeObject,
+): JsonObject | undefined {
+  return Object.hasOwn(specs, name) ? specs[name] : undefined;
 }
 
 function checkRule(errors: Errors, at: string, one: JsonObject): void {
@@ -160,6 +172,11 @@ function urlError(url: string): string | undefined {
 function checkPriorityLevel(errors: Errors, level: KubeObject): void {
   const spec = specOf(level);
   const type = textAt(spec, 'type');
+  const fixed = mandatorySpec(mandatoryPriorityLevelSpecs, level);
+  if (fixed !== undefined && !equalJson({ ...spec, exempt: undefined }, { ...fixed, exempt: undefined })) {
+    const but = level.metadata.name === 'exempt' ? ', except the spec.exempt field,' : '';
+    errors.push(invalid('spec', spec, `spec of '${level.metadata.name}'${but} must equal the fixed value`));
+  }
   if ((level.metadata.name === 'exempt') !== (type === 'Exempt')) {
     errors.push(invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'"));
   }

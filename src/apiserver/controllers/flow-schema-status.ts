@@ -1,0 +1,111 @@
+import { objectsAt, textAt } from '#api/builtin/read.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { ReconcileResult } from '#client/reconcile.ts';
+import { objectKey, rangePrefix } from '#storage/keys.ts';
+import {
+  bootstrapPriorityLevels,
+  danglingCondition,
+  flowControlGroup,
+} from '../flow-control/bootstrap-objects.ts';
+import { objectOf } from '../registry/stored-object.ts';
+import type { ClusterId } from '../workspace/workspace.ts';
+import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { clusterOf, currentEntries } from './store-events.ts';
+
+const schemas = { group: flowControlGroup, resource: 'flowschemas' } as const;
+const levels = { group: flowControlGroup, resource: 'prioritylevelconfigurations' } as const;
+/** Kubernetes' own writer of this condition is called so. */
+const fieldManager = 'api-priority-and-fairness-config-consumer-v1';
+const schemasGvr = { ...schemas, version: 'v1' } as const;
+const sharedLevels = new Set(bootstrapPriorityLevels.map(({ metadata }) => metadata.name));
+
+/**
+ * Says in each stored FlowSchema's condition `Dangling` whether the level that it names exists (KUBERNETES.md O2): one
+ * that names none does not act. Not in cell workspaces, where nothing of the kind does.
+ */
+export class FlowSchemaStatus implements Controller {
+  readonly name = 'flow-schema-status';
+  readonly #context: ControllerContext;
+  readonly #loop: KeyedLoop;
+  readonly #stopping = new AbortController();
+  #unlisten: (() => void)[] = [];
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#loop = new KeyedLoop({
+      name: this.name,
+      context,
+      concurrency: 2,
+      reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
+    });
+  }
+
+  start(): void {
+    if (this.#unlisten.length > 0) return;
+    const listener = {
+      event: ({ key }: { readonly key: string }) => this.#loop.queue.add(clusterOf(key)),
+      reset: () => this.#resync(),
+    };
+    const { events } = this.#context;
+    this.#unlisten = [
+      events.listen(rangePrefix(schemas), listener),
+      events.listen(rangePrefix(levels), listener),
+    ];
+    this.#loop.start();
+    this.#resync();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const unlisten of this.#unlisten) unlisten();
+    await this.#loop.stop();
+  }
+
+  #resync(): void {
+    const look = async () => {
+      const { storage } = this.#context;
+      for await (const { key } of currentEntries(storage, rangePrefix(schemas), this.#stopping.signal)) {
+        this.#loop.queue.add(clusterOf(key));
+      }
+    };
+    look().catch((error: unknown) => {
+      this.#context.logger.warn({ err: error }, 'could not look for FlowSchemas');
+    });
+  }
+
+  async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index } = this.#context;
+    const record = index.recordOf(cluster);
+    if (record === undefined || record.kind === 'cell') return undefined;
+    for (const entry of storage.snapshot(rangePrefix(schemas, cluster)).entries()) {
+      await this.#tell(cluster, objectOf(entry), signal);
+    }
+    return undefined;
+  }
+
+  async #tell(cluster: ClusterId, schema: KubeObject, signal: AbortSignal): Promise<void> {
+    const { storage, client, clock } = this.#context;
+    const { name = '', uid, resourceVersion } = schema.metadata;
+    const level = textAt(schema, 'spec', 'priorityLevelConfiguration', 'name');
+    const key = objectKey({ ...levels, clusterId: cluster, namespace: '', name: level });
+    const wanted = danglingCondition(level, sharedLevels.has(level) || storage.peek(key) !== undefined);
+    const conditions = objectsAt(schema, 'status', 'conditions');
+    const present = conditions.find(({ type }) => type === wanted['type']);
+    const isSame = present?.['status'] === wanted['status'];
+    if (isSame && present?.['message'] === wanted['message']) return;
+    const since = isSame ? present?.['lastTransitionTime'] : undefined;
+    const told: JsonObject = { ...wanted, lastTransitionTime: since ?? nowTime(clock.now()) };
+    const others = conditions.filter((one) => one !== present);
+    const body = { metadata: { uid, resourceVersion }, status: { conditions: [...others, told] } };
+    try {
+      const ref = { cluster, gvr: schemasGvr, name };
+      await client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal });
+    } catch (error) {
+      // It has changed or gone: that is an event of its own.
+      if (!isApiError(error, 'Conflict', 'NotFound')) throw error;
+    }
+  }
+}
