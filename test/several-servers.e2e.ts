@@ -19,13 +19,12 @@ import {
 import { seedFrom } from './harness/seed.ts';
 import { widgetsCrd, widgetsGvr } from './harness/standing.ts';
 import { until } from './harness/until.ts';
-import { findViolation, type HistoryEntry, type RegisterCall } from './simulation/linearizability.ts';
+import { findViolation, type HistoryEntry } from './simulation/linearizability.ts';
+import { askRegister, configMap, contentOf, inRoot, refOf } from './simulation/register-client.ts';
 
-const configMaps = { group: '', version: 'v1', resource: 'configmaps' } as const;
 const leases = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' } as const;
 const crds = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' } as const;
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
-const inRoot = { cluster: 'root', gvr: configMaps, namespace: 'default' } as const;
 
 interface Server extends AsyncDisposable {
   readonly process: CellplaneProcess;
@@ -46,24 +45,12 @@ async function startServer(dataDirectory: string, etcd: EtcdServer): Promise<Ser
   };
 }
 
-function configMap(name: string, value: string): KubeObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } };
-}
-
-function contentOf(object: KubeObject): string {
-  return isJsonObject(object['data']) ? String(object['data']['value']) : '';
-}
-
 function isEstablished(crd: KubeObject): boolean {
   const { conditions } = isJsonObject(crd['status']) ? crd['status'] : {};
   return (
     Array.isArray(conditions) &&
     conditions.some((one) => isJsonObject(one) && one['type'] === 'Established' && one['status'] === 'True')
   );
-}
-
-function refOf(name: string): ObjectRef {
-  return { ...inRoot, name };
 }
 
 /** Keeps what a watch tells until it is closed, taking it up again where it broke. */
@@ -161,7 +148,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
       metadata: { name: 'shared' },
       spec: { type: { name: 'universal', path: 'root' } },
     });
-    const inside = { cluster: 'root:shared', gvr: configMaps, namespace: 'default' };
+    const inside = { cluster: 'root:shared', gvr: inRoot.gvr, namespace: 'default' };
     await until('the workspace is ready', async () => {
       const workspace = await second.client.get({ ...root, name: 'shared' });
       return isJsonObject(workspace['status']) && workspace['status']['phase'] === 'Ready';
@@ -214,7 +201,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
         }
         const key = keys[Math.floor(random() * keys.length)] ?? '';
         const startMs = performance.now();
-        const asked = await ask(server().client, key, `${index}.${count}`, random(), last);
+        const asked = await askRegister(server().client, key, `${index}.${count}`, random(), last);
         if (asked === undefined) {
           await pause(30);
           continue;
@@ -307,65 +294,6 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     });
   });
 });
-
-interface Asked {
-  readonly call: RegisterCall;
-  /** Of an acknowledged write. */
-  readonly resourceVersion?: string | undefined;
-}
-
-/** One random call; undefined when it tells nothing (a read that failed). */
-async function ask(
-  client: RemoteClient,
-  key: string,
-  value: string,
-  dice: number,
-  last: Map<string, KubeObject>,
-): Promise<Asked | undefined> {
-  const options = { timeoutMs: 5_000 };
-  const known = last.get(key);
-  if (dice < 0.35) {
-    try {
-      const object = await client.get(refOf(key), options);
-      last.set(key, object);
-      return { call: { type: 'read', value: contentOf(object) } };
-    } catch (error) {
-      if (!isApiError(error, 'NotFound')) return undefined;
-      last.delete(key);
-      return { call: { type: 'read', value: undefined } };
-    }
-  }
-  if (dice > 0.93) {
-    try {
-      await client.delete(refOf(key), options);
-      return { call: { type: 'delete', answer: 'done' } };
-    } catch (error) {
-      return { call: { type: 'delete', answer: isApiError(error, 'NotFound') ? 'absent' : 'unknown' } };
-    }
-  }
-  if (known === undefined) {
-    try {
-      const object = await client.create(inRoot, configMap(key, value), options);
-      last.set(key, object);
-      const { resourceVersion } = object.metadata;
-      return { call: { type: 'create', value, answer: 'done' }, resourceVersion };
-    } catch (error) {
-      const answer = isApiError(error, 'AlreadyExists') ? 'exists' : 'unknown';
-      return { call: { type: 'create', value, answer } };
-    }
-  }
-  const expected = contentOf(known);
-  last.delete(key);
-  try {
-    const object = await client.update(refOf(key), { ...known, data: { value } }, options);
-    last.set(key, object);
-    const { resourceVersion } = object.metadata;
-    return { call: { type: 'swap', expected, value, answer: 'done' }, resourceVersion };
-  } catch (error) {
-    const answer = isApiError(error, 'Conflict', 'NotFound') ? 'refused' : 'unknown';
-    return { call: { type: 'swap', expected, value, answer } };
-  }
-}
 
 /** Park and Miller's generator: enough to choose calls, and the same for the same seed. */
 function randomFrom(seed: number): () => number {
