@@ -10,6 +10,15 @@ export const booleanSchema: JsonObject = { type: 'boolean' };
 export const integerSchema: JsonObject = { type: 'integer', format: 'int64' };
 export const timeSchema: JsonObject = { type: 'string', format: 'date-time' };
 
+/** A place on earth, in degrees. */
+export const locationSchema: JsonObject = {
+  type: 'object',
+  required: ['latitude', 'longitude'],
+  properties: {
+    latitude: { type: 'number', minimum: -90, maximum: 90 },
+    longitude: { type: 'number', minimum: -180, maximum: 180 },
+  },
+};
 export const stringListSchema: JsonObject = { type: 'array', items: stringSchema };
 export const stringSetSchema: JsonObject = {
   type: 'array',

@@ -195,6 +195,7 @@ const scheduledReasons: { readonly [outcome in Outcome]: string } = {
   Scheduled: 'Success',
   NoClusterFit: 'NoClusterFit',
   Unschedulable: 'Unschedulable',
+  QuotaExceeded: 'QuotaExceeded',
   Suspended: 'SchedulingSuspended',
 };
 

@@ -81,6 +81,8 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   APINotServed: 'the cell does not serve the kind, nor may projects bring it (spec.apis)',
   TaintNotTolerated: 'the cell has a taint that the policy does not tolerate',
   Evicted: 'failover took the object from the cell',
+  OutsideHours: "it is outside the policy's activeHours in the cell",
+  InMaintenance: 'the cell is in a maintenance window',
   CellNotReady: 'the cell is not ready',
   CellSuspended: 'the cell is suspended',
   CellDeleting: 'the cell is being deleted',

@@ -1,5 +1,6 @@
 import type { Outcome, Target } from './algorithm/decision.ts';
 import type { Problems } from './binding.ts';
+import type { Committed } from './deciding/commitments.ts';
 import { type ProjectObjectKey, splitKey } from './object-key.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface KeyState {
   lastGatherMs: number;
   /** Higher goes first where several wait for the same. */
   priority: number;
+  /** What the cells are taken to hold of it. */
+  committed: Committed | undefined;
   health: {
     healthy: Set<string>;
     unhealthySinceMs: Map<string, number>;
@@ -52,6 +55,7 @@ function emptyKeyState(policyKey: string): KeyState {
     statusOwnedElsewhere: undefined,
     lastGatherMs: Number.NEGATIVE_INFINITY,
     priority: 0,
+    committed: undefined,
     health: {
       healthy: new Set(),
       unhealthySinceMs: new Map(),
@@ -111,6 +115,10 @@ export class KeyStates {
   /** Projects of which there is any. */
   clusters(): IterableIterator<string> {
     return this.#byCluster.keys();
+  }
+
+  all(): IterableIterator<ProjectObjectKey> {
+    return this.#states.keys();
   }
 
   keysIn(cluster: string): ReadonlySet<ProjectObjectKey> {

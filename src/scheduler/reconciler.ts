@@ -119,6 +119,7 @@ export class Reconciler {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
     const { health, leaving, targets } = state;
+    this.#on.decider.commitments.landed(key, health.healthy);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
     const dueMs = applicationDueMs(policy.spec.failover, health);
     if (dueMs === undefined) return undefined;
@@ -138,9 +139,9 @@ export class Reconciler {
     if (known === 'waiting') return undefined;
     if (known === undefined) {
       await this.#on.withdrawal.letGo(key, parts, signal);
+      this.#on.decider.drop(key);
       this.#on.states.remove(key);
       this.#on.rebalancer.forget(key);
-      this.#on.decider.drop(key);
       this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }

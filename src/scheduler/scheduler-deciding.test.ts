@@ -78,7 +78,6 @@ test('room that is freed goes to the most important that wait for it', async () 
       value,
     });
   }
-  const order: string[] = [];
   await using scheduler = await startScheduler(controlPlane, { concurrency: 1 });
   const names = ['a-low', 'b-high', 'c-low', 'd-high'];
   for (const name of names) {
@@ -110,21 +109,14 @@ test('room that is freed goes to the most important that wait for it', async () 
   }
   await until('all is done that can be', () => scheduler.idle);
   const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
-  await controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { cpu: '100' } } } });
-  const revisions = new Map<string, number>();
-  for (const name of names) {
-    const binding = await bindingWhere(
-      controlPlane,
-      project,
-      name,
-      ({ spec }) => spec.clusters?.length === 1,
-    );
-    const scheduled = condition(binding, 'Scheduled');
-    assert.equal(scheduled?.status, 'True');
-    revisions.set(name, Number(binding.metadata.generation));
-    order.push(name);
+  await controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { cpu: '2' } } } });
+  for (const name of ['b-high', 'd-high'])
+    await bindingWhere(controlPlane, project, name, ({ spec }) => spec.clusters?.length === 1);
+  await until('all is done that can be', () => scheduler.idle);
+  for (const name of ['a-low', 'c-low']) {
+    const { status, spec } = await bindingWhere(controlPlane, project, name, () => true);
+    assert.deepEqual([spec.clusters, status?.conditions?.[0]?.reason], [[], 'Unschedulable'], name);
   }
-  assert.equal(order.length, 4);
 });
 
 test('nothing is placed without the overrides that the policy depends on', async () => {
@@ -205,4 +197,102 @@ test('an unhealthy object moves at its time though the scheduler was restarted, 
     ({ metadata }) => metadata.labels?.['example.com/at'] === '2',
   );
   await w.ams.drained('apps/v1', 'deployments');
+});
+
+test('a quota holds over all cells: what goes beyond waits until room is made', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const frq = { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'federatedresourcequotas' };
+  const resources = { requests: { cpu: '500m' } };
+  const pod = { containers: [{ name: 'c', image: 'i', resources }] };
+  const reasonOf = async (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    const spec = { ...deployments, placement: oneCell };
+    await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+    await controlPlane.create(project, 'deployments', deployment('a', 4, pod));
+    await reasonOf('a', 'Success');
+    await controlPlane.create(project, frq.resource, {
+      apiVersion: policies,
+      kind: 'FederatedResourceQuota',
+      metadata: { name: 'all', namespace: 'default' },
+      spec: {
+        overall: { 'requests.cpu': '3' },
+        staticAssignments: [{ clusterName: 'ams', hard: { pods: '5' } }],
+      },
+    });
+    const ref = { cluster: project, gvr: frq, namespace: 'default', name: 'all' };
+    await until('the quota tells what is used', async () => {
+      const status = (await controlPlane.admin.get(ref))['status'] as JsonObject | undefined;
+      return (status?.['overallUsed'] as JsonObject | undefined)?.['requests.cpu'] === '2';
+    });
+    await controlPlane.create(project, 'deployments', deployment('b', 2, pod));
+    const refused = await reasonOf('b', 'QuotaExceeded');
+    assert.match(
+      condition(refused, 'Scheduled')?.message ?? '',
+      /FederatedResourceQuota all, cell ams: pods/,
+    );
+  }
+  await using _scheduler = await startScheduler(controlPlane);
+  await controlPlane.create(project, 'deployments', deployment('c', 3, pod));
+  const over = await reasonOf('c', 'QuotaExceeded');
+  assert.match(condition(over, 'Scheduled')?.message ?? '', /all: cpu: 1.5 asked for, 1 left of 3/);
+  const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
+  await controlPlane.admin.patch(
+    { cluster: project, gvr, namespace: 'default', name: 'a' },
+    { type: 'merge', body: { spec: { replicas: 3 } } },
+  );
+  await reasonOf('b', 'Success');
+  await reasonOf('c', 'QuotaExceeded');
+});
+
+test('a profile orders cells by what controllers outside say of them, as long as it holds', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const group = 'federation.cellplane.io/v1alpha1';
+  const score = (name: string, cell: string, value: number, validUntil: string) => ({
+    apiVersion: group,
+    kind: 'CellScore',
+    metadata: { name },
+    spec: { cell, scores: [{ name: 'carbon', value }], validUntil },
+  });
+  const place = async (name: string, schedulerName?: string): Promise<void> => {
+    const spec = {
+      resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name }],
+      placement: oneCell,
+      ...(schedulerName === undefined ? {} : { schedulerName }),
+    };
+    await controlPlane.create(project, 'propagationpolicies', policy(name, spec));
+    await controlPlane.create(project, 'deployments', deployment(name, 1));
+  };
+  const later = new Date(Date.now() + 60_000).toISOString();
+  await controlPlane.create('root:cells', 'cellscores', score('a', 'fra', 80, later));
+  await controlPlane.create('root:cells', 'cellscores', score('b', 'ams', -20, later));
+  await place('green', 'green');
+  const waiting = await bindingWhere(controlPlane, project, 'green', ({ status }) => status !== undefined);
+  assert.match(condition(waiting, 'Scheduled')?.message ?? '', /waits for the SchedulingProfile green/);
+  await controlPlane.create('root:cells', 'schedulingprofiles', {
+    apiVersion: group,
+    kind: 'SchedulingProfile',
+    metadata: { name: 'green' },
+    spec: {
+      scores: [
+        { name: 'Named', score: 'carbon', weight: 5 },
+        { name: 'Stickiness', weight: 1 },
+      ],
+    },
+  });
+  await bindingWhere(controlPlane, project, 'green', ({ spec }) => spec.clusters?.[0]?.name === 'fra');
+  await place('plain');
+  await bindingWhere(controlPlane, project, 'plain', ({ spec }) => spec.clusters?.[0]?.name === 'ams');
+  const past = {
+    cluster: 'root:cells',
+    gvr: { group: 'federation.cellplane.io', version: 'v1alpha1', resource: 'cellscores' },
+  };
+  const body = { spec: { validUntil: new Date(Date.now() - 1_000).toISOString() } };
+  for (const name of ['a', 'b']) await controlPlane.admin.patch({ ...past, name }, { type: 'merge', body });
+  await place('late', 'green');
+  await bindingWhere(controlPlane, project, 'late', ({ spec }) => spec.clusters?.[0]?.name === 'ams');
 });

@@ -3,11 +3,13 @@ import {
   conditionsSchema,
   kindSchema,
   labelSelectorSchema,
+  locationSchema,
   quantityMapSchema,
   stringSchema,
   stringSetSchema,
   timeSchema,
 } from '../fragments.ts';
+import { timeWindowsSchema } from '../policy/time-window.ts';
 
 const positive: JsonObject = { type: 'integer', format: 'int32', minimum: 1 };
 const count: JsonObject = { type: 'integer', format: 'int64', minimum: 0 };
@@ -44,6 +46,22 @@ const spec: JsonObject = {
     dataCenter: stringSchema,
     weight: { type: 'integer', format: 'int32', minimum: 0 },
     cost: { type: 'number', minimum: 0 },
+    location: locationSchema,
+    timeZone: {
+      ...stringSchema,
+      description: 'IANA name, like Europe/Berlin; by it time windows count. Absent: UTC.',
+    },
+    maintenanceWindows: { ...timeWindowsSchema, description: 'When the cell takes no new work.' },
+    estimator: {
+      type: 'object',
+      description: 'Tells how many replicas fit.',
+      required: ['url'],
+      properties: {
+        url: { ...stringSchema, minLength: 1 },
+        caBundle: stringSchema,
+        timeoutMs: { type: 'integer', format: 'int32', minimum: 10, maximum: 10_000 },
+      },
+    },
     capacity: quantityMapSchema,
     projects: {
       ...stringSetSchema,

@@ -4,6 +4,8 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { type Condition, conditionOf } from '../conditions.ts';
 import { ageColumn, defineResource } from '../define.ts';
+import type { Location } from '../policy/placement.ts';
+import { type TimeWindow, validateTimeWindows, validateTimeZone } from '../policy/time-window.ts';
 import { validateWorkspaceName } from '../tenancy/names.ts';
 import { cellSchema } from './cell-schema.ts';
 import { cellFinalizer, federationGroup, federationVersion } from './group.ts';
@@ -23,6 +25,16 @@ export interface Cell extends KubeObject {
   status?: CellStatus;
 }
 
+/** An HTTP endpoint that knows the cell's nodes (docs/policies.md, Estimators). */
+export interface EstimatorSpec extends JsonObject {
+  /** `https://…` or `http://…`; requests are posted there. */
+  url: string;
+  /** PEM; absent: the system's. */
+  caBundle?: string;
+  /** Default 1,000. */
+  timeoutMs?: number;
+}
+
 export interface CellSpec extends JsonObject {
   /** `https://…` of the edge API server. */
   apiEndpoint?: string;
@@ -38,6 +50,13 @@ export interface CellSpec extends JsonObject {
   dataCenter?: string;
   weight?: number;
   cost?: number;
+  location?: Location;
+  /** IANA name; absent: UTC. */
+  timeZone?: string;
+  /** When the cell takes no new work. */
+  maintenanceWindows?: TimeWindow[];
+  /** Tells how many replicas fit; asked when room decides. */
+  estimator?: EstimatorSpec;
   capacity?: { [resource: string]: string | number };
   /** Workspace paths that may use the cell; `root:acme:*` is all below, `*` everyone. Absent: everyone. */
   projects?: string[];
@@ -233,6 +252,10 @@ function validateCell({ spec = {} }: Cell): FieldError[] {
   if (spec.apiEndpoint === undefined && spec.secretRef !== undefined) {
     errors.push(required('spec.apiEndpoint', 'a secret is of no use without an endpoint'));
   }
+  if (spec.estimator !== undefined)
+    checkUrl('spec.estimator.url', spec.estimator.url, ['https:', 'http:'], errors);
+  validateTimeZone(spec.timeZone, 'spec.timeZone', errors);
+  validateTimeWindows(spec.maintenanceWindows, 'spec.maintenanceWindows', errors);
   const { federator, healthCheck = {}, taints = [], projects = [] } = spec;
   if (federator?.name !== undefined && federator.selector !== undefined) {
     errors.push(forbiddenField('spec.federator', 'may not name both a federator and a selector'));

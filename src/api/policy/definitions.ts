@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { clusterResourceBindingDefinition, resourceBindingDefinition } from '../work/resource-binding.ts';
+import { federatedResourceQuotaDefinition } from './federated-resource-quota.ts';
 import { clusterOverridePolicyDefinition, overridePolicyDefinition } from './override-policy.ts';
 import {
   clusterPropagationPolicyDefinition,
@@ -18,6 +19,7 @@ export function projectDefinitions(): readonly ResourceDefinition[] {
     resourceBindingDefinition,
     clusterResourceBindingDefinition,
     workloadRebalancerDefinition,
+    federatedResourceQuotaDefinition,
   ];
 }
 

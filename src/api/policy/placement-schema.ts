@@ -3,10 +3,12 @@ import {
   booleanSchema,
   integerSchema,
   labelSelectorSchema,
+  locationSchema,
   stringListSchema,
   stringMapSchema,
   stringSchema,
 } from '../fragments.ts';
+import { timeWindowsSchema } from './time-window.ts';
 
 /**
  * Karmada's field names in CRD form (PLACEMENT.md 1). What we do not honour stands here too, so that validation can refuse
@@ -147,6 +149,9 @@ const placementSchema: JsonObject = {
         },
       },
     },
+    near: locationSchema,
+    data: { type: 'array', maxItems: 100, items: { type: 'string', minLength: 1, maxLength: 63 } },
+    activeHours: timeWindowsSchema,
     workloadAffinity: {
       type: 'object',
       properties: { affinity: groupByLabelSchema, antiAffinity: groupByLabelSchema },

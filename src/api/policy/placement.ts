@@ -1,4 +1,5 @@
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { TimeWindow } from './time-window.ts';
 
 /** meta/v1 LabelSelector as it stands in an object. */
 export interface LabelSelectorSpec extends JsonObject {
@@ -82,6 +83,18 @@ export interface Placement extends JsonObject {
   spreadConstraints?: SpreadConstraint[];
   replicaScheduling?: ReplicaScheduling;
   workloadAffinity?: WorkloadAffinity;
+  /** Ours: what the score Distance counts from. */
+  near?: Location;
+  /** Ours: data sets by name; the score DataLocality prefers cells labelled `data.cellplane.io/<name>`. */
+  data?: string[];
+  /** Ours: cells are used within these windows of their own time, as far as there are any. */
+  activeHours?: TimeWindow[];
+}
+
+/** Degrees; north and east are positive. */
+export interface Location extends JsonObject {
+  latitude: number;
+  longitude: number;
 }
 
 /** Workloads of one namespace with the same value of a label are placed together, or apart. */
@@ -145,6 +158,8 @@ export interface PropagationSpec extends JsonObject {
   failover?: Failover;
   /** Names of override policies without which nothing is placed anew. */
   dependentOverrides?: string[];
+  /** `default-scheduler`, or a SchedulingProfile. */
+  schedulerName?: string;
   schedulePriority?: SchedulePriority;
   /**
    * Ours, in workspaces above projects: `Required` (default) bounds what projects' own policies may do, besides placing what

@@ -49,7 +49,7 @@ const refused: [string, JsonObject][] = [
     'spec.schedulePriority.priorityClassName',
     { schedulePriority: { priorityClassSource: 'KubePriorityClass' } },
   ],
-  ['spec.schedulerName', { schedulerName: 'mine' }],
+  ['spec.schedulerName', { schedulerName: 'Mine' }],
   [
     'spec.placement.workloadAffinity.antiAffinity.groupByLabelKey',
     { placement: { workloadAffinity: { antiAffinity: { groupByLabelKey: 'a b' } } } },
@@ -181,6 +181,7 @@ test('the kinds of a project', () => {
       'resourcebindings.work.karmada.io true',
       'clusterresourcebindings.work.karmada.io false',
       'workloadrebalancers.apps.karmada.io false',
+      'federatedresourcequotas.policy.karmada.io true',
     ],
   );
   assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');

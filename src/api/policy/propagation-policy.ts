@@ -6,7 +6,7 @@ import {
   required,
 } from '#apimachinery/field-error.ts';
 import { compileJsonPath } from '#apimachinery/jsonpath.ts';
-import { labelKey } from '#apimachinery/names.ts';
+import { dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, Strategy } from '#apimachinery/resource-definition.ts';
 import { ageColumn, defineResource } from '../define.ts';
@@ -204,10 +204,9 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
   validateResourceSelectors(spec.resourceSelectors, 'spec.resourceSelectors', metadata.namespace, errors);
   validatePlacement(spec.placement, 'spec.placement', errors);
   refuseUnhonoured(spec, 'spec', ['association', 'activationPreference'], errors);
-  const scheduler = spec['schedulerName'];
-  if (scheduler !== undefined && scheduler !== '' && scheduler !== 'default-scheduler') {
-    errors.push(notSupported('spec.schedulerName', scheduler, ['default-scheduler']));
-  }
+  const scheduler = spec.schedulerName ?? '';
+  for (const why of scheduler === '' ? [] : dns1123Subdomain(scheduler))
+    errors.push(invalid('spec.schedulerName', scheduler, why));
   const { suspension, failover } = spec;
   for (const cause of ['application', 'cluster'] as const)
     validateStatePreservation(failover?.[cause]?.statePreservation, `spec.failover.${cause}`, errors);

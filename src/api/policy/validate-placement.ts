@@ -17,6 +17,7 @@ import type {
   ResourceSelector,
   SpreadConstraint,
 } from './placement.ts';
+import { validateTimeWindows } from './time-window.ts';
 
 /** A field that is set although nothing here acts on it is refused by its path (DESIGN.md, invariant Honesty). */
 export function refuseUnhonoured(
@@ -131,6 +132,7 @@ export function validatePlacement(
       );
     }
   });
+  validateTimeWindows(placement.activeHours, `${path}.activeHours`, errors);
   validateSpread(placement.spreadConstraints, `${path}.spreadConstraints`, errors);
   validateReplicaScheduling(placement.replicaScheduling, `${path}.replicaScheduling`, errors);
 }

@@ -38,7 +38,7 @@ export interface ResourceBindingSpec extends JsonObject {
   requiredBy?: BindingSnapshot[];
 }
 
-export type EvictionReason = 'TaintUntolerated' | 'ApplicationFailure' | 'Failback';
+export type EvictionReason = 'TaintUntolerated' | 'ApplicationFailure' | 'Failback' | 'OutsideHours';
 
 /** A cell that the object leaves once it is healthy elsewhere, or its time is over. */
 export interface GracefulEvictionTask extends JsonObject {

@@ -143,6 +143,7 @@ function keyFor(clusterId: string, key: StorageKey): StorageKey {
 function redacted({ apiVersion, kind, metadata, spec = {}, status = {} }: Cell): Cell {
   const { name, uid, creationTimestamp, deletionTimestamp, labels } = metadata;
   const { provider, region, zones, taints, pop, dataCenter, weight, cost, capacity, allow, apis } = spec;
+  const { location, timeZone, maintenanceWindows } = spec;
   return withoutUndefined({
     apiVersion,
     kind,
@@ -159,6 +160,9 @@ function redacted({ apiVersion, kind, metadata, spec = {}, status = {} }: Cell):
       capacity,
       allow,
       apis,
+      location,
+      timeZone,
+      maintenanceWindows,
     }),
     status: withoutUndefined({
       conditions: status.conditions?.map(({ message: _, ...condition }) => condition),

@@ -1,10 +1,12 @@
 import { logicalClusterDefinition } from '#api/core-kcp/logical-cluster.ts';
 import { shardDefinition } from '#api/core-kcp/shard.ts';
 import { cellDefinition, projectCellDefinition } from '#api/federation/cell.ts';
+import { cellScoreDefinition } from '#api/federation/cell-score.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { federatorDefinition } from '#api/federation/federator.ts';
 import { clusterTaintPolicyDefinition } from '#api/policy/cluster-taint-policy.ts';
 import { inheritedDefinitions } from '#api/policy/definitions.ts';
+import { schedulingProfileDefinition } from '#api/policy/scheduling-profile.ts';
 import { workspaceDefinition } from '#api/tenancy/workspace.ts';
 import { workspaceTypeDefinition } from '#api/tenancy/workspace-type.ts';
 import { partitionDefinition } from '#api/topology/partition.ts';
@@ -133,7 +135,14 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
     organization: [...tenancy, ...inherited],
     universal: [...tenancy, ...inherited],
     project: [logicalClusterDefinition, projectCellDefinition, ...project],
-    cells: [...tenancy, cellDefinition, federatorDefinition, clusterTaintPolicyDefinition],
+    cells: [
+      ...tenancy,
+      cellDefinition,
+      federatorDefinition,
+      clusterTaintPolicyDefinition,
+      cellScoreDefinition,
+      schedulingProfileDefinition,
+    ],
     cell: [logicalClusterDefinition, copyDefinition],
     edge: [],
   };

@@ -7,17 +7,21 @@ export type ReplicaRequest = readonly (readonly [resource: string, amount: numbe
 export const unboundedReplicas = 2 ** 31 - 1;
 
 /**
- * How many further replicas fit into what the cell says is free: the least over the resources asked for and `pods`. A
+ * How many further replicas fit into what the cell says is free, less what is assumed to be taken besides: the least over the resources asked for and `pods`. A
  * resource that the cell does not list holds none. Unbounded when the cell tells nothing.
  */
-export function replicasThatFit(cell: CellInfo, request: ReplicaRequest): number {
+export function replicasThatFit(
+  cell: CellInfo,
+  request: ReplicaRequest,
+  assumed?: ReadonlyMap<string, number>,
+): number {
   if (cell.free === undefined) return unboundedReplicas;
   let fit = unboundedReplicas;
   const pods = cell.free.get('pods');
-  if (pods !== undefined) fit = Math.max(0, Math.floor(pods));
+  if (pods !== undefined) fit = Math.max(0, Math.floor(pods - (assumed?.get('pods') ?? 0)));
   for (const [resource, amount] of request) {
     if (amount <= 0) continue;
-    const free = cell.free.get(resource) ?? 0;
+    const free = (cell.free.get(resource) ?? 0) - (assumed?.get(resource) ?? 0);
     // The margin keeps 0.3/0.1 at 3.
     fit = Math.min(fit, Math.max(0, Math.floor(free / amount + 1e-9)));
     if (fit === 0) return 0;

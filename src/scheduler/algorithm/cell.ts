@@ -1,4 +1,6 @@
-import type { Toleration } from '#api/policy/placement.ts';
+import type { EstimatorSpec } from '#api/federation/cell.ts';
+import type { Location, Toleration } from '#api/policy/placement.ts';
+import type { TimeWindow } from '#api/policy/time-window.ts';
 
 /** Cell.spec.taints[], as core/v1 Taint. */
 export interface Taint {
@@ -32,6 +34,25 @@ export interface CellInfo {
   readonly admitsProject: (project: ProjectRef) => boolean;
   /** Resource name → free amount (allocatable − allocated) in whole units of double precision; undefined: not told. */
   readonly free: ReadonlyMap<string, number> | undefined;
+  readonly cost?: number | undefined;
+  /** Of the last probe, rounded so that it changes seldom. */
+  readonly latencyMs?: number | undefined;
+  readonly location?: Location | undefined;
+  /** IANA name; absent: UTC. */
+  readonly timeZone?: string | undefined;
+  /** When the cell takes no new work. */
+  readonly maintenance?: readonly TimeWindow[] | undefined;
+  /** Who tells more exactly what fits. */
+  readonly estimator?: EstimatorSpec | undefined;
+  /** What controllers outside say of it, by name. */
+  readonly scores?: ReadonlyMap<string, NamedScore> | undefined;
+}
+
+export interface NamedScore {
+  /** -100 to 100. */
+  readonly value: number;
+  /** Milliseconds since the epoch; Infinity: for good. */
+  readonly validUntilMs: number;
 }
 
 export interface ProjectRef {

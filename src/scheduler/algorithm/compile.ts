@@ -1,4 +1,5 @@
-import type { ClusterAffinity, Placement, Toleration } from '#api/policy/placement.ts';
+import type { ClusterAffinity, Location, Placement, Toleration } from '#api/policy/placement.ts';
+import type { TimeWindow } from '#api/policy/time-window.ts';
 import { type CellPredicate, compileAffinity } from './affinity.ts';
 import type { CellInfo, CellSnapshot } from './cell.ts';
 import { type CompiledSpread, compileSpread } from './spread.ts';
@@ -47,6 +48,12 @@ export interface CompiledPlacement {
   /** Undefined without spread constraints. */
   readonly spread: CompiledSpread | undefined;
   readonly division: Division;
+  /** What distances are counted from. */
+  readonly near: Location | undefined;
+  /** Data sets that are best in the cell already. */
+  readonly data: readonly string[];
+  /** When cells are used; empty: always. */
+  readonly activeHours: readonly TimeWindow[];
 }
 
 const compiled = new WeakMap<Placement, CompiledPlacement>();
@@ -69,6 +76,9 @@ function compile(placement: Placement): CompiledPlacement {
     tolerations: placement.clusterTolerations ?? [],
     spread: compileSpread(placement.spreadConstraints),
     division: compileDivision(placement),
+    near: placement.near,
+    data: placement.data ?? [],
+    activeHours: placement.activeHours ?? [],
   };
 }
 

@@ -13,7 +13,7 @@ import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts
 import { divideReplicas } from './divide.ts';
 import { filterPlugins } from './filters.ts';
 import type { Candidate, PluginContext } from './framework.ts';
-import { scorePlugins } from './scores.ts';
+import { scoreCandidates } from './profile.ts';
 import { selectCells } from './select.ts';
 
 /**
@@ -138,7 +138,13 @@ function filterCells(
   const tiers = group.tiers(input.snapshot);
   const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
-  const counted = byRoom || (groupSpread && input.template.replicas !== undefined);
+  const { details } = input;
+  // Only a spread constraint makes a choice among cells that pass.
+  const scored = placement.spread !== undefined || details !== undefined;
+  const counted =
+    byRoom ||
+    ((groupSpread || (scored && input.profile !== undefined) || details !== undefined) &&
+      input.template.replicas !== undefined);
   const { division } = placement;
   const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
   const feasible: Candidate[] = [];
@@ -153,15 +159,12 @@ function filterCells(
       continue;
     }
     const weight = weights?.[index] ?? 0;
-    let score = 0;
-    if (placement.spread !== undefined)
-      for (const plugin of scorePlugins) score += plugin.score(cell, context);
     const available = counted ? availableIn(cell, context) : 0;
     const held = previous.get(cell.name);
     feasible.push({
       cell,
       index,
-      score,
+      score: 0,
       weight,
       tier,
       held: held !== undefined,
@@ -169,11 +172,16 @@ function filterCells(
       available,
     });
   }
-  return feasible;
+  if (!scored) return feasible;
+  for (const { cell, available } of details === undefined ? [] : feasible)
+    details?.available.set(cell.name, available);
+  return scoreCandidates(feasible, context, details?.scores);
 }
 
 function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | undefined {
+  const disabled = context.input.profile?.disabledFilters;
   for (const plugin of filterPlugins) {
+    if (disabled?.has(plugin.name) === true) continue;
     const refusal = plugin.filter(cell, context);
     if (refusal !== undefined) return refusal;
   }
@@ -184,10 +192,12 @@ function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | und
  * A cell that tells no capacity counts as able to hold all that is asked for, and no more, so that its weight is
  * comparable. One that must get no new work (not ready, suspended, NoSchedule) but holds some has no further room.
  */
-function availableIn(cell: CellInfo, { input: { template }, placement, held, own }: PluginContext): number {
+function availableIn(cell: CellInfo, { input, placement, held, own }: PluginContext): number {
+  const { template } = input;
   if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;
-  const fit = replicasThatFit(cell, template.request);
-  return fit === unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
+  const told = replicasThatFit(cell, template.request, input.assumedIn?.(cell.name));
+  const fit = Math.min(told, input.roomIn?.(cell.name) ?? unboundedReplicas);
+  return fit >= unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
 }
 
 function refusesNewWork(cell: CellInfo, { tolerations }: CompiledPlacement): boolean {

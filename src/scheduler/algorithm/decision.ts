@@ -1,6 +1,7 @@
 import type { Bounds } from './bounds.ts';
 import type { ReplicaRequest } from './capacity.ts';
 import type { CellSnapshot, ProjectRef } from './cell.ts';
+import type { CompiledProfile } from './profile.ts';
 
 /** Why a cell was not chosen: a closed set, counted in the binding. */
 export type RefusalCode =
@@ -13,6 +14,8 @@ export type RefusalCode =
   | 'APINotServed'
   | 'TaintNotTolerated'
   | 'Evicted'
+  | 'OutsideHours'
+  | 'InMaintenance'
   | 'CellNotReady'
   | 'CellSuspended'
   | 'CellDeleting'
@@ -55,6 +58,13 @@ export interface Peers {
   readonly antiAffinity: ReadonlySet<string>;
 }
 
+export interface DecisionDetails {
+  /** Cell → score by name → points from 0 to 100. */
+  readonly scores: Map<string, Map<string, number>>;
+  /** Cell → further replicas that fit. */
+  readonly available: Map<string, number>;
+}
+
 export interface DecisionInput {
   readonly template: Template;
   readonly project: ProjectRef;
@@ -67,6 +77,16 @@ export interface DecisionInput {
   /** What inherited policies allow; absent: everything. */
   readonly bounds?: Bounds | undefined;
   readonly peers?: Peers | undefined;
+  /** Absent: all filters and the default scores. */
+  readonly profile?: CompiledProfile | undefined;
+  /** Resource → what is taken in a cell beyond what it tells, `pods` among them. */
+  readonly assumedIn?: ((cell: string) => ReadonlyMap<string, number> | undefined) | undefined;
+  /** Further replicas that the cell's estimator, or a quota, lets in; undefined: as many as there is room for. */
+  readonly roomIn?: ((cell: string) => number | undefined) | undefined;
+  /** How many objects a cell has been given. */
+  readonly loadOf?: ((cell: string) => number) | undefined;
+  /** Collects what each cell was found to be worth and to hold: for people to look at. */
+  readonly details?: DecisionDetails | undefined;
   /** Cells that failover took the template from, or is to take it from. */
   readonly evicted?: ReadonlySet<string> | undefined;
   /** Cells whose NoExecute taints do not count yet. */
@@ -80,9 +100,9 @@ export interface DecisionInput {
 
 /**
  * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met; what was
- * placed stays where no explicit rule speaks against it. `Suspended`: the policy holds decisions back; nothing changes.
+ * placed stays where no explicit rule speaks against it. `QuotaExceeded`: a quota forbids it; what is placed stays. `Suspended`: the policy holds decisions back; nothing changes.
  */
-export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable' | 'Suspended';
+export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable' | 'QuotaExceeded' | 'Suspended';
 
 export interface Decision {
   readonly outcome: Outcome;

@@ -1,5 +1,6 @@
 import { toleratedUntilMs } from './cell.ts';
 import type { FilterPlugin } from './framework.ts';
+import { withinWindows } from './time-windows.ts';
 
 /** Explicit rules of the platform: they hold for cells in use as well. */
 const projectAdmission: FilterPlugin = {
@@ -74,6 +75,31 @@ const workloadAffinity: FilterPlugin = {
   },
 };
 
+/**
+ * Follows the sun: outside the policy's `activeHours` a cell is left, as far as there is another (failover sees to that). In
+ * its maintenance windows a cell gets no new work.
+ */
+const timeWindow: FilterPlugin = {
+  name: 'TimeWindow',
+  filter(cell, context) {
+    const { input, placement, held } = context;
+    const zone = cell.timeZone ?? 'UTC';
+    const isHeld = held.has(cell.name);
+    if (cell.maintenance !== undefined && cell.maintenance.length > 0 && !isHeld) {
+      const { within, changesAtMs } = withinWindows(cell.maintenance, zone, input.nowMs);
+      if (within) {
+        if (changesAtMs !== Number.POSITIVE_INFINITY) context.recheckAt(changesAtMs);
+        return 'InMaintenance';
+      }
+    }
+    if (placement.activeHours.length === 0) return undefined;
+    const { within, changesAtMs } = withinWindows(placement.activeHours, zone, input.nowMs);
+    if (changesAtMs !== Number.POSITIVE_INFINITY) context.recheckAt(changesAtMs);
+    if (within || (isHeld && input.evictionHeld?.has(cell.name) === true)) return undefined;
+    return 'OutsideHours';
+  },
+};
+
 /** In this order; the first refusal is the reason told. Affinity comes before them (see decide). */
 export const filterPlugins: readonly FilterPlugin[] = [
   projectAdmission,
@@ -83,4 +109,5 @@ export const filterPlugins: readonly FilterPlugin[] = [
   taintToleration,
   eviction,
   workloadAffinity,
+  timeWindow,
 ];

@@ -16,6 +16,7 @@ export function cellInfoOf(
   cell: Cell,
   hasWorkspace: boolean,
   firstSeenMs?: (taint: CellTaint) => number,
+  scores?: CellInfo['scores'],
 ): CellInfo {
   const { spec = {}, metadata } = cell;
   return {
@@ -34,6 +35,13 @@ export function cellInfoOf(
     allows: (group, kind) => cellAllowsKind(cell, group, kind),
     admitsProject: ({ path }) => projectMayUse(cell, path),
     free: freeCapacity(cell),
+    cost: spec.cost,
+    latencyMs: roundedLatency(cell.status?.lastProbe?.latencyMs),
+    location: spec.location,
+    timeZone: spec.timeZone,
+    maintenance: spec.maintenanceWindows,
+    estimator: spec.estimator,
+    scores,
   };
 }
 
@@ -54,6 +62,12 @@ function taintOf(taint: CellTaint, firstSeenMs: ((taint: CellTaint) => number) |
   const { key, value = '', effect, timeAdded } = taint;
   const timeAddedMs = timeAdded === undefined ? (firstSeenMs?.(taint) ?? Number.NaN) : Date.parse(timeAdded);
   return { key, value, effect, timeAddedMs: Number.isNaN(timeAddedMs) ? undefined : timeAddedMs };
+}
+
+/** In steps of a quarter: a probe that differs a little is no news. */
+function roundedLatency(latencyMs: number | undefined): number | undefined {
+  if (latencyMs === undefined || !(latencyMs >= 0)) return undefined;
+  return Math.round(1.25 ** Math.round(Math.log(Math.max(1, latencyMs)) / Math.log(1.25)));
 }
 
 function servedKinds({ status }: Cell): ReadonlySet<string> | undefined {
@@ -94,6 +108,7 @@ function numberOf(quantity: string | number | undefined): number | undefined {
 export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
   const { metadata, spec = {}, status = {} } = cell;
   const { provider, region, zones, pop, taints, projects, allow, apis, suspend } = spec;
+  const { timeZone, maintenanceWindows, estimator } = spec;
   return JSON.stringify([
     metadata.labels,
     metadata.deletionTimestamp !== undefined,
@@ -107,6 +122,9 @@ export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
     allow,
     apis,
     suspend,
+    timeZone,
+    maintenanceWindows,
+    estimator,
     status.apiEnablements,
   ]);
 }

@@ -1,4 +1,5 @@
-import { type Cell, cellAllowsKind } from '#api/federation/cell.ts';
+import { type Cell, cellAllowsKind, type Taint } from '#api/federation/cell.ts';
+import { equalJson } from '#apimachinery/json.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import type { CellView } from '../projection/render.ts';
 import { cellInfoOf, schedulingDigest } from './cell-info.ts';
@@ -24,6 +25,7 @@ export class CellStore {
   readonly #entries = new Map<string, Entry>();
   readonly #hasWorkspace: (cell: string) => boolean;
   readonly #now: () => number;
+  readonly #scores = new Map<string, NonNullable<CellInfo['scores']>>();
   #snapshot: CellSnapshot | undefined;
   #version = 0;
 
@@ -45,6 +47,10 @@ export class CellStore {
     return this.#entries.get(name)?.cell;
   }
 
+  info(name: string): CellInfo | undefined {
+    return this.#entries.get(name)?.info;
+  }
+
   /**
    * Whether copies may be withdrawn from a cell because decisions changed. Not from one that goes: deleting a Cell deletes
    * nothing at its edge, and `deletionPolicy: Withdraw` is the server's to carry out.
@@ -60,19 +66,35 @@ export class CellStore {
     const hasWorkspace = this.#hasWorkspace(name);
     const digest = schedulingDigest(cell, hasWorkspace);
     const taintsSeenMs = new Map<string, number>();
-    const info = cellInfoOf(cell, hasWorkspace, ({ key, effect }) => {
+    const firstSeenMs = ({ key, effect }: Taint): number => {
       const seenMs = old?.taintsSeenMs.get(`${key}:${effect}`) ?? this.#now();
       taintsSeenMs.set(`${key}:${effect}`, seenMs);
       return seenMs;
-    });
+    };
+    const info = cellInfoOf(cell, hasWorkspace, firstSeenMs, this.#scores.get(name));
     const rules = old === undefined || old.digest !== digest;
     if (!rules && old !== undefined && sameFree(old.info.free, info.free)) {
-      this.#entries.set(name, { ...old, cell });
+      const { cost, latencyMs, location, scores } = old.info;
+      const same = cost === info.cost && latencyMs === info.latencyMs && scores === info.scores;
+      if (same && equalJson(location, info.location)) {
+        this.#entries.set(name, { ...old, cell });
+        return undefined;
+      }
+      // What only orders cells moves nothing by itself; the next decisions go by it.
+      this.#entries.set(name, { cell, info, digest, taintsSeenMs });
+      this.#snapshot = undefined;
       return undefined;
     }
     this.#entries.set(name, { cell, info, digest, taintsSeenMs });
     this.#snapshot = undefined;
     return { now: info, old: old?.info, rules };
+  }
+
+  /** What controllers outside say of a cell now; undefined: nothing. */
+  setScores(name: string, scores: NonNullable<CellInfo['scores']> | undefined): void {
+    if (scores === undefined) this.#scores.delete(name);
+    else this.#scores.set(name, scores);
+    this.refresh(name);
   }
 
   /** To be called when the cell's workspace came or went. */

@@ -1,12 +1,18 @@
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { Logger } from '#client/logger.ts';
 import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
+import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
+import { compilePlacement } from '../algorithm/compile.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
-import type { DecisionInput, Template } from '../algorithm/decision.ts';
+import type { Decision, DecisionInput, Outcome, Template } from '../algorithm/decision.ts';
 import { previousTargets } from '../binding.ts';
+import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
+import { type EstimateQuestion, Estimators } from '../cells/estimators.ts';
 import type { CopyIndex } from '../copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
@@ -16,19 +22,26 @@ import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
 import type { KeyState, KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
-import type { KeyParts, ProjectObjectKey } from '../object-key.ts';
+import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policies.ts';
+import { podSpecOf } from '../projection/replicas.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
 import type { ResourceWatches } from '../resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
+import { Commitments, type Committed } from './commitments.ts';
+import { Profiles } from './profiles.ts';
+import { Quotas } from './quotas.ts';
 import { SchedulePriorities } from './schedule-priority.ts';
 import { SeenBindings } from './seen-bindings.ts';
 
 export interface DeciderDependencies {
   readonly client: KubeClient;
   readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly owns: (cluster: string) => boolean;
   readonly watches: ResourceWatches;
   readonly workspaces: Workspaces;
   readonly policies: Policies;
@@ -58,19 +71,70 @@ export interface Decided extends FailoverDecision {
 /** Brings together what one object's decision depends on, beyond the object itself, and has it decided. */
 export class Decider {
   readonly seen: SeenBindings;
+  readonly commitments: Commitments;
   readonly #on: DeciderDependencies;
   readonly #groups = new AffinityGroups();
   readonly #priorities: SchedulePriorities;
+  readonly #profiles: Profiles;
+  readonly #scores: CellScores;
+  readonly #quotas: Quotas;
+  readonly #estimators: Estimators;
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
-    this.#priorities = new SchedulePriorities(dependencies.client, dependencies.watches);
-    this.seen = new SeenBindings(dependencies.wake);
+    const { client, clock, watches, logger, cells, wake } = dependencies;
+    this.#priorities = new SchedulePriorities(client, watches);
+    this.seen = new SeenBindings(wake);
+    this.commitments = new Commitments((cell) => cells.info(cell)?.free !== undefined);
+    this.#estimators = new Estimators(clock, logger);
+    this.#profiles = new Profiles({
+      client,
+      clock,
+      logger,
+      onProfile: () => this.#wakeWhere(dependencies.states.all(), 'Suspended'),
+    });
+    this.#scores = new CellScores({
+      client,
+      clock,
+      logger,
+      onScores: (cell, scores) => cells.setScores(cell, scores),
+    });
+    this.#quotas = new Quotas({
+      ...dependencies,
+      onFirst: (cluster, namespace) => this.#countAgain(cluster, namespace),
+      onRoom: (cluster, namespace) => this.#wakeWhere(this.#keysIn(cluster, namespace), 'QuotaExceeded'),
+    });
   }
 
-  /** The object is gone or no longer placed. */
+  get connected(): boolean {
+    return this.#profiles.connected && this.#scores.connected && this.#quotas.connected;
+  }
+
+  /** Resolves when all that decisions depend on is known. */
+  async start(): Promise<void> {
+    await Promise.all([this.#profiles.start(), this.#scores.start(), this.#quotas.start()]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([
+      this.#profiles.stop(),
+      this.#scores.stop(),
+      this.#quotas.stop(),
+      this.#estimators.close(),
+    ]);
+  }
+
+  /** The object is gone or no longer placed; to be called before its state is. */
   drop(key: ProjectObjectKey): void {
+    this.commitments.drop(key, this.#on.states.get(key)?.committed);
+    this.#quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
+  }
+
+  /** A cell told something new, or went. */
+  onCell(cell: string, isGone: boolean): void {
+    this.commitments.told(cell);
+    if (isGone) void this.#estimators.forget(cell);
   }
 
   /**
@@ -85,50 +149,66 @@ export class Decider {
   ): Promise<Decided | 'waiting'> {
     const { object, present, match } = known;
     const { policy, resource } = match;
+    const template = templateOf(this.#on.watches, parts, resource, object);
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
-    if (this.#on.states.get(key) === undefined && grouped)
-      this.#groups.set(key, membership, namesOf(previousTargets(present)));
+    const limited = this.#quotas.limits(parts);
+    if (this.#on.states.get(key) === undefined) {
+      const previous = previousTargets(present);
+      if (grouped) this.#groups.set(key, membership, namesOf(previous));
+      if (limited) this.#quotas.use(key, previous, template.request);
+    }
     this.seen.see(key);
-    if (grouped && !this.seen.isComplete(key)) return 'waiting';
+    if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
-    const decided = this.#decideNow(key, parts, known, membership, priority, resource);
+    const estimates = await this.#estimate(known, template, signal);
+    const decided = this.#decideNow(key, known, { template, membership, priority, estimates, limited });
     return { ...decided, tasks: await this.#withPreservedState(key, decided, known, signal) };
   }
 
   /** Nothing is waited for between what it looks at and what it files. */
   #decideNow(
     key: ProjectObjectKey,
-    parts: KeyParts,
     known: Known,
-    membership: Membership,
-    priority: number | undefined,
-    resource: Known['match']['resource'],
+    { template, membership, priority, estimates, limited }: Prepared,
   ): Decided {
-    const { project, object, present, match, bounds } = known;
+    const { project, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
     const state = this.#on.states.claim(key, match.policy.key);
     if (isNew) remember(present?.status?.failover, state.health);
     state.priority = priority ?? 0;
-    const template = templateOf(this.#on.watches, parts, resource, object);
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
     const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
-    const { decision, tasks } = this.#decideBy(known, state, {
+    const previous = previousTargets(present);
+    const profile = this.#profiles.of(match.policy.spec.schedulerName);
+    const input: DecisionInput = {
       template,
       project: { id: project.id, path: project.path },
       snapshot,
-      previous: previousTargets(present),
+      previous,
       previousAffinity: present?.status?.schedulerObservingAffinityName,
       nowMs,
       bounds,
       peers: this.#groups.peersOf(key, membership),
+      profile: profile === 'missing' ? undefined : profile,
+      loadOf: this.commitments.loadOf,
+      assumedIn: (cell) => this.commitments.assumedIn(cell, nowMs),
+      roomIn:
+        estimates.size === 0 && !limited
+          ? undefined
+          : (cell) => least(estimates.get(cell), this.#quotas.roomIn(key, cell, template.request)),
       fresh: freshAt !== undefined,
-    });
+    };
+    const { decision, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
+    const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
+    this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
+    state.committed = committed;
+    this.#quotas.use(key, decision.targets, template.request);
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
     for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
     return {
-      decision,
+      decision: decision.outcome === 'Unschedulable' ? this.#untilExpiry(decision) : decision,
       tasks,
       state,
       template,
@@ -138,6 +218,57 @@ export class Decider {
       priority,
       forbidden: forbiddenCells(bounds, snapshot),
     };
+  }
+
+  /** A quota that forbids more leaves what is placed as it is. */
+  #withinQuota(key: ProjectObjectKey, input: DecisionInput, decided: FailoverDecision): FailoverDecision {
+    const { targets } = decided.decision;
+    const refusal = this.#quotas.refusal(key, targets, input.template.request);
+    if (refusal === undefined) return decided;
+    const kept = suspendedDecision(input, refusal);
+    return { ...decided, decision: { ...kept, outcome: 'QuotaExceeded' } };
+  }
+
+  /** What is assumed to be taken may never come: then there is room without anybody telling. */
+  #untilExpiry(decision: Decision): Decision {
+    const expiryMs = this.commitments.nextExpiryMs();
+    if (expiryMs === undefined) return decision;
+    return { ...decision, recheckAtMs: Math.min(expiryMs, decision.recheckAtMs ?? expiryMs) };
+  }
+
+  /** Asked only where room decides, of the cells that the policy may use. */
+  async #estimate(
+    { match, object }: Known,
+    { request, replicas }: Template,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, number>> {
+    if (replicas === undefined || !dividesByRoom(match)) return noEstimates;
+    const { cells } = this.#on.cells.snapshot();
+    if (!cells.some(({ estimator }) => estimator !== undefined)) return noEstimates;
+    const { groups } = compilePlacement(match.policy.spec.placement);
+    const asked = cells.filter(
+      (cell) => cell.estimator !== undefined && groups.some(({ selects }) => selects(cell)),
+    );
+    if (asked.length === 0) return noEstimates;
+    return this.#estimators.ask(asked, questionOf(object, match.resource, request), signal);
+  }
+
+  #countAgain(cluster: string, namespace: string): void {
+    const keys = [...this.#keysIn(cluster, namespace)];
+    this.seen.expect(keys.map(splitKey));
+    for (const key of keys) this.#on.wake(key);
+  }
+
+  *#keysIn(cluster: string, namespace: string): IterableIterator<ProjectObjectKey> {
+    for (const key of this.#on.states.keysIn(cluster)) if (splitKey(key).namespace === namespace) yield key;
+  }
+
+  /** The most important first. */
+  #wakeWhere(keys: Iterable<ProjectObjectKey>, outcome: Outcome): void {
+    const { states, wake } = this.#on;
+    const waiting = [...keys].filter((key) => states.get(key)?.outcome === outcome);
+    waiting.sort((a, b) => (states.get(b)?.priority ?? 0) - (states.get(a)?.priority ?? 0));
+    for (const key of waiting) wake(key);
   }
 
   #decideBy(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
@@ -166,10 +297,12 @@ export class Decider {
 
   /** Why nothing is decided now; undefined when nothing speaks against it. */
   #heldBack({ match, bounds, project, object }: Known): string | undefined {
-    const { suspension, dependentOverrides = [] } = match.policy.spec;
+    const { suspension, dependentOverrides = [], schedulerName = '' } = match.policy.spec;
     if (suspension?.scheduling === true) return 'the policy suspends scheduling';
     const above = bounds?.list.find((bound) => bound.suspension?.scheduling === true);
     if (above !== undefined) return `policy ${above.name} suspends scheduling`;
+    if (this.#profiles.of(schedulerName) === 'missing')
+      return `waits for the SchedulingProfile ${schedulerName}`;
     if (dependentOverrides.length === 0) return undefined;
     const { namespace } = object.metadata;
     const missing = new Set(dependentOverrides);
@@ -212,6 +345,44 @@ export class Decider {
     const outcome = this.#on.states.get(key)?.outcome;
     if (outcome !== undefined && outcome !== 'Scheduled') this.#on.wake(key);
   }
+}
+
+/** What a decision waits for before it is made. */
+interface Prepared {
+  readonly template: Template;
+  readonly membership: Membership;
+  readonly priority: number | undefined;
+  readonly estimates: ReadonlyMap<string, number>;
+  /** A quota speaks of the namespace. */
+  readonly limited: boolean;
+}
+
+const noEstimates: ReadonlyMap<string, number> = new Map();
+
+/** Whether free room says how many replicas a cell gets. */
+function dividesByRoom({ policy }: Known['match']): boolean {
+  const { type } = compilePlacement(policy.spec.placement).division;
+  return type === 'Dynamic' || type === 'Aggregated' || type === 'Planned';
+}
+
+function questionOf(
+  object: KubeObject,
+  resource: { readonly group: string; readonly resource: string },
+  request: ReplicaRequest,
+): EstimateQuestion {
+  const pod = podSpecOf(object, resource) ?? {};
+  const question: EstimateQuestion = {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'EstimateRequest',
+    request: Object.fromEntries(request),
+  };
+  for (const field of ['nodeSelector', 'affinity', 'tolerations', 'priorityClassName'] as const)
+    if (pod[field] !== undefined) Object.assign(question, { [field]: pod[field] });
+  return question;
+}
+
+function least(a: number | undefined, b: number): number {
+  return a === undefined ? b : Math.min(a, b);
 }
 
 function namesOf(targets: readonly { readonly name: string }[]): string[] {

@@ -176,3 +176,21 @@ test('the limiter: a rate for each region, a lower one where much fails, none in
   const dark = snapshotOf(...cells.map((one) => ({ ...one, ready: false })));
   assert.equal(take(0, 120_000, dark), 10_000);
 });
+
+test('follows the sun: outside its hours a cell is left for one within them, gracefully, and kept where there is none', () => {
+  const placement: Placement = { ...dynamic, activeHours: [{ from: '08:00', to: '20:00' }] };
+  const berlin = cell('berlin', { timeZone: 'Europe/Berlin' });
+  const tokyo = cell('tokyo', { timeZone: 'Asia/Tokyo' });
+  // 01:00 in Berlin, 09:00 in Tokyo.
+  const moved = run([berlin, tokyo], 'berlin:2', { placement });
+  assert.deepEqual([moved.placed, moved.leaving], ['tokyo:2', ['berlin:2 OutsideHours']]);
+  const alone = run([berlin], 'berlin:2', { placement });
+  assert.deepEqual([alone.placed, alone.leaving, alone.after], ['berlin:2', [], 7 * 3600]);
+});
+
+test('maintenance keeps new work away and leaves what is there', () => {
+  const maintenance = [{ from: '00:00', to: '04:00' }];
+  const cells = [cell('a', { maintenance, ...room(9) }), cell('b', room(9))];
+  assert.equal(run(cells, 'a:2').placed, 'a:2');
+  assert.equal(run(cells, '', { atSeconds: 60 }).placed, 'b:0');
+});

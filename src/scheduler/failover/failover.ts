@@ -59,6 +59,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const recheck = (atMs: number): void => {
     recheckAtMs = recheckAtMs === undefined ? atMs : Math.min(recheckAtMs, atMs);
   };
+  const reasons = refusalsByName(input.snapshot.cells, decision);
   const evictions = evictionsOf(input, decision, failed);
   const directly = (cell: string): boolean => purgeModeOf(failover, failed.has(cell)) === 'Directly';
   const held = new Set<string>();
@@ -89,7 +90,9 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
     const preserves = preservationOf(failover, application) !== undefined;
     // Nothing stays in the cell, but what is to be handed on is remembered.
     if (directly(target.name) && !preserves) continue;
-    const task = newTask(target, application ? 'ApplicationFailure' : 'TaintUntolerated', failover, nowMs);
+    const outside = reasons.get(target.name) === 'OutsideHours';
+    const reason = application ? 'ApplicationFailure' : outside ? 'OutsideHours' : 'TaintUntolerated';
+    const task = newTask(target, reason, failover, nowMs);
     next.push(preserves ? { ...task, clustersBeforeFailover: input.previous.map(({ name }) => name) } : task);
   }
   if (failback !== undefined) {
@@ -156,7 +159,8 @@ function evictionsOf(
   const refusals = refusalsByName(snapshot.cells, decision);
   return gone.filter(({ name }) => {
     const refusal = refusals.get(name);
-    return refusal === 'TaintNotTolerated' || (refusal === 'Evicted' && failed.has(name));
+    if (refusal === 'TaintNotTolerated' || refusal === 'OutsideHours') return true;
+    return refusal === 'Evicted' && failed.has(name);
   });
 }
 

@@ -1,0 +1,108 @@
+import { type FieldError, forbiddenField, required } from '#apimachinery/field-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ageColumn, defineResource } from '../define.ts';
+import { federationGroup, federationVersion } from '../federation/group.ts';
+import { kindSchema } from '../fragments.ts';
+
+export const schedulingProfilesGvr = {
+  group: federationGroup,
+  version: federationVersion,
+  resource: 'schedulingprofiles',
+} as const;
+
+/** How cells that pass all filters are ordered, and which filters there are; by name of the plugins. */
+export const scoreNames = [
+  'Stickiness',
+  'SoftTaints',
+  'Room',
+  'Balance',
+  'Cost',
+  'Latency',
+  'Distance',
+  'DataLocality',
+  'Named',
+] as const;
+
+/** Filters that say what is wise rather than what is allowed. */
+export const optionalFilters = [
+  'APIEnablement',
+  'CellHealth',
+  'TaintToleration',
+  'WorkloadAffinity',
+  'TimeWindow',
+] as const;
+
+export interface WeightedScore extends JsonObject {
+  name: (typeof scoreNames)[number];
+  /** Of a CellScore; for `Named`. */
+  score?: string;
+  weight: number;
+}
+
+/**
+ * federation.cellplane.io/v1alpha1 SchedulingProfile: how the platform team has cells chosen. Cluster-scoped, in `root:cells`.
+ * A policy's `schedulerName` names one, as a pod's does in Kubernetes; `default` is for all that name none.
+ */
+export interface SchedulingProfile extends KubeObject {
+  spec?: {
+    /** Absent: Stickiness and SoftTaints. */
+    scores?: WeightedScore[];
+    disabledFilters?: (typeof optionalFilters)[number][];
+  };
+}
+
+export const schedulingProfileDefinition = defineResource({
+  group: federationGroup,
+  kind: 'SchedulingProfile',
+  plural: 'schedulingprofiles',
+  categories: ['cellplane'],
+  namespaced: false,
+  versions: [
+    {
+      name: federationVersion,
+      columns: [ageColumn],
+      schema: kindSchema('How cells are chosen.', {
+        spec: {
+          type: 'object',
+          properties: {
+            scores: {
+              type: 'array',
+              maxItems: 50,
+              'x-kubernetes-list-type': 'atomic',
+              items: {
+                type: 'object',
+                required: ['name', 'weight'],
+                properties: {
+                  name: { type: 'string', enum: [...scoreNames] },
+                  score: { type: 'string', maxLength: 63 },
+                  weight: { type: 'integer', format: 'int32', minimum: -10, maximum: 10 },
+                },
+              },
+            },
+            disabledFilters: {
+              type: 'array',
+              'x-kubernetes-list-type': 'set',
+              items: { type: 'string', enum: [...optionalFilters] },
+            },
+          },
+        },
+      }),
+    },
+  ],
+  strategy: {
+    validate: (object) => validateProfile(object as SchedulingProfile),
+    validateUpdate: (object) => validateProfile(object as SchedulingProfile),
+  },
+});
+
+function validateProfile({ spec }: SchedulingProfile): FieldError[] {
+  const errors: FieldError[] = [];
+  spec?.scores?.forEach(({ name, score }, i) => {
+    const at = `spec.scores[${i}].score`;
+    if (name === 'Named' && (score ?? '') === '') errors.push(required(at, 'names a score of CellScores'));
+    if (name !== 'Named' && score !== undefined)
+      errors.push(forbiddenField(at, 'may only be set where the name is Named'));
+  });
+  return errors;
+}

@@ -1,0 +1,95 @@
+import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
+import type { Candidate, PluginContext } from './framework.ts';
+import { type MeasurePlugin, measureOf, scorePlugins } from './scores.ts';
+
+/** A SchedulingProfile made ready for many decisions. */
+export interface CompiledProfile {
+  readonly disabledFilters: ReadonlySet<string>;
+  /** Undefined: the default scores, which look at each cell for itself. */
+  readonly measures: readonly { readonly plugin: MeasurePlugin; readonly weight: number }[] | undefined;
+}
+
+export function compileProfile({ spec = {} }: SchedulingProfile): CompiledProfile {
+  return {
+    disabledFilters: new Set(spec.disabledFilters ?? []),
+    measures: spec.scores
+      ?.filter(({ weight }) => weight !== 0)
+      .map((score) => ({ plugin: measureOf(score.name, score.score), weight: score.weight })),
+  };
+}
+
+/** What one cell was given, by the name of the score: 0 to 100 each, before weighing. */
+export type ScoreDetails = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/**
+ * Gives every candidate its score: without a profile the sum of the default scores, else the mean of what the profile names,
+ * weighed, from -100 to 100. What cells tell is compared among the candidates: the best of them gets 100, the worst 0, one
+ * that does not tell 50.
+ */
+export function scoreCandidates(
+  candidates: readonly Candidate[],
+  context: PluginContext,
+  details?: Map<string, Map<string, number>>,
+): Candidate[] {
+  const measures = context.input.profile?.measures;
+  if (measures === undefined) {
+    return candidates.map((candidate) => {
+      let score = 0;
+      for (const plugin of scorePlugins) {
+        const points = plugin.score(candidate.cell, context);
+        note(details, candidate.cell.name, plugin.name, points);
+        score += points;
+      }
+      return { ...candidate, score };
+    });
+  }
+  const weights = measures.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
+  const sums = new Float64Array(candidates.length);
+  for (const { plugin, weight } of measures) {
+    const values = candidates.map((candidate) => plugin.measure(candidate, context));
+    const points = spreadOut(values, plugin.lowerIsBetter);
+    for (let i = 0; i < candidates.length; i++) {
+      note(details, (candidates[i] as Candidate).cell.name, plugin.name, points[i] as number);
+      sums[i] = (sums[i] as number) + weight * (points[i] as number);
+    }
+  }
+  return candidates.map((candidate, i) => ({
+    ...candidate,
+    score: weights === 0 ? 0 : (sums[i] as number) / weights,
+  }));
+}
+
+function note(
+  details: Map<string, Map<string, number>> | undefined,
+  cell: string,
+  score: string,
+  points: number,
+): void {
+  if (details === undefined) return;
+  let ofCell = details.get(cell);
+  if (ofCell === undefined) {
+    ofCell = new Map();
+    details.set(cell, ofCell);
+  }
+  ofCell.set(score, Math.round(points * 10) / 10);
+}
+
+const unknownPoints = 50;
+
+function spreadOut(values: readonly (number | undefined)[], lowerIsBetter: boolean): Float64Array {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (value === undefined) continue;
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  const points = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (value === undefined) points[i] = unknownPoints;
+    else if (most === least) points[i] = 100;
+    else points[i] = (100 * (lowerIsBetter ? most - value : value - least)) / (most - least);
+  }
+  return points;
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { systemClock } from '#apimachinery/clock.ts';
+import { silentLogger } from '#client/logger.ts';
+import { cell } from '../algorithm/testing/cells.ts';
+import { type EstimateQuestion, Estimators } from './estimators.ts';
+
+const question: EstimateQuestion = {
+  apiVersion: 'federation.cellplane.io/v1alpha1',
+  kind: 'EstimateRequest',
+  request: { cpu: 0.5 },
+};
+
+async function listen(answer: string | undefined, asked: string[]): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => {
+      body += chunk.toString('utf8');
+    });
+    request.on('end', () => {
+      asked.push(body);
+      if (answer !== undefined) response.end(answer);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/estimate` };
+}
+
+test('an estimator that hangs or lies costs its own cell alone, and is left alone for a while', async () => {
+  const asked: string[] = [];
+  const good = await listen('{"replicas": 7}', asked);
+  const hanging = await listen(undefined, []);
+  const lies: string[] = [];
+  const lying = await listen('{"replicas": "many"}', lies);
+  const estimators = new Estimators(systemClock, silentLogger);
+  try {
+    const cells = [
+      cell('good', { estimator: { url: good.url } }),
+      cell('hanging', { estimator: { url: hanging.url, timeoutMs: 50 } }),
+      cell('lying', { estimator: { url: lying.url } }),
+      cell('none'),
+    ];
+    const { signal } = new AbortController();
+    assert.deepEqual([...(await estimators.ask(cells, question, signal))], [['good', 7]]);
+    assert.deepEqual([...(await estimators.ask(cells, question, signal))], [['good', 7]]);
+    assert.deepEqual(
+      asked.map((body) => JSON.parse(body)),
+      [question],
+      'an answer is taken for true a while',
+    );
+    assert.equal(lies.length, 1);
+  } finally {
+    await estimators.close();
+    for (const { server } of [good, hanging, lying]) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+});

@@ -1,0 +1,151 @@
+import { LRUCache } from 'lru-cache';
+import { Agent, request } from 'undici';
+import type { Clock } from '#apimachinery/clock.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { Logger } from '#client/logger.ts';
+import type { CellInfo } from '../algorithm/cell.ts';
+
+/** docs/policies.md, Estimators: what is posted to a cell's estimator. */
+export interface EstimateQuestion extends JsonObject {
+  apiVersion: 'federation.cellplane.io/v1alpha1';
+  kind: 'EstimateRequest';
+  /** What one replica asks for, in whole units: cores, bytes. */
+  request: { [resource: string]: number };
+  /** Parts of the pod template that decide where pods can run. */
+  nodeSelector?: JsonObject;
+  affinity?: JsonObject;
+  tolerations?: JsonObject[];
+  priorityClassName?: string;
+}
+
+const answersMax = 50_000;
+const answerBytesMax = 64 * 1024;
+/** How long an answer is taken for true. */
+const answerMs = 5_000;
+/** How long an estimator that failed is not asked. */
+const restMs = 30_000;
+const defaultTimeoutMs = 1_000;
+const connectionsMax = 16;
+/** Estimators asked at once for one decision. */
+const concurrentMax = 64;
+
+/**
+ * Asks cells' estimators how many replicas really fit, each with its own timeout. One that fails or is slow costs its own cell
+ * the better answer, for half a minute, and no other cell anything (PLACEMENT.md 3, Blast radius).
+ */
+export class Estimators {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #answers = new LRUCache<string, { readonly replicas: number; readonly untilMs: number }>({
+    max: answersMax,
+  });
+  readonly #restUntilMs = new Map<string, number>();
+  readonly #agents = new Map<string, { readonly caBundle: string; readonly agent: Agent }>();
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Cell → replicas that fit, of those cells whose estimator answers. Takes no longer than the slowest one may. */
+  async ask(
+    cells: readonly CellInfo[],
+    question: EstimateQuestion,
+    signal: AbortSignal,
+  ): Promise<Map<string, number>> {
+    const body = JSON.stringify(question);
+    const estimates = new Map<string, number>();
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < cells.length) {
+        const cell = cells[next++] as CellInfo;
+        const replicas = await this.#askOne(cell, body, signal);
+        if (replicas !== undefined) estimates.set(cell.name, replicas);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrentMax, cells.length) }, worker));
+    return estimates;
+  }
+
+  /** The cell is gone, or its estimator is another. */
+  async forget(cell: string): Promise<void> {
+    this.#restUntilMs.delete(cell);
+    const agent = this.#agents.get(cell);
+    this.#agents.delete(cell);
+    await agent?.agent.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#agents.keys(), (cell) => this.forget(cell)));
+  }
+
+  async #askOne(cell: CellInfo, body: string, signal: AbortSignal): Promise<number | undefined> {
+    const { estimator, name } = cell;
+    const nowMs = this.#clock.now();
+    if (estimator === undefined || (this.#restUntilMs.get(name) ?? 0) > nowMs) return undefined;
+    const key = `${name}\n${estimator.url}\n${body}`;
+    const known = this.#answers.get(key);
+    if (known !== undefined && known.untilMs > nowMs) return known.replicas;
+    try {
+      const replicas = await this.#post(cell, estimator, body, signal);
+      this.#restUntilMs.delete(name);
+      this.#answers.set(key, { replicas, untilMs: this.#clock.now() + answerMs });
+      return replicas;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#restUntilMs.set(name, this.#clock.now() + restMs);
+      this.#logger.warn(
+        { err: error, cell: name },
+        'the estimator of a cell failed; its status counts instead',
+      );
+      return undefined;
+    }
+  }
+
+  async #post(
+    { name }: CellInfo,
+    { url, caBundle = '', timeoutMs = defaultTimeoutMs }: NonNullable<CellInfo['estimator']>,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const answer = await request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body,
+      dispatcher: this.#agentOf(name, caBundle),
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    });
+    const text = await readBounded(answer.body);
+    if (answer.statusCode !== 200) throw new Error(`it answers with status ${answer.statusCode}`);
+    const told: unknown = JSON.parse(text);
+    const replicas = isJsonObject(told as JsonObject) ? (told as JsonObject)['replicas'] : undefined;
+    if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
+      throw new Error('its answer has no count of replicas');
+    return replicas;
+  }
+
+  #agentOf(cell: string, caBundle: string): Agent {
+    const present = this.#agents.get(cell);
+    if (present !== undefined && present.caBundle === caBundle) return present.agent;
+    present?.agent.close().catch(() => {}); // what is under way ends by its own timeout
+    const agent = new Agent({
+      connections: connectionsMax,
+      connect: caBundle === '' ? {} : { ca: caBundle },
+    });
+    this.#agents.set(cell, { caBundle, agent });
+    return agent;
+  }
+}
+
+async function readBounded(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > answerBytesMax) throw new Error(`its answer is longer than ${answerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keyOf } from '../object-key.ts';
+import { Commitments, type Committed } from './commitments.ts';
+
+const key = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'web' });
+const request = [['cpu', 0.5]] as const;
+const at = (assumes: boolean, ...targets: [string, number][]): Committed => ({
+  targets: targets.map(([name, replicas]) => ({ name, replicas })),
+  assumes,
+});
+
+test('replicas count as taken until the cell tells of them, or their time is over', () => {
+  const commitments = new Commitments((cell) => cell !== 'silent');
+  const shown = (cell: string, nowMs = 0) => {
+    const assumed = commitments.assumedIn(cell, nowMs);
+    return assumed === undefined ? undefined : Object.fromEntries(assumed);
+  };
+  const first = at(true, ['a', 2], ['silent', 3]);
+  commitments.place(key, first, undefined, [], request, 0);
+  assert.deepEqual(shown('a'), { pods: 2, cpu: 1 });
+  assert.equal(shown('silent'), undefined);
+  assert.equal(commitments.loadOf('a'), 1);
+  commitments.told('a');
+  assert.deepEqual(shown('a'), { pods: 2, cpu: 1 }, 'it has not landed yet');
+  const more = at(true, ['a', 3]);
+  commitments.place(key, more, first, [], request, 1_000);
+  assert.deepEqual(shown('a', 1_000), { pods: 3, cpu: 1.5 });
+  assert.equal(commitments.loadOf('silent'), 0);
+  const less = at(true, ['a', 1]);
+  commitments.place(key, less, more, [], request, 2_000);
+  assert.deepEqual(shown('a', 2_000), { pods: 1, cpu: 0.5 });
+  commitments.landed(key, ['a']);
+  commitments.told('a');
+  assert.equal(shown('a', 2_000), undefined);
+  const last = at(true, ['a', 5]);
+  commitments.place(key, last, less, [], request, 3_000);
+  assert.equal(commitments.nextExpiryMs(), 303_000);
+  assert.equal(shown('a', 303_000), undefined);
+  commitments.drop(key, last);
+  assert.equal(commitments.loadOf('a'), 0);
+});
+
+test('what a binding said before a restart is no news to the cells', () => {
+  const commitments = new Commitments(() => true);
+  const known = [{ name: 'a', replicas: 2 }];
+  commitments.place(key, at(true, ['a', 3]), undefined, known, request, 0);
+  assert.deepEqual(
+    commitments.assumedIn('a', 0),
+    new Map([
+      ['pods', 1],
+      ['cpu', 0.5],
+    ]),
+  );
+});
+
+test('what is not divided by room is not assumed', () => {
+  const commitments = new Commitments(() => true);
+  commitments.place(key, at(false, ['a', 3]), undefined, [], request, 0);
+  assert.equal(commitments.assumedIn('a', 0), undefined);
+  assert.equal(commitments.loadOf('a'), 1);
+});
