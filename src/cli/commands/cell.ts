@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
+import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -12,11 +13,7 @@ import { UsageError } from '../run-command.ts';
 import { withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
 
-/** Taint that keeps new work away from a cordoned cell. */
-const cordonTaint = 'federation.cellplane.io/unschedulable';
-/** Taint that takes work from a drained cell, as fast as failover goes. */
-const drainTaint = 'federation.cellplane.io/drain';
-const ownTaints: ReadonlySet<string> = new Set([cordonTaint, drainTaint]);
+const ownTaints: ReadonlySet<string> = new Set(Object.values(cellTaints));
 
 export function cellCommand(): Command {
   return new Command('cell')
@@ -147,7 +144,7 @@ async function setTaints(
   const present = cell.spec?.taints ?? [];
   const timeAdded = nowTime(Date.now());
   const own = wanted.map((one): Taint => {
-    const key = one === 'cordon' ? cordonTaint : drainTaint;
+    const key = cellTaints[one];
     // A drain repeated does not begin anew.
     const before = present.find((taint) => taint.key === key);
     return before ?? { key, effect: one === 'cordon' ? 'NoSchedule' : 'NoExecute', timeAdded };

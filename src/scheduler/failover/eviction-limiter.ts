@@ -1,3 +1,4 @@
+import { cellTaints } from '#api/federation/cell-taints.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 
 export interface EvictionRates {
@@ -22,7 +23,8 @@ interface Bucket {
 /**
  * How fast failover may take objects from the cells of a region, in the manner of Kubernetes' node lifecycle controller: at
  * a rate, at a lower one while much of the region is not ready, and not at all while no cell is ready anywhere, for then it
- * is more likely that we cannot see them. Bounded by the regions there are.
+ * is more likely that we cannot see them. A cell that a person drains is no failure: it is emptied as fast as that can be done.
+ * Bounded by the regions there are.
  */
 export class EvictionLimiter {
   readonly #rates: Required<EvictionRates>;
@@ -43,6 +45,7 @@ export class EvictionLimiter {
 
   /** Zero when one object may be taken from the cell now, and counts it; else how long to wait, in milliseconds. */
   take(cell: CellInfo, snapshot: CellSnapshot, nowMs: number): number {
+    if (cell.taints.some(({ key }) => key === cellTaints.drain)) return 0;
     this.#look(snapshot);
     if (this.#outage) return outageWaitMs;
     const { region } = cell;

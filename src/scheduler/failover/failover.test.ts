@@ -194,3 +194,13 @@ test('maintenance keeps new work away and leaves what is there', () => {
   assert.equal(run(cells, 'a:2').placed, 'a:2');
   assert.equal(run(cells, '', { atSeconds: 60 }).placed, 'b:0');
 });
+
+test('the limiter: a cell that a person drains is emptied without a rate', () => {
+  const limiter = new EvictionLimiter({ perSecond: 1 });
+  const drained = cell('a', { taints: [{ ...noExecute, key: 'federation.cellplane.io/drain' }] });
+  const snapshot = snapshotOf(drained);
+  assert.deepEqual(
+    Array.from({ length: 3 }, () => limiter.take(drained, snapshot, 0)),
+    [0, 0, 0],
+  );
+});
