@@ -20,6 +20,8 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
   decisions: async () => (await import('./decisions.ts')).benchDecisions(),
   latency: async () => (await import('./latency.ts')).benchLatency(),
+  cells: async () => (await import('./cells.ts')).benchCells(scale),
+  commits: async () => (await import('./commits.ts')).benchCommits(scale),
   flood: async () => (await import('./flood.ts')).benchFlood(),
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };

@@ -1,0 +1,96 @@
+import { cellsGvr } from '#api/federation/cell.ts';
+import { cellTaints } from '#api/federation/cell-taints.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { resourceBindingsGvr } from '#api/work/group.ts';
+import { until } from '../harness/until.ts';
+import {
+  benchProject,
+  configMapsGvr,
+  inParallel,
+  type ManyCells,
+  makeNamespace,
+  placeNamespace,
+  startManyCells,
+} from './many-cells.ts';
+import { sampleConfigMap } from './samples.ts';
+import { type Row, row } from './table.ts';
+
+const namespace = 'bench';
+const writersAtOnce = 32;
+
+/**
+ * Decisions with their writes: objects that wait for a policy are decided and bound, one write each, and their copies
+ * written; then the cell that holds them all is drained. `scale` 10: the 10,000 bindings of the goals.
+ */
+export async function benchCommits(scale: number): Promise<Row[]> {
+  const count = Math.max(100, Math.round(1_000 * scale));
+  // Nobody syncs these cells: what is measured ends at the copies.
+  await using many = await startManyCells(2, { edges: false });
+  const { admin } = many;
+  await makeNamespace(many, namespace);
+  await inParallel(count, writersAtOnce, (index) =>
+    admin.create(
+      { cluster: benchProject, gvr: configMapsGvr, namespace },
+      sampleConfigMap(`object-${index}`, 1_000, namespace),
+      { metadataOnly: true },
+    ),
+  );
+  const rows: Row[] = [];
+  const [first = '', second = ''] = many.cells;
+  const bindings = new Count(many, { cluster: benchProject, gvr: resourceBindingsGvr, namespace });
+  const copies = new Count(many, { cluster: `${cellsWorkspacePath}:${first}`, gvr: configMapsGvr });
+  const moved = new Count(many, { cluster: `${cellsWorkspacePath}:${second}`, gvr: configMapsGvr });
+  try {
+    const startedMs = performance.now();
+    await placeNamespace(many, namespace, [first, second], 1);
+    await until('every object is bound', () => bindings.size >= count, { timeoutMs: 120_000 });
+    const decidedMs = performance.now() - startedMs;
+    rows.push(row(`decisions committed, ${count} bindings`, (count / decidedMs) * 1_000, '/s', 'goal 2,000'));
+    await until('every copy is written', () => copies.size + moved.size >= count, { timeoutMs: 120_000 });
+    const placedMs = performance.now() - startedMs;
+    rows.push(row(`decisions with their copies, ${count} objects`, (count / placedMs) * 1_000, '/s'));
+    const isFirst = copies.size >= moved.size;
+    const [drained, target] = isFirst ? [first, moved] : [second, copies];
+    const evacuatedMs = await evacuate(many, drained, target, count);
+    const goal = 'goal 30 s at 10,000';
+    rows.push(row(`evacuation of a cell, ${count} bindings`, evacuatedMs / 1_000, 's', goal));
+  } finally {
+    await Promise.all([bindings, copies, moved].map((one) => one.stop()));
+  }
+  return rows;
+}
+
+/** Until everything has its copy elsewhere. */
+async function evacuate({ admin }: ManyCells, cell: string, target: Count, count: number): Promise<number> {
+  const startedMs = performance.now();
+  await admin.patch(
+    { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell },
+    { type: 'merge', body: { spec: { taints: [{ key: cellTaints.drain, effect: 'NoExecute' }] } } },
+  );
+  await until('everything has moved', () => target.size >= count, { timeoutMs: 300_000 });
+  return performance.now() - startedMs;
+}
+
+/** How many objects a collection has had, by its watch. */
+class Count {
+  size = 0;
+  readonly #stopping = new AbortController();
+  readonly #watching: Promise<void>;
+
+  constructor({ admin }: ManyCells, collection: Parameters<ManyCells['admin']['watch']>[0]) {
+    this.#watching = this.#watch(admin, collection);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#watching;
+  }
+
+  async #watch(
+    admin: ManyCells['admin'],
+    collection: Parameters<ManyCells['admin']['watch']>[0],
+  ): Promise<void> {
+    const options = { resourceVersion: '0', metadataOnly: true, signal: this.#stopping.signal };
+    for await (const { type } of admin.watch(collection, options)) if (type === 'ADDED') this.size++;
+  }
+}
