@@ -5,6 +5,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { cellSecretRef, putCellCredentials } from './cell-credentials.ts';
 
 export interface DemoCell {
   readonly name: string;
@@ -19,6 +20,8 @@ export const demoCells: readonly DemoCell[] = [
   { name: 'pop-b-cell-b', pop: 'pop-b', region: 'region-b', federator: 'federator-b' },
 ];
 
+const fieldManager = 'cellplane-start';
+
 export interface DemoProject {
   readonly organization: string;
   readonly name: string;
@@ -29,9 +32,6 @@ export const demoProjects: readonly DemoProject[] = [
   { organization: 'acme', name: 'shop', context: 'acme-shop' },
   { organization: 'globex', name: 'shop', context: 'globex-shop' },
 ];
-
-/** Namespace in `root:cells` that holds the credentials of cells. */
-export const credentialsNamespace = 'cell-credentials';
 
 /** Creates a workspace unless there is one of that name. */
 export async function ensureWorkspace(
@@ -66,34 +66,7 @@ export async function ensureCell(
   cell: DemoCell,
   edge: ServerConnection,
 ): Promise<void> {
-  await ensure(() =>
-    federationClient.create(
-      { cluster: cellsWorkspacePath, gvr: { group: '', version: 'v1', resource: 'namespaces' } },
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
-    ),
-  );
-  const base64 = (text: string | undefined) => Buffer.from(text ?? '', 'utf8').toString('base64');
-  await put(
-    federationClient,
-    {
-      cluster: cellsWorkspacePath,
-      gvr: { group: '', version: 'v1', resource: 'secrets' },
-      namespace: credentialsNamespace,
-      name: cell.name,
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: cell.name, namespace: credentialsNamespace },
-      type: 'Opaque',
-      data: {
-        caBundle: base64(edge.caPem),
-        ...(edge.certificatePem === undefined ? {} : { 'tls.crt': base64(edge.certificatePem) }),
-        ...(edge.keyPem === undefined ? {} : { 'tls.key': base64(edge.keyPem) }),
-        ...(edge.token === undefined ? {} : { token: base64(edge.token) }),
-      },
-    },
-  );
+  await putCellCredentials(federationClient, cell.name, edge, fieldManager);
   await put(
     federationClient,
     { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.name },
@@ -103,7 +76,7 @@ export async function ensureCell(
       metadata: { name: cell.name, labels: { pop: cell.pop, region: cell.region } },
       spec: {
         apiEndpoint: edge.server,
-        secretRef: { namespace: credentialsNamespace, name: cell.name },
+        secretRef: cellSecretRef(cell.name),
         pop: cell.pop,
         region: cell.region,
         provider: 'demo',
@@ -116,7 +89,7 @@ export async function ensureCell(
 
 /** Applies what we say and leaves what others say. */
 async function put(federationClient: KubeClient, ref: ObjectRef, object: KubeObject): Promise<void> {
-  await federationClient.apply(ref, object, { fieldManager: 'cellplane-start', force: true });
+  await federationClient.apply(ref, object, { fieldManager, force: true });
 }
 
 async function ensure(create: () => Promise<unknown>): Promise<void> {

@@ -5,13 +5,10 @@ import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
-import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
-import { type ConnectSettings, connect, withFederationClient, withKubeconfig } from '../connect.ts';
-import { ensureCell } from '../demo.ts';
-import { UsageError } from '../run-command.ts';
+import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
+import { joinCommand, unjoinCommand } from './cell-join.ts';
 
 const ownTaints: ReadonlySet<string> = new Set(Object.values(cellTaints));
 
@@ -71,51 +68,6 @@ function rowOf(cell: Cell): string[] {
   ];
 }
 
-interface JoinSettings extends ConnectSettings {
-  readonly edgeKubeconfig: string;
-  readonly edgeContext?: string;
-  readonly pop: string;
-  readonly region: string;
-  readonly federator: string;
-}
-
-function joinCommand(): Command {
-  const command = new Command('join')
-    .description('register an edge API server as a cell; its credentials go into a Secret of root:cells')
-    .argument('<name>', 'name of the cell')
-    .requiredOption('--edge-kubeconfig <file>', 'kubeconfig of the edge API server')
-    .option('--edge-context <name>', 'context of that kubeconfig')
-    .option('--pop <name>', 'point of presence', '')
-    .option('--region <name>', 'region', '')
-    .requiredOption('--federator <name>', 'federator that the cell is pinned to')
-    .action(async (name: string, settings: JoinSettings) => {
-      let edge: ServerConnection;
-      try {
-        edge = await loadKubeconfig(settings.edgeKubeconfig, settings.edgeContext);
-      } catch (error) {
-        if (error instanceof KubeconfigError) throw new UsageError(error.message);
-        throw error;
-      }
-      await assertEdgeAnswers(edge);
-      await withFederationClient(settings, async (federationClient) => {
-        const { pop, region, federator } = settings;
-        await ensureCell(federationClient, { name, pop, region, federator }, edge);
-        process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);
-      });
-    });
-  return withConfigFile(withKubeconfig(command));
-}
-
-/** A wrong address or certificate is told now, not found out later in a condition. */
-async function assertEdgeAnswers(edge: ServerConnection): Promise<void> {
-  const edgeClient = connect(edge, 'cli');
-  try {
-    await edgeClient.raw({ cluster: undefined, method: 'GET', path: '/version' }, { timeoutMs: 10_000 });
-  } finally {
-    await edgeClient.close();
-  }
-}
-
 function taintCommand(
   name: string,
   done: string,
@@ -156,17 +108,4 @@ async function setTaints(
     type: 'merge',
     body: { metadata: { resourceVersion }, spec: { taints } },
   });
-}
-
-function unjoinCommand(): Command {
-  const command = new Command('unjoin')
-    .description('forget a cell; what stands at its edge stays unless its deletionPolicy is Withdraw')
-    .argument('<name>', 'name of the cell')
-    .action(async (name: string, settings: ConnectSettings) => {
-      await withFederationClient(settings, async (federationClient) => {
-        await federationClient.delete({ cluster: cellsWorkspacePath, gvr: cellsGvr, name });
-        process.stdout.write(`cell ${name} is being removed\n`);
-      });
-    });
-  return withConfigFile(withKubeconfig(command));
 }

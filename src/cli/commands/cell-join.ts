@@ -1,0 +1,228 @@
+import { setTimeout } from 'node:timers/promises';
+import { Command } from 'commander';
+import { conditionOf } from '#api/conditions.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeClient } from '#client/client.ts';
+import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
+import { cellSecretRef, putCellCredentials, removeCellCredentials } from '../cell-credentials.ts';
+import { type ConnectSettings, connect, withFederationClient, withKubeconfig } from '../connect.ts';
+import { createEdgeAccount, removeEdgeAccount } from '../edge-account.ts';
+import { UsageError } from '../run-command.ts';
+import { parseLabels, parsePositive, withConfigFile } from '../settings.ts';
+
+interface JoinSettings extends ConnectSettings {
+  readonly edgeKubeconfig: string;
+  readonly edgeContext?: string;
+  readonly serviceAccount?: string | boolean;
+  readonly apiGroups: readonly string[];
+  readonly allowPrivileged: boolean;
+  readonly apiEndpoint?: string;
+  readonly labels?: { readonly [key: string]: string };
+  readonly pop?: string;
+  readonly region?: string;
+  readonly federator?: string;
+}
+
+const fieldManager = 'cellplane-join';
+const defaultAccount = 'cellplane-system/cellplane-federator';
+const edgeTimeoutMs = 60_000;
+
+export function joinCommand(): Command {
+  const command = new Command('join')
+    .description('register an edge API server as a cell; its credentials go into a Secret of root:cells')
+    .argument('<name>', 'name of the cell')
+    .requiredOption('--edge-kubeconfig <file>', 'kubeconfig of the edge API server')
+    .option('--edge-context <name>', 'context of that kubeconfig')
+    .option(
+      '--service-account [namespace/name]',
+      `make a service account at the edge with what a federator needs there, and use its token rather than the kubeconfig's credentials (default name: ${defaultAccount})`,
+    )
+    .option('--api-groups <groups>', 'groups of CRDs that projects will bring, for its role', parseList, [])
+    .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)', false)
+    .option(
+      '--api-endpoint <url>',
+      'URL by which the federator reaches the edge (default: that of the kubeconfig)',
+    )
+    .option('--labels <labels>', 'labels of the Cell, key=value,…', parseLabels)
+    .option('--pop <name>', 'point of presence')
+    .option('--region <name>', 'region')
+    .option('--federator <name>', 'federator that the cell is pinned to (default: any)')
+    .action(async (name: string, settings: JoinSettings) => {
+      const given = await edgeConnection(settings.edgeKubeconfig, settings.edgeContext);
+      if (given.tlsServerName !== undefined || given.insecureSkipTlsVerify === true) {
+        throw new UsageError(
+          'the kubeconfig has tls-server-name or insecure-skip-tls-verify: put it whole into the Secret, as key kubeconfig, and create the Cell by hand',
+        );
+      }
+      const edge = await withEdge(given, (edgeClient) => credentialsFor(edgeClient, given, settings));
+      await withFederationClient(settings, async (federationClient) => {
+        await putCellCredentials(federationClient, name, edge, fieldManager);
+        await putCell(federationClient, name, edge, settings);
+        process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);
+      });
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+/** What the cell is reached with. Whatever it is, it is tried: a wrong address or certificate is told now. */
+async function credentialsFor(
+  edgeClient: KubeClient,
+  given: ServerConnection,
+  settings: JoinSettings,
+): Promise<ServerConnection> {
+  const signal = AbortSignal.timeout(edgeTimeoutMs);
+  await edgeClient.raw(
+    { cluster: undefined, method: 'GET', path: '/version' },
+    { timeoutMs: 10_000, signal },
+  );
+  const { serviceAccount, apiGroups, allowPrivileged } = settings;
+  if (serviceAccount === undefined || serviceAccount === false) return given;
+  const { token, expires } = await createEdgeAccount(
+    edgeClient,
+    { ...accountOf(serviceAccount), apiGroups, allowPrivileged },
+    signal,
+  );
+  if (expires !== undefined) process.stderr.write(`the token expires at ${expires}; join again before\n`);
+  const { server, caPem, proxyUrl } = given;
+  const connection = { server, caPem, proxyUrl, token };
+  await withEdge(connection, (asAccount) =>
+    asAccount.raw({ cluster: undefined, method: 'GET', path: '/api' }, { timeoutMs: 10_000, signal }),
+  );
+  return connection;
+}
+
+async function putCell(
+  federationClient: KubeClient,
+  name: string,
+  edge: ServerConnection,
+  { apiEndpoint, labels, pop, region, federator }: JoinSettings,
+): Promise<void> {
+  await federationClient.apply(
+    { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
+    {
+      apiVersion: `${federationGroup}/${federationVersion}`,
+      kind: 'Cell',
+      metadata: { name, ...(labels === undefined ? {} : { labels: { ...labels } }) },
+      spec: {
+        apiEndpoint: apiEndpoint ?? edge.server,
+        secretRef: cellSecretRef(name),
+        ...(edge.proxyUrl === undefined ? {} : { proxyURL: edge.proxyUrl }),
+        ...(pop === undefined ? {} : { pop }),
+        ...(region === undefined ? {} : { region }),
+        ...(federator === undefined ? {} : { federator: { name: federator } }),
+      },
+    },
+    { fieldManager, force: true },
+  );
+}
+
+interface UnjoinSettings extends ConnectSettings {
+  readonly orphan: boolean;
+  readonly timeoutSeconds: number;
+  readonly edgeKubeconfig?: string;
+  readonly edgeContext?: string;
+  readonly serviceAccount?: string | boolean;
+}
+
+export function unjoinCommand(): Command {
+  const command = new Command('unjoin')
+    .description('forget a cell: everything that was synced is withdrawn from its edge first')
+    .argument('<name>', 'name of the cell')
+    .option('--orphan', 'leave at the edge what stands there', false)
+    .option('--timeout-seconds <n>', 'how long to wait for it to be gone', parsePositive, 120)
+    .option('--edge-kubeconfig <file>', 'kubeconfig of the edge, to take the service account away')
+    .option('--edge-context <name>', 'context of that kubeconfig')
+    .option('--service-account [namespace/name]', `the account that join made (default: ${defaultAccount})`)
+    .action(async (name: string, settings: UnjoinSettings) => {
+      await withFederationClient(settings, async (federationClient) => {
+        await unjoin(federationClient, name, settings);
+        await removeCellCredentials(federationClient, name);
+      });
+      if (settings.edgeKubeconfig !== undefined) {
+        const edge = await edgeConnection(settings.edgeKubeconfig, settings.edgeContext);
+        const account = accountOf(settings.serviceAccount ?? true);
+        await withEdge(edge, (edgeClient) =>
+          removeEdgeAccount(edgeClient, account, AbortSignal.timeout(edgeTimeoutMs)),
+        );
+      }
+      process.stdout.write(`cell ${name} is gone\n`);
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+/** Deletes the Cell with the wanted policy and waits for its end. Throws UsageError when that takes too long. */
+async function unjoin(
+  federationClient: KubeClient,
+  name: string,
+  { orphan, timeoutSeconds }: UnjoinSettings,
+): Promise<void> {
+  const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
+  const { metadata } = await federationClient.get(ref);
+  const { uid } = metadata;
+  await federationClient.patch(
+    ref,
+    { type: 'merge', body: { metadata: { uid }, spec: { deletionPolicy: orphan ? 'Orphan' : 'Withdraw' } } },
+    { fieldManager },
+  );
+  await federationClient.delete(ref, { preconditions: { uid } });
+  const endMs = performance.now() + timeoutSeconds * 1_000;
+  for (;;) {
+    const cell = await findCell(federationClient, name);
+    if (cell === undefined || cell.metadata.uid !== uid) return;
+    if (performance.now() > endMs) {
+      const { status, reason, message } = conditionOf(cell.status?.conditions, 'Ready') ?? {};
+      const why = status === 'True' ? '' : `; Ready is ${status ?? 'Unknown'}: ${reason}: ${message}`;
+      throw new UsageError(
+        `cell ${name} is still being removed${why}; --orphan would let it go and leave its edge as it is`,
+      );
+    }
+    await setTimeout(200);
+  }
+}
+
+async function findCell(federationClient: KubeClient, name: string): Promise<Cell | undefined> {
+  try {
+    return (await federationClient.get({ cluster: cellsWorkspacePath, gvr: cellsGvr, name })) as Cell;
+  } catch (error) {
+    if (isApiError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+async function edgeConnection(file: string, context: string | undefined): Promise<ServerConnection> {
+  try {
+    return await loadKubeconfig(file, context);
+  } catch (error) {
+    if (error instanceof KubeconfigError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+async function withEdge<T>(edge: ServerConnection, run: (edgeClient: KubeClient) => Promise<T>): Promise<T> {
+  const edgeClient = connect(edge, 'cli');
+  try {
+    return await run(edgeClient);
+  } finally {
+    await edgeClient.close();
+  }
+}
+
+function accountOf(given: string | boolean): { readonly namespace: string; readonly name: string } {
+  const [namespace = '', name = '', ...more] = (typeof given === 'string' ? given : defaultAccount).split(
+    '/',
+  );
+  if (namespace === '' || name === '' || more.length > 0) {
+    throw new UsageError('--service-account must be namespace/name');
+  }
+  return { namespace, name };
+}
+
+function parseList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}

@@ -1,0 +1,170 @@
+// cell join and unjoin as an operator runs them, with a service account that may do what a federator needs and no more.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { conditionOf } from '#api/conditions.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { Constellation } from '../harness/constellation.ts';
+import { CopyWriter } from '../harness/copies.ts';
+import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
+import { temporaryFolder } from '../harness/processes.ts';
+import { adminConnectionTo } from '../harness/test-pki.ts';
+import { until } from '../harness/until.ts';
+
+const name = 'joined';
+
+describe('cell join', { timeout: 120_000 }, () => {
+  let constellation: Constellation;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let federationFile = '';
+  let edgeFile = '';
+
+  before(async () => {
+    folder = await temporaryFolder();
+    constellation = await Constellation.start({ cells: [], scheduler: false });
+    const edge = await constellation.addEdge(name);
+    const write = async (file: string, connection: ServerConnection) => {
+      const at = path.join(folder.path, file);
+      await writeFile(at, renderKubeconfig([{ name: 'root', connection }], 'root'));
+      return at;
+    };
+    federationFile = await write(
+      'federation',
+      adminConnectionTo(constellation.pki, constellation.server.url),
+    );
+    edgeFile = await write('edge', edge.connection);
+  });
+  after(async () => {
+    await constellation?.[Symbol.asyncDispose]();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  const run = (...args: string[]) =>
+    new Promise<{ code: number; output: string }>((resolve) => {
+      const all = ['bin/cellplane.js', 'cell', ...args, '--kubeconfig', federationFile];
+      execFile(process.execPath, all, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), output: `${stdout}${stderr}` });
+      });
+    });
+  const edge = () => constellation.edge(name).client;
+  const atEdge = (gvr: Parameters<typeof edgeRef>[0], object: string, namespace?: string) =>
+    find(edge(), edgeRef(gvr, object, namespace));
+  const isReady = () =>
+    until('it is ready', async () => {
+      const one = conditionOf((await constellation.cell(name)).status?.conditions, 'Ready');
+      if (one?.status === 'True') return one;
+      throw new Error(`${one?.reason}: ${one?.message}`);
+    });
+  const secretOf = async () => {
+    const gvr = { group: '', version: 'v1', resource: 'secrets' };
+    const ref = { cluster: cellsWorkspacePath, gvr, namespace: 'cell-credentials', name };
+    return find(constellation.admin, ref);
+  };
+  const syncs = async (...kinds: ('configmap' | 'deployment')[]) => {
+    const copies = new CopyWriter(constellation.admin, name);
+    await copies.namespace();
+    if (kinds.includes('configmap')) await copies.configMap('a', { x: 'y' });
+    if (kinds.includes('deployment')) await copies.deployment('web', 1);
+    if (kinds.includes('configmap')) await until('a is there', () => atEdge(configMaps, 'a', 'ns'));
+    if (kinds.includes('deployment')) await until('web is there', () => atEdge(deployments, 'web', 'ns'));
+  };
+
+  test('with a service account: it syncs, and may do no more than that', async () => {
+    const joined = await run(
+      'join',
+      name,
+      '--edge-kubeconfig',
+      edgeFile,
+      '--service-account',
+      '--pop',
+      'pop-x',
+    );
+    assert.equal(joined.code, 0, joined.output);
+    assert.match(joined.output, /cell joined joined: workspace root:cells:joined/);
+    await isReady();
+    await syncs('configmap', 'deployment');
+    const data = ((await secretOf())?.['data'] ?? {}) as { [key: string]: string };
+    assert.deepEqual(Object.keys(data).sort(), ['caBundle', 'token']);
+    assert.equal((await constellation.cell(name)).spec?.pop, 'pop-x');
+
+    const token = Buffer.from(data['token'] ?? '', 'base64').toString('utf8');
+    const { server, caPem } = constellation.edge(name).connection;
+    const asAccount = new RemoteClient({ server, caPem, token }, { userAgent: 'cellplane-test' });
+    constellation.onEnd(() => asAccount.close());
+    await refusedAll(asAccount);
+    const listed = await run('list');
+    assert.match(listed.output, /joined +True/);
+  });
+
+  test('unjoin withdraws everything, then the account; a second one is told that there is no such cell', async () => {
+    const gone = await run('unjoin', name, '--edge-kubeconfig', edgeFile);
+    assert.equal(gone.code, 0, gone.output);
+    assert.equal(await atEdge(configMaps, 'a', 'ns'), undefined);
+    assert.equal(await atEdge(namespaces, 'ns'), undefined);
+    assert.equal(await secretOf(), undefined);
+    const accounts = { group: '', version: 'v1', resource: 'serviceaccounts' };
+    assert.equal(await atEdge(accounts, 'cellplane-federator', 'cellplane-system'), undefined);
+    const again = await run('unjoin', name);
+    assert.notEqual(again.code, 0);
+    assert.match(again.output, /not found/);
+  });
+
+  test('unjoin --orphan leaves the objects; the edge can be joined again by its certificate', async () => {
+    assert.equal((await run('join', name, '--edge-kubeconfig', edgeFile)).code, 0);
+    await isReady();
+    await syncs('configmap');
+    const gone = await run('unjoin', name, '--orphan');
+    assert.equal(gone.code, 0, gone.output);
+    assert.ok(await atEdge(configMaps, 'a', 'ns'));
+  });
+
+  test('an edge that cannot be reached is told at once', async () => {
+    const file = path.join(folder.path, 'nowhere');
+    const connection = { ...constellation.edge(name).connection, server: 'https://127.0.0.1:1' };
+    await writeFile(file, renderKubeconfig([{ name: 'x', connection }], 'x'));
+    const failed = await run('join', 'nowhere', '--edge-kubeconfig', file);
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.output, /127\.0\.0\.1:1/);
+    const wrong = await run('join', 'x', '--edge-kubeconfig', edgeFile, '--service-account', 'a/b/c');
+    assert.match(wrong.output, /namespace\/name/);
+  });
+});
+
+/** What a federator's account has no business with. */
+async function refusedAll(asAccount: KubeClient): Promise<void> {
+  const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' };
+  const metadata = { name: 'mine' };
+  const attempts: readonly (() => Promise<unknown>)[] = [
+    () =>
+      asAccount.raw({
+        cluster: undefined,
+        method: 'POST',
+        path: '/api/v1/namespaces/default/serviceaccounts/default/token',
+        body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
+      }),
+    () => asAccount.list({ cluster: undefined, gvr: { ...rbac, resource: 'clusterroles' } }),
+    () =>
+      asAccount.create(
+        { cluster: undefined, gvr: { ...rbac, resource: 'clusterrolebindings' } },
+        {
+          apiVersion: 'rbac.authorization.k8s.io/v1',
+          kind: 'ClusterRoleBinding',
+          metadata,
+          roleRef: { apiGroup: rbac.group, kind: 'ClusterRole', name: 'cluster-admin' },
+          subjects: [],
+        },
+      ),
+    () => asAccount.list({ cluster: undefined, gvr: { group: '', version: 'v1', resource: 'nodes' } }),
+    () => asAccount.raw({ cluster: undefined, method: 'GET', path: '/metrics' }),
+  ];
+  for (const attempt of attempts) {
+    await assert.rejects(attempt(), (error) => isApiError(error, 'Forbidden'), attempt.toString());
+  }
+}
