@@ -91,7 +91,8 @@ function templateOf(
 /** Clock ticks of /proc are 10 ms on every Linux that Node runs on. */
 const tickUs = 10_000;
 
-async function cpuOf(pid: number): Promise<{ readonly allUs: number; readonly mainUs: number }> {
+/** CPU time of a process since it began: of all its threads, and of the one that runs JavaScript. */
+export async function cpuOf(pid: number): Promise<{ readonly allUs: number; readonly mainUs: number }> {
   const [all, main] = await Promise.all([
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/task/${pid}/stat`, 'utf8'),

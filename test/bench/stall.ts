@@ -6,6 +6,7 @@ import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Operation } from '#storage/storage.ts';
 import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { load, loadPool } from './load.ts';
+import { cpuOf } from './raw-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
 import { residentBytes } from './start-up.ts';
 import { type Row, row } from './table.ts';
@@ -33,8 +34,14 @@ export async function benchStall(objects: number): Promise<Row[]> {
     '--log-level',
     'warn',
   ]);
+  const startCpu = await cpuOf(server.pid);
   const rows = [
-    row(`start with ${objects} objects`, server.readyAfterMs / 1_000, 's'),
+    row(
+      `start with ${objects} objects`,
+      server.readyAfterMs / 1_000,
+      's',
+      `${(startCpu.allUs / 1e6).toFixed(1)} s of CPU, ${(startCpu.mainUs / 1e6).toFixed(1)} s of it on the main thread; goal for 1,000,000: 20`,
+    ),
     row('resident memory then', (await residentBytes(server.pid)) / 1_048_576, 'MB'),
   ];
   const connection = await adminConnection(folder.path);

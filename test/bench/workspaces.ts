@@ -9,7 +9,7 @@ import { type Row, row } from './table.ts';
 const warmWorkspaces = 3_000;
 
 /** Creation and deletion of empty workspaces, and what each costs in memory. */
-export async function benchWorkspaces(count: number): Promise<Row[]> {
+export async function benchWorkspaces(wanted: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
   await using memory = await settledMemory();
   await using server = await startCellplane(
@@ -40,10 +40,11 @@ export async function benchWorkspaces(count: number): Promise<Row[]> {
   const beforeBytes = await residentBytes(server.pid);
   const created = await load(pool, {
     clients: 64,
-    count,
-    secondsMax: 300,
+    count: wanted,
+    secondsMax: 600,
     request: (index) => post(path, `ws-${index}`, 'universal'),
   });
+  const { count } = created;
   const afterBytes = await residentBytes(server.pid);
   const after = await memory.measure(server.pid);
   const kib = (bytes: number) => bytes / count / 1_024;

@@ -116,13 +116,14 @@ function recordUpdate(
   comparison: Comparison,
 ): readonly Manager[] {
   const live = request.live as KubeObject;
-  const others = loseFields(request, live, updated, managers, comparison);
   const gained = union(
     withoutReset(comparison.modified, request.resetFields),
     withoutReset(comparison.added, request.resetFields),
   );
+  const mine = managerOf(request, gained);
+  const others = loseFields(request, live, updated, managers, comparison, mine);
   if (isEmptySet(gained)) return others;
-  return capUpdateManagers(mergeMine(managerOf(request, gained), others));
+  return capUpdateManagers(mergeMine(mine, others));
 }
 
 function mergeMine(mine: Manager, others: readonly Manager[]): readonly Manager[] {
@@ -132,27 +133,28 @@ function mergeMine(mine: Manager, others: readonly Manager[]): readonly Manager[
   return others.map((one) => (one === standing ? merged : one));
 }
 
-/** The managers without the fields that changed hands; compared in each manager's own version. */
+/**
+ * The managers without the fields that changed hands; compared in each manager's own version. The `writer` keeps what it
+ * would get back: its set mostly stays the very same, sorted and with its text known.
+ */
 export function loseFields(
   request: ManagedFieldsRequest,
   before: KubeObject,
   after: KubeObject,
   managers: readonly Manager[],
   comparison: Comparison,
-  keep?: (manager: Manager) => boolean,
+  writer?: Manager,
 ): readonly Manager[] {
   const compare = versionedComparison(request, before, after, comparison);
   const result: Manager[] = [];
   for (const manager of managers) {
-    if (keep?.(manager) === true) {
-      result.push(manager);
-      continue;
-    }
     const changes = compare(manager.apiVersion);
     if (changes === undefined) continue;
     let fields = difference(manager.fields, changes.removed);
-    fields = difference(fields, withoutReset(changes.modified, request.resetFields));
-    fields = difference(fields, withoutReset(changes.added, request.resetFields));
+    if (writer === undefined || !sameManager(manager, writer)) {
+      fields = difference(fields, withoutReset(changes.modified, request.resetFields));
+      fields = difference(fields, withoutReset(changes.added, request.resetFields));
+    }
     if (!isEmptySet(fields)) result.push(withFields(manager, fields));
   }
   return result;
