@@ -34,7 +34,7 @@ export async function benchLatency(): Promise<Row[]> {
   const watching = (async () => {
     const events = edge.watch(
       { cluster: undefined, gvr: configMaps },
-      { resourceVersion: '0', signal: stopping.signal },
+      { resourceVersion: '0', metadataOnly: true, signal: stopping.signal },
     );
     for await (const event of events) {
       if (event.type !== 'ADDED') continue;
@@ -52,6 +52,7 @@ export async function benchLatency(): Promise<Row[]> {
         metadata: { name, namespace: 'default' },
         data: { text: 'x'.repeat(1_000) },
       },
+      { metadataOnly: true },
     );
   };
   // The first objects bring the namespace and warm every process up; they are not counted.
