@@ -17,8 +17,8 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
-  // classic-level: binaries come inside the package. yaml: CommonJS, and imported only when needed.
-  external: ['classic-level', 'yaml'],
+  // classic-level: binaries come inside the package. yaml, bullmq, ioredis: CommonJS, and imported only when needed.
+  external: ['classic-level', 'yaml', 'bullmq', 'ioredis'],
   // CommonJS dependencies (express and its like) ask for `require` and `__dirname`.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -60,6 +60,18 @@ export class RedisServer {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Sends one command and resolves with the first line of the answer. */
+  send(command: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+      socket.once('error', reject);
+      socket.once('data', (answer) => {
+        socket.destroy();
+        resolve(answer.toString().split('\r\n', 1)[0] ?? '');
+      });
+    });
   }
 
   /** What it holds in memory is gone. */
