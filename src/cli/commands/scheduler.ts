@@ -1,15 +1,28 @@
 import { Command } from 'commander';
 import { systemClock } from '#apimachinery/clock.ts';
+import type { Logger } from '#client/logger.ts';
+import { meteredClient } from '#client/metrics/metered-client.ts';
+import type { MetricText } from '#client/metrics/metric-text.ts';
+import { RequestMetrics } from '#client/metrics/request-metrics.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
-import { type ConnectSettings, connect, federationConnection, withKubeconfig } from '../connect.ts';
+import { connect, withKubeconfig } from '../connect.ts';
+import {
+  type ControlPlaneSettings,
+  controlPlaneConnections,
+  controlPlaneLabels,
+  withControlPlanes,
+} from '../control-planes.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
+import { type MetricsAddress, metricsOption, startMetricsServer } from '../metrics-server.ts';
 import { runUntilStopped } from '../run-command.ts';
 import { parsePositive, setting, withConfigFile } from '../settings.ts';
 import { type SharingSettings, sharingOf, withSharingFlags } from '../sharing-settings.ts';
 import { version } from '../version.ts';
 
-interface Settings extends ConnectSettings, LogSettings, SharingSettings {
+interface Settings extends ControlPlaneSettings, LogSettings, SharingSettings {
   readonly concurrency: number;
+  readonly metricsAddress?: MetricsAddress | undefined;
 }
 
 export function schedulerCommand(): Command {
@@ -18,37 +31,87 @@ export function schedulerCommand(): Command {
     .addOption(
       setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 64 }),
     )
+    .addOption(metricsOption())
     .action(async (settings: Settings) => {
       const logger = createLogger('scheduler', settings);
-      // One call at a time for each object under way; what is slow then is the server, not the queue for it.
-      const connection = await federationConnection(settings);
-      const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency });
-      // A lease is renewed in time however many calls wait.
-      const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
-      const sharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
-      const scheduler = createScheduler({
-        client: federationClient,
-        clock: systemClock,
-        logger,
-        concurrency: settings.concurrency,
-        sharing,
-      });
+      const connections = await controlPlaneConnections(settings);
       await runUntilStopped(async () => {
-        const stopping = new AbortController();
-        // It is up as soon as it tries: an API server that is away now is waited for.
-        scheduler.start(stopping.signal).catch((error: unknown) => {
-          if (!stopping.signal.aborted) logger.error({ err: error }, 'scheduler could not start');
-        });
-        logger.info({ version }, 'scheduler runs');
+        const parts = await Promise.all(
+          connections.map((connection) =>
+            startPart(settings, connection, controlPlaneLabels(connection, connections), logger),
+          ),
+        );
+        const metrics =
+          settings.metricsAddress === undefined
+            ? undefined
+            : await startMetricsServer(settings.metricsAddress, {
+                write: (text) => {
+                  for (const part of parts) part.write(text);
+                },
+                // Each control plane fails for itself: one that can be served is enough.
+                notReady: () =>
+                  parts.some((part) => part.isReady())
+                    ? undefined
+                    : 'not everything is known and watched yet',
+              });
+        logger.info({ version, metricsPort: metrics?.port }, 'scheduler runs');
         return {
           async stop() {
-            stopping.abort();
-            await scheduler.stop();
-            await Promise.all([federationClient.close(), leaseClient.close()]);
+            await Promise.all([metrics?.stop(), ...parts.map((part) => part.stop())]);
             logger.info({}, 'scheduler stopped');
           },
         };
       });
     });
-  return withConfigFile(withLogging(withSharingFlags(withKubeconfig(command))));
+  return withConfigFile(withLogging(withSharingFlags(withControlPlanes(withKubeconfig(command)))));
+}
+
+interface SchedulerPart {
+  write(text: MetricText): void;
+  isReady(): boolean;
+  stop(): Promise<void>;
+}
+
+/** The scheduler of one control plane. It is up as soon as it tries: an API server that is away now is waited for. */
+async function startPart(
+  settings: Settings,
+  connection: ServerConnection,
+  labels: { readonly [name: string]: string },
+  logger: Logger,
+): Promise<SchedulerPart> {
+  const requests = new RequestMetrics();
+  // One call at a time for each object under way; what is slow then is the server, not the queue for it.
+  const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency });
+  // A lease is renewed in time however many calls wait.
+  const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
+  const sharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
+  const scheduler = createScheduler({
+    client: meteredClient(federationClient, requests),
+    clock: systemClock,
+    logger,
+    concurrency: settings.concurrency,
+    sharing,
+  });
+  const stopping = new AbortController();
+  scheduler.start(stopping.signal).catch((error: unknown) => {
+    if (!stopping.signal.aborted) logger.error({ err: error, ...labels }, 'scheduler could not start');
+  });
+  return {
+    write: (text) => {
+      const own = text.withLabels(labels);
+      own.gauge(
+        'cellplane_scheduler_ready',
+        '1 while everything is known and watched.',
+        scheduler.ready ? 1 : 0,
+      );
+      own.gauge('cellplane_scheduler_idle', '1 while nothing waits to be worked on.', scheduler.idle ? 1 : 0);
+      requests.write(own, 'cellplane_federation', 'the federation API server');
+    },
+    isReady: () => scheduler.ready,
+    async stop() {
+      stopping.abort();
+      await scheduler.stop();
+      await Promise.all([federationClient.close(), leaseClient.close()]);
+    },
+  };
 }

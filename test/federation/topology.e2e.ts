@@ -1,0 +1,166 @@
+// The target topology: two control planes that fail separately, one scheduler and two federators that serve both, two POPs
+// with a cell of each control plane. One part dies; everything that does not need it goes on.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  federatorGroup,
+  federatorUserPrefix,
+  schedulerGroup,
+  schedulerUserName,
+} from '#apiserver/authz/components.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
+import { Constellation } from '../harness/constellation.ts';
+import { configMaps } from '../harness/edge-objects.ts';
+import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { connectionAs } from '../harness/test-pki.ts';
+import { until } from '../harness/until.ts';
+
+const project = 'root:acme:shop';
+/** Cell A of every POP is the first control plane's, cell B the second's; each POP has a federator of its own. */
+const cellsOf = { first: ['pop-1-a', 'pop-2-a'], second: ['pop-1-b', 'pop-2-b'] } as const;
+type Plane = keyof typeof cellsOf;
+const planes = Object.keys(cellsOf) as Plane[];
+const federatorOf = (cell: string) => (cell.startsWith('pop-1') ? 'federator-1' : 'federator-2');
+
+describe('two control planes, two federators, two POPs', { timeout: 180_000 }, () => {
+  const constellations = new Map<Plane, Constellation>();
+  const processes = new Map<string, CellplaneProcess>();
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+
+  before(async () => {
+    folder = await temporaryFolder();
+    for (const plane of planes) {
+      const constellation = await Constellation.start({ cells: [], scheduler: false, federators: [] });
+      constellations.set(plane, constellation);
+      for (const cell of cellsOf[plane]) {
+        await constellation.addEdge(cell);
+        await constellation.addCell(cell, { pop: cell.slice(0, 5), federator: { name: federatorOf(cell) } });
+      }
+      await constellation.createProject(project);
+      await constellation.admin.create(
+        {
+          cluster: project,
+          gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
+          namespace: 'shop',
+        },
+        {
+          apiVersion: 'policy.karmada.io/v1alpha1',
+          kind: 'PropagationPolicy',
+          metadata: { name: 'all', namespace: 'shop' },
+          spec: {
+            resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap' }],
+            placement: { clusterAffinity: { clusterNames: [...cellsOf[plane]] } },
+          },
+        },
+      );
+    }
+    await run('scheduler', ['scheduler', '--no-leader-elect'], {
+      name: schedulerUserName,
+      groups: [schedulerGroup],
+    });
+    for (const name of ['federator-1', 'federator-2']) await startFederator(name);
+  });
+  after(async () => {
+    await Promise.all([...processes.values()].map((process) => process.stop()));
+    await Promise.all([...constellations.values()].map((one) => one[Symbol.asyncDispose]()));
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  const planeOf = (plane: Plane) => constellations.get(plane) as Constellation;
+  /** Starts a part with one kubeconfig for each control plane, as the user that it is known by there. */
+  const run = async (
+    part: string,
+    args: readonly string[],
+    user: { readonly name: string; readonly groups: readonly string[] },
+  ) => {
+    const files: string[] = [];
+    for (const plane of planes) {
+      const { pki, server } = planeOf(plane);
+      const connection = connectionAs(pki, server.url, user);
+      const file = path.join(folder.path, `${part}-${plane}`);
+      await writeFile(file, renderKubeconfig([{ name: 'root', connection }], 'root'));
+      files.push(file);
+    }
+    const [first = '', ...others] = files;
+    const all = [...args, '--kubeconfig', first, '--also-kubeconfig', others.join(',')];
+    processes.set(part, await startCellplane([...all, '--metrics-address', ':0']));
+  };
+  const startFederator = (name: string) =>
+    run(name, ['federator', '--name', name, '--lease-seconds', '2'], {
+      name: `${federatorUserPrefix}${name}`,
+      groups: [federatorGroup],
+    });
+  const write = (plane: Plane, name: string) =>
+    planeOf(plane).admin.create(
+      { cluster: project, gvr: configMaps, namespace: 'shop' },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { plane } },
+    );
+  const isAt = async (plane: Plane, cell: string, name: string) => {
+    const { items } = await planeOf(plane).edge(cell).client.list({ cluster: undefined, gvr: configMaps });
+    return items.some(
+      ({ metadata, data }) =>
+        metadata.name === name && (data as { plane?: string } | undefined)?.plane === plane,
+    );
+  };
+  const arrives = (plane: Plane, name: string, cells: readonly string[] = cellsOf[plane]) =>
+    Promise.all(
+      cells.map((cell) =>
+        until(`${name} is at ${cell}`, () => isAt(plane, cell, name), { timeoutMs: 30_000 }),
+      ),
+    );
+
+  test('each control plane’s projects reach its cells, and no other’s', async () => {
+    for (const plane of planes) await write(plane, 'hello');
+    for (const plane of planes) await arrives(plane, 'hello');
+    for (const cell of cellsOf.first) {
+      const { items } = await planeOf('first')
+        .edge(cell)
+        .client.list({ cluster: undefined, gvr: configMaps });
+      assert.ok(items.every(({ data }) => (data as { plane?: string } | undefined)?.plane !== 'second'));
+    }
+  });
+
+  test('one control plane is away: the other’s projects still flow through the same processes', async () => {
+    await planeOf('first').server.stop();
+    await write('second', 'meanwhile');
+    await arrives('second', 'meanwhile');
+    assert.ok(await isAt('first', 'pop-1-a', 'hello'), 'the edges keep what they have');
+    await planeOf('first').server.start();
+    await write('first', 'afterwards');
+    await arrives('first', 'afterwards');
+  });
+
+  test('one federator is killed: its POP waits, the other POP’s cells of both control planes do not', async () => {
+    await processes.get('federator-1')?.kill();
+    for (const plane of planes) await write(plane, 'without-1');
+    await arrives('first', 'without-1', ['pop-2-a']);
+    await arrives('second', 'without-1', ['pop-2-b']);
+    assert.equal(await isAt('first', 'pop-1-a', 'without-1'), false);
+    await startFederator('federator-1');
+    for (const plane of planes) await arrives(plane, 'without-1');
+  });
+
+  test('metrics tell the control planes apart', async () => {
+    for (const part of ['scheduler', 'federator-2']) {
+      const port = /"metricsPort":(\d+)/.exec(processes.get(part)?.output() ?? '')?.[1];
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      for (const plane of planes) {
+        const federation = new URL(planeOf(plane).server.url).host;
+        assert.ok(
+          text.includes(`cellplane_federation_requests_total{federation="${federation}",outcome="ok"}`),
+        );
+        if (part === 'scheduler') continue;
+        const cell = cellsOf[plane][1];
+        assert.match(
+          text,
+          new RegExp(
+            `cellplane_cell_objects\\{federation="${federation}",cell="${cell}",state="synced"\\} [1-9]`,
+          ),
+        );
+      }
+      assert.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200);
+    }
+  });
+});
