@@ -43,10 +43,11 @@ export class RecentObjects {
     this.delete(key);
     const bytes = roughBytesOf(object);
     if (bytes > this.#bytesMax) return;
-    this.#entries.set(key, { object, bytes, atMs: this.#clock.monotonic() });
+    const nowMs = this.#clock.monotonic();
+    this.#entries.set(key, { object, bytes, atMs: nowMs });
     this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#bytesMax) break;
+    for (const [oldest, { atMs }] of this.#entries) {
+      if (this.#bytes <= this.#bytesMax && nowMs - atMs <= this.#ageMaxMs) break;
       this.delete(oldest);
     }
   }

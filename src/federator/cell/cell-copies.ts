@@ -145,6 +145,7 @@ export class CellCopies {
     }
     const { object } = copy as Copy;
     if (object !== undefined) this.#recent.put(copyKeyOf(placeOf(copy)), object);
+    else if (this.#recent.bytes > 0) this.#recent.delete(copyKeyOf(placeOf(copy)));
     return {
       apiVersion: copy.apiVersion,
       kind: copy.kind,
