@@ -23,6 +23,7 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   cells: async () => (await import('./cells.ts')).benchCells(scale),
   commits: async () => (await import('./commits.ts')).benchCommits(scale),
   flood: async () => (await import('./flood.ts')).benchFlood(),
+  steady: async () => (await import('./steady.ts')).benchSteady(scale),
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 
