@@ -24,6 +24,8 @@ export class ApiWatch {
   /** Times that the watch was taken up. */
   connections = 0;
   events = 0;
+  /** Of all events. */
+  readonly revisions = new Set<number>();
 
   private constructor(client: KubeClient, collection: CollectionRef) {
     this.#client = client;
@@ -120,6 +122,7 @@ export class ApiWatch {
     const before = this.#objects.get(name);
     const revision = Number(object.metadata.resourceVersion);
     this.events++;
+    this.revisions.add(revision);
     assert.ok(
       revision > this.#resourceVersion,
       `${type} ${name} at ${revision} after ${this.#resourceVersion}`,
