@@ -69,7 +69,7 @@ export function decideDownsync({ copy, edge, cellUid, known }: DecisionInput): S
 }
 
 /** What the copy says that its last syncer owned at the edge, if that was for its present content. */
-function syncedFieldsOf(
+export function syncedFieldsOf(
   annotations: { readonly [key: string]: string },
   contentHash: string,
 ): string | undefined {

@@ -1,8 +1,10 @@
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
+import type { EdgeObject } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes, type SyncError } from './copy-notes.ts';
-import { decideDownsync } from './decide.ts';
+import { decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
 import type { SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
@@ -62,6 +64,7 @@ export class Downsync {
           : this.#gone(key, await this.#withdrawer.delete(kind, item, edge, step.evidence, signal));
       case 'acknowledge':
         if (edge === undefined || copy === undefined) return { state: 'waiting' };
+        this.#settle(kind, item, copy, edge);
         return this.#untilEchoed(
           kind,
           item,
@@ -90,6 +93,15 @@ export class Downsync {
   /** Says on the copy why it is not at the edge. */
   async report({ key, place, copy }: SyncItem, error: SyncError, signal: AbortSignal): Promise<void> {
     if (copy !== undefined) await this.#notes.failed({ key, place, copy }, error, signal);
+  }
+
+  /** What our own write was answered need not be remembered once the watch and the copy both say it. */
+  #settle(kind: ServedKind, { key, place }: SyncItem, copy: KubeObject, edge: EdgeObject): void {
+    const mirrored = this.#context.mirror.get(kind, place.namespace, place.name);
+    if (mirrored !== edge || this.#known.believedForMs(key, mirrored) > 0) return;
+    if (syncedFieldsOf(copy.metadata.annotations ?? {}, edge.contentHash) === edge.fieldsHash) {
+      this.#known.forget(key);
+    }
   }
 
   /** What rests on our own answer alone is looked at again when the watch must have told of it. */
