@@ -1,7 +1,8 @@
 // `cellplane backup` of a running server, `cellplane restore` into a folder and into etcd, and servers started on both.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, stat } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -21,6 +22,23 @@ async function cellplane(...args: string[]): Promise<string> {
     env: { PATH: process.env['PATH'] },
   });
   return stdout;
+}
+
+/** Runs one command into another. */
+async function through(from: readonly string[], to: readonly string[]): Promise<void> {
+  const program = path.resolve('bin/cellplane.js');
+  const first = spawn(process.execPath, [program, ...from], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const second = spawn(process.execPath, [program, ...to], { stdio: [first.stdout, 'ignore', 'inherit'] });
+  const codes = await Promise.all([first, second].map((child) => once(child, 'exit')));
+  assert.deepEqual(
+    codes.map(([code]) => code),
+    [0, 0],
+  );
+}
+
+async function controlPlaneIdOf(dataDirectory: string): Promise<string> {
+  const marker = await readFile(path.join(dataDirectory, 'store', 'cellplane-store.json'), 'utf8');
+  return JSON.parse(marker).controlPlaneId;
 }
 
 /** Starts a server on what was restored and reads the object that the original wrote. */
@@ -62,6 +80,22 @@ describe('backup and restore', () => {
         /another process/,
       );
     }
+    await cp(at('one.backup'), at('torn.backup'));
+    await truncate(at('torn.backup'), (await stat(at('one.backup'))).size - 20);
+    await writeFile(at('foreign.backup'), 'nothing of ours');
+    for (const [name, said] of [
+      ['torn', /cut short/],
+      ['foreign', /not a backup/],
+    ] as const) {
+      await assert.rejects(cellplane('restore', at(`${name}.backup`), '--data-dir', at(name)), said);
+    }
+    // What the torn one has left is refused, and removed when that is asked for.
+    await assert.rejects(
+      startCellplane(['apiserver', '--data-dir', at('torn'), '--port', '0']),
+      /unfinished/,
+    );
+    await assert.rejects(cellplane('restore', at('one.backup'), '--data-dir', at('torn')), /unfinished/);
+    await cellplane('restore', at('one.backup'), '--data-dir', at('torn'), '--discard-unfinished');
     await cellplane('restore', at('one.backup'), '--data-dir', at('copy'));
     await assert.rejects(
       cellplane('restore', at('one.backup'), '--data-dir', at('copy')),
@@ -69,6 +103,12 @@ describe('backup and restore', () => {
     );
     await cp(path.join(at('origin'), 'pki'), path.join(at('copy'), 'pki'), { recursive: true });
     assert.equal(await readBack(at('copy'), []), uid);
+
+    await t.test('by standard output and input', async () => {
+      await through(['backup', '-', '--data-dir', at('copy')], ['restore', '-', '--data-dir', at('piped')]);
+      await cp(path.join(at('origin'), 'pki'), path.join(at('piped'), 'pki'), { recursive: true });
+      assert.equal(await readBack(at('piped'), []), uid);
+    });
 
     await t.test('and from there into etcd', { skip: skipWithoutEtcd }, async () => {
       await cellplane('backup', at('three.backup'), '--data-dir', at('copy'));
@@ -80,6 +120,37 @@ describe('backup and restore', () => {
         await cp(path.join(at('origin'), 'pki'), path.join(at('third'), 'pki'), { recursive: true });
         assert.equal(await readBack(at('third'), flags), uid);
         assert.match(await cellplane('backup', at('four.backup'), ...flags), /\d+ objects/);
+
+        const toEtcd = ['--etcd-servers', etcd.endpoint, '--etcd-prefix', '/moved'];
+        const move = (from: string, to: string, data: string, ...more: string[]) =>
+          cellplane(
+            'migrate-storage',
+            '--from',
+            from,
+            '--to',
+            to,
+            '--data-dir',
+            at(data),
+            ...toEtcd,
+            ...more,
+          );
+        assert.match(await move('level', 'etcd', 'copy'), /copied and compared \d+ objects/);
+        await assert.rejects(move('level', 'etcd', 'copy'), /holds something already/);
+        const moved = ['--storage', 'etcd', ...toEtcd];
+        assert.equal(await readBack(at('copy'), moved), uid);
+        await cp(path.join(at('origin'), 'pki'), path.join(at('back'), 'pki'), { recursive: true });
+        assert.match(await move('etcd', 'level', 'back'), /copied and compared \d+ objects/);
+        assert.equal(await readBack(at('back'), []), uid);
+        const ids = await Promise.all([at('copy'), at('back')].map(controlPlaneIdOf));
+        assert.equal(ids[0], ids[1], 'it is the same control plane');
+        await assert.rejects(move('etcd', 'level', 'back'), /holds a store already/);
+        {
+          await using _running = await startCellplane([
+            ...['apiserver', '--data-dir', at('copy'), '--port', '0'],
+            ...moved,
+          ]);
+          await assert.rejects(move('etcd', 'level', 'late'), /a server still runs/);
+        }
       } finally {
         await etcd.dispose();
       }

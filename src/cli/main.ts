@@ -6,6 +6,7 @@ import { cellCommand } from './commands/cell.ts';
 import { edgeCommand } from './commands/edge.ts';
 import { explainCommand } from './commands/explain.ts';
 import { federatorCommand } from './commands/federator.ts';
+import { migrateStorageCommand } from './commands/migrate-storage.ts';
 import { schedulerCommand } from './commands/scheduler.ts';
 import { startCommand } from './commands/start.ts';
 import { versionCommand } from './commands/version.ts';
@@ -39,6 +40,7 @@ for (const command of [
   explainCommand(),
   backupCommand(),
   restoreCommand(),
+  migrateStorageCommand(),
   versionCommand(),
 ]) {
   program.addCommand(command);

@@ -21,13 +21,19 @@ export function withStorageFlags(command: Command, kinds: readonly StorageSettin
     etcd: 'etcd: an etcd cluster that several servers share',
     memory: 'memory: lost at exit, for tests',
   };
-  return command
-    .addOption(
+  return withEtcdFlags(
+    command.addOption(
       setting('--storage <kind>', kinds.map((kind) => meaning[kind]).join('; '), {
         choices: kinds,
         default: kinds[0] ?? 'level',
       }),
-    )
+    ),
+  );
+}
+
+/** The flags that say which etcd is meant, and where in it. */
+export function withEtcdFlags(command: Command): Command {
+  return command
     .addOption(
       setting('--etcd-servers <urls>', 'https://host:port of each etcd member, separated by commas', {
         parse: parseUrls,

@@ -1,19 +1,17 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import https from 'node:https';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
-import { systemClock } from '#apimachinery/clock.ts';
 import { type ServerConnection, tlsOptions } from '#client/remote/connection.ts';
-import { decodeBackup } from '#storage/backup/backup-format.ts';
-import { restoreLevelStorage } from '#storage/backup/restore-level.ts';
 import { writeBackup } from '#storage/backup/write-backup.ts';
-import { isStorageError } from '#storage/errors.ts';
-import { etcdAccess, openStorage } from '../compose.ts';
+import { passBackup, toFile, toStream } from '../backup-stream.ts';
+import { openStorage } from '../compose.ts';
 import { type ConnectSettings, federationConnection, withKubeconfig } from '../connect.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
+import { Progress } from '../progress.ts';
+import { restoreInto, usageErrorOf } from '../restore-into.ts';
 import { UsageError } from '../run-command.ts';
 import { setting, withConfigFile } from '../settings.ts';
 import { type StorageFlags, storageSettings, withStorageFlags } from '../storage-settings.ts';
@@ -22,24 +20,42 @@ interface Place extends StorageFlags, LogSettings {
   readonly dataDir?: string;
 }
 
+interface RestoreSettings extends Place {
+  readonly asClone?: boolean;
+  readonly discardUnfinished?: boolean;
+}
+
 export function backupCommand(): Command {
   const command = new Command('backup')
     .description(
       'write the whole store, as it is at one revision, into a file: from the running server that the kubeconfig ' +
         'names, from the data folder of a stopped one (--data-dir), or from etcd (--storage etcd)',
     )
-    .argument('<file>', 'where to write to; holds the Secrets of all workspaces')
+    .argument('<file>', 'where to write to (-: standard output); holds the Secrets of all workspaces')
     .addOption(setting('--data-dir <folder>', 'data folder of an API server that does not run'))
     .action(async (file: string, settings: Place & ConnectSettings) => {
-      const partial = `${file}.partial`;
+      const progress = new Progress();
+      const onProgress = (done: number, total: number | undefined) => progress.report('backup', done, total);
       try {
-        const target = createWriteStream(partial, { mode: 0o600 });
-        await pipeline(await backupOf(settings), target);
-        const keys = await checkBackup(partial);
-        await rename(partial, file);
-        process.stdout.write(`${file}: ${keys} objects\n`);
+        const source = await backupOf(settings);
+        if (file === '-') {
+          const keys = await passBackup(source, toStream(process.stdout), onProgress);
+          progress.end();
+          process.stderr.write(`${keys} objects\n`);
+          return;
+        }
+        const partial = `${file}.partial`;
+        try {
+          const keys = await toFile(partial, (write) => passBackup(source, write, onProgress));
+          await rename(partial, file);
+          progress.end();
+          process.stdout.write(`${file}: ${keys} objects\n`);
+        } catch (error) {
+          await rm(partial, { force: true });
+          throw error;
+        }
       } catch (error) {
-        await rm(partial, { force: true });
+        progress.end();
         throw usageErrorOf(error);
       }
     });
@@ -52,16 +68,20 @@ export function restoreCommand(): Command {
       'make a store from a backup: in an empty data folder (--data-dir), or in etcd under a prefix that holds nothing ' +
         '(--storage etcd)',
     )
-    .argument('<file>', 'what `cellplane backup` has written')
+    .argument('<file>', 'what `cellplane backup` has written (-: standard input)')
     .addOption(setting('--data-dir <folder>', 'data folder of the API server that is to be started on it'))
     .option('--as-clone', 'the original goes on running: give the copy an identity of its own')
-    .action(async (file: string, settings: Place & { readonly asClone?: boolean }) => {
+    .option('--discard-unfinished', 'remove first what a restore that was cut short has left there')
+    .action(async (file: string, settings: RestoreSettings) => {
+      const progress = new Progress();
       try {
-        const summary = await restore(file, settings);
+        const summary = await restore(file, settings, progress);
+        progress.end();
         process.stdout.write(
           `restored ${summary.keys} objects; the store goes on at revision ${summary.revision}\n`,
         );
       } catch (error) {
+        progress.end();
         throw usageErrorOf(error);
       }
     });
@@ -107,30 +127,15 @@ function download(connection: ServerConnection): Promise<Readable> {
   });
 }
 
-/** Reads the file from beginning to end, with all checksums. Returns the number of objects. */
-async function checkBackup(file: string): Promise<number> {
-  let keys = 0;
-  for await (const frame of decodeBackup(createReadStream(file))) {
-    if (frame.type === 'items') keys += frame.items.length;
-    if (frame.type === 'end' && frame.end.keys !== keys) throw new UsageError('the backup is not complete');
-  }
-  return keys;
-}
-
-async function restore(file: string, settings: Place & { readonly asClone?: boolean }) {
-  const source = createReadStream(file);
-  const common = { source, asClone: settings.asClone };
+async function restore(file: string, settings: RestoreSettings, progress: Progress) {
   const storage = storageSettings(settings);
-  if (storage.kind === 'etcd') {
-    const { restoreEtcdStorage } = await import('#storage/backup/restore-etcd.ts');
-    const access = await etcdAccess(storage);
-    return restoreEtcdStorage({ ...access, ...common, prefix: storage.prefix, clock: systemClock });
+  if (storage.kind !== 'etcd' && settings.dataDir === undefined) {
+    throw new UsageError('--data-dir says where to restore to');
   }
-  if (settings.dataDir === undefined) throw new UsageError('--data-dir says where to restore to');
-  const directory = path.join(path.resolve(settings.dataDir), 'store');
-  return restoreLevelStorage({ ...common, directory, nowMs: Date.now() });
-}
-
-function usageErrorOf(error: unknown): unknown {
-  return isStorageError(error) ? new UsageError(error.message) : error;
+  return restoreInto(storage, path.resolve(settings.dataDir ?? '.'), {
+    source: file === '-' ? process.stdin : createReadStream(file),
+    asClone: settings.asClone,
+    discardUnfinished: settings.discardUnfinished,
+    onProgress: (done, total) => progress.report('restore', done, total),
+  });
 }

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { StorageError } from '../errors.ts';
 import { keyOfPointerKey, pointerKey, readUint53, writeUint53 } from '../level/key-codec.ts';
@@ -23,10 +24,14 @@ export interface BackupHeader {
   /** The revision that the backup is the state of. */
   readonly revision: number;
   readonly createdAtMs: number;
+  /** How many items there are, to tell how far a restore is. Absent in early backups. */
+  readonly keys?: number | undefined;
 }
 
 export interface BackupEnd {
   readonly keys: number;
+  /** SHA-256, hexadecimal, of all bytes before this frame. Absent in early backups. */
+  readonly sha256?: string | undefined;
 }
 
 export type BackupFrame =
@@ -55,12 +60,13 @@ export function encodeEnd(end: BackupEnd): Buffer {
   return frame([Buffer.from(`e${JSON.stringify(end)}`)]);
 }
 
-/** The frames of a backup. Throws `corrupt` where a checksum does not match or the end is missing. */
+/** The frames of a backup. Throws `corrupt` where a checksum does not match, the end is missing, or something follows it. */
 export async function* decodeBackup(source: AsyncIterable<Uint8Array>): AsyncGenerator<BackupFrame> {
   const reader = new ByteReader(source);
   const start = await reader.take(magic.length);
   if (start === undefined || !start.equals(magic)) throw damaged('this is not a backup of a Cellplane store');
   for (;;) {
+    const sha256 = reader.digest();
     const head = await reader.take(frameHeaderBytes);
     if (head === undefined) throw damaged('the backup is cut short');
     const length = head.readUInt32BE(0);
@@ -69,6 +75,12 @@ export async function* decodeBackup(source: AsyncIterable<Uint8Array>): AsyncGen
     if (payload === undefined) throw damaged('the backup is cut short');
     if (crc32(payload) !== head.readUInt32BE(4)) throw damaged('the backup does not match its checksum');
     const decoded = decodePayload(payload);
+    if (decoded.type === 'end') {
+      if (decoded.end.sha256 !== undefined && decoded.end.sha256 !== sha256) {
+        throw damaged('the backup does not match its checksum');
+      }
+      if ((await reader.take(1)) !== undefined) throw damaged('something follows the end of the backup');
+    }
     yield decoded;
     if (decoded.type === 'end') return;
   }
@@ -120,9 +132,15 @@ class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #held: Buffer[] = [];
   #heldBytes = 0;
+  readonly #hash: Hash = createHash('sha256');
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#chunks = source[Symbol.asyncIterator]();
+  }
+
+  /** SHA-256 of all that was taken, hexadecimal. */
+  digest(): string {
+    return this.#hash.copy().digest('hex');
   }
 
   /** Undefined when the stream ends before. */
@@ -136,6 +154,8 @@ class ByteReader {
     const whole = this.#held.length === 1 ? (this.#held[0] as Buffer) : Buffer.concat(this.#held);
     this.#held = [whole.subarray(bytes)];
     this.#heldBytes = whole.length - bytes;
-    return whole.subarray(0, bytes);
+    const taken = whole.subarray(0, bytes);
+    this.#hash.update(taken);
+    return taken;
   }
 }

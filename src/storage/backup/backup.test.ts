@@ -9,6 +9,7 @@ import { openLevelStorage } from '../level/level-storage.ts';
 import { createMemoryStorage } from '../memory/memory-storage.ts';
 import type { Storage } from '../storage.ts';
 import { del, guard, key, plain, put, revision, write } from '../testing/storage-fixture.ts';
+import { contentDigest } from './content-digest.ts';
 import { restoreLevelStorage, restoreRevisionStep } from './restore-level.ts';
 import { writeBackup } from './write-backup.ts';
 
@@ -126,8 +127,32 @@ describe('backup and restore', () => {
       await refused(flipped, 'corrupt');
     }
     await refused(Buffer.from('something else entirely'), 'corrupt');
+    await refused(Buffer.concat([backup, Buffer.from('more')]), 'corrupt');
+    const [header, first, second, ...rest] = await collect(original);
+    assert.ok(header !== undefined && first !== undefined && second !== undefined);
+    await refused(Buffer.concat([header, second, first, ...rest]), 'corrupt');
     const directory = await refused(backup.subarray(0, backup.length - 40), 'corrupt');
     await assert.rejects(openLevelStorage({ directory }), (error) => isStorageError(error, 'unusable'));
+  });
+
+  it('removes what an unfinished restore has left, when asked to, and nothing else', async () => {
+    const directory = await refused(backup.subarray(0, backup.length - 40), 'corrupt');
+    await refused(backup, 'unusable', directory);
+    const source = () => stream(backup, 50_000);
+    const told: number[] = [];
+    const onProgress = (keys: number, expected: number | undefined): void => {
+      told.push(keys);
+      assert.equal(expected, 1_201);
+    };
+    await restoreLevelStorage({ directory, source: source(), nowMs, discardUnfinished: true, onProgress });
+    assert.equal(told.at(-1), 1_201);
+    const restored = await openLevelStorage({ directory, verifyValues: true });
+    const restoring = restoreLevelStorage({ directory, source: source(), nowMs, discardUnfinished: true });
+    await assert.rejects(restoring, (error) => isStorageError(error, 'unusable'));
+    assert.deepEqual(await contentDigest(restored), await contentDigest(original));
+    await write(restored, put('/g/r/c/n/1', 'other'));
+    assert.notEqual((await contentDigest(restored)).sha256, (await contentDigest(original)).sha256);
+    await restored.close();
   });
 
   it('never writes over a store', async () => {

@@ -15,6 +15,7 @@ import { type StorageLogger, silentLogger } from '../logger.ts';
 import type { KeyValue } from '../storage.ts';
 import { decodeBackup } from './backup-format.ts';
 import { type RestoreSummary, restoreRevisionStep } from './restore-level.ts';
+import type { KeyProgress } from './write-backup.ts';
 
 export interface EtcdRestoreOptions extends EtcdAccess {
   /** Under which etcd holds nothing. */
@@ -22,6 +23,9 @@ export interface EtcdRestoreOptions extends EtcdAccess {
   readonly source: AsyncIterable<Uint8Array>;
   /** The copy runs beside the original: it gets a control-plane id of its own. */
   readonly asClone?: boolean | undefined;
+  /** What a restore that was cut short has left under the prefix goes first. */
+  readonly discardUnfinished?: boolean | undefined;
+  readonly onProgress?: KeyProgress | undefined;
   readonly clock: Clock;
   readonly logger?: StorageLogger | undefined;
 }
@@ -40,7 +44,7 @@ export async function restoreEtcdStorage(options: EtcdRestoreOptions): Promise<R
   const keys = new KeySpace(options.prefix);
   const connection = new EtcdConnection(options, options.clock, options.logger ?? silentLogger);
   try {
-    return await new Restore(connection, keys).run(options.source, options.asClone ?? false);
+    return await new Restore(connection, keys).run(options);
   } finally {
     connection.close();
   }
@@ -59,16 +63,20 @@ class Restore {
     this.#keys = keys;
   }
 
-  async run(source: AsyncIterable<Uint8Array>, asClone: boolean): Promise<RestoreSummary> {
+  async run({ source, asClone, discardUnfinished, onProgress }: EtcdRestoreOptions): Promise<RestoreSummary> {
     const frames = decodeBackup(source);
     const first = await frames.next();
     if (first.done || first.value.type !== 'header') {
       throw new StorageError('corrupt', 'the backup has no header');
     }
     const { header } = first.value;
+    if (discardUnfinished === true) await this.#discardUnfinished();
     const claim = await this.#claim();
     for await (const frame of frames) {
-      if (frame.type === 'items') for (const item of frame.items) await this.#write(item, claim);
+      if (frame.type === 'items') {
+        for (const item of frame.items) await this.#write(item, claim);
+        onProgress?.(this.#count, header.keys);
+      }
       if (frame.type === 'end' && frame.end.keys !== this.#count) {
         throw new StorageError('corrupt', 'the backup has lost items', {
           keys: this.#count,
@@ -80,7 +88,7 @@ class Restore {
     const marker = {
       format: 'cellplane-etcd',
       version: etcdFormatVersion,
-      controlPlaneId: asClone ? randomUUID() : header.controlPlaneId,
+      controlPlaneId: asClone === true ? randomUUID() : header.controlPlaneId,
       incarnationId: randomUUID(),
       firstRevision: header.revision + restoreRevisionStep,
     } as const;
@@ -97,6 +105,25 @@ class Restore {
       revision: firstRevision,
       keys: this.#count,
     };
+  }
+
+  /** Whoever is still at it finds its claim gone, and ends. */
+  async #discardUnfinished(): Promise<void> {
+    const { all, restoring, marker } = this.#keys;
+    const [claim] = (await this.#connection.call(rangeMethod, { key: restoring }, { repeatable: true })).kvs;
+    if (claim === undefined) return;
+    await this.#connection.call(
+      txnMethod,
+      {
+        compare: [
+          { target: compareModRevision, key: restoring, mod_revision: claim.mod_revision },
+          { target: compareCreateRevision, key: marker, create_revision: 0 },
+        ],
+        success: [{ request_delete_range: all }],
+        failure: [],
+      },
+      { repeatable: true },
+    );
   }
 
   /** Takes an empty prefix; returns the revision of the claim. */

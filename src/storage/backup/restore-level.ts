@@ -12,6 +12,7 @@ import {
   levelFormatVersion,
   type Marker,
   readMarker,
+  removeStore,
   unusable,
   writeMarker,
 } from '../level/marker.ts';
@@ -21,6 +22,7 @@ import { encodePointer } from '../level/pointer.ts';
 import { encodeRecord } from '../level/record.ts';
 import type { KeyValue, Revision } from '../storage.ts';
 import { type BackupHeader, decodeBackup } from './backup-format.ts';
+import type { KeyProgress } from './write-backup.ts';
 
 /**
  * How far a restore raises the revision over the backup's: beyond any that the lost store can have handed out since (at
@@ -34,6 +36,9 @@ export interface RestoreOptions {
   readonly source: AsyncIterable<Uint8Array>;
   /** The copy runs beside the original: it gets a control-plane id of its own. */
   readonly asClone?: boolean | undefined;
+  /** What a restore that was cut short has left in the folder goes first. */
+  readonly discardUnfinished?: boolean | undefined;
+  readonly onProgress?: KeyProgress | undefined;
   readonly nowMs: number;
   readonly createDatabase?: CreateDatabase | undefined;
 }
@@ -54,6 +59,7 @@ export interface RestoreSummary {
  */
 export async function restoreLevelStorage(options: RestoreOptions): Promise<RestoreSummary> {
   const { directory } = options;
+  if (options.discardUnfinished === true) await discardUnfinished(options);
   if ((await readMarker(directory)) !== undefined) throw unusable(directory, 'holds a store already');
   const frames = decodeBackup(options.source);
   const first = await frames.next();
@@ -70,7 +76,10 @@ export async function restoreLevelStorage(options: RestoreOptions): Promise<Rest
   try {
     const writer = new RestoreWriter(database, marker.revision as Revision, options.nowMs);
     for await (const frame of frames) {
-      if (frame.type === 'items') await writer.write(frame.items);
+      if (frame.type === 'items') {
+        await writer.write(frame.items);
+        options.onProgress?.(writer.keys, header.keys);
+      }
       if (frame.type === 'end' && frame.end.keys !== writer.keys) {
         throw new StorageError('corrupt', 'the backup has lost items', {
           keys: writer.keys,
@@ -86,6 +95,21 @@ export async function restoreLevelStorage(options: RestoreOptions): Promise<Rest
   await writeMarker(directory, { ...marker, state: 'ready' });
   const { controlPlaneId, incarnationId, revision } = marker;
   return { controlPlaneId, incarnationId, backupRevision: header.revision, revision, keys };
+}
+
+/** Throws `locked` while another process is at it. */
+async function discardUnfinished({
+  directory,
+  createDatabase = createClassicLevel,
+}: RestoreOptions): Promise<void> {
+  const marker = await readMarker(directory, { unfinished: true });
+  if (marker?.state !== 'restoring') return;
+  const database = createDatabase(databaseFolder(directory));
+  await database.open({ createIfMissing: true }).catch((error: unknown) => {
+    throw openError(directory, error);
+  });
+  await database.close();
+  await removeStore(directory);
 }
 
 function markerFor(header: BackupHeader, asClone: boolean): Marker {

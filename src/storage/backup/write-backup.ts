@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { Storage, StorageKey } from '../storage.ts';
 import { encodeEnd, encodeHeader, encodeItems } from './backup-format.ts';
 
 const pageItems = 500;
 const pageBytes = 1024 * 1024;
+
+/** Told of after every step: how many keys are done, of how many; undefined while that is not known. */
+export type KeyProgress = (keys: number, keysExpected: number | undefined) => void;
 
 export interface BackupSummary {
   readonly revision: number;
@@ -17,11 +21,19 @@ export interface BackupSummary {
  */
 export async function* writeBackup(
   storage: Storage,
-  options: { readonly nowMs: number; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly nowMs: number;
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: KeyProgress | undefined;
+  },
 ): AsyncGenerator<Buffer, BackupSummary> {
   const revision = await storage.currentRevision();
   const { controlPlaneId, incarnationId } = storage;
-  const header = encodeHeader({ controlPlaneId, incarnationId, revision, createdAtMs: options.nowMs });
+  const first = await storage.range({ prefix: '', limit: 1, atRevision: revision });
+  const keysExpected = first.items.length + first.remaining;
+  const createdAtMs = options.nowMs;
+  const header = encodeHeader({ controlPlaneId, incarnationId, revision, createdAtMs, keys: keysExpected });
+  const hash = createHash('sha256').update(header);
   let bytes = header.length;
   let keys = 0;
   yield header;
@@ -40,12 +52,14 @@ export async function* writeBackup(
       const chunk = encodeItems(page.items);
       bytes += chunk.length;
       keys += page.items.length;
+      hash.update(chunk);
       yield chunk;
+      options.onProgress?.(keys, keysExpected);
     }
     startAfter = page.items.at(-1)?.key;
     more = page.more;
   }
-  const end = encodeEnd({ keys });
+  const end = encodeEnd({ keys, sha256: hash.digest('hex') });
   yield end;
   return { revision, keys, bytes: bytes + end.length };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 
@@ -32,9 +32,13 @@ export function databaseFolder(directory: string): string {
 
 /**
  * The marker in `directory`; undefined when the folder is empty or was missing (it is then made). Throws `unusable`
- * for a folder that cannot be read or made, that holds other things, or a store of a newer format.
+ * for a folder that cannot be read or made, that holds other things, a store of a newer format, or (unless asked for) an
+ * unfinished restore.
  */
-export async function readMarker(directory: string): Promise<Marker | undefined> {
+export async function readMarker(
+  directory: string,
+  { unfinished = false }: { readonly unfinished?: boolean } = {},
+): Promise<Marker | undefined> {
   const names = await namesIn(directory);
   if (!names.includes(markerName)) {
     if (names.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
@@ -52,7 +56,7 @@ export async function readMarker(directory: string): Promise<Marker | undefined>
   if (marker.version > levelFormatVersion) {
     throw unusable(directory, `has format ${marker.version}, newer than ${levelFormatVersion}`);
   }
-  if (marker.state === 'restoring') throw unusable(directory, 'holds an unfinished restore');
+  if (marker.state === 'restoring' && !unfinished) throw unusable(directory, 'holds an unfinished restore');
   return marker;
 }
 
@@ -103,6 +107,13 @@ async function namesIn(directory: string): Promise<string[]> {
   } catch (error) {
     throw unusable(directory, 'cannot be made or read', error);
   }
+}
+
+/** Makes the folder one without a store again: the marker goes last. */
+export async function removeStore(directory: string): Promise<void> {
+  await rm(databaseFolder(directory), { recursive: true, force: true });
+  await unlink(join(directory, markerName));
+  await syncFolder(directory);
 }
 
 /** A rename is on disk only when its folder is. */
