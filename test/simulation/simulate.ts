@@ -49,6 +49,8 @@ const finally2to1to1 = { 'cell-a': 2, 'cell-b': 1, 'cell-c': 1 };
 const stormyMsMin = 4_000;
 const stormyMsMax = 20_000;
 const quietMs = 900_000;
+/** Longer than what was contested is still told of. */
+const calmMs = 180_000;
 const steadyMs = 120_000;
 /** Leases, probes and reports of two federators with three cells, a scheduler and their servers. */
 const steadyRequestsMax = 600;
@@ -249,7 +251,7 @@ class Simulation {
   /** Then nobody writes any more, and little is asked. */
   async #rest(world: World): Promise<void> {
     if (this.#violations.length > 0) return;
-    await this.#time.sleep(20_000);
+    await this.#time.sleep(calmMs);
     const { projects, cells } = this.#planes(world);
     const before = await revisions(projects, cells);
     world.network.requests = {};
@@ -260,8 +262,12 @@ class Simulation {
         `${requests} requests in ${steadyMs} ms of rest: ${JSON.stringify(world.network.requests)}`,
       );
     }
-    if ((await revisions(projects, cells)) !== before)
-      this.#violations.push('somebody writes although all agree');
+    const [old, now] = [before, await revisions(projects, cells)].map((text) => new Set(text.split('\n')));
+    const changes = [
+      ...[...(old ?? [])].filter((line) => now?.has(line) === false).map((line) => `- ${line}`),
+      ...[...(now ?? [])].filter((line) => old?.has(line) === false).map((line) => `+ ${line}`),
+    ];
+    if (changes.length > 0) this.#violations.push('somebody writes although all agree:', ...changes);
   }
 
   async #restored(world: World, server: string): Promise<void> {
