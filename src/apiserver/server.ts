@@ -34,7 +34,9 @@ import { ProxyCertificates } from './aggregation/proxy-certificates.ts';
 import type { Auditor } from './audit/audit.ts';
 import type { JwtIssuer } from './authn/authentication-configuration.ts';
 import type { TokenAuthenticator } from './authn/authenticator.ts';
+import { CertificateAuthorities } from './authn/certificate-authorities.ts';
 import { ComponentTokens } from './authn/component-tokens.ts';
+import { ForeignAuthentication, type ForeignAuthenticationOptions } from './authn/foreign-authentication.ts';
 import { SigningKey } from './authn/jwt.ts';
 import { OidcAuthenticator } from './authn/oidc.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
@@ -53,6 +55,7 @@ import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
 import { reviewHandlers } from './authz/reviews.ts';
 import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
+import type { WebhookAuthorizer } from './authz/webhook-authorizer.ts';
 import { backupMount } from './backup-mount.ts';
 import { LeaderTerms, type TermControllers } from './controllers/leader-terms.ts';
 import { ServerControllers } from './controllers/server-controllers.ts';
@@ -120,6 +123,12 @@ export interface ApiServerOptions {
   readonly tokenFile?: string | undefined;
   /** OpenID Connect issuers whose tokens are believed (KUBERNETES.md U1). */
   readonly tokenIssuers?: readonly JwtIssuer[] | undefined;
+  /** Whether requests without credentials are the anonymous user's. Default true. */
+  readonly allowsAnonymous?: boolean | undefined;
+  /** This server behind another one's aggregation layer or an authenticating proxy (KUBERNETES.md O1). */
+  readonly foreign?: ForeignAuthenticationOptions | undefined;
+  /** Authorizers inside workspaces in their order (KUBERNETES.md U5); default: RBAC alone. Closed by the server's stop. */
+  readonly authorizers?: readonly ('RBAC' | WebhookAuthorizer)[] | undefined;
   /** Asked by TokenReview about tokens that nobody else knows (KUBERNETES.md U1); `server` is the URL to post to. */
   readonly tokenWebhook?: ServerConnection | undefined;
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
@@ -176,7 +185,20 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     custom: customDefinitions(crds),
   });
   const { resolver, directory, index, cellsClusterId } = await openWorkspaces(options, schemes, externalUrl);
-  const authorization = createServerAuthorizer({ cache: storage, resolver, cellsClusterId, logger });
+  const foreign =
+    options.foreign === undefined
+      ? undefined
+      : await ForeignAuthentication.open(options.foreign, (path) => resolver.resolve(path), logger);
+  const chain = options.authorizers ?? ['RBAC'];
+  const webhooks = chain.filter((one) => one !== 'RBAC');
+  const authorization = createServerAuthorizer({
+    cache: storage,
+    resolver,
+    cellsClusterId,
+    logger,
+    before: webhooks.slice(0, chain.indexOf('RBAC')),
+    after: [...webhooks.slice(chain.indexOf('RBAC')), foreign?.authorizer].filter((one) => one !== undefined),
+  });
   authorization.start();
 
   const firstTouch = new FirstTouch({
@@ -220,7 +242,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   );
   const { tokenWebhook } = options;
   if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
-  const authenticator = createAuthenticator(options, serviceAccountTokens, issuers);
+  if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
+  const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign);
   const verbs = new Verbs({
     registry,
     clock,
@@ -291,10 +314,13 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       seatsOf(info, workspace, workspace?.scheme ?? resolver.wildcardScheme(), storage),
     isShared: mode === 'federation',
   });
+  let shown = pki;
+  const tls = (used: ServerPki) => tlsOf(used, foreign?.authoritiesPem ?? []);
   const http = createHttpServer({
     listen: { host: options.bindAddress, port },
-    tls: tlsOf(pki),
+    tls: tls(pki),
     authenticator,
+    homeOf: foreign === undefined ? undefined : (user) => foreign.homeOf(user),
     authorizer: authorization.authorizer,
     resolver,
     verbs,
@@ -316,13 +342,17 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   aggregator.start();
   if (options.listens !== false) ({ port } = await http.listen());
   controllers.start();
+  foreign?.follow(clock, logger, () => http.renewCertificate(tls(shown)));
   const stopRenewal =
     options.renewPki === undefined
       ? () => {}
       : keepRenewed({
           pki,
           renew: options.renewPki,
-          use: (renewed) => http.renewCertificate(tlsOf(renewed)),
+          use: (renewed) => {
+            shown = renewed;
+            http.renewCertificate(tls(renewed));
+          },
           clock,
           logger,
         });
@@ -343,6 +373,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     await Promise.all([
       loopbackClient.close(),
       webhookCaller.close(),
+      foreign?.close(),
+      ...webhooks.map((webhook) => webhook.close()),
       ...issuers.map((issuer) => issuer.close()),
     ]);
     events.close();
@@ -423,9 +455,10 @@ async function openWorkspaces(
 }
 
 function createAuthenticator(
-  { pki, tokenFile }: ApiServerOptions,
+  { pki, tokenFile, allowsAnonymous }: ApiServerOptions,
   serviceAccountTokens: ServiceAccountTokens,
   issuers: readonly TokenAuthenticator[],
+  foreign: ForeignAuthentication | undefined,
 ): UnionAuthenticator {
   const tokens: TokenAuthenticator[] = [
     new ComponentTokens([new SigningKey(pki.serviceAccountKey)]),
@@ -433,7 +466,14 @@ function createAuthenticator(
     ...issuers,
   ];
   if (tokenFile !== undefined) tokens.unshift(new TokenFileAuthenticator(tokenFile));
-  return new UnionAuthenticator({ authenticators: [new X509Authenticator()], tokens });
+  const { authenticators = [] } = foreign ?? {};
+  // Others than the server's own authority may have signed a certificate only where others are known.
+  const own = authenticators.length === 0 ? undefined : new CertificateAuthorities(pki.ca.certificatePem);
+  return new UnionAuthenticator({
+    authenticators: [...authenticators, new X509Authenticator(Date.now, own)],
+    tokens,
+    allowsAnonymous,
+  });
 }
 
 function admissionPlugins(parts: {
@@ -489,11 +529,11 @@ function createHandlers(parts: {
   return handlers;
 }
 
-function tlsOf({ serving, ca }: ServerPki): HttpServerDependencies['tls'] {
+function tlsOf({ serving, ca }: ServerPki, others: readonly string[]): HttpServerDependencies['tls'] {
   return {
     certificatePem: serving.certificatePem,
     keyPem: serving.keyPem,
-    clientCaPem: ca.certificatePem,
+    clientCaPem: others.length === 0 ? ca.certificatePem : [ca.certificatePem, ...others],
   };
 }
 

@@ -5,17 +5,11 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { Auditor } from '#apiserver/audit/audit.ts';
 import { AuditLog } from '#apiserver/audit/audit-log.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
-import {
-  type JwtIssuer,
-  parseAuthenticationConfiguration,
-} from '#apiserver/authn/authentication-configuration.ts';
 import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
-import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import type { EtcdAccess } from '#storage/etcd/etcd-connection.ts';
@@ -26,6 +20,7 @@ import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Running, UsageError } from './run-command.ts';
+import { readSecurity, type SecurityFlags } from './security-settings.ts';
 import { version } from './version.ts';
 
 export interface ApiServerSettings {
@@ -38,10 +33,7 @@ export interface ApiServerSettings {
   /** Default `<dataDirectory>/pki`. */
   readonly pkiDirectory?: string | undefined;
   readonly tokenFile?: string | undefined;
-  /** AuthenticationConfiguration of apiserver.config.k8s.io: issuers of tokens. */
-  readonly authenticationConfig?: string | undefined;
-  /** Kubeconfig of the webhook that is asked about tokens. */
-  readonly authenticationTokenWebhookConfigFile?: string | undefined;
+  readonly security: SecurityFlags;
   /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
   readonly auditPolicyFile?: string | undefined;
   readonly auditLogPath?: string | undefined;
@@ -95,8 +87,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
   const start = async () => {
-    const tokenIssuers = await readTokenIssuers(settings.authenticationConfig);
-    const tokenWebhook = await readWebhook(settings.authenticationTokenWebhookConfigFile);
+    const security = await readSecurity(settings.security, logger);
     const auditor = await openAuditor(settings);
     if (isShared) await checkSharedPki(storage, pki, pkiDirectory);
     return startServer({
@@ -109,8 +100,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       externalHost,
       projectDefinitions: projectDefinitions(),
       tokenFile,
-      tokenIssuers,
-      tokenWebhook,
+      ...security,
       auditor,
       version,
       clock: systemClock,
@@ -140,27 +130,6 @@ async function readKeys(directory: string, host: string): Promise<ServerPki> {
     return await ensurePki({ directory, hosts: [host], now: new Date() });
   } catch (error) {
     if (error instanceof PkiError) throw new UsageError(error.message);
-    throw error;
-  }
-}
-
-/** Throws UsageError for a file that cannot be read or honoured. */
-async function readTokenIssuers(file: string | undefined): Promise<readonly JwtIssuer[]> {
-  if (file === undefined) return [];
-  try {
-    return parseAuthenticationConfiguration(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`${file} cannot be used: ${(error as Error).message}`);
-  }
-}
-
-/** Throws UsageError for a kubeconfig that cannot be read. */
-async function readWebhook(file: string | undefined): Promise<ServerConnection | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await loadKubeconfig(file);
-  } catch (error) {
-    if (error instanceof KubeconfigError) throw new UsageError(error.message);
     throw error;
   }
 }

@@ -13,6 +13,8 @@ export interface PeerCertificate {
   readonly notAfterMs: number;
   /** SHA-256 over the DER form, lower-case hex. */
   readonly fingerprint: string;
+  /** DER of the certificate and those above it, as far as they are known; empty where nobody asks for it. */
+  readonly chain: readonly Buffer[];
 }
 
 /** What a request offers to prove who sends it. */
@@ -21,6 +23,8 @@ export interface Credentials {
   readonly bearerToken: string | undefined;
   /** `hashToken` of the bearer token, when the connection has it at hand: clients send the same token each time. */
   readonly tokenHash?: string | undefined;
+  /** Names and values by turns, as they were sent; only where an authenticator reads them. */
+  readonly rawHeaders?: readonly string[] | undefined;
 }
 
 /**
@@ -28,6 +32,8 @@ export interface Credentials {
  * they do and it is not valid (KUBERNETES.md U1). Synchronous where the answer is in memory.
  */
 export interface Authenticator {
+  /** Whether it looks at `rawHeaders` and at certificates' `chain`, which cost something. */
+  readonly readsHeaders?: boolean | undefined;
   authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
 

@@ -75,6 +75,7 @@ describe('x509 (U1)', () => {
     notBeforeMs: 1000,
     notAfterMs: 2000,
     fingerprint: 'ab',
+    chain: [],
   };
   const at = (now: number, changed: Partial<PeerCertificate> = {}) =>
     new X509Authenticator(() => now).authenticate({
@@ -291,6 +292,7 @@ describe('union (U1)', () => {
     notBeforeMs: 0,
     notAfterMs: 2,
     fingerprint: '',
+    chain: [],
   });
   const nameOf = async (certificateOrNone: PeerCertificate | undefined, bearerToken?: string) =>
     (await union.authenticate({ certificate: certificateOrNone, bearerToken })).name;

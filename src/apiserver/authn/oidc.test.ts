@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { silentLogger } from '#client/logger.ts';
 import { makePki } from '../http/testing/test-server.ts';
@@ -58,7 +59,7 @@ ${more}`;
 }
 
 function open(): OidcAuthenticator {
-  const [first] = parseAuthenticationConfiguration(configuration());
+  const [first] = parseAuthenticationConfiguration(configuration()).issuers;
   return new OidcAuthenticator({ issuer: first!, logger: silentLogger, now: () => now });
 }
 
@@ -148,15 +149,88 @@ test('an issuer is not asked for every made-up key (U1)', async () => {
 test('what cannot be honoured is refused, naming the field (U1)', () => {
   const rows: [string, RegExp][] = [
     ['kind: X', /kind/],
-    [configuration('  userValidationRules: [{expression: "true"}]'), /userValidationRules/],
-    [
-      configuration('  claimValidationRules: [{expression: "true"}]'),
-      /claimValidationRules\[0\]\.expression/,
-    ],
+    [configuration('  userValidationRules: [{expression: "user.x"}]'), /userValidationRules/],
+    [configuration('  claimValidationRules: [{expression: "7"}]'), /claimValidationRules\[0\]\.expression/],
     [configuration().replace('prefix: "oidc:"', 'x: y'), /username\.prefix/],
     [configuration().replace('https://', 'http://'), /issuer\.url/],
     [configuration().replace('[cellplane, other]', '[]'), /audiences/],
-    [configuration('anonymous: {enabled: false}'), /anonymous/],
+    [configuration('anonymous: {enabled: true, conditions: [{path: /livez}]}'), /anonymous/],
   ];
   for (const [text, message] of rows) assert.throws(() => parseAuthenticationConfiguration(text), message);
+});
+
+test('expressions over claims make the user, and rules refuse it (KEP-3331)', async () => {
+  const text = `
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous: {enabled: false}
+jwt:
+- issuer:
+    url: ${issuer}
+    audiences: [cellplane]
+    certificateAuthority: ${JSON.stringify(pki.ca.certificatePem)}
+  claimValidationRules:
+  - expression: claims.exp - claims.nbf <= 3600
+    message: tokens live for an hour
+  - expression: claims.?email_verified.orValue(true) == true
+  claimMappings:
+    username: {expression: '"oidc:" + claims.email'}
+    groups: {expression: 'claims.roles.split(",").map(role, "oidc:" + role)'}
+    uid: {expression: claims.sub}
+    extra:
+    - {key: example.org/tenant, valueExpression: claims.tenant}
+    - {key: example.org/none, valueExpression: '""'}
+  userValidationRules:
+  - expression: "!user.username.startsWith('oidc:root')"
+    message: root is nobody
+  - expression: user.groups.all(group, group != 'oidc:banned')
+`;
+  const configuration = parseAuthenticationConfiguration(text);
+  assert.equal(configuration.allowsAnonymous, false);
+  const oidc = new OidcAuthenticator({
+    issuer: configuration.issuers[0]!,
+    logger: silentLogger,
+    now: () => now,
+  });
+  const claims = { email: 'j@x', roles: 'a,b', tenant: ['t1', 't2'], nbf: now / 1000 };
+  const refused = (changed: JsonObject) =>
+    assert.rejects(
+      async () => oidc.authenticateToken(token({ ...claims, ...changed }), []),
+      (error) => isApiError(error, 'Unauthorized'),
+      JSON.stringify(changed),
+    );
+  try {
+    const found = await oidc.authenticateToken(token(claims), []);
+    assert.deepEqual(found?.user, {
+      name: 'oidc:j@x',
+      uid: 'jane',
+      groups: ['oidc:a', 'oidc:b', 'system:authenticated'],
+      extra: new Map([['example.org/tenant', ['t1', 't2']]]),
+    });
+    await refused({ nbf: now / 1000 - 7200 });
+    await refused({ email_verified: false });
+    await refused({ email: 'root' });
+    await refused({ roles: 'a,banned' });
+    await refused({ roles: 7 });
+    await refused({ email: 7 });
+    await refused({ tenant: { a: 1 } });
+  } finally {
+    await oidc.close();
+  }
+  const rows: readonly (readonly [string, string, RegExp])[] = [
+    ['\'"oidc:" + claims.email\'', 'claims.', /username\.expression/],
+    ['\'"oidc:" + claims.email\'', '1 + 1', /username\.expression/],
+    ['  - expression: claims.?email_verified.orValue(true) == true', '', /email_verified/],
+    ['example.org/tenant', 'authentication.kcp.io/scopes', /reserved/],
+    ['example.org/tenant', 'Example', /domain/],
+    ['claims.exp - claims.nbf <= 3600', '"text"', /bool/],
+    [
+      '{expression: \'"oidc:" + claims.email\'}',
+      '{claim: sub, prefix: "", expression: claims.sub}',
+      /prefix/,
+    ],
+  ];
+  for (const [from, to, message] of rows) {
+    assert.throws(() => parseAuthenticationConfiguration(text.replace(from, to)), message, to);
+  }
 });

@@ -3,8 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { Logger } from '#client/logger.ts';
 import type { UserInfo } from '../request/user.ts';
-import type { JwtIssuer } from './authentication-configuration.ts';
+import type { JwtIssuer, TextMapping } from './authentication-configuration.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
+import { ClaimExpression } from './claim-expressions.ts';
 import { JsonWebKeySet } from './json-web-key-set.ts';
 import { mayBeJwt, tokenLengthMax, unverifiedClaims } from './jwt.ts';
 import { hashToken } from './token-file.ts';
@@ -117,7 +118,7 @@ export class OidcAuthenticator implements TokenAuthenticator {
   }
 
   #mapped(claims: JsonObject): Verified {
-    const { audiences, username, groups, uidClaim, requiredClaims } = this.#issuer;
+    const { audiences, requiredClaims, claimRules, userRules } = this.#issuer;
     const { aud, exp, nbf } = claims;
     if (typeof exp !== 'number') throw unauthorized('token never expires');
     const given = Array.isArray(aud) ? aud : [aud];
@@ -126,33 +127,58 @@ export class OidcAuthenticator implements TokenAuthenticator {
     for (const [claim, value] of requiredClaims) {
       if (claims[claim] !== value) throw unauthorized(`claim ${claim} is not as required`);
     }
-    const subject = claims[username.claim];
-    if (typeof subject !== 'string' || subject === '') throw unauthorized(`token has no ${username.claim}`);
-    if (
-      username.claim === 'email' &&
-      claims['email_verified'] !== undefined &&
-      claims['email_verified'] !== true
-    ) {
-      throw unauthorized('email is not verified');
+    for (const { expression, message } of claimRules) {
+      if (!expression.holds(claims)) throw unauthorized(message || `${expression.source} does not hold`);
     }
-    const name = username.prefix + subject;
-    if (name.startsWith(reservedPrefix)) throw unauthorized(`no issuer may name a user ${reservedPrefix}`);
-    const uid = uidClaim === undefined ? undefined : claims[uidClaim];
-    const user: UserInfo = {
-      name,
-      ...(typeof uid === 'string' ? { uid } : {}),
-      groups: withAuthenticated(
-        groups === undefined
-          ? []
-          : textsOf(claims[groups.claim])
-              .map((group) => groups.prefix + group)
-              .filter((group) => !group.startsWith(reservedPrefix)),
-      ),
-      extra: new Map(),
-    };
+    const user = userOf(claims, this.#issuer);
+    for (const { expression, message } of userRules) {
+      if (!expression.holds(user)) throw unauthorized(message || 'the user is not as required');
+    }
     const notBeforeMs = typeof nbf === 'number' ? nbf * 1000 : Number.NEGATIVE_INFINITY;
     return { user, audiences: matched, notBeforeMs, expiresAtMs: exp * 1000 };
   }
+}
+
+function userOf(claims: JsonObject, issuer: JwtIssuer): UserInfo {
+  const name = nameOf(claims, issuer.username);
+  if (name.startsWith(reservedPrefix)) throw unauthorized(`no issuer may name a user ${reservedPrefix}`);
+  const uid = uidOf(claims, issuer.uid);
+  const extra = new Map<string, readonly string[]>();
+  for (const { key, value } of issuer.extra) {
+    const texts = value.texts(claims).filter((text) => text !== '');
+    if (texts.length > 0) extra.set(key, texts);
+  }
+  const groups = groupsOf(claims, issuer.groups).filter((group) => !group.startsWith(reservedPrefix));
+  return { name, ...(uid === undefined ? {} : { uid }), groups: withAuthenticated(groups), extra };
+}
+
+function nameOf(claims: JsonObject, mapping: TextMapping): string {
+  if (mapping instanceof ClaimExpression) {
+    const name = mapping.text(claims);
+    if (name === '') throw unauthorized('the expression of the name gives none');
+    return name;
+  }
+  const { claim, prefix } = mapping;
+  const subject = claims[claim];
+  if (typeof subject !== 'string' || subject === '') throw unauthorized(`token has no ${claim}`);
+  const { email_verified: verified } = claims;
+  if (claim === 'email' && verified !== undefined && verified !== true) {
+    throw unauthorized('email is not verified');
+  }
+  return prefix + subject;
+}
+
+function groupsOf(claims: JsonObject, mapping: TextMapping | undefined): readonly string[] {
+  if (mapping === undefined) return [];
+  if (mapping instanceof ClaimExpression) return mapping.texts(claims);
+  return textsOf(claims[mapping.claim]).map((group) => mapping.prefix + group);
+}
+
+function uidOf(claims: JsonObject, mapping: JwtIssuer['uid']): string | undefined {
+  if (mapping === undefined) return undefined;
+  if (mapping instanceof ClaimExpression) return mapping.text(claims);
+  const uid = claims[mapping.claim];
+  return typeof uid === 'string' ? uid : undefined;
 }
 
 function decoded(part: string): JsonObject | undefined {

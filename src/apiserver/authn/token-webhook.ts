@@ -1,24 +1,25 @@
 import { LRUCache } from 'lru-cache';
-import { Agent, request } from 'undici';
 import { objectAt, textAt, textsAt, valueAt } from '#api/builtin/read.ts';
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import type { UserInfo } from '../request/user.ts';
+import { ReviewPoster } from '../review-poster.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
+import type { ForeignUsers } from './foreign-users.ts';
 import { tokenLengthMax } from './jwt.ts';
 import { hashToken } from './token-file.ts';
 import { withAuthenticated } from './x509.ts';
 
 const timeoutMs = 10_000;
-const answerBytesMax = 1024 * 1024;
 const answersMax = 10_000;
-const connectionsMax = 16;
 const reservedPrefix = 'system:';
 /** How long an answer is believed: Kubernetes' default. */
 const answerMs = 2 * 60_000;
 /** How long a refusal is: a token that has just been made must work soon. */
 const refusalMs = 10_000;
+/** The same of another API server, as kube-aggregator's API servers keep it. */
+const delegatedAnswerMs = 10_000;
 
 interface Answer {
   readonly token: AuthenticatedToken | undefined;
@@ -30,28 +31,26 @@ interface Answer {
  * `system:` are the server's own, as for issuers.
  */
 export class TokenWebhook implements TokenAuthenticator {
-  readonly #url: string;
-  readonly #bearer: string | undefined;
-  readonly #agent: Agent;
+  readonly #poster: ReviewPoster;
+  readonly #foreign: ForeignUsers | undefined;
+  readonly #answerMs: number;
   readonly #logger: Logger;
   readonly #answers = new LRUCache<string, Answer>({ max: answersMax });
   readonly #asking = new Map<string, Promise<Answer>>();
 
-  /** `connection.server`: the whole URL to post to. */
-  constructor(options: { readonly connection: ServerConnection; readonly logger: Logger }) {
-    const { server, caPem, certificatePem, keyPem, token, tlsServerName } = options.connection;
-    if (!server.startsWith('https://')) throw new Error(`a token webhook is reached by https, not ${server}`);
-    this.#url = server;
-    this.#bearer = token;
+  /**
+   * `connection.server`: the whole URL to post to. `foreign`: the webhook is another API server (delegated
+   * authentication), believed about names that begin with `system:` too; its answers are kept for 10 seconds.
+   */
+  constructor(options: {
+    readonly connection: ServerConnection;
+    readonly logger: Logger;
+    readonly foreign?: ForeignUsers | undefined;
+  }) {
+    this.#poster = new ReviewPoster(options.connection);
+    this.#foreign = options.foreign;
+    this.#answerMs = options.foreign === undefined ? answerMs : delegatedAnswerMs;
     this.#logger = options.logger;
-    this.#agent = new Agent({
-      connections: connectionsMax,
-      connect: {
-        ...(caPem === undefined ? {} : { ca: caPem }),
-        ...(certificatePem === undefined ? {} : { cert: certificatePem, key: keyPem }),
-        ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
-      },
-    });
   }
 
   authenticateToken(
@@ -70,7 +69,7 @@ export class TokenWebhook implements TokenAuthenticator {
       // Kept by whoever asked first; a webhook that cannot be reached is asked again the next time.
       asking.then(
         (answer) =>
-          this.#answers.set(key, answer, { ttl: answer.token === undefined ? refusalMs : answerMs }),
+          this.#answers.set(key, answer, { ttl: answer.token === undefined ? refusalMs : this.#answerMs }),
         () => {},
       );
     }
@@ -78,57 +77,32 @@ export class TokenWebhook implements TokenAuthenticator {
   }
 
   close(): Promise<void> {
-    return this.#agent.destroy();
+    return this.#poster.close();
   }
 
   async #ask(token: string, audiences: readonly string[]): Promise<Answer> {
     let review: JsonObject;
     try {
-      review = await this.#post({
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenReview',
-        spec: { token, ...(audiences.length === 0 ? {} : { audiences: [...audiences] }) },
-      });
+      review = await this.#poster.post(
+        {
+          apiVersion: 'authentication.k8s.io/v1',
+          kind: 'TokenReview',
+          spec: { token, ...(audiences.length === 0 ? {} : { audiences: [...audiences] }) },
+        },
+        timeoutMs,
+      );
     } catch (error) {
-      this.#logger.warn({ error, url: this.#url }, 'the token webhook gave no answer');
+      this.#logger.warn({ error, url: this.#poster.url }, 'the token webhook gave no answer');
       throw unauthorized('the token webhook gave no answer');
     }
     if (valueAt(review, 'status', 'authenticated') !== true) return { token: undefined };
-    const user = userOf(objectAt(review, 'status', 'user'));
+    const told = objectAt(review, 'status', 'user');
+    const user = this.#foreign === undefined ? userOf(told) : foreignUserOf(told, this.#foreign);
     if (user === undefined) return { token: undefined };
     const meant = textsAt(review, 'status', 'audiences').filter((one) => audiences.includes(one));
     // A webhook that says nothing of audiences knows only the server's own.
     if (audiences.length > 0 && meant.length === 0) return { token: undefined };
     return { token: { user, audiences: meant } };
-  }
-
-  async #post(review: JsonObject): Promise<JsonObject> {
-    const response = await request(this.#url, {
-      method: 'POST',
-      dispatcher: this.#agent,
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        ...(this.#bearer === undefined ? {} : { authorization: `Bearer ${this.#bearer}` }),
-      },
-      body: JSON.stringify(review),
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    if (response.statusCode !== 200 && response.statusCode !== 201) {
-      await response.body.dump();
-      throw new Error(`the webhook answered ${response.statusCode}`);
-    }
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > answerBytesMax) throw new Error(`the webhook answered more than ${answerBytesMax} bytes`);
-      chunks.push(chunk);
-    }
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (!isJsonObject(value) || value['kind'] !== 'TokenReview')
-      throw new Error('the answer is no TokenReview');
-    return value;
   }
 }
 
@@ -142,4 +116,19 @@ function userOf(user: JsonObject | undefined): UserInfo | undefined {
     groups: withAuthenticated(textsAt(user, 'groups').filter((group) => !group.startsWith(reservedPrefix))),
     extra: new Map(),
   };
+}
+
+function foreignUserOf(user: JsonObject | undefined, foreign: ForeignUsers): UserInfo | undefined {
+  const name = textAt(user, 'username');
+  if (name === '') return undefined;
+  const uid = textAt(user, 'uid');
+  const extra = Object.keys(objectAt(user, 'extra') ?? {}).map(
+    (key) => [key, textsAt(user, 'extra', key)] as const,
+  );
+  return foreign.admit({
+    name,
+    ...(uid === '' ? {} : { uid }),
+    groups: withAuthenticated(textsAt(user, 'groups')),
+    extra: new Map(extra),
+  });
 }

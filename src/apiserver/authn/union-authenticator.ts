@@ -18,6 +18,11 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
   readonly #authenticators: readonly Authenticator[];
   readonly #tokens: readonly TokenAuthenticator[];
   readonly #allowsAnonymous: boolean;
+  readonly #readsHeaders: boolean;
+
+  get readsHeaders(): boolean {
+    return this.#readsHeaders;
+  }
 
   /** `authenticators` look at the connection (client certificates), and come before `tokens`, which look at the bearer. */
   constructor(options: {
@@ -27,6 +32,7 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
   }) {
     this.#authenticators = options.authenticators;
     this.#tokens = options.tokens;
+    this.#readsHeaders = options.authenticators.some(({ readsHeaders }) => readsHeaders === true);
     this.#allowsAnonymous = options.allowsAnonymous ?? true;
   }
 

@@ -1,6 +1,7 @@
-import type { TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { allAuthenticated, type UserInfo } from '../request/user.ts';
 import { type Authenticator, type Credentials, type PeerCertificate, unauthorized } from './authenticator.ts';
+import type { CertificateAuthorities } from './certificate-authorities.ts';
 
 /** Key of the extra by which audit tells which credential was used. */
 export const credentialIdExtra = 'authentication.kubernetes.io/credential-id';
@@ -12,9 +13,25 @@ export const credentialIdExtra = 'authentication.kubernetes.io/credential-id';
 export class X509Authenticator implements Authenticator {
   readonly #users = new WeakMap<PeerCertificate, UserInfo>();
   readonly #now: () => number;
+  readonly #authorities: CertificateAuthorities | undefined;
+  readonly #admit: (user: UserInfo) => UserInfo;
 
-  constructor(now: () => number = Date.now) {
+  /**
+   * `authorities`: whose certificates these are, where TLS verifies against others beside them (a front proxy's, which
+   * name no users). Absent: what TLS has verified is theirs. `admit`: what their users count as here.
+   */
+  constructor(
+    now: () => number = Date.now,
+    authorities?: CertificateAuthorities,
+    admit: (user: UserInfo) => UserInfo = (user) => user,
+  ) {
     this.#now = now;
+    this.#authorities = authorities;
+    this.#admit = admit;
+  }
+
+  get readsHeaders(): boolean {
+    return this.#authorities !== undefined;
   }
 
   authenticate({ certificate }: Credentials): UserInfo | undefined {
@@ -26,12 +43,15 @@ export class X509Authenticator implements Authenticator {
     }
     const known = this.#users.get(certificate);
     if (known !== undefined) return known;
+    if (this.#authorities !== undefined && !this.#authorities.signed(certificate)) {
+      throw unauthorized('client certificate is not signed by a known authority');
+    }
     if (certificate.commonName === undefined || certificate.commonName === '') return undefined;
-    const user: UserInfo = {
+    const user = this.#admit({
       name: certificate.commonName,
       groups: withAuthenticated(certificate.organizations),
       extra: new Map([[credentialIdExtra, [`X509SHA256=${certificate.fingerprint}`]]]),
-    };
+    });
     this.#users.set(certificate, user);
     return user;
   }
@@ -43,7 +63,7 @@ export function withAuthenticated(groups: readonly string[]): readonly string[] 
 }
 
 /** Reads a connection's client certificate; undefined when the client sent none. */
-export function peerCertificateOf(socket: TLSSocket): PeerCertificate | undefined {
+export function peerCertificateOf(socket: TLSSocket, withChain: boolean): PeerCertificate | undefined {
   const certificate = socket.getPeerCertificate(false);
   // Without a certificate, and after the connection has ended, it is null or an object without anything in it.
   if (certificate?.fingerprint256 === undefined) return undefined;
@@ -56,5 +76,22 @@ export function peerCertificateOf(socket: TLSSocket): PeerCertificate | undefine
     notBeforeMs: Date.parse(certificate.valid_from),
     notAfterMs: Date.parse(certificate.valid_to),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    chain: withChain ? chainOf(socket) : noChain,
   };
+}
+
+const noChain: readonly Buffer[] = [];
+/** Longer chains are cut: no public-key infrastructure needs them. */
+const chainMax = 10;
+
+/** The chain that the client sent, with the authority at its end where that is known. */
+function chainOf(socket: TLSSocket): readonly Buffer[] {
+  const chain: Buffer[] = [];
+  let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (at?.raw !== undefined && chain.length < chainMax) {
+    chain.push(at.raw);
+    // The last one names itself as its issuer.
+    at = at.issuerCertificate === at ? undefined : at.issuerCertificate;
+  }
+  return chain;
 }

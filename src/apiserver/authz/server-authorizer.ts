@@ -33,13 +33,19 @@ export function createServerAuthorizer(options: {
   readonly cellsClusterId: string | undefined;
   readonly logger: Logger;
   readonly rbacLimits?: RbacLimits | undefined;
+  /** Asked inside workspaces before RBAC, and after it (KUBERNETES.md U5). */
+  readonly before?: readonly Authorizer[] | undefined;
+  readonly after?: readonly Authorizer[] | undefined;
 }): ServerAuthorizer {
   const { cache, resolver, cellsClusterId, logger } = options;
   const rbac = new RbacAuthorizer(cache, logger, options.rbacLimits);
   const index =
     cellsClusterId === undefined ? undefined : new CellAssignmentIndex(cache, cellsClusterId, logger);
   const assignments: CellAssignments = index ?? { federatorOf: () => undefined, holdsSecret: () => false };
-  const inWorkspace = new WorkspaceAccessAuthorizer(rbac);
+  const { before = [], after = [] } = options;
+  const byRbac = new WorkspaceAccessAuthorizer(rbac);
+  const isAlone = before.length === 0 && after.length === 0;
+  const inWorkspace = isAlone ? byRbac : new UnionAuthorizer([...before, byRbac, ...after]);
   const authorizer = new UnionAuthorizer([
     systemMastersAuthorizer,
     alwaysAllowPathsAuthorizer,

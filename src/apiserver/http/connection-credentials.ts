@@ -17,8 +17,8 @@ interface Connection {
 const connections = new WeakMap<TLSSocket | Http2Session, Connection>();
 
 /** What the request offers: the connection's certificate, and the bearer token of its headers. */
-export function credentialsOf(exchange: Exchange): Credentials {
-  const connection = connectionOf(exchange);
+export function credentialsOf(exchange: Exchange, readsHeaders = false): Credentials {
+  const connection = connectionOf(exchange, readsHeaders);
   const { headers } = exchange.request;
   const { authorization } = headers;
   if (authorization === undefined && exchange.wantsWebSocket) {
@@ -35,16 +35,19 @@ export function credentialsOf(exchange: Exchange): Credentials {
       tokenHash: bearerToken === undefined ? undefined : hashToken(bearerToken),
     };
   }
+  if (readsHeaders && connection.certificate !== undefined) {
+    return { ...connection.credentials, rawHeaders: exchange.request.rawHeaders };
+  }
   return connection.credentials;
 }
 
-function connectionOf({ request, isHttp2 }: Exchange): Connection | undefined {
+function connectionOf({ request, isHttp2 }: Exchange, withChain: boolean): Connection | undefined {
   const key = isHttp2 ? (request as Http2ServerRequest).stream.session : (request.socket as TLSSocket);
   // The session is gone when the client is.
   if (key === undefined) return undefined;
   let connection = connections.get(key);
   if (connection === undefined) {
-    const certificate = peerCertificateOf(request.socket as TLSSocket);
+    const certificate = peerCertificateOf(request.socket as TLSSocket, withChain);
     connection = {
       certificate,
       authorization: undefined,

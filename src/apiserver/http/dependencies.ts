@@ -44,6 +44,8 @@ export interface HttpServerDependencies {
   };
   /** Must answer with a user for every request without credentials too (anonymous), or throw Unauthorized. */
   readonly authenticator: Authenticator;
+  /** Which workspace a user means who names none; undefined: root. */
+  readonly homeOf?: ((user: UserInfo) => string | undefined) | undefined;
   readonly authorizer: Authorizer;
   readonly resolver: WorkspaceResolver;
   readonly verbs: {

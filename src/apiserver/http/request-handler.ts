@@ -102,7 +102,8 @@ export class RequestHandler {
       refuseWhileStopping(exchange);
       return undefined;
     }
-    const user = this.#dependencies.authenticator.authenticate(credentialsOf(exchange));
+    const { authenticator } = this.#dependencies;
+    const user = authenticator.authenticate(credentialsOf(exchange, authenticator.readsHeaders));
     if (user instanceof Promise) return user.then((known) => this.#authenticated(exchange, known, upgrade));
     return this.#authenticated(exchange, user, upgrade);
   }
@@ -119,7 +120,7 @@ export class RequestHandler {
     if (!info.hasClusterPrefix) {
       if (processPaths.test(info.path)) return this.#enter(exchange, upgrade);
       // A service account without a prefix means its own workspace (KCP.md, Addressing).
-      info.clusterRef = homeClusterOf(user) ?? info.clusterRef;
+      info.clusterRef = homeClusterOf(user) ?? this.#dependencies.homeOf?.(user) ?? info.clusterRef;
     }
     if (info.clusterRef === '*') return this.#entered(exchange, undefined, upgrade);
     const workspace = this.#resolve(info);

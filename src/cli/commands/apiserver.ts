@@ -3,18 +3,17 @@ import { Command } from 'commander';
 import { startApiServer } from '../compose.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { runUntilStopped } from '../run-command.ts';
+import { type SecurityFlags, withSecurityFlags } from '../security-settings.ts';
 import { parsePort, setting, withConfigFile } from '../settings.ts';
 import { type StorageFlags, storageSettings, withStorageFlags } from '../storage-settings.ts';
 
-export interface ServerSettings extends LogSettings, StorageFlags {
+export interface ServerSettings extends LogSettings, StorageFlags, SecurityFlags {
   readonly dataDir: string;
   readonly bindAddress: string;
   readonly port: number;
   readonly externalHost?: string;
   readonly pkiDir?: string;
   readonly tokenFile?: string;
-  readonly authenticationConfig?: string;
-  readonly authenticationTokenWebhookConfigFile?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
 }
@@ -26,7 +25,7 @@ export function withServerSettings(
 ): Command {
   return withConfigFile(
     withLogging(
-      withStorageFlags(command, ['level', 'etcd', 'memory'])
+      withSecurityFlags(withStorageFlags(command, ['level', 'etcd', 'memory']))
         .addOption(setting('--data-dir <folder>', 'where everything is kept', { default: defaults.dataDir }))
         .addOption(setting('--bind-address <address>', 'address to listen on', { default: '127.0.0.1' }))
         .addOption(
@@ -40,15 +39,6 @@ export function withServerSettings(
           ),
         )
         .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"'))
-        .addOption(
-          setting('--authentication-config <file>', 'OpenID Connect issuers: an AuthenticationConfiguration'),
-        )
-        .addOption(
-          setting(
-            '--authentication-token-webhook-config-file <file>',
-            'kubeconfig of a webhook that tells whose a token is (TokenReview)',
-          ),
-        )
         .addOption(setting('--audit-policy-file <file>', 'what is audited: a Policy of audit.k8s.io/v1'))
         .addOption(setting('--audit-log-path <file>', 'audit events as JSON lines; - is standard output')),
     ),
@@ -70,8 +60,7 @@ export function apiserverCommand(): Command {
           storage: storageSettings(settings),
           pkiDirectory: settings.pkiDir === undefined ? undefined : path.resolve(settings.pkiDir),
           tokenFile: settings.tokenFile,
-          authenticationConfig: settings.authenticationConfig,
-          authenticationTokenWebhookConfigFile: settings.authenticationTokenWebhookConfigFile,
+          security: settings,
           auditPolicyFile: settings.auditPolicyFile,
           auditLogPath: settings.auditLogPath,
           logger,

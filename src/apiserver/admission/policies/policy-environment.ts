@@ -1,41 +1,18 @@
-import { type Decl, type DeclField, objectOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
+import { type Decl, type DeclField, objectOf } from '#apimachinery/cel/decl.ts';
 import { type CelEnvironment, kubernetesEnvironment, type Variable } from '#apimachinery/cel/environment.ts';
 import { kubernetesFunctions } from '#apimachinery/cel/functions/libraries.ts';
-import { boolType, type CelType, dynType, listOf, mapOf, stringType } from '#apimachinery/cel/types.ts';
+import { type CelType, dynType } from '#apimachinery/cel/types.ts';
+import {
+  dynDecl as dyn,
+  flagDecl as flag,
+  mapDecl,
+  objectDecl,
+  textDecl as text,
+  textsDecl as texts,
+} from '../../cel-declarations.ts';
 import { authorizerFunctions, authorizerType, requestResourceType } from './cel-authorizer.ts';
 
 const functions = kubernetesFunctions.with(authorizerFunctions());
-
-const dyn: Decl = { kind: 'dyn', type: dynType, maxElements: requestBytesMax, minBytes: 1 };
-const text: Decl = { kind: 'scalar', type: stringType, maxElements: requestBytesMax, minBytes: 2 };
-const flag: Decl = { kind: 'scalar', type: boolType, maxElements: 1, minBytes: 4 };
-const texts: Decl = {
-  kind: 'list',
-  type: listOf(stringType),
-  element: text,
-  maxElements: requestBytesMax / 3,
-  minBytes: 2,
-};
-
-function mapDecl(element: Decl): Decl {
-  return {
-    kind: 'map',
-    type: mapOf(stringType, element.type),
-    element,
-    maxElements: Math.floor(requestBytesMax / 8),
-    minBytes: 2,
-  };
-}
-
-function objectDecl(name: string, fields: Readonly<Record<string, Decl>>): Decl {
-  const declared = new Map<string, DeclField>();
-  for (const [jsonName, decl] of Object.entries(fields)) {
-    // `namespace` is a word of the language: expressions write it with underscores around it.
-    declared.set(jsonName === 'namespace' ? '__namespace__' : jsonName, { jsonName, decl });
-    if (jsonName === 'namespace') declared.set(jsonName, { jsonName, decl });
-  }
-  return objectOf(name, declared);
-}
 
 const kind = objectDecl('kubernetes.GroupVersionKind', { group: text, version: text, kind: text });
 const resource = objectDecl('kubernetes.GroupVersionResource', {
