@@ -8,6 +8,7 @@ import {
   type RefusalCount,
   type ResourceBinding,
   type ResourceBindingStatus,
+  type RolloutStatus,
   type TargetCluster,
 } from '#api/work/resource-binding.ts';
 import { equalJson } from '#apimachinery/json.ts';
@@ -92,6 +93,7 @@ export interface BindingInput {
   /** Undefined where the policy gives none. */
   readonly priority?: number | undefined;
   readonly failover?: FailoverMemory | undefined;
+  readonly rollout?: RolloutStatus | undefined;
   /** When the fresh decision was asked for that this is; undefined when it is none. */
   readonly freshAt?: string | undefined;
   readonly now: string;
@@ -151,7 +153,16 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
 }
 
 function decisionStatus(
-  { decision, snapshot, bounds, problems, failover, now, cellCount = decision.targets.length }: BindingInput,
+  {
+    decision,
+    snapshot,
+    bounds,
+    problems,
+    failover,
+    rollout,
+    now,
+    cellCount = decision.targets.length,
+  }: BindingInput,
   present: ResourceBindingStatus | undefined,
   specChanged: boolean,
 ): ResourceBindingStatus {
@@ -178,6 +189,8 @@ function decisionStatus(
   };
   if (failover !== undefined) status.failover = failover;
   else delete status.failover;
+  if (rollout !== undefined) status.rollout = rollout;
+  else delete status.rollout;
   if (decision.affinity !== undefined) status.schedulerObservingAffinityName = decision.affinity;
   else delete status.schedulerObservingAffinityName;
   return status;

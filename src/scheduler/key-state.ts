@@ -26,6 +26,8 @@ export interface KeyState {
   observedGeneration: number | undefined;
   statusOwnedElsewhere: string | undefined;
   lastGatherMs: number;
+  /** When time alone may change the decision, in milliseconds. */
+  recheckAtMs: number | undefined;
   /** Higher goes first where several wait for the same. */
   priority: number;
   /** What the cells are taken to hold of it. */
@@ -36,6 +38,10 @@ export interface KeyState {
     avoidUntilMs: Map<string, number>;
     preferredSinceMs: number | undefined;
   };
+  /** A rollout that goes on when all `awaited` cells are healthy, and looks again when a `watched` one is not any more. */
+  rollout:
+    | { readonly awaited: ReadonlySet<string> | undefined; readonly watched: ReadonlySet<string> }
+    | undefined;
   /** Cells are being left until the object is healthy elsewhere. */
   leaving: boolean;
 }
@@ -54,8 +60,10 @@ function emptyKeyState(policyKey: string): KeyState {
     observedGeneration: undefined,
     statusOwnedElsewhere: undefined,
     lastGatherMs: Number.NEGATIVE_INFINITY,
+    recheckAtMs: undefined,
     priority: 0,
     committed: undefined,
+    rollout: undefined,
     health: {
       healthy: new Set(),
       unhealthySinceMs: new Map(),

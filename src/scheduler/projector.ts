@@ -87,8 +87,11 @@ export class Projector {
       const namespaces = () => this.#projectNamespaces(input.origin.cluster, name);
       const view = this.#on.cells.view(name, namespaces);
       if (view === undefined) continue;
-      const alike = sharingKey(input, view, replicas);
-      const rendering = (alike === undefined ? undefined : shared.get(alike)) ?? renderFor(input, view);
+      const variant = input.variant?.(name);
+      const key = sharingKey(variant ?? input, view, replicas);
+      const alike = key === undefined ? undefined : `${variant === undefined ? 'now' : 'before'}|${key}`;
+      const rendering =
+        (alike === undefined ? undefined : shared.get(alike)) ?? renderFor(variant ?? input, view);
       if (alike !== undefined) shared.set(alike, rendering);
       renderings.set(name, rendering);
       unmapped ??= rendering.unmapped[0];

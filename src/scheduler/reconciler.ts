@@ -33,6 +33,7 @@ import { type Projection, type ProjectionPass, type Projector, summary } from '.
 import type { Rebalancer } from './rebalancer.ts';
 import { renderInputOf } from './render-input.ts';
 import type { ResourceWatches } from './resource-watches.ts';
+import type { Rollouts } from './rollout/rollouts.ts';
 import type { Withdrawal } from './withdrawal.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -54,6 +55,7 @@ export interface ReconcilerDependencies {
   readonly requirements: Requirements;
   readonly rebalancer: Rebalancer;
   readonly decider: Decider;
+  readonly rollouts: Rollouts;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -61,7 +63,6 @@ export interface ReconcilerDependencies {
 
 interface Placed {
   readonly match: PolicyMatch;
-  readonly recheckAfterMs: number | undefined;
   readonly error: unknown;
 }
 
@@ -86,17 +87,15 @@ export class Reconciler {
 
   async reconcile(key: ProjectObjectKey, signal: AbortSignal): Promise<ReconcileResult> {
     const parts = splitKey(key);
-    const mustDecide = this.#mustDecide.delete(key) || this.#on.states.get(key) === undefined;
+    const mustDecide = this.#mustDecide.delete(key) || this.#isDue(key);
     try {
-      let recheckAfterMs: number | undefined;
       if (mustDecide) {
         const decided = await this.#place(key, parts, signal);
         if (decided === undefined) return undefined;
-        recheckAfterMs = decided.recheckAfterMs;
         const gathered = await this.#on.gatherer.gatherWhenDue(key, parts, decided.match, signal);
         const due = this.#lookAtHealth(key, decided.match);
         if (decided.error !== undefined) throw decided.error;
-        return earliest(recheckAfterMs, earliest(gathered, due)?.requeueAfterMs);
+        return this.#next(key, gathered, due);
       }
       const match = this.#known.matchOf(key, parts);
       if (match === undefined) {
@@ -104,7 +103,7 @@ export class Reconciler {
         return { requeueAfterMs: 0 };
       }
       const gathered = await this.#on.gatherer.gatherWhenDue(key, parts, match, signal);
-      return earliest(gathered, this.#lookAtHealth(key, match));
+      return this.#next(key, gathered, this.#lookAtHealth(key, match));
     } catch (error) {
       this.#mustDecide.add(key);
       this.#wakeAll(this.#on.requirements.fail(key));
@@ -114,12 +113,27 @@ export class Reconciler {
     }
   }
 
+  /** Never decided, or the last decision holds no longer. */
+  #isDue(key: ProjectObjectKey): boolean {
+    const state = this.#on.states.get(key);
+    return state === undefined || (state.recheckAtMs ?? Number.POSITIVE_INFINITY) <= this.#on.clock.now();
+  }
+
+  /** When to look again: any look in between does away with the one that was asked for, so each asks anew. */
+  #next(key: ProjectObjectKey, ...delaysMs: readonly (number | undefined)[]): ReconcileResult {
+    const recheckAtMs = this.#on.states.get(key)?.recheckAtMs;
+    let leastMs = recheckAtMs === undefined ? undefined : Math.max(1, recheckAtMs - this.#on.clock.now());
+    for (const delayMs of delaysMs) leastMs = earlier(leastMs, delayMs);
+    return leastMs === undefined ? undefined : { requeueAfterMs: leastMs };
+  }
+
   /** What came back may end an eviction or bring one about. Returns when it may bring one about, if not now. */
   #lookAtHealth(key: ProjectObjectKey, { policy }: PolicyMatch): number | undefined {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
     const { health, leaving, targets } = state;
     this.#on.decider.commitments.landed(key, health.healthy);
+    if (isRolloutDue(state)) this.#on.wake(key);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
     const dueMs = applicationDueMs(policy.spec.failover, health);
     if (dueMs === undefined) return undefined;
@@ -152,7 +166,15 @@ export class Reconciler {
     const { decision, tasks, state, template, snapshot, nowMs, forbidden, priority } = decided;
     const targets = withFollowed(decision.targets, this.#followedCells(key, need, forbidden));
     const lying = [...targets, ...leavingTargets(tasks)];
-    const input = renderInputOf(this.#on, parts, known, template, lying, tasks);
+    const staged = await this.#on.rollouts.stage(
+      parts,
+      known,
+      decided,
+      renderInputOf(this.#on, parts, known, template, lying, tasks),
+      new Set(lying.map(({ name }) => name)),
+      signal,
+    );
+    const { input } = staged;
     const projection = this.#on.projector.render(input, lying);
     const binding = bindingOf(
       {
@@ -170,6 +192,7 @@ export class Reconciler {
         freshAt: decided.freshAt,
         priority,
         failover: memoryOf(policy.spec.failover, state.health),
+        rollout: staged.status,
         problems: { ...state.problems, ...problemsOf(projection) },
         now: nowTime(nowMs),
       },
@@ -181,6 +204,7 @@ export class Reconciler {
     state.outcome = decision.outcome;
     state.targets = targets;
     state.leaving = tasks.length > 0;
+    state.rollout = staged.watch;
     this.#requireDependencies(key, parts, known, lying);
     // Before anything is written, so that the events of our own writes are known for what they are.
     const desired = this.#on.projector.placesOf(projection);
@@ -188,12 +212,8 @@ export class Reconciler {
     if (!sameEntries(desired, state.desired)) state.health.healthy.clear();
     state.desired = desired;
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
-    const { recheckAtMs } = decision;
-    return {
-      match,
-      recheckAfterMs: recheckAtMs === undefined ? undefined : Math.max(1, recheckAtMs - nowMs),
-      error,
-    };
+    state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);
+    return { match, error };
   }
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */
@@ -236,7 +256,9 @@ export class Reconciler {
     const result = await this.#on.projector.project(projection, pass);
     state.failures = result.failures;
     state.collidedPlaces = result.collidedPlaces;
-    state.projectedGeneration = result.failures.size === 0 ? (pass.input.object.metadata.generation ?? 0) : 0;
+    // While some cells have what was before, the object as it is now is observed nowhere near all of them.
+    const isWhole = result.failures.size === 0 && pass.input.variant === undefined;
+    state.projectedGeneration = isWhole ? (pass.input.object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
     const unwanted = this.#unwanted(keyOf(pass.key), state.desired);
     // What may not be in a cell leaves it, though nothing is dispatched to it now.
@@ -272,6 +294,18 @@ function skippedCells(
   return (cell) => isSuspendedIn(cell, owned, own(cell), need);
 }
 
+/** What came back lets a rollout go on, or is bad news for one that pauses. */
+function isRolloutDue({ rollout, health }: KeyState): boolean {
+  if (rollout === undefined) return false;
+  const { awaited, watched } = rollout;
+  if (awaited !== undefined) return [...awaited].every((cell) => health.healthy.has(cell));
+  return [...watched].some((cell) => health.unhealthySinceMs.has(cell));
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
 function without(names: ReadonlySet<string>, taken: ReadonlySet<string>): Set<string> {
   const rest = new Set(names);
   for (const name of taken) rest.delete(name);
@@ -286,11 +320,6 @@ function problemsOf({ refused, unmapped, overrideErrors }: Projection): Problems
       unmapped === undefined ? undefined : `${unmapped} names a namespace that is not mapped`,
     overrideFailed: overrideErrors,
   };
-}
-
-function earliest(a: number | undefined, b: number | undefined): ReconcileResult {
-  if (a === undefined && b === undefined) return undefined;
-  return { requeueAfterMs: Math.min(a ?? Number.POSITIVE_INFINITY, b ?? Number.POSITIVE_INFINITY) };
 }
 
 function sameEntries(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

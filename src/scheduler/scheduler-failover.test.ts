@@ -59,3 +59,22 @@ test('work leaves a drained cell when it is healthy elsewhere, and what it needs
     return gracefulEvictionTasks === undefined;
   });
 });
+
+test('a toleration that runs out moves work by itself, though something else is looked at in between', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const clusterTolerations = [{ key: 'down', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 1 }];
+  const spec = {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+    placement: { ...one.placement, clusterTolerations },
+  };
+  await controlPlane.create(project, 'propagationpolicies', policy('one', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 1));
+  const copy = await w.ams.copy('apps/v1', 'deployments', 'web');
+  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+  const taints = [{ key: 'down', effect: 'NoExecute', timeAdded: new Date().toISOString() }];
+  await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
+  await w.ams.report('apps/v1', 'deployments', copy, { observedGeneration: 1, replicas: 1 });
+  await w.fra.copy('apps/v1', 'deployments', 'web');
+});

@@ -16,6 +16,7 @@ import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
 import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
+import { Rollouts } from './rollout/rollouts.ts';
 import type { SchedulerOptions } from './scheduler.ts';
 import { Withdrawal } from './withdrawal.ts';
 import type { World } from './world.ts';
@@ -68,6 +69,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     ...shared,
     rebalancer,
     decider,
+    rollouts: new Rollouts(client),
     projector,
     withdrawal: new Withdrawal({
       ...shared,

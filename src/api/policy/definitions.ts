@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { clusterResourceBindingDefinition, resourceBindingDefinition } from '../work/resource-binding.ts';
+import { templateRevisionDefinition } from '../work/template-revision.ts';
 import { federatedResourceQuotaDefinition } from './federated-resource-quota.ts';
 import { clusterOverridePolicyDefinition, overridePolicyDefinition } from './override-policy.ts';
 import {
@@ -20,6 +21,7 @@ export function projectDefinitions(): readonly ResourceDefinition[] {
     clusterResourceBindingDefinition,
     workloadRebalancerDefinition,
     federatedResourceQuotaDefinition,
+    templateRevisionDefinition,
   ];
 }
 

@@ -221,6 +221,31 @@ export const propagationSpecSchema: JsonObject = {
       required: ['priorityClassSource'],
       properties: { priorityClassSource: stringSchema, priorityClassName: stringSchema },
     },
+    rollout: {
+      type: 'object',
+      required: ['waves'],
+      properties: {
+        waves: {
+          type: 'array',
+          minItems: 1,
+          maxItems: 50,
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['name'],
+          items: {
+            type: 'object',
+            required: ['name'],
+            properties: {
+              name: { type: 'string', minLength: 1, maxLength: 63 },
+              clusterAffinity: clusterAffinitySchema,
+              pauseSeconds: { ...int32, minimum: 0 },
+              approval: booleanSchema,
+            },
+          },
+        },
+        healthTimeoutSeconds: { ...int32, minimum: 1 },
+        onFailure: { type: 'string', enum: ['Rollback', 'Pause'] },
+      },
+    },
     enforcement: { type: 'string', enum: ['Required', 'Default'] },
   },
 };

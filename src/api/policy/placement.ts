@@ -144,6 +144,26 @@ export interface Failover extends JsonObject {
   cluster?: ClusterFailover;
 }
 
+/** Ours: how an object that changed reaches its cells. */
+export interface Rollout extends JsonObject {
+  /** In this order; cells that none names come last. */
+  waves: RolloutWave[];
+  /** How long the cells of a wave may take to be healthy; default 600. */
+  healthTimeoutSeconds?: number;
+  /** Default `Rollback`: all cells get what was before. `Pause`: nothing goes on until the wave is healthy. */
+  onFailure?: 'Rollback' | 'Pause';
+}
+
+export interface RolloutWave extends JsonObject {
+  name: string;
+  /** Absent: all cells that are left. */
+  clusterAffinity?: ClusterAffinity;
+  /** To be waited when the wave is healthy, before the next begins. */
+  pauseSeconds?: number;
+  /** The wave waits for somebody to approve it. */
+  approval?: boolean;
+}
+
 /** The spec of PropagationPolicy and ClusterPropagationPolicy. */
 export interface PropagationSpec extends JsonObject {
   resourceSelectors: ResourceSelector[];
@@ -161,6 +181,7 @@ export interface PropagationSpec extends JsonObject {
   /** `default-scheduler`, or a SchedulingProfile. */
   schedulerName?: string;
   schedulePriority?: SchedulePriority;
+  rollout?: Rollout;
   /**
    * Ours, in workspaces above projects: `Required` (default) bounds what projects' own policies may do, besides placing what
    * none of them selects; `Default` only does the latter.

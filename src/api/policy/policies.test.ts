@@ -182,6 +182,7 @@ test('the kinds of a project', () => {
       'clusterresourcebindings.work.karmada.io false',
       'workloadrebalancers.apps.karmada.io false',
       'federatedresourcequotas.policy.karmada.io true',
+      'templaterevisions.federation.cellplane.io true',
     ],
   );
   assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');

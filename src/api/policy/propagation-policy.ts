@@ -1,4 +1,5 @@
 import {
+  duplicate,
   type FieldError,
   forbiddenField,
   invalid,
@@ -14,7 +15,12 @@ import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
-import { refuseUnhonoured, validatePlacement, validateResourceSelectors } from './validate-placement.ts';
+import {
+  refuseUnhonoured,
+  validateAffinity,
+  validatePlacement,
+  validateResourceSelectors,
+} from './validate-placement.ts';
 
 /** policy.karmada.io/v1alpha1 PropagationPolicy; ClusterPropagationPolicy where it has no namespace. */
 export interface PropagationPolicy extends KubeObject {
@@ -150,6 +156,28 @@ function validateStatePreservation(
   });
 }
 
+function validateRollout({ rollout, resourceSelectors }: PropagationSpec, errors: FieldError[]): void {
+  if (rollout === undefined) return;
+  const names = new Set<string>();
+  rollout.waves?.forEach(({ name, clusterAffinity }, i) => {
+    const at = `spec.rollout.waves[${i}]`;
+    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (name === lastWave && clusterAffinity !== undefined)
+      errors.push(invalid(`${at}.name`, name, 'is the name of the wave of cells that no other names'));
+    validateAffinity(clusterAffinity, `${at}.clusterAffinity`, errors);
+  });
+  resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
+    if (apiVersion !== 'v1' || kind !== 'Secret') return;
+    // What it was before would have to be kept where others may read it.
+    const why = 'a Secret cannot be rolled out in waves';
+    errors.push(forbiddenField(`spec.resourceSelectors[${i}].kind`, why));
+  });
+}
+
+/** Of the cells that no wave of a rollout names. */
+export const lastWave = 'rest';
+
 const prioritySources = ['KubePriorityClass', 'PodPriorityClass'];
 
 function validateSchedulePriority(priority: SchedulePriority | undefined, errors: FieldError[]): void {
@@ -211,6 +239,7 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
   for (const cause of ['application', 'cluster'] as const)
     validateStatePreservation(failover?.[cause]?.statePreservation, `spec.failover.${cause}`, errors);
   validateSchedulePriority(spec.schedulePriority, errors);
+  validateRollout(spec, errors);
   if (failover?.cluster?.failback !== undefined && (spec.placement?.clusterAffinities?.length ?? 0) < 2) {
     const why = 'there is no affinity group to go back to: clusterAffinities has less than two';
     errors.push(forbiddenField('spec.failover.cluster.failback', why));

@@ -128,6 +128,22 @@ const status: JsonObject = {
         preferredSince: timeSchema,
       },
     },
+    rollout: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      properties: {
+        phase: stringSchema,
+        stable: stringSchema,
+        target: stringSchema,
+        wave: { type: 'integer', format: 'int32' },
+        waveName: stringSchema,
+        waves: count,
+        updated: count,
+        cells: count,
+        since: stringSchema,
+        message: stringSchema,
+      },
+    },
     conditions: conditionsSchema,
     refusals: {
       type: 'array',

@@ -129,12 +129,34 @@ export interface FailoverMemory extends JsonObject {
   preferredSince?: string;
 }
 
+/** How far a change of the object has come (the policy's `rollout`). */
+export interface RolloutStatus extends JsonObject {
+  phase: 'Progressing' | 'Pausing' | 'AwaitingApproval' | 'Paused' | 'RolledBack' | 'Complete';
+  /** Revision that cells have which were not reached yet. */
+  stable: string;
+  /** Revision that is being rolled out. */
+  target: string;
+  /** Index of the wave that was reached last; -1: none. */
+  wave: number;
+  waveName?: string;
+  /** How many waves there are. */
+  waves: number;
+  /** Cells of the waves that were reached. */
+  updated?: number;
+  cells?: number;
+  /** When the phase began; empty when complete. */
+  since: string;
+  message?: string;
+}
+
 export interface ResourceBindingStatus extends JsonObject {
   schedulerObservedGeneration?: number;
   schedulerObservingAffinityName?: string;
   lastScheduledTime?: string;
   /** What failover has to remember over a restart; absent where the policy asks for none. */
   failover?: FailoverMemory;
+  /** Absent where the policy has no rollout. */
+  rollout?: RolloutStatus;
   conditions?: Condition[];
   refusals?: RefusalCount[];
   summary?: StatusSummary;
@@ -169,6 +191,7 @@ const columns = [
     type: 'integer' as const,
     value: (object: KubeObject) => (object as ResourceBinding).spec?.clusters?.length ?? 0,
   },
+  { name: 'Rollout', type: 'string' as const, priority: 1, jsonPath: '.status.rollout.phase' },
   { name: 'Healthy', type: 'integer' as const, jsonPath: '.status.summary.healthy' },
   { name: 'Policy', type: 'string' as const, priority: 1, jsonPath: '.spec.policy.name' },
   ageColumn,

@@ -1,3 +1,4 @@
+import { federationGroup } from '#api/federation/group.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
 import { loopbackUser } from '../request/user.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
@@ -6,6 +7,8 @@ import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 export const schedulerUserName = 'system:cellplane:scheduler';
 
 const bindingGroup = 'work.karmada.io';
+/** What objects were before, beside their bindings. */
+const revisions = 'templaterevisions';
 
 /**
  * Bindings hold decisions: only the scheduler writes them, whatever RBAC says (DESIGN.md, Bindings). The server's own
@@ -15,7 +18,11 @@ export class BindingWriter implements AdmissionPlugin {
   readonly name = 'BindingWriter';
 
   handles({ context, operation }: AdmissionAttributes): boolean {
-    return context.served.definition.group === bindingGroup && operation !== 'CONNECT';
+    const { group, resource } = context.served.definition;
+    return (
+      (group === bindingGroup || (group === federationGroup && resource === revisions)) &&
+      operation !== 'CONNECT'
+    );
   }
 
   validate({ context }: AdmissionAttributes): undefined {

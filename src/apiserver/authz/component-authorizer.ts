@@ -52,6 +52,8 @@ export class ComponentAuthorizer implements Authorizer {
     if (group === 'work.karmada.io' && schedulerBindings.has(resource.resource)) {
       return subresource === '' || subresource === 'status';
     }
+    // What objects were before a rollout, beside their bindings.
+    if (group === federationGroup && resource.resource === 'templaterevisions') return subresource === '';
     // Rebalancers that are done go after their time.
     if (group === 'apps.karmada.io' && resource.resource === 'workloadrebalancers' && verb === 'delete')
       return subresource === '';

@@ -177,6 +177,16 @@ test('the limiter: a rate for each region, a lower one where much fails, none in
   assert.equal(take(0, 120_000, dark), 10_000);
 });
 
+test('the limiter: a cell that a person drains is emptied without a rate', () => {
+  const limiter = new EvictionLimiter({ perSecond: 1 });
+  const drained = cell('a', { taints: [{ ...noExecute, key: 'federation.cellplane.io/drain' }] });
+  const snapshot = snapshotOf(drained);
+  assert.deepEqual(
+    Array.from({ length: 3 }, () => limiter.take(drained, snapshot, 0)),
+    [0, 0, 0],
+  );
+});
+
 test('follows the sun: outside its hours a cell is left for one within them, gracefully, and kept where there is none', () => {
   const placement: Placement = { ...dynamic, activeHours: [{ from: '08:00', to: '20:00' }] };
   const berlin = cell('berlin', { timeZone: 'Europe/Berlin' });
@@ -193,14 +203,4 @@ test('maintenance keeps new work away and leaves what is there', () => {
   const cells = [cell('a', { maintenance, ...room(9) }), cell('b', room(9))];
   assert.equal(run(cells, 'a:2').placed, 'a:2');
   assert.equal(run(cells, '', { atSeconds: 60 }).placed, 'b:0');
-});
-
-test('the limiter: a cell that a person drains is emptied without a rate', () => {
-  const limiter = new EvictionLimiter({ perSecond: 1 });
-  const drained = cell('a', { taints: [{ ...noExecute, key: 'federation.cellplane.io/drain' }] });
-  const snapshot = snapshotOf(drained);
-  assert.deepEqual(
-    Array.from({ length: 3 }, () => limiter.take(drained, snapshot, 0)),
-    [0, 0, 0],
-  );
 });

@@ -2,6 +2,7 @@ import type {
   CommandArgsOverrider,
   ImageOverrider,
   LabelAnnotationOverrider,
+  OverrideRule,
   Overriders,
   OverrideSpec,
 } from '#api/policy/placement.ts';
@@ -25,7 +26,11 @@ export interface OverrideSource {
 }
 
 /** Rules that concern one object, in the order in which they apply. */
-export type OverrideChain = readonly { readonly matches: CellPredicate; readonly overriders: Overriders }[];
+export type OverrideChain = readonly {
+  readonly rule: OverrideRule;
+  readonly matches: CellPredicate;
+  readonly overriders: Overriders;
+}[];
 
 /**
  * Which rules concern an object: cluster-scoped policies first, then the namespace's own; within these the less specific
@@ -48,12 +53,21 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
       a.match - b.match ||
       (a.source.name < b.source.name ? -1 : a.source.name > b.source.name ? 1 : 0),
   );
-  return matching.flatMap(({ source }) =>
-    (source.spec.overrideRules ?? []).map(({ targetCluster, overriders }) => ({
-      matches: compileAffinity(targetCluster),
-      overriders,
-    })),
-  );
+  return matching.flatMap(({ source }) => overridesOfRules(source.spec.overrideRules ?? []));
+}
+
+/** Rules made ready to be applied. */
+export function overridesOfRules(rules: readonly OverrideRule[]): OverrideChain {
+  return rules.map((rule) => ({
+    rule,
+    matches: compileAffinity(rule.targetCluster),
+    overriders: rule.overriders,
+  }));
+}
+
+/** The inverse. */
+export function overrideRulesOf(chain: OverrideChain): OverrideRule[] {
+  return chain.map(({ rule }) => rule);
 }
 
 /** Deeper than any workspace. */

@@ -167,7 +167,10 @@ test('replicas: a cell’s share, and a Job’s completions in proportion', () =
 });
 
 const overridden = (overriders: Overriders, base = deployment('web', 1)): Rendering =>
-  render(base, { resource: 'deployments', overrides: [{ matches: () => true, overriders }] });
+  render(base, {
+    resource: 'deployments',
+    overrides: [{ rule: { overriders }, matches: () => true, overriders }],
+  });
 
 test('overrides apply in their order, and cannot take a copy’s identity', () => {
   const { copies, overrideErrors } = overridden({

@@ -56,6 +56,8 @@ export interface RenderInput {
   readonly mapper: NameMapper;
   readonly owns: (group: string, resource: string, name: string) => boolean;
   readonly contract: ContractOptions;
+  /** What is rendered instead for a cell that is not to have the object as it is now. */
+  readonly variant?: ((cell: string) => RenderInput | undefined) | undefined;
   /** Labels that the copy in this cell bears besides: what failover hands on. */
   readonly relayed?: ((cell: string) => { readonly [label: string]: string } | undefined) | undefined;
 }

@@ -23,7 +23,8 @@ export interface ReplicaKind {
   readonly scalable: boolean;
 }
 
-function replicaField({ group, resource, scalable }: ReplicaKind): string | undefined {
+/** The field of `spec` that counts replicas; undefined for kinds without. */
+export function replicaFieldOf({ group, resource, scalable }: ReplicaKind): string | undefined {
   const key = resourceKey(group, resource);
   return Object.hasOwn(replicaFields, key) ? replicaFields[key] : scalable ? 'replicas' : undefined;
 }
@@ -31,7 +32,7 @@ function replicaField({ group, resource, scalable }: ReplicaKind): string | unde
 /** How many replicas an object asks for; undefined for kinds without. A Pod is one. */
 export function replicasOf(object: KubeObject, kind: ReplicaKind): number | undefined {
   if (kind.group === '' && kind.resource === 'pods') return 1;
-  const field = replicaField(kind);
+  const field = replicaFieldOf(kind);
   if (field === undefined || !isJsonObject(object['spec'])) return undefined;
   const value = object['spec'][field];
   if (value === undefined || value === null) return 1;
@@ -49,7 +50,7 @@ export function reviseReplicas(
   targets: readonly Target[],
   divided: boolean,
 ): void {
-  const field = replicaField(kind);
+  const field = replicaFieldOf(kind);
   const own = targets.find(({ name }) => name === cellName);
   const spec = object['spec'];
   if (field === undefined || own?.replicas === undefined || !isJsonObject(spec)) return;

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Rollout } from '#api/policy/placement.ts';
+import type { RolloutStatus } from '#api/work/resource-binding.ts';
+import { cell } from '../algorithm/testing/cells.ts';
+import { planRollout, type RolloutPlan } from './plan.ts';
+
+const startMs = Date.parse('2026-01-01T00:00:00Z');
+const cells = ['a', 'b', 'c', 'd'].map((name) => cell(name, { labels: { ring: name === 'a' ? '0' : '1' } }));
+const rollout: Rollout = {
+  waves: [
+    { name: 'canary', clusterAffinity: { labelSelector: { matchLabels: { ring: '0' } } }, pauseSeconds: 60 },
+    { name: 'few', clusterAffinity: { clusterNames: ['b'] }, approval: true },
+  ],
+  healthTimeoutSeconds: 300,
+};
+
+/** Goes on from what the plan before left. */
+class Run {
+  status: RolloutStatus | undefined;
+  last: RolloutPlan | undefined;
+
+  step(
+    atSeconds: number,
+    healthy: string,
+    more: { unhealthy?: string; approved?: string; rollout?: Rollout } = {},
+  ) {
+    const words = (text = ''): string[] => text.split(' ').filter((word) => word !== '');
+    this.last = planRollout({
+      rollout: more.rollout ?? rollout,
+      revision: 'new',
+      kept: 'old',
+      status: this.status,
+      cells,
+      healthy: new Set(words(healthy)),
+      unhealthy: new Map(words(more.unhealthy).map((name) => [name, startMs])),
+      approved: more.approved,
+      nowMs: startMs + atSeconds * 1_000,
+    });
+    this.status = this.last.status;
+    const { phase, wave } = this.status;
+    const recheck = this.last.recheckAtMs;
+    const after = recheck === undefined ? '' : ` until ${(recheck - startMs) / 1_000}`;
+    return `${phase} ${wave}, behind: ${[...this.last.behind].join(' ')}${after}`;
+  }
+}
+
+test('wave by wave, with a pause and an approval', () => {
+  const run = new Run();
+  assert.equal(run.step(0, 'a b c d'), 'Progressing 0, behind: b c d until 300', 'old health says nothing');
+  assert.deepEqual(run.last?.awaited, new Set(['a']));
+  assert.equal(run.step(10, 'b c d'), 'Progressing 0, behind: b c d until 300');
+  assert.equal(run.step(20, 'a b c d'), 'Pausing 0, behind: b c d until 80');
+  assert.equal(run.step(79, 'a b c d'), 'Pausing 0, behind: b c d until 80');
+  assert.equal(run.step(80, 'a b c d'), 'AwaitingApproval 0, behind: b c d');
+  assert.match(run.status?.message ?? '', /rollout-approved: new\/few/);
+  assert.equal(run.step(90, 'a b c d', { approved: 'old/few' }), 'AwaitingApproval 0, behind: b c d');
+  assert.equal(run.step(90, 'a b c d', { approved: 'new/few' }), 'Progressing 1, behind: c d until 390');
+  assert.equal(run.step(95, 'a b c d', { approved: 'new/few' }), 'Progressing 2, behind:  until 395');
+  assert.equal(run.status?.waveName, 'rest');
+  assert.equal(run.step(99, 'a b c d'), 'Complete 2, behind: ');
+  assert.equal(run.status?.stable, 'new');
+});
+
+test('a wave that is not healthy in time is gone back on, and stays so', () => {
+  const run = new Run();
+  run.step(0, '');
+  assert.equal(run.step(300, 'b c d', { unhealthy: 'a' }), 'RolledBack 0, behind: a b c d');
+  assert.match(run.status?.message ?? '', /not healthy in time: a/);
+  assert.equal(run.step(9_000, 'a b c d'), 'RolledBack 0, behind: a b c d');
+});
+
+test('or stays as it is, until it is healthy', () => {
+  const run = new Run();
+  const pausing: Rollout = { ...rollout, onFailure: 'Pause' };
+  run.step(0, '', { rollout: pausing });
+  assert.equal(run.step(300, '', { rollout: pausing }), 'Paused 0, behind: b c d');
+  assert.equal(run.step(400, 'a', { rollout: pausing }), 'Pausing 0, behind: b c d until 460');
+});
+
+test('bad news while it pauses or waits stops it', () => {
+  const run = new Run();
+  run.step(0, '');
+  run.step(10, 'a');
+  assert.equal(run.step(30, '', { unhealthy: 'a' }), 'Progressing 0, behind: b c d until 330');
+  assert.equal(run.step(40, 'a'), 'Pausing 0, behind: b c d until 100');
+  run.step(100, 'a');
+  assert.equal(run.step(110, '', { unhealthy: 'a' }), 'Progressing 0, behind: b c d until 410');
+});
+
+test('what is new, and what was before, goes everywhere at once', () => {
+  const given = {
+    rollout,
+    status: undefined,
+    cells,
+    healthy: new Set<string>(),
+    unhealthy: new Map<string, number>(),
+  };
+  for (const kept of [undefined, 'new']) {
+    const plan = planRollout({ ...given, revision: 'new', kept, approved: undefined, nowMs: startMs });
+    assert.deepEqual([plan.status.phase, plan.behind.size, plan.recheckAtMs], ['Complete', 0, undefined]);
+  }
+});
+
+test('another change begins anew', () => {
+  const run = new Run();
+  run.step(0, '');
+  run.status = { ...(run.status as RolloutStatus), target: 'other', phase: 'RolledBack' };
+  assert.equal(run.step(500, ''), 'Progressing 0, behind: b c d until 800');
+});

@@ -1,0 +1,227 @@
+import type { Rollout } from '#api/policy/placement.ts';
+import { lastWave } from '#api/policy/propagation-policy.ts';
+import type { RolloutStatus } from '#api/work/resource-binding.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import { compileAffinity } from '../algorithm/affinity.ts';
+import type { CellInfo } from '../algorithm/cell.ts';
+
+const defaultHealthTimeoutSeconds = 600;
+
+export interface RolloutInput {
+  readonly rollout: Rollout;
+  /** What the object is now. */
+  readonly revision: string;
+  /** The revision that can be gone back to; undefined: there is none. */
+  readonly kept: string | undefined;
+  /** What the binding says. */
+  readonly status: RolloutStatus | undefined;
+  /** Cells that are to have the object. */
+  readonly cells: readonly CellInfo[];
+  /** Cells in which it is as decided, and healthy. */
+  readonly healthy: ReadonlySet<string>;
+  /** Cell → since when it is unhealthy there. */
+  readonly unhealthy: ReadonlyMap<string, number>;
+  /** What people approved: `<revision>/<wave>`. */
+  readonly approved: string | undefined;
+  readonly nowMs: number;
+}
+
+export interface RolloutPlan {
+  readonly status: RolloutStatus;
+  /** Cells that are to have the object as it was before. */
+  readonly behind: ReadonlySet<string>;
+  /** Cells that are to become healthy before it goes on; undefined: nothing waits for them. */
+  readonly awaited: ReadonlySet<string> | undefined;
+  /** Cells that ought to stay healthy meanwhile. */
+  readonly watched: ReadonlySet<string>;
+  readonly recheckAtMs: number | undefined;
+}
+
+/**
+ * Takes an object that changed to its cells wave by wave: the next begins when all cells of those before are healthy, the
+ * pause is over and, where asked for, somebody approved. A wave that is not healthy in time is gone back on, or stays.
+ * Pure. What is new (nothing is kept of it) goes everywhere at once, as does what the object was before.
+ */
+export function planRollout(input: RolloutInput): RolloutPlan {
+  const { rollout, revision, kept, cells, nowMs } = input;
+  const waves = wavesOf(rollout, cells);
+  const all = new Set(cells.map(({ name }) => name));
+  if (kept === undefined || kept === revision) return complete(revision, waves.length, all);
+  const now = nowTime(nowMs);
+  const before = input.status;
+  const isGoingOn = before?.target === revision && before.stable === kept && before.phase !== 'Complete';
+  let status: RolloutStatus = isGoingOn
+    ? { ...before }
+    : { phase: 'Progressing', stable: kept, target: revision, wave: -1, waves: waves.length, since: now };
+  if (status.phase === 'RolledBack') return stay(status, all, new Set(), undefined);
+  status.waves = waves.length;
+  // What is known of cells that the change has not reached speaks of what was before.
+  const reached = cellsUpTo(waves, status.wave);
+  const healthy = new Set([...input.healthy].filter((cell) => reached.has(cell)));
+  // Not begun yet: the first wave may want approval too.
+  if (status.wave < 0) status = enter(0, status, input, waves);
+  for (;;) {
+    const updated = cellsUpTo(waves, status.wave);
+    const behind = new Set([...all].filter((cell) => !updated.has(cell)));
+    if (status.phase === 'AwaitingApproval') {
+      const next = enter(status.wave + 1, status, input, waves);
+      if (next.phase === 'AwaitingApproval' || status.wave + 1 >= waves.length) {
+        if (isWell(updated, input)) return stay(counted(next, updated, all), behind, updated, undefined);
+        status = { ...status, phase: 'Progressing', since: now };
+        continue;
+      }
+      status = next;
+      continue;
+    }
+    const well = [...updated].every((cell) => healthy.has(cell));
+    if (status.phase === 'Pausing') {
+      if (!isWell(updated, input)) {
+        status = { ...status, phase: 'Progressing', since: now };
+        continue;
+      }
+      const untilMs = Date.parse(status.since) + pauseMs(rollout, status.wave);
+      if (nowMs < untilMs) return stay(counted(status, updated, all), behind, updated, untilMs);
+      status = enter(status.wave + 1, status, input, waves);
+      continue;
+    }
+    if (well) {
+      if (status.wave >= waves.length - 1) return complete(revision, waves.length, all);
+      const isEmpty = (waves[status.wave]?.cells.size ?? 0) === 0;
+      status =
+        pauseMs(rollout, status.wave) > 0 && !isEmpty
+          ? { ...status, phase: 'Pausing', since: now, message: '' }
+          : enter(status.wave + 1, status, input, waves);
+      continue;
+    }
+    const failing = [...updated].filter((cell) => !healthy.has(cell)).sort();
+    const dueMs =
+      Date.parse(status.since) + (rollout.healthTimeoutSeconds ?? defaultHealthTimeoutSeconds) * 1_000;
+    if (nowMs < dueMs) {
+      const waiting = {
+        ...counted(status, updated, all),
+        phase: 'Progressing' as const,
+        message: waitsFor(failing),
+      };
+      return { ...stay(waiting, behind, updated, dueMs), awaited: updated };
+    }
+    const message = `not healthy in time: ${someOf(failing)}`;
+    if (rollout.onFailure === 'Pause') {
+      const paused = { ...counted(status, updated, all), phase: 'Paused' as const, message };
+      return { ...stay(paused, behind, updated, undefined), awaited: updated };
+    }
+    return stay(
+      { ...status, phase: 'RolledBack', updated: 0, cells: all.size, message, since: now },
+      all,
+      new Set(),
+      undefined,
+    );
+  }
+}
+
+interface Wave {
+  readonly name: string;
+  readonly approval: boolean;
+  readonly cells: ReadonlySet<string>;
+}
+
+/** Each cell is of the first wave that names it; those that none names are the last. */
+function wavesOf({ waves }: Rollout, cells: readonly CellInfo[]): Wave[] {
+  const left = new Map(cells.map((cell) => [cell.name, cell]));
+  const list = waves.map(({ name, clusterAffinity, approval = false }): Wave => {
+    const selects = compileAffinity(clusterAffinity);
+    const chosen = new Set<string>();
+    for (const [cell, info] of left) if (selects(info)) chosen.add(cell);
+    for (const cell of chosen) left.delete(cell);
+    return { name, approval, cells: chosen };
+  });
+  if (left.size > 0) list.push({ name: lastWave, approval: false, cells: new Set(left.keys()) });
+  return list;
+}
+
+function cellsUpTo(waves: readonly Wave[], wave: number): Set<string> {
+  const names = new Set<string>();
+  for (const { cells } of waves.slice(0, wave + 1)) for (const cell of cells) names.add(cell);
+  return names;
+}
+
+/** Begins a wave, or waits for somebody to approve it. */
+function enter(
+  wave: number,
+  status: RolloutStatus,
+  { approved, nowMs, revision }: RolloutInput,
+  waves: readonly Wave[],
+): RolloutStatus {
+  const { name = '', approval = false, cells } = waves[wave] ?? {};
+  if (approval && cells !== undefined && cells.size > 0 && !isApproved(approved, revision, wave, waves)) {
+    return {
+      ...status,
+      phase: 'AwaitingApproval',
+      message: `wave ${name} waits for the annotation federation.cellplane.io/rollout-approved: ${revision}/${name}`,
+    };
+  }
+  return { ...status, phase: 'Progressing', wave, waveName: name, since: nowTime(nowMs), message: '' };
+}
+
+/** Approving a wave approves those before it. */
+function isApproved(
+  approved: string | undefined,
+  revision: string,
+  wave: number,
+  waves: readonly Wave[],
+): boolean {
+  if (approved === undefined || !approved.startsWith(`${revision}/`)) return false;
+  const name = approved.slice(revision.length + 1);
+  return waves.findIndex((one) => one.name === name) >= wave;
+}
+
+function isWell(updated: ReadonlySet<string>, { healthy, unhealthy }: RolloutInput): boolean {
+  for (const cell of updated) if (unhealthy.has(cell) && !healthy.has(cell)) return false;
+  return true;
+}
+
+function pauseMs({ waves }: Rollout, wave: number): number {
+  return (waves[wave]?.pauseSeconds ?? 0) * 1_000;
+}
+
+function complete(revision: string, waves: number, all: ReadonlySet<string>): RolloutPlan {
+  const count = all.size;
+  const status: RolloutStatus = {
+    phase: 'Complete',
+    stable: revision,
+    target: revision,
+    wave: waves - 1,
+    waves,
+    updated: count,
+    cells: count,
+    since: '',
+  };
+  return { status, behind: new Set(), awaited: undefined, watched: new Set(), recheckAtMs: undefined };
+}
+
+function stay(
+  status: RolloutStatus,
+  behind: ReadonlySet<string>,
+  watched: ReadonlySet<string>,
+  recheckAtMs: number | undefined,
+): RolloutPlan {
+  return { status, behind, awaited: undefined, watched, recheckAtMs };
+}
+
+function counted(
+  status: RolloutStatus,
+  updated: ReadonlySet<string>,
+  all: ReadonlySet<string>,
+): RolloutStatus {
+  return { ...status, updated: updated.size, cells: all.size };
+}
+
+function waitsFor(cells: readonly string[]): string {
+  return `waits for ${someOf(cells)} to be healthy`;
+}
+
+const namedMax = 5;
+
+function someOf(cells: readonly string[]): string {
+  const named = cells.slice(0, namedMax).join(', ');
+  return cells.length <= namedMax ? named : `${named} and ${cells.length - namedMax} more`;
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import { templateRevisionsGvr } from '#api/work/template-revision.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { gvrOf, until } from './testing/control-plane.ts';
+import { deployment, policy } from './testing/objects.ts';
+import type { Syncer } from './testing/syncer.ts';
+import { bindingWhere, policies, startScheduler, world } from './testing/world.ts';
+
+const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
+const imageOf = (copy: KubeObject): string => {
+  const template = (copy['spec'] as JsonObject)['template'] as JsonObject;
+  const [container] = (template['spec'] as JsonObject)['containers'] as JsonObject[];
+  return String(container?.['image']);
+};
+const withImage = (image: string): JsonObject => ({
+  spec: { template: { spec: { containers: [{ name: 'main', image }] } } },
+});
+
+/** An edge that runs every image but a broken one. */
+function edge(syncer: Syncer): AsyncDisposable {
+  const stopping = new AbortController();
+  const work = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      for (const copy of await syncer.copies('apps/v1', 'deployments')) {
+        const { annotations = {}, generation = 1, deletionTimestamp } = copy.metadata;
+        const isKnown = annotations[syncAnnotations.syncedHash] === annotations[copyAnnotations.contentHash];
+        if (isKnown || deletionTimestamp !== undefined) continue;
+        const { replicas = 0 } = copy['spec'] as { replicas?: number };
+        const ready = imageOf(copy) === 'app:broken' ? 0 : replicas;
+        await syncer.report('apps/v1', 'deployments', copy, {
+          observedGeneration: generation,
+          replicas,
+          updatedReplicas: replicas,
+          readyReplicas: ready,
+          availableReplicas: ready,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const done = work();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+test('a change reaches its cells wave by wave, waits for approval, and is gone back on when it fails', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  const web = { cluster: project, gvr, namespace: 'default', name: 'web' };
+  const rollout = {
+    waves: [
+      { name: 'canary', clusterAffinity: { clusterNames: ['ams'] } },
+      { name: 'all', approval: true },
+    ],
+    healthTimeoutSeconds: 60,
+  };
+  const spec = { resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }], rollout };
+  const phaseIs = (phase: string, target?: string) =>
+    bindingWhere(controlPlane, project, 'web', ({ status }) => {
+      return status?.rollout?.phase === phase && (target === undefined || status.rollout.target !== target);
+    });
+  const patch = (body: JsonObject) => controlPlane.admin.patch(web, { type: 'merge', body });
+  let target = '';
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+    await controlPlane.create(project, 'deployments', deployment('web', 2));
+    const first = await phaseIs('Complete');
+    assert.equal(first.status?.rollout?.cells, 2);
+
+    await patch(withImage('app:2'));
+    const waiting = await phaseIs('AwaitingApproval');
+    target = waiting.status?.rollout?.target ?? '';
+    assert.deepEqual(waiting.status?.rollout?.updated, 1);
+    const [old] = await w.fra.copies('apps/v1', 'deployments');
+    assert.equal(imageOf(old as KubeObject), 'registry.example.com/app:1');
+    // Replicas are no change that is rolled out.
+    await patch({ spec: { replicas: 3 } });
+    await w.fra.copy('apps/v1', 'deployments', 'web', (one) => (one['spec'] as JsonObject)['replicas'] === 3);
+    assert.equal(
+      imageOf((await w.fra.copies('apps/v1', 'deployments'))[0] as KubeObject),
+      'registry.example.com/app:1',
+    );
+    await patch({ spec: { replicas: 2 } });
+  }
+  // A restart forgets nothing of it.
+  await using _scheduler = await startScheduler(controlPlane);
+  await patch({ metadata: { annotations: { 'federation.cellplane.io/rollout-approved': `${target}/all` } } });
+  await phaseIs('Complete');
+
+  await controlPlane.admin.patch(
+    { cluster: project, gvr: gvrOf(policies, 'propagationpolicies'), namespace: 'default', name: 'web' },
+    { type: 'merge', body: { spec: { rollout: { ...rollout, healthTimeoutSeconds: 1 } } } },
+  );
+  await patch(withImage('app:broken'));
+  await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:broken');
+  const back = await phaseIs('RolledBack');
+  assert.match(back.status?.rollout?.message ?? '', /not healthy in time: ams/);
+  await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
+  const [fra] = await w.fra.copies('apps/v1', 'deployments');
+  assert.equal(imageOf(fra as KubeObject), 'app:2');
+
+  const revisions = await controlPlane.list(project, 'federation.cellplane.io/v1alpha1', 'templaterevisions');
+  const [revision] = revisions;
+  assert.equal(revisions.length, 1);
+  const ref = {
+    cluster: project,
+    gvr: templateRevisionsGvr,
+    namespace: 'default',
+    name: revision?.metadata.name ?? '',
+  };
+  await assert.rejects(controlPlane.scheduler.delete({ ...ref, cluster: 'root:cells' }), (error) =>
+    isApiError(error),
+  );
+  await controlPlane.admin.delete(web);
+  await until('what it was goes with it', async () => (await controlPlane.find(ref)) === undefined);
+});
