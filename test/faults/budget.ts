@@ -10,9 +10,9 @@ export interface Budget {
 }
 
 /**
- * How long a suite of faults runs and from which seed: `CELLPLANE_FAULTS_SEED`, and `CELLPLANE_FAULTS_MINUTES` for all
- * suites together (`npm run faults -- --minutes 30 --seed 7`). `share` is this suite's part of those minutes; without
- * them it runs `shortMs`.
+ * How long a test of faults runs and from which seed: `CELLPLANE_FAULTS_SEED`, and `CELLPLANE_FAULTS_MINUTES` for each
+ * file of tests (`npm run faults -- --minutes 30 --seed 7`). `share` is this test's part of those minutes; without them
+ * it runs `shortMs`.
  */
 export function budgetOf(shortMs: number, share: number): Budget {
   const seed = seedFrom('CELLPLANE_FAULTS_SEED');
