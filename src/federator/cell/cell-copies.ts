@@ -1,4 +1,4 @@
-import { type Copy, copiesGvr } from '#api/federation/copy.ts';
+import { type Copy, type CopyTarget, copiesGvr } from '#api/federation/copy.ts';
 import {
   copyAnnotations,
   copyLabels,
@@ -11,6 +11,7 @@ import type { KubeClient } from '#client/client.ts';
 import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { RecentObjects } from '#client/recent-objects.ts';
+import { interned } from '../interned.ts';
 import { originKeyOf } from '../origin.ts';
 import { type CopyKey, copyKeyOf, placeOf } from './copy-keys.ts';
 
@@ -33,6 +34,15 @@ const keptAnnotations = [
 const recentBytesMax = 4 * 1024 * 1024;
 /** A process that was held up that long asks what stands now. */
 const recentAgeMaxMs = 5_000;
+
+/** Many copies have the same. */
+const sharedTexts = new Set<string>([
+  copyLabels.originControlPlane,
+  copyLabels.originCluster,
+  copyAnnotations.originGroup,
+  copyAnnotations.originResource,
+  copyAnnotations.originNamespace,
+]);
 
 export interface CellCopiesOptions {
   readonly federationClient: KubeClient;
@@ -147,14 +157,14 @@ export class CellCopies {
     if (object !== undefined) this.#recent.put(copyKeyOf(placeOf(copy)), object);
     else if (this.#recent.bytes > 0) this.#recent.delete(copyKeyOf(placeOf(copy)));
     return {
-      apiVersion: copy.apiVersion,
-      kind: copy.kind,
+      apiVersion: interned(copy.apiVersion),
+      kind: interned(copy.kind),
       metadata: {
         ...pick(metadata),
         labels: kept(metadata.labels, keptLabels),
         annotations: kept(metadata.annotations, keptAnnotations),
       },
-      target: copy['target'],
+      target: slimTarget((copy as Copy).target),
     };
   }
 
@@ -183,6 +193,17 @@ export class CellCopies {
   }
 }
 
+function slimTarget({ group, version, resource, kind, namespace, name }: CopyTarget): CopyTarget {
+  return {
+    group: interned(group),
+    version: interned(version),
+    resource: interned(resource),
+    kind: interned(kind),
+    ...(namespace === undefined ? {} : { namespace: interned(namespace) }),
+    name,
+  };
+}
+
 const keptFields = [
   'name',
   'namespace',
@@ -208,7 +229,7 @@ function kept(
   const slim: { [key: string]: string } = {};
   for (const key of keys) {
     const value = values?.[key];
-    if (value !== undefined) slim[key] = value;
+    if (value !== undefined) slim[key] = sharedTexts.has(key) ? interned(value) : value;
   }
   return slim;
 }

@@ -2,6 +2,7 @@ import { copyAnnotations, edgeAnnotations } from '#api/federation/copy-contract.
 import type { KubeObject } from '#apimachinery/object.ts';
 import { digestOf } from '../digest.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
+import { interned } from '../interned.ts';
 import { originKeyOf } from '../origin.ts';
 
 /** Field manager of everything that a federator writes at an edge, and onto copies. */
@@ -25,11 +26,11 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
   const { metadata } = object;
   const annotations = metadata.annotations ?? {};
   return {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
+    apiVersion: interned(object.apiVersion),
+    kind: interned(object.kind),
     metadata: {
       name: metadata.name ?? '',
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      ...(metadata.namespace === undefined ? {} : { namespace: interned(metadata.namespace) }),
       uid: metadata.uid ?? '',
       resourceVersion: metadata.resourceVersion ?? '',
       ...(metadata.generation === undefined ? {} : { generation: metadata.generation }),
@@ -37,7 +38,7 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
     contentHash: annotations[copyAnnotations.contentHash] ?? '',
     fieldsHash: digestOf(appliedFieldsOf(object, edgeFieldManager)),
     origin: originKeyOf(metadata) ?? '',
-    cellUid: annotations[edgeAnnotations.cellUid] ?? '',
+    cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
     deleting: metadata.deletionTimestamp !== undefined,
     deletionPolicy: annotations[copyAnnotations.deletionPolicy] ?? '',
   };
