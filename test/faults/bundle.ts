@@ -1,15 +1,16 @@
 import { symlink } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /**
  * Bundles a script that is started again and again into `folder`, since loading it from its sources takes most of a
  * second. Returns what node is to run.
  */
-export async function bundleScript(script: string, folder: string): Promise<string> {
-  const outfile = path.join(folder, `${path.basename(script, '.ts')}.mjs`);
+export async function bundleScript(script: URL, folder: string): Promise<string> {
+  const outfile = path.join(folder, `${path.basename(script.pathname, '.ts')}.mjs`);
   await build({
-    entryPoints: [script],
+    entryPoints: [fileURLToPath(script)],
     outfile,
     bundle: true,
     platform: 'node',

@@ -31,7 +31,7 @@ describe('level: damage', () => {
   let script: string;
   before(async () => {
     folder = await scratchFolder();
-    script = await bundleScript(path.join('test', 'faults', 'damaged-process.ts'), folder.path);
+    script = await bundleScript(new URL('./damaged-process.ts', import.meta.url), folder.path);
   });
   after(() => folder?.[Symbol.asyncDispose]());
 

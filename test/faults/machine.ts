@@ -26,7 +26,7 @@ export class Machine {
 
   /** Without the shim, processes can be killed, but the power cannot be cut. */
   static async make(folder: string, options: { readonly withShim: boolean }): Promise<Machine> {
-    const script = await bundleScript(path.join('test', 'faults', 'store-process.ts'), folder);
+    const script = await bundleScript(new URL('./store-process.ts', import.meta.url), folder);
     const machine = new Machine(folder, script, options.withShim ? await buildShim(folder) : undefined);
     await machine.control.reset();
     await machine.wipe();

@@ -45,7 +45,7 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
       // In half an hour the store's own history fills and is cut; in a short run one of its own length must.
       historyAgeMs: budget.durationMs > 25 * 60_000 ? undefined : Math.max(500, budget.durationMs / 20),
     };
-    const script = await bundleScript(path.join('test', 'faults', 'soak-process.ts'), folder.path);
+    const script = await bundleScript(new URL('./soak-process.ts', import.meta.url), folder.path);
     const child = spawn(process.execPath, [script, JSON.stringify(options)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
