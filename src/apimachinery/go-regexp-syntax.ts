@@ -31,6 +31,10 @@ export class RegexpSyntaxError extends Error {
 const codePointMax = 0x10ffff;
 const repeatMax = 1000;
 const nestingMax = 500;
+/** Ranges of all different sets of one expression: `\pL` has 650. */
+const rangesMax = 20_000;
+/** Characters of an expression that an error shows. */
+const shownMax = 200;
 
 function fail(what: string, where: string): never {
   throw new RegexpSyntaxError(`error parsing regexp: ${what}: \`${where}\``);
@@ -149,22 +153,40 @@ function unicodeClass(name: string, where: string): CharRanges {
   return ranges;
 }
 
-const foldedRangeMax = 2048;
+/** The last character that has another case, rounded up. */
+const lastCased = 0x1ffff;
 
-/** Adds the other cases of each character; wide non-ASCII ranges nearly always hold both cases already. */
+let casePairs: readonly number[] | undefined;
+
+/** All characters that have another case, each followed by it, in order: [A, a, B, b, …]. */
+function otherCases(): readonly number[] {
+  if (casePairs !== undefined) return casePairs;
+  const pairs: number[] = [];
+  for (let point = 0; point <= lastCased; point++) {
+    if (point >= 0xd800 && point <= 0xdfff) continue;
+    const text = String.fromCodePoint(point);
+    for (const other of [text.toLowerCase(), text.toUpperCase()]) {
+      const code = other.codePointAt(0) as number;
+      if (other !== text && String.fromCodePoint(code) === other) pairs.push(point, code);
+    }
+    if (text === 'k' || text === 'K') pairs.push(point, 0x212a);
+    if (text === 's' || text === 'S') pairs.push(point, 0x17f);
+  }
+  casePairs = pairs;
+  return pairs;
+}
+
+/** Adds the other cases of each character. */
 function foldCase(ranges: readonly number[]): number[] {
-  const folded = [...ranges];
-  for (let i = 0; i < ranges.length; i += 2) {
-    const from = ranges[i] as number;
-    const to = Math.min(ranges[i + 1] as number, from + foldedRangeMax);
-    for (let point = from; point <= to; point++) {
-      const text = String.fromCodePoint(point);
-      for (const other of [text.toLowerCase(), text.toUpperCase()]) {
-        const code = other.codePointAt(0) as number;
-        if (other !== text && String.fromCodePoint(code) === other) folded.push(code, code);
-      }
-      if (text === 'k' || text === 'K') folded.push(0x212a, 0x212a);
-      if (text === 's' || text === 'S') folded.push(0x17f, 0x17f);
+  const sorted = normalizeRanges(ranges);
+  const folded = [...sorted];
+  const pairs = otherCases();
+  let range = 0;
+  for (let i = 0; i < pairs.length && range < sorted.length; i += 2) {
+    const point = pairs[i] as number;
+    while (range < sorted.length && (sorted[range + 1] as number) < point) range += 2;
+    if (range < sorted.length && (sorted[range] as number) <= point) {
+      folded.push(pairs[i + 1] as number, pairs[i + 1] as number);
     }
   }
   return normalizeRanges(folded);
@@ -183,6 +205,9 @@ class Parser {
   #at = 0;
   #flags: Flags = { ignoreCase: false, multiLine: false, dotAll: false };
   #depth = 0;
+  /** Sets by what they were written as: the same text makes the same set, which is made, and counted, once. */
+  readonly #sets = new Map<string, RegexpNode & { type: 'set' }>();
+  #rangesLeft = rangesMax;
 
   constructor(source: string) {
     this.#source = source;
@@ -265,8 +290,18 @@ class Parser {
     return { min, max };
   }
 
-  #set(ranges: readonly number[]): RegexpNode {
-    return { type: 'set', ranges: this.#flags.ignoreCase ? foldCase(ranges) : normalizeRanges(ranges) };
+  /** `text`: what the ranges were written as. */
+  #set(text: string, ranges: readonly number[], negated = false): RegexpNode {
+    const { ignoreCase } = this.#flags;
+    const key = `${ignoreCase}${negated}${text}`;
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    const wanted = ignoreCase ? foldCase(ranges) : normalizeRanges(ranges);
+    const set = { type: 'set', ranges: negated ? negate(wanted) : wanted } as const;
+    this.#rangesLeft -= set.ranges.length / 2;
+    if (this.#rangesLeft < 0) fail('expression too large', this.#source.slice(0, shownMax));
+    this.#sets.set(key, set);
+    return set;
   }
 
   #atom(): RegexpNode | undefined {
@@ -289,7 +324,7 @@ class Parser {
         return this.#escape();
       default: {
         const code = character.codePointAt(0) as number;
-        return this.#set([code, code]);
+        return this.#set(character, [code, code]);
       }
     }
   }
@@ -347,10 +382,11 @@ class Parser {
         this.#at++;
         return this.#quoted();
     }
+    const start = this.#at - 1;
     const ranges = this.#classEscape();
-    if (ranges !== undefined) return this.#set(ranges);
+    if (ranges !== undefined) return this.#set(this.#source.slice(start, this.#at), ranges);
     const code = this.#characterEscape();
-    return this.#set([code, code]);
+    return this.#set(this.#source.slice(start, this.#at), [code, code]);
   }
 
   #quoted(): RegexpNode {
@@ -359,7 +395,7 @@ class Parser {
     this.#at = end < 0 ? this.#source.length : end + 2;
     const nodes = [...text].map((character) => {
       const code = character.codePointAt(0) as number;
-      return this.#set([code, code]);
+      return this.#set(character, [code, code]);
     });
     return { type: 'concat', nodes };
   }
@@ -447,8 +483,7 @@ class Parser {
       ranges.push(low, high);
     }
     this.#at++;
-    const folded = this.#flags.ignoreCase ? foldCase(ranges) : ranges;
-    return { type: 'set', ranges: negated ? negate(folded) : normalizeRanges(folded) };
+    return this.#set(this.#source.slice(start, this.#at), ranges, negated);
   }
 
   #classCharacter(classStart: number): number {

@@ -33,6 +33,8 @@ test('expressions match as in Go', () => {
     ['^\\p{Greek}$', ['α'], ['a']],
     ['^\\x41\\x{1F600}$', ['A😀'], ['A']],
     ['^\\Qa.b\\E$', ['a.b'], ['axb']],
+    ['\\Q\\E', ['', 'a'], []],
+    ['\\Q', ['', 'a'], []],
     ['^(?P<n>a)(?<m>b)$', ['ab'], ['a']],
     ['^a*?b+?$', ['b', 'aab'], ['a']],
     ['^(([^:/?#]+):)?$', ['http:', ''], ['http']],
@@ -94,4 +96,13 @@ test('hostile expressions take linear time', () => {
     assert.equal(goRegexp(source).test(text), false, source);
   }
   assert.ok(performance.now() - started < 2000);
+});
+
+test('sets are made once, and many wide ones are refused', () => {
+  assert.equal(goRegexp(`^(?i)${'\\pL'.repeat(4_000)}`).test('a'.repeat(4_000)), true);
+  const distinct = Array.from({ length: 200 }, (_, i) => `[\\pL${String.fromCodePoint(0x2600 + i)}]`);
+  assert.throws(() => goRegexp(distinct.join('')), /expression too large/);
+  const chinese = String.fromCodePoint(...Array.from({ length: 16_000 }, (_, i) => 0x4e00 + i));
+  assert.equal(goRegexp(chinese).test(chinese), true);
+  assert.equal(goRegexp('^(?i)[\\p{Greek}k]$').test('\u212a'), true);
 });

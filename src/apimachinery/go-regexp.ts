@@ -135,12 +135,16 @@ interface State {
 
 const matched = Symbol('matched');
 
+/** Whether one of the sorted ranges holds the point. */
 function contains(ranges: readonly number[], point: number): boolean {
-  for (let i = 0; i < ranges.length; i += 2) {
-    if (point < (ranges[i] as number)) return false;
-    if (point <= (ranges[i + 1] as number)) return true;
+  let low = 0;
+  let high = ranges.length / 2;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[2 * middle + 1] as number) < point) low = middle + 1;
+    else high = middle;
   }
-  return false;
+  return 2 * low < ranges.length && (ranges[2 * low] as number) <= point;
 }
 
 class LazyDfa implements GoRegexp {
@@ -153,7 +157,6 @@ class LazyDfa implements GoRegexp {
   readonly #bounds: Int32Array;
   readonly #classOfAscii = new Uint16Array(128);
   readonly #besideOfClass: Beside[] = [];
-  readonly #classesOfSet = new Map<readonly number[], Uint8Array>();
   #states = new Map<string, State>();
   #initial: State;
 
@@ -173,12 +176,6 @@ class LazyDfa implements GoRegexp {
     this.#bounds.forEach((point) => {
       this.#besideOfClass.push(point === 10 ? newline : contains(wordRanges, point) ? word : other);
     });
-    for (const ranges of sets) {
-      this.#classesOfSet.set(
-        ranges,
-        Uint8Array.from(this.#bounds, (point) => (contains(ranges, point) ? 1 : 0)),
-      );
-    }
     this.#initial = this.#stateOf([this.#start], textEdge);
   }
 
@@ -251,8 +248,9 @@ class LazyDfa implements GoRegexp {
       const positions = new Set<number>();
       for (const position of closed) {
         const instruction = this.#instructions[position] as Instruction & { op: 'set' };
-        if (this.#classesOfSet.get(instruction.ranges)?.[characterClass] === 1)
+        if (contains(instruction.ranges, this.#bounds[characterClass] as number)) {
           positions.add(instruction.next);
+        }
       }
       if (!this.#anchored) positions.add(this.#start);
       if (this.#states.size >= statesMax) this.#forget();
@@ -274,7 +272,11 @@ class LazyDfa implements GoRegexp {
 
 function beginsAnchored(node: RegexpNode): boolean {
   if (node.type === 'assert') return node.kind === 'textBegin';
-  if (node.type === 'concat') return beginsAnchored(node.nodes[0] as RegexpNode);
+  if (node.type === 'concat') {
+    // `\\Q\\E` quotes nothing: there may be no node at all.
+    const [first] = node.nodes;
+    return first !== undefined && beginsAnchored(first);
+  }
   if (node.type === 'alternate') return node.nodes.every(beginsAnchored);
   return false;
 }

@@ -57,6 +57,8 @@ const errorRows: [string, JsonValue, JsonValue, string, number][] = [
   ['constructor by path', {}, [{ op: 'add', path: '/constructor/prototype/x', value: 1 }], 'Invalid', 422],
   ['copy of what is inherited', {}, [{ op: 'copy', from: '/constructor', path: '/x' }], 'Invalid', 422],
   ['move of what is inherited', {}, [{ op: 'move', from: '/toString', path: '/x' }], 'Invalid', 422],
+  ['move into itself', { a: { b: 1 } }, [{ op: 'move', from: '/a', path: '/a/c' }], 'Invalid', 422],
+  ['move of all into itself', { a: {} }, [{ op: 'move', from: '', path: '/a/c' }], 'Invalid', 422],
   ['replace of what is inherited', {}, [{ op: 'replace', path: '/valueOf', value: 1 }], 'Invalid', 422],
   ['remove of what is inherited', {}, [{ op: 'remove', path: '/hasOwnProperty' }], 'Invalid', 422],
   [

@@ -45,7 +45,10 @@ function applyOne(run: Run, operation: JsonObject, index: number): void {
   refuseAbsent(run.root, operation, index);
   if (kind !== 'test') own(run, path);
   const from = operation['from'];
-  if (kind === 'move' && typeof from === 'string') own(run, from);
+  if (kind === 'move' && typeof from === 'string') {
+    refuseMoveIntoItself(from, path, index);
+    own(run, from);
+  }
   if (kind === 'copy' && typeof from === 'string') countCopy(run, from);
   const value = operation['value'];
   const mine = typeof value === 'object' && value !== null && kind !== 'test';
@@ -66,6 +69,14 @@ function applyOne(run: Run, operation: JsonObject, index: number): void {
     throw unprocessablePatch(describe(cause, index, operation));
   }
   if (mine) markOwn(run, given['value']);
+}
+
+/** RFC 6902, 4.4: what is moved cannot become part of itself. */
+function refuseMoveIntoItself(from: string, path: string, index: number): void {
+  const source = from.split('/').map(decodeSegment);
+  const target = path.split('/').map(decodeSegment);
+  if (source.length >= target.length || source.some((segment, at) => segment !== target[at])) return;
+  throw unprocessablePatch(`operation ${index} (move ${path}) does not apply: it lies in ${from}`);
 }
 
 /** The library looks members up by name alone, and so finds `toString` and its like on every object. */
