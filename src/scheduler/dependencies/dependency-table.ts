@@ -1,5 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { DiscoveredResource } from '../discovery.ts';
+import { thirdPartyNeeds } from '../interpreter/third-party.ts';
 import { isPropagatedMetadata, resourceKey } from '../projection/kinds.ts';
 import { type FieldPath, parseFieldPath, visitAt } from '../projection/paths.ts';
 import { podSpecPaths } from '../projection/reference-table.ts';
@@ -85,9 +86,11 @@ const workloads = Object.entries(podSpecPaths).map(([resource, path]) => [
   under(path as string, podSpec),
 ]);
 
+const workloadRules = Object.fromEntries(workloads) as { readonly [resource: string]: Rules };
+
 /** By `<resource>.<group>`: where an object names others of its namespace that it needs. */
 const table: { readonly [resource: string]: Rules | undefined } = {
-  ...(Object.fromEntries(workloads) as { readonly [resource: string]: Rules }),
+  ...workloadRules,
   'statefulsets.apps': [...under('spec.template.spec', podSpec), ['spec.serviceName', 'services']],
   serviceaccounts: [
     ['secrets[].name', 'secrets'],
@@ -98,6 +101,12 @@ const table: { readonly [resource: string]: Rules | undefined } = {
     ['spec.defaultBackend.service.name', 'services'],
     ['spec.rules[].http.paths[].backend.service.name', 'services'],
   ],
+  ...Object.fromEntries(
+    Object.entries(thirdPartyNeeds).map(([resource, rules]) => [
+      resource,
+      [...(workloadRules[resource] ?? []), ...rules],
+    ]),
+  ),
 };
 
 const compiled = new Map<string, readonly (readonly [path: FieldPath, resource: DependencyResource])[]>();

@@ -1,4 +1,5 @@
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { thirdPartyKind } from '../interpreter/third-party.ts';
 import { mergeConditions } from './conditions.ts';
 
 /** The status of one copy. */
@@ -7,7 +8,8 @@ export interface CellStatus {
   readonly status: JsonObject;
 }
 
-interface Rule {
+/** How a kind's status adds up over cells. */
+export interface AggregationRule {
   /** Numbers that add up over cells. */
   readonly sum?: readonly string[];
   /** Kept where all cells agree. */
@@ -23,7 +25,7 @@ interface Rule {
 }
 
 /** What a kind's own controller puts into its status, and how it adds up over cells (PLACEMENT.md 1, AggregateStatus). */
-const rules: { readonly [resource: string]: Rule | undefined } = {
+const rules: { readonly [resource: string]: AggregationRule | undefined } = {
   'deployments.apps': {
     sum: [
       'replicas',
@@ -110,12 +112,17 @@ export function aggregateStatus(
   now: string,
 ): JsonObject | undefined {
   if (cells.length === 0) return undefined;
-  const rule = Object.hasOwn(rules, resource) ? rules[resource] : undefined;
+  const rule = Object.hasOwn(rules, resource) ? rules[resource] : thirdPartyKind(resource)?.status;
   const merged = rule === undefined ? mergeGenerically(cells, now) : mergeByRule(rule, resource, cells, now);
   return Object.keys(merged).length === 0 ? undefined : merged;
 }
 
-function mergeByRule(rule: Rule, resource: string, cells: readonly CellStatus[], now: string): JsonObject {
+function mergeByRule(
+  rule: AggregationRule,
+  resource: string,
+  cells: readonly CellStatus[],
+  now: string,
+): JsonObject {
   const merged: JsonObject = {};
   for (const field of rule.sum ?? []) {
     const numbers = cells.map(({ status }) => status[field]).filter((value) => typeof value === 'number');

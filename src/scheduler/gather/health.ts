@@ -1,5 +1,6 @@
 import type { CopyHealth } from '#api/work/resource-binding.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { type HealthTable, thirdPartyKind } from '../interpreter/third-party.ts';
 
 const number = (value: JsonValue | undefined): number => (typeof value === 'number' ? value : 0);
 
@@ -57,6 +58,26 @@ function hasIngress(status: JsonObject): boolean {
   return isJsonObject(balancer) && Array.isArray(balancer['ingress']) && balancer['ingress'].length > 0;
 }
 
+/** What a table says of a custom kind; `Ready` and `Available` count as for any other where it says nothing. */
+function byTable({ phase, atLeastReplicas, reaches, unless }: HealthTable): HealthRule {
+  return (status, replicas) => {
+    if (phase !== undefined) {
+      let at: JsonValue | undefined = status;
+      for (const key of phase.path.split('.')) at = isJsonObject(at) ? at[key] : undefined;
+      const told = String(at);
+      if (phase.well.includes(told)) return 'Healthy';
+      if (phase.ill.includes(told)) return 'Unhealthy';
+      if (atLeastReplicas === undefined) return 'Unknown';
+    }
+    if (atLeastReplicas !== undefined)
+      return is(atLeastReplicas.every((field) => number(status[field]) >= replicas));
+    if (reaches !== undefined)
+      return is(reaches.every(([count, wanted]) => number(status[count]) >= number(status[wanted])));
+    if (unless !== undefined) return is(conditionStatus(status, unless) !== 'True');
+    return 'Healthy';
+  };
+}
+
 /**
  * How a copy fares at its edge. `observed`: the status speaks of the copy as it is now. Without a rule: by the conditions
  * Ready or Available; a kind without either, and without any status, is Healthy once it is applied.
@@ -74,7 +95,8 @@ export function healthOf(
 ): CopyHealth {
   if (!copy.applied) return 'Unknown';
   if (!copy.hasStatus) return 'Healthy';
-  const rule = Object.hasOwn(rules, resource) ? rules[resource] : undefined;
+  const table = thirdPartyKind(resource)?.health;
+  const rule = Object.hasOwn(rules, resource) ? rules[resource] : table && byTable(table);
   if (copy.status === undefined || Object.keys(copy.status).length === 0) {
     return rule === undefined || resource === 'cronjobs.batch' ? 'Healthy' : 'Unknown';
   }

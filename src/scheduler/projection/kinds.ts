@@ -1,3 +1,4 @@
+import { returnedFromLabel } from '#api/federation/return-contract.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 
 /**
@@ -90,6 +91,8 @@ export const platformClasses = [
 /** As far as the metadata tells; see `isPropagatedObject` for the rest. */
 export function isPropagatedMetadata(group: string, resource: string, metadata: ObjectMeta): boolean {
   const { namespace = '', name = '', ownerReferences, labels } = metadata;
+  // What came back from an edge is not sent there again.
+  if (labels?.[returnedFromLabel] !== undefined) return false;
   if (namespace.startsWith('kube-')) return false;
   if (group === '') {
     if (resource === 'namespaces' && name.startsWith('kube-')) return false;

@@ -1,3 +1,4 @@
+import { thirdPartyPodSpecs } from '../interpreter/third-party.ts';
 import { resourceKey } from './kinds.ts';
 import { type FieldPath, parseFieldPath } from './paths.ts';
 import {
@@ -245,4 +246,5 @@ export const podSpecPaths: { readonly [resource: string]: string | undefined } =
   'statefulsets.apps': 'spec.template.spec',
   'jobs.batch': 'spec.template.spec',
   'cronjobs.batch': 'spec.jobTemplate.spec.template.spec',
+  ...thirdPartyPodSpecs,
 };

@@ -4,6 +4,7 @@ import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
 import { divideByWebster } from '../algorithm/webster.ts';
+import { thirdPartyKind } from '../interpreter/third-party.ts';
 import { resourceKey } from './kinds.ts';
 import { podSpecPaths } from './reference-table.ts';
 
@@ -26,7 +27,9 @@ export interface ReplicaKind {
 /** The field of `spec` that counts replicas; undefined for kinds without. */
 export function replicaFieldOf({ group, resource, scalable }: ReplicaKind): string | undefined {
   const key = resourceKey(group, resource);
-  return Object.hasOwn(replicaFields, key) ? replicaFields[key] : scalable ? 'replicas' : undefined;
+  return Object.hasOwn(replicaFields, key)
+    ? replicaFields[key]
+    : (thirdPartyKind(key)?.replicas ?? (scalable ? 'replicas' : undefined));
 }
 
 /** How many replicas an object asks for; undefined for kinds without. A Pod is one. */
