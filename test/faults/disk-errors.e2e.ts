@@ -78,7 +78,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
   }
 
   test('while it is written: writes stop, the store is reopened, they go on', async (t) => {
-    const budget = budgetOf(6_000, 0.5);
+    const budget = budgetOf(4_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     let faults = 0;
     let powerCuts = 0;
@@ -128,7 +128,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
   });
 
   test('while it is opened: refused with its reason, and whole when the disk is', async (t) => {
-    const budget = budgetOf(5_000, 0.5);
+    const budget = budgetOf(3_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const outcomes: { [code: string]: number } = {};
     await repeat(budget, async (seed) => {
@@ -164,5 +164,25 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
       }
     });
     t.diagnostic(JSON.stringify(outcomes));
+  });
+
+  test('a log that cannot be read is not taken for one that ends there', async () => {
+    const random = new Random(budgetOf(0, 0).seed);
+    const checker = new StoreChecker();
+    await machine.wipe();
+    await machine.control.reset();
+    const first = start(random, checker, 'first');
+    await until('something is written', () => first.acknowledged() > 50);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    await machine.settle();
+    // Whoever reads it after LevelDB has tried is answered again: only so does it matter who noticed.
+    await machine.control.set({ failing: failing.read, error: errnos.EIO, times: 1, onlyLogs: 1 });
+    const second = start(random, checker, 'second');
+    const { failure } = await second.ended;
+    assert.equal(failure?.code, 'unusable', failure?.message);
+    assert.match(failure?.message ?? '', /cannot be read: .*IO error/);
+    await machine.settle();
+    await check(checker);
   });
 });

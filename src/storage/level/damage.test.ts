@@ -230,6 +230,16 @@ describe('level: damaged and foreign data folders', () => {
     assert.equal(made.controlPlaneId, marker.controlPlaneId);
     assert.equal(await made.currentRevision(), 1);
     await made.close();
+
+    // Cut short in the middle of LevelDB's own making: it names its files before it syncs them.
+    const halfway = newFolder();
+    await mkdir(databaseFolder(halfway), { recursive: true });
+    await writeFile(join(halfway, 'cellplane-store.json'), JSON.stringify({ ...marker, state: 'creating' }));
+    await writeFile(join(databaseFolder(halfway), 'CURRENT'), 'MANIFEST-000001\n');
+    await writeFile(join(databaseFolder(halfway), 'MANIFEST-000001'), '');
+    const again = await openLevelStorage({ directory: halfway });
+    assert.equal(again.controlPlaneId, marker.controlPlaneId);
+    await again.close();
   });
 });
 
