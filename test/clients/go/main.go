@@ -33,6 +33,7 @@ var checks = []check{
 	{"typed server-side apply", typedApply},
 	{"discovery and REST mapping", discoveryMapping},
 	{"controller-runtime: manager, cache, owned objects, finalizers, status", managedController},
+	{"controller-runtime: webhooks that default and refuse", managedWebhooks},
 }
 
 func main() {
