@@ -27,6 +27,7 @@ import { clusterOfPolicy } from './policy/policy-index.ts';
 import { Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { RestartingScheduler } from './restarting-scheduler.ts';
+import { ReturnController } from './returning/return-controller.ts';
 import { slimMetadata } from './slim-metadata.ts';
 import { WatchNeeds } from './watch-needs.ts';
 import { namespacesResource } from './watched-kinds.ts';
@@ -95,6 +96,7 @@ class SchedulerProcess implements Scheduler {
   readonly #discovery: Discovery;
   readonly #informers: Informer[] = [];
   #workers: Workers | undefined;
+  #returns: ReturnController | undefined;
   #isStarted = false;
   #stopped: Promise<void> | undefined;
 
@@ -200,11 +202,16 @@ class SchedulerProcess implements Scheduler {
     this.#stopping.signal.throwIfAborted();
     workers.keeper.start();
     for (const loop of workers.loops) loop.start();
+    const returns = new ReturnController(this.#world(controlPlaneId));
+    this.#returns = returns;
+    // Not waited for: placement does not depend on it, and a server of the former version serves no such kinds.
+    returns.start().catch(() => {}); // stopped before
     this.#sharing.start(controlPlaneId, {
       gained: (owns) => {
         this.#forget(workers, owns);
         workers.decider.seen.expect(this.#bindingWatch.bound(), owns);
         this.#wakeAll(workers, owns);
+        returns.lookAtAll();
       },
       lost: (owns) => this.#forget(workers, owns),
     });
@@ -248,6 +255,7 @@ class SchedulerProcess implements Scheduler {
     const { loops = [], keeper, rebalancer, decider } = this.#workers ?? {};
     await Promise.all([...loops.map((loop) => loop.stop()), keeper?.stop()]);
     this.#queues.close();
+    await this.#returns?.stop();
     await this.#sharing.stop();
     await Promise.all([
       this.#watches.stop(),

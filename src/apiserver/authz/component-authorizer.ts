@@ -1,5 +1,7 @@
 import { coreKcpGroup } from '#api/core-kcp/logical-cluster.ts';
 import { cellsWorkspacePath, federationGroup, federatorLeaseNamespace } from '#api/federation/group.ts';
+import { isReturnable } from '#api/federation/return-contract.ts';
+import { returnedObjectsGvr } from '#api/federation/returned-object.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
 import type { CellAssignments } from './cell-assignments.ts';
@@ -54,6 +56,10 @@ export class ComponentAuthorizer implements Authorizer {
     }
     // What objects were before a rollout, beside their bindings.
     if (group === federationGroup && resource.resource === 'templaterevisions') return subresource === '';
+    // What comes back from edges; ComponentRestriction sees to it that nothing else is touched.
+    if (workspace.type === 'project' && resource.namespace !== '' && isReturnable(group, resource.resource)) {
+      if (subresource === '' && isWrite(verb)) return true;
+    }
     // Rebalancers that are done go after their time.
     if (group === 'apps.karmada.io' && resource.resource === 'workloadrebalancers' && verb === 'delete')
       return subresource === '';
@@ -83,6 +89,9 @@ export class ComponentAuthorizer implements Authorizer {
     const cell = workspace.inert ? cellNameOf(workspace.path) : undefined;
     if (cell === undefined || this.#assignments.federatorOf(cell) !== federator) return false;
     if (resource === undefined) return isNonResourceRead(verb);
+    if (resource.group === federationGroup && resource.resource === returnedObjectsGvr.resource) {
+      return isRead(verb) || (resource.subresource === '' && isWrite(verb));
+    }
     return isRead(verb) || isUpdate(verb) || isEventWrite(verb, resource) || isSelfReview(verb, resource);
   }
 

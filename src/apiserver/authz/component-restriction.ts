@@ -1,5 +1,6 @@
 import { coreKcpGroup, mappingNameAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { federationGroup } from '#api/federation/group.ts';
+import { isReturnable, returnedFromLabel } from '#api/federation/return-contract.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
 import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -19,6 +20,9 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
   handles({ context, operation }: AdmissionAttributes): boolean {
     const { group, resource } = context.served.definition;
     if (isScheduler(context.user)) {
+      if (context.workspace?.type === 'project' && isReturnable(group, resource)) {
+        return context.subresource === '' && operation !== 'CONNECT';
+      }
       if (operation !== 'UPDATE' || context.subresource === 'status') return false;
       return (
         (group === coreKcpGroup && resource === 'logicalclusters') ||
@@ -38,7 +42,14 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
 
   validate({ context, object, oldObject }: AdmissionAttributes): undefined {
     const { definition } = context.served;
-    const name = object?.metadata.name ?? '';
+    const name = object?.metadata.name ?? context.name;
+    if (isScheduler(context.user) && isReturnable(definition.group, definition.resource)) {
+      const isReturned = [object, oldObject].every(
+        (one) => one === undefined || one.metadata.labels?.[returnedFromLabel] !== undefined,
+      );
+      if (isReturned) return;
+      throw forbidden(definition, name, 'the scheduler may only write what came back from an edge');
+    }
     const federator = federatorNameOf(context.user);
     if (federator !== undefined) {
       if (name === federator) return;

@@ -4,6 +4,8 @@ import { cellDefinition, projectCellDefinition } from '#api/federation/cell.ts';
 import { cellScoreDefinition } from '#api/federation/cell-score.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { federatorDefinition } from '#api/federation/federator.ts';
+import { returnPolicyDefinition } from '#api/federation/return-policy.ts';
+import { returnedObjectDefinition, returnRequestDefinition } from '#api/federation/returned-object.ts';
 import { clusterTaintPolicyDefinition } from '#api/policy/cluster-taint-policy.ts';
 import { inheritedDefinitions } from '#api/policy/definitions.ts';
 import { schedulingProfileDefinition } from '#api/policy/scheduling-profile.ts';
@@ -134,7 +136,7 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
     root: [...tenancy, shardDefinition, ...inherited],
     organization: [...tenancy, ...inherited],
     universal: [...tenancy, ...inherited],
-    project: [logicalClusterDefinition, projectCellDefinition, ...project],
+    project: [logicalClusterDefinition, projectCellDefinition, returnPolicyDefinition, ...project],
     cells: [
       ...tenancy,
       cellDefinition,
@@ -143,7 +145,7 @@ function systemDefinitions(project: readonly ResourceDefinition[]): {
       cellScoreDefinition,
       schedulingProfileDefinition,
     ],
-    cell: [logicalClusterDefinition, copyDefinition],
+    cell: [logicalClusterDefinition, copyDefinition, returnRequestDefinition, returnedObjectDefinition],
     edge: [],
   };
 }

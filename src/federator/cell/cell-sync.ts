@@ -17,6 +17,7 @@ import { EdgePace } from '../edge/edge-pace.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { TokenBucket } from '../edge/token-bucket.ts';
+import { Returner } from '../returning/returner.ts';
 import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import { CellCopies } from './cell-copies.ts';
@@ -70,6 +71,7 @@ export class CellSync {
   readonly #copies: CellCopies;
   readonly #link: EdgeLink;
   readonly #sweeps: SweepSchedule;
+  readonly #returner: Returner;
   readonly #waiting = new WaitingKeys();
   #cell: Cell;
   #started = false;
@@ -122,8 +124,18 @@ export class CellSync {
         this.#enqueueAll();
         this.#checkWithdrawn();
         this.#sweeps.restart();
+        this.#returner.restart();
       },
       onHealth: options.onReport,
+    });
+    this.#returner = new Returner({
+      federationClient,
+      workspace: this.#workspace.path,
+      edgeClient: () => this.#link.edge?.client,
+      isPaused: () => this.#cell.spec?.suspend === true || isWithdrawing(this.#cell),
+      pace: this.#statuses,
+      clock,
+      logger,
     });
     this.#sweeps = new SweepSchedule({
       ...options,
@@ -179,6 +191,7 @@ export class CellSync {
     this.#started = true;
     this.#copies.start();
     this.#link.start();
+    this.#returner.start();
     // Work begins when both sides are known: an object without a copy means nothing before.
     this.#copies.synced.then(
       () => {
@@ -203,7 +216,10 @@ export class CellSync {
     if (before.apiEndpoint !== after.apiEndpoint || before.proxyURL !== after.proxyURL) {
       void this.#link.disconnect();
     } else if (!equalJson(before.secretRef, after.secretRef)) this.#link.refresh();
-    if (before.suspend === true && after.suspend !== true) this.#enqueueAll();
+    if (before.suspend === true && after.suspend !== true) {
+      this.#enqueueAll();
+      this.#returner.restart();
+    }
     const isFirstDeletion =
       old.metadata.deletionTimestamp === undefined && cell.metadata.deletionTimestamp !== undefined;
     if (isFirstDeletion && isWithdrawing(cell)) this.#enqueueAll();
@@ -227,6 +243,7 @@ export class CellSync {
       this.#loop.stop(),
       this.#copies.stop(),
       this.#sweeps.stop(),
+      this.#returner.stop(),
       this.#link.stop(),
     ]);
     await settledWithin(clock, parts, 2 * limits.stopTimeoutMs);

@@ -1,0 +1,101 @@
+import { sha256Base32 } from '#apimachinery/hash.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ageColumn, defineResource } from '../define.ts';
+import { integerSchema, kindSchema, stringSchema } from '../fragments.ts';
+import { federationGroup, federationVersion } from './group.ts';
+import type { ReturnSelector } from './return-contract.ts';
+import { returnObjectsSchema, returnResourcesSchema } from './return-policy.ts';
+
+export const returnRequestsGvr = {
+  group: federationGroup,
+  version: federationVersion,
+  resource: 'returnrequests',
+} as const;
+export const returnedObjectsGvr = {
+  group: federationGroup,
+  version: federationVersion,
+  resource: 'returnedobjects',
+} as const;
+
+/**
+ * federation.cellplane.io/v1alpha1 ReturnRequest: a project's ReturnPolicy as its cell's syncer sees it, in the mapped
+ * namespace of the cell's workspace. The scheduler writes it; the syncer its status.
+ */
+export interface ReturnRequest extends KubeObject {
+  spec: { resources: ReturnSelector[]; maxObjects: number } & JsonObject;
+  status?: { returned?: number; refused?: number; message?: string } & JsonObject;
+}
+
+/** federation.cellplane.io/v1alpha1 ReturnedObject: an object born at the edge, in the mapped namespace. The syncer writes it. */
+export interface ReturnedObject extends KubeObject {
+  spec: { kind: string; name: string; object: JsonObject } & JsonObject;
+}
+
+/** Name of the ReturnedObject for an object of the edge: kinds share a namespace, and names may be long. */
+export function returnedObjectName(kind: string, name: string): string {
+  return `${kind.toLowerCase()}-${sha256Base32(name, 16)}`;
+}
+
+export const returnRequestDefinition = defineResource({
+  group: federationGroup,
+  kind: 'ReturnRequest',
+  plural: 'returnrequests',
+  categories: ['cellplane'],
+  namespaced: true,
+  versions: [
+    {
+      name: federationVersion,
+      subresources: { status: true },
+      columns: [{ name: 'Returned', type: 'integer', jsonPath: '.status.returned' }, ageColumn],
+      schema: kindSchema(
+        'Which objects of the edge are asked for by a project.',
+        {
+          spec: {
+            type: 'object',
+            required: ['resources', 'maxObjects'],
+            properties: { resources: returnResourcesSchema, maxObjects: returnObjectsSchema },
+          },
+          status: {
+            type: 'object',
+            properties: { returned: integerSchema, refused: integerSchema, message: stringSchema },
+          },
+        },
+        ['spec'],
+      ),
+    },
+  ],
+});
+
+export const returnedObjectDefinition = defineResource({
+  group: federationGroup,
+  kind: 'ReturnedObject',
+  plural: 'returnedobjects',
+  categories: ['cellplane'],
+  namespaced: true,
+  versions: [
+    {
+      name: federationVersion,
+      columns: [
+        { name: 'Kind', type: 'string', jsonPath: '.spec.kind' },
+        { name: 'Object', type: 'string', jsonPath: '.spec.name' },
+        ageColumn,
+      ],
+      schema: kindSchema(
+        'An object that was born at the edge.',
+        {
+          spec: {
+            type: 'object',
+            required: ['kind', 'name', 'object'],
+            properties: {
+              kind: stringSchema,
+              name: stringSchema,
+              object: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+            },
+          },
+        },
+        ['spec'],
+      ),
+    },
+  ],
+});

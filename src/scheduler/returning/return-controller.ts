@@ -1,0 +1,608 @@
+import { withCondition } from '#api/conditions.ts';
+import { copyLabels } from '#api/federation/copy-contract.ts';
+import {
+  type ReturnableKind,
+  returnAnnotations,
+  returnableKindOf,
+  returnableKinds,
+  returnedFromLabel,
+  returnedObjectBytesMax,
+  selectsReturn,
+  staysAtEdge,
+} from '#api/federation/return-contract.ts';
+import { type ReturnPolicy, returnObjectsDefault, returnPoliciesGvr } from '#api/federation/return-policy.ts';
+import {
+  type ReturnedObject,
+  type ReturnRequest,
+  returnedObjectName,
+  returnedObjectsGvr,
+  returnRequestsGvr,
+} from '#api/federation/returned-object.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { equalJson } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { ObjectRef } from '#client/client.ts';
+import { clusterAnnotation, Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
+import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
+import { WorkQueue } from '#client/workqueue.ts';
+import type { World } from '../world.ts';
+import { type MappedNamespace, MappedNamespaces } from './mapped-namespaces.ts';
+import { projectForm, projectNameOf } from './project-form.ts';
+
+const fieldManager = 'cellplane-return';
+const concurrency = 8;
+/** A policy's status is written at most once in this time. */
+const statusDelayMs = 500;
+const everywhere = '*';
+
+/**
+ * Brings what is born at the edges into the projects that ask for it (ReturnPolicy): renders each policy as a ReturnRequest
+ * into the cells' workspaces, and each ReturnedObject there into the project. What an edge says is checked against the
+ * policy once more here: an edge may write into a project only what its policy opens, never over an object of the project.
+ */
+export class ReturnController {
+  readonly #world: World;
+  /** Keys: `policy|`, `request|`, `object|`, `project|`, `status|`, each with cluster id, namespace and name. */
+  readonly #queue: WorkQueue;
+  readonly #loop: ReconcileLoop;
+  readonly #namespaces: MappedNamespaces;
+  readonly #policies: Informer;
+  readonly #requests: Informer;
+  readonly #returned: Informer;
+  readonly #copies: Informer;
+  /** What has come back, in projects, by kind. */
+  readonly #projects = new Map<ReturnableKind, Informer>();
+  /** Why a ReturnedObject is not in its project, by its key. */
+  readonly #refusals = new Map<string, { readonly policy: string; readonly message: string }>();
+
+  constructor(world: World) {
+    const { client, clock, logger, controlPlaneId } = world;
+    this.#world = world;
+    this.#namespaces = new MappedNamespaces(controlPlaneId);
+    this.#queue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 60_000 });
+    this.#loop = new ReconcileLoop({
+      name: 'returns',
+      queue: this.#queue,
+      concurrency,
+      logger,
+      reconcile: (key) => this.#reconcile(key, world.signal),
+    });
+    const informer = (gvr: ObjectRef['gvr'], more: Partial<InformerOptions> = {}) =>
+      new Informer({
+        client,
+        clock,
+        logger,
+        collection: { cluster: everywhere, gvr },
+        indexers: {
+          namespace: (object) => [`${clusterOf(object)}|${object.metadata.namespace ?? ''}`],
+          source: ({ metadata }) => [metadata.annotations?.[returnAnnotations.source] ?? ''],
+        },
+        ...more,
+      });
+    this.#policies = informer(returnPoliciesGvr);
+    this.#requests = informer(returnRequestsGvr);
+    this.#returned = informer(returnedObjectsGvr, { transform: (object) => slim(object as ReturnedObject) });
+    this.#copies = informer(
+      { group: '', version: 'v1', resource: 'namespaces' },
+      { metadataOnly: true, labelSelector: copyLabels.originCluster, transform: originsAlone },
+    );
+    this.#copies.addHandler(this.#onNamespaces());
+    this.#policies.addHandler(all((object) => this.#queue.add(keyOf('policy', object))));
+    this.#requests.addHandler(
+      all((object) => {
+        this.#queue.add(keyOf('request', object));
+        const mapped = this.#namespaces.get(clusterOf(object), object.metadata.namespace ?? '');
+        if (mapped === undefined) return;
+        const policy = `${mapped.projectId}|${mapped.namespace}|${object.metadata.name ?? ''}`;
+        this.#queue.addAfter(`status|${policy}`, statusDelayMs);
+      }),
+    );
+    this.#returned.addHandler(all((object) => this.#queue.add(keyOf('object', object))));
+    for (const kind of returnableKinds) {
+      const { group, version, resource } = kind;
+      const own = informer(
+        { group, version, resource },
+        {
+          metadataOnly: true,
+          labelSelector: returnedFromLabel,
+          transform: (object) => sourcesAlone(kind, object),
+        },
+      );
+      own.addHandler(
+        all((object) => {
+          this.#queue.add(`project|${kind.kind}|${addressOf(object)}`);
+          const place = `${clusterOf(object)}|${object.metadata.namespace ?? ''}`;
+          for (const policy of this.#policies.byIndex('namespace', place)) {
+            this.#queue.addAfter(keyOf('status', policy), statusDelayMs);
+          }
+        }),
+      );
+      this.#projects.set(kind, own);
+    }
+  }
+
+  /** Resolves when everything is known and work has begun. */
+  async start(): Promise<void> {
+    const informers = this.#informers();
+    for (const informer of informers) informer.start();
+    await Promise.all(informers.map((informer) => informer.synced));
+    this.#loop.start();
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#loop.stop(), ...this.#informers().map((informer) => informer.stop())]);
+  }
+
+  /** Projects have become this scheduler's. */
+  lookAtAll(): void {
+    for (const policy of this.#policies.values()) this.#queue.add(keyOf('policy', policy));
+    for (const request of this.#requests.values()) this.#queue.add(keyOf('request', request));
+    for (const returned of this.#returned.values()) this.#queue.add(keyOf('object', returned));
+    for (const [kind, informer] of this.#projects) {
+      for (const object of informer.values()) this.#queue.add(`project|${kind.kind}|${addressOf(object)}`);
+    }
+  }
+
+  #informers(): Informer[] {
+    return [this.#policies, this.#requests, this.#returned, this.#copies, ...this.#projects.values()];
+  }
+
+  #onNamespaces(): InformerHandler {
+    const look = (mapped: MappedNamespace | undefined) => {
+      if (mapped === undefined) return;
+      for (const policy of this.#policies.byIndex('namespace', `${mapped.projectId}|${mapped.namespace}`)) {
+        this.#queue.add(keyOf('policy', policy));
+      }
+      const place = `${mapped.cellId}|${mapped.name}`;
+      for (const request of this.#requests.byIndex('namespace', place))
+        this.#queue.add(keyOf('request', request));
+      for (const returned of this.#returned.byIndex('namespace', place))
+        this.#queue.add(keyOf('object', returned));
+    };
+    const put = (object: KubeObject) => {
+      look(this.#namespaces.remove(object));
+      look(this.#namespaces.put(object));
+    };
+    return { onAdd: put, onUpdate: put, onDelete: (object) => look(this.#namespaces.remove(object)) };
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const [task = '', ...address] = key.split('|');
+    switch (task) {
+      case 'policy':
+        this.#onPolicy(address);
+        return undefined;
+      case 'request':
+        await this.#bringRequest(address, signal);
+        return undefined;
+      case 'object':
+        await this.#bringObject(key, address, signal);
+        return undefined;
+      case 'project':
+        await this.#keepProject(address, signal);
+        return undefined;
+      case 'status':
+        await this.#tellStatus(address, signal);
+        return undefined;
+      default:
+        throw new RangeError(`unknown task ${key}`);
+    }
+  }
+
+  /** Looks at everything that the policy bears on: its requests, and what has come back into its namespace. */
+  #onPolicy([projectId = '', namespace = '', name = '']: readonly string[]): void {
+    for (const { cellId, name: cellNamespace } of this.#namespaces.of(projectId, namespace)) {
+      this.#queue.add(`request|${cellId}|${cellNamespace}|${name}`);
+      for (const returned of this.#returned.byIndex('namespace', `${cellId}|${cellNamespace}`)) {
+        this.#queue.add(keyOf('object', returned));
+      }
+    }
+    this.#queue.addAfter(`status|${projectId}|${namespace}|${name}`, statusDelayMs);
+  }
+
+  /** Brings one cell's ReturnRequest to what the project's policy of its name says. */
+  async #bringRequest(
+    [cellId = '', cellNamespace = '', name = '']: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, owns } = this.#world;
+    const mapped = this.#namespaces.get(cellId, cellNamespace);
+    const present = this.#requests.get(`${cellId}|${cellNamespace}/${name}`) as ReturnRequest | undefined;
+    const ref: ObjectRef = { cluster: cellId, gvr: returnRequestsGvr, namespace: cellNamespace, name };
+    if (mapped !== undefined && !owns(mapped.projectId)) return;
+    const policy = mapped === undefined ? undefined : this.#policy(mapped.projectId, mapped.namespace, name);
+    if (policy === undefined || !this.#coversCell(policy, cellId)) {
+      if (present !== undefined) await this.#delete(ref, present.metadata.uid, signal);
+      return;
+    }
+    const spec = {
+      resources: policy.spec.resources,
+      maxObjects: policy.spec.maxObjects ?? returnObjectsDefault,
+    };
+    if (present !== undefined && equalJson(present.spec, spec)) return;
+    await client.apply(
+      ref,
+      {
+        apiVersion: `${returnRequestsGvr.group}/${returnRequestsGvr.version}`,
+        kind: 'ReturnRequest',
+        metadata: { name, namespace: cellNamespace },
+        spec,
+      },
+      { fieldManager, force: true, signal },
+    );
+  }
+
+  /** Brings what came from an edge into its project, where a policy there opens the way; else takes it away. */
+  async #bringObject(
+    key: string,
+    [cellId = '', cellNamespace = '', name = '']: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, owns, workspaces } = this.#world;
+    const mapped = this.#namespaces.get(cellId, cellNamespace);
+    if (mapped !== undefined && !owns(mapped.projectId)) return;
+    const source = `${cellId}|${cellNamespace}|${name}`;
+    const slimmed = this.#returned.get(`${cellId}|${cellNamespace}/${name}`);
+    const wasRefused = this.#refusals.delete(key);
+    const cell = workspaces.cellOf(cellId);
+    const wanted =
+      slimmed === undefined || mapped === undefined || cell === undefined
+        ? undefined
+        : await this.#wanted(slimmed as ReturnedObject, mapped, cell, source, signal);
+    // What came of it before, under another name or kind, or now unwanted.
+    for (const [kind, informer] of this.#projects) {
+      for (const object of informer.byIndex('source', source)) {
+        const isIt = wanted?.kind === kind && addressOf(object) === wanted.address;
+        if (!isIt) await this.#delete(refOfProject(kind, object), object.metadata.uid, signal);
+      }
+    }
+    if (wanted === undefined || mapped === undefined) {
+      if (wasRefused && mapped !== undefined) this.#tellPolicies(mapped);
+      return;
+    }
+    const { ref, form, state, policy } = wanted;
+    const present = await this.#find(ref, signal);
+    if (present === undefined) {
+      await this.#written(key, mapped, policy, () =>
+        client.apply(ref, form, { fieldManager, ifAbsent: true, signal }).then(() => undefined),
+      );
+      return;
+    }
+    const { labels = {}, annotations = {}, uid, resourceVersion } = present.metadata;
+    if (labels[returnedFromLabel] === undefined || annotations[returnAnnotations.source] !== source) {
+      this.#refuse(
+        key,
+        mapped,
+        policy,
+        `${ref.gvr.resource} ${ref.name} is there and did not come from ${cell}`,
+      );
+      return;
+    }
+    if (annotations[returnAnnotations.edgeState] === state) {
+      if (wasRefused) this.#tellPolicies(mapped);
+      return;
+    }
+    const guarded = { ...form, metadata: { ...(form['metadata'] as object), uid, resourceVersion } };
+    await this.#written(key, mapped, policy, () =>
+      client.apply(ref, guarded, { fieldManager, force: true, signal }).then(() => undefined),
+    );
+  }
+
+  /** What is to stand in the project for a ReturnedObject; undefined when no policy there asks for it. */
+  async #wanted(
+    slimmed: ReturnedObject,
+    mapped: MappedNamespace,
+    cell: string,
+    source: string,
+    signal: AbortSignal,
+  ) {
+    const key = `object|${source}`;
+    const kind = returnableKindOf(slimmed.spec.kind);
+    // Its name is made of what it says to be: two cannot stand for one object, nor one for two.
+    const isHonest = slimmed.metadata.name === returnedObjectName(slimmed.spec.kind, slimmed.spec.name);
+    if (kind === undefined || !isHonest) return undefined;
+    if (!this.#world.workspaces.project(mapped.projectId)) return undefined;
+    const { cellId, name: cellNamespace, namespace } = mapped;
+    const ref = {
+      cluster: cellId,
+      gvr: returnedObjectsGvr,
+      namespace: cellNamespace,
+      name: slimmed.metadata.name ?? '',
+    };
+    const returned = (await this.#find(ref, signal)) as ReturnedObject | undefined;
+    if (returned === undefined) return undefined;
+    const { object } = returned.spec;
+    const metadata = { ...(object['metadata'] as KubeObject['metadata']), name: returned.spec.name };
+    const policy = this.#policyFor(mapped, kind.kind, metadata);
+    if (policy === undefined) return undefined;
+    const policyName = policy.metadata.name ?? '';
+    if (object['kind'] !== kind.kind || object['apiVersion'] !== apiVersionOf(kind)) {
+      this.#refuse(
+        key,
+        mapped,
+        policyName,
+        `${kind.kind} ${returned.spec.name} of ${cell} is not what it says to be`,
+      );
+      return undefined;
+    }
+    if (staysAtEdge(kind.kind, { ...object, metadata } as KubeObject)) return undefined;
+    if (Buffer.byteLength(JSON.stringify(object)) > 2 * returnedObjectBytesMax) {
+      this.#refuse(key, mapped, policyName, `${kind.kind} ${returned.spec.name} of ${cell} is too large`);
+      return undefined;
+    }
+    if (!this.#isWithinMax(returned, mapped, policy)) {
+      this.#refuse(key, mapped, policyName, `${cell} has more objects than the policy allows`);
+      return undefined;
+    }
+    const naming = policy.spec.naming ?? 'Same';
+    const options = { cell, source, cellNamespace, projectNamespace: namespace, naming } as const;
+    const { group, version, resource } = kind;
+    const name = projectNameOf(returned.spec.name, options);
+    return {
+      kind,
+      address: `${mapped.projectId}|${namespace}|${name}`,
+      ref: { cluster: mapped.projectId, gvr: { group, version, resource }, namespace, name } as ObjectRef,
+      form: projectForm(returned, options),
+      state: returned.metadata.annotations?.[returnAnnotations.edgeState] ?? '',
+      policy: policyName,
+    };
+  }
+
+  /** An edge that returns more than it was asked for gets no more in than that. */
+  #isWithinMax(returned: ReturnedObject, { cellId, name }: MappedNamespace, policy: ReturnPolicy): boolean {
+    const max = policy.spec.maxObjects ?? returnObjectsDefault;
+    let before = 0;
+    for (const { metadata } of this.#returned.byIndex('namespace', `${cellId}|${name}`)) {
+      if ((metadata.uid ?? '') < (returned.metadata.uid ?? '')) before++;
+      // Several policies may share a namespace: their bounds add up at most.
+      if (before >= max * Math.max(1, this.#policyCount(policy))) return false;
+    }
+    return true;
+  }
+
+  #policyCount(policy: ReturnPolicy): number {
+    let count = 0;
+    for (const _ of this.#policies.byIndex(
+      'namespace',
+      `${clusterOf(policy)}|${policy.metadata.namespace ?? ''}`,
+    )) {
+      count++;
+    }
+    return count;
+  }
+
+  /** Deletes what stands in a project when what it came from is gone, as a read of the cell's workspace says. */
+  async #keepProject(
+    [kindName = '', projectId = '', namespace = '', name = '']: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const kind = returnableKindOf(kindName);
+    const object = kind && this.#projects.get(kind)?.get(`${projectId}|${namespace}/${name}`);
+    if (kind === undefined || !this.#world.owns(projectId)) return;
+    if (object === undefined) {
+      this.#lookForName(kind, projectId, namespace, name);
+      return;
+    }
+    const source = object.metadata.annotations?.[returnAnnotations.source] ?? '';
+    const [cellId = '', cellNamespace = '', returnedName = ''] = source.split('|');
+    if (this.#returned.get(`${cellId}|${cellNamespace}/${returnedName}`) !== undefined) {
+      this.#queue.add(`object|${source}`);
+      return;
+    }
+    if (this.#world.workspaces.cellOf(cellId) !== undefined) {
+      const ref = { cluster: cellId, gvr: returnedObjectsGvr, namespace: cellNamespace, name: returnedName };
+      if ((await this.#find(ref, signal)) !== undefined) return; // its event is on the way
+    }
+    await this.#delete(refOfProject(kind, object), object.metadata.uid, signal);
+  }
+
+  /** A name has become free, or what was there has lost its mark: who waits for it is looked at. */
+  #lookForName({ kind }: ReturnableKind, projectId: string, namespace: string, name: string): void {
+    for (const { cellId, name: cellNamespace } of this.#namespaces.of(projectId, namespace)) {
+      for (const returned of this.#returned.byIndex('namespace', `${cellId}|${cellNamespace}`)) {
+        const { spec } = returned as ReturnedObject;
+        if (spec.kind === kind && name.startsWith(spec.name)) this.#queue.add(keyOf('object', returned));
+      }
+    }
+  }
+
+  async #tellStatus(
+    [projectId = '', namespace = '', name = '']: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const policy = this.#policy(projectId, namespace, name);
+    if (policy === undefined || !this.#world.owns(projectId)) return;
+    let returned = 0;
+    for (const [kind, informer] of this.#projects) {
+      for (const object of informer.byIndex('namespace', `${projectId}|${namespace}`)) {
+        if (selectsReturn(policy.spec.resources, kind.kind, this.#edgeMetadata(object))) returned++;
+      }
+    }
+    const messages: string[] = [];
+    for (const refusal of this.#refusals.values()) {
+      if (refusal.policy === `${projectId}|${namespace}|${name}`) messages.push(refusal.message);
+    }
+    const old = policy.status ?? {};
+    const conditions = withCondition(
+      old.conditions,
+      messages.length === 0
+        ? { type: 'Returned', status: 'True', reason: 'Returned', message: 'what the edges have is here' }
+        : {
+            type: 'Returned',
+            status: 'False',
+            reason: 'Refused',
+            message: `${messages.length} refused, first: ${messages[0]}`.slice(0, 1_024),
+          },
+      nowTime(this.#world.clock.now()),
+    );
+    const observedGeneration = policy.metadata.generation ?? 0;
+    const status = { observedGeneration, returned, refused: messages.length, conditions: [...conditions] };
+    if (equalJson(old, status)) return;
+    const ref = { cluster: projectId, gvr: returnPoliciesGvr, namespace, name };
+    try {
+      await this.#world.client.patch(
+        ref,
+        { type: 'merge', body: { status } },
+        { subresource: 'status', fieldManager, signal },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
+  }
+
+  /** Selected by the name that it has at the edge. */
+  #edgeMetadata(object: KubeObject): KubeObject['metadata'] {
+    const [cellId = '', cellNamespace = '', name = ''] =
+      object.metadata.annotations?.[returnAnnotations.source]?.split('|') ?? [];
+    const returned = this.#returned.get(`${cellId}|${cellNamespace}/${name}`) as ReturnedObject | undefined;
+    return { ...object.metadata, name: returned?.spec.name ?? object.metadata.name ?? '' };
+  }
+
+  async #written(
+    key: string,
+    mapped: MappedNamespace,
+    policy: string,
+    write: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      // Taken, or changed, meanwhile: looked at again. Refused: told, and tried again when something changes.
+      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
+      this.#refuse(key, mapped, policy, error.message);
+      return;
+    }
+    this.#tellPolicies(mapped);
+  }
+
+  #refuse(key: string, mapped: MappedNamespace, policy: string, message: string): void {
+    this.#refusals.set(key, { policy: `${mapped.projectId}|${mapped.namespace}|${policy}`, message });
+    this.#tellPolicies(mapped);
+  }
+
+  #tellPolicies({ projectId, namespace }: MappedNamespace): void {
+    for (const policy of this.#policies.byIndex('namespace', `${projectId}|${namespace}`)) {
+      this.#queue.addAfter(keyOf('status', policy), statusDelayMs);
+    }
+  }
+
+  #policyFor(
+    mapped: MappedNamespace,
+    kind: string,
+    metadata: KubeObject['metadata'],
+  ): ReturnPolicy | undefined {
+    for (const object of this.#policies.byIndex('namespace', `${mapped.projectId}|${mapped.namespace}`)) {
+      const policy = object as ReturnPolicy;
+      if (!this.#coversCell(policy, mapped.cellId)) continue;
+      if (policy.metadata.deletionTimestamp !== undefined) continue;
+      if (selectsReturn(policy.spec.resources, kind, metadata)) return policy;
+    }
+    return undefined;
+  }
+
+  #coversCell({ spec }: ReturnPolicy, cellId: string): boolean {
+    const cell = this.#world.workspaces.cellOf(cellId);
+    return cell !== undefined && (spec.cells === undefined || spec.cells.includes(cell));
+  }
+
+  #policy(projectId: string, namespace: string, name: string): ReturnPolicy | undefined {
+    const policy = this.#policies.get(`${projectId}|${namespace}/${name}`) as ReturnPolicy | undefined;
+    return policy?.metadata.deletionTimestamp === undefined ? policy : undefined;
+  }
+
+  async #find(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> {
+    try {
+      return await this.#world.client.get(ref, { signal });
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async #delete(ref: ObjectRef, uid: string | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#world.client.delete(ref, { preconditions: { uid }, signal });
+    } catch (error) {
+      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+    }
+  }
+}
+
+function all(look: (object: KubeObject) => void): InformerHandler {
+  return { onAdd: look, onUpdate: look, onDelete: look };
+}
+
+function clusterOf({ metadata }: KubeObject): string {
+  return metadata.annotations?.[clusterAnnotation] ?? '';
+}
+
+function addressOf(object: KubeObject): string {
+  return `${clusterOf(object)}|${object.metadata.namespace ?? ''}|${object.metadata.name ?? ''}`;
+}
+
+function keyOf(task: string, object: KubeObject): string {
+  return `${task}|${addressOf(object)}`;
+}
+
+function apiVersionOf({ group, version }: ReturnableKind): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+function refOfProject(
+  { group, version, resource }: ReturnableKind,
+  { metadata, ...object }: KubeObject,
+): ObjectRef {
+  const cluster = clusterOf({ ...object, metadata } as KubeObject);
+  return {
+    cluster,
+    gvr: { group, version, resource },
+    namespace: metadata.namespace,
+    name: metadata.name ?? '',
+  };
+}
+
+/** What is decided by; the object itself is read when its turn comes. */
+function slim({ apiVersion, kind, metadata, spec }: ReturnedObject): ReturnedObject {
+  const { name, namespace, uid, resourceVersion, annotations = {} } = metadata;
+  const kept = [clusterAnnotation, returnAnnotations.edgeState].filter(
+    (key) => annotations[key] !== undefined,
+  );
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      annotations: Object.fromEntries(kept.map((key) => [key, annotations[key] ?? ''])),
+    },
+    spec: { kind: spec.kind, name: spec.name, object: {} },
+  } as ReturnedObject;
+}
+
+function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion, labels, annotations = {} } = metadata;
+  const kept = [clusterAnnotation, returnAnnotations.source, returnAnnotations.edgeState];
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      ...(labels === undefined ? {} : { labels }),
+      annotations: Object.fromEntries(
+        kept.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key] ?? '']])),
+      ),
+    },
+  } as KubeObject;
+}
+
+function originsAlone({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { managedFields: _managed, finalizers: _finalizers, ...kept } = metadata;
+  return { apiVersion, kind, metadata: kept };
+}
