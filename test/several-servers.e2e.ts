@@ -9,6 +9,7 @@ import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef, WatchEvent } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { TcpBalancer } from './harness/balancer.ts';
 import { EtcdServer, skipWithoutEtcd } from './harness/etcd-server.ts';
 import {
   adminConnection,
@@ -31,9 +32,11 @@ interface Server extends AsyncDisposable {
   readonly client: RemoteClient;
 }
 
-async function startServer(dataDirectory: string, etcd: EtcdServer): Promise<Server> {
-  const flags = ['--storage', 'etcd', '--etcd-servers', etcd.endpoint];
-  const process = await startCellplane(['apiserver', '--data-dir', dataDirectory, '--port', '0', ...flags]);
+async function startServer(dataDirectory: string, etcd: EtcdServer, port = 0): Promise<Server> {
+  const process = await startCellplane([
+    ...['apiserver', '--data-dir', dataDirectory, '--port', String(port)],
+    ...['--storage', 'etcd', '--etcd-servers', etcd.endpoint, '--shutdown-delay-duration', '500ms'],
+  ]);
   const client = new RemoteClient(await adminConnection(dataDirectory), { userAgent: 'cellplane-test' });
   return {
     process,
@@ -263,6 +266,61 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     assert.deepEqual(states[0], states[1]);
   });
 
+  test('a rolling restart behind a balancer loses no request and no watch event', async (t) => {
+    const ports = [first, second].map(({ process }) => process.port ?? 0);
+    await using balancer = await TcpBalancer.start(ports);
+    const connection = await adminConnection(directoryOf('first'));
+    const server = `https://127.0.0.1:${balancer.port}`;
+    const throughIt = () => new RemoteClient({ ...connection, server }, { userAgent: 'cellplane-test' });
+    const clients = Array.from({ length: 6 }, throughIt);
+    const { metadata } = await first.client.list(inRoot);
+    const watcher = throughIt();
+    const recorder = new Recorder(watcher, String(metadata.resourceVersion));
+    let running = true;
+    const refusals = new Map<string, number>();
+    const counts = clients.map(async (client, index) => {
+      const name = `rolling-${index}`;
+      let current = await insist(refusals, () => client.create(inRoot, configMap(name, '0')));
+      let count = 0;
+      while (running) {
+        // Guarded by what was read last: a request that was done and not answered would show as a conflict.
+        const next = { ...current, data: { value: String(count + 1) } };
+        current = await insist(refusals, () => client.update(refOf(name), next));
+        count++;
+      }
+      return count;
+    });
+    for (let round = 0; round < 2; round++) {
+      for (const [index, name] of ['first', 'second'].entries()) {
+        const restarted = index === 0 ? first : second;
+        await restarted.process.stop();
+        await restarted.client.close();
+        const again = await startServer(directoryOf(name), etcd, ports[index]);
+        if (index === 0) first = again;
+        else second = again;
+        await until('the balancer sees it', () => balancer.isUp(ports[index] ?? 0));
+        await pause(300);
+      }
+    }
+    running = false;
+    const written = await Promise.all(counts);
+    const sum = written.reduce((total, count) => total + count);
+    t.diagnostic(`${sum} writes, refused: ${JSON.stringify([...refusals])}`);
+    for (const [index, count] of written.entries()) {
+      assert.ok(count > 0);
+      assert.equal(contentOf(await first.client.get(refOf(`rolling-${index}`))), String(count));
+      const told = () => valuesOf(recorder, `rolling-${index}`);
+      await until('the last event', () => told().at(-1) === String(count));
+      assert.deepEqual(
+        told(),
+        Array.from({ length: count + 1 }, (_, value) => String(value)),
+      );
+    }
+    assert.equal(recorder.expired, 0);
+    await recorder.close();
+    await Promise.all([...clients, watcher].map((client) => client.close()));
+  });
+
   test('controllers go over to another server when the one that runs them is killed', async () => {
     const lease: ObjectRef = {
       cluster: 'root',
@@ -302,4 +360,23 @@ function randomFrom(seed: number): () => number {
     state = (state * 48_271) % 2_147_483_647;
     return state / 2_147_483_647;
   };
+}
+
+/** Does it until it is answered. Only what says that nothing was done, or breaks the connection, is tried again. */
+async function insist<T>(refusals: Map<string, number>, run: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isApiError(error, 'TooManyRequests', 'ServiceUnavailable')) throw error;
+      refusals.set(error.message, (refusals.get(error.message) ?? 0) + 1);
+      await pause(20);
+    }
+  }
+}
+
+/** The values that the watch told of an object, in order. */
+function valuesOf(recorder: Recorder, name: string): string[] {
+  const of = recorder.events.filter(({ object }) => object.metadata.name === name);
+  return of.map(({ object }) => contentOf(object));
 }

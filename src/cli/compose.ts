@@ -37,6 +37,8 @@ export interface ApiServerSettings {
   /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
   readonly auditPolicyFile?: string | undefined;
   readonly auditLogPath?: string | undefined;
+  /** How long the server serves on after it was told to stop, not ready already. Default 0. */
+  readonly shutdownDelayMs?: number | undefined;
   readonly logger: Logger;
 }
 
@@ -105,6 +107,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       version,
       clock: systemClock,
       logger,
+      shutdownDelayMs: settings.shutdownDelayMs,
     });
   };
   const server = await start().catch(async (error: unknown) => {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseGoDuration } from '#apimachinery/cel/time.ts';
 import { UsageError } from './run-command.ts';
 
 /**
@@ -89,6 +90,15 @@ export function parsePositive(text: string): number {
   if (!/^\d{1,9}$/.test(text) || Number(text) < 1)
     throw new InvalidArgumentError('must be a whole number of at least 1');
   return Number(text);
+}
+
+/** A Go duration (`20s`, `1m30s`, `0`), as milliseconds. */
+export function parseDurationMs(text: string): number {
+  const nanoseconds = parseGoDuration(text);
+  if (nanoseconds === undefined || nanoseconds < 0n) {
+    throw new InvalidArgumentError('must be a duration such as 20s or 1m30s');
+  }
+  return Number(nanoseconds / 1_000_000n);
 }
 
 /** `a=b,c=d`. */

@@ -1,3 +1,4 @@
+import { ServerResponse } from 'node:http';
 import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
@@ -51,6 +52,8 @@ export class RequestHandler {
   readonly watches: WatchStreams;
   /** Set when the server stops: requests are then refused (KUBERNETES.md §3, Shutdown). */
   isStopping = false;
+  /** Set shortly before: an answer is the last one on its connection, so that clients go elsewhere in good order. */
+  isLeaving = false;
   /** Requests whose bodies are on their way; bounded by those that may be under way. */
   readonly #receiving = new Set<Exchange>();
   readonly #dependencies: HttpServerDependencies;
@@ -70,6 +73,7 @@ export class RequestHandler {
   handle(request: ServerRequest, response: ServerReply, upgradable?: UpgradeTarget): void {
     const upgrade = upgradable !== undefined && isWebSocketUpgrade(request) ? upgradable : undefined;
     const exchange = new Exchange(request, response, upgrade !== undefined);
+    if (this.isLeaving && response instanceof ServerResponse) response.shouldKeepAlive = false;
     exchange.upgrade = upgradable;
     let served: Promise<void> | undefined;
     try {

@@ -28,7 +28,7 @@ export interface HttpServer {
   /** Uses a renewed certificate for connections that come from now on. */
   renewCertificate(tls: HttpServerDependencies['tls']): void;
   /**
-   * Ordered and idempotent: not ready → delay → requests refused → requests under way drained → watches ended →
+   * Ordered and idempotent: not ready → delay, in its second half connections end with their next answer → requests refused → requests under way drained → watches ended →
    * connections closed. The signal cuts the waiting short.
    */
   stop(signal?: AbortSignal): Promise<void>;
@@ -120,7 +120,14 @@ class SecureHttpServer implements HttpServer {
     const step = (name: string): void => logger.debug({ step: name }, 'HTTP server stops');
     step('not-ready');
     this.#isReady = false;
-    if (shutdownDelayMs > 0) await waitAtMost(new Promise(() => {}), shutdownDelayMs, signal);
+    if (shutdownDelayMs > 0) {
+      await waitAtMost(new Promise(() => {}), shutdownDelayMs / 2, signal);
+      // By now no new connection comes here: those that there are end with their next answer.
+      step('leave');
+      this.#handler.isLeaving = true;
+      for (const session of this.#sessions) session.close();
+      await waitAtMost(new Promise(() => {}), shutdownDelayMs / 2, signal);
+    }
     step('refuse-requests');
     this.#handler.isStopping = true;
     step('drain-requests');

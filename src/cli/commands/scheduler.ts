@@ -4,6 +4,7 @@ import type { Logger } from '#client/logger.ts';
 import { meteredClient } from '#client/metrics/metered-client.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import { RequestMetrics } from '#client/metrics/request-metrics.ts';
+import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
 import { connect, withKubeconfig } from '../connect.ts';
@@ -84,13 +85,17 @@ async function startPart(
   const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency });
   // A lease is renewed in time however many calls wait.
   const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
-  const sharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
+  const makeSharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
+  let sharing: WorkSharing | undefined;
   const scheduler = createScheduler({
     client: meteredClient(federationClient, requests),
     clock: systemClock,
     logger,
     concurrency: settings.concurrency,
-    sharing,
+    sharing: () => {
+      sharing = makeSharing();
+      return sharing;
+    },
   });
   const stopping = new AbortController();
   scheduler.start(stopping.signal).catch((error: unknown) => {
@@ -105,6 +110,11 @@ async function startPart(
         scheduler.ready ? 1 : 0,
       );
       own.gauge('cellplane_scheduler_idle', '1 while nothing waits to be worked on.', scheduler.idle ? 1 : 0);
+      own.gauge(
+        'cellplane_scheduler_share',
+        'Share of all projects that this scheduler works on, from 0 to 1.',
+        sharing?.share ?? 0,
+      );
       requests.write(own, 'cellplane_federation', 'the federation API server');
     },
     isReady: () => scheduler.ready,
