@@ -223,7 +223,7 @@ jwt:
     ['  - expression: claims.?email_verified.orValue(true) == true', '', /email_verified/],
     ['example.org/tenant', 'authentication.kcp.io/scopes', /reserved/],
     ['example.org/tenant', 'Example', /domain/],
-    ['claims.exp - claims.nbf <= 3600', '"text"', /bool/],
+    ['claims.exp - claims.nbf <= 3600', "'7'", /bool/],
     [
       '{expression: \'"oidc:" + claims.email\'}',
       '{claim: sub, prefix: "", expression: claims.sub}',
