@@ -10,6 +10,7 @@ import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { KeyValue, Storage } from '#storage/storage.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import { AdmissionChain } from './admission/admission-chain.ts';
 import { BindingWriter } from './admission/binding-writer.ts';
@@ -134,6 +135,10 @@ export interface ApiServerOptions {
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
   readonly auditor?: Auditor | undefined;
   /** Networks in which Services are reached, for APIServices and webhooks. Default: `ServiceNetworks.byDefault`. */
+  /** Whether a value is sealed with a key that is no longer the one to write with (KUBERNETES.md O5). */
+  readonly isStale?: ((entry: KeyValue) => boolean) | undefined;
+  /** What backups are read from, below encryption. Default: `storage`. */
+  readonly backupSource?: Storage | undefined;
   readonly serviceNetworks?: ServiceNetworks | undefined;
   readonly version: string;
   readonly clock: Clock;
@@ -227,6 +232,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     shared: sharedObjects(builtin, rootCa, proxyCertificates),
     allocators,
     clock,
+    mustRewrite: options.isStale,
   });
   const events = new StoreEvents(storage, clock, logger);
   const federation =
@@ -335,7 +341,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     healthChecks: [pingCheck, storageCheck(storage)],
     openId: serviceAccountTokens,
     version: options.version,
-    mounts: [wellKnownMount(storage), backupMount(storage, clock)],
+    mounts: [wellKnownMount(storage), backupMount(options.backupSource ?? storage, clock)],
     logger,
     shutdownDelayMs: options.shutdownDelayMs,
   });

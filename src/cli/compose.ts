@@ -5,6 +5,8 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { Auditor } from '#apiserver/audit/audit.ts';
 import { AuditLog } from '#apiserver/audit/audit-log.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
+import { EncryptedStorage } from '#apiserver/encryption/encrypted-storage.ts';
+import { followEncryptionFile } from '#apiserver/encryption/encryption-file.ts';
 import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
@@ -20,7 +22,7 @@ import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Running, UsageError } from './run-command.ts';
-import { readSecurity, type SecurityFlags } from './security-settings.ts';
+import { readEncryption, readSecurity, type SecurityFlags } from './security-settings.ts';
 import { version } from './version.ts';
 
 export interface ApiServerSettings {
@@ -84,7 +86,12 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
     await opening.then((opened) => opened.close()).catch(() => {});
     throw error;
   });
-  const storage = await openCachedStorage(inner, { logger });
+  const encryption = await readEncryption(settings.security).catch(async (error: unknown) => {
+    await inner.close();
+    throw error;
+  });
+  const source = encryption === undefined ? inner : new EncryptedStorage(inner, encryption);
+  const storage = await openCachedStorage(source, { logger });
   // URLs are written into objects before the server listens: 0 must be a number by then.
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
@@ -103,6 +110,9 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       projectDefinitions: projectDefinitions(),
       tokenFile,
       ...security,
+      isStale: encryption === undefined ? undefined : (entry) => encryption.isStale(entry),
+      // A backup holds what the store holds: sealed values stay sealed.
+      backupSource: encryption === undefined ? undefined : inner,
       auditor,
       version,
       clock: systemClock,
@@ -124,7 +134,16 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const connection = { server: url, caPem: pki.ca.certificatePem, ...admin };
   const name = settings.mode === 'edge' ? 'edge' : 'root';
   await writePrivateFile(adminKubeconfig, renderKubeconfig([{ name, connection }], name));
-  return { port: server.port, url: server.url, adminKubeconfig, stop: () => server.stop() };
+  const { encryptionProviderConfig: file } = settings.security;
+  const unfollow =
+    encryption === undefined || file === undefined
+      ? () => {}
+      : followEncryptionFile({ file, encryption, storage, logger });
+  const stop = () => {
+    unfollow();
+    return server.stop();
+  };
+  return { port: server.port, url: server.url, adminKubeconfig, stop };
 }
 
 /** Throws UsageError for keys and certificates that cannot be used. */

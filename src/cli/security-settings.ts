@@ -7,6 +7,8 @@ import {
 import { defaultRequestHeaders } from '#apiserver/authn/request-header.ts';
 import { parseAuthorizationConfiguration } from '#apiserver/authz/authorization-configuration.ts';
 import { WebhookAuthorizer, type WebhookAuthorizerOptions } from '#apiserver/authz/webhook-authorizer.ts';
+import { Encryption } from '#apiserver/encryption/encryption.ts';
+import { parseEncryptionConfiguration } from '#apiserver/encryption/encryption-configuration.ts';
 import type { ApiServerOptions } from '#apiserver/server.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
@@ -32,6 +34,7 @@ export interface SecurityFlags {
   readonly authorizationConfig?: string;
   readonly authorizationWebhookConfigFile?: string;
   readonly serviceNetworks?: string;
+  readonly encryptionProviderConfig?: string;
 }
 
 const webhookTimeoutMs = 30_000;
@@ -91,6 +94,12 @@ export function withSecurityFlags(command: Command): Command {
     )
     .addOption(
       setting(
+        '--encryption-provider-config <file>',
+        'what is encrypted in the store, with which keys: an EncryptionConfiguration, read again when it changes',
+      ),
+    )
+    .addOption(
+      setting(
         '--service-networks <networks>',
         'networks in which Services are reached, as address/bits (default: all but this machine and its link)',
       ),
@@ -118,6 +127,13 @@ export async function readSecurity(flags: SecurityFlags, logger: Logger): Promis
     authorizers,
     serviceNetworks: networksOf(flags.serviceNetworks),
   };
+}
+
+/** Undefined where nothing is encrypted. Throws UsageError for a file that cannot be used. */
+export async function readEncryption(flags: SecurityFlags): Promise<Encryption | undefined> {
+  const file = flags.encryptionProviderConfig;
+  if (file === undefined) return undefined;
+  return new Encryption(await readWith(file, parseEncryptionConfiguration));
 }
 
 function networksOf(text: string | undefined): ServiceNetworks | undefined {

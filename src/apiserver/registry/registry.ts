@@ -34,7 +34,7 @@ import {
 } from './prepare.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import { fromStorageError } from './storage-errors.ts';
-import { defaultsOf, encodeStored, entryOf, headerOf, objectOf } from './stored-object.ts';
+import { defaultsOf, encodeStored, entryOf, headerOf, isMarkedStale, objectOf } from './stored-object.ts';
 import {
   carriesClusterAnnotation,
   isInert,
@@ -108,6 +108,8 @@ export interface RegistryOptions {
   readonly shared?: SharedObjects | undefined;
   readonly allocators?: readonly Allocator[] | undefined;
   readonly clock?: Pick<Clock, 'now'> | undefined;
+  /** Whether an update that changes nothing must be written all the same: the value is sealed with an old key (O5). */
+  readonly mustRewrite?: ((entry: CacheEntry) => boolean) | undefined;
 }
 
 /**
@@ -121,12 +123,14 @@ export class Registry {
   readonly #allocators: readonly Allocator[];
   readonly #allocatorsByDefinition = new WeakMap<ResourceDefinition, readonly Allocator[]>();
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #mustRewrite: ((entry: CacheEntry) => boolean) | undefined;
 
   constructor(options: RegistryOptions) {
     this.storage = options.storage;
     this.shared = options.shared;
     this.#allocators = options.allocators ?? [];
     this.#clock = options.clock ?? systemClock;
+    this.#mustRewrite = options.mustRewrite;
   }
 
   /** What the cache holds, or the shared object; callers await `storage.awaitFresh()` first for a linearizable read. */
@@ -379,7 +383,8 @@ export class Registry {
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
 
-    if (isNoop(object, old)) return { outcome: { type: 'unchanged', entry } };
+    if (isNoop(object, old) && !isMarkedStale(entry) && this.#mustRewrite?.(entry) !== true)
+      return { outcome: { type: 'unchanged', entry } };
     if (isFinallyDeleted(object, definition)) {
       return this.#finishDeletion(target, entry, object, options.dryRun);
     }

@@ -1,8 +1,10 @@
+import { ApiError } from '#apimachinery/api-error.ts';
+import { formatGroupResource } from '#apimachinery/gvk.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
-import type { KeyValue, Revision } from '#storage/storage.ts';
+import type { KeyValue, Revision, StorageKey } from '#storage/storage.ts';
 import type { FieldSet } from '../apply/field-set.ts';
 import { fieldSetOfText, textOfFieldSet } from '../apply/field-shapes.ts';
 import { allocateBytes } from './byte-lots.ts';
@@ -39,6 +41,10 @@ const flagDeletionTimestamp = 8;
 const flagFields = 16;
 /** Metadata is `{}`: the splice must not end in a comma. */
 const flagEmptyMetadata = 32;
+/** Stands for a value that cannot be decrypted: it has a name and nothing else. Only in memory. */
+const flagUnreadable = 64;
+/** Sealed with a key that is no longer the one to write with. Only in memory. */
+const flagStale = 128;
 
 const noLabels: { readonly [key: string]: string } = Object.freeze({});
 const noFields: { readonly [label: string]: string } = Object.freeze({});
@@ -171,6 +177,40 @@ function managerText(entry: ManagedFieldsEntry, start: number, fieldSets: number
   return `${head}${fields}}`;
 }
 
+/**
+ * What stands in memory for a stored value that cannot be opened: selectors and garbage collection see an object
+ * without anything, and whoever wants its content gets an error that names it (KUBERNETES.md O5).
+ */
+export function unreadableValue(key: StorageKey, why: string): Buffer {
+  const [, head = '', resource = '', , namespace = '', name = ''] = key.split('/');
+  const what = formatGroupResource({ group: head === 'core' ? '' : head, resource });
+  const where = namespace === '' ? '' : ` in namespace "${namespace}"`;
+  const header = JSON.stringify({ e: `${what} "${name}"${where} cannot be read: ${why}` });
+  const body = '{"apiVersion":"v1","kind":"Unreadable","metadata":{}}';
+  const value = Buffer.alloc(prefixBytes + Buffer.byteLength(header) + body.length);
+  value[0] = formatVersion;
+  value[1] = flagUnreadable | flagEmptyMetadata;
+  value.writeUInt16LE(2, 2);
+  value.writeUInt32LE(Buffer.byteLength(header), 4);
+  value.writeUInt32LE(body.length - 2, 8);
+  value.writeUInt32LE(body.length - 1, 12);
+  value.write(header, prefixBytes);
+  value.write(body, value.length - body.length);
+  return value;
+}
+
+/** The value with a mark that it is to be written again even when nothing changes; a copy, for it may be shared. */
+export function markStale(value: Buffer): Buffer {
+  if (value[0] !== formatVersion) return value;
+  const marked = Buffer.from(value);
+  marked[1]! |= flagStale;
+  return marked;
+}
+
+export function isMarkedStale(entry: KeyValue): boolean {
+  return (entry.value[1]! & flagStale) !== 0;
+}
+
 /** The header, parsed at first use and kept in the entry's memo. */
 export function headerOf(entry: CacheEntry): StoredHeader {
   if (entry.memo instanceof ParsedHeader) return entry.memo;
@@ -203,7 +243,7 @@ export function hasLabels(entry: KeyValue): boolean {
  */
 export function objectOf(entry: KeyValue, revision: Revision = entry.revision): KubeObject {
   const { value } = entry;
-  checkFormat(value);
+  checkReadable(value);
   const bodyStart = prefixBytes + value.readUInt32LE(4);
   const fieldSets = fieldSetsOf(value);
   const object =
@@ -270,7 +310,7 @@ export function storedApiVersionOf(entry: KeyValue): string {
  */
 export function bodyOf(entry: KeyValue, revision: Revision = entry.revision, apiVersion?: string): Buffer {
   const { value } = entry;
-  checkFormat(value);
+  checkReadable(value);
   const bodyStart = prefixBytes + value.readUInt32LE(4);
   const splice = bodyStart + value.readUInt32LE(8);
   const version = spliceText(value, revision);
@@ -291,7 +331,7 @@ export function bodyOf(entry: KeyValue, revision: Revision = entry.revision, api
 /** The object as meta.k8s.io/v1 PartialObjectMetadata (N4), made from a slice of the stored bytes. */
 export function metadataBodyOf(entry: KeyValue, revision: Revision = entry.revision): Buffer {
   const { value } = entry;
-  checkFormat(value);
+  checkReadable(value);
   const bodyStart = prefixBytes + value.readUInt32LE(4);
   const splice = bodyStart + value.readUInt32LE(8);
   const end = bodyStart + value.readUInt32LE(12);
@@ -344,6 +384,16 @@ function spliceText(value: Buffer, revision: Revision): string {
   return (value[1]! & flagEmptyMetadata) === 0
     ? `"resourceVersion":"${revision}",`
     : `"resourceVersion":"${revision}"`;
+}
+
+/** As `checkFormat`; throws ApiError for a value that could not be opened. */
+function checkReadable(value: Buffer): void {
+  checkFormat(value);
+  if ((value[1]! & flagUnreadable) === 0) return;
+  const { e } = JSON.parse(value.toString('utf8', prefixBytes, prefixBytes + value.readUInt32LE(4))) as {
+    e: string;
+  };
+  throw new ApiError('InternalError', `Internal error occurred: ${e}`);
 }
 
 function checkFormat(value: Buffer): void {

@@ -1,0 +1,109 @@
+import type {
+  KeyValue,
+  KnownState,
+  RangeOptions,
+  RangeResult,
+  Revision,
+  Storage,
+  StorageEvent,
+  StorageKey,
+  StoredPage,
+  Subscription,
+  Transaction,
+  TransactionResult,
+  WatchHandler,
+  WatchOptions,
+} from '#storage/storage.ts';
+import type { Encryption } from './encryption.ts';
+
+/**
+ * A store whose values are sealed on their way in and opened on their way out (KUBERNETES.md O5). It stands below the
+ * cache: what is in memory is opened once, and log, files and backups hold what is sealed. Without encryption there is
+ * none of it.
+ */
+export class EncryptedStorage implements Storage {
+  readonly controlPlaneId: string;
+  readonly incarnationId: string;
+  readonly awaitSettled?: () => Promise<void> | undefined;
+  readonly trust?: (known: KnownState) => void;
+  readonly readAll?: () => AsyncIterable<StoredPage>;
+  readonly requestProgress?: () => Promise<void>;
+  readonly #inner: Storage;
+  readonly #encryption: Encryption;
+
+  constructor(inner: Storage, encryption: Encryption) {
+    this.#inner = inner;
+    this.#encryption = encryption;
+    this.controlPlaneId = inner.controlPlaneId;
+    this.incarnationId = inner.incarnationId;
+    // What a store may lack this one lacks too: callers look whether it is there.
+    if (inner.awaitSettled !== undefined) this.awaitSettled = () => inner.awaitSettled?.();
+    if (inner.trust !== undefined) this.trust = (known) => inner.trust?.(known);
+    if (inner.requestProgress !== undefined) {
+      this.requestProgress = () => inner.requestProgress?.() ?? Promise.resolve();
+    }
+    if (inner.readAll !== undefined) this.readAll = () => this.#readAll();
+  }
+
+  async get(key: StorageKey): Promise<KeyValue | undefined> {
+    const found = await this.#inner.get(key);
+    return found === undefined ? undefined : this.#opened(found);
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    const result = await this.#inner.range(options);
+    return { ...result, items: result.items.map((item) => this.#opened(item)) };
+  }
+
+  async transact(transaction: Transaction): Promise<TransactionResult> {
+    const operations = transaction.operations.map((one) =>
+      one.type === 'put' ? { ...one, value: this.#encryption.seal(one.key, one.value) } : one,
+    );
+    const result = await this.#inner.transact({ guards: transaction.guards, operations });
+    if (result.committed || result.current === undefined) return result;
+    return { ...result, current: this.#opened(result.current) };
+  }
+
+  watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
+    const { progress } = handler;
+    return this.#inner.watch(options, {
+      events: (events) => handler.events(events.map((event) => this.#openedEvent(event))),
+      ...(progress === undefined ? {} : { progress: (revision) => handler.progress?.(revision) }),
+      end: (error) => handler.end(error),
+    });
+  }
+
+  currentRevision(): Promise<Revision> {
+    return this.#inner.currentRevision();
+  }
+
+  compact(revision: Revision): Promise<void> {
+    return this.#inner.compact(revision);
+  }
+
+  compactedRevision(): Promise<Revision> {
+    return this.#inner.compactedRevision();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async *#readAll(): AsyncIterable<StoredPage> {
+    for await (const page of this.#inner.readAll?.() ?? []) {
+      yield { ...page, events: page.events.map((event) => this.#openedEvent(event)) };
+    }
+  }
+
+  #opened(item: KeyValue): KeyValue {
+    const value = this.#encryption.open(item.key, item.value);
+    return value === item.value ? item : { ...item, value };
+  }
+
+  #openedEvent(event: StorageEvent): StorageEvent {
+    const { key, value, previous } = event;
+    const opened = value === undefined ? undefined : this.#encryption.open(key, value);
+    const before = previous === undefined ? undefined : this.#opened(previous);
+    return opened === value && before === previous ? event : { ...event, value: opened, previous: before };
+  }
+}

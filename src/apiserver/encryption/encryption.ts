@@ -1,0 +1,86 @@
+import type { KeyValue, Revision, StorageKey } from '#storage/storage.ts';
+import { markStale, unreadableValue } from '../registry/stored-object.ts';
+import type { EncryptionRule } from './encryption-configuration.ts';
+import { identityTransformer, type Transformer } from './transformers.ts';
+
+const none: readonly Transformer[] = [identityTransformer];
+/** Every sealed value begins so; a stored object begins with its format's number. */
+const sealedMark = Buffer.from('k8s:enc:');
+/** Pairs of group and resource whose rule is remembered: far more than there are kinds. */
+const rulesMax = 100_000;
+
+/**
+ * Which values are encrypted, and how (KUBERNETES.md O5). A value is opened by its own prefix, whatever the order of the
+ * providers; one that none of them opens becomes an object that cannot be read, and says why when somebody asks for it.
+ */
+export class Encryption {
+  #rules: readonly EncryptionRule[];
+  #byResource = new Map<string, readonly Transformer[]>();
+  /** Values of writes up to it may be sealed with what is no longer the first provider. */
+  #staleUpTo = 0 as Revision;
+
+  constructor(rules: readonly EncryptionRule[]) {
+    this.#rules = rules;
+  }
+
+  /** Takes other rules for what is read and written from now on. `revision`: the store's, now. */
+  replace(rules: readonly EncryptionRule[], revision: Revision): void {
+    this.#rules = rules;
+    this.#byResource = new Map();
+    this.#staleUpTo = revision;
+  }
+
+  seal(key: StorageKey, plain: Buffer): Buffer {
+    const [first = identityTransformer] = this.#transformersOf(key);
+    if (first === identityTransformer) return plain;
+    return Buffer.concat([first.prefix, first.seal(plain, key)]);
+  }
+
+  /** Never throws: what cannot be opened is given as an object that cannot be read. */
+  open(key: StorageKey, stored: Buffer): Buffer {
+    const transformers = this.#transformersOf(key);
+    const isFirst = (one: Transformer) => one === transformers[0];
+    if (!stored.subarray(0, sealedMark.length).equals(sealedMark)) {
+      if (isFirst(identityTransformer)) return stored;
+      if (transformers.includes(identityTransformer)) return markStale(stored);
+      return unreadableValue(key, 'it is stored in the clear, and no identity provider is configured for it');
+    }
+    for (const one of transformers) {
+      const { prefix } = one;
+      if (prefix.length === 0 || !stored.subarray(0, prefix.length).equals(prefix)) continue;
+      const plain = one.open(stored.subarray(prefix.length), key);
+      if (plain === undefined)
+        return unreadableValue(key, `its key ${prefix} does not fit: it was sealed with another`);
+      return isFirst(one) ? plain : markStale(plain);
+    }
+    const named = /^k8s:enc:[^:]+:v\d+:[^:]+:/.exec(stored.toString('latin1', 0, 256))?.[0];
+    return unreadableValue(key, `no configured provider has its key (${named ?? 'unknown prefix'})`);
+  }
+
+  /** Whether a value that was read has to be written again to be sealed with the first provider. */
+  isStale({ key, revision }: KeyValue): boolean {
+    return revision <= this.#staleUpTo && this.#transformersOf(key) !== none;
+  }
+
+  #transformersOf(key: StorageKey): readonly Transformer[] {
+    // `/<group>/<resource>/…`: the part before the third slash tells the rule.
+    const end = key.indexOf('/', key.indexOf('/', 1) + 1);
+    const resource = key.slice(0, end);
+    let transformers = this.#byResource.get(resource);
+    if (transformers === undefined) {
+      transformers = this.#find(key);
+      if (this.#byResource.size >= rulesMax) this.#byResource.clear();
+      this.#byResource.set(resource, transformers);
+    }
+    return transformers;
+  }
+
+  #find(key: StorageKey): readonly Transformer[] {
+    const [, head = '', resource = ''] = key.split('/');
+    const group = head === 'core' ? '' : head;
+    // What the server keeps for itself holds nothing of anybody's.
+    if (group === 'internal.cellplane.io') return none;
+    const names = new Set(['*.*', `*.${group}`, group === '' ? resource : `${resource}.${group}`]);
+    return this.#rules.find(({ resources }) => resources.some((one) => names.has(one)))?.transformers ?? none;
+  }
+}
