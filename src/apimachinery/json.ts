@@ -9,6 +9,15 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/**
+ * A value as text in a message: text as it is, anything else as JSON, nothing for null and what is absent. `String` would
+ * ask an object for its `toString`, which a client may have given it.
+ */
+export function jsonText(value: JsonValue | undefined): string {
+  if (typeof value === 'string') return value;
+  return value === undefined || value === null ? '' : JSON.stringify(value);
+}
+
 /** Returns a deep copy that shares nothing mutable with `value`. Recursion is bounded by the decode depth limit. */
 export function cloneJson<T extends JsonValue | undefined>(value: T): T {
   if (Array.isArray(value)) {

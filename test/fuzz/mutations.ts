@@ -171,6 +171,7 @@ const oddValues: fc.Arbitrary<JsonValue> = fc.oneof(
     [1, 'a', {}],
     deep(200, []),
     deep(200, {}),
+    { toString: false, valueOf: 1 },
   ),
   fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>,
 );

@@ -7,7 +7,14 @@ import {
   required,
 } from '#apimachinery/field-error.ts';
 import { goRegexp } from '#apimachinery/go-regexp.ts';
-import { cloneJson, equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  cloneJson,
+  equalJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  jsonText,
+} from '#apimachinery/json.ts';
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { isKnownStringFormat } from '#apimachinery/schema-walk/formats.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
@@ -313,7 +320,7 @@ class SchemaCheck {
         return;
       }
       const propertyPath = `${path}.items.properties[${name}]`;
-      if (!scalars.has(String(property['type'])) && property['x-kubernetes-int-or-string'] !== true) {
+      if (!scalars.has(jsonText(property['type'])) && property['x-kubernetes-int-or-string'] !== true) {
         this.#errors.push(
           invalid(
             `${propertyPath}.type`,

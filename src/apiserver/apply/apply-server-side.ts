@@ -1,5 +1,5 @@
 import { badRequest } from '#apimachinery/api-error.ts';
-import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { appliedFields, checkConfig } from './applied-config.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
@@ -40,7 +40,7 @@ export function applyServerSide(request: ApplyRequest): { readonly object: KubeO
   const { applied, live, manager, apiVersion } = request;
   const type = rootTypeOf(request.schema);
   const config = checkedConfig(request, type);
-  const base: KubeObject = live ?? { apiVersion, kind: String(applied['kind'] ?? ''), metadata: {} };
+  const base: KubeObject = live ?? { apiVersion, kind: jsonText(applied['kind']), metadata: {} };
   const managers = standingManagers(request, type);
   const fields = withoutReset(appliedFields(type, config), request.resetFields);
   const mine: Manager = {
@@ -74,11 +74,11 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   const specified = applied['apiVersion'];
   if (specified !== apiVersion) {
     throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${String(specified ?? '')}, expected: ${apiVersion}`,
+      `Incorrect version specified in apply patch. Specified patch version: ${jsonText(specified)}, expected: ${apiVersion}`,
     );
   }
   if (live !== undefined && applied['kind'] !== live.kind) {
-    throw badRequest(`invalid object type: ${printKind(apiVersion, String(applied['kind'] ?? ''))}`);
+    throw badRequest(`invalid object type: ${printKind(apiVersion, jsonText(applied['kind']))}`);
   }
   const metadata = applied['metadata'];
   if (
@@ -107,8 +107,8 @@ function join(faults: readonly string[]): string {
 
 function describe(applied: JsonObject): string {
   const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
-  const kind = printKind(String(applied['apiVersion'] ?? ''), String(applied['kind'] ?? ''));
-  return `${String(metadata['namespace'] ?? '')}/${String(metadata['name'] ?? '')}; ${kind}`;
+  const kind = printKind(jsonText(applied['apiVersion']), jsonText(applied['kind']));
+  return `${jsonText(metadata['namespace'])}/${jsonText(metadata['name'])}; ${kind}`;
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

@@ -1,6 +1,6 @@
 import fastJsonPatch from 'fast-json-patch';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
-import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import { patchTooLarge, unprocessablePatch } from './patch-error.ts';
 
 /** KUBERNETES.md P1. */
@@ -84,7 +84,7 @@ function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject, index: nu
   const needed = op === 'copy' || op === 'move' ? from : op === 'add' ? undefined : path;
   if (typeof needed !== 'string' || resolve(root, needed) !== undefined) return;
   throw unprocessablePatch(
-    `operation ${index} (${String(op)} ${String(path)}) does not apply: the document is missing the path ${needed}`,
+    `operation ${index} (${jsonText(op)} ${jsonText(path)}) does not apply: the document is missing the path ${needed}`,
   );
 }
 
@@ -151,13 +151,13 @@ function countCopy(run: Run, from: string): void {
 
 function describe(cause: unknown, index: number, operation: JsonObject): string {
   const name = cause instanceof fastJsonPatch.JsonPatchError ? cause.name : undefined;
-  const what = `operation ${index} (${String(operation['op'])} ${String(operation['path'])})`;
+  const what = `operation ${index} (${jsonText(operation['op'])} ${jsonText(operation['path'])})`;
   switch (name) {
     case 'OPERATION_PATH_UNRESOLVABLE':
     case 'OPERATION_PATH_CANNOT_ADD':
       return `${what} does not apply: the document is missing the path`;
     case 'OPERATION_FROM_UNRESOLVABLE':
-      return `${what} does not apply: the document is missing the path ${String(operation['from'])}`;
+      return `${what} does not apply: the document is missing the path ${jsonText(operation['from'])}`;
     case 'TEST_OPERATION_FAILED':
       return `${what}: testing value failed`;
     case 'OPERATION_OP_INVALID':

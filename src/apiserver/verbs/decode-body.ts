@@ -5,7 +5,7 @@ import { decodeJson } from '#apimachinery/decode-json.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import type { FieldError } from '#apimachinery/field-error.ts';
 import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
-import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
@@ -159,7 +159,7 @@ export function decodeDeleteOptions(body: RequestBody | undefined): JsonObject |
   const { value } = decodeDocument(body, true);
   if (!isJsonObject(value)) throw badRequest('the body of a DELETE must be DeleteOptions');
   if (value['kind'] !== undefined && value['kind'] !== '' && value['kind'] !== 'DeleteOptions') {
-    throw badRequest(`${String(value['kind'])} cannot be handled as DeleteOptions`);
+    throw badRequest(`${jsonText(value['kind'])} cannot be handled as DeleteOptions`);
   }
   return value;
 }
@@ -182,12 +182,12 @@ function identify(value: JsonValue, expected: GroupVersionKind, fillsMissing: bo
   }
   if (value['apiVersion'] !== apiVersion) {
     throw badRequest(
-      `the API version in the data (${String(value['apiVersion'])}) does not match the expected API version (${apiVersion})`,
+      `the API version in the data (${jsonText(value['apiVersion'])}) does not match the expected API version (${apiVersion})`,
     );
   }
   if (value['kind'] !== expected.kind) {
     throw badRequest(
-      `${String(value['kind'])} in version "${expected.version}" cannot be handled as a ${expected.kind}: the kind in the data does not match the expected kind`,
+      `${jsonText(value['kind'])} in version "${expected.version}" cannot be handled as a ${expected.kind}: the kind in the data does not match the expected kind`,
     );
   }
   const { metadata } = value;

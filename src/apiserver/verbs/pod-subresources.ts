@@ -1,6 +1,6 @@
 import { ApiError, badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
 import { invalidObject, required } from '#apimachinery/field-error.ts';
-import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { cloneJson, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
@@ -49,7 +49,7 @@ export async function bindPod(
     target['kind'] !== '' &&
     target['kind'] !== 'Node'
   ) {
-    throw badRequest(`a pod is bound to a Node, not to a ${String(target['kind'])}`);
+    throw badRequest(`a pod is bound to a Node, not to a ${jsonText(target['kind'])}`);
   }
   await environment.admission.connect(context, binding, parameters.dryRun);
   await environment.registry.update(

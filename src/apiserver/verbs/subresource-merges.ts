@@ -1,5 +1,5 @@
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { handlerKey } from './request.ts';
 import type { SubresourceMerge } from './update.ts';
@@ -36,7 +36,7 @@ function mergeApproval(proposed: KubeObject, live: KubeObject): KubeObject {
     ) {
       continue;
     }
-    const type = isJsonObject(decision) ? String(decision['type']) : '';
+    const type = isJsonObject(decision) ? jsonText(decision['type']) : '';
     const why = `the ${type} condition may not be removed`;
     throw invalidObject(kind, name, [
       { type: 'FieldValueForbidden', field: 'status.conditions', message: `Forbidden: ${why}` },
