@@ -36,6 +36,7 @@ export interface Problems {
   readonly unmappedReference?: string | undefined;
   readonly apiConflict?: string | undefined;
   readonly overrideFailed?: string | undefined;
+  readonly interpretationFailed?: string | undefined;
   readonly statusOwnedElsewhere?: string | undefined;
 }
 
@@ -45,6 +46,7 @@ const problemTypes: { readonly [problem in keyof Required<Problems>]: string } =
   unmappedReference: bindingConditions.unmappedReference,
   apiConflict: bindingConditions.apiConflict,
   overrideFailed: bindingConditions.overrideFailed,
+  interpretationFailed: bindingConditions.interpretationFailed,
   statusOwnedElsewhere: bindingConditions.statusOwnedElsewhere,
 };
 

@@ -13,6 +13,8 @@ import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
 import { applyStatus, mayHaveGathered } from './gather/status-writer.ts';
+import type { Interpretation } from './interpreter/interpretation.ts';
+import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
@@ -30,6 +32,7 @@ export interface GathererDependencies {
   readonly copies: CopyIndex;
   readonly reader: CopyReader;
   readonly bindings: BindingStore;
+  readonly interpretations: Interpretations;
   readonly states: KeyStates;
   readonly gatherIntervalMs?: number | undefined;
 }
@@ -103,10 +106,14 @@ export class Gatherer {
     const heard = records.filter(
       ({ record }) => record.syncedHash !== undefined || record.syncError !== undefined,
     );
+    const project = this.#on.workspaces.get(parts.cluster);
+    const interpretation =
+      project === undefined ? undefined : this.#on.interpretations.of(project, parts.group, resource.kind);
     const read = resource.hasStatus
       ? await this.#on.reader.readAll(
           heard.map(({ record }) => record),
           signal,
+          interpretation !== undefined,
         )
       : [];
     const readings = new Map(heard.map(({ record }, i) => [record, read[i]]));
@@ -115,7 +122,12 @@ export class Gatherer {
     let allObserved = missing.length === 0 && records.length > 0;
     for (const { cell, record, replicas } of records) {
       const reading = readings.get(record);
-      const status = reading?.status;
+      const copy = {
+        spec: reading?.spec ?? {},
+        status: reading?.status ?? {},
+        metadata: { generation: reading?.generation ?? 0 },
+      };
+      const status = (reading === undefined ? undefined : interpretation?.reflect(copy)) ?? reading?.status;
       const applied =
         record.syncedHash !== undefined && record.syncedHash === state.desired.get(placeKeyOf(record));
       const observedGeneration = status?.['observedGeneration'];
@@ -124,7 +136,12 @@ export class Gatherer {
         (typeof observedGeneration !== 'number' || observedGeneration >= (reading?.generation ?? 0));
       if (!observed) allObserved = false;
       const hasStatus = resource.hasStatus;
+      const told =
+        reading === undefined || !observed
+          ? undefined
+          : interpretation?.isHealthy({ ...copy, status: status ?? {} });
       const health = healthOf(resourceName, {
+        told,
         applied,
         observed,
         hasStatus,
@@ -148,7 +165,16 @@ export class Gatherer {
     reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
     recordHealth(state, reports, this.#on.clock.now());
     const statusChanged = resource.hasStatus
-      ? await this.#writeStatus(parts, resource, state, statuses, allObserved, signal)
+      ? await this.#writeStatus(
+          parts,
+          resource,
+          state,
+          statuses,
+          allObserved,
+          reports,
+          interpretation,
+          signal,
+        )
       : false;
     const memory = memoryOf(policy.spec.failover, state.health);
     const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
@@ -161,13 +187,25 @@ export class Gatherer {
     state: KeyState,
     statuses: readonly CellStatus[],
     allObserved: boolean,
+    reports: readonly CellReport[],
+    interpretation: Interpretation | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
     const resourceName = watchName(parts);
     const now = nowTime(this.#on.clock.now());
     const metadata = this.#on.watches.get(resourceName, parts.cluster, parts.namespace, parts.name)?.metadata;
+    const items = reports.map(({ cell, applied, health, status: told }) => ({
+      clusterName: cell,
+      applied,
+      health,
+      ...(told === undefined ? {} : { status: told }),
+    }));
+    const custom =
+      statuses.length === 0 || interpretation?.has('statusAggregation') !== true
+        ? undefined
+        : interpretation.aggregate((await readObject(this.#on.client, parts, resource, signal)) ?? {}, items);
     const status =
-      aggregateStatus(resourceName, statuses, now) ?? (await this.#emptied(parts, state, signal));
+      custom ?? aggregateStatus(resourceName, statuses, now) ?? (await this.#emptied(parts, state, signal));
     if (status === undefined || metadata?.uid === undefined) return false;
     const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
     if (observed !== undefined) status['observedGeneration'] = observed;

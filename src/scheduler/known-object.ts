@@ -6,6 +6,8 @@ import type { BindingStore } from './binding-store.ts';
 import { dependencyResourceOf } from './dependencies/dependency-table.ts';
 import { followingMatch, type Need, needOf, noNeed } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
+import type { Interpretation } from './interpreter/interpretation.ts';
+import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
@@ -27,6 +29,8 @@ export interface Known {
   readonly need: Need;
   /** What inherited policies allow; undefined: everything. */
   readonly bounds: Bounds | undefined;
+  /** How the project, or a workspace above it, wants the kind to be understood. */
+  readonly interpretation: Interpretation | undefined;
 }
 
 /** What a decision's reader asks. */
@@ -35,6 +39,7 @@ export interface KnownReaderDependencies {
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
   readonly policies: Policies;
+  readonly interpretations: Interpretations;
   readonly mappers: Mappers;
   readonly bindings: BindingStore;
   readonly states: KeyStates;
@@ -90,7 +95,8 @@ export class KnownReader {
       name: parts.name,
       labels: object.metadata.labels,
     });
-    return { project, object, present, mapper, match, need, bounds };
+    const interpretation = this.#on.interpretations.of(project, parts.group, match.resource.kind);
+    return { project, object, present, mapper, match, need, bounds, interpretation };
   }
 
   #mayBeNeeded(parts: KeyParts): boolean {

@@ -22,6 +22,7 @@ import type { Requirements } from './dependencies/requirements.ts';
 import { applicationDueMs, leavingTargets } from './failover/failover.ts';
 import { memoryOf } from './failover/health-memory.ts';
 import type { Gatherer } from './gatherer.ts';
+import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import { type Known, KnownReader } from './known-object.ts';
 import type { Mappers } from './mappers.ts';
@@ -44,6 +45,7 @@ export interface ReconcilerDependencies {
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
   readonly policies: Policies;
+  readonly interpretations: Interpretations;
   readonly cells: CellStore;
   readonly copies: CopyIndex;
   readonly projector: Projector;
@@ -193,7 +195,11 @@ export class Reconciler {
         priority,
         failover: memoryOf(policy.spec.failover, state.health),
         rollout: staged.status,
-        problems: { ...state.problems, ...problemsOf(projection) },
+        problems: {
+          ...state.problems,
+          ...problemsOf(projection),
+          interpretationFailed: known.interpretation?.failure,
+        },
         now: nowTime(nowMs),
       },
       present,
@@ -231,7 +237,7 @@ export class Reconciler {
   #requireDependencies(
     key: ProjectObjectKey,
     { group, resource, cluster, namespace }: KeyParts,
-    { object, match, need }: Known,
+    { object, match, need, interpretation }: Known,
     targets: readonly Target[],
   ): void {
     const { spec } = match.policy;
@@ -239,7 +245,11 @@ export class Reconciler {
       spec.propagateDeps === true ? targets.map(({ name }) => name).sort() : [...need.cells].sort();
     const required = new Set<ProjectObjectKey>();
     if (cells.length > 0 && namespace !== '') {
-      for (const dependency of dependenciesOf(group, resource, object)) {
+      const named = [
+        ...dependenciesOf(group, resource, object),
+        ...(interpretation?.dependencies(object) ?? []),
+      ];
+      for (const dependency of named) {
         required.add(keyOf({ group: '', cluster, namespace, ...dependency }));
       }
     }

@@ -3,6 +3,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target, Template } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import { relayedLabels } from './failover/preserved-state.ts';
+import type { Interpretation } from './interpreter/interpretation.ts';
 import type { Known } from './known-object.ts';
 import type { KeyParts } from './object-key.ts';
 import { crdResource, isPrivilegedResource, resourceKey } from './projection/kinds.ts';
@@ -24,12 +25,14 @@ export function templateOf(
   parts: KeyParts,
   resource: DiscoveredResource,
   object: KubeObject,
+  interpretation?: Interpretation | undefined,
 ): Template {
   const { group, resource: plural, cluster } = parts;
   const isCrd = resourceKey(group, plural) === crdResource;
   const kind = { group, resource: plural, scalable: resource.hasScale };
   const crdName = `${plural}.${group}`;
   const custom = isCrd || watches.get(crdResource, cluster, '', crdName) !== undefined;
+  const told = interpretation?.replicas(object);
   return {
     group: isCrd ? definedGroup(object) : group,
     version: resource.version,
@@ -37,8 +40,8 @@ export function templateOf(
     resource: plural,
     uid: object.metadata.uid ?? '',
     key: `${parts.namespace}/${parts.name}`,
-    replicas: replicasOf(object, kind),
-    request: requestOf(object, kind),
+    replicas: told?.replicas ?? replicasOf(object, kind),
+    request: told?.request ?? requestOf(object, kind),
     custom,
     privileged: isPrivilegedResource(group, plural),
   };
@@ -80,6 +83,10 @@ export function renderInputOf(
       name,
       labels: object.metadata.labels,
     }),
+    revise:
+      known.interpretation?.has('replicaRevision') === true
+        ? (one, replicas) => known.interpretation?.revise(one, replicas) ?? one
+        : undefined,
     mapper,
     owns: (ownedGroup, owned, ownedName) =>
       watches.get(`${owned}.${ownedGroup}`, project.id, '', ownedName) !== undefined,

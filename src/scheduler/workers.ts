@@ -9,9 +9,10 @@ import { Detector } from './detector.ts';
 import { EvictionLimiter } from './failover/eviction-limiter.ts';
 import { CopyReader } from './gather/gather.ts';
 import { Gatherer } from './gatherer.ts';
+import { Interpretations } from './interpreter/interpretations.ts';
 import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
-import { clusterOf, type ProjectObjectKey } from './object-key.ts';
+import { clusterOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
 import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
@@ -44,7 +45,13 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     states.get(key)?.desired.has(place) ?? false;
   const mappers = new Mappers(workspaces, controlPlaneId, options.hashBits);
   const bindings = new BindingStore(client, (key) => world.bindingWatch.metadataOf(key));
-  const shared = { ...world, writer, bindings, mappers };
+  const interpretations = new Interpretations({
+    ...world,
+    onChange: (cluster, group) => {
+      for (const key of states.keysIn(cluster)) if (splitKey(key).group === group) world.wake(key);
+    },
+  });
+  const shared = { ...world, writer, bindings, mappers, interpretations };
   const projector = new Projector({
     ...shared,
     namespaces,

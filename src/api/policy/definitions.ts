@@ -8,6 +8,7 @@ import {
   inheritedPropagationPolicyDefinition,
   propagationPolicyDefinition,
 } from './propagation-policy.ts';
+import { interpreterCustomizationDefinition } from './resource-interpreter-customization.ts';
 import { workloadRebalancerDefinition } from './workload-rebalancer.ts';
 
 /** The kinds of placement that a project workspace serves beside Kubernetes' own: policies, overrides, bindings, rebalancers. */
@@ -22,10 +23,15 @@ export function projectDefinitions(): readonly ResourceDefinition[] {
     workloadRebalancerDefinition,
     federatedResourceQuotaDefinition,
     templateRevisionDefinition,
+    interpreterCustomizationDefinition,
   ];
 }
 
-/** What root and organizations serve for all projects below them: policies and overrides that these inherit. */
+/** What root and organizations serve for all projects below them: policies, overrides and interpretations that these inherit. */
 export function inheritedDefinitions(): readonly ResourceDefinition[] {
-  return [inheritedPropagationPolicyDefinition, clusterOverridePolicyDefinition];
+  return [
+    inheritedPropagationPolicyDefinition,
+    clusterOverridePolicyDefinition,
+    interpreterCustomizationDefinition,
+  ];
 }

@@ -183,6 +183,7 @@ test('the kinds of a project', () => {
       'workloadrebalancers.apps.karmada.io false',
       'federatedresourcequotas.policy.karmada.io true',
       'templaterevisions.federation.cellplane.io true',
+      'resourceinterpretercustomizations.config.karmada.io false',
     ],
   );
   assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');

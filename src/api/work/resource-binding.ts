@@ -174,6 +174,7 @@ export const bindingConditions = {
   apiConflict: 'APIConflict',
   statusOwnedElsewhere: 'StatusOwnedElsewhere',
   overrideFailed: 'OverrideFailed',
+  interpretationFailed: 'InterpretationFailed',
 } as const;
 
 const conditionColumn = (name: string, type: string) => ({

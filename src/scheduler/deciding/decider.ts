@@ -20,6 +20,7 @@ import { decideWithFailover, type FailoverDecision, preservationOf } from '../fa
 import { remember } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
+import type { Interpretations } from '../interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
@@ -45,6 +46,7 @@ export interface DeciderDependencies {
   readonly watches: ResourceWatches;
   readonly workspaces: Workspaces;
   readonly policies: Policies;
+  readonly interpretations: Interpretations;
   readonly cells: CellStore;
   readonly copies: CopyIndex;
   readonly states: KeyStates;
@@ -107,21 +109,20 @@ export class Decider {
   }
 
   get connected(): boolean {
-    return this.#profiles.connected && this.#scores.connected && this.#quotas.connected;
+    return this.#parts().every((part) => part.connected);
   }
 
   /** Resolves when all that decisions depend on is known. */
   async start(): Promise<void> {
-    await Promise.all([this.#profiles.start(), this.#scores.start(), this.#quotas.start()]);
+    await Promise.all(this.#parts().map((part) => part.start()));
   }
 
   async stop(): Promise<void> {
-    await Promise.all([
-      this.#profiles.stop(),
-      this.#scores.stop(),
-      this.#quotas.stop(),
-      this.#estimators.close(),
-    ]);
+    await Promise.all([...this.#parts().map((part) => part.stop()), this.#estimators.close()]);
+  }
+
+  #parts() {
+    return [this.#profiles, this.#scores, this.#quotas, this.#on.interpretations];
   }
 
   /** The object is gone or no longer placed; to be called before its state is. */
@@ -149,7 +150,7 @@ export class Decider {
   ): Promise<Decided | 'waiting'> {
     const { object, present, match } = known;
     const { policy, resource } = match;
-    const template = templateOf(this.#on.watches, parts, resource, object);
+    const template = templateOf(this.#on.watches, parts, resource, object, known.interpretation);
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
     const limited = this.#quotas.limits(parts);

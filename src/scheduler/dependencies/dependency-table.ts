@@ -48,6 +48,12 @@ export function dependencyResourceOf(group: string, resource: string): Discovere
     : undefined;
 }
 
+/** Of the core group; undefined for a kind that never follows others. */
+export function dependencyResourceOfKind(kind: string): DependencyResource | undefined {
+  const found = dependencyResources.find((resource) => resource.kind === kind);
+  return found?.resource as DependencyResource | undefined;
+}
+
 /** core/v1 Container, as far as it names objects of the pod's namespace. */
 const container: Rules = [
   ['envFrom[].configMapRef.name', 'configmaps'],

@@ -17,6 +17,8 @@ interface CopyReading {
   readonly resourceVersion: string;
   readonly generation: number;
   readonly spec: JsonObject;
+  /** `spec` is all of it. */
+  readonly whole: boolean;
   readonly status: JsonObject | undefined;
 }
 
@@ -38,24 +40,28 @@ export class CopyReader {
     this.#client = client;
   }
 
-  /** Beside `records`; undefined for one that is gone. */
-  async readAll(records: readonly CopyRecord[], signal: AbortSignal): Promise<(CopyReading | undefined)[]> {
+  /** Beside `records`; undefined for one that is gone. `whole`: with all of its spec. */
+  async readAll(
+    records: readonly CopyRecord[],
+    signal: AbortSignal,
+    whole = false,
+  ): Promise<(CopyReading | undefined)[]> {
     const readings = new Array<CopyReading | undefined>(records.length).fill(undefined);
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < records.length) {
         const at = next++;
-        readings[at] = await this.#read(records[at] as CopyRecord, signal);
+        readings[at] = await this.#read(records[at] as CopyRecord, signal, whole);
       }
     };
     await Promise.all(Array.from({ length: Math.min(concurrentReadsMax, records.length) }, worker));
     return readings;
   }
 
-  async #read(record: CopyRecord, signal: AbortSignal): Promise<CopyReading | undefined> {
+  async #read(record: CopyRecord, signal: AbortSignal, whole: boolean): Promise<CopyReading | undefined> {
     const place = placeKeyOf(record);
     const present = this.#readings.get(place);
-    if (present !== undefined && present.resourceVersion === record.resourceVersion) return present;
+    if (present?.resourceVersion === record.resourceVersion && (present.whole || !whole)) return present;
     const { cellId, group, version, resource, namespace, name } = record;
     const ref = {
       cluster: cellId,
@@ -70,7 +76,8 @@ export class CopyReader {
         resourceVersion: object.metadata.resourceVersion ?? '',
         generation: object.metadata.generation ?? 0,
         // Of the spec only what judging health looks at.
-        spec: spec['type'] === undefined ? {} : { type: spec['type'] },
+        spec: whole ? spec : spec['type'] === undefined ? {} : { type: spec['type'] },
+        whole,
         status: isJsonObject(object['status']) ? object['status'] : undefined,
       };
       this.#readings.set(place, reading);

@@ -85,6 +85,8 @@ function byTable({ phase, atLeastReplicas, reaches, unless }: HealthTable): Heal
 export function healthOf(
   resource: string,
   copy: {
+    /** What a rule of the project says; it comes before all others. */
+    readonly told?: boolean | undefined;
     readonly applied: boolean;
     readonly observed: boolean;
     readonly hasStatus: boolean;
@@ -94,6 +96,7 @@ export function healthOf(
   },
 ): CopyHealth {
   if (!copy.applied) return 'Unknown';
+  if (copy.told !== undefined) return is(copy.told);
   if (!copy.hasStatus) return 'Healthy';
   const table = thirdPartyKind(resource)?.health;
   const rule = Object.hasOwn(rules, resource) ? rules[resource] : table && byTable(table);

@@ -52,6 +52,8 @@ export interface RenderInput {
   readonly targets: readonly Target[];
   /** Replicas are shared out, not repeated. */
   readonly divided: boolean;
+  /** Gives the object so many replicas, where the kind's own rule is not to; must not change what it is given. */
+  readonly revise?: ((object: KubeObject, replicas: number) => KubeObject) | undefined;
   readonly overrides: OverrideChain;
   readonly mapper: NameMapper;
   readonly owns: (group: string, resource: string, name: string) => boolean;
@@ -84,9 +86,14 @@ export interface CellView {
  */
 export function renderCopy(input: RenderInput, cell: CellView): Rendering {
   const { kind, mapper } = input;
-  const object = cloneJson(input.object);
+  let object = cloneJson(input.object);
   stripServerFields(object, { podSecurityLabels: cell.allowsPodSecurity });
-  reviseReplicas(object, kind, cell.info.name, input.targets, input.divided);
+  const share = input.targets.find(({ name }) => name === cell.info.name)?.replicas;
+  if (input.revise === undefined) {
+    reviseReplicas(object, kind, cell.info.name, input.targets, input.divided);
+  } else if (share !== undefined) {
+    object = input.revise(object, share);
+  }
   const overrideErrors = applyOverrides(object, kind, cell.info, input.overrides);
   const relayed = input.relayed?.(cell.info.name);
   if (relayed !== undefined) object.metadata.labels = { ...object.metadata.labels, ...relayed };

@@ -1,0 +1,124 @@
+import { type FieldError, forbiddenField, invalid, required } from '#apimachinery/field-error.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { ageColumn, defineResource } from '../define.ts';
+import { kindSchema, stringSchema } from '../fragments.ts';
+import {
+  compileInterpreterRule,
+  type InterpreterOperation,
+  interpreterOperations,
+} from './interpreter-rules.ts';
+
+export const interpreterCustomizationsGvr = {
+  group: 'config.karmada.io',
+  version: 'v1alpha1',
+  resource: 'resourceinterpretercustomizations',
+} as const;
+
+/**
+ * config.karmada.io/v1alpha1 ResourceInterpreterCustomization: how objects of one kind are understood, in CEL (PLACEMENT.md 1,
+ * interpreter hooks). In a project, or above projects for all below.
+ */
+export interface ResourceInterpreterCustomization extends KubeObject {
+  spec: {
+    target: { apiVersion: string; kind: string };
+    customizations: { [operation in InterpreterOperation]?: { cel?: string; luaScript?: string } };
+  };
+}
+
+const rule: JsonObject = { type: 'object', properties: { cel: stringSchema, luaScript: stringSchema } };
+const sourceLengthMax = 10_000;
+
+/** Karmada's hooks that nothing is done for here, and why. */
+const refusedOperations = {
+  retention: 'what the controllers of an edge write is kept by server-side apply: nothing has to be retained',
+  componentResource: 'this field is not honoured here',
+} as const;
+
+export const interpreterCustomizationDefinition: ResourceDefinition = defineResource({
+  group: interpreterCustomizationsGvr.group,
+  kind: 'ResourceInterpreterCustomization',
+  plural: interpreterCustomizationsGvr.resource,
+  shortNames: ['ric'],
+  categories: ['karmada-io'],
+  namespaced: false,
+  versions: [
+    {
+      name: interpreterCustomizationsGvr.version,
+      columns: [
+        { name: 'Target-Api-Version', type: 'string', jsonPath: '.spec.target.apiVersion' },
+        { name: 'Target-Kind', type: 'string', jsonPath: '.spec.target.kind' },
+        ageColumn,
+      ],
+      schema: kindSchema(
+        'How objects of a kind are understood.',
+        {
+          spec: {
+            type: 'object',
+            required: ['target', 'customizations'],
+            properties: {
+              target: {
+                type: 'object',
+                required: ['apiVersion', 'kind'],
+                properties: {
+                  apiVersion: { type: 'string', minLength: 1 },
+                  kind: { type: 'string', minLength: 1 },
+                },
+              },
+              customizations: {
+                type: 'object',
+                properties: Object.fromEntries(
+                  [...Object.keys(interpreterOperations), ...Object.keys(refusedOperations)].map((name) => [
+                    name,
+                    rule,
+                  ]),
+                ),
+              },
+            },
+          },
+        },
+        ['spec'],
+      ),
+    },
+  ],
+  strategy: {
+    validate: (object) => validateCustomization(object as ResourceInterpreterCustomization),
+    validateUpdate: (object) => validateCustomization(object as ResourceInterpreterCustomization),
+  },
+});
+
+export function validateCustomization({ spec }: ResourceInterpreterCustomization): FieldError[] {
+  const errors: FieldError[] = [];
+  const customizations: JsonObject = isJsonObject(spec?.customizations) ? spec.customizations : {};
+  for (const [operation, value] of Object.entries(customizations)) {
+    const at = `spec.customizations.${operation}`;
+    const { luaScript = '', cel = '' } = isJsonObject(value) ? value : {};
+    const refusal = Object.hasOwn(refusedOperations, operation)
+      ? refusedOperations[operation as keyof typeof refusedOperations]
+      : undefined;
+    if (luaScript !== '') {
+      errors.push(forbiddenField(`${at}.luaScript`, 'Lua is not run here; write the rule in CEL, as `cel`'));
+    } else if (refusal !== undefined) {
+      errors.push(forbiddenField(at, refusal));
+    } else if (typeof cel !== 'string' || cel === '') {
+      errors.push(required(`${at}.cel`));
+    } else if (cel.length > sourceLengthMax) {
+      errors.push(invalid(`${at}.cel`, `${cel.slice(0, 20)}…`, `longer than ${sourceLengthMax} characters`));
+    } else {
+      try {
+        compileInterpreterRule(operation as InterpreterOperation, cel);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        errors.push(invalid(`${at}.cel`, cel, error.message));
+      }
+    }
+  }
+  if (Object.hasOwn(customizations, 'replicaResource') !== Object.hasOwn(customizations, 'replicaRevision')) {
+    const missing = Object.hasOwn(customizations, 'replicaResource') ? 'replicaRevision' : 'replicaResource';
+    errors.push(
+      required(`spec.customizations.${missing}`, 'replicas that are read must be written, and vice versa'),
+    );
+  }
+  return errors;
+}

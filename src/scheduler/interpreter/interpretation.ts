@@ -1,0 +1,170 @@
+import {
+  compileInterpreterRule,
+  type InterpreterOperation,
+  interpreterOperations,
+} from '#api/policy/interpreter-rules.ts';
+import type { ResourceInterpreterCustomization } from '#api/policy/resource-interpreter-customization.ts';
+import type { AggregatedStatusItem } from '#api/work/resource-binding.ts';
+import { CelCostError } from '#apimachinery/cel/compile.ts';
+import type { CelProgram } from '#apimachinery/cel/program.ts';
+import { CelFault, jsonOfValue, type Value, valueOfJson } from '#apimachinery/cel/values.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
+import type { ReplicaRequest } from '../algorithm/capacity.ts';
+import { type Dependency, dependencyResourceOfKind } from '../dependencies/dependency-table.ts';
+
+/** Steps that one rule may take, as in Kubernetes' own limit for a call. */
+const costMax = 10_000_000;
+
+/** A rule failed. */
+class InterpretationError extends Error {
+  override readonly name = 'InterpretationError';
+}
+
+/**
+ * The rules of one ResourceInterpreterCustomization, compiled. Methods give undefined where there is no rule, and where it fails:
+ * then `failure` says why, and the object is understood as without the rule.
+ */
+export class Interpretation {
+  readonly #name: string;
+  readonly #programs = new Map<InterpreterOperation, CelProgram>();
+  readonly #failures = new Map<InterpreterOperation, string>();
+
+  constructor({ metadata, spec }: ResourceInterpreterCustomization) {
+    this.#name = metadata.name ?? '';
+    for (const operation of Object.keys(interpreterOperations) as InterpreterOperation[]) {
+      const source = spec.customizations[operation]?.cel;
+      if (source !== undefined) this.#programs.set(operation, compileInterpreterRule(operation, source));
+    }
+  }
+
+  /** What went wrong when a rule was last asked; undefined: nothing. */
+  get failure(): string | undefined {
+    return this.#failures.values().next().value;
+  }
+
+  has(operation: InterpreterOperation): boolean {
+    return this.#programs.has(operation);
+  }
+
+  replicas(
+    object: KubeObject,
+  ): { readonly replicas: number; readonly request: ReplicaRequest | undefined } | undefined {
+    return this.#ask('replicaResource', { object }, (result) => {
+      const { replicas = result, requires } = isJsonObject(result) ? result : {};
+      if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
+        throw this.#error('replicaResource', 'gives no count of replicas');
+      if (!isJsonObject(requires)) return { replicas, request: undefined };
+      const request = Object.entries(requires).map(([name, text]) => [name, this.#amount(text)] as const);
+      return { replicas, request };
+    });
+  }
+
+  /** The object with so many replicas; the one given is left as it is. */
+  revise(object: KubeObject, replicas: number): KubeObject | undefined {
+    return this.#ask(
+      'replicaRevision',
+      { object, replicas },
+      (patch) => mergePatch(object, this.#object('replicaRevision', patch)) as KubeObject,
+    );
+  }
+
+  reflect(object: JsonObject): JsonObject | undefined {
+    return this.#ask('statusReflection', { object }, (status) => this.#object('statusReflection', status));
+  }
+
+  aggregate(object: JsonObject, items: readonly AggregatedStatusItem[]): JsonObject | undefined {
+    return this.#ask('statusAggregation', { object, items: [...items] }, (status) =>
+      this.#object('statusAggregation', status),
+    );
+  }
+
+  isHealthy(object: JsonObject): boolean | undefined {
+    return this.#ask('healthInterpretation', { object }, (healthy) => {
+      if (typeof healthy === 'boolean') return healthy;
+      throw this.#error('healthInterpretation', 'gives no bool');
+    });
+  }
+
+  dependencies(object: KubeObject): Dependency[] | undefined {
+    return this.#ask('dependencyInterpretation', { object }, (list) => this.#dependenciesOf(list));
+  }
+
+  #dependenciesOf(list: JsonValue): Dependency[] {
+    if (!Array.isArray(list)) throw this.#error('dependencyInterpretation', 'gives no list');
+    return list.map((item): Dependency => {
+      const { kind, name, apiVersion = 'v1' } = isJsonObject(item) ? item : {};
+      const resource = apiVersion === 'v1' ? dependencyResourceOfKind(String(kind)) : undefined;
+      if (resource === undefined || typeof name !== 'string')
+        throw this.#error(
+          'dependencyInterpretation',
+          `${String(apiVersion)} ${String(kind)} cannot follow others`,
+        );
+      return { resource, name };
+    });
+  }
+
+  #ask<T>(
+    operation: InterpreterOperation,
+    variables: JsonObject,
+    read: (result: JsonValue) => T,
+  ): T | undefined {
+    const program = this.#programs.get(operation);
+    if (program === undefined) return undefined;
+    try {
+      const answer = read(this.#run(operation, program, variables));
+      this.#failures.delete(operation);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof InterpretationError)) throw error;
+      this.#failures.set(operation, error.message);
+      return undefined;
+    }
+  }
+
+  #run(operation: InterpreterOperation, program: CelProgram, variables: JsonObject): JsonValue {
+    const values = (name: string): Value => valueOfJson(variables[name] ?? null, undefined);
+    let result: JsonValue | undefined;
+    try {
+      const { value } = program.run(values, costMax);
+      if (value instanceof CelFault) throw this.#error(operation, value.message);
+      result = jsonOfValue(value);
+    } catch (error) {
+      if (error instanceof CelCostError) throw this.#error(operation, error.message);
+      throw error;
+    }
+    if (result === undefined) throw this.#error(operation, 'gives what JSON cannot say');
+    return result;
+  }
+
+  #object(operation: InterpreterOperation, value: JsonValue): JsonObject {
+    if (isJsonObject(value)) return value;
+    throw this.#error(operation, 'gives no map');
+  }
+
+  #amount(text: JsonValue | undefined): number {
+    if (typeof text !== 'string' && typeof text !== 'number')
+      throw this.#error('replicaResource', 'requires no quantities');
+    try {
+      return quantityNumber(parseQuantity(text));
+    } catch {
+      throw this.#error('replicaResource', `requires ${JSON.stringify(text)}, which is no quantity`);
+    }
+  }
+
+  #error(operation: InterpreterOperation, what: string): InterpretationError {
+    return new InterpretationError(`ResourceInterpreterCustomization ${this.#name}: ${operation} ${what}`);
+  }
+}
+
+/** RFC 7386; the target is left as it is. */
+function mergePatch(target: JsonValue | undefined, patch: JsonValue): JsonValue {
+  if (!isJsonObject(patch)) return patch;
+  const merged: JsonObject = isJsonObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else if (value !== undefined) merged[key] = mergePatch(merged[key], value);
+  }
+  return merged;
+}
