@@ -28,7 +28,7 @@ import {
   txnMethod,
   watchMethod,
 } from './rpc.ts';
-import { type OpenedStore, openStore, type RevisionScale } from './store-marker.ts';
+import { type EtcdUpgrade, type OpenedStore, openStore, type RevisionScale } from './store-marker.ts';
 import { decodeOutcome, encodeTransaction, refusal } from './transactions.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -39,6 +39,8 @@ export interface EtcdStorageOptions extends EtcdAccess {
   readonly compactionIntervalMs?: number | undefined;
   /** Default true; false: a prefix without a store is `unusable`. */
   readonly createIfMissing?: boolean | undefined;
+  /** For tests: what brings older formats to the newest. */
+  readonly upgrades?: readonly EtcdUpgrade[] | undefined;
   readonly clock: Clock;
   readonly logger?: StorageLogger | undefined;
 }
@@ -56,7 +58,7 @@ export async function openEtcdStorage(options: EtcdStorageOptions): Promise<Stor
   const keys = new KeySpace(options.prefix);
   const connection = new EtcdConnection(options, clock, logger);
   try {
-    const store = await openStore(connection, keys, options.createIfMissing ?? true);
+    const store = await openStore(connection, keys, options.createIfMissing ?? true, options.upgrades);
     return new EtcdStorage({
       connection,
       keys,

@@ -14,6 +14,8 @@ export class KeySpace {
   readonly all: { readonly key: Buffer; readonly range_end: Buffer };
   /** Format, ids, and by the revision that it was written at the beginning of the store's own counting. */
   readonly marker: Buffer;
+  /** The format, where it is newer than the marker says: the marker is never written again. */
+  readonly format: Buffer;
   /** There while a restore is under way. */
   readonly restoring: Buffer;
   /** Written to bring watches to a revision that writes of others have made. */
@@ -30,6 +32,7 @@ export class KeySpace {
     const all = Buffer.from(`${prefix}/`);
     this.all = { key: all, range_end: bytesEnd(all) };
     this.marker = Buffer.from(`${prefix}/m/store`);
+    this.format = Buffer.from(`${prefix}/m/format`);
     this.restoring = Buffer.from(`${prefix}/m/restoring`);
     this.fence = Buffer.from(`${prefix}/m/fence`);
     this.compaction = Buffer.from(`${prefix}/m/compaction`);

@@ -3,9 +3,26 @@ import { StorageError } from '../errors.ts';
 import type { Revision } from '../storage.ts';
 import type { EtcdConnection } from './etcd-connection.ts';
 import type { KeySpace } from './key-space.ts';
-import { compareCreateRevision, type EtcdKeyValue, rangeMethod, statusMethod, txnMethod } from './rpc.ts';
+import {
+  compareCreateRevision,
+  compareModRevision,
+  type EtcdKeyValue,
+  rangeMethod,
+  statusMethod,
+  txnMethod,
+} from './rpc.ts';
 
+/** Version of what is stored, one more than there are upgrades. A store of a higher one is refused. */
 export const etcdFormatVersion = 1;
+
+/**
+ * Brings what the prefix holds from one format to the next. It may be cut short anywhere and is then done again from its
+ * beginning; two servers may do it at once. Servers of the older format must be stopped.
+ */
+export type EtcdUpgrade = (connection: EtcdConnection, keys: KeySpace) => Promise<void>;
+
+/** From format 1 to 2, from 2 to 3, and so on. None yet: format 1 is the first. */
+export const etcdUpgrades: readonly EtcdUpgrade[] = [];
 
 /** What stands under the marker's key, as JSON. */
 export interface StoreMarker {
@@ -58,14 +75,19 @@ export async function openStore(
   connection: EtcdConnection,
   keys: KeySpace,
   createIfMissing = true,
+  upgrades = etcdUpgrades,
 ): Promise<OpenedStore> {
   await checkVersion(connection);
   const existing = await readKey(connection, keys.marker);
-  if (existing !== undefined) return opened(existing, keys);
+  if (existing !== undefined) {
+    const store = opened(existing, keys);
+    await upgrade(connection, keys, store, upgrades);
+    return store;
+  }
   if (!createIfMissing) throw unusable(keys, 'holds no store');
   const marker: StoreMarker = {
     format: 'cellplane-etcd',
-    version: etcdFormatVersion,
+    version: 1 + upgrades.length,
     controlPlaneId: randomUUID(),
     incarnationId: randomUUID(),
     firstRevision: 1,
@@ -87,6 +109,36 @@ export async function openStore(
   throw unusable(keys, 'holds keys that are not of a Cellplane store; choose another prefix');
 }
 
+/** Throws `unusable` for a store of a format that is newer than the upgrades lead to. */
+async function upgrade(
+  connection: EtcdConnection,
+  keys: KeySpace,
+  { marker }: OpenedStore,
+  upgrades: readonly EtcdUpgrade[],
+): Promise<void> {
+  for (;;) {
+    const written = await readKey(connection, keys.format);
+    const version = written === undefined ? marker.version : Number(written.value.toString());
+    if (!(version >= 1 && version <= 1 + upgrades.length)) {
+      const known = 1 + upgrades.length;
+      throw unusable(keys, `has format ${version}, this program knows ${known}: use a newer one`);
+    }
+    const next = upgrades[version - 1];
+    if (next === undefined) return;
+    await next(connection, keys);
+    // Done by another server meanwhile: then it is this one's no more, and is looked at again.
+    await connection.call(
+      txnMethod,
+      {
+        compare: [{ target: compareModRevision, key: keys.format, mod_revision: written?.mod_revision ?? 0 }],
+        success: [{ request_put: { key: keys.format, value: Buffer.from(String(version + 1)) } }],
+        failure: [],
+      },
+      { repeatable: true },
+    );
+  }
+}
+
 export function encodeMarker(marker: StoreMarker): Buffer {
   return Buffer.from(JSON.stringify(marker));
 }
@@ -98,12 +150,6 @@ async function readKey(connection: EtcdConnection, key: Buffer): Promise<EtcdKey
 function opened({ value, mod_revision }: EtcdKeyValue, keys: KeySpace): OpenedStore {
   const marker = parseMarker(value);
   if (marker === undefined) throw unusable(keys, 'has a marker that is not ours');
-  if (marker.version > etcdFormatVersion) {
-    throw unusable(
-      keys,
-      `has format ${marker.version}, this program knows ${etcdFormatVersion}: use a newer one`,
-    );
-  }
   return { marker, scale: new RevisionScale(mod_revision, marker.firstRevision) };
 }
 
@@ -125,6 +171,7 @@ function isMarker(value: unknown): value is StoreMarker {
   return (
     format === 'cellplane-etcd' &&
     Number.isInteger(version) &&
+    Number(version) >= 1 &&
     typeof controlPlaneId === 'string' &&
     typeof incarnationId === 'string' &&
     Number.isSafeInteger(firstRevision)

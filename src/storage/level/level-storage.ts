@@ -30,6 +30,7 @@ import { encodePointer } from './pointer.ts';
 import { eventsOfLog, readCompacted, readKey, readLog, readRange, type View } from './reader.ts';
 import { Timeline } from './retention.ts';
 import { Tombstones } from './tombstones.ts';
+import { type LevelUpgrade, levelUpgrades, upgradeStore } from './upgrade.ts';
 
 const reopenDelayMsMin = 100;
 const reopenDelayMsMax = 10_000;
@@ -55,6 +56,8 @@ export interface LevelStorageOptions {
   readonly settleWaitMs?: number | undefined;
   /** For tests: what stands between this store and LevelDB. */
   readonly createDatabase?: CreateDatabase | undefined;
+  /** For tests: what brings older formats to the newest. */
+  readonly upgrades?: readonly LevelUpgrade[] | undefined;
   /** For tests that show what sync is for. Default true. */
   readonly sync?: boolean | undefined;
 }
@@ -64,13 +67,16 @@ export interface LevelStorageOptions {
  * `locked` (open in another process), `unusable` (not writable, foreign, newer format), `corrupt` (damaged).
  */
 export async function openLevelStorage(options: LevelStorageOptions): Promise<Storage> {
-  const { directory } = options;
+  const { directory, upgrades = levelUpgrades } = options;
   const createDatabase = options.createDatabase ?? createClassicLevel;
   let marker = await findOrMakeMarker(directory, {
     mayCreate: options.createIfMissing ?? true,
     controlPlaneId: options.controlPlaneId,
+    format: 1 + upgrades.length,
   });
   if (marker.state === 'creating') marker = await createStore(directory, marker, createDatabase);
+  const logger = options.logger ?? silentLogger;
+  marker = await upgradeStore(directory, marker, { createDatabase, upgrades, logger });
   const historyAgeMs = options.historyAgeMs ?? 15 * 60_000;
   const sampleMs = Math.max(1, Math.floor(historyAgeMs / 200));
   const reopen = (toldRevision: Revision) => {

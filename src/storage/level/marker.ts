@@ -3,7 +3,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:f
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 
-/** Version of what is stored. A store of a higher one is refused. */
+/** Version of what is stored, one more than there are upgrades (upgrade.ts). A store of a higher one is refused. */
 export const levelFormatVersion = 1;
 
 /**
@@ -37,7 +37,10 @@ export function databaseFolder(directory: string): string {
  */
 export async function readMarker(
   directory: string,
-  { unfinished = false }: { readonly unfinished?: boolean } = {},
+  {
+    unfinished = false,
+    newest = levelFormatVersion,
+  }: { readonly unfinished?: boolean; readonly newest?: number } = {},
 ): Promise<Marker | undefined> {
   const names = await namesIn(directory);
   if (!names.includes(markerName)) {
@@ -53,8 +56,8 @@ export async function readMarker(
     throw unusable(directory, `has an unreadable ${markerName}`, error);
   }
   if (!isMarker(marker)) throw unusable(directory, `has a ${markerName} that is not ours`);
-  if (marker.version > levelFormatVersion) {
-    throw unusable(directory, `has format ${marker.version}, newer than ${levelFormatVersion}`);
+  if (marker.version > newest) {
+    throw unusable(directory, `has format ${marker.version}, this program knows ${newest}: use a newer one`);
   }
   if (marker.state === 'restoring' && !unfinished) throw unusable(directory, 'holds an unfinished restore');
   return marker;
@@ -135,6 +138,8 @@ function isMarker(value: unknown): value is Marker {
     value.format === 'cellplane-level' &&
     'version' in value &&
     typeof value.version === 'number' &&
+    Number.isInteger(value.version) &&
+    value.version >= 1 &&
     'state' in value &&
     (value.state === 'creating' || value.state === 'restoring' || value.state === 'ready') &&
     'controlPlaneId' in value &&

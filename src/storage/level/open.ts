@@ -5,14 +5,7 @@ import { isStorageError, StorageError } from '../errors.ts';
 import type { Revision } from '../storage.ts';
 import type { CreateDatabase, LevelDatabase } from './database.ts';
 import { keepFiles } from './kept-files.ts';
-import {
-  databaseFolder,
-  levelFormatVersion,
-  type Marker,
-  readMarker,
-  unusable,
-  writeMarker,
-} from './marker.ts';
+import { databaseFolder, type Marker, readMarker, unusable, writeMarker } from './marker.ts';
 import { encodeHead, encodeIds, headKey, idsKey } from './meta.ts';
 import { type Verified, verify } from './verify.ts';
 
@@ -23,14 +16,19 @@ export interface OpenedDatabase extends Verified {
 /** The marker of the store in `directory`; a new one in an empty folder, on disk before LevelDB makes anything. */
 export async function findOrMakeMarker(
   directory: string,
-  options: { readonly mayCreate: boolean; readonly controlPlaneId?: string | undefined },
+  options: {
+    readonly mayCreate: boolean;
+    readonly controlPlaneId?: string | undefined;
+    /** The newest format that is known. */
+    readonly format: number;
+  },
 ): Promise<Marker> {
-  const found = await readMarker(directory);
+  const found = await readMarker(directory, { newest: options.format });
   if (found !== undefined) return found;
   if (!options.mayCreate) throw unusable(directory, 'holds no store');
   const marker: Marker = {
     format: 'cellplane-level',
-    version: levelFormatVersion,
+    version: options.format,
     state: 'creating',
     controlPlaneId: options.controlPlaneId ?? randomUUID(),
     incarnationId: randomUUID(),
