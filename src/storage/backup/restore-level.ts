@@ -69,9 +69,7 @@ export async function restoreLevelStorage(options: RestoreOptions): Promise<Rest
   const marker = markerFor(header, options.asClone ?? false);
   await writeMarker(directory, marker, { overExisting: false });
   const database = (options.createDatabase ?? createClassicLevel)(databaseFolder(directory));
-  await database.open({ createIfMissing: true }).catch((error: unknown) => {
-    throw openError(directory, error);
-  });
+  await openOrThrow(directory, database);
   let keys: number;
   try {
     const writer = new RestoreWriter(database, marker.revision as Revision, options.nowMs);
@@ -92,6 +90,9 @@ export async function restoreLevelStorage(options: RestoreOptions): Promise<Rest
   } finally {
     await database.close();
   }
+  // A sync reaches back only to where LevelDB began its newest log. Opening turns all logs into tables, which it syncs.
+  await openOrThrow(directory, database);
+  await database.close();
   await writeMarker(directory, { ...marker, state: 'ready' });
   const { controlPlaneId, incarnationId, revision } = marker;
   return { controlPlaneId, incarnationId, backupRevision: header.revision, revision, keys };
@@ -105,11 +106,15 @@ async function discardUnfinished({
   const marker = await readMarker(directory, { unfinished: true });
   if (marker?.state !== 'restoring') return;
   const database = createDatabase(databaseFolder(directory));
+  await openOrThrow(directory, database);
+  await database.close();
+  await removeStore(directory);
+}
+
+async function openOrThrow(directory: string, database: LevelDatabase): Promise<void> {
   await database.open({ createIfMissing: true }).catch((error: unknown) => {
     throw openError(directory, error);
   });
-  await database.close();
-  await removeStore(directory);
 }
 
 function markerFor(header: BackupHeader, asClone: boolean): Marker {
@@ -166,7 +171,7 @@ class RestoreWriter {
     await this.#database.batch(writes, { sync: false });
   }
 
-  /** The head comes last, synced: with it all that was written before is on disk. */
+  /** The head comes last: where it is, everything is. */
   async end(marker: Marker): Promise<void> {
     const revision = this.#revision;
     const head = { revision, compacted: revision, pruned: revision, count: this.keys, sum: this.#sum };

@@ -105,6 +105,22 @@ describe('cache over a store that others write too', () => {
     assert.equal(next.events.length, 1);
   });
 
+  it('waits between its tries to read anew', async () => {
+    await write(cache, put('/g/r/c/n/a', '1'));
+    remote.rangeFailures.push(
+      ...Array.from({ length: 1_000 }, () => new StorageError('unavailable', 'away')),
+    );
+    remote.ranges = 0;
+    const compacted = new StorageError('compacted', 'the revision was compacted');
+    remote.watchFailures.push(...Array.from({ length: 1_000 }, () => compacted));
+    remote.breakWatches();
+    await until('two tries', () => remote.ranges >= 2);
+    assert.ok(remote.ranges < 5, `${remote.ranges} tries at once`);
+    remote.rangeFailures.length = 0;
+    remote.watchFailures.length = 0;
+    await cache.awaitFresh();
+  });
+
   it('ends with the store', async () => {
     const watch = await record(cache, { prefix: '', afterRevision: revision(1) });
     await origin.close();

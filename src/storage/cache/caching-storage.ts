@@ -304,10 +304,10 @@ class CachingStorage implements CachedStorage {
           throw error;
         }
         if (isStorageError(error, 'compacted', 'future')) {
-          await this.#reload();
-          continue;
+          if (await this.#reload()) continue;
+        } else {
+          this.#logger.warn({ err: error, retryMs: delayMs }, 'cache cannot follow the store');
         }
-        this.#logger.warn({ err: error, retryMs: delayMs }, 'cache cannot follow the store');
       }
       await sleep(delayMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {
         throw new StorageError('closed', 'the store was stopped');
@@ -315,18 +315,19 @@ class CachingStorage implements CachedStorage {
     }
   }
 
-  /** The events between are lost: watchers are told to list again, and the state is read anew. */
-  async #reload(): Promise<void> {
+  /** The events between are lost: watchers are told to list again, and the state is read anew. False when that failed. */
+  async #reload(): Promise<boolean> {
     try {
       this.#state = await loadState(this.#inner, this.#limits);
     } catch (error) {
       this.#logger.warn({ err: error }, 'cache cannot read the store');
-      return;
+      return false;
     }
     this.#watchers.endAll(
       new StorageError('compacted', 'the cache was read anew', { compactedRevision: this.#state.oldest }),
     );
     this.#waiters.reached(this.#state.revision);
+    return true;
   }
 
   #fail(error: Error): void {

@@ -28,6 +28,9 @@ export class RemoteStorage implements Storage {
   currentRevisionReads = 0;
   /** The next watches fail with these. */
   readonly watchFailures: Error[] = [];
+  /** The next ranges fail with these. */
+  readonly rangeFailures: Error[] = [];
+  ranges = 0;
 
   constructor(inner: Storage) {
     this.#inner = inner;
@@ -58,7 +61,10 @@ export class RemoteStorage implements Storage {
     return this.#inner.get(key);
   }
 
-  range(options: RangeOptions): Promise<RangeResult> {
+  async range(options: RangeOptions): Promise<RangeResult> {
+    this.ranges++;
+    const failure = this.rangeFailures.shift();
+    if (failure !== undefined) throw failure;
     return this.#inner.range(options);
   }
 
