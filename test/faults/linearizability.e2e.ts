@@ -122,9 +122,12 @@ describe('linearizability under faults', () => {
     random: Random,
     tried: readonly Server[],
     etcd: EtcdServer | undefined,
+    isLong: boolean,
   ): Promise<string> {
     const server = random.pick(tried);
-    const durationMs = random.between(50, 900);
+    // Beyond what keep-alive bears with, where there is time for it.
+    const durationMs =
+      isLong && random.next() < 0.05 ? random.between(5_000, 20_000) : random.between(50, 900);
     const what = random.weighted({
       killServer: 2,
       cutClients: 2,
@@ -202,7 +205,7 @@ describe('linearizability under faults', () => {
     const endMs = performance.now() + budget.durationMs;
     do {
       await pause(random.between(50, 400));
-      const what = await misfortune(random, tried, etcd);
+      const what = await misfortune(random, tried, etcd, budget.isLong);
       happened[what] = (happened[what] ?? 0) + 1;
       const before = calls;
       await until('calls go on', () => calls > before + 10, { timeoutMs: 30_000 });

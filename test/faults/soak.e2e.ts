@@ -117,6 +117,8 @@ async function work(
         present.delete(name);
       }
       if (chance.next() < 0.01) await client.list(inRoot);
+      // Steady, not as fast as it goes.
+      await pause(4);
     }
   });
   const disturbing = (async () => {
