@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type ChannelCredentials,
   Client,
@@ -70,6 +71,8 @@ export class EtcdConnection {
 
   /** Throws `unusable` for endpoints, certificates or credentials that cannot be right. Connects with the first call. */
   constructor(access: EtcdAccess, clock: Clock, logger: StorageLogger) {
+    // Every call that waits for its next try listens.
+    setMaxListeners(0, this.#closing.signal);
     const { addresses, tls } = parseEndpoints(access.endpoints);
     this.#addresses = addresses;
     this.#channelCredentials = channelCredentials(access, tls);
