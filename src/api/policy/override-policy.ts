@@ -6,7 +6,7 @@ import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { Overriders, OverrideSpec } from './placement.ts';
 import { overrideSpecSchema } from './placement-schema.ts';
-import { refuseUnhonoured, validateAffinity, validateResourceSelectors } from './validate-placement.ts';
+import { validateAffinity, validateResourceSelectors } from './validate-placement.ts';
 
 /** policy.karmada.io/v1alpha1 OverridePolicy; ClusterOverridePolicy where it has no namespace. */
 export interface OverridePolicy extends KubeObject {
@@ -72,8 +72,15 @@ export function validateOverridePolicy(policy: OverridePolicy): FieldError[] {
   const errors: FieldError[] = [];
   if (spec === undefined) return [required('spec')];
   validateResourceSelectors(spec.resourceSelectors, 'spec.resourceSelectors', metadata.namespace, errors);
-  // Both are Karmada's deprecated form of one rule.
-  refuseUnhonoured(spec, 'spec', ['targetCluster', 'overriders'], errors);
+  const isOldForm = spec.overriders !== undefined && Object.keys(spec.overriders).length > 0;
+  if (isOldForm || spec.targetCluster !== undefined) {
+    if ((spec.overrideRules?.length ?? 0) > 0)
+      errors.push(forbiddenField('spec.overriders', 'may not be set beside overrideRules'));
+    validateAffinity(spec.targetCluster, 'spec.targetCluster', errors);
+    validateOverriders(spec.overriders ?? {}, 'spec.overriders', errors);
+  } else if ((spec.overrideRules?.length ?? 0) === 0) {
+    errors.push(required('spec.overrideRules'));
+  }
   spec.overrideRules?.forEach((rule, i) => {
     const at = `spec.overrideRules[${i}]`;
     validateAffinity(rule.targetCluster, `${at}.targetCluster`, errors);
@@ -83,7 +90,18 @@ export function validateOverridePolicy(policy: OverridePolicy): FieldError[] {
 }
 
 function validateOverriders(overriders: Overriders, path: string, errors: FieldError[]): void {
-  refuseUnhonoured(overriders, path, ['fieldOverrider'], errors);
+  overriders.fieldOverrider?.forEach(({ fieldPath, json, yaml }, i) => {
+    const at = `${path}.fieldOverrider[${i}]`;
+    validateOverridden(fieldPath, `${at}.fieldPath`, errors);
+    if (json !== undefined && yaml !== undefined)
+      errors.push(forbiddenField(`${at}.yaml`, 'may not be set beside json'));
+    for (const [field, patches] of [['json', json] as const, ['yaml', yaml] as const]) {
+      patches?.forEach(({ subPath, operator, value }, p) => {
+        validatePointer(subPath, `${at}.${field}[${p}].subPath`, errors);
+        if (operator !== 'remove' && value === undefined) errors.push(required(`${at}.${field}[${p}].value`));
+      });
+    }
+  });
   overriders.imageOverrider?.forEach(({ predicate, operator, value }, i) => {
     const at = `${path}.imageOverrider[${i}]`;
     if (predicate !== undefined) validatePointer(predicate.path, `${at}.predicate.path`, errors);
@@ -102,16 +120,16 @@ function validateOverriders(overriders: Overriders, path: string, errors: FieldE
   }
   overriders.plaintext?.forEach(({ path: pointer, operator, value }, i) => {
     const at = `${path}.plaintext[${i}]`;
-    validatePointer(pointer, `${at}.path`, errors);
-    if (
-      /^\/(metadata\/(name|namespace|uid|finalizers|ownerReferences)|apiVersion|kind|status)(\/|$)/.test(
-        pointer,
-      )
-    ) {
-      errors.push(forbiddenField(`${at}.path`, "a copy's identity and status may not be overridden"));
-    }
+    validateOverridden(pointer, `${at}.path`, errors);
     if (operator !== 'remove' && value === undefined) errors.push(required(`${at}.value`));
   });
+}
+
+function validateOverridden(pointer: string, path: string, errors: FieldError[]): void {
+  validatePointer(pointer, path, errors);
+  const own = /^\/(metadata\/(name|namespace|uid|finalizers|ownerReferences)|apiVersion|kind|status)(\/|$)/;
+  if (own.test(pointer))
+    errors.push(forbiddenField(path, "a copy's identity and status may not be overridden"));
 }
 
 function validatePointer(pointer: string, path: string, errors: FieldError[]): void {

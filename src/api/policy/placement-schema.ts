@@ -53,9 +53,6 @@ const affinityProperties: JsonObject = {
 
 export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
 
-const openObject: JsonObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-const openList: JsonObject = { type: 'array', items: openObject };
-
 const groupByLabelSchema: JsonObject = {
   type: 'object',
   required: ['groupByLabelKey'],
@@ -272,6 +269,19 @@ const labelsAnnotations: JsonObject = {
   },
 };
 
+const fieldPatches: JsonObject = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['subPath', 'operator'],
+    properties: {
+      subPath: stringSchema,
+      operator: operator('add', 'remove', 'replace'),
+      value: { 'x-kubernetes-preserve-unknown-fields': true },
+    },
+  },
+};
+
 const overridersSchema: JsonObject = {
   type: 'object',
   properties: {
@@ -292,7 +302,14 @@ const overridersSchema: JsonObject = {
     argsOverrider: commandArgs,
     labelsOverrider: labelsAnnotations,
     annotationsOverrider: labelsAnnotations,
-    fieldOverrider: openList,
+    fieldOverrider: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['fieldPath'],
+        properties: { fieldPath: stringSchema, json: fieldPatches, yaml: fieldPatches },
+      },
+    },
     plaintext: {
       type: 'array',
       items: {
@@ -310,7 +327,6 @@ const overridersSchema: JsonObject = {
 
 export const overrideSpecSchema: JsonObject = {
   type: 'object',
-  required: ['overrideRules'],
   properties: {
     resourceSelectors: resourceSelectorsSchema,
     overrideRules: {

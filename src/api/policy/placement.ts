@@ -215,12 +215,28 @@ export interface PlaintextOverrider extends JsonObject {
   value?: JsonObject[string];
 }
 
+/** Changes within JSON or YAML that an object holds as text. */
+export interface FieldOverrider extends JsonObject {
+  /** JSON pointer to the text. */
+  fieldPath: string;
+  json?: FieldPatch[];
+  yaml?: FieldPatch[];
+}
+
+export interface FieldPatch extends JsonObject {
+  /** JSON pointer within the text. */
+  subPath: string;
+  operator: OverrideOperator;
+  value?: JsonObject[string];
+}
+
 export interface Overriders extends JsonObject {
   imageOverrider?: ImageOverrider[];
   commandOverrider?: CommandArgsOverrider[];
   argsOverrider?: CommandArgsOverrider[];
   labelsOverrider?: LabelAnnotationOverrider[];
   annotationsOverrider?: LabelAnnotationOverrider[];
+  fieldOverrider?: FieldOverrider[];
   plaintext?: PlaintextOverrider[];
 }
 
@@ -233,4 +249,7 @@ export interface OverrideRule extends JsonObject {
 export interface OverrideSpec extends JsonObject {
   resourceSelectors?: ResourceSelector[];
   overrideRules?: OverrideRule[];
+  /** Karmada's deprecated form of one rule; not beside `overrideRules`. */
+  targetCluster?: ClusterAffinity;
+  overriders?: Overriders;
 }

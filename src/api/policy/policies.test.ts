@@ -151,7 +151,11 @@ test('defaults as Karmada’s webhook: own namespace, spread over cells', () => 
 });
 
 const refusedOverrides: [string, JsonObject][] = [
-  ['fieldOverrider', { fieldOverrider: [{ fieldPath: '/data/x' }] }],
+  ['fieldOverrider[0].fieldPath', { fieldOverrider: [{ fieldPath: '/metadata/name' }] }],
+  [
+    'fieldOverrider[0].json[0].value',
+    { fieldOverrider: [{ fieldPath: '/data/x', json: [{ subPath: '/a', operator: 'add' }] }] },
+  ],
   ['plaintext[0].path', { plaintext: [{ path: '/metadata/name', operator: 'replace', value: 'x' }] }],
   ['plaintext[0].path', { plaintext: [{ path: 'spec', operator: 'remove' }] }],
   ['plaintext[0].value', { plaintext: [{ path: '/spec/x', operator: 'add' }] }],

@@ -11,6 +11,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { type CellPredicate, compileAffinity } from '../algorithm/affinity.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 import { matchSelectors, type SelectableObject, specificity } from '../policy/select-resource.ts';
+import { overrideText } from './embedded-text.ts';
 import { overrideImage } from './image.ts';
 import { patchAt, readPointer } from './json-pointer.ts';
 import { resourceKey } from './kinds.ts';
@@ -53,7 +54,12 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
       a.match - b.match ||
       (a.source.name < b.source.name ? -1 : a.source.name > b.source.name ? 1 : 0),
   );
-  return matching.flatMap(({ source }) => overridesOfRules(source.spec.overrideRules ?? []));
+  return matching.flatMap(({ source }) => overridesOfRules(rulesOf(source.spec)));
+}
+
+function rulesOf({ overrideRules = [], targetCluster, overriders }: OverrideSpec): readonly OverrideRule[] {
+  if (overriders === undefined) return overrideRules;
+  return [...overrideRules, { ...(targetCluster === undefined ? {} : { targetCluster }), overriders }];
 }
 
 /** Rules made ready to be applied. */
@@ -74,7 +80,7 @@ export function overrideRulesOf(chain: OverrideChain): OverrideRule[] {
 const innermost = 1_000;
 
 /**
- * Applies the rules that name this cell, in place: image, command, args, labels, annotations, then JSON patch. Returns
+ * Applies the rules that name this cell, in place: image, command, args, labels, annotations, embedded text, then JSON patch. Returns
  * what could not be applied, one line each; the rest is applied all the same, as Karmada does not.
  */
 export function applyOverrides(
@@ -96,6 +102,7 @@ export function applyOverrides(
     for (const overrider of overriders.labelsOverrider ?? []) overrideMap(object, 'labels', overrider);
     for (const overrider of overriders.annotationsOverrider ?? [])
       overrideMap(object, 'annotations', overrider);
+    for (const overrider of overriders.fieldOverrider ?? []) errors.push(...overrideText(object, overrider));
     for (const { path, operator, value } of overriders.plaintext ?? []) {
       const error = patchAt(object, path, operator, value);
       if (error !== undefined) errors.push(error);

@@ -4,8 +4,9 @@ import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy
 import type { Overriders } from '#api/policy/placement.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { deployment } from '../testing/objects.ts';
+import { configMap, deployment } from '../testing/objects.ts';
 import { readPointer } from './json-pointer.ts';
+import { overridesOfRules } from './overrides.ts';
 import { type Rendering, renderNamespace } from './render.ts';
 import {
   affinityAt,
@@ -239,4 +240,36 @@ test('a mapped namespace carries the project’s labels, pod security only where
   assert.deepEqual(plain.metadata.labels, { team: 'a', ...projectLabels });
   const allowed = renderNamespace(source, origin, mapper, true).object;
   assert.equal(allowed.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'privileged');
+});
+
+test('text within an object is changed as JSON or YAML, and left as it is when it is neither', () => {
+  const base = configMap('settings', {
+    'db.yaml': 'server:\n  port: 80\n',
+    'db.json': '{"a":[1]}',
+    plain: 'x: [',
+  });
+  const { copies, overrideErrors } = render(base, {
+    resource: 'configmaps',
+    overrides: overridesOfRules([
+      {
+        overriders: {
+          fieldOverrider: [
+            {
+              fieldPath: '/data/db.yaml',
+              yaml: [{ subPath: '/server/port', operator: 'replace', value: 8080 }],
+            },
+            { fieldPath: '/data/db.json', json: [{ subPath: '/a/-', operator: 'add', value: 2 }] },
+            { fieldPath: '/data/plain', yaml: [{ subPath: '/x', operator: 'remove' }] },
+            { fieldPath: '/data/absent', json: [{ subPath: '/x', operator: 'remove' }] },
+          ],
+        },
+      },
+    ]),
+  });
+  assert.deepEqual(copies[0]?.object['data'], {
+    'db.yaml': 'server:\n  port: 8080\n',
+    'db.json': '{"a":[1,2]}',
+    plain: 'x: [',
+  });
+  assert.equal(overrideErrors.length, 2);
 });
