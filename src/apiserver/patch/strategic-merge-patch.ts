@@ -1,5 +1,5 @@
 import { badRequest } from '#apimachinery/api-error.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { refuseUnsafeKey, unprocessablePatch } from './patch-error.ts';
 import { normalizeOrder, scalarKey } from './strategic-order.ts';
@@ -72,7 +72,7 @@ function replaceOrDelete(directive: JsonValue, patch: JsonObject): JsonObject {
     const { [marker]: _, ...rest } = patch;
     return withoutDirectives(rest) as JsonObject;
   }
-  throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(patch)}`);
+  throw badRequest(`unknown patch type: ${jsonText(directive)} in map: ${JSON.stringify(patch)}`);
 }
 
 /** `$retainKeys: [a, b]` drops all other keys of the map; the patch may then set none but these. */
@@ -211,7 +211,7 @@ function applyElementDirectives(
     else if (directive === 'delete') gone.add(mergeValueOf(item, mergeKey));
     else if (directive === 'replace') replace = true;
     else if (directive === 'merge') throw badRequest('merging lists cannot yet be specified in the patch');
-    else throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(item)}`);
+    else throw badRequest(`unknown patch type: ${jsonText(directive)} in map: ${JSON.stringify(item)}`);
   }
   if (replace) return { kept: [], rest };
   if (gone.size === 0) return { kept: original, rest };
