@@ -27,6 +27,8 @@ export interface ResourceDefinition {
   readonly origin: 'builtin' | 'system' | 'custom';
   /** For reviews and the like (TokenReview, Eviction): created, answered, never stored. */
   readonly virtual?: boolean | undefined;
+  /** For custom definitions whose versions differ in shape: `spec.conversion.webhook` of the CRD (KUBERNETES.md R7). */
+  readonly conversion?: JsonObject | undefined;
   /** For custom definitions: a hash of the content, schemas included; equal content has an equal hash. */
   readonly contentHash?: string | undefined;
 }

@@ -61,6 +61,7 @@ import { backupMount } from './backup-mount.ts';
 import { LeaderTerms, type TermControllers } from './controllers/leader-terms.ts';
 import { ServerControllers } from './controllers/server-controllers.ts';
 import { StoreEvents } from './controllers/store-events.ts';
+import { ConversionWebhooks } from './crd/conversion-webhook.ts';
 import { CrdCatalog } from './crd/crd-catalog.ts';
 import { CrdController } from './crd/crd-controller.ts';
 import { type DocumentResponse, discoveryResponse } from './discovery/discovery-response.ts';
@@ -88,6 +89,8 @@ import { ServiceAllocator } from './registry/service-allocator.ts';
 import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
 import type { UserInfo } from './request/user.ts';
+import { HookClient } from './services/hook-client.ts';
+import { ServiceAddresses } from './services/service-address.ts';
 import { ServiceNetworks } from './services/service-networks.ts';
 import { handlerKey, type ResourceHandler } from './verbs/request.ts';
 import { Verbs } from './verbs/verbs.ts';
@@ -226,6 +229,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         });
   const allocators: Allocator[] = [new ServiceAllocator(), new QuotaAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
+  const networks = options.serviceNetworks ?? ServiceNetworks.byDefault;
+  const hooks = new HookClient(new ServiceAddresses(storage), networks);
   const proxyCertificates = new ProxyCertificates(pki.ca);
   const registry = new Registry({
     storage,
@@ -233,6 +238,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     allocators,
     clock,
     mustRewrite: options.isStale,
+    conversions: new ConversionWebhooks(hooks),
   });
   const events = new StoreEvents(storage, clock, logger);
   const federation =
@@ -242,7 +248,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     issuer: `https://${options.externalHost}`,
     cache: storage,
   });
-  const webhookCaller = new WebhookCaller();
+  const webhookCaller = new WebhookCaller(hooks);
   const issuers: (TokenAuthenticator & { close(): Promise<void> })[] = (options.tokenIssuers ?? []).map(
     (issuer) => new OidcAuthenticator({ issuer, logger }),
   );
@@ -273,7 +279,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     directory,
     client: loopbackClient,
     certificates: proxyCertificates,
-    networks: options.serviceNetworks ?? ServiceNetworks.byDefault,
+    networks,
     clock,
     logger,
   });
@@ -378,7 +384,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     await Promise.all([controllers.stop(), aggregator.stop(), federation?.close()]);
     await Promise.all([
       loopbackClient.close(),
-      webhookCaller.close(),
+      hooks.close(),
       foreign?.close(),
       ...webhooks.map((webhook) => webhook.close()),
       ...issuers.map((issuer) => issuer.close()),

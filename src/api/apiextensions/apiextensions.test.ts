@@ -140,7 +140,7 @@ const invalidRows: readonly [string, (crd: KubeObject) => void, RegExp][] = [
   [
     'conversion',
     (o) => Object.assign(specOf(o), { conversion: { strategy: 'Webhook' } }),
-    /spec\.conversion\.strategy: Invalid value: "Webhook": conversion webhooks are not supported/,
+    /spec\.conversion\.webhook\.clientConfig: Required value: required when strategy is set to Webhook/,
   ],
   [
     'preserveUnknownFields',

@@ -1,5 +1,6 @@
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { objectAt } from '../builtin/read.ts';
 import { crdCleanupFinalizer, namesOf, statusOf, storedVersionsOf, versionsOf } from './crd.ts';
 
 /** Defaulting of apiextensions.k8s.io/v1 (C11): singular, listKind, conversion. In place; tolerates what is malformed. */
@@ -14,7 +15,11 @@ export function defaultCrd(crd: KubeObject): void {
       names['listKind'] = `${names['kind']}List`;
   }
   spec['conversion'] ??= { strategy: 'None' };
-  if (isJsonObject(spec['conversion'])) spec['conversion']['strategy'] ??= 'None';
+  if (isJsonObject(spec['conversion'])) {
+    spec['conversion']['strategy'] ??= 'None';
+    const service = objectAt(spec['conversion'], 'webhook', 'clientConfig', 'service');
+    if (service !== undefined) service['port'] ??= 443;
+  }
   // Kubernetes leaves the field out when it has its only allowed value.
   if (spec['preserveUnknownFields'] === false) delete spec['preserveUnknownFields'];
 }

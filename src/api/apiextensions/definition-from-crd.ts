@@ -1,5 +1,5 @@
 import { sha256Hex } from '#apimachinery/hash.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { compileJsonPath, type JsonPath } from '#apimachinery/jsonpath.ts';
 import { compareKubeVersions } from '#apimachinery/kube-version.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -52,7 +52,9 @@ export function definitionFromCrd(crd: KubeObject): ResourceDefinition {
   const names = acceptedOrRequestedNames(crd);
   const isTerminating = crd.metadata.deletionTimestamp !== undefined || hasCondition(crd, 'Terminating');
   const { group, scope, versions } = specOf(crd);
-  const hash = sha256Hex(JSON.stringify([group, names, scope, versions, isTerminating]));
+  const parts = [group, names, scope, versions, isTerminating];
+  const conversion = conversionOf(crd);
+  const hash = sha256Hex(JSON.stringify(conversion === undefined ? parts : [...parts, conversion]));
   let definition = shared.get(hash)?.deref();
   if (definition === undefined) {
     definition = build(crd, names, isTerminating, hash);
@@ -60,6 +62,15 @@ export function definitionFromCrd(crd: KubeObject): ResourceDefinition {
     registry.register(definition, hash);
   }
   return definition;
+}
+
+/** The webhook that converts between versions, where there is one and something to convert. */
+function conversionOf(crd: KubeObject): JsonObject | undefined {
+  const { conversion } = specOf(crd);
+  if (!isJsonObject(conversion) || conversion['strategy'] !== 'Webhook' || versionsOf(crd).length < 2) {
+    return undefined;
+  }
+  return isJsonObject(conversion['webhook']) ? conversion['webhook'] : undefined;
 }
 
 /** Short names and categories may change later and be refused then: the accepted ones stay in force. */
@@ -99,6 +110,7 @@ function build(crd: KubeObject, names: CrdNames, isTerminating: boolean, hash: s
     })),
     strategy: { unconditionalUpdate: false },
     origin: 'custom',
+    conversion: conversionOf(crd),
     contentHash: hash,
   };
 }

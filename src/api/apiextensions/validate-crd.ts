@@ -11,6 +11,7 @@ import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apima
 import { compileJsonPath, plainPath } from '#apimachinery/jsonpath.ts';
 import { dns1035Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { checkWebhookClient } from '../builtin/validation/admission-policies.ts';
 import {
   apiApprovedAnnotation,
   approvalOf,
@@ -384,22 +385,39 @@ function schemaAtPath(schema: JsonObject, names: readonly string[]): JsonObject 
   return at;
 }
 
-/** Conversion webhooks would be called inside reads and writes of instances: not in this version. */
+/** apiextensions validateCustomResourceConversion. */
 function validateConversion(conversion: JsonObject, errors: FieldError[]): void {
   const path = 'spec.conversion';
   const strategy = textOf(conversion['strategy']);
   if (strategy === '') errors.push(required(`${path}.strategy`));
   else if (strategy === 'Webhook') {
-    errors.push(
-      invalid(
-        `${path}.strategy`,
-        strategy,
-        'conversion webhooks are not supported by this version, only "None" is',
-      ),
-    );
+    const { webhook } = conversion;
+    if (!isJsonObject(webhook)) {
+      const why = 'required when strategy is set to Webhook';
+      errors.push(required(`${path}.webhook.conversionReviewVersions`, why));
+      errors.push(required(`${path}.webhook.clientConfig`, why));
+      return;
+    }
+    validateConversionWebhook(webhook, `${path}.webhook`, errors);
   } else if (strategy !== 'None') {
-    errors.push(notSupported(`${path}.strategy`, strategy, ['None']));
+    errors.push(notSupported(`${path}.strategy`, strategy, ['None', 'Webhook']));
   } else if (conversion['webhook'] !== undefined && conversion['webhook'] !== null) {
     errors.push(forbiddenField(`${path}.webhook`, 'should not be set when strategy is not set to Webhook'));
   }
+}
+
+function validateConversionWebhook(webhook: JsonObject, path: string, errors: FieldError[]): void {
+  const versions = webhook['conversionReviewVersions'];
+  if (!Array.isArray(versions) || versions.length === 0) {
+    errors.push(required(`${path}.conversionReviewVersions`));
+  } else if (!versions.includes('v1')) {
+    const why = 'must include at least one of v1';
+    errors.push(invalid(`${path}.conversionReviewVersions`, versions, why));
+  }
+  const { clientConfig } = webhook;
+  if (!isJsonObject(clientConfig)) {
+    errors.push(required(`${path}.clientConfig`, 'required when strategy is set to Webhook'));
+    return;
+  }
+  checkWebhookClient(errors, `${path}.clientConfig`, clientConfig);
 }

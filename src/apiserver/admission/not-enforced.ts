@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
@@ -23,7 +23,6 @@ export class NotEnforced implements AdmissionPlugin {
     if (object === undefined) return undefined;
     const { resource, kind } = context.served.definition;
     if (resource.includes('admissionpolic')) context.warnings.push(...auditWarnings(kind, object));
-    else context.warnings.push(...webhookWarnings(object));
     return undefined;
   }
 }
@@ -42,21 +41,4 @@ function auditWarnings(kind: string, object: KubeObject): string[] {
     return [`${kind} has the action Audit, but this server keeps no audit log: it has no effect`];
   }
   return [];
-}
-
-function webhookWarnings(configuration: KubeObject): string[] {
-  const warnings: string[] = [];
-  for (const webhook of listOf(configuration['webhooks'])) {
-    const { name, clientConfig, failurePolicy } = webhook;
-    const effect =
-      failurePolicy === 'Ignore' ? 'it will be skipped' : 'every request that it matches will be refused';
-    if (isJsonObject(clientConfig) && clientConfig['service'] !== undefined) {
-      warnings.push(`webhook "${String(name)}" names a service, which this server cannot reach: ${effect}`);
-    }
-  }
-  return warnings;
-}
-
-function listOf(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }

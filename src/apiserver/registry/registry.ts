@@ -8,11 +8,13 @@ import {
 } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
+import { formatApiVersion } from '#apimachinery/gvk.ts';
 import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '#storage/storage.ts';
+import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import type { Allocation, Allocator } from './allocator.ts';
 import { cloneObject } from './clone-object.ts';
 import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
@@ -109,6 +111,8 @@ export interface RegistryOptions {
   readonly allocators?: readonly Allocator[] | undefined;
   readonly clock?: Pick<Clock, 'now'> | undefined;
   /** Whether an update that changes nothing must be written all the same: the value is sealed with an old key (O5). */
+  /** Converts objects of CRDs that name a webhook for it. */
+  readonly conversions?: ConversionWebhooks | undefined;
   readonly mustRewrite?: ((entry: CacheEntry) => boolean) | undefined;
 }
 
@@ -123,6 +127,7 @@ export class Registry {
   readonly #allocators: readonly Allocator[];
   readonly #allocatorsByDefinition = new WeakMap<ResourceDefinition, readonly Allocator[]>();
   readonly #clock: Pick<Clock, 'now'>;
+  readonly conversions: ConversionWebhooks | undefined;
   readonly #mustRewrite: ((entry: CacheEntry) => boolean) | undefined;
 
   constructor(options: RegistryOptions) {
@@ -131,6 +136,7 @@ export class Registry {
     this.#allocators = options.allocators ?? [];
     this.#clock = options.clock ?? systemClock;
     this.#mustRewrite = options.mustRewrite;
+    this.conversions = options.conversions;
   }
 
   /** What the cache holds, or the shared object; callers await `storage.awaitFresh()` first for a linearizable read. */
@@ -183,7 +189,8 @@ export class Registry {
       }
       const allocation = this.#allocate(named, tracked, undefined, options.dryRun, attempt);
       if (options.dryRun) return this.#dryRun(named, allocation.object, true);
-      const value = this.#encode(named, allocation.object);
+      const encoding = this.#encoded(named, allocation.object);
+      const value = encoding instanceof Promise ? await encoding : encoding;
       const result = await this.#transact(
         [{ key, revision: 0 as Revision }, ...allocation.guards],
         [{ type: 'put', key, value }, ...allocation.operations],
@@ -228,12 +235,27 @@ export class Registry {
         current = this.storage.peek(key);
         continue;
       }
-      const outcome = await this.#updateOnce(target, entry, current === undefined, options, propose, attempt);
+      const reading = this.#readable(entry, target);
+      const readable = reading instanceof Promise ? await reading : reading;
+      const outcome = await this.#updateOnce(
+        target,
+        readable,
+        current === undefined,
+        options,
+        propose,
+        attempt,
+      );
       if ('outcome' in outcome) return outcome.outcome;
       if (outcome.elsewhere) await contended(attempt);
       else if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
       current = this.#newest(outcome, key);
     }
+  }
+
+  /** The entry in the served version, where a webhook has to convert it: same key, same revision. */
+  #readable(entry: CacheEntry, { served, workspace }: Target): CacheEntry | Promise<CacheEntry> {
+    if (served.definition.conversion === undefined || this.conversions === undefined) return entry;
+    return this.conversions.entry(entry, served, workspace.id);
   }
 
   /** Removes an object, or marks it as dying while something holds it (X1–X4). Throws NotFound, Conflict, Forbidden. */
@@ -271,8 +293,10 @@ export class Registry {
         definition,
         target.name,
       );
+      const reading = options.admission === undefined ? entry : this.#readable(entry, target);
+      const readable = reading instanceof Promise ? await reading : reading;
       const validated = options.admission?.validate('DELETE', undefined, () =>
-        servedObjectOf(entry, target.served),
+        servedObjectOf(readable, target.served),
       );
       if (validated !== undefined) await validated;
       const plan: DeletionPlan = isPlainRemoval(finalizers, definition, deletion)
@@ -390,7 +414,8 @@ export class Registry {
     }
     const allocation = this.#allocate(target, object, old, options.dryRun, attempt);
     if (options.dryRun) return { outcome: this.#dryRun(target, allocation.object, false, entry.revision) };
-    const value = this.#encode(target, allocation.object);
+    const encoding = this.#encoded(target, allocation.object);
+    const value = encoding instanceof Promise ? await encoding : encoding;
     const revision = isShared ? (0 as Revision) : entry.revision;
     const result = await this.#transact(
       [{ key, revision }, ...allocation.guards],
@@ -461,6 +486,23 @@ export class Registry {
     return this.shared
       ?.of(target.workspace, target.served.definition.storedAs)
       ?.get(target.workspace, target.namespace, target.name);
+  }
+
+  /** Encoded at once, but for kinds that a webhook converts (KUBERNETES.md R7). */
+  #encoded(target: Target, object: KubeObject): Buffer | Promise<Buffer> {
+    const { definition } = target.served;
+    if (definition.conversion === undefined || this.conversions === undefined) {
+      return this.#encode(target, object);
+    }
+    const { workspace } = target;
+    const apiVersion = formatApiVersion({
+      group: definition.storedAs.group,
+      version: definition.storageVersion,
+    });
+    const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
+    return this.conversions
+      .convert(definition, workspace.id, [object], apiVersion)
+      .then(([stored]) => encodeStored(stored as KubeObject, definition, '', clusterId));
   }
 
   #encode(target: Target, object: KubeObject): Buffer {

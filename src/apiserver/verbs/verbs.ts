@@ -5,11 +5,13 @@ import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
 import { AdmissionChain } from '../admission/admission-chain.ts';
 import { forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
+import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import type { Registry } from '../registry/registry.ts';
 import { fromStorageError } from '../registry/storage-errors.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { ContinueTokens } from './continue-token.ts';
+import { convertedResult } from './converting.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
@@ -45,12 +47,14 @@ export class Verbs {
   readonly #sessions = new Set<WatchSession>();
   readonly #handlers: ReadonlyMap<string, ResourceHandler>;
   readonly #authorizer: Authorizer | undefined;
+  readonly #conversions: ConversionWebhooks | undefined;
 
   constructor(options: VerbsOptions) {
     const { registry } = options;
     const clock = options.clock ?? systemClock;
     this.#handlers = options.handlers ?? new Map();
     this.#authorizer = options.authorizer;
+    this.#conversions = registry.conversions;
     this.#environment = {
       registry,
       clock,
@@ -78,8 +82,26 @@ export class Verbs {
    */
   execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
     try {
+      if (this.#conversions !== undefined && context.served.definition.conversion !== undefined) {
+        return this.#converted(this.#conversions, context, request);
+      }
       const result = this.#dispatch(context, request);
       return result instanceof Promise ? result.catch(rethrow) : result;
+    } catch (error) {
+      return rethrow(error);
+    }
+  }
+
+  /** KUBERNETES.md R7: what is stored in one shape is answered in another. Over all workspaces only metadata is seen. */
+  async #converted(
+    webhooks: ConversionWebhooks,
+    context: ResourceContext,
+    request: VerbRequest,
+  ): Promise<VerbResult> {
+    try {
+      const result = await this.#dispatch(inScaledVersion(context), request);
+      if (context.workspace === undefined) return result;
+      return await convertedResult(result, webhooks, context.workspace.id);
     } catch (error) {
       return rethrow(error);
     }
@@ -214,6 +236,20 @@ export class Verbs {
     check(decided);
     return undefined;
   }
+}
+
+/** Replicas are read and written where they are stored: a Scale looks the same in all versions. */
+function inScaledVersion(context: ResourceContext): ResourceContext {
+  const { served, subresource } = context;
+  if (subresource !== 'scale') return context;
+  const { definition } = served;
+  const version = definition.versions.find(
+    (one) =>
+      one.version === definition.storageVersion && one.subresources.some(({ name }) => name === subresource),
+  );
+  return version === undefined || version === served.version
+    ? context
+    : Object.create(context, { served: { value: { definition, version } } });
 }
 
 /** Only collections are posted to; only named objects are replaced and patched. */

@@ -82,7 +82,7 @@ function checkWebhook(errors: Errors, at: string, webhook: JsonObject, mutates: 
   }
   checkSelector(errors, `${at}.namespaceSelector`, objectAt(webhook, 'namespaceSelector'));
   checkSelector(errors, `${at}.objectSelector`, objectAt(webhook, 'objectSelector'));
-  checkClient(errors, `${at}.clientConfig`, objectAt(webhook, 'clientConfig') ?? {});
+  checkWebhookClient(errors, `${at}.clientConfig`, objectAt(webhook, 'clientConfig') ?? {});
   checkMatchConditions(errors, `${at}.matchConditions`, webhook);
   if (mutates) {
     checkOptionalChoice(errors, `${at}.reinvocationPolicy`, valueAt(webhook, 'reinvocationPolicy'), [
@@ -107,7 +107,8 @@ function checkReviewVersions(errors: Errors, at: string, versions: readonly stri
   }
 }
 
-function checkClient(errors: Errors, at: string, client: JsonObject): void {
+/** WebhookClientConfig, of admission and of conversion. */
+export function checkWebhookClient(errors: Errors, at: string, client: JsonObject): void {
   const url = valueAt(client, 'url');
   const service = objectAt(client, 'service');
   if ((url === undefined) === (service === undefined)) {

@@ -6,6 +6,7 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import { applyJsonPatch } from '../../patch/json-patch.ts';
+import type { Workspace } from '../../workspace/workspace.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { type DecisionMemo, PendingDecision } from '../policies/cel-authorizer.ts';
 import { BudgetError, conditionsCostMax, Evaluation } from '../policies/evaluation.ts';
@@ -224,7 +225,8 @@ async function ask(
   const uid = randomUUID();
   let answer: WebhookAnswer;
   try {
-    answer = await caller.call(webhook, reviewOf(call, attributes, uid), uid, context.signal);
+    const { id } = context.workspace as Workspace;
+    answer = await caller.call(webhook, id, reviewOf(call, attributes, uid), uid, context.signal);
   } catch (error) {
     if (!(error instanceof WebhookCallError)) throw error;
     const text = `failed calling webhook "${webhook.name}": failed to call webhook: ${error.message}`;

@@ -1,14 +1,9 @@
-import { LRUCache } from 'lru-cache';
-import { Agent, request } from 'undici';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
-import { linkedController } from '#apimachinery/lifecycle.ts';
+import type { HookClient } from '../../services/hook-client.ts';
 import type { Webhook } from './webhook-configuration.ts';
 
 /** Largest answer that is read. */
 const answerBytesMax = 4 * 1024 * 1024;
-/** Connection pools kept, one per CA bundle. */
-const agentsMax = 64;
-const connectionsPerHostMax = 16;
 
 /** What a webhook said, checked for its form. */
 export interface WebhookAnswer {
@@ -24,86 +19,34 @@ export class WebhookCallError extends Error {
   override readonly name = 'WebhookCallError';
 }
 
-/** Calls webhooks over HTTPS, each within its own timeout. */
+/** Calls admission webhooks, each within its own timeout. */
 export class WebhookCaller {
-  readonly #agents = new LRUCache<string, Agent>({
-    max: agentsMax,
-    dispose: (agent) => {
-      void agent.close();
-    },
-  });
+  readonly #hooks: HookClient;
 
-  /** Sends an AdmissionReview; throws WebhookCallError for anything but a well-formed answer to it. */
-  async call(webhook: Webhook, review: JsonObject, uid: string, signal: AbortSignal): Promise<WebhookAnswer> {
-    const url = checkedUrl(webhook);
-    // Not AbortSignal.any: in Node 20 a long-lived signal keeps a reference for every one made of it.
-    const ending = linkedController(signal);
-    const timer = setTimeout(
-      () => ending.abort(new Error(`no answer within ${webhook.timeoutMs} ms`)),
-      webhook.timeoutMs,
-    );
+  constructor(hooks: HookClient) {
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Sends an AdmissionReview; throws WebhookCallError for anything but a well-formed answer to it. `clusterId`: the
+   * workspace in which a Service is looked for.
+   */
+  async call(
+    webhook: Webhook,
+    clusterId: string,
+    review: JsonObject,
+    uid: string,
+    signal: AbortSignal,
+  ): Promise<WebhookAnswer> {
+    const { target, timeoutMs } = webhook;
     let answer: unknown;
     try {
-      const response = await request(url, {
-        method: 'POST',
-        dispatcher: this.#agent(webhook.caBundle ?? ''),
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
-        body: JSON.stringify(review),
-        query: { timeout: `${webhook.timeoutMs / 1000}s` },
-        signal: ending.signal,
-      });
-      if (response.statusCode !== 200) {
-        await response.body.dump();
-        throw new WebhookCallError(`the server answered ${response.statusCode}`);
-      }
-      answer = JSON.parse(await readBounded(response.body));
+      answer = await this.#hooks.post(target, clusterId, review, { timeoutMs, answerBytesMax, signal });
     } catch (error) {
-      if (error instanceof WebhookCallError) throw error;
       throw new WebhookCallError(messageOf(error), { cause: error });
-    } finally {
-      clearTimeout(timer);
-      ending.dispose();
     }
     return answerOf(answer, uid);
   }
-
-  async close(): Promise<void> {
-    const agents = [...this.#agents.values()];
-    this.#agents.clear();
-    await Promise.all(agents.map((agent) => agent.destroy()));
-  }
-
-  #agent(caBundle: string): Agent {
-    let agent = this.#agents.get(caBundle);
-    if (agent === undefined) {
-      agent = new Agent({
-        connections: connectionsPerHostMax,
-        connect: caBundle === '' ? {} : { ca: caBundle },
-      });
-      this.#agents.set(caBundle, agent);
-    }
-    return agent;
-  }
-}
-
-function checkedUrl(webhook: Webhook): string {
-  if (webhook.url === undefined) {
-    throw new WebhookCallError('services cannot be reached from here; give clientConfig.url');
-  }
-  if (!webhook.url.startsWith('https://')) throw new WebhookCallError('clientConfig.url must be https');
-  return webhook.url;
-}
-
-async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > answerBytesMax)
-      throw new WebhookCallError(`the answer is larger than ${answerBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Kubernetes' VerifyAdmissionResponse. */

@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { everything, type LabelSelector, labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { type HookTarget, hookTargetOf } from '../../services/hook-client.ts';
 import type { NamedExpression } from '../policies/expressions.ts';
 import { compileConditions } from './webhook-conditions.ts';
 
@@ -15,10 +16,7 @@ export interface WebhookRule {
 /** One entry of `webhooks` in a Mutating- or ValidatingWebhookConfiguration, with Kubernetes' defaults filled in. */
 export interface Webhook {
   readonly name: string;
-  /** Undefined when it names a Service, which cannot be reached from here. */
-  readonly url: string | undefined;
-  /** PEM. */
-  readonly caBundle: string | undefined;
+  readonly target: HookTarget;
   readonly rules: readonly WebhookRule[];
   readonly failurePolicy: 'Fail' | 'Ignore';
   readonly matchPolicy: 'Exact' | 'Equivalent';
@@ -41,13 +39,10 @@ export function webhooksOf(configuration: KubeObject): Webhook[] {
 }
 
 function webhookOf(webhook: JsonObject): Webhook {
-  const clientConfig = objectOf(webhook['clientConfig']);
-  const caBundle = clientConfig['caBundle'];
   const timeoutSeconds = webhook['timeoutSeconds'];
   return {
     name: textOf(webhook['name']),
-    url: typeof clientConfig['url'] === 'string' ? clientConfig['url'] : undefined,
-    caBundle: typeof caBundle === 'string' ? Buffer.from(caBundle, 'base64').toString('utf8') : undefined,
+    target: hookTargetOf(webhook['clientConfig']),
     rules: listOf(webhook['rules']).filter(isJsonObject).map(ruleOf),
     failurePolicy: webhook['failurePolicy'] === 'Ignore' ? 'Ignore' : 'Fail',
     matchPolicy: webhook['matchPolicy'] === 'Exact' ? 'Exact' : 'Equivalent',
@@ -105,10 +100,6 @@ function resourceMatches(pattern: string, { resource, subresource }: RuleQuestio
 
 function hasOrAll(list: readonly string[], value: string): boolean {
   return list.includes('*') || list.includes(value);
-}
-
-function objectOf(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
 }
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {

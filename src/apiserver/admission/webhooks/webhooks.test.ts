@@ -4,7 +4,13 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import type { CachedStorage } from '#storage/cached-storage.ts';
+import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import { createCertificate } from '../../pki/certificate.ts';
+import { HookClient } from '../../services/hook-client.ts';
+import { ServiceAddresses } from '../../services/service-address.ts';
+import { ServiceNetworks } from '../../services/service-networks.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
 import { widgets } from '../../verbs/testing/widgets.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './webhook-admission.ts';
@@ -67,7 +73,10 @@ describe('calls', () => {
   const seen: JsonObject[] = [];
   /** What the server answers, by path. */
   const answers = new Map<string, (request: JsonObject) => JsonValue>();
-  const caller = new WebhookCaller();
+  /** Without any Service: that one leads somewhere is test/webhook-services.e2e.ts's. */
+  let services: CachedStorage;
+  let hooks: HookClient;
+  let caller: WebhookCaller;
 
   before(async () => {
     const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
@@ -109,12 +118,16 @@ describe('calls', () => {
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       });
     });
+    services = await openCachedStorage(createMemoryStorage());
+    hooks = new HookClient(new ServiceAddresses(services), ServiceNetworks.byDefault);
+    caller = new WebhookCaller(hooks);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     port = (server.address() as AddressInfo).port;
   });
 
   after(async () => {
-    await caller.close();
+    await hooks.close();
+    await services.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
