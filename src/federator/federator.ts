@@ -17,6 +17,7 @@ import type { Logger } from '#client/logger.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
+import { CatchUp } from './catch-up.ts';
 import { type CellLimits, defaultCellLimits } from './cell/cell-limits.ts';
 import { cellStatusPatch } from './cell/cell-report.ts';
 import { CellSync } from './cell/cell-sync.ts';
@@ -40,6 +41,7 @@ export interface FederatorOptions {
 
 const reportIntervalMs = 1_000;
 const registerIntervalMs = 30_000;
+const lagIntervalMs = 10_000;
 
 /**
  * Syncs the cells that the server assigned to this federator, each for itself. It registers, keeps one Lease alive,
@@ -54,6 +56,7 @@ export class FederatorProcess {
   readonly #leaving = new Map<string, Promise<void>>();
   /** What every cell has to do from time to time. */
   readonly #wheel: Wheel;
+  readonly #catchUp = new CatchUp();
   /** Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
@@ -111,6 +114,7 @@ export class FederatorProcess {
   /** Adds what is to be told of the process and of each cell that it holds. */
   writeMetrics(text: MetricText): void {
     text.gauge('cellplane_federator_cells', 'Cells that this federator holds.', this.#cells.size);
+    text.gauge('cellplane_federator_cells_catching_up', 'Cells with much to do.', this.#catchUp.size);
     for (const [name, sync] of this.#cells) sync.writeMetrics(text, this.#cellObject(name) ?? sync.cell);
   }
 
@@ -256,6 +260,7 @@ export class FederatorProcess {
       connectEdge,
       controlPlaneId,
       wheel: this.#wheel,
+      catchUp: this.#catchUp,
       clock,
       logger,
       limits: { ...defaultCellLimits, ...cellLimits },
@@ -294,6 +299,8 @@ export class FederatorProcess {
     const { health, tally, held, copiesKnown, copiesBeyondMax, apiEnablements } = sync;
     const known = { copiesKnown, copiesBeyondMax, apiEnablements };
     const patch = cellStatusPatch({ cell, health, tally, held, ...known, nowMs: clock.now() });
+    // How far behind it is grows without anything happening.
+    if (tally.lagMs > 0) this.#queue.addAfter(`report/${name}`, lagIntervalMs);
     if (patch === undefined) return;
     this.#reportedAtMs.set(name, clock.monotonic());
     try {

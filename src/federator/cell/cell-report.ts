@@ -55,15 +55,16 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
     set('DeletionHeld', 'False', 'NoneHeld', 'no deletion is held');
   }
   const { synced, pending, failed } = tally.counts;
+  const lagMs = pending + failed === 0 ? 0 : tally.lagMs;
   const objects = { synced, pending, failed };
   const kindsChanged = apiEnablements !== undefined && !equalJson(apiEnablements, old.apiEnablements);
   const changed =
     !equalJson([...(conditions ?? [])], [...(old.conditions ?? [])]) ||
     !equalJson(objects, old.objects) ||
     kindsChanged ||
+    isLagStale(old.syncLag, lagMs) ||
     (health.kubernetesVersion !== undefined && health.kubernetesVersion !== old.kubernetesVersion);
   if (!changed) return undefined;
-  const lagMs = tally.lagMs;
   const { resourceVersion } = cell.metadata;
   return {
     // Others write conditions too: the list is replaced whole, so it must be the one that was read.
@@ -71,7 +72,7 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
     status: {
       conditions: [...(conditions ?? [])],
       objects,
-      syncLag: pending === 0 ? '0s' : `${(lagMs / 1_000).toFixed(1)}s`,
+      syncLag: lagMs === 0 ? '0s' : `${(lagMs / 1_000).toFixed(1)}s`,
       ...(kindsChanged ? { apiEnablements } : {}),
       ...(health.kubernetesVersion === undefined ? {} : { kubernetesVersion: health.kubernetesVersion }),
       lastProbe: {
@@ -82,6 +83,12 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
       },
     },
   };
+}
+
+/** Told anew when it is off by ten seconds and a quarter: a cell that is away for days costs a handful of writes. */
+function isLagStale(told: string | undefined, lagMs: number): boolean {
+  const toldMs = Number.parseFloat(told ?? '0') * 1_000;
+  return !(Math.abs(lagMs - toldMs) < Math.max(10_000, toldMs / 4));
 }
 
 function syncedCondition(

@@ -7,7 +7,9 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
+import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
+import { type CatchUp, Gate } from '../catch-up.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
@@ -42,6 +44,7 @@ export interface CellSyncOptions {
   readonly connectEdge: ConnectEdge;
   readonly controlPlaneId: string;
   readonly wheel: Wheel;
+  readonly catchUp: CatchUp;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: CellLimits;
@@ -49,6 +52,8 @@ export interface CellSyncOptions {
   readonly onReport: () => void;
 }
 
+/** A cell with so much to do catches up. */
+const catchUpPending = 100;
 const withdrawnRecheckMs = 1_000;
 
 /**
@@ -73,6 +78,7 @@ export class CellSync {
   readonly #sweeps: SweepSchedule;
   readonly #returner: Returner;
   readonly #waiting = new WaitingKeys();
+  readonly #gate = new Gate(() => this.#width());
   #cell: Cell;
   #started = false;
   #stopped: Promise<void> | undefined;
@@ -230,6 +236,7 @@ export class CellSync {
   async #stop(): Promise<void> {
     const { clock, limits, wheel } = this.#options;
     wheel.cancel(`withdrawn/${this.name}`);
+    this.#options.catchUp.set(this.name, false);
     // The last thing that is done at a withdrawn edge; it has a time limit of its own. The Cell may have gone before we
     // saw its last copy go: that we let go of all of them is as good.
     const edge = this.#link.edge;
@@ -266,19 +273,19 @@ export class CellSync {
       statuses: this.#statuses,
       metrics: this.#metrics,
       enqueue: (key) => this.#enqueue(key),
-      onChange: (kind, key, gone) => this.#onEdgeChange(kind, key, gone),
+      onChange: (kind, key, gone, priority) => this.#onEdgeChange(kind, key, gone, priority),
     });
   }
 
   #onCopy(key: CopyKey, copy: KubeObject | undefined): void {
     if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
-    this.#enqueue(key);
+    this.#enqueue(key, this.#copies.hasSynced ? 'normal' : 'background');
     if (copy === undefined) this.#checkWithdrawn();
   }
 
-  #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean): void {
+  #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority): void {
     if (gone) this.#copies.forget(key);
-    this.#enqueue(key);
+    this.#enqueue(key, priority);
     // A kind that a CRD brings or takes away, or a namespace that has come: who waited for it need not wait longer.
     if (kind.group === 'apiextensions.k8s.io' && kind.resource === 'customresourcedefinitions') {
       this.#link.edge?.kinds.expire();
@@ -292,13 +299,14 @@ export class CellSync {
     for (const key of this.#waiting.take(what)) this.#enqueue(key);
   }
 
-  #enqueue(key: CopyKey): void {
+  #enqueue(key: CopyKey, priority: Priority = 'normal'): void {
     this.#queue.forget(key);
-    this.#queue.add(key);
+    this.#queue.add(key, priority);
   }
 
   #enqueueAll(): void {
-    for (const key of this.#copies.keys()) this.#enqueue(key);
+    // What somebody changes just now is not held up by it.
+    for (const key of this.#copies.keys()) this.#enqueue(key, 'background');
     for (const key of this.#link.edge?.keys() ?? [])
       if (this.#copies.get(key) === undefined) this.#enqueue(key);
   }
@@ -314,6 +322,8 @@ export class CellSync {
     }
     const item = { key, place: parseCopyKey(key), copy, failures: this.#queue.failuresOf(key) };
     this.#waiting.delete(key);
+    const turn = this.#gate.enter();
+    if (turn !== undefined) await turn;
     try {
       const { state, requeueAfterMs } = await edge.sync(item, signal);
       this.#queue.succeeded(key);
@@ -324,7 +334,18 @@ export class CellSync {
       if (signal.aborted) throw error;
       await this.#failed(item, edge, error, signal);
       throw error;
+    } finally {
+      this.#gate.leave();
     }
+  }
+
+  /** How many objects are worked on at once: fewer while this cell and others catch up. */
+  #width(): number {
+    const { catchUp, limits } = this.#options;
+    // One that does not answer does nothing: it takes no share.
+    const isCatchingUp = this.tally.counts.pending > catchUpPending && !this.#link.isBreakerOpen;
+    catchUp.set(this.name, isCatchingUp);
+    return isCatchingUp ? Math.min(limits.concurrency, catchUp.share) : limits.concurrency;
   }
 
   async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<void> {

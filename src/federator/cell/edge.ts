@@ -1,5 +1,6 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { Priority } from '#client/queue/key-queue.ts';
 import { Downsync } from '../downsync/downsync.ts';
 import type { SyncContext } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
@@ -21,7 +22,7 @@ export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   readonly limits: CellLimits;
   /** Paces the statuses that are written to copies. */
   readonly statuses: TokenBucket;
-  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
+  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority) => void;
 }
 
 /** One connection to a cell's edge and what is remembered over it; replaced whole when credentials change. */
@@ -55,12 +56,12 @@ export class Edge {
       clock,
       logger,
       timeoutMs: limits.edgeTimeoutMs,
-      onChange: (kind, key, gone) => {
+      onChange: (kind, key, gone, priority) => {
         if (gone) {
           upsync.goneAtEdge(key);
           this.#downsync.goneAtEdge(key);
         }
-        onChange(kind, key, gone);
+        onChange(kind, key, gone, priority);
       },
       onStatus: (key, status) => upsync.learn(key, status),
     });

@@ -7,6 +7,7 @@ function breakerFor() {
   const clock = new ManualClock();
   let opened = 0;
   const breaker = new Breaker({
+    random: () => 1,
     clock,
     failureThreshold: 3,
     openMinMs: 100,

@@ -9,6 +9,8 @@ export interface BreakerOptions {
   /** How long it stays open before a trial: doubles with each trial that fails. */
   readonly openMinMs: number;
   readonly openMaxMs: number;
+  /** From 0 to 1; default Math.random. */
+  readonly random?: (() => number) | undefined;
   /** It has opened: a trial is due after `trialDelayMs`. */
   readonly onOpen: () => void;
 }
@@ -24,6 +26,7 @@ export class Breaker {
   readonly #waiting = new Set<{ go(): void; fail(error: unknown): void }>();
   #failures = 0;
   #openMs: number;
+  #jitter = 1;
   #openedAtMs = 0;
   #isOpen = false;
   #closed = false;
@@ -39,7 +42,8 @@ export class Breaker {
 
   /** How long until the next trial is due; 0 when it is due now. */
   get trialDelayMs(): number {
-    return this.#isOpen ? Math.max(0, this.#openedAtMs + this.#openMs - this.#options.clock.monotonic()) : 0;
+    if (!this.#isOpen) return 0;
+    return Math.max(0, this.#openedAtMs + this.#openMs * this.#jitter - this.#options.clock.monotonic());
   }
 
   /** Undefined: go on. Else resolves when calls may pass again; rejects with the signal's reason, or when it is stopped. */
@@ -81,6 +85,8 @@ export class Breaker {
       this.unreached();
       if (!this.#isOpen) return;
       this.#openMs = Math.min(this.#openMs * 2, this.#options.openMaxMs);
+      // Edges that went at once are not tried at once.
+      this.#jitter = 0.75 + (this.#options.random ?? Math.random)() / 4;
       this.#openedAtMs = this.#options.clock.monotonic();
       return;
     }

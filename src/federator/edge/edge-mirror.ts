@@ -6,6 +6,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
+import type { Priority } from '#client/queue/key-queue.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import { settledWithin } from '../within.ts';
 import { type EdgeObject, edgeObjectOf } from './edge-object.ts';
@@ -18,7 +19,7 @@ export interface EdgeMirrorOptions {
   /** How long `ensure` waits for a first list before it says why there is none. */
   readonly timeoutMs: number;
   /** An object of ours changed, appeared or went at the edge. */
-  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean) => void;
+  readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority) => void;
   /** The edge told a status: before `onChange` for the same event. */
   readonly onStatus: (key: CopyKey, status: JsonValue) => void;
 }
@@ -86,7 +87,9 @@ export class EdgeMirror {
     if (mirrored === undefined) return;
     this.#kinds.delete(kindKeyOf(kind));
     await mirrored.informer.stop();
-    for (const object of mirrored.informer.values()) this.#options.onChange(kind, keyOf(kind, object), true);
+    for (const object of mirrored.informer.values()) {
+      this.#options.onChange(kind, keyOf(kind, object), true, 'normal');
+    }
   }
 
   /** True when every kind's watch stands. */
@@ -128,9 +131,11 @@ export class EdgeMirror {
       },
     });
     informer.addHandler({
-      onAdd: (object) => onChange(kind, keyOf(kind, object), false),
-      onUpdate: (object) => onChange(kind, keyOf(kind, object), false),
-      onDelete: (object) => onChange(kind, keyOf(kind, object), true),
+      // What the first list tells is what stood there all along.
+      onAdd: (object) =>
+        onChange(kind, keyOf(kind, object), false, informer.hasSynced ? 'normal' : 'background'),
+      onUpdate: (object) => onChange(kind, keyOf(kind, object), false, 'normal'),
+      onDelete: (object) => onChange(kind, keyOf(kind, object), true, 'normal'),
     });
     return informer;
   }
