@@ -116,7 +116,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
         faults += await machine.control.get('failed');
         if (end === 'cut') {
           powerCuts++;
-          await machine.cutPower();
+          await machine.cutPower(random);
         } else {
           await machine.settle();
         }
@@ -156,7 +156,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
           assert.ok(refusals.includes(failure.code), what);
           assert.ok(failure.message.includes(machine.store), what);
         }
-        if (random.next() < 0.5) await machine.cutPower();
+        if (random.next() < 0.5) await machine.cutPower(random);
         else await machine.settle();
         await check(checker).catch((error: Error) => {
           throw new Error(`${error.message} after ${what}`, { cause: error });

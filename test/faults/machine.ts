@@ -1,5 +1,6 @@
-import { cp, mkdir, rename, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { Random } from '../harness/random.ts';
 import { bundleScript } from './bundle.ts';
 import { buildShim, DiskControl } from './disk-shim.ts';
 
@@ -73,11 +74,27 @@ export class Machine {
     await cp(this.disk, path.join(this.#shadow, 'tree'), { recursive: true });
   }
 
-  /** The power is cut: what was not made durable is gone. All processes must have been killed. */
-  async cutPower(): Promise<void> {
+  /**
+   * The power is cut: what was not made durable is gone. All processes must have been killed. With `torn`, files that are
+   * appended to may have grown without the bytes that belonged there: by zeros, a log also by what lay on the disk before.
+   */
+  async cutPower(torn?: Random): Promise<void> {
     await rm(this.disk, { recursive: true, force: true });
     await rename(path.join(this.#shadow, 'tree'), this.disk);
+    if (torn !== undefined) await this.#tearTails(torn);
     await this.settle();
+  }
+
+  async #tearTails(random: Random): Promise<void> {
+    for (const entry of await readdir(this.disk, { recursive: true, withFileTypes: true })) {
+      const isLog = entry.name.endsWith('.log');
+      if (!(isLog || entry.name.startsWith('MANIFEST-')) || random.next() < 0.5) continue;
+      const tail = Buffer.alloc(random.between(1, random.pick([7, 600, 70_000])));
+      if (isLog && random.next() < 0.5) {
+        for (let at = 0; at < tail.length; at++) tail[at] = random.between(0, 255);
+      }
+      await appendFile(path.join(entry.parentPath, entry.name), tail);
+    }
   }
 
   /** A copy of the store, to be looked into without touching the store itself. */
