@@ -65,7 +65,7 @@ interface RuleRow {
   readonly errors: readonly string[];
 }
 
-test('what Kubernetes refuses is refused with its reasons, and nothing else is', () => {
+test('what Kubernetes refuses is refused with its reasons, and nothing else is (C11)', () => {
   const rows = vectors<RuleRow>('rules.jsonl');
   assert.ok(rows.length > 300);
   for (const row of rows) {
@@ -117,7 +117,7 @@ function comparable(object: JsonObject): JsonValue | undefined {
   return plain({ ...rest, metadata: { ...metadata, annotations: kept } });
 }
 
-test('a new object is completed as Kubernetes does', () => {
+test('a new object is completed as Kubernetes does (C11)', () => {
   const rows = vectors<DefaultsRow>('defaults.jsonl');
   assert.ok(rows.length > 60);
   for (const { base, set, object } of rows) {
