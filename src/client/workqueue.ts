@@ -1,42 +1,33 @@
-import type { Clock } from '#apimachinery/clock.ts';
-import { Delays } from './queue/delays.ts';
-import { Failures } from './queue/failures.ts';
 import type { KeyQueue, Priority } from './queue/key-queue.ts';
 import { KeyRing } from './queue/key-ring.ts';
+import { TimedQueue, type TimedQueueOptions } from './queue/timed-queue.ts';
 
-export interface WorkQueueOptions {
-  readonly clock: Clock;
-  readonly backoffMinMs?: number | undefined;
-  readonly backoffMaxMs?: number | undefined;
-}
+export type WorkQueueOptions = TimedQueueOptions;
 
 /** The KeyQueue in this process's memory. */
-export class WorkQueue implements KeyQueue {
+export class WorkQueue extends TimedQueue implements KeyQueue {
   readonly #normal = new KeyRing();
   readonly #background = new KeyRing();
   readonly #active = new Set<string>();
   readonly #again = new Map<string, Priority>();
-  readonly #failures: Failures;
-  readonly #delays: Delays;
   readonly #waiting: Array<(key: string | undefined) => void> = [];
   #closed = false;
 
-  constructor({ clock, backoffMinMs = 10, backoffMaxMs = 30_000 }: WorkQueueOptions) {
-    this.#failures = new Failures(backoffMinMs, backoffMaxMs);
-    this.#delays = new Delays(clock, (key) => this.add(key));
-  }
-
   get size(): number {
-    return this.#normal.size + this.#background.size + this.#active.size + this.#delays.size;
+    return this.#normal.size + this.#background.size + this.#active.size + this.delays.size;
   }
 
   get idle(): boolean {
     return this.#normal.size === 0 && this.#background.size === 0 && this.#active.size === 0;
   }
 
+  protected takesIn(): boolean {
+    return !this.#closed;
+  }
+
   add(key: string, priority: Priority = 'normal'): void {
     if (this.#closed) return;
-    this.#delays.delete(key);
+    this.delays.delete(key);
     if (this.#active.has(key)) {
       if (priority === 'normal' || !this.#again.has(key)) this.#again.set(key, priority);
       return;
@@ -52,26 +43,6 @@ export class WorkQueue implements KeyQueue {
       this.#active.add(key);
       taker(key);
     }
-  }
-
-  addAfter(key: string, delayMs: number): void {
-    if (this.#closed) return;
-    if (delayMs <= 0) this.add(key);
-    else this.#delays.add(key, delayMs);
-  }
-
-  addRateLimited(key: string, atLeastMs = 0): number {
-    const delayMs = this.#failures.next(key, atLeastMs);
-    this.addAfter(key, delayMs);
-    return delayMs;
-  }
-
-  failuresOf(key: string): number {
-    return this.#failures.of(key);
-  }
-
-  forget(key: string): void {
-    this.#failures.forget(key);
   }
 
   take(): Promise<string | undefined> {
@@ -97,7 +68,7 @@ export class WorkQueue implements KeyQueue {
     this.#closed = true;
     this.#normal.clear();
     this.#background.clear();
-    this.#delays.clear();
+    this.delays.clear();
     for (const resolve of this.#waiting.splice(0)) resolve(undefined);
   }
 }

@@ -1,17 +1,12 @@
-import type { Clock } from '#apimachinery/clock.ts';
 import type { Logger } from '../logger.ts';
 import { BullLane, type BullLaneOptions } from './bull-lane.ts';
-import { Delays } from './delays.ts';
-import { Failures } from './failures.ts';
 import type { KeyQueue, Priority } from './key-queue.ts';
 import { KeyRing } from './key-ring.ts';
+import { TimedQueue, type TimedQueueOptions } from './timed-queue.ts';
 
-export interface BullQueueOptions {
-  readonly clock: Clock;
+export interface BullQueueOptions extends TimedQueueOptions {
   readonly logger: Logger;
   readonly laneOf: (key: string) => number;
-  readonly backoffMinMs?: number | undefined;
-  readonly backoffMaxMs?: number | undefined;
 }
 
 /** What `open` needs to reach Redis. */
@@ -31,7 +26,7 @@ const fetchedPerLaneMax = 64;
  * in, as their holders see the same events. What is due later and how often a key failed is known in this process alone, as
  * losing it costs no more than looking sooner.
  */
-export class BullQueue implements KeyQueue {
+export class BullQueue extends TimedQueue implements KeyQueue {
   readonly #options: BullQueueOptions;
   readonly #lanes = new Map<number, BullLane>();
   readonly #normal = new KeyRing();
@@ -39,19 +34,16 @@ export class BullQueue implements KeyQueue {
   /** Fetched from Redis, and not done: ready to be taken, or taken. */
   readonly #fetched = new Map<string, Fetched>();
   readonly #taken = new Set<string>();
-  readonly #failures: Failures;
-  readonly #delays: Delays;
   readonly #waiting: Array<(key: string | undefined) => void> = [];
   #closed = false;
 
   constructor(options: BullQueueOptions) {
+    super(options);
     this.#options = options;
-    this.#failures = new Failures(options.backoffMinMs ?? 10, options.backoffMaxMs ?? 30_000);
-    this.#delays = new Delays(options.clock, (key) => this.add(key));
   }
 
   get size(): number {
-    return this.#waitingInRedis() + this.#fetched.size + this.#delays.size;
+    return this.#waitingInRedis() + this.#fetched.size + this.delays.size;
   }
 
   get idle(): boolean {
@@ -85,8 +77,8 @@ export class BullQueue implements KeyQueue {
   async release(lane: number, abandon: boolean): Promise<void> {
     const open = this.#lanes.get(lane);
     this.#lanes.delete(lane);
-    for (const key of [...this.#delays.keys()]) {
-      if (this.#options.laneOf(key) === lane) this.#delays.delete(key);
+    for (const key of [...this.delays.keys()]) {
+      if (this.#options.laneOf(key) === lane) this.delays.delete(key);
     }
     // Whoever has the lane next looks at all of it.
     for (const [key, fetched] of this.#fetched) {
@@ -99,34 +91,18 @@ export class BullQueue implements KeyQueue {
     await open?.close(abandon);
   }
 
+  protected takesIn(key: string): boolean {
+    return !this.#closed && this.#lanes.has(this.#options.laneOf(key));
+  }
+
   add(key: string, priority: Priority = 'normal'): void {
     if (this.#closed) return;
-    this.#delays.delete(key);
+    this.delays.delete(key);
     if (this.#fetched.has(key) && !this.#taken.has(key)) {
       if (priority === 'normal' && this.#background.delete(key)) this.#normal.push(key);
       return;
     }
     this.#lanes.get(this.#options.laneOf(key))?.add(key, priority);
-  }
-
-  addAfter(key: string, delayMs: number): void {
-    if (this.#closed || !this.#lanes.has(this.#options.laneOf(key))) return;
-    if (delayMs <= 0) this.add(key);
-    else this.#delays.add(key, delayMs);
-  }
-
-  addRateLimited(key: string, atLeastMs = 0): number {
-    const delayMs = this.#failures.next(key, atLeastMs);
-    this.addAfter(key, delayMs);
-    return delayMs;
-  }
-
-  failuresOf(key: string): number {
-    return this.#failures.of(key);
-  }
-
-  forget(key: string): void {
-    this.#failures.forget(key);
   }
 
   take(): Promise<string | undefined> {
@@ -147,7 +123,7 @@ export class BullQueue implements KeyQueue {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#delays.clear();
+    this.delays.clear();
     this.#normal.clear();
     this.#background.clear();
     for (const [key, { finish }] of this.#fetched) {

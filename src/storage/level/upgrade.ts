@@ -5,7 +5,7 @@ import { openError } from './open.ts';
 
 /**
  * Brings what the database holds from one format to the next. It may be cut short anywhere and is then done again from its
- * beginning; its last write is synced.
+ * beginning.
  */
 export type LevelUpgrade = (database: LevelDatabase) => Promise<void>;
 
@@ -29,18 +29,23 @@ export async function upgradeStore(
   let upgraded = marker;
   if (marker.version > upgrades.length) return upgraded;
   const database = createDatabase(databaseFolder(directory));
-  await database.open({ createIfMissing: false }).catch((error: unknown) => {
-    throw openError(directory, error);
-  });
-  try {
-    for (const upgrade of upgrades.slice(marker.version - 1)) {
-      await upgrade(database);
-      upgraded = { ...upgraded, version: upgraded.version + 1 };
-      await writeMarker(directory, upgraded);
-      logger.info({ directory, format: upgraded.version }, 'store was brought to a newer format');
+  const opened = async (work: () => Promise<void>): Promise<void> => {
+    await database.open({ createIfMissing: false }).catch((error: unknown) => {
+      throw openError(directory, error);
+    });
+    try {
+      await work();
+    } finally {
+      await database.close();
     }
-  } finally {
-    await database.close();
+  };
+  for (const upgrade of upgrades.slice(marker.version - 1)) {
+    await opened(() => upgrade(database));
+    // A sync reaches back only to where LevelDB began its newest log. Opening turns all logs into tables, which it syncs.
+    await opened(async () => {});
+    upgraded = { ...upgraded, version: upgraded.version + 1 };
+    await writeMarker(directory, upgraded);
+    logger.info({ directory, format: upgraded.version }, 'store was brought to a newer format');
   }
   return upgraded;
 }

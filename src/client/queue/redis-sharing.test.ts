@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { systemClock } from '#apimachinery/clock.ts';
+import { silentLogger } from '../logger.ts';
+import type { KeyQueue } from './key-queue.ts';
+import { RedisSharing } from './redis-sharing.ts';
+import { RedisServer, redisMissing } from './testing/redis-server.ts';
+
+const owners = Array.from({ length: 200 }, (_, index) => `project-${index}`);
+
+/** One process that takes part. */
+class Member {
+  readonly sharing: RedisSharing;
+  readonly queue: KeyQueue;
+  /** Owner → how often it was gained. */
+  readonly gained = new Map<string, number>();
+
+  constructor(redis: RedisServer, scope = 'control-plane') {
+    this.sharing = new RedisSharing({
+      redis: { url: redis.url },
+      prefix: 'test',
+      clock: systemClock,
+      logger: silentLogger,
+      leaseMs: 1_000,
+    });
+    this.queue = this.sharing.queue((key) => key);
+    this.sharing.start(scope, {
+      gained: (owns) => {
+        for (const owner of owners)
+          if (owns(owner)) this.gained.set(owner, (this.gained.get(owner) ?? 0) + 1);
+      },
+      lost: () => {},
+    });
+  }
+
+  get owned(): string[] {
+    return owners.filter((owner) => this.sharing.owns(owner));
+  }
+
+  async stop(): Promise<void> {
+    this.queue.close();
+    await this.sharing.stop();
+  }
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const endMs = performance.now() + 15_000;
+  while (!holds()) {
+    assert.ok(performance.now() < endMs, what);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
+  let redis: RedisServer;
+
+  before(async () => {
+    redis = await RedisServer.start();
+  });
+  after(() => redis.stop());
+
+  test('members divide the owners, hand them over, and never share one', async () => {
+    const first = new Member(redis);
+    await until('the first has all', () => first.owned.length === owners.length);
+    const second = new Member(redis);
+    const stranger = new Member(redis, 'another control plane');
+    await until('both have a part', () => first.owned.length > 0 && second.owned.length > 0);
+    await until('all have an owner', () => first.owned.length + second.owned.length === owners.length);
+    assert.deepEqual(
+      first.owned.filter((owner) => second.sharing.owns(owner)),
+      [],
+    );
+    assert.ok(Math.abs(first.sharing.share - 0.5) < 0.01);
+    await until('another control plane is not met', () => stranger.owned.length === owners.length);
+
+    const key = second.owned[0] ?? '';
+    first.queue.add(key);
+    assert.equal(first.queue.size, 0, "another's keys are not taken in");
+    second.queue.add(key);
+    assert.equal(await second.queue.take(), key);
+    second.queue.done(key);
+    await second.stop();
+    await until('the first has all again', () => first.owned.length === owners.length);
+    await Promise.all([first.stop(), stranger.stop()]);
+  });
+
+  test('a flush and a restart are noticed, and everything is looked at again', async () => {
+    const member = new Member(redis);
+    const gainedAll = (times: number) => () =>
+      owners.every((owner) => (member.gained.get(owner) ?? 0) >= times);
+    await until('it has all', gainedAll(1));
+    await redis.send('FLUSHALL');
+    await until('it was told again after the flush', gainedAll(2));
+    await redis.kill();
+    await until('it owns nothing while Redis is away', () => member.owned.length === 0);
+    await redis.start();
+    await until('it was told again after the restart', gainedAll(3));
+    member.queue.add('project-1');
+    assert.equal(await member.queue.take(), 'project-1');
+    member.queue.done('project-1');
+    await member.stop();
+  });
+});
