@@ -1,8 +1,6 @@
 import type { KeyQueue, Priority } from './queue/key-queue.ts';
 import { KeyRing } from './queue/key-ring.ts';
-import { TimedQueue, type TimedQueueOptions } from './queue/timed-queue.ts';
-
-export type WorkQueueOptions = TimedQueueOptions;
+import { TimedQueue } from './queue/timed-queue.ts';
 
 /** The KeyQueue in this process's memory. */
 export class WorkQueue extends TimedQueue implements KeyQueue {
