@@ -360,6 +360,54 @@ describe('the contract', { timeout: 90_000 }, () => {
     assert.match(String(cause?.['message']), /min is far above max/);
   });
 
+  test('A3: what a policy gets wrong about the kinds that it names stands in its status', async () => {
+    const policies = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+    const policy = (expression: string, resources: string[], more: Json = {}): Json => ({
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name: 'checked' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE'], resources }],
+        },
+        variables: [{ name: 'wanted', expression: 'object.spec.replicas' }],
+        validations: [{ expression, ...more }],
+      },
+    });
+    const wrong = policy(
+      'object.spec.replicas > 1 && object.foo > 1',
+      ['deployments', 'statefulsets', 'daemonsets'],
+      {
+        messageExpression: 'object.metadata.name + "?"',
+      },
+    );
+    assert.equal((await admin.post(policies, wrong)).status, 201);
+    const told = await admin.eventually(
+      `${policies}/checked`,
+      'is checked',
+      (now) => at(now, 'status', 'observedGeneration') === 1,
+    );
+    const [first, ...others] = at(told, 'status', 'typeChecking', 'expressionWarnings') as Json[];
+    assert.equal(others.length, 0);
+    assert.equal(first?.['fieldRef'], 'spec.validations[0].expression');
+    const warning = String(first?.['warning']);
+    assert.match(warning, /^apps\/v1, Kind=DaemonSet: ERROR: <input>:1:12: undefined field 'replicas'/);
+    assert.match(
+      warning,
+      /apps\/v1, Kind=Deployment: ERROR: <input>:1:35: undefined field 'foo'\n \| object\.spec/,
+    );
+    assert.match(warning, /Kind=StatefulSet/);
+    const right = policy('variables.wanted > 1 && object.metadata.labels.size() > 0', ['deployments']);
+    const { json } = await admin.patch(`${policies}/checked`, { spec: right['spec'] as Json });
+    const generation = meta(json)['generation'];
+    const fine = await admin.eventually(
+      `${policies}/checked`,
+      'is checked again',
+      (now) => at(now, 'status', 'observedGeneration') === generation,
+    );
+    assert.equal(at(fine, 'status', 'typeChecking', 'expressionWarnings'), undefined);
+  });
+
   test('U5: every review is answered by POST alone, with 201', async () => {
     const joe = server.as('joe', 'crew');
     const auth = '/apis/authorization.k8s.io/v1';

@@ -8,6 +8,7 @@ import { FlowSchemaStatus } from './flow-schema-status.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { NamespaceDefaults } from './namespace-defaults.ts';
 import { NamespaceDeletion } from './namespace-deletion.ts';
+import { PolicyTypeChecking } from './policy-type-checking.ts';
 import { WorkspaceDeletion } from './workspace-deletion.ts';
 import { WorkspaceReadiness } from './workspace-readiness.ts';
 
@@ -39,6 +40,7 @@ export class ServerControllers {
       new GarbageCollector(context),
       new EventExpiry(context),
       new FlowSchemaStatus(context),
+      new PolicyTypeChecking(context),
     ];
     if (!workspaces) {
       this.#controllers = everywhere;

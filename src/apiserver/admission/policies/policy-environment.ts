@@ -62,6 +62,12 @@ export const namespaceDecl: Decl = objectDecl('kubernetes.Namespace', {
   status: objectDecl('kubernetes.NamespaceStatus', { phase: text }),
 });
 
+/** What is known of objects when an expression is checked against one kind. */
+export interface TypedVariables {
+  readonly object: Decl;
+  readonly params?: Decl | undefined;
+}
+
 /** Which variables an expression may use. */
 export interface PolicyVariables {
   readonly params: boolean;
@@ -69,16 +75,17 @@ export interface PolicyVariables {
   readonly authorizer: boolean;
   /** Types of the policy's own variables that come before. */
   readonly own?: ReadonlyMap<string, CelType> | undefined;
+  readonly typed?: TypedVariables | undefined;
 }
 
-/** The environment of an admission expression; `object` and the like are of any type, as Kubernetes has them. */
+/** The environment of an admission expression; without `typed`, `object` and the like are of any type, as Kubernetes has them. */
 export function policyEnvironment(uses: PolicyVariables, more: Partial<CelEnvironment> = {}): CelEnvironment {
   const variables = new Map<string, Variable>([
-    ['object', { type: dynType }],
-    ['oldObject', { type: dynType }],
+    ['object', variableOf(uses.typed?.object)],
+    ['oldObject', variableOf(uses.typed?.object)],
     ['request', { type: requestDecl.type, decl: requestDecl }],
   ]);
-  if (uses.params) variables.set('params', { type: dynType });
+  if (uses.params) variables.set('params', variableOf(uses.typed?.params));
   if (uses.namespaceObject)
     variables.set('namespaceObject', { type: namespaceDecl.type, decl: namespaceDecl });
   if (uses.authorizer) {
@@ -91,4 +98,8 @@ export function policyEnvironment(uses: PolicyVariables, more: Partial<CelEnviro
     variables.set('variables', { type: objectOf('kubernetes.variables', fields).type });
   }
   return kubernetesEnvironment(variables, { functions, ...more });
+}
+
+function variableOf(decl: Decl | undefined): Variable {
+  return decl === undefined ? { type: dynType } : { type: decl.type, decl };
 }

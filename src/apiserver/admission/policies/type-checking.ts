@@ -1,0 +1,104 @@
+import { textAt, textsAt } from '#api/builtin/read.ts';
+import { type Decl, declOf } from '#apimachinery/cel/decl.ts';
+import type { CelType, TypeKind } from '#apimachinery/cel/types.ts';
+import { formatApiVersion, parseApiVersion } from '#apimachinery/gvk.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
+import {
+  compileVariables,
+  type Expression,
+  expressionOf,
+  objectOf,
+  objectsOf,
+  textOf,
+} from './expressions.ts';
+import { policyEnvironment, type TypedVariables } from './policy-environment.ts';
+
+/** admissionregistration/v1 ExpressionWarning. */
+export interface ExpressionWarning extends JsonObject {
+  fieldRef: string;
+  warning: string;
+}
+
+/** Kinds that one policy is checked against; further ones are not looked at (as in Kubernetes). */
+const kindsMax = 10;
+/** Its schema contains itself: a declaration of it would have no end. */
+const cyclicGroup = 'apiextensions.k8s.io';
+
+/**
+ * What the expressions of a ValidatingAdmissionPolicy get wrong about the kinds that it names literally (KUBERNETES.md
+ * A3): a field that a Deployment does not have is no error when the policy is written, since the policy may match other
+ * kinds too. Rules with `*` are not looked at.
+ */
+export function expressionWarnings(spec: JsonObject, scheme: Scheme): ExpressionWarning[] {
+  const kinds = kindsOf(spec, scheme);
+  const paramKind = objectOf(spec['paramKind']);
+  const hasParams = spec['paramKind'] !== undefined;
+  const params = hasParams ? declOfServed(servedKind(paramKind, scheme)) : undefined;
+  const told = new Map<string, string[]>();
+  for (const served of kinds) {
+    const object = declOfServed(served);
+    if (object === undefined) continue;
+    const { definition, version } = served;
+    const apiVersion = formatApiVersion({ group: definition.group, version: version.version });
+    for (const [field, error] of faultsOf(spec, hasParams, { object, params })) {
+      const texts = told.get(field) ?? [];
+      texts.push(`${apiVersion}, Kind=${definition.kind}: ${error}`);
+      told.set(field, texts);
+    }
+  }
+  return [...told].map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
+}
+
+function faultsOf(spec: JsonObject, params: boolean, typed: TypedVariables): [string, string][] {
+  const uses = { params, namespaceObject: true, authorizer: true, typed };
+  const environmentWith = (own: ReadonlyMap<string, CelType>) => policyEnvironment({ ...uses, own });
+  const variables = compileVariables(spec['variables'], environmentWith);
+  const environment = environmentWith(variables.types);
+  const faults: [string, string][] = [];
+  const look = (field: string, { error }: Expression) => {
+    if (error !== undefined) faults.push([field, error.replace(/^compilation failed: /, '')]);
+  };
+  const compile = (source: string, wanted: TypeKind[]) => expressionOf(source, environment, wanted);
+  objectsOf(spec['validations']).forEach((validation, index) => {
+    const at = `spec.validations[${index}]`;
+    look(`${at}.expression`, compile(textOf(validation['expression']), ['bool']));
+    const message = textOf(validation['messageExpression']);
+    if (message !== '') look(`${at}.messageExpression`, compile(message, ['string']));
+  });
+  return faults;
+}
+
+/** The kinds that rules name without `*`, each once, in the order of their names. */
+function kindsOf(spec: JsonObject, scheme: Scheme): ServedResource[] {
+  const found = new Map<string, ServedResource>();
+  for (const rule of objectsOf(objectOf(spec['matchConstraints'])['resourceRules'])) {
+    const groups = textsAt(rule, 'apiGroups');
+    const versions = textsAt(rule, 'apiVersions');
+    const resources = textsAt(rule, 'resources');
+    if ([...groups, ...versions].includes('*')) continue;
+    for (const group of groups) {
+      for (const version of versions) {
+        for (const resource of resources) {
+          const served = scheme.lookupResource(group, version, resource);
+          if (served !== undefined) found.set(`${group}/${version}/${served.definition.kind}`, served);
+        }
+      }
+    }
+  }
+  return [...found]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, kindsMax)
+    .map(([, served]) => served);
+}
+
+function servedKind(paramKind: JsonObject, scheme: Scheme): ServedResource | undefined {
+  const parsed = parseApiVersion(textAt(paramKind, 'apiVersion'));
+  if (parsed === undefined) return undefined;
+  return scheme.lookupKind(parsed.group, parsed.version, textAt(paramKind, 'kind'));
+}
+
+function declOfServed(served: ServedResource | undefined): Decl | undefined {
+  if (served === undefined || served.definition.group === cyclicGroup) return undefined;
+  return declOf(served.version.schema, served.definition.origin === 'custom');
+}

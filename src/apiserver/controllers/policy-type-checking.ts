@@ -1,0 +1,94 @@
+import { numberAt } from '#api/builtin/read.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { ReconcileResult } from '#client/reconcile.ts';
+import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
+import { expressionWarnings } from '../admission/policies/type-checking.ts';
+import { objectOf } from '../registry/stored-object.ts';
+import type { ClusterId } from '../workspace/workspace.ts';
+import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { currentEntries } from './store-events.ts';
+
+const policies = { group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' } as const;
+const policiesGvr = { ...policies, version: 'v1' } as const;
+/** Kubernetes' own writer of this status is called so. */
+const fieldManager = 'validatingadmissionpolicy-status';
+
+/**
+ * Checks each ValidatingAdmissionPolicy, once a generation, against the kinds that it names, and says in its status what
+ * its expressions get wrong about them (KUBERNETES.md A3). Not in cell workspaces, where no policy acts.
+ */
+export class PolicyTypeChecking implements Controller {
+  readonly name = 'policy-type-checking';
+  readonly #context: ControllerContext;
+  readonly #loop: KeyedLoop;
+  readonly #stopping = new AbortController();
+  #unlisten: (() => void) | undefined;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#loop = new KeyedLoop({
+      name: this.name,
+      context,
+      concurrency: 2,
+      reconcile: (key, signal) => this.#reconcile(key, signal),
+    });
+  }
+
+  start(): void {
+    if (this.#unlisten !== undefined) return;
+    this.#unlisten = this.#context.events.listen(rangePrefix(policies), {
+      event: ({ key, entry }) => {
+        if (entry !== undefined) this.#loop.queue.add(key);
+      },
+      reset: () => this.#resync(),
+    });
+    this.#loop.start();
+    this.#resync();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#unlisten?.();
+    await this.#loop.stop();
+  }
+
+  #resync(): void {
+    const look = async () => {
+      const { storage } = this.#context;
+      for await (const { key } of currentEntries(storage, rangePrefix(policies), this.#stopping.signal)) {
+        this.#loop.queue.add(key);
+      }
+    };
+    look().catch((error: unknown) => {
+      this.#context.logger.warn({ err: error }, 'could not look for policies');
+    });
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index, client } = this.#context;
+    const { clusterId, name } = parseObjectKey(key);
+    const workspace = index.byId(clusterId as ClusterId);
+    const entry = storage.peek(objectKey({ ...policies, clusterId, namespace: '', name }));
+    if (workspace === undefined || workspace.inert || entry === undefined) return undefined;
+    const policy = objectOf(entry);
+    const { generation = 0, uid, resourceVersion } = policy.metadata;
+    if ((numberAt(policy, 'status', 'observedGeneration') ?? 0) >= generation) return undefined;
+    const spec = isJsonObject(policy['spec']) ? policy['spec'] : {};
+    const warnings = expressionWarnings(spec, workspace.scheme);
+    // What an earlier generation was told goes away.
+    const typeChecking = { expressionWarnings: warnings.length === 0 ? null : warnings };
+    const body = {
+      metadata: { uid, resourceVersion },
+      status: { observedGeneration: generation, typeChecking },
+    };
+    try {
+      const ref = { cluster: clusterId, gvr: policiesGvr, name };
+      await client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal });
+    } catch (error) {
+      // It has changed or gone: that is an event of its own.
+      if (!isApiError(error, 'Conflict', 'NotFound')) throw error;
+    }
+    return undefined;
+  }
+}
