@@ -261,7 +261,14 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     clock,
     authorizer: authorization.authorizer,
     admission: new AdmissionChain(
-      admissionPlugins({ storage, lifecycle, firstTouch, authorization, webhookCaller }),
+      admissionPlugins({
+        storage,
+        lifecycle,
+        firstTouch,
+        authorization,
+        webhookCaller,
+        isAudited: options.auditor !== undefined,
+      }),
     ),
     handlers: createHandlers({ authorization, authenticator, serviceAccountTokens, storage, federation }),
   });
@@ -379,7 +386,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const stop = async () => {
     stopRenewal();
     if (options.listens !== false) await http.stop();
-    options.auditor?.close();
+    await options.auditor?.close();
     stopping.abort();
     await Promise.all([controllers.stop(), aggregator.stop(), federation?.close()]);
     await Promise.all([
@@ -494,8 +501,9 @@ function admissionPlugins(parts: {
   readonly firstTouch: FirstTouch;
   readonly authorization: ServerAuthorizer;
   readonly webhookCaller: WebhookCaller;
+  readonly isAudited: boolean;
 }): AdmissionPlugin[] {
-  const { storage, lifecycle, firstTouch, authorization, webhookCaller } = parts;
+  const { storage, lifecycle, firstTouch, authorization, webhookCaller, isAudited } = parts;
   const { authorizer } = authorization;
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
@@ -515,7 +523,7 @@ function admissionPlugins(parts: {
     new PolicyExpressions(),
     new ValidatingPolicies({ storage, authorizer }),
     new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),
-    new NotEnforced(),
+    ...(isAudited ? [] : [new NotEnforced()]),
   ];
 }
 

@@ -3,14 +3,16 @@ import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import { Auditor } from '#apiserver/audit/audit.ts';
-import { AuditLog } from '#apiserver/audit/audit-log.ts';
+import { AuditLog, type AuditSink } from '#apiserver/audit/audit-log.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
+import { AuditWebhook, teeSink } from '#apiserver/audit/audit-webhook.ts';
 import { EncryptedStorage } from '#apiserver/encryption/encrypted-storage.ts';
 import { followEncryptionFile } from '#apiserver/encryption/encryption-file.ts';
 import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
+import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
@@ -36,9 +38,11 @@ export interface ApiServerSettings {
   readonly pkiDirectory?: string | undefined;
   readonly tokenFile?: string | undefined;
   readonly security: SecurityFlags;
-  /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output); both or neither. */
+  /** audit.k8s.io/v1 Policy, and the file for its events (`-`: standard output). */
   readonly auditPolicyFile?: string | undefined;
   readonly auditLogPath?: string | undefined;
+  /** Kubeconfig of a webhook for its events, beside the file or in its place. */
+  readonly auditWebhookConfigFile?: string | undefined;
   /** How long the server serves on after it was told to stop, not ready already. Default 0. */
   readonly shutdownDelayMs?: number | undefined;
   readonly logger: Logger;
@@ -158,14 +162,23 @@ async function readKeys(directory: string, host: string): Promise<ServerPki> {
 
 /** Throws UsageError for a policy or a file that cannot be used. */
 async function openAuditor(settings: ApiServerSettings): Promise<Auditor | undefined> {
-  const { auditPolicyFile, auditLogPath, logger } = settings;
-  if (auditPolicyFile === undefined && auditLogPath === undefined) return undefined;
-  if (auditPolicyFile === undefined || auditLogPath === undefined) {
-    throw new UsageError('--audit-policy-file and --audit-log-path go together');
+  const { auditPolicyFile, auditLogPath, auditWebhookConfigFile, logger } = settings;
+  const hasSink = auditLogPath !== undefined || auditWebhookConfigFile !== undefined;
+  if (auditPolicyFile === undefined && !hasSink) return undefined;
+  if (auditPolicyFile === undefined || !hasSink) {
+    throw new UsageError(
+      '--audit-policy-file goes together with --audit-log-path, --audit-webhook-config-file or both',
+    );
   }
   try {
     const policy = AuditPolicy.parse(await readFile(auditPolicyFile, 'utf8'));
-    return new Auditor(policy, new AuditLog({ path: auditLogPath, logger }));
+    const sinks: AuditSink[] = [];
+    if (auditLogPath !== undefined) sinks.push(new AuditLog({ path: auditLogPath, logger }));
+    if (auditWebhookConfigFile !== undefined) {
+      const connection = await loadKubeconfig(auditWebhookConfigFile);
+      sinks.push(new AuditWebhook({ connection, logger }));
+    }
+    return new Auditor(policy, teeSink(sinks));
   } catch (error) {
     throw new UsageError(`audit cannot be switched on: ${(error as Error).message}`);
   }

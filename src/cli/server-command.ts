@@ -16,6 +16,7 @@ interface ServerSettings extends LogSettings, StorageFlags, SecurityFlags {
   readonly tokenFile?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
+  readonly auditWebhookConfigFile?: string;
   readonly shutdownDelayDuration: number;
 }
 
@@ -52,6 +53,12 @@ export function serverCommand({
         )
         .addOption(setting('--token-file <file>', 'static tokens: CSV of token,user,uid,"group,…"'))
         .addOption(setting('--audit-policy-file <file>', 'what is audited: a Policy of audit.k8s.io/v1'))
+        .addOption(
+          setting(
+            '--audit-webhook-config-file <file>',
+            'kubeconfig of a webhook that audit events are posted to',
+          ),
+        )
         .addOption(setting('--audit-log-path <file>', 'audit events as JSON lines; - is standard output'))
         .addOption(
           setting(
@@ -80,6 +87,7 @@ async function serve(name: string, mode: 'federation' | 'edge', settings: Server
       security: settings,
       auditPolicyFile: settings.auditPolicyFile,
       auditLogPath: settings.auditLogPath,
+      auditWebhookConfigFile: settings.auditWebhookConfigFile,
       shutdownDelayMs: settings.shutdownDelayDuration,
       logger,
     });

@@ -6,7 +6,8 @@ import type { Logger } from '#client/logger.ts';
 
 export interface AuditSink {
   write(event: JsonObject): void;
-  close(): void;
+  /** Settles when what was written is told, or given up. */
+  close(): void | Promise<void>;
 }
 
 export interface AuditLogOptions {

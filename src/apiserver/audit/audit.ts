@@ -42,8 +42,8 @@ export class Auditor {
     return record;
   }
 
-  close(): void {
-    this.#sink.close();
+  close(): void | Promise<void> {
+    return this.#sink.close();
   }
 }
 
@@ -71,6 +71,11 @@ export class AuditRecord {
 
   workspace(path: string): void {
     this.#annotations['tenancy.kcp.io/workspace'] = path;
+  }
+
+  /** What admission says of the request: keys as Kubernetes has them. The first word on a key counts. */
+  annotate(key: string, value: string): void {
+    this.#annotations[key] ??= value;
   }
 
   impersonated(user: UserInfo): void {

@@ -69,6 +69,10 @@ export class Exchange implements ResourceContext {
     return this.#warnings;
   }
 
+  annotate(key: string, value: string): void {
+    this.audit?.annotate(key, value);
+  }
+
   get hasWarnings(): boolean {
     return this.#warnings !== undefined && this.#warnings.length > 0;
   }

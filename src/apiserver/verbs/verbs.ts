@@ -249,7 +249,25 @@ function inScaledVersion(context: ResourceContext): ResourceContext {
   );
   return version === undefined || version === served.version
     ? context
-    : Object.create(context, { served: { value: { definition, version } } });
+    : {
+        info: context.info,
+        user: context.user,
+        workspace: context.workspace,
+        auditId: context.auditId,
+        defaultFieldManager: context.defaultFieldManager,
+        // Made when they are first asked for, by the request that this one stands for.
+        get signal() {
+          return context.signal;
+        },
+        get warnings() {
+          return context.warnings;
+        },
+        annotate: (key, value) => context.annotate?.(key, value),
+        served: { definition, version },
+        subresource,
+        namespace: context.namespace,
+        name: context.name,
+      };
 }
 
 /** Only collections are posted to; only named objects are replaced and patched. */

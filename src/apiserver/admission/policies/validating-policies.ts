@@ -1,4 +1,5 @@
 import { ApiError, forbidden, type StatusReason } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
@@ -29,6 +30,9 @@ const reasons: ReadonlySet<string> = new Set([
   'RequestEntityTooLarge',
   'Invalid',
 ]);
+
+/** Where the action Audit tells its failures (KUBERNETES.md A3). */
+const failureAnnotation = 'validation.policy.admission.k8s.io/validation_failure';
 
 interface Refusal extends Denial {
   readonly policy: string;
@@ -89,6 +93,8 @@ export class ValidatingPolicies implements AdmissionPlugin {
     const { context } = attributes;
     const warnings: string[] = [];
     const refusals: Refusal[] = [];
+    const audited: JsonObject[] = [];
+    const annotations = new Map<string, Set<string>>();
     for (const bound of this.#source.policies(context.workspace!)) {
       const version = this.#versionFor(bound.policy, attributes);
       if (version === undefined) continue;
@@ -96,18 +102,33 @@ export class ValidatingPolicies implements AdmissionPlugin {
         const { match } = binding;
         if (match !== undefined && matchedVersion(match, attributes, this.#storage, true) === undefined)
           continue;
-        for (const denial of this.#ask(bound, binding, version, attributes, memo)) {
+        const onAnnotation = (key: string, value: string): void => {
+          const full = `${bound.name}/${key}`;
+          annotations.set(full, (annotations.get(full) ?? new Set()).add(value));
+        };
+        for (const denial of this.#ask(bound, binding, version, attributes, memo, onAnnotation)) {
           const refusal = { ...denial, policy: bound.name, binding: binding.name };
           if (binding.actions.includes('Warn')) {
             warnings.push(
               `Validation failed for ValidatingAdmissionPolicy '${bound.name}' with binding '${binding.name}': ${denial.message}`,
             );
           }
+          if (binding.actions.includes('Audit')) {
+            audited.push({
+              message: denial.message,
+              policy: bound.name,
+              binding: binding.name,
+              expressionIndex: denial.index ?? 0,
+              validationActions: [...binding.actions],
+            });
+          }
           if (binding.actions.includes('Deny') || denial.reason === '') refusals.push(refusal);
         }
       }
     }
     context.warnings.push(...warnings.filter((text) => !context.warnings.includes(text)));
+    if (audited.length > 0) context.annotate?.(failureAnnotation, JSON.stringify(audited));
+    for (const [key, values] of annotations) context.annotate?.(key, [...values].join(', '));
     const [refusal] = refusals;
     if (refusal !== undefined) throw refusalError(refusal, attributes);
   }
@@ -122,6 +143,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
     version: ResourceVersion,
     attributes: AdmissionAttributes,
     memo: DecisionMemo,
+    onAnnotation: (key: string, value: string) => void,
   ): Denial[] {
     const { context } = attributes;
     try {
@@ -140,6 +162,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
             authorizer: this.#authorizer,
             memo,
           }),
+          onAnnotation,
         ),
       );
     } catch (error) {

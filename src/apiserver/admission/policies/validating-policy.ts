@@ -22,6 +22,9 @@ import { conditionsHold } from './match-conditions.ts';
 import { policyEnvironment } from './policy-environment.ts';
 import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
 
+/** Longer ones are cut, as in Kubernetes. */
+const annotationLengthMax = 10 * 1024;
+
 interface Validation {
   readonly expression: Expression;
   readonly message: string;
@@ -44,6 +47,8 @@ export interface Denial {
   readonly message: string;
   /** `Invalid`, `Forbidden`, `Unauthorized`, `RequestEntityTooLarge`. */
   readonly reason: string;
+  /** Which of the policy's validations; undefined for what is wrong beside them. */
+  readonly index?: number | undefined;
 }
 
 /** Compiles a policy's spec (A3); what does not compile stands in it as an error. */
@@ -80,9 +85,14 @@ export function compileValidatingPolicy(spec: JsonObject): ValidatingPolicy {
 }
 
 /**
- * What a policy has against a request, with one parameter object. Throws PendingDecision of the authorizer.
+ * What a policy has against a request, with one parameter object. `onAnnotation` hears its audit annotations. Throws
+ * PendingDecision of the authorizer.
  */
-export function validatePolicy(policy: ValidatingPolicy, input: Omit<EvaluationInput, 'own'>): Denial[] {
+export function validatePolicy(
+  policy: ValidatingPolicy,
+  input: Omit<EvaluationInput, 'own'>,
+  onAnnotation: (key: string, value: string) => void = () => {},
+): Denial[] {
   const failed = (message: string): Denial[] => (policy.failsClosed ? [{ message, reason: 'Invalid' }] : []);
   const own = new Map(
     policy.variables.flatMap(({ name, expression }) =>
@@ -99,9 +109,11 @@ export function validatePolicy(policy: ValidatingPolicy, input: Omit<EvaluationI
       if (!conditions.matches) return [];
     }
     const evaluation = new Evaluation({ ...input, own }, policyCostMax);
-    const denials = policy.validations.flatMap((validation) => validate(validation, evaluation, failed));
+    const denials: Denial[] = policy.validations.flatMap((validation, index) =>
+      validate(validation, evaluation, failed).map((denial) => ({ ...denial, index })),
+    );
     for (const { key, expression } of policy.auditAnnotations) {
-      denials.push(...annotate(key, expression, evaluation, failed));
+      denials.push(...annotate(key, expression, evaluation, failed, onAnnotation));
     }
     return denials;
   } catch (error) {
@@ -127,16 +139,22 @@ function validate(
   return [{ message: text, reason }];
 }
 
-/** There is no audit log to write to: an annotation is evaluated for what may be wrong with it. */
+/** KEP-3488: a text annotates the audit record, null does not. */
 function annotate(
   key: string,
   expression: Expression,
   evaluation: Evaluation,
   failed: (message: string) => Denial[],
+  onAnnotation: (key: string, value: string) => void,
 ): Denial[] {
   if (expression.program === undefined) return failed(`compilation error: ${expression.error}`);
   const value = evaluation.run(expression.program);
-  if (value === null || typeof value === 'string') return [];
+  if (typeof value === 'string') {
+    const text = value.trim();
+    if (text !== '') onAnnotation(key, text.slice(0, annotationLengthMax));
+    return [];
+  }
+  if (value === null) return [];
   if (value instanceof CelFault) {
     return failed(`expression '${expression.source}' resulted in error: ${value.message}`);
   }

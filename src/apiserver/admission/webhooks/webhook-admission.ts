@@ -234,9 +234,11 @@ async function ask(
       throw new ApiError('InternalError', `Internal error occurred: ${text}`, { cause: error });
     }
     context.warnings.push(text);
+    context.annotate?.(`failed-open.webhook.admission.k8s.io/${webhook.name}`, webhook.name);
     return undefined;
   }
   context.warnings.push(...answer.warnings);
+  for (const [key, value] of answer.auditAnnotations) context.annotate?.(`${webhook.name}/${key}`, value);
   if (!answer.allowed) throw denied(webhook, answer);
   return answer;
 }

@@ -12,6 +12,8 @@ export interface WebhookAnswer {
   /** RFC 6902. */
   readonly patch: readonly JsonObject[];
   readonly warnings: readonly string[];
+  /** By the key that the webhook chose. */
+  readonly auditAnnotations: ReadonlyMap<string, string>;
 }
 
 /** A call that came to nothing: the webhook's failurePolicy decides what that means. */
@@ -61,11 +63,16 @@ function answerOf(answer: unknown, uid: string): WebhookAnswer {
   }
   const { response } = answer;
   if (response['uid'] !== uid) throw new WebhookCallError(`expected response.uid="${uid}"`);
-  const { allowed, status, patch, patchType, warnings } = response;
+  const { allowed, status, patch, patchType, warnings, auditAnnotations } = response;
   return {
     allowed: allowed === true,
     status: isJsonObject(status) ? status : {},
     patch: patchOf(patch, patchType),
+    auditAnnotations: new Map(
+      Object.entries(isJsonObject(auditAnnotations) ? auditAnnotations : {}).filter(
+        (pair): pair is [string, string] => typeof pair[1] === 'string',
+      ),
+    ),
     warnings: Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : [],
   };
 }

@@ -1,0 +1,186 @@
+// Audit (KUBERNETES.md O3, A3): a policy by level, a log file and a webhook, annotations of authorization and admission.
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { objectsAt, textAt, valueAt } from '#api/builtin/read.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { certificateFor } from './extension/extension-server.ts';
+import {
+  adminConnection,
+  type CellplaneProcess,
+  startCellplane,
+  temporaryFolder,
+} from './harness/processes.ts';
+import { until } from './harness/until.ts';
+
+const policy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, nonResourceURLs: ['/*']}
+- {level: Metadata, resources: [{group: '', resources: [secrets]}]}
+- {level: RequestResponse, omitManagedFields: true, verbs: [create, update], resources: [{group: '', resources: [configmaps]}]}
+- {level: None}
+`;
+const core = (resource: string) => ({
+  cluster: 'root',
+  gvr: { group: '', version: 'v1', resource },
+  namespace: 'default',
+});
+const admission = (resource: string) => ({
+  cluster: 'root',
+  gvr: { group: 'admissionregistration.k8s.io', version: 'v1', resource },
+});
+
+describe('audit (O3)', { timeout: 60_000 }, () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let server: CellplaneProcess;
+  let admin: RemoteClient;
+  let sink: Server;
+  let failures = 1;
+  const told: JsonObject[] = [];
+  let log: string;
+  const logged = async () =>
+    (await readFile(log, 'utf8'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as JsonObject);
+
+  before(async () => {
+    folder = await temporaryFolder();
+    const file = (name: string) => path.join(folder.path, name);
+    log = file('audit.log');
+    const tls = certificateFor(['127.0.0.1']);
+    sink = createServer({ cert: tls.certPem, key: tls.keyPem }, async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      if (failures > 0) {
+        failures--;
+        response.writeHead(503).end();
+        return;
+      }
+      const list = JSON.parse(body) as JsonObject;
+      assert.equal(list['kind'], 'EventList');
+      told.push(...objectsAt(list, 'items'));
+      response.end();
+    });
+    await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
+    const { port } = sink.address() as AddressInfo;
+    await writeFile(file('policy.yaml'), policy);
+    const connection = {
+      server: `https://127.0.0.1:${port}/events`,
+      caPem: tls.caPem,
+      certificatePem: tls.certPem,
+      keyPem: tls.keyPem,
+    };
+    await writeFile(file('webhook.kubeconfig'), renderKubeconfig([{ name: 'x', connection }], 'x'));
+    server = await startCellplane([
+      ...['apiserver', '--data-dir', file('data'), '--port', '0'],
+      ...['--audit-policy-file', file('policy.yaml'), '--audit-log-path', log],
+      ...['--audit-webhook-config-file', file('webhook.kubeconfig')],
+    ]);
+    admin = new RemoteClient(await adminConnection(file('data')), { userAgent: 'cellplane-test/1' });
+  });
+  after(async () => {
+    await admin?.close();
+    await server?.stop();
+    sink?.closeAllConnections();
+    sink?.close();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  test('each request is told at its level, in the file and to the webhook', async () => {
+    await admin.create(core('secrets'), {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'hidden' },
+      data: { text: 'aGlkZGVu' },
+    });
+    await admin.create(core('configmaps'), {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'shown' },
+      data: { a: 'b' },
+    });
+    const events = await until('both are logged', async () => {
+      const all = await logged();
+      return all.length >= 2 ? all : undefined;
+    });
+    const of = (resource: string) => events.find((one) => textAt(one, 'objectRef', 'resource') === resource);
+    const secret = of('secrets');
+    assert.equal(secret?.['level'], 'Metadata');
+    assert.equal(textAt(secret, 'objectRef', 'name'), 'hidden');
+    assert.equal(textAt(secret, 'user', 'username'), 'cellplane-admin');
+    assert.ok(!JSON.stringify(secret).includes('aGlkZGVu'));
+    assert.equal(valueAt(secret, 'annotations', 'authorization.k8s.io/decision'), 'allow');
+    const map = of('configmaps');
+    assert.equal(textAt(map, 'requestObject', 'data', 'a'), 'b');
+    assert.equal(textAt(map, 'responseObject', 'data', 'a'), 'b');
+    assert.equal(valueAt(map, 'responseObject', 'metadata', 'managedFields'), undefined);
+    assert.equal(valueAt(map, 'responseStatus', 'code'), 201);
+    await until('the webhook has them, after a failure', () => told.length >= 2);
+    assert.deepEqual(
+      told.slice(0, 2).map((one) => one['auditID']),
+      events.slice(0, 2).map((one) => one['auditID']),
+    );
+  });
+
+  test('a policy’s action Audit and its annotations stand in the event', async () => {
+    await admin.create(admission('validatingadmissionpolicies'), {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name: 'short' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] },
+          ],
+        },
+        validations: [{ expression: 'object.metadata.name.size() < 4', message: 'too long' }],
+        auditAnnotations: [{ key: 'length', valueExpression: 'string(object.metadata.name.size())' }],
+      },
+    });
+    await admin.create(admission('validatingadmissionpolicybindings'), {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicyBinding',
+      metadata: { name: 'short-everywhere' },
+      spec: { policyName: 'short', validationActions: ['Audit'] },
+    });
+    const event = await until('the policy has acted', async () => {
+      await admin.create(core('configmaps'), {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { generateName: 'much-too-long-' },
+      });
+      const found = (await logged()).find((one) => valueAt(one, 'annotations', 'short/length') !== undefined);
+      return found;
+    });
+    assert.equal(valueAt(event, 'annotations', 'short/length'), '19');
+    const failure = valueAt(event, 'annotations', 'validation.policy.admission.k8s.io/validation_failure');
+    assert.deepEqual(JSON.parse(String(failure)), [
+      {
+        message: 'too long',
+        policy: 'short',
+        binding: 'short-everywhere',
+        expressionIndex: 0,
+        validationActions: ['Audit'],
+      },
+    ]);
+    assert.equal(valueAt(event, 'responseStatus', 'code'), 201);
+  });
+
+  test('what waits is told when the server stops', async () => {
+    await admin.create(core('configmaps'), {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'last' },
+    });
+    await server.stop();
+    assert.ok(told.some((one) => textAt(one, 'objectRef', 'name') === 'last'));
+  });
+});
