@@ -95,4 +95,17 @@ describe('linearizability of one register', () => {
     }
     assert.equal(findViolation(history), undefined);
   });
+
+  test('is fast enough for hundreds of calls of unknown outcome', () => {
+    const history: HistoryEntry[] = [];
+    for (let round = 0; round < 150; round++) {
+      const startMs = round * 10;
+      history.push(at(startMs, startMs + 9, create(`lost-${round}`, 'unknown')));
+      history.push(at(startMs, startMs + 9, remove('unknown')));
+      history.push(at(startMs + 1, startMs + 2, create(`${round}`, 'done')));
+      history.push(at(startMs + 3, startMs + 4, read(`${round}`)));
+      history.push(at(startMs + 5, startMs + 6, remove()));
+    }
+    assert.equal(findViolation(history), undefined);
+  });
 });

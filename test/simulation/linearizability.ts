@@ -26,30 +26,34 @@ export interface HistoryEntry {
 
 type Value = string | undefined;
 
-/** The value after the call if it takes place at `before`; `impossible` when its answer would have been another. */
+/**
+ * The value after the call if it takes place at `before`; `impossible` when its answer would have been another. A call of
+ * unknown outcome need not take place: where it would change nothing, it does not.
+ */
 function step(call: RegisterCall, before: Value): { readonly after: Value } | 'impossible' {
   switch (call.type) {
     case 'read':
       return call.value === before ? { after: before } : 'impossible';
     case 'create': {
       const possible = before === undefined;
-      if (call.answer === 'unknown') return { after: possible ? call.value : before };
       if (call.answer === 'exists') return possible ? 'impossible' : { after: before };
       return possible ? { after: call.value } : 'impossible';
     }
     case 'swap': {
       const possible = before === call.expected;
-      if (call.answer === 'unknown') return { after: possible ? call.value : before };
       if (call.answer === 'refused') return possible ? 'impossible' : { after: before };
       return possible ? { after: call.value } : 'impossible';
     }
     case 'delete': {
       const possible = before !== undefined;
-      if (call.answer === 'unknown') return { after: undefined };
       if (call.answer === 'absent') return possible ? 'impossible' : { after: before };
       return possible ? { after: undefined } : 'impossible';
     }
   }
+}
+
+function isUnknown(call: RegisterCall): boolean {
+  return call.type !== 'read' && call.answer === 'unknown';
 }
 
 /** A moment of the history: a call's start, or its answer. */
@@ -79,7 +83,9 @@ export function findViolation(
   let stuckAt: readonly number[] = [];
   let value: Value;
   let moment = head.next;
-  while (head.next !== undefined) {
+  // Calls of known outcome that are still to be placed; the others may stay out.
+  let known = history.filter(({ call }) => !isUnknown(call)).length;
+  while (known > 0) {
     if (moment?.isStart === true) {
       const { call } = entryAt(history, moment.index);
       const result = step(call, value);
@@ -90,6 +96,7 @@ export function findViolation(
           tried.add(state);
           chosen.push({ moment, before: value });
           value = result.after;
+          if (!isUnknown(call)) known--;
           lift(moment);
           moment = head.next;
           continue;
@@ -112,6 +119,7 @@ export function findViolation(
       };
     }
     flip(done, last.moment.index);
+    if (!isUnknown(entryAt(history, last.moment.index).call)) known++;
     value = last.before;
     put(last.moment);
     moment = last.moment.next;
@@ -129,13 +137,12 @@ function entryAt(history: readonly HistoryEntry[], index: number): HistoryEntry 
 function momentsOf(history: readonly HistoryEntry[]): Moment {
   const timed: { readonly atMs: number; readonly moment: Moment }[] = [];
   for (const [index, { call, startMs, endMs }] of history.entries()) {
-    const isUnknown = call.type !== 'read' && call.answer === 'unknown';
     const answer: Moment = { index, isStart: false, previous: undefined, next: undefined, answer: undefined };
     timed.push({
       atMs: startMs,
       moment: { index, isStart: true, previous: undefined, next: undefined, answer },
     });
-    timed.push({ atMs: isUnknown ? Number.POSITIVE_INFINITY : endMs, moment: answer });
+    timed.push({ atMs: isUnknown(call) ? Number.POSITIVE_INFINITY : endMs, moment: answer });
   }
   timed.sort((left, right) => {
     if (left.atMs !== right.atMs) return left.atMs < right.atMs ? -1 : 1;

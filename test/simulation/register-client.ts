@@ -1,4 +1,4 @@
-import { isApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
@@ -27,9 +27,16 @@ export interface Asked {
   readonly resourceVersion?: string | undefined;
 }
 
+/** The server was not reached at all, or has said that nothing was written. */
+function isSurelyNotDone(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.reason !== 'ServiceUnavailable') return false;
+  const { cause } = error;
+  return cause === undefined || (cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED');
+}
+
 /**
  * One call on a register, chosen by `dice` (in [0, 1)) and by what `last` says that this client knows; undefined when it
- * tells nothing (a read that failed). `value` is what is written, never used twice.
+ * tells nothing (a read that failed, a write that surely was not done). `value` is what is written, never used twice.
  */
 export async function askRegister(
   client: KubeClient,
@@ -56,6 +63,7 @@ export async function askRegister(
       await client.delete(refOf(key), options);
       return { call: { type: 'delete', answer: 'done' } };
     } catch (error) {
+      if (isSurelyNotDone(error)) return undefined;
       return { call: { type: 'delete', answer: isApiError(error, 'NotFound') ? 'absent' : 'unknown' } };
     }
   }
@@ -66,6 +74,7 @@ export async function askRegister(
       const { resourceVersion } = object.metadata;
       return { call: { type: 'create', value, answer: 'done' }, resourceVersion };
     } catch (error) {
+      if (isSurelyNotDone(error)) return undefined;
       const answer = isApiError(error, 'AlreadyExists') ? 'exists' : 'unknown';
       return { call: { type: 'create', value, answer } };
     }
@@ -78,6 +87,7 @@ export async function askRegister(
     const { resourceVersion } = object.metadata;
     return { call: { type: 'swap', expected, value, answer: 'done' }, resourceVersion };
   } catch (error) {
+    if (isSurelyNotDone(error)) return undefined;
     const answer = isApiError(error, 'Conflict', 'NotFound') ? 'refused' : 'unknown';
     return { call: { type: 'swap', expected, value, answer } };
   }
