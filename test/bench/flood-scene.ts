@@ -1,0 +1,154 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { KubeClient } from '#client/client.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
+import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+import { sampleConfigMap } from './samples.ts';
+
+export interface FloodFigures {
+  /** Answers by status code. */
+  readonly counts: { readonly [code: string]: number };
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface FloodClient {
+  readonly tenant: 'noisy' | 'quiet';
+  readonly method: 'GET' | 'POST';
+  readonly connections: number;
+  /** From one request of a connection to its next; 0: the moment that it is answered. */
+  readonly intervalMs: number;
+}
+
+/** Two tenants of one server, each with a workspace of its own, and clients in processes of their own. */
+export interface FloodScene extends AsyncDisposable {
+  /** Lets all clients run together, and counts for so long after they have begun. */
+  measure(clients: readonly FloodClient[], warmMs: number, ms: number): Promise<FloodFigures[]>;
+}
+
+/** Clients are elsewhere: on this machine the flood's must not take the server's core. */
+const floodNiceness = 10;
+
+export async function startFloodScene(): Promise<FloodScene> {
+  const folder = await temporaryFolder();
+  const tokens = path.join(folder.path, 'tokens.csv');
+  await writeFile(tokens, 'noisy-token,noisy,1\nquiet-token,quiet,2\n');
+  const server = await startCellplane([
+    'apiserver',
+    ...['--data-dir', folder.path, '--port', '0', '--log-level', 'warn', '--token-file', tokens],
+  ]);
+  const connection = await adminConnection(folder.path);
+  const admin = new RemoteClient(connection, { userAgent: 'flood' });
+  await makeWorkspace(admin, 'noisy');
+  await makeWorkspace(admin, 'quiet');
+  await admin.close();
+  const { hostname: host, port } = new URL(connection.server);
+  return {
+    async measure(clients, warmMs, ms) {
+      const children = await Promise.all(
+        clients.map(({ tenant, method, connections, intervalMs }) =>
+          startClient(tenant, {
+            host,
+            port: Number(port),
+            caPem: connection.caPem,
+            request: requestOf(tenant, method),
+            connections,
+            intervalMs,
+          }),
+        ),
+      );
+      return measured(children, warmMs, ms);
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function makeWorkspace(admin: KubeClient, name: string): Promise<void> {
+  const workspaces = {
+    cluster: 'root',
+    gvr: { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' },
+  };
+  await admin.create(workspaces, {
+    apiVersion: 'tenancy.kcp.io/v1alpha1',
+    kind: 'Workspace',
+    metadata: { name },
+    spec: { type: { name: 'universal', path: 'root' } },
+  });
+  await until(`workspace ${name} is ready`, async () => {
+    const workspace = await admin.get({ ...workspaces, name });
+    return (workspace['status'] as { phase?: string } | undefined)?.phase === 'Ready';
+  });
+  const cluster = `root:${name}`;
+  const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name }];
+  for (const role of ['cluster-admin', 'system:kcp:workspace:access'] as const) {
+    await admin.create(
+      {
+        cluster,
+        gvr: { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterrolebindings' },
+      },
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: `bench-${role.replaceAll(':', '-')}` },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+        subjects,
+      },
+    );
+  }
+  await admin.create(
+    { cluster, gvr: { group: '', version: 'v1', resource: 'configmaps' }, namespace: 'default' },
+    { ...sampleConfigMap('sample', 1_600) },
+  );
+}
+
+function requestOf(name: string, method: 'GET' | 'POST'): string {
+  const configMaps = `/clusters/root:${name}/api/v1/namespaces/default/configmaps`;
+  const object = { ...sampleConfigMap('', 1_000), metadata: { generateName: 'load-' } };
+  const body = method === 'GET' ? '' : JSON.stringify(object);
+  const lines = [
+    `${method} ${configMaps}${method === 'GET' ? '/sample' : ''} HTTP/1.1`,
+    'Host: localhost',
+    `Authorization: Bearer ${name}-token`,
+    'User-Agent: bench',
+    ...(body === '' ? [] : ['Content-Type: application/json', `Content-Length: ${body.length}`]),
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+async function startClient(
+  tenant: string,
+  options: { readonly [name: string]: unknown },
+): Promise<ChildProcess> {
+  const child = fork(path.resolve('test/bench/flood-client.mjs'), [JSON.stringify(options)], {
+    execArgv: [],
+  });
+  if (tenant === 'noisy' && child.pid !== undefined) os.setPriority(child.pid, floodNiceness);
+  await once(child, 'message');
+  return child;
+}
+
+async function measured(
+  clients: readonly ChildProcess[],
+  warmMs: number,
+  ms: number,
+): Promise<FloodFigures[]> {
+  await setTimeout(warmMs);
+  for (const client of clients) client.send('count');
+  await setTimeout(ms);
+  return Promise.all(
+    clients.map(async (client) => {
+      const answer = once(client, 'message');
+      client.send('stop');
+      const [figures] = (await answer) as [FloodFigures];
+      return figures;
+    }),
+  );
+}

@@ -1,0 +1,35 @@
+// A tenant that floods the server and does not heed 429 beside one that asks now and then (KUBERNETES.md O2). How much
+// the quiet one waits is for the benchmark (`npm run bench -- flood`) to tell: here it is served at all, and in time.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type FloodScene, startFloodScene } from './bench/flood-scene.ts';
+
+const quietMs = 20;
+/** On a machine that runs other things too; a server without fair sharing keeps its clients waiting for seconds. */
+const waitMsMax = 1_500;
+
+describe('a flood in one workspace', { timeout: 60_000 }, () => {
+  let scene: FloodScene;
+  before(async () => {
+    scene = await startFloodScene();
+  });
+  after(() => scene?.[Symbol.asyncDispose]());
+
+  for (const flood of ['GET', 'POST'] as const) {
+    test(`of ${flood} is told 429; another's requests are all served (O2)`, async () => {
+      const [reader, writer, noisy] = await scene.measure(
+        [
+          { tenant: 'quiet', method: 'GET', connections: 2, intervalMs: quietMs },
+          { tenant: 'quiet', method: 'POST', connections: 2, intervalMs: quietMs },
+          { tenant: 'noisy', method: flood, connections: 450, intervalMs: 0 },
+        ],
+        1_000,
+        2_500,
+      );
+      assert.ok((noisy!.counts['429'] ?? 0) > 0, JSON.stringify(noisy));
+      assert.deepEqual(Object.keys(reader!.counts), ['200'], JSON.stringify(reader));
+      assert.deepEqual(Object.keys(writer!.counts), ['201'], JSON.stringify(writer));
+      for (const { p50Ms } of [reader!, writer!]) assert.ok(p50Ms < waitMsMax, `${p50Ms} ms`);
+    });
+  }
+});
