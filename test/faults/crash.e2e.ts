@@ -91,7 +91,7 @@ describe('level: crashes', () => {
   }
 
   test('kill -9: order, atomicity, no revision back, nothing acknowledged lost', async (t) => {
-    const budget = budgetOf(3_500, 0.5);
+    const budget = budgetOf(2_500, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
     await repeat(budget, (seed) =>
@@ -104,7 +104,7 @@ describe('level: crashes', () => {
   test('power cuts: what was not synced is gone, nothing acknowledged is', {
     skip: skipWithoutShim,
   }, async (t) => {
-    const budget = budgetOf(3_500, 0.5);
+    const budget = budgetOf(2_500, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
     await repeat(budget, (seed) =>

@@ -65,7 +65,7 @@ describe('level: damage', () => {
   }
 
   test('is refused, or does no harm', async (t) => {
-    const budget = budgetOf(2_500, 1);
+    const budget = budgetOf(1_500, 1);
     t.diagnostic(`seed ${budget.seed}`);
     const outcomes: { [outcome: string]: number } = {};
     await repeat(budget, async (seed) => {

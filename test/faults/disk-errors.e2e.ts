@@ -78,7 +78,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
   }
 
   test('while it is written: writes stop, the store is reopened, they go on', async (t) => {
-    const budget = budgetOf(4_000, 0.5);
+    const budget = budgetOf(2_500, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     let faults = 0;
     let powerCuts = 0;
@@ -128,7 +128,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
   });
 
   test('while it is opened: refused with its reason, and whole when the disk is', async (t) => {
-    const budget = budgetOf(3_000, 0.5);
+    const budget = budgetOf(2_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const outcomes: { [code: string]: number } = {};
     await repeat(budget, async (seed) => {

@@ -25,7 +25,7 @@ describe('etcd: crashes', { skip: skipWithoutEtcd }, () => {
   after(() => etcd?.dispose());
 
   test('kill -9: order, atomicity, no revision back, nothing acknowledged lost, no gap in the watch', async (t) => {
-    const budget = budgetOf(3_000, 1);
+    const budget = budgetOf(2_000, 1);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0, refused: 0 };
     await repeat(budget, async (seed) => {

@@ -163,7 +163,7 @@ describe('linearizability under faults', () => {
   }
 
   async function run(t: TestContext, tried: readonly Server[], etcd: EtcdServer | undefined): Promise<void> {
-    const budget = budgetOf(2_000, 1 / 3);
+    const budget = budgetOf(1_500, 1 / 3);
     t.diagnostic(`seed ${budget.seed}`);
     const random = new Random(budget.seed);
     // Absent at first, whatever ran before on the same store.

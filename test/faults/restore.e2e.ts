@@ -47,7 +47,7 @@ describe('level: a restore that is cut short', { skip: skipWithoutShim }, () => 
   after(() => folder?.[Symbol.asyncDispose]());
 
   test('is refused, or whole', async (t) => {
-    const budget = budgetOf(2_500, 1);
+    const budget = budgetOf(1_500, 1);
     t.diagnostic(`seed ${budget.seed}`);
     const outcomes: { [outcome: string]: number } = {};
     await repeat(budget, async (seed) => {

@@ -191,7 +191,7 @@ describe('watches', () => {
     ['etcd', etcdStore, skipWithoutEtcd],
   ] as const) {
     test(`${name}: list and events are the state at every revision`, { skip }, async (t) => {
-      const budget = budgetOf(2_500, 1 / 3);
+      const budget = budgetOf(1_500, 1 / 3);
       t.diagnostic(`seed ${budget.seed}`);
       const sums: Sums = { writes: 0, restarts: 0, compactions: 0, resumes: 0, relists: 0 };
       await repeat(budget, async (seed) => {
@@ -204,7 +204,7 @@ describe('watches', () => {
   }
 
   test('through the API: slow readers, reconnects and restarts', async (t) => {
-    const budget = budgetOf(2_500, 1 / 3);
+    const budget = budgetOf(1_500, 1 / 3);
     t.diagnostic(`seed ${budget.seed}`);
     const random = new Random(budget.seed);
     const directory = path.join(folder.path, 'server');
