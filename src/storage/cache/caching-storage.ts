@@ -192,9 +192,16 @@ class CachingStorage implements CachedStorage {
     return pageOf(snapshot, options);
   }
 
-  async transact(transaction: Transaction): Promise<TransactionResult> {
-    const result = await this.#inner.transact(transaction);
-    if (result.revision <= this.#state.revision) return result;
+  transact(transaction: Transaction): Promise<TransactionResult> {
+    return this.#inner
+      .transact(transaction)
+      .then((result) =>
+        result.revision <= this.#state.revision ? result : this.#followed(transaction, result),
+      );
+  }
+
+  /** `result` when the cache has reached its revision. */
+  async #followed(transaction: Transaction, result: TransactionResult): Promise<TransactionResult> {
     try {
       // The event of a put surely comes; a revision that nothing of ours made may need to be asked for.
       const hasEvent = result.committed && transaction.operations.some(({ type }) => type === 'put');

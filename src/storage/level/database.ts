@@ -1,7 +1,21 @@
-import { ClassicLevel } from 'classic-level';
+import { type ChainedBatch, ClassicLevel } from 'classic-level';
 
 /** classic-level's snapshots, which its types name only through the package beneath. */
 type AbstractSnapshot = ReturnType<ClassicLevel['snapshot']>;
+
+/**
+ * A chained batch as implementations of abstract-level define it, beneath the checks and conversions of its public side:
+ * those take longer than the write, and close a batch with its first use, which leaves its memory to the collector.
+ */
+type NativeBatch = ChainedBatch<ClassicLevel<Buffer, Buffer>, Buffer, Buffer> & {
+  _put(key: Buffer, value: Buffer): void;
+  _del(key: Buffer): void;
+  _clear(): void;
+  _write(options: { readonly sync: boolean }): Promise<void>;
+};
+
+/** A batch that has held more is not used again: LevelDB's copy never shrinks. */
+const reusedBatchBytesMax = 1024 * 1024;
 
 export type LevelWrite =
   | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
@@ -49,6 +63,8 @@ export function createClassicLevel(location: string): LevelDatabase {
 class ClassicLevelDatabase implements LevelDatabase {
   readonly #location: string;
   #opened: ClassicLevel<Buffer, Buffer> | undefined;
+  /** Empty, and written successfully before. */
+  #spareBatch: NativeBatch | undefined;
 
   constructor(location: string) {
     this.#location = location;
@@ -69,17 +85,34 @@ class ClassicLevelDatabase implements LevelDatabase {
   }
 
   async close(): Promise<void> {
+    this.#spareBatch = undefined;
     await this.#opened?.close();
   }
 
-  batch(writes: readonly LevelWrite[], options: { readonly sync: boolean }): Promise<void> {
+  async batch(writes: readonly LevelWrite[], options: { readonly sync: boolean }): Promise<void> {
     // A chained batch takes a quarter of the time that an array takes.
-    const batch = this.#level.batch();
+    const batch = this.#spareBatch ?? (this.#level.batch() as NativeBatch);
+    this.#spareBatch = undefined;
+    let bytes = 0;
     for (const write of writes) {
-      if (write.type === 'put') batch.put(write.key, write.value);
-      else batch.del(write.key);
+      bytes += write.key.length;
+      if (write.type === 'put') {
+        bytes += write.value.length;
+        batch._put(write.key, write.value);
+      } else batch._del(write.key);
     }
-    return batch.write(options);
+    try {
+      await batch._write(options);
+    } catch (error) {
+      await batch.close();
+      throw error;
+    }
+    if (bytes > reusedBatchBytesMax || this.#spareBatch !== undefined) {
+      await batch.close();
+    } else {
+      batch._clear();
+      this.#spareBatch = batch;
+    }
   }
 
   getMany(keys: Buffer[], view?: LevelView): Promise<(Buffer | undefined)[]> {

@@ -1,7 +1,15 @@
 import type { Clock } from '#apimachinery/clock.ts';
 import { StorageError } from '../errors.ts';
 import { compareKeys } from '../key-order.ts';
-import type { Guard, Operation, Revision, StorageKey, Transaction } from '../storage.ts';
+import type {
+  Guard,
+  Operation,
+  Revision,
+  StorageEvent,
+  StorageKey,
+  Transaction,
+  TransactionResult,
+} from '../storage.ts';
 import { Arena, ArenaPool } from './arena.ts';
 import type { LevelDatabase, LevelWrite } from './database.ts';
 import { pointerKey, recordKey } from './key-codec.ts';
@@ -17,16 +25,13 @@ const waitingBytesMax = 128 * 1024 * 1024;
 /** What an operation takes beside key and value. */
 const operationOverheadBytes = 128;
 
-export type WriteOutcome =
+type WriteOutcome =
   | { readonly committed: true; readonly revision: Revision }
   | { readonly committed: false; readonly failedGuard: Guard };
 
-/** An event of a sealed group; `link` is the revision of the value that stood there before. */
-export interface GroupEvent {
-  readonly type: 'put' | 'delete';
-  readonly key: StorageKey;
-  readonly revision: Revision;
-  readonly value: Buffer | undefined;
+/** An event of a sealed group; `link` is the revision of the value that stood there before, which was not read. */
+export interface GroupEvent extends StorageEvent {
+  readonly previous: undefined;
   readonly link: Revision | undefined;
 }
 
@@ -51,6 +56,8 @@ export interface GroupCommitOptions {
    * if there is none.
    */
   onCommitted(group: CommittedGroup): Promise<void> | undefined;
+  /** The answer to a transaction of which a guard did not hold. */
+  refused(transaction: Transaction, failedGuard: Guard): Promise<TransactionResult>;
   /** A batch failed: nothing is written any more until `restart`. */
   onFailed(error: unknown): void;
 }
@@ -77,7 +84,7 @@ type Job =
 interface Waiting {
   readonly job: Job;
   readonly bytes: number;
-  readonly resolve: (outcome: WriteOutcome) => void;
+  readonly resolve: (result: TransactionResult | Promise<TransactionResult>) => void;
   readonly reject: (error: StorageError) => void;
 }
 
@@ -88,7 +95,8 @@ interface Group {
   readonly allocate: (bytes: number) => Buffer;
   readonly writes: LevelWrite[];
   readonly revisions: GroupEvent[][];
-  readonly keys: StorageKey[];
+  /** Where the group leaves the keys that it writes. */
+  readonly standings: Map<StorageKey, Standing>;
   readonly answers: { readonly outcome: WriteOutcome; readonly waiting: Waiting }[];
   bytes: number;
   landed: boolean;
@@ -125,9 +133,7 @@ export class GroupCommit {
   #flying: Group | undefined;
   /** Resolves when the flying group has landed or failed. */
   #landing: Promise<void> | undefined;
-  /** Standings made by the open and the flying group. */
-  readonly #overlay = new Map<StorageKey, Standing>();
-  /** Groups that landed while standings were being read: those reads may be older, the overlay still counts. */
+  /** Groups that landed while standings were being read, youngest first: those reads may be older, theirs count. */
   #landedMeanwhile: Group[] = [];
   #failed = false;
   #sealing: NodeJS.Immediate | undefined;
@@ -144,8 +150,8 @@ export class GroupCommit {
     return this.#landing;
   }
 
-  /** `bytes`: keys and values, for the bounds. Throws `outcome-unknown` or `unavailable`. */
-  submit(transaction: Transaction, bytes: number): Promise<WriteOutcome> {
+  /** `bytes`: keys and values, for the bounds. Throws `outcome-unknown` or `unavailable`, and what `refused` throws. */
+  submit(transaction: Transaction, bytes: number): Promise<TransactionResult> {
     const overhead = transaction.operations.length * operationOverheadBytes;
     return this.#enqueue({ type: 'transaction', transaction }, bytes + overhead);
   }
@@ -173,7 +179,7 @@ export class GroupCommit {
     this.#failed = false;
   }
 
-  #enqueue(job: Job, bytes: number): Promise<WriteOutcome> {
+  #enqueue(job: Job, bytes: number): Promise<TransactionResult> {
     if (this.#failed) {
       return Promise.reject(
         new StorageError('unavailable', 'the store is being reopened after a failed write'),
@@ -188,7 +194,9 @@ export class GroupCommit {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, bytes, resolve, reject });
+      const waiting: Waiting = { job, bytes, resolve, reject };
+      if (this.#gatherAtOnce(waiting)) return;
+      this.#waiting.push(waiting);
       this.#waitingBytes += bytes;
       this.#prepare();
     });
@@ -197,6 +205,20 @@ export class GroupCommit {
   #isIdle(): boolean {
     const isGathered = this.#open.answers.length === 0 && this.#flying === undefined;
     return isGathered && this.#waiting.length === 0 && this.#preparing.length === 0;
+  }
+
+  /** The short way of nearly every write: one key, of which is known where it stands, and nobody before it. */
+  #gatherAtOnce(waiting: Waiting): boolean {
+    if (this.#waiting.length > 0 || this.#preparing.length > 0) return false;
+    if (this.#open.bytes >= groupBytesMax || waiting.job.type !== 'transaction') return false;
+    const { transaction } = waiting.job;
+    const key = onlyKeyOf(transaction);
+    if (key === undefined) return false;
+    const standing = this.#written(key) ?? this.#options.recall(key);
+    if (standing === undefined) return false;
+    this.#applyTransaction(waiting, transaction, () => standing);
+    this.#sealSoon();
+    return true;
   }
 
   #prepare(): void {
@@ -255,7 +277,7 @@ export class GroupCommit {
   #recall(taken: readonly Waiting[], standings: Map<StorageKey, Standing>): Set<StorageKey> {
     const unknown = new Set<StorageKey>();
     const look = (key: StorageKey): void => {
-      if (this.#overlay.has(key) || standings.has(key)) return;
+      if (standings.has(key) || this.#written(key) !== undefined) return;
       const recalled = this.#options.recall(key);
       if (recalled === undefined) unknown.add(key);
       else standings.set(key, recalled);
@@ -286,24 +308,31 @@ export class GroupCommit {
 
   #prepared(): void {
     this.#preparing = [];
-    for (const group of this.#landedMeanwhile) this.#dropOverlay(group);
     this.#landedMeanwhile = [];
     this.#sealSoon();
     this.#prepare();
     this.#reportIdle();
   }
 
+  /** Where a key stands after the groups that reads do not show. */
+  #written(key: StorageKey): Standing | undefined {
+    const standing = this.#open.standings.get(key) ?? this.#flying?.standings.get(key);
+    if (standing !== undefined || this.#landedMeanwhile.length === 0) return standing;
+    return this.#landedMeanwhile.find(({ standings }) => standings.has(key))?.standings.get(key);
+  }
+
   #apply(waiting: Waiting, standings: ReadonlyMap<StorageKey, Standing>): void {
     const { job } = waiting;
+    const standingOf = (key: StorageKey): Standing => this.#written(key) ?? (standings.get(key) as Standing);
     switch (job.type) {
       case 'transaction':
-        this.#applyTransaction(waiting, job.transaction, standings);
+        this.#applyTransaction(waiting, job.transaction, standingOf);
         return;
       case 'compact':
         if (job.revision > this.#next.compacted) this.#next.compacted = job.revision;
         break;
       case 'prune':
-        this.#applyPruning(job.pruning, standings);
+        this.#applyPruning(job.pruning, standingOf);
         break;
     }
     this.#open.answers.push({ waiting, outcome: { committed: true, revision: this.#next.revision } });
@@ -312,10 +341,8 @@ export class GroupCommit {
   #applyTransaction(
     waiting: Waiting,
     { guards, operations }: Transaction,
-    standings: ReadonlyMap<StorageKey, Standing>,
+    standingOf: (key: StorageKey) => Standing,
   ): void {
-    const standingOf = (key: StorageKey): Standing =>
-      this.#overlay.get(key) ?? (standings.get(key) as Standing);
     for (const guard of guards) {
       const { pointer, group } = standingOf(guard.key);
       const revision = pointer?.present ? pointer.revision : 0;
@@ -324,9 +351,11 @@ export class GroupCommit {
         return;
       }
     }
-    const effective = operations
-      .map((operation) => ({ operation, standing: standingOf(operation.key) }))
-      .filter(({ operation, standing }) => operation.type === 'put' || standing.pointer?.present);
+    const effective: { readonly operation: Operation; readonly standing: Standing }[] = [];
+    for (const operation of operations) {
+      const standing = standingOf(operation.key);
+      if (operation.type === 'put' || standing.pointer?.present) effective.push({ operation, standing });
+    }
     if (effective.length === 0) {
       const revision = this.#next.revision;
       this.#answerAfter(this.#youngest(), { committed: true, revision }, waiting);
@@ -338,8 +367,9 @@ export class GroupCommit {
     const revision = (this.#next.revision + 1) as Revision;
     const timeMs = this.#now();
     const events: GroupEvent[] = [];
-    for (const [index, { operation, standing }] of effective.entries()) {
-      events.push(this.#write(operation, standing, { revision, timeMs, index, count: effective.length }));
+    const count = effective.length;
+    for (const { operation, standing } of effective) {
+      events.push(this.#write(operation, standing, { revision, timeMs, index: events.length, count }));
     }
     this.#next.revision = revision;
     this.#open.revisions.push(events);
@@ -373,19 +403,24 @@ export class GroupCommit {
       { type: 'put', key: keyBytes, value: next.bytes },
     );
     this.#count(pointer, next.pointer);
-    this.#overlay.set(key, { keyBytes, pointer: next.pointer, group: this.#open });
-    this.#open.keys.push(key);
-    return { type, key, revision: at.revision, value, link: pointer?.present ? link : undefined };
+    this.#open.standings.set(key, { keyBytes, pointer: next.pointer, group: this.#open });
+    return {
+      type,
+      key,
+      revision: at.revision,
+      value,
+      previous: undefined,
+      link: pointer?.present ? link : undefined,
+    };
   }
 
-  #applyPruning({ upTo, recordKeys, deleted }: Pruning, standings: ReadonlyMap<StorageKey, Standing>): void {
+  #applyPruning({ upTo, recordKeys, deleted }: Pruning, standingOf: (key: StorageKey) => Standing): void {
     for (const key of recordKeys) this.#open.writes.push({ type: 'del', key });
     for (const { key, revision } of deleted) {
-      const standing = this.#overlay.get(key) ?? (standings.get(key) as Standing);
+      const standing = standingOf(key);
       if (standing.pointer?.revision !== revision || standing.pointer.present) continue;
       this.#open.writes.push({ type: 'del', key: standing.keyBytes });
-      this.#overlay.set(key, { keyBytes: standing.keyBytes, pointer: undefined, group: this.#open });
-      this.#open.keys.push(key);
+      this.#open.standings.set(key, { keyBytes: standing.keyBytes, pointer: undefined, group: this.#open });
     }
     if (upTo > this.#next.pruned) this.#next.pruned = upTo;
   }
@@ -406,7 +441,7 @@ export class GroupCommit {
 
   /** Answers when the group that was looked at is on disk: now, if it is, or if nothing uncommitted was seen. */
   #answerAfter(group: Group | undefined, outcome: WriteOutcome, waiting: Waiting): void {
-    if (group === undefined || group.landed) waiting.resolve(outcome);
+    if (group === undefined || group.landed) this.#answer(outcome, waiting);
     else group.answers.push({ outcome, waiting });
   }
 
@@ -448,20 +483,22 @@ export class GroupCommit {
     group.landed = true;
     this.#flying = undefined;
     this.#landing = undefined;
-    if (this.#preparing.length > 0) this.#landedMeanwhile.push(group);
-    else this.#dropOverlay(group);
+    if (this.#preparing.length > 0) this.#landedMeanwhile.unshift(group);
     const delivered = this.#options.onCommitted({ head, timeMs: this.#timeMs, revisions: group.revisions });
-    if (delivered === undefined) answer(group);
-    else delivered.then(() => answer(group));
+    if (delivered === undefined) this.#answerAll(group);
+    else delivered.then(() => this.#answerAll(group));
     this.#seal();
     this.#prepare();
     this.#reportIdle();
   }
 
-  #dropOverlay(group: Group): void {
-    for (const key of group.keys) {
-      if (this.#overlay.get(key)?.group === group) this.#overlay.delete(key);
-    }
+  #answerAll(group: Group): void {
+    for (const { outcome, waiting } of group.answers) this.#answer(outcome, waiting);
+  }
+
+  #answer(outcome: WriteOutcome, { job, resolve }: Waiting): void {
+    if (outcome.committed) resolve(outcome);
+    else if (job.type === 'transaction') resolve(this.#options.refused(job.transaction, outcome.failedGuard));
   }
 
   /** LevelDB is never written on after an error: it would acknowledge writes that the next open loses. */
@@ -482,7 +519,6 @@ export class GroupCommit {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#landedMeanwhile = [];
-    this.#overlay.clear();
     for (const group of groups) for (const { waiting } of group.answers) waiting.reject(error);
     for (const { reject } of waiting) reject(error);
     this.#reportIdle();
@@ -497,8 +533,11 @@ export class GroupCommit {
   }
 }
 
-function answer(group: Group): void {
-  for (const { outcome, waiting } of group.answers) waiting.resolve(outcome);
+/** The key, if there is one operation, and no guard on another key. */
+function onlyKeyOf({ guards, operations }: Transaction): StorageKey | undefined {
+  const key = operations[0]?.key;
+  if (operations.length !== 1 || guards.length > 1) return undefined;
+  return guards.length === 0 || guards[0]?.key === key ? key : undefined;
 }
 
 function newGroup(arenas: ArenaPool): Group {
@@ -508,7 +547,7 @@ function newGroup(arenas: ArenaPool): Group {
     allocate: (bytes) => arena.allocate(bytes),
     writes: [],
     revisions: [],
-    keys: [],
+    standings: new Map(),
     answers: [],
     bytes: 0,
     landed: false,

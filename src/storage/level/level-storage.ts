@@ -3,6 +3,7 @@ import { isStorageError, StorageError } from '../errors.ts';
 import { checkTransaction } from '../limits.ts';
 import { type StorageLogger, silentLogger } from '../logger.ts';
 import type {
+  Guard,
   KeyValue,
   KnownState,
   RangeOptions,
@@ -138,6 +139,7 @@ class LevelStorage implements Storage {
       sync: options.sync ?? true,
       recall: (key) => this.#recall(key),
       onCommitted: (group) => this.#committed(group),
+      refused: (transaction, guard) => this.#refused(transaction, guard),
       onFailed: (error) => this.#failed(error),
     });
     this.#watches = new LevelWatches({
@@ -209,20 +211,14 @@ class LevelStorage implements Storage {
     }
   }
 
-  async transact(transaction: Transaction): Promise<TransactionResult> {
-    const bytes = checkTransaction(transaction);
-    for (;;) {
+  /** Not an async function, which would take a promise and several turns more. */
+  transact(transaction: Transaction): Promise<TransactionResult> {
+    try {
+      const bytes = checkTransaction(transaction);
       this.#assertOpen();
-      const outcome = await this.#writer.submit(transaction, bytes);
-      if (outcome.committed) return outcome;
-      const { failedGuard } = outcome;
-      const { current, revision } = await this.#withView(async (view) => ({
-        current: await readKey(view, failedGuard.key),
-        revision: view.head,
-      }));
-      // Changed since it was refused, so that the guard holds now: it has another chance.
-      if ((current?.revision ?? 0) === failedGuard.revision) continue;
-      return { committed: false, failedGuard, current, revision };
+      return this.#writer.submit(transaction, bytes);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -323,6 +319,16 @@ class LevelStorage implements Storage {
     }
     const keyBytes = pointerKey(key);
     return { keyBytes, pointer: encodePointer(keyBytes, revision, present !== undefined).pointer };
+  }
+
+  async #refused(transaction: Transaction, failedGuard: Guard): Promise<TransactionResult> {
+    const { current, revision } = await this.#withView(async (view) => ({
+      current: await readKey(view, failedGuard.key),
+      revision: view.head,
+    }));
+    // Changed since it was refused, so that the guard holds now: it has another chance.
+    if ((current?.revision ?? 0) === failedGuard.revision) return this.transact(transaction);
+    return { committed: false, failedGuard, current, revision };
   }
 
   #committed(group: CommittedGroup): Promise<void> | undefined {

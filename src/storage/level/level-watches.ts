@@ -87,7 +87,7 @@ export class LevelWatches {
   publish(revisions: readonly (readonly GroupEvent[])[]): Promise<void> | undefined {
     if (revisions.length === 0) return undefined;
     const reading = this.#whole.count > 0 ? this.#readPrevious(revisions) : undefined;
-    for (const events of revisions) this.#bare.publish(events.map((event) => eventOf(event, undefined)));
+    for (const events of revisions) this.#bare.publish(events);
     if (reading === undefined) return undefined;
     this.#wholeDelivery = this.#wholeDelivery.then(async () => {
       try {
@@ -176,11 +176,13 @@ export class LevelWatches {
       }
     }
     return revisions.map((events) =>
-      events.map((event) => eventOf(event, previous.get(`${event.link}${event.key}`))),
+      events.map(({ type, key, revision, value, link }) => ({
+        type,
+        key,
+        revision,
+        value,
+        previous: previous.get(`${link}${key}`),
+      })),
     );
   }
-}
-
-function eventOf({ type, key, revision, value }: GroupEvent, previous: KeyValue | undefined): StorageEvent {
-  return { type, key, revision, value, previous };
 }

@@ -152,6 +152,7 @@ describe('tombstones', () => {
     key: key(name),
     revision: revision(at),
     value: undefined,
+    previous: undefined,
     link: undefined,
   });
 
