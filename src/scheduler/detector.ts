@@ -1,5 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import { clusterAnnotation } from '#client/informer.ts';
+import { compileAffinity } from './algorithm/affinity.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { compilePlacement } from './algorithm/compile.ts';
 import type { CellChange, CellStore } from './cells/cell-store.ts';
@@ -267,7 +268,7 @@ export class Detector {
     if (change === undefined) return;
     if (change.rules) {
       for (const policy of this.#on.policies.index.values()) {
-        if (!concerns(policy, change)) continue;
+        if (!concerns(policy, change) || !this.#isOther(policy, change)) continue;
         for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
       }
       this.#wakeFollowing((change.now ?? change.old)?.name ?? '');
@@ -285,6 +286,18 @@ export class Detector {
     }
     waiting.sort((a, b) => b.priority - a.priority);
     for (const { key } of waiting) this.#on.wake(key);
+  }
+
+  /** Labels that a policy, its waves, and what bounds and overrides its objects do not look at make no other cell. */
+  #isOther({ cluster, spec }: ResolvedPolicy, { now, old, labelsOnly }: CellChange): boolean {
+    if (!labelsOnly || now === undefined || old === undefined) return true;
+    const { sees } = compilePlacement(spec.placement);
+    if (sees(now) !== sees(old)) return true;
+    for (const { clusterAffinity } of spec.rollout?.waves ?? []) {
+      const selects = compileAffinity(clusterAffinity);
+      if (selects(now) !== selects(old)) return true;
+    }
+    return this.#on.policies.distinguishes(cluster, now, old);
   }
 
   /** What lies in a cell because others need it there may be overridden by what the cell is. */

@@ -13,6 +13,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
+import type { CellInfo } from './algorithm/cell.ts';
 import type { Discovery } from './discovery.ts';
 import { depthOf, InheritedPolicies, isAbove } from './policy/inherited.ts';
 import {
@@ -23,7 +24,7 @@ import {
   splitInheritedKey,
 } from './policy/policy-index.ts';
 import { isPropagatedResource } from './projection/kinds.ts';
-import type { OverrideSource } from './projection/overrides.ts';
+import { type OverrideSource, overridesOfRules, rulesOf } from './projection/overrides.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
 
 export interface PoliciesOptions {
@@ -167,6 +168,18 @@ export class Policies {
     if (workspace === undefined) return policyKeyOf(project, namespace, name);
     const id = this.#options.workspaces.idOf(workspace);
     return id === undefined ? undefined : inheritedKeyOf(policyKeyOf(id, undefined, name), project);
+  }
+
+  /** Whether a cell with other labels is another for overrides and inherited policies of the project. */
+  distinguishes(cluster: string, now: CellInfo, old: CellInfo): boolean {
+    const path = this.#options.workspaces.get(cluster)?.path ?? '';
+    for (const { selects } of this.inherited.boundsAbove(path))
+      if (selects(now) !== selects(old)) return true;
+    for (const { spec } of this.overridesOf(cluster)) {
+      for (const { matches } of overridesOfRules(rulesOf(spec)))
+        if (matches(now) !== matches(old)) return true;
+    }
+    return false;
   }
 
   *overridesOf(cluster: string): IterableIterator<OverrideSource> {

@@ -6,6 +6,7 @@ import type { CellSnapshot } from './cell.ts';
 export interface Bound {
   /** `<workspace>/<name>` of the policy. */
   readonly name: string;
+  readonly selects: CellPredicate;
   /** Beside the cells of the snapshot: whether the policy lets the object be there. Memoized. */
   allows(snapshot: CellSnapshot): readonly boolean[];
   readonly spreadConstraints: readonly SpreadConstraint[];
@@ -32,9 +33,11 @@ export function boundOf(
   ]);
   const predicates: CellPredicate[] =
     affinities.length > 0 ? affinities.map(compileAffinity) : [compileAffinity(placement?.clusterAffinity)];
+  const selects: CellPredicate = (cell) => predicates.some((one) => one(cell));
   return {
     name,
-    allows: remembered(({ cells }) => cells.map((cell) => predicates.some((selects) => selects(cell)))),
+    selects,
+    allows: remembered(({ cells }) => cells.map(selects)),
     spreadConstraints: placement?.spreadConstraints ?? [],
     suspension,
   };

@@ -1,4 +1,4 @@
-import type { CellInfo } from './cell.ts';
+import type { CellInfo, CellSnapshot } from './cell.ts';
 
 /** What one replica asks for: resource name and amount, in the units of CellInfo.free. */
 export type ReplicaRequest = readonly (readonly [resource: string, amount: number])[];
@@ -27,4 +27,28 @@ export function replicasThatFit(
     if (fit === 0) return 0;
   }
   return fit;
+}
+
+const requestsMax = 64;
+const fitsBySnapshot = new WeakMap<CellSnapshot, Map<string, Int32Array>>();
+
+/**
+ * `replicasThatFit` without assumptions, beside the cells of the snapshot; -1 where nobody asked yet. Remembered for as long as
+ * the snapshot is: many objects ask for the same.
+ */
+export function fitsIn(snapshot: CellSnapshot, request: ReplicaRequest): Int32Array {
+  let byRequest = fitsBySnapshot.get(snapshot);
+  if (byRequest === undefined) {
+    byRequest = new Map();
+    fitsBySnapshot.set(snapshot, byRequest);
+  }
+  let key = '';
+  for (const [resource, amount] of request) key += `${resource}=${amount},`;
+  let fits = byRequest.get(key);
+  if (fits === undefined) {
+    if (byRequest.size >= requestsMax) byRequest.clear();
+    fits = new Int32Array(snapshot.cells.length).fill(-1);
+    byRequest.set(key, fits);
+  }
+  return fits;
 }

@@ -4,6 +4,9 @@ import { type CellPredicate, compileAffinity } from './affinity.ts';
 import type { CellInfo, CellSnapshot } from './cell.ts';
 import { type CompiledSpread, compileSpread } from './spread.ts';
 
+/** Data sets that a cell holds stand in its labels: `data.cellplane.io/<name>`. */
+export const dataLabelPrefix = 'data.cellplane.io/';
+
 export type Division =
   | { readonly type: 'Duplicated' }
   | {
@@ -37,6 +40,8 @@ export interface AffinityGroup {
   /** The primary cells and those of every overflow tier. */
   readonly selects: CellPredicate;
   readonly tiered: boolean;
+  /** 0 for primary cells, then by overflow tier; -1: not selected. */
+  readonly tierOf: (cell: CellInfo) => number;
   /** Beside the cells of the snapshot: 0 for primary cells, then by overflow tier; -1: not selected. Memoized. */
   tiers(snapshot: CellSnapshot): readonly number[];
 }
@@ -48,6 +53,8 @@ export interface CompiledPlacement {
   /** Undefined without spread constraints. */
   readonly spread: CompiledSpread | undefined;
   readonly division: Division;
+  /** All that the placement looks at in a cell's labels, as text: two that are alike in it are one to it. */
+  readonly sees: (cell: CellInfo) => string;
   /** What distances are counted from. */
   readonly near: Location | undefined;
   /** Data sets that are best in the cell already. */
@@ -71,13 +78,26 @@ export function compilePlacement(placement: Placement | undefined): CompiledPlac
 }
 
 function compile(placement: Placement): CompiledPlacement {
+  const groups = compileGroups(placement);
+  const spread = compileSpread(placement.spreadConstraints);
+  const weights = (placement.replicaScheduling?.weightPreference?.staticWeightList ?? []).map(
+    ({ targetCluster }) => compileAffinity(targetCluster),
+  );
+  const data = placement.data ?? [];
   return {
-    groups: compileGroups(placement),
+    groups,
     tolerations: placement.clusterTolerations ?? [],
-    spread: compileSpread(placement.spreadConstraints),
+    spread,
     division: compileDivision(placement),
+    sees: (cell) =>
+      JSON.stringify([
+        groups.map(({ tierOf }) => tierOf(cell)),
+        weights.map((matches) => matches(cell)),
+        spread?.dimensions.map(({ groupOf }) => groupOf(cell)),
+        data.map((name) => Object.hasOwn(cell.labels, `${dataLabelPrefix}${name}`)),
+      ]),
     near: placement.near,
-    data: placement.data ?? [],
+    data,
     activeHours: placement.activeHours ?? [],
   };
 }
@@ -100,6 +120,7 @@ function affinityGroup(
     name,
     selects: (cell) => tierOf(cell) >= 0,
     tiered: overflow.length > 0,
+    tierOf,
     tiers: memoized(tierOf),
   };
 }

@@ -1,6 +1,6 @@
 import type { Placement } from '#api/policy/placement.ts';
 import { isWithin } from './bounds.ts';
-import { replicasThatFit, unboundedReplicas } from './capacity.ts';
+import { fitsIn, replicasThatFit, unboundedReplicas } from './capacity.ts';
 import { type CellInfo, toleratedUntilMs } from './cell.ts';
 import {
   type AffinityGroup,
@@ -11,8 +11,8 @@ import {
 } from './compile.ts';
 import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
-import { filterPlugins } from './filters.ts';
-import type { Candidate, PluginContext } from './framework.ts';
+import { filtersFor } from './filters.ts';
+import type { Candidate, FilterPlugin, PluginContext } from './framework.ts';
 import { scoreCandidates } from './profile.ts';
 import { selectCells } from './select.ts';
 
@@ -94,6 +94,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
   const { template } = input;
   const candidates = dropUnweighted(feasible, placement, refusals, template.replicas);
   const selection = selectCells(candidates, placement, {
+    snapshot: input.snapshot,
     needed: isDynamic(placement) ? (template.replicas ?? 0) : 0,
     replicas: template.replicas ?? 0,
     divided: placement.division.type !== 'Duplicated' && template.replicas !== undefined,
@@ -147,19 +148,22 @@ function filterCells(
       input.template.replicas !== undefined);
   const { division } = placement;
   const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
+  const allowed = input.bounds?.allows(input.snapshot);
+  const filters = filtersFor(context);
+  const fits = counted ? fitsIn(input.snapshot, input.template.request) : undefined;
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
     const tier = tiers[index] as number;
     let refusal: RefusalCode | undefined;
-    if (!isWithin(input.bounds, input.snapshot, index)) refusal = 'ForbiddenByPolicy';
-    else refusal = tier >= 0 ? firstRefusal(cell, context) : 'AffinityNotMatched';
+    if (allowed !== undefined && allowed[index] !== true) refusal = 'ForbiddenByPolicy';
+    else refusal = tier >= 0 ? firstRefusal(filters, cell, context) : 'AffinityNotMatched';
     if (refusal !== undefined) {
       refusals[index] = refusal;
       continue;
     }
     const weight = weights?.[index] ?? 0;
-    const available = counted ? availableIn(cell, context) : 0;
+    const available = fits === undefined ? 0 : availableIn(cell, index, fits, context);
     const held = previous.get(cell.name);
     feasible.push({
       cell,
@@ -175,14 +179,17 @@ function filterCells(
   if (!scored) return feasible;
   for (const { cell, available } of details === undefined ? [] : feasible)
     details?.available.set(cell.name, available);
-  return scoreCandidates(feasible, context, details?.scores);
+  scoreCandidates(feasible, context, details?.scores);
+  return feasible;
 }
 
-function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | undefined {
-  const disabled = context.input.profile?.disabledFilters;
-  for (const plugin of filterPlugins) {
-    if (disabled?.has(plugin.name) === true) continue;
-    const refusal = plugin.filter(cell, context);
+function firstRefusal(
+  filters: readonly FilterPlugin[],
+  cell: CellInfo,
+  context: PluginContext,
+): RefusalCode | undefined {
+  for (let i = 0; i < filters.length; i++) {
+    const refusal = (filters[i] as FilterPlugin).filter(cell, context);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
@@ -192,10 +199,21 @@ function firstRefusal(cell: CellInfo, context: PluginContext): RefusalCode | und
  * A cell that tells no capacity counts as able to hold all that is asked for, and no more, so that its weight is
  * comparable. One that must get no new work (not ready, suspended, NoSchedule) but holds some has no further room.
  */
-function availableIn(cell: CellInfo, { input, placement, held, own }: PluginContext): number {
+function availableIn(
+  cell: CellInfo,
+  index: number,
+  fits: Int32Array,
+  { input, placement, held, own }: PluginContext,
+): number {
   const { template } = input;
   if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;
-  const told = replicasThatFit(cell, template.request, input.assumedIn?.(cell.name));
+  const assumed = input.assumedIn?.(cell.name);
+  let told =
+    assumed === undefined ? (fits[index] as number) : replicasThatFit(cell, template.request, assumed);
+  if (told < 0) {
+    told = replicasThatFit(cell, template.request);
+    fits[index] = told;
+  }
   const fit = Math.min(told, input.roomIn?.(cell.name) ?? unboundedReplicas);
   return fit >= unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
 }

@@ -1,5 +1,5 @@
-import { toleratedUntilMs } from './cell.ts';
-import type { FilterPlugin } from './framework.ts';
+import { type CellSnapshot, toleratedUntilMs } from './cell.ts';
+import type { FilterPlugin, PluginContext } from './framework.ts';
 import { withinWindows } from './time-windows.ts';
 
 /** Explicit rules of the platform: they hold for cells in use as well. */
@@ -10,6 +10,7 @@ const projectAdmission: FilterPlugin = {
 
 const kindAllowance: FilterPlugin = {
   name: 'KindAllowance',
+  concerns: ({ input: { template } }) => template.privileged,
   filter: (cell, { input: { template } }) =>
     template.privileged && !cell.allows(template.group, template.kind) ? 'KindNotAllowed' : undefined,
 };
@@ -52,6 +53,7 @@ const taintToleration: FilterPlugin = {
 /** PLACEMENT.md 1, Scheduler: ClusterEviction. */
 const eviction: FilterPlugin = {
   name: 'Eviction',
+  concerns: ({ input: { evicted } }) => evicted !== undefined && evicted.size > 0,
   filter: (cell, { input }) => (input.evicted?.has(cell.name) === true ? 'Evicted' : undefined),
 };
 
@@ -68,6 +70,8 @@ const cellHealth: FilterPlugin = {
 /** PLACEMENT.md 1, workloadAffinity: hard, but what is placed stays; the first member of a group is free to go anywhere. */
 const workloadAffinity: FilterPlugin = {
   name: 'WorkloadAffinity',
+  concerns: ({ input: { peers } }) =>
+    peers !== undefined && (peers.affinity !== undefined || peers.antiAffinity.size > 0),
   filter(cell, { input: { peers }, held }) {
     if (peers === undefined || held.has(cell.name)) return undefined;
     if (peers.affinity !== undefined && !peers.affinity.has(cell.name)) return 'WorkloadAffinity';
@@ -81,6 +85,8 @@ const workloadAffinity: FilterPlugin = {
  */
 const timeWindow: FilterPlugin = {
   name: 'TimeWindow',
+  concerns: ({ input: { snapshot }, placement }) =>
+    placement.activeHours.length > 0 || hasMaintenance(snapshot),
   filter(cell, context) {
     const { input, placement, held } = context;
     const zone = cell.timeZone ?? 'UTC';
@@ -100,8 +106,19 @@ const timeWindow: FilterPlugin = {
   },
 };
 
+const maintained = new WeakMap<CellSnapshot, boolean>();
+
+function hasMaintenance(snapshot: CellSnapshot): boolean {
+  let some = maintained.get(snapshot);
+  if (some === undefined) {
+    some = snapshot.cells.some(({ maintenance = [] }) => maintenance.length > 0);
+    maintained.set(snapshot, some);
+  }
+  return some;
+}
+
 /** In this order; the first refusal is the reason told. Affinity comes before them (see decide). */
-export const filterPlugins: readonly FilterPlugin[] = [
+const filterPlugins: readonly FilterPlugin[] = [
   projectAdmission,
   kindAllowance,
   cellHealth,
@@ -111,3 +128,11 @@ export const filterPlugins: readonly FilterPlugin[] = [
   workloadAffinity,
   timeWindow,
 ];
+
+/** Those that have a say in this decision. */
+export function filtersFor(context: PluginContext): FilterPlugin[] {
+  const disabled = context.input.profile?.disabledFilters;
+  return filterPlugins.filter(
+    ({ name, concerns }) => disabled?.has(name) !== true && (concerns === undefined || concerns(context)),
+  );
+}

@@ -17,6 +17,8 @@ export interface PluginContext {
 /** Says why a cell must not be used, or undefined. Pure; called once per cell and decision. */
 export interface FilterPlugin {
   readonly name: string;
+  /** Whether it can refuse any cell in this decision; absent: it can. */
+  concerns?(context: PluginContext): boolean;
   filter(cell: CellInfo, context: PluginContext): RefusalCode | undefined;
 }
 
@@ -31,7 +33,8 @@ export interface Candidate {
   readonly cell: CellInfo;
   /** Index in the snapshot. */
   readonly index: number;
-  readonly score: number;
+  /** Set once, when all candidates are known. */
+  score: number;
   /** Static weight; 0 where no rule matches, or weights are not static. */
   readonly weight: number;
   /** 0 for primary cells, then by overflow tier. */

@@ -30,18 +30,19 @@ export function scoreCandidates(
   candidates: readonly Candidate[],
   context: PluginContext,
   details?: Map<string, Map<string, number>>,
-): Candidate[] {
+): void {
   const measures = context.input.profile?.measures;
   if (measures === undefined) {
-    return candidates.map((candidate) => {
+    for (const candidate of candidates) {
       let score = 0;
       for (const plugin of scorePlugins) {
         const points = plugin.score(candidate.cell, context);
-        note(details, candidate.cell.name, plugin.name, points);
+        if (details !== undefined) note(details, candidate.cell.name, plugin.name, points);
         score += points;
       }
-      return { ...candidate, score };
-    });
+      candidate.score = score;
+    }
+    return;
   }
   const weights = measures.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
   const sums = new Float64Array(candidates.length);
@@ -49,23 +50,17 @@ export function scoreCandidates(
     const values = candidates.map((candidate) => plugin.measure(candidate, context));
     const points = spreadOut(values, plugin.lowerIsBetter);
     for (let i = 0; i < candidates.length; i++) {
-      note(details, (candidates[i] as Candidate).cell.name, plugin.name, points[i] as number);
+      if (details !== undefined)
+        note(details, (candidates[i] as Candidate).cell.name, plugin.name, points[i] as number);
       sums[i] = (sums[i] as number) + weight * (points[i] as number);
     }
   }
-  return candidates.map((candidate, i) => ({
-    ...candidate,
-    score: weights === 0 ? 0 : (sums[i] as number) / weights,
-  }));
+  candidates.forEach((candidate, i) => {
+    candidate.score = weights === 0 ? 0 : (sums[i] as number) / weights;
+  });
 }
 
-function note(
-  details: Map<string, Map<string, number>> | undefined,
-  cell: string,
-  score: string,
-  points: number,
-): void {
-  if (details === undefined) return;
+function note(details: Map<string, Map<string, number>>, cell: string, score: string, points: number): void {
   let ofCell = details.get(cell);
   if (ofCell === undefined) {
     ofCell = new Map();

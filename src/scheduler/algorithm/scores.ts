@@ -1,5 +1,6 @@
 import type { WeightedScore } from '#api/policy/scheduling-profile.ts';
 import { type CellInfo, tolerates } from './cell.ts';
+import { dataLabelPrefix } from './compile.ts';
 import type { Candidate, PluginContext, ScorePlugin } from './framework.ts';
 
 /** Keeps work where it is (PLACEMENT.md 1: ClusterLocality, 0 or 100). */
@@ -48,9 +49,6 @@ export function distanceKm(
     Math.cos(a.latitude * radians) * Math.cos(b.latitude * radians) * Math.sin(longitudes) ** 2;
   return 2 * earthRadiusKm * Math.asin(Math.min(1, Math.sqrt(half)));
 }
-
-/** Data sets that a cell holds stand in its labels: `data.cellplane.io/<name>`. */
-export const dataLabelPrefix = 'data.cellplane.io/';
 
 const measures: { readonly [name in Exclude<WeightedScore['name'], 'Named'>]: Omit<MeasurePlugin, 'name'> } =
   {

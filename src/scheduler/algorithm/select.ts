@@ -1,3 +1,4 @@
+import type { CellSnapshot } from './cell.ts';
 import type { CompiledPlacement } from './compile.ts';
 import type { Candidate } from './framework.ts';
 import { byGroupRank, chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
@@ -13,6 +14,8 @@ export type Selection =
 
 /** What selection needs to know of the template. */
 export interface Demand {
+  /** That the candidates are of. */
+  readonly snapshot: CellSnapshot;
   /** Replicas that must find room in the selected cells together; 0 when room does not matter. */
   readonly needed: number;
   /** Replicas of the template, divided or not; 0 for kinds without. */
@@ -62,7 +65,7 @@ function narrow(
   const dimension = dimensions[at];
   if (dimension === undefined) return pickCells(candidates, spread, dimensions, demand);
   const finer = dimensions.slice(at + 1);
-  const members = groupBy(candidates, dimension);
+  const members = groupBy(candidates, dimension, demand.snapshot);
   const groups = Array.from(members, ([name, cells]) => choiceOf(name, cells, dimension, finer, demand));
   const targets = [spread.minCells, demand.needed, ...finer.map(({ minGroups }) => minGroups)];
   const { name, minGroups, maxGroups } = dimension;
@@ -140,8 +143,9 @@ function choiceOf(
   let scores = 0;
   let held = false;
   for (const candidate of cells) {
-    space += room(candidate);
-    if (room(candidate) >= replicas) able++;
+    const has = room(candidate);
+    space += has;
+    if (has >= replicas) able++;
     scores += candidate.score;
     if (candidate.held) held = true;
   }
@@ -289,14 +293,24 @@ function makeRoom(
 }
 
 /** Cells that tell no group are left out. */
-function groupBy(candidates: readonly Candidate[], { groupOf }: SpreadDimension): Map<string, Candidate[]> {
+function groupBy(
+  candidates: readonly Candidate[],
+  { groups }: SpreadDimension,
+  snapshot: CellSnapshot,
+): Map<string, Candidate[]> {
+  const { numbers, names } = groups(snapshot);
+  const lists = new Array<Candidate[] | undefined>(names.length).fill(undefined);
   const members = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
-    const group = groupOf(candidate.cell);
-    if (group === '') continue;
-    const list = members.get(group);
-    if (list === undefined) members.set(group, [candidate]);
-    else list.push(candidate);
+    const number = numbers[candidate.index] as number;
+    if (number === 0) continue;
+    const list = lists[number];
+    if (list !== undefined) list.push(candidate);
+    else {
+      const first = [candidate];
+      lists[number] = first;
+      members.set(names[number] as string, first);
+    }
   }
   return members;
 }

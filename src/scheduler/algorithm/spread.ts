@@ -1,5 +1,5 @@
 import type { SpreadConstraint } from '#api/policy/placement.ts';
-import type { CellInfo } from './cell.ts';
+import type { CellInfo, CellSnapshot } from './cell.ts';
 
 /** A spread over groups of cells: those that share a region, a zone, the value of a label. */
 export interface SpreadDimension {
@@ -7,11 +7,19 @@ export interface SpreadDimension {
   readonly name: string;
   /** The group that a cell belongs to; empty when it tells none. */
   readonly groupOf: (cell: CellInfo) => string;
+  /** The same beside the cells of a snapshot, as numbers: 0 for cells that tell none. Memoized. */
+  readonly groups: (snapshot: CellSnapshot) => GroupNumbers;
   readonly minGroups: number;
   /** Infinity when not limited. */
   readonly maxGroups: number;
   /** How far groups may differ in replicas, or in cells where replicas are not divided; Infinity when not limited. */
   readonly maxSkew: number;
+}
+
+export interface GroupNumbers {
+  readonly numbers: Int32Array;
+  /** By number; the first is empty. */
+  readonly names: readonly string[];
 }
 
 export interface CompiledSpread {
@@ -53,6 +61,7 @@ export function compileSpread(
     dimensions.set(key, {
       name,
       groupOf,
+      groups: numbered(groupOf),
       minGroups: Math.max(1, constraint.minGroups ?? 1),
       maxGroups: limit(constraint.maxGroups),
       maxSkew: limit(constraint.maxSkew),
@@ -62,6 +71,29 @@ export function compileSpread(
     minCells: cells?.minGroups ?? 0,
     maxCells: limit(cells?.maxGroups),
     dimensions: [...dimensions.values()],
+  };
+}
+
+function numbered(groupOf: (cell: CellInfo) => string): SpreadDimension['groups'] {
+  let last: CellSnapshot | undefined;
+  let result: GroupNumbers = { numbers: new Int32Array(0), names: [] };
+  return (snapshot) => {
+    if (last === snapshot) return result;
+    const numbers = new Int32Array(snapshot.cells.length);
+    const names = [''];
+    const known = new Map([['', 0]]);
+    snapshot.cells.forEach((cell, i) => {
+      const name = groupOf(cell);
+      let number = known.get(name);
+      if (number === undefined) {
+        number = names.push(name) - 1;
+        known.set(name, number);
+      }
+      numbers[i] = number;
+    });
+    last = snapshot;
+    result = { numbers, names };
+    return result;
   };
 }
 

@@ -104,13 +104,14 @@ function numberOf(quantity: string | number | undefined): number | undefined {
 
 /**
  * What of a Cell other than free capacity bears on decisions, as text to compare by: a heartbeat changes none of it.
+ * `labels`: with its labels.
  */
-export function schedulingDigest(cell: Cell, hasWorkspace: boolean): string {
+export function schedulingDigest(cell: Cell, hasWorkspace: boolean, labels = true): string {
   const { metadata, spec = {}, status = {} } = cell;
   const { provider, region, zones, pop, taints, projects, allow, apis, suspend } = spec;
   const { timeZone, maintenanceWindows, estimator } = spec;
   return JSON.stringify([
-    metadata.labels,
+    labels ? metadata.labels : undefined,
     metadata.deletionTimestamp !== undefined,
     hasWorkspace && isReady(cell),
     provider,

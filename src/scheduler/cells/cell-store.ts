@@ -8,6 +8,7 @@ interface Entry {
   readonly cell: Cell;
   readonly info: CellInfo;
   readonly digest: string;
+  readonly hasWorkspace: boolean;
   /** `<key>:<effect>` → when a taint was first seen that does not tell, in milliseconds. */
   readonly taintsSeenMs: ReadonlyMap<string, number>;
 }
@@ -18,6 +19,8 @@ export interface CellChange {
   readonly old: CellInfo | undefined;
   /** Something other than free capacity changed. */
   readonly rules: boolean;
+  /** Of that, its labels alone. */
+  readonly labelsOnly: boolean;
 }
 
 /** The cells as decisions see them. A change of one cell makes a new snapshot and leaves the others' entries as they are. */
@@ -81,13 +84,17 @@ export class CellStore {
         return undefined;
       }
       // What only orders cells moves nothing by itself; the next decisions go by it.
-      this.#entries.set(name, { cell, info, digest, taintsSeenMs });
+      this.#entries.set(name, { cell, info, digest, hasWorkspace, taintsSeenMs });
       this.#snapshot = undefined;
       return undefined;
     }
-    this.#entries.set(name, { cell, info, digest, taintsSeenMs });
+    this.#entries.set(name, { cell, info, digest, hasWorkspace, taintsSeenMs });
     this.#snapshot = undefined;
-    return { now: info, old: old?.info, rules };
+    const labelsOnly =
+      rules &&
+      old !== undefined &&
+      schedulingDigest(old.cell, old.hasWorkspace, false) === schedulingDigest(cell, hasWorkspace, false);
+    return { now: info, old: old?.info, rules, labelsOnly };
   }
 
   /** What controllers outside say of a cell now; undefined: nothing. */
@@ -108,7 +115,7 @@ export class CellStore {
     if (old === undefined) return undefined;
     this.#entries.delete(name);
     this.#snapshot = undefined;
-    return { now: undefined, old: old.info, rules: true };
+    return { now: undefined, old: old.info, rules: true, labelsOnly: false };
   }
 
   /** What rendering for this cell needs; undefined when there is no such cell. */

@@ -124,7 +124,7 @@ export function gatheredStatus(
   return {
     ...present,
     summary,
-    aggregatedStatus: told.map(aggregatedItem),
+    aggregatedStatus: reports.length <= itemsMax ? told.map(aggregatedItem) : withinBytes(told),
     conditions: withCondition(
       present?.conditions,
       {
@@ -138,6 +138,21 @@ export function gatheredStatus(
       now,
     ),
   };
+}
+
+/** Bytes that single cells may take in a binding over many: with a thousand cells it stays under 64 KiB. */
+const manyCellsBytesMax = 18 * 1024;
+
+function withinBytes(reports: readonly CellReport[]): AggregatedStatusItem[] {
+  const items: AggregatedStatusItem[] = [];
+  let bytes = 0;
+  for (const report of reports) {
+    const item = aggregatedItem({ ...report, status: undefined });
+    bytes += JSON.stringify(item).length;
+    if (bytes > manyCellsBytesMax) break;
+    items.push(item);
+  }
+  return items;
 }
 
 function aggregatedItem({ cell, applied, message, health, status }: CellReport): AggregatedStatusItem {

@@ -91,6 +91,11 @@ export class InheritedPolicies {
     for (const { path, source } of this.#overrides.values()) if (isAbove(path, projectPath)) yield source;
   }
 
+  /** The bounds of all policies above a project, whatever they select. */
+  boundsAbove(projectPath: string): readonly Bound[] {
+    return this.#boundingIn(projectPath).flatMap(({ bound }) => (bound === undefined ? [] : [bound]));
+  }
+
   /** What the policies above a project allow for one of its objects; undefined when none of them speaks of it. */
   boundsOf(projectPath: string, object: BoundedObject): Bounds | undefined {
     const bounding = this.#boundingIn(projectPath);

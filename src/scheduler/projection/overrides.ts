@@ -57,7 +57,12 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
   return matching.flatMap(({ source }) => overridesOfRules(rulesOf(source.spec)));
 }
 
-function rulesOf({ overrideRules = [], targetCluster, overriders }: OverrideSpec): readonly OverrideRule[] {
+/** All rules of a policy, those of the older form last. */
+export function rulesOf({
+  overrideRules = [],
+  targetCluster,
+  overriders,
+}: OverrideSpec): readonly OverrideRule[] {
   if (overriders === undefined) return overrideRules;
   return [...overrideRules, { ...(targetCluster === undefined ? {} : { targetCluster }), overriders }];
 }

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cellsGvr } from '#api/federation/cell.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { KubeClient } from '#client/client.ts';
+import { decide } from './algorithm/decide.ts';
+import { cell, inputOf, snapshotOf, template } from './algorithm/testing/cells.ts';
+import { bindingOf } from './binding.ts';
+import { type CellReport, gatheredStatus } from './gather/gather.ts';
+import { until } from './testing/control-plane.ts';
+import { configMap, policy } from './testing/objects.ts';
+import { bindingWhere, startScheduler, world } from './testing/world.ts';
+
+test('a label of a cell makes only those be looked at again whose policies look at it', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const decided: string[] = [];
+  const watching: KubeClient = Object.create(controlPlane.scheduler, {
+    get: {
+      value: (...[ref, options]: Parameters<KubeClient['get']>) => {
+        if (ref.gvr.resource === 'configmaps' && ref.cluster === project) decided.push(ref.name);
+        return controlPlane.scheduler.get(ref, options);
+      },
+    },
+  }) as KubeClient;
+  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(controlPlane.scheduler))) {
+    if (name === 'constructor' || name === 'get') continue;
+    const method = Reflect.get(controlPlane.scheduler, name) as unknown;
+    if (typeof method === 'function')
+      Object.defineProperty(watching, name, { value: method.bind(controlPlane.scheduler) });
+  }
+  await using scheduler = await startScheduler(controlPlane, { client: watching });
+  const of = (name: string, placement: object) =>
+    policy(name, {
+      resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap', name }],
+      placement: { ...placement },
+    });
+  const tier = { labelSelector: { matchLabels: { tier: 'edge' } } };
+  await controlPlane.create(project, 'propagationpolicies', of('by-label', { clusterAffinity: tier }));
+  await controlPlane.create(project, 'propagationpolicies', of('everywhere', {}));
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    of('by-name', { clusterAffinity: { clusterNames: ['ams'] } }),
+  );
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    of('spread', { spreadConstraints: [{ spreadByLabel: 'rack' }] }),
+  );
+  for (const name of ['by-label', 'everywhere', 'by-name', 'spread']) {
+    await controlPlane.create(project, 'configmaps', configMap(name));
+    await bindingWhere(controlPlane, project, name, () => true);
+  }
+  await until('all is done that can be', () => scheduler.idle);
+  const label = async (labels: { [key: string]: string }): Promise<string[]> => {
+    decided.length = 0;
+    const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+    await controlPlane.admin.patch(ams, { type: 'merge', body: { metadata: { labels } } });
+    await until('something was looked at', () => decided.length > 0);
+    await until('all is done that can be', () => scheduler.idle);
+    return [...new Set(decided)].sort();
+  };
+  assert.deepEqual(await label({ tier: 'edge' }), ['by-label']);
+  assert.deepEqual(await label({ rack: 'r1', colour: 'red' }), ['spread']);
+});
+
+test('a binding over a thousand cells stays under 64 KiB', () => {
+  const cells = Array.from({ length: 1_000 }, (_, i) => cell(`pop-${String(i).padStart(4, '0')}-cell-a`));
+  const snapshot = snapshotOf(...cells);
+  const decision = decide(inputOf(snapshot, { template: template({ replicas: 3 }) }), {});
+  assert.equal(decision.targets.length, 1_000);
+  const now = '2026-01-01T00:00:00Z';
+  const resource = { group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment' };
+  const binding: ResourceBinding = bindingOf(
+    {
+      key: { group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'default', name: 'web' },
+      resource: { ...resource, namespaced: true, hasStatus: true, hasScale: true },
+      uid: '00000000-0000-0000-0000-000000000000',
+      replicas: 3,
+      policy: undefined,
+      decision,
+      snapshot,
+      problems: { overrideFailed: 'x'.repeat(5_000) },
+      now,
+    },
+    undefined,
+  );
+  const reports = cells.map(({ name }): CellReport => {
+    const status = { conditions: [{ type: 'Available', status: 'False', message: 'm'.repeat(480) }] };
+    return { cell: name, applied: true, message: 'e'.repeat(2_000), health: 'Unhealthy', status };
+  });
+  const whole = { ...binding, status: gatheredStatus(binding.status, reports, now) };
+  assert.ok((whole.status.aggregatedStatus?.length ?? 0) > 10);
+  const bytes = Buffer.byteLength(JSON.stringify(whole));
+  assert.ok(bytes < 64 * 1024, `${bytes} bytes`);
+});
