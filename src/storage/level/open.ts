@@ -106,15 +106,7 @@ export async function openVerified(
   createDatabase: CreateDatabase,
   options: OpenOptions,
 ): Promise<OpenedDatabase> {
-  const kept = await keepFiles(databaseFolder(directory)).catch((error: unknown) => {
-    throw unusable(directory, `cannot be opened: ${causeOf(error).reason}`, error);
-  });
-  const database = await openFolder(directory, createDatabase, false).catch(async (error: unknown) => {
-    await (isStorageError(error, 'corrupt') ? kept.putBack().catch(() => {}) : kept.leave());
-    throw error;
-  });
-  try {
-    await assertLogWasRead(directory);
+  return openKept(directory, createDatabase, async (database) => {
     const [idsBytes] = await database.getMany([idsKey]);
     if (idsBytes === undefined || !idsBytes.equals(encodeIds(marker))) {
       throw new StorageError('corrupt', 'the database is not the one that the marker file names');
@@ -132,8 +124,31 @@ export async function openVerified(
         acknowledgedRevision: options.toldRevision,
       });
     }
-    await kept.drop();
     return { database, ...verified };
+  });
+}
+
+/**
+ * Opens an existing database and checks it. When that fails, the files are what they were before; the error names the
+ * folder. Every opening of a store that may hold something goes this way: LevelDB drops what it cannot read.
+ */
+export async function openKept<Result>(
+  directory: string,
+  createDatabase: CreateDatabase,
+  check: (database: LevelDatabase) => Promise<Result>,
+): Promise<Result> {
+  const kept = await keepFiles(databaseFolder(directory)).catch((error: unknown) => {
+    throw unusable(directory, `cannot be opened: ${causeOf(error).reason}`, error);
+  });
+  const database = await openFolder(directory, createDatabase, false).catch(async (error: unknown) => {
+    await (isStorageError(error, 'corrupt') ? kept.putBack().catch(() => {}) : kept.leave());
+    throw error;
+  });
+  try {
+    await assertLogWasRead(directory);
+    const result = await check(database);
+    await kept.drop();
+    return result;
   } catch (error) {
     // What went wrong first is what to tell; what could not be put back, the next start takes up.
     await database.close().catch(() => {});

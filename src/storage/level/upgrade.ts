@@ -1,7 +1,7 @@
 import type { StorageLogger } from '../logger.ts';
 import type { CreateDatabase, LevelDatabase } from './database.ts';
 import { databaseFolder, type Marker, writeMarker } from './marker.ts';
-import { openError } from './open.ts';
+import { openError, openKept } from './open.ts';
 
 /**
  * Brings what the database holds from one format to the next. It may be cut short anywhere and is then done again from its
@@ -28,6 +28,8 @@ export async function upgradeStore(
 ): Promise<Marker> {
   let upgraded = marker;
   if (marker.version > upgrades.length) return upgraded;
+  // With this the logs are tables: what follows has none that it could fail to read.
+  await openKept(directory, createDatabase, (found) => found.close());
   const database = createDatabase(databaseFolder(directory));
   const opened = async (work: () => Promise<void>): Promise<void> => {
     await database.open({ createIfMissing: false }).catch((error: unknown) => {
