@@ -23,7 +23,7 @@ import { PodServiceAccount } from './admission/pod-service-account.ts';
 import { MutatingPolicies } from './admission/policies/mutating-policies.ts';
 import { PolicyExpressions } from './admission/policies/policy-expressions.ts';
 import { ValidatingPolicies } from './admission/policies/validating-policies.ts';
-import { Priority } from './admission/priority.ts';
+import { Priority, systemPriorityClasses } from './admission/priority.ts';
 import { SigningRequestSubject } from './admission/signing-request-subject.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './admission/webhooks/webhook-admission.ts';
 import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
@@ -127,6 +127,8 @@ export interface ApiServerOptions {
   readonly tokenFile?: string | undefined;
   /** OpenID Connect issuers whose tokens are believed (KUBERNETES.md U1). */
   readonly tokenIssuers?: readonly JwtIssuer[] | undefined;
+  /** `iss` of service-account tokens: the first signs, all are believed (U2). Default: `https://<external host>`. */
+  readonly serviceAccountIssuers?: readonly string[] | undefined;
   /** Whether requests without credentials are the anonymous user's. Default true. */
   readonly allowsAnonymous?: boolean | undefined;
   /** This server behind another one's aggregation layer or an authenticating proxy (KUBERNETES.md O1). */
@@ -245,7 +247,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     index === undefined ? undefined : new FederationHandlers({ storage, events, index, clock });
   const serviceAccountTokens = new ServiceAccountTokens({
     keys: [new SigningKey(pki.serviceAccountKey)],
-    issuer: `https://${options.externalHost}`,
+    issuer: options.serviceAccountIssuers?.[0] ?? `https://${options.externalHost}`,
+    formerIssuers: options.serviceAccountIssuers?.slice(1),
     cache: storage,
   });
   const webhookCaller = new WebhookCaller(hooks);
@@ -585,6 +588,7 @@ function sharedObjects(
           definition: find(flowControlGroup, 'prioritylevelconfigurations'),
           objects: bootstrapPriorityLevels,
         },
+        { definition: find('scheduling.k8s.io', 'priorityclasses'), objects: systemPriorityClasses },
         {
           definition: find(apiServiceGroup, apiServiceResource),
           objects: localApiServices(builtin, sharedCreatedAt),

@@ -21,6 +21,7 @@ import { setting } from './settings.ts';
 export interface SecurityFlags {
   readonly authenticationConfig?: string;
   readonly authenticationTokenWebhookConfigFile?: string;
+  readonly serviceAccountIssuer?: readonly string[];
   readonly requestheaderClientCaFile?: string;
   readonly requestheaderAllowedNames?: readonly string[];
   readonly requestheaderUsernameHeaders?: readonly string[];
@@ -51,6 +52,12 @@ export function withSecurityFlags(command: Command): Command {
       setting(
         '--authentication-token-webhook-config-file <file>',
         'kubeconfig of a webhook that tells whose a token is (TokenReview)',
+      ),
+    )
+    .addOption(
+      list(
+        '--service-account-issuer <urls>',
+        'iss of service-account tokens: the first one signs, all are believed (default: https://<external host>)',
       ),
     )
     .addOption(
@@ -108,7 +115,13 @@ export function withSecurityFlags(command: Command): Command {
 
 type SecurityOptions = Pick<
   ApiServerOptions,
-  'tokenIssuers' | 'allowsAnonymous' | 'tokenWebhook' | 'foreign' | 'authorizers' | 'serviceNetworks'
+  | 'serviceAccountIssuers'
+  | 'tokenIssuers'
+  | 'allowsAnonymous'
+  | 'tokenWebhook'
+  | 'foreign'
+  | 'authorizers'
+  | 'serviceNetworks'
 >;
 
 /** What the flags name, read. Throws UsageError for what cannot be used, with the flag or file. */
@@ -120,6 +133,7 @@ export async function readSecurity(flags: SecurityFlags, logger: Logger): Promis
     readAuthorizers(flags, logger),
   ]);
   return {
+    serviceAccountIssuers: issuersOf(flags.serviceAccountIssuer),
     tokenIssuers: authentication.issuers,
     allowsAnonymous: authentication.allowsAnonymous,
     tokenWebhook,
@@ -127,6 +141,12 @@ export async function readSecurity(flags: SecurityFlags, logger: Logger): Promis
     authorizers,
     serviceNetworks: networksOf(flags.serviceNetworks),
   };
+}
+
+function issuersOf(issuers: readonly string[] | undefined): readonly string[] | undefined {
+  const wrong = issuers?.find((issuer) => !URL.canParse(issuer) || !issuer.startsWith('https://'));
+  if (wrong !== undefined) throw new UsageError(`--service-account-issuer: ${wrong} is no https URL`);
+  return issuers?.length === 0 ? undefined : issuers;
 }
 
 /** Undefined where nothing is encrypted. Throws UsageError for a file that cannot be used. */

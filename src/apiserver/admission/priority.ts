@@ -22,11 +22,28 @@ interface Resolved {
 /** What a pod gets where no class is the default. */
 const noClass: Resolved = { name: '', value: 0, preemptionPolicy: 'PreemptLowerPriority' };
 
+const descriptions: { readonly [name: string]: string } = {
+  'system-cluster-critical':
+    'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  'system-node-critical': 'Used for system critical pods that must not be moved from their current node.',
+};
+
 /** Classes that every cluster has, stored or not (scheduling.SystemPriorityClasses). */
 const systemClasses: ReadonlyMap<string, number> = new Map([
   ['system-cluster-critical', 2_000_000_000],
   ['system-node-critical', 2_000_001_000],
 ]);
+
+/** The same as objects: every workspace has them without storing them. */
+export const systemPriorityClasses: readonly KubeObject[] = [...systemClasses].map(([name, value]) => ({
+  apiVersion: `${group}/v1`,
+  kind: 'PriorityClass',
+  metadata: { name },
+  value,
+  globalDefault: false,
+  description: descriptions[name] ?? '',
+  preemptionPolicy: 'PreemptLowerPriority',
+}));
 
 /**
  * Kubernetes' Priority plugin (KUBERNETES.md A4): the PriorityClass that a pod names, or the one marked globalDefault,

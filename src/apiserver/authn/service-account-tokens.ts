@@ -36,7 +36,9 @@ export interface ServiceAccountTokenOptions {
   readonly keys: readonly SigningKey[];
   /** `iss`: an https URL, below which `/.well-known/openid-configuration` is to be found (U2). */
   readonly issuer: string;
-  /** What the API server calls itself in `aud`. Default: the issuer. */
+  /** Issuers that signed before: their tokens are good until they expire. */
+  readonly formerIssuers?: readonly string[] | undefined;
+  /** What the API server calls itself in `aud`. Default: the issuers. */
   readonly apiAudiences?: readonly string[] | undefined;
   /** Where the service accounts lie: a token lives no longer than they. */
   readonly cache: CachedStorage;
@@ -67,13 +69,16 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   readonly issuer: string;
   readonly apiAudiences: readonly string[];
   readonly #keys: readonly SigningKey[];
+  readonly #issuers: ReadonlySet<unknown>;
   readonly #cache: CachedStorage;
   readonly #now: () => number;
   readonly #verified: LRUCache<string, VerifiedToken>;
 
   constructor(options: ServiceAccountTokenOptions) {
     this.issuer = options.issuer;
-    this.apiAudiences = options.apiAudiences ?? [options.issuer];
+    const issuers = [options.issuer, ...(options.formerIssuers ?? [])];
+    this.#issuers = new Set(issuers);
+    this.apiAudiences = options.apiAudiences ?? issuers;
     this.#keys = options.keys;
     this.#cache = options.cache;
     this.#now = options.now ?? Date.now;
@@ -151,7 +156,7 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   #verify(token: string, hash: string): VerifiedToken | undefined {
     const known = this.#verified.get(hash);
     if (known !== undefined) return known;
-    if (!mayBeJwt(token) || unverifiedClaims(token)?.['iss'] !== this.issuer) return undefined;
+    if (!mayBeJwt(token) || !this.#issuers.has(unverifiedClaims(token)?.['iss'])) return undefined;
     const claims = verifiedClaims(token, this.#keys);
     if (claims === undefined) throw unauthorized('service account token has a bad signature');
     const verified = fromClaims(claims);

@@ -29,6 +29,7 @@ const apps = [
   'statefulsets/scale',
   'statefulsets/status',
 ];
+const clusterPolicies = ['clusteroverridepolicies', 'clusterpropagationpolicies'];
 const projectPolicies = ['overridepolicies', 'propagationpolicies'];
 
 const viewRules: PolicyRule[] = [
@@ -108,12 +109,35 @@ const editRules: PolicyRule[] = [
   resources(write, 'resource.k8s.io', ['resourceclaims', 'resourceclaimtemplates']),
 ];
 
-/** Our kinds: who may edit a namespace may say where its objects go; only the scheduler writes bindings. */
+/**
+ * Our kinds: who may edit a namespace may say where its objects go; what concerns the whole project is its
+ * administrator's; only the scheduler writes bindings. TemplateRevisions hold copies of Secrets and are nobody's.
+ */
 const federationViewRules: PolicyRule[] = [
-  resources(read, 'policy.karmada.io', projectPolicies),
-  resources(read, 'work.karmada.io', ['resourcebindings', 'resourcebindings/status']),
+  resources(read, 'policy.karmada.io', [
+    ...projectPolicies,
+    ...clusterPolicies,
+    'federatedresourcequotas',
+    'federatedresourcequotas/status',
+  ]),
+  resources(read, 'work.karmada.io', [
+    'clusterresourcebindings',
+    'clusterresourcebindings/status',
+    'resourcebindings',
+    'resourcebindings/status',
+  ]),
+  resources(read, 'apps.karmada.io', ['workloadrebalancers', 'workloadrebalancers/status']),
+  resources(read, 'config.karmada.io', ['resourceinterpretercustomizations']),
+  resources(read, 'federation.cellplane.io', ['cells']),
 ];
-const federationEditRules: PolicyRule[] = [resources(write, 'policy.karmada.io', projectPolicies)];
+const federationEditRules: PolicyRule[] = [
+  resources(write, 'policy.karmada.io', projectPolicies),
+  resources(write, 'apps.karmada.io', ['workloadrebalancers']),
+];
+const federationAdminRules: PolicyRule[] = [
+  resources(write, 'policy.karmada.io', clusterPolicies),
+  resources(write, 'config.karmada.io', ['resourceinterpretercustomizations']),
+];
 
 const adminRules: PolicyRule[] = [
   resources(['create'], 'authorization.k8s.io', ['localsubjectaccessreviews']),
@@ -123,7 +147,7 @@ const adminRules: PolicyRule[] = [
 /** What the aggregation controller would gather from the shared roles alone. */
 const viewAll = [...federationViewRules, ...viewRules];
 const editAll = [...federationEditRules, ...editRules, ...viewAll];
-const adminAll = [...adminRules, ...editAll];
+const adminAll = [...federationAdminRules, ...adminRules, ...editAll];
 
 export const workspaceAccessRole = 'system:kcp:workspace:access';
 
@@ -135,6 +159,7 @@ export const bootstrapClusterRoles: readonly KubeObject[] = [
   clusterRole('system:aggregate-to-admin', adminRules, ['admin']),
   clusterRole('system:aggregate-to-edit', editRules, ['edit']),
   clusterRole('system:aggregate-to-view', viewRules, ['view']),
+  clusterRole('system:cellplane:aggregate-to-admin', federationAdminRules, ['admin']),
   clusterRole('system:cellplane:aggregate-to-edit', federationEditRules, ['edit']),
   clusterRole('system:cellplane:aggregate-to-view', federationViewRules, ['view']),
   clusterRole('system:discovery', [
