@@ -1,0 +1,125 @@
+// Cells change hands: a holder that is paused and goes on, one that is drained. Federators are processes of their own here.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { federatorsGvr } from '#api/federation/federator.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { federatorGroup, federatorUserPrefix } from '#apiserver/authz/components.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
+import { Constellation } from '../harness/constellation.ts';
+import { CopyWriter } from '../harness/copies.ts';
+import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
+import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { connectionAs } from '../harness/test-pki.ts';
+import { until } from '../harness/until.ts';
+
+const leaseSeconds = 2;
+const cell = 'cell-a';
+
+describe('a cell changes hands', { timeout: 120_000 }, () => {
+  let constellation: Constellation;
+  let copies: CopyWriter;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  const processes = new Map<string, CellplaneProcess>();
+
+  before(async () => {
+    folder = await temporaryFolder();
+    constellation = await Constellation.start({ scheduler: false, federators: [] });
+    copies = new CopyWriter(constellation.admin, cell);
+    await copies.namespace();
+    for (const name of ['federator-a', 'federator-b']) {
+      const user = { name: `${federatorUserPrefix}${name}`, groups: [federatorGroup] };
+      const connection = connectionAs(constellation.pki, constellation.server.url, user);
+      const file = path.join(folder.path, name);
+      await writeFile(file, renderKubeconfig([{ name: 'root', connection }], 'root'));
+      const args = [
+        'federator',
+        '--name',
+        name,
+        '--kubeconfig',
+        file,
+        '--lease-seconds',
+        String(leaseSeconds),
+      ];
+      processes.set(name, await startCellplane(args));
+    }
+    await syncs('before', '1');
+  });
+  after(async () => {
+    for (const { pid } of processes.values()) process.kill(pid, 'SIGCONT');
+    await Promise.all([...processes.values()].map((one) => one.stop()));
+    await constellation?.[Symbol.asyncDispose]();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  const holder = async () => (await constellation.cell(cell)).status?.assignment?.federator ?? '';
+  const keyAtEdge = async (name: string) => {
+    const object = await find(constellation.edge(cell).client, edgeRef(configMaps, name, 'ns'));
+    return (object?.['data'] as { key?: string } | undefined)?.key;
+  };
+  const syncs = async (name: string, key: string) => {
+    await copies.configMap(name, { key });
+    await until(`${name} is ${key} at the edge`, async () => (await keyAtEdge(name)) === key, {
+      timeoutMs: 30_000,
+    });
+  };
+
+  test('a paused holder loses the cell within a lease period, and spoils nothing when it goes on', async () => {
+    const paused = await holder();
+    const { pid } = processes.get(paused) as CellplaneProcess;
+    // Work is on its way in it when it stops.
+    for (let index = 0; index < 50; index++) await copies.configMap(`burst-${index}`, { key: 'old' });
+    process.kill(pid, 'SIGSTOP');
+    const stoppedMs = performance.now();
+    await until('another takes over', async () => (await holder()) !== paused, { timeoutMs: 30_000 });
+    const tookMs = performance.now() - stoppedMs;
+    assert.ok(tookMs < leaseSeconds * 1_000 + 2_000, `taken over after ${tookMs.toFixed(0)} ms`);
+    for (let index = 0; index < 50; index++) await copies.configMap(`burst-${index}`, { key: 'new' });
+    for (let index = 0; index < 50; index++) {
+      await until(`burst-${index} is new`, async () => (await keyAtEdge(`burst-${index}`)) === 'new');
+    }
+    await copies.delete({ name: 'before' });
+    await until('the withdrawn one is gone', async () => (await keyAtEdge('before')) === undefined);
+    process.kill(pid, 'SIGCONT');
+    // Whatever it still had in hand is refused by the edge, or put right within a second.
+    await setTimeout(1_000);
+    for (let look = 0; look < 5; look++) {
+      for (let index = 0; index < 50; index++) assert.equal(await keyAtEdge(`burst-${index}`), 'new');
+      assert.equal(await keyAtEdge('before'), undefined);
+    }
+    await syncs('after', '1');
+  });
+
+  test('a federator that is drained hands over without a gap', async () => {
+    const drained = await holder();
+    await constellation.admin.patch(
+      { cluster: cellsWorkspacePath, gvr: federatorsGvr, name: drained },
+      { type: 'merge', body: { spec: { unschedulable: true } } },
+    );
+    let slowestMs = 0;
+    let writes = 0;
+    const isOver = async () => (await holder()) !== drained;
+    for (let over = false, more = 5; !over || more > 0; writes++) {
+      const startedMs = performance.now();
+      await syncs('steady', String(writes));
+      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      over ||= await isOver();
+      if (over) more--;
+    }
+    assert.ok(slowestMs < 5_000, `a change took ${slowestMs.toFixed(0)} ms`);
+    await until(
+      'the drained one holds nothing',
+      async () => {
+        const federator = await constellation.admin.get({
+          cluster: cellsWorkspacePath,
+          gvr: federatorsGvr,
+          name: drained,
+        });
+        return (federator['status'] as { held?: number } | undefined)?.held === 0;
+      },
+      { timeoutMs: 40_000 },
+    );
+  });
+});
