@@ -5,6 +5,7 @@ import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { type ExplainInput, explain } from './explain.ts';
 import { deployment } from './testing/objects.ts';
+import { parseAssumption } from './what-if.ts';
 
 const cell = (name: string, spec: Cell['spec'] = {}): Cell => ({
   apiVersion: 'federation.cellplane.io/v1alpha1',
@@ -89,4 +90,38 @@ test('without the object the examples that the binding keeps are told', () => {
     found.cells.filter(({ reason }) => reason !== undefined).map(({ cell: name, reason }) => [name, reason]),
     [['x', 'CellNotReady']],
   );
+});
+
+test('what if: other cells, other replicas, and nothing is done', () => {
+  const placement = {
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  } as const;
+  const template = { object: deployment('web', 8), placement, custom: false, scalable: true };
+  const ask = (replicas: number | undefined, ...texts: string[]) => {
+    const whatIf = { assumptions: texts.map(parseAssumption), replicas };
+    const found = explain({
+      ...input,
+      cells: input.cells.filter(({ metadata }) => 'abcd'.includes(metadata.name ?? '')),
+      template,
+      whatIf,
+    });
+    return found.whatIf?.cells.map(({ cell: name, now, then, reason }) =>
+      `${name} ${now} ${then} ${reason ?? ''}`.trim(),
+    );
+  };
+  assert.deepEqual(ask(undefined, 'cell/a=down'), ['a 2 false TaintNotTolerated', 'b 2 4', 'c 2 2', 'd 2 2']);
+  assert.deepEqual(ask(4), ['a 2 2', 'b 2 2', 'c 2 false NoReplicasLeft', 'd 2 false NoReplicasLeft']);
+  assert.deepEqual(ask(undefined, 'cell/a=gone', 'cell/b.labels.x=y')?.[0], 'a 2 false');
+  assert.throws(() => ask(undefined, 'cell/q=down'), /there is no such cell/);
+  for (const text of ['a=down', 'cell/a=tired', 'cell/a.capacity=1'])
+    assert.throws(() => parseAssumption(text), RangeError);
+});
+
+test('each cell that passed tells its points and its room', () => {
+  const found = explain({
+    ...input,
+    template: { object: deployment('web', 2), placement: {}, custom: false, scalable: true },
+  });
+  const [first] = found.cells;
+  assert.deepEqual(first?.scores, { Stickiness: 100, SoftTaints: 50 });
 });

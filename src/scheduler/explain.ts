@@ -1,18 +1,23 @@
 import type { Cell } from '#api/federation/cell.ts';
+import type { CellScore } from '#api/federation/cell-score.ts';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
+import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type { BoundPolicy, ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import { forbiddingPolicy, withinBounds } from './algorithm/bounds.ts';
 import type { CellInfo, ProjectRef } from './algorithm/cell.ts';
 import { decide } from './algorithm/decide.ts';
-import type { RefusalCode, Template } from './algorithm/decision.ts';
+import type { Decision, DecisionDetails, RefusalCode, Template } from './algorithm/decision.ts';
+import { compileProfile } from './algorithm/profile.ts';
 import { previousTargets } from './binding.ts';
 import { cellInfoOf } from './cells/cell-info.ts';
+import { namedScores } from './cells/cell-scores.ts';
 import { syncErrorText } from './gather/gather.ts';
 import { InheritedPolicies } from './policy/inherited.ts';
 import { isPrivilegedResource } from './projection/kinds.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
+import { assuming, type CellAssumption } from './what-if.ts';
 
 /** How far a cell is: `Synced`: the edge has the copy as it is; `Withdrawing`: the copy waits for the edge to let go. */
 export type SyncState = 'Synced' | 'Pending' | 'Failed' | 'Missing' | 'Withdrawing' | 'None';
@@ -27,6 +32,10 @@ export interface CellExplanation {
   readonly message: string;
   readonly sync: SyncState;
   readonly health: string | undefined;
+  /** Points by score, of cells that passed the filters; undefined where deciding anew was not asked for. */
+  readonly scores: { readonly [score: string]: number } | undefined;
+  /** Further replicas that fit. */
+  readonly room: number | undefined;
 }
 
 export interface Explanation {
@@ -37,6 +46,20 @@ export interface Explanation {
   readonly boundBy: readonly string[];
   /** All cells, by name. */
   readonly cells: readonly CellExplanation[];
+  readonly whatIf: WhatIf | undefined;
+}
+
+export interface WhatIf {
+  readonly assumptions: readonly string[];
+  readonly scheduled: boolean;
+  readonly message: string;
+  /** Cells that have the object now or would have it; true where it has no replicas. */
+  readonly cells: readonly {
+    readonly cell: string;
+    readonly now: number | boolean;
+    readonly would: number | boolean;
+    readonly reason: RefusalCode | undefined;
+  }[];
 }
 
 export interface InheritedSource {
@@ -47,6 +70,10 @@ export interface InheritedSource {
 }
 
 export interface ExplainInput {
+  /** Other circumstances to be decided under; needs the template. */
+  readonly whatIf?:
+    | { readonly assumptions: readonly CellAssumption[]; readonly replicas: number | undefined }
+    | undefined;
   readonly binding: ResourceBinding;
   readonly cells: readonly Cell[];
   /** The metadata of the object's copies, by the cell that each lies in. */
@@ -67,6 +94,9 @@ export interface ExplainInput {
         readonly scalable: boolean;
         /** Policies of the workspaces above the project, as far as they may be read. */
         readonly inherited?: readonly InheritedSource[] | undefined;
+        /** That the policy names, as far as it may be read. */
+        readonly profile?: SchedulingProfile | undefined;
+        readonly scores?: readonly CellScore[] | undefined;
       }
     | undefined;
 }
@@ -102,7 +132,9 @@ export function explain(input: ExplainInput): Explanation {
     ...following.map(({ name }) => [name, undefined] as const),
     ...(binding.spec.clusters ?? []).map(({ name, replicas }) => [name, replicas] as const),
   ]);
-  const reasons = input.template === undefined ? toldReasons(binding) : foundReasons(input, input.template);
+  const found =
+    input.template === undefined ? undefined : decideAnew(input, input.template, input.cells, undefined);
+  const reasons = found?.reasons ?? toldReasons(binding);
   const names = new Set([
     ...input.cells.map(({ metadata }) => metadata.name ?? ''),
     ...chosen.keys(),
@@ -122,6 +154,8 @@ export function explain(input: ExplainInput): Explanation {
       message: isChosen ? message || failure || '' : (reason?.text ?? message),
       sync,
       health: health.get(cell)?.health,
+      scores: entriesOf(found?.details.scores.get(cell)),
+      room: found?.details.available.get(cell),
     };
   });
   const { policy, boundBy = [] } = binding.spec;
@@ -131,7 +165,15 @@ export function explain(input: ExplainInput): Explanation {
     message: scheduled?.message ?? '',
     policy: policy === undefined ? undefined : policyText(policy),
     cells,
+    whatIf:
+      input.template === undefined || input.whatIf === undefined
+        ? undefined
+        : whatIf(input, input.template, input.whatIf),
   };
+}
+
+function entriesOf(scores: ReadonlyMap<string, number> | undefined): CellExplanation['scores'] {
+  return scores === undefined ? undefined : Object.fromEntries(scores);
 }
 
 function policyText({ kind, name, workspace }: BoundPolicy): string {
@@ -179,24 +221,45 @@ function toldReasons(binding: ResourceBinding): Map<string, Reason> {
   return reasons;
 }
 
-function foundReasons(
-  { binding, cells, project, nowMs }: ExplainInput,
-  { object, placement, custom, scalable, inherited = [] }: NonNullable<ExplainInput['template']>,
-): Map<string, Reason> {
+/** Everything that deciding anew says of each cell. */
+interface Found {
+  readonly outcome: Decision['outcome'];
+  readonly message: string;
+  readonly reasons: ReadonlyMap<string, Reason>;
+  readonly targets: ReadonlyMap<string, number | undefined>;
+  readonly details: DecisionDetails;
+}
+
+function decideAnew(
+  { binding, project, nowMs }: ExplainInput,
+  {
+    object,
+    placement,
+    custom,
+    scalable,
+    inherited = [],
+    profile,
+    scores = [],
+  }: NonNullable<ExplainInput['template']>,
+  cells: readonly Cell[],
+  replicas: number | undefined,
+): Found {
   const infos: CellInfo[] = cells
-    .map((cell) => cellInfoOf(cell, true))
+    .map((cell) => cellInfoOf(cell, true, undefined, namedScores(scores, cell.metadata.name ?? '')))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const { apiVersion, kind, resource } = binding.spec.resource;
   const slash = apiVersion.indexOf('/');
   const group = slash < 0 ? '' : apiVersion.slice(0, slash);
   const replicaKind = { group, resource, scalable };
+  const own = binding.spec.replicas ?? replicasOf(object, replicaKind);
   const template: Template = {
     group,
     version: apiVersion.slice(slash + 1),
     kind,
     resource,
     uid: object.metadata.uid ?? '',
-    replicas: replicasOf(object, replicaKind),
+    key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
+    replicas: own === undefined ? undefined : (replicas ?? own),
     request: requestOf(object, replicaKind),
     custom,
     privileged: isPrivilegedResource(group, resource),
@@ -207,6 +270,8 @@ function foundReasons(
     policies.put(`${workspace}/${name}`, workspace, name, spec);
   const { namespace = '', name = '', labels } = object.metadata;
   const bounds = policies.boundsOf(project.path, { group, kind, namespace, name, labels });
+  const details: DecisionDetails = { scores: new Map(), available: new Map() };
+  const leaving = (binding.spec.gracefulEvictionTasks ?? []).map(({ fromCluster }) => fromCluster);
   const decision = decide(
     {
       template,
@@ -216,6 +281,9 @@ function foundReasons(
       previous: previousTargets(binding),
       previousAffinity: binding.status?.schedulerObservingAffinityName,
       nowMs,
+      evicted: new Set(leaving),
+      profile: profile === undefined ? undefined : compileProfile(profile),
+      details,
     },
     withinBounds(placement, bounds),
   );
@@ -229,5 +297,36 @@ function foundReasons(
         : undefined;
     reasons.set(cell.name, reasonOf(refusal, policy));
   });
-  return reasons;
+  return {
+    outcome: decision.outcome,
+    message: decision.message,
+    reasons,
+    targets: new Map(decision.targets.map(({ name: cell, replicas: share }) => [cell, share])),
+    details,
+  };
+}
+
+/** What would be decided under other circumstances; nothing of it is done. */
+function whatIf(
+  input: ExplainInput,
+  template: NonNullable<ExplainInput['template']>,
+  { assumptions, replicas }: NonNullable<ExplainInput['whatIf']>,
+): WhatIf {
+  const found = decideAnew(input, template, assuming(input.cells, assumptions), replicas);
+  const now = new Map((input.binding.spec.clusters ?? []).map(({ name, replicas: share }) => [name, share]));
+  const names = new Set([...now.keys(), ...found.targets.keys()]);
+  return {
+    assumptions: [
+      ...assumptions.map(({ text }) => text),
+      ...(replicas === undefined ? [] : [`replicas=${replicas}`]),
+    ],
+    scheduled: found.outcome === 'Scheduled',
+    message: found.message,
+    cells: [...names].sort().map((cell) => ({
+      cell,
+      now: now.has(cell) ? (now.get(cell) ?? true) : false,
+      would: found.targets.has(cell) ? (found.targets.get(cell) ?? true) : false,
+      reason: found.targets.has(cell) ? undefined : found.reasons.get(cell)?.code,
+    })),
+  };
 }

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { type CellScore, cellScoresGvr } from '#api/federation/cell-score.ts';
 import { copiesGvr } from '#api/federation/copy.ts';
 import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
-import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
+import type { PropagationSpec } from '#api/policy/placement.ts';
+import { type SchedulingProfile, schedulingProfilesGvr } from '#api/policy/scheduling-profile.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
@@ -13,8 +15,15 @@ import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
-import { type Explanation, explain, type InheritedSource } from '#scheduler/explain.ts';
+import {
+  type ExplainInput,
+  type Explanation,
+  explain,
+  type InheritedSource,
+  type WhatIf,
+} from '#scheduler/explain.ts';
 import { bindingName } from '#scheduler/projection/names.ts';
+import { type CellAssumption, parseAssumption } from '#scheduler/what-if.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { findResource, type NamedResource } from '../resource-argument.ts';
 import { UsageError } from '../run-command.ts';
@@ -25,6 +34,8 @@ interface Settings extends ConnectSettings {
   readonly namespace: string;
   readonly workspace: string;
   readonly output?: 'json';
+  readonly with: readonly string[];
+  readonly replicas?: number;
 }
 
 export function explainCommand(): Command {
@@ -36,6 +47,13 @@ export function explainCommand(): Command {
     .option('-n, --namespace <name>', 'its namespace', 'default')
     .requiredOption('--workspace <path>', 'the project workspace, like root:acme:shop')
     .option('-o, --output <format>', 'json instead of a table')
+    .option(
+      '--with <change>',
+      'what would be decided if: cell/<name>=down (up, cordoned, drained, gone), cell/<name>.labels.<key>=<value>, cell/<name>.region=<name>; may be repeated',
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
+    )
+    .option('--replicas <n>', 'what would be decided with so many replicas', parseCount)
     .action(async (argument: string, settings: Settings) => {
       if (settings.output !== undefined && settings.output !== 'json') {
         throw new UsageError(`--output ${String(settings.output)}: only json is known`);
@@ -67,10 +85,12 @@ async function gather(
     federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }),
   ]);
   const binding = await readBinding(federationClient, workspace, namespace, resource);
+  const policy = await readPolicy(federationClient, workspace, binding);
   const projectId = cluster.metadata.annotations?.[clusterAnnotation] ?? '';
   const path = cluster.metadata.annotations?.[pathAnnotation] ?? workspace;
+  const whatIf = settings.with.length > 0 || settings.replicas !== undefined;
   const names = cells.items.map((cell) => cell.metadata.name ?? '');
-  return explain({
+  return explained({
     binding,
     cells: cells.items as Cell[],
     copies: (
@@ -78,9 +98,14 @@ async function gather(
     ).flat(),
     project: { id: projectId, path },
     nowMs: Date.now(),
+    whatIf: whatIf
+      ? { assumptions: settings.with.map(readAssumption), replicas: settings.replicas }
+      : undefined,
     template: {
       object,
-      placement: await readPlacement(federationClient, workspace, binding),
+      placement: policy?.placement,
+      profile: await readProfile(federationClient, policy?.schedulerName),
+      scores: await readScores(federationClient),
       custom: await isCustom(federationClient, workspace, resource),
       scalable: resource.scalable,
       inherited: await readInherited(federationClient, path),
@@ -110,11 +135,11 @@ async function readBinding(
   }
 }
 
-async function readPlacement(
+async function readPolicy(
   federationClient: KubeClient,
   workspace: string,
   { spec: { policy } }: ResourceBinding,
-): Promise<Placement | undefined> {
+): Promise<PropagationSpec | undefined> {
   if (policy === undefined) return undefined;
   const gvr = policy.kind === 'PropagationPolicy' ? propagationPoliciesGvr : clusterPropagationPoliciesGvr;
   const { namespace, name } = policy;
@@ -122,10 +147,62 @@ async function readPlacement(
     const cluster = policy.workspace ?? workspace;
     const object = await federationClient.get({ cluster, gvr, namespace, name });
     const spec = object['spec'];
-    return isJsonObject(spec) ? (spec['placement'] as Placement | undefined) : undefined;
+    return isJsonObject(spec) ? (spec as PropagationSpec) : undefined;
   } catch (error) {
     // Deleted a moment ago: the binding follows; what it says still holds. Or not for this user to read.
     if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
+    throw error;
+  }
+}
+
+function explained(input: ExplainInput): Explanation {
+  try {
+    return explain(input);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--with ${error.message}`);
+    throw error;
+  }
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 0) throw new UsageError(`--replicas ${text}: it must be a count`);
+  return count;
+}
+
+function readAssumption(text: string): CellAssumption {
+  try {
+    return parseAssumption(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--with ${error.message}`);
+    throw error;
+  }
+}
+
+/** Undefined when there is none, or it is not for this user to read. */
+async function readProfile(
+  federationClient: KubeClient,
+  schedulerName = '',
+): Promise<SchedulingProfile | undefined> {
+  const isDefault = schedulerName === '' || schedulerName === 'default-scheduler';
+  try {
+    return (await federationClient.get({
+      cluster: cellsWorkspacePath,
+      gvr: schedulingProfilesGvr,
+      name: isDefault ? 'default' : schedulerName,
+    })) as SchedulingProfile;
+  } catch (error) {
+    if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
+    throw error;
+  }
+}
+
+async function readScores(federationClient: KubeClient): Promise<CellScore[]> {
+  try {
+    const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellScoresGvr });
+    return items as CellScore[];
+  } catch (error) {
+    if (isApiError(error, 'NotFound', 'Forbidden')) return [];
     throw error;
   }
 }
@@ -220,7 +297,24 @@ function render(argument: string, settings: Settings, explanation: Explanation):
     cell.replicas === undefined ? '-' : String(cell.replicas),
     cell.sync,
     cell.health ?? '-',
+    cell.room === undefined ? '-' : String(cell.room),
+    Object.entries(cell.scores ?? {})
+      .map(([score, points]) => `${score}=${points}`)
+      .join(',') || '-',
     cell.reason === undefined ? cell.message : `${cell.reason}: ${cell.message}`,
   ]);
-  return `${head.join('\n')}\n\n${formatTable(['CELL', 'CHOSEN', 'REPLICAS', 'SYNC', 'HEALTH', 'WHY'], rows)}\n`;
+  const header = ['CELL', 'CHOSEN', 'REPLICAS', 'SYNC', 'HEALTH', 'ROOM', 'SCORES', 'WHY'];
+  const table = `${head.join('\n')}\n\n${formatTable(header, rows)}\n`;
+  return explanation.whatIf === undefined ? table : `${table}\n${renderWhatIf(explanation.whatIf)}`;
+}
+
+function renderWhatIf({ assumptions, scheduled, message, cells }: WhatIf): string {
+  const told = (share: number | boolean): string =>
+    typeof share === 'number' ? String(share) : share ? 'yes' : '-';
+  const rows = cells.map(({ cell, now, would, reason }) => [cell, told(now), told(would), reason ?? '']);
+  return `If ${assumptions.join(', ')}:
+Scheduled:  ${scheduled ? 'yes' : 'no'} (${message})
+
+${formatTable(['CELL', 'NOW', 'THEN', 'WHY'], rows)}
+`;
 }

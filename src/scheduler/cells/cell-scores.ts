@@ -71,16 +71,25 @@ export class CellScores {
       this.#options.onScores(cell, undefined);
       return;
     }
-    const scores = new Map<string, NamedScore>();
-    for (const { spec } of told.values()) {
-      const untilMs = spec.validUntil === undefined ? Number.POSITIVE_INFINITY : Date.parse(spec.validUntil);
-      const validUntilMs = Number.isNaN(untilMs) ? 0 : untilMs;
-      for (const { name, value } of spec.scores) {
-        const present = scores.get(name);
-        if (present === undefined || present.validUntilMs < validUntilMs)
-          scores.set(name, { value, validUntilMs });
-      }
-    }
-    this.#options.onScores(cell, scores);
+    this.#options.onScores(cell, scoresOf(told.values()));
   }
+}
+
+/** What is said of one cell, among what is said of all. */
+export function namedScores(all: readonly CellScore[], cell: string): ReadonlyMap<string, NamedScore> {
+  return scoresOf(all.filter(({ spec }) => spec.cell === cell));
+}
+
+function scoresOf(told: Iterable<CellScore>): Map<string, NamedScore> {
+  const scores = new Map<string, NamedScore>();
+  for (const { spec } of told) {
+    const untilMs = spec.validUntil === undefined ? Number.POSITIVE_INFINITY : Date.parse(spec.validUntil);
+    const validUntilMs = Number.isNaN(untilMs) ? 0 : untilMs;
+    for (const { name, value } of spec.scores) {
+      const present = scores.get(name);
+      if (present === undefined || present.validUntilMs < validUntilMs)
+        scores.set(name, { value, validUntilMs });
+    }
+  }
+  return scores;
 }
