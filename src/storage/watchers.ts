@@ -35,13 +35,16 @@ class IndexedWatcher<Event> implements Subscription {
 }
 
 /**
- * Live watchers by prefix. Publishing costs one look-up for each prefix of the event's key that could be watched (its
- * slashes, and the lengths of watched prefixes that do not end in a slash), never a walk over all watchers.
+ * Live watchers by prefix. Publishing costs one look-up for each prefix of the event's key that could be watched (to
+ * those of its slashes to which some prefix reaches, and the lengths of watched prefixes that do not end in a slash),
+ * never a walk over all watchers.
  */
 export class WatcherIndex<Event extends Watched> {
   readonly #byPrefix = new Map<string, Set<IndexedWatcher<Event>>>();
   /** Length of a watched prefix that does not end in a slash → how many such prefixes are watched. */
   readonly #oddLengths = new Map<number, number>();
+  /** Number of slashes less one of the other watched prefixes → how many such prefixes are watched. */
+  readonly #depths: number[] = [];
   #count = 0;
 
   get count(): number {
@@ -54,7 +57,7 @@ export class WatcherIndex<Event extends Watched> {
     const watchers = this.#byPrefix.get(prefix);
     if (watchers === undefined) {
       this.#byPrefix.set(prefix, new Set([watcher]));
-      if (isOdd(prefix)) this.#oddLengths.set(prefix.length, (this.#oddLengths.get(prefix.length) ?? 0) + 1);
+      this.#countPrefix(prefix, 1);
     } else {
       watchers.add(watcher);
     }
@@ -85,15 +88,20 @@ export class WatcherIndex<Event extends Watched> {
     const all = [...this.#byPrefix.values()].flatMap((watchers) => [...watchers]);
     this.#byPrefix.clear();
     this.#oddLengths.clear();
+    this.#depths.length = 0;
     this.#count = 0;
     for (const watcher of all) watcher.handler.end(error);
   }
 
   #visit(key: string, visit: (watcher: IndexedWatcher<Event>) => void): void {
     this.#byPrefix.get('')?.forEach(visit);
-    for (let slash = key.indexOf('/'); slash !== -1; slash = key.indexOf('/', slash + 1)) {
-      this.#byPrefix.get(key.slice(0, slash + 1))?.forEach(visit);
+    let slash = -1;
+    for (const prefixes of this.#depths) {
+      slash = key.indexOf('/', slash + 1);
+      if (slash === -1) break;
+      if (prefixes > 0) this.#byPrefix.get(key.slice(0, slash + 1))?.forEach(visit);
     }
+    if (this.#oddLengths.size === 0) return;
     for (const length of this.#oddLengths.keys()) {
       if (length > key.length) continue;
       const prefix = key.slice(0, length);
@@ -122,11 +130,24 @@ export class WatcherIndex<Event extends Watched> {
     this.#count--;
     if (watchers.size > 0) return true;
     this.#byPrefix.delete(watcher.prefix);
-    if (!isOdd(watcher.prefix)) return true;
-    const sameLength = this.#oddLengths.get(watcher.prefix.length) ?? 1;
-    if (sameLength > 1) this.#oddLengths.set(watcher.prefix.length, sameLength - 1);
-    else this.#oddLengths.delete(watcher.prefix.length);
+    this.#countPrefix(watcher.prefix, -1);
     return true;
+  }
+
+  /** Notes that a prefix is watched (1), or no more (-1). */
+  #countPrefix(prefix: string, change: 1 | -1): void {
+    if (prefix === '') return;
+    if (isOdd(prefix)) {
+      const sameLength = (this.#oddLengths.get(prefix.length) ?? 0) + change;
+      if (sameLength > 0) this.#oddLengths.set(prefix.length, sameLength);
+      else this.#oddLengths.delete(prefix.length);
+      return;
+    }
+    let depth = 0;
+    for (let slash = prefix.indexOf('/'); slash < prefix.length - 1; slash = prefix.indexOf('/', slash + 1))
+      depth++;
+    while (this.#depths.length <= depth) this.#depths.push(0);
+    this.#depths[depth] = (this.#depths[depth] as number) + change;
   }
 }
 

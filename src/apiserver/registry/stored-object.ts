@@ -1,4 +1,5 @@
 import { ApiError } from '#apimachinery/api-error.ts';
+import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
@@ -322,9 +323,9 @@ export function bodyOf(entry: KeyValue, revision: Revision = entry.revision, api
   }
   const body = allocateBytes(lead.length + value.length - from + version.length);
   let offset = lead === '' ? 0 : body.write(lead, 0, 'latin1');
-  offset += value.copy(body, offset, from, splice);
+  offset += copyBytes(value.subarray(from, splice), body, offset);
   offset += body.write(version, offset, 'latin1');
-  value.copy(body, offset, splice);
+  copyBytes(value.subarray(splice), body, offset);
   return body;
 }
 
@@ -339,7 +340,7 @@ export function metadataBodyOf(entry: KeyValue, revision: Revision = entry.revis
   const body = allocateBytes(partialHead.length + version.length + (end - splice) + 1);
   let offset = body.write(partialHead, 0, 'latin1');
   offset += body.write(version, offset, 'latin1');
-  offset += value.copy(body, offset, splice, end);
+  offset += copyBytes(value.subarray(splice, end), body, offset);
   body[offset] = 0x7d;
   return body;
 }

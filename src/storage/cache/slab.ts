@@ -1,3 +1,4 @@
+import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import type { CacheEntry, CacheEvent } from '../cached-storage.ts';
 import type { Revision, StorageKey } from '../storage.ts';
 
@@ -96,7 +97,7 @@ export class SlabStore {
   stage(value: Uint8Array): { readonly slab: Slab; readonly offset: number } {
     const slab = this.#slabFor(value.length);
     const offset = slab.used;
-    slab.bytes.set(value, offset);
+    copyBytes(value, slab.bytes, offset);
     slab.used += value.length;
     slab.live += value.length;
     this.#liveBytes += value.length;
@@ -140,7 +141,7 @@ export class SlabStore {
 
   #move(entry: SlabEntry): void {
     const target = this.#slabFor(entry.length);
-    entry.slab.bytes.copy(target.bytes, target.used, entry.offset, entry.offset + entry.length);
+    copyBytes(entry.value, target.bytes, target.used);
     entry.slab = target;
     entry.offset = target.used;
     target.used += entry.length;

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import { StorageError } from '../errors.ts';
 import type { Revision } from '../storage.ts';
 import { readUint53, writeUint53 } from './key-codec.ts';
@@ -46,7 +47,7 @@ export function encodeRecord(
   bytes.writeUIntBE(header.timeMs, 13, 6);
   bytes.writeUInt16BE(header.index, 19);
   bytes.writeUInt16BE(header.count, 21);
-  value?.copy(bytes, headerBytes);
+  if (value !== undefined) copyBytes(value, bytes, headerBytes);
   bytes.writeUInt32BE(crc32(bytes.subarray(4), crc32(key)), 0);
   return bytes;
 }
