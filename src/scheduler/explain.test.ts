@@ -105,8 +105,8 @@ test('what if: other cells, other replicas, and nothing is done', () => {
       template,
       whatIf,
     });
-    return found.whatIf?.cells.map(({ cell: name, now, then, reason }) =>
-      `${name} ${now} ${then} ${reason ?? ''}`.trim(),
+    return found.whatIf?.cells.map(({ cell: name, now, would, reason }) =>
+      `${name} ${now} ${would} ${reason ?? ''}`.trim(),
     );
   };
   assert.deepEqual(ask(undefined, 'cell/a=down'), ['a 2 false TaintNotTolerated', 'b 2 4', 'c 2 2', 'd 2 2']);
