@@ -76,7 +76,7 @@ export interface FlowControllerOptions {
 /** Dispatches prepared for one turn of the event loop. */
 const stepsMax = 32;
 /** Served in a turn however long it takes: time goes by too while other processes have the core. */
-const dispatchesMin = 8;
+const dispatchesMin = 4;
 const sweepMs = 250;
 /** How many times its length a turn may last for workspaces that have had nothing of it yet. */
 const overrunMax = 4;
