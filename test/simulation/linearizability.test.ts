@@ -108,4 +108,20 @@ describe('linearizability of one register', () => {
     }
     assert.equal(findViolation(history), undefined);
   });
+
+  test('is fast enough for unknown outcomes of which some show', () => {
+    const history: HistoryEntry[] = [];
+    for (let round = 0; round < 60; round++) {
+      const startMs = round * 10;
+      for (let client = 0; client < 5; client++) {
+        history.push(at(startMs, startMs + 1, create(`${round}.${client}`, 'unknown')));
+        history.push(at(startMs, startMs + 1, swap(`${round - 1}.2`, `${round}.s${client}`, 'unknown')));
+        history.push(at(startMs, startMs + 1, remove('unknown')));
+      }
+      history.push(at(startMs + 5, startMs + 6, read(round % 3 === 0 ? undefined : `${round}.2`)));
+    }
+    assert.equal(findViolation(history), undefined);
+    history.push(at(700, 701, read('59.2')), at(702, 703, read('1.2')));
+    assert.notEqual(findViolation(history), undefined);
+  });
 });

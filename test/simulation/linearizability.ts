@@ -24,25 +24,33 @@ export interface HistoryEntry {
   readonly endMs: number;
 }
 
+/** Undefined: absent. */
 type Value = string | undefined;
+
+/** The value of every write that nobody ever asked for: one is as good as another. */
+const unseen = '\0unseen';
 
 /**
  * The value after the call if it takes place at `before`; `impossible` when its answer would have been another. A call of
  * unknown outcome need not take place: where it would change nothing, it does not.
  */
-function step(call: RegisterCall, before: Value): { readonly after: Value } | 'impossible' {
+function step(
+  call: RegisterCall,
+  before: Value,
+  shown: (value: string) => string,
+): { readonly after: Value } | 'impossible' {
   switch (call.type) {
     case 'read':
       return call.value === before ? { after: before } : 'impossible';
     case 'create': {
       const possible = before === undefined;
       if (call.answer === 'exists') return possible ? 'impossible' : { after: before };
-      return possible ? { after: call.value } : 'impossible';
+      return possible ? { after: shown(call.value) } : 'impossible';
     }
     case 'swap': {
       const possible = before === call.expected;
       if (call.answer === 'refused') return possible ? 'impossible' : { after: before };
-      return possible ? { after: call.value } : 'impossible';
+      return possible ? { after: shown(call.value) } : 'impossible';
     }
     case 'delete': {
       const possible = before !== undefined;
@@ -56,135 +64,172 @@ function isUnknown(call: RegisterCall): boolean {
   return call.type !== 'read' && call.answer === 'unknown';
 }
 
-/** A moment of the history: a call's start, or its answer. */
-interface Moment {
-  readonly index: number;
-  readonly isStart: boolean;
-  previous: Moment | undefined;
-  next: Moment | undefined;
-  /** Of a start: its answer. */
-  readonly answer: Moment | undefined;
+/** A way that was taken: which call was placed, what stood there before it, and what else could be placed instead. */
+interface Choice {
+  readonly entry: HistoryEntry;
+  readonly before: Value;
+  readonly others: readonly HistoryEntry[];
 }
 
 /**
  * Whether there is an order of the calls, each between its start and its answer, in which every answer is right, the key
  * being absent at first: Wing and Gong's search with Lowe's memory of what was tried ("Testing for Linearizability",
- * 2017), as Porcupine does it. Returns undefined when there is, else the entries of the longest order found, and what
- * could not follow them.
+ * 2017). Returns undefined when there is, else the entries of the longest order found, and what could not follow them.
+ *
+ * Calls of unknown outcome may be placed at any time after their start, or never, which would make the search
+ * exponential. So they are tried last, and of those that do the same only the one that began first.
  */
 export function findViolation(
   history: readonly HistoryEntry[],
 ): { readonly explained: readonly HistoryEntry[]; readonly stuckAt: readonly HistoryEntry[] } | undefined {
-  const head = momentsOf(history);
-  const tried = new Set<string>();
-  const done = new Uint8Array(Math.ceil(history.length / 8) || 1);
-  const chosen: { readonly moment: Moment; readonly before: Value }[] = [];
-  let longest: readonly number[] = [];
-  let stuckAt: readonly number[] = [];
+  const search = new Search(history);
+  const path: Choice[] = [];
+  let longest: readonly HistoryEntry[] = [];
+  let stuckAt: readonly HistoryEntry[] = [];
   let value: Value;
-  let moment = head.next;
-  // Calls of known outcome that are still to be placed; the others may stay out.
-  let known = history.filter(({ call }) => !isUnknown(call)).length;
-  while (known > 0) {
-    if (moment?.isStart === true) {
-      const { call } = entryAt(history, moment.index);
-      const result = step(call, value);
-      if (result !== 'impossible') {
-        flip(done, moment.index);
-        const state = `${Buffer.from(done).toString('latin1')}|${result.after ?? '-'}`;
-        if (!tried.has(state)) {
-          tried.add(state);
-          chosen.push({ moment, before: value });
-          value = result.after;
-          if (!isUnknown(call)) known--;
-          lift(moment);
-          moment = head.next;
-          continue;
-        }
-        flip(done, moment.index);
+  let candidates: readonly HistoryEntry[] = search.candidates();
+  while (!search.isDone) {
+    const [entry, ...others] = candidates;
+    if (entry !== undefined) {
+      candidates = others;
+      const result = step(entry.call, value, search.shown);
+      if (result === 'impossible') continue;
+      search.place(entry);
+      if (search.isNew(result.after)) {
+        path.push({ entry, before: value, others });
+        value = result.after;
+        candidates = search.candidates();
+      } else {
+        search.takeBack(entry);
       }
-      moment = moment.next;
       continue;
     }
-    // An answer whose call was not chosen, or the end: something chosen before must have been wrong.
-    if (chosen.length >= longest.length) {
-      longest = chosen.map((choice) => choice.moment.index);
-      stuckAt = openStarts(head);
+    if (path.length >= longest.length) {
+      longest = path.map((choice) => choice.entry);
+      stuckAt = search.candidates();
     }
-    const last = chosen.pop();
-    if (last === undefined) {
-      return {
-        explained: longest.map((index) => entryAt(history, index)),
-        stuckAt: stuckAt.map((index) => entryAt(history, index)),
-      };
-    }
-    flip(done, last.moment.index);
-    if (!isUnknown(entryAt(history, last.moment.index).call)) known++;
+    const last = path.pop();
+    if (last === undefined) return { explained: longest, stuckAt };
+    search.takeBack(last.entry);
     value = last.before;
-    put(last.moment);
-    moment = last.moment.next;
+    candidates = last.others;
   }
   return undefined;
 }
 
-function entryAt(history: readonly HistoryEntry[], index: number): HistoryEntry {
-  const entry = history[index];
-  if (entry === undefined) throw new RangeError(`no entry ${index}`);
-  return entry;
-}
+/** Which calls have been placed, which can be next, and what was tried. */
+class Search {
+  /** Of known outcome, by their start. */
+  readonly #known: readonly HistoryEntry[];
+  /** Of unknown outcome, by what they do and then by their start; of each only so many as have been placed are gone. */
+  readonly #unknown = new Map<string, HistoryEntry[]>();
+  readonly #placedUnknown = new Map<string, number>();
+  readonly #placed = new Set<HistoryEntry>();
+  /** By known calls placed and value: how many calls of unknown outcome it took, in all ways that were tried. */
+  readonly #tried = new Map<string, ReadonlyMap<string, number>[]>();
+  readonly #asked: ReadonlySet<string>;
+  /** All known calls before this one have been placed. */
+  #first = 0;
 
-/** Starts and answers in order of time, behind a head that is neither. At one time, starts come first. */
-function momentsOf(history: readonly HistoryEntry[]): Moment {
-  const timed: { readonly atMs: number; readonly moment: Moment }[] = [];
-  for (const [index, { call, startMs, endMs }] of history.entries()) {
-    const answer: Moment = { index, isStart: false, previous: undefined, next: undefined, answer: undefined };
-    timed.push({
-      atMs: startMs,
-      moment: { index, isStart: true, previous: undefined, next: undefined, answer },
-    });
-    timed.push({ atMs: isUnknown(call) ? Number.POSITIVE_INFINITY : endMs, moment: answer });
+  constructor(history: readonly HistoryEntry[]) {
+    const byStart = [...history].sort((left, right) => left.startMs - right.startMs);
+    this.#known = byStart.filter(({ call }) => !isUnknown(call));
+    this.#asked = new Set(
+      history.flatMap(({ call }) => {
+        if (call.type === 'read') return call.value === undefined ? [] : [call.value];
+        return call.type === 'swap' ? [call.expected] : [];
+      }),
+    );
+    for (const entry of byStart) {
+      if (!isUnknown(entry.call)) continue;
+      const effect = this.#effectOf(entry);
+      const same = this.#unknown.get(effect);
+      if (same === undefined) this.#unknown.set(effect, [entry]);
+      else same.push(entry);
+    }
   }
-  timed.sort((left, right) => {
-    if (left.atMs !== right.atMs) return left.atMs < right.atMs ? -1 : 1;
-    return Number(right.moment.isStart) - Number(left.moment.isStart);
-  });
-  const head: Moment = { index: -1, isStart: false, previous: undefined, next: undefined, answer: undefined };
-  let last = head;
-  for (const { moment } of timed) {
-    moment.previous = last;
-    last.next = moment;
-    last = moment;
+
+  /** Every call of known outcome has its place. */
+  get isDone(): boolean {
+    return this.#first === this.#known.length;
   }
-  return head;
-}
 
-function unlink(moment: Moment): void {
-  if (moment.previous !== undefined) moment.previous.next = moment.next;
-  if (moment.next !== undefined) moment.next.previous = moment.previous;
-}
+  readonly shown = (value: string): string => (this.#asked.has(value) ? value : unseen);
 
-function relink(moment: Moment): void {
-  if (moment.next !== undefined) moment.next.previous = moment;
-  if (moment.previous !== undefined) moment.previous.next = moment;
-}
+  /** What may come next: whatever began before the first of the answers that are still to come. */
+  candidates(): HistoryEntry[] {
+    const found: HistoryEntry[] = [];
+    let earliestEndMs = Number.POSITIVE_INFINITY;
+    for (let index = this.#first; index < this.#known.length; index++) {
+      const entry = this.#known[index];
+      if (entry === undefined || entry.startMs > earliestEndMs) break;
+      if (this.#placed.has(entry)) continue;
+      found.push(entry);
+      earliestEndMs = Math.min(earliestEndMs, entry.endMs);
+    }
+    const known = found.filter(({ startMs }) => startMs <= earliestEndMs);
+    for (const [effect, same] of this.#unknown) {
+      const next = same[this.#placedUnknown.get(effect) ?? 0];
+      if (next !== undefined && next.startMs <= earliestEndMs) known.push(next);
+    }
+    return known;
+  }
 
-/** Takes a call out; `put` in the opposite order puts it back. */
-function lift(start: Moment): void {
-  unlink(start);
-  if (start.answer !== undefined) unlink(start.answer);
-}
+  place(entry: HistoryEntry): void {
+    if (isUnknown(entry.call)) {
+      const effect = this.#effectOf(entry);
+      this.#placedUnknown.set(effect, (this.#placedUnknown.get(effect) ?? 0) + 1);
+      return;
+    }
+    this.#placed.add(entry);
+    for (let next = this.#known[this.#first]; next !== undefined && this.#placed.has(next); ) {
+      next = this.#known[++this.#first];
+    }
+  }
 
-function put(start: Moment): void {
-  if (start.answer !== undefined) relink(start.answer);
-  relink(start);
-}
+  takeBack(entry: HistoryEntry): void {
+    if (isUnknown(entry.call)) {
+      const effect = this.#effectOf(entry);
+      this.#placedUnknown.set(effect, (this.#placedUnknown.get(effect) ?? 0) - 1);
+      return;
+    }
+    this.#placed.delete(entry);
+    this.#first = Math.min(this.#first, this.#known.indexOf(entry));
+  }
 
-function openStarts(head: Moment): number[] {
-  const open: number[] = [];
-  for (let moment = head.next; moment?.isStart === true; moment = moment.next) open.push(moment.index);
-  return open;
-}
+  /**
+   * False when the same known calls and the same value had been reached before with no more calls of unknown outcome: from
+   * there at least as much was possible.
+   */
+  isNew(value: Value): boolean {
+    const ahead: number[] = [];
+    for (let index = this.#first, left = this.#placed.size - this.#first; left > 0; index++) {
+      const entry = this.#known[index];
+      if (entry === undefined || !this.#placed.has(entry)) continue;
+      ahead.push(index);
+      left--;
+    }
+    const state = `${this.#first}|${ahead}|${value ?? ''}`;
+    const ways = this.#tried.get(state) ?? [];
+    if (ways.some((way) => this.#isAtMost(way))) return false;
+    ways.push(new Map([...this.#placedUnknown].filter(([, count]) => count > 0)));
+    this.#tried.set(state, ways);
+    return true;
+  }
 
-function flip(bits: Uint8Array, index: number): void {
-  bits[index >> 3] = (bits[index >> 3] ?? 0) ^ (1 << (index & 7));
+  #isAtMost(way: ReadonlyMap<string, number>): boolean {
+    for (const [effect, count] of way) if (count > (this.#placedUnknown.get(effect) ?? 0)) return false;
+    return true;
+  }
+
+  #effectOf({ call }: HistoryEntry): string {
+    switch (call.type) {
+      case 'create':
+        return `create ${this.shown(call.value)}`;
+      case 'swap':
+        return `swap ${call.expected} ${this.shown(call.value)}`;
+      default:
+        return call.type;
+    }
+  }
 }
