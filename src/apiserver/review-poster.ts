@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import { type ServerConnection, tlsOptions } from '#client/remote/connection.ts';
+import { RenewedToken } from './renewed-token.ts';
 
 const answerBytesMax = 1024 * 1024;
 const connectionsMax = 16;
@@ -20,15 +21,15 @@ export class ReviewError extends Error {
 /** Posts TokenReviews and SubjectAccessReviews to a webhook, or to another API server, over HTTPS. */
 export class ReviewPoster {
   readonly url: string;
-  readonly #bearer: string | undefined;
+  readonly #tokens: RenewedToken;
   readonly #agent: Agent;
 
   /** `connection.server`: the whole URL to post to. Throws Error when it is not https. */
   constructor(connection: ServerConnection) {
-    const { server, token } = connection;
+    const { server } = connection;
     if (!server.startsWith('https://')) throw new Error(`a webhook is reached by https, not ${server}`);
     this.url = server;
-    this.#bearer = token;
+    this.#tokens = new RenewedToken(connection);
     this.#agent = new Agent({ connections: connectionsMax, connect: tlsOptions(connection) });
   }
 
@@ -59,13 +60,14 @@ export class ReviewPoster {
     review: JsonObject,
     timeoutMs: number,
   ): Promise<{ readonly status: number; readonly text: string }> {
+    const token = await this.#tokens.get();
     const response = await request(this.url, {
       method: 'POST',
       dispatcher: this.#agent,
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',
-        ...(this.#bearer === undefined ? {} : { authorization: `Bearer ${this.#bearer}` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify(review),
       signal: AbortSignal.timeout(timeoutMs),

@@ -81,6 +81,9 @@ export async function parseKubeconfig(
     certificatePem: await read(user, 'client-certificate'),
     keyPem: await read(user, 'client-key'),
     token,
+    ...(typeof user['token'] !== 'string' && typeof tokenFile === 'string'
+      ? { tokenFile: path.resolve(options.baseDirectory, tokenFile) }
+      : {}),
     tlsServerName: typeof cluster['tls-server-name'] === 'string' ? cluster['tls-server-name'] : undefined,
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
   };

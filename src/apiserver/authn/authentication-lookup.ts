@@ -75,19 +75,21 @@ function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
  * and leaves everything as it is. Returns how to stop.
  */
 export function followAuthentication(options: {
-  readonly client: KubeClient;
+  /** A client for one look, which is closed after it. */
+  readonly open: () => Promise<KubeClient>;
   readonly known: AuthenticationLookup;
   readonly use: (lookup: AuthenticationLookup) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }): () => void {
-  const { client, use, clock, logger } = options;
+  const { open, use, clock, logger } = options;
   let { known } = options;
   let stopped = false;
   let timer: TimerHandle;
   const look = async (): Promise<void> => {
     try {
-      const found = await lookUpAuthentication(client);
+      const client = await open();
+      const found = await lookUpAuthentication(client).finally(() => client.close());
       if (!equalJson(found as unknown as JsonObject, known as unknown as JsonObject)) {
         use(found);
         known = found;

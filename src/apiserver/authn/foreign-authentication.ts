@@ -3,6 +3,7 @@ import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { WebhookAuthorizer } from '../authz/webhook-authorizer.ts';
+import { RenewedToken } from '../renewed-token.ts';
 import type { UserInfo } from '../request/user.ts';
 import {
   type AuthenticationLookup,
@@ -45,7 +46,8 @@ export class ForeignAuthentication {
   readonly authorizer: WebhookAuthorizer | undefined;
   readonly #requestHeader: RequestHeaderAuthenticator | undefined;
   readonly #clientAuthorities: CertificateAuthorities | undefined;
-  readonly #client: RemoteClient | undefined;
+  /** The server whose authorities are looked up; undefined where they are not. */
+  readonly #lookedUp: ServerConnection | undefined;
   readonly #isFixed: boolean;
   #lookup: AuthenticationLookup;
   #unfollow: (() => void) | undefined;
@@ -54,13 +56,13 @@ export class ForeignAuthentication {
     options: ForeignAuthenticationOptions,
     workspaceOf: (path: string) => { readonly id: string; readonly path: string },
     lookup: AuthenticationLookup,
-    client: RemoteClient | undefined,
+    lookedUp: ServerConnection | undefined,
     logger: Logger,
   ) {
     const { workspace, authentication, authorization } = options;
     this.users = new ForeignUsers(() => (workspace === undefined ? undefined : workspaceOf(workspace)));
     this.#isFixed = options.requestHeader !== undefined;
-    this.#client = client;
+    this.#lookedUp = lookedUp;
     this.#lookup = lookup;
     const { requestHeader, clientCaPem } = lookup;
     this.#requestHeader =
@@ -103,21 +105,17 @@ export class ForeignAuthentication {
     logger: Logger,
   ): Promise<ForeignAuthentication> {
     const { authentication, looksUp, requestHeader } = options;
-    const client =
-      authentication === undefined || !looksUp
-        ? undefined
-        : new RemoteClient(authentication, { userAgent: 'cellplane-apiserver' });
-    try {
-      const found = client === undefined ? undefined : await lookUpAuthentication(client);
-      const lookup = {
-        clientCaPem: found?.clientCaPem,
-        requestHeader: requestHeader ?? found?.requestHeader,
-      };
-      return new ForeignAuthentication(options, workspaceOf, lookup, client, logger);
-    } catch (error) {
-      await client?.close();
-      throw error;
+    const lookedUp = looksUp ? authentication : undefined;
+    let found: AuthenticationLookup | undefined;
+    if (lookedUp !== undefined) {
+      const client = clientOf(lookedUp, lookedUp.token);
+      found = await lookUpAuthentication(client).finally(() => client.close());
     }
+    const lookup = {
+      clientCaPem: found?.clientCaPem,
+      requestHeader: requestHeader ?? found?.requestHeader,
+    };
+    return new ForeignAuthentication(options, workspaceOf, lookup, lookedUp, logger);
   }
 
   /** PEM bundles of the authorities that TLS must know beside the server's own. */
@@ -132,9 +130,11 @@ export class ForeignAuthentication {
 
   /** Keeps up with the other server's authorities; `onChange` when TLS must know others. */
   follow(clock: Clock, logger: Logger, onChange: () => void): void {
-    if (this.#client === undefined) return;
+    const lookedUp = this.#lookedUp;
+    if (lookedUp === undefined) return;
+    const tokens = new RenewedToken(lookedUp);
     this.#unfollow = followAuthentication({
-      client: this.#client,
+      open: async () => clientOf(lookedUp, await tokens.get()),
       known: this.#lookup,
       use: (found) => {
         const { clientCaPem = this.#lookup.clientCaPem } = found;
@@ -151,8 +151,12 @@ export class ForeignAuthentication {
 
   async close(): Promise<void> {
     this.#unfollow?.();
-    await Promise.all([this.#client?.close(), this.tokens?.close(), this.authorizer?.close()]);
+    await Promise.all([this.tokens?.close(), this.authorizer?.close()]);
   }
+}
+
+function clientOf(connection: ServerConnection, token: string | undefined): RemoteClient {
+  return new RemoteClient({ ...connection, token }, { userAgent: 'cellplane-apiserver' });
 }
 
 function at(connection: ServerConnection, path: string): ServerConnection {

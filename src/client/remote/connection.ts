@@ -7,6 +7,8 @@ export interface ServerConnection {
   readonly certificatePem?: string | undefined;
   readonly keyPem?: string | undefined;
   readonly token?: string | undefined;
+  /** Where the token was read from, when it may be renewed there (a service account's): for those who read it again. */
+  readonly tokenFile?: string | undefined;
   /** Name to verify the certificate against, when it is not the URL's host. */
   readonly tlsServerName?: string | undefined;
   /** `http://`, `https://` or `socks5://`: every connection goes through it. */
