@@ -67,12 +67,10 @@ function inputOf(seed: number, index: number): Input {
   const random = generator(seed, index);
   const pick = <T>(from: readonly T[]): T => from[random() % from.length]!;
   const resource = pick(resources);
-  return {
-    clusterId: `c${random() % 5_000}`,
-    prefix: pick(prefixes),
-    resource,
-    name: nameOf(random, resource),
-  };
+  // A project keeps the prefix that it had first.
+  const cluster = random() % 5_000;
+  const prefix = prefixes[cluster % prefixes.length]!;
+  return { clusterId: `c${cluster}`, prefix, resource, name: nameOf(random, resource) };
 }
 
 function nameOf(random: () => number, resource: string): string {
