@@ -1,6 +1,7 @@
 /**
  * An API server in a process of its own, whose store keeps as much history as is asked: `soak-process <options as JSON>`.
- * Prints one JSON line, the administrator's connection, when it is ready; ends on SIGTERM.
+ * Prints one JSON line, the administrator's connection, when it is ready, then again and again one with what its heap
+ * holds in MiB; ends on SIGTERM.
  */
 import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
@@ -15,11 +16,12 @@ import { openLevelStorage } from '#storage/level/level-storage.ts';
 
 export interface SoakProcessOptions {
   readonly directory: string;
-  /** Undefined: what the store does by itself. */
+  /** Undefined: what store and cache do by themselves. */
   readonly historyAgeMs?: number | undefined;
+  readonly ringEventsMax?: number | undefined;
 }
 
-const { directory, historyAgeMs } = JSON.parse(process.argv[2] ?? '') as SoakProcessOptions;
+const { directory, historyAgeMs, ringEventsMax } = JSON.parse(process.argv[2] ?? '') as SoakProcessOptions;
 const pki = await ensurePki({
   directory: path.join(directory, '..', 'pki'),
   hosts: ['127.0.0.1'],
@@ -28,7 +30,7 @@ const pki = await ensurePki({
 const history = historyAgeMs === undefined ? {} : { historyAgeMs, compactIntervalMs: historyAgeMs / 4 };
 const server = await startServer({
   mode: 'federation',
-  storage: await openCachedStorage(await openLevelStorage({ directory, ...history })),
+  storage: await openCachedStorage(await openLevelStorage({ directory, ...history }), { ringEventsMax }),
   pki,
   bindAddress: '127.0.0.1',
   port: 0,
@@ -50,4 +52,7 @@ const connection: ServerConnection = {
   keyPem,
 };
 process.stdout.write(`${JSON.stringify(connection)}\n`);
+setInterval(() => {
+  process.stdout.write(`${process.memoryUsage().heapUsed / 1_048_576}\n`);
+}, 50).unref();
 process.once('SIGTERM', () => void server.stop());

@@ -21,6 +21,8 @@ import { scratchFolder } from './disk-shim.ts';
 import type { SoakProcessOptions } from './soak-process.ts';
 
 interface Sample {
+  /** The least since the sample before: what is left after the collector ran. */
+  readonly heapMiB: number;
   readonly residentMiB: number;
   readonly files: number;
   readonly diskMiB: number;
@@ -40,11 +42,11 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
     t.diagnostic(`seed ${budget.seed}`);
     const directory = path.join(folder.path, 'store');
     await mkdir(directory);
-    const options: SoakProcessOptions = {
-      directory,
-      // In half an hour the store's own history fills and is cut; in a short run one of its own length must.
-      historyAgeMs: budget.durationMs > 25 * 60_000 ? undefined : Math.max(500, budget.durationMs / 20),
-    };
+    // In half an hour the store's own history and the cache's own ring fill and are cut; in less, shorter ones must.
+    const options: SoakProcessOptions =
+      budget.durationMs > 25 * 60_000
+        ? { directory }
+        : { directory, historyAgeMs: Math.max(500, budget.durationMs / 20), ringEventsMax: 500 };
     const script = await bundleScript(new URL('./soak-process.ts', import.meta.url), folder.path);
     const child = spawn(process.execPath, [script, JSON.stringify(options)], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -52,18 +54,36 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
     const exited = once(child, 'exit');
     const killIt = () => child.kill('SIGKILL');
     process.once('exit', killIt);
-    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    const lines = createInterface({ input: child.stdout });
+    const [line] = (await once(lines, 'line')) as [string];
+    let heapMiB = Number.POSITIVE_INFINITY;
+    lines.on('line', (text: string) => {
+      heapMiB = Math.min(heapMiB, Number(text));
+    });
     const connection = JSON.parse(line) as ServerConnection;
     const random = new Random(budget.seed);
     const clients = Array.from({ length: 4 }, () => new RemoteClient(connection, { userAgent: 'soak' }));
     try {
       const pid = child.pid ?? 0;
       const idleFiles = filesOf(pid);
-      const samples = await work(clients, random, budget.durationMs, () => sampleOf(pid, directory));
+      const samples = await work(clients, random, budget.durationMs, async () => {
+        const least = heapMiB;
+        heapMiB = Number.POSITIVE_INFINITY;
+        return { heapMiB: Number.isFinite(least) ? least : 0, ...(await sampleOf(pid, directory)) };
+      });
       const [middle, end] = [
         samples.slice(samples.length / 3, (2 * samples.length) / 3),
         samples.slice((2 * samples.length) / 3),
       ];
+      if (budget.isLong) {
+        const tenths = Array.from({ length: 10 }, (_, tenth) =>
+          samples.slice((tenth * samples.length) / 10, ((tenth + 1) * samples.length) / 10),
+        );
+        for (const name of ['heapMiB', 'residentMiB', 'diskMiB'] as const) {
+          const ofTenths = tenths.map((tenth) => Math.round(Math.min(...tenth.map((one) => one[name]))));
+          t.diagnostic(`${name}, least in each tenth: ${ofTenths.join(' ')}`);
+        }
+      }
       for (const name of ['residentMiB', 'files', 'diskMiB'] as const) {
         const before = Math.max(...middle.map((sample) => sample[name]));
         const now = Math.max(...end.map((sample) => sample[name]));
@@ -145,7 +165,7 @@ async function work(
   return samples;
 }
 
-async function sampleOf(pid: number, directory: string): Promise<Sample> {
+async function sampleOf(pid: number, directory: string): Promise<Omit<Sample, 'heapMiB'>> {
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return {
     residentMiB: Number(resident ?? 0) / 1_024,
