@@ -17,6 +17,8 @@ type Message =
 
 /** Fifty inputs take some milliseconds: a process that says nothing for so long hangs, however busy the machine is. */
 const silenceMsMax = 20_000;
+/** Until it has begun: its modules are compiled first. */
+const startMsMax = 120_000;
 const heapMiBMax = 1_500;
 
 /** Runs a fuzzing process for about `ms`; `words` choose among the decoders. Resolves when it has ended. */
@@ -36,13 +38,13 @@ export async function runFuzz(options: {
   let grownBytes = 0;
   let isDone = false;
   let silence: NodeJS.Timeout | undefined;
-  const watch = (): void => {
+  const watch = (ms: number): void => {
     clearTimeout(silence);
-    silence = setTimeout(() => child.kill('SIGKILL'), silenceMsMax);
+    silence = setTimeout(() => child.kill('SIGKILL'), ms);
   };
-  watch();
+  watch(startMsMax);
   child.on('message', (message: Message) => {
-    watch();
+    watch(silenceMsMax);
     if (message.type === 'failure')
       failures.push(`${message.target}, seed ${message.seed}:\n${message.report}`);
     else {

@@ -1,7 +1,7 @@
 /** Main-thread time that a node of weight 1 gets at once before its neighbours have their turn. */
 const quantumMs = 0.25;
 /** What a node can owe at most: one long list does not keep a tenant away for the rest of the minute. */
-const debtMsMax = 100;
+const debtMsMax = 20;
 /** Children looked at for one dispatch: of many that all wait for seats some are looked at next time. */
 const looksMax = 64;
 
