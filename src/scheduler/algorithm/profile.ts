@@ -18,9 +18,6 @@ export function compileProfile({ spec = {} }: SchedulingProfile): CompiledProfil
   };
 }
 
-/** What one cell was given, by the name of the score: 0 to 100 each, before weighing. */
-export type ScoreDetails = ReadonlyMap<string, ReadonlyMap<string, number>>;
-
 /**
  * Gives every candidate its score: without a profile the sum of the default scores, else the mean of what the profile names,
  * weighed, from -100 to 100. What cells tell is compared among the candidates: the best of them gets 100, the worst 0, one
