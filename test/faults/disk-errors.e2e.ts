@@ -98,7 +98,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
           await machine.control.set(health);
           const before = run.acknowledged();
           await Promise.race([
-            until('writes go on', () => run.acknowledged() > before + 5, { timeoutMs: 8_000 }).catch(
+            until('writes go on', () => run.acknowledged() > before + 5, { timeoutMs: 20_000 }).catch(
               (error) => {
                 throw new Error(`${error.message} after ${JSON.stringify(chosen)}`);
               },
