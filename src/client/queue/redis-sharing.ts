@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Clock } from '#apimachinery/clock.ts';
+import { type Clock, sleep } from '#apimachinery/clock.ts';
 import type { Logger } from '../logger.ts';
 import { BullQueue, type BullQueueConnection } from './bull-queue.ts';
 import type { KeyQueue } from './key-queue.ts';
@@ -20,6 +20,7 @@ export interface RedisSharingOptions {
 }
 
 const defaultLeaseMs = 10_000;
+const stopTimeoutMs = 5_000;
 
 /**
  * Several processes at work at once, each on the lanes that it holds by leases in Redis, where what is ready waits as BullMQ
@@ -117,7 +118,13 @@ export class RedisSharing implements WorkSharing {
     await this.#starting;
     for (let lane = 0; lane < laneCount; lane++)
       this.#release(lane, this.#connections?.prompt.status !== 'ready');
-    await Promise.all(this.#closing.values());
+    // A Redis that hangs must not hold the process: what is still held then ends with its lease.
+    const ended = new AbortController();
+    await Promise.race([
+      Promise.all(this.#closing.values()),
+      sleep(this.#options.clock, stopTimeoutMs, ended.signal).catch(() => {}),
+    ]);
+    ended.abort();
     await this.#keeper?.stop();
     this.#connections?.close();
   }
