@@ -3,12 +3,15 @@ import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
 import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { systemClock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
-import { withConfigFile } from '../settings.ts';
+import { UsageError } from '../run-command.ts';
+import { parsePositive, setting, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
 import { joinCommand, unjoinCommand } from './cell-join.ts';
+import { waitUntilDrained } from './drain-progress.ts';
 
 const ownTaints: ReadonlySet<string> = new Set(Object.values(cellTaints));
 
@@ -18,12 +21,7 @@ export function cellCommand(): Command {
     .addCommand(listCommand())
     .addCommand(joinCommand())
     .addCommand(taintCommand('cordon', 'cordoned', 'let no new work onto a cell', ['cordon']))
-    .addCommand(
-      taintCommand('drain', 'is being drained', 'let no new work onto a cell, and take away what it has', [
-        'cordon',
-        'drain',
-      ]),
-    )
+    .addCommand(drainCommand())
     .addCommand(taintCommand('uncordon', 'uncordoned', 'let work onto a cell again', []))
     .addCommand(unjoinCommand());
 }
@@ -81,6 +79,37 @@ function taintCommand(
       await withFederationClient(settings, async (federationClient) => {
         await setTaints(federationClient, cellName, wanted);
         process.stdout.write(`cell ${cellName} ${done}\n`);
+      });
+    });
+  return withConfigFile(withKubeconfig(command));
+}
+
+interface DrainSettings extends ConnectSettings {
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+function drainCommand(): Command {
+  const command = new Command('drain')
+    .description('let no new work onto a cell, and take away what it has')
+    .argument('<name>', 'name of the cell')
+    .option('--wait', 'until nothing is left; fails with what is, when the time is over')
+    .addOption(setting('--timeout <seconds>', 'how long to wait', { parse: parsePositive, default: 600 }))
+    .action(async (name: string, settings: DrainSettings) => {
+      await withFederationClient(settings, async (federationClient) => {
+        await setTaints(federationClient, name, ['cordon', 'drain']);
+        process.stdout.write(`cell ${name} is being drained\n`);
+        if (settings.wait !== true) return;
+        const left = await waitUntilDrained(federationClient, name, {
+          timeoutMs: settings.timeout * 1_000,
+          clock: systemClock,
+          tell: (text) => process.stdout.write(text),
+        });
+        if (left.length === 0) return;
+        const list = left.map((one) => `  ${one}\n`).join('');
+        throw new UsageError(
+          `cell ${name} still has, among others:\n${list}cellplane explain tells why each stays`,
+        );
       });
     });
   return withConfigFile(withKubeconfig(command));

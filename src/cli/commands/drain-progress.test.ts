@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { systemClock } from '#apimachinery/clock.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { waitUntilDrained } from './drain-progress.ts';
+
+const copy = (resource: string, name: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Copy',
+  metadata: {
+    annotations: {
+      [copyAnnotations.originResource]: resource,
+      [copyAnnotations.originNamespace]: resource === 'namespaces' ? '' : 'shop',
+      [copyAnnotations.originName]: name,
+    },
+  },
+});
+
+function cellWith(...looks: KubeObject[][]): KubeClient {
+  let look = 0;
+  const list = () => Promise.resolve({ items: looks[Math.min(look++, looks.length - 1)] ?? [] });
+  return { list } as unknown as KubeClient;
+}
+
+test('a drain is over when only namespaces are left, and tells what is left when its time is', async () => {
+  const told: string[] = [];
+  const options = { clock: systemClock, tell: (text: string) => told.push(text) };
+  const namespace = copy('namespaces', 'shop');
+  const leaving = cellWith([namespace, copy('deployments', 'web')], [namespace]);
+  assert.deepEqual(await waitUntilDrained(leaving, 'a', { ...options, timeoutMs: 10_000 }), []);
+  assert.deepEqual(told, ['cell a: 1 objects left\n', 'cell a: 0 objects left\n']);
+  const stuck = cellWith([copy('deployments', 'web')]);
+  assert.deepEqual(await waitUntilDrained(stuck, 'a', { ...options, timeoutMs: 0 }), [
+    'deployments shop/web',
+  ]);
+});
