@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
@@ -21,6 +22,9 @@ export const authenticationConfigKeys = {
   extraHeaderPrefixes: 'requestheader-extra-headers-prefix',
 } as const;
 
+/** Workspaces whose ConfigMap is kept; it is made when it is read. */
+const keptMax = 1_000;
+
 /**
  * ConfigMap kube-system/extension-apiserver-authentication of each workspace (KUBERNETES.md O1): by which authorities and
  * which name the API servers behind its APIServices know this server. It is not stored, follows the authorities, and
@@ -31,6 +35,9 @@ export class AuthenticationConfigMap implements SharedSet {
   readonly #clientCaPem: () => string;
   readonly #requestHeaderCaPem: string;
   readonly #createdAt: string;
+  readonly #kept = new LRUCache<string, { readonly clientCaPem: string; readonly entry: CacheEntry }>({
+    max: keptMax,
+  });
 
   constructor(options: {
     readonly definition: ResourceDefinition;
@@ -53,10 +60,19 @@ export class AuthenticationConfigMap implements SharedSet {
     return [this.#entry(workspace)];
   }
 
-  #entry({ id, type }: Workspace): CacheEntry {
+  #entry(workspace: Workspace): CacheEntry {
+    const clientCaPem = this.#clientCaPem();
+    const kept = this.#kept.get(workspace.id);
+    if (kept?.clientCaPem === clientCaPem) return kept.entry;
+    const entry = this.#made(workspace, clientCaPem);
+    this.#kept.set(workspace.id, { clientCaPem, entry });
+    return entry;
+  }
+
+  #made({ id, type }: Workspace, clientCaPem: string): CacheEntry {
     const keys = authenticationConfigKeys;
     const data = {
-      [keys.clientCa]: this.#clientCaPem(),
+      [keys.clientCa]: clientCaPem,
       [keys.requestHeaderCa]: this.#requestHeaderCaPem,
       [keys.allowedNames]: JSON.stringify([proxyUserName(id)]),
       [keys.usernameHeaders]: '["X-Remote-User"]',

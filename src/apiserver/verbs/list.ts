@@ -225,28 +225,22 @@ function isSingle({ workspace, namespace, served }: Scope): boolean {
   return workspace !== undefined && (namespace !== '' || !served.definition.namespaced);
 }
 
-/** Shared objects of the scope that no stored object hides, in key order. */
-export function sharedEntries(
-  registry: Registry,
-  scope: Scope,
-  snapshot: CacheSnapshot,
-): readonly CacheEntry[] {
+/** Shared objects of the scope in key order, those that a stored object hides among them. */
+function sharedEntries(registry: Registry, scope: Scope): readonly CacheEntry[] {
   if (scope.workspace === undefined) return [];
   const shared = registry.shared?.of(scope.workspace, scope.served.definition.storedAs);
   if (shared === undefined) return [];
-  const stored = new Set<string>();
-  for (const { key } of snapshot.entries()) stored.add(key);
-  return shared.list(scope.workspace).filter(({ key }) => key.startsWith(scope.prefix) && !stored.has(key));
+  return shared.list(scope.workspace).filter(({ key }) => key.startsWith(scope.prefix));
 }
 
-/** Stored and shared entries in one order. */
+/** Stored and shared entries in one order; of one key the stored one. */
 export function* mergedEntries(
   registry: Registry,
   scope: Scope,
   snapshot: CacheSnapshot,
   startAfter: StorageKey | undefined,
 ): Generator<CacheEntry, void, undefined> {
-  const shared = sharedEntries(registry, scope, snapshot);
+  const shared = sharedEntries(registry, scope);
   if (shared.length === 0) {
     yield* snapshot.entries(startAfter);
     return;
@@ -255,6 +249,7 @@ export function* mergedEntries(
   if (startAfter !== undefined) while (at < shared.length && shared[at]!.key <= startAfter) at++;
   for (const entry of snapshot.entries(startAfter)) {
     while (at < shared.length && shared[at]!.key < entry.key) yield shared[at++]!;
+    if (shared[at]?.key === entry.key) at++;
     yield entry;
   }
   while (at < shared.length) yield shared[at++]!;
@@ -267,6 +262,9 @@ function remainingAfter(
   lastKey: StorageKey,
 ): number {
   let count = snapshot.count(lastKey);
-  for (const { key } of sharedEntries(registry, scope, snapshot)) if (key > lastKey) count++;
+  // A count of what is left need not be exact: what is stored now is taken for stored then.
+  for (const { key } of sharedEntries(registry, scope)) {
+    if (key > lastKey && registry.storage.peek(key) === undefined) count++;
+  }
   return count;
 }
