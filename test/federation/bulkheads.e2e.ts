@@ -24,8 +24,8 @@ const ailments: {
   quota: ['over-quota', 'Synced', 'Forbidden', /exceeded quota/],
   full: ['full', 'Synced', 'InsufficientStorage', /no space left/],
 };
-const healthy = Array.from({ length: 14 }, (_, index) => `healthy-${index}`);
-const roundsOfLoad = 12;
+const healthy = Array.from({ length: 8 }, (_, index) => `healthy-${index}`);
+const roundsOfLoad = 8;
 
 describe('bulkheads', { timeout: 180_000 }, () => {
   let constellation: Constellation;

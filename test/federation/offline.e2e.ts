@@ -8,8 +8,8 @@ import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
 import type { TcpGate } from '../harness/tcp-gate.ts';
 import { until } from '../harness/until.ts';
 
-const away = Array.from({ length: 8 }, (_, index) => `away-${index}`);
-const changes = 40;
+const away = Array.from({ length: 5 }, (_, index) => `away-${index}`);
+const changes = 20;
 
 describe('cells that were away', { timeout: 120_000 }, () => {
   let constellation: Constellation;
