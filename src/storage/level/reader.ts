@@ -147,11 +147,22 @@ async function walkBack(view: View, places: Place[], revision: Revision): Promis
   return found;
 }
 
-export interface LogEntry {
-  readonly key: StorageKey;
+export class LogEntry {
   readonly keyBytes: Buffer;
   readonly revision: Revision;
   readonly record: DecodedRecord;
+
+  /** Throws `corrupt`. */
+  constructor(keyBytes: Buffer, bytes: Buffer) {
+    this.keyBytes = keyBytes;
+    this.revision = revisionOfRecordKey(keyBytes);
+    this.record = decodeRecord(keyBytes, bytes);
+  }
+
+  /** Decoded when asked for: who only verifies has no use for it. */
+  get key(): StorageKey {
+    return keyOfRecordKey(this.keyBytes);
+  }
 }
 
 /**
@@ -186,7 +197,7 @@ async function* wholeRevisions(
   let entries: LogEntry[] = [];
   for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
     for (const [keyBytes, bytes] of page) {
-      const entry = decodeEntry(keyBytes, bytes);
+      const entry = new LogEntry(keyBytes, bytes);
       check.next(entry);
       entries.push(entry);
     }
@@ -219,7 +230,7 @@ export async function* readCompacted(
   try {
     const entries: LogEntry[] = [];
     for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
-      for (const [keyBytes, bytes] of page) entries.push(decodeEntry(keyBytes, bytes));
+      for (const [keyBytes, bytes] of page) entries.push(new LogEntry(keyBytes, bytes));
       const last = entries.at(-1)?.revision;
       const open = entries.findIndex((entry) => entry.revision === last);
       if (open > 0) yield entries.splice(0, open);
@@ -229,15 +240,6 @@ export async function* readCompacted(
   } finally {
     await iterator.close();
   }
-}
-
-function decodeEntry(keyBytes: Buffer, bytes: Buffer): LogEntry {
-  return {
-    key: keyOfRecordKey(keyBytes),
-    keyBytes,
-    revision: revisionOfRecordKey(keyBytes),
-    record: decodeRecord(keyBytes, bytes),
-  };
 }
 
 /** Turns log entries into events with what stood there before. */
@@ -260,6 +262,6 @@ export async function eventsOfLog(
     key,
     revision,
     value: record.type === 'put' ? record.value : undefined,
-    previous: previous.get(`${record.link}${key}`),
+    previous: previous.size === 0 ? undefined : previous.get(`${record.link}${key}`),
   }));
 }
