@@ -8,6 +8,8 @@ export interface BullLaneOptions {
   readonly bullmq: typeof import('bullmq');
   readonly prompt: Redis;
   readonly patient: Redis;
+  /** See RedisConnections. */
+  readonly duplicates: ReadonlySet<Redis>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of all keys in Redis; holds a hash tag, so that a lane lies in one slot of a cluster. */
@@ -39,6 +41,7 @@ export class BullLane {
   readonly #options: BullLaneOptions;
   readonly #queue: Queue;
   readonly #worker: Worker;
+  readonly #ownConnections: readonly Redis[];
   readonly #closing = new AbortController();
   /** Keys that Redis has not confirmed yet. */
   readonly #outbox = new Map<string, Priority>();
@@ -58,6 +61,7 @@ export class BullLane {
       skipVersionCheck: true,
       streams: { events: { maxLen: eventsMax } },
     });
+    const others = new Set(options.duplicates);
     this.#worker = new bullmq.Worker(
       name,
       async (job: Job) => {
@@ -82,6 +86,7 @@ export class BullLane {
         skipVersionCheck: true,
       },
     );
+    this.#ownConnections = [...options.duplicates].filter((one) => !others.has(one));
     const onError = (error: Error): void => {
       if (!this.#closing.signal.aborted) logger.debug({ err: error, lane }, 'queue in Redis');
     };
@@ -113,13 +118,20 @@ export class BullLane {
     this.#outbox.clear();
     this.#waiting.clear();
     this.#raised.clear();
+    // Whoever waits on it is let go, though Redis be away.
+    if (abandon) this.#disconnect();
     try {
       await this.#worker.close(abandon);
+      this.#disconnect();
       await this.#sending;
       await this.#queue.close();
     } catch (error) {
       this.#options.logger.debug({ err: error, lane: this.#options.lane }, 'queue in Redis was not closed');
     }
+  }
+
+  #disconnect(): void {
+    for (const connection of this.#ownConnections) connection.disconnect();
   }
 
   /** Whatever is added meanwhile goes with the next batch. */

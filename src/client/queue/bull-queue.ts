@@ -10,7 +10,10 @@ export interface BullQueueOptions extends TimedQueueOptions {
 }
 
 /** What `open` needs to reach Redis. */
-export type BullQueueConnection = Pick<BullLaneOptions, 'bullmq' | 'prompt' | 'patient' | 'prefix'>;
+export type BullQueueConnection = Pick<
+  BullLaneOptions,
+  'bullmq' | 'prompt' | 'patient' | 'duplicates' | 'prefix'
+>;
 
 interface Fetched {
   readonly lane: number;

@@ -49,6 +49,8 @@ export interface RedisConnections {
   readonly prompt: Redis;
   /** For workers, whose commands wait while Redis is away. */
   readonly patient: Redis;
+  /** What was duplicated from `patient`: a worker's own connection to wait on, which BullMQ does not always let go of. */
+  readonly duplicates: Set<Redis>;
   close(): void;
 }
 
@@ -60,12 +62,23 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
   for (const connection of [prompt, patient]) {
     connection.on('error', (error: Error) => logger.debug({ err: error }, 'connection to Redis'));
   }
+  const duplicates = new Set<Redis>();
+  const duplicate = patient.duplicate.bind(patient);
+  patient.duplicate = (override) => {
+    const made = duplicate(override);
+    duplicates.add(made);
+    made.on('error', () => {}); // told of by `patient`
+    made.once('end', () => duplicates.delete(made));
+    return made;
+  };
   return {
     prompt,
     patient,
+    duplicates,
     close() {
       prompt.disconnect();
       patient.disconnect();
+      for (const one of duplicates) one.disconnect();
     },
   };
 }

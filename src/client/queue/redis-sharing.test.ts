@@ -100,4 +100,17 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
     member.queue.done('project-1');
     await member.stop();
   });
+
+  test('nothing is left open in the process by those that stopped', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = sockets();
+    const members = [new Member(redis), new Member(redis)];
+    await until('both have a part', () => members.every((member) => member.owned.length > 0));
+    await redis.kill();
+    await until('they own nothing', () => members.every((member) => member.owned.length === 0));
+    await redis.start();
+    await until('both have a part again', () => members.every((member) => member.owned.length > 0));
+    await Promise.all(members.map((member) => member.stop()));
+    await until('all connections are closed', () => sockets() <= before);
+  });
 });
