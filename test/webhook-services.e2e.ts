@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { textAt, valueAt } from '#api/builtin/read.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -34,12 +35,18 @@ const configurations = {
 
 /** v1: `spec.hostPort: "a:1"`; v2: `spec.host: a`, `spec.port: "1"`. */
 function converted(object: JsonObject, apiVersion: string): JsonObject {
-  const spec = object['spec'] as { hostPort?: string; host?: string; port?: string };
+  const { replicas, ...spec } = object['spec'] as {
+    replicas?: number;
+    hostPort?: string;
+    host?: string;
+    port?: string;
+  };
+  const more = replicas === undefined ? {} : { replicas };
   if (apiVersion.endsWith('/v1')) {
-    return { ...object, apiVersion, spec: { hostPort: `${spec.host}:${spec.port}` } };
+    return { ...object, apiVersion, spec: { hostPort: `${spec.host}:${spec.port}`, ...more } };
   }
   const [host = '', port = ''] = (spec.hostPort ?? '').split(':');
-  return { ...object, apiVersion, spec: { host, port } };
+  return { ...object, apiVersion, spec: { host, port, ...more } };
 }
 
 describe('webhooks by a Service (A2, R7)', { timeout: 60_000 }, () => {
@@ -59,7 +66,17 @@ describe('webhooks by a Service (A2, R7)', { timeout: 60_000 }, () => {
     served: true,
     storage,
     schema: {
-      openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } },
+      openAPIV3Schema: {
+        type: 'object',
+        properties: {
+          spec: { type: 'object', properties: { ...properties, replicas: { type: 'integer' } } },
+          status: { type: 'object', properties: { replicas: { type: 'integer' } } },
+        },
+      },
+    },
+    subresources: {
+      status: {},
+      scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
     },
   });
   const text = { type: 'string' };
@@ -246,6 +263,28 @@ describe('webhooks by a Service (A2, R7)', { timeout: 60_000 }, () => {
     // The version that is stored needs nobody.
     assert.ok((await admin.list(at('v1'))).items.length > 3);
     failure = undefined;
+  });
+
+  test('scale and status, in the version that is not stored', async () => {
+    await admin.create(at('v2'), line('s', 'v2', { host: 's', port: '1', replicas: 2 }));
+    const scale = await raw.send({
+      path: `/clusters/root/apis/${group}/v2/namespaces/default/lines/s/scale`,
+    });
+    assert.equal(textAt(scale.json as JsonObject, 'kind'), 'Scale');
+    assert.equal(valueAt(scale.json as JsonObject, 'spec', 'replicas'), 2);
+    const patched = await admin.patch(
+      { ...at('v2'), name: 's' },
+      { type: 'merge', body: { spec: { replicas: 5 } } },
+      { subresource: 'scale' },
+    );
+    assert.equal(valueAt(patched, 'spec', 'replicas'), 5);
+    const status = { type: 'merge', body: { status: { replicas: 4 } } } as const;
+    const told = await admin.patch({ ...at('v2'), name: 's' }, status, { subresource: 'status' });
+    assert.deepEqual(told['spec'], { host: 's', port: '1', replicas: 5 });
+    assert.deepEqual(told['status'], { replicas: 4 });
+    const stored = await admin.get({ ...at('v1'), name: 's' });
+    assert.deepEqual(stored['spec'], { hostPort: 's:1', replicas: 5 });
+    assert.deepEqual(stored['status'], { replicas: 4 });
   });
 
   test('the storage version may change: what is stored is read in either', async () => {

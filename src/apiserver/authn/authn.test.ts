@@ -146,6 +146,19 @@ describe('service-account tokens (U1, U2)', () => {
   const authenticate = (token: string, audiences: string[] = []) =>
     tokens.authenticateToken(token, audiences) as { user: UserInfo; audiences: string[] } | undefined;
 
+  it('goes on to be believed after another issuer has taken over', () => {
+    const options = { keys: [key], issuer: 'https://new', cache, now: () => now };
+    const { token } = tokens.issue({ ...account, expirationSeconds: 600 });
+    const both = new ServiceAccountTokens({ ...options, formerIssuers: ['https://issuer'] });
+    assert.deepEqual(both.apiAudiences, ['https://new', 'https://issuer']);
+    const found = both.authenticateToken(token, []) as { user: UserInfo } | undefined;
+    assert.equal(found?.user.name, 'system:serviceaccount:n:sa');
+    assert.equal(new ServiceAccountTokens(options).authenticateToken(token, []), undefined);
+    const renewed = both.issue({ ...account, expirationSeconds: 600 }).token;
+    assert.ok(both.authenticateToken(renewed, []) !== undefined);
+    assert.equal(authenticate(renewed), undefined);
+  });
+
   it('carries identity, workspace and lifetime', () => {
     const { token, expiresAtMs } = tokens.issue({ ...account, expirationSeconds: 600 });
     assert.equal(expiresAtMs, now + 600_000);
