@@ -82,6 +82,10 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
         for (const name of ['heapMiB', 'residentMiB', 'diskMiB'] as const) {
           const ofTenths = tenths.map((tenth) => Math.round(Math.min(...tenth.map((one) => one[name]))));
           t.diagnostic(`${name}, least in each tenth: ${ofTenths.join(' ')}`);
+          if (name !== 'heapMiB') continue;
+          // What the collector cannot take is told more sharply than what the process has been given.
+          const [before, now] = [Math.max(...ofTenths.slice(4, 7)), Math.max(...ofTenths.slice(7))];
+          assert.ok(now <= before * 1.1 + 4, `the heap grows: ${ofTenths.join(' ')} MiB`);
         }
       }
       for (const name of ['residentMiB', 'files', 'diskMiB'] as const) {
