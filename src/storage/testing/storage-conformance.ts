@@ -187,22 +187,24 @@ function writes(store: () => Storage, keepsSizes: boolean): void {
     assert.equal(await store().currentRevision(), 1);
   });
 
-  it('keeps values as they are: empty, binary, at the limit, a view on something larger', {
-    skip: !keepsSizes,
-  }, async () => {
-    const large = Buffer.alloc(3.5 * 1024 * 1024, 'ab');
-    const view = Buffer.from('0123456789').subarray(3, 6);
-    const values: [string, Buffer][] = [
-      ['/g/r/c/n/empty', Buffer.alloc(0)],
-      ['/g/r/c/n/binary', Buffer.from([0, 255, 10, 0, 128])],
-      ['/g/r/c/n/large', large],
-      ['/g/r/c/n/view', view],
-    ];
-    for (const [name, value] of values) {
-      await store().transact({ guards: [], operations: [{ type: 'put', key: key(name), value }] });
-    }
-    for (const [name, value] of values) assert.ok((await store().get(key(name)))?.value.equals(value), name);
-  });
+  if (keepsSizes)
+    it('keeps values as they are: empty, binary, at the limit, a view on something larger', {
+      skip: !keepsSizes,
+    }, async () => {
+      const large = Buffer.alloc(3.5 * 1024 * 1024, 'ab');
+      const view = Buffer.from('0123456789').subarray(3, 6);
+      const values: [string, Buffer][] = [
+        ['/g/r/c/n/empty', Buffer.alloc(0)],
+        ['/g/r/c/n/binary', Buffer.from([0, 255, 10, 0, 128])],
+        ['/g/r/c/n/large', large],
+        ['/g/r/c/n/view', view],
+      ];
+      for (const [name, value] of values) {
+        await store().transact({ guards: [], operations: [{ type: 'put', key: key(name), value }] });
+      }
+      for (const [name, value] of values)
+        assert.ok((await store().get(key(name)))?.value.equals(value), name);
+    });
 
   it('keeps keys as they are: RBAC names may hold any printable character (KUBERNETES.md O4)', async () => {
     const names = ['system:node', 'a b', 'é', '\uff5e', '😀', 'z', '~'].map(
@@ -276,12 +278,14 @@ function ranges(store: () => Storage, keepsSizes: boolean): void {
     assert.deepEqual([exact.items.length, exact.more, exact.remaining], [4, false, 0]);
   });
 
-  it('ends a page by bytes but never without an item', { skip: !keepsSizes }, async () => {
-    for (let index = 0; index < 10; index++) await write(store(), put(`/g/r/c/n/${index}`, 'x'.repeat(100)));
-    const page = await store().range({ prefix: '/g/r/', bytesMax: 250 });
-    assert.deepEqual([page.items.length, page.more, page.remaining], [3, true, 7]);
-    assert.equal((await store().range({ prefix: '/g/r/', bytesMax: 1 })).items.length, 1);
-  });
+  if (keepsSizes)
+    it('ends a page by bytes but never without an item', async () => {
+      for (let index = 0; index < 10; index++)
+        await write(store(), put(`/g/r/c/n/${index}`, 'x'.repeat(100)));
+      const page = await store().range({ prefix: '/g/r/', bytesMax: 250 });
+      assert.deepEqual([page.items.length, page.more, page.remaining], [3, true, 7]);
+      assert.equal((await store().range({ prefix: '/g/r/', bytesMax: 1 })).items.length, 1);
+    });
 
   it('tells the state at a past revision, whatever happened since', async () => {
     const states: PlainItem[][] = [[], []];
