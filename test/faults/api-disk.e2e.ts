@@ -19,7 +19,7 @@ describe('an API server on a failing disk', { skip: skipWithoutShim }, () => {
   let machine: Machine;
   let server: CellplaneProcess;
   let client: RemoteClient;
-  const budget = budgetOf(2_000, 1);
+  const budget = budgetOf(1_500, 1);
 
   const start = () =>
     startCellplane(

@@ -91,11 +91,11 @@ describe('level: crashes', () => {
   }
 
   test('kill -9: order, atomicity, no revision back, nothing acknowledged lost', async (t) => {
-    const budget = budgetOf(2_500, 0.5);
+    const budget = budgetOf(2_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
     await repeat(budget, (seed) =>
-      crashAgainAndAgain(seed, { isPowerCut: false, sync: true, crashes: 4 }, sums),
+      crashAgainAndAgain(seed, { isPowerCut: false, sync: true, crashes: 3 }, sums),
     );
     t.diagnostic(JSON.stringify(sums));
     assert.ok(sums.acknowledged > 0);
@@ -104,11 +104,11 @@ describe('level: crashes', () => {
   test('power cuts: what was not synced is gone, nothing acknowledged is', {
     skip: skipWithoutShim,
   }, async (t) => {
-    const budget = budgetOf(2_500, 0.5);
+    const budget = budgetOf(2_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
     await repeat(budget, (seed) =>
-      crashAgainAndAgain(seed, { isPowerCut: true, sync: true, crashes: 4 }, sums),
+      crashAgainAndAgain(seed, { isPowerCut: true, sync: true, crashes: 3 }, sums),
     );
     t.diagnostic(JSON.stringify(sums));
     assert.ok(sums.acknowledged > 0);

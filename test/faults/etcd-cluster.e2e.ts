@@ -104,7 +104,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
 
   test('leader changes: no write is lost, watches go on', async (t) => {
     t.diagnostic(`seed ${seed}`);
-    const budget = budgetOf(2_000, 1);
+    const budget = budgetOf(1_500, 1);
     const watch = await ApiWatch.start(server.admin, inRoot);
     const load = keepWriting();
     await load.goesOn('the load begins');

@@ -38,7 +38,7 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
   after(() => folder?.[Symbol.asyncDispose]());
 
   test('memory, file descriptors and disk stay bounded', async (t) => {
-    const budget = budgetOf(5_000, 1);
+    const budget = budgetOf(4_000, 1);
     t.diagnostic(`seed ${budget.seed}`);
     const directory = path.join(folder.path, 'store');
     await mkdir(directory);
