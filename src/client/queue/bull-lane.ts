@@ -3,13 +3,14 @@ import type { Redis } from 'ioredis';
 import { type Clock, sleep } from '#apimachinery/clock.ts';
 import type { Logger } from '../logger.ts';
 import type { Priority } from './key-queue.ts';
+import { retire } from './redis-connections.ts';
 
 export interface BullLaneOptions {
   readonly bullmq: typeof import('bullmq');
   readonly prompt: Redis;
   readonly patient: Redis;
   /** See RedisConnections. */
-  readonly duplicates: ReadonlySet<Redis>;
+  readonly duplicates: Set<Redis>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of all keys in Redis; holds a hash tag, so that a lane lies in one slot of a cluster. */
@@ -41,7 +42,7 @@ export class BullLane {
   readonly #options: BullLaneOptions;
   readonly #queue: Queue;
   readonly #worker: Worker;
-  readonly #ownConnections: readonly Redis[];
+  readonly #ownConnections: Redis[];
   readonly #closing = new AbortController();
   /** Keys that Redis has not confirmed yet. */
   readonly #outbox = new Map<string, Priority>();
@@ -119,10 +120,10 @@ export class BullLane {
     this.#waiting.clear();
     this.#raised.clear();
     // Whoever waits on it is let go, though Redis be away.
-    if (abandon) this.#disconnect();
+    if (abandon) this.#retire();
     try {
       await this.#worker.close(abandon);
-      this.#disconnect();
+      this.#retire();
       await this.#sending;
       await this.#queue.close();
     } catch (error) {
@@ -130,8 +131,11 @@ export class BullLane {
     }
   }
 
-  #disconnect(): void {
-    for (const connection of this.#ownConnections) connection.disconnect();
+  #retire(): void {
+    for (const connection of this.#ownConnections.splice(0)) {
+      retire(connection);
+      this.#options.duplicates.delete(connection);
+    }
   }
 
   /** Whatever is added meanwhile goes with the next batch. */

@@ -54,6 +54,12 @@ export interface RedisConnections {
   close(): void;
 }
 
+/** Ends a connection for good: BullMQ's watch over commands that wait may connect one anew after its worker was closed. */
+export function retire(connection: Redis): void {
+  connection.on('connect', () => connection.disconnect());
+  connection.disconnect();
+}
+
 /** Connects at the first use. */
 export async function openRedis(settings: RedisSettings, logger: Logger): Promise<RedisConnections> {
   const { Redis: Connection } = await import('ioredis');
@@ -68,7 +74,6 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
     const made = duplicate(override);
     duplicates.add(made);
     made.on('error', () => {}); // told of by `patient`
-    made.once('end', () => duplicates.delete(made));
     return made;
   };
   return {
@@ -78,7 +83,7 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
     close() {
       prompt.disconnect();
       patient.disconnect();
-      for (const one of duplicates) one.disconnect();
+      for (const one of duplicates) retire(one);
     },
   };
 }
