@@ -179,7 +179,7 @@ class WatchStream implements WatchSink {
 
   #waitForClient(): void {
     if (this.#queuedBytes + this.#channel.backlogBytes > this.#limits.watchBacklogBytesMax) {
-      this.#cut();
+      this.#endBehind();
       return;
     }
     this.#pumping ??= this.#pump().finally(() => {
@@ -220,6 +220,18 @@ class WatchStream implements WatchSink {
   #endWith(status: JsonObject | undefined): void {
     if (status !== undefined) this.#channel.write([errorFrame(status)]);
     this.end();
+  }
+
+  /**
+   * What waits for it is more than it may hold: what is on its way still goes out, so that a client that resumes gets on,
+   * however much lies between it and now.
+   */
+  #endBehind(): void {
+    this.#onSlow();
+    this.end();
+    void withinTime(this.#channel.drained(), this.#limits.writeStallMs).then((isMoving) => {
+      if (!isMoving) this.#channel.cut();
+    });
   }
 
   /** Its memory is everyone's: it comes back with the last revision that it has seen. */

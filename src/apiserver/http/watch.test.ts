@@ -219,6 +219,39 @@ describe('watch over HTTP (W1–W7)', () => {
     socket.destroy();
   });
 
+  it('a client that resumes far behind gets on, however often it is ended for its backlog', async () => {
+    session.destroy();
+    await server.stop();
+    await cache.close();
+    await begin({ watchBacklogBytesMax: 1_000_000 });
+    const pad = 'x'.repeat(400_000);
+    const begun = (await create('first')).metadata.resourceVersion ?? '';
+    for (let i = 0; i < 12; i++) await create(`w${i}`, { pad });
+    const names: (string | undefined)[] = [];
+    let from = begun;
+    for (let connections = 0; names.length < 12; connections++) {
+      assert.ok(connections < 12, 'every connection brings at least one event');
+      const stream = session.request({
+        ':path': `${path}?watch=true&resourceVersion=${from}`,
+        authorization: 'Bearer admin-token',
+      });
+      let text = '';
+      for await (const chunk of stream) {
+        text += String(chunk);
+        if (names.length + text.split('\n').length - 1 === 12) stream.close();
+      }
+      for (const line of text.split('\n').slice(0, -1)) {
+        const { object } = JSON.parse(line) as WatchEvent;
+        names.push(object.metadata.name);
+        from = object.metadata.resourceVersion ?? '';
+      }
+    }
+    assert.deepEqual(
+      names,
+      Array.from({ length: 12 }, (_, i) => `w${i}`),
+    );
+  });
+
   it('a big initial state goes out as fast as it is taken, and live events keep their order behind it', async () => {
     const pad = 'x'.repeat(20_000);
     for (let i = 0; i < 200; i++) await create(`w${String(i).padStart(3, '0')}`, { pad });
