@@ -18,7 +18,7 @@ import { type StartedConstellation, startConstellation } from './harness/started
 import { until } from './harness/until.ts';
 
 const seed = seedFrom('CELLPLANE_CHAOS_SEED');
-const chaosSeconds = Number(process.env['CELLPLANE_CHAOS_SECONDS'] ?? 40);
+const chaosSeconds = Number(process.env['CELLPLANE_CHAOS_SECONDS'] ?? 60);
 const quietSeconds = 45;
 const writers = 2;
 const objectsPerKind = 5;

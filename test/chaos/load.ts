@@ -22,6 +22,11 @@ export interface LoadObject {
 const stampMax = 60_000;
 let stamps = 0;
 
+/** So that a run does not depend on what ran before it in this process. */
+export function resetStamps(): void {
+  stamps = 0;
+}
+
 function nextStamp(): number {
   stamps = (stamps % stampMax) + 1;
   return stamps;

@@ -7,7 +7,7 @@ import type { Logger } from '#client/logger.ts';
 import { type CellPlane, differences, type ProjectPlane, revisions } from '../chaos/compare.ts';
 import { loadKinds } from '../chaos/kinds.ts';
 import { Ledger } from '../chaos/ledger.ts';
-import { type LoadObject, loadObjects, runLoad, settle } from '../chaos/load.ts';
+import { type LoadObject, loadObjects, resetStamps, runLoad, settle } from '../chaos/load.ts';
 import { EdgeMeddler } from '../chaos/meddling.ts';
 import { loadPolicy, runPolicies } from '../chaos/policies.ts';
 import { Watcher } from '../chaos/watcher.ts';
@@ -61,6 +61,7 @@ const steadyRequestsMax = 600;
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationOutcome> {
   const time = new VirtualTime(options.seed);
+  resetStamps();
   return time.run(() => new Simulation(options, time).run());
 }
 

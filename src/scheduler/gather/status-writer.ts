@@ -1,7 +1,7 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import type { KeyParts } from '../object-key.ts';
 
@@ -52,13 +52,31 @@ export async function applyStatus(
       if (isApiError(error, 'Invalid', 'BadRequest')) return { type: 'refused', message: error.message };
       if (!isApiError(error, 'Conflict')) throw error;
       const fields = (error.details?.causes ?? []).filter(({ reason }) => reason === 'FieldManagerConflict');
-      if (fields.length === 0) return { type: 'gone' };
+      if (fields.length === 0) {
+        if (!(await isThere(client, ref, uid, signal))) return { type: 'gone' };
+        throw error;
+      }
       message = fields.map(({ field = '', message: why = '' }) => `${field}: ${why}`).join('; ');
       for (const { field } of fields) dropField(rest, field ?? '');
       if (Object.keys(rest).length === 0) return { type: 'ownedElsewhere', message };
     }
   }
   return { type: 'ownedElsewhere', message: message ?? '' };
+}
+
+/** Whether the object of that uid is still there: a Conflict may also tell of another write, which passes. */
+async function isThere(
+  client: KubeClient,
+  ref: ObjectRef,
+  uid: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await client.get(ref, { metadataOnly: true, signal })).metadata.uid === uid;
+  } catch (error) {
+    if (isApiError(error, 'NotFound')) return false;
+    throw error;
+  }
 }
 
 /** Whether a status may have been gathered from these cells; small ones are told by the binding, others by their health. */

@@ -267,6 +267,7 @@ export class VirtualTime {
     const bytes = (size: number) =>
       Buffer.from(Array.from({ length: size }, () => this.#chance.between(0, 255)));
     replace(crypto, 'randomBytes', bytes);
+    replace(crypto, 'randomFillSync', (buffer: Buffer) => buffer.fill(bytes(buffer.length)));
     replace(crypto, 'randomUUID', () => uuidOf(bytes(16)));
     syncBuiltinESMExports();
     this.#restore = () => {
