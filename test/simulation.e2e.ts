@@ -3,9 +3,10 @@
 // of others. A failure prints its seed, which replays it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds } from './simulation/run-seeds.ts';
 
-const first = Number(process.env['CELLPLANE_SIMULATION_SEED'] ?? 1);
+const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
 const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 60);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 900_000 }, () => {

@@ -3,6 +3,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { sleep } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient, WatchEvent } from './client.ts';
+import { listPages } from './list-pages.ts';
 import type { Logger } from './logger.ts';
 
 /** Annotation under which a wildcard answer tells the workspace of each object (KCP.md, Addressing). */
@@ -198,24 +199,15 @@ export class Informer {
     const { client, collection, metadataOnly, labelSelector, fieldSelector } = this.#options;
     const pageSize = this.#pageSize;
     const fresh = new Map<ObjectKey, KubeObject>();
-    let token: string | undefined;
     let resourceVersion = '';
-    do {
-      const page = await client.list(collection, {
-        metadataOnly,
-        labelSelector,
-        fieldSelector,
-        limit: pageSize,
-        continue: token,
-        signal,
-      });
+    const options = { metadataOnly, labelSelector, fieldSelector, limit: pageSize, signal };
+    for await (const page of listPages(client, collection, options)) {
       for (const item of page.items) {
         const object = this.#accept(item);
         if (object !== undefined) fresh.set(objectKeyOf(object), object);
       }
       resourceVersion = page.metadata.resourceVersion ?? '';
-      token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-    } while (token !== undefined);
+    }
     for (const key of [...this.#objects.keys()]) if (!fresh.has(key)) this.#remove(key);
     for (const [key, object] of fresh) this.#put(key, object);
     this.#resourceVersion = resourceVersion;

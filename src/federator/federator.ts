@@ -11,6 +11,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { type ControlPlane, readControlPlane } from '#client/control-plane.ts';
 import { Informer } from '#client/informer.ts';
 import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
@@ -22,7 +23,6 @@ import { type CellLimits, defaultCellLimits } from './cell/cell-limits.ts';
 import { cellStatusPatch } from './cell/cell-report.ts';
 import { CellSync } from './cell/cell-sync.ts';
 import type { ConnectEdge } from './cell/edge-link.ts';
-import { type ControlPlane, readControlPlane } from './control-plane.ts';
 import { isWithdrawing } from './downsync/sync-context.ts';
 import { Wheel } from './wheel.ts';
 

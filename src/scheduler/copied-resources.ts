@@ -1,6 +1,7 @@
 import { type Copy, copiesGvr } from '#api/federation/copy.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
+import { listPages } from '#client/list-pages.ts';
 import type { WatchedResource } from './copy-index.ts';
 import { watchName } from './resource-watches.ts';
 import { pickResource } from './watched-kinds.ts';
@@ -18,19 +19,14 @@ export async function copiedResources(
 ): Promise<WatchedResource[]> {
   const found = new Map<string, WatchedResource>();
   for (const cluster of cellIds) {
-    let token: string | undefined;
     try {
-      do {
-        const page = await client.list(
-          { cluster, gvr: copiesGvr },
-          { limit: pageSize, continue: token, signal },
-        );
+      const collection = { cluster, gvr: copiesGvr };
+      for await (const page of listPages(client, collection, { limit: pageSize, signal })) {
         for (const item of page.items as Copy[]) {
           const resource = pickResource(item.target);
           found.set(watchName(resource), resource);
         }
-        token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-      } while (token !== undefined);
+      }
     } catch (error) {
       if (!isApiError(error, 'NotFound', 'MethodNotAllowed')) throw error;
     }

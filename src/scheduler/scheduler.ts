@@ -3,10 +3,10 @@ import { logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import { isJsonObject } from '#apimachinery/json.ts';
 import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
+import { type ControlPlane, readControlPlane } from '#client/control-plane.ts';
 import { Informer, type InformerHandler } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
@@ -69,12 +69,6 @@ export interface Scheduler {
 /** Places the objects of all projects into cells and brings their status back (DESIGN.md, Scheduler). */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   return new RestartingScheduler((onRestored) => new SchedulerProcess(options, onRestored));
-}
-
-interface ControlPlane {
-  readonly controlPlaneId: string;
-  /** New at every restore of the store. */
-  readonly incarnationId: unknown;
 }
 
 class SchedulerProcess implements Scheduler {
@@ -290,16 +284,8 @@ class SchedulerProcess implements Scheduler {
     });
   }
 
-  async #readControlPlane(): Promise<ControlPlane> {
-    const answer = await this.#options.client.raw(
-      { cluster: undefined, method: 'GET', path: '/.well-known/cellplane' },
-      { signal: this.#stopping.signal },
-    );
-    const { controlPlaneId, incarnationId } = isJsonObject(answer) ? answer : {};
-    if (typeof controlPlaneId !== 'string' || controlPlaneId === '') {
-      throw new Error('the server does not tell its control-plane id');
-    }
-    return { controlPlaneId, incarnationId };
+  #readControlPlane(): Promise<ControlPlane> {
+    return readControlPlane(this.#options.client, this.#stopping.signal);
   }
 
   async #compareIncarnation(before: ControlPlane): Promise<void> {

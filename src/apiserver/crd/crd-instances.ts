@@ -2,6 +2,7 @@ import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
+import { listPages } from '#client/list-pages.ts';
 
 const pageSize = 500;
 const deletesAtOnce = 16;
@@ -26,18 +27,11 @@ export async function deleteInstances(
   signal: AbortSignal,
 ): Promise<number> {
   let found = 0;
-  let token: string | undefined;
-  do {
-    const page = await client.list(collection, {
-      metadataOnly: true,
-      limit: pageSize,
-      continue: token,
-      signal,
-    });
+  const options = { metadataOnly: true, limit: pageSize, signal };
+  for await (const page of listPages(client, collection, options)) {
     found += page.items.length;
     await deletePage(client, collection, page.items, signal);
-    token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-  } while (token !== undefined);
+  }
   return found;
 }
 

@@ -9,7 +9,8 @@ import { edgeFinalizer } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient, ObjectRef } from '#client/client.ts';
-import { readControlPlane } from '../control-plane.ts';
+import { readControlPlane } from '#client/control-plane.ts';
+import { listPages } from '#client/list-pages.ts';
 import { edgeFieldManager } from '../edge/edge-object.ts';
 import type { CopyPlace } from './copy-keys.ts';
 
@@ -70,12 +71,8 @@ export class CellWorkspace {
   async *readAll(kind: CollectionRef['gvr'], signal: AbortSignal): AsyncGenerator<KubeObject[]> {
     const { group, version, resource } = kind;
     const collection = { cluster: this.path, gvr: { group, version, resource } };
-    let token: string | undefined;
-    do {
-      const page = await this.#federationClient.list(collection, { limit: 200, continue: token, signal });
+    for await (const page of listPages(this.#federationClient, collection, { limit: 200, signal }))
       yield page.items;
-      token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-    } while (token !== undefined);
   }
 
   /** Sets annotations, removes those given as null; a copy that is gone needs none. */

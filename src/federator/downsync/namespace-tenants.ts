@@ -2,6 +2,7 @@ import { copyLabels } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import { listPages } from '#client/list-pages.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 
@@ -50,23 +51,14 @@ async function firstTenant(
   edgeClient: KubeClient,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  let token: string | undefined;
+  const collection = { cluster: undefined, gvr: { group, version, resource }, namespace };
+  const labelSelector = `!${copyLabels.originCluster}`;
+  const options = { metadataOnly: true, labelSelector, limit: pageSize, signal };
   try {
-    do {
-      const page = await edgeClient.list(
-        { cluster: undefined, gvr: { group, version, resource }, namespace },
-        {
-          metadataOnly: true,
-          labelSelector: `!${copyLabels.originCluster}`,
-          limit: pageSize,
-          continue: token,
-          signal,
-        },
-      );
+    for await (const page of listPages(edgeClient, collection, options)) {
       const found = page.items.find((object) => isTenant(object, `${group}/${resource}`));
       if (found !== undefined) return found.metadata.name;
-      token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-    } while (token !== undefined);
+    }
   } catch (error) {
     // Served by nobody who answers, or not for us: nothing can be seen there.
     if (!isApiError(error, 'NotFound', 'Forbidden', 'MethodNotAllowed')) throw error;

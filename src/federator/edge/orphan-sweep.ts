@@ -1,6 +1,7 @@
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
+import { listPages } from '#client/list-pages.ts';
 import type { Logger } from '#client/logger.ts';
 import { type CopyKey, parseCopyKey } from '../cell/copy-keys.ts';
 import { appliedVersionOf } from '../downsync/managed-trie.ts';
@@ -70,20 +71,13 @@ export class OrphanSweep {
   /** The version in which the first object without a copy was applied; undefined when there is none. */
   async #firstOrphan(kind: ServedKind, signal: AbortSignal): Promise<string | undefined> {
     const { group, version, resource } = kind;
-    let token: string | undefined;
+    const collection = { cluster: undefined, gvr: { group, version, resource } };
+    // From the server's cache: what is found is looked at again by whoever decides.
+    const resourceVersion = '0';
+    const labelSelector = copyLabels.originCluster;
+    const options = { metadataOnly: true, labelSelector, limit: pageSize, resourceVersion, signal };
     try {
-      do {
-        const page = await this.#options.edgeClient.list(
-          { cluster: undefined, gvr: { group, version, resource } },
-          {
-            metadataOnly: true,
-            labelSelector: copyLabels.originCluster,
-            limit: pageSize,
-            // From the server's cache: what is found is looked at again by whoever decides.
-            ...(token === undefined ? { resourceVersion: '0' } : { continue: token }),
-            signal,
-          },
-        );
+      for await (const page of listPages(this.#options.edgeClient, collection, options)) {
         for (const object of page.items) {
           const applied = appliedVersionOf(object, edgeFieldManager);
           // The same object may be served in another group as well: that one is looked at there.
@@ -93,8 +87,7 @@ export class OrphanSweep {
             return applied.version;
           }
         }
-        token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-      } while (token !== undefined);
+      }
     } catch (error) {
       // Not listed, or not for us: nothing of ours can be seen there.
       if (!isApiError(error, 'NotFound', 'Forbidden', 'MethodNotAllowed', 'Gone', 'Expired')) throw error;

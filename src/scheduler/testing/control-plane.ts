@@ -2,10 +2,10 @@ import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { cellsGvr } from '#api/federation/cell.ts';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
-import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { GroupVersionResource } from '#apimachinery/gvk.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { AdmissionChain } from '#apiserver/admission/admission-chain.ts';
 import { BindingWriter } from '#apiserver/admission/binding-writer.ts';
@@ -16,8 +16,8 @@ import { ServerControllers } from '#apiserver/controllers/server-controllers.ts'
 import { StoreEvents } from '#apiserver/controllers/store-events.ts';
 import { CrdCatalog } from '#apiserver/crd/crd-catalog.ts';
 import { CrdController } from '#apiserver/crd/crd-controller.ts';
-import { discoveryResponse } from '#apiserver/discovery/discovery-response.ts';
 import { LoopbackClient } from '#apiserver/loopback/loopback-client.ts';
+import { loopbackRaw } from '#apiserver/loopback/loopback-raw.ts';
 import { Registry } from '#apiserver/registry/registry.ts';
 import { ServiceAllocator } from '#apiserver/registry/service-allocator.ts';
 import { objectOf } from '#apiserver/registry/stored-object.ts';
@@ -123,13 +123,7 @@ export class ControlPlane implements AsyncDisposable {
     index.onChange(({ id }, change) => {
       if (change === 'removed') verbs.endWatches(id);
     });
-    const raw: KubeClient['raw'] = async ({ cluster, path }) => {
-      if (path === '/.well-known/cellplane') return { controlPlaneId: storage.controlPlaneId };
-      const answer = discoveryResponse(index.resolve(cluster ?? '').scheme, path, {});
-      if (answer === undefined)
-        throw new ApiError('NotFound', 'the server could not find the requested resource');
-      return JSON.parse(answer.body.toString('utf8')) as JsonValue;
-    };
+    const raw = loopbackRaw({ resolver: index, storage, version: 'test' });
     const admin = new LoopbackClient({ verbs, workspaces: index, raw });
     const scheduler = new LoopbackClient({
       verbs,

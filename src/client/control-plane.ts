@@ -1,6 +1,6 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { KubeClient } from './client.ts';
 
 /** Which store the federation API server stands on. */
 export interface ControlPlane {
@@ -19,7 +19,7 @@ export async function readControlPlane(
     { signal },
   );
   const { controlPlaneId, incarnationId } = isJsonObject(answer) ? answer : {};
-  if (typeof controlPlaneId !== 'string' || typeof incarnationId !== 'string') {
+  if (typeof controlPlaneId !== 'string' || controlPlaneId === '' || typeof incarnationId !== 'string') {
     throw new ApiError('InternalError', 'the federation API server does not tell its control plane');
   }
   return { controlPlaneId, incarnationId };
