@@ -73,7 +73,7 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise
 
 const outcomes: Outcome[] = [];
 const reporter = ['--test-reporter=tap'];
-const tsx = ['--import', 'tsx'];
+const tsx = ['--import', 'tsx', '--import', './scripts/property-seed.ts'];
 
 const unit = [...(await filesUnder('src', '.test.ts')), ...(await filesUnder('test', '.test.ts'))];
 if (unit.length > 0) {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { jsonFromOutside } from '#apimachinery/testing/json-arbitrary.ts';
 
 /** Pieces that parsers stumble over, of all the languages that the server reads. */
 const tokens = [
@@ -173,7 +174,7 @@ const oddValues: fc.Arbitrary<JsonValue> = fc.oneof(
     deep(200, {}),
     { toString: false, valueOf: 1 },
   ),
-  fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>,
+  jsonFromOutside({ maxDepth: 3 }),
 );
 
 function deep(depth: number, innermost: JsonValue): JsonValue {
