@@ -12,7 +12,7 @@ import { memoryOf } from './failover/health-memory.ts';
 import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
-import { applyStatus, mayHaveGathered } from './gather/status-writer.ts';
+import { applyStatus, unknownStatusHash } from './gather/status-writer.ts';
 import type { Interpretation } from './interpreter/interpretation.ts';
 import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
@@ -39,9 +39,6 @@ export interface GathererDependencies {
 
 /** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
 const defaultGatherIntervalMs = 1_000;
-
-/** No hash: a write is under way, or its answer was lost. */
-const unknownHash = '';
 
 /** What failover goes by: where the object is healthy, and since when it is not. */
 function recordHealth({ health }: KeyState, reports: readonly CellReport[], nowMs: number): void {
@@ -204,14 +201,15 @@ export class Gatherer {
       statuses.length === 0 || interpretation?.has('statusAggregation') !== true
         ? undefined
         : interpretation.aggregate((await readObject(this.#on.client, parts, resource, signal)) ?? {}, items);
-    const status =
-      custom ?? aggregateStatus(resourceName, statuses, now) ?? (await this.#emptied(parts, state, signal));
+    // Nobody reports (any more): an empty status, if one that was gathered before may still stand.
+    const emptied = state.appliedStatusHash === undefined ? undefined : {};
+    const status: JsonObject | undefined = custom ?? aggregateStatus(resourceName, statuses, now) ?? emptied;
     if (status === undefined || metadata?.uid === undefined) return false;
     const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
     if (observed !== undefined) status['observedGeneration'] = observed;
     const hash = contentHashOf(status);
     if (state.appliedStatusHash === hash) return false;
-    state.appliedStatusHash = unknownHash;
+    state.appliedStatusHash = unknownStatusHash;
     const outcome = await applyStatus(this.#on.client, parts, resource, metadata.uid, status, signal);
     state.statusOwnedElsewhere = outcome.type === 'ownedElsewhere' ? outcome.message : undefined;
     if (outcome.type === 'refused') {
@@ -219,13 +217,6 @@ export class Gatherer {
     }
     if (outcome.type !== 'gone') state.appliedStatusHash = hash;
     return outcome.type === 'applied' || outcome.type === 'ownedElsewhere';
-  }
-
-  /** Nobody reports (any more): an empty status, if one that was gathered before may still stand. */
-  async #emptied(parts: KeyParts, state: KeyState, signal: AbortSignal): Promise<JsonObject | undefined> {
-    if (state.appliedStatusHash !== undefined) return {};
-    const present = await this.#on.bindings.read(parts, signal);
-    return present !== undefined && mayHaveGathered(present) ? {} : undefined;
   }
 
   /**

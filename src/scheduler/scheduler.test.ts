@@ -162,6 +162,42 @@ test('status that nobody reports any more is taken back', async () => {
   await until('nothing selects it any more', async () => (await readyReplicas()) === undefined);
 });
 
+test('a gathered status that no binding tells of is taken back all the same', async () => {
+  await using w = await world();
+  const create = () => w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  await create();
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  const ref = projectRef(w.project, 'apps/v1', 'deployments', 'web');
+  const readyReplicas = async (): Promise<unknown> =>
+    ((await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined)?.['readyReplicas'];
+  /** As by a scheduler that was killed before it could write the binding. */
+  const gatherAndDie = async (): Promise<void> => {
+    const first = await startScheduler(w.controlPlane);
+    await bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => spec.clusters?.length === 2);
+    await first.stop();
+    const metadata = { name: 'web', namespace: 'default' };
+    const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata };
+    await w.controlPlane.scheduler.apply(
+      ref,
+      { ...body, status: { replicas: 1, readyReplicas: 1 } },
+      { fieldManager: 'cellplane', subresource: 'status' },
+    );
+    assert.equal(await readyReplicas(), 1);
+  };
+  const takenBack = () => until('it is taken back', async () => (await readyReplicas()) === undefined);
+  await gatherAndDie();
+  {
+    await using _again = await startScheduler(w.controlPlane);
+    await takenBack();
+  }
+  await gatherAndDie();
+  await w.controlPlane.admin.delete(projectRef(w.project, policies, 'propagationpolicies', 'all'));
+  {
+    await using _again = await startScheduler(w.controlPlane);
+    await takenBack();
+  }
+});
+
 test('status that another manager owns stays theirs', async () => {
   await using w = await world();
   await using _scheduler = await startScheduler(w.controlPlane);

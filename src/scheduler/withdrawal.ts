@@ -1,10 +1,11 @@
 import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
 import type { CopyWriter } from './copy-writer.ts';
-import { clearStatus } from './gather/status-writer.ts';
+import { clearStatus, hasGatheredStatus } from './gather/status-writer.ts';
 import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import { crdResource } from './projection/kinds.ts';
 import type { ResourceWatches } from './resource-watches.ts';
@@ -54,30 +55,37 @@ export class Withdrawal {
     const records = [...this.#on.copies.ofOrigin(key).values()];
     const isBound = this.#on.bindings.isKnown(parts);
     if (records.length === 0 && !isBound) return;
-    if (!(await this.#mayLetGo(key, parts, signal))) {
-      throw new Error('the object is there, and what selects it is not known yet');
-    }
+    const left = await this.#lookAgain(key, parts, signal);
+    if (left === 'unclear') throw new Error('the object is there, and what selects it is not known yet');
     await this.withdraw(records, () => false, signal);
     // A project that goes takes its bindings with it.
     if (isBound && this.#on.workspaces.project(parts.cluster) !== undefined) {
       const binding = await this.#on.bindings.read(parts, signal);
-      if (binding !== undefined) await clearStatus(this.#on.client, parts, binding, signal);
+      // The object itself tells, for a status may have been written that no binding came to tell of.
+      if (binding !== undefined && left !== undefined && hasGatheredStatus(left))
+        await clearStatus(this.#on.client, parts, binding, signal);
       await this.#on.bindings.delete(parts, signal);
     }
     this.#on.bindings.forget(parts);
   }
 
-  async #mayLetGo(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<boolean> {
+  /** What is to be let go of, as far as there is anything left of it; `unclear`: it may still be wanted. */
+  async #lookAgain(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    signal: AbortSignal,
+  ): Promise<KubeObject | undefined | 'unclear'> {
     const { cluster, group, resource, namespace, name } = parts;
     const workspace = this.#on.workspaces.get(cluster);
-    if (workspace === undefined) return this.#isWorkspaceGone(cluster, signal);
-    if (workspace.deleting) return true;
+    if (workspace === undefined)
+      return (await this.#isWorkspaceGone(cluster, signal)) ? undefined : 'unclear';
+    if (workspace.deleting) return undefined;
     const version = [...this.#on.copies.ofOrigin(key).values()].find(
       (one) => one.resource === resource,
     )?.version;
     const watched = [...this.#on.watches.resources()].find(([watch]) => watch === `${resource}.${group}`);
     const readVersion = watched?.[1].version ?? version;
-    if (readVersion === undefined) return !this.#on.isUnresolved(cluster, group);
+    if (readVersion === undefined) return this.#on.isUnresolved(cluster, group) ? 'unclear' : undefined;
     try {
       const object = await this.#on.client.get(
         {
@@ -88,16 +96,17 @@ export class Withdrawal {
         },
         { metadataOnly: true, signal },
       );
-      if (object.metadata.deletionTimestamp !== undefined) return true;
+      if (object.metadata.deletionTimestamp !== undefined) return object;
       // It is there: then a known set of policies must leave it out, and the watch must have told of it.
-      if (this.#on.isUnresolved(cluster, group)) return false;
+      if (this.#on.isUnresolved(cluster, group)) return 'unclear';
       const seen = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name);
-      return seen !== undefined && seen.metadata.uid === object.metadata.uid;
+      return seen?.metadata.uid === object.metadata.uid ? object : 'unclear';
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
       // A 404 that names no object says that the kind is not served: which is no absence while its definition is there.
-      if (error.details?.name === name) return true;
-      return this.#on.watches.get(crdResource, cluster, '', `${resource}.${group}`) === undefined;
+      if (error.details?.name === name) return undefined;
+      const definition = this.#on.watches.get(crdResource, cluster, '', `${resource}.${group}`);
+      return definition === undefined ? undefined : 'unclear';
     }
   }
 

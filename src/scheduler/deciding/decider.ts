@@ -20,6 +20,7 @@ import { decideWithFailover, type FailoverDecision, preservationOf } from '../fa
 import { remember } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
+import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
 import type { Interpretations } from '../interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
@@ -173,10 +174,13 @@ export class Decider {
     known: Known,
     { template, membership, priority, estimates, limited }: Prepared,
   ): Decided {
-    const { project, present, match, bounds } = known;
+    const { project, object, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
     const state = this.#on.states.claim(key, match.policy.key);
-    if (isNew) remember(present?.status?.failover, state.health);
+    if (isNew) {
+      remember(present?.status?.failover, state.health);
+      if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
+    }
     state.priority = priority ?? 0;
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();

@@ -1,12 +1,16 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import type { KeyParts } from '../object-key.ts';
 
 /** The field manager of gathered status in project workspaces. */
 const statusFieldManager = 'cellplane';
+
+/** In place of the hash of a gathered status: one may stand, a write is under way, or its answer was lost. */
+export const unknownStatusHash = '';
 
 export type StatusOutcome =
   | { readonly type: 'applied' }
@@ -79,11 +83,12 @@ async function isThere(
   }
 }
 
-/** Whether a status may have been gathered from these cells; small ones are told by the binding, others by their health. */
-export function mayHaveGathered({ status }: ResourceBinding): boolean {
-  const items = status?.aggregatedStatus ?? [];
-  if ((status?.summary?.cells ?? 0) > items.length) return true;
-  return items.some((item) => item.status !== undefined || item.health !== 'Unknown');
+/** Whether anything of the object's status was gathered here: by whose it is, which one write with it tells. */
+export function hasGatheredStatus({ metadata }: KubeObject): boolean {
+  return (metadata.managedFields ?? []).some(
+    ({ manager, operation, subresource }) =>
+      manager === statusFieldManager && operation === 'Apply' && subresource === 'status',
+  );
 }
 
 /** Takes back what was gathered into an object that is let go: nobody will report of it any more. */
@@ -94,7 +99,7 @@ export async function clearStatus(
   signal: AbortSignal,
 ): Promise<void> {
   const { apiVersion, kind, resource, uid } = binding.spec.resource;
-  if (uid === undefined || !mayHaveGathered(binding)) return;
+  if (uid === undefined) return;
   const version = apiVersion.slice(apiVersion.lastIndexOf('/') + 1);
   await applyStatus(client, key, { group: key.group, version, kind, resource }, uid, {}, signal);
 }
