@@ -18,6 +18,8 @@ export interface SharingSettings {
   readonly redisPrefix: string;
   readonly redisPasswordFile?: string;
   readonly redisCa?: string;
+  readonly redisCert?: string;
+  readonly redisKey?: string;
   readonly leaderElect: boolean;
   readonly leaseIdentity?: string;
 }
@@ -37,6 +39,8 @@ export function withSharingFlags(command: Command): Command {
     .addOption(setting('--redis-prefix <text>', 'begins all keys in Redis', { default: 'cellplane' }))
     .addOption(setting('--redis-password-file <file>', 'file with the password for Redis'))
     .addOption(setting('--redis-ca <file>', 'CA of the Redis server'))
+    .addOption(setting('--redis-cert <file>', 'client certificate for Redis'))
+    .addOption(setting('--redis-key <file>', 'key of that certificate'))
     .addOption(
       setting<boolean>(
         '--no-leader-elect',
@@ -61,12 +65,26 @@ export async function sharingOf(
     const { RedisSharing } = await import('#client/queue/redis-sharing.ts');
     const password = await contentOf('--redis-password-file', settings.redisPasswordFile);
     const ca = await contentOf('--redis-ca', settings.redisCa);
-    const redis = { url, password: password?.trimEnd(), ca };
+    const certificate = await contentOf('--redis-cert', settings.redisCert);
+    const key = await contentOf('--redis-key', settings.redisKey);
+    if ((certificate === undefined) !== (key === undefined)) {
+      throw new UsageError('--redis-cert and --redis-key go together');
+    }
+    for (const [flag, value] of [
+      ['--redis-ca', ca],
+      ['--redis-cert', certificate],
+    ] as const) {
+      if (value !== undefined && !parseRedisUrl(url).tls)
+        throw new UsageError(`${flag} needs a rediss:// URL`);
+    }
+    const redis = { url, password: password?.trimEnd(), ca, certificate, key };
     return () => new RedisSharing({ redis, prefix, clock, logger });
   }
   for (const [flag, value] of [
     ['--redis-password-file', settings.redisPasswordFile],
     ['--redis-ca', settings.redisCa],
+    ['--redis-cert', settings.redisCert],
+    ['--redis-key', settings.redisKey],
   ] as const) {
     if (value !== undefined) throw new UsageError(`${flag} needs --redis`);
   }

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Logger } from '../logger.ts';
 import { parseRedisUrl } from './redis-url.ts';
@@ -9,6 +11,9 @@ export interface RedisSettings {
   readonly password?: string | undefined;
   /** PEM of the CA that the server's certificate is checked with; default: those that Node trusts. */
   readonly ca?: string | undefined;
+  /** PEM of the certificate to show, and of its key: a Redis with TLS asks for one unless told otherwise. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 const reconnectMaxMs = 2_000;
@@ -20,7 +25,8 @@ const commandTimeoutMs = 5_000;
  * Options of a connection that comes back by itself. `buffers`: commands wait while it is away, which only those may use of
  * which a bounded number is ever under way; the others fail at once.
  */
-function connectionOptions({ url, password, ca }: RedisSettings, buffers: boolean): RedisOptions {
+function connectionOptions(settings: RedisSettings, buffers: boolean): RedisOptions {
+  const { url, password } = settings;
   const { host, port, db, username, password: ownPassword, tls } = parseRedisUrl(url);
   const secret = password ?? ownPassword;
   return {
@@ -29,7 +35,7 @@ function connectionOptions({ url, password, ca }: RedisSettings, buffers: boolea
     db,
     ...(username === undefined ? {} : { username }),
     ...(secret === undefined ? {} : { password: secret }),
-    ...(tls ? { tls: { servername: host, ...(ca === undefined ? {} : { ca }) } } : {}),
+    ...(tls ? { tls: tlsOptions(host, settings) } : {}),
     connectionName: 'cellplane-scheduler',
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
@@ -40,6 +46,17 @@ function connectionOptions({ url, password, ca }: RedisSettings, buffers: boolea
     retryStrategy: (attempts) => Math.min(reconnectMaxMs, 50 * 2 ** Math.min(attempts, 10)),
     // A former primary that is a replica now: the name may lead to the new one.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  };
+}
+
+/** An address is no server name (RFC 6066, 3): it is checked against the certificate's addresses. */
+function tlsOptions(host: string, { ca, certificate, key }: RedisSettings): ConnectionOptions {
+  return {
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
   };
 }
 

@@ -32,6 +32,15 @@ export class RedisServer {
     return server;
   }
 
+  /** One that speaks TLS alone, and asks for client certificates; `args` tell its certificates. */
+  static async startTls(args: readonly string[]): Promise<RedisServer> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'cellplane-redis-'));
+    const port = await freePort();
+    const server = new RedisServer(port, directory, ['--port', '0', '--tls-port', String(port), ...args]);
+    await server.start();
+    return server;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }
