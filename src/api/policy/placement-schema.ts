@@ -49,6 +49,16 @@ const affinityProperties: JsonObject = {
   },
   clusterNames: stringListSchema,
   exclude: stringListSchema,
+  celSelector: {
+    type: 'object',
+    properties: {
+      celExpressions: {
+        type: 'array',
+        maxItems: 10,
+        items: { type: 'string', minLength: 1, maxLength: 2048 },
+      },
+    },
+  },
 };
 
 export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };

@@ -27,8 +27,12 @@ export interface ClusterAffinity extends JsonObject {
   labelSelector?: LabelSelectorSpec;
   /** Keys `provider`, `region`, `zone`; operators `In` and `NotIn`. */
   fieldSelector?: { matchExpressions?: LabelRequirementSpec[] } & JsonObject;
+  /** `*` stands for any characters (ours). */
   clusterNames?: string[];
+  /** As clusterNames. */
   exclude?: string[];
+  /** Ours: expressions over `cell` (SelectableCell), all of which must hold. */
+  celSelector?: { celExpressions?: string[] } & JsonObject;
 }
 
 export interface ClusterAffinityTerm extends ClusterAffinity {

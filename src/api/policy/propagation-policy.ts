@@ -248,5 +248,10 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
     const why = 'must not be set when dispatching is suspended everywhere';
     errors.push(invalid('spec.suspension.dispatchingOnClusters', suspension.dispatchingOnClusters, why));
   }
+  suspension?.dispatchingOnClusters?.clusterNames?.forEach((name, i) => {
+    if (!name.includes('*')) return;
+    const at = `spec.suspension.dispatchingOnClusters.clusterNames[${i}]`;
+    errors.push(invalid(at, name, 'must be the name of a cell: patterns are for affinities'));
+  });
   return errors;
 }

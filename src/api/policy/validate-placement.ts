@@ -9,6 +9,7 @@ import {
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import { labelKey } from '#apimachinery/names.ts';
+import { compileCellSelector } from './cell-selector.ts';
 import type {
   ClusterAffinity,
   LabelSelectorSpec,
@@ -85,6 +86,14 @@ export function validateAffinity(
     if (!fieldOperators.includes(operator))
       errors.push(notSupported(`${at}.operator`, operator, fieldOperators));
     if ((values?.length ?? 0) === 0) errors.push(required(`${at}.values`, 'must be specified'));
+  });
+  affinity.celSelector?.celExpressions?.forEach((expression, i) => {
+    try {
+      compileCellSelector(expression);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      errors.push(invalid(`${path}.celSelector.celExpressions[${i}]`, expression, error.message));
+    }
   });
 }
 

@@ -109,7 +109,7 @@ function numberOf(quantity: string | number | undefined): number | undefined {
 export function schedulingDigest(cell: Cell, hasWorkspace: boolean, labels = true): string {
   const { metadata, spec = {}, status = {} } = cell;
   const { provider, region, zones, pop, taints, projects, allow, apis, suspend } = spec;
-  const { timeZone, maintenanceWindows, estimator } = spec;
+  const { timeZone, location, maintenanceWindows, estimator } = spec;
   return JSON.stringify([
     labels ? metadata.labels : undefined,
     metadata.deletionTimestamp !== undefined,
@@ -124,6 +124,7 @@ export function schedulingDigest(cell: Cell, hasWorkspace: boolean, labels = tru
     apis,
     suspend,
     timeZone,
+    location,
     maintenanceWindows,
     estimator,
     status.apiEnablements,

@@ -1,0 +1,69 @@
+import { LRUCache } from 'lru-cache';
+import { cellVariable, compileCellSelector, type SelectableCell } from '#api/policy/cell-selector.ts';
+import { CelCostError } from '#apimachinery/cel/compile.ts';
+import type { CelProgram } from '#apimachinery/cel/program.ts';
+import { type Value, valueOfJson } from '#apimachinery/cel/values.ts';
+import type { CellInfo } from './cell.ts';
+
+/** Steps that one expression may take for one cell: a thousand cells are selected from in milliseconds. */
+const costMax = 1_000;
+const programsMax = 1_000;
+
+/** Expression → compiled; null: it is malformed. */
+const programs = new LRUCache<string, { readonly program: CelProgram | null }>({ max: programsMax });
+const values = new WeakMap<CellInfo, Value>();
+
+/**
+ * Whether the expression holds of a cell. One that fails (a label that is not there) or takes more than `costMax` steps
+ * does not hold; a malformed one holds of no cell (validation refuses it before).
+ */
+export function cellExpression(source: string): (cell: CellInfo) => boolean {
+  const program = programOf(source);
+  if (program === null) return () => false;
+  return (cell) => {
+    try {
+      return program.run(() => valueOf(cell), costMax).value === true;
+    } catch (error) {
+      if (error instanceof CelCostError) return false;
+      throw error;
+    }
+  };
+}
+
+function programOf(source: string): CelProgram | null {
+  let entry = programs.get(source);
+  if (entry === undefined) {
+    entry = { program: compiled(source) };
+    programs.set(source, entry);
+  }
+  return entry.program;
+}
+
+function compiled(source: string): CelProgram | null {
+  try {
+    return compileCellSelector(source);
+  } catch {
+    return null;
+  }
+}
+
+function valueOf(cell: CellInfo): Value {
+  let value = values.get(cell);
+  if (value === undefined) {
+    const { name, labels, provider, region, zones, pop, served, timeZone, location } = cell;
+    const selectable: SelectableCell = {
+      name,
+      labels: { ...labels },
+      provider,
+      region,
+      zones: [...zones],
+      pop,
+      apis: [...(served ?? [])],
+      ...(timeZone === undefined ? {} : { timeZone }),
+      ...(location === undefined ? {} : { location }),
+    };
+    value = valueOfJson(selectable, cellVariable.decl);
+    values.set(cell, value);
+  }
+  return value;
+}
