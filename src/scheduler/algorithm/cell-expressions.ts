@@ -22,7 +22,7 @@ export function cellExpression(source: string): (cell: CellInfo) => boolean {
   if (program === null) return () => false;
   return (cell) => {
     try {
-      return program.run(() => valueOf(cell), costMax).value === true;
+      return program.run(() => valueOfCell(cell), costMax).value === true;
     } catch (error) {
       if (error instanceof CelCostError) return false;
       throw error;
@@ -47,7 +47,7 @@ function compiled(source: string): CelProgram | null {
   }
 }
 
-function valueOf(cell: CellInfo): Value {
+function valueOfCell(cell: CellInfo): Value {
   let value = values.get(cell);
   if (value === undefined) {
     const { name, labels, provider, region, zones, pop, served, timeZone, location } = cell;
