@@ -6,6 +6,8 @@ import { divideLanes, laneCount } from './lanes.ts';
 
 export interface LaneKeeperOptions {
   readonly redis: Redis;
+  /** Why there is no connection, when that is known. */
+  readonly lastError?: (() => Error | undefined) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Of all keys in Redis. */
@@ -38,7 +40,8 @@ export class LaneKeeper {
   #heldUntilMs = Number.NEGATIVE_INFINITY;
   /** The connection broke: Redis may have lost what it had not kept. */
   #suspect = false;
-  #failing = false;
+  /** What Redis failed with last; undefined while it answers. */
+  #failing: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: LaneKeeperOptions) {
@@ -102,14 +105,17 @@ export class LaneKeeper {
       const suspect = this.#suspect;
       this.#suspect = false;
       const answer = await this.#ask(wishes, false);
-      if (this.#failing) logger.info({}, 'Redis answers again');
-      this.#failing = false;
+      if (this.#failing !== undefined) logger.info({}, 'Redis answers again');
+      this.#failing = undefined;
       this.#heldUntilMs = askedMs + leaseMs - intervalMs;
       this.#take(wishes, answer, suspect);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      if (!this.#failing) logger.warn({ err: error }, 'Redis does not answer: work stops until it does');
-      this.#failing = true;
+      const why = this.#options.lastError?.() ?? error;
+      const text = why instanceof Error ? why.message : String(why);
+      if (this.#failing !== text)
+        logger.warn({ err: why }, 'Redis does not answer: work stops until it does');
+      this.#failing = text;
       this.#suspect = true;
       if (clock.monotonic() >= this.#heldUntilMs) this.#loseAll();
     }

@@ -68,6 +68,8 @@ export interface RedisConnections {
   readonly patient: Redis;
   /** What was duplicated from `patient`: a worker's own connection to wait on, which BullMQ does not always let go of. */
   readonly duplicates: Set<Redis>;
+  /** What `prompt` last met with since it was connected, such as a refused password: what a command meets with says only that there is none. */
+  lastError(): Error | undefined;
   close(): void;
 }
 
@@ -85,6 +87,13 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
   for (const connection of [prompt, patient]) {
     connection.on('error', (error: Error) => logger.debug({ err: error }, 'connection to Redis'));
   }
+  let lastError: Error | undefined;
+  prompt.on('error', (error: Error) => {
+    lastError = error;
+  });
+  prompt.on('ready', () => {
+    lastError = undefined;
+  });
   const duplicates = new Set<Redis>();
   const duplicate = patient.duplicate.bind(patient);
   patient.duplicate = (override) => {
@@ -97,6 +106,7 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
     prompt,
     patient,
     duplicates,
+    lastError: () => lastError,
     close() {
       prompt.disconnect();
       patient.disconnect();

@@ -113,4 +113,28 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
     await Promise.all(members.map((member) => member.stop()));
     await until('all connections are closed', () => sockets() <= before);
   });
+
+  test('the log says why Redis is not to be had, and once as long as it stays so', async () => {
+    const secured = await RedisServer.start(['--requirepass', 'secret']);
+    const warnings: string[] = [];
+    const logger = {
+      ...silentLogger,
+      warn: (fields: object) => warnings.push((fields as { readonly err: Error }).err.message),
+    };
+    const sharing = new RedisSharing({
+      redis: { url: secured.url, password: 'wrong' },
+      prefix: 'test',
+      clock: systemClock,
+      logger,
+      leaseMs: 100,
+    });
+    sharing.queue((key) => key);
+    sharing.start('control-plane', { gained: () => {}, lost: () => {} });
+    await until('it is refused', () => warnings.some((text) => text.startsWith('WRONGPASS')));
+    await secured.kill();
+    await until('it is gone', () => warnings.some((text) => text.includes('ECONNREFUSED')));
+    assert.equal(new Set(warnings).size, warnings.length);
+    await sharing.stop();
+    await secured.stop();
+  });
 });

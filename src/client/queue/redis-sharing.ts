@@ -72,6 +72,7 @@ export class RedisSharing implements WorkSharing {
     const connection: BullQueueConnection = { ...connections, bullmq, prefix: scopedPrefix };
     this.#keeper = new LaneKeeper({
       redis: connections.prompt,
+      lastError: connections.lastError,
       clock,
       logger,
       prefix: scopedPrefix,
