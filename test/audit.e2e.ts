@@ -37,6 +37,8 @@ const admission = (resource: string) => ({
   gvr: { group: 'admissionregistration.k8s.io', version: 'v1', resource },
 });
 
+const labelPatch = [{ op: 'add', path: '/metadata/labels', value: { by: 'hook' } }];
+
 describe('audit (O3)', { timeout: 60_000 }, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let server: CellplaneProcess;
@@ -45,6 +47,7 @@ describe('audit (O3)', { timeout: 60_000 }, () => {
   let failures = 1;
   const told: JsonObject[] = [];
   let log: string;
+  let caPem: string;
   const logged = async () =>
     (await readFile(log, 'utf8'))
       .split('\n')
@@ -56,9 +59,23 @@ describe('audit (O3)', { timeout: 60_000 }, () => {
     const file = (name: string) => path.join(folder.path, name);
     log = file('audit.log');
     const tls = certificateFor(['127.0.0.1']);
+    caPem = tls.caPem;
     sink = createServer({ cert: tls.certPem, key: tls.keyPem }, async (request, response) => {
       let body = '';
       for await (const chunk of request) body += chunk;
+      if (request.url?.startsWith('/label') === true) {
+        const { uid } = (JSON.parse(body) as { request: JsonObject }).request;
+        const patch = Buffer.from(JSON.stringify(labelPatch)).toString('base64');
+        response.setHeader('content-type', 'application/json');
+        response.end(
+          JSON.stringify({
+            apiVersion: 'admission.k8s.io/v1',
+            kind: 'AdmissionReview',
+            response: { uid, allowed: true, patchType: 'JSONPatch', patch },
+          }),
+        );
+        return;
+      }
       if (failures > 0) {
         failures--;
         response.writeHead(503).end();
@@ -172,6 +189,56 @@ describe('audit (O3)', { timeout: 60_000 }, () => {
       },
     ]);
     assert.equal(valueAt(event, 'responseStatus', 'code'), 201);
+  });
+
+  test('what a mutating webhook changed stands in the event, the patch only where bodies do', async () => {
+    const { port } = sink.address() as AddressInfo;
+    const rules = [
+      { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps', 'secrets'] },
+    ];
+    await admin.create(admission('mutatingwebhookconfigurations'), {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: { name: 'labels' },
+      webhooks: [
+        {
+          name: 'label.example.com',
+          clientConfig: {
+            url: `https://127.0.0.1:${port}/label`,
+            caBundle: Buffer.from(caPem).toString('base64'),
+          },
+          rules,
+          admissionReviewVersions: ['v1'],
+          sideEffects: 'None',
+        },
+      ],
+    });
+    for (const [resource, kind] of [
+      ['secrets', 'Secret'],
+      ['configmaps', 'ConfigMap'],
+    ] as const) {
+      const made = await admin.create(core(resource), {
+        apiVersion: 'v1',
+        kind,
+        metadata: { name: 'labelled' },
+      });
+      assert.equal(made.metadata.labels?.['by'], 'hook');
+      const event = await until(`${resource} is logged`, async () =>
+        (await logged()).find(
+          (one) =>
+            textAt(one, 'objectRef', 'name') === 'labelled' &&
+            textAt(one, 'objectRef', 'resource') === resource,
+        ),
+      );
+      const names = { configuration: 'labels', webhook: 'label.example.com' };
+      const annotation = (prefix: string) => {
+        const value = valueAt(event, 'annotations', `${prefix}.webhook.admission.k8s.io/round_0_index_0`);
+        return value === undefined ? undefined : JSON.parse(String(value));
+      };
+      assert.deepEqual(annotation('mutation'), { ...names, mutated: true });
+      const patch = { ...names, patch: labelPatch, patchType: 'JSONPatch' };
+      assert.deepEqual(annotation('patch'), resource === 'secrets' ? undefined : patch);
+    }
   });
 
   test('what waits is told when the server stops', async () => {

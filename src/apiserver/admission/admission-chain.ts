@@ -43,8 +43,10 @@ export class AdmissionChain {
         return this.mutate(attributesOf(operation, object, lazily(old)));
       },
       validate: (operation, object, old) => {
-        if (this.#validating.length === 0) return undefined;
-        return this.validate(attributesOf(operation, object, old));
+        const attributes = attributesOf(operation, object, old);
+        // Of a deletion there is nothing to mutate: who mutates is asked first all the same, and may refuse it.
+        const asked = operation === 'DELETE' ? this.mutate(attributes) : undefined;
+        return asked === undefined ? this.validate(attributes) : asked.then(() => this.validate(attributes));
       },
     };
   }

@@ -72,6 +72,9 @@ test('all mutations, then validation, then all validations (A1)', async () => {
   assert.equal(log.splice(0)[0], 'one mutate UPDATE old');
   await harness.delete(`${maps}/a`);
   assert.deepEqual(log.splice(0), [
+    'one mutate DELETE old',
+    'two mutate DELETE old',
+    'three mutate DELETE old',
     'one validate DELETE -/a',
     'two validate DELETE -/a',
     'three validate DELETE -/a',

@@ -73,8 +73,12 @@ export class AuditRecord {
     this.#annotations['tenancy.kcp.io/workspace'] = path;
   }
 
-  /** What admission says of the request: keys as Kubernetes has them. The first word on a key counts. */
-  annotate(key: string, value: string): void {
+  /**
+   * What admission says of the request: keys as Kubernetes has them. The first word on a key counts. `fromLevel`: only
+   * where the level tells bodies too.
+   */
+  annotate(key: string, value: string, fromLevel?: 'Request'): void {
+    if (fromLevel === 'Request' && this.#decision.level === 'Metadata') return;
     this.#annotations[key] ??= value;
   }
 

@@ -34,6 +34,10 @@ export class Exchange implements ResourceContext {
   readonly startedAtMs = performance.now();
   /** From the request's first wait on (KUBERNETES.md E5). */
   timeoutMs = 0;
+  /** When it began to be served, for writes of single objects: they have a limit of their own from there on. */
+  writingSinceMs: number | undefined = undefined;
+  /** Runs while the request waits for something. */
+  timer: NodeJS.Timeout | undefined = undefined;
   info!: ParsedRequest;
   user: UserInfo = anonymousUser;
   workspace: Workspace | undefined = undefined;
@@ -69,8 +73,8 @@ export class Exchange implements ResourceContext {
     return this.#warnings;
   }
 
-  annotate(key: string, value: string): void {
-    this.audit?.annotate(key, value);
+  annotate(key: string, value: string, fromLevel?: 'Request'): void {
+    this.audit?.annotate(key, value, fromLevel);
   }
 
   get hasWarnings(): boolean {

@@ -112,7 +112,7 @@ describe('HTTP', () => {
         openidConfiguration: (base) => ({ jwks_uri: `${base}/openid/v1/jwks` }),
       },
       healthChecks: checks,
-      limits: { bodyBytesMax: 1000, requestTimeoutMs: 300 },
+      limits: { bodyBytesMax: 1000, requestTimeoutMs: 300, writeTimeoutMs: 100 },
       flowControl: flowControlOf([], 600),
     });
   });
@@ -538,6 +538,30 @@ describe('HTTP', () => {
       const early = await server.get(`${widgetPath}?timeout=20ms`);
       assert.equal(early.code, 504);
       assert.equal((await server.get(`${widgetPath}?timeout=abc`)).code, 400);
+    });
+
+    it('E5: a write of one object has less time than other requests', async () => {
+      execute = (context) =>
+        new Promise((_, reject) => {
+          context.signal.addEventListener('abort', () => reject(new Error('aborted')));
+        });
+      const collection = widgetPath.slice(0, widgetPath.lastIndexOf('/'));
+      const json = { 'content-type': 'application/json' };
+      const own = 'Timeout: request did not complete within requested timeout - context deadline exceeded';
+      const general = 'Timeout: request did not complete within the allotted timeout';
+      const rows: [string, string, string, string][] = [
+        ['POST', collection, '{}', own],
+        ['PUT', widgetPath, '{}', own],
+        ['PATCH', widgetPath, '{}', own],
+        ['DELETE', widgetPath, '', own],
+        ['DELETE', collection, '', general],
+        ['POST', `${collection}?timeout=30ms`, '{}', general],
+      ];
+      for (const [method, path, body, message] of rows) {
+        const answer = await server.call(method, path, body === '' ? undefined : body, json);
+        assert.equal(answer.code, 504, `${method} ${path}`);
+        assert.equal(answer.json()['message'], message, `${method} ${path}`);
+      }
     });
 
     it('the signal fires when the client goes away', async () => {

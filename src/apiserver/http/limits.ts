@@ -4,6 +4,8 @@ export interface HttpLimits {
   readonly bodyBytesMax: number;
   /** E5: a request that is not answered by then gets 504; watches are exempt. */
   readonly requestTimeoutMs: number;
+  /** E5: what creates, changes or deletes one object has so much of it for itself, from its seat on; then 504. */
+  readonly writeTimeoutMs: number;
   /** Watches at once; more get 429. */
   readonly watchesMax: number;
   /** A watcher with more than this written and not read is ended (W2: it comes back with its last revision). */
@@ -25,6 +27,7 @@ export interface HttpLimits {
 export const defaultHttpLimits: HttpLimits = {
   bodyBytesMax: 3 * 1024 * 1024,
   requestTimeoutMs: 60_000,
+  writeTimeoutMs: 34_000,
   watchesMax: 100_000,
   watchBacklogBytesMax: 8 * 1024 * 1024,
   writeStallMs: 60_000,

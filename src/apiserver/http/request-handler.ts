@@ -40,6 +40,9 @@ const openapiPaths = /^\/openapi\/v[23](?:\/|$)/;
 const switchingProtocols = 101;
 const tooManyRequests = 'Too many requests, please try again later.';
 const retryWhileStoppingSeconds = 5;
+const singleWrites: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete']);
+/** A timer may fire a little before its time by another clock. */
+const timerToleranceMs = 5;
 
 /**
  * The chain of KUBERNETES.md O6: panic guard → audit id → request info → timeout → authentication → workspace →
@@ -87,9 +90,9 @@ export class RequestHandler {
     }
     // Counted from its first wait on.
     this.inFlight.enter();
-    const timer = setTimeout(() => this.#timeOut(exchange), exchange.timeoutMs);
+    this.#limitTime(exchange, Math.min(exchange.timeoutMs, this.#writeTimeoutMs(exchange)));
     const done = (): void => {
-      clearTimeout(timer);
+      clearTimeout(exchange.timer);
       this.inFlight.leave();
       this.#finish(exchange);
     };
@@ -360,6 +363,7 @@ export class RequestHandler {
   #readBody(exchange: Exchange, form: Form, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
     const { method } = exchange.info;
     if (method === 'GET' || method === 'HEAD') return this.#execute(exchange, form, undefined, upgrade);
+    exchange.writingSinceMs = performance.now();
     const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
     if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
     this.#receiving.add(exchange);
@@ -455,10 +459,30 @@ export class RequestHandler {
     return asked === undefined ? requestTimeoutMs : Math.min(asked, requestTimeoutMs);
   }
 
+  /** Infinity for what is no write of one object; deletions of collections are as long as lists (E5). */
+  #writeTimeoutMs({ info }: Exchange): number {
+    const isWrite = info.resource !== undefined && singleWrites.has(info.verb);
+    return isWrite ? this.#limits.writeTimeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  #limitTime(exchange: Exchange, delayMs: number): void {
+    exchange.timer = setTimeout(() => this.#timeOut(exchange), delayMs);
+  }
+
   #timeOut(exchange: Exchange): void {
     // An answer that has begun takes its time; a client that stalls is seen by the writer.
     if (exchange.response.headersSent || exchange.isGone) return;
-    const error = new ApiError('Timeout', 'Timeout: request did not complete within the allotted timeout');
+    const nowMs = performance.now();
+    const leftMs = exchange.startedAtMs + exchange.timeoutMs - nowMs;
+    // What waited for its seat has not been writing for so long.
+    const writingLeftMs = (exchange.writingSinceMs ?? nowMs) + this.#writeTimeoutMs(exchange) - nowMs;
+    if (Math.min(leftMs, writingLeftMs) > timerToleranceMs) {
+      this.#limitTime(exchange, Math.min(leftMs, writingLeftMs));
+      return;
+    }
+    const within =
+      writingLeftMs < leftMs ? 'requested timeout - context deadline exceeded' : 'the allotted timeout';
+    const error = new ApiError('Timeout', `Timeout: request did not complete within ${within}`);
     exchange.abort(error);
     exchange.audit?.failed(error);
     sendError(exchange, error);

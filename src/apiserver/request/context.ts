@@ -14,8 +14,8 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** Texts for `Warning: 299` headers (N6); stages append. */
   readonly warnings: string[];
-  /** Adds to the request's audit record, where there is one (KUBERNETES.md O3). */
-  readonly annotate?: ((key: string, value: string) => void) | undefined;
+  /** Adds to the request's audit record, where there is one; `fromLevel`: if that tells bodies (KUBERNETES.md O3). */
+  readonly annotate?: ((key: string, value: string, fromLevel?: 'Request') => void) | undefined;
   /** User-Agent up to the first `/`, cut to 128: the default field manager (C8). */
   readonly defaultFieldManager: string;
 }

@@ -262,7 +262,7 @@ function inScaledVersion(context: ResourceContext): ResourceContext {
         get warnings() {
           return context.warnings;
         },
-        annotate: (key, value) => context.annotate?.(key, value),
+        annotate: (key, value, fromLevel) => context.annotate?.(key, value, fromLevel),
         served: { definition, version },
         subresource,
         namespace: context.namespace,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError, badRequest, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
@@ -24,6 +24,14 @@ export interface WebhookAdmissionOptions {
   /** For the variable `authorizer` of match conditions. */
   readonly authorizer?: Authorizer | undefined;
 }
+
+/**
+ * What the audit record tells of the calls (O3): whether each one changed the object, how, and which were passed over
+ * because they failed; each with the round and the webhook's number among the workspace's.
+ */
+const mutationPrefix = 'mutation.webhook.admission.k8s.io/';
+const patchPrefix = 'patch.webhook.admission.k8s.io/';
+const validatingFailedOpenPrefix = 'failed-open.validating.webhook.admission.k8s.io/';
 
 /** Waits for an authorizer in the match conditions of one webhook. */
 const decisionsMax = 100;
@@ -60,28 +68,38 @@ export class MutatingWebhooks implements AdmissionPlugin {
 
   async #run(webhooks: readonly Webhook[], attributes: AdmissionAttributes): Promise<void> {
     const changedBy: (Webhook | undefined)[] = [];
-    for (const webhook of webhooks) {
-      const changed = await this.#apply(webhook, attributes);
+    for (const [index, webhook] of webhooks.entries()) {
+      const changed = await this.#apply(webhook, attributes, `round_0_index_${index}`);
       changedBy.push(changed ? webhook : undefined);
     }
     // Reinvocation: once more for those that asked for it and after whose call another one changed something.
     for (let i = 0; i < webhooks.length; i++) {
       const webhook = webhooks[i]!;
       if (webhook.reinvokes && changedBy.slice(i + 1).some((one) => one !== undefined)) {
-        await this.#apply(webhook, attributes);
+        await this.#apply(webhook, attributes, `round_1_index_${i}`);
       }
     }
   }
 
-  /** Whether the webhook changed the object. */
-  async #apply(webhook: Webhook, attributes: AdmissionAttributes): Promise<boolean> {
+  /** Whether the webhook changed the object. `turn`: which of all calls it is, as the audit record names it. */
+  async #apply(webhook: Webhook, attributes: AdmissionAttributes, turn: string): Promise<boolean> {
     const call = matchingCall(webhook, attributes, this.#storage);
     if (call === undefined || !(await isWanted(call, attributes, this.#storage, this.#authorizer)))
       return false;
-    const answer = await ask(call, attributes, this.#caller);
-    if (answer === undefined || answer.patch.length === 0 || attributes.object === undefined) return false;
-    applyPatch(call, answer, attributes, attributes.object);
-    return true;
+    const { context, object } = attributes;
+    const names = { configuration: webhook.configuration, webhook: webhook.name };
+    let mutated = false;
+    try {
+      const answer = await ask(call, attributes, this.#caller, `failed-open.${mutationPrefix}${turn}`);
+      if (answer === undefined || answer.patch.length === 0) return false;
+      if (object === undefined) throw cannotModify(webhook);
+      mutated = applyPatch(call, answer, attributes, object);
+      const told = { ...names, patch: answer.patch, patchType: 'JSONPatch' };
+      context.annotate?.(`${patchPrefix}${turn}`, JSON.stringify(told), 'Request');
+      return mutated;
+    } finally {
+      context.annotate?.(`${mutationPrefix}${turn}`, JSON.stringify({ ...names, mutated }));
+    }
   }
 }
 
@@ -106,16 +124,18 @@ export class ValidatingWebhooks implements AdmissionPlugin {
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
     const webhooks = this.#source.webhooks(attributes.context.workspace!);
-    const calls = webhooks
-      .map((webhook) => matchingCall(webhook, attributes, this.#storage))
-      .filter((call) => call !== undefined);
+    const calls: Promise<void>[] = [];
+    for (const [index, webhook] of webhooks.entries()) {
+      const call = matchingCall(webhook, attributes, this.#storage);
+      if (call !== undefined) calls.push(this.#ask(call, attributes, index));
+    }
     if (calls.length === 0) return undefined;
-    return Promise.all(calls.map((call) => this.#ask(call, attributes))).then(() => undefined);
+    return Promise.all(calls).then(() => undefined);
   }
 
-  async #ask(call: Call, attributes: AdmissionAttributes): Promise<void> {
+  async #ask(call: Call, attributes: AdmissionAttributes, index: number): Promise<void> {
     if (!(await isWanted(call, attributes, this.#storage, this.#authorizer))) return;
-    await ask(call, attributes, this.#caller);
+    await ask(call, attributes, this.#caller, `${validatingFailedOpenPrefix}round_0_index_${index}`);
   }
 }
 
@@ -211,11 +231,15 @@ function reviewOf({ version }: Call, attributes: AdmissionAttributes, uid: strin
   };
 }
 
-/** Asks one webhook; throws its refusal. Undefined when the call failed and its policy is to ignore that. */
+/**
+ * Asks one webhook; throws its refusal. Undefined when the call failed and its policy is to ignore that, which the audit
+ * record tells under `failedOpenKey`.
+ */
 async function ask(
   call: Call,
   attributes: AdmissionAttributes,
   caller: WebhookCaller,
+  failedOpenKey: string,
 ): Promise<WebhookAnswer | undefined> {
   const { webhook } = call;
   const { context } = attributes;
@@ -234,7 +258,7 @@ async function ask(
       throw new ApiError('InternalError', `Internal error occurred: ${text}`, { cause: error });
     }
     context.warnings.push(text);
-    context.annotate?.(`failed-open.webhook.admission.k8s.io/${webhook.name}`, webhook.name);
+    context.annotate?.(failedOpenKey, webhook.name);
     return undefined;
   }
   context.warnings.push(...answer.warnings);
@@ -260,17 +284,24 @@ function denied(webhook: Webhook, { status }: WebhookAnswer): ApiError {
   });
 }
 
-/** Puts the patched object into the place of the one that the request goes on with. */
+function cannotModify({ name }: Webhook): ApiError {
+  return new ApiError(
+    'InternalError',
+    `Internal error occurred: admission webhook "${name}" attempted to modify the object, which is not supported for this operation`,
+  );
+}
+
+/** Puts the patched object into the place of the one that the request goes on with; returns whether it is another. */
 function applyPatch(
   call: Call,
   answer: WebhookAnswer,
   attributes: AdmissionAttributes,
   object: KubeObject,
-): void {
+): boolean {
   const { webhook, version } = call;
+  const seen = inVersion(object, attributes.context, version);
   let patched: KubeObject;
   try {
-    const seen = inVersion(object, attributes.context, version);
     patched = applyJsonPatch(seen, answer.patch as JsonObject[]) as KubeObject;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -280,5 +311,7 @@ function applyPatch(
       { cause: error },
     );
   }
+  const isChanged = !equalJson(seen, patched);
   replaceObject(attributes, version, patched);
+  return isChanged;
 }

@@ -16,6 +16,8 @@ export interface WebhookRule {
 /** One entry of `webhooks` in a Mutating- or ValidatingWebhookConfiguration, with Kubernetes' defaults filled in. */
 export interface Webhook {
   readonly name: string;
+  /** Name of the object that it stands in. */
+  readonly configuration: string;
   readonly target: HookTarget;
   readonly rules: readonly WebhookRule[];
   readonly failurePolicy: 'Fail' | 'Ignore';
@@ -35,13 +37,15 @@ const defaultTimeoutSeconds = 10;
 export function webhooksOf(configuration: KubeObject): Webhook[] {
   const webhooks = configuration['webhooks'];
   if (!Array.isArray(webhooks)) return [];
-  return webhooks.filter(isJsonObject).map(webhookOf);
+  const name = configuration.metadata.name ?? '';
+  return webhooks.filter(isJsonObject).map((webhook) => webhookOf(webhook, name));
 }
 
-function webhookOf(webhook: JsonObject): Webhook {
+function webhookOf(webhook: JsonObject, configuration: string): Webhook {
   const timeoutSeconds = webhook['timeoutSeconds'];
   return {
     name: textOf(webhook['name']),
+    configuration,
     target: hookTargetOf(webhook['clientConfig']),
     rules: listOf(webhook['rules']).filter(isJsonObject).map(ruleOf),
     failurePolicy: webhook['failurePolicy'] === 'Ignore' ? 'Ignore' : 'Fail',

@@ -185,13 +185,11 @@ describe('calls', () => {
 
   test('mutation, then validation, in one workspace only (A1, A2)', async () => {
     await using harness = await open();
-    reply('/mutate', () => ({
-      ...patchOf(
-        { op: 'add', path: '/data/by', value: 'webhook' },
-        { op: 'add', path: '/data/nope', value: null },
-      ),
-      warnings: ['take care'],
-    }));
+    const patch = patchOf(
+      { op: 'add', path: '/data/by', value: 'webhook' },
+      { op: 'add', path: '/data/nope', value: null },
+    );
+    reply('/mutate', ({ object }) => ({ ...(object === null ? {} : patch), warnings: ['take care'] }));
     reply('/validate', ({ object }) => ({
       allowed: object === null || (object as { data: JsonObject }).data['by'] === 'webhook',
     }));
@@ -214,6 +212,7 @@ describe('calls', () => {
     assert.equal(first!['oldObject'], null);
     seen.length = 0;
     await harness.delete(`${maps}/a`);
+    assert.equal(seen.length, 2, 'who mutates is asked of deletions too');
     assert.equal(seen[0]!['object'], null);
     assert.equal((seen[0]!['oldObject'] as JsonObject)['kind'], 'ConfigMap');
     seen.length = 0;
@@ -339,6 +338,75 @@ describe('calls', () => {
       map('z', { labels: { hook: 'yes' } }),
     );
     assert.deepEqual(other.object['data'], { log: 'c' }, 'another namespace');
+  });
+
+  test('what the calls did is told to the audit record (O3)', async () => {
+    await using harness = await open();
+    const label = { op: 'add', path: '/metadata/labels', value: { by: 'hook' } };
+    const same = { op: 'replace', path: '/metadata/labels/by', value: 'hook' };
+    reply('/label', () => patchOf(label));
+    reply('/same', () => patchOf(same));
+    reply('/none', () => ({ auditAnnotations: { seen: 'yes' } }));
+    const hooks = (kind: 'Mutating' | 'Validating', ...names: string[]): JsonObject => ({
+      ...configuration(kind, 'all', ''),
+      webhooks: names.flatMap((name) => {
+        const more = { failurePolicy: 'Ignore', reinvocationPolicy: 'IfNeeded' };
+        if (kind === 'Validating') more.reinvocationPolicy = '';
+        const { webhooks } = configuration(kind, name, `/${name}`, more);
+        return (webhooks as JsonObject[]).map(({ reinvocationPolicy, ...one }) =>
+          reinvocationPolicy === '' ? one : { ...one, reinvocationPolicy },
+        );
+      }),
+    });
+    await harness.post(mutating, hooks('Mutating', 'none', 'label', 'same', 'failing'));
+    await harness.post(validating, hooks('Validating', 'none', 'failing'));
+    const annotations = new Map<string, JsonValue>();
+    const levels = new Set<string>();
+    await harness.post(maps, map('a'), {
+      annotate: (key, value, fromLevel) => {
+        if (fromLevel !== undefined) levels.add(key);
+        annotations.set(key, value.startsWith('{') ? (JSON.parse(value) as JsonValue) : value);
+      },
+    });
+    const told = (webhook: string, more: JsonObject) => ({
+      configuration: 'all',
+      webhook: `${webhook}.example.com`,
+      ...more,
+    });
+    const patched = (webhook: string, operation: JsonObject) =>
+      told(webhook, { patch: [operation], patchType: 'JSONPatch' });
+    assert.deepEqual(Object.fromEntries(annotations), {
+      'none.example.com/seen': 'yes',
+      'mutation.webhook.admission.k8s.io/round_0_index_0': told('none', { mutated: false }),
+      'mutation.webhook.admission.k8s.io/round_0_index_1': told('label', { mutated: true }),
+      'patch.webhook.admission.k8s.io/round_0_index_1': patched('label', label),
+      'mutation.webhook.admission.k8s.io/round_0_index_2': told('same', { mutated: false }),
+      'patch.webhook.admission.k8s.io/round_0_index_2': patched('same', same),
+      'mutation.webhook.admission.k8s.io/round_0_index_3': told('failing', { mutated: false }),
+      'failed-open.mutation.webhook.admission.k8s.io/round_0_index_3': 'failing.example.com',
+      // Only what changed something makes those before it be asked again.
+      'mutation.webhook.admission.k8s.io/round_1_index_0': told('none', { mutated: false }),
+      'failed-open.validating.webhook.admission.k8s.io/round_0_index_1': 'failing.example.com',
+    });
+    assert.deepEqual(
+      [...levels],
+      [...annotations.keys()].filter((key) => key.startsWith('patch.')),
+    );
+  });
+
+  test('what is deleted cannot be patched (A2)', async () => {
+    await using harness = await open();
+    await harness.post(maps, map('a'));
+    reply('/patch', () => patchOf({ op: 'add', path: '/data/x', value: 'y' }));
+    await harness.post(mutating, configuration('Mutating', 'm', '/patch'));
+    await assert.rejects(
+      harness.delete(`${maps}/a`),
+      apiError(
+        'InternalError',
+        /"m.example.com" attempted to modify the object, which is not supported/,
+        500,
+      ),
+    );
   });
 
   test('a webhook cannot change which object it is, nor status on the main path', async () => {

@@ -54,6 +54,8 @@ export interface Send {
   readonly user?: UserInfo;
   readonly userAgent?: string;
   readonly signal?: AbortSignal;
+  /** Where the audit record of the request would be annotated. */
+  readonly annotate?: NonNullable<ResourceContext['annotate']>;
 }
 
 /** Verbs over a memory store and fake workspaces: `root` and whatever else a test asks for, with namespace `default`. */
@@ -164,6 +166,7 @@ export class Harness {
       auditId: 'audit',
       signal: send.signal ?? new AbortController().signal,
       warnings: [],
+      annotate: send.annotate,
       defaultFieldManager: send.userAgent ?? 'test',
       served,
       subresource: resource.subresource,
