@@ -11,6 +11,8 @@
  * apiextensions-apiserver, kube-aggregator, v0.36.0) tell, read from their struct tags:
  * - omittedWhenZero: per protobuf message, the scalar fields that Go's JSON encoder leaves out when they are zero
  *   (`omitempty` and no pointer);
+ * - pointers: per protobuf message, the fields that are pointers: only these are left out of the wire when unset, all
+ *   others are written with their zero value;
  * - jsonNames: protobuf fields whose JSON name differs, '' when their message is inlined into the parent;
  * - requiredPointers: required fields that are pointers: only these can be found missing by a Go server, others are
  *   decoded as their zero value.
@@ -50,6 +52,7 @@ interface ResourceFact {
 
 interface GoFacts {
   omittedWhenZero: { [message: string]: string[] };
+  pointers: { [message: string]: string[] };
   jsonNames: { [message: string]: { [field: string]: string } };
   requiredPointers: { [definition: string]: string[] };
 }
@@ -174,11 +177,13 @@ function compactMessages(
       return `#${pkg}.${type}`;
     };
     const zero = new Set(go.omittedWhenZero[full] ?? []);
-    const fields: { [number: string]: [string, string] | [string, string, 1] } = {};
+    const pointers = new Set(go.pointers[full] ?? []);
+    const fields: { [number: string]: [string, string] | [string, string, 1 | 2] } = {};
     for (const [field, [number, type, label]] of Object.entries(messages[full]!)) {
       const expression = (label === 'repeated' ? '[]' : '') + fullType(type);
       const name = go.jsonNames[full]?.[field] ?? field;
-      fields[String(number)] = zero.has(field) ? [name, expression, 1] : [name, expression];
+      const mark = zero.has(field) ? 1 : pointers.has(field) ? 2 : undefined;
+      fields[String(number)] = mark === undefined ? [name, expression] : [name, expression, mark];
     }
     const siblings = compact.get(pkg) ?? {};
     siblings[full.slice(dot + 1)] = fields;

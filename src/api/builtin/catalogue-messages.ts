@@ -3,11 +3,12 @@ import type { TypeExpression } from './catalogue-types.ts';
 
 /**
  * One protobuf field: its JSON name ('' when the message's fields stand in the parent JSON object), its type (as
- * TypeExpression; `{}X` is a map with text keys), and 1 when Go leaves it out of JSON when it is zero.
+ * TypeExpression; `{}X` is a map with text keys), and 1 when Go leaves it out of JSON when it is zero, 2 when it is a
+ * pointer in Go, so that only it may be absent on the wire.
  */
 export type CatalogueField =
   | readonly [jsonName: string, type: TypeExpression]
-  | readonly [jsonName: string, type: TypeExpression, omittedWhenZero: 1];
+  | readonly [jsonName: string, type: TypeExpression, mark: 1 | 2];
 
 /** Field number → field. */
 export type CatalogueMessage = { readonly [number: string]: CatalogueField };

@@ -1,0 +1,135 @@
+import { messageOfKind } from '#api/builtin/catalogue-messages.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { encoderOf } from './encode-message.ts';
+import { WireWriter } from './wire-writer.ts';
+
+/** Field 2: `raw` of runtime.Unknown, and `items` of every list. */
+const bodyTag = 0x12;
+const tag1 = 0x0a;
+const tag2 = 0x12;
+
+/** `k8s` and a zero byte. */
+const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
+/** Empty contentEncoding (3) and contentType (4). */
+const tail = Buffer.from([0x1a, 0x00, 0x22, 0x00]);
+
+/** One for all: encoding is done in one go. */
+const writer = new WireWriter();
+
+/** Kinds that were asked for, as `v1 Pod`; there are a few hundred that have a message, the rest is not remembered. */
+const messages = new Map<string, string>();
+
+/** The message that a kind of Kubernetes' own is encoded in; undefined for everybody else's. */
+function messageOf(apiVersion: string, kind: string): string | undefined {
+  const key = `${apiVersion} ${kind}`;
+  let path = messages.get(key);
+  if (path === undefined) {
+    const version = parseApiVersion(apiVersion);
+    if (version === undefined) return undefined;
+    const isMeta = version.group === 'meta.k8s.io' && metaVersions.has(version.version);
+    path = isMeta ? metaMessages[kind] : messageOfKind(version.group, version.version, kind);
+    if (path !== undefined) messages.set(key, path);
+  }
+  return path;
+}
+
+/** Both versions of meta.k8s.io are the same on the wire. */
+const metaVersions: ReadonlySet<string> = new Set(['v1', 'v1beta1']);
+const metaMessages: { readonly [kind: string]: string | undefined } = {
+  __proto__: null as never,
+  PartialObjectMetadata: 'apimachinery.pkg.apis.meta.v1.PartialObjectMetadata',
+  PartialObjectMetadataList: 'apimachinery.pkg.apis.meta.v1.PartialObjectMetadataList',
+};
+
+/** Whether a kind can be told in protobuf: Kubernetes' own can, custom resources cannot (KUBERNETES.md N2). */
+export function hasProtobuf(apiVersion: string, kind: string): boolean {
+  return messageOf(apiVersion, kind) !== undefined;
+}
+
+/**
+ * An object's message as field 2 of what surrounds it, tag and length included: so it stands in an envelope as in a list,
+ * and is encoded once for both. The object's own apiVersion and kind choose the message; they are not in it. Throws
+ * for a kind that has none.
+ */
+export function encodeBody(object: JsonObject): Buffer {
+  const { apiVersion, kind } = object;
+  const path =
+    typeof apiVersion === 'string' && typeof kind === 'string' ? messageOf(apiVersion, kind) : undefined;
+  if (path === undefined) throw new Error(`no protobuf message for ${String(apiVersion)} ${String(kind)}`);
+  writer.reset();
+  encoderOf(path)(object, writer);
+  writer.varint(writer.size);
+  writer.varint(bodyTag);
+  return writer.take();
+}
+
+/** What stands before and after the body in an envelope (KUBERNETES.md section 4). */
+export function envelopeHead(apiVersion: string, kind: string): Buffer {
+  writer.reset();
+  writer.text(kind);
+  writer.varint(tag2);
+  writer.text(apiVersion);
+  writer.varint(tag1);
+  writer.varint(writer.size);
+  writer.varint(tag1);
+  writer.bytes(magic);
+  return writer.take();
+}
+
+/** What `encodeBody` made, in an envelope: a whole document. */
+export function enveloped(apiVersion: string, kind: string, body: Buffer): Buffer {
+  return Buffer.concat([envelopeHead(apiVersion, kind), body, tail]);
+}
+
+/** A whole document in Kubernetes' protobuf form, as kube-apiserver encodes it. Throws for a kind that has no message. */
+export function encodeProtobuf(object: JsonObject): Buffer {
+  const body = encodeBody(object);
+  return enveloped(String(object['apiVersion']), String(object['kind']), body);
+}
+
+/** A list of `itemsBytes` of bodies in parts: `head`, then the bodies, then `tail`. */
+export function listParts(
+  apiVersion: string,
+  kind: string,
+  metadata: JsonObject,
+  itemsBytes: number,
+): { readonly head: Buffer; readonly tail: Buffer } {
+  const envelope = envelopeHead(apiVersion, kind);
+  writer.reset();
+  encoderOf('apimachinery.pkg.apis.meta.v1.ListMeta')(metadata, writer);
+  writer.varint(writer.size);
+  writer.varint(tag1);
+  // The bodies follow: only their length counts here.
+  writer.varint(writer.size + itemsBytes);
+  writer.varint(bodyTag);
+  return { head: Buffer.concat([envelope, writer.take()]), tail };
+}
+
+const frameLengthBytes = 4;
+
+/**
+ * One event of a watch: 4 bytes of length, big-endian, and meta.v1.WatchEvent {type 1, object 2 {raw 1}} around the
+ * object's document (KUBERNETES.md W1).
+ */
+export function watchFrame(type: string, apiVersion: string, kind: string, body: Buffer): Buffer {
+  const head = envelopeHead(apiVersion, kind);
+  const documentBytes = head.length + body.length + tail.length;
+  writer.reset();
+  writer.varint(documentBytes);
+  writer.varint(tag1);
+  const rawBytes = writer.size;
+  writer.varint(rawBytes + documentBytes);
+  writer.varint(tag2);
+  writer.text(type);
+  writer.varint(tag1);
+  const event = writer.take();
+  const length = Buffer.allocUnsafe(frameLengthBytes);
+  length.writeUInt32BE(event.length + documentBytes);
+  return Buffer.concat([length, event, head, body, tail]);
+}
+
+/** The event without the length before it: a WebSocket's messages have their own (KUBERNETES.md W7). */
+export function unframed(frame: Buffer): Buffer {
+  return frame.subarray(frameLengthBytes);
+}

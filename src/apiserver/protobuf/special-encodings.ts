@@ -1,0 +1,113 @@
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { FieldSet } from '../apply/field-set.ts';
+import { textOfFieldSet } from '../apply/field-shapes.ts';
+import { encoderOf } from './encode-message.ts';
+import type { WireWriter } from './wire-writer.ts';
+
+type SpecialEncoding = (value: JsonValue | undefined, writer: WireWriter) => void;
+
+const meta = 'apimachinery.pkg.apis.meta.v1';
+const apiextensions = 'apiextensions-apiserver.pkg.apis.apiextensions.v1';
+const schemaPath = `${apiextensions}.JSONSchemaProps`;
+
+/** Tags of fields 1 to 3: as texts or messages (…2), or as integers (…0). */
+const tag1 = 0x0a;
+const tag2 = 0x12;
+const tag3 = 0x1a;
+const tag1Varint = 0x08;
+const tag2Varint = 0x10;
+
+/** The messages whose JSON form is not the object of their fields: the other way of `specialMessages`. */
+export const specialEncodings: { readonly [path: string]: SpecialEncoding } = {
+  [`${meta}.Time`]: (value, writer) => time(value, writer, 1),
+  [`${meta}.MicroTime`]: (value, writer) => time(value, writer, 1000),
+  'apimachinery.pkg.api.resource.Quantity': (value, writer) => {
+    writer.text(typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '0');
+    writer.varint(tag1);
+  },
+  'apimachinery.pkg.util.intstr.IntOrString': intOrString,
+  [`${meta}.FieldsV1`]: (value, writer) => {
+    if (isJsonObject(value)) rawText(textOfFieldSet(value as FieldSet), writer);
+  },
+  [`${apiextensions}.JSON`]: rawJson,
+  'apimachinery.pkg.runtime.RawExtension': rawJson,
+  // {allows 1, schema 2}: a schema allows.
+  [`${apiextensions}.JSONSchemaPropsOrBool`]: (value, writer) => {
+    if (isJsonObject(value)) message(value, tag2, writer);
+    writer.varint(value === true || isJsonObject(value) ? 1 : 0);
+    writer.varint(tag1Varint);
+  },
+  // {schema 1, jSONSchemas 2}
+  [`${apiextensions}.JSONSchemaPropsOrArray`]: (value, writer) => {
+    if (Array.isArray(value)) for (const one of [...value].reverse()) message(one, tag2, writer);
+    else if (isJsonObject(value)) message(value, tag1, writer);
+  },
+  // {schema 1, property 2}
+  [`${apiextensions}.JSONSchemaPropsOrStringArray`]: (value, writer) => {
+    if (Array.isArray(value)) texts(value, tag2, writer);
+    else if (isJsonObject(value)) message(value, tag1, writer);
+  },
+  'api.authentication.v1.ExtraValue': textList,
+  'api.authorization.v1.ExtraValue': textList,
+  'api.certificates.v1.ExtraValue': textList,
+  'api.certificates.v1beta1.ExtraValue': textList,
+  [`${meta}.Verbs`]: textList,
+};
+
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)$/;
+/** 0001-01-01T00:00:00Z, Go's zero time. */
+const zeroTimeSeconds = -62135596800;
+
+/** seconds (1), nanos (2), the latter cut to so many; nothing at all for Go's zero time. */
+function time(value: JsonValue | undefined, writer: WireWriter, nanosStep: number): void {
+  const match = typeof value === 'string' ? rfc3339.exec(value) : null;
+  if (match === null) return;
+  const [, day = '', clock = '', fraction = '', zone = ''] = match;
+  const seconds = Date.parse(`${day}T${clock}${zone.toUpperCase()}`) / 1000;
+  if (Number.isNaN(seconds)) return;
+  const nanos = Number(fraction.padEnd(9, '0'));
+  if (seconds === zeroTimeSeconds && nanos === 0) return;
+  writer.varint(nanos - (nanos % nanosStep));
+  writer.varint(tag2Varint);
+  writer.signed(seconds);
+  writer.varint(tag1Varint);
+}
+
+/** type (1: 0 number, 1 text), intVal (2), strVal (3). */
+function intOrString(value: JsonValue | undefined, writer: WireWriter): void {
+  const isText = typeof value === 'string';
+  writer.text(isText ? value : '');
+  writer.varint(tag3);
+  writer.signed(typeof value === 'number' ? value : 0);
+  writer.varint(tag2Varint);
+  writer.varint(isText ? 1 : 0);
+  writer.varint(tag1Varint);
+}
+
+function rawJson(value: JsonValue | undefined, writer: WireWriter): void {
+  if (value !== undefined && value !== null) rawText(JSON.stringify(value), writer);
+}
+
+function rawText(text: string, writer: WireWriter): void {
+  writer.text(text);
+  writer.varint(tag1);
+}
+
+function message(value: JsonValue, tag: number, writer: WireWriter): void {
+  const mark = writer.size;
+  encoderOf(schemaPath)(value, writer);
+  writer.varint(writer.size - mark);
+  writer.varint(tag);
+}
+
+function textList(value: JsonValue | undefined, writer: WireWriter): void {
+  if (Array.isArray(value)) texts(value, tag1, writer);
+}
+
+function texts(values: readonly JsonValue[], tag: number, writer: WireWriter): void {
+  for (let index = values.length - 1; index >= 0; index--) {
+    const one = values[index];
+    writer.text(typeof one === 'string' ? one : '');
+    writer.varint(tag);
+  }
+}
