@@ -19,9 +19,10 @@ import type { CellSnapshot } from './algorithm/cell.ts';
 import type { Decision, Outcome, Target } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import type { KeyParts } from './object-key.ts';
+import { placementDigest } from './policy/placement-digest.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { contentHashOf } from './projection/canonical.ts';
 import { bindingName } from './projection/names.ts';
+import type { TriggerDigests } from './rescheduling/triggers.ts';
 
 /** Says which object a binding is for, where only metadata is read: `<version>/<resource>.<group>/<name>`. */
 export const templateAnnotation = 'federation.cellplane.io/template';
@@ -96,6 +97,8 @@ export interface BindingInput {
   readonly priority?: number | undefined;
   readonly failover?: FailoverMemory | undefined;
   readonly rollout?: RolloutStatus | undefined;
+  /** What is to trigger a fresh decision, as this one saw it. */
+  readonly triggers?: TriggerDigests | undefined;
   /** When the fresh decision was asked for that this is; undefined when it is none. */
   readonly freshAt?: string | undefined;
   readonly now: string;
@@ -162,6 +165,7 @@ function decisionStatus(
     problems,
     failover,
     rollout,
+    triggers,
     now,
     cellCount = decision.targets.length,
   }: BindingInput,
@@ -191,6 +195,8 @@ function decisionStatus(
   };
   if (failover !== undefined) status.failover = failover;
   else delete status.failover;
+  if (triggers !== undefined) status.reschedule = triggers;
+  else delete status.reschedule;
   if (rollout !== undefined) status.rollout = rollout;
   else delete status.rollout;
   if (decision.affinity !== undefined) status.schedulerObservingAffinityName = decision.affinity;
@@ -246,17 +252,6 @@ function targetCluster({ name, replicas }: Target): TargetCluster {
 /** What the binding says was decided before. */
 export function previousTargets(binding: ResourceBinding | undefined): Target[] {
   return (binding?.spec.clusters ?? []).map(({ name, replicas }) => ({ name, replicas }));
-}
-
-const digests = new WeakMap<object, string>();
-
-function placementDigest({ spec }: ResolvedPolicy): string {
-  let digest = digests.get(spec);
-  if (digest === undefined) {
-    digest = contentHashOf(spec.placement ?? {});
-    digests.set(spec, digest);
-  }
-  return digest;
 }
 
 /** The inverse of the annotation; undefined when it is missing or malformed. */

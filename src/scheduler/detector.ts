@@ -281,7 +281,8 @@ export class Detector {
       if (!concerns(policy, change)) continue;
       for (const key of this.#on.states.keysOf(policy.key)) {
         const state = this.#on.states.get(key);
-        if (state?.outcome === 'Unschedulable') waiting.push({ key, priority: state.priority });
+        if (state !== undefined && (state.outcome === 'Unschedulable' || state.waitsForRoom))
+          waiting.push({ key, priority: state.priority });
       }
     }
     waiting.sort((a, b) => b.priority - a.priority);

@@ -20,6 +20,7 @@ import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import { contentHashOf } from './projection/canonical.ts';
 import { readObject } from './read-object.ts';
+import { recordMissing, replicasMissing } from './rescheduling/missing-replicas.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -146,6 +147,8 @@ export class Gatherer {
         spec: reading?.spec ?? {},
         status,
       });
+      if (state.descheduling !== undefined && observed && replicas !== undefined && status !== undefined)
+        recordMissing(state.health, cell, replicasMissing(status, replicas), this.#on.clock.now());
       const message = state.failures.get(cell) ?? syncErrorText(record.syncError);
       reports.push({ cell, applied, message, health, status });
       if (status !== undefined && Object.keys(status).length > 0) statuses.push({ cell, status });
@@ -173,7 +176,7 @@ export class Gatherer {
           signal,
         )
       : false;
-    const memory = memoryOf(policy.spec.failover, state.health);
+    const memory = memoryOf(policy.spec.failover, state.health, state.descheduling !== undefined);
     const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
     return statusChanged || bindingChanged;
   }

@@ -2,6 +2,7 @@ import type { Outcome, Target } from './algorithm/decision.ts';
 import type { Problems } from './binding.ts';
 import type { Committed } from './deciding/commitments.ts';
 import { type ProjectObjectKey, splitKey } from './object-key.ts';
+import type { DeschedulingLimits, ReplicaRecord } from './rescheduling/missing-replicas.ts';
 
 /**
  * What is remembered of one bound object between two looks at it. All of it can be found anew from stored state: losing it
@@ -37,7 +38,11 @@ export interface KeyState {
     unhealthySinceMs: Map<string, number>;
     avoidUntilMs: Map<string, number>;
     preferredSinceMs: number | undefined;
-  };
+  } & ReplicaRecord;
+  /** Undefined: replicas that do not run stay where they are. */
+  descheduling: DeschedulingLimits | undefined;
+  /** Decided, and yet would be decided otherwise if there were more room. */
+  waitsForRoom: boolean;
   /** A rollout that goes on when all `awaited` cells are healthy, and looks again when a `watched` one is not any more. */
   rollout:
     | { readonly awaited: ReadonlySet<string> | undefined; readonly watched: ReadonlySet<string> }
@@ -69,7 +74,11 @@ function emptyKeyState(policyKey: string): KeyState {
       unhealthySinceMs: new Map(),
       avoidUntilMs: new Map(),
       preferredSinceMs: undefined,
+      missing: new Map(),
+      limits: new Map(),
     },
+    descheduling: undefined,
+    waitsForRoom: false,
     leaving: false,
   };
 }

@@ -33,6 +33,7 @@ import type { OverrideSource } from './projection/overrides.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
 import type { Rebalancer } from './rebalancer.ts';
 import { renderInputOf } from './render-input.ts';
+import { missingDueMs } from './rescheduling/missing-replicas.ts';
 import type { ResourceWatches } from './resource-watches.ts';
 import type { Rollouts } from './rollout/rollouts.ts';
 import type { Withdrawal } from './withdrawal.ts';
@@ -133,11 +134,14 @@ export class Reconciler {
   #lookAtHealth(key: ProjectObjectKey, { policy }: PolicyMatch): number | undefined {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
-    const { health, leaving, targets } = state;
+    const { health, leaving, targets, descheduling, waitsForRoom } = state;
     this.#on.decider.commitments.landed(key, health.healthy);
     if (isRolloutDue(state)) this.#on.wake(key);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
-    const dueMs = applicationDueMs(policy.spec.failover, health);
+    const dueMs = earlier(
+      applicationDueMs(policy.spec.failover, health),
+      descheduling === undefined || waitsForRoom ? undefined : missingDueMs(health, descheduling),
+    );
     if (dueMs === undefined) return undefined;
     const leftMs = dueMs - this.#on.clock.now();
     if (leftMs > 0) return leftMs;
@@ -193,7 +197,8 @@ export class Reconciler {
         snapshot,
         freshAt: decided.freshAt,
         priority,
-        failover: memoryOf(policy.spec.failover, state.health),
+        failover: memoryOf(policy.spec.failover, state.health, state.descheduling !== undefined),
+        triggers: decided.triggers,
         rollout: staged.status,
         problems: {
           ...state.problems,

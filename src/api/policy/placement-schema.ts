@@ -8,6 +8,7 @@ import {
   stringMapSchema,
   stringSchema,
 } from '../fragments.ts';
+import { rescheduleSchema } from './reschedule.ts';
 import { timeWindowsSchema } from './time-window.ts';
 
 /**
@@ -253,6 +254,7 @@ export const propagationSpecSchema: JsonObject = {
         onFailure: { type: 'string', enum: ['Rollback', 'Pause'] },
       },
     },
+    reschedule: rescheduleSchema,
     enforcement: { type: 'string', enum: ['Required', 'Default'] },
   },
 };

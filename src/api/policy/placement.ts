@@ -1,4 +1,5 @@
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { Reschedule } from './reschedule.ts';
 import type { TimeWindow } from './time-window.ts';
 
 /** meta/v1 LabelSelector as it stands in an object. */
@@ -186,6 +187,7 @@ export interface PropagationSpec extends JsonObject {
   schedulerName?: string;
   schedulePriority?: SchedulePriority;
   rollout?: Rollout;
+  reschedule?: Reschedule;
   /**
    * Ours, in workspaces above projects: `Required` (default) bounds what projects' own policies may do, besides placing what
    * none of them selects; `Default` only does the latter.

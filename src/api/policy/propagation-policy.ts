@@ -16,6 +16,7 @@ import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
 import {
+  isDividedByRoom,
   refuseUnhonoured,
   validateAffinity,
   validatePlacement,
@@ -240,6 +241,10 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
     validateStatePreservation(failover?.[cause]?.statePreservation, `spec.failover.${cause}`, errors);
   validateSchedulePriority(spec.schedulePriority, errors);
   validateRollout(spec, errors);
+  if (spec.reschedule?.unschedulable !== undefined && !isDividedByRoom(spec.placement?.replicaScheduling)) {
+    const why = 'only replicas that are divided by the room of cells can be moved to where they run';
+    errors.push(forbiddenField('spec.reschedule.unschedulable', why));
+  }
   if (failover?.cluster?.failback !== undefined && (spec.placement?.clusterAffinities?.length ?? 0) < 2) {
     const why = 'there is no affinity group to go back to: clusterAffinities has less than two';
     errors.push(forbiddenField('spec.failover.cluster.failback', why));

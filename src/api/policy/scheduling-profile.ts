@@ -4,6 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { federationGroup, federationVersion } from '../federation/group.ts';
 import { kindSchema } from '../fragments.ts';
+import { type Reschedule, rescheduleSchema } from './reschedule.ts';
 
 export const schedulingProfilesGvr = {
   group: federationGroup,
@@ -49,6 +50,8 @@ export interface SchedulingProfile extends KubeObject {
     /** Absent: Stickiness and SoftTaints. */
     scores?: WeightedScore[];
     disabledFilters?: (typeof optionalFilters)[number][];
+    /** For policies that do not say it themselves. */
+    reschedule?: Reschedule;
   };
 }
 
@@ -85,6 +88,7 @@ export const schedulingProfileDefinition = defineResource({
               'x-kubernetes-list-type': 'set',
               items: { type: 'string', enum: [...optionalFilters] },
             },
+            reschedule: rescheduleSchema,
           },
         },
       }),

@@ -179,7 +179,8 @@ function validateSpread(
   });
 }
 
-function isDividedByRoom(scheduling: ReplicaScheduling | undefined): boolean {
+/** Whether the free room of cells says how many replicas each gets, apart from KubeFed's planner. */
+export function isDividedByRoom(scheduling: ReplicaScheduling | undefined): boolean {
   if (scheduling?.replicaSchedulingType !== 'Divided') return false;
   if (scheduling.replicaDivisionPreference === 'Aggregated') return true;
   return (scheduling.weightPreference?.dynamicWeight ?? '') !== '';

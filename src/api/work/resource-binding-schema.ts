@@ -102,13 +102,13 @@ const spec: JsonObject = {
   },
 };
 
-function timedCells(time: string): JsonObject {
+function timedCells(time: string, more: JsonObject = {}): JsonObject {
   return {
     type: 'array',
     items: {
       type: 'object',
       required: ['cluster', time],
-      properties: { cluster: stringSchema, [time]: timeSchema },
+      properties: { cluster: stringSchema, [time]: timeSchema, ...more },
     },
   };
 }
@@ -126,7 +126,14 @@ const status: JsonObject = {
         unhealthySince: timedCells('since'),
         avoid: timedCells('until'),
         preferredSince: timeSchema,
+        missingSince: timedCells('since', { replicas: count }),
+        limited: timedCells('until', { replicas: count, times: count }),
       },
+    },
+    reschedule: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      additionalProperties: stringSchema,
     },
     rollout: {
       type: 'object',

@@ -127,6 +127,10 @@ export interface FailoverMemory extends JsonObject {
   avoid?: { cluster: string; until: string }[];
   /** Since when a more preferred affinity group could take the object. */
   preferredSince?: string;
+  /** Since when so many replicas do not run in a cell. */
+  missingSince?: { cluster: string; replicas: number; since: string }[];
+  /** Until when a cell is given no more replicas than ran there, and how often more did not. */
+  limited?: { cluster: string; replicas: number; until: string; times: number }[];
 }
 
 /** How far a change of the object has come (the policy's `rollout`). */
@@ -155,6 +159,8 @@ export interface ResourceBindingStatus extends JsonObject {
   lastScheduledTime?: string;
   /** What failover has to remember over a restart; absent where the policy asks for none. */
   failover?: FailoverMemory;
+  /** What the last decision looked at of what is to trigger a fresh one, as a digest for each trigger asked for. */
+  reschedule?: { [trigger: string]: string };
   /** Absent where the policy has no rollout. */
   rollout?: RolloutStatus;
   conditions?: Condition[];

@@ -24,6 +24,27 @@ import { selectCells } from './select.ts';
  * template is used.
  */
 export function decide(input: DecisionInput, placement: Placement | undefined): Decision {
+  const { mostIn, previousAffinity } = input;
+  if (mostIn === undefined || mostIn.size === 0) return decideFreely(input, placement);
+  const limited = decideFreely(input, placement);
+  const moves =
+    previousAffinity !== undefined && limited.affinity !== previousAffinity && input.fresh !== true;
+  if (limited.outcome === 'Scheduled' && !moves) {
+    const cells = [...mostIn].map(([name, replicas]) => `${replicas} in ${name}`).sort();
+    return {
+      ...limited,
+      message: `${limited.message}, at most ${cells.slice(0, toldMax).join(', ')}: more did not run`,
+    };
+  }
+  const free = decideFreely({ ...input, mostIn: undefined }, placement);
+  return { ...free, message: `${free.message}; replicas that do not run have no other place` };
+}
+
+/** Cells named in a message. */
+const toldMax = 5;
+
+/** Without regard to where replicas do not run, but for `input.mostIn`. */
+function decideFreely(input: DecisionInput, placement: Placement | undefined): Decision {
   if (input.fresh !== true) return decideGroups(input, placement);
   const fresh = decideGroups({ ...input, previousAffinity: undefined }, placement);
   if (fresh.outcome === 'Scheduled') return fresh;
@@ -163,8 +184,11 @@ function filterCells(
       continue;
     }
     const weight = weights?.[index] ?? 0;
-    const available = fits === undefined ? 0 : availableIn(cell, index, fits, context);
+    const told = fits === undefined ? 0 : availableIn(cell, index, fits, context);
     const held = previous.get(cell.name);
+    const most = input.mostIn?.get(cell.name) ?? Number.POSITIVE_INFINITY;
+    const kept = Math.min(held ?? 0, most);
+    const available = Math.min(told, most - kept);
     feasible.push({
       cell,
       index,
@@ -172,7 +196,7 @@ function filterCells(
       weight,
       tier,
       held: held !== undefined,
-      previous: held ?? 0,
+      previous: kept,
       available,
     });
   }

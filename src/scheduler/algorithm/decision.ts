@@ -83,6 +83,11 @@ export interface DecisionInput {
   readonly assumedIn?: ((cell: string) => ReadonlyMap<string, number> | undefined) | undefined;
   /** Further replicas that the cell's estimator, or a quota, lets in; undefined: as many as there is room for. */
   readonly roomIn?: ((cell: string) => number | undefined) | undefined;
+  /**
+   * Cell → the most replicas that it is to be given now, as more do not run there. Where not all can be placed so, or only in
+   * another affinity group, it counts for nothing.
+   */
+  readonly mostIn?: ReadonlyMap<string, number> | undefined;
   /** How many objects a cell has been given. */
   readonly loadOf?: ((cell: string) => number) | undefined;
   /** Collects what each cell was found to be worth and to hold: for people to look at. */

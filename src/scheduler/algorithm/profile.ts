@@ -1,3 +1,4 @@
+import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type { Candidate, PluginContext } from './framework.ts';
 import { type MeasurePlugin, measureOf, scorePlugins } from './scores.ts';
@@ -7,6 +8,8 @@ export interface CompiledProfile {
   readonly disabledFilters: ReadonlySet<string>;
   /** Undefined: the default scores, which look at each cell for itself. */
   readonly measures: readonly { readonly plugin: MeasurePlugin; readonly weight: number }[] | undefined;
+  /** For policies that do not say it themselves. */
+  readonly reschedule?: Reschedule | undefined;
 }
 
 export function compileProfile({ spec = {} }: SchedulingProfile): CompiledProfile {
@@ -15,6 +18,7 @@ export function compileProfile({ spec = {} }: SchedulingProfile): CompiledProfil
     measures: spec.scores
       ?.filter(({ weight }) => weight !== 0)
       .map((score) => ({ plugin: measureOf(score.name, score.score), weight: score.weight })),
+    reschedule: spec.reschedule,
   };
 }
 

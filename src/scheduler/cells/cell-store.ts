@@ -1,5 +1,4 @@
 import { type Cell, cellAllowsKind, type Taint } from '#api/federation/cell.ts';
-import { equalJson } from '#apimachinery/json.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import type { CellView } from '../projection/render.ts';
 import { cellInfoOf, schedulingDigest } from './cell-info.ts';
@@ -77,9 +76,8 @@ export class CellStore {
     const info = cellInfoOf(cell, hasWorkspace, firstSeenMs, this.#scores.get(name));
     const rules = old === undefined || old.digest !== digest;
     if (!rules && old !== undefined && sameFree(old.info.free, info.free)) {
-      const { cost, latencyMs, location, scores } = old.info;
-      const same = cost === info.cost && latencyMs === info.latencyMs && scores === info.scores;
-      if (same && equalJson(location, info.location)) {
+      const { cost, latencyMs, scores } = old.info;
+      if (cost === info.cost && latencyMs === info.latencyMs && scores === info.scores) {
         this.#entries.set(name, { ...old, cell });
         return undefined;
       }

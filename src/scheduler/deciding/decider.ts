@@ -1,6 +1,8 @@
+import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
@@ -8,7 +10,8 @@ import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { compilePlacement } from '../algorithm/compile.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
-import type { Decision, DecisionInput, Outcome, Template } from '../algorithm/decision.ts';
+import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
+import type { CompiledProfile } from '../algorithm/profile.ts';
 import { previousTargets } from '../binding.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
@@ -29,6 +32,8 @@ import type { Policies } from '../policies.ts';
 import { podSpecOf } from '../projection/replicas.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
+import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
 import type { ResourceWatches } from '../resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
@@ -66,6 +71,8 @@ export interface Decided extends FailoverDecision {
   readonly nowMs: number;
   /** When the fresh decision was asked for that this is; undefined when it is none. */
   readonly freshAt: string | undefined;
+  /** What is to trigger the next fresh one; undefined: nothing. */
+  readonly triggers: TriggerDigests | undefined;
   readonly priority: number | undefined;
   /** Cells that no copy may be in. */
   readonly forbidden: ReadonlySet<string>;
@@ -184,9 +191,17 @@ export class Decider {
     state.priority = priority ?? 0;
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
-    const freshAt = this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt);
     const previous = previousTargets(present);
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
+    const { on, unschedulable } = rescheduleOf(match, profile);
+    const triggers = on === undefined ? undefined : triggerDigests(on, match.policy, snapshot, template);
+    const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule);
+    const freshAt =
+      this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??
+      (isFresh ? nowTime(nowMs) : undefined);
+    state.descheduling =
+      unschedulable === undefined || !dividesByRoom(match) ? undefined : deschedulingLimits(unschedulable);
+    const limiting = this.#limiting(state, previous, nowMs);
     const input: DecisionInput = {
       template,
       project: { id: project.id, path: project.path },
@@ -203,9 +218,14 @@ export class Decider {
         estimates.size === 0 && !limited
           ? undefined
           : (cell) => least(estimates.get(cell), this.#quotas.roomIn(key, cell, template.request)),
+      mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };
     const { decision, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
+    state.waitsForRoom =
+      limiting !== undefined &&
+      state.descheduling !== undefined &&
+      settleLimits(state.health, limiting, decision.targets, state.descheduling, nowMs);
     const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
@@ -220,9 +240,18 @@ export class Decider {
       snapshot,
       nowMs,
       freshAt: decision.outcome === 'Suspended' ? undefined : freshAt,
+      triggers: decision.outcome === 'Suspended' ? present?.status?.reschedule : triggers,
       priority,
       forbidden: forbiddenCells(bounds, snapshot),
     };
+  }
+
+  /** Where replicas do not run that the policy wants moved; undefined: it wants none moved. */
+  #limiting({ descheduling, health }: KeyState, previous: readonly Target[], nowMs: number) {
+    if (descheduling === undefined || (health.missing.size === 0 && health.limits.size === 0))
+      return undefined;
+    const isUsable = (cell: string): boolean => this.#on.cells.info(cell)?.ready === true;
+    return limitsNow(health, previous, descheduling, isUsable, nowMs);
   }
 
   /** A quota that forbids more leaves what is placed as it is. */
@@ -363,6 +392,18 @@ interface Prepared {
 }
 
 const noEstimates: ReadonlyMap<string, number> = new Map();
+
+/** What the policy says of rescheduling, and of what it does not say the profile. */
+function rescheduleOf(
+  { policy }: Known['match'],
+  profile: CompiledProfile | 'missing' | undefined,
+): Reschedule {
+  const own = policy.spec.reschedule;
+  const common = profile === 'missing' ? undefined : profile?.reschedule;
+  return common === undefined ? (own ?? noReschedule) : { ...common, ...own };
+}
+
+const noReschedule: Reschedule = {};
 
 /** Whether free room says how many replicas a cell gets. */
 function dividesByRoom({ policy }: Known['match']): boolean {

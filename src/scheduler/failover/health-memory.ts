@@ -1,15 +1,20 @@
 import type { Failover } from '#api/policy/placement.ts';
 import type { FailoverMemory } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
+import type { ReplicaRecord } from '../rescheduling/missing-replicas.ts';
 import type { HealthRecord } from './failover.ts';
 
 /** Cells remembered one by one in a binding; those unwell the longest first. */
 const cellsMax = 50;
 
-/** What the binding is to say of the object's health, so that a restart forgets no time that runs. */
+/**
+ * What the binding is to say of the object's health, so that a restart forgets no time that runs. `descheduled`: of replicas
+ * that do not run as well.
+ */
 export function memoryOf(
   failover: Failover | undefined,
-  { unhealthySinceMs, avoidUntilMs, preferredSinceMs }: HealthRecord,
+  { unhealthySinceMs, avoidUntilMs, preferredSinceMs, missing, limits }: HealthRecord & ReplicaRecord,
+  descheduled = false,
 ): FailoverMemory | undefined {
   const memory: FailoverMemory = {};
   if (failover?.application !== undefined) {
@@ -20,6 +25,21 @@ export function memoryOf(
   }
   if (failover?.cluster?.failback !== undefined && preferredSinceMs !== undefined)
     memory.preferredSince = nowTime(preferredSinceMs);
+  if (descheduled && missing.size > 0) {
+    const ordered = [...missing].sort(([a, x], [b, y]) => x.sinceMs - y.sinceMs || (a < b ? -1 : 1));
+    memory.missingSince = ordered
+      .slice(0, cellsMax)
+      .map(([cluster, { replicas, sinceMs }]) => ({ cluster, replicas, since: nowTime(sinceMs) }));
+  }
+  if (descheduled && limits.size > 0) {
+    const ordered = [...limits].sort(([a, x], [b, y]) => y.untilMs - x.untilMs || (a < b ? -1 : 1));
+    memory.limited = ordered.slice(0, cellsMax).map(([cluster, { replicas, untilMs, times }]) => ({
+      cluster,
+      replicas,
+      until: nowTime(untilMs),
+      times,
+    }));
+  }
   return Object.keys(memory).length === 0 ? undefined : memory;
 }
 
@@ -34,9 +54,19 @@ export function remember(memory: FailoverMemory | undefined, health: RestorableH
   for (const { cluster, until } of memory?.avoid ?? []) restore(health.avoidUntilMs, cluster, until);
   const preferredMs = Date.parse(memory?.preferredSince ?? '');
   if (!Number.isNaN(preferredMs)) health.preferredSinceMs ??= preferredMs;
+  for (const { cluster, replicas, since } of memory?.missingSince ?? []) {
+    const sinceMs = Date.parse(since);
+    if (!Number.isNaN(sinceMs) && !health.missing.has(cluster))
+      health.missing.set(cluster, { replicas, sinceMs });
+  }
+  for (const { cluster, replicas, until, times } of memory?.limited ?? []) {
+    const untilMs = Date.parse(until);
+    if (!Number.isNaN(untilMs) && !health.limits.has(cluster))
+      health.limits.set(cluster, { replicas, untilMs, times });
+  }
 }
 
-interface RestorableHealth {
+interface RestorableHealth extends ReplicaRecord {
   readonly unhealthySinceMs: Map<string, number>;
   readonly avoidUntilMs: Map<string, number>;
   preferredSinceMs: number | undefined;

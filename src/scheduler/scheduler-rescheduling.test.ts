@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cellsGvr } from '#api/federation/cell.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { deployment, policy } from './testing/objects.ts';
+import { Syncer } from './testing/syncer.ts';
+import { bindingWhere, condition, startScheduler, type World, world } from './testing/world.ts';
+
+const deployments = { resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }] };
+const byRoom = {
+  replicaScheduling: {
+    replicaSchedulingType: 'Divided',
+    replicaDivisionPreference: 'Weighted',
+    weightPreference: { dynamicWeight: 'AvailableReplicas' },
+  },
+};
+
+const shares = (w: World, expected: string) =>
+  bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => {
+    return (spec.clusters ?? []).map(({ name, replicas }) => `${name} ${replicas}`).join() === expected;
+  });
+
+const report = (syncer: Syncer, copy: KubeObject, replicas: number, ready: number) =>
+  syncer.report('apps/v1', 'deployments', copy, {
+    observedGeneration: copy.metadata.generation ?? 1,
+    replicas,
+    updatedReplicas: replicas,
+    readyReplicas: ready,
+    availableReplicas: ready,
+  });
+
+test('replicas that do not run move to where there is room, and are told about', async () => {
+  await using w = await world({ capacity: { pods: '10' } });
+  const { controlPlane, project } = w;
+  const scheduler = await startScheduler(controlPlane);
+  const reschedule = { unschedulable: { afterSeconds: 1 } };
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('all', { ...deployments, placement: byRoom, reschedule }),
+  );
+  await controlPlane.create(project, 'deployments', deployment('web', 8));
+  await shares(w, 'ams 4,fra 4');
+  await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+  await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 1);
+  await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+    return status?.failover?.missingSince?.some(
+      ({ cluster, replicas }) => cluster === 'fra' && replicas === 3,
+    );
+  });
+  // Another scheduler takes over, and the time goes on running.
+  await scheduler.stop();
+  await using _again = await startScheduler(controlPlane);
+  const binding = await shares(w, 'ams 7,fra 1');
+  assert.equal(condition(binding, 'Scheduled')?.status, 'True');
+  assert.match(condition(binding, 'Scheduled')?.message ?? '', /at most 1 in fra: more did not run/);
+  assert.deepEqual(
+    binding.status?.failover?.limited?.map(({ cluster, replicas, times }) => [cluster, replicas, times]),
+    [['fra', 1, 1]],
+  );
+});
+
+test('replicas that run nowhere else stay, until a cell has room', async () => {
+  await using w = await world({ capacity: { pods: '4' } });
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
+  await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 8));
+  await shares(w, 'ams 4,fra 4');
+  await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+  await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 0);
+  const stuck = await bindingWhere(controlPlane, project, 'web', (binding) => {
+    return (condition(binding, 'Scheduled')?.message ?? '').includes('have no other place');
+  });
+  assert.equal(condition(stuck, 'Scheduled')?.status, 'True');
+  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+  await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { capacity: { pods: '20' } } } });
+  await shares(w, 'ams 8');
+});
+
+test('a cell that joins is used by what asks for it, and by nothing else', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using scheduler = await startScheduler(controlPlane);
+  const named = (name: string) => [{ apiVersion: 'apps/v1', kind: 'Deployment', name }];
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('asks', {
+      resourceSelectors: named('web'),
+      placement: byRoom,
+      reschedule: { on: ['CellJoined'] },
+    }),
+  );
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('asks-not', { resourceSelectors: named('api'), placement: byRoom }),
+  );
+  for (const name of ['api', 'web']) await controlPlane.create(project, 'deployments', deployment(name, 6));
+  await shares(w, 'ams 3,fra 3');
+  await bindingWhere(controlPlane, project, 'api', ({ spec }) => spec.clusters?.length === 2);
+  await controlPlane.cell('waw');
+  await shares(w, 'ams 2,fra 2,waw 2');
+  await new Syncer(controlPlane, 'waw').copy('apps/v1', 'deployments', 'web');
+  assert.equal(scheduler.ready, true);
+  await bindingWhere(controlPlane, project, 'api', ({ spec }) => spec.clusters?.length === 2);
+});
