@@ -6,7 +6,7 @@ import { Auditor } from '#apiserver/audit/audit.ts';
 import { AuditLog, type AuditSink } from '#apiserver/audit/audit-log.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
 import { AuditWebhook, teeSink } from '#apiserver/audit/audit-webhook.ts';
-import { EncryptedStorage } from '#apiserver/encryption/encrypted-storage.ts';
+import { EncryptedStorage, openedPages } from '#apiserver/encryption/encrypted-storage.ts';
 import { followEncryptionFile } from '#apiserver/encryption/encryption-file.ts';
 import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
@@ -14,12 +14,12 @@ import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
-import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import type { EtcdAccess } from '#storage/etcd/etcd-connection.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
-import type { Storage } from '#storage/storage.ts';
+import type { Storage, TakeAll } from '#storage/storage.ts';
 import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
 import { makeFolder } from './make-folder.ts';
@@ -81,8 +81,23 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const externalHost = settings.externalHost ?? (isWildcard(bindAddress) ? '127.0.0.1' : bindAddress);
   const pkiDirectory = settings.pkiDirectory ?? path.join(dataDirectory, 'pki');
   const readPki = () => readKeys(pkiDirectory, externalHost);
-  const opening = openStorage(settings.storage, dataDirectory, logger);
-  const [pki, inner, tokenFile] = await Promise.all([
+  const encryption = await readEncryption(settings.security);
+  let backupSource: Storage | undefined;
+  const opening = openWithCache(
+    async (takeAll) => {
+      if (encryption === undefined) {
+        return openStorage(settings.storage, dataDirectory, logger, { takeAll });
+      }
+      const sealed = await openStorage(settings.storage, dataDirectory, logger, {
+        takeAll: (pages) => takeAll(openedPages(pages, encryption)),
+      });
+      // A backup holds what the store holds: sealed values stay sealed.
+      backupSource = sealed;
+      return new EncryptedStorage(sealed, encryption);
+    },
+    { logger },
+  );
+  const [pki, storage, tokenFile] = await Promise.all([
     readPki(),
     opening,
     settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
@@ -90,12 +105,6 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
     await opening.then((opened) => opened.close()).catch(() => {});
     throw error;
   });
-  const encryption = await readEncryption(settings.security).catch(async (error: unknown) => {
-    await inner.close();
-    throw error;
-  });
-  const source = encryption === undefined ? inner : new EncryptedStorage(inner, encryption);
-  const storage = await openCachedStorage(source, { logger });
   // URLs are written into objects before the server listens: 0 must be a number by then.
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
@@ -115,8 +124,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       tokenFile,
       ...security,
       isStale: encryption === undefined ? undefined : (entry) => encryption.isStale(entry),
-      // A backup holds what the store holds: sealed values stay sealed.
-      backupSource: encryption === undefined ? undefined : inner,
+      backupSource,
       auditor,
       version,
       clock: systemClock,
@@ -184,12 +192,15 @@ async function openAuditor(settings: ApiServerSettings): Promise<Auditor | undef
   }
 }
 
-/** The store that the settings name. Throws UsageError for one that cannot be used, or must exist and does not. */
+/**
+ * The store that the settings name; one that can hands what it holds to `takeAll` meanwhile. Throws UsageError for one
+ * that cannot be used, or must exist and does not.
+ */
 export async function openStorage(
   settings: StorageSettings,
   dataDirectory: string,
   logger: Logger,
-  { mustExist = false }: { readonly mustExist?: boolean } = {},
+  { mustExist = false, takeAll }: { readonly mustExist?: boolean; readonly takeAll?: TakeAll } = {},
 ): Promise<Storage> {
   const createIfMissing = !mustExist;
   try {
@@ -200,6 +211,7 @@ export async function openStorage(
         return await openLevelStorage({
           directory: path.join(dataDirectory, 'store'),
           createIfMissing,
+          takeAll,
           logger,
         });
       case 'etcd': {

@@ -129,6 +129,9 @@ export interface StoredPage {
   readonly count: number;
 }
 
+/** Takes everything that a store holds, as `Storage.readAll` gives it, to the last page. */
+export type TakeAll = (pages: AsyncIterable<StoredPage>) => Promise<void>;
+
 /** What somebody holds the whole state of. */
 export interface KnownState {
   /** All writes up to it are known, none after it. */
@@ -174,7 +177,7 @@ export interface Storage {
    * Optional, for whoever loads everything: all that is stored, read once in the order of writing, which is several
    * times faster than `range`. At least one page. First come (as puts and deletes, without `previous`) writes at or
    * before the compacted revision, of which some are missing but none that the state at that revision needs; then all
-   * later events. Pages hold whole revisions.
+   * later events, whole revisions in a page.
    */
   readAll?(): AsyncIterable<StoredPage>;
   /**

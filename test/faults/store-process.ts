@@ -4,9 +4,10 @@
  * not be opened or used.
  */
 import { writeSync } from 'node:fs';
-import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
+import type { TakeAll } from '#storage/storage.ts';
 import { runLoad, type Written } from './store-load.ts';
 
 export interface StoreProcessOptions {
@@ -36,13 +37,15 @@ async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '') as StoreProcessOptions;
   const stopping = new AbortController();
   process.on('SIGTERM', () => stopping.abort());
-  const level = await openLevelStorage({
-    directory: options.directory,
-    historyRevisionsMax: options.historyRevisionsMax,
-    compactIntervalMs: 25,
-    sync: options.sync,
-  });
-  const storage = options.isCached ? await openCachedStorage(level) : level;
+  const open = (takeAll?: TakeAll) =>
+    openLevelStorage({
+      directory: options.directory,
+      historyRevisionsMax: options.historyRevisionsMax,
+      compactIntervalMs: 25,
+      sync: options.sync,
+      takeAll,
+    });
+  const storage = options.isCached ? await openWithCache(open) : await open();
   say({ type: 'ready' });
   try {
     await runLoad({

@@ -7,11 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
-import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { openCachedStorage, openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import { openEtcdStorage } from '#storage/etcd/etcd-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
-import type { Operation, Revision, Storage } from '#storage/storage.ts';
+import type { Operation, Revision, Storage, TakeAll } from '#storage/storage.ts';
 import { EtcdServer, freePort, limitFlags, skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { adminConnection, startCellplane } from '../harness/processes.ts';
 import { Random } from '../harness/random.ts';
@@ -62,8 +62,9 @@ describe('watches', () => {
     const historyRevisionsMax = random.pick([20, 200, 100_000]);
     return {
       async open() {
-        const level = await openLevelStorage({ directory, historyRevisionsMax, compactIntervalMs: 10 });
-        return isCached ? openCachedStorage(level, { ringEventsMax }) : level;
+        const level = (takeAll?: TakeAll) =>
+          openLevelStorage({ directory, historyRevisionsMax, compactIntervalMs: 10, takeAll });
+        return isCached ? openWithCache(level, { ringEventsMax }) : level();
       },
     };
   }

@@ -42,7 +42,7 @@ export class EncryptedStorage implements Storage {
     if (inner.requestProgress !== undefined) {
       this.requestProgress = () => inner.requestProgress?.() ?? Promise.resolve();
     }
-    if (inner.readAll !== undefined) this.readAll = () => this.#readAll();
+    if (inner.readAll !== undefined) this.readAll = () => openedPages(inner.readAll?.() ?? [], encryption);
   }
 
   async get(key: StorageKey): Promise<KeyValue | undefined> {
@@ -89,21 +89,35 @@ export class EncryptedStorage implements Storage {
     return this.#inner.close();
   }
 
-  async *#readAll(): AsyncIterable<StoredPage> {
-    for await (const page of this.#inner.readAll?.() ?? []) {
-      yield { ...page, events: page.events.map((event) => this.#openedEvent(event)) };
-    }
-  }
-
   #opened(item: KeyValue): KeyValue {
-    const value = this.#encryption.open(item.key, item.value);
-    return value === item.value ? item : { ...item, value };
+    return openedItem(item, this.#encryption);
   }
 
   #openedEvent(event: StorageEvent): StorageEvent {
-    const { key, value, previous } = event;
-    const opened = value === undefined ? undefined : this.#encryption.open(key, value);
-    const before = previous === undefined ? undefined : this.#opened(previous);
-    return opened === value && before === previous ? event : { ...event, value: opened, previous: before };
+    return openedEvent(event, this.#encryption);
   }
+}
+
+/** Pages of a store's `readAll`, opened. */
+export async function* openedPages(
+  pages: AsyncIterable<StoredPage> | Iterable<StoredPage>,
+  encryption: Encryption,
+): AsyncGenerator<StoredPage> {
+  for await (const page of pages) {
+    yield { ...page, events: page.events.map((event) => openedEvent(event, encryption)) };
+  }
+}
+
+function openedEvent(event: StorageEvent, encryption: Encryption): StorageEvent {
+  const { type, key, revision, value, previous } = event;
+  const opened = value === undefined ? undefined : encryption.open(key, value);
+  const before = previous === undefined ? undefined : openedItem(previous, encryption);
+  return opened === value && before === previous
+    ? event
+    : { type, key, revision, value: opened, previous: before };
+}
+
+function openedItem(item: KeyValue, encryption: Encryption): KeyValue {
+  const value = encryption.open(item.key, item.value);
+  return value === item.value ? item : { ...item, value };
 }

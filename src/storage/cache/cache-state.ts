@@ -27,6 +27,7 @@ export class CacheState {
   /** By `/<group>/<resource>/`; keys of another shape are in the bucket ''. */
   readonly #buckets = new Map<string, Bucket>();
   #sortedBuckets: Bucket[] | undefined;
+  #lastBucket: Bucket | undefined;
   readonly #slabs = new SlabStore();
   readonly #ring = new Deque<SlabEvent>();
   #ringBytes = 0;
@@ -226,6 +227,16 @@ export class CacheState {
   }
 
   #bucketOf(key: StorageKey): Bucket {
+    // What comes one after the other is mostly of one resource.
+    const last = this.#lastBucket;
+    if (last !== undefined && key.startsWith(last.prefix)) return last;
+    const bucket = this.#findBucket(key);
+    // Every key starts with '', but not all of them are in that bucket.
+    if (bucket.prefix !== '') this.#lastBucket = bucket;
+    return bucket;
+  }
+
+  #findBucket(key: StorageKey): Bucket {
     const prefix = bucketPrefixOf(key);
     const known = this.#buckets.get(prefix);
     if (known !== undefined) return known;

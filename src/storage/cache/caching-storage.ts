@@ -11,6 +11,7 @@ import type {
   StorageEvent,
   StorageKey,
   Subscription,
+  TakeAll,
   Transaction,
   TransactionResult,
   WatchHandler,
@@ -19,7 +20,7 @@ import type {
 import { WatcherIndex } from '../watchers.ts';
 import type { CacheState, RingLimits } from './cache-state.ts';
 import { QuorumReads, RevisionWaiters } from './freshness.ts';
-import { endOfRevision, loadState } from './load.ts';
+import { endOfRevision, loadState, readAll } from './load.ts';
 import type { SlabEvent } from './slab.ts';
 
 const retryDelayMsMin = 50;
@@ -54,16 +55,31 @@ export interface CacheFigures {
  * that reaches, and follows it. Closing the cache closes `inner`; so does a failure to open, which throws what `inner`
  * threw.
  */
-export async function openCachedStorage(
+export function openCachedStorage(
   inner: Storage,
+  options: CachedStorageOptions = {},
+): Promise<CachedStorage & { figures(): CacheFigures }> {
+  return openWithCache(async () => inner, options);
+}
+
+/**
+ * Like `openCachedStorage`, for a store that is yet to be opened: one that hands over what it holds while it opens (by
+ * `takeAll`, at most once) is read once instead of twice.
+ */
+export async function openWithCache(
+  open: (takeAll: TakeAll) => Promise<Storage>,
   options: CachedStorageOptions = {},
 ): Promise<CachedStorage & { figures(): CacheFigures }> {
   const limits: RingLimits = {
     ringEventsMax: options.ringEventsMax ?? 100_000,
     ringBytesMax: options.ringBytesMax ?? 64 * 1024 * 1024,
   };
+  let taken: CacheState | undefined;
+  const inner = await open(async (pages) => {
+    taken = await readAll(pages, limits);
+  });
   try {
-    const state = await loadState(inner, limits);
+    const state = taken ?? (await loadState(inner, limits));
     const cache = new CachingStorage(inner, state, limits, options);
     await cache.follow();
     inner.trust?.({

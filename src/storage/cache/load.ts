@@ -25,14 +25,17 @@ export async function loadState(inner: Storage, limits: RingLimits): Promise<Cac
   }
 }
 
-async function readAll(pages: AsyncIterable<StoredPage>, limits: RingLimits): Promise<CacheState> {
+/** What the pages of a store's `readAll` amount to. Throws `corrupt` when that is not what they say it is. */
+export async function readAll(pages: AsyncIterable<StoredPage>, limits: RingLimits): Promise<CacheState> {
   let state: CacheState | undefined;
   let staged: StagedWrites | undefined;
   let last: StoredPage | undefined;
+  let writesLeft = 0;
   for await (const page of pages) {
     state ??= new CacheState(page.compacted, limits);
     staged ??= state.stage();
     staged.push(page.events);
+    writesLeft += page.events.length;
     last = page;
     await yieldToEventLoop();
   }
@@ -40,10 +43,9 @@ async function readAll(pages: AsyncIterable<StoredPage>, limits: RingLimits): Pr
     throw new RangeError('readAll gave no page');
   }
   // What would leave the ring again before the end need not go through it.
-  const ringFrom = Math.max(last.compacted, last.revision - limits.ringEventsMax);
   for (const writes of staged.take()) {
     for (const write of writes) {
-      if (write.revision > ringFrom) state.applyStaged(write);
+      if (writesLeft-- <= limits.ringEventsMax && write.revision > last.compacted) state.applyStaged(write);
       else state.loadStaged(write);
     }
     await yieldToEventLoop();

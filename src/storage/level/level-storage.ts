@@ -14,6 +14,7 @@ import type {
   StorageKey,
   StoredPage,
   Subscription,
+  TakeAll,
   Transaction,
   TransactionResult,
   WatchHandler,
@@ -53,6 +54,11 @@ export interface LevelStorageOptions {
   readonly compactIntervalMs?: number | undefined;
   /** Reads all values at open, not only those of the log. The cache reads them all anyway. Default false. */
   readonly verifyValues?: boolean | undefined;
+  /**
+   * Is given, while the store is opened and verified, everything that it holds, as `readAll` gives it: a start then reads
+   * the store once. Must take all of it; what it throws fails the opening.
+   */
+  readonly takeAll?: TakeAll | undefined;
   /** How long `awaitSettled` waits for a store that is being reopened. Default 5,000. */
   readonly settleWaitMs?: number | undefined;
   /** For tests: what stands between this store and LevelDB. */
@@ -80,11 +86,10 @@ export async function openLevelStorage(options: LevelStorageOptions): Promise<St
   marker = await upgradeStore(directory, marker, { createDatabase, upgrades, logger });
   const historyAgeMs = options.historyAgeMs ?? 15 * 60_000;
   const sampleMs = Math.max(1, Math.floor(historyAgeMs / 200));
-  const reopen = (toldRevision: Revision) => {
-    const values = options.verifyValues ?? false;
-    return openVerified(directory, marker, createDatabase, { sampleMs, values, toldRevision });
-  };
-  const opened = await reopen(0 as Revision);
+  const values = options.verifyValues ?? false;
+  const reopen = (toldRevision: Revision, takeAll?: TakeAll) =>
+    openVerified(directory, marker, createDatabase, { sampleMs, values, toldRevision, takeAll });
+  const opened = await reopen(0 as Revision, options.takeAll);
   return new LevelStorage(options, marker, opened, reopen, new Timeline(sampleMs, opened.samples));
 }
 
@@ -195,19 +200,19 @@ class LevelStorage implements Storage {
   async *readAll(): AsyncGenerator<StoredPage> {
     const database = this.#usableDatabase();
     const { revision, compacted, count } = this.#head;
-    const view = { database, view: database.view(), head: revision };
+    const view = database.view();
     try {
       yield { events: [], compacted, revision, count };
-      for await (const entries of readCompacted(view, compacted)) {
-        yield { events: await eventsOfLog(view, entries, false), compacted, revision, count };
+      for await (const events of readCompacted(database, compacted, view)) {
+        yield { events, compacted, revision, count };
       }
-      for await (const entries of readLog(database, compacted, revision, view.view)) {
-        yield { events: await eventsOfLog(view, entries, false), compacted, revision, count };
+      for await (const events of readLog(database, compacted, revision, view)) {
+        yield { events, compacted, revision, count };
       }
     } catch (error) {
       throw this.#readError(error);
     } finally {
-      await view.view.close();
+      await view.close();
     }
   }
 

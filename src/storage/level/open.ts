@@ -7,7 +7,7 @@ import type { CreateDatabase, LevelDatabase } from './database.ts';
 import { keepFiles } from './kept-files.ts';
 import { databaseFolder, type Marker, readMarker, unusable, writeMarker } from './marker.ts';
 import { encodeHead, encodeIds, headKey, idsKey } from './meta.ts';
-import { type Verified, verify } from './verify.ts';
+import { type Verified, type VerifyOptions, verify } from './verify.ts';
 
 export interface OpenedDatabase extends Verified {
   readonly database: LevelDatabase;
@@ -89,9 +89,7 @@ async function openBegun(directory: string, createDatabase: CreateDatabase): Pro
   }
 }
 
-export interface OpenOptions {
-  readonly sampleMs: number;
-  readonly values: boolean;
+export interface OpenOptions extends VerifyOptions {
   /** The newest revision that was told to anyone: a store that ends before it has lost something. */
   readonly toldRevision: Revision;
 }

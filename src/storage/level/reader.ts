@@ -147,7 +147,8 @@ async function walkBack(view: View, places: Place[], revision: Revision): Promis
   return found;
 }
 
-export class LogEntry {
+/** One record. Also the event that it tells of, without what stood there before. */
+export class LogEntry implements StorageEvent {
   readonly keyBytes: Buffer;
   readonly revision: Revision;
   readonly record: DecodedRecord;
@@ -162,6 +163,34 @@ export class LogEntry {
   /** Decoded when asked for: who only verifies has no use for it. */
   get key(): StorageKey {
     return keyOfRecordKey(this.keyBytes);
+  }
+
+  get type(): 'put' | 'delete' {
+    return this.record.type;
+  }
+
+  get value(): Buffer | undefined {
+    return this.record.type === 'put' ? this.record.value : undefined;
+  }
+
+  get previous(): undefined {
+    return undefined;
+  }
+}
+
+/**
+ * What `iterator` gives, in pages of at most `size`. LevelDB reads the next page in a thread of its own while one is
+ * worked off here: so who wants all of it waits for the slower of the two, not for both.
+ */
+export async function* readAhead(iterator: LevelIterator, size: number): AsyncGenerator<[Buffer, Buffer][]> {
+  let coming = iterator.nextv(size);
+  for (;;) {
+    const page = await coming;
+    if (page.length === 0) return;
+    coming = iterator.nextv(size);
+    // Whoever stops before the end never hears of it.
+    coming.catch(() => {});
+    yield page;
   }
 }
 
@@ -195,7 +224,7 @@ async function* wholeRevisions(
 ): AsyncGenerator<LogEntry[]> {
   const check = new LogCheck(after);
   let entries: LogEntry[] = [];
-  for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
+  for await (const page of readAhead(iterator, recordsPerPage)) {
     for (const [keyBytes, bytes] of page) {
       const entry = new LogEntry(keyBytes, bytes);
       check.next(entry);
@@ -208,18 +237,18 @@ async function* wholeRevisions(
       const open = entries.findIndex((entry) => entry.revision === check.revision);
       if (open > 0) yield entries.splice(0, open);
     }
-    page = await iterator.nextv(recordsPerPage);
   }
   check.end(upTo);
 }
 
 /**
- * All records up to the compaction that are still there, in the order of writing, in pages of whole revisions. Those
- * made superfluous but not yet deleted are among them. Throws `corrupt`.
+ * All records up to the compaction that are still there, in the order of writing. Those made superfluous but not yet
+ * deleted are among them. Throws `corrupt`.
  */
 export async function* readCompacted(
-  { database, view }: View,
+  database: LevelDatabase,
   compacted: Revision,
+  view?: LevelView,
 ): AsyncGenerator<LogEntry[]> {
   const iterator = database.iterator({
     gte: recordStart(0),
@@ -228,15 +257,9 @@ export async function* readCompacted(
     pageBytes: valueBytesPerPage,
   });
   try {
-    const entries: LogEntry[] = [];
-    for (let page = await iterator.nextv(recordsPerPage); page.length > 0; ) {
-      for (const [keyBytes, bytes] of page) entries.push(new LogEntry(keyBytes, bytes));
-      const last = entries.at(-1)?.revision;
-      const open = entries.findIndex((entry) => entry.revision === last);
-      if (open > 0) yield entries.splice(0, open);
-      page = await iterator.nextv(recordsPerPage);
+    for await (const page of readAhead(iterator, recordsPerPage)) {
+      yield page.map(([keyBytes, bytes]) => new LogEntry(keyBytes, bytes));
     }
-    if (entries.length > 0) yield entries;
   } finally {
     await iterator.close();
   }

@@ -1,10 +1,10 @@
 import { StorageError } from '../errors.ts';
-import type { Revision } from '../storage.ts';
+import type { Revision, StoredPage, TakeAll } from '../storage.ts';
 import type { LevelDatabase } from './database.ts';
 import { keyOfPointerKey, pointerRange, recordStart } from './key-codec.ts';
 import { decodeHead, type Head, headKey } from './meta.ts';
 import { decodePointer } from './pointer.ts';
-import { type Place, readLog, readValues } from './reader.ts';
+import { type LogEntry, type Place, readAhead, readCompacted, readLog, readValues } from './reader.ts';
 import { tombstonesMax } from './tombstones.ts';
 
 const pointersPerPage = 1_000;
@@ -17,32 +17,69 @@ export interface Verified {
   readonly deleted: readonly Place[] | undefined;
 }
 
+export interface VerifyOptions {
+  readonly sampleMs: number;
+  /** Also reads the values older than the compaction. */
+  readonly values: boolean;
+  /** Is given all that is read of the log meanwhile, and everything before it. What it throws is thrown. */
+  readonly takeAll?: TakeAll | undefined;
+}
+
 /**
  * Reads what was stored and checks it: the head, every record after the compaction (checksum, no gap, no revision
  * without all its operations, nothing beyond the head), every pointer (checksum, number and sum as the head says). Older
  * values are checked whenever they are read, and here with `values`. Throws `corrupt`.
  */
-export async function verify(
-  database: LevelDatabase,
-  options: { readonly sampleMs: number; readonly values: boolean },
-): Promise<Verified> {
+export async function verify(database: LevelDatabase, options: VerifyOptions): Promise<Verified> {
   const [headBytes] = await database.getMany([headKey]);
   const head = decodeHead(headBytes);
   if (head.pruned > head.compacted || head.compacted > head.revision) {
     throw new StorageError('corrupt', 'the head record contradicts itself', { ...head });
   }
-  const samples: { timeMs: number; revision: Revision }[] = [];
-  for await (const entries of readLog(database, head.compacted, head.revision)) {
-    for (const { revision, record } of entries) {
-      const last = samples.at(-1);
-      if (last === undefined || record.timeMs >= last.timeMs + options.sampleMs) {
-        samples.push({ timeMs: record.timeMs, revision });
-      }
-    }
-  }
+  const log = new LogReading(database, head, options);
+  if (options.takeAll === undefined) for await (const _ of log.pages());
+  else await options.takeAll(log.everything());
+  if (!log.ended) throw new RangeError('what is loaded must be read to its end');
   await assertNothingBeyond(database, head.revision);
-  const deleted = await verifyPointers(database, head, options.values);
-  return { head, samples, deleted };
+  const deleted = await verifyPointers(database, head, options.values && options.takeAll === undefined);
+  return { head, samples: log.samples, deleted };
+}
+
+class LogReading {
+  readonly samples: { readonly timeMs: number; readonly revision: Revision }[] = [];
+  readonly #database: LevelDatabase;
+  readonly #head: Head;
+  readonly #sampleMs: number;
+  ended = false;
+
+  constructor(database: LevelDatabase, head: Head, { sampleMs }: VerifyOptions) {
+    this.#database = database;
+    this.#head = head;
+    this.#sampleMs = sampleMs;
+  }
+
+  async *everything(): AsyncGenerator<StoredPage> {
+    const { compacted, revision, count } = this.#head;
+    yield { events: [], compacted, revision, count };
+    for await (const events of readCompacted(this.#database, compacted)) {
+      yield { events, compacted, revision, count };
+    }
+    for await (const events of this.pages()) yield { events, compacted, revision, count };
+  }
+
+  /** The log from the compaction to the head. */
+  async *pages(): AsyncGenerator<LogEntry[]> {
+    for await (const entries of readLog(this.#database, this.#head.compacted, this.#head.revision)) {
+      for (const { revision, record } of entries) {
+        const last = this.samples.at(-1);
+        if (last === undefined || record.timeMs >= last.timeMs + this.#sampleMs) {
+          this.samples.push({ timeMs: record.timeMs, revision });
+        }
+      }
+      yield entries;
+    }
+    this.ended = true;
+  }
 }
 
 async function assertNothingBeyond(database: LevelDatabase, head: Revision): Promise<void> {
@@ -67,7 +104,7 @@ async function verifyPointers(
   let deletedCount = 0;
   const iterator = database.iterator({ gte: pointerRange.start, lt: pointerRange.end });
   try {
-    for (let page = await iterator.nextv(pointersPerPage); page.length > 0; ) {
+    for await (const page of readAhead(iterator, pointersPerPage)) {
       const old: Place[] = [];
       for (const [keyBytes, bytes] of page) {
         const pointer = decodePointer(keyBytes, bytes);
@@ -88,7 +125,6 @@ async function verifyPointers(
         }
       }
       if (old.length > 0) await readValues(database, old);
-      page = await iterator.nextv(pointersPerPage);
     }
   } finally {
     await iterator.close();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CachedStorageOptions, openCachedStorage } from '../cache/caching-storage.ts';
+import { type CachedStorageOptions, openCachedStorage, openWithCache } from '../cache/caching-storage.ts';
 import { type LevelStorageOptions, openLevelStorage } from '../level/level-storage.ts';
 import { createMemoryStorage } from '../memory/memory-storage.ts';
 import type { Storage } from '../storage.ts';
@@ -23,6 +23,11 @@ export function levelFixture(options: Partial<LevelStorageOptions> = {}): Promis
 
 export function cacheOverLevelFixture(options: CachedStorageOptions = {}): Promise<StorageFixture> {
   return onDisk(async (directory) => openCachedStorage(await openLevelStorage({ directory }), options));
+}
+
+/** As the API server opens it: read once. */
+export function cacheWithLevelFixture(options: CachedStorageOptions = {}): Promise<StorageFixture> {
+  return onDisk((directory) => openWithCache((takeAll) => openLevelStorage({ directory, takeAll }), options));
 }
 
 async function onDisk(open: (directory: string) => Promise<Storage>): Promise<StorageFixture> {
