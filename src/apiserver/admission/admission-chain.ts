@@ -9,19 +9,30 @@ import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from '.
  */
 export class AdmissionChain {
   readonly #mutating: readonly AdmissionPlugin[];
+  readonly #changing: readonly AdmissionPlugin[];
+  readonly #looking: readonly AdmissionPlugin[];
   readonly #validating: readonly AdmissionPlugin[];
 
   constructor(plugins: readonly AdmissionPlugin[]) {
     this.#mutating = plugins.filter((plugin) => plugin.mutate !== undefined);
+    this.#changing = this.#mutating.filter((plugin) => plugin.looksOnly !== true);
+    this.#looking = this.#mutating.filter((plugin) => plugin.looksOnly === true);
     this.#validating = plugins.filter((plugin) => plugin.validate !== undefined);
   }
 
+  /** Whether anybody could change the object. */
   mutates(attributes: AdmissionAttributes): boolean {
-    return this.#mutating.some((plugin) => plugin.handles(attributes));
+    for (const plugin of this.#changing) if (plugin.handles(attributes)) return true;
+    return false;
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
     return run(this.#mutating, 'mutate', attributes);
+  }
+
+  /** What is left of `mutate` where nobody changes the object. */
+  look(attributes: AdmissionAttributes): Promise<void> | undefined {
+    return run(this.#looking, 'mutate', attributes);
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
@@ -30,25 +41,7 @@ export class AdmissionChain {
 
   /** The chain as the registry calls it, for one request. */
   for(context: ResourceContext, dryRun: boolean): WriteAdmission {
-    const attributesOf = (
-      operation: AdmissionOperation,
-      object: KubeObject | undefined,
-      old: (() => KubeObject) | undefined,
-    ): AdmissionAttributes => new LazyAttributes(context, operation, object, old, dryRun);
-    return {
-      mutates: (operation, object, old) =>
-        this.#mutating.length > 0 && this.mutates(attributesOf(operation, object, lazily(old))),
-      mutate: (operation, object, old) => {
-        if (this.#mutating.length === 0) return undefined;
-        return this.mutate(attributesOf(operation, object, lazily(old)));
-      },
-      validate: (operation, object, old) => {
-        const attributes = attributesOf(operation, object, old);
-        // Of a deletion there is nothing to mutate: who mutates is asked first all the same, and may refuse it.
-        const asked = operation === 'DELETE' ? this.mutate(attributes) : undefined;
-        return asked === undefined ? this.validate(attributes) : asked.then(() => this.validate(attributes));
-      },
-    };
+    return new RequestAdmission(this, context, dryRun);
   }
 
   /** CONNECT, for subresources that act rather than store; `object` is the body's. */
@@ -65,8 +58,57 @@ export class AdmissionChain {
   }
 }
 
-function lazily(old: KubeObject | undefined): (() => KubeObject) | undefined {
-  return old === undefined ? undefined : () => old;
+class RequestAdmission implements WriteAdmission {
+  readonly #chain: AdmissionChain;
+  readonly #context: ResourceContext;
+  readonly #dryRun: boolean;
+
+  constructor(chain: AdmissionChain, context: ResourceContext, dryRun: boolean) {
+    this.#chain = chain;
+    this.#context = context;
+    this.#dryRun = dryRun;
+  }
+
+  mutates(operation: AdmissionOperation, object: KubeObject, old: KubeObject | undefined): boolean {
+    return this.#chain.mutates(this.#attributes(operation, object, old));
+  }
+
+  mutate(
+    operation: AdmissionOperation,
+    object: KubeObject,
+    old: KubeObject | undefined,
+  ): Promise<void> | undefined {
+    return this.#chain.mutate(this.#attributes(operation, object, old));
+  }
+
+  look(
+    operation: AdmissionOperation,
+    object: KubeObject,
+    old: KubeObject | undefined,
+  ): Promise<void> | undefined {
+    return this.#chain.look(this.#attributes(operation, object, old));
+  }
+
+  validate(
+    operation: AdmissionOperation,
+    object: KubeObject | undefined,
+    old: (() => KubeObject) | undefined,
+  ): Promise<void> | undefined {
+    const attributes = this.#attributes(operation, object, old);
+    // Of a deletion there is nothing to mutate: who mutates is asked first all the same, and may refuse it.
+    const asked = operation === 'DELETE' ? this.#chain.mutate(attributes) : undefined;
+    return asked === undefined
+      ? this.#chain.validate(attributes)
+      : asked.then(() => this.#chain.validate(attributes));
+  }
+
+  #attributes(
+    operation: AdmissionOperation,
+    object: KubeObject | undefined,
+    old: KubeObject | (() => KubeObject) | undefined,
+  ): AdmissionAttributes {
+    return new LazyAttributes(this.#context, operation, object, old, this.#dryRun);
+  }
 }
 
 /** A delete's old object is parsed only when a plugin looks at it. */
@@ -75,14 +117,13 @@ class LazyAttributes implements AdmissionAttributes {
   readonly operation: AdmissionOperation;
   readonly object: KubeObject | undefined;
   readonly dryRun: boolean;
-  readonly #old: (() => KubeObject) | undefined;
-  #parsed: KubeObject | undefined;
+  #old: KubeObject | (() => KubeObject) | undefined;
 
   constructor(
     context: ResourceContext,
     operation: AdmissionOperation,
     object: KubeObject | undefined,
-    old: (() => KubeObject) | undefined,
+    old: KubeObject | (() => KubeObject) | undefined,
     dryRun: boolean,
   ) {
     this.context = context;
@@ -93,8 +134,8 @@ class LazyAttributes implements AdmissionAttributes {
   }
 
   get oldObject(): KubeObject | undefined {
-    this.#parsed ??= this.#old?.();
-    return this.#parsed;
+    if (typeof this.#old === 'function') this.#old = this.#old();
+    return this.#old;
   }
 }
 

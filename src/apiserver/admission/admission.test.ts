@@ -86,6 +86,47 @@ test('all mutations, then validation, then all validations (A1)', async () => {
   await assert.rejects(harness.get(`${maps}/b`), apiError('NotFound'));
 });
 
+for (const later of [false, true]) {
+  test(`a plugin that only looks is asked before validation, with others or alone, ${later ? 'later' : 'at once'}`, async () => {
+    const log: string[] = [];
+    let isAlone = true;
+    await using harness = await Harness.open({
+      plugins: () => {
+        const recorder = new Recorder('changer', log, false);
+        const looker: AdmissionPlugin = {
+          name: 'looker',
+          looksOnly: true,
+          handles: ({ context }) => context.served.definition.resource === 'configmaps',
+          mutate: ({ operation }) => {
+            log.push(`looker ${operation}`);
+            const refuse = () => {
+              throw badRequest('the looker says no');
+            };
+            return later ? Promise.resolve().then(refuse) : refuse();
+          },
+        };
+        return [
+          {
+            ...looker,
+            handles: (attributes) => attributes.operation !== 'DELETE' && looker.handles(attributes),
+          },
+          {
+            name: 'changer',
+            handles: (attributes) => !isAlone && recorder.handles(attributes),
+            mutate: (attributes) => recorder.mutate(attributes),
+          },
+        ];
+      },
+    });
+    for (isAlone of [true, false]) {
+      // Wrong in itself: what a looker says comes first.
+      const wrong = map('a', { data: { 'no key': 'x' } });
+      await assert.rejects(harness.post(maps, wrong), apiError('BadRequest', 'the looker says no'));
+      assert.deepEqual(log.splice(0), ['looker CREATE']);
+    }
+  });
+}
+
 test('a plugin that changes an object in place reaches neither the old one nor a no-op check (C5)', async () => {
   class Toucher implements AdmissionPlugin {
     readonly name = 'Toucher';

@@ -19,6 +19,8 @@ export interface AdmissionAttributes {
  */
 export interface AdmissionPlugin {
   readonly name: string;
+  /** `mutate` changes nothing: it is there to refuse before others mutate and validate. */
+  readonly looksOnly?: true;
   handles(attributes: AdmissionAttributes): boolean;
   mutate?(attributes: AdmissionAttributes): Promise<void> | undefined;
   validate?(attributes: AdmissionAttributes): Promise<void> | undefined;

@@ -22,6 +22,7 @@ export interface NamespaceLifecycleOptions {
 /** Kubernetes' NamespaceLifecycle: nothing is created in a namespace that is missing (404) or going (403) (S1, S2). */
 export class NamespaceLifecycle implements AdmissionPlugin {
   readonly name = 'NamespaceLifecycle';
+  readonly looksOnly = true;
   readonly #storage: CachedStorage;
   readonly #ensure: NamespaceLifecycleOptions['ensure'];
 

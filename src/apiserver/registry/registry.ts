@@ -60,8 +60,13 @@ const contentionDelayMsMax = 20;
 
 /** Admission as the registry calls it (A1); each returns undefined when done at once. */
 export interface WriteAdmission {
-  /** Whether `mutate` could change anything: only then is the object unshared for it. */
+  /** Whether `mutate` could change anything: only then is it called, and the object unshared for it; else `look`. */
   mutates(operation: 'CREATE' | 'UPDATE', object: KubeObject, old: KubeObject | undefined): boolean;
+  look(
+    operation: 'CREATE' | 'UPDATE',
+    object: KubeObject,
+    old: KubeObject | undefined,
+  ): Promise<void> | undefined;
   mutate(
     operation: 'CREATE' | 'UPDATE',
     object: KubeObject,
@@ -171,6 +176,9 @@ export class Registry {
         await mutated;
         settleCreated(tracked, { uid, creationTimestamp }, target);
       }
+    } else {
+      const looked = options.admission?.look('CREATE', tracked, undefined);
+      if (looked !== undefined) await looked;
     }
 
     let nameTries = 1;
@@ -401,6 +409,9 @@ export class Registry {
       if (mutated !== undefined) await mutated;
       // What is not the writer's to change is not the plugins' either.
       object = prepareForUpdate(object, old, target, subresource);
+    } else {
+      const looked = admission?.look('UPDATE', object, old);
+      if (looked !== undefined) await looked;
     }
     raiseGeneration(object, old, target);
     validateObject(object, old, target, subresource, options.warnings);

@@ -26,6 +26,8 @@ export interface BoundPolicy<T> {
   readonly bindings: readonly PolicyBinding[];
 }
 
+const none: readonly never[] = [];
+
 interface Parsed<T> {
   readonly fingerprint: string;
   readonly policies: readonly BoundPolicy<T>[];
@@ -38,20 +40,22 @@ interface Parsed<T> {
  */
 export class PolicySource<T extends object> {
   readonly #storage: CachedStorage;
-  readonly #kind: 'validating' | 'mutating';
+  readonly #prefixes: { readonly policies: string; readonly policybindings: string };
   readonly #compile: (spec: JsonObject) => T;
   readonly #parsed = new LRUCache<string, Parsed<T>>({ max: workspacesMax });
   readonly #compiled = new LRUCache<string, T>({ max: policiesMax });
 
   constructor(storage: CachedStorage, kind: 'validating' | 'mutating', compile: (spec: JsonObject) => T) {
     this.#storage = storage;
-    this.#kind = kind;
+    const prefixOf = (suffix: string) =>
+      rangePrefix({ group: 'admissionregistration.k8s.io', resource: `${kind}admission${suffix}` });
+    this.#prefixes = { policies: prefixOf('policies'), policybindings: prefixOf('policybindings') };
     this.#compile = compile;
   }
 
   policies(workspace: Workspace): readonly BoundPolicy<T>[] {
     const bindings = this.#entries('policybindings', workspace);
-    if (bindings.length === 0) return [];
+    if (bindings.length === 0) return none;
     const policies = this.#entries('policies', workspace);
     const fingerprint = [...bindings, ...policies]
       .map(({ key, revision }) => `${key}@${revision}`)
@@ -66,10 +70,11 @@ export class PolicySource<T extends object> {
     return bound;
   }
 
-  #entries(suffix: 'policies' | 'policybindings', workspace: Workspace): CacheEntry[] {
-    const resource = `${this.#kind}admission${suffix}`;
-    const prefix = rangePrefix({ group: 'admissionregistration.k8s.io', resource }, workspace.id);
-    return [...this.#storage.snapshot(prefix).entries()];
+  #entries(suffix: 'policies' | 'policybindings', workspace: Workspace): readonly CacheEntry[] {
+    const prefix = this.#prefixes[suffix];
+    // Mostly nobody has any.
+    if (this.#storage.snapshot(prefix).count() === 0) return none;
+    return [...this.#storage.snapshot(`${prefix}${workspace.id}/`).entries()];
   }
 
   #bind(policies: readonly CacheEntry[], bindings: readonly KubeObject[]): BoundPolicy<T>[] {
