@@ -44,9 +44,8 @@ test('replicas that do not run move to where there is room, and are told about',
   await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
   await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 1);
   await bindingWhere(controlPlane, project, 'web', ({ status }) => {
-    return status?.failover?.missingSince?.some(
-      ({ cluster, replicas }) => cluster === 'fra' && replicas === 3,
-    );
+    const missing = status?.failover?.missingSince ?? [];
+    return missing.some(({ cluster, replicas }) => cluster === 'fra' && replicas === 3);
   });
   // Another scheduler takes over, and the time goes on running.
   await scheduler.stop();

@@ -17,6 +17,7 @@ import type { PropagationSpec, SchedulePriority, StatePreservation } from './pla
 import { propagationSpecSchema } from './placement-schema.ts';
 import {
   isDividedByRoom,
+  isPlanned,
   refuseUnhonoured,
   validateAffinity,
   validatePlacement,
@@ -241,7 +242,12 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
     validateStatePreservation(failover?.[cause]?.statePreservation, `spec.failover.${cause}`, errors);
   validateSchedulePriority(spec.schedulePriority, errors);
   validateRollout(spec, errors);
-  if (spec.reschedule?.unschedulable !== undefined && !isDividedByRoom(spec.placement?.replicaScheduling)) {
+  const scheduling = spec.placement?.replicaScheduling;
+  if (
+    spec.reschedule?.unschedulable !== undefined &&
+    !isDividedByRoom(scheduling) &&
+    !isPlanned(scheduling)
+  ) {
     const why = 'only replicas that are divided by the room of cells can be moved to where they run';
     errors.push(forbiddenField('spec.reschedule.unschedulable', why));
   }

@@ -179,6 +179,14 @@ function validateSpread(
   });
 }
 
+/** Whether weights are for KubeFed's planner, which looks at room as well. */
+export function isPlanned(scheduling: ReplicaScheduling | undefined): boolean {
+  return (scheduling?.weightPreference?.staticWeightList ?? []).some(
+    ({ minReplicas = 0, maxReplicas, priority }) =>
+      minReplicas > 0 || maxReplicas !== undefined || priority !== undefined,
+  );
+}
+
 /** Whether the free room of cells says how many replicas each gets, apart from KubeFed's planner. */
 export function isDividedByRoom(scheduling: ReplicaScheduling | undefined): boolean {
   if (scheduling?.replicaSchedulingType !== 'Divided') return false;
@@ -196,15 +204,13 @@ function validateReplicaScheduling(
     const why = 'staticWeightList and dynamicWeight exclude each other';
     errors.push(forbiddenField(`${path}.weightPreference.staticWeightList`, why));
   }
-  let planned = false;
-  staticWeightList?.forEach(({ targetCluster, minReplicas = 0, maxReplicas, priority }, i) => {
+  staticWeightList?.forEach(({ targetCluster, minReplicas = 0, maxReplicas }, i) => {
     const at = `${path}.weightPreference.staticWeightList[${i}]`;
     validateAffinity(targetCluster, `${at}.targetCluster`, errors);
-    if (minReplicas > 0 || maxReplicas !== undefined || priority !== undefined) planned = true;
     if (maxReplicas !== undefined && minReplicas > maxReplicas)
       errors.push(invalid(`${at}.minReplicas`, minReplicas, 'must not be greater than maxReplicas'));
   });
-  if (scheduling?.rebalance === true && !planned) {
+  if (scheduling?.rebalance === true && !isPlanned(scheduling)) {
     const why = 'means something only where a static weight has minReplicas, maxReplicas or priority';
     errors.push(forbiddenField(`${path}.rebalance`, why));
   }
