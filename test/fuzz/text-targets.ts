@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { certificateRequestError } from '#api/builtin/validation/certificate-request.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { compileCel } from '#apimachinery/cel/program.ts';
@@ -12,6 +13,7 @@ import { goRegexp } from '#apimachinery/go-regexp.ts';
 import { compileJsonPath } from '#apimachinery/jsonpath.ts';
 import { parseLabelSelector } from '#apimachinery/label-selector.ts';
 import { formatQuantity, parseQuantity } from '#apimachinery/quantity.ts';
+import type { ResourceDefinition, ResourceVersion } from '#apimachinery/resource-definition.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
 import { parseAuthenticationConfiguration } from '#apiserver/authn/authentication-configuration.ts';
@@ -68,6 +70,8 @@ const variables = new Map([
   ['self', { type: dynType }],
   ['oldSelf', { type: dynType }],
 ]);
+const podDefinition = builtinDefinitions().find(({ resource }) => resource === 'pods') as ResourceDefinition;
+const pods = { definition: podDefinition, version: podDefinition.versions[0] as ResourceVersion };
 const celObject = valueOfJson(
   { spec: { replicas: 2 }, metadata: { name: 'abc' }, items: [{ name: 'a' }], a: [1, 2], name: 'x' },
   undefined,
@@ -222,10 +226,11 @@ export const textTargets: readonly Target[] = [
     mutated([
       'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;q=0.5,*/*',
       'application/yaml, text/*;q=x',
+      'application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,*/*;q=0.1',
     ]),
     (text) => {
       negotiateError(text);
-      refusedOrNot(() => negotiate(text, 'list'));
+      refusedOrNot(() => negotiate(text, 'list', { served: pods, subresource: '' }));
     },
   ),
   target(

@@ -1,7 +1,10 @@
+/** JSON frames end in a newline, protobuf frames begin with their length in 4 bytes. */
+export type FrameEncoding = 'json' | 'protobuf';
+
 /** Where frames go: a chunked response, an HTTP/2 stream, a WebSocket. */
 export interface FrameChannel {
-  /** Headers, at once (W1). */
-  open(): void;
+  /** Headers, at once (W1), for frames in that encoding. */
+  open(encoding: FrameEncoding): void;
   /** Whole frames, in order. */
   write(frames: readonly Buffer[]): void;
   /** Written and not yet taken by the client. */

@@ -1,4 +1,4 @@
-import type { FrameChannel } from './frame-channel.ts';
+import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 
 /** Frames that come sooner than this after those sent last wait for one another, so long at most. */
 const pauseMs = 10;
@@ -21,8 +21,8 @@ export class GatheredFrames implements FrameChannel {
     this.#channel = channel;
   }
 
-  open(): void {
-    this.#channel.open();
+  open(encoding: FrameEncoding): void {
+    this.#channel.open(encoding);
   }
 
   write(frames: readonly Buffer[]): void {

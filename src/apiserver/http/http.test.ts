@@ -154,7 +154,6 @@ describe('HTTP', () => {
 
     for (const accept of [
       'text/html',
-      'application/vnd.kubernetes.protobuf',
       'application/json;as=Table;g=meta.k8s.io;v=v2',
       'application/json;q=0',
     ]) {

@@ -1,8 +1,10 @@
 import { ApiError } from '#apimachinery/api-error.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import { protobufMediaType } from '../protobuf/protobuf.ts';
 
 /** The form of an answer (KUBERNETES.md N1–N4). */
 export interface Form {
-  readonly encoding: 'json' | 'yaml';
+  readonly encoding: 'json' | 'yaml' | 'protobuf';
   readonly as: 'Object' | 'Table' | 'PartialObjectMetadata';
   /** Of meta.k8s.io, for Table and PartialObjectMetadata. */
   readonly metaVersion: 'v1' | 'v1beta1';
@@ -13,41 +15,58 @@ export type Subject = 'object' | 'list' | 'watch' | 'review';
 
 export const jsonForm: Form = { encoding: 'json', as: 'Object', metaVersion: 'v1' };
 const yamlForm: Form = { encoding: 'yaml', as: 'Object', metaVersion: 'v1' };
+const protobufForm: Form = { encoding: 'protobuf', as: 'Object', metaVersion: 'v1' };
+const objectForms = { json: jsonForm, yaml: yamlForm, protobuf: protobufForm } as const;
 
 /** Accept headers repeat: what they come to is remembered for this many of them. */
 const rememberedMax = 512;
 const remembered = new Map<string, Form>();
 const acceptLengthMax = 4096;
 
+/** What is asked for. */
+export interface Asked {
+  readonly served: ServedResource;
+  readonly subresource: string;
+}
+
 /**
- * The first form, by quality, that this server has for the subject. Protobuf is never sent: every client that asks for
- * it names JSON too (KUBERNETES.md §4). Throws ApiError NotAcceptable.
+ * The first form, by quality, that this server has for the subject. Protobuf is for Kubernetes' own kinds, and for the
+ * metadata of all (KUBERNETES.md N2, N4). Throws ApiError NotAcceptable.
  */
-export function negotiate(accept: string | undefined, subject: Subject): Form {
+export function negotiate(accept: string | undefined, subject: Subject, asked: Asked): Form {
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json')
     return jsonForm;
-  const key = `${subject} ${accept}`;
+  const protobuf = accept.includes(protobufMediaType) && hasMessage(asked);
+  const key = `${protobuf ? 'protobuf ' : ''}${subject} ${accept}`;
   const known = remembered.get(key);
   if (known !== undefined) return known;
-  const form = accept.length > acceptLengthMax ? undefined : firstForm(accept, subject);
-  if (form === undefined) throw notAcceptable(subject);
+  const form = accept.length > acceptLengthMax ? undefined : firstForm(accept, subject, protobuf);
+  if (form === undefined) throw notAcceptable(subject, hasMessage(asked));
   if (remembered.size >= rememberedMax) remembered.clear();
   remembered.set(key, form);
   return form;
 }
 
-function firstForm(accept: string, subject: Subject): Form | undefined {
+/** Every kind of Kubernetes' own has a message, and so has Scale, whatever is scaled. */
+function hasMessage({ served, subresource }: Asked): boolean {
+  return served.definition.origin === 'builtin' || subresource === 'scale';
+}
+
+function firstForm(accept: string, subject: Subject, protobuf: boolean): Form | undefined {
   for (const clause of parseAccept(accept)) {
-    const form = formOf(clause, subject);
+    const form = formOf(clause, subject, protobuf);
     if (form !== undefined) return form;
   }
   return undefined;
 }
 
-/** For errors, which are always told in some form: YAML where that is what comes first, else JSON. */
+/**
+ * For errors, which are always told in some form: the first without a transformation, since a Status has none; else JSON.
+ */
 export function negotiateError(accept: string | undefined): Form {
-  if (accept === undefined || accept.length > acceptLengthMax || !accept.includes('yaml')) return jsonForm;
-  return firstForm(accept, 'object')?.encoding === 'yaml' ? yamlForm : jsonForm;
+  if (accept === undefined || accept.length > acceptLengthMax) return jsonForm;
+  if (!accept.includes('yaml') && !accept.includes(protobufMediaType)) return jsonForm;
+  return objectForms[firstForm(accept, 'review', true)?.encoding ?? 'json'];
 }
 
 interface Clause {
@@ -72,16 +91,18 @@ function parseAccept(accept: string): Clause[] {
   return clauses.sort((a, b) => b.quality - a.quality);
 }
 
-function formOf({ type, parameters }: Clause, subject: Subject): Form | undefined {
+function formOf({ type, parameters }: Clause, subject: Subject, protobuf: boolean): Form | undefined {
   const encoding = encodingOf(type);
   // A stream of YAML documents has no framing that clients know.
   if (encoding === undefined || (encoding === 'yaml' && subject === 'watch')) return undefined;
   const as = parameters.get('as');
-  if (as === undefined) return encoding === 'json' ? jsonForm : yamlForm;
+  if (as === undefined) return encoding === 'protobuf' && !protobuf ? undefined : objectForms[encoding];
   const version = parameters.get('v');
   if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
   if (subject === 'review') return undefined;
-  if (as === 'Table') return { encoding, as: 'Table', metaVersion: version };
+  if (as === 'Table') {
+    return encoding === 'protobuf' ? undefined : { encoding, as: 'Table', metaVersion: version };
+  }
   const wanted = subject === 'list' ? 'PartialObjectMetadataList' : 'PartialObjectMetadata';
   return as === wanted ? { encoding, as: 'PartialObjectMetadata', metaVersion: version } : undefined;
 }
@@ -96,12 +117,16 @@ function encodingOf(type: string): Form['encoding'] | undefined {
     case 'application/x-yaml':
     case 'text/yaml':
       return 'yaml';
+    case protobufMediaType:
+      return 'protobuf';
     default:
       return undefined;
   }
 }
 
-function notAcceptable(subject: Subject): ApiError {
-  const types = subject === 'watch' ? 'application/json' : 'application/json, application/yaml';
-  return new ApiError('NotAcceptable', `only the following media types are accepted: ${types}`);
+function notAcceptable(subject: Subject, protobuf: boolean): ApiError {
+  const types = ['application/json'];
+  if (subject !== 'watch') types.push('application/yaml');
+  if (protobuf) types.push(protobufMediaType);
+  return new ApiError('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
 }

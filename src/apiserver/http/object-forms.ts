@@ -4,6 +4,7 @@ import type { Column } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
+import { encodeBody } from '../protobuf/encode-object.ts';
 import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
 import { metadataBodyOf, metadataObjectOf } from '../registry/stored-object.ts';
 import { type IncludeObject, renderTable } from '../table/table.ts';
@@ -28,6 +29,41 @@ export function entryJson(
 export function entryMetadataJson(entry: CacheEntry, form: Form, revision?: Revision): Buffer {
   if (form.metaVersion === 'v1') return metadataBodyOf(entry, revision);
   return Buffer.from(JSON.stringify(partialMetadata(metadataObjectOf(entry, revision), form)));
+}
+
+/** The kind that the entry's form bears. */
+export function shownKind(
+  { definition, version }: ServedResource,
+  form: Form,
+): { readonly apiVersion: string; readonly kind: string } {
+  return form.as === 'PartialObjectMetadata'
+    ? { apiVersion: `meta.k8s.io/${form.metaVersion}`, kind: 'PartialObjectMetadata' }
+    : { apiVersion: servedApiVersion({ definition, version }), kind: definition.kind };
+}
+
+/** The entry's message, as `encodeBody` makes it, in its served version or its metadata alone (N4); made once and kept. */
+export function entryProtobuf(
+  forms: FormCache,
+  entry: CacheEntry,
+  served: ServedResource,
+  form: Form,
+): Buffer {
+  const which = form.as === 'PartialObjectMetadata' ? 'pm' : `pb ${servedApiVersion(served)}`;
+  return forms.get(entry, which, () => protobufBody(entry, served, form));
+}
+
+/** Like `entryProtobuf`, made anew; `revision` is what to show instead of the entry's own. */
+export function protobufBody(
+  entry: CacheEntry,
+  served: ServedResource,
+  form: Form,
+  revision?: Revision,
+): Buffer {
+  return encodeBody(
+    form.as === 'PartialObjectMetadata'
+      ? metadataObjectOf(entry, revision)
+      : servedObjectOf(entry, served, revision),
+  );
 }
 
 export function partialMetadata(object: KubeObject, form: Form): JsonObject {

@@ -1,17 +1,20 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import { encodeProtobuf, enveloped, hasProtobuf } from '../protobuf/encode-object.ts';
 import { servedObjectOf } from '../registry/conversion.ts';
 import type { VerbResult } from '../verbs/result.ts';
 import type { Exchange } from './exchange.ts';
 import type { FormCache } from './form-cache.ts';
 import type { HttpLimits } from './limits.ts';
-import type { Form } from './negotiate.ts';
+import { type Form, jsonForm } from './negotiate.ts';
 import {
   entryJson,
   entryMetadataJson,
+  entryProtobuf,
   includeObjectOf,
   partialMetadata,
+  shownKind,
   type TableShape,
   tableOfObject,
 } from './object-forms.ts';
@@ -28,11 +31,18 @@ export function sendResult(
   forms: FormCache,
   limits: HttpLimits,
 ): Promise<void> | undefined {
-  // A Status has no transformed form: clients tell it by its kind.
-  const shown: Form = result.type === 'status' ? { ...form, as: 'Object' } : form;
+  const shown = shownForm(result, form);
   let body = encode(exchange, result, shown, forms);
   if (shown.encoding === 'json' && wantsPretty(exchange)) body = prettyJson(body);
   return sendBody(exchange, result.code, contentTypeOf(shown), body, limits.gzipBytesMin);
+}
+
+/** What is no object of the kind that was negotiated for may have fewer forms than it. */
+function shownForm(result: SingleResult, form: Form): Form {
+  // A Status has no transformed form: clients tell it by its kind.
+  if (result.type === 'status') return form.as === 'Object' ? form : { ...form, as: 'Object' };
+  if (form.encoding !== 'protobuf' || form.as !== 'Object' || result.type !== 'object') return form;
+  return hasProtobuf(result.object.apiVersion, result.object.kind) ? form : jsonForm;
 }
 
 function encode(exchange: Exchange, result: SingleResult, form: Form, forms: FormCache): Buffer {
@@ -40,6 +50,12 @@ function encode(exchange: Exchange, result: SingleResult, form: Form, forms: For
     if (form.as === 'Object') return objectJson(result, forms);
     if (form.as === 'PartialObjectMetadata' && result.type === 'entry')
       return entryMetadataJson(result.entry, form);
+  } else if (form.encoding === 'protobuf') {
+    if (result.type === 'entry') {
+      const { apiVersion, kind } = shownKind(result.served, form);
+      return enveloped(apiVersion, kind, entryProtobuf(forms, result.entry, result.served, form));
+    }
+    return encodeProtobuf(transform(exchange, result, form));
   } else if (form.as === 'Object' && result.type === 'entry') {
     const { entry, served } = result;
     const key = `yaml ${served.version.version}`;

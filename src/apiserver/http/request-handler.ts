@@ -336,7 +336,7 @@ export class RequestHandler {
     exchange.subresource = resource.subresource;
     exchange.namespace = resource.namespace;
     exchange.name = resource.name;
-    const form = negotiate(exchange.request.headers.accept, subjectOf(exchange));
+    const form = negotiate(exchange.request.headers.accept, subjectOf(exchange), exchange);
     if (exchange.workspace === undefined) refuseWildcard(exchange, form);
     const { workspace } = exchange;
     const touched = workspace === undefined ? undefined : this.#dependencies.touch?.(workspace);

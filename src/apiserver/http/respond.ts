@@ -3,6 +3,8 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { encodeProtobuf } from '../protobuf/encode-object.ts';
+import { protobufMediaType } from '../protobuf/protobuf.ts';
 import { hasBody } from './body.ts';
 import type { PreparedResponse } from './dependencies.ts';
 import type { Exchange, ServerRequest } from './exchange.ts';
@@ -49,8 +51,14 @@ function warningHeaders(warnings: readonly string[]): string[] {
   return lines;
 }
 
+const contentTypes: { readonly [encoding in Form['encoding']]: string } = {
+  json: 'application/json',
+  yaml: 'application/yaml',
+  protobuf: protobufMediaType,
+};
+
 export function contentTypeOf(form: Form): string {
-  return form.encoding === 'yaml' ? 'application/yaml' : 'application/json';
+  return contentTypes[form.encoding];
 }
 
 /** Sends a whole body, compressed where it is large and the client takes that (N5). */
@@ -144,7 +152,7 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   }
   const status = error.toStatus();
   const form = negotiateError(request.headers.accept);
-  const body = Buffer.from(form.encoding === 'yaml' ? toYaml(status) : `${JSON.stringify(status)}\n`);
+  const body = encodeStatus(status, form);
   const headers = apiHeaders(exchange);
   headers['Content-Type'] = contentTypeOf(form);
   headers['Content-Length'] = body.length;
@@ -155,6 +163,12 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   if (!request.complete && !exchange.isHttp2 && !isShort(request)) headers['Connection'] = 'close';
   response.writeHead(error.code, headers);
   response.end(body);
+}
+
+/** A Status in the form's encoding. */
+export function encodeStatus(status: JsonObject, { encoding }: Form): Buffer {
+  if (encoding === 'protobuf') return encodeProtobuf(status);
+  return Buffer.from(encoding === 'yaml' ? toYaml(status) : `${JSON.stringify(status)}\n`);
 }
 
 /** Plain text: health, unknown paths (E4), overload. */

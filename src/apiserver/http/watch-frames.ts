@@ -3,12 +3,13 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEvent } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
+import { encodeBody, watchFrame } from '../protobuf/encode-object.ts';
 import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
 import type { IncludeObject } from '../table/table.ts';
 import type { WatchDelivery } from '../verbs/result.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
-import { entryMetadataJson, tableOfObject } from './object-forms.ts';
+import { entryMetadataJson, protobufBody, shownKind, tableOfObject } from './object-forms.ts';
 
 /** Frames made from one event, by `type` and form, kept in the event's memo for all its watchers. */
 class EventFrames {
@@ -83,7 +84,7 @@ const frameStart = {
   DELETED: Buffer.from('{"type":"DELETED","object":'),
 } as const;
 
-/** Makes the frames of one watch (W1): one JSON document a line. */
+/** Makes the frames of one watch (W1): one JSON document a line, or protobuf events, each after its length. */
 export class FrameRenderer {
   readonly #served: ServedResource;
   readonly #form: Form;
@@ -97,7 +98,7 @@ export class FrameRenderer {
     this.#form = form;
     this.#includeObject = includeObject;
     this.#cache = cache;
-    const key = `${versionNumber(served.version)} ${form.as} ${form.metaVersion} ${includeObject}`;
+    const key = `${versionNumber(served.version)} ${form.encoding} ${form.as} ${form.metaVersion} ${includeObject}`;
     this.#formKeys = { ADDED: `A ${key}`, MODIFIED: `M ${key}`, DELETED: `D ${key}` };
   }
 
@@ -117,7 +118,18 @@ export class FrameRenderer {
       creationTimestamp: null,
       ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
     };
-    return jsonFrame('BOOKMARK', this.#bookmarkObject(metadata));
+    return this.#frame('BOOKMARK', this.#bookmarkObject(metadata));
+  }
+
+  /** W2: the Status with which a watch ends. */
+  error(status: JsonObject): Buffer {
+    return this.#frame('ERROR', status);
+  }
+
+  #frame(type: string, object: JsonObject): Buffer {
+    if (this.#form.encoding !== 'protobuf')
+      return Buffer.from(`{"type":"${type}","object":${JSON.stringify(object)}}\n`);
+    return watchFrame(type, String(object['apiVersion']), String(object['kind']), encodeBody(object));
   }
 
   #bookmarkObject(metadata: JsonObject): JsonObject {
@@ -141,6 +153,10 @@ export class FrameRenderer {
   }
 
   #make({ type, entry, revision }: WatchDelivery, withColumns: boolean): Buffer {
+    if (this.#form.encoding === 'protobuf') {
+      const { apiVersion, kind } = shownKind(this.#served, this.#form);
+      return watchFrame(type, apiVersion, kind, protobufBody(entry, this.#served, this.#form, revision));
+    }
     return Buffer.concat([frameStart[type], this.#object(entry, revision, withColumns), frameEnd]);
   }
 
@@ -157,13 +173,4 @@ export class FrameRenderer {
       }
     }
   }
-}
-
-/** W2: the Status with which a watch ends. */
-export function errorFrame(status: JsonObject): Buffer {
-  return jsonFrame('ERROR', status);
-}
-
-function jsonFrame(type: string, object: JsonObject): Buffer {
-  return Buffer.from(`{"type":"${type}","object":${JSON.stringify(object)}}\n`);
 }

@@ -1,13 +1,14 @@
 import type { JsonObject } from '#apimachinery/json.ts';
+import { protobufMediaType } from '../protobuf/protobuf.ts';
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
 import { type Exchange, isClosed } from './exchange.ts';
-import type { FrameChannel } from './frame-channel.ts';
+import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
 import { includeObjectOf } from './object-forms.ts';
 import { apiHeaders } from './respond.ts';
-import { errorFrame, type FrameCache, FrameRenderer } from './watch-frames.ts';
+import { type FrameCache, FrameRenderer } from './watch-frames.ts';
 
 /** Frames are rendered ahead of the client up to this; what comes then waits as references into the cache. */
 const aheadBytesMax = 1024 * 1024;
@@ -49,7 +50,7 @@ export class WatchStreams {
       this.#metrics.watches--;
       stream.stop();
     });
-    channel.open();
+    channel.open(form.encoding === 'protobuf' ? 'protobuf' : 'json');
     stream.start(result);
   }
 
@@ -218,7 +219,7 @@ class WatchStream implements WatchSink {
   }
 
   #endWith(status: JsonObject | undefined): void {
-    if (status !== undefined) this.#channel.write([errorFrame(status)]);
+    if (status !== undefined) this.#channel.write([this.#renderer.error(status)]);
     this.end();
   }
 
@@ -262,10 +263,10 @@ export class HttpFrameChannel implements FrameChannel {
     this.#exchange = exchange;
   }
 
-  open(): void {
+  open(encoding: FrameEncoding): void {
     const { response } = this.#exchange;
     const headers = apiHeaders(this.#exchange);
-    headers['Content-Type'] = 'application/json';
+    headers['Content-Type'] = encoding === 'json' ? 'application/json' : `${protobufMediaType};stream=watch`;
     response.writeHead(200, headers);
     // HTTP/2 has sent them already.
     if ('flushHeaders' in response) response.flushHeaders();

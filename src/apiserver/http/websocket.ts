@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import { unframed } from '../protobuf/encode-object.ts';
 import type { ServerRequest } from './exchange.ts';
-import type { FrameChannel } from './frame-channel.ts';
+import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 
 /**
- * As much of RFC 6455 as a watch needs (KUBERNETES.md W7): text messages to the client; from it, pings are answered, a
+ * As much of RFC 6455 as a watch needs (KUBERNETES.md W7): messages to the client; from it, pings are answered, a
  * close is answered, and what it says otherwise is read and thrown away.
  */
 
 const handshakeSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const opText = 0x1;
+const opBinary = 0x2;
 const opClose = 0x8;
 const opPing = 0x9;
 const opPong = 0xa;
@@ -54,12 +56,13 @@ export function handshakeFault(request: ServerRequest): string | undefined {
   return undefined;
 }
 
-/** One event a text message, without the newline that ends a frame on a plain stream. */
+/** One event a message, text or binary, without what divides frames on a plain stream. */
 export class WebSocketChannel implements FrameChannel {
   readonly #socket: Duplex;
   readonly #request: ServerRequest;
   readonly #headers: { readonly [name: string]: string | number | string[] };
   readonly #reader = new ClientFrameReader();
+  #isBinary = false;
   #closeSent = false;
   #closeTimer: NodeJS.Timeout | undefined;
 
@@ -76,7 +79,8 @@ export class WebSocketChannel implements FrameChannel {
     if (head.length > 0) socket.unshift(head);
   }
 
-  open(): void {
+  open(encoding: FrameEncoding): void {
+    this.#isBinary = encoding === 'protobuf';
     const key = String(this.#request.headers['sec-websocket-key']);
     const accept = createHash('sha1')
       .update(key + handshakeSuffix)
@@ -106,9 +110,9 @@ export class WebSocketChannel implements FrameChannel {
     if (this.#closeSent || this.#socket.destroyed) return;
     this.#socket.cork();
     for (const frame of frames) {
-      const end = frame[frame.length - 1] === 0x0a ? frame.length - 1 : frame.length;
-      this.#socket.write(frameHead(opText, end));
-      this.#socket.write(frame.subarray(0, end));
+      const message = this.#isBinary ? unframed(frame) : withoutNewline(frame);
+      this.#socket.write(frameHead(this.#isBinary ? opBinary : opText, message.length));
+      this.#socket.write(message);
     }
     this.#socket.uncork();
   }
@@ -170,6 +174,10 @@ export class WebSocketChannel implements FrameChannel {
       }
     }
   }
+}
+
+function withoutNewline(frame: Buffer): Buffer {
+  return frame[frame.length - 1] === 0x0a ? frame.subarray(0, -1) : frame;
 }
 
 /** Final, unmasked: servers do not mask (RFC 6455 5.1). */

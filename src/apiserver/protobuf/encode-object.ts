@@ -17,21 +17,37 @@ const tail = Buffer.from([0x1a, 0x00, 0x22, 0x00]);
 /** One for all: encoding is done in one go. */
 const writer = new WireWriter();
 
-/** Kinds that were asked for, as `v1 Pod`; there are a few hundred that have a message, the rest is not remembered. */
-const messages = new Map<string, string>();
+interface KnownKind {
+  /** Of its message. */
+  readonly path: string;
+  /** What stands before the body in an envelope. */
+  readonly head: Buffer;
+}
 
-/** The message that a kind of Kubernetes' own is encoded in; undefined for everybody else's. */
-function messageOf(apiVersion: string, kind: string): string | undefined {
+/** Kinds that were asked for, as `v1 Pod`; there are a few hundred that have a message, the rest is not remembered. */
+const kinds = new Map<string, KnownKind>();
+
+/** How a kind of Kubernetes' own is encoded; undefined for everybody else's. */
+function knownKind(apiVersion: unknown, kind: unknown): KnownKind | undefined {
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string') return undefined;
   const key = `${apiVersion} ${kind}`;
-  let path = messages.get(key);
-  if (path === undefined) {
+  let known = kinds.get(key);
+  if (known === undefined) {
     const version = parseApiVersion(apiVersion);
     if (version === undefined) return undefined;
     const isMeta = version.group === 'meta.k8s.io' && metaVersions.has(version.version);
-    path = isMeta ? metaMessages[kind] : messageOfKind(version.group, version.version, kind);
-    if (path !== undefined) messages.set(key, path);
+    const path = isMeta ? metaMessages[kind] : messageOfKind(version.group, version.version, kind);
+    if (path === undefined) return undefined;
+    known = { path, head: envelopeHead(apiVersion, kind) };
+    kinds.set(key, known);
   }
-  return path;
+  return known;
+}
+
+function kindOf(apiVersion: unknown, kind: unknown): KnownKind {
+  const known = knownKind(apiVersion, kind);
+  if (known === undefined) throw new Error(`no protobuf message for ${String(apiVersion)} ${String(kind)}`);
+  return known;
 }
 
 /** Both versions of meta.k8s.io are the same on the wire. */
@@ -43,8 +59,8 @@ const metaMessages: { readonly [kind: string]: string | undefined } = {
 };
 
 /** Whether a kind can be told in protobuf: Kubernetes' own can, custom resources cannot (KUBERNETES.md N2). */
-export function hasProtobuf(apiVersion: string, kind: string): boolean {
-  return messageOf(apiVersion, kind) !== undefined;
+export function hasProtobuf(apiVersion: unknown, kind: unknown): boolean {
+  return knownKind(apiVersion, kind) !== undefined;
 }
 
 /**
@@ -53,10 +69,7 @@ export function hasProtobuf(apiVersion: string, kind: string): boolean {
  * for a kind that has none.
  */
 export function encodeBody(object: JsonObject): Buffer {
-  const { apiVersion, kind } = object;
-  const path =
-    typeof apiVersion === 'string' && typeof kind === 'string' ? messageOf(apiVersion, kind) : undefined;
-  if (path === undefined) throw new Error(`no protobuf message for ${String(apiVersion)} ${String(kind)}`);
+  const { path } = kindOf(object['apiVersion'], object['kind']);
   writer.reset();
   encoderOf(path)(object, writer);
   writer.varint(writer.size);
@@ -64,8 +77,8 @@ export function encodeBody(object: JsonObject): Buffer {
   return writer.take();
 }
 
-/** What stands before and after the body in an envelope (KUBERNETES.md section 4). */
-export function envelopeHead(apiVersion: string, kind: string): Buffer {
+/** What stands before the body in an envelope (KUBERNETES.md section 4). */
+function envelopeHead(apiVersion: string, kind: string): Buffer {
   writer.reset();
   writer.text(kind);
   writer.varint(tag2);
@@ -79,7 +92,7 @@ export function envelopeHead(apiVersion: string, kind: string): Buffer {
 
 /** What `encodeBody` made, in an envelope: a whole document. */
 export function enveloped(apiVersion: string, kind: string, body: Buffer): Buffer {
-  return Buffer.concat([envelopeHead(apiVersion, kind), body, tail]);
+  return Buffer.concat([kindOf(apiVersion, kind).head, body, tail]);
 }
 
 /** A whole document in Kubernetes' protobuf form, as kube-apiserver encodes it. Throws for a kind that has no message. */
@@ -95,7 +108,7 @@ export function listParts(
   metadata: JsonObject,
   itemsBytes: number,
 ): { readonly head: Buffer; readonly tail: Buffer } {
-  const envelope = envelopeHead(apiVersion, kind);
+  const envelope = kindOf(apiVersion, kind).head;
   writer.reset();
   encoderOf('apimachinery.pkg.apis.meta.v1.ListMeta')(metadata, writer);
   writer.varint(writer.size);
@@ -113,7 +126,7 @@ const frameLengthBytes = 4;
  * object's document (KUBERNETES.md W1).
  */
 export function watchFrame(type: string, apiVersion: string, kind: string, body: Buffer): Buffer {
-  const head = envelopeHead(apiVersion, kind);
+  const { head } = kindOf(apiVersion, kind);
   const documentBytes = head.length + body.length + tail.length;
   writer.reset();
   writer.varint(documentBytes);
