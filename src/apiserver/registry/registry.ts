@@ -105,7 +105,8 @@ export type WriteOutcome =
 
 export type DeletionOutcome =
   | { readonly type: 'removed'; readonly entry: CacheEntry; readonly uid: string }
-  | { readonly type: 'waiting'; readonly entry: CacheEntry };
+  /** `isMarked`: by this call. */
+  | { readonly type: 'waiting'; readonly entry: CacheEntry; readonly isMarked: boolean };
 
 /** `live` is the caller's to read, not to change; undefined when the object is absent and may be created. */
 export type Propose = (live: KubeObject | undefined, attempt: number) => KubeObject | Promise<KubeObject>;
@@ -272,7 +273,8 @@ export class Registry {
     deletion: DeletionOptions,
     options: Pick<WriteOptions, 'admission'>,
   ): Promise<DeletionOutcome> {
-    const isSettled = ({ type }: DeletionOutcome) => type === 'removed' && !deletion.dryRun;
+    const isSettled = (outcome: DeletionOutcome) =>
+      !deletion.dryRun && (outcome.type === 'removed' || outcome.isMarked);
     return this.#confirmed(keyOf(target), undefined, isSettled, () =>
       this.#delete(target, deletion, options),
     );
@@ -310,7 +312,7 @@ export class Registry {
       const plan: DeletionPlan = isPlainRemoval(finalizers, definition, deletion)
         ? { type: 'remove' }
         : planDeletion(objectOf(entry), definition, deletion, this.#clock.now(), inert);
-      if (plan.type === 'waiting') return { type: 'waiting', entry };
+      if (plan.type === 'waiting') return { type: 'waiting', entry, isMarked: false };
       const written = await this.#commitDeletion(target, entry, plan, deletion.dryRun);
       if ('outcome' in written) return written.outcome;
       if (written.elsewhere) await contended(attempt);
@@ -377,11 +379,13 @@ export class Registry {
     // The body is as it was, so are the defaults in it.
     const value = encodeStored(plan.object, target.served.definition, defaultsOf(entry));
     if (dryRun) {
-      return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: entry.revision }) } };
+      const unwritten = entryOf({ key, value, revision: entry.revision });
+      return { outcome: { type: 'waiting', entry: unwritten, isMarked: false } };
     }
     const result = await this.#transact([{ key, revision: entry.revision }], [{ type: 'put', key, value }]);
     if (!result.committed) return this.#lost(result, key);
-    return { outcome: { type: 'waiting', entry: entryOf({ key, value, revision: result.revision }) } };
+    const marked = entryOf({ key, value, revision: result.revision });
+    return { outcome: { type: 'waiting', entry: marked, isMarked: true } };
   }
 
   async #updateOnce(

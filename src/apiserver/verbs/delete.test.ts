@@ -209,3 +209,32 @@ test('namespaces: protected, terminating, finalized (S1, S2, S3)', async () => {
   assert.equal(finalized.code, 200);
   await assert.rejects(harness.get('/api/v1/namespaces/n'), apiError('NotFound'));
 });
+
+test('on a store that others write too, a delete that marked the object is not decided again', async () => {
+  const key = () => harness.storage.range({ prefix: '/' }).then(({ items }) => items.map((item) => item.key));
+  let mapKey: string | undefined;
+  await using harness = await Harness.open({
+    seenAs: (storage) =>
+      new Proxy(storage, {
+        get(target, property) {
+          // As over etcd: what is in the cache may be old, and asking for what is new takes a while,
+          // in which another server removes the last finalizer.
+          if (property === 'awaitSettled') return undefined;
+          if (property === 'awaitFresh') {
+            return async () => {
+              if (mapKey === undefined) return;
+              await target.transact({ guards: [], operations: [{ type: 'delete', key: mapKey as never }] });
+            };
+          }
+          const value: unknown = Reflect.get(target, property);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      }),
+  });
+  await harness.post(maps, map('held', { finalizers: ['example.com/a'] }));
+  mapKey = (await key()).find((one) => one.endsWith('/held'));
+  assert.ok(mapKey !== undefined);
+  const { code, object } = await harness.delete(`${maps}/held`);
+  assert.equal(code, 200);
+  assert.equal(object.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
+});

@@ -36,6 +36,8 @@ export interface HarnessOptions {
   readonly serviceRange?: string;
   readonly nodePorts?: { readonly min: number; readonly max: number };
   readonly ringEventsMax?: number;
+  /** What the registry has for a store. */
+  readonly seenAs?: (storage: CachedStorage) => CachedStorage;
   readonly workspaces?: readonly Partial<Workspace>[];
   readonly authorizeCreate?: boolean;
 }
@@ -69,7 +71,7 @@ export class Harness {
 
   private constructor(storage: CachedStorage, options: HarnessOptions) {
     this.clock = new ManualClock();
-    this.storage = storage;
+    this.storage = options.seenAs?.(storage) ?? storage;
     builtinScheme ??= createScheme(builtinDefinitions());
     this.scheme =
       options.definitions === undefined
@@ -88,7 +90,7 @@ export class Harness {
       });
     }
     this.registry = new Registry({
-      storage,
+      storage: this.storage,
       clock: this.clock,
       shared: options.shared,
       allocators: [
