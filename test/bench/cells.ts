@@ -3,33 +3,37 @@ import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { until } from '../harness/until.ts';
+import { atRest, type CpuTimes, cpuTimesOf } from './cpu-times.ts';
 import {
   benchProject,
   cellsReady,
-  configMapsGvr,
   inParallel,
   type ManyCells,
   makeNamespace,
   placeNamespace,
   startManyCells,
 } from './many-cells.ts';
+import { namespaceMark } from './paced-job.ts';
+import { pacedName, pacedNameOf, startPacedLoad } from './paced-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
 import { percentile, type Row, row } from './table.ts';
 
 const deploymentsGvr = { group: 'apps', version: 'v1', resource: 'deployments' } as const;
 const seconds = 8;
 const statusesPerSecond = 50;
+const warmObjects = 3_000;
+const warmPerSecond = 150;
 
 /**
  * Many cells at once: create→applied with each object going to one of them, and the way back of a status. `scale` 1: 20 cells
- * and 100 objects/s; 5: 100 cells and 500 objects/s, as the goals are set.
+ * and 100 objects/s; 5: 100 cells and 500 objects/s, as the goals are set. `rates`: other numbers of objects each second, in
+ * turn.
  */
-export async function benchCells(scale: number): Promise<Row[]> {
+export async function benchCells(scale: number, rates: readonly number[] = []): Promise<Row[]> {
   const count = Math.max(2, Math.round(20 * scale));
   const perSecond = Math.max(10, Math.round(100 * scale));
   await using many = await startManyCells(count);
   await cellsReady(many);
-  const clients = many.edges.map((edge) => new RemoteClient(edge, { userAgent: 'cellplane-bench' }));
   await inParallel(count, 8, async (index) => {
     await makeNamespace(many, namespaceOf(index));
     await placeNamespace(many, namespaceOf(index), [many.cells[index] ?? ''], 1, [
@@ -37,57 +41,84 @@ export async function benchCells(scale: number): Promise<Row[]> {
       ['apps/v1', 'Deployment'],
     ]);
   });
+  const rows = await applied(many, rates.length === 0 ? [perSecond] : rates);
+  const clients = many.edges.map((edge) => new RemoteClient(edge, { userAgent: 'cellplane-bench' }));
   try {
-    return [...(await applied(many, clients, perSecond)), ...(await statusBack(many, clients))];
+    return [...rows, ...(await statusBack(many, clients))];
   } finally {
     await Promise.all(clients.map((client) => client.close()));
   }
 }
 
 function namespaceOf(index: number): string {
-  return `bench-${index}`;
+  return `bench-${String(index).padStart(4, '0')}`;
 }
 
-async function applied(
-  { admin }: ManyCells,
-  clients: readonly RemoteClient[],
-  perSecond: number,
-): Promise<Row[]> {
-  const sentAtMs = new Map<string, number>();
-  const latencies: number[] = [];
-  const stopping = new AbortController();
-  const watching = clients.map(async (client) => {
-    const options = { resourceVersion: '0', metadataOnly: true, signal: stopping.signal };
-    for await (const event of client.watch({ cluster: undefined, gvr: configMapsGvr }, options)) {
-      if (event.type !== 'ADDED') continue;
-      const sent = sentAtMs.get(event.object.metadata.name ?? '');
-      if (sent !== undefined) latencies.push(performance.now() - sent);
-    }
+/** From the moment at which each CREATE is to be sent to the moment at which its edge has stored the object. */
+async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]> {
+  const cells = many.cells.length;
+  const load = await startPacedLoad(many.federation, {
+    path: `/clusters/${benchProject}/api/v1/namespaces/${namespaceMark}/configmaps`,
+    body: JSON.stringify(sampleConfigMap(pacedName, 1_000, namespaceMark)),
+    namespaces: many.cells.map((_, index) => namespaceOf(index)),
+    connections: 64,
   });
-  // The first objects bring namespaces and warm every process up; they are not counted.
-  const warm = 2 * perSecond;
-  const total = warm + perSecond * seconds;
-  const pending: Promise<unknown>[] = [];
-  const startedMs = performance.now();
-  for (let index = 0; index < total; index++) {
-    const aheadMs = (index * 1_000) / perSecond - (performance.now() - startedMs);
-    if (aheadMs > 1) await setTimeout(aheadMs);
-    const namespace = namespaceOf(index % clients.length);
-    const name = `object-${index}`;
-    sentAtMs.set(name, performance.now());
-    const collection = { cluster: benchProject, gvr: configMapsGvr, namespace };
-    pending.push(admin.create(collection, sampleConfigMap(name, 1_000, namespace), { metadataOnly: true }));
+  const processes = new Map([...(await many.processIds()), ['load generator', load.pid]]);
+  const arrivedAtMs = new Map<string, number>();
+  many.onArrival((name, atMs) => arrivedAtMs.set(name, atMs));
+  let next = 0;
+  const send = async (count: number, perSecond: number): Promise<number[]> => {
+    const from = next;
+    next += count;
+    arrivedAtMs.clear();
+    const { sentAtMs } = await load.run({ from, count, perSecond });
+    const atEdges = () => sentAtMs.every((_, offset) => arrivedAtMs.has(pacedNameOf(from + offset)));
+    await until('every object is at its edge', atEdges, { timeoutMs: 120_000, everyMs: 100 });
+    const tookMs = sentAtMs.map((ms, offset) => (arrivedAtMs.get(pacedNameOf(from + offset)) ?? 0) - ms);
+    return tookMs.sort((a, b) => a - b);
+  };
+  const rows: Row[] = [];
+  try {
+    // Bring namespaces, and warm every process up; nothing of them is left when it is measured.
+    await load.connect();
+    await send(warmObjects, Math.min(warmPerSecond, ...rates));
+    for (const perSecond of rates) {
+      await load.connect();
+      await atRest(processes);
+      const before = await cpuTimesOf(processes);
+      const count = perSecond * seconds;
+      const startedMs = performance.now();
+      const tookMs = await send(count, perSecond);
+      const ranMs = performance.now() - startedMs;
+      await atRest(processes);
+      const after = await cpuTimesOf(processes);
+      const name = `create→applied, ${cells} cells, ${perSecond} objects/s`;
+      rows.push(
+        row(
+          name,
+          percentile(tookMs, 0.5),
+          'ms',
+          `p50; ${((count * 1_000) / ranMs).toFixed(0)}/s went through`,
+        ),
+        row(name, percentile(tookMs, 0.99), 'ms', 'p99; goal 100 at 100 cells and 500/s'),
+        cpuRow(before, after, count),
+      );
+    }
+  } finally {
+    load.end();
   }
-  await Promise.all(pending);
-  await until('every object is at its edge', () => latencies.length >= total, { timeoutMs: 120_000 });
-  stopping.abort();
-  await Promise.all(watching);
-  const counted = latencies.slice(warm).sort((a, b) => a - b);
-  const name = `create→applied, ${clients.length} cells, ${perSecond} objects/s`;
-  return [
-    row(name, percentile(counted, 0.5), 'ms', 'p50'),
-    row(name, percentile(counted, 0.99), 'ms', 'p99; goal 100 at 100 cells and 500/s'),
-  ];
+  return rows;
+}
+
+function cpuRow(before: CpuTimes, after: CpuTimes, objects: number): Row {
+  const parts: string[] = [];
+  let totalMs = 0;
+  for (const [name, ms] of after) {
+    const eachMs = (ms - (before.get(name) ?? 0)) / objects;
+    totalMs += eachMs;
+    if (eachMs >= 0.01) parts.push(`${name} ${eachMs.toFixed(2)}`);
+  }
+  return row('  CPU of each object', totalMs, 'ms', parts.join(', '));
 }
 
 /** From the status being written at the edge to its event in the project. */

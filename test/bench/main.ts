@@ -1,12 +1,13 @@
-// npm run bench [-- name …] [--scale n]: measures on this machine and prints a table; writes bench-results.json.
+// npm run bench [-- name …] [--scale n] [--rates n,n…]: measures on this machine and prints a table; writes bench-results.json.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { Row } from './table.ts';
 
 const args = process.argv.slice(2);
-const scaleAt = args.indexOf('--scale');
-const scale = scaleAt < 0 ? 1 : Number(args[scaleAt + 1]);
-const wanted = args.filter((arg, index) => !arg.startsWith('--') && args[index - 1] !== '--scale');
+const scale = Number(option('--scale') ?? 1);
+/** Objects each second, of those that can be asked for several. */
+const rates = option('--rates')?.split(',').map(Number) ?? [];
+const wanted = args.filter((arg, index) => !arg.startsWith('--') && !args[index - 1]?.startsWith('--'));
 
 // Each is loaded when its turn comes: one that measures in this process starts with a clean heap.
 const benches: { readonly [name: string]: () => Promise<Row[]> } = {
@@ -20,7 +21,8 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
   decisions: async () => (await import('./decisions.ts')).benchDecisions(),
   latency: async () => (await import('./latency.ts')).benchLatency(),
-  cells: async () => (await import('./cells.ts')).benchCells(scale),
+  cells: async () => (await import('./cells.ts')).benchCells(scale, rates),
+  batches: async () => (await import('./batches.ts')).benchBatches(scale),
   commits: async () => (await import('./commits.ts')).benchCommits(scale),
   flood: async () => (await import('./flood.ts')).benchFlood(),
   steady: async () => (await import('./steady.ts')).benchSteady(scale),
@@ -49,3 +51,8 @@ await writeFile(
   `${JSON.stringify({ at: new Date().toISOString(), scale, machine, rows }, null, 2)}\n`,
 );
 process.stdout.write('\nwritten: bench-results.json\n');
+
+function option(name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args[at + 1];
+}

@@ -8,6 +8,7 @@ import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { type StartedConstellation, startConstellation } from '../harness/started.ts';
 import { until } from '../harness/until.ts';
+import type { FarmMessage } from './farm-message.ts';
 
 export const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
 export const configMapsGvr = { group: '', version: 'v1', resource: 'configmaps' } as const;
@@ -29,6 +30,10 @@ export interface ManyCells extends AsyncDisposable {
   readonly cells: readonly string[];
   /** Beside `cells`: the administrator's way to each edge; none for cells without edges. */
   readonly edges: readonly ServerConnection[];
+  /** Names of all processes, and their ids. */
+  processIds(): Promise<ReadonlyMap<string, number>>;
+  /** Calls back when an edge has stored a ConfigMap, for all from now on; `atMs` by `sharedNowMs`. Once. */
+  onArrival(callback: (name: string, atMs: number) => void): void;
 }
 
 /**
@@ -58,6 +63,12 @@ export async function startManyCells(
     federation,
     cells,
     edges,
+    async processIds() {
+      const ids = new Map(Object.entries(await constellation.processIds()));
+      if (farm !== undefined) ids.set('edges', farm.pid);
+      return ids;
+    },
+    onArrival: (callback) => farm?.onArrival(callback),
     async [Symbol.asyncDispose]() {
       await admin.close();
       await constellation[Symbol.asyncDispose]();
@@ -173,15 +184,30 @@ async function addCell(
   );
 }
 
-async function startEdgeFarm(
-  count: number,
-): Promise<{ readonly connections: readonly ServerConnection[]; end(): void }> {
+interface EdgeFarm {
+  readonly pid: number;
+  readonly connections: readonly ServerConnection[];
+  onArrival(callback: (name: string, atMs: number) => void): void;
+  end(): void;
+}
+
+async function startEdgeFarm(count: number): Promise<EdgeFarm> {
   const child = fork(path.resolve('test/bench/edge-farm.ts'), [String(count)], {
     execArgv: ['--import', 'tsx'],
   });
-  const connections = await new Promise<ServerConnection[]>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as ServerConnection[]));
+  const connections = await new Promise<readonly ServerConnection[]>((resolve, reject) => {
+    child.once('message', (message: FarmMessage) => resolve(message.connections ?? []));
     child.once('exit', (code) => reject(new Error(`the edges ended with ${code}`)));
   });
-  return { connections, end: () => child.disconnect() };
+  return {
+    pid: child.pid ?? 0,
+    connections,
+    onArrival(callback) {
+      child.on('message', ({ arrivals = [] }: FarmMessage) => {
+        for (const [name, atMs] of arrivals) callback(name, atMs);
+      });
+      child.send('watch');
+    },
+    end: () => child.disconnect(),
+  };
 }

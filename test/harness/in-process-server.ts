@@ -6,16 +6,22 @@ import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
 import { type ApiServer, type ApiServerOptions, startServer } from '#apiserver/server.ts';
+import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
+import { openEtcdStorage } from '#storage/etcd/etcd-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
+import type { Storage } from '#storage/storage.ts';
+import { EtcdServer, limitFlags } from './etcd-server.ts';
 import { KeptStorage } from './kept-storage.ts';
+import { testStorage } from './test-storage.ts';
 
 export interface InProcessServerOptions {
   readonly mode: 'federation' | 'edge';
   readonly pki: ServerPki;
   readonly logger: Logger;
-  readonly storage?: 'memory' | 'level' | undefined;
+  /** Default: what `testStorage` says for a federation server, memory for an edge. */
+  readonly storage?: 'memory' | 'level' | 'etcd' | undefined;
   readonly tokenFile?: string | undefined;
   /** Of the server's other options. */
   readonly serverOptions?: Partial<ApiServerOptions> | undefined;
@@ -26,13 +32,17 @@ export class InProcessServer {
   readonly #options: InProcessServerOptions;
   readonly #memory: KeptStorage | undefined;
   readonly #folder: string | undefined;
+  readonly #kind: 'memory' | 'level' | 'etcd';
+  #etcd: EtcdServer | undefined;
   #server: ApiServer | undefined;
   #port = 0;
 
   constructor(options: InProcessServerOptions) {
     this.#options = options;
-    if (options.storage === 'level') this.#folder = mkdtempSync(path.join(os.tmpdir(), 'cellplane-store-'));
-    else this.#memory = new KeptStorage();
+    this.#kind =
+      options.storage ?? (options.mode === 'federation' && testStorage === 'etcd' ? 'etcd' : 'memory');
+    if (this.#kind === 'level') this.#folder = mkdtempSync(path.join(os.tmpdir(), 'cellplane-store-'));
+    if (this.#kind === 'memory') this.#memory = new KeptStorage();
   }
 
   get port(): number {
@@ -47,13 +57,16 @@ export class InProcessServer {
     return this.#server !== undefined;
   }
 
+  /** The server's own user, without sockets, while it runs. */
+  get loopbackClient(): KubeClient {
+    if (this.#server === undefined) throw new TypeError('this server does not run');
+    return this.#server.loopbackClient;
+  }
+
   async start(): Promise<void> {
     if (this.#server !== undefined) return;
     const { mode, pki, logger, tokenFile } = this.#options;
-    const inner =
-      this.#memory?.open() ??
-      (await openLevelStorage({ directory: path.join(this.#folder ?? '', 'store'), logger }));
-    const storage = await openCachedStorage(inner, { logger });
+    const storage = await openCachedStorage(await this.#openStorage(), { logger });
     this.#server = await startServer({
       mode,
       storage,
@@ -71,6 +84,17 @@ export class InProcessServer {
     this.#port = this.#server.port;
   }
 
+  async #openStorage(): Promise<Storage> {
+    const { logger } = this.#options;
+    if (this.#memory !== undefined) return this.#memory.open();
+    if (this.#kind === 'level') {
+      return openLevelStorage({ directory: path.join(this.#folder ?? '', 'store'), logger });
+    }
+    this.#etcd ??= await EtcdServer.start({ flags: limitFlags });
+    const endpoints = [this.#etcd.endpoint];
+    return openEtcdStorage({ endpoints, prefix: '/cellplane', clock: systemClock, logger });
+  }
+
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -86,6 +110,7 @@ export class InProcessServer {
   /** Stops it and throws away what it stored. */
   async dispose(): Promise<void> {
     await this.stop();
+    await this.#etcd?.dispose();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -4,7 +4,7 @@ import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
-import { objectOf } from '../registry/stored-object.ts';
+import { cellOfEntry } from '../registry/cell-of-entry.ts';
 
 /** Who holds which cell, as the component authorizer asks. */
 export interface CellAssignments {
@@ -100,7 +100,7 @@ export class CellAssignmentIndex implements CellAssignments {
     this.#remove(entry.key);
     let cell: Cell;
     try {
-      cell = objectOf(entry) as Cell;
+      cell = cellOfEntry(entry);
     } catch (error) {
       this.#logger.error({ key: entry.key, error }, 'unreadable Cell ignored');
       return;

@@ -5,7 +5,10 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
+import type { CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { rangePrefix } from '#storage/keys.ts';
+import type { Revision, StorageKey } from '#storage/storage.ts';
+import { cellOfEntry } from '../registry/cell-of-entry.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import { parentPathOf } from '../workspace/cluster-ref.ts';
 import { type AssignableCell, type AssignableFederator, assign } from './assign.ts';
@@ -18,6 +21,15 @@ const federatorsPrefix = rangePrefix(federatorDefinition.storedAs);
 const settleMs = 20;
 const writesMax = 16;
 
+/** What assignment looks at of a Cell, which is little of what its federator writes there each second. */
+interface KnownCell {
+  readonly revision: Revision;
+  readonly cell: AssignableCell;
+  /** Of `spec.federator`, to tell a change by. */
+  readonly wish: string;
+  readonly cluster: string | undefined;
+}
+
 /**
  * Writes who holds each Cell (DESIGN: Assignment), alone, through the subresource `assignment`. Level-triggered: every
  * decision is made anew from all Cells, Federators and leases. The epoch rises with each change of hands.
@@ -27,6 +39,8 @@ export class AssignmentController implements Controller {
   readonly #context: ControllerContext;
   readonly #liveness: FederatorLiveness;
   readonly #loop: KeyedLoop;
+  /** As the last event or look showed each. Bounded by the number of Cells. */
+  readonly #known = new Map<StorageKey, KnownCell>();
   #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext, liveness: FederatorLiveness) {
@@ -46,7 +60,15 @@ export class AssignmentController implements Controller {
     const { events, index } = this.#context;
     const again = () => this.#loop.queue.addAfter(cellsWorkspacePath, settleMs);
     this.#unlisten = [
-      events.listen(cellsPrefix, { event: again, reset: again }),
+      events.listen(cellsPrefix, {
+        event: (event) => {
+          if (this.#concerns(event)) again();
+        },
+        reset: () => {
+          this.#known.clear();
+          again();
+        },
+      }),
       events.listen(federatorsPrefix, { event: again, reset: again }),
       index.onChange((record) => {
         if (record.kind === 'cell') again();
@@ -60,31 +82,64 @@ export class AssignmentController implements Controller {
   async stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten();
     await this.#loop.stop();
+    this.#known.clear();
+  }
+
+  /** Whether it changes anything that is looked at. */
+  #concerns({ key, entry }: CacheEvent): boolean {
+    const before = this.#known.get(key);
+    if (entry === undefined) {
+      this.#known.delete(key);
+      return true;
+    }
+    let now: KnownCell;
+    try {
+      now = knownCell(entry);
+    } catch {
+      // What cannot be read is told by the look that follows.
+      this.#known.delete(key);
+      return true;
+    }
+    this.#known.set(key, now);
+    return (
+      before === undefined ||
+      before.wish !== now.wish ||
+      before.cluster !== now.cluster ||
+      before.cell.uid !== now.cell.uid ||
+      before.cell.holder !== now.cell.holder
+    );
   }
 
   async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
-    const cells = this.#read<Cell>(cellsPrefix);
-    const federators = this.#read<Federator>(federatorsPrefix);
+    const cells = this.#entries(cellsPrefix).map((entry) => ({ entry, known: this.#know(entry) }));
+    const federators = this.#entries(federatorsPrefix).map((entry) => objectOf(entry) as Federator);
     const wanted = assign(
-      cells.map(assignableCell),
+      cells.map(({ known }) => known.cell),
       federators.map((federator) => this.#assignableFederator(federator)),
     );
-    const changed = cells.filter((cell) => this.#differs(cell, wanted.get(cell.metadata.name ?? '')));
+    const changed = cells.filter(({ known }) => this.#differs(known, wanted.get(known.cell.name)));
     let next = 0;
     const work = async () => {
-      for (let cell = changed[next++]; cell !== undefined && !signal.aborted; cell = changed[next++]) {
-        await this.#write(cell, wanted.get(cell.metadata.name ?? ''), signal);
+      for (let one = changed[next++]; one !== undefined && !signal.aborted; one = changed[next++]) {
+        await this.#write(objectOf(one.entry) as Cell, wanted.get(one.known.cell.name), signal);
       }
     };
     await Promise.all(Array.from({ length: Math.min(writesMax, changed.length) }, work));
     return undefined;
   }
 
-  #read<T>(prefix: string): T[] {
+  #entries(prefix: string): CacheEntry[] {
     const { storage, index } = this.#context;
     const cells = index.find(cellsWorkspacePath);
-    if (cells === undefined) return [];
-    return [...storage.snapshot(`${prefix}${cells.id}/`).entries()].map((entry) => objectOf(entry) as T);
+    return cells === undefined ? [] : [...storage.snapshot(`${prefix}${cells.id}/`).entries()];
+  }
+
+  #know(entry: CacheEntry): KnownCell {
+    const before = this.#known.get(entry.key);
+    if (before?.revision === entry.revision) return before;
+    const now = knownCell(entry);
+    this.#known.set(entry.key, now);
+    return now;
   }
 
   #assignableFederator({ metadata, spec = {} }: Federator): AssignableFederator {
@@ -100,16 +155,15 @@ export class AssignmentController implements Controller {
   }
 
   /** The cell's logical cluster as the workspace of its path has it; undefined while there is none. */
-  #clusterOf(cell: Cell): string | undefined {
-    const record = this.#context.index.find(`${cellsWorkspacePath}:${cell.metadata.name}`);
+  #clusterOf(name: string): string | undefined {
+    const record = this.#context.index.find(`${cellsWorkspacePath}:${name}`);
     return record?.kind === 'cell' && parentPathOf(record.path) === cellsWorkspacePath
       ? record.id
       : undefined;
   }
 
-  #differs(cell: Cell, federator: string | undefined): boolean {
-    const { assignment, cluster } = cell.status ?? {};
-    return assignment?.federator !== federator || cluster !== this.#clusterOf(cell);
+  #differs({ cell, cluster }: KnownCell, federator: string | undefined): boolean {
+    return cell.holder !== federator || cluster !== this.#clusterOf(cell.name);
   }
 
   async #write(cell: Cell, federator: string | undefined, signal: AbortSignal): Promise<void> {
@@ -120,7 +174,7 @@ export class AssignmentController implements Controller {
     const assignment = changesHands
       ? { federator, epoch: (before?.epoch ?? 0) + 1, since: nowTime(clock.now()) }
       : before;
-    const cluster = this.#clusterOf(cell);
+    const cluster = this.#clusterOf(name);
     const status = {
       ...cell.status,
       ...(assignment === undefined ? {} : { assignment }),
@@ -141,14 +195,20 @@ export class AssignmentController implements Controller {
   }
 }
 
-function assignableCell({ metadata, spec = {}, status }: Cell): AssignableCell {
+function knownCell(entry: CacheEntry): KnownCell {
+  const { metadata, spec = {}, status } = cellOfEntry(entry);
   const { federator } = spec;
   const selector = federator?.selector === undefined ? undefined : labelSelectorOf(federator.selector);
   return {
-    name: metadata.name ?? '',
-    uid: metadata.uid ?? '',
-    pinnedTo: federator?.name,
-    admits: selector === undefined ? undefined : (labels) => selector.matches(labels),
-    holder: status?.assignment?.federator,
+    revision: entry.revision,
+    wish: federator === undefined ? '' : JSON.stringify(federator),
+    cluster: status?.cluster,
+    cell: {
+      name: metadata.name ?? '',
+      uid: metadata.uid ?? '',
+      pinnedTo: federator?.name,
+      admits: selector === undefined ? undefined : (labels) => selector.matches(labels),
+      holder: status?.assignment?.federator,
+    },
   };
 }

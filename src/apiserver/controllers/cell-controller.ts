@@ -6,8 +6,9 @@ import { workspaceDefinition, workspacesGvr } from '#api/tenancy/workspace.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
-import type { CacheEntry } from '#storage/cached-storage.ts';
+import type { CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
+import { cellOfEntry } from '../registry/cell-of-entry.ts';
 import { hasDeletionTimestamp, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
@@ -54,7 +55,12 @@ export class CellController implements Controller {
     };
     const all = () => this.#addAll();
     this.#unlisten = [
-      events.listen(cellsPrefix, { event: add, reset: all }),
+      events.listen(cellsPrefix, {
+        event: (event) => {
+          if (!this.#isReport(event)) add(event);
+        },
+        reset: all,
+      }),
       // Of a cell's workspace only its going matters.
       events.listen(workspacesPrefix, {
         event: (event) => (event.entry === undefined ? add(event) : undefined),
@@ -69,6 +75,17 @@ export class CellController implements Controller {
   async stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten();
     await this.#loop.stop();
+  }
+
+  /** A change by which nothing is to be done: of a Cell that stays, by a federator that lives. */
+  #isReport({ entry, previous }: CacheEvent): boolean {
+    if (entry === undefined || previous === undefined || hasDeletionTimestamp(entry)) return false;
+    try {
+      const holder = cellOfEntry(entry).status?.assignment?.federator;
+      return holder !== undefined && this.#liveness.isLive(holder);
+    } catch {
+      return false; // the look that follows tells it
+    }
   }
 
   #isInCells(key: string): boolean {
