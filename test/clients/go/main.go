@@ -24,6 +24,7 @@ type check struct {
 
 var checks = []check{
 	{"typed clients send protobuf", typedClients},
+	{"protobuf and nothing else", protobufOnly},
 	{"a list is read in pages", pagedLists},
 	{"errors are told apart", statusErrors},
 	{"informers with WatchList", watchListInformers},

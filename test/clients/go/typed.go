@@ -25,7 +25,7 @@ import (
 
 const protobuf = "application/vnd.kubernetes.protobuf"
 
-// counting counts requests whose bodies are protobuf. What a server answers with is its choice: such clients accept JSON too.
+// counting counts requests whose bodies are protobuf.
 type counting struct {
 	next http.RoundTripper
 	sent atomic.Int64
