@@ -54,6 +54,7 @@ import {
 } from './authz/bootstrap-roles.ts';
 import { componentRestrictionPlugin } from './authz/component-restriction.ts';
 import { RbacEscalationPlugin } from './authz/escalation.ts';
+import { ReturnPolicyGrantsPlugin } from './authz/return-policy-grants.ts';
 import { reviewHandlers } from './authz/reviews.ts';
 import { createServerAuthorizer, type ServerAuthorizer } from './authz/server-authorizer.ts';
 import type { WebhookAuthorizer } from './authz/webhook-authorizer.ts';
@@ -523,6 +524,7 @@ function admissionPlugins(parts: {
     new BindingWriter(),
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
+    new ReturnPolicyGrantsPlugin(authorization.authorizer),
     new PolicyExpressions(),
     new ValidatingPolicies({ storage, authorizer }),
     new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),

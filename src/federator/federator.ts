@@ -20,7 +20,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import { CatchUp } from './catch-up.ts';
 import { type CellLimits, defaultCellLimits } from './cell/cell-limits.ts';
-import { cellStatusPatch } from './cell/cell-report.ts';
+import { cellReport } from './cell/cell-report.ts';
 import { CellSync } from './cell/cell-sync.ts';
 import type { ConnectEdge } from './cell/edge-link.ts';
 import { isWithdrawing } from './downsync/sync-context.ts';
@@ -40,6 +40,8 @@ export interface FederatorOptions {
 }
 
 const reportIntervalMs = 1_000;
+/** Of the reports that tell progress alone: all cells together make at most ten each second (docs/decisions/0122). */
+const progressIntervalMsPerCell = 100;
 const registerIntervalMs = 30_000;
 const lagIntervalMs = 10_000;
 
@@ -291,6 +293,13 @@ export class FederatorProcess {
     return sinceMs >= reportIntervalMs ? 1 : reportIntervalMs - sinceMs;
   }
 
+  /** How long progress waits to be told: 0 when it may be now. */
+  #progressDelayMs(name: string): number {
+    const intervalMs = Math.max(reportIntervalMs, this.#cells.size * progressIntervalMsPerCell);
+    const reportedAtMs = this.#reportedAtMs.get(name) ?? Number.NEGATIVE_INFINITY;
+    return Math.max(0, reportedAtMs + intervalMs - this.#options.clock.monotonic());
+  }
+
   async #report(name: string, signal: AbortSignal): Promise<void> {
     const sync = this.#cells.get(name);
     const cell = this.#cellObject(name);
@@ -298,15 +307,20 @@ export class FederatorProcess {
     const { clock, federationClient } = this.#options;
     const { health, tally, held, copiesKnown, copiesBeyondMax, apiEnablements } = sync;
     const known = { copiesKnown, copiesBeyondMax, apiEnablements };
-    const patch = cellStatusPatch({ cell, health, tally, held, ...known, nowMs: clock.now() });
+    const report = cellReport({ cell, health, tally, held, ...known, nowMs: clock.now() });
     // How far behind it is grows without anything happening.
     if (tally.lagMs > 0) this.#queue.addAfter(`report/${name}`, lagIntervalMs);
-    if (patch === undefined) return;
+    if (report === undefined) return;
+    const delayMs = report.isProgress ? this.#progressDelayMs(name) : 0;
+    if (delayMs > 0) {
+      this.#queue.addAfter(`report/${name}`, delayMs);
+      return;
+    }
     this.#reportedAtMs.set(name, clock.monotonic());
     try {
       await federationClient.patch(
         { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
-        { type: 'merge', body: patch },
+        { type: 'merge', body: report.patch },
         { subresource: 'status', fieldManager: this.#options.name, signal },
       );
     } catch (error) {

@@ -12,7 +12,7 @@ import {
   stringSetSchema,
 } from '../fragments.ts';
 import { federationGroup, federationVersion } from './group.ts';
-import { type ReturnSelector, returnableKinds } from './return-contract.ts';
+import { eventKind, type ReturnSelector, returnKindOf } from './return-contract.ts';
 
 export const returnPoliciesGvr = {
   group: federationGroup,
@@ -31,8 +31,10 @@ export interface ReturnPolicy extends KubeObject {
     cells?: string[];
     /** `Same` (default): as at the edge; the first to come has the name. `WithCell`: `<name>-<cell>`. */
     naming?: 'Same' | 'WithCell';
-    /** Of each cell. Default 100. */
+    /** Of each cell, Events not counted. Default 100. */
     maxObjects?: number;
+    /** Events of each cell; of more, the newest. Default 200. */
+    maxEvents?: number;
   } & JsonObject;
   status?: {
     observedGeneration?: number;
@@ -43,6 +45,7 @@ export interface ReturnPolicy extends KubeObject {
 }
 
 export const returnObjectsDefault = 100;
+export const returnEventsDefault = 200;
 
 /** Also of ReturnRequests, which are such a policy's counterparts in a cell's workspace. */
 export const returnResourcesSchema: JsonObject = {
@@ -54,9 +57,13 @@ export const returnResourcesSchema: JsonObject = {
     type: 'object',
     required: ['kind'],
     properties: {
-      kind: { type: 'string', enum: returnableKinds.map(({ kind }) => kind) },
+      apiVersion: { type: 'string', maxLength: 317 },
+      kind: { type: 'string', minLength: 1, maxLength: 63 },
       names: { ...stringSetSchema, maxItems: 100 },
       labelSelector: labelSelectorSchema,
+      eventTypes: { ...stringSetSchema, maxItems: 2 },
+      reasons: { ...stringSetSchema, maxItems: 100 },
+      involvedKinds: { ...stringSetSchema, maxItems: 100 },
     },
   },
 };
@@ -92,6 +99,7 @@ export const returnPolicyDefinition = defineResource({
               cells: { ...stringSetSchema, maxItems: 1_000 },
               naming: { type: 'string', enum: ['Same', 'WithCell'], default: 'Same' },
               maxObjects: { ...returnObjectsSchema, default: returnObjectsDefault },
+              maxEvents: { ...returnObjectsSchema, default: returnEventsDefault },
             },
           },
           status: {
@@ -111,14 +119,49 @@ export const returnPolicyDefinition = defineResource({
 });
 
 function validateReturnPolicy({ spec }: ReturnPolicy): FieldError[] {
-  return spec.resources.flatMap(({ labelSelector }, index) => {
-    if (labelSelector === undefined) return [];
-    try {
-      labelSelectorOf(labelSelector);
-      return [];
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return [invalid(`spec.resources[${index}].labelSelector`, JSON.stringify(labelSelector), message)];
+  return spec.resources.flatMap((selector, index) => {
+    const at = `spec.resources[${index}]`;
+    const kind = returnKindOf(selector);
+    if (kind === undefined) {
+      const { apiVersion = '' } = selector;
+      const message =
+        apiVersion === ''
+          ? 'no built-in kind that may come back; of a custom kind the apiVersion is needed'
+          : 'objects of this kind may not come back';
+      return [invalid(`${at}.kind`, selector.kind, message)];
     }
+    const isEvent = kind === eventKind;
+    return [
+      ...wrongFields(selector, at, isEvent),
+      ...(isEvent || selector.labelSelector === undefined ? [] : wrongSelector(selector.labelSelector, at)),
+    ];
   });
+}
+
+const eventFields = ['eventTypes', 'reasons', 'involvedKinds'] as const;
+
+/** Fields that would select nothing, or anything, of such a kind. */
+function wrongFields(selector: ReturnSelector, at: string, isEvent: boolean): FieldError[] {
+  if (!isEvent) {
+    return eventFields
+      .filter((field) => selector[field] !== undefined)
+      .map((field) => invalid(`${at}.${field}`, '', 'is for kind Event'));
+  }
+  const wrong = (selector.eventTypes ?? []).filter((type) => type !== 'Normal' && type !== 'Warning');
+  return [
+    ...wrong.map((type) => invalid(`${at}.eventTypes`, type, 'must be Normal or Warning')),
+    ...(selector.labelSelector === undefined
+      ? []
+      : [invalid(`${at}.labelSelector`, '', 'Events have no labels to select them by')]),
+  ];
+}
+
+function wrongSelector(labelSelector: JsonObject, at: string): FieldError[] {
+  try {
+    labelSelectorOf(labelSelector);
+    return [];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [invalid(`${at}.labelSelector`, JSON.stringify(labelSelector), message)];
+  }
 }

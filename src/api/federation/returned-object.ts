@@ -4,7 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { integerSchema, kindSchema, stringSchema } from '../fragments.ts';
 import { federationGroup, federationVersion } from './group.ts';
-import type { ReturnSelector } from './return-contract.ts';
+import { isCustomGroup, type ReturnKind, type ReturnSelector } from './return-contract.ts';
 import { returnObjectsSchema, returnResourcesSchema } from './return-policy.ts';
 
 export const returnRequestsGvr = {
@@ -23,18 +23,19 @@ export const returnedObjectsGvr = {
  * namespace of the cell's workspace. The scheduler writes it; the syncer its status.
  */
 export interface ReturnRequest extends KubeObject {
-  spec: { resources: ReturnSelector[]; maxObjects: number } & JsonObject;
+  spec: { resources: ReturnSelector[]; maxObjects: number; maxEvents?: number } & JsonObject;
   status?: { returned?: number; refused?: number; message?: string } & JsonObject;
 }
 
 /** federation.cellplane.io/v1alpha1 ReturnedObject: an object born at the edge, in the mapped namespace. The syncer writes it. */
 export interface ReturnedObject extends KubeObject {
-  spec: { kind: string; name: string; object: JsonObject } & JsonObject;
+  spec: { apiVersion?: string; kind: string; name: string; object: JsonObject } & JsonObject;
 }
 
 /** Name of the ReturnedObject for an object of the edge: kinds share a namespace, and names may be long. */
-export function returnedObjectName(kind: string, name: string): string {
-  return `${kind.toLowerCase()}-${sha256Base32(name, 16)}`;
+export function returnedObjectName({ group, version, kind }: ReturnKind, name: string): string {
+  const hashed = isCustomGroup(group) ? `${group}/${version}/${name}` : name;
+  return `${kind.toLowerCase()}-${sha256Base32(hashed, 16)}`;
 }
 
 export const returnRequestDefinition = defineResource({
@@ -54,7 +55,11 @@ export const returnRequestDefinition = defineResource({
           spec: {
             type: 'object',
             required: ['resources', 'maxObjects'],
-            properties: { resources: returnResourcesSchema, maxObjects: returnObjectsSchema },
+            properties: {
+              resources: returnResourcesSchema,
+              maxObjects: returnObjectsSchema,
+              maxEvents: returnObjectsSchema,
+            },
           },
           status: {
             type: 'object',
@@ -88,6 +93,7 @@ export const returnedObjectDefinition = defineResource({
             type: 'object',
             required: ['kind', 'name', 'object'],
             properties: {
+              apiVersion: stringSchema,
               kind: stringSchema,
               name: stringSchema,
               object: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },

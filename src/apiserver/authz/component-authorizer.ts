@@ -1,4 +1,5 @@
 import { coreKcpGroup } from '#api/core-kcp/logical-cluster.ts';
+import { batchPath } from '#api/federation/batch.ts';
 import { cellsWorkspacePath, federationGroup, federatorLeaseNamespace } from '#api/federation/group.ts';
 import { isReturnable } from '#api/federation/return-contract.ts';
 import { returnedObjectsGvr } from '#api/federation/returned-object.ts';
@@ -29,6 +30,10 @@ export class ComponentAuthorizer implements Authorizer {
     const { user, workspace } = attributes;
     if (!user.name.startsWith(componentUserPrefix)) return noOpinion;
     if (!isInScope(workspace?.id, user)) return deny('outside the scope of the user');
+    // Each request in it is authorized for itself.
+    if (attributes.resource === undefined && attributes.path === batchPath && attributes.verb === 'post') {
+      return isScheduler(user) || federatorNameOf(user) !== undefined ? allowedComponent : noOpinion;
+    }
     if (isScheduler(user)) {
       return this.#schedulerMay(attributes) ? allowedComponent : deny('beyond the scheduler');
     }
@@ -59,6 +64,10 @@ export class ComponentAuthorizer implements Authorizer {
     // What comes back from edges; ComponentRestriction sees to it that nothing else is touched.
     if (workspace.type === 'project' && resource.namespace !== '' && isReturnable(group, resource.resource)) {
       if (subresource === '' && isWrite(verb)) return true;
+    }
+    // Events that came back go with their cell's.
+    if (workspace.type === 'project' && group === '' && resource.resource === 'events' && verb === 'delete') {
+      return subresource === '';
     }
     // Rebalancers that are done go after their time.
     if (group === 'apps.karmada.io' && resource.resource === 'workloadrebalancers' && verb === 'delete')

@@ -23,6 +23,7 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
       if (context.workspace?.type === 'project' && isReturnable(group, resource)) {
         return context.subresource === '' && operation !== 'CONNECT';
       }
+      if (group === '' && resource === 'events') return operation === 'DELETE';
       if (operation !== 'UPDATE' || context.subresource === 'status') return false;
       return (
         (group === coreKcpGroup && resource === 'logicalclusters') ||
@@ -43,7 +44,8 @@ export const componentRestrictionPlugin: AdmissionPlugin = {
   validate({ context, object, oldObject }: AdmissionAttributes): undefined {
     const { definition } = context.served;
     const name = object?.metadata.name ?? context.name;
-    if (isScheduler(context.user) && isReturnable(definition.group, definition.resource)) {
+    const isEvent = definition.group === '' && definition.resource === 'events';
+    if (isScheduler(context.user) && (isEvent || isReturnable(definition.group, definition.resource))) {
       const isReturned = [object, oldObject].every(
         (one) => one === undefined || one.metadata.labels?.[returnedFromLabel] !== undefined,
       );

@@ -19,6 +19,9 @@ export interface CellLimits {
   /** Statuses written to copies; further ones wait, and only the newest of each object is written. */
   readonly statusesPerSecond: number;
   readonly statusesBurst: number;
+  /** Events that are brought upward; further ones wait, and say then what they say by then. */
+  readonly eventsPerSecond: number;
+  readonly eventsBurst: number;
   /** Tries of what fails, of all the cell's objects together, beyond each one's own pause. */
   readonly retriesPerSecond: number;
   /** An answer to a probe that takes longer is told: the edge is slow. */
@@ -48,6 +51,8 @@ export const defaultCellLimits: CellLimits = {
   edgeReadBurstBytes: 64 * 1024 * 1024,
   statusesPerSecond: 200,
   statusesBurst: 2_000,
+  eventsPerSecond: 10,
+  eventsBurst: 100,
   retriesPerSecond: 20,
   slowAnswerMs: 1_000,
   edgeResponseBytesMax: 4 * 1024 * 1024,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Condition, conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
-import { type CellReportInput, cellStatusPatch } from './cell-report.ts';
+import { type CellReportInput, cellReport } from './cell-report.ts';
 import type { CellHealth } from './health-monitor.ts';
 import { HeldDeletions } from './held-deletions.ts';
 import { SyncTally } from './sync-tally.ts';
@@ -37,7 +37,7 @@ function input(changes: Partial<CellReportInput> = {}, status?: Cell['status']):
 }
 
 type Patch = { metadata?: { resourceVersion?: string }; status: NonNullable<Cell['status']> };
-const patchOf = (one: CellReportInput) => cellStatusPatch(one) as Patch | undefined;
+const patchOf = (one: CellReportInput) => cellReport(one)?.patch as Patch | undefined;
 const conditionsOf = (one: CellReportInput): readonly Condition[] => patchOf(one)?.status.conditions ?? [];
 const told = (one: CellReportInput, type: string) => {
   const condition = conditionOf(conditionsOf(one), type);
@@ -72,12 +72,12 @@ test('nothing is written when the Cell says it already; what is written names th
   assert.equal(first?.metadata?.resourceVersion, '7');
   const { status } = first ?? {};
   assert.ok(status);
-  assert.equal(cellStatusPatch(input({}, status)), undefined);
+  assert.equal(cellReport(input({}, status)), undefined);
   assert.equal(
-    cellStatusPatch(input({ health: { ...ready, probe: { atMs: 1, latencyMs: 9 } } }, status)),
+    cellReport(input({ health: { ...ready, probe: { atMs: 1, latencyMs: 9 } } }, status)),
     undefined,
   );
-  assert.ok(cellStatusPatch(input({ tally: pending }, status)));
+  assert.ok(cellReport(input({ tally: pending }, status)));
 });
 
 test('kinds are told when they changed', () => {
@@ -85,7 +85,7 @@ test('kinds are told when they changed', () => {
   const { status } = patchOf(input({ apiEnablements })) ?? {};
   assert.deepEqual(status?.apiEnablements, apiEnablements);
   assert.ok(status);
-  assert.equal(cellStatusPatch(input({ apiEnablements }, status)), undefined);
+  assert.equal(cellReport(input({ apiEnablements }, status)), undefined);
 });
 
 test('held deletions are told with their token, and when none is left', () => {
@@ -98,4 +98,19 @@ test('held deletions are told with their token, and when none is left', () => {
   const { status } = patchOf(input({ held })) ?? {};
   assert.ok(status);
   assert.deepEqual(told(input({}, status), 'DeletionHeld'), ['False', 'NoneHeld']);
+});
+
+test('that objects are on their way or have come is progress, all else is news', () => {
+  const { status } = patchOf(input()) ?? {};
+  assert.ok(status);
+  const synced = new SyncTally(clock);
+  synced.markSynced('a');
+  assert.equal(cellReport(input())?.isProgress, false, 'the first report');
+  assert.equal(cellReport(input({ tally: pending }, status))?.isProgress, true);
+  assert.equal(cellReport(input({ tally: synced }, status))?.isProgress, true);
+  assert.equal(cellReport(input({ tally: failing }, status))?.isProgress, false);
+  assert.equal(cellReport(input({ health: away }, status))?.isProgress, false);
+  const { status: failed } = patchOf(input({ tally: failing })) ?? {};
+  assert.ok(failed);
+  assert.equal(cellReport(input({}, failed))?.isProgress, false, 'nothing fails any more');
 });

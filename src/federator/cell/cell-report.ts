@@ -21,11 +21,21 @@ export interface CellReportInput {
   readonly nowMs: number;
 }
 
+export interface CellReport {
+  /** Merge patch of the Cell's status. */
+  readonly patch: JsonObject;
+  /** Nothing has changed but how many objects are in sync, on their way or behind: it may be told a little later. */
+  readonly isProgress: boolean;
+}
+
+/** Reasons of `Synced` that come and go with every change of a copy. */
+const progressReasons = new Set(['Pending', 'InSync']);
+
 /**
- * The merge patch that brings a Cell's status to what its federator knows, or undefined when it says so already. Probe
- * time and latency alone are no reason to write; they go along with the next change.
+ * What brings a Cell's status to what its federator knows, or undefined when it says so already. Probe time and latency
+ * alone are no reason to write; they go along with the next change.
  */
-export function cellStatusPatch(input: CellReportInput): JsonObject | undefined {
+export function cellReport(input: CellReportInput): CellReport | undefined {
   const { cell, health, tally, held, apiEnablements, nowMs } = input;
   const now = formatTime(nowMs);
   const old = cell.status ?? {};
@@ -58,15 +68,17 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
   const lagMs = pending + failed === 0 ? 0 : tally.lagMs;
   const objects = { synced, pending, failed };
   const kindsChanged = apiEnablements !== undefined && !equalJson(apiEnablements, old.apiEnablements);
-  const changed =
+  const isNews =
+    !equalJson(newsOf(conditions), newsOf(old.conditions)) ||
+    kindsChanged ||
+    (health.kubernetesVersion !== undefined && health.kubernetesVersion !== old.kubernetesVersion);
+  const isProgress =
     !equalJson([...(conditions ?? [])], [...(old.conditions ?? [])]) ||
     !equalJson(objects, old.objects) ||
-    kindsChanged ||
-    isLagStale(old.syncLag, lagMs) ||
-    (health.kubernetesVersion !== undefined && health.kubernetesVersion !== old.kubernetesVersion);
-  if (!changed) return undefined;
+    isLagStale(old.syncLag, lagMs);
+  if (!isNews && !isProgress) return undefined;
   const { resourceVersion } = cell.metadata;
-  return {
+  const patch = {
     // Others write conditions too: the list is replaced whole, so it must be the one that was read.
     ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }),
     status: {
@@ -83,6 +95,12 @@ export function cellStatusPatch(input: CellReportInput): JsonObject | undefined 
       },
     },
   };
+  return { patch, isProgress: !isNews };
+}
+
+/** Conditions without the one that says that something is on its way, or that nothing is. */
+function newsOf(conditions: readonly Condition[] = []): Condition[] {
+  return conditions.filter(({ type, reason }) => !(type === 'Synced' && progressReasons.has(reason ?? '')));
 }
 
 /** Told anew when it is off by ten seconds and a quarter: a cell that is away for days costs a handful of writes. */

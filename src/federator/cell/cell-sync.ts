@@ -137,9 +137,10 @@ export class CellSync {
     this.#returner = new Returner({
       federationClient,
       workspace: this.#workspace.path,
-      edgeClient: () => this.#link.edge?.client,
+      edge: () => this.#link.edge,
       isPaused: () => this.#cell.spec?.suspend === true || isWithdrawing(this.#cell),
       pace: this.#statuses,
+      eventPace: new TokenBucket({ clock, perSecond: limits.eventsPerSecond, burst: limits.eventsBurst }),
       clock,
       logger,
     });

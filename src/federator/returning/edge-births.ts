@@ -7,6 +7,7 @@ import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
 import { edgeFieldManager } from '../edge/edge-object.ts';
+import type { Birth, Births } from './births.ts';
 
 export interface EdgeBirthsOptions {
   readonly kind: ReturnableKind;
@@ -24,7 +25,7 @@ const pageSize = 100;
 const watchTimeoutSeconds = 300;
 
 /** The objects of one kind at an edge that no copy made and that are asked for: their metadata, kept by one watch. */
-export class EdgeBirths {
+export class EdgeBirths implements Births {
   readonly #informer: Informer;
 
   constructor(options: EdgeBirthsOptions) {
@@ -48,6 +49,7 @@ export class EdgeBirths {
           apiVersion: object.apiVersion,
           kind: kind.kind,
           metadata: { name, namespace, uid, resourceVersion, ...(labels === undefined ? {} : { labels }) },
+          edgeName: name,
         } as KubeObject;
       },
     });
@@ -63,7 +65,6 @@ export class EdgeBirths {
     return this.#informer.stop();
   }
 
-  /** What is absent before the first list is in means nothing. */
   get hasSynced(): boolean {
     return this.#informer.hasSynced;
   }
@@ -72,11 +73,11 @@ export class EdgeBirths {
     return this.#informer.synced;
   }
 
-  get(namespace: string, name: string): KubeObject | undefined {
-    return this.#informer.get(`|${namespace}/${name}`);
+  get(namespace: string, name: string): Birth | undefined {
+    return this.#informer.get(`|${namespace}/${name}`) as Birth | undefined;
   }
 
-  in(namespace: string): IterableIterator<KubeObject> {
-    return this.#informer.byIndex('namespace', namespace);
+  in(namespace: string): Iterable<Birth> {
+    return this.#informer.byIndex('namespace', namespace) as IterableIterator<Birth>;
   }
 }

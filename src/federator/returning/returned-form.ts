@@ -13,11 +13,11 @@ export interface ReturnedForm {
 }
 
 /**
- * What goes upward of an object of the edge: what it says, and its labels and annotations; nothing of its status, its owners
- * or who wrote it, and no mark of the federation: those are not the edge's to give.
+ * What goes upward of an object of the edge: what it says, and its labels and annotations; nothing of its owners or who wrote
+ * it, and no mark of the federation: those are not the edge's to give. Its status `withStatus` alone.
  */
-export function returnedForm(edgeObject: KubeObject): ReturnedForm {
-  const { apiVersion, kind, metadata, status: _status, ...content } = edgeObject;
+export function returnedForm(edgeObject: KubeObject, withStatus = false): ReturnedForm {
+  const { apiVersion, kind, metadata, status, ...content } = edgeObject;
   const object: JsonObject = {
     apiVersion,
     kind,
@@ -27,6 +27,7 @@ export function returnedForm(edgeObject: KubeObject): ReturnedForm {
       ...kept('annotations', metadata.annotations),
     },
     ...content,
+    ...(withStatus && isJsonObject(status) ? { status } : {}),
   };
   const spec = object['spec'];
   if (kind === 'Service' && isJsonObject(spec)) object['spec'] = withoutAllocations(spec);

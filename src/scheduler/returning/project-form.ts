@@ -27,6 +27,54 @@ export function projectNameOf(
   return `${suffixed.slice(0, nameLengthMax - end.length).replace(/[-.]+$/, '')}${end}`;
 }
 
+/** The name that an Event from a cell has in its project: several cells may say the same. */
+export function projectEventNameOf(name: string, cell: string): string {
+  return `${name}.${sha256Base32(cell, 8)}`;
+}
+
+/**
+ * A ReturnedObject of an Event as it is written into its project: about the project's object of that name, whose uid clients
+ * ask for (`kubectl describe`), and saying which cell it comes from. `involvedUid`: '' when the project has no such object.
+ */
+export function projectEventForm(
+  returned: ReturnedObject,
+  options: Omit<ProjectFormOptions, 'naming'>,
+  involvedUid: string,
+): JsonObject {
+  const { object, name } = returned.spec;
+  const form = projectForm(returned, { ...options, naming: 'Same' });
+  const { uid: _uid, resourceVersion: _revision, ...involved } = objectAt(object, 'involvedObject');
+  const { component, host } = objectAt(object, 'source');
+  return {
+    ...form,
+    metadata: { ...objectAt(form, 'metadata'), name: projectEventNameOf(name, options.cell) },
+    involvedObject: {
+      ...involved,
+      namespace: options.projectNamespace,
+      ...(involvedUid === '' ? {} : { uid: involvedUid }),
+    },
+    // What clients show of where an Event is from is the component alone.
+    source: {
+      component: typeof component === 'string' ? `${options.cell}/${component}` : options.cell,
+      ...(typeof host === 'string' && host !== '' ? { host } : {}),
+    },
+  };
+}
+
+/** The status of a ReturnedObject as it is written into its project; undefined when it has none. */
+export function projectStatusOf(
+  { spec: { object } }: ReturnedObject,
+  options: ProjectFormOptions,
+): JsonObject | undefined {
+  const status = object['status'];
+  return isJsonObject(status) ? (withoutCellNamespace(status, options) as JsonObject) : undefined;
+}
+
+function objectAt(value: JsonObject, field: string): JsonObject {
+  const found = value[field];
+  return isJsonObject(found) ? found : {};
+}
+
 /**
  * A ReturnedObject as it is written into its project: with marks of where it came from, and every `namespace` field that names
  * the mapped namespace naming the project's. What the edge says of identity, owners and marks of the federation is not taken.

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { TokenBucket } from '../edge/token-bucket.ts';
+import { EventTurns } from './event-turns.ts';
+
+test('so many go at once, the others one after the other, each in the turn that it asked for first', () => {
+  const clock = new ManualClock();
+  const turns = new EventTurns({
+    clock,
+    pace: new TokenBucket({ clock, perSecond: 10, burst: 2 }),
+    repeatMs: 5_000,
+  });
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((key) => turns.waitMs(key)),
+    [0, 0, 100, 200],
+  );
+  assert.equal(turns.waitMs('d'), 200, 'asking again costs nothing');
+  clock.advance(100);
+  assert.equal(turns.waitMs('c'), 0);
+  assert.equal(turns.waitMs('d'), 100);
+  clock.advance(1_000);
+  assert.equal(turns.waitMs('a'), 3_900, 'one that was told waits');
+  turns.forget('a');
+  assert.equal(turns.waitMs('a'), 0);
+});
