@@ -162,10 +162,17 @@ export function pathSegmentName(value: string): string[] {
 /** Environment variable names under the relaxed rule (KEP-4369, GA in 1.34). */
 export function envVarName(value: string): string[] {
   if (value === '') return ['environment variable name must be non-empty'];
-  return /^[\x20-\x3c\x3e-\x7e]+$/.test(value)
+  return isEnvVarName(value)
     ? []
     : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
+
+/** Whether `envVarName` finds nothing. */
+export function isEnvVarName(value: string): boolean {
+  return envVarPattern.test(value);
+}
+
+const envVarPattern = /^[\x20-\x3c\x3e-\x7e]+$/;
 
 /** Keys of ConfigMap and Secret data. */
 export function configMapKey(value: string): string[] {

@@ -88,9 +88,10 @@ export function objectsAt(
 ): readonly JsonObject[] {
   const value = valueAt(from, first, second, third, fourth);
   if (!Array.isArray(value)) return noObjects;
-  return value.every(isJsonObject)
-    ? (value as JsonObject[])
-    : value.map((one) => (isJsonObject(one) ? one : {}));
+  for (const one of value) {
+    if (!isJsonObject(one)) return value.map((item) => (isJsonObject(item) ? item : {}));
+  }
+  return value as JsonObject[];
 }
 
 /** The texts of the list at a path; members of another type read as ''. */

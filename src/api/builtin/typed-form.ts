@@ -29,14 +29,17 @@ const scalarPlans: { readonly [path: string]: (value: JsonValue) => JsonValue } 
 
 class StructPlan implements Plan {
   /** Fields that may need work below them. */
-  readonly fields: [string, Plan][] = [];
+  readonly fields = new Map<string, Plan>();
   /** Required fields that take a zero value. */
   readonly zeros: [string, () => JsonValue][] = [];
 
   complete(value: JsonValue): JsonValue {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     for (const [field, zero] of this.zeros) if (value[field] === undefined) value[field] = zero();
-    for (const [field, plan] of this.fields) {
+    // Of what a type knows, most objects have little: what is there is looked up, not what could be.
+    for (const field in value) {
+      const plan = this.fields.get(field);
+      if (plan === undefined) continue;
       const present = value[field];
       if (present === undefined || present === null) continue;
       const completed = plan.complete(present);
@@ -71,10 +74,10 @@ function planOf(path: string): Plan | undefined {
   }
   for (const field in type.p) {
     const below = expressionPlan(expressionOf(type, field));
-    if (below !== undefined) plan.fields.push([field, below]);
+    if (below !== undefined) plan.fields.set(field, below);
   }
   open.delete(path);
-  const useful = plan.fields.length > 0 || plan.zeros.length > 0 ? plan : undefined;
+  const useful = plan.fields.size > 0 || plan.zeros.length > 0 ? plan : undefined;
   plans.set(path, useful);
   return useful;
 }

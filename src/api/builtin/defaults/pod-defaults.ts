@@ -59,6 +59,7 @@ function defaultContainer(container: JsonObject): void {
   for (const port of objectsIn(container, 'ports')) defaultZero(port, 'protocol', 'TCP');
   for (const env of objectsIn(container, 'env')) {
     const from = objectOf(env, 'valueFrom');
+    if (from === undefined) continue;
     const fieldRef = objectOf(from, 'fieldRef');
     if (fieldRef !== undefined) defaultZero(fieldRef, 'apiVersion', 'v1');
     const fileKeyRef = objectOf(from, 'fileKeyRef');

@@ -178,6 +178,8 @@ function checkRequiredSelector(errors: Errors, spec: JsonObject, kind: string, u
   return isUsable;
 }
 
+const deploymentNumbers = ['minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'];
+
 function checkDeployment(errors: Errors, spec: JsonObject): void {
   checkNonNegative(errors, 'spec.replicas', numberAt(spec, 'replicas'));
   if (checkRequiredSelector(errors, spec, 'deployment', 'invalid label selector')) {
@@ -199,11 +201,7 @@ function checkDeployment(errors: Errors, spec: JsonObject): void {
     default:
       errors.push(notSupported('spec.strategy', strategy, ['Recreate', 'RollingUpdate']));
   }
-  checkNonNegatives(errors, 'spec', spec, [
-    'minReadySeconds',
-    'revisionHistoryLimit',
-    'progressDeadlineSeconds',
-  ]);
+  checkNonNegatives(errors, 'spec', spec, deploymentNumbers);
   const deadline = numberAt(spec, 'progressDeadlineSeconds');
   if (deadline !== undefined && deadline <= (numberAt(spec, 'minReadySeconds') ?? 0)) {
     errors.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));

@@ -53,6 +53,19 @@ export function checkChoice(
   else checkOptionalChoice(errors, field, value, supported);
 }
 
+/** `checkChoice` of a field in an object at `path`: the field's own path is put together when there is something to tell. */
+export function checkChoiceIn(
+  errors: Errors,
+  path: string,
+  object: JsonObject,
+  field: string,
+  supported: readonly string[],
+): void {
+  const value = object[field];
+  if (typeof value === 'string' && supported.includes(value)) return;
+  checkChoice(errors, `${path}.${field}`, value === null ? undefined : value, supported);
+}
+
 /** Absent is fine; the empty text is a value like any other. */
 export function checkOptionalChoice(
   errors: Errors,
@@ -78,7 +91,10 @@ export function checkNonNegatives(
   object: JsonObject | undefined,
   names: readonly string[],
 ): void {
-  for (const name of names) checkNonNegative(errors, `${path}.${name}`, numberAt(object, name));
+  for (const name of names) {
+    const value = numberAt(object, name);
+    if (value !== undefined && value < 0) checkNonNegative(errors, `${path}.${name}`, value);
+  }
 }
 
 export function checkImmutable(

@@ -7,10 +7,11 @@ import {
   tooMany,
 } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { configMapKey, dns1123Subdomain, envVarName, portName } from '#apimachinery/names.ts';
+import { configMapKey, dns1123Subdomain, envVarName, isEnvVarName, portName } from '#apimachinery/names.ts';
 import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import {
   checkChoice,
+  checkChoiceIn,
   checkDnsLabel,
   checkName,
   checkNoBacksteps,
@@ -204,25 +205,21 @@ function checkRestartRules(errors: Errors, at: string, container: JsonObject): v
   });
 }
 
+const messagePolicies = ['File', 'FallbackToLogsOnError'];
+const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
+
 /** core validateContainerCommon. */
 function checkContainer(errors: Errors, at: string, container: JsonObject, pod: PodContext): void {
   const name = textAt(container, 'name');
   if (name === '') errors.push(required(`${at}.name`));
   else checkDnsLabel(errors, `${at}.name`, name);
   if (textAt(container, 'image') === '') errors.push(required(`${at}.image`));
-  checkChoice(errors, `${at}.terminationMessagePolicy`, valueAt(container, 'terminationMessagePolicy'), [
-    'File',
-    'FallbackToLogsOnError',
-  ]);
-  checkPorts(errors, `${at}.ports`, container);
-  checkEnv(errors, `${at}.env`, container);
-  checkEnvFrom(errors, `${at}.envFrom`, container);
+  checkChoiceIn(errors, at, container, 'terminationMessagePolicy', messagePolicies);
+  checkPorts(errors, at, container);
+  checkEnv(errors, at, container);
+  checkEnvFrom(errors, at, container);
   checkMounts(errors, at, container, pod.volumes);
-  checkChoice(errors, `${at}.imagePullPolicy`, valueAt(container, 'imagePullPolicy'), [
-    'Always',
-    'IfNotPresent',
-    'Never',
-  ]);
+  checkChoiceIn(errors, at, container, 'imagePullPolicy', pullPolicies);
   checkRequirements(errors, `${at}.resources`, objectAt(container, 'resources'), pod.claims);
   checkResizePolicy(errors, `${at}.resizePolicy`, container, pod);
   checkContainerSecurityContext(
@@ -234,9 +231,11 @@ function checkContainer(errors: Errors, at: string, container: JsonObject, pod: 
 }
 
 function checkPorts(errors: Errors, path: string, container: JsonObject): void {
+  const ports = objectsAt(container, 'ports');
+  if (ports.length === 0) return;
   const names = new Set<string>();
-  objectsAt(container, 'ports').forEach((port, i) => {
-    const at = `${path}[${i}]`;
+  ports.forEach((port, i) => {
+    const at = `${path}.ports[${i}]`;
     const name = textAt(port, 'name');
     if (name !== '') {
       const messages = portName(name);
@@ -251,16 +250,17 @@ function checkPorts(errors: Errors, path: string, container: JsonObject): void {
     else checkPortNumber(errors, `${at}.containerPort`, number);
     const hostPort = numberAt(port, 'hostPort') ?? 0;
     if (hostPort !== 0) checkPortNumber(errors, `${at}.hostPort`, hostPort);
-    checkChoice(errors, `${at}.protocol`, valueAt(port, 'protocol'), protocols);
+    checkChoiceIn(errors, at, port, 'protocol', protocols);
   });
 }
 
 function checkHostPorts(errors: Errors, path: string, containers: readonly JsonObject[]): void {
-  const taken = new Set<string>();
+  let taken: Set<string> | undefined;
   containers.forEach((container, i) => {
     objectsAt(container, 'ports').forEach((port, j) => {
       const hostPort = numberAt(port, 'hostPort') ?? 0;
       if (hostPort === 0) return;
+      taken ??= new Set();
       const key = `${textAt(port, 'protocol')}/${textAt(port, 'hostIP')}/${hostPort}`;
       if (taken.has(key)) errors.push(duplicate(`${path}[${i}].ports[${j}].hostPort`, key));
       taken.add(key);
@@ -283,9 +283,11 @@ const envFields = [
 
 function checkEnv(errors: Errors, path: string, container: JsonObject): void {
   objectsAt(container, 'env').forEach((variable, i) => {
-    checkRequiredName(errors, `${path}[${i}].name`, textAt(variable, 'name'), envVarName);
+    const name = textAt(variable, 'name');
+    // Of many variables hardly any has something to tell: only then is it said where.
+    if (!isEnvVarName(name)) checkRequiredName(errors, `${path}.env[${i}].name`, name, envVarName);
     const from = objectAt(variable, 'valueFrom');
-    if (from !== undefined) checkValueFrom(errors, `${path}[${i}].valueFrom`, variable, from);
+    if (from !== undefined) checkValueFrom(errors, `${path}.env[${i}].valueFrom`, variable, from);
   });
 }
 
@@ -335,7 +337,7 @@ function checkValueFrom(errors: Errors, at: string, variable: JsonObject, from: 
 
 function checkEnvFrom(errors: Errors, path: string, container: JsonObject): void {
   objectsAt(container, 'envFrom').forEach((source, i) => {
-    const at = `${path}[${i}]`;
+    const at = `${path}.envFrom[${i}]`;
     const prefix = textAt(source, 'prefix');
     if (prefix !== '') checkName(errors, `${at}.prefix`, prefix, envVarName);
     let count = 0;
@@ -345,9 +347,12 @@ function checkEnvFrom(errors: Errors, path: string, container: JsonObject): void
       count++;
       checkRequiredName(errors, `${at}.${kind}.name`, textAt(reference, 'name'), dns1123Subdomain);
     }
-    if (count === 0) errors.push(invalid(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
-    else if (count > 1)
-      errors.push(invalid(path, '', 'may not have more than one field specified at a time'));
+    if (count === 1) return;
+    const why =
+      count === 0
+        ? 'must specify one of: `configMapRef` or `secretRef`'
+        : 'may not have more than one field specified at a time';
+    errors.push(invalid(`${path}.envFrom`, '', why));
   });
 }
 

@@ -14,6 +14,7 @@ import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } fr
 import {
   checkAnnotations,
   checkChoice,
+  checkChoiceIn,
   checkDnsLabel,
   checkDnsSubdomain,
   checkIp,
@@ -28,7 +29,7 @@ import { checkContainers, checkEphemeralContainers, checkImages, checkInitContai
 import { checkRequirements } from './resources.ts';
 import { checkAffinity, checkSpreading, checkTolerations } from './scheduling.ts';
 import { checkOperatingSystem, checkPodSecurityContext } from './security-context.ts';
-import { checkVolumes, type PodMeta } from './volumes.ts';
+import { checkVolumes, type KnownVolumes, type PodMeta } from './volumes.ts';
 
 const int32Max = 2_147_483_647;
 
@@ -36,38 +37,66 @@ const int32Max = 2_147_483_647;
 export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, meta: PodMeta): void {
   const gracePeriodS = numberAt(spec, 'terminationGracePeriodSeconds');
   if (gracePeriodS === undefined) errors.push(required(`${path}.terminationGracePeriodSeconds`));
-  const volumes = checkVolumes(errors, `${path}.volumes`, spec, meta);
-  const claims = checkResourceClaims(errors, `${path}.resourceClaims`, spec);
+  const hasMore = hasOtherFields(spec);
   const pod = {
-    volumes,
-    claims,
+    volumes: hasMore ? checkVolumes(errors, `${path}.volumes`, spec, meta) : noVolumes,
+    claims: hasMore ? checkResourceClaims(errors, `${path}.resourceClaims`, spec) : noClaims,
     gracePeriodS,
     restartPolicy: textAt(spec, 'restartPolicy'),
     os: textAt(spec, 'os', 'name'),
     hostUsers: booleanAt(spec, 'hostUsers') ?? true,
   };
   checkContainers(errors, `${path}.containers`, spec, pod);
-  checkInitContainers(errors, `${path}.initContainers`, spec, pod);
-  checkEphemeralContainers(errors, `${path}.ephemeralContainers`, spec, pod);
-  checkPodResources(errors, `${path}.resources`, spec, claims);
-  checkHostNetwork(errors, path, spec, meta !== undefined);
-  checkChoice(errors, `${path}.restartPolicy`, valueAt(spec, 'restartPolicy'), [
-    'Always',
-    'OnFailure',
-    'Never',
-  ]);
-  checkChoice(errors, `${path}.dnsPolicy`, valueAt(spec, 'dnsPolicy'), dnsPolicies);
-  checkLabels(errors, `${path}.nodeSelector`, objectAt(spec, 'nodeSelector'));
+  if (hasMore) {
+    checkInitContainers(errors, `${path}.initContainers`, spec, pod);
+    checkEphemeralContainers(errors, `${path}.ephemeralContainers`, spec, pod);
+    checkPodResources(errors, `${path}.resources`, spec, pod.claims);
+    checkHostNetwork(errors, path, spec, meta !== undefined);
+  }
+  checkChoiceIn(errors, path, spec, 'restartPolicy', restartPolicies);
+  checkChoiceIn(errors, path, spec, 'dnsPolicy', dnsPolicies);
+  if (hasMore) checkLabels(errors, `${path}.nodeSelector`, objectAt(spec, 'nodeSelector'));
   checkPodSecurityContext(errors, `${path}.securityContext`, spec);
-  checkAffinity(errors, `${path}.affinity`, objectAt(spec, 'affinity'));
+  if (hasMore) checkAffinity(errors, `${path}.affinity`, objectAt(spec, 'affinity'));
   checkDnsConfig(errors, `${path}.dnsConfig`, spec);
+  if (hasMore) checkGates(errors, path, spec, pod.hostUsers);
+  checkNames(errors, path, spec);
+  if (hasMore) checkOthers(errors, path, spec);
+  checkFileKeys(errors, path, spec);
+}
+
+/** What nearly every spec has, and no more: for these the checks below always run. */
+const usualFields: ReadonlySet<string> = new Set([
+  'containers',
+  'dnsPolicy',
+  'restartPolicy',
+  'schedulerName',
+  'securityContext',
+  'serviceAccount',
+  'serviceAccountName',
+  'terminationGracePeriodSeconds',
+]);
+
+/** False for most specs: then a good thirty fields need not be looked for one by one. */
+function hasOtherFields(spec: JsonObject): boolean {
+  for (const field in spec) if (!usualFields.has(field)) return true;
+  return false;
+}
+
+const noVolumes: KnownVolumes = new Map();
+const noClaims: ReadonlySet<string> = new Set();
+const restartPolicies = ['Always', 'OnFailure', 'Never'];
+
+function checkGates(errors: Errors, path: string, spec: JsonObject, hostUsers: boolean): void {
   objectsAt(spec, 'readinessGates').forEach((gate, i) => {
     checkName(errors, `${path}.readinessGates[${i}].conditionType`, textAt(gate, 'conditionType'), labelKey);
   });
   checkSchedulingGates(errors, `${path}.schedulingGates`, spec);
   checkSpreading(errors, `${path}.topologySpreadConstraints`, spec);
-  checkHostUsers(errors, path, spec, pod.hostUsers);
-  checkNames(errors, path, spec);
+  checkHostUsers(errors, path, spec, hostUsers);
+}
+
+function checkOthers(errors: Errors, path: string, spec: JsonObject): void {
   checkTolerations(errors, `${path}.tolerations`, spec);
   objectsAt(spec, 'hostAliases').forEach((alias, i) => {
     checkIp(errors, `${path}.hostAliases[${i}].ip`, textAt(alias, 'ip'));
@@ -87,7 +116,6 @@ export function checkPodSpec(errors: Errors, path: string, spec: JsonObject, met
   if (objectAt(spec, 'os') !== undefined) {
     checkOperatingSystem(errors, path, spec, allContainers(path, spec));
   }
-  checkFileKeys(errors, path, spec);
 }
 
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
@@ -251,6 +279,8 @@ function checkSchedulingGates(errors: Errors, path: string, spec: JsonObject): v
 }
 
 const hostnameBytesMax = 64;
+const nameFields = ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const;
+const labelFields = ['hostname', 'subdomain'] as const;
 
 function checkNames(errors: Errors, path: string, spec: JsonObject): void {
   const override = valueAt(spec, 'hostnameOverride');
@@ -265,7 +295,7 @@ function checkNames(errors: Errors, path: string, spec: JsonObject): void {
     if (override.length > hostnameBytesMax) errors.push(tooLong(at, hostnameBytesMax));
     checkDnsSubdomain(errors, at, override);
   }
-  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName']) {
+  for (const field of nameFields) {
     const value = textAt(spec, field);
     if (value !== '' || (field === 'runtimeClassName' && valueAt(spec, field) !== undefined)) {
       checkDnsSubdomain(errors, `${path}.${field}`, value);
@@ -277,19 +307,22 @@ function checkNames(errors: Errors, path: string, spec: JsonObject): void {
       invalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${int32Max}, inclusive`),
     );
   }
-  for (const field of ['hostname', 'subdomain']) {
+  for (const field of labelFields) {
     const value = textAt(spec, field);
     if (value !== '') checkDnsLabel(errors, `${path}.${field}`, value);
   }
 }
 
+function usesFiles(container: JsonObject): boolean {
+  for (const variable of objectsAt(container, 'env')) {
+    if (objectAt(variable, 'valueFrom', 'fileKeyRef') !== undefined) return true;
+  }
+  return false;
+}
+
 function checkFileKeys(errors: Errors, path: string, spec: JsonObject): void {
-  const usesFiles = ({ container }: { readonly container: JsonObject }): boolean =>
-    objectsAt(container, 'env').some(
-      (variable) => objectAt(variable, 'valueFrom', 'fileKeyRef') !== undefined,
-    );
-  const containers = allContainers(path, spec).filter(usesFiles);
-  if (containers.length === 0) return;
+  if (!containerFields.some((field) => objectsAt(spec, field).some(usesFiles))) return;
+  const containers = allContainers(path, spec).filter(({ container }) => usesFiles(container));
   const volumes = new Map(objectsAt(spec, 'volumes').map((one) => [textAt(one, 'name'), one]));
   for (const { at, container } of containers) {
     objectsAt(container, 'env').forEach((variable, i) => {

@@ -13,6 +13,9 @@ const counts = [
   'failureThreshold',
 ];
 
+const probeKinds = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+const probeHandlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+
 /** Liveness, readiness and startup probe of a container. */
 export function checkProbes(
   errors: Errors,
@@ -20,11 +23,11 @@ export function checkProbes(
   container: JsonObject,
   gracePeriodS: number | undefined,
 ): void {
-  for (const kind of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+  for (const kind of probeKinds) {
     const probe = objectAt(container, kind);
     if (probe === undefined) continue;
     const at = `${path}.${kind}`;
-    checkHandler(errors, at, probe, ['exec', 'httpGet', 'tcpSocket', 'grpc'], gracePeriodS);
+    checkHandler(errors, at, probe, probeHandlers, gracePeriodS);
     checkNonNegatives(errors, at, probe, counts);
     const grace = numberAt(probe, 'terminationGracePeriodSeconds');
     if (grace !== undefined && grace <= 0) {

@@ -141,18 +141,25 @@ export function checkRequirements(
   const requests = objectAt(requirements, 'requests');
   let hasCompute = false;
   let hasHugePages = false;
-  const checkOne = (field: string, name: string, value: JsonObject[string]): Quantity | undefined => {
+  const checkOne = (list: JsonObject, part: string, name: string): Quantity | undefined => {
+    if (name === 'cpu' || name === 'memory') {
+      hasCompute = true;
+      // Both are fine by their names, and neither is counted in whole ones.
+      const amount = quantityOf(list, name);
+      if (amount !== undefined && amount.nano >= 0n) return amount;
+    }
+    const value = list[name];
+    const field = keyPath(`${path}.${part}`, name);
     if (ofPod) checkPodResourceName(errors, field, name);
     else checkContainerResourceName(errors, field, name);
     const quantity = checkResourceAmount(errors, field, name, value);
     checkHugePages(errors, field, name, quantity);
     hasHugePages ||= isHugePages(name);
-    hasCompute ||= name === 'cpu' || name === 'memory';
     return quantity;
   };
-  for (const name in limits) checkOne(keyPath(`${path}.limits`, name), name, limits[name]);
+  for (const name in limits) checkOne(limits, 'limits', name);
   for (const name in requests) {
-    const quantity = checkOne(keyPath(`${path}.requests`, name), name, requests[name]);
+    const quantity = checkOne(requests, 'requests', name);
     const limit = quantityOf(limits, name);
     if (limits?.[name] === undefined) {
       if (!allowsOvercommit(name)) {
@@ -160,12 +167,13 @@ export function checkRequirements(
       }
     } else if (quantity !== undefined && limit !== undefined) {
       const order = compareQuantity(quantity, limit);
+      if (order === 0 || (order < 0 && allowsOvercommit(name))) continue;
       const text = formatQuantity(limit);
-      if (order !== 0 && !allowsOvercommit(name)) {
+      if (!allowsOvercommit(name)) {
         errors.push(
           invalid(`${path}.requests`, formatQuantity(quantity), `must be equal to ${name} limit of ${text}`),
         );
-      } else if (order > 0) {
+      } else {
         errors.push(
           invalid(
             `${path}.requests`,

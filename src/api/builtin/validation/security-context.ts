@@ -16,7 +16,10 @@ const idMax = 2_147_483_647;
 const idText = `must be between 0 and ${idMax}, inclusive`;
 
 function checkIds(errors: Errors, path: string, context: JsonObject, fields: readonly string[]): void {
-  for (const field of fields) checkId(errors, `${path}.${field}`, numberAt(context, field));
+  for (const field of fields) {
+    const id = numberAt(context, field);
+    if (id !== undefined) checkId(errors, `${path}.${field}`, id);
+  }
 }
 
 function checkId(errors: Errors, field: string, id: number | undefined): void {
