@@ -386,3 +386,34 @@ test('D9: a further CRD changes its own group version and the index, nothing els
     .components.schemas as JsonObject;
   assert.ok(schemas['com.example.stable.v1.Other'] !== undefined);
 });
+
+test('D5, W7: legacy watch paths of built-in kinds are listed, deprecated; those of custom kinds are not', () => {
+  const { paths } = document('/openapi/v3/api/v1');
+  const one = paths['/api/v1/watch/namespaces/{namespace}/configmaps/{name}'].get;
+  assert.equal(one.operationId, 'watchCoreV1NamespacedConfigMap');
+  assert.equal(one['x-kubernetes-action'], 'watch');
+  const reference = '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent';
+  for (const type of ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']) {
+    assert.equal(one.responses['200'].content[type].schema.$ref, reference);
+  }
+  const actions = Object.entries(paths as Document)
+    .filter(([path]) => path.startsWith('/api/v1/watch/'))
+    .map(([path, item]) => [path, (item as Document).get['x-kubernetes-action']]);
+  assert.ok(actions.length > 30);
+  for (const [path, action] of actions) {
+    assert.equal(action, path.endsWith('{name}') ? 'watch' : 'watchlist', path);
+  }
+  assert.equal(paths['/api/v1/watch/nodes'].get.operationId, 'watchCoreV1NodeList');
+  assert.equal(paths['/api/v1/watch/pods'].get.operationId, 'watchCoreV1PodListForAllNamespaces');
+  const custom = document('/openapi/v3/apis/stable.example.com/v1').paths;
+  assert.deepEqual(
+    Object.keys(custom).filter((path) => path.includes('/watch/')),
+    [],
+  );
+  const both = document('/openapi/v2').paths;
+  assert.ok('/api/v1/watch/pods' in both);
+  assert.deepEqual(
+    both['/api/v1/watch/pods'].get.produces.includes('application/vnd.kubernetes.protobuf'),
+    true,
+  );
+});

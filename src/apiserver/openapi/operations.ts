@@ -2,6 +2,7 @@ import type { GroupVersionKind } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
+import { protobufMediaType } from '../protobuf/protobuf.ts';
 import { kindName, listName, metaNames, patchTypes } from './components.ts';
 import { definitionName } from './kind-names.ts';
 import {
@@ -42,7 +43,12 @@ export interface ApiPath {
 }
 
 const json = ['application/json', 'application/yaml'];
-const jsonAndStream = [...json, 'application/json;stream=watch'];
+/** Kubernetes' own kinds have protobuf beside JSON (KUBERNETES.md N2). */
+const builtinTypes = {
+  object: [...json, protobufMediaType],
+  list: [...json, protobufMediaType, 'application/json;stream=watch', `${protobufMediaType};stream=watch`],
+};
+const otherTypes = { object: json, list: [...json, 'application/json;stream=watch'] };
 const anyType = ['*/*'];
 
 /** All paths of a group version, sorted (KUBERNETES.md D5). */
@@ -94,12 +100,15 @@ class ResourceScope {
   private readonly group: string;
   private readonly served: ServedResource;
   private readonly kind: GroupVersionKind;
+  /** What its answers come in. */
+  private readonly types: { readonly object: readonly string[]; readonly list: readonly string[] };
 
   constructor(base: string, group: string, served: ServedResource) {
     this.base = base;
     this.group = group;
     this.served = served;
     this.kind = { group, version: served.version.version, kind: served.definition.kind };
+    this.types = served.definition.origin === 'builtin' ? builtinTypes : otherTypes;
   }
 
   paths(): ApiPath[] {
@@ -117,7 +126,40 @@ class ResourceScope {
       const operations = this.objectOperations(subresource.verbs, { subresource });
       result.push(this.path(`${root}/{name}/${subresource.name}`, namespaced, true, operations));
     }
+    // As in Kubernetes: custom resources have these paths too, and do not tell.
+    if (definition.origin === 'builtin' && version.verbs.includes('watch')) result.push(...this.watchPaths());
     return result.filter((one) => one.operations.length > 0);
+  }
+
+  /** KUBERNETES.md W7: paths from before the parameter `watch`. */
+  private watchPaths(): ApiPath[] {
+    const { namespaced, resource } = this.served.definition;
+    const base = `${this.base}/watch`;
+    const root = namespaced ? `${base}/namespaces/{namespace}/${resource}` : `${base}/${resource}`;
+    const name = `${this.versionName()}${namespaced ? 'Namespaced' : ''}${this.kind.kind}`;
+    const result = [
+      this.path(root, namespaced, false, [this.watch('watchlist', `watch${name}List`)]),
+      this.path(`${root}/{name}`, namespaced, true, [this.watch('watch', `watch${name}`)]),
+    ];
+    if (namespaced) {
+      const all = `watch${this.versionName()}${this.kind.kind}ListForAllNamespaces`;
+      result.push(this.path(`${base}/${resource}`, false, false, [this.watch('watchlist', all)]));
+    }
+    return result;
+  }
+
+  private watch(action: 'watch' | 'watchlist', operationId: string): ApiOperation {
+    const what =
+      action === 'watch' ? `one object of kind ${this.kind.kind}` : `objects of kind ${this.kind.kind}`;
+    return {
+      ...this.common('get', action, {}),
+      operationId,
+      description: `watch ${what}; deprecated, the parameter watch of a list does the same`,
+      query: listParameters,
+      produces: this.types.list,
+      response: metaNames.watchEvent,
+      codes: [200],
+    };
   }
 
   private path(
@@ -147,7 +189,7 @@ class ResourceScope {
         : this.operationId('list', {}),
       description: `list or watch objects of kind ${this.kind.kind}`,
       query: listParameters,
-      produces: jsonAndStream,
+      produces: this.types.list,
       response: listName(this.served),
       codes: [200],
     };
@@ -249,7 +291,7 @@ class ResourceScope {
       action,
       kind,
       tag: tagOf(this.group, this.kind.version),
-      produces: json,
+      produces: this.types.object,
     };
   }
 
