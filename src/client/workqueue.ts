@@ -1,22 +1,25 @@
 import type { KeyQueue, Priority } from './queue/key-queue.ts';
-import { KeyRing } from './queue/key-ring.ts';
+import { RankedKeys, rankOf } from './queue/ranked-keys.ts';
 import { TimedQueue } from './queue/timed-queue.ts';
 
 /** The KeyQueue in this process's memory. */
 export class WorkQueue extends TimedQueue implements KeyQueue {
-  readonly #normal = new KeyRing();
-  readonly #background = new KeyRing();
+  readonly #ready = new RankedKeys();
   readonly #active = new Set<string>();
-  readonly #again = new Map<string, Priority>();
+  readonly #again = new Map<string, number>();
   readonly #waiting: Array<(key: string | undefined) => void> = [];
   #closed = false;
 
   get size(): number {
-    return this.#normal.size + this.#background.size + this.#active.size + this.delays.size;
+    return this.#ready.size + this.#active.size + this.delays.size;
+  }
+
+  get ready(): number {
+    return this.#ready.size;
   }
 
   get idle(): boolean {
-    return this.#normal.size === 0 && this.#background.size === 0 && this.#active.size === 0;
+    return this.#ready.size === 0 && this.#active.size === 0;
   }
 
   protected takesIn(): boolean {
@@ -26,18 +29,18 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
   add(key: string, priority: Priority = 'normal'): void {
     if (this.#closed) return;
     this.delays.delete(key);
+    this.#put(key, rankOf(priority));
+  }
+
+  #put(key: string, rank: number): void {
     if (this.#active.has(key)) {
-      if (priority === 'normal' || !this.#again.has(key)) this.#again.set(key, priority);
+      const before = this.#again.get(key);
+      if (before === undefined || rank > before) this.#again.set(key, rank);
       return;
     }
-    if (this.#normal.has(key)) return;
-    if (priority === 'background') {
-      if (this.#background.has(key)) return;
-    } else this.#background.delete(key);
     const taker = this.#waiting.shift();
-    if (taker === undefined) {
-      (priority === 'normal' ? this.#normal : this.#background).push(key);
-    } else {
+    if (taker === undefined) this.#ready.push(key, rank);
+    else {
       this.#active.add(key);
       taker(key);
     }
@@ -45,7 +48,7 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
 
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    const key = this.#normal.shift() ?? this.#background.shift();
+    const key = this.#ready.shift();
     if (key !== undefined) {
       this.#active.add(key);
       return Promise.resolve(key);
@@ -58,14 +61,13 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
     const again = this.#again.get(key);
     if (again === undefined) return;
     this.#again.delete(key);
-    this.add(key, again);
+    if (!this.#closed) this.#put(key, again);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#normal.clear();
-    this.#background.clear();
+    this.#ready.clear();
     this.delays.clear();
     for (const resolve of this.#waiting.splice(0)) resolve(undefined);
   }

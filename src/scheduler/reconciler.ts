@@ -88,6 +88,17 @@ export class Reconciler {
     this.#mustDecide.add(key);
   }
 
+  /**
+   * In which order a decision is due: by the priority of the object's policy. Infinity where that is not known before the
+   * object is read: it is looked at first, and decided in its turn.
+   */
+  rankOf(key: ProjectObjectKey): number {
+    const rank = this.#on.states.get(key)?.priority ?? this.#on.decider.rankOf(key);
+    if (rank !== undefined || !this.#on.policies.index.prioritizes) return rank ?? 0;
+    const match = this.#known.matchOf(key, splitKey(key));
+    return match?.policy.spec.schedulePriority === undefined ? 0 : Number.POSITIVE_INFINITY;
+  }
+
   async reconcile(key: ProjectObjectKey, signal: AbortSignal): Promise<ReconcileResult> {
     const parts = splitKey(key);
     const mustDecide = this.#mustDecide.delete(key) || this.#isDue(key);

@@ -400,7 +400,8 @@ class SchedulerProcess implements Scheduler {
   /** Asks for a decision, unless it is another scheduler's to make. */
   #wake(key: ProjectObjectKey, priority?: Priority): void {
     if (!this.#sharing.owns(clusterOf(key))) return;
+    const rank = this.#workers?.reconciler.rankOf(key) ?? 0;
     this.#workers?.reconciler.markForDecision(key);
-    this.#queues.objects.add(key, priority);
+    this.#queues.objects.add(key, rank === Number.POSITIVE_INFINITY ? rank : (priority ?? rank));
   }
 }

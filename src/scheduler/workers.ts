@@ -71,6 +71,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     rebalancer,
     reader,
     evictions: new EvictionLimiter(options.eviction, world.share),
+    othersWait: () => queues.objects.ready > 0,
   });
   const reconciler = new Reconciler({
     ...shared,

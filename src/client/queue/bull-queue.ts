@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts';
 import { BullLane, type BullLaneOptions } from './bull-lane.ts';
 import type { KeyQueue, Priority } from './key-queue.ts';
-import { KeyRing } from './key-ring.ts';
+import { RankedKeys, rankOf } from './ranked-keys.ts';
 import { TimedQueue, type TimedQueueOptions } from './timed-queue.ts';
 
 export interface BullQueueOptions extends TimedQueueOptions {
@@ -27,13 +27,14 @@ const fetchedPerLaneMax = 64;
 /**
  * The KeyQueue on Redis: what is ready waits there, in the lanes that this process holds; keys of other lanes are not taken
  * in, as their holders see the same events. What is due later and how often a key failed is known in this process alone, as
- * losing it costs no more than looking sooner.
+ * losing it costs no more than looking sooner. Keys are ordered by their numbers among those that lie fetched here.
  */
 export class BullQueue extends TimedQueue implements KeyQueue {
   readonly #options: BullQueueOptions;
   readonly #lanes = new Map<number, BullLane>();
-  readonly #normal = new KeyRing();
-  readonly #background = new KeyRing();
+  readonly #ready = new RankedKeys();
+  /** Of keys that were added with a number and have not been taken; in Redis they wait as normal ones. */
+  readonly #ranks = new Map<string, number>();
   /** Fetched from Redis, and not done: ready to be taken, or taken. */
   readonly #fetched = new Map<string, Fetched>();
   readonly #taken = new Set<string>();
@@ -47,6 +48,10 @@ export class BullQueue extends TimedQueue implements KeyQueue {
 
   get size(): number {
     return this.#waitingInRedis() + this.#fetched.size + this.delays.size;
+  }
+
+  get ready(): number {
+    return this.#ready.size;
   }
 
   get idle(): boolean {
@@ -83,11 +88,12 @@ export class BullQueue extends TimedQueue implements KeyQueue {
     for (const key of [...this.delays.keys()]) {
       if (this.#options.laneOf(key) === lane) this.delays.delete(key);
     }
+    for (const key of [...this.#ranks.keys()])
+      if (this.#options.laneOf(key) === lane) this.#ranks.delete(key);
     // Whoever has the lane next looks at all of it.
     for (const [key, fetched] of this.#fetched) {
       if (fetched.lane !== lane || this.#taken.has(key)) continue;
-      this.#normal.delete(key);
-      this.#background.delete(key);
+      this.#ready.delete(key);
       this.#fetched.delete(key);
       fetched.finish();
     }
@@ -102,15 +108,20 @@ export class BullQueue extends TimedQueue implements KeyQueue {
     if (this.#closed) return;
     this.delays.delete(key);
     if (this.#fetched.has(key) && !this.#taken.has(key)) {
-      if (priority === 'normal' && this.#background.delete(key)) this.#normal.push(key);
+      this.#ready.push(key, rankOf(priority));
       return;
     }
-    this.#lanes.get(this.#options.laneOf(key))?.add(key, priority);
+    const lane = this.#lanes.get(this.#options.laneOf(key));
+    if (typeof priority === 'number' && lane !== undefined) {
+      const before = this.#ranks.get(key);
+      if (before === undefined || priority > before) this.#ranks.set(key, priority);
+    }
+    lane?.add(key, priority === 'background' ? 'background' : 'normal');
   }
 
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    const key = this.#normal.shift() ?? this.#background.shift();
+    const key = this.#ready.shift();
     if (key === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
     this.#taken.add(key);
     return Promise.resolve(key);
@@ -127,8 +138,8 @@ export class BullQueue extends TimedQueue implements KeyQueue {
     if (this.#closed) return;
     this.#closed = true;
     this.delays.clear();
-    this.#normal.clear();
-    this.#background.clear();
+    this.#ready.clear();
+    this.#ranks.clear();
     for (const [key, { finish }] of this.#fetched) {
       if (this.#taken.has(key)) continue;
       this.#fetched.delete(key);
@@ -149,8 +160,10 @@ export class BullQueue extends TimedQueue implements KeyQueue {
       finish = resolve;
     });
     this.#fetched.set(key, { lane, finished, finish });
+    const rank = this.#ranks.get(key) ?? rankOf(priority);
+    this.#ranks.delete(key);
     const taker = this.#waiting.shift();
-    if (taker === undefined) (priority === 'normal' ? this.#normal : this.#background).push(key);
+    if (taker === undefined) this.#ready.push(key, rank);
     else {
       this.#taken.add(key);
       taker(key);

@@ -1,8 +1,8 @@
 /**
- * `background` keys are taken only while no `normal` one is ready: what is looked at because everything is looked at
- * again must not hold up what somebody changed just now.
+ * Keys of a higher number are taken first; `normal` is 0. `background` keys are taken only while no other is ready: what is
+ * looked at because everything is looked at again must not hold up what somebody changed just now.
  */
-export type Priority = 'normal' | 'background';
+export type Priority = 'normal' | 'background' | number;
 
 /**
  * A queue of keys for level-triggered work. A key stands in it once however often it is added, is never worked on twice at
@@ -12,9 +12,11 @@ export type Priority = 'normal' | 'background';
 export interface KeyQueue {
   /** Keys ready, delayed or being worked on, as far as this process knows. */
   readonly size: number;
+  /** Keys ready to be taken in this process. */
+  readonly ready: number;
   /** Nothing is ready or being worked on; keys may still be delayed. */
   readonly idle: boolean;
-  /** Normal outranks background: a key that waits as background and is added as normal is moved up. */
+  /** A key that waits and is added with a higher priority is moved up. */
   add(key: string, priority?: Priority): void;
   /** Adds the key after a while; an earlier due time for the same key wins. */
   addAfter(key: string, delayMs: number): void;

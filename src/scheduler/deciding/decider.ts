@@ -61,6 +61,8 @@ export interface DeciderDependencies {
   readonly reader: CopyReader;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
+  /** Whether further objects are queued. */
+  readonly othersWait: () => boolean;
 }
 
 /** A decision with what it was made from, and what goes into the binding beside it. */
@@ -89,6 +91,8 @@ export class Decider {
   readonly #scores: CellScores;
   readonly #quotas: Quotas;
   readonly #estimators: Estimators;
+  /** Of objects that were read and wait for their turn to be decided first. Bounded by the keys in the queue. */
+  readonly #ranks = new Map<ProjectObjectKey, number>();
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
@@ -133,8 +137,14 @@ export class Decider {
     return [this.#profiles, this.#scores, this.#quotas, this.#on.interpretations];
   }
 
+  /** The priority of an object that waits for its first decision; undefined: it is not known. */
+  rankOf(key: ProjectObjectKey): number | undefined {
+    return this.#ranks.get(key);
+  }
+
   /** The object is gone or no longer placed; to be called before its state is. */
   drop(key: ProjectObjectKey): void {
+    this.#ranks.delete(key);
     this.commitments.drop(key, this.#on.states.get(key)?.committed);
     this.#quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
@@ -170,9 +180,19 @@ export class Decider {
     this.seen.see(key);
     if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
+    if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
     const estimates = await this.#estimate(known, template, signal);
     const decided = this.#decideNow(key, known, { template, membership, priority, estimates, limited });
     return { ...decided, tasks: await this.#withPreservedState(key, decided, known, signal) };
+  }
+
+  /** What is decided for the first time, while others wait to be, goes back among them to where its priority belongs. */
+  #isItsTurn(key: ProjectObjectKey, priority: number): boolean {
+    if (this.#ranks.delete(key) || this.#on.states.get(key) !== undefined || !this.#on.othersWait())
+      return true;
+    this.#ranks.set(key, priority);
+    this.#on.wake(key);
+    return false;
   }
 
   /** Nothing is waited for between what it looks at and what it files. */

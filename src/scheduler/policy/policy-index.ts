@@ -70,6 +70,7 @@ export class PolicyIndex {
   readonly #byResource = new Map<string, Set<ResolvedPolicy>>();
   readonly #resourceCounts = new Map<string, number>();
   #propagating = 0;
+  #prioritizing = 0;
 
   get(key: string): ResolvedPolicy | undefined {
     return this.#byKey.get(key);
@@ -89,6 +90,7 @@ export class PolicyIndex {
     this.remove(policy.key);
     this.#byKey.set(policy.key, policy);
     if (policy.spec.propagateDeps === true) this.#propagating++;
+    if (policy.spec.schedulePriority !== undefined) this.#prioritizing++;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
       const present = this.#byResource.get(at);
@@ -103,6 +105,7 @@ export class PolicyIndex {
     if (policy === undefined) return undefined;
     this.#byKey.delete(key);
     if (policy.spec.propagateDeps === true) this.#propagating--;
+    if (policy.spec.schedulePriority !== undefined) this.#prioritizing--;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
       const present = this.#byResource.get(at);
@@ -118,6 +121,11 @@ export class PolicyIndex {
   /** Whether any policy of any project lets what its objects name follow them. */
   get propagatesDependencies(): boolean {
     return this.#propagating > 0;
+  }
+
+  /** Whether any policy of any project says in which order its objects are decided. */
+  get prioritizes(): boolean {
+    return this.#prioritizing > 0;
   }
 
   /** Whether any policy of any project could select `<resource>.<group>`. */

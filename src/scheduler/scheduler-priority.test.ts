@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cellsGvr } from '#api/federation/cell.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { until } from './testing/control-plane.ts';
+import { deployment, policy } from './testing/objects.ts';
+import { bindings, condition, startScheduler, type World, world } from './testing/world.ts';
+
+const byRoom = {
+  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+};
+
+const placed = (w: World, count: number): Promise<string[]> =>
+  until('all are decided', async () => {
+    const all = (await w.controlPlane.list(w.project, bindings, 'resourcebindings')) as ResourceBinding[];
+    if (all.length < count || all.some((one) => condition(one, 'Scheduled') === undefined)) return undefined;
+    const scheduled = all.filter((one) => condition(one, 'Scheduled')?.status === 'True');
+    return scheduled.map(({ spec }) => spec.resource.name).sort();
+  });
+
+async function priorityClasses(w: World): Promise<void> {
+  for (const [name, value] of [
+    ['high', 1_000],
+    ['low', 10],
+  ] as const) {
+    const object = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value };
+    await w.controlPlane.create(w.project, 'priorityclasses', object);
+  }
+}
+
+for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
+  test(`what waits to be decided for the first time gets room by its priority: ${priorityClassSource}`, async () => {
+    await using w = await world({ capacity: { pods: '2' } });
+    await priorityClasses(w);
+    for (const name of ['high', 'low']) {
+      const labelSelector = { matchLabels: { class: name } };
+      const schedulePriority = {
+        priorityClassSource,
+        ...(priorityClassSource === 'KubePriorityClass' ? { priorityClassName: name } : {}),
+      };
+      const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector }];
+      await w.controlPlane.create(
+        w.project,
+        'propagationpolicies',
+        policy(name, { resourceSelectors, placement: byRoom, schedulePriority }),
+      );
+    }
+    for (let i = 0; i < 8; i++) {
+      const name = i < 6 ? 'low' : 'high';
+      const object = deployment(`${name}-${i}`, 2, { priorityClassName: name });
+      object.metadata.labels = { class: name };
+      await w.controlPlane.create(w.project, 'deployments', object);
+    }
+    const first = await startScheduler(w.controlPlane, { concurrency: 1 });
+    assert.deepEqual(await placed(w, 8), ['high-6', 'high-7']);
+    await first.stop();
+    // One more of each while no scheduler runs, and room for one: what waited before is no more than what is new. (What
+    // was assumed is forgotten, and no edge tells what it runs.)
+    for (const name of ['low-8', 'high-9']) {
+      const object = deployment(name, 2, { priorityClassName: name.split('-')[0] as string });
+      object.metadata.labels = { class: name.split('-')[0] as string };
+      await w.controlPlane.create(w.project, 'deployments', object);
+    }
+    await w.controlPlane.admin.patch(
+      { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' },
+      { type: 'merge', body: { spec: { capacity: { pods: '0' } } } },
+    );
+    await using _again = await startScheduler(w.controlPlane, { concurrency: 1 });
+    assert.deepEqual(await placed(w, 10), ['high-6', 'high-7', 'high-9']);
+  });
+}
