@@ -51,12 +51,14 @@ export async function federationConnection(settings: ConnectSettings): Promise<S
   }
 }
 
+/** `batches`: for what makes many calls to a federation API server at once. */
 export function connect(
   connection: ServerConnection,
   component: string,
   limits?: Partial<ConnectionLimits>,
+  batches = false,
 ): KubeClient {
-  return new RemoteClient(connection, { userAgent: `cellplane-${component}/${version}`, limits });
+  return new RemoteClient(connection, { userAgent: `cellplane-${component}/${version}`, limits, batches });
 }
 
 /** Runs a short command with a client that is closed at the end, whatever happens. */

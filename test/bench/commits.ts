@@ -12,6 +12,7 @@ import {
   placeNamespace,
   startManyCells,
 } from './many-cells.ts';
+import { cpuOf } from './raw-load.ts';
 import { sampleConfigMap } from './samples.ts';
 import { type Row, row } from './table.ts';
 
@@ -41,6 +42,7 @@ export async function benchCommits(scale: number): Promise<Row[]> {
   const copies = new Count(many, { cluster: `${cellsWorkspacePath}:${first}`, gvr: configMapsGvr });
   const moved = new Count(many, { cluster: `${cellsWorkspacePath}:${second}`, gvr: configMapsGvr });
   try {
+    const cpuBefore = await cpuNow(many);
     const startedMs = performance.now();
     await placeNamespace(many, namespace, [first, second], 1);
     await until('every object is bound', () => bindings.size >= count, { timeoutMs: 120_000 });
@@ -49,15 +51,42 @@ export async function benchCommits(scale: number): Promise<Row[]> {
     await until('every copy is written', () => copies.size + moved.size >= count, { timeoutMs: 120_000 });
     const placedMs = performance.now() - startedMs;
     rows.push(row(`decisions with their copies, ${count} objects`, (count / placedMs) * 1_000, '/s'));
+    rows.push(...cpuRows('decision with its copy', cpuBefore, await cpuNow(many), count));
     const isFirst = copies.size >= moved.size;
     const [drained, target] = isFirst ? [first, moved] : [second, copies];
+    const cpuPlaced = await cpuNow(many);
     const evacuatedMs = await evacuate(many, drained, target, count);
     const goal = 'goal 30 s at 10,000';
     rows.push(row(`evacuation of a cell, ${count} bindings`, evacuatedMs / 1_000, 's', goal));
+    rows.push(...cpuRows('evacuated binding', cpuPlaced, await cpuNow(many), count));
   } finally {
     await Promise.all([bindings, copies, moved].map((one) => one.stop()));
   }
   return rows;
+}
+
+const measured = ['apiserver', 'scheduler'] as const;
+
+type Cpu = { readonly [process: string]: Awaited<ReturnType<typeof cpuOf>> };
+
+async function cpuNow({ constellation }: ManyCells): Promise<Cpu> {
+  const pids = await constellation.processIds();
+  const entries = measured.map(async (name) => [name, await cpuOf(pids[name] ?? 0)] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** What each process spent on one: tells more than rates do on a machine that others use too. */
+function cpuRows(what: string, before: Cpu, after: Cpu, count: number): Row[] {
+  return measured.map((name) => {
+    const spent = (which: 'allUs' | 'mainUs') =>
+      ((after[name]?.[which] ?? 0) - (before[name]?.[which] ?? 0)) / count;
+    return row(
+      `CPU of the ${name}, each ${what}`,
+      spent('mainUs'),
+      'µs',
+      `all threads ${spent('allUs').toFixed(0)}`,
+    );
+  });
 }
 
 /** Until everything has its copy elsewhere. */

@@ -9,6 +9,7 @@ import type { Seat } from '../flow-control/flow-controller.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ParsedRequest } from '../request/parse-request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
+import type { RequestBody } from '../verbs/decode-body.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
@@ -49,6 +50,8 @@ export class Exchange implements ResourceContext {
   flow: FlowClass | undefined = undefined;
   /** To be left when the request is served. */
   seat: Seat | undefined = undefined;
+  /** Where the request is an item of a batch: the batch, and the body that came with it. */
+  item: { readonly batch: Exchange; readonly body: RequestBody | undefined } | undefined = undefined;
   /** Where the request is audited. */
   audit: AuditRecord | undefined = undefined;
   /** Whether the connection was upgraded to a WebSocket or asks for it. */

@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import { batchPath } from '#api/federation/batch.ts';
 import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
@@ -13,6 +14,7 @@ import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { RequestBody } from '../verbs/decode-body.ts';
 import type { VerbResult } from '../verbs/result.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { isServedInBatch, refuseInBatch, serveBatch } from './batch/serve-batch.ts';
 import { readBody } from './body.ts';
 import { credentialsOf } from './connection-credentials.ts';
 import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
@@ -84,6 +86,24 @@ export class RequestHandler {
     } catch (error) {
       this.#fail(exchange, error);
     }
+    this.#follow(exchange, served);
+  }
+
+  /** An item of a batch: it is who the batch is; from there on a request like any other. */
+  #handleItem(item: Exchange): void {
+    let served: Promise<void> | undefined;
+    try {
+      item.info = parseRequestInfo(item.request.method ?? 'GET', item.request.url ?? '/');
+      item.timeoutMs = this.#timeoutMs(item.info);
+      if (isServedInBatch(item)) served = this.#authenticated(item, item.item?.batch.user, undefined);
+    } catch (error) {
+      this.#fail(item, error);
+    }
+    this.#follow(item, served);
+  }
+
+  /** Until it is served, unless it is already. */
+  #follow(exchange: Exchange, served: Promise<void> | undefined): void {
     if (served === undefined) {
       this.#finish(exchange);
       return;
@@ -230,10 +250,15 @@ export class RequestHandler {
     const { info, workspace } = exchange;
     const { resource, path } = info;
     const remote = workspace && this.#dependencies.aggregator?.remoteOf(workspace, path);
-    if (remote !== undefined) return this.#serveRemote(exchange, remote);
+    if (remote !== undefined) {
+      return exchange.item === undefined ? this.#serveRemote(exchange, remote) : refuseInBatch(exchange);
+    }
     if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
     if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
     if (openapiPaths.test(path)) return this.#serveDocument(exchange, 'openapi');
+    if (path === batchPath && info.method === 'POST') {
+      return serveBatch(exchange, this.#limits.bodyBytesMax, (item) => this.#handleItem(item));
+    }
     return this.#plain(exchange, info.rawQuery === '' ? path : `${path}?${info.rawQuery}`);
   }
 
@@ -364,6 +389,7 @@ export class RequestHandler {
     const { method } = exchange.info;
     if (method === 'GET' || method === 'HEAD') return this.#execute(exchange, form, undefined, upgrade);
     exchange.writingSinceMs = performance.now();
+    if (exchange.item !== undefined) return this.#execute(exchange, form, exchange.item.body, upgrade);
     const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
     if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
     this.#receiving.add(exchange);

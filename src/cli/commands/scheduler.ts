@@ -82,7 +82,7 @@ async function startPart(
 ): Promise<SchedulerPart> {
   const requests = new RequestMetrics();
   // One call at a time for each object under way; what is slow then is the server, not the queue for it.
-  const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency });
+  const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency }, true);
   // A lease is renewed in time however many calls wait.
   const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
   const makeSharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });

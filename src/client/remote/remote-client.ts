@@ -1,4 +1,5 @@
-import { buildConnector, Pool } from 'undici';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type BatchMethod, batchPath } from '#api/federation/batch.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
@@ -16,7 +17,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from '../client.ts';
-import { OpenCalls } from '../open-calls.ts';
+import { type OpenCall, OpenCalls } from '../open-calls.ts';
 import {
   clusterPrefix,
   collectionPath,
@@ -27,6 +28,7 @@ import {
   watchQuery,
   writeQuery,
 } from '../paths.ts';
+import { Batcher, type SingleRequest } from './batcher.ts';
 import {
   type ConnectionLimits,
   defaultConnectionLimits,
@@ -35,7 +37,7 @@ import {
 } from './connection.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
-import { requestBytes } from './request-bytes.ts';
+import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
 import { openTunnel } from './tunnel.ts';
 import { WatchSessions } from './watch-sessions.ts';
 
@@ -51,8 +53,10 @@ const patchTypes = {
 } as const;
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly method: BatchMethod;
   readonly path: string;
+  /** It concerns more than one object, or none. */
+  readonly isWide?: boolean | undefined;
   readonly accept?: string | undefined;
   readonly contentType?: string | undefined;
   readonly body?: JsonValue | undefined;
@@ -67,6 +71,7 @@ export class RemoteClient implements KubeClient {
   readonly #limits: ConnectionLimits;
   readonly #pool: Pool;
   readonly #streams: WatchSessions;
+  readonly #batcher: Batcher | undefined;
   /** Watches over HTTP/1.1 each need a connection of their own; they must not take the requests' places. */
   #http1Streams: Pool | undefined;
   readonly #basePath: string;
@@ -76,7 +81,15 @@ export class RemoteClient implements KubeClient {
 
   constructor(
     connection: ServerConnection,
-    options: { readonly userAgent: string; readonly limits?: Partial<ConnectionLimits> | undefined },
+    options: {
+      readonly userAgent: string;
+      readonly limits?: Partial<ConnectionLimits> | undefined;
+      /**
+       * Calls for single objects that are made at the same time go to the server as one request, where it knows such
+       * (docs/batches.md): for those who make many. Default false.
+       */
+      readonly batches?: boolean | undefined;
+    },
   ) {
     this.#connection = connection;
     this.#limits = { ...defaultConnectionLimits, ...options.limits };
@@ -91,6 +104,13 @@ export class RemoteClient implements KubeClient {
       keepAliveTimeout: 60_000,
     });
     this.#streams = new WatchSessions(connection, this.#limits);
+    if (options.batches !== true) return;
+    this.#batcher = new Batcher({
+      dispatcher: this.#pool,
+      path: this.#basePath + batchPath,
+      headers: this.#headers(undefined, undefined),
+      alone: (request) => this.#dispatchOptions(request),
+    });
   }
 
   get(ref: ObjectRef, options: ReadOptions = {}): Promise<KubeObject> {
@@ -110,6 +130,7 @@ export class RemoteClient implements KubeClient {
         method: 'GET',
         path: collectionPath(collection) + queryString(listQuery(options)),
         accept: options.metadataOnly === true ? acceptMetadataList : acceptJson,
+        isWide: true,
       },
       options,
     );
@@ -173,6 +194,7 @@ export class RemoteClient implements KubeClient {
         path: collectionPath(collection) + queryString(listQuery(options)),
         contentType: acceptJson,
         body: deleteOptionsBody(options),
+        isWide: true,
       },
       options,
     );
@@ -193,6 +215,7 @@ export class RemoteClient implements KubeClient {
         method: request.method,
         path: clusterPrefix(request.cluster) + request.path,
         accept: request.accept,
+        isWide: true,
         ...(request.body === undefined ? {} : { contentType: acceptJson, body: request.body }),
       },
       options,
@@ -206,7 +229,7 @@ export class RemoteClient implements KubeClient {
     try {
       if (signal.aborted) return;
       const path = collectionPath(collection) + queryString(watchQuery(options));
-      const headers = this.#headers(options.metadataOnly === true ? acceptMetadata : acceptJson);
+      const headers = this.#headers(acceptOf(options), undefined);
       const answer = await this.#openStream(path, headers, signal);
       body = answer.body;
       if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
@@ -234,10 +257,34 @@ export class RemoteClient implements KubeClient {
     await Promise.all([this.#pool.destroy(), this.#http1Streams?.destroy()]);
   }
 
-  #headers(accept: string): { [name: string]: string } {
-    const headers: { [name: string]: string } = { accept, 'user-agent': this.#userAgent };
+  #headers(accept: string | undefined, contentType: string | undefined): { [name: string]: string } {
+    const headers: { [name: string]: string } = {
+      accept: accept ?? acceptJson,
+      'user-agent': this.#userAgent,
+    };
     if (this.#connection.token !== undefined) headers['authorization'] = `Bearer ${this.#connection.token}`;
+    if (contentType !== undefined) headers['content-type'] = contentType;
     return headers;
+  }
+
+  #dispatchOptions({ method, path, accept, contentType, body }: SingleRequest): Dispatcher.DispatchOptions {
+    return {
+      method,
+      path: this.#basePath + path,
+      headers: this.#headers(accept, contentType),
+      body: body ?? null,
+      // undici would give the connection up after each DELETE with a body, and API servers read one (X1).
+      reset: false,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+  }
+
+  #send({ method, path, accept, contentType, body, isWide }: Call, call: OpenCall): Promise<AnsweredBytes> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const request: SingleRequest = { method, path, accept, contentType, body: text };
+    if (this.#batcher !== undefined && isWide !== true) return this.#batcher.send(request, call);
+    return requestBytes(this.#pool, this.#dispatchOptions(request), call);
   }
 
   async #openStream(
@@ -264,23 +311,11 @@ export class RemoteClient implements KubeClient {
 
   async #call<T extends JsonValue>(request: Call, options: CallOptions): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.#limits.requestTimeoutMs;
-    const headers = this.#headers(request.accept ?? acceptJson);
-    if (request.contentType !== undefined) headers['content-type'] = request.contentType;
     const call = this.#calls.begin(options.signal, timeoutMs);
     let statusCode: number;
     let body: Buffer;
     try {
-      const wanted = {
-        method: request.method,
-        path: this.#basePath + request.path,
-        headers,
-        body: request.body === undefined ? null : JSON.stringify(request.body),
-        // undici would give the connection up after each DELETE with a body, and API servers read one (X1).
-        reset: false,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      };
-      ({ statusCode, body } = await requestBytes(this.#pool, wanted, call));
+      ({ statusCode, body } = await this.#send(request, call));
       const { pace } = this.#limits;
       const wait = pace === undefined ? undefined : pace(body.length, call.signal);
       if (wait !== undefined) await wait;

@@ -1,0 +1,77 @@
+import { batchItemsOf, batchMediaType, notInBatch } from '#api/federation/batch.ts';
+import { badRequest } from '#apimachinery/api-error.ts';
+import { wantsImpersonation } from '../../authn/impersonation.ts';
+import { mediaTypeOf, unsupportedMediaType } from '../../verbs/decode-body.ts';
+import { readBody } from '../body.ts';
+import { Exchange } from '../exchange.ts';
+import { sendText } from '../respond.ts';
+import { BatchAnswers } from './batch-answers.ts';
+import { ItemReply, ItemRequest } from './item-request.ts';
+
+/** What is done to one object, and answered with one document. */
+const singleVerbs: ReadonlySet<string> = new Set(['get', 'create', 'update', 'patch', 'delete']);
+
+/**
+ * Serves a batch: each item is given to `handle` as a request of its own, and all that fit begin in this turn. Resolves when
+ * all are answered. Throws ApiError for a batch that cannot be read, of which nothing happens then.
+ */
+export async function serveBatch(
+  exchange: Exchange,
+  bytesMax: number,
+  handle: (item: Exchange) => void,
+): Promise<void> {
+  const { request, response } = exchange;
+  // Whom an item is done for stands in its own audit record: with two names that would be told by half.
+  if (wantsImpersonation(request.headers)) throw badRequest('a batch cannot be sent in the name of another');
+  if (mediaTypeOf(request.headers['content-type'] ?? '') !== batchMediaType) {
+    throw unsupportedMediaType([batchMediaType]);
+  }
+  const bytes = await readBody(request, bytesMax);
+  if (exchange.isGone) return;
+  const items = bytes === undefined ? [] : batchItemsOf(bytes);
+  if (items.length === 0) throw badRequest('the batch has no items');
+  // Its items each take a seat: one that waited for theirs while it held its own could wait for itself.
+  exchange.seat?.leave();
+  exchange.seat = undefined;
+  const url = request.url ?? '';
+  const prefix = url.slice(0, Math.max(0, url.indexOf(exchange.info.path)));
+  const replies: ItemReply[] = [];
+  response.once('close', () => {
+    for (const reply of replies) reply.abandon();
+  });
+  await new Promise<void>((resolve) => {
+    response.once('close', resolve);
+    const answers = new BatchAnswers(exchange, items.length, resolve);
+    items.forEach((item, index) => {
+      const itemRequest = new ItemRequest(request, prefix, item);
+      const reply = new ItemReply(itemRequest, (code, headers, body) =>
+        answers.add(index, code, headers, body),
+      );
+      replies.push(reply);
+      const one = new Exchange(itemRequest, reply);
+      one.item = {
+        batch: exchange,
+        body: item.body === undefined ? undefined : { contentType: item.contentType ?? '', bytes: item.body },
+      };
+      handle(one);
+    });
+  });
+}
+
+/** Whether an item may be done within a batch; answers it otherwise. */
+export function isServedInBatch(item: Exchange): boolean {
+  const { resource, verb } = item.info;
+  if (resource !== undefined && singleVerbs.has(verb)) return true;
+  refuseInBatch(item);
+  return false;
+}
+
+/** The client is to send the item by itself. */
+export function refuseInBatch(item: Exchange): undefined {
+  sendText(
+    item,
+    notInBatch,
+    'only requests for single objects that this server stores can be part of a batch\n',
+  );
+  return undefined;
+}
