@@ -19,7 +19,7 @@ export const exemptName = 'exempt';
 
 const apiVersion = `${flowControlGroup}/v1`;
 /** What the scheduler and the federators ask is never behind what tenants ask. */
-const federationLevel = 'federation';
+export const federationLevel = 'federation';
 
 interface Queuing {
   readonly queues: number;

@@ -291,6 +291,35 @@ describe('flow control (O2)', () => {
     assert.equal(controller.queued, 295);
   });
 
+  test('a workspace that keeps the thread busy has fewer seats while others ask too', async () => {
+    let now = 0;
+    const askers = new Askers(controllerOf({ turnMs: 1e6 }, { now: () => now }));
+    const flood = async (requests: number): Promise<void> => {
+      for (let i = 0; i < requests; i++) {
+        now += 1;
+        askers.ask('flood');
+      }
+      for (let i = 0; i < 5; i++) await turn();
+    };
+    await flood(100);
+    assert.equal(askers.held('flood'), 32, 'alone');
+    askers.ask('quiet');
+    await flood(50);
+    askers.leave('flood', 32);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('flood'), 8, 'beside another');
+    // It only waits, for a webhook perhaps: then it is nobody's burden.
+    now += 200;
+    askers.leave('flood', 1);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('flood'), 32, 'while it uses no time');
+    now += 2_000;
+    await flood(100);
+    askers.leave('flood', 32);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('flood'), 32, 'alone again');
+  });
+
   test('everything is counted out again, and nothing is kept', async () => {
     const controller = controllerOf({ seatsMax: 20, turnMs: 1e6 });
     const askers = new Askers(controller);

@@ -16,6 +16,11 @@ export interface FlowLimits {
    * milliseconds.
    */
   readonly workspaceSeatsMax: number;
+  /**
+   * The same for a workspace that keeps the thread busy while others ask for something too: the fewer of its requests
+   * are under way the shorter is what happens in one go, and the sooner the others have their turn.
+   */
+  readonly contendedSeatsMax: number;
   /** Requests waiting for a seat over all levels; a workspace above an equal part of them is refused, at twice as many all are. */
   readonly queuedMax: number;
   /** What has waited this long is refused. */
@@ -30,6 +35,7 @@ export interface FlowLimits {
 export const defaultFlowLimits: FlowLimits = {
   seatsMax: 600,
   workspaceSeatsMax: 32,
+  contendedSeatsMax: 8,
   queuedMax: 4_000,
   queueWaitMs: 15_000,
   turnMs: 0.4,
@@ -80,6 +86,8 @@ const dispatchesMin = 4;
 const sweepMs = 250;
 /** How many times its length a turn may last for workspaces that have had nothing of it yet. */
 const overrunMax = 4;
+/** Workspaces share the server for so long after a second one of them was served. */
+const contentionMs = 1_000;
 /** The most that one request is charged for: what lasts longer was not its doing alone. */
 const chargeMsMax = 20;
 
@@ -119,6 +127,9 @@ export class FlowController {
   #dispatchedInSlice = 0;
   /** Everything that waits waits for seats. */
   #isBlocked = false;
+  /** The workspace that was last served, and until when there is more than one. */
+  #lastKey = '';
+  #contendedUntilMs = 0;
 
   constructor(options: FlowControllerOptions) {
     this.#options = options;
@@ -126,7 +137,7 @@ export class FlowController {
     this.#limits = { ...defaultFlowLimits, ...options.limits };
     this.#levels = new FlowLevels(
       this.#limits.seatsMax,
-      options.isShared === false ? undefined : this.#limits.workspaceSeatsMax,
+      options.isShared === false ? undefined : this.#limits,
     );
     this.#held = new HeldRefusals(this.#limits.refusalDelayMs, this.#limits.heldRefusalsMax);
   }
@@ -304,6 +315,8 @@ export class FlowController {
     this.#isTurnOpen = true;
     this.#turn++;
     this.#turnStartMs = nowMs;
+    this.#levels.nowMs = nowMs;
+    this.#levels.isContended = nowMs < this.#contendedUntilMs;
     this.#armSteps(0);
   }
 
@@ -320,6 +333,9 @@ export class FlowController {
     part.turn = this.#turn;
     part.usedMs = 0;
     this.#turnParts.push(part);
+    if (part.key === this.#lastKey) return;
+    if (this.#lastKey !== '') this.#contendedUntilMs = this.#turnStartMs + contentionMs;
+    this.#lastKey = part.key;
   }
 
   /** Charges what went by since the last look to whoever was served then. */
@@ -327,7 +343,7 @@ export class FlowController {
     if (this.#runner !== undefined && this.#runnerPart !== undefined && this.#isTurnOpen) {
       const ms = Math.min(nowMs - this.#markMs, chargeMsMax);
       this.#runner.charge(ms);
-      this.#runnerPart.usedMs += ms;
+      this.#runnerPart.charge(ms, nowMs);
     }
     this.#markMs = nowMs;
   }
@@ -394,7 +410,11 @@ export class FlowController {
       }
       if (queue.items.length === 0) this.#waiting.delete(queue);
     }
-    if (this.#waiting.size > 0) this.#sweeping = setTimeout(this.#sweep, sweepMs).unref();
+    if (this.#waiting.size === 0) return;
+    this.#sweeping = setTimeout(this.#sweep, sweepMs).unref();
+    // A workspace that is no longer heavy may have more seats, and no seat need have become free for that.
+    this.#isBlocked = false;
+    this.#armSteps(1);
   };
 }
 

@@ -1,3 +1,4 @@
+import { federationLevel } from './bootstrap-objects.ts';
 import { FairNode, type Room } from './fair-node.ts';
 import type { PriorityLevel, Queuing } from './priority-level.ts';
 import { dealHand } from './shuffle-shard.ts';
@@ -21,6 +22,15 @@ export interface Flow {
 /** Weight of a level that has 20 shares: one of Kubernetes' middling ones. */
 const sharesOfWeightOne = 20;
 const weightMin = 0.05;
+/** A workspace is heavy that had more than this part of the thread over the span. */
+const heavyPart = 0.3;
+const heavySpanMs = 100;
+
+/** Seats of one level that one workspace may hold: ever, and when it is heavy while others ask too. */
+export interface WorkspaceSeats {
+  readonly workspaceSeatsMax: number;
+  readonly contendedSeatsMax: number;
+}
 
 /**
  * All levels of the server with the seats that they have (KUBERNETES.md O2): `ceil(seats × shares / all shares)` are a
@@ -30,12 +40,16 @@ export class FlowLevels {
   readonly root = new FairNode<Waiting>(undefined);
   readonly #levels = new Map<string, LevelState>();
   readonly #seatsMax: number;
-  readonly #workspaceSeatsMax: number | undefined;
+  readonly #bounds: WorkspaceSeats | undefined;
+  /** When the turn of the event loop began. */
+  nowMs = 0;
+  /** Whether more than one workspace was served of late. */
+  isContended = false;
 
-  /** `workspaceSeatsMax`: of one level; undefined where one workspace may have all. */
-  constructor(seatsMax: number, workspaceSeatsMax: number | undefined) {
+  /** `bounds`: undefined where one workspace may have all. */
+  constructor(seatsMax: number, bounds: WorkspaceSeats | undefined) {
     this.#seatsMax = seatsMax;
-    this.#workspaceSeatsMax = workspaceSeatsMax;
+    this.#bounds = bounds;
   }
 
   /** Takes on other settings. A level that is no more keeps what waits in it until that is served. */
@@ -71,9 +85,15 @@ export class FlowLevels {
         percent === undefined ? Number.POSITIVE_INFINITY : Math.round((state.nominalSeats * percent) / 100);
       state.borrowableSeats = Math.min(wanted, lendable - state.lendableSeats);
       const most = state.nominalSeats + state.borrowableSeats;
-      const bound = this.#workspaceSeatsMax;
+      const bounds = this.#bounds;
+      const part = Math.ceil(most / 2);
       state.workspaceSeatsMax =
-        bound === undefined ? most : Math.max(1, Math.min(bound, Math.ceil(most / 2)));
+        bounds === undefined ? most : Math.max(1, Math.min(bounds.workspaceSeatsMax, part));
+      // What our own processes write into a workspace is nobody's flood, and all wait for it.
+      const isOurs = bounds === undefined || state.settings.name === federationLevel;
+      state.contendedSeatsMax = isOurs
+        ? state.workspaceSeatsMax
+        : Math.min(state.workspaceSeatsMax, Math.max(1, bounds.contendedSeatsMax));
     }
   }
 
@@ -106,6 +126,8 @@ export class LevelState implements Room {
   borrowableSeats = 0;
   /** What one workspace may hold, so that none has all of a level for as long as it likes. */
   workspaceSeatsMax = 0;
+  /** The same for one that is heavy while others ask too. */
+  contendedSeatsMax = 0;
   readonly node: FairNode<Waiting>;
   /** Those that hold or wait for a seat, or were served in this turn of the event loop: bounded by requests under way. */
   readonly parts = new Map<string, WorkspacePart>();
@@ -122,6 +144,12 @@ export class LevelState implements Room {
     return this.node.executing < this.nominalSeats
       ? this.nominalSeats
       : this.nominalSeats + this.#levels.lentTo(this);
+  }
+
+  /** Whether a workspace that had so much of the thread, as `heatMs` at `atMs` says, has fewer seats now. */
+  isBound(heatMs: number, atMs: number): boolean {
+    const { isContended, nowMs } = this.#levels;
+    return isContended && cooled(heatMs, nowMs - atMs) > heavyPart * heavySpanMs;
   }
 
   hasRoom(): boolean {
@@ -146,6 +174,9 @@ export class WorkspacePart implements Room {
   /** The turn of the event loop that it was last served in, and the main-thread time that it had in it. */
   turn = -1;
   usedMs = 0;
+  /** Main-thread time of late: what it had over `heavySpanMs`, falling while it has none. */
+  #heatMs = 0;
+  #heatAtMs = 0;
   readonly #own = new Map<string, OwnLevel>();
 
   constructor(level: LevelState, key: string) {
@@ -157,10 +188,19 @@ export class WorkspacePart implements Room {
   hasRoom(): boolean {
     const { level, node } = this;
     if (node.executing >= level.workspaceSeatsMax) return false;
+    if (node.executing >= level.contendedSeatsMax && level.isBound(this.#heatMs, this.#heatAtMs))
+      return false;
     if (level.node.executing < level.limitSeats) return true;
     // The level is full: an equal part of it is sure to each, up to twice the level in all.
     if (level.node.executing >= 2 * level.nominalSeats) return false;
     return node.executing < Math.max(1, Math.floor(level.nominalSeats / level.parts.size));
+  }
+
+  /** Counts main-thread time that it had up to now. */
+  charge(ms: number, nowMs: number): void {
+    this.usedMs += ms;
+    this.#heatMs = cooled(this.#heatMs, nowMs - this.#heatAtMs) + ms;
+    this.#heatAtMs = nowMs;
   }
 
   /**
@@ -247,6 +287,11 @@ export class OwnLevel implements Room {
     }
     return queue;
   }
+}
+
+/** Time that one had counts less the longer it is ago. */
+function cooled(heatMs: number, agoMs: number): number {
+  return agoMs >= heavySpanMs ? 0 : heatMs * (1 - Math.max(0, agoMs) / heavySpanMs);
 }
 
 /** What a workspace exempts goes before all else of its part. */
