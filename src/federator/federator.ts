@@ -62,6 +62,8 @@ export class FederatorProcess {
   /** Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
+  /** When each cell's status was last compared, and when last written. */
+  readonly #comparedAtMs = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
   #controlPlane: ControlPlane | undefined;
   #started = false;
@@ -279,6 +281,7 @@ export class FederatorProcess {
     const sync = this.#cells.get(name);
     if (sync === undefined) return;
     this.#cells.delete(name);
+    this.#comparedAtMs.delete(name);
     this.#reportedAtMs.delete(name);
     const leaving = sync.stop().finally(() => {
       if (this.#leaving.get(name) === leaving) this.#leaving.delete(name);
@@ -286,10 +289,10 @@ export class FederatorProcess {
     this.#leaving.set(name, leaving);
   }
 
-  /** The first change is told at once, further ones at most once a second. */
+  /** The first change is looked at at once, further ones at most once a second. */
   #reportDelayMs(name: string): number {
     const sinceMs =
-      this.#options.clock.monotonic() - (this.#reportedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+      this.#options.clock.monotonic() - (this.#comparedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
     return sinceMs >= reportIntervalMs ? 1 : reportIntervalMs - sinceMs;
   }
 
@@ -311,6 +314,7 @@ export class FederatorProcess {
     // How far behind it is grows without anything happening.
     if (tally.lagMs > 0) this.#queue.addAfter(`report/${name}`, lagIntervalMs);
     if (report === undefined) return;
+    this.#comparedAtMs.set(name, clock.monotonic());
     const delayMs = report.isProgress ? this.#progressDelayMs(name) : 0;
     if (delayMs > 0) {
       this.#queue.addAfter(`report/${name}`, delayMs);
