@@ -2,13 +2,14 @@
 // the quiet one waits is for the benchmark (`npm run bench -- flood`) to tell: here it is served at all, and in time.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type FloodScene, startFloodScene } from './bench/flood-scene.ts';
+import { type FloodClient, type FloodScene, startFloodScene } from './bench/flood-scene.ts';
 
 const quietMs = 20;
 /** On a machine that runs other things too; a server without fair sharing keeps its clients waiting for seconds. */
 const waitMsMax = 1_500;
+const floodRoundsMax = 4;
 
-describe('a flood in one workspace', { timeout: 60_000 }, () => {
+describe('a flood in one workspace', { timeout: 90_000 }, () => {
   let scene: FloodScene;
   before(async () => {
     scene = await startFloodScene();
@@ -17,15 +18,17 @@ describe('a flood in one workspace', { timeout: 60_000 }, () => {
 
   for (const flood of ['GET', 'POST'] as const) {
     test(`of ${flood} is told 429; another's requests are all served (O2)`, async () => {
-      const [reader, writer, noisy] = await scene.measure(
-        [
-          { tenant: 'quiet', method: 'GET', connections: 2, intervalMs: quietMs },
-          { tenant: 'quiet', method: 'POST', connections: 2, intervalMs: quietMs },
-          { tenant: 'noisy', method: flood, connections: 450, intervalMs: 0 },
-        ],
-        1_000,
-        2_500,
-      );
+      const clients: readonly FloodClient[] = [
+        { tenant: 'quiet', method: 'GET', connections: 2, intervalMs: quietMs },
+        { tenant: 'quiet', method: 'POST', connections: 2, intervalMs: quietMs },
+        { tenant: 'noisy', method: flood, connections: 450, intervalMs: 0 },
+      ];
+      let figures = await scene.measure(clients, 1_000, 2_500);
+      // Where all cores are taken the flood, which is nice, may hardly have begun.
+      for (let rounds = 1; rounds < floodRoundsMax && figures[2]?.counts['429'] === undefined; rounds++) {
+        figures = await scene.measure(clients, 2_000 * rounds, 2_500);
+      }
+      const [reader, writer, noisy] = figures;
       assert.ok((noisy!.counts['429'] ?? 0) > 0, JSON.stringify(noisy));
       assert.deepEqual(Object.keys(reader!.counts), ['200'], JSON.stringify(reader));
       assert.deepEqual(Object.keys(writer!.counts), ['201'], JSON.stringify(writer));
