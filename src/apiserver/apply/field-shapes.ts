@@ -15,7 +15,7 @@ import { type PathElement, self, sortElements } from './path-element.ts';
 
 /** Everything kept is forgotten when it comes to about this many bytes: shapes are few, or they are not worth keeping. */
 const keptBytesMax = 8 * 1024 * 1024;
-const stepBytes = 320;
+const stepBytes = 352;
 const elementBytes = 64;
 /** Containers with more members than this are not worth keeping: their shapes hardly repeat. */
 const keptMembersMax = 512;
@@ -35,6 +35,9 @@ interface Step {
   readonly set: FieldSet;
   /** For maps by name; for lists by the key's values, one map a key. */
   next: Level | undefined;
+  /** What was asked for last and the branch it leads to: mostly it is asked for again. Not for lists with several keys. */
+  lastKey: JsonValue | undefined;
+  lastBranch: Branch | undefined;
   /** Made when an object first ends here; null: none. */
   made: FieldSet | undefined | null;
 }
@@ -52,6 +55,9 @@ interface Branch {
   readonly nullIsAbsent: boolean;
   asLeaf: Step | undefined;
   bySet: Map<FieldSet, Step> | undefined;
+  /** The set that was met last and the step behind it. */
+  lastSet: FieldSet | undefined;
+  lastStep: Step | undefined;
 }
 
 interface Trees {
@@ -151,12 +157,24 @@ function treeOf(type: ApplyType, mode: Mode): Step {
 }
 
 function start(): Step {
-  return { before: undefined, path: undefined, set: leaf, next: undefined, made: undefined };
+  return newStep(undefined, undefined, leaf);
 }
 
 function stepAfter(before: Step, path: PathElement, set: FieldSet): Step {
   keptBytes += stepBytes;
-  return { before, path, set, next: undefined, made: undefined };
+  return newStep(before, path, set);
+}
+
+function newStep(before: Step | undefined, path: PathElement | undefined, set: FieldSet): Step {
+  return {
+    before,
+    path,
+    set,
+    next: undefined,
+    lastKey: undefined,
+    lastBranch: undefined,
+    made: undefined,
+  };
 }
 
 /** The fields of a container; undefined when it adds none. */
@@ -182,16 +200,24 @@ function ofMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undef
     const member = value[name];
     if (member === undefined) continue;
     if (++count > keptMembersMax) return ofLargeMap(type, mode, value);
-    step.next ??= new Map();
-    let branch = step.next.get(name) as Branch | undefined;
-    if (branch === undefined) {
-      branch = memberBranch(type, mode, name);
-      step.next.set(name, branch);
-      keptBytes += stepBytes;
-    }
+    const known = step.lastBranch;
+    const branch = known !== undefined && step.lastKey === name ? known : branchOf(type, mode, step, name);
     step = take(step, branch, member);
   }
   return finished(step, mode === 'all');
+}
+
+function branchOf(type: ApplyType, mode: Mode, step: Step, name: string): Branch {
+  step.next ??= new Map();
+  let branch = step.next.get(name) as Branch | undefined;
+  if (branch === undefined) {
+    branch = memberBranch(type, mode, name);
+    step.next.set(name, branch);
+    keptBytes += stepBytes;
+  }
+  step.lastKey = name;
+  step.lastBranch = branch;
+  return branch;
 }
 
 function ofList(type: ApplyType, mode: 'all' | 'bare', value: readonly JsonValue[]): FieldSet | undefined {
@@ -238,12 +264,15 @@ function take(step: Step, branch: Branch, value: JsonValue): Step {
     branch.asLeaf ??= stepAfter(step, branch.path, leaf);
     return branch.asLeaf;
   }
+  if (branch.lastStep !== undefined && branch.lastSet === set) return branch.lastStep;
   branch.bySet ??= new Map();
   let next = branch.bySet.get(set);
   if (next === undefined) {
     next = stepAfter(step, branch.path, set);
     branch.bySet.set(set, next);
   }
+  branch.lastSet = set;
+  branch.lastStep = next;
   return next;
 }
 
@@ -265,6 +294,8 @@ function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
     nullIsAbsent: child?.schema !== undefined && child.schema.nullable !== true,
     asLeaf: undefined,
     bySet: undefined,
+    lastSet: undefined,
+    lastStep: undefined,
   };
 }
 
@@ -284,6 +315,10 @@ function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | u
   const { keys, form } = type;
   const object = form === 'keyedList' && isJsonObject(item) ? item : undefined;
   if (form === 'keyedList' && object === undefined) return undefined;
+  if (keys.length === 1 || object === undefined) {
+    const key = object === undefined ? item : object[keys[0] as string];
+    if (step.lastBranch !== undefined && step.lastKey === key) return step.lastBranch;
+  }
   // Found by what its path is made of, so that the path need not be made.
   step.next ??= new Map();
   let level: Level = step.next;
@@ -308,6 +343,10 @@ function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | u
     level.set(key, branch);
     keptBytes += stepBytes;
   }
+  if (last <= 0) {
+    step.lastKey = key;
+    step.lastBranch = branch;
+  }
   return branch;
 }
 
@@ -322,6 +361,8 @@ function newElementBranch(type: ApplyType, step: Step | undefined, item: JsonVal
     nullIsAbsent: false,
     asLeaf: undefined,
     bySet: undefined,
+    lastSet: undefined,
+    lastStep: undefined,
   };
 }
 
