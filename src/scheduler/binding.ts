@@ -1,6 +1,7 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import {
+  type Activation,
   type BindingSnapshot,
   bindingConditions,
   type FailoverMemory,
@@ -101,6 +102,8 @@ export interface BindingInput {
   readonly triggers?: TriggerDigests | undefined;
   /** When the fresh decision was asked for that this is; undefined when it is none. */
   readonly freshAt?: string | undefined;
+  /** What is kept of a lazy policy; undefined where it is none. */
+  readonly activation?: Activation | undefined;
   readonly now: string;
 }
 
@@ -124,6 +127,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
   };
   const rescheduledAt = input.freshAt ?? present?.spec.rescheduleTriggeredAt;
   if (rescheduledAt !== undefined) spec.rescheduleTriggeredAt = rescheduledAt;
+  if (input.activation !== undefined) spec.activation = input.activation;
   if (policy !== undefined) {
     spec.placementDigest = placementDigest(policy);
     spec.policy = {

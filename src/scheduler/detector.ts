@@ -17,6 +17,7 @@ import type { Discovery } from './discovery.ts';
 import type { KeyStates } from './key-state.ts';
 import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import type { Policies } from './policies.ts';
+import { isLazy } from './policy/activation.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import {
@@ -290,8 +291,9 @@ export class Detector {
   }
 
   /** Labels that a policy, its waves, and what bounds and overrides its objects do not look at make no other cell. */
-  #isOther({ cluster, spec }: ResolvedPolicy, { now, old, labelsOnly }: CellChange): boolean {
-    if (!labelsOnly || now === undefined || old === undefined) return true;
+  #isOther(policy: ResolvedPolicy, { now, old, labelsOnly }: CellChange): boolean {
+    const { cluster, spec } = policy;
+    if (isLazy(policy) || !labelsOnly || now === undefined || old === undefined) return true;
     const { sees } = compilePlacement(spec.placement);
     if (sees(now) !== sees(old)) return true;
     for (const { clusterAffinity } of spec.rollout?.waves ?? []) {
@@ -369,6 +371,8 @@ function bearsOnPlacement(now: KubeObject, old: KubeObject): boolean {
 }
 
 function concerns(policy: ResolvedPolicy, { now, old }: CellChange): boolean {
+  // Its objects may be decided by what it was before.
+  if (isLazy(policy)) return true;
   const compiled = compilePlacement(policy.spec.placement);
   return compiled.groups.some(({ selects }) => {
     return (now !== undefined && selects(now)) || (old !== undefined && selects(old));

@@ -166,14 +166,6 @@ spec:
     healthInterpretation: { luaScript: "function InterpretHealth(o) return true end" }`,
     /healthInterpretation\.luaScript: .*Lua is not run here; write the rule in CEL/,
   ],
-  'lazy activation': [
-    `
-apiVersion: policy.karmada.io/v1alpha1
-kind: PropagationPolicy
-metadata: { name: lazy }
-spec: { activationPreference: Lazy, resourceSelectors: [{ apiVersion: v1, kind: ConfigMap }] }`,
-    /spec\.activationPreference/,
-  ],
 };
 
 let controlPlane: ControlPlane;

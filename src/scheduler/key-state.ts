@@ -2,6 +2,7 @@ import type { Outcome, Target } from './algorithm/decision.ts';
 import type { Problems } from './binding.ts';
 import type { Committed } from './deciding/commitments.ts';
 import { type ProjectObjectKey, splitKey } from './object-key.ts';
+import type { PolicyMatch } from './policy/policy-index.ts';
 import type { DeschedulingLimits, ReplicaRecord } from './rescheduling/missing-replicas.ts';
 
 /**
@@ -10,6 +11,8 @@ import type { DeschedulingLimits, ReplicaRecord } from './rescheduling/missing-r
  */
 export interface KeyState {
   policyKey: string;
+  /** Of a lazy policy: as it was when it was decided by. */
+  decidedBy: PolicyMatch | undefined;
   outcome: Outcome;
   targets: readonly Target[];
   /** Place → content hash that should lie there. */
@@ -54,6 +57,7 @@ export interface KeyState {
 function emptyKeyState(policyKey: string): KeyState {
   return {
     policyKey,
+    decidedBy: undefined,
     outcome: 'NoClusterFit',
     targets: [],
     desired: new Map(),

@@ -12,6 +12,7 @@ import type { KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import type { Policies } from './policies.ts';
+import { activeMatch, isLazy } from './policy/activation.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './projection/kinds.ts';
 import type { NameMapper } from './projection/names.ts';
@@ -56,7 +57,11 @@ export class KnownReader {
 
   /** The policy that the object follows now, or a match that stands for those that need it; undefined for neither. */
   matchOf(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
-    return this.#ownerOf(parts) ?? this.#followed(key, parts);
+    const owner = this.#ownerOf(parts);
+    if (owner === undefined) return this.#followed(key, parts);
+    if (!isLazy(owner.policy)) return owner;
+    const decidedBy = this.#on.states.get(key)?.decidedBy;
+    return decidedBy === undefined || decidedBy.policy.key !== owner.policy.key ? owner : decidedBy;
   }
 
   /**
@@ -79,11 +84,10 @@ export class KnownReader {
     const need = followable === undefined ? noNeed : needOf(parts, present, this.#on.requirements, isBound);
     if (need === 'waiting') return 'waiting';
     if (first === undefined) return undefined;
-    if (selected === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
-    const match =
-      selected === undefined
-        ? followingMatch(parts.cluster, resource, need)
-        : this.#stickToOwner(parts, first, present, selected);
+    const owner = selected === undefined ? undefined : this.#stickToOwner(parts, first, present, selected);
+    const active = owner === undefined ? undefined : activeMatch(owner, first, present);
+    if (active === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
+    const match = active ?? followingMatch(parts.cluster, resource, need);
     const sameVersion = match.resource.version === resource.version;
     const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;

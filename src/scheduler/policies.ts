@@ -15,6 +15,7 @@ import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import type { Discovery } from './discovery.ts';
+import { editedAt } from './policy/activation.ts';
 import { depthOf, InheritedPolicies, isAbove } from './policy/inherited.ts';
 import {
   inheritedKeyOf,
@@ -239,6 +240,7 @@ export class Policies {
       name: object.metadata.name ?? '',
       uid: object.metadata.uid ?? '',
       spec,
+      editedAt: lastEdits.get(object),
       selectors,
     };
     if (this.#stored(key) !== object) return this.resolve(key, signal);
@@ -333,7 +335,11 @@ function clusterOf({ metadata }: KubeObject): string {
   return metadata.annotations?.[clusterAnnotation] ?? '';
 }
 
+/** When each policy was last edited, which its managedFields tell. */
+const lastEdits = new WeakMap<KubeObject, string>();
+
 function withoutManagedFields(object: KubeObject): KubeObject {
+  lastEdits.set(object, editedAt(object));
   delete object.metadata.managedFields;
   return object;
 }

@@ -28,6 +28,7 @@ import { type Known, KnownReader } from './known-object.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import type { Policies } from './policies.ts';
+import { activationOf, isLazy } from './policy/activation.ts';
 import { type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
 import type { OverrideSource } from './projection/overrides.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
@@ -178,7 +179,7 @@ export class Reconciler {
     }
     const decided = await this.#on.decider.decide(key, parts, known, signal);
     if (decided === 'waiting') return undefined;
-    const { present, match, need, bounds } = known;
+    const { object, present, match, need, bounds } = known;
     const { policy, resource } = match;
     const { decision, tasks, state, template, snapshot, nowMs, forbidden, priority } = decided;
     const targets = withFollowed(decision.targets, this.#followedCells(key, need, forbidden));
@@ -210,6 +211,7 @@ export class Reconciler {
         priority,
         failover: memoryOf(policy.spec.failover, state.health, state.descheduling !== undefined),
         triggers: decided.triggers,
+        activation: activationOf(match, object, present),
         rollout: staged.status,
         problems: {
           ...state.problems,
@@ -223,6 +225,7 @@ export class Reconciler {
     const skip = skippedCells(match, decision, need, bounds);
     await this.#on.bindings.commit(parts, binding, present, signal);
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
+    state.decidedBy = isLazy(policy) ? match : undefined;
     state.outcome = decision.outcome;
     state.targets = targets;
     state.leaving = tasks.length > 0;

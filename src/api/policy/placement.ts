@@ -178,6 +178,8 @@ export interface PropagationSpec extends JsonObject {
   /** What selected workloads name of their namespace goes where they go. */
   propagateDeps?: boolean;
   conflictResolution?: 'Abort' | 'Overwrite';
+  /** Edits of the policy act on an object when that is edited next. */
+  activationPreference?: 'Lazy';
   preserveResourcesOnDeletion?: boolean;
   suspension?: Suspension;
   failover?: Failover;

@@ -125,7 +125,11 @@ export const everyKind = '*';
 
 function validateInheritedPolicy(policy: PropagationPolicy): FieldError[] {
   const errors = validateSpec(policy);
-  const { resourceSelectors, enforcement } = policy.spec ?? {};
+  const { resourceSelectors, enforcement, activationPreference } = policy.spec ?? {};
+  if (activationPreference !== undefined) {
+    const why = 'an inherited policy acts at once';
+    errors.push(forbiddenField('spec.activationPreference', why));
+  }
   resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
     const at = `spec.resourceSelectors[${i}]`;
     if ((apiVersion === everyKind) !== (kind === everyKind)) {
@@ -233,7 +237,7 @@ function validateSpec(policy: PropagationPolicy): FieldError[] {
   if ((spec.resourceSelectors?.length ?? 0) === 0) errors.push(required('spec.resourceSelectors'));
   validateResourceSelectors(spec.resourceSelectors, 'spec.resourceSelectors', metadata.namespace, errors);
   validatePlacement(spec.placement, 'spec.placement', errors);
-  refuseUnhonoured(spec, 'spec', ['association', 'activationPreference'], errors);
+  refuseUnhonoured(spec, 'spec', ['association'], errors);
   const scheduler = spec.schedulerName ?? '';
   for (const why of scheduler === '' ? [] : dns1123Subdomain(scheduler))
     errors.push(invalid('spec.schedulerName', scheduler, why));

@@ -81,6 +81,15 @@ const spec: JsonObject = {
     },
     placementDigest: stringSchema,
     rescheduleTriggeredAt: timeSchema,
+    activation: {
+      type: 'object',
+      'x-kubernetes-map-type': 'atomic',
+      required: ['template', 'policy'],
+      properties: {
+        template: stringSchema,
+        policy: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      },
+    },
     policy: {
       type: 'object',
       required: ['kind', 'name'],

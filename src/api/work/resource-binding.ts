@@ -32,10 +32,20 @@ export interface ResourceBindingSpec extends JsonObject {
   boundBy?: string[];
   /** When a fresh decision was last asked for that is made (WorkloadRebalancer). */
   rescheduleTriggeredAt?: string;
+  /** Of a policy with `activationPreference: Lazy`. */
+  activation?: Activation;
   /** Cells that are being left, by name; they are not among `clusters`. */
   gracefulEvictionTasks?: GracefulEvictionTask[];
   /** Objects that need this one in their cells (`propagateDeps`), by name; at most 500. */
   requiredBy?: BindingSnapshot[];
+}
+
+/** A policy as it acts on an object until that is edited. */
+export interface Activation extends JsonObject {
+  /** Digest of the object when it was edited last. */
+  template: string;
+  /** The policy's spec at that time. */
+  policy: JsonObject;
 }
 
 export type EvictionReason = 'TaintUntolerated' | 'ApplicationFailure' | 'Failback' | 'OutsideHours';

@@ -14,6 +14,8 @@ export interface ResolvedPolicy {
   readonly namespace: string | undefined;
   readonly name: string;
   readonly uid: string;
+  /** When its spec was last written; undefined: not known. */
+  readonly editedAt?: string | undefined;
   readonly spec: PropagationSpec;
   readonly selectors: readonly {
     readonly selector: ResourceSelector;
