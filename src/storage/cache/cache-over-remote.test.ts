@@ -8,6 +8,7 @@ import { RemoteStorage } from '../testing/remote-storage.ts';
 import { runStorageConformance } from '../testing/storage-conformance.ts';
 import { key, put, record, revision, until, write } from '../testing/storage-fixture.ts';
 import { openCachedStorage } from './caching-storage.ts';
+import { QuorumReads, RevisionWaiters } from './freshness.ts';
 
 async function cacheOverRemoteFixture() {
   const storage = await openCachedStorage(new RemoteStorage(createMemoryStorage()));
@@ -52,14 +53,74 @@ describe('cache over a store that others write too', () => {
     assert.equal(cache.peek(key('/g/r/c/n/a'))?.revision, at);
   });
 
-  it('serves all who asked before a quorum read began with that one', async () => {
+  it('serves all who asked in one turn with one quorum read', async () => {
     remote.currentRevisionReads = 0;
-    const first = cache.awaitFresh();
-    const others = Array.from({ length: 50 }, () => cache.awaitFresh());
-    await Promise.all([first, ...others]);
-    assert.equal(remote.currentRevisionReads, 2);
+    await Promise.all(Array.from({ length: 50 }, () => cache.awaitFresh()));
+    assert.equal(remote.currentRevisionReads, 1);
     await cache.awaitFresh();
-    assert.equal(remote.currentRevisionReads, 3);
+    assert.equal(remote.currentRevisionReads, 2);
+  });
+
+  it('lets nobody wait for a quorum read that began before the asking, and begins no more than it may', async () => {
+    const ends: (() => void)[] = [];
+    let begun = 0;
+    const reads = new QuorumReads(() => {
+      begun++;
+      return new Promise((resolve) => ends.push(resolve));
+    }, 2);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const answered: number[] = [];
+    const ask = async (who: number) => {
+      await reads.fresh();
+      answered.push(who);
+    };
+    const asked: Promise<void>[] = [];
+    for (const who of [1, 2, 3]) {
+      asked.push(ask(who));
+      await turn();
+      await turn();
+    }
+    assert.equal(begun, 2);
+    asked.push(ask(4));
+    ends[1]?.();
+    await asked[1];
+    await turn();
+    assert.deepEqual(answered, [2]);
+    assert.equal(begun, 3);
+    ends[2]?.();
+    await Promise.all([asked[2], asked[3]]);
+    ends[0]?.();
+    await Promise.all(asked);
+    assert.deepEqual(answered, [2, 3, 4, 1]);
+  });
+
+  it('goes on after a quorum read that failed', async () => {
+    let fails = true;
+    const reads = new QuorumReads(async () => {
+      if (fails) throw new StorageError('unavailable', 'away');
+    }, 1);
+    await assert.rejects(reads.fresh(), /away/);
+    fails = false;
+    await reads.fresh();
+  });
+
+  it('ends each wait in its own time, and serves those whose revision is reached in any order', async () => {
+    const waiters = new RevisionWaiters();
+    const settled: string[] = [];
+    const wait = (at: number, waitMs: number) =>
+      waiters.wait(revision(at), waitMs).then(
+        () => settled.push(`${at} reached`),
+        () => settled.push(`${at} over`),
+      );
+    const waits = [wait(9, 60_000), wait(5, 60_000), wait(7, 20), wait(6, 60_000)];
+    waiters.reached(revision(5));
+    await waits[1];
+    await waits[2];
+    assert.deepEqual(settled, ['5 reached', '7 over']);
+    waiters.reached(revision(6));
+    waiters.rejectAll(new StorageError('closed', 'over'));
+    await Promise.all(waits);
+    assert.deepEqual(settled, ['5 reached', '7 over', '6 reached', '9 over']);
   });
 
   it('ends a wait that is not fulfilled with timeout', async () => {

@@ -16,6 +16,12 @@ export class Deque<Item> {
     this.#items.push(item);
   }
 
+  /** Puts an item before the one at `index` from the front, or at the end; cheap near the end. */
+  insert(index: number, item: Item): void {
+    if (index === this.length) this.#items.push(item);
+    else this.#items.splice(this.#start + index, 0, item);
+  }
+
   shift(): Item | undefined {
     if (this.#start === this.#items.length) return undefined;
     const item = this.#items[this.#start];

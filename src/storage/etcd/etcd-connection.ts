@@ -12,6 +12,7 @@ import { StorageError } from '../errors.ts';
 import type { StorageLogger } from '../logger.ts';
 import { callFailure } from './etcd-errors.ts';
 import { authenticateMethod, type Method } from './rpc.ts';
+import { answerBytesMax, framed, UnaryChannel, type UnaryChannelOptions } from './unary-channel.ts';
 
 /** How to reach an etcd cluster. */
 export interface EtcdAccess {
@@ -34,8 +35,6 @@ export interface CallOptions {
   readonly repeatable: boolean;
 }
 
-/** Largest answer that we take. Ranges and watches are cut far below it. */
-const answerBytesMax = 64 * 1024 * 1024;
 /** A read that one member leaves unanswered this long is asked of the next one. */
 const memberPatienceMs = 3_000;
 const retryDelay = { initialMs: 20, maxMs: 500 } as const;
@@ -52,8 +51,12 @@ const channelOptions = {
   'grpc.service_config_disable_resolution': 1,
 } as const;
 
+/** What each call carries beside its message. */
+type CallHeaders = { readonly [name: string]: string };
+
 /**
- * Calls to an etcd cluster: one connection, to one member as long as that answers, then to the next one. Tries again
+ * Calls to an etcd cluster: to one member as long as that answers, then to the next one; calls over a connection of ours
+ * (unary-channel.ts), streams over one of grpc-js. Tries again
  * what etcd has surely not done, and reads whatever happened, until the time for the call is over. Renews its token.
  */
 export class EtcdConnection {
@@ -64,10 +67,12 @@ export class EtcdConnection {
   readonly #clock: Clock;
   readonly #logger: StorageLogger;
   readonly #closing = new AbortController();
+  readonly #tls: UnaryChannelOptions['tls'];
+  readonly #channels: (UnaryChannel | undefined)[] = [];
   readonly #clients: (Client | undefined)[] = [];
   #current = 0;
-  #metadata: Metadata | undefined;
-  #authenticating: Promise<Metadata> | undefined;
+  #headers: CallHeaders | undefined;
+  #authenticating: Promise<CallHeaders> | undefined;
 
   /** Throws `unusable` for endpoints, certificates or credentials that cannot be right. Connects with the first call. */
   constructor(access: EtcdAccess, clock: Clock, logger: StorageLogger) {
@@ -76,13 +81,14 @@ export class EtcdConnection {
     const { addresses, tls } = parseEndpoints(access.endpoints);
     this.#addresses = addresses;
     this.#channelCredentials = channelCredentials(access, tls);
+    this.#tls = tls ? { ca: access.caPem, cert: access.certPem, key: access.keyPem } : undefined;
     if ((access.username === undefined) !== (access.password === undefined)) {
       throw new StorageError('unusable', 'etcd: username and password belong together');
     }
     if (access.username !== undefined && access.password !== undefined) {
       this.#login = { name: access.username, password: access.password };
     } else {
-      this.#metadata = newMetadata();
+      this.#headers = baseHeaders;
     }
     this.#requestTimeoutMs = access.requestTimeoutMs ?? 10_000;
     this.#clock = clock;
@@ -110,8 +116,8 @@ export class EtcdConnection {
       const patienceMs =
         repeatable && this.#addresses.length > 1 ? Math.min(remainingMs, memberPatienceMs) : remainingMs;
       try {
-        const metadata = this.#metadata ?? (await this.#authenticate());
-        return await this.#once(member, method, request, metadata, patienceMs);
+        const headers = this.#headers ?? (await this.#authenticate());
+        return await this.#once(member, method, request, headers, patienceMs);
       } catch (error) {
         if (this.#closing.signal.aborted) throw closed();
         if (error instanceof StorageError) throw error;
@@ -124,7 +130,7 @@ export class EtcdConnection {
         // Also when this call is given up: the next one is not to wait for the same member again.
         if (failure.outcome === 'not-done' || failure.outcome === 'in-doubt') this.#leave(member);
         if (!again || this.#clock.monotonic() + delayMs >= deadline) throw final(failure, repeatable);
-        if (failure.outcome === 'token') this.#metadata = undefined;
+        if (failure.outcome === 'token') this.#headers = undefined;
         await this.#pause(delayMs);
       }
     }
@@ -139,7 +145,7 @@ export class EtcdConnection {
     stream: ClientDuplexStream<Request, Response>;
     leave: () => void;
   }> {
-    const metadata = this.#metadata ?? (await this.#authenticateForStream());
+    const metadata = metadataOf(this.#headers ?? (await this.#authenticateForStream()));
     if (this.#closing.signal.aborted) throw closed();
     const member = this.#current;
     const stream = this.#client(member).makeBidiStreamRequest<Request, Response>(
@@ -153,7 +159,7 @@ export class EtcdConnection {
 
   /** The next call asks for a new token. */
   forgetToken(): void {
-    if (this.#login !== undefined) this.#metadata = undefined;
+    if (this.#login !== undefined) this.#headers = undefined;
   }
 
   /** Idempotent. Calls under way end with `closed`. */
@@ -161,34 +167,33 @@ export class EtcdConnection {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     for (const client of this.#clients) client?.close();
+    for (const channel of this.#channels) channel?.close();
   }
 
-  #once<Request extends object, Response extends object>(
+  async #once<Request extends object, Response extends object>(
     member: number,
     { path, request: requestType, response: responseType }: Method<Request, Response>,
     request: Request,
-    metadata: Metadata,
+    headers: CallHeaders,
     timeoutMs: number,
   ): Promise<Response> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing.signal.aborted) {
-        reject(closed());
-        return;
-      }
-      this.#client(member).makeUnaryRequest<Request, Response>(
-        path,
-        (message) => requestType.encode(message),
-        (bytes) => responseType.decode(bytes),
-        request,
-        metadata,
-        { deadline: Date.now() + Math.max(1, timeoutMs) },
-        (error, response) => {
-          if (error !== null) reject(error);
-          else if (response === undefined) reject(new StorageError('unavailable', 'etcd answered nothing'));
-          else resolve(response);
-        },
-      );
+    if (this.#closing.signal.aborted) throw closed();
+    const { frame, start } = framed(requestType.size(request));
+    requestType.write(request, frame, start);
+    const answer = await this.#channel(member).call(path, frame, headers, Math.max(1, timeoutMs));
+    return responseType.decode(answer);
+  }
+
+  #channel(member: number): UnaryChannel {
+    const existing = this.#channels[member];
+    if (existing !== undefined) return existing;
+    const channel = new UnaryChannel({
+      address: this.#addresses[member] ?? '',
+      tls: this.#tls,
+      monotonic: () => this.#clock.monotonic(),
     });
+    this.#channels[member] = channel;
+    return channel;
   }
 
   #client(member: number): Client {
@@ -206,14 +211,14 @@ export class EtcdConnection {
     this.#logger.info({ from: this.#addresses[member], to: this.endpoint }, 'etcd: on to the next member');
   }
 
-  #authenticate(): Promise<Metadata> {
+  #authenticate(): Promise<CallHeaders> {
     this.#authenticating ??= this.#newToken().finally(() => {
       this.#authenticating = undefined;
     });
     return this.#authenticating;
   }
 
-  async #authenticateForStream(): Promise<Metadata> {
+  async #authenticateForStream(): Promise<CallHeaders> {
     const member = this.#current;
     try {
       return await this.#authenticate();
@@ -224,13 +229,13 @@ export class EtcdConnection {
     }
   }
 
-  async #newToken(): Promise<Metadata> {
+  async #newToken(): Promise<CallHeaders> {
     const login = this.#login;
-    if (login === undefined) return newMetadata();
+    if (login === undefined) return baseHeaders;
     const timeoutMs = Math.min(this.#requestTimeoutMs, memberPatienceMs);
     let token: string;
     try {
-      ({ token } = await this.#once(this.#current, authenticateMethod, login, newMetadata(), timeoutMs));
+      ({ token } = await this.#once(this.#current, authenticateMethod, login, baseHeaders, timeoutMs));
     } catch (error) {
       if (error instanceof StorageError) throw error;
       const failure = callFailure(error, this.endpoint);
@@ -238,10 +243,9 @@ export class EtcdConnection {
       if (failure.outcome === 'in-doubt') throw notSent(error);
       throw failure.outcome === 'refused' ? failure.error : error;
     }
-    const metadata = newMetadata();
-    metadata.set('token', token);
-    this.#metadata = metadata;
-    return metadata;
+    const headers = { ...baseHeaders, token };
+    this.#headers = headers;
+    return headers;
   }
 
   async #pause(delayMs: number): Promise<void> {
@@ -269,9 +273,11 @@ function notSent(error: unknown): unknown {
 }
 
 /** A member that has lost its leader refuses at once instead of waiting, and ends its watches. */
-function newMetadata(): Metadata {
+const baseHeaders: CallHeaders = { hasleader: 'true' };
+
+function metadataOf(headers: CallHeaders): Metadata {
   const metadata = new Metadata();
-  metadata.set('hasleader', 'true');
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   return metadata;
 }
 

@@ -112,7 +112,7 @@ class EtcdStorage implements Storage {
     const hub = { connection, keys, scale, clock, logger, verify: (at: Revision) => this.#verify(at) };
     this.#hub = new WatchHub({ ...hub, previousValues: false });
     this.#hubWithPrevious = new WatchHub({ ...hub, previousValues: true });
-    this.#fences = new QuorumReads(() => this.#writeFence());
+    this.#fences = new QuorumReads(() => this.#writeFence(), 1);
     if (intervalMs > 0) {
       this.#compactor = new Compactor({ connection, keys, scale, intervalMs, clock, logger });
       this.#compactor.start();

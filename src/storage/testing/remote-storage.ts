@@ -68,7 +68,9 @@ export class RemoteStorage implements Storage {
     return this.#inner.range(options);
   }
 
-  transact(transaction: Transaction): Promise<TransactionResult> {
+  /** Takes a turn of the event loop at least, as whatever crosses a network does. */
+  async transact(transaction: Transaction): Promise<TransactionResult> {
+    await new Promise((resolve) => setImmediate(resolve));
     return this.#inner.transact(transaction);
   }
 

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { afterEach, describe, it } from 'node:test';
+import { CallError, framed, UnaryChannel } from './unary-channel.ts';
+
+type Handler = (stream: ServerHttp2Stream, path: string) => void;
+
+describe('calls to etcd over HTTP/2', () => {
+  const ends: (() => void)[] = [];
+  afterEach(() => {
+    for (const end of ends.splice(0)) end();
+  });
+
+  async function serve(handler: Handler): Promise<{ channel: UnaryChannel; server: Http2Server }> {
+    const server = createServer();
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => sockets.add(socket));
+    server.on('sessionError', () => {});
+    server.on('stream', (stream, headers) => {
+      stream.on('error', () => {});
+      stream.resume();
+      handler(stream, String(headers[':path']));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const channel = channelTo((server.address() as AddressInfo).port);
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    return { channel, server };
+  }
+
+  function channelTo(port: number): UnaryChannel {
+    const channel = new UnaryChannel({ address: `127.0.0.1:${port}`, monotonic: () => performance.now() });
+    ends.push(() => channel.close());
+    return channel;
+  }
+
+  function frameOf(text: string): Buffer {
+    const { frame, start } = framed(text.length);
+    frame.write(text, start);
+    return frame;
+  }
+
+  function answer(stream: ServerHttp2Stream, body: Buffer, trailers: { [name: string]: string }): void {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.end(body);
+  }
+
+  async function failureOf(call: Promise<unknown>): Promise<CallError> {
+    const error = await call.then(
+      () => assert.fail('answered'),
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof CallError, String(error));
+    return error;
+  }
+
+  const call = (channel: UnaryChannel, path = '/a', timeoutMs = 5_000) =>
+    channel.call(path, frameOf('hello'), { hasleader: 'true' }, timeoutMs);
+
+  it('gives the answer, whole or in parts, over one connection', async () => {
+    let connections = 0;
+    const { channel, server } = await serve((stream, path) => {
+      const body = frameOf('world');
+      if (path === '/whole') return answer(stream, body, { 'grpc-status': '0' });
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.write(body.subarray(0, 3), () => setImmediate(() => stream.end(body.subarray(3))));
+    });
+    server.on('session', () => connections++);
+    const answers = await Promise.all(['/whole', '/parts', '/whole'].map((path) => call(channel, path)));
+    assert.deepEqual(answers.map(String), ['world', 'world', 'world']);
+    assert.equal(connections, 1);
+  });
+
+  it('tells what etcd says, with and without a body, and what is no gRPC', async () => {
+    const { channel } = await serve((stream, path) => {
+      if (path === '/trailers') {
+        answer(stream, Buffer.alloc(0), {
+          'grpc-status': '9',
+          'grpc-message': 'etcdserver: 100%25 wrong %C3%A4',
+        });
+      } else if (path === '/short') answer(stream, frameOf('cut').subarray(0, 6), { 'grpc-status': '0' });
+      else if (path === '/proxy') {
+        stream.respond({ ':status': 502 });
+        stream.end('no');
+      } else {
+        stream.respond(
+          { ':status': 200, 'grpc-status': '14', 'grpc-message': 'etcdserver: no leader' },
+          { endStream: true },
+        );
+      }
+    });
+    const failures = await Promise.all(
+      ['/trailers', '/headers', '/proxy', '/short'].map((path) => failureOf(call(channel, path))),
+    );
+    assert.deepEqual(
+      failures.map(({ code, details }) => [code, details]),
+      [
+        [9, 'etcdserver: 100% wrong ä'],
+        [14, 'etcdserver: no leader'],
+        [14, 'etcd answered with HTTP status 502'],
+        [13, 'Response message parsing error: not one whole message'],
+      ],
+    );
+  });
+
+  it('knows a call that etcd cannot have heard of', async () => {
+    const nobody = await serve(() => {});
+    nobody.server.close();
+    await once(nobody.server, 'close');
+    assert.match(
+      (await failureOf(call(nobody.channel))).details,
+      /^No connection established: .*ECONNREFUSED/,
+    );
+
+    const refusing = await serve((stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM));
+    assert.match((await failureOf(call(refusing.channel))).details, /^No connection established/);
+  });
+
+  it('is in doubt of one that was sent, and connects again for the next', async () => {
+    let calls = 0;
+    const { channel } = await serve((stream) => {
+      if (++calls === 1) stream.session?.destroy();
+      else answer(stream, frameOf('again'), { 'grpc-status': '0' });
+    });
+    const { code, details } = await failureOf(call(channel));
+    assert.equal(code, 14);
+    assert.match(details, /^the connection was lost/);
+    assert.equal(String(await call(channel)), 'again');
+  });
+
+  it('takes a new connection when etcd says goodbye, and waits for what is under way on the old one', async () => {
+    let first: ServerHttp2Stream | undefined;
+    let sessions = 0;
+    const { channel, server } = await serve((stream) => {
+      if (first !== undefined) return answer(stream, frameOf('new'), { 'grpc-status': '0' });
+      first = stream;
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id);
+    });
+    server.on('session', () => sessions++);
+    const old = call(channel);
+    // Until the goodbye has come, calls still go the old way.
+    while (sessions < 2) await call(channel, '/b', 200).catch(() => {});
+    assert.equal(String(await call(channel)), 'new');
+    assert.ok(first !== undefined);
+    answer(first, frameOf('old'), { 'grpc-status': '0' });
+    assert.equal(String(await old), 'old');
+  });
+
+  it('ends a call in its time, sent or not', async () => {
+    const silent = await serve(() => {});
+    const { code, details } = await failureOf(call(silent.channel, '/a', 60));
+    assert.deepEqual([code, details], [4, 'Deadline exceeded']);
+    // Takes connections and says nothing: the greeting of HTTP/2 needs no answer, so the call counts as sent.
+    const deaf = createTcpServer(() => {});
+    deaf.listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    ends.push(() => deaf.close());
+    assert.equal((await failureOf(call(channelTo((deaf.address() as AddressInfo).port), '/a', 60))).code, 4);
+  });
+
+  it('gives up a connection that shows no life after a call went unanswered', async () => {
+    let connections = 0;
+    const deaf = createTcpServer(() => connections++);
+    deaf.listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const channel = new UnaryChannel({
+      address: `127.0.0.1:${(deaf.address() as AddressInfo).port}`,
+      monotonic: () => performance.now(),
+      pingTimeoutMs: 50,
+    });
+    ends.push(() => {
+      channel.close();
+      deaf.close();
+    });
+    while (connections < 2) await failureOf(call(channel, '/a', 60));
+  });
+
+  it('fails what is under way when it is closed, and what comes after', async () => {
+    const { channel } = await serve(() => {});
+    const waiting = failureOf(call(channel));
+    await new Promise((resolve) => setImmediate(resolve));
+    channel.close();
+    await waiting;
+    assert.equal((await failureOf(call(channel))).code, 1);
+  });
+});
