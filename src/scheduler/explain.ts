@@ -3,7 +3,7 @@ import type { CellScore } from '#api/federation/cell-score.ts';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
-import type { BoundPolicy, ResourceBinding } from '#api/work/resource-binding.ts';
+import type { BoundPolicy, ResourceBinding, RolloutStatus } from '#api/work/resource-binding.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import { forbiddingPolicy, withinBounds } from './algorithm/bounds.ts';
 import type { CellInfo, ProjectRef } from './algorithm/cell.ts';
@@ -42,6 +42,8 @@ export interface Explanation {
   readonly scheduled: boolean;
   readonly message: string;
   readonly policy: string | undefined;
+  /** How far a change of the object is; undefined where its policy has no rollout. */
+  readonly rollout: RolloutStatus | undefined;
   /** Inherited policies that bound where the object may be: `<workspace>/<name>`. */
   readonly boundBy: readonly string[];
   /** All cells, by name. */
@@ -163,6 +165,7 @@ export function explain(input: ExplainInput): Explanation {
     boundBy,
     scheduled: scheduled?.status === 'True',
     message: scheduled?.message ?? '',
+    rollout: binding.status?.rollout,
     policy: policy === undefined ? undefined : policyText(policy),
     cells,
     whatIf:

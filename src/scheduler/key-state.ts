@@ -1,3 +1,4 @@
+import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import type { Outcome, Target } from './algorithm/decision.ts';
 import type { Problems } from './binding.ts';
 import type { Committed } from './deciding/commitments.ts';
@@ -11,6 +12,8 @@ import type { DeschedulingLimits, ReplicaRecord } from './rescheduling/missing-r
  */
 export interface KeyState {
   policyKey: string;
+  /** The object that all of this is about: one of the same name made since is another. */
+  uid: string | undefined;
   /** Of a lazy policy: as it was when it was decided by. */
   decidedBy: PolicyMatch | undefined;
   outcome: Outcome;
@@ -50,6 +53,8 @@ export interface KeyState {
   rollout:
     | { readonly awaited: ReadonlySet<string> | undefined; readonly watched: ReadonlySet<string> }
     | undefined;
+  /** How far a change of the object is; undefined where its policy has no rollout. */
+  rolloutStatus: RolloutStatus | undefined;
   /** Cells are being left until the object is healthy elsewhere. */
   leaving: boolean;
 }
@@ -57,6 +62,7 @@ export interface KeyState {
 function emptyKeyState(policyKey: string): KeyState {
   return {
     policyKey,
+    uid: undefined,
     decidedBy: undefined,
     outcome: 'NoClusterFit',
     targets: [],
@@ -73,6 +79,7 @@ function emptyKeyState(policyKey: string): KeyState {
     priority: 0,
     committed: undefined,
     rollout: undefined,
+    rolloutStatus: undefined,
     health: {
       healthy: new Set(),
       unhealthySinceMs: new Map(),
@@ -85,6 +92,16 @@ function emptyKeyState(policyKey: string): KeyState {
     waitsForRoom: false,
     leaving: false,
   };
+}
+
+/** Forgets what was the former object's own. Where it lies and what is decided stays: the cells hold it all the same. */
+export function beginAnew(state: KeyState): void {
+  state.projectedGeneration = 0;
+  state.appliedStatusHash = undefined;
+  state.observedGeneration = undefined;
+  state.statusOwnedElsewhere = undefined;
+  state.health.healthy.clear();
+  state.health.unhealthySinceMs.clear();
 }
 
 /** Key states, and which keys a policy decided, a project holds, a resource has. */

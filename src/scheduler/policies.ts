@@ -5,7 +5,8 @@ import {
   propagationPoliciesGvr,
 } from '#api/policy/group.ts';
 import type { OverrideSpec, PropagationSpec } from '#api/policy/placement.ts';
-import { everyKind } from '#api/policy/propagation-policy.ts';
+import { everyKind, type PropagationPolicy } from '#api/policy/propagation-policy.ts';
+import type { RolloutProgress } from '#api/policy/rollout-progress.ts';
 import type { BoundPolicy } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
@@ -84,7 +85,7 @@ export class Policies {
     };
     const onPolicy = (object: KubeObject | undefined, old: KubeObject | undefined): void => {
       const one = object ?? old;
-      if (one === undefined) return;
+      if (one === undefined || isStatusAlone(object, old)) return;
       const key = keyOfPolicy(one);
       const above = this.#workspaceAbove(one);
       if (above !== undefined) {
@@ -187,6 +188,11 @@ export class Policies {
     yield* this.#overrides.get(cluster)?.values() ?? [];
     const path = this.#options.workspaces.get(cluster)?.path;
     if (path !== undefined) yield* this.inherited.overridesAbove(path);
+  }
+
+  /** What a policy's own status says of its rollout. */
+  toldProgress(key: string): RolloutProgress | undefined {
+    return (this.#stored(key) as PropagationPolicy | undefined)?.status?.rollout;
   }
 
   /** Keys of policies that wait for a kind to be served in this project. */
@@ -325,6 +331,13 @@ type PolicyGvr =
   | typeof clusterPropagationPoliciesGvr
   | typeof overridePoliciesGvr
   | typeof clusterOverridePoliciesGvr;
+
+/** Our own word of progress says nothing new. */
+function isStatusAlone(object: KubeObject | undefined, old: KubeObject | undefined): boolean {
+  if (object === undefined || old === undefined || object.metadata.uid !== old.metadata.uid) return false;
+  const { generation, deletionTimestamp } = object.metadata;
+  return generation === old.metadata.generation && deletionTimestamp === old.metadata.deletionTimestamp;
+}
 
 /** The same text as the informer's own key. */
 function keyOfPolicy(object: KubeObject): string {

@@ -18,7 +18,7 @@ export class PolicyReconciler {
   }
 
   async reconcile(key: string): Promise<ReconcileResult> {
-    const { states, policies, needs, logger, signal, wake } = this.#world;
+    const { states, policies, needs, queues, logger, signal, wake } = this.#world;
     const owned = [...states.keysOf(key)];
     const former = policies.index.get(key);
     const resolution = await policies.resolve(key, signal);
@@ -28,6 +28,7 @@ export class PolicyReconciler {
     }
     for (const one of owned) wake(one);
     if (former !== undefined) this.#detector.wakeReleased(former);
+    if (policies.toldProgress(key) !== undefined) queues.progress.add(key);
     await needs.releaseUnused();
     if (resolution === undefined || resolution.missing.length === 0) return undefined;
     logger.debug({ policy: key, missing: resolution.missing }, 'a policy names kinds that are not served');

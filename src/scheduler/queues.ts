@@ -11,6 +11,8 @@ export class Queues {
   /** Keys of propagation policies: every scheduler knows what they select. */
   readonly policies: WorkQueue;
   readonly rebalancers: WorkQueue;
+  /** Keys of propagation policies whose objects are rolled out further. */
+  readonly progress: WorkQueue;
   /** Names of cells. */
   readonly taints: WorkQueue;
 
@@ -18,6 +20,7 @@ export class Queues {
     this.objects = sharing.queue(clusterOf);
     this.policies = new WorkQueue({ clock });
     this.rebalancers = new WorkQueue({ clock });
+    this.progress = new WorkQueue({ clock });
     this.taints = new WorkQueue({ clock });
   }
 
@@ -30,6 +33,6 @@ export class Queues {
   }
 
   #all(): readonly KeyQueue[] {
-    return [this.objects, this.policies, this.rebalancers, this.taints];
+    return [this.objects, this.policies, this.rebalancers, this.progress, this.taints];
   }
 }

@@ -1,4 +1,6 @@
+import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
+import { equalJson } from '#apimachinery/json.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
@@ -36,6 +38,7 @@ import type { Rebalancer } from './rebalancer.ts';
 import { renderInputOf } from './render-input.ts';
 import { missingDueMs } from './rescheduling/missing-replicas.ts';
 import type { ResourceWatches } from './resource-watches.ts';
+import type { PolicyProgress } from './rollout/policy-progress.ts';
 import type { Rollouts } from './rollout/rollouts.ts';
 import type { Withdrawal } from './withdrawal.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -60,6 +63,7 @@ export interface ReconcilerDependencies {
   readonly rebalancer: Rebalancer;
   readonly decider: Decider;
   readonly rollouts: Rollouts;
+  readonly progress: PolicyProgress;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -172,11 +176,14 @@ export class Reconciler {
     if (known === undefined) {
       await this.#on.withdrawal.letGo(key, parts, signal);
       this.#on.decider.drop(key);
+      const { policyKey, rolloutStatus } = this.#on.states.get(key) ?? {};
+      if (policyKey !== undefined && rolloutStatus !== undefined) this.#on.progress.look(policyKey);
       this.#on.states.remove(key);
       this.#on.rebalancer.forget(key);
       this.#wakeAll(this.#on.requirements.drop(key));
       return undefined;
     }
+    const formerPolicy = this.#on.states.get(key)?.policyKey;
     const decided = await this.#on.decider.decide(key, parts, known, signal);
     if (decided === 'waiting') return undefined;
     const { object, present, match, need, bounds } = known;
@@ -230,6 +237,7 @@ export class Reconciler {
     state.targets = targets;
     state.leaving = tasks.length > 0;
     state.rollout = staged.watch;
+    this.#tellProgress(state, staged.status, formerPolicy);
     this.#requireDependencies(key, parts, known, lying);
     // Before anything is written, so that the events of our own writes are known for what they are.
     const desired = this.#on.projector.placesOf(projection);
@@ -239,6 +247,14 @@ export class Reconciler {
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
     state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);
     return { match, error };
+  }
+
+  #tellProgress(state: KeyState, status: RolloutStatus | undefined, formerPolicy: string | undefined): void {
+    const before = state.rolloutStatus;
+    if (equalJson(status, before) && (before === undefined || formerPolicy === state.policyKey)) return;
+    state.rolloutStatus = status;
+    this.#on.progress.look(state.policyKey);
+    if (before !== undefined && formerPolicy !== undefined) this.#on.progress.look(formerPolicy);
   }
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { PropagationPolicy } from '#api/policy/propagation-policy.ts';
+import { progressText } from '#api/policy/rollout-progress.ts';
 import { templateRevisionsGvr } from '#api/work/template-revision.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
@@ -69,19 +71,35 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
     bindingWhere(controlPlane, project, 'web', ({ status }) => {
       return status?.rollout?.phase === phase && (target === undefined || status.rollout.target !== target);
     });
+  const policyRef = {
+    cluster: project,
+    gvr: gvrOf(policies, 'propagationpolicies'),
+    namespace: 'default',
+    name: 'web',
+  };
+  const progressIs = (text: string) =>
+    until(`the policy tells ${text}`, async () => {
+      const { status } = (await controlPlane.admin.get(policyRef)) as PropagationPolicy;
+      return progressText(status?.rollout) === text ? status?.rollout : undefined;
+    });
   const patch = (body: JsonObject) => controlPlane.admin.patch(web, { type: 'merge', body });
   let target = '';
   {
     await using _scheduler = await startScheduler(controlPlane);
     await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
     await controlPlane.create(project, 'deployments', deployment('web', 2));
-    const first = await phaseIs('Complete');
-    assert.equal(first.status?.rollout?.cells, 2);
+    const placed = await phaseIs('Complete');
+    assert.equal(placed.status?.rollout?.cells, 2);
 
     await patch(withImage('app:2'));
     const waiting = await phaseIs('AwaitingApproval');
     target = waiting.status?.rollout?.target ?? '';
     assert.deepEqual(waiting.status?.rollout?.updated, 1);
+    const progress = await progressIs('AwaitingApproval 0/1');
+    const unfinished = { resource: 'deployments.apps', namespace: 'default', name: 'web', wave: 'canary' };
+    const { message, ...first } = progress?.unfinished?.[0] ?? {};
+    assert.deepEqual(first, { ...unfinished, phase: 'AwaitingApproval', updated: 1, cells: 2 });
+    assert.match(String(message), /rollout-approved/);
     const [old] = await w.fra.copies('apps/v1', 'deployments');
     assert.equal(imageOf(old as KubeObject), 'registry.example.com/app:1');
     // Replicas are no change that is rolled out.
@@ -97,14 +115,16 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
   await using _scheduler = await startScheduler(controlPlane);
   await patch({ metadata: { annotations: { 'federation.cellplane.io/rollout-approved': `${target}/all` } } });
   await phaseIs('Complete');
+  await progressIs('Complete 1/1');
 
-  await controlPlane.admin.patch(
-    { cluster: project, gvr: gvrOf(policies, 'propagationpolicies'), namespace: 'default', name: 'web' },
-    { type: 'merge', body: { spec: { rollout: { ...rollout, healthTimeoutSeconds: 1 } } } },
-  );
+  await controlPlane.admin.patch(policyRef, {
+    type: 'merge',
+    body: { spec: { rollout: { ...rollout, healthTimeoutSeconds: 1 } } },
+  });
   await patch(withImage('app:broken'));
   await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:broken');
   const back = await phaseIs('RolledBack');
+  await progressIs('RolledBack 0/1');
   assert.match(back.status?.rollout?.message ?? '', /not healthy in time: ams/);
   await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
   const [fra] = await w.fra.copies('apps/v1', 'deployments');
@@ -124,4 +144,5 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
   );
   await controlPlane.admin.delete(web);
   await until('what it was goes with it', async () => (await controlPlane.find(ref)) === undefined);
+  await progressIs('');
 });

@@ -45,7 +45,10 @@ export interface SchedulerOptions {
   readonly emptyNamespaceMs?: number | undefined;
   /** How long to wait before asking again for a kind that a policy names and nobody serves. */
   readonly discoveryRetryMs?: number | undefined;
-  /** At most one gathering of an object's status in this time, after the first. Default 1,000. */
+  /**
+   * At most one gathering of an object's status in this time, after the first, and one writing of how far a policy's rollouts
+   * are. Default 1,000.
+   */
   readonly gatherIntervalMs?: number | undefined;
   /** How fast failover takes objects from cells. */
   readonly eviction?: EvictionRates | undefined;

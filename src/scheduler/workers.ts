@@ -13,10 +13,12 @@ import { Interpretations } from './interpreter/interpretations.ts';
 import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
 import { clusterOf, type ProjectObjectKey, splitKey } from './object-key.ts';
+import { clusterOfPolicy } from './policy/policy-index.ts';
 import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
 import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
+import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
 import type { SchedulerOptions } from './scheduler.ts';
 import { Withdrawal } from './withdrawal.ts';
@@ -73,11 +75,17 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     evictions: new EvictionLimiter(options.eviction, world.share),
     othersWait: () => queues.objects.ready > 0,
   });
+  const progress = new PolicyProgress({
+    ...shared,
+    queue: queues.progress,
+    intervalMs: options.gatherIntervalMs,
+  });
   const reconciler = new Reconciler({
     ...shared,
     rebalancer,
     decider,
     rollouts: new Rollouts(client),
+    progress,
     projector,
     withdrawal: new Withdrawal({
       ...shared,
@@ -114,12 +122,18 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
   const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper };
-  return { ...workers, loops: createLoops(world, workers, options.concurrency) };
+  return { ...workers, loops: createLoops(world, { ...workers, progress }, options.concurrency) };
 }
 
 function createLoops(
   { queues, taintPolicies, logger, signal, owns }: World,
-  { reconciler, detector, policyReconciler, rebalancer }: Omit<Workers, 'loops'>,
+  {
+    reconciler,
+    detector,
+    policyReconciler,
+    rebalancer,
+    progress,
+  }: Omit<Workers, 'loops'> & { readonly progress: PolicyProgress },
   concurrency = defaultConcurrency,
 ): ReconcileLoop[] {
   return [
@@ -147,6 +161,13 @@ function createLoops(
       queue: queues.rebalancers,
       reconcile: async (key) =>
         owns(clusterOfRebalancer(key)) ? rebalancer.reconcile(key, signal) : undefined,
+      concurrency: 2,
+      logger,
+    }),
+    new ReconcileLoop({
+      name: 'progress',
+      queue: queues.progress,
+      reconcile: async (key) => (owns(clusterOfPolicy(key)) ? progress.reconcile(key, signal) : undefined),
       concurrency: 2,
       logger,
     }),

@@ -40,7 +40,8 @@ const refused: [string, JsonObject][] = [
     { failover: { cluster: { statePreservation: { rules: [{ aliasLabelName: 'a b', jsonPath: '.a' }] } } } },
   ],
   ['spec.failover.cluster.failback', { failover: { cluster: { failback: { afterSeconds: 60 } } } }],
-  ['spec.activationPreference', { activationPreference: 'Lazy' }],
+  ['spec.association', { association: true }],
+  ['spec.reschedule.unschedulable', { reschedule: { unschedulable: {} } }],
   [
     'spec.schedulePriority.priorityClassSource',
     { schedulePriority: { priorityClassSource: 'FederatedPriorityClass' } },

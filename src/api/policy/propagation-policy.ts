@@ -6,6 +6,7 @@ import {
   notSupported,
   required,
 } from '#apimachinery/field-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import { compileJsonPath } from '#apimachinery/jsonpath.ts';
 import { dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -15,6 +16,7 @@ import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
+import { progressText, type RolloutProgress, rolloutProgressSchema } from './rollout-progress.ts';
 import {
   isDividedByRoom,
   isPlanned,
@@ -27,13 +29,23 @@ import {
 /** policy.karmada.io/v1alpha1 PropagationPolicy; ClusterPropagationPolicy where it has no namespace. */
 export interface PropagationPolicy extends KubeObject {
   spec: PropagationSpec;
+  /** Ours: absent unless the policy has a `rollout`. */
+  status?: { rollout?: RolloutProgress } & JsonObject;
 }
 
 const columns = [
   { name: 'Conflict-Resolution', type: 'string', jsonPath: '.spec.conflictResolution' },
   { name: 'Priority', type: 'string', jsonPath: '.spec.priority' },
+  {
+    name: 'Rollout',
+    type: 'string',
+    description: 'what most needs somebody, and how many objects have it in all their cells',
+    value: (object: KubeObject) => progressText((object as PropagationPolicy).status?.rollout),
+  },
   ageColumn,
 ] as const;
+
+const status: JsonObject = { type: 'object', properties: { rollout: rolloutProgressSchema } };
 
 const strategy: Strategy = {
   defaults: setDefaults,
@@ -52,9 +64,10 @@ export const propagationPolicyDefinition: ResourceDefinition = defineResource({
     {
       name: policyVersion,
       columns,
+      subresources: { status: true },
       schema: kindSchema(
         'Which objects of its namespace go to which cells.',
-        { spec: propagationSpecSchema },
+        { spec: propagationSpecSchema, status },
         ['spec'],
       ),
     },
@@ -73,9 +86,10 @@ export const clusterPropagationPolicyDefinition: ResourceDefinition = defineReso
     {
       name: policyVersion,
       columns,
+      subresources: { status: true },
       schema: kindSchema(
         'Which objects of the project, of any namespace or none, go to which cells.',
-        { spec: propagationSpecSchema },
+        { spec: propagationSpecSchema, status },
         ['spec'],
       ),
     },

@@ -138,9 +138,11 @@ async function readBinding(
 async function readPolicy(
   federationClient: KubeClient,
   workspace: string,
-  { spec: { policy } }: ResourceBinding,
+  { spec: { policy, activation } }: ResourceBinding,
 ): Promise<PropagationSpec | undefined> {
   if (policy === undefined) return undefined;
+  // A lazy policy as it is for the object.
+  if (activation !== undefined) return activation.policy as PropagationSpec;
   const gvr = policy.kind === 'PropagationPolicy' ? propagationPoliciesGvr : clusterPropagationPoliciesGvr;
   const { namespace, name } = policy;
   try {
@@ -284,12 +286,13 @@ async function copiesIn(
 }
 
 function render(argument: string, settings: Settings, explanation: Explanation): string {
-  const { scheduled, message, policy, boundBy, cells } = explanation;
+  const { scheduled, message, policy, boundBy, rollout, cells } = explanation;
   const head = [
     `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
     ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
+    ...(rollout === undefined ? [] : [`Rollout:    ${rolloutText(rollout)}`]),
   ];
   const rows = cells.map((cell) => [
     cell.cell,
@@ -306,6 +309,25 @@ function render(argument: string, settings: Settings, explanation: Explanation):
   const header = ['CELL', 'CHOSEN', 'REPLICAS', 'SYNC', 'HEALTH', 'ROOM', 'SCORES', 'WHY'];
   const table = `${head.join('\n')}\n\n${formatTable(header, rows)}\n`;
   return explanation.whatIf === undefined ? table : `${table}\n${renderWhatIf(explanation.whatIf)}`;
+}
+
+/** `AwaitingApproval, wave 2 of 3 (few), 4 of 9 cells, since 2026-01-01T00:00:00Z: …`. */
+function rolloutText({
+  phase,
+  wave,
+  waveName,
+  waves,
+  updated,
+  cells,
+  since,
+  message,
+}: NonNullable<Explanation['rollout']>): string {
+  const parts: string[] = [phase];
+  if (phase !== 'Complete')
+    parts.push(`wave ${wave + 1} of ${waves}${waveName === undefined ? '' : ` (${waveName})`}`);
+  if (updated !== undefined && cells !== undefined) parts.push(`${updated} of ${cells} cells`);
+  if (since !== '') parts.push(`since ${since}`);
+  return `${parts.join(', ')}${message === undefined ? '' : `: ${message}`}`;
 }
 
 function renderWhatIf({ assumptions, scheduled, message, cells }: WhatIf): string {
