@@ -1,12 +1,20 @@
 // Cells that hang, err, crawl, reset, flood, lie, are locked out or full cost themselves alone, and each says what ails it.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { conditionOf } from '#api/conditions.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import type { KubeClient } from '#client/client.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps } from '../harness/edge-objects.ts';
+import { temporaryFolder } from '../harness/processes.ts';
 import { SickEdge, type Sickness } from '../harness/sick-edge.ts';
+import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
 
 /** What each is to say: a condition, its reason, and what its message tells. */
@@ -21,6 +29,7 @@ const ailments: {
   swells: ['huge', 'Synced', 'RequestEntityTooLarge', /more than is accepted/],
   lies: ['lying', 'Synced', 'InternalError', /the edge answered with/],
   expired: ['none', 'Ready', 'CertificateNotTrusted', /expired/],
+  blind: ['unwatchable', 'Reachable', 'WatchBroken', /configmaps cannot be watched: .*cache is away/],
   quota: ['over-quota', 'Synced', 'Forbidden', /exceeded quota/],
   full: ['full', 'Synced', 'InsufficientStorage', /no space left/],
 };
@@ -120,6 +129,24 @@ describe('bulkheads', { timeout: 180_000 }, () => {
       );
       assert.match(found.message ?? '', message, cell);
     }
+    // The same is told in the metrics, and to who lists the cells.
+    const text = new MetricText();
+    constellation.federator().process?.writeMetrics(text);
+    const metrics = text.toString();
+    const listed = await cellList();
+    for (const [cell, [, type, reason]] of Object.entries(ailments)) {
+      const series = new RegExp(
+        `cellplane_cell_condition\\{cell="${cell}",condition="${type}",reason="${reason}"\\}`,
+      );
+      assert.match(metrics, series);
+      const line = listed.split('\n').find((one) => one.startsWith(`${cell} `)) ?? '';
+      // Of several things that are wrong the first is shown.
+      if (type === 'Ready') assert.match(line, new RegExp(reason));
+      else assert.match(line, /[A-Z][A-Za-z]+: \S/, `${cell}: ${line}`);
+    }
+    for (const cell of healthy) {
+      assert.match(listed, new RegExp(`^${cell} +True +True .* synced, 0 pending, 0 failed +0s *$`, 'm'));
+    }
     for (const cell of healthy) {
       const synced = await until(`${cell} is in sync`, async () => {
         const one = await condition(cell, 'Synced');
@@ -130,8 +157,30 @@ describe('bulkheads', { timeout: 180_000 }, () => {
     }
   });
 
+  /** What `cellplane cell list` prints. */
+  const cellList = async () => {
+    await using folder = await temporaryFolder();
+    const kubeconfig = path.join(folder.path, 'kubeconfig');
+    const connection = adminConnectionTo(constellation.pki, constellation.server.url);
+    await writeFile(kubeconfig, renderKubeconfig([{ name: 'root', connection }], 'root'));
+    const args = ['bin/cellplane.js', 'cell', 'list', '--kubeconfig', kubeconfig];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    return stdout;
+  };
+
   test('those that are well again catch up', async () => {
-    for (const cell of ['quota', 'full', 'lies', 'swells', 'floods', 'errs', 'hangs', 'resets', 'crawls']) {
+    for (const cell of [
+      'blind',
+      'quota',
+      'full',
+      'lies',
+      'swells',
+      'floods',
+      'errs',
+      'hangs',
+      'resets',
+      'crawls',
+    ]) {
       sick.get(cell)?.set('none');
     }
     for (const cell of sick.keys()) {

@@ -15,6 +15,10 @@ export class RequestTap {
   /** Called before a request goes out; what it throws is the request's error, what it returns is waited for. */
   intercept: ((request: TappedRequest) => Promise<void> | void) | undefined;
 
+  /** Applies under way at once, at most, since the last `clear`. */
+  appliesPeak = 0;
+  #applies = 0;
+
   /** The server is asked for discovery as before Kubernetes 1.26, whatever the client accepts. */
   plainDiscovery = false;
 
@@ -31,6 +35,7 @@ export class RequestTap {
 
   clear(): void {
     this.requests.length = 0;
+    this.appliesPeak = this.#applies;
   }
 
   wrap(client: KubeClient): KubeClient {
@@ -78,7 +83,12 @@ export class RequestTap {
       },
       apply: async (ref, object, options) => {
         await note('apply', ref, options.subresource);
-        return client.apply(ref, object, options);
+        this.appliesPeak = Math.max(this.appliesPeak, ++this.#applies);
+        try {
+          return await client.apply(ref, object, options);
+        } finally {
+          this.#applies--;
+        }
       },
       delete: async (ref, options) => {
         await note('delete', ref);

@@ -24,6 +24,8 @@ export type Sickness =
   | 'huge'
   /** Answers are of the wrong shape, or of another object. */
   | 'lying'
+  /** Everything works but watches of ConfigMaps. */
+  | 'unwatchable'
   /** Writes are refused, as by a ResourceQuota. */
   | 'over-quota'
   /** Writes are refused with 507. */
@@ -127,6 +129,11 @@ export class SickEdge implements AsyncDisposable {
         else if (isWrite)
           json(answer, 200, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } });
         else json(answer, 200, { apiVersion: 'v1', kind: 'ConfigMapList', metadata: {}, items: 'none' });
+        return;
+      case 'unwatchable':
+        if (isWatch && url.pathname.endsWith('/configmaps')) {
+          answer.writeHead(500, { 'content-type': 'text/plain' }).end('the watch cache is away');
+        } else this.#forward(request, answer);
         return;
       case 'over-quota':
         if (isWrite && !isClaim) {

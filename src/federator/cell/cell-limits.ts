@@ -2,6 +2,8 @@
 export interface CellLimits {
   /** Objects of one cell worked on at once. */
   readonly concurrency: number;
+  /** With more objects pending than this a cell catches up: it shares with others that do (CatchUp). */
+  readonly catchUpPending: number;
   /** Longest wait for an answer of the edge; every call has it. */
   readonly edgeTimeoutMs: number;
   readonly breakerFailures: number;
@@ -40,6 +42,7 @@ export interface CellLimits {
 export const defaultCellLimits: CellLimits = {
   // Two calls an object over a link of 100 ms: 160 objects a second.
   concurrency: 32,
+  catchUpPending: 100,
   edgeTimeoutMs: 10_000,
   breakerFailures: 3,
   breakerOpenMinMs: 200,

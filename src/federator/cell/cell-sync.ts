@@ -52,8 +52,6 @@ export interface CellSyncOptions {
   readonly onReport: () => void;
 }
 
-/** A cell with so much to do catches up. */
-const catchUpPending = 100;
 const withdrawnRecheckMs = 1_000;
 
 /**
@@ -344,7 +342,7 @@ export class CellSync {
   #width(): number {
     const { catchUp, limits } = this.#options;
     // One that does not answer does nothing: it takes no share.
-    const isCatchingUp = this.tally.counts.pending > catchUpPending && !this.#link.isBreakerOpen;
+    const isCatchingUp = this.tally.counts.pending > limits.catchUpPending && !this.#link.isBreakerOpen;
     catchUp.set(this.name, isCatchingUp);
     return isCatchingUp ? Math.min(limits.concurrency, catchUp.share) : limits.concurrency;
   }

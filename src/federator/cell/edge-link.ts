@@ -56,6 +56,8 @@ interface Line {
 const floodMs = 10_000;
 const factsIntervalMs = 300_000;
 const retryMinMs = 200;
+/** A watch that cannot be kept up for so long is told. */
+const brokenWatchMs = 5_000;
 /** A failed look at an edge that is still thought reachable is followed by the next after this. */
 const doubtMs = 1_000;
 /** Credentials that are refused are read again no sooner than this. */
@@ -188,7 +190,8 @@ export class EdgeLink {
     const breaker = this.#line?.breaker;
     if (breaker?.isOpen === true) return breaker.trialDelayMs;
     const intervalMs = (cell().spec?.healthCheck?.intervalSeconds ?? 30) * 1_000;
-    const probeMs = this.#health.undecided ? Math.min(doubtMs, intervalMs) : intervalMs;
+    const isDoubtful = this.#health.undecided || this.#line?.edge.isInDoubt === true;
+    const probeMs = isDoubtful ? Math.min(doubtMs, intervalMs) : intervalMs;
     return Math.min(probeMs, Math.max(0, this.#credentialsDueMs - clock.monotonic()));
   }
 
@@ -293,7 +296,7 @@ export class EdgeLink {
       this.#health.succeeded({
         kubernetesVersion: this.#version,
         latencyMs,
-        note: this.#note ?? this.#strain(latencyMs),
+        note: this.#note ?? brokenWatchOf(edge) ?? this.#strain(latencyMs),
       });
     } catch (error) {
       if (signal.aborted || this.#line !== line) return;
@@ -358,6 +361,20 @@ function ours(claim: Claim, wanted: Claim): Claim {
     `the edge is claimed by cell ${claim.cellName} (uid ${claim.cellUid}) of control plane ${claim.controlPlaneId}; nothing is synced there`,
     { reached: true },
   );
+}
+
+/** It answers, but does not tell what changes there. */
+function brokenWatchOf(edge: Edge): EdgeProblem | undefined {
+  const broken = edge.brokenWatch(brokenWatchMs);
+  if (broken === undefined) return undefined;
+  const { kind, error } = broken;
+  const name = kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
+  const { reason, message } = edgeProblemOf(error);
+  return {
+    reason: 'WatchBroken',
+    message: `${name} cannot be watched: ${reason}: ${message}`,
+    reached: true,
+  };
 }
 
 /** An error of the federation API server must not be told as the edge's. */

@@ -7,7 +7,7 @@ import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { namespaceOf, SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { type Claim, renewClaim } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
-import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { type BrokenWatch, EdgeMirror } from '../edge/edge-mirror.ts';
 import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
@@ -151,9 +151,14 @@ export class Edge {
     this.#claim = wanted;
   }
 
-  /** True while every watch on the edge stands. */
-  get connected(): boolean {
-    return this.#mirror.connected;
+  /** See EdgeMirror. */
+  brokenWatch(minMs: number): BrokenWatch | undefined {
+    return this.#mirror.brokenWatch(minMs);
+  }
+
+  /** A watch on the edge has failed and not yet been begun anew. */
+  get isInDoubt(): boolean {
+    return this.#mirror.isInDoubt;
   }
 
   /** How many objects of ours stand there, of the kinds looked at so far. */

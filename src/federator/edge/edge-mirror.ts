@@ -27,6 +27,15 @@ export interface EdgeMirrorOptions {
 interface MirroredKind {
   readonly kind: ServedKind;
   readonly informer: Informer;
+  /** When it was first seen to be broken. */
+  brokenAtMs?: number | undefined;
+}
+
+/** A watch at an edge that cannot be kept up. */
+export interface BrokenWatch {
+  readonly kind: ServedKind;
+  readonly forMs: number;
+  readonly error: unknown;
 }
 
 /** Objects of one list page: bodies of some hundred kilobytes, not of many megabytes. */
@@ -92,10 +101,32 @@ export class EdgeMirror {
     }
   }
 
-  /** True when every kind's watch stands. */
-  get connected(): boolean {
-    for (const { informer } of this.#kinds.values()) if (!informer.connected) return false;
-    return true;
+  /**
+   * The kind that has not been listed or watched for `minMs`, and why: what changes of it at the edge is not seen. Undefined
+   * when all stand; to be asked again and again, as what fails is timed by the questions.
+   */
+  brokenWatch(minMs: number): BrokenWatch | undefined {
+    const nowMs = this.#options.clock.monotonic();
+    let broken: BrokenWatch | undefined;
+    for (const mirrored of this.#kinds.values()) {
+      const { kind, informer } = mirrored;
+      if (informer.connected || informer.lastError === undefined) {
+        mirrored.brokenAtMs = undefined;
+        continue;
+      }
+      mirrored.brokenAtMs ??= nowMs;
+      const forMs = nowMs - mirrored.brokenAtMs;
+      if (broken === undefined || forMs > broken.forMs) broken = { kind, forMs, error: informer.lastError };
+    }
+    return broken !== undefined && broken.forMs >= minMs ? broken : undefined;
+  }
+
+  /** Whether a watch has failed and not yet been begun anew. */
+  get isInDoubt(): boolean {
+    for (const { informer } of this.#kinds.values()) {
+      if (!informer.connected && informer.lastError !== undefined) return true;
+    }
+    return false;
   }
 
   get objectCount(): number {
