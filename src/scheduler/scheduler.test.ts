@@ -4,6 +4,7 @@ import { copyAnnotations, edgeFinalizer } from '#api/federation/copy-contract.ts
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
+import { forgetfulWatches } from './testing/forgetful-watches.ts';
 import { configMap, deployment, divided, policy } from './testing/objects.ts';
 import {
   bindings,
@@ -160,6 +161,25 @@ test('status that nobody reports any more is taken back', async () => {
   await until('it is gathered again', async () => (await readyReplicas()) === 1);
   await w.controlPlane.admin.delete(projectRef(w.project, policies, 'propagationpolicies', 'all'));
   await until('nothing selects it any more', async () => (await readyReplicas()) === undefined);
+});
+
+test('an object made again under the same name gets the status that its copies still have', async () => {
+  await using w = await world();
+  const watching = forgetfulWatches(w.controlPlane.scheduler, 'deployments');
+  await using _scheduler = await startScheduler(w.controlPlane, { client: watching.client });
+  const placement = { clusterAffinity: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  const ref = projectRef(w.project, 'apps/v1', 'deployments', 'web');
+  const readyReplicas = async (): Promise<unknown> =>
+    ((await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined)?.['readyReplicas'];
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  await w.fra.report('apps/v1', 'deployments', copy, { replicas: 1, readyReplicas: 1 });
+  await until('it is gathered', async () => (await readyReplicas()) === 1);
+  watching.isRelisting = true;
+  await w.controlPlane.admin.delete(ref);
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  await until('the new one has it too', async () => (await readyReplicas()) === 1);
 });
 
 test('a gathered status that no binding tells of is taken back all the same', async () => {

@@ -25,7 +25,7 @@ import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
 import type { Interpretations } from '../interpreter/interpretations.ts';
-import type { KeyState, KeyStates } from '../key-state.ts';
+import { beginAnew, type KeyState, type KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policies.ts';
@@ -89,7 +89,7 @@ export class Decider {
   readonly #priorities: SchedulePriorities;
   readonly #profiles: Profiles;
   readonly #scores: CellScores;
-  readonly #quotas: Quotas;
+  readonly quotas: Quotas;
   readonly #estimators: Estimators;
   /** Of objects that were read and wait for their turn to be decided first. Bounded by the keys in the queue. */
   readonly #ranks = new Map<ProjectObjectKey, number>();
@@ -113,9 +113,10 @@ export class Decider {
       logger,
       onScores: (cell, scores) => cells.setScores(cell, scores),
     });
-    this.#quotas = new Quotas({
+    this.quotas = new Quotas({
       ...dependencies,
       onFirst: (cluster, namespace) => this.#countAgain(cluster, namespace),
+      onStatic: wake,
       onRoom: (cluster, namespace) => this.#wakeWhere(this.#keysIn(cluster, namespace), 'QuotaExceeded'),
     });
   }
@@ -134,7 +135,7 @@ export class Decider {
   }
 
   #parts() {
-    return [this.#profiles, this.#scores, this.#quotas, this.#on.interpretations];
+    return [this.#profiles, this.#scores, this.quotas, this.#on.interpretations];
   }
 
   /** The priority of an object that waits for its first decision; undefined: it is not known. */
@@ -146,7 +147,7 @@ export class Decider {
   drop(key: ProjectObjectKey): void {
     this.#ranks.delete(key);
     this.commitments.drop(key, this.#on.states.get(key)?.committed);
-    this.#quotas.use(key, [], []);
+    this.quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
   }
 
@@ -171,11 +172,11 @@ export class Decider {
     const template = templateOf(this.#on.watches, parts, resource, object, known.interpretation);
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
-    const limited = this.#quotas.limits(parts);
+    const limited = this.quotas.limits(parts);
     if (this.#on.states.get(key) === undefined) {
       const previous = previousTargets(present);
       if (grouped) this.#groups.set(key, membership, namesOf(previous));
-      if (limited) this.#quotas.use(key, previous, template.request);
+      if (limited) this.quotas.use(key, previous, template.request);
     }
     this.seen.see(key);
     if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
@@ -204,8 +205,10 @@ export class Decider {
     const { project, object, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
     const state = this.#on.states.claim(key, match.policy.key);
-    if (isNew) {
-      remember(present?.status?.failover, state.health);
+    if (isNew) remember(present?.status?.failover, state.health);
+    if (state.uid !== object.metadata.uid) {
+      if (!isNew) beginAnew(state);
+      state.uid = object.metadata.uid;
       if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
     }
     state.priority = priority ?? 0;
@@ -237,7 +240,7 @@ export class Decider {
       roomIn:
         estimates.size === 0 && !limited
           ? undefined
-          : (cell) => least(estimates.get(cell), this.#quotas.roomIn(key, cell, template.request)),
+          : (cell) => least(estimates.get(cell), this.quotas.roomIn(key, cell, template.request)),
       mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };
@@ -249,7 +252,7 @@ export class Decider {
     const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
-    this.#quotas.use(key, decision.targets, template.request);
+    this.quotas.use(key, decision.targets, template.request);
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
     for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
     return {
@@ -277,7 +280,7 @@ export class Decider {
   /** A quota that forbids more leaves what is placed as it is. */
   #withinQuota(key: ProjectObjectKey, input: DecisionInput, decided: FailoverDecision): FailoverDecision {
     const { targets } = decided.decision;
-    const refusal = this.#quotas.refusal(key, targets, input.template.request);
+    const refusal = this.quotas.refusal(key, targets, input.template.request);
     if (refusal === undefined) return decided;
     const kept = suspendedDecision(input, refusal);
     return { ...decided, decision: { ...kept, outcome: 'QuotaExceeded' } };
