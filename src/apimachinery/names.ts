@@ -62,8 +62,9 @@ const configKeyText = regexText(
   'key-name',
 );
 
-export function maxLengthText(bytesMax: number): string {
-  return `must be no more than ${bytesMax} bytes`;
+/** Of labels; of names, Kubernetes 1.36 says characters and counts bytes too. */
+function maxLengthText(bytesMax: number, unit: 'bytes' | 'characters' = 'bytes'): string {
+  return `must be no more than ${bytesMax} ${unit}`;
 }
 
 /** Length in UTF-8 bytes, as Go counts it; exact and cheap for the ASCII that names are made of. */
@@ -74,7 +75,7 @@ function tooLong(value: string, bytesMax: number): boolean {
 /** RFC 1123 label: namespaces, services, CRD names. */
 export function dns1123Label(value: string): string[] {
   const errors: string[] = [];
-  if (tooLong(value, dns1123LabelBytesMax)) errors.push(maxLengthText(dns1123LabelBytesMax));
+  if (tooLong(value, dns1123LabelBytesMax)) errors.push(maxLengthText(dns1123LabelBytesMax, 'characters'));
   if (!labelPattern.test(value)) {
     errors.push(isSubdomainShaped(value) ? 'must not contain dots' : labelText);
   }
@@ -91,7 +92,8 @@ function isSubdomainShaped(value: string): boolean {
 /** RFC 1123 subdomain: most object names. */
 export function dns1123Subdomain(value: string): string[] {
   const errors: string[] = [];
-  if (tooLong(value, dns1123SubdomainBytesMax)) errors.push(maxLengthText(dns1123SubdomainBytesMax));
+  if (tooLong(value, dns1123SubdomainBytesMax))
+    errors.push(maxLengthText(dns1123SubdomainBytesMax, 'characters'));
   if (!isSubdomainShaped(value)) errors.push(subdomainText);
   return errors;
 }
@@ -99,7 +101,7 @@ export function dns1123Subdomain(value: string): string[] {
 /** RFC 1035 label: names of Services, CRD kinds (lower-cased). */
 export function dns1035Label(value: string): string[] {
   const errors: string[] = [];
-  if (tooLong(value, dns1123LabelBytesMax)) errors.push(maxLengthText(dns1123LabelBytesMax));
+  if (tooLong(value, dns1123LabelBytesMax)) errors.push(maxLengthText(dns1123LabelBytesMax, 'characters'));
   if (!dns1035Pattern.test(value)) errors.push(dns1035Text);
   return errors;
 }
@@ -107,7 +109,8 @@ export function dns1035Label(value: string): string[] {
 /** A wildcard (`*.example.com`) RFC 1123 subdomain: Ingress hosts. */
 export function wildcardDns1123Subdomain(value: string): string[] {
   const errors: string[] = [];
-  if (tooLong(value, dns1123SubdomainBytesMax)) errors.push(maxLengthText(dns1123SubdomainBytesMax));
+  if (tooLong(value, dns1123SubdomainBytesMax))
+    errors.push(maxLengthText(dns1123SubdomainBytesMax, 'characters'));
   if (!value.startsWith('*.') || !isSubdomainShaped(value.slice(2))) {
     errors.push(
       regexText(
@@ -177,7 +180,8 @@ const envVarPattern = /^[\x20-\x3c\x3e-\x7e]+$/;
 /** Keys of ConfigMap and Secret data. */
 export function configMapKey(value: string): string[] {
   const errors: string[] = [];
-  if (tooLong(value, dns1123SubdomainBytesMax)) errors.push(maxLengthText(dns1123SubdomainBytesMax));
+  if (tooLong(value, dns1123SubdomainBytesMax))
+    errors.push(maxLengthText(dns1123SubdomainBytesMax, 'characters'));
   if (!configKeyPattern.test(value)) errors.push(configKeyText);
   if (value === '.' || value === '..') errors.push(`may not be '${value}'`);
   else if (value.startsWith('..')) errors.push("may not start with '..'");

@@ -26,7 +26,10 @@ export interface CelEnvironment {
   readonly structOf?: ((name: string) => StructType | undefined) | undefined;
   /** The namespace in which names are looked up first; '' outside of the specification's tests. */
   readonly container: string;
-  /** Elements of list and map literals must be of one type (Kubernetes) or may be mixed (the specification). */
+  /**
+   * Elements of list and map literals must be of one type (Kubernetes) or may be mixed (the specification). Kubernetes
+   * also refuses durations, timestamps and patterns in literals that cannot be read.
+   */
   readonly mixesLiterals: boolean;
 }
 

@@ -1,6 +1,7 @@
 import { type Checked, checkCel } from './checker.ts';
 import { type Code, compileChecked, Frame } from './compile.ts';
 import type { CelEnvironment } from './environment.ts';
+import { checkLiterals } from './literals.ts';
 import { parseCel } from './parser.ts';
 import type { CelType } from './types.ts';
 import type { Value } from './values.ts';
@@ -37,5 +38,7 @@ export class CelProgram {
 
 /** Parses, checks and compiles. Throws CelSyntaxError and CelTypeError with cel-go's messages. */
 export function compileCel(source: string, environment: CelEnvironment): CelProgram {
-  return new CelProgram(source, checkCel(parseCel(source), source, environment));
+  const checked = checkCel(parseCel(source), source, environment);
+  if (!environment.mixesLiterals) checkLiterals(checked, source);
+  return new CelProgram(source, checked);
 }

@@ -106,7 +106,7 @@ test('create: refusals (C1, C3, E3, N1, N2, S2)', async () => {
       'Invalid',
       /metadata.name: Invalid value: "A": a lowercase RFC 1123/,
     ],
-    ['long name (O4)', maps, configMap('a'.repeat(254)), 'Invalid', /must be no more than 253 bytes/],
+    ['long name (O4)', maps, configMap('a'.repeat(254)), 'Invalid', /must be no more than 253 characters/],
     ['not JSON', maps, '{', 'BadRequest', /json parse error/],
     ['no body', maps, '', 'BadRequest', /no body/],
     ['a list', maps, '[]', 'BadRequest', /unrecognized/],

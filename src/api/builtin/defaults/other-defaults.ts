@@ -89,7 +89,28 @@ export const otherDefaults: { readonly [groupResource: string]: (object: KubeObj
   'resourceclaims.resource.k8s.io': (claim) => defaultDeviceRequests(objectOf(claim, 'spec')),
   'resourceclaimtemplates.resource.k8s.io': (template) =>
     defaultDeviceRequests(objectOf(objectOf(template, 'spec'), 'spec')),
+  'resourceslices.resource.k8s.io': (slice) => {
+    for (const device of objectsIn(objectOf(slice, 'spec'), 'devices')) {
+      // v1beta1 has a level more.
+      const inner = objectOf(device, 'basic') ?? device;
+      for (const taint of objectsIn(inner, 'taints')) defaultTimeAdded(taint);
+      const mappings = objectOf(inner, 'nodeAllocatableResourceMappings');
+      for (const name in mappings) {
+        const mapping = objectOf(mappings, name);
+        if (mapping !== undefined) defaultTo(mapping, 'allocationMultiplier', '1');
+      }
+    }
+  },
+  'devicetaintrules.resource.k8s.io': (rule) => {
+    const taint = objectOf(objectOf(rule, 'spec'), 'taint');
+    if (taint !== undefined) defaultTimeAdded(taint);
+  },
 };
+
+/** A taint of a device counts from when it was first written. */
+function defaultTimeAdded(taint: JsonObject): void {
+  defaultTo(taint, 'timeAdded', `${new Date().toISOString().slice(0, 19)}Z`);
+}
 
 function defaultBinding(binding: KubeObject): void {
   const roleRef = objectOf(binding, 'roleRef');

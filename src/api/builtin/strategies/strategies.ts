@@ -12,6 +12,7 @@ import { appsRules } from '../validation/apps.ts';
 import { authorityRules } from '../validation/authority.ts';
 import { batchRules } from '../validation/batch.ts';
 import { coreRules } from '../validation/core.ts';
+import { deviceRules } from '../validation/devices.ts';
 import { flowControlRules } from '../validation/flow-control.ts';
 import { networkingRules } from '../validation/networking.ts';
 import { otherRules } from '../validation/others.ts';
@@ -46,6 +47,7 @@ const rules: { readonly [groupResource: string]: Rule } = {
   ...storageRules,
   ...flowControlRules,
   ...otherRules,
+  ...deviceRules,
 };
 
 /**

@@ -293,6 +293,22 @@ export function checkCidr(
   return false;
 }
 
+/** The address of an interface with its prefix, in canonical form (KEP-4858). */
+export function checkInterfaceAddress(errors: Errors, field: string, value: string): void {
+  const [address = '', bits = '', ...more] = value.split('/');
+  const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1;
+  if (more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > width) {
+    const why = 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)';
+    errors.push(invalid(field, value, why));
+    return;
+  }
+  const host = width === 32 ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const canonical = `${host}/${Number(bits)}`;
+  if (value !== canonical) {
+    errors.push(invalid(field, value, `must be in canonical form (${JSON.stringify(canonical)})`));
+  }
+}
+
 /** The bits of a valid address. */
 function addressNumber(address: string): bigint {
   if (isIPv4(address)) {

@@ -66,21 +66,6 @@ export const otherRules: { readonly [groupResource: string]: Rule } = {
       checkImmutable(errors, 'handler', runtimeClass['handler'], old['handler']),
   }),
   'apiservices.apiregistration.k8s.io': rule({ always: checkApiService }),
-  'resourceclaims.resource.k8s.io': rule({
-    change: (errors, claim, old) => checkImmutable(errors, 'spec', claim['spec'], old['spec']),
-  }),
-  'resourceclaimtemplates.resource.k8s.io': rule({
-    change: (errors, template, old) => checkImmutable(errors, 'spec', template['spec'], old['spec']),
-  }),
-  'resourceslices.resource.k8s.io': rule({
-    change: (errors, slice, old) => {
-      for (const field of ['driver', 'nodeName']) {
-        checkImmutable(errors, `spec.${field}`, specOf(slice)[field], specOf(old)[field]);
-      }
-      const pool = (one: KubeObject) => textAt(one, 'spec', 'pool', 'name');
-      checkImmutable(errors, 'spec.pool.name', pool(slice), pool(old));
-    },
-  }),
 };
 
 function checkRuntimeScheduling(errors: Errors, scheduling: JsonObject | undefined): void {

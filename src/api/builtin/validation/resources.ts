@@ -43,7 +43,8 @@ const quotaResources: ReadonlySet<string> = new Set([
 ]);
 
 const isHugePages = (name: string): boolean => name.startsWith('hugepages-');
-const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
+/** Of Kubernetes' own, rather than a vendor's. */
+export const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
 
 function isStandard(name: string): boolean {
   return name === 'storage' || isStandardQuotaResource(name);
@@ -53,7 +54,7 @@ export function isStandardQuotaResource(name: string): boolean {
   return quotaResources.has(name) || isHugePages(name) || name.startsWith('requests.hugepages-');
 }
 
-function isExtended(name: string): boolean {
+export function isExtended(name: string): boolean {
   return !isNative(name) && !name.startsWith('requests.') && labelKey(`requests.${name}`).length === 0;
 }
 

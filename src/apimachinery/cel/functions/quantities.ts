@@ -13,7 +13,7 @@ import { CelFault, Opaque, type Value } from '../values.ts';
 import { traversal } from './costs.ts';
 import type { FunctionTable } from './registry.ts';
 
-const quantityType = opaqueNamed('kubernetes.Quantity');
+export const quantityType = opaqueNamed('kubernetes.Quantity');
 const nanoPerUnit = 1_000_000_000n;
 
 class QuantityValue extends Opaque {

@@ -1,0 +1,30 @@
+import { describeError, type Expr } from './ast.ts';
+import { CelTypeError, type Checked } from './checker.ts';
+import { matches } from './functions/standard.ts';
+import { parseGoDuration, parseTimestamp } from './time.ts';
+import { CelFault } from './values.ts';
+
+/** Calls whose text can be told to be wrong when it stands in the expression, with the argument that it is. */
+const checks: {
+  readonly [name: string]: { readonly at: number; readonly isValid: (text: string) => boolean };
+} = {
+  duration: { at: 0, isValid: (text) => parseGoDuration(text) !== undefined },
+  timestamp: { at: 0, isValid: (text) => parseTimestamp(text) !== undefined },
+  matches: { at: 1, isValid: (text) => !(matches('', text) instanceof CelFault) },
+};
+
+/**
+ * Refuses durations, timestamps and patterns that stand in the expression as literals and cannot be read: Kubernetes'
+ * environment validates them when it compiles (its cel/environment/base.go). Throws CelTypeError.
+ */
+export function checkLiterals(checked: Checked, source: string): void {
+  const errors: string[] = [];
+  for (const [expr, { args }] of checked.calls) {
+    const check = expr.kind === 'call' && Object.hasOwn(checks, expr.name) ? checks[expr.name] : undefined;
+    const arg: Expr | undefined = check === undefined ? undefined : args[check.at];
+    if (check === undefined || arg?.kind !== 'literal' || typeof arg.value !== 'string') continue;
+    if (check.isValid(arg.value)) continue;
+    errors.push(describeError(source, arg.at, `invalid ${(expr as { name: string }).name} argument`));
+  }
+  if (errors.length > 0) throw new CelTypeError(errors.join('\n'));
+}
