@@ -379,6 +379,34 @@ describe('flow control (O2)', () => {
     assert.equal(askers.held('flood'), 6);
   });
 
+  test('our own processes have longer turns while nobody else asks', async () => {
+    let now = 1_000;
+    const controller = controllerOf({ turnMs: 2, ownTurnMs: 20 }, { now: () => now });
+    const scheduler = userOf('system:cellplane:scheduler', 'system:cellplane:schedulers');
+    const askers = new Askers(controller);
+    const seatsOf = (ms: number, count: number) => {
+      for (let i = 0; i < count; i++) {
+        askers.ask('ours', 1, scheduler);
+        now += ms;
+      }
+      return askers.held('ours');
+    };
+    assert.equal(seatsOf(5, 4), 4);
+    await turn();
+    askers.leave('ours', 4);
+    askers.ask('theirs');
+    now += 3;
+    assert.equal(seatsOf(5, 4), 1);
+    await turn();
+    await turn();
+    askers.leave('ours', 4);
+    askers.leave('theirs');
+    now += 200;
+    await turn();
+    assert.equal(seatsOf(5, 4), 4);
+    askers.leave('ours', 4);
+  });
+
   test('what has waited too long is refused, and what nobody waits for is let go', async () => {
     const controller = controllerOf({ seatsMax: 1, turnMs: 1e6, queueWaitMs: 20 });
     const askers = new Askers(controller);

@@ -1,6 +1,7 @@
 import type { RequestInfo } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { federationLevel } from './bootstrap-objects.ts';
 import type { FairNode } from './fair-node.ts';
 import { distinguisherOf, type FlowClass, type FlowConfiguration } from './flow-configuration.ts';
 import { FlowLevels, type Waiting, type WorkspacePart } from './flow-levels.ts';
@@ -27,6 +28,8 @@ export interface FlowLimits {
   readonly queueWaitMs: number;
   /** Main-thread time that waiting requests, and those that come meanwhile, get in one turn of the event loop. */
   readonly turnMs: number;
+  /** The same while nobody but our own processes (level `federation`) has asked for anything of late. */
+  readonly ownTurnMs: number;
   /** Refusals are held back for so long; see HeldRefusals. */
   readonly refusalDelayMs: number;
   readonly heldRefusalsMax: number;
@@ -39,6 +42,7 @@ export const defaultFlowLimits: FlowLimits = {
   queuedMax: 4_000,
   queueWaitMs: 15_000,
   turnMs: 0.4,
+  ownTurnMs: 3,
   refusalDelayMs: 100,
   heldRefusalsMax: 2_000,
 };
@@ -88,6 +92,8 @@ const sweepMs = 250;
 const overrunMax = 4;
 /** Workspaces share the server for so long after a second one of them was served. */
 const contentionMs = 1_000;
+/** Somebody else than our own processes is about for so long after a request. */
+const companyMs = 100;
 /** The most that one request is charged for: what lasts longer was not its doing alone. */
 const chargeMsMax = 20;
 
@@ -125,6 +131,8 @@ export class FlowController {
   #batch = 0;
   #sliceStartMs = 0;
   #dispatchedInSlice = 0;
+  /** Until when somebody else than our own processes is about. */
+  #companyUntilMs = Number.NEGATIVE_INFINITY;
   /** Everything that waits waits for seats. */
   #isBlocked = false;
   /** The workspace that was last served, and until when there is more than one. */
@@ -161,6 +169,7 @@ export class FlowController {
     const ownLevel = part.own(own?.level ?? server.level, ownConfiguration?.shares ?? 0);
     const seats = Math.min(this.#options.seatsOf(request), Math.max(1, level.workspaceSeatsMax));
     const shown = own ?? server;
+    if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
     this.#openTurn(nowMs);
     const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
     if (hasRoom && part.node.queued === 0 && this.#hasTurn(part, nowMs)) {
@@ -300,9 +309,15 @@ export class FlowController {
     return queued >= 2 * queuedMax || part.node.queued >= queuedMax / Math.max(1, parts);
   }
 
+  /** Each turn costs system calls, and the fewer requests it serves the fewer share a write to disk. */
+  #turnMs(nowMs: number): number {
+    const { turnMs, ownTurnMs } = this.#limits;
+    return nowMs < this.#companyUntilMs ? turnMs : Math.max(turnMs, ownTurnMs);
+  }
+
   /** Whether the turn has time left, or the workspace has not had its part of it. */
   #hasTurn(part: WorkspacePart, nowMs: number): boolean {
-    const { turnMs } = this.#limits;
+    const turnMs = this.#turnMs(nowMs);
     const goneMs = nowMs - this.#turnStartMs;
     if (goneMs < turnMs && this.#levels.root.queued === 0) return true;
     // Of very many workspaces each would be the first to come: then the queues say who is next.
@@ -374,7 +389,7 @@ export class FlowController {
     const { queued } = this.#levels.root;
     if (this.#batch > 0) {
       const isDue =
-        this.#dispatchedInSlice < dispatchesMin || nowMs - this.#sliceStartMs < this.#limits.turnMs;
+        this.#dispatchedInSlice < dispatchesMin || nowMs - this.#sliceStartMs < this.#turnMs(nowMs);
       if (queued > 0 && isDue) this.#dispatch(nowMs);
       return;
     }
