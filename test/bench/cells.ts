@@ -7,6 +7,7 @@ import { atRest, type CpuTimes, cpuTimesOf } from './cpu-times.ts';
 import {
   benchProject,
   cellsReady,
+  type EdgeMake,
   inParallel,
   type ManyCells,
   makeNamespace,
@@ -27,12 +28,15 @@ const warmPerSecond = 150;
 /**
  * Many cells at once: create→applied with each object going to one of them, and the way back of a status. `scale` 1: 20 cells
  * and 100 objects/s; 5: 100 cells and 500 objects/s, as the goals are set. `rates`: other numbers of objects each second, in
- * turn.
+ * turn. Edges run elsewhere in earnest, so those that run here are thin.
  */
-export async function benchCells(scale: number, rates: readonly number[] = []): Promise<Row[]> {
+export async function benchCells(
+  scale: number,
+  { rates = [], edges = 'thin' }: { readonly rates?: readonly number[]; readonly edges?: EdgeMake } = {},
+): Promise<Row[]> {
   const count = Math.max(2, Math.round(20 * scale));
   const perSecond = Math.max(10, Math.round(100 * scale));
-  await using many = await startManyCells(count);
+  await using many = await startManyCells(count, { edges });
   await cellsReady(many);
   await inParallel(count, 8, async (index) => {
     await makeNamespace(many, namespaceOf(index));

@@ -1,35 +1,65 @@
-// Child process: as many edge API servers as its argument says, in memory. Tells its parent where they listen and how; once
-// asked to, also when each ConfigMap is stored: a client of the parent's for each edge would cost more than what is measured.
+// Child process: as many edge API servers as its first argument says, in memory, `real` or `thin` as its second does. Tells
+// its parent where they listen and how; once asked to, also when each ConfigMap is stored: a client of the parent's for each
+// edge would cost more than what is measured.
 import type { KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import { InProcessServer } from '../harness/in-process-server.ts';
 import { adminConnectionTo, createTestPki } from '../harness/test-pki.ts';
 import type { Arrival, FarmMessage } from './farm-message.ts';
 import { sharedNowMs } from './paced-job.ts';
+import { ThinEdge } from './thin-edge.ts';
+import { serveThinEdges } from './thin-edge-server.ts';
 
 const tellEveryMs = 25;
 const configMaps = { cluster: undefined, gvr: { group: '', version: 'v1', resource: 'configmaps' } };
 
-const pki = await createTestPki();
-const servers = Array.from(
-  { length: Number(process.argv[2]) },
-  () => new InProcessServer({ mode: 'edge', pki, logger: silentLogger }),
-);
-for (const server of servers) await server.start();
-const admin = adminConnectionTo(pki, 'https://127.0.0.1');
-tell({ connections: servers.map(({ url }) => ({ ...admin, server: url })) });
-process.once('disconnect', () => process.exit());
-process.once('message', () => {
-  for (const { loopbackClient } of servers) void watch(loopbackClient);
-});
-
+let isAsked = false;
 let arrivals: Arrival[] = [];
+const pki = await createTestPki();
+const admin = adminConnectionTo(pki, 'https://127.0.0.1');
+const count = Number(process.argv[2]);
+tell({ connections: process.argv[3] === 'thin' ? await startThin() : await startReal() });
+process.once('disconnect', () => process.exit());
+
+async function startReal(): Promise<ServerConnection[]> {
+  const servers = Array.from(
+    { length: count },
+    () => new InProcessServer({ mode: 'edge', pki, logger: silentLogger }),
+  );
+  for (const server of servers) await server.start();
+  process.once('message', () => {
+    isAsked = true;
+    for (const { loopbackClient } of servers) void watch(loopbackClient);
+  });
+  return servers.map(({ url }) => ({ ...admin, server: url }));
+}
+
+async function startThin(): Promise<ServerConnection[]> {
+  const edges = Array.from(
+    { length: count },
+    () =>
+      new ThinEdge(({ resource }, { metadata }) => {
+        if (resource === 'configmaps') note(metadata.name);
+      }),
+  );
+  const origin = await serveThinEdges(edges, pki);
+  process.once('message', () => {
+    isAsked = true;
+  });
+  return edges.map((_, index) => ({ ...admin, server: `${origin}/edges/${index}` }));
+}
+
 async function watch(client: KubeClient): Promise<void> {
   for await (const event of client.watch(configMaps, { resourceVersion: '0', metadataOnly: true })) {
-    if (event.type !== 'ADDED') continue;
-    if (arrivals.length === 0) setTimeout(tellArrivals, tellEveryMs);
-    arrivals.push([event.object.metadata.name ?? '', sharedNowMs()]);
+    if (event.type === 'ADDED') note(event.object.metadata.name);
   }
+}
+
+function note(name = ''): void {
+  if (!isAsked) return;
+  if (arrivals.length === 0) setTimeout(tellArrivals, tellEveryMs);
+  arrivals.push([name, sharedNowMs()]);
 }
 
 function tellArrivals(): void {

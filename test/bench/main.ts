@@ -1,4 +1,4 @@
-// npm run bench [-- name …] [--scale n] [--rates n,n…]: measures on this machine and prints a table; writes bench-results.json.
+// npm run bench [-- name …] [--scale n] [--rates n,n…] [--edges real]: measures on this machine and prints a table; writes bench-results.json.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { Row } from './table.ts';
@@ -7,6 +7,7 @@ const args = process.argv.slice(2);
 const scale = Number(option('--scale') ?? 1);
 /** Objects each second, of those that can be asked for several. */
 const rates = option('--rates')?.split(',').map(Number) ?? [];
+const edges = option('--edges') === 'real' ? 'real' : 'thin';
 const wanted = args.filter((arg, index) => !arg.startsWith('--') && !args[index - 1]?.startsWith('--'));
 
 // Each is loaded when its turn comes: one that measures in this process starts with a clean heap.
@@ -21,7 +22,7 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   workspaces: async () => (await import('./workspaces.ts')).benchWorkspaces(Math.round(10_000 * scale)),
   decisions: async () => (await import('./decisions.ts')).benchDecisions(),
   latency: async () => (await import('./latency.ts')).benchLatency(),
-  cells: async () => (await import('./cells.ts')).benchCells(scale, rates),
+  cells: async () => (await import('./cells.ts')).benchCells(scale, { rates, edges }),
   batches: async () => (await import('./batches.ts')).benchBatches(scale),
   commits: async () => (await import('./commits.ts')).benchCommits(scale),
   flood: async () => (await import('./flood.ts')).benchFlood(),

@@ -20,6 +20,9 @@ const policiesGvr = {
   resource: 'propagationpolicies',
 } as const;
 
+/** `real`: as `cellplane edge`, in memory; `thin`: a stand-in that costs little (thin-edge.ts). */
+export type EdgeMake = 'real' | 'thin';
+
 /** What `cellplane start` starts, and as many more cells as wanted, whose edges share one process. */
 export interface ManyCells extends AsyncDisposable {
   readonly constellation: StartedConstellation;
@@ -42,10 +45,10 @@ export interface ManyCells extends AsyncDisposable {
  */
 export async function startManyCells(
   count: number,
-  options: { readonly edges?: boolean; readonly federator?: string } = {},
+  options: { readonly edges?: EdgeMake | false; readonly federator?: string } = {},
 ): Promise<ManyCells> {
   const constellation = await startConstellation();
-  const farm = options.edges === false ? undefined : await startEdgeFarm(count);
+  const farm = options.edges === false ? undefined : await startEdgeFarm(count, options.edges ?? 'real');
   const context = await loadKubeconfig(constellation.kubeconfig, 'root');
   const federation = { ...context, server: new URL(context.server).origin };
   const admin = new RemoteClient(federation, { userAgent: 'cellplane-bench' });
@@ -191,8 +194,8 @@ interface EdgeFarm {
   end(): void;
 }
 
-async function startEdgeFarm(count: number): Promise<EdgeFarm> {
-  const child = fork(path.resolve('test/bench/edge-farm.ts'), [String(count)], {
+async function startEdgeFarm(count: number, make: EdgeMake): Promise<EdgeFarm> {
+  const child = fork(path.resolve('test/bench/edge-farm.ts'), [String(count), make], {
     execArgv: ['--import', 'tsx'],
   });
   const connections = await new Promise<readonly ServerConnection[]>((resolve, reject) => {

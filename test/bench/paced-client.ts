@@ -66,7 +66,8 @@ class Sender {
 
   #send(index: number): void {
     this.#underWay++;
-    const socket = this.#free.pop();
+    // Each in its turn, so that none rests until the server closes it.
+    const socket = this.#free.shift();
     if (socket === undefined) this.#waiting.push(index);
     else this.#write(socket, index);
   }

@@ -100,11 +100,13 @@ function startPart(
 ): FederatorPart {
   const component = `federator/${settings.name}`;
   const requests = new RequestMetrics();
-  const federationClient = connect(connection, component, { connectionsMax: federationConnectionsMax });
+  // What became of the copies of many cells goes up together.
+  const limits = { connectionsMax: federationConnectionsMax };
+  const federationClient = connect(connection, component, limits, true);
   const federator = new FederatorProcess({
     name: settings.name,
     federationClient: meteredClient(federationClient, requests),
-    connectEdge: (edge, limits) => connect(edge, component, limits),
+    connectEdge: (edge, edgeLimits) => connect(edge, component, edgeLimits),
     clock: systemClock,
     logger,
     version,

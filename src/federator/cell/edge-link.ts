@@ -7,7 +7,7 @@ import type { Logger } from '#client/logger.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { Breaker } from '../edge/breaker.ts';
 import { type Claim, claimEdge, readClaim, sameClaim } from '../edge/edge-claim.ts';
-import { readEdgeConnection } from '../edge/edge-connection.ts';
+import { isSameConnection, readEdgeConnection } from '../edge/edge-connection.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgePace } from '../edge/edge-pace.ts';
 import { CellProblem, type EdgeProblem, edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
@@ -202,14 +202,14 @@ export class EdgeLink {
     const address = this.#address;
     let connection: ServerConnection;
     try {
-      connection = await readEdgeConnection(federationClient, cell(), signal);
+      connection = await readEdgeConnection(federationClient, cell(), signal, this.#line?.connection);
     } catch (error) {
       // The federation API server cannot be asked: that says nothing about the edge.
       if (this.#line === undefined || !isApiError(error)) throw federationProblem(error);
       this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
       return false;
     }
-    if (this.#line === undefined || !isDeepEqual(connection, this.#line.connection)) {
+    if (this.#line === undefined || !isSameConnection(connection, this.#line.connection)) {
       await this.#connect(connection, address, signal);
     }
     this.#credentialsDueMs = clock.monotonic() + limits.credentialsIntervalMs;
@@ -397,8 +397,4 @@ function connectOr(connect: () => KubeClient): KubeClient {
       cause: error,
     });
   }
-}
-
-function isDeepEqual(a: ServerConnection, b: ServerConnection): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -10,13 +10,14 @@ import type { ServerConnection } from '#client/remote/connection.ts';
 import { CellProblem } from './edge-problem.ts';
 
 /**
- * How to reach a cell's edge: from the Cell's endpoint and its Secret, read anew. Throws CellProblem naming what is
- * wrong with them, ApiError when the federation API server cannot be asked.
+ * How to reach a cell's edge: from the Cell's endpoint and its Secret, read anew; `known` itself when they say the same.
+ * Throws CellProblem naming what is wrong with them, ApiError when the federation API server cannot be asked.
  */
 export async function readEdgeConnection(
   federationClient: KubeClient,
   cell: Cell,
   signal: AbortSignal,
+  known?: ServerConnection,
 ): Promise<ServerConnection> {
   const ref = cell.spec?.secretRef;
   let secret: KubeObject | undefined;
@@ -34,17 +35,16 @@ export async function readEdgeConnection(
       );
     }
   }
-  return edgeConnectionOf(cell, secret);
+  const connection = await edgeConnectionOf(cell, secret);
+  // Certificates and keys are costly to look into, and what is in use has been.
+  return known !== undefined && isSameConnection(connection, known) ? known : checked(connection);
 }
 
 /**
  * From the Secret: `token`, or `tls.crt` and `tls.key`; `caBundle` or `ca.crt`; or `kubeconfig`, whose server gives way
- * to `spec.apiEndpoint`. Throws CellProblem.
+ * to `spec.apiEndpoint`. Certificates and keys are not looked into. Throws CellProblem.
  */
-export async function edgeConnectionOf(
-  cell: Cell,
-  secret: KubeObject | undefined,
-): Promise<ServerConnection> {
+async function edgeConnectionOf(cell: Cell, secret: KubeObject | undefined): Promise<ServerConnection> {
   const name = cell.metadata.name ?? '';
   const { apiEndpoint: endpoint, proxyURL } = cell.spec ?? {};
   const data = isJsonObject(secret?.['data']) ? secret['data'] : {};
@@ -58,17 +58,21 @@ export async function edgeConnectionOf(
     }).catch((error: Error) => {
       throw new CellProblem('CredentialsInvalid', error.message, { cause: error });
     });
-    return checked({ ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy });
+    return { ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy };
   }
   if (endpoint === undefined) throw new CellProblem('NoEndpoint', `cell ${name} has no spec.apiEndpoint`);
-  return checked({
+  return {
     server: endpoint,
     caPem: text('caBundle') ?? text('ca.crt'),
     token: text('token')?.trim(),
     certificatePem: text('tls.crt'),
     keyPem: text('tls.key'),
     ...proxy,
-  });
+  };
+}
+
+export function isSameConnection(a: ServerConnection, b: ServerConnection): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What is no certificate or key is told by its name here, not by a handshake that fails for some reason. */
