@@ -140,11 +140,13 @@ export interface ApiServerOptions {
   readonly tokenWebhook?: ServerConnection | undefined;
   /** What is audited, and where to (KUBERNETES.md O3); closed by the server's stop. Absent: nothing is. */
   readonly auditor?: Auditor | undefined;
-  /** Networks in which Services are reached, for APIServices and webhooks. Default: `ServiceNetworks.byDefault`. */
   /** Whether a value is sealed with a key that is no longer the one to write with (KUBERNETES.md O5). */
   readonly isStale?: ((entry: KeyValue) => boolean) | undefined;
   /** What backups are read from, below encryption. Default: `storage`. */
   readonly backupSource?: Storage | undefined;
+  /** Beside those of the server itself. */
+  readonly healthChecks?: readonly HealthCheck[] | undefined;
+  /** Networks in which Services are reached, for APIServices and webhooks. Default: `ServiceNetworks.byDefault`. */
   readonly serviceNetworks?: ServiceNetworks | undefined;
   readonly version: string;
   readonly clock: Clock;
@@ -355,7 +357,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     metricsText: () => flowControl.render(),
     aggregator,
     audit: options.auditor,
-    healthChecks: [pingCheck, storageCheck(storage)],
+    healthChecks: [pingCheck, storageCheck(storage), ...(options.healthChecks ?? [])],
     openId: serviceAccountTokens,
     version: options.version,
     mounts: [wellKnownMount(storage), backupMount(options.backupSource ?? storage, clock)],

@@ -8,6 +8,8 @@ import { AuditPolicy } from '#apiserver/audit/audit-policy.ts';
 import { AuditWebhook, teeSink } from '#apiserver/audit/audit-webhook.ts';
 import { EncryptedStorage, openedPages } from '#apiserver/encryption/encrypted-storage.ts';
 import { followEncryptionFile } from '#apiserver/encryption/encryption-file.ts';
+import { KmsProviders } from '#apiserver/encryption/kms-providers.ts';
+import type { HealthCheck } from '#apiserver/http/health.ts';
 import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#apiserver/pki/pki.ts';
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
@@ -81,7 +83,8 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const externalHost = settings.externalHost ?? (isWildcard(bindAddress) ? '127.0.0.1' : bindAddress);
   const pkiDirectory = settings.pkiDirectory ?? path.join(dataDirectory, 'pki');
   const readPki = () => readKeys(pkiDirectory, externalHost);
-  const encryption = await readEncryption(settings.security);
+  const kms = new KmsProviders({ logger });
+  const encryption = await readEncryption(settings.security, kms);
   let backupSource: Storage | undefined;
   const opening = openWithCache(
     async (takeAll) => {
@@ -93,7 +96,9 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       });
       // A backup holds what the store holds: sealed values stay sealed.
       backupSource = sealed;
-      return new EncryptedStorage(sealed, encryption);
+      const opened = new EncryptedStorage(sealed, encryption);
+      kms.onRecovery = () => opened.reopenAll();
+      return opened;
     },
     { logger },
   );
@@ -102,9 +107,16 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
     opening,
     settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
   ]).catch(async (error: unknown) => {
+    kms.stop();
     await opening.then((opened) => opened.close()).catch(() => {});
     throw error;
   });
+  kms.onNewKey = () => {
+    storage.currentRevision().then(
+      (revision) => encryption?.keyChanged(revision),
+      (error: unknown) => logger.error({ err: error }, 'which values have the former key is not known'),
+    );
+  };
   // URLs are written into objects before the server listens: 0 must be a number by then.
   const port = settings.port === 0 ? await freePort(bindAddress, 0, 'the API server') : settings.port;
   const isShared = settings.storage.kind === 'etcd';
@@ -125,6 +137,8 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       ...security,
       isStale: encryption === undefined ? undefined : (entry) => encryption.isStale(entry),
       backupSource,
+      // There from the start, for the file may come to name a plugin.
+      healthChecks: encryption === undefined ? [] : [kmsCheck(kms)],
       auditor,
       version,
       clock: systemClock,
@@ -133,6 +147,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
     });
   };
   const server = await start().catch(async (error: unknown) => {
+    kms.stop();
     await storage.close();
     throw error;
   });
@@ -150,12 +165,18 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const unfollow =
     encryption === undefined || file === undefined
       ? () => {}
-      : followEncryptionFile({ file, encryption, storage, logger });
-  const stop = () => {
+      : followEncryptionFile({ file, encryption, kms, storage, logger });
+  const stop = async () => {
     unfollow();
-    return server.stop();
+    await server.stop();
+    kms.stop();
   };
   return { port: server.port, url: server.url, adminKubeconfig, stop };
+}
+
+/** As upstream names it where the configuration is read again. A restart would not help. */
+function kmsCheck(kms: KmsProviders): HealthCheck {
+  return { name: 'kms-providers', kind: 'readyz', check: () => kms.check() };
 }
 
 /** Throws UsageError for keys and certificates that cannot be used. */

@@ -9,6 +9,7 @@ import { parseAuthorizationConfiguration } from '#apiserver/authz/authorization-
 import { WebhookAuthorizer, type WebhookAuthorizerOptions } from '#apiserver/authz/webhook-authorizer.ts';
 import { Encryption } from '#apiserver/encryption/encryption.ts';
 import { parseEncryptionConfiguration } from '#apiserver/encryption/encryption-configuration.ts';
+import type { KmsProviders } from '#apiserver/encryption/kms-providers.ts';
 import type { ApiServerOptions } from '#apiserver/server.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
@@ -149,11 +150,20 @@ function issuersOf(issuers: readonly string[] | undefined): readonly string[] | 
   return issuers?.length === 0 ? undefined : issuers;
 }
 
-/** Undefined where nothing is encrypted. Throws UsageError for a file that cannot be used. */
-export async function readEncryption(flags: SecurityFlags): Promise<Encryption | undefined> {
+/**
+ * Undefined where nothing is encrypted. Waits for KMS plugins, which hold from then on. Throws UsageError for a file that
+ * cannot be used, Error for a plugin that cannot be had.
+ */
+export async function readEncryption(
+  flags: SecurityFlags,
+  kms: KmsProviders,
+): Promise<Encryption | undefined> {
   const file = flags.encryptionProviderConfig;
   if (file === undefined) return undefined;
-  return new Encryption(await readWith(file, parseEncryptionConfiguration));
+  const configuration = await readWith(file, parseEncryptionConfiguration);
+  const { providers, keep } = await kms.open(configuration.kms);
+  keep();
+  return new Encryption(configuration.rules(providers));
 }
 
 function networksOf(text: string | undefined): ServiceNetworks | undefined {

@@ -1,3 +1,4 @@
+import { StorageError } from '#storage/errors.ts';
 import type {
   KeyValue,
   KnownState,
@@ -15,6 +16,7 @@ import type {
   WatchOptions,
 } from '#storage/storage.ts';
 import type { Encryption } from './encryption.ts';
+import { OpenedEvents } from './opened-events.ts';
 
 /**
  * A store whose values are sealed on their way in and opened on their way out (KUBERNETES.md O5). It stands below the
@@ -30,6 +32,9 @@ export class EncryptedStorage implements Storage {
   readonly requestProgress?: () => Promise<void>;
   readonly #inner: Storage;
   readonly #encryption: Encryption;
+  readonly #watches = new Set<OpenedEvents>();
+  #mustReopen = false;
+  #owesReopening = false;
 
   constructor(inner: Storage, encryption: Encryption) {
     this.#inner = inner;
@@ -47,11 +52,14 @@ export class EncryptedStorage implements Storage {
 
   async get(key: StorageKey): Promise<KeyValue | undefined> {
     const found = await this.#inner.get(key);
-    return found === undefined ? undefined : this.#opened(found);
+    if (found === undefined) return undefined;
+    await this.#encryption.prepare([found]);
+    return this.#opened(found);
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
     const result = await this.#inner.range(options);
+    await this.#encryption.prepare(result.items);
     return { ...result, items: result.items.map((item) => this.#opened(item)) };
   }
 
@@ -61,16 +69,46 @@ export class EncryptedStorage implements Storage {
     );
     const result = await this.#inner.transact({ guards: transaction.guards, operations });
     if (result.committed || result.current === undefined) return result;
+    await this.#encryption.prepare([result.current]);
     return { ...result, current: this.#opened(result.current) };
   }
 
-  watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
-    const { progress } = handler;
-    return this.#inner.watch(options, {
-      events: (events) => handler.events(events.map((event) => this.#openedEvent(event))),
-      ...(progress === undefined ? {} : { progress: (revision) => handler.progress?.(revision) }),
-      end: (error) => handler.end(error),
+  /** Throws StorageError `compacted` once after `reopenAll`: whoever follows the store reads it anew. */
+  async watch(options: WatchOptions, handler: WatchHandler): Promise<Subscription> {
+    if (this.#mustReopen) {
+      this.#mustReopen = false;
+      throw new StorageError('compacted', 'values can be opened that could not be before');
+    }
+    const opening = new OpenedEvents(handler, {
+      prepare: (events) => this.#encryption.prepare(sealedIn(events)),
+      open: (events) => events.map((event) => this.#openedEvent(event)),
+      onClosed: () => this.#watches.delete(opening),
     });
+    this.#watches.add(opening);
+    try {
+      opening.follow(await this.#inner.watch(options, opening));
+    } catch (error) {
+      this.#watches.delete(opening);
+      throw error;
+    }
+    if (this.#owesReopening) {
+      this.#owesReopening = false;
+      setImmediate(() => this.reopenAll());
+    }
+    return opening;
+  }
+
+  /** Lets all that follow this store read it anew: what could not be opened is in their memory as such. */
+  reopenAll(): void {
+    // What is being read for the first time is read again when it is followed.
+    if (this.#watches.size === 0) {
+      this.#owesReopening = true;
+      return;
+    }
+    this.#mustReopen = true;
+    for (const watch of [...this.#watches]) {
+      watch.break(new StorageError('compacted', 'values can be opened that could not be before'));
+    }
   }
 
   currentRevision(): Promise<Revision> {
@@ -104,6 +142,7 @@ export async function* openedPages(
   encryption: Encryption,
 ): AsyncGenerator<StoredPage> {
   for await (const page of pages) {
+    await encryption.prepare(sealedIn(page.events));
     yield { ...page, events: page.events.map((event) => openedEvent(event, encryption)) };
   }
 }
@@ -120,4 +159,11 @@ function openedEvent(event: StorageEvent, encryption: Encryption): StorageEvent 
 function openedItem(item: KeyValue, encryption: Encryption): KeyValue {
   const value = encryption.open(item.key, item.value);
   return value === item.value ? item : { ...item, value };
+}
+
+function* sealedIn(events: readonly StorageEvent[]): Iterable<Pick<KeyValue, 'key' | 'value'>> {
+  for (const { key, value, previous } of events) {
+    if (value !== undefined) yield { key, value };
+    if (previous !== undefined) yield previous;
+  }
 }

@@ -3,6 +3,7 @@ import type { Logger } from '#client/logger.ts';
 import type { Storage } from '#storage/storage.ts';
 import type { Encryption } from './encryption.ts';
 import { parseEncryptionConfiguration } from './encryption-configuration.ts';
+import type { KmsProviders } from './kms-providers.ts';
 
 /** Kubernetes looks once a minute; a rotation is no emergency, but a person waits for it. */
 const lookAgainMs = 10_000;
@@ -14,11 +15,12 @@ const lookAgainMs = 10_000;
 export function followEncryptionFile(options: {
   readonly file: string;
   readonly encryption: Encryption;
+  readonly kms: KmsProviders;
   readonly storage: Pick<Storage, 'currentRevision'>;
   readonly logger: Logger;
   readonly intervalMs?: number | undefined;
 }): () => void {
-  const { file, encryption, storage, logger, intervalMs = lookAgainMs } = options;
+  const { file, encryption, kms, storage, logger, intervalMs = lookAgainMs } = options;
   let stopped = false;
   const look = (): void => {
     readFile(file, 'utf8', (error, text) => {
@@ -27,20 +29,27 @@ export function followEncryptionFile(options: {
         logger.error({ err: error, file }, 'the encryption configuration cannot be read; the last one holds');
         return;
       }
-      void take(text);
+      taking = taking.then(() => (stopped ? undefined : take(text)));
     });
   };
   const take = async (text: string): Promise<void> => {
     try {
-      const rules = parseEncryptionConfiguration(text);
+      const configuration = parseEncryptionConfiguration(text);
+      const { providers, keep } = await kms.open(configuration.kms);
       const revision = await storage.currentRevision();
-      if (stopped) return;
-      encryption.replace(rules, revision);
+      keep();
+      if (stopped) {
+        kms.stop();
+        return;
+      }
+      encryption.replace(configuration.rules(providers), revision);
       logger.info({ file }, 'another encryption configuration holds');
     } catch (error) {
       logger.error({ err: error, file }, 'the encryption configuration cannot be used; the last one holds');
     }
   };
+  // One after the other: a plugin may be waited for while the file changes again.
+  let taking = Promise.resolve();
   const listener = (): void => look();
   watchFile(file, { interval: intervalMs, persistent: false }, listener);
   return () => {

@@ -19,6 +19,7 @@ import { EncryptedStorage } from './encrypted-storage.ts';
 import { Encryption } from './encryption.ts';
 import { parseEncryptionConfiguration } from './encryption-configuration.ts';
 import { followEncryptionFile } from './encryption-file.ts';
+import { KmsProviders } from './kms-providers.ts';
 import { openSecretbox, sealSecretbox } from './secretbox.ts';
 
 const secretDefinition = builtinDefinitions().find(
@@ -41,8 +42,9 @@ resources:
   providers: ${providers}
 `;
 }
+const rulesOf = (text: string) => parseEncryptionConfiguration(text).rules(new Map());
 const encryption = (providers: string, resources?: string) =>
-  new Encryption(parseEncryptionConfiguration(configuration(providers, resources)));
+  new Encryption(rulesOf(configuration(providers, resources)));
 const provider = (name: string, key: string, keyName = 'k1') =>
   `{${name}: {keys: [{name: ${keyName}, secret: ${key}}]}}`;
 const entry = (value: Buffer, key: StorageKey = keyOf('secrets')): KeyValue => ({
@@ -172,7 +174,7 @@ resources:
 - resources: ['*.*']
   providers: [${provider('aesgcm', base64(32), 'rest')}]
 `;
-    const one = new Encryption(parseEncryptionConfiguration(text));
+    const one = new Encryption(rulesOf(text));
     const prefix = (group: string, resource: string) => {
       const key = objectKey({ group, resource, clusterId: 'c', namespace: 'n', name: 'x' });
       return /^k8s:enc:\w+:v1:(\w+):/.exec(one.seal(key, secret('x')).toString('latin1'))?.[1];
@@ -188,7 +190,20 @@ resources:
   it('refuses what it cannot honour, and never tells a key', () => {
     const key = base64(32);
     const rows: readonly (readonly [string, RegExp])[] = [
-      [configuration('[{kms: {name: x}}]'), /kms.*not supported/],
+      [configuration('[{kms: {name: x}}]'), /kms\.apiVersion: .*only v2/],
+      [configuration('[{kms: {apiVersion: v2, endpoint: "unix:///x"}}]'), /kms\.name/],
+      [
+        configuration('[{kms: {apiVersion: v2, name: "a:b", endpoint: "unix:///x"}}]'),
+        /must not contain ':'/,
+      ],
+      [configuration('[{kms: {apiVersion: v2, name: a, endpoint: "tcp://x"}}]'), /unix socket/],
+      [configuration('[{kms: {apiVersion: v2, name: a, endpoint: "unix:///x", timeout: 0s}}]'), /positive/],
+      [configuration('[{kms: {apiVersion: v2, name: a, endpoint: "unix:///x", timeout: x}}]'), /positive/],
+      [configuration('[{kms: {apiVersion: v2, name: a, endpoint: "unix:///x", cachesize: 3}}]'), /cachesize/],
+      [
+        configuration(`[${Array(2).fill('{kms: {apiVersion: v2, name: a, endpoint: "unix:///x"}}').join()}]`),
+        /duplicate KMS provider name a/,
+      ],
       [configuration('[]'), /providers/],
       [configuration('[{rot13: {}}]'), /rot13/],
       [configuration(`[${provider('aesgcm', base64(31))}]`), /secret: must be/],
@@ -252,6 +267,7 @@ resources:
     const stop = followEncryptionFile({
       file,
       encryption: one,
+      kms: new KmsProviders({ logger: silentLogger }),
       storage: { currentRevision: async () => 7 as Revision },
       logger: silentLogger,
       intervalMs: 10,

@@ -19,17 +19,46 @@ export class Encryption {
   /** Values of writes up to it may be sealed with what is no longer the first provider. */
   #staleUpTo = 0 as Revision;
 
+  /** Whether a provider may have to fetch keys. */
+  #prepares: boolean;
+
   constructor(rules: readonly EncryptionRule[]) {
     this.#rules = rules;
+    this.#prepares = mayPrepare(rules);
   }
 
   /** Takes other rules for what is read and written from now on. `revision`: the store's, now. */
   replace(rules: readonly EncryptionRule[], revision: Revision): void {
     this.#rules = rules;
+    this.#prepares = mayPrepare(rules);
     this.#byResource = new Map();
     this.#staleUpTo = revision;
   }
 
+  /** Values of writes up to this revision are to be sealed anew: a provider has another key. `revision`: the store's. */
+  keyChanged(revision: Revision): void {
+    this.#staleUpTo = revision;
+  }
+
+  /**
+   * What has to settle before these values can be opened: keys that a provider must fetch. Undefined: nothing. Rejects
+   * with StorageError `unavailable` when a provider cannot be asked.
+   */
+  prepare(items: Iterable<Pick<KeyValue, 'key' | 'value'>>): Promise<void> | undefined {
+    if (!this.#prepares) return undefined;
+    const waits = new Set<Promise<void>>();
+    for (const { key, value } of items) {
+      if (!isSealed(value)) continue;
+      for (const one of this.#transformersOf(key)) {
+        if (one.prepare === undefined || !startsWith(value, one.prefix)) continue;
+        const wait = one.prepare(value.subarray(one.prefix.length));
+        if (wait !== undefined) waits.add(wait);
+      }
+    }
+    return waits.size === 0 ? undefined : Promise.all(waits).then(() => undefined);
+  }
+
+  /** Throws ApiError when the first provider cannot seal now. */
   seal(key: StorageKey, plain: Buffer): Buffer {
     const [first = identityTransformer] = this.#transformersOf(key);
     if (first === identityTransformer) return plain;
@@ -40,18 +69,22 @@ export class Encryption {
   open(key: StorageKey, stored: Buffer): Buffer {
     const transformers = this.#transformersOf(key);
     const isFirst = (one: Transformer) => one === transformers[0];
-    if (!stored.subarray(0, sealedMark.length).equals(sealedMark)) {
+    if (!isSealed(stored)) {
       if (isFirst(identityTransformer)) return stored;
       if (transformers.includes(identityTransformer)) return markStale(stored);
       return unreadableValue(key, 'it is stored in the clear, and no identity provider is configured for it');
     }
     for (const one of transformers) {
       const { prefix } = one;
-      if (prefix.length === 0 || !stored.subarray(0, prefix.length).equals(prefix)) continue;
-      const plain = one.open(stored.subarray(prefix.length), key);
-      if (plain === undefined)
-        return unreadableValue(key, `its key ${prefix} does not fit: it was sealed with another`);
-      return isFirst(one) ? plain : markStale(plain);
+      if (prefix.length === 0 || !startsWith(stored, prefix)) continue;
+      const sealed = stored.subarray(prefix.length);
+      const plain = one.open(sealed, key);
+      if (plain === undefined) {
+        const why = one.whyNot?.(sealed);
+        const fallback = `its key ${prefix} does not fit: it was sealed with another`;
+        return unreadableValue(key, why === undefined ? fallback : `${prefix} ${why}`);
+      }
+      return isFirst(one) && one.isOutdated?.(sealed) !== true ? plain : markStale(plain);
     }
     const named = /^k8s:enc:[^:]+:v\d+:[^:]+:/.exec(stored.toString('latin1', 0, 256))?.[0];
     return unreadableValue(key, `no configured provider has its key (${named ?? 'unknown prefix'})`);
@@ -83,4 +116,16 @@ export class Encryption {
     const names = new Set(['*.*', `*.${group}`, group === '' ? resource : `${resource}.${group}`]);
     return this.#rules.find(({ resources }) => resources.some((one) => names.has(one)))?.transformers ?? none;
   }
+}
+
+function mayPrepare(rules: readonly EncryptionRule[]): boolean {
+  return rules.some(({ transformers }) => transformers.some(({ prepare }) => prepare !== undefined));
+}
+
+function isSealed(value: Buffer): boolean {
+  return startsWith(value, sealedMark);
+}
+
+function startsWith(value: Buffer, prefix: Buffer): boolean {
+  return value.subarray(0, prefix.length).equals(prefix);
 }

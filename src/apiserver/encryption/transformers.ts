@@ -9,6 +9,12 @@ export interface Transformer {
   seal(plain: Buffer, context: string): Buffer;
   /** Undefined for bytes that were not sealed with this key. */
   open(sealed: Buffer, context: string): Buffer | undefined;
+  /** What has to settle before `open` can tell about this value: a key must be fetched. Undefined: nothing. */
+  prepare?(sealed: Buffer): Promise<void> | undefined;
+  /** Whether a value that it opens should be sealed anew, with its newer key. */
+  isOutdated?(sealed: Buffer): boolean;
+  /** Why `open` gave nothing, where more is known than that the key does not fit. */
+  whyNot?(sealed: Buffer): string | undefined;
 }
 
 export type ProviderName = 'aescbc' | 'aesgcm' | 'secretbox';
@@ -62,7 +68,7 @@ export function transformerOf(provider: ProviderName, keyName: string, key: Buff
 }
 
 /** Nonce, ciphertext, tag. The storage key is authenticated with it: a value moved to another key does not open. */
-function sealGcm(key: Buffer, plain: Buffer, context: string): Buffer {
+export function sealGcm(key: Buffer, plain: Buffer, context: string): Buffer {
   const nonce = randomBytes(gcmNonceBytes);
   const cipher = createCipheriv(gcmName(key), key, nonce);
   cipher.setAAD(Buffer.from(context));
@@ -70,7 +76,7 @@ function sealGcm(key: Buffer, plain: Buffer, context: string): Buffer {
   return Buffer.concat([...sealed, cipher.getAuthTag()]);
 }
 
-function openGcm(key: Buffer, sealed: Buffer, context: string): Buffer | undefined {
+export function openGcm(key: Buffer, sealed: Buffer, context: string): Buffer | undefined {
   if (sealed.length < gcmNonceBytes + gcmTagBytes) return undefined;
   const decipher = createDecipheriv(gcmName(key), key, sealed.subarray(0, gcmNonceBytes));
   decipher.setAAD(Buffer.from(context));
