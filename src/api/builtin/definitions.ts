@@ -78,6 +78,7 @@ function definitionOf(group: string, rows: ResourceRow[]): ResourceDefinition {
 /** Columns and schemas are made when first read: a server's start needs neither. */
 function versionOf(group: string, row: ResourceRow): ResourceVersion {
   let columns: readonly Column[] | undefined;
+  let schema: Schema | undefined;
   const definition = `io.k8s.${row.d}`;
   const conversion = conversionOf(group, row.v, row.r);
   const warning = deprecationWarningOf(group, row.v, row.k);
@@ -85,7 +86,7 @@ function versionOf(group: string, row: ResourceRow): ResourceVersion {
     version: row.v,
     served: true,
     get schema(): Schema {
-      const schema = builtinSchema(definition);
+      schema ??= builtinSchema(definition);
       if (schema === undefined) throw new Error(`catalogue lacks ${definition}`);
       return schema;
     },

@@ -10,9 +10,16 @@ import { catalogueType } from './catalogue-types.ts';
  * Kubernetes.
  */
 export function completeTypedForm(definition: string, object: JsonObject): void {
-  const plan = planOf(definition.slice('io.k8s.'.length));
-  if (plan !== undefined) plan.complete(object);
+  let plan = rootPlans.get(definition);
+  if (plan === undefined) {
+    plan = planOf(definition.slice('io.k8s.'.length)) ?? 'nothing';
+    rootPlans.set(definition, plan);
+  }
+  if (plan !== 'nothing') plan.complete(object);
 }
+
+/** Plans by full names: of the kinds that there are. */
+const rootPlans = new Map<string, Plan | 'nothing'>();
 
 interface Plan {
   /** In place; returns the value to put instead where it cannot be changed in place. */

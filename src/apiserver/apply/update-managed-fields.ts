@@ -14,7 +14,7 @@ import {
   sameManager,
   withFields,
 } from './managed-fields.ts';
-import { fieldElement } from './path-element.ts';
+import { fieldElement, type PathElement } from './path-element.ts';
 
 /**
  * Gives an object in another version of its kind, with that version's schema; undefined when the version is no longer
@@ -183,6 +183,8 @@ export function versionedComparison(
   };
 }
 
+const resetPaths = new WeakMap<readonly string[], readonly (readonly PathElement[])[]>();
+
 /** `set` without what this endpoint resets. */
 export function withoutReset(set: FieldSet, resetFields: readonly string[] | undefined): FieldSet {
   if (resetFields === undefined || resetFields.length === 0) return set;
@@ -192,8 +194,10 @@ export function withoutReset(set: FieldSet, resetFields: readonly string[] | und
     const child = set[only];
     return child === undefined ? {} : { [only]: child };
   }
-  return withoutSubtrees(
-    set,
-    resetFields.map((path) => path.split('.').map(fieldElement)),
-  );
+  let paths = resetPaths.get(resetFields);
+  if (paths === undefined) {
+    paths = resetFields.map((path) => path.split('.').map(fieldElement));
+    resetPaths.set(resetFields, paths);
+  }
+  return withoutSubtrees(set, paths);
 }

@@ -23,6 +23,7 @@ export function metadataTypeErrors(metadata: {
   readonly [key: string]: JsonValue | undefined;
 }): FieldError[] {
   const errors: FieldError[] = [];
+  if (isPlain(metadata)) return errors;
   for (const key of textFields) {
     const value = metadata[key];
     if (value !== undefined && value !== null && typeof value !== 'string') {
@@ -48,6 +49,28 @@ export function metadataTypeErrors(metadata: {
   listErrors(metadata['ownerReferences'], 'metadata.ownerReferences', isOwnerReference, errors);
   listErrors(metadata['managedFields'], 'metadata.managedFields', isJsonObject, errors);
   return errors;
+}
+
+/** Whether there are nothing but texts and maps of texts, as of most new objects: goes by what is there. */
+function isPlain(metadata: { readonly [key: string]: JsonValue | undefined }): boolean {
+  for (const key in metadata) {
+    const value = metadata[key];
+    switch (key) {
+      case 'name':
+      case 'generateName':
+      case 'namespace':
+        if (typeof value !== 'string') return false;
+        break;
+      case 'labels':
+      case 'annotations':
+        if (value === undefined || !isJsonObject(value)) return false;
+        for (const one in value) if (typeof value[one] !== 'string') return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
 }
 
 const textFields = ['name', 'generateName', 'namespace', 'uid', 'resourceVersion', 'selfLink'] as const;

@@ -216,6 +216,34 @@ describe('parseRequestInfo: bad input', () => {
   });
 });
 
+describe('parseRequestInfo: collections that are posted to again', () => {
+  it('each request has its own reference, resource and query alike', () => {
+    const url = '/apis/apps/v1/namespaces/n/deployments?dryRun=All&fieldManager=a%20b';
+    const first = parseRequestInfo('POST', url);
+    first.clusterRef = 'elsewhere';
+    const second = parseRequestInfo('POST', url);
+    assert.equal(second.clusterRef, 'root');
+    assert.deepEqual(second.resource, first.resource);
+    assert.equal(second.query.get('fieldManager'), 'a b');
+    assert.equal(parseRequestInfo('GET', url).verb, 'list');
+    assert.equal(parseRequestInfo('POST', `/clusters/root:a${url}`).clusterRef, 'root:a');
+  });
+
+  it('what was refused is refused again, and many collections are told apart', () => {
+    for (let i = 0; i < 2; i++) {
+      assert.throws(
+        () => parseRequestInfo('POST', '/api/v1/%'),
+        (error: unknown) => isApiError(error, 'BadRequest'),
+      );
+    }
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 1_500; i++) {
+        assert.equal(parseRequestInfo('POST', `/api/v1/namespaces/n${i}/pods`).resource?.namespace, `n${i}`);
+      }
+    }
+  });
+});
+
 describe('queryBoolean', () => {
   for (const [value, expected] of [
     [null, false],

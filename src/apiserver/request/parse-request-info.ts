@@ -1,6 +1,17 @@
 import { badRequest } from '#apimachinery/api-error.ts';
 import type { RequestInfo, ResourceRequest } from './request-info.ts';
 
+interface Parts {
+  readonly clusterRef: string;
+  readonly hasClusterPrefix: boolean;
+  readonly path: string;
+  readonly method: string;
+  readonly resource: ResourceRequest | undefined;
+  readonly verb: string;
+  readonly rawQuery: string;
+  readonly query?: URLSearchParams | undefined;
+}
+
 /**
  * A URL taken apart. `clusterRef` is `defaultClusterRef` until `hasClusterPrefix` says otherwise: a service-account
  * token without prefix is sent to the token's own workspace (KCP.md, Addressing).
@@ -15,16 +26,7 @@ export class ParsedRequest implements RequestInfo {
   readonly rawQuery: string;
   #query: URLSearchParams | undefined;
 
-  constructor(parts: {
-    readonly clusterRef: string;
-    readonly hasClusterPrefix: boolean;
-    readonly path: string;
-    readonly method: string;
-    readonly resource: ResourceRequest | undefined;
-    readonly verb: string;
-    readonly rawQuery: string;
-    readonly query?: URLSearchParams | undefined;
-  }) {
+  constructor(parts: Parts) {
     this.clusterRef = parts.clusterRef;
     this.hasClusterPrefix = parts.hasClusterPrefix;
     this.path = parts.path;
@@ -63,6 +65,25 @@ const methodVerbs: { readonly [method: string]: string } = {
  * percent-encoding and for control characters; any other text gives some answer.
  */
 export function parseRequestInfo(method: string, url: string): ParsedRequest {
+  if (method !== 'POST') return new ParsedRequest(partsOf(method, url));
+  let parts = posts.get(url);
+  if (parts === undefined) {
+    parts = partsOf(method, url);
+    if (parts.resource?.name === '' && url.length <= keptUrlLengthMax) {
+      if (posts.size >= keptPostsMax) posts.clear();
+      if (parts.rawQuery !== '') parts = { ...parts, query: new URLSearchParams(parts.rawQuery) };
+      posts.set(url, parts);
+    }
+  }
+  return new ParsedRequest(parts);
+}
+
+/** What was posted to is posted to again: collections are few where objects are many. Forgotten at this many. */
+const keptPostsMax = 1_000;
+const keptUrlLengthMax = 512;
+const posts = new Map<string, Parts>();
+
+function partsOf(method: string, url: string): Parts {
   const mark = url.indexOf('?');
   let path = mark < 0 ? url : url.slice(0, mark);
   const rawQuery = mark < 0 ? '' : url.slice(mark + 1);
@@ -81,7 +102,7 @@ export function parseRequestInfo(method: string, url: string): ParsedRequest {
   }
 
   const parsed = parseResourcePath(method, path, rawQuery);
-  return new ParsedRequest({
+  return {
     clusterRef,
     hasClusterPrefix,
     path,
@@ -90,7 +111,7 @@ export function parseRequestInfo(method: string, url: string): ParsedRequest {
     verb: parsed?.verb ?? method.toLowerCase(),
     rawQuery,
     query: parsed?.query,
-  });
+  };
 }
 
 interface ParsedResource {

@@ -192,7 +192,8 @@ export function roundResources(list: JsonObject | undefined): void {
 
 /** `latest`, named or implied by no tag and no digest, is pulled always. A reference that does not parse is not. */
 function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
-  if (pinnedImage.test(image)) return 'IfNotPresent';
+  const colon = image.lastIndexOf(':');
+  if (colon >= 0 && isPinned(image, image.slice(colon + 1))) return 'IfNotPresent';
   const match = /^([^@]+?)(?::([A-Za-z0-9_][\w.-]{0,127}))?(@[A-Za-z][\w+.-]*:[0-9A-Fa-f]{32,})?$/.exec(
     image,
   );
@@ -207,4 +208,8 @@ function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
 }
 
 /** Ends in a tag other than `latest`, or is no image name: the answer is the same. */
-const pinnedImage = /^[^@]*:(?!latest$)\w[\w.-]*$/;
+function isPinned(image: string, tag: string): boolean {
+  return tag !== 'latest' && tagPattern.test(tag) && !image.includes('@');
+}
+
+const tagPattern = /^\w[\w.-]*$/;

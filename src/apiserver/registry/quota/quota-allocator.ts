@@ -30,6 +30,7 @@ import {
 } from './quota-usage.ts';
 
 const quotas = { group: '', resource: 'resourcequotas' };
+const quotasPrefix = rangePrefix(quotas);
 /** Never counted: they come by themselves and go by themselves. */
 const uncounted: ReadonlySet<string> = new Set(['/events', 'events.k8s.io/events']);
 
@@ -112,6 +113,8 @@ function* quotasOf(
   storage: CachedStorage,
   { workspace, namespace }: Target,
 ): Generator<Quota, void, undefined> {
+  // Mostly nobody has any.
+  if (storage.snapshot(quotasPrefix).count() === 0) return;
   for (const entry of storage.snapshot(rangePrefix(quotas, workspace.id, namespace)).entries()) {
     const object = objectOf(entry);
     const hard = new Map<string, Quantity>();
