@@ -5,7 +5,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { FakeKmsPlugin } from '#apiserver/encryption/testing/fake-kms-plugin.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { kubectlFor } from './harness/kubectl.ts';
 import {
   adminConnection,
   type CellplaneProcess,
@@ -14,6 +16,7 @@ import {
 } from './harness/processes.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { until } from './harness/until.ts';
+import { getKubectl, kubectlPrograms } from './programs.ts';
 
 const secrets = { group: '', version: 'v1', resource: 'secrets' } as const;
 const place = { cluster: 'root', gvr: secrets, namespace: 'default' };
@@ -141,5 +144,88 @@ describe('encryption at rest (O5)', { timeout: 90_000 }, () => {
     );
     await start();
     assert.equal((await admin.list(place)).items.length, 3);
+  });
+});
+
+describe('encryption at rest by a KMS plugin (O5)', { timeout: 90_000 }, () => {
+  const program = kubectlPrograms().at(-1)?.file;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let data: string;
+  let plugin: FakeKmsPlugin;
+  let server: CellplaneProcess | undefined;
+  let raw: RawHttp;
+
+  const start = async () => {
+    server = await startCellplane([
+      ...['apiserver', '--data-dir', data, '--port', '0'],
+      ...['--encryption-provider-config', path.join(folder.path, 'encryption.yaml')],
+    ]);
+    raw = new RawHttp(await adminConnection(data));
+  };
+  const stop = async () => {
+    raw?.close();
+    await server?.stop();
+    server = undefined;
+  };
+  before(async () => {
+    folder = await temporaryFolder();
+    data = path.join(folder.path, 'data');
+    plugin = new FakeKmsPlugin(path.join(folder.path, 'kms.sock'));
+    const kms = `{kms: {apiVersion: v2, name: vault, endpoint: "unix://${plugin.socketPath}"}}`;
+    await writeFile(path.join(folder.path, 'encryption.yaml'), configuration(`${kms}, {identity: {}}`));
+  });
+  after(async () => {
+    await stop();
+    plugin?.stop();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  test('kubectl writes and reads what the store holds sealed, also after a start and under another key', {
+    skip: program === undefined ? `kubectl is not installed; ${getKubectl}` : false,
+  }, async () => {
+    const kubectl = kubectlFor({
+      program: program ?? '',
+      kubeconfig: path.join(data, 'admin.kubeconfig'),
+      cacheDirectory: path.join(folder.path, 'cache'),
+    });
+    const text = () => kubectl(['get', 'secret', 'one', '-o', 'jsonpath={.data.text}']);
+    const needle = Buffer.from('the hidden needle').toString('base64');
+    // The server waits for its plugin.
+    const starting = start();
+    await plugin.start();
+    await starting;
+    await kubectl(['create', 'secret', 'generic', 'one', '--from-literal=text=the hidden needle']);
+    assert.equal(await text(), needle);
+    const health = await raw.send({ path: '/readyz?verbose' });
+    assert.match(health.text, /\[\+\]kms-providers ok/);
+    assert.equal((await raw.send({ path: '/livez/kms-providers' })).status, 404);
+    await stop();
+    const stored = await bytesBelow(path.join(data, 'store'));
+    assert.ok(stored.includes('k8s:enc:kms:v2:vault:'));
+    assert.ok(!stored.includes(needle));
+
+    plugin.keyId = 'key-2';
+    await start();
+    assert.equal(await text(), needle);
+    const version = () => kubectl(['get', 'secret', 'one', '-o', 'jsonpath={.metadata.resourceVersion}']);
+    const old = await version();
+    await kubectl(['replace', '-f', '-'], await kubectl(['get', 'secret', 'one', '-o', 'json']));
+    assert.notEqual(await version(), old, 'sealed anew, with the other key');
+
+    // The old key is gone, and nothing needs it any more.
+    await stop();
+    plugin.keys.delete('key-1');
+    await start();
+    assert.equal(await text(), needle);
+    await stop();
+    plugin.keys.delete('key-2');
+    plugin.keyId = 'key-3';
+    await start();
+    const lost = await kubectl.attempt(['get', 'secret', 'one']);
+    assert.match(
+      lost.stderr,
+      /secrets "one" .*cannot be read: k8s:enc:kms:v2:vault: failed to decrypt DEK, error: .*no key key-2/,
+    );
+    assert.equal((await kubectl(['get', 'configmaps', '-o', 'name'])).includes('kube-root-ca.crt'), true);
   });
 });
