@@ -84,9 +84,10 @@ import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
 import { keepRenewed } from './pki/renewal.ts';
 import type { Allocator } from './registry/allocator.ts';
+import { type IpRange, parseIpRange } from './registry/ip-range.ts';
 import { QuotaAllocator } from './registry/quota/quota-allocator.ts';
 import { Registry } from './registry/registry.ts';
-import { ServiceAllocator } from './registry/service-allocator.ts';
+import { defaultServiceRange, ServiceAllocator } from './registry/service-allocator.ts';
 import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
 import type { UserInfo } from './request/user.ts';
@@ -148,6 +149,8 @@ export interface ApiServerOptions {
   readonly healthChecks?: readonly HealthCheck[] | undefined;
   /** Networks in which Services are reached, for APIServices and webhooks. Default: `ServiceNetworks.byDefault`. */
   readonly serviceNetworks?: ServiceNetworks | undefined;
+  /** Where Services' addresses come from: one range, or one of each family. Default: `defaultServiceRange`. */
+  readonly serviceRanges?: readonly IpRange[] | undefined;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -166,8 +169,6 @@ export interface ApiServer {
   stop(): Promise<void>;
 }
 
-/** First address of the default service range. */
-const kubernetesServiceIp = '10.96.0.1';
 /** How long controllers may rest after the server that ran them died. */
 const controllerLeaseMs = 10_000;
 /** Shared objects look the same in every process. */
@@ -214,11 +215,16 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   });
   authorization.start();
 
+  const serviceRanges = [
+    options.serviceRanges?.[0] ?? parseIpRange(defaultServiceRange),
+    ...(options.serviceRanges?.slice(1) ?? []),
+  ] as const;
   const firstTouch = new FirstTouch({
     storage,
     rootCa,
     advertise: () => ({ address: '127.0.0.1', port }),
-    kubernetesServiceIp,
+    // The first address of the first range is the Service `kubernetes` of each workspace.
+    kubernetesServiceIp: serviceRanges[0].address(1),
     clock,
   });
   const lifecycle =
@@ -232,7 +238,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
           externalUrl,
           clock,
         });
-  const allocators: Allocator[] = [new ServiceAllocator(), new QuotaAllocator()];
+  const allocators: Allocator[] = [new ServiceAllocator({ serviceRanges }), new QuotaAllocator()];
   if (lifecycle !== undefined) allocators.push(lifecycle.allocator);
   const networks = options.serviceNetworks ?? ServiceNetworks.byDefault;
   const hooks = new HookClient(new ServiceAddresses(storage), networks);

@@ -10,6 +10,8 @@ import { WebhookAuthorizer, type WebhookAuthorizerOptions } from '#apiserver/aut
 import { Encryption } from '#apiserver/encryption/encryption.ts';
 import { parseEncryptionConfiguration } from '#apiserver/encryption/encryption-configuration.ts';
 import type { KmsProviders } from '#apiserver/encryption/kms-providers.ts';
+import { type IpRange, parseIpRange } from '#apiserver/registry/ip-range.ts';
+import { defaultServiceRange } from '#apiserver/registry/service-allocator.ts';
 import type { ApiServerOptions } from '#apiserver/server.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
@@ -36,6 +38,7 @@ export interface SecurityFlags {
   readonly authorizationConfig?: string;
   readonly authorizationWebhookConfigFile?: string;
   readonly serviceNetworks?: string;
+  readonly serviceClusterIpRange?: string;
   readonly encryptionProviderConfig?: string;
 }
 
@@ -111,6 +114,12 @@ export function withSecurityFlags(command: Command): Command {
         '--service-networks <networks>',
         'networks in which Services are reached, as address/bits (default: all but this machine and its link)',
       ),
+    )
+    .addOption(
+      setting(
+        '--service-cluster-ip-range <ranges>',
+        `range of Services' addresses, or one of IPv4 and one of IPv6, the default family's first (default: ${defaultServiceRange})`,
+      ),
     );
 }
 
@@ -123,6 +132,7 @@ type SecurityOptions = Pick<
   | 'foreign'
   | 'authorizers'
   | 'serviceNetworks'
+  | 'serviceRanges'
 >;
 
 /** What the flags name, read. Throws UsageError for what cannot be used, with the flag or file. */
@@ -141,6 +151,7 @@ export async function readSecurity(flags: SecurityFlags, logger: Logger): Promis
     foreign,
     authorizers,
     serviceNetworks: networksOf(flags.serviceNetworks),
+    serviceRanges: rangesOf(flags.serviceClusterIpRange),
   };
 }
 
@@ -172,6 +183,21 @@ function networksOf(text: string | undefined): ServiceNetworks | undefined {
   } catch (error) {
     throw new UsageError(`--service-networks: ${(error as Error).message}`);
   }
+}
+
+/** One range, or one of each family. */
+function rangesOf(text: string | undefined): readonly IpRange[] | undefined {
+  if (text === undefined) return undefined;
+  let ranges: readonly IpRange[];
+  try {
+    ranges = text.split(',').map(parseIpRange);
+  } catch (error) {
+    throw new UsageError(`--service-cluster-ip-range: ${(error as Error).message}`);
+  }
+  if (ranges.length > 2 || new Set(ranges.map(({ family }) => family)).size < ranges.length) {
+    throw new UsageError('--service-cluster-ip-range: one range, or one of IPv4 and one of IPv6');
+  }
+  return ranges;
 }
 
 async function readAuthentication(file: string | undefined): Promise<AuthenticationConfiguration> {

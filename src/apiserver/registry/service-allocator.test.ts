@@ -13,7 +13,7 @@ function service(name: string, spec: JsonObject = {}): JsonObject {
 }
 
 function open(options: HarnessOptions = {}): Promise<Harness> {
-  return Harness.open({ serviceRange: '10.0.0.0/24', nodePorts: { min: 30000, max: 30003 }, ...options });
+  return Harness.open({ serviceRanges: ['10.0.0.0/24'], nodePorts: { min: 30000, max: 30003 }, ...options });
 }
 
 function reserved(harness: Harness, what: { readonly group: string; readonly resource: string }): string[] {
@@ -55,7 +55,7 @@ test('addresses chosen by hand', async () => {
     harness.post(services, service('b', { clusterIP: '10.0.0.7' })),
     apiError(
       'Invalid',
-      'Service "b" is invalid: spec.clusterIPs: Invalid value: []string{"10.0.0.7"}: failed to allocate IP 10.0.0.7: provided IP is already allocated',
+      'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.0.0.7"]: failed to allocate IP 10.0.0.7: provided IP is already allocated',
       422,
     ),
   );
@@ -78,7 +78,7 @@ test('concurrent creations never share an address', async () => {
 });
 
 test('a full range says so', async () => {
-  await using harness = await open({ serviceRange: '10.0.0.0/29' });
+  await using harness = await open({ serviceRanges: ['10.0.0.0/29'] });
   for (let i = 0; i < 5; i++) await harness.post(services, service(`s${i}`));
   await assert.rejects(harness.post(services, service('more')), apiError('InternalError', /range is full/));
 });
@@ -190,7 +190,143 @@ test('ranges', () => {
     assert.ok(!range.contains(outside), outside);
   }
   assert.equal(parseIpRange('200.1.2.0/24').address(5), '200.1.2.5');
-  for (const wrong of ['10.0.0.0', '10.0.0.0/31', '10.0.0.0/4', 'fd00::/64', '10.0.0.0/x']) {
+  for (const wrong of ['10.0.0.0', '10.0.0.0/31', '10.0.0.0/4', '10.0.0.0/8x', '10.0.0.0/x']) {
+    assert.throws(() => parseIpRange(wrong), RangeError, wrong);
+  }
+});
+
+const dual = { serviceRanges: ['10.0.0.0/24', 'fd00:10::/112'] };
+
+test('dual stack: a second family where the policy asks for it, in the order that is asked for', async () => {
+  await using harness = await open(dual);
+  const [v4, v6] = dual.serviceRanges.map(parseIpRange);
+  assert.ok(v4 !== undefined && v6 !== undefined);
+  const plain = await spec(harness.post(services, service('plain')));
+  assert.deepEqual([plain['ipFamilies'], plain['ipFamilyPolicy']], [['IPv4'], 'SingleStack']);
+  for (const policy of ['PreferDualStack', 'RequireDualStack']) {
+    const made = await spec(
+      harness.post(services, service(policy.toLowerCase(), { ipFamilyPolicy: policy })),
+    );
+    assert.deepEqual(made['ipFamilies'], ['IPv4', 'IPv6']);
+    const [first = '', second = ''] = made['clusterIPs'] as string[];
+    assert.ok(v4.contains(first) && v6.contains(second), `${first} ${second}`);
+    assert.equal(made['clusterIP'], first);
+  }
+  const turned = await spec(
+    harness.post(services, service('turned', { ipFamilies: ['IPv6'], ipFamilyPolicy: 'PreferDualStack' })),
+  );
+  assert.deepEqual(turned['ipFamilies'], ['IPv6', 'IPv4']);
+  assert.ok(v6.contains(String(turned['clusterIP'])));
+  const six = await spec(harness.post(services, service('six', { ipFamilies: ['IPv6'] })));
+  assert.deepEqual([six['ipFamilyPolicy'], (six['clusterIPs'] as string[]).length], ['SingleStack', 1]);
+  const chosen = await spec(
+    harness.post(
+      services,
+      service('chosen', {
+        ipFamilyPolicy: 'RequireDualStack',
+        clusterIP: 'fd00:10::7',
+        clusterIPs: ['fd00:10::7', '10.0.0.7'],
+      }),
+    ),
+  );
+  assert.deepEqual(chosen['ipFamilies'], ['IPv6', 'IPv4']);
+  await assert.rejects(
+    harness.post(services, service('again', { clusterIP: 'fd00:0010:0::0:7' })),
+    apiError(
+      'Invalid',
+      /spec.clusterIPs: Invalid value: \["fd00:0010:0::0:7"\]: failed to allocate IP fd00:0010:0::0:7: provided IP is already allocated/,
+    ),
+  );
+  await assert.rejects(
+    harness.post(services, service('two', { clusterIPs: ['10.0.0.8', 'fd00:10::8'], clusterIP: '10.0.0.8' })),
+    apiError(
+      'Invalid',
+      /spec.ipFamilyPolicy: Invalid value: "SingleStack": must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified/,
+    ),
+  );
+  await harness.delete(`${services}/chosen`);
+  assert.ok(!reserved(harness, serviceAddressReservations).includes('fd00:10::7'));
+});
+
+test('dual stack: gaining and losing the second family', async () => {
+  await using harness = await open(dual);
+  const put = async (change: JsonObject): Promise<JsonObject> => {
+    const { object } = await harness.get(`${services}/a`);
+    const before = object['spec'] as JsonObject;
+    return spec(harness.put(`${services}/a`, { ...object, spec: { ...before, ...change } }));
+  };
+  const made = await spec(harness.post(services, service('a')));
+  const first = made['clusterIP'];
+  const grown = await put({ ipFamilyPolicy: 'RequireDualStack' });
+  assert.deepEqual(grown['ipFamilies'], ['IPv4', 'IPv6']);
+  assert.equal((grown['clusterIPs'] as string[])[0], first);
+  assert.equal(reserved(harness, serviceAddressReservations).length, 2);
+  assert.deepEqual(await put({}), grown);
+  await assert.rejects(
+    put({ clusterIPs: [first ?? ''] }),
+    apiError('Invalid', /SingleStack' (?:when releasing|to release) the secondary/),
+  );
+  await assert.rejects(
+    put({ ipFamilies: ['IPv4'] }),
+    apiError('Invalid', /to release the secondary IP family/),
+  );
+  const shrunk = await put({ ipFamilyPolicy: 'SingleStack' });
+  assert.deepEqual([shrunk['clusterIPs'], shrunk['ipFamilies']], [[first], ['IPv4']]);
+  assert.deepEqual(reserved(harness, serviceAddressReservations), [first]);
+  const old = { type: 'ExternalName', externalName: 'example.com', clusterIP: '', clusterIPs: [] };
+  const named = await put({ ...old, ipFamilies: null, ipFamilyPolicy: null, ports: [] } as JsonObject);
+  assert.deepEqual([named['clusterIPs'], named['ipFamilies']], [[], undefined]);
+  assert.deepEqual(reserved(harness, serviceAddressReservations), []);
+});
+
+test('dual stack: headless services, and a server of one family', async () => {
+  await using harness = await open(dual);
+  const selected = { clusterIP: 'None', selector: { a: 'b' } };
+  const one = await spec(harness.post(services, service('one', selected)));
+  assert.deepEqual([one['ipFamilies'], one['ipFamilyPolicy']], [['IPv4'], 'SingleStack']);
+  const both = await spec(
+    harness.post(services, service('both', { ...selected, ipFamilyPolicy: 'PreferDualStack' })),
+  );
+  assert.deepEqual(both['ipFamilies'], ['IPv4', 'IPv6']);
+  await using lone = await open({ serviceRanges: ['fd00:10::/112'] });
+  const free = await spec(lone.post(services, service('free', { clusterIP: 'None' })));
+  assert.deepEqual([free['ipFamilies'], free['ipFamilyPolicy']], [['IPv6', 'IPv4'], 'RequireDualStack']);
+  const prefers = await spec(lone.post(services, service('p', { ipFamilyPolicy: 'PreferDualStack' })));
+  assert.deepEqual([prefers['ipFamilies'], prefers['ipFamilyPolicy']], [['IPv6'], 'PreferDualStack']);
+  await assert.rejects(
+    lone.post(services, service('v4', { clusterIP: '10.0.0.9' })),
+    apiError(
+      'Invalid',
+      /spec.clusterIPs\[0\]: Invalid value: \["10.0.0.9"\]: IPv4 is not configured on this cluster/,
+    ),
+  );
+});
+
+test('ranges of IPv6', () => {
+  const range = parseIpRange('fd00:1::/108');
+  assert.deepEqual([range.family, range.size], ['IPv6', 2 ** 20]);
+  assert.equal(range.address(0x1_0002), 'fd00:1::1:2');
+  assert.ok(range.contains('FD00:0001:0::1') && range.contains('fd00:1::f:ffff'));
+  for (const out of [
+    'fd00:1::',
+    'fd00:1::10:0',
+    'fd00:2::1',
+    '::ffff:10.0.0.1',
+    'fd00:1::1%eth0',
+    '10.0.0.1',
+    '',
+  ]) {
+    assert.ok(!range.contains(out), out);
+  }
+  for (const wrong of [
+    'fd00::/47',
+    'fd00::/127',
+    'fd00::',
+    'fd00::1::/64',
+    '::g/64',
+    'fd00::/64/1',
+    'fe80::%1/64',
+  ]) {
     assert.throws(() => parseIpRange(wrong), RangeError, wrong);
   }
 });

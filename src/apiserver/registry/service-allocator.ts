@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -9,7 +8,14 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import type { Guard, Operation, Revision, StorageKey } from '#storage/storage.ts';
 import type { Allocation, Allocator } from './allocator.ts';
-import { type IpRange, parseIpRange } from './ip-range.ts';
+import { canonicalAddress, type IpFamily, type IpRange, parseIpRange } from './ip-range.ts';
+import {
+  type ServicePort,
+  type ServiceRanges,
+  type ServiceSpec,
+  sameTexts,
+  settleFamilies,
+} from './service-families.ts';
 import type { Target } from './target.ts';
 
 /** Where reservations lie; a workspace's deletion removes these ranges with all others. */
@@ -22,38 +28,23 @@ const randomTries = 16;
 const walkMax = 65_536;
 
 export interface ServiceAllocatorOptions {
-  /** Default `10.96.0.0/12`. IPv4. */
-  readonly serviceRange?: string | undefined;
+  /** One or two, of different families; the first one's is the default. Default `10.96.0.0/12`. */
+  readonly serviceRanges?: readonly IpRange[] | undefined;
   /** Default 30000–32767, both included. */
   readonly nodePorts?: { readonly min: number; readonly max: number } | undefined;
 }
 
-interface ServicePort extends JsonObject {
-  protocol?: string;
-  port?: number;
-  nodePort?: number;
-}
-
-interface ServiceSpec extends JsonObject {
-  type?: string;
-  clusterIP?: string;
-  clusterIPs?: string[];
-  ipFamilies?: string[];
-  ipFamilyPolicy?: string;
-  ports?: ServicePort[];
-  selector?: JsonObject;
-  externalTrafficPolicy?: string;
-  healthCheckNodePort?: number;
-  allocateLoadBalancerNodePorts?: boolean;
-}
+/** 10.96.0.1 is the Service `kubernetes` of each workspace. */
+export const defaultServiceRange = '10.96.0.0/12';
 
 /** Cluster addresses and node ports of Services, per workspace (Kubernetes' registry/core/service/storage/alloc.go). */
 export class ServiceAllocator implements Allocator {
-  readonly #range: IpRange;
+  readonly #ranges: ServiceRanges;
   readonly #ports: { readonly min: number; readonly max: number };
 
   constructor(options: ServiceAllocatorOptions = {}) {
-    this.#range = parseIpRange(options.serviceRange ?? '10.96.0.0/12');
+    const ranges = options.serviceRanges ?? [parseIpRange(defaultServiceRange)];
+    this.#ranges = new Map(ranges.map((range) => [range.family, range]));
     this.#ports = options.nodePorts ?? { min: 30_000, max: 32_767 };
   }
 
@@ -100,8 +91,9 @@ export class ServiceAllocator implements Allocator {
     const wanted = new Set<StorageKey>();
     const errors: FieldError[] = [];
     normalizeAddresses(spec, undefined);
-    this.#assignFamilies(spec, errors);
-    this.#assignAddress(storage, target, spec, held, wanted, errors);
+    settleFamilies(spec, old === undefined ? undefined : specOf(old), this.#ranges, errors);
+    if (errors.length > 0) throw invalidObject(target.served.definition, target.name, errors);
+    this.#assignAddresses(storage, target, spec, held, wanted, errors);
     this.#assignPorts(storage, target, spec, held, wanted, errors);
     if (errors.length > 0) throw invalidObject(target.served.definition, target.name, errors);
 
@@ -132,37 +124,16 @@ export class ServiceAllocator implements Allocator {
     const keys = new Set<StorageKey>();
     const spec = object === undefined ? undefined : specOf(object);
     if (spec === undefined) return keys;
-    if (spec.clusterIP !== undefined && this.#range.contains(spec.clusterIP)) {
-      keys.add(addressKey(target, spec.clusterIP));
+    for (const address of spec.clusterIPs ?? [spec.clusterIP ?? '']) {
+      if (address !== '' && address !== 'None') keys.add(addressKey(target, address));
     }
     for (const port of spec.ports ?? []) if (port.nodePort) keys.add(portKey(target, port.nodePort));
     if (spec.healthCheckNodePort) keys.add(portKey(target, spec.healthCheckNodePort));
     return keys;
   }
 
-  #assignFamilies(spec: ServiceSpec, errors: FieldError[]): void {
-    if (isExternalName(spec)) return;
-    if (spec.ipFamilies?.includes('IPv6') === true && !isHeadlessWithoutSelector(spec)) {
-      const index = spec.ipFamilies.indexOf('IPv6');
-      errors.push(invalid(`spec.ipFamilies[${index}]`, 'IPv6', 'not configured on this cluster'));
-      return;
-    }
-    if (isHeadlessWithoutSelector(spec)) {
-      // Its endpoints are the user's own, of whichever family.
-      spec.ipFamilyPolicy ??= 'RequireDualStack';
-      spec.ipFamilies ??= spec.ipFamilyPolicy === 'SingleStack' ? ['IPv4'] : ['IPv4', 'IPv6'];
-      return;
-    }
-    if (spec.ipFamilyPolicy === 'RequireDualStack') {
-      const why = 'this cluster is not configured for dual-stack services';
-      errors.push(invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, why));
-      return;
-    }
-    spec.ipFamilyPolicy ??= 'SingleStack';
-    spec.ipFamilies ??= ['IPv4'];
-  }
-
-  #assignAddress(
+  /** An address of each family; those that there are keep theirs. */
+  #assignAddresses(
     storage: CachedStorage,
     target: Target,
     spec: ServiceSpec,
@@ -171,42 +142,52 @@ export class ServiceAllocator implements Allocator {
     errors: FieldError[],
   ): void {
     if (!needsAddress(spec) || spec.clusterIP === 'None') return;
-    const chosen = spec.clusterIP;
-    if (chosen !== undefined && chosen !== '') {
+    const addresses = [...(spec.clusterIPs ?? [])];
+    const given = [...addresses];
+    (spec.ipFamilies ?? []).forEach((family, i) => {
+      const range = this.#ranges.get(family as IpFamily);
+      const chosen = addresses[i];
+      if (range === undefined) {
+        // The server was configured for this family once: what the service has, it keeps.
+        if (chosen !== undefined && held.has(addressKey(target, chosen)))
+          wanted.add(addressKey(target, chosen));
+        return;
+      }
+      if (chosen === undefined || chosen === '') {
+        const free = this.#freeAddress(storage, target, range);
+        addresses[i] = free;
+        wanted.add(addressKey(target, free));
+        return;
+      }
       const key = addressKey(target, chosen);
-      if (!this.#range.contains(chosen)) {
-        const why = `the provided IP (${chosen}) is not in the valid range. The range of valid IPs is ${this.#range.text}`;
-        errors.push(addressError(spec.clusterIPs ?? [chosen], chosen, why));
-      } else if (!held.has(key) && storage.peek(key) !== undefined) {
-        errors.push(addressError(spec.clusterIPs ?? [chosen], chosen, 'provided IP is already allocated'));
+      if (!held.has(key)) {
+        const why = refusal(chosen, range, storage.peek(key) !== undefined);
+        if (why !== undefined) errors.push(invalid('spec.clusterIPs', given, why));
       }
       wanted.add(key);
-      return;
-    }
-    const address = this.#freeAddress(storage, target);
-    spec.clusterIP = address;
-    spec.clusterIPs = [address];
-    wanted.add(addressKey(target, address));
+    });
+    if (addresses.length === 0) return;
+    spec.clusterIPs = addresses;
+    spec.clusterIP = addresses[0] as string;
   }
 
   /** Above a band that is left to addresses chosen by hand (KEP-3070), while there is room. */
-  #freeAddress(storage: CachedStorage, target: Target): string {
-    const { size } = this.#range;
+  #freeAddress(storage: CachedStorage, target: Target, range: IpRange): string {
+    const { size } = range;
     const last = size - 2;
     const band = Math.min(Math.max(16, Math.floor(size / 16)), 256, Math.max(last - 1, 1));
-    const isFree = (offset: number) =>
-      storage.peek(addressKey(target, this.#range.address(offset))) === undefined;
+    const isFree = (offset: number) => storage.peek(addressKey(target, range.address(offset))) === undefined;
     for (let i = 0; i < randomTries; i++) {
       const offset = randomInt(band, last + 1);
-      if (isFree(offset)) return this.#range.address(offset);
+      if (isFree(offset)) return range.address(offset);
     }
     const start = randomInt(band, last + 1);
     for (let i = 0; i < Math.min(last - band + 1, walkMax); i++) {
       const offset = band + ((start - band + i) % (last - band + 1));
-      if (isFree(offset)) return this.#range.address(offset);
+      if (isFree(offset)) return range.address(offset);
     }
     // The first address is the workspace's own Service `kubernetes`.
-    for (let offset = 2; offset < band; offset++) if (isFree(offset)) return this.#range.address(offset);
+    for (let offset = 2; offset < band; offset++) if (isFree(offset)) return range.address(offset);
     throw rangeIsFull('failed to allocate a serviceIP');
   }
 
@@ -299,12 +280,6 @@ function needsAddress(spec: ServiceSpec): boolean {
   return !isExternalName(spec);
 }
 
-function isHeadlessWithoutSelector(spec: ServiceSpec): boolean {
-  if (spec.clusterIP !== 'None') return false;
-  for (const _ in spec.selector ?? {}) return false;
-  return true;
-}
-
 function needsNodePorts(spec: ServiceSpec): boolean {
   return spec.type === 'NodePort' || spec.type === 'LoadBalancer';
 }
@@ -355,19 +330,12 @@ function dropNodePorts(spec: ServiceSpec, old: ServiceSpec): void {
   for (const port of spec.ports ?? []) delete port.nodePort;
 }
 
-function sameTexts(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
-  const count = a?.length ?? 0;
-  if (count !== (b?.length ?? 0)) return false;
-  for (let i = 0; i < count; i++) if (a![i] !== b![i]) return false;
-  return true;
-}
-
 function addressKey(target: Target, address: string): StorageKey {
   return objectKey({
     ...serviceAddressReservations,
     clusterId: target.workspace.id,
     namespace: '',
-    name: address,
+    name: canonicalAddress(address),
   });
 }
 
@@ -384,13 +352,13 @@ function reservationValue(target: Target): Buffer {
   return Buffer.from(JSON.stringify({ namespace: target.namespace, name: target.name }));
 }
 
-function addressError(all: readonly string[], address: string, why: string): FieldError {
-  const list = `[]string{${all.map((one) => JSON.stringify(one)).join(', ')}}`;
-  return {
-    type: 'FieldValueInvalid',
-    field: 'spec.clusterIPs',
-    message: `Invalid value: ${list}: failed to allocate IP ${address}: ${why}`,
-  };
+/** Why a service cannot have an address; undefined when it can. */
+function refusal(address: string, range: IpRange, isTaken: boolean): string | undefined {
+  const failed = `failed to allocate IP ${address}`;
+  if (!range.contains(address)) {
+    return `${failed}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range.text}`;
+  }
+  return isTaken ? `${failed}: provided IP is already allocated` : undefined;
 }
 
 function rangeIsFull(what: string): ApiError {

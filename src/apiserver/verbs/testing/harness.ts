@@ -14,6 +14,7 @@ import type { AdmissionPlugin } from '../../admission/admission.ts';
 import { AdmissionChain } from '../../admission/admission-chain.ts';
 import { NamespaceLifecycle } from '../../admission/namespace-lifecycle.ts';
 import { renderEntry } from '../../registry/conversion.ts';
+import { parseIpRange } from '../../registry/ip-range.ts';
 import { QuotaAllocator } from '../../registry/quota/quota-allocator.ts';
 import { Registry } from '../../registry/registry.ts';
 import { ServiceAllocator } from '../../registry/service-allocator.ts';
@@ -33,7 +34,8 @@ export interface HarnessOptions {
   readonly plugins?: (storage: CachedStorage) => readonly AdmissionPlugin[];
   readonly shared?: SharedObjects;
   readonly handlers?: ReadonlyMap<string, ResourceHandler>;
-  readonly serviceRange?: string;
+  /** One or two. */
+  readonly serviceRanges?: readonly string[];
   readonly nodePorts?: { readonly min: number; readonly max: number };
   readonly ringEventsMax?: number;
   /** What the registry has for a store. */
@@ -94,7 +96,10 @@ export class Harness {
       clock: this.clock,
       shared: options.shared,
       allocators: [
-        new ServiceAllocator({ serviceRange: options.serviceRange, nodePorts: options.nodePorts }),
+        new ServiceAllocator({
+          serviceRanges: options.serviceRanges?.map(parseIpRange),
+          nodePorts: options.nodePorts,
+        }),
         new QuotaAllocator(),
       ],
     });
