@@ -1,5 +1,6 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '#storage/level/sync-folder.ts';
 import { UsageError } from './run-command.ts';
 
 /**
@@ -22,6 +23,8 @@ async function makeBelow(directory: string): Promise<void> {
   if (parent !== directory) await makeBelow(parent);
   try {
     await mkdir(directory, { mode: 0o700 });
+    // One that may not be read cannot be synced, and is no reason not to start.
+    await syncFolder(parent).catch(() => {});
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await isFolder(directory))) throw error;
   }

@@ -59,6 +59,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
         session,
         writers: random.between(1, 8),
         sync: true,
+        syncNames: true,
         valueBytesMax: random.pick([400, 100_000, 1_000_000]),
         historyRevisionsMax: random.pick([50, 1_000, 100_000]),
         isCached: random.next() < 0.7,

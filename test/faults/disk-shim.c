@@ -10,7 +10,10 @@
 // CELLPLANE_DISK_SEED       for what the disk writes out by itself
 // CELLPLANE_DISK_WRITEBACK  per mille of the calls after which it writes something out unasked
 //
-// Any sync makes all names durable that were changed before it, in their order, as the journals of ext4, xfs and btrfs do.
+// CELLPLANE_DISK_NAMES      `folder`: only a sync of a folder makes the names in it durable, in their order
+//
+// Else any sync makes all names durable that were changed before it, in their order, as the journals of ext4, xfs and btrfs
+// do. With `folder`, a folder that is synced or renamed has its own name too: that much every file system keeps.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -46,7 +49,7 @@ static struct control fallback = {.space = -1};
 static struct control *control = &fallback;
 static char root[4096], tree[4096], objects[4096];
 static size_t root_length;
-static int has_shadow, writeback;
+static int has_shadow, writeback, by_folder;
 static uint64_t chance;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -57,7 +60,7 @@ REAL(fopen64); REAL(fileno);
 
 struct object { int id; off_t dirty_from; int is_dirty; };
 struct name { struct name *next; struct object *object; char path[]; };
-struct entry { struct object *object; dev_t device; ino_t inode; int is_folder, is_log; };
+struct entry { struct object *object; dev_t device; ino_t inode; int is_folder, is_log; char *folder; };
 struct stream { struct stream *next; FILE *file; int fd; };
 enum change_kind { CREATE, RENAME, LINK, UNLINK, MKDIR, RMDIR };
 struct change { struct change *next; enum change_kind kind; int id; char *from, *to; };
@@ -90,6 +93,7 @@ __attribute__((constructor)) static void start(void) {
     snprintf(tree, sizeof tree, "%.4000s/tree", value);
     snprintf(objects, sizeof objects, "%.4000s/objects", value);
   }
+  by_folder = (value = getenv("CELLPLANE_DISK_NAMES")) != NULL && strcmp(value, "folder") == 0;
   if ((value = getenv("CELLPLANE_DISK_SEED")) != NULL) chance = strtoull(value, NULL, 10);
   chance = chance * 2654435761u + 88172645463325252ull;
   if ((value = getenv("CELLPLANE_DISK_WRITEBACK")) != NULL) writeback = atoi(value);
@@ -253,7 +257,15 @@ static void make_durable(struct change *change) {
       break;
     }
     case RENAME: real_rename(from, to); break;
-    case LINK: real_link(from, to); break;
+    case LINK: {
+      // Not from the other name, which may not be durable.
+      char object[4096];
+      in_objects(object, change->id);
+      int fd = real_open64(object, O_WRONLY | O_CREAT, 0600);
+      if (fd >= 0) real_close(fd);
+      real_link(object, to);
+      break;
+    }
     case UNLINK: real_unlink(to); break;
     case MKDIR: real_mkdir(to, 0700); break;
     case RMDIR: real_rmdir(to); break;
@@ -270,6 +282,27 @@ static void flush_names(void) {
     make_durable(change);
   }
   journal_end = &journal;
+}
+
+static int is_in(const char *path, const char *folder) {
+  size_t length = strlen(folder);
+  return strncmp(path, folder, length) == 0 && path[length] == '/' && strchr(path + length + 1, '/') == NULL;
+}
+
+/** The names in one folder, and the folder's own. */
+static void flush_names_of(const char *folder) {
+  struct change **at = &journal;
+  while (*at != NULL) {
+    struct change *change = *at;
+    int own = change->kind == MKDIR && strcmp(change->to, folder) == 0;
+    if (!own && !is_in(change->to, folder)) {
+      at = &change->next;
+      continue;
+    }
+    *at = change->next;
+    make_durable(change);
+  }
+  journal_end = at;
 }
 
 /** Copies what was written since the last sync; `part` cuts it short, as when the disk writes out by itself. */
@@ -309,10 +342,12 @@ static void maybe_flush_names(void) {
 
 // ---- open files --------------------------------------------------------------------------------------------------
 
-static void keep(int fd, struct object *object, int log) {
+static void keep(int fd, struct object *object, int log, const char *folder) {
   struct stat status;
   if (fd < 0 || fd >= FDS || fstat(fd, &status) != 0) return;
-  entries[fd] = (struct entry){object, status.st_dev, status.st_ino, S_ISDIR(status.st_mode), log};
+  free(entries[fd].folder);
+  entries[fd] = (struct entry){object, status.st_dev, status.st_ino, S_ISDIR(status.st_mode), log,
+                               folder == NULL ? NULL : strdup(folder)};
 }
 
 /** NULL for what is none of ours; file numbers are given again without our hearing of every close. */
@@ -341,12 +376,12 @@ static int open_ours(const char *path, int flags, mode_t mode) {
   fd = real_open64(path, flags, mode);
   if (fd < 0) goto done;
   if (is_folder) {
-    keep(fd, NULL, 0);
+    keep(fd, NULL, 0, path);
   } else if (creates) {
     struct object *object = new_object(0, 1);
     bind_name(path, object);
     add_change(CREATE, object->id, NULL, path);
-    keep(fd, object, is_log(path));
+    keep(fd, object, is_log(path), NULL);
     maybe_flush_names();
   } else {
     struct object *object = object_at(path);
@@ -354,7 +389,7 @@ static int open_ours(const char *path, int flags, mode_t mode) {
       object->dirty_from = 0;
       object->is_dirty = 1;
     }
-    keep(fd, object, is_log(path));
+    keep(fd, object, is_log(path), NULL);
   }
 done:
   pthread_mutex_unlock(&mutex);
@@ -377,6 +412,7 @@ int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 int close(int fd) {
   if (fd >= 0 && fd < FDS && root_length > 0) {
     pthread_mutex_lock(&mutex);
+    free(entries[fd].folder);
     entries[fd] = (struct entry){0};
     pthread_mutex_unlock(&mutex);
   }
@@ -510,7 +546,8 @@ static int sync_ours(int fd, int (*real)(int)) {
   } else if (!has_shadow) {
     result = real(fd);
   } else {
-    flush_names();
+    if (!by_folder) flush_names();
+    else if (entry->folder != NULL) flush_names_of(entry->folder);
     if (entry->object != NULL) flush_data(entry->object, fd, 0);
     count_change();
   }
@@ -555,6 +592,8 @@ int rename(const char *from, const char *to) {
         bind_name(to, object);
       }
       add_change(RENAME, 0, from, to);
+      // What is noted of the files in it goes by their names.
+      if (is_folder && by_folder) flush_names();
       maybe_flush_names();
     }
   }
@@ -573,7 +612,7 @@ int link(const char *from, const char *to) {
     result = real_link(from, to);
     if (result == 0 && object != NULL) {
       bind_name(to, object);
-      add_change(LINK, 0, from, to);
+      add_change(LINK, object->id, from, to);
       maybe_flush_names();
     }
   }

@@ -8,6 +8,11 @@ export interface DiskBehaviour {
   readonly seed: number;
   /** Per mille of the calls after which the disk writes something out unasked. */
   readonly writeback: number;
+  /**
+   * What it takes for a name to outlast a power cut: any sync after it, as where a journal keeps names, or one of its
+   * folder, as POSIX says. Default `journal`.
+   */
+  readonly names?: 'journal' | 'folder' | undefined;
 }
 
 /** A machine whose processes can be killed and whose power can be cut; its disk lies in a folder. */
@@ -57,6 +62,7 @@ export class Machine {
       CELLPLANE_DISK_CONTROL: this.control.file,
       CELLPLANE_DISK_SEED: String(behaviour.seed),
       CELLPLANE_DISK_WRITEBACK: String(behaviour.writeback),
+      CELLPLANE_DISK_NAMES: behaviour.names ?? 'journal',
     };
   }
 

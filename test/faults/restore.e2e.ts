@@ -57,7 +57,14 @@ describe('level: a restore that is cut short', { skip: skipWithoutShim }, () => 
       if (random.next() < 0.5) await machine.control.set({ killAt: random.between(1, 400) });
       const child = spawn(process.execPath, [script, backup, machine.store], {
         stdio: ['ignore', 'pipe', 'inherit'],
-        env: { ...process.env, ...machine.environment({ seed, writeback: random.pick([0, 0, 50]) }) },
+        env: {
+          ...process.env,
+          ...machine.environment({
+            seed,
+            writeback: random.pick([0, 0, 50]),
+            names: random.pick(['journal', 'folder'] as const),
+          }),
+        },
       });
       const exited = once(child, 'exit');
       let said = '';

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
+import { createClassicLevel } from '#storage/level/database.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { TakeAll } from '#storage/storage.ts';
 import { runLoad, type Written } from './store-load.ts';
@@ -16,6 +17,7 @@ export interface StoreProcessOptions {
   readonly session: string;
   readonly writers: number;
   readonly sync: boolean;
+  readonly syncNames: boolean;
   readonly valueBytesMax: number;
   readonly historyRevisionsMax: number;
   readonly isCached: boolean;
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
       historyRevisionsMax: options.historyRevisionsMax,
       compactIntervalMs: 25,
       sync: options.sync,
+      createDatabase: (location) => createClassicLevel(location, { syncNames: options.syncNames }),
       takeAll,
     });
   const storage = options.isCached ? await openWithCache(open) : await open();

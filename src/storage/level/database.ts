@@ -1,4 +1,5 @@
 import { type ChainedBatch, ClassicLevel } from 'classic-level';
+import { LogNames } from './log-names.ts';
 
 /** classic-level's snapshots, which its types name only through the package beneath. */
 type AbstractSnapshot = ReturnType<ClassicLevel['snapshot']>;
@@ -14,6 +15,8 @@ type NativeBatch = ChainedBatch<ClassicLevel<Buffer, Buffer>, Buffer, Buffer> & 
   _write(options: { readonly sync: boolean }): Promise<void>;
 };
 
+/** What LevelDB gathers in memory, and in one log, before it writes a table. */
+const writeBufferBytes = 16 * 1024 * 1024;
 /** A batch that has held more is not used again: LevelDB's copy never shrinks. */
 const reusedBatchBytesMax = 1024 * 1024;
 
@@ -56,18 +59,25 @@ export interface LevelDatabase {
 export type CreateDatabase = (location: string) => LevelDatabase;
 
 /** LevelDB itself. The block cache holds mostly pointers: values are read once, by the cache above. */
-export function createClassicLevel(location: string): LevelDatabase {
-  return new ClassicLevelDatabase(location);
+export function createClassicLevel(
+  location: string,
+  /** `syncNames` is false only in tests that show what it is for. */
+  { syncNames = true }: { readonly syncNames?: boolean } = {},
+): LevelDatabase {
+  return new ClassicLevelDatabase(location, syncNames);
 }
 
 class ClassicLevelDatabase implements LevelDatabase {
   readonly #location: string;
+  readonly #syncNames: boolean;
   #opened: ClassicLevel<Buffer, Buffer> | undefined;
+  #logNames: LogNames | undefined;
   /** Empty, and written successfully before. */
   #spareBatch: NativeBatch | undefined;
 
-  constructor(location: string) {
+  constructor(location: string, syncNames: boolean) {
     this.#location = location;
+    this.#syncNames = syncNames;
   }
 
   async open(options: { readonly createIfMissing: boolean }): Promise<void> {
@@ -76,17 +86,26 @@ class ClassicLevelDatabase implements LevelDatabase {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       cacheSize: 32 * 1024 * 1024,
-      writeBufferSize: 16 * 1024 * 1024,
+      writeBufferSize: writeBufferBytes,
       // Most values are larger than the 4 KiB of old: each would be a block, with a write of its own.
       blockSize: 32 * 1024,
     });
     await level.open(options);
+    try {
+      if (this.#syncNames) this.#logNames = await LogNames.of(this.#location, writeBufferBytes);
+    } catch (error) {
+      await level.close();
+      throw error;
+    }
     this.#opened = level;
   }
 
   async close(): Promise<void> {
     this.#spareBatch = undefined;
+    const logNames = this.#logNames;
+    this.#logNames = undefined;
     await this.#opened?.close();
+    await logNames?.close();
   }
 
   async batch(writes: readonly LevelWrite[], options: { readonly sync: boolean }): Promise<void> {
@@ -103,6 +122,9 @@ class ClassicLevelDatabase implements LevelDatabase {
     }
     try {
       await batch._write(options);
+      this.#logNames?.wrote(writes.length, bytes);
+      const synced = options.sync ? this.#logNames?.synced() : undefined;
+      if (synced !== undefined) await synced;
     } catch (error) {
       await batch.close();
       throw error;
@@ -133,6 +155,7 @@ class ClassicLevelDatabase implements LevelDatabase {
   }
 
   compactRange(start: Buffer, end: Buffer): Promise<void> {
+    this.#logNames?.expectNew();
     return this.#level.compactRange(start, end);
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { syncFolder } from './sync-folder.ts';
 
 /** The files of a database as they were before it was opened. */
 export interface KeptFiles {
@@ -20,7 +21,7 @@ const isAppended = (name: string): boolean => name.startsWith('MANIFEST-') || na
  * Keeps the files of the database in `folder` beside it, by hard links, before LevelDB opens it: opening replays the
  * log into tables and deletes it, and of a damaged log drops what does not read. A store that is then found damaged is
  * put back untouched, for whoever comes to rescue what is in it, and outlasts a power cut then. Costs one link a file and
- * two syncs; does nothing where the file system has no hard links. Throws what the disk says.
+ * three syncs; does nothing where the file system has no hard links. Throws what the disk says.
  */
 export async function keepFiles(folder: string): Promise<KeptFiles> {
   await takeUpPutBack(folder);
@@ -39,6 +40,7 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
       const opened = `${kept}.opened`;
       await rename(folder, opened);
       await rename(kept, folder);
+      await syncFolder(dirname(folder));
       await remove(opened);
     },
     drop: () => dropAll(folder),
@@ -62,7 +64,8 @@ async function linkAll(folder: string, kept: string): Promise<boolean> {
       await copyFile(join(folder, name), join(kept, name));
       if (!name.startsWith('LOG')) await sync(join(kept, name));
     }
-    await sync(kept);
+    await syncFolder(kept);
+    await syncFolder(dirname(kept));
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && nothingKept.includes(String(error.code))) return false;

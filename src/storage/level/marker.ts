@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { StorageError } from '../errors.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Version of what is stored, one more than there are upgrades (upgrade.ts). A store of a higher one is refused. */
 export const levelFormatVersion = 1;
@@ -105,11 +106,19 @@ export function unusable(directory: string, what: string, cause?: unknown): Stor
 
 async function namesIn(directory: string): Promise<string[]> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncNamesAbove(resolve(directory), resolve(made));
     return await readdir(directory);
   } catch (error) {
     throw unusable(directory, 'cannot be made or read', error);
   }
+}
+
+/** For a folder that was just made, with those above it up to `first`. */
+async function syncNamesAbove(folder: string, first: string): Promise<void> {
+  const parent = dirname(folder);
+  await syncFolder(parent);
+  if (folder !== first && parent !== folder) await syncNamesAbove(parent, first);
 }
 
 /** Makes the folder one without a store again: the marker goes last. */
@@ -117,17 +126,6 @@ export async function removeStore(directory: string): Promise<void> {
   await rm(databaseFolder(directory), { recursive: true, force: true });
   await unlink(join(directory, markerName));
   await syncFolder(directory);
-}
-
-/** A rename is on disk only when its folder is. */
-async function syncFolder(directory: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(directory, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 function isMarker(value: unknown): value is Marker {
