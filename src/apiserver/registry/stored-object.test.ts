@@ -13,6 +13,7 @@ import {
   hasDeletionTimestamp,
   hasOwnerReferences,
   headerOf,
+  headOf,
   metadataBodyOf,
   metadataObjectOf,
   objectOf,
@@ -54,6 +55,13 @@ function entry(object: KubeObject, revision = 7): CacheEntry {
   };
 }
 
+/** What `headOf` gives, put together. */
+function inParts(stored: CacheEntry): KubeObject {
+  const { head, rest } = headOf(stored);
+  assert.deepEqual(Object.keys(head), ['apiVersion', 'kind', 'metadata']);
+  return { ...head, ...rest() };
+}
+
 const full: KubeObject = {
   apiVersion: 'apps/v1',
   kind: 'Widget',
@@ -75,6 +83,7 @@ test('a body carries the revision and nothing of the old one', () => {
   const parsed = JSON.parse(bodyOf(entry(full)).toString()) as KubeObject;
   assert.deepEqual(parsed, { ...full, metadata: { ...full.metadata, resourceVersion: '7' } });
   assert.deepEqual(objectOf(entry(full)), parsed);
+  assert.deepEqual(inParts(entry(full)), parsed);
   const deleted = JSON.parse(bodyOf(entry(full), 99 as Revision).toString()) as KubeObject;
   assert.equal(deleted.metadata.resourceVersion, '99');
 });
@@ -147,6 +156,7 @@ test('decode after encode is the identity, whatever the object holds', () => {
         metadata: { ...given.metadata, resourceVersion: String(revision) },
       };
       assert.deepEqual(objectOf(stored), expected);
+      assert.deepEqual(inParts(stored), expected);
       assert.deepEqual(JSON.parse(bodyOf(stored).toString('utf8')), expected);
       assert.deepEqual(headerOf(stored).labels, given.metadata.labels);
     }),

@@ -255,6 +255,30 @@ export function objectOf(entry: KeyValue, revision: Revision = entry.revision): 
   return object;
 }
 
+/**
+ * Only `apiVersion`, `kind` and `metadata` of what `objectOf` gives, and a function that gives the rest: for those who seldom
+ * want it.
+ */
+export function headOf(entry: KeyValue): { readonly head: KubeObject; readonly rest: () => JsonObject } {
+  const { value } = entry;
+  checkReadable(value);
+  const bodyStart = prefixBytes + value.readUInt32LE(4);
+  const metadataEnd = bodyStart + value.readUInt32LE(12);
+  const fieldSets = fieldSetsOf(value);
+  const encoding = fieldSets === undefined ? 'utf8' : 'latin1';
+  const text = `${value.toString(encoding, bodyStart, metadataEnd)}}`;
+  const head = fieldSets === undefined ? (JSON.parse(text) as KubeObject) : parseWithout(text, fieldSets);
+  head.metadata.resourceVersion = String(entry.revision);
+  return {
+    head,
+    rest: () => {
+      // What follows metadata begins with a comma, or is the end.
+      const tail = value.toString(encoding, metadataEnd + 1);
+      return tail === '' ? {} : (JSON.parse(`{${tail}`) as JsonObject);
+    },
+  };
+}
+
 /** `{"g":[` */
 const fieldSetsLead = Buffer.from('{"g":[');
 const bracketClose = 0x5d;

@@ -14,7 +14,7 @@ import { StorageError } from '#storage/errors.ts';
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } from '#storage/storage.ts';
 import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
-import { encodeStored, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
+import { encodeStored, hasLabels, headerOf, headOf } from '../registry/stored-object.ts';
 import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';
 
 /** A copy that takes more stored bytes is read by who wants it: its event must not burden every watcher. */
@@ -252,7 +252,7 @@ function copyEntryOf(entry: CacheEntry): CacheEntry {
 }
 
 function copyOf(entry: CacheEntry, withObject: boolean): Copy {
-  const original = objectOf(entry);
+  const { head: original, rest } = headOf(entry);
   const { group, resource, namespace, name } = parseObjectKey(entry.key);
   const { managedFields: _managed, ownerReferences: _owners, ...metadata } = original.metadata;
   const copy: Copy = {
@@ -273,7 +273,7 @@ function copyOf(entry: CacheEntry, withObject: boolean): Copy {
   const isSecret = group === '' && resource === 'secrets';
   if (withObject && isSmall && !isSecret && isAwaited(metadata)) {
     const { managedFields: _fields, ...own } = original.metadata;
-    copy.object = { ...original, metadata: own };
+    copy.object = { ...original, metadata: own, ...rest() };
   }
   return copy;
 }
