@@ -248,7 +248,7 @@ export class Constellation implements AsyncDisposable {
           name: `${federatorUserPrefix}${name}`,
           groups: [federatorGroup],
         }),
-        { userAgent },
+        { userAgent, batches: true },
       );
       const process = new FederatorProcess({
         name,
@@ -296,7 +296,7 @@ export class Constellation implements AsyncDisposable {
     if (this.#scheduler !== undefined) return;
     const client = new RemoteClient(
       connectionAs(this.pki, this.server.url, { name: schedulerUserName, groups: [schedulerGroup] }),
-      { userAgent },
+      { userAgent, batches: true },
     );
     const scheduler = createScheduler({
       client,

@@ -480,6 +480,20 @@ describe('authorization', () => {
     });
   });
 
+  it('components send batches, others only when RBAC says so', async () => {
+    const may = async (name: string, groups: string[], verb = 'post') => {
+      const attributes = { user: user(name, [...groups, 'system:authenticated']), workspace: cells, verb };
+      const asked = { ...attributes, resource: undefined, path: '/batch/v1' };
+      return (await server.authorizer.authorize(asked)).decision === 'allow';
+    };
+    assert.equal(await may('system:cellplane:scheduler', ['system:cellplane:schedulers']), true);
+    assert.equal(await may('system:cellplane:federator:f1', ['system:cellplane:federators']), true);
+    assert.equal(await may('system:cellplane:federator:f1', []), false);
+    assert.equal(await may('system:cellplane:federator:f1', ['system:cellplane:federators'], 'put'), false);
+    assert.equal(await may('jane', ['system:cellplane:schedulers']), false);
+    assert.equal(await may('system:admin', ['system:masters']), true);
+  });
+
   describe('the scheduler', () => {
     const scheduler = user('system:cellplane:scheduler', [
       'system:cellplane:schedulers',
