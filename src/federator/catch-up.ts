@@ -1,6 +1,7 @@
 /** Objects of cells that catch up, worked on at once over all cells. */
 const catchUpConcurrency = 64;
-const shareMin = 2;
+/** Of each such cell, however many there are; and what each begins with. */
+export const shareMin = 2;
 
 /**
  * Divides what this process does at once for cells that catch up: however many come back at the same time, what others

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
+import type { UserInfo } from '#apiserver/request/user.ts';
 import { type ApiServer, type ApiServerOptions, startServer } from '#apiserver/server.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
@@ -61,6 +62,12 @@ export class InProcessServer {
   get loopbackClient(): KubeClient {
     if (this.#server === undefined) throw new TypeError('this server does not run');
     return this.#server.loopbackClient;
+  }
+
+  /** As a user of its own, without sockets, while it runs; discovery included. */
+  clientAs(user: UserInfo): KubeClient {
+    if (this.#server === undefined) throw new TypeError('this server does not run');
+    return this.#server.clientAs(user);
   }
 
   async start(): Promise<void> {

@@ -2,7 +2,7 @@
 export interface CellLimits {
   /** Objects of one cell worked on at once. */
   readonly concurrency: number;
-  /** With more objects pending than this a cell catches up: it shares with others that do (CatchUp). */
+  /** With more objects pending than this a cell catches up, until next to none are: it shares with others that do (CatchUp). */
   readonly catchUpPending: number;
   /** Longest wait for an answer of the edge; every call has it. */
   readonly edgeTimeoutMs: number;

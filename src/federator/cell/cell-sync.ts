@@ -9,7 +9,7 @@ import type { Logger } from '#client/logger.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import { type CatchUp, Gate } from '../catch-up.ts';
+import { type CatchUp, Gate, shareMin } from '../catch-up.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
@@ -77,6 +77,9 @@ export class CellSync {
   readonly #returner: Returner;
   readonly #waiting = new WaitingKeys();
   readonly #gate = new Gate(() => this.#width());
+  #isCatchingUp = false;
+  /** While it catches up: how many objects it has got to working on at once. */
+  #catchUpWidth = shareMin;
   #cell: Cell;
   #started = false;
   #stopped: Promise<void> | undefined;
@@ -175,6 +178,11 @@ export class CellSync {
   /** Nothing waits to be done now, and nothing failed. */
   get idle(): boolean {
     return this.#copies.hasSynced && this.#queue.idle && this.tally.counts.pending === 0;
+  }
+
+  /** Nothing waits for a later look either. */
+  get settled(): boolean {
+    return this.idle && this.#queue.size === 0;
   }
 
   /** Adds the cell's series. `cell`: as its status stands now. */
@@ -334,6 +342,7 @@ export class CellSync {
       await this.#failed(item, edge, error, signal);
       throw error;
     } finally {
+      this.#catchUpWidth++;
       this.#gate.leave();
     }
   }
@@ -341,10 +350,18 @@ export class CellSync {
   /** How many objects are worked on at once: fewer while this cell and others catch up. */
   #width(): number {
     const { catchUp, limits } = this.#options;
-    // One that does not answer does nothing: it takes no share.
-    const isCatchingUp = this.tally.counts.pending > limits.catchUpPending && !this.#link.isBreakerOpen;
-    catchUp.set(this.name, isCatchingUp);
-    return isCatchingUp ? Math.min(limits.concurrency, catchUp.share) : limits.concurrency;
+    const { pending } = this.tally.counts;
+    // Until it is done: the last of many cells' objects are many too.
+    const isBehind = pending > (this.#isCatchingUp ? shareMin : limits.catchUpPending);
+    // One that does not answer does nothing: it takes no share, and no more wait at its breaker than go out together then.
+    const isOpen = this.#link.isBreakerOpen;
+    this.#isCatchingUp = isBehind && !isOpen;
+    catchUp.set(this.name, this.#isCatchingUp);
+    if (isOpen || !isBehind) this.#catchUpWidth = shareMin;
+    if (isOpen) return shareMin;
+    if (!isBehind) return limits.concurrency;
+    // It begins slowly: when many come back together, each knows of the others before it has gone far.
+    return Math.min(limits.concurrency, catchUp.share, this.#catchUpWidth);
   }
 
   async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<void> {
