@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '#apimachinery/clock.ts';
 import { silentLogger } from '#client/logger.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import type { CellLimits } from '#federator/cell/cell-limits.ts';
 import { FederatorProcess } from '#federator/federator.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { RequestTap } from '../harness/request-tap.ts';
@@ -12,6 +13,8 @@ import { type Row, row } from './table.ts';
 const federatorName = 'bench';
 const observedMs = 20_000;
 const writersAtOnce = 32;
+/** What follows each connecting once, a minute later, is over before rest is measured. */
+const earlySweepMs = 1_000;
 
 /**
  * A federator whose copies are all in sync: what it asks of the edges while nothing happens, what it remembers of each copy,
@@ -22,31 +25,35 @@ export async function benchSteady(scale: number): Promise<Row[]> {
   const copies = Math.max(100, Math.round(2_000 * scale));
   const count = Math.min(100, Math.max(2, Math.round(5 * scale)));
   await using many = await startManyCells(count, { federator: federatorName });
+  const { cells } = many;
   const tap = new RequestTap();
-  const first = await startFederator(many, tap);
+  const first = await startFederator(many, tap, { sweepDelayMs: earlySweepMs });
   await cellsReady(many);
   // The first bring what each cell costs whatever it holds; the bound is of the copies.
   await fill(many, 0, count);
-  await inSync(first.process, many.cells, count);
+  await inSync(first.process, cells, count);
   const bytesBefore = heapBytes();
   await fill(many, count, copies);
-  await inSync(first.process, many.cells, copies);
+  await inSync(first.process, cells, copies);
   // What was just written is believed against the watch for ten seconds, then looked at once more.
-  await setTimeout(12_000);
+  await until('nothing waits', () => cells.every((name) => first.process.cell(name)?.settled === true), {
+    timeoutMs: 120_000,
+    everyMs: 100,
+  });
   tap.clear();
   await setTimeout(observedMs);
   const perMinute = (tap.requests.length * 60_000) / observedMs;
   const perCopy = (heapBytes() - bytesBefore) / (copies - count);
   const what = `${copies} copies over ${count} cells`;
   const rows = [
-    row(`requests to all edges, ${what}`, perMinute, '/min', 'goal: watches and leases only'),
+    row(`requests to all edges, ${what}`, perMinute, '/min', `goal: watches and leases only; ${byVerb(tap)}`),
     row('federator memory of each copy', perCopy / 1_024, 'KiB', 'goal 3'),
   ];
   await first.stop();
   tap.clear();
   const startedMs = performance.now();
   const second = await startFederator(many, tap);
-  await inSync(second.process, many.cells, copies);
+  await inSync(second.process, cells, copies);
   const restartedMs = performance.now() - startedMs;
   rows.push(
     row(`restart in sync, ${what}`, restartedMs / 1_000, 's', 'goal 20 s at 100,000'),
@@ -54,6 +61,13 @@ export async function benchSteady(scale: number): Promise<Row[]> {
   );
   await second.stop();
   return rows;
+}
+
+/** `get 30, watch 4` in the time observed. */
+function byVerb({ requests }: RequestTap): string {
+  const counts = new Map<string, number>();
+  for (const { verb } of requests) counts.set(verb, (counts.get(verb) ?? 0) + 1);
+  return [...counts].map(([verb, count]) => `${verb} ${count}`).join(', ');
 }
 
 /** Copies of all cells, as a scheduler would have written them. */
@@ -80,9 +94,11 @@ async function inSync(process: FederatorProcess, cells: readonly string[], copie
   await until('every copy is in sync', areSynced, { timeoutMs: 600_000, everyMs: 20 });
 }
 
+/** `limits`: other than the usual ones, of its cells. */
 async function startFederator(
   { federation }: ManyCells,
   tap: RequestTap,
+  limits: Partial<CellLimits> = {},
 ): Promise<{ readonly process: FederatorProcess; stop(): Promise<void> }> {
   const userAgent = 'cellplane-bench';
   const federationClient = new RemoteClient(federation, { userAgent });
@@ -93,6 +109,7 @@ async function startFederator(
     clock: systemClock,
     logger: silentLogger,
     version: 'bench',
+    cellLimits: limits,
   });
   await process.start(new AbortController().signal);
   return {
