@@ -28,6 +28,18 @@ const project = 'root:shop';
 const name = `v1.${widgetGroup}`;
 const widgets = `/apis/${widgetGroup}/v1/namespaces/default/widgets`;
 
+const gadgets: JsonObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'gadgets.crd.example.org' },
+  spec: {
+    group: 'crd.example.org',
+    names: { plural: 'gadgets', singular: 'gadget', kind: 'Gadget', listKind: 'GadgetList' },
+    scope: 'Namespaced',
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+  },
+};
+
 describe('APIServices of a workspace (O1)', { timeout: 60_000 }, () => {
   let pki: ServerPki;
   let server: InProcessServer;
@@ -310,6 +322,23 @@ describe('APIServices of a workspace (O1)', { timeout: 60_000 }, () => {
       const listed = await kubectl(['get', 'apiservices']);
       assert.match(listed, /v1\.apps\s+Local\s+True/);
       assert.match(listed, /v1\.widgets\.example\.org\s+default\/widgets\s+True/);
+      assert.match(listed, /v1alpha1\.policy\.karmada\.io\s+Local\s+True/);
+      await kubectl(['apply', '-f', '-'], JSON.stringify(gadgets));
+      const wait = ['wait', '--for=condition=Available', '--timeout=30s'];
+      await kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd/gadgets.crd.example.org']);
+      await until('the APIService of the CRD', async () => {
+        return (await kubectl.attempt(['get', 'apiservice', 'v1.crd.example.org'])).code === 0;
+      });
+      await kubectl([...wait, 'apiservice/v1.crd.example.org']);
+      const ours = await kubectl([
+        'get',
+        'apiservices',
+        '-l',
+        'kube-aggregator.kubernetes.io/automanaged=true',
+      ]);
+      assert.match(ours, /v1\.crd\.example\.org\s+Local\s+True/);
+      await kubectl(['delete', 'crd', 'gadgets.crd.example.org']);
+      await kubectl(['wait', '--for=delete', '--timeout=30s', 'apiservice/v1.crd.example.org']);
     } finally {
       await folder[Symbol.asyncDispose]();
     }

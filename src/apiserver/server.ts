@@ -30,6 +30,7 @@ import { WebhookCaller } from './admission/webhooks/webhook-caller.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
 import { apiServiceGroup, apiServiceResource } from './aggregation/api-service.ts';
 import { AuthenticationConfigMap } from './aggregation/authentication-config-map.ts';
+import { CrdApiServices } from './aggregation/crd-api-services.ts';
 import { localApiServices } from './aggregation/local-api-services.ts';
 import { ProxyCertificates } from './aggregation/proxy-certificates.ts';
 import type { Auditor } from './audit/audit.ts';
@@ -104,7 +105,7 @@ import { FederationHandlers } from './workspace/federation-handlers.ts';
 import { FirstTouch } from './workspace/first-touch.ts';
 import { type CustomDefinitions, SchemeCatalog } from './workspace/scheme-catalog.ts';
 import { SingleWorkspace } from './workspace/single-workspace.ts';
-import type { ClusterId, WorkspaceResolver } from './workspace/workspace.ts';
+import type { ClusterId, WorkspaceKind, WorkspaceResolver } from './workspace/workspace.ts';
 import { type WorkspaceDirectory, WorkspaceIndex } from './workspace/workspace-index.ts';
 import { WorkspaceLifecycle } from './workspace/workspace-lifecycle.ts';
 import { WorkspaceTypes } from './workspace/workspace-types.ts';
@@ -245,7 +246,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const proxyCertificates = new ProxyCertificates(pki.ca);
   const registry = new Registry({
     storage,
-    shared: sharedObjects(builtin, rootCa, proxyCertificates),
+    shared: sharedObjects(builtin, schemes, rootCa, proxyCertificates),
     allocators,
     clock,
     mustRewrite: options.isStale,
@@ -323,13 +324,18 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       clock,
       logger,
     });
+    const apiServices = new CrdApiServices(
+      { storage, events, index: directory, client: loopbackClient, clock, logger },
+      crds,
+    );
     return {
       start: () => {
         server.start();
         crd.start();
+        apiServices.start();
       },
       stop: async () => {
-        await Promise.all([server.stop(), crd.stop()]);
+        await Promise.all([server.stop(), crd.stop(), apiServices.stop()]);
       },
     };
   });
@@ -578,6 +584,7 @@ function storageCheck(storage: CachedStorage): HealthCheck {
 /** Bootstrap roles and what flow control is made of are shared over all workspaces, not copied into them. */
 function sharedObjects(
   builtin: readonly ResourceDefinition[],
+  schemes: SchemeCatalog,
   rootCa: () => string,
   certificates: ProxyCertificates,
 ): SharedObjects {
@@ -599,10 +606,6 @@ function sharedObjects(
           objects: bootstrapPriorityLevels,
         },
         { definition: find('scheduling.k8s.io', 'priorityclasses'), objects: systemPriorityClasses },
-        {
-          definition: find(apiServiceGroup, apiServiceResource),
-          objects: localApiServices(builtin, sharedCreatedAt),
-        },
       ],
       { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
     );
@@ -615,10 +618,24 @@ function sharedObjects(
     requestHeaderCaPem: certificates.authorityPem,
     createdAt: sharedCreatedAt,
   });
+  const apiServices = new Map<WorkspaceKind, SharedObjects>();
+  const apiServicesOf = (kind: WorkspaceKind): SharedObjects => {
+    let objects = apiServices.get(kind);
+    if (objects === undefined) {
+      const definition = find(apiServiceGroup, apiServiceResource);
+      const local = localApiServices(schemes.baseOf(kind).definitions, sharedCreatedAt);
+      objects = new FixedSharedObjects([{ definition, objects: local }], { createdAt: sharedCreatedAt });
+      apiServices.set(kind, objects);
+    }
+    return objects;
+  };
   return {
     of: (workspace, storedAs) => {
       if (storedAs.resource === 'configmaps' && storedAs.group === '') {
         return workspace.inert ? undefined : authenticationConfig;
+      }
+      if (storedAs.resource === apiServiceResource && storedAs.group === apiServiceGroup) {
+        return workspace.inert ? undefined : apiServicesOf(workspace.type).of(workspace, storedAs);
       }
       return (workspace.type === 'root' ? inRoot : everywhere).of(workspace, storedAs);
     },

@@ -3,12 +3,23 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { rankOfGroup } from '../discovery/api-groups.ts';
 import { apiServiceGroup } from './api-service.ts';
 
+/** Marks what follows what is served: nobody need keep it. */
+export const automanagedLabel = 'kube-aggregator.kubernetes.io/automanaged';
+
+/** Of an APIService without a Service; without the time of its change. */
+export const localCondition = {
+  type: 'Available',
+  status: 'True',
+  reason: 'Local',
+  message: 'Local APIServices are always available',
+} as const;
+
 const groupPriorityMax = 18_000;
 const versionPriorityMax = 15;
 
 /**
- * The APIServices that stand for what every workspace serves itself (KUBERNETES.md O1), as kube-apiserver registers
- * them: `kubectl get apiservices` shows them as Local and available. Nothing here depends on them.
+ * The APIServices that stand for what a workspace of some type serves itself (KUBERNETES.md O1), as kube-apiserver
+ * registers them (those of its CRDs are CrdApiServices'): `kubectl get apiservices` shows them as Local and available. Nothing here depends on them.
  */
 export function localApiServices(
   definitions: readonly ResourceDefinition[],
@@ -31,7 +42,7 @@ function localApiService(group: string, version: string, place: number, createdA
     kind: 'APIService',
     metadata: {
       name: `${version}.${group}`,
-      labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' },
+      labels: { [automanagedLabel]: 'onstart' },
     },
     spec: {
       ...(group === '' ? {} : { group }),
@@ -40,15 +51,7 @@ function localApiService(group: string, version: string, place: number, createdA
       versionPriority: Math.max(1, versionPriorityMax - place),
     },
     status: {
-      conditions: [
-        {
-          type: 'Available',
-          status: 'True',
-          lastTransitionTime: createdAt,
-          reason: 'Local',
-          message: 'Local APIServices are always available',
-        },
-      ],
+      conditions: [{ ...localCondition, lastTransitionTime: createdAt }],
     },
   };
 }
