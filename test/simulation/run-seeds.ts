@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { bundleScript } from '../faults/bundle.ts';
+import { temporaryFolder } from '../harness/processes.ts';
 import type { SimulationOutcome } from './simulate.ts';
 
 /** Simulations at once: each is a process that computes without a pause. */
@@ -10,44 +11,25 @@ const processesMax = Math.min(4, os.availableParallelism());
 const seedTimeoutMs = 300_000;
 
 /**
- * The outcomes of seeds from `first` on, as they come. Processes of their own run them, a share of the seeds each, so that
- * what one leaves behind is no other's.
+ * The outcomes of seeds from `first` on, as they come. Each runs in a process of its own: modules loaded and random bytes
+ * drawn by an earlier one would make it another run than its seed alone does.
  */
 export async function* runSeeds(options: {
   readonly first: number;
   readonly count: number;
 }): AsyncGenerator<SimulationOutcome, void, undefined> {
   const { first, count } = options;
+  await using folder = await temporaryFolder();
+  const program = await bundleScript(new URL('./seed-process.ts', import.meta.url), folder.path);
   const outcomes: SimulationOutcome[] = [];
   let wake: () => void = () => {};
   let failure: Error | undefined;
   let next = 0;
   let open = 0;
-  const program = fileURLToPath(new URL('./seed-process.ts', import.meta.url));
   const run = async () => {
-    const child = fork(program, {
-      execArgv: ['--import', 'tsx'],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const exited = once(child, 'exit').then(() => undefined);
-    try {
-      while (next < count && failure === undefined) {
-        const seed = first + next++;
-        child.send({ seed });
-        const answered = once(child, 'message').then(([message]) => message as SimulationOutcome);
-        let timer: NodeJS.Timeout | undefined;
-        const late = new Promise<undefined>((resolve) => {
-          timer = setTimeout(() => resolve(undefined), seedTimeoutMs);
-        });
-        const outcome = await Promise.race([answered, exited, late]);
-        clearTimeout(timer);
-        if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
-        outcomes.push(outcome);
-        wake();
-      }
-    } finally {
-      child.kill();
-      await exited;
+    while (next < count && failure === undefined) {
+      outcomes.push(await runSeed(program, first + next++));
+      wake();
     }
   };
   for (let at = 0; at < Math.min(processesMax, count); at++) {
@@ -70,6 +52,28 @@ export async function* runSeeds(options: {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
+  }
+}
+
+async function runSeed(program: string, seed: number): Promise<SimulationOutcome> {
+  const child = fork(program, [String(seed)], {
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const exited = once(child, 'exit').then(() => undefined);
+  const answered = once(child, 'message').then(([message]) => message as SimulationOutcome);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), seedTimeoutMs);
+  });
+  try {
+    const outcome = await Promise.race([answered, exited, late]);
+    if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
+    return outcome;
+  } finally {
+    clearTimeout(timer);
+    child.kill();
+    await exited;
   }
 }
 

@@ -1,9 +1,6 @@
-// A child of run-seeds.ts: is told seeds, answers with outcomes.
+// A child of run-seeds.ts: runs the seed of its argument and answers with the outcome.
 import { createTestPki } from '../harness/test-pki.ts';
 import { simulate } from './simulate.ts';
 
-const pki = await createTestPki();
-process.on('message', ({ seed }: { seed: number }) => {
-  void simulate({ seed, pki }).then((outcome) => process.send?.(outcome));
-});
-process.on('disconnect', () => process.exit(0));
+const outcome = await simulate({ seed: Number(process.argv[2]), pki: await createTestPki() });
+process.send?.(outcome, () => process.disconnect());
