@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { membersOf } from '../decode-json.ts';
 import { cloneJson, type JsonObject, type JsonValue } from '../json.ts';
 import type { Schema } from '../schema.ts';
 import { schemaFromJsonSchemaProps } from '../schema-from-openapi.ts';
-import { hasDefaults, isPlainlyValid, isTidy } from './fits.ts';
+import { hasDefaults, isPlainlyValid, isTidy, membersIfPlainlyValid } from './fits.ts';
 import { pruneUnknown } from './prune.ts';
 import { validateValue } from './validate.ts';
 
@@ -80,7 +81,9 @@ test('property: what is tidy has nothing to prune and no wrong type', () => {
 test('property: what is plainly valid has no error', () => {
   fc.assert(
     fc.property(value, (one) => {
-      if (isPlainlyValid(schema, one)) assert.deepEqual(validateValue(schema, one), []);
+      if (!isPlainlyValid(schema, one)) return;
+      assert.deepEqual(validateValue(schema, one), []);
+      assert.equal(membersIfPlainlyValid(schema, one), membersOf(one));
     }),
     { numRuns: 3_000 },
   );
@@ -102,6 +105,8 @@ test('ordinary values are found to be in order', () => {
   };
   assert.ok(isTidy(schema, ordinary));
   assert.ok(isPlainlyValid(schema, ordinary));
+  assert.equal(membersIfPlainlyValid(schema, ordinary), membersOf(ordinary));
+  assert.equal(membersIfPlainlyValid(schema, { name: 'a', unknown: 1 }), undefined);
   assert.ok(isTidy(schema, { list: [{}] }), 'what is required may come by defaulting');
   const rows: readonly JsonValue[] = [
     { name: 'a', unknown: 1 },

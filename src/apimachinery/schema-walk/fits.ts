@@ -1,3 +1,4 @@
+import { membersOf } from '../decode-json.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import type { Schema, SchemaType } from '../schema.ts';
 import { type CompiledSchema, compiled } from './compiled-schema.ts';
@@ -17,6 +18,18 @@ export function isTidy(schema: Schema, value: JsonValue): boolean {
 export function isPlainlyValid(schema: Schema, value: JsonValue): boolean {
   return value !== null && fits(compiled(schema), value, true, true);
 }
+
+/**
+ * The number of members of all objects in the value if it is plainly valid, else undefined: whoever wants to know both
+ * need not walk it twice.
+ */
+export function membersIfPlainlyValid(schema: Schema, value: JsonValue): number | undefined {
+  membersMet = 0;
+  return isPlainlyValid(schema, value) ? membersMet : undefined;
+}
+
+/** Counted by every walk, for the one that asks: walks end in the turn in which they begin, and none is inside another. */
+let membersMet = 0;
 
 /** `complete`: required fields must be there, and lists free of repeated items. */
 function fits(
@@ -60,9 +73,12 @@ function listFits(
   complete: boolean,
   checksLists: boolean,
 ): boolean {
-  if (node.type !== 'array') return node.type === undefined && node.keepsUnknown;
   const { items } = node;
-  if (items === undefined) return node.keepsUnknown;
+  if (node.type !== 'array' || items === undefined) {
+    if (!node.keepsUnknown || (node.type !== 'array' && node.type !== undefined)) return false;
+    membersMet += membersOf(list as JsonValue[]);
+    return true;
+  }
   if (complete && checksLists && node.listType !== undefined && list.length > 1) return false;
   for (const item of list) {
     if (item === null || !fits(items, item, complete, checksLists)) return false;
@@ -80,14 +96,19 @@ function objectFits(
   if ((node.type !== 'object' && node.type !== undefined) || node.intOrString || node.embeddedResource) {
     return false;
   }
-  if (properties === undefined && additional === undefined) return keepsUnknown;
+  if (properties === undefined && additional === undefined) {
+    if (keepsUnknown) membersMet += membersOf(object);
+    return keepsUnknown;
+  }
   for (const key in object) {
     const child = properties?.get(key) ?? additional;
     const value = object[key];
     if (value === undefined) continue;
+    membersMet++;
     if (child === undefined) {
-      if (keepsUnknown) continue;
-      return false;
+      if (!keepsUnknown) return false;
+      membersMet += membersOf(value);
+      continue;
     }
     if (value === null || !fits(child, value, complete, checksLists)) return false;
   }

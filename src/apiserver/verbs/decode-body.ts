@@ -9,7 +9,7 @@ import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } fr
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
-import { hasDefaults, isPlainlyValid, isTidy } from '#apimachinery/schema-walk/fits.ts';
+import { hasDefaults, isTidy, membersIfPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -58,6 +58,7 @@ export function decodeDocument(body: RequestBody | undefined, acceptsProtobuf: b
 }
 
 const noDuplicates = (): string[] => [];
+const none: readonly string[] = [];
 
 export function unsupportedMediaType(accepted: readonly string[]): ApiError {
   return new ApiError(
@@ -84,8 +85,9 @@ export function decodeObject(body: RequestBody | undefined, target: DecodeTarget
   if (!hasBody(body))
     throw badRequest(`the request has no body: a ${target.served.definition.kind} is required`);
   const decoded = decodeDocument(body, target.served.definition.origin !== 'custom');
-  if (target.fieldValidation === 'Ignore') return acceptObject(decoded.value, [], target);
-  return acceptObject(decoded.value, decoded.duplicateFields(), target);
+  if (target.fieldValidation === 'Ignore')
+    return accept({ value: decoded.value, duplicateFields: noDuplicates }, target);
+  return accept(decoded, target);
 }
 
 /**
@@ -97,8 +99,16 @@ export function acceptObject(
   duplicates: readonly string[],
   target: DecodeTarget,
 ): KubeObject {
+  return accept({ value, duplicateFields: () => duplicates }, target);
+}
+
+function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
+  const { value } = decoded;
   const { served, workspace } = target;
   const { definition, version } = served;
+  // A walk over a whole document of a built-in kind counts its members; all others are looked through beforehand.
+  const isCounted = decoded.members !== undefined && definition.origin === 'builtin' && isIdentified(value);
+  let duplicates: readonly string[] | undefined = isCounted ? undefined : decoded.duplicateFields();
   const given = identify(
     value,
     { group: definition.group, version: version.version, kind: definition.kind },
@@ -107,7 +117,9 @@ export function acceptObject(
   const typeErrors = metadataTypeErrors(given.metadata);
   if (typeErrors.length > 0) throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
   // Mostly true before any default is there; then it is known for what will be stored as well.
-  const fits = definition.origin === 'builtin' && isPlainlyValid(version.schema, given);
+  const members = definition.origin === 'builtin' ? membersIfPlainlyValid(version.schema, given) : undefined;
+  const fits = members !== undefined;
+  duplicates ??= fits && members === decoded.members ? none : decoded.duplicateFields();
   const tidy = fits || (definition.origin === 'builtin' && isTidied(given, version.schema));
   const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served);
   normalizeMetadata(object.metadata);
@@ -162,6 +174,12 @@ export function decodeDeleteOptions(body: RequestBody | undefined): JsonObject |
     throw badRequest(`${jsonText(value['kind'])} cannot be handled as DeleteOptions`);
   }
   return value;
+}
+
+/** Whether `identify` has nothing to add. */
+function isIdentified(value: JsonValue): boolean {
+  if (!isJsonObject(value)) return false;
+  return value['apiVersion'] !== undefined && value['kind'] !== undefined && value['metadata'] !== undefined;
 }
 
 /** Checks apiVersion and kind, filling what a typed decoder would; makes sure that there is metadata. */
