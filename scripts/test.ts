@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { skipWithoutEtcd } from '../test/harness/etcd-server.ts';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -83,8 +84,36 @@ if (unit.length > 0) {
     }),
   );
 }
-for (const file of await filesUnder('test', '.e2e.ts')) {
-  outcomes.push(await run(file, ['--expose-gc', ...tsx, ...reporter, file]));
+const suites = await filesUnder('test', '.e2e.ts');
+for (const file of suites) outcomes.push(await run(file, ['--expose-gc', ...tsx, ...reporter, file]));
+
+/** What a store may show a client otherwise than the embedded one does: these run on etcd as well. */
+const alsoOnEtcd = [
+  'test/contract.e2e.ts',
+  'test/federation/deletions.e2e.ts',
+  'test/federation/downsync.e2e.ts',
+  'test/federation/restarts.e2e.ts',
+  'test/federation/returns.e2e.ts',
+  'test/isolation.e2e.ts',
+  'test/main-job.e2e.ts',
+];
+const onEtcd = suites.filter(
+  (file) => alsoOnEtcd.includes(file) && process.env['CELLPLANE_TEST_STORAGE'] !== 'etcd',
+);
+if (onEtcd.length > 0 && skipWithoutEtcd !== false) {
+  outcomes.push({
+    name: 'on etcd',
+    passed: 0,
+    failed: 0,
+    skipped: [`on etcd: ${onEtcd.join(', ')} (${skipWithoutEtcd})`],
+    exitCode: 0,
+    seconds: 0,
+  });
+} else {
+  for (const file of onEtcd) {
+    const args = ['--expose-gc', ...tsx, ...reporter, file];
+    outcomes.push(await run(`${file} on etcd`, args, { CELLPLANE_TEST_STORAGE: 'etcd' }));
+  }
 }
 
 const skipped = outcomes.flatMap((outcome) => outcome.skipped);

@@ -66,6 +66,23 @@ export function storageSettings(flags: StorageFlags): StorageSettings {
   };
 }
 
+/** The same settings as flags, for a process that is started with them. */
+export function storageArgs(flags: StorageFlags): string[] {
+  const args = ['--storage', flags.storage];
+  if (storageSettings(flags).kind !== 'etcd') return args;
+  const given: readonly (readonly [string, string | undefined])[] = [
+    ['--etcd-servers', flags.etcdServers?.join(',')],
+    ['--etcd-prefix', flags.etcdPrefix],
+    ['--etcd-ca', flags.etcdCa],
+    ['--etcd-cert', flags.etcdCert],
+    ['--etcd-key', flags.etcdKey],
+    ['--etcd-username', flags.etcdUsername],
+    ['--etcd-password-file', flags.etcdPasswordFile],
+  ];
+  for (const [flag, value] of given) if (value !== undefined) args.push(flag, value);
+  return args;
+}
+
 function parseUrls(text: string): readonly string[] {
   const urls = text.split(',').map((url) => url.trim());
   if (urls.some((url) => !URL.canParse(url))) {

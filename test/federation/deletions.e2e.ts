@@ -42,7 +42,7 @@ describe('deletions', { timeout: 180_000 }, () => {
   const tokenOf = (message = '') => message.slice(message.lastIndexOf('=') + 1);
 
   test('a workspace that is removed withdraws nothing: its copies went with their finalizers on', async () => {
-    await start();
+    await start({ storage: 'memory' });
     await synced('a', 'b');
     const ref = { cluster: cellsWorkspacePath, gvr: workspacesGvr, name: 'cell-a' };
     const before = await constellation.admin.get(ref);
@@ -71,7 +71,7 @@ describe('deletions', { timeout: 180_000 }, () => {
   });
 
   test('what a restored store does not know is held until exactly that is released', async () => {
-    await start();
+    await start({ storage: 'memory' });
     await synced('old');
     const { memory } = constellation.server;
     const backup = await memory.backUp();

@@ -4,6 +4,7 @@ import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { adminConnection, type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
+import { storageOfProcess } from './test-storage.ts';
 
 /** One API server in a process of its own, without scheduler, federator or edge. */
 export interface LoneServer extends AsyncDisposable {
@@ -23,10 +24,18 @@ export async function startLoneServer(
 ): Promise<LoneServer> {
   const folder = await temporaryFolder();
   const dataDirectory = path.join(folder.path, 'data');
+  // Who asks for a storage means that one.
+  const isOurs = command === 'apiserver' && !args.includes('--storage');
+  const storage = isOurs ? await storageOfProcess() : undefined;
+  const storageArgs = storage?.args ?? [];
   let process: CellplaneProcess;
   try {
-    process = await startCellplane([command, '--data-dir', dataDirectory, '--port', '0', ...args]);
+    process = await startCellplane([
+      ...[command, '--data-dir', dataDirectory, '--port', '0'],
+      ...[...storageArgs, ...args],
+    ]);
   } catch (error) {
+    await storage?.[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
     throw error;
   }
@@ -44,6 +53,7 @@ export async function startLoneServer(
       raw.close();
       await admin.close();
       await process.stop();
+      await storage?.[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
   };

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
+import { storageOfProcess } from './test-storage.ts';
 
 export interface StartedConstellation extends AsyncDisposable {
   readonly folder: string;
@@ -17,10 +18,12 @@ export interface StartedConstellation extends AsyncDisposable {
 export async function startConstellation(): Promise<StartedConstellation> {
   const folder = await temporaryFolder();
   const dataDirectory = path.join(folder.path, 'data');
+  const storage = await storageOfProcess();
   let process: CellplaneProcess;
   try {
-    process = await startCellplane(['start', '--data-dir', dataDirectory, '--port', '0']);
+    process = await startCellplane(['start', '--data-dir', dataDirectory, '--port', '0', ...storage.args]);
   } catch (error) {
+    await storage[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
     throw error;
   }
@@ -46,6 +49,7 @@ export async function startConstellation(): Promise<StartedConstellation> {
     async [Symbol.asyncDispose]() {
       await Promise.all(clients.map((client) => client.close()));
       await process.stop();
+      await storage[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
   };

@@ -20,10 +20,11 @@ import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { makeFolder } from '../make-folder.ts';
 import { type Running, runUntilStopped } from '../run-command.ts';
 import { parsePort, setting, withConfigFile } from '../settings.ts';
+import { type StorageFlags, storageArgs, withStorageFlags } from '../storage-settings.ts';
 import { Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
 
-interface Settings extends LogSettings {
+interface Settings extends LogSettings, StorageFlags {
   readonly dataDir: string;
   readonly port: number;
   readonly bindAddress: string;
@@ -55,7 +56,7 @@ export function startCommand(): Command {
       });
       await runUntilStopped(() => startAll(settings, logger, startedMs));
     });
-  return withConfigFile(withLogging(command));
+  return withConfigFile(withLogging(withStorageFlags(command, ['level', 'etcd'])));
 }
 
 async function startAll(settings: Settings, logger: Logger, startedMs: number): Promise<Running> {
@@ -86,15 +87,23 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
       ...['--data-dir', data, '--bind-address', bindAddress, '--port', String(serverPort)],
       ...['--log-level', settings.logLevel],
     ];
+    const federationStorage = storageArgs(settings);
     const serverDirectory = path.join(dataDirectory, 'apiserver');
     const edgeDirectory = (name: string) => path.join(dataDirectory, 'edges', name);
     // Edges and API server know nothing of one another: they start side by side.
     await Promise.all([
-      supervisor.start({ name: 'apiserver', args: ['apiserver', ...serverArgs(serverDirectory, port)] }),
+      supervisor.start({
+        name: 'apiserver',
+        args: ['apiserver', ...serverArgs(serverDirectory, port), ...federationStorage],
+      }),
       ...demoCells.map((cell, index) =>
         supervisor.start({
           name: `edge-${cell.name}`,
-          args: ['edge', ...serverArgs(edgeDirectory(cell.name), edgePorts[index] ?? 0)],
+          // Said although it is the default: an environment that sets the storage means the API server's.
+          args: [
+            ...['edge', ...serverArgs(edgeDirectory(cell.name), edgePorts[index] ?? 0)],
+            ...['--storage', 'level'],
+          ],
         }),
       ),
     ]);
