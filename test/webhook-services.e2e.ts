@@ -35,7 +35,7 @@ const configurations = {
 
 /** v1: `spec.hostPort: "a:1"`; v2: `spec.host: a`, `spec.port: "1"`. */
 function converted(object: JsonObject, apiVersion: string): JsonObject {
-  const { replicas, ...spec } = object['spec'] as {
+  const { replicas, ...spec } = (object['spec'] ?? {}) as {
     replicas?: number;
     hostPort?: string;
     host?: string;
@@ -43,8 +43,12 @@ function converted(object: JsonObject, apiVersion: string): JsonObject {
   };
   const more = replicas === undefined ? {} : { replicas };
   if (apiVersion.endsWith('/v1')) {
-    return { ...object, apiVersion, spec: { hostPort: `${spec.host}:${spec.port}`, ...more } };
+    const { host, port } = spec;
+    const hostPort =
+      host === undefined && port === undefined ? {} : { hostPort: `${host ?? ''}:${port ?? ''}` };
+    return { ...object, apiVersion, spec: { ...hostPort, ...more } };
   }
+  if (spec.hostPort === undefined) return { ...object, apiVersion, spec: more };
   const [host = '', port = ''] = (spec.hostPort ?? '').split(':');
   return { ...object, apiVersion, spec: { host, port, ...more } };
 }
@@ -263,6 +267,52 @@ describe('webhooks by a Service (A2, R7)', { timeout: 60_000 }, () => {
     // The version that is stored needs nobody.
     assert.ok((await admin.list(at('v1'))).items.length > 3);
     failure = undefined;
+  });
+
+  test('P4, P6: managers own fields across versions that a webhook converts', async () => {
+    const owned = (object: KubeObject) =>
+      Object.fromEntries(
+        (object.metadata.managedFields ?? []).map(({ manager = '', apiVersion = '', fieldsV1 }) => [
+          `${manager} ${apiVersion.split('/')[1]}`,
+          Object.keys((fieldsV1?.['f:spec'] ?? {}) as JsonObject).sort(),
+        ]),
+      );
+    const name = 'shared';
+    const applied = (manager: string, apiVersion: string, spec: JsonObject, force = false) =>
+      admin.apply({ ...at(apiVersion), name }, line(name, apiVersion, spec), {
+        fieldManager: manager,
+        force,
+      });
+    await applied('one', 'v1', { hostPort: 'h:1', replicas: 1 });
+    // The same values in the other version: both own them.
+    const both = await applied('two', 'v2', { host: 'h', port: '1' });
+    assert.deepEqual(owned(both), { 'one v1': ['f:hostPort', 'f:replicas'], 'two v2': ['f:host', 'f:port'] });
+    // Another value of what the first owns in its version: a conflict over its field.
+    await assert.rejects(
+      applied('two', 'v2', { host: 'h', port: '2' }),
+      (error) => isApiError(error, 'Conflict') && /conflict with "one": \.spec\.hostPort/.test(error.message),
+    );
+    const taken = await applied('two', 'v2', { host: 'h', port: '2' }, true);
+    assert.deepEqual(owned(taken), { 'one v1': ['f:replicas'], 'two v2': ['f:host', 'f:port'] });
+    // A manager that goes on in the other version keeps nothing of what it leaves out.
+    const moved = await applied('one', 'v2', { host: 'h' });
+    assert.deepEqual(moved['spec'], { host: 'h', port: '2' });
+    assert.deepEqual(owned(moved), { 'one v2': ['f:host'], 'two v2': ['f:host', 'f:port'] });
+    // An update in the first version takes what it changes there from its owners in the second.
+    const update = { type: 'merge', body: { spec: { hostPort: 'h:3' } } } as const;
+    const updated = await admin.patch({ ...at('v1'), name }, update, { fieldManager: 'three' });
+    assert.deepEqual(owned(updated), {
+      'three v1': ['f:hostPort'],
+      'one v2': ['f:host'],
+      'two v2': ['f:host'],
+    });
+    failure = 'not today';
+    await assert.rejects(
+      admin.patch({ ...at('v1'), name }, { type: 'merge', body: { spec: { hostPort: 'i:4' } } }),
+      (error) => isApiError(error, 'InternalError') && /not today/.test(error.message),
+    );
+    failure = undefined;
+    await admin.delete({ ...at('v1'), name });
   });
 
   test('scale and status, in the version that is not stored', async () => {

@@ -85,7 +85,9 @@ export interface WriteOptions {
   readonly warnings: string[];
   readonly admission?: WriteAdmission | undefined;
   /** Writes managedFields into the object (P4); undefined where the proposal carries them already (apply). */
-  readonly track?: ((object: KubeObject, live: KubeObject | undefined) => KubeObject) | undefined;
+  readonly track?:
+    | ((object: KubeObject, live: KubeObject | undefined) => KubeObject | Promise<KubeObject>)
+    | undefined;
 }
 
 export interface UpdateOptions extends WriteOptions {
@@ -168,7 +170,8 @@ export class Registry {
     const isGenerated = metadata.name === undefined && metadata.generateName !== undefined;
     if (isGenerated) metadata.name = generateName(metadata.generateName!);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
-    const tracked = options.track === undefined ? object : options.track(object, undefined);
+    const tracking = options.track === undefined ? object : options.track(object, undefined);
+    const tracked = tracking instanceof Promise ? await tracking : tracking;
     const { uid, creationTimestamp } = tracked.metadata;
     if (options.admission?.mutates('CREATE', tracked, undefined) === true) {
       takeVoucher(tracked);
@@ -406,7 +409,8 @@ export class Registry {
     let object = prepareForUpdate(proposed, old, target, subresource);
     for (const allocator of this.#allocatorsOf(target)) allocator.prepareForUpdate(object, old);
     dedupeOwnerReferences(object.metadata, options.warnings);
-    if (options.track !== undefined) object = options.track(object, old);
+    const tracking = options.track === undefined ? object : options.track(object, old);
+    object = tracking instanceof Promise ? await tracking : tracking;
     if (admission?.mutates('UPDATE', object, old) === true) {
       object = cloneObject(object);
       const mutated = admission.mutate('UPDATE', object, old);

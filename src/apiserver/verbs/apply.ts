@@ -13,6 +13,7 @@ import { parseWriteParameters } from './options.ts';
 import { targetOf, type VerbRequest, writeResult } from './request.ts';
 import type { VerbResult } from './result.ts';
 import { checkName, type SubresourceMerge } from './update.ts';
+import { withConversions } from './versioned-fields.ts';
 
 /**
  * Server-side apply (P3–P7): creates what is absent, on the main path, if the user may create. With `ifAbsent=true` (ours,
@@ -29,9 +30,9 @@ export async function applyObject(
   const { value: applied, duplicates } = decodeConfiguration(request.body);
   checkConfiguration(applied, context);
   const onlyWhenAbsent = context.info.query.get('ifAbsent') === 'true';
-  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const { schema } = context.served.version;
-  const { manager, apiVersion, subresource, now, resetFields, convert } = tracking;
+  const { manager, apiVersion, subresource, now, resetFields, versions } = tracking;
   const outcome = await environment.registry.update(
     target,
     {
@@ -47,18 +48,21 @@ export async function applyObject(
         throw alreadyExists(context.served.definition, context.name);
       }
       if (live === undefined) await environment.authorizeCreate(context);
-      const merged = applyServerSide({
-        manager,
-        apiVersion,
-        subresource,
-        now,
-        resetFields,
-        convert,
-        schema,
-        live,
-        applied,
-        force: parameters.force,
-      });
+      const merging = withConversions(versions, (convert) =>
+        applyServerSide({
+          manager,
+          apiVersion,
+          subresource,
+          now,
+          resetFields,
+          convert,
+          schema,
+          live,
+          applied,
+          force: parameters.force,
+        }),
+      );
+      const merged = merging instanceof Promise ? await merging : merging;
       const { managedFields } = merged.object.metadata;
       const proposed = acceptObject(cloneObject(merged.object), duplicates, {
         workspace: target.workspace,

@@ -25,7 +25,7 @@ export async function createObject(
     warnings: context.warnings,
   });
   checkNew(object, context.namespace);
-  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const outcome = await environment.registry.create(target, object, {
     dryRun: parameters.dryRun,
     warnings: context.warnings,

@@ -50,7 +50,7 @@ async function patchWith(
   const parameters = parseWriteParameters(context.info.query, 'PatchOptions');
   const { definition, version } = target.served;
   const patch = decodePatch(request.body, version.schema, definition.origin !== 'custom');
-  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const outcome = await environment.registry.update(
     target,
     {

@@ -6,17 +6,17 @@ import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Subresource } from '#apimachinery/resource-definition.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
-import { updateManagedFields } from '../apply/update-managed-fields.ts';
 import type { WriteOutcome } from '../registry/registry.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeConfiguration } from './apply.ts';
 import { decodeKind } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
-import { trackingOf } from './field-tracking.ts';
+import { tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters, type WriteParameters } from './options.ts';
 import { applyPatchType, decodePatch, patchTypeOf } from './patch.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
+import { withConversions } from './versioned-fields.ts';
 
 type ScalePaths = NonNullable<Subresource['scale']>;
 
@@ -105,8 +105,13 @@ async function writeScale(
   parameters: WriteParameters,
   propose: (live: KubeObject) => KubeObject,
 ): Promise<VerbResult> {
-  const tracking = trackingOf(context, parameters, environment.clock.now(), 'scale');
-  const { schema } = context.served.version;
+  const tracking = trackingOf(
+    context,
+    parameters,
+    environment.clock.now(),
+    environment.registry.conversions,
+    'scale',
+  );
   const outcome = await environment.registry.update(
     targetOf(context),
     {
@@ -114,12 +119,7 @@ async function writeScale(
       warnings: context.warnings,
       admission: environment.admission.for(context, parameters.dryRun),
       subresource: '',
-      track: (updated, live) => {
-        const entries = updateManagedFields({ ...tracking, operation: 'Update', schema, live, updated });
-        if (entries.length > 0) updated.metadata.managedFields = entries;
-        else delete updated.metadata.managedFields;
-        return updated;
-      },
+      track: tracker(context.served, tracking),
     },
     (live) => {
       const scale = propose(live!);
@@ -137,7 +137,13 @@ async function applyScale(
   parameters: WriteParameters,
   applied: JsonObject,
 ): Promise<VerbResult> {
-  const tracking = trackingOf(context, parameters, environment.clock.now(), 'scale');
+  const tracking = trackingOf(
+    context,
+    parameters,
+    environment.clock.now(),
+    environment.registry.conversions,
+    'scale',
+  );
   const { schema } = context.served.version;
   const { kind } = context.served.definition;
   const scale: KubeObject = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: {}, ...applied };
@@ -155,16 +161,23 @@ async function applyScale(
       admission: environment.admission.for(context, parameters.dryRun),
       subresource: '',
     },
-    (live) => {
+    async (live) => {
       checkScaleIdentity(scale, live!, context);
-      const merged = applyServerSide({
-        ...tracking,
-        schema,
-        live,
-        applied: configuration,
-        force: parameters.force,
-      });
-      const { object } = merged;
+      const { manager, apiVersion, subresource, now, resetFields, versions } = tracking;
+      const { object } = await withConversions(versions, (convert) =>
+        applyServerSide({
+          manager,
+          apiVersion,
+          subresource,
+          now,
+          resetFields,
+          convert,
+          schema,
+          live,
+          applied: configuration,
+          force: parameters.force,
+        }),
+      );
       return { ...object, metadata: { ...object.metadata } };
     },
   );

@@ -34,7 +34,7 @@ export async function updateObject(
     return object;
   };
   const given = decoded(context.warnings);
-  const tracking = trackingOf(context, parameters, environment.clock.now());
+  const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const { resourceVersion } = given.metadata;
   const isGuarded = (resourceVersion ?? '0') !== '0';
   const outcome = await environment.registry.update(
