@@ -50,6 +50,8 @@ export interface DetectorDependencies {
   /** Ends the watch of a resource that nobody serves any more, and looks at what was placed of it. */
   readonly releaseResource: (resourceName: string) => void;
   readonly forgetProject: (id: string) => void;
+  /** Asks to look at what quotas assign to a cell. */
+  readonly lookAtQuotas: (cell: string) => void;
 }
 
 /**
@@ -272,7 +274,9 @@ export class Detector {
         if (!concerns(policy, change) || !this.#isOther(policy, change)) continue;
         for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
       }
-      this.#wakeFollowing((change.now ?? change.old)?.name ?? '');
+      const name = (change.now ?? change.old)?.name ?? '';
+      this.#wakeFollowing(name);
+      this.#on.lookAtQuotas(name);
       return;
     }
     if (change.now === undefined || !gained(change.now, change.old)) return;

@@ -361,7 +361,7 @@ class SchedulerProcess implements Scheduler {
   }
 
   /** Looks at all that belongs to these projects, behind what changes now. */
-  #wakeAll({ keeper, rebalancer }: Workers, owns: Owns): void {
+  #wakeAll({ keeper, rebalancer, decider }: Workers, owns: Owns): void {
     for (const key of this.#policies.keys()) {
       if (owns(clusterOfPolicy(key))) this.#queues.policies.add(key);
     }
@@ -370,6 +370,7 @@ class SchedulerProcess implements Scheduler {
       if (owns(bound.cluster)) this.#wake(keyOf(bound), 'background');
     }
     rebalancer.lookAtAll(owns);
+    decider.quotas.lookAtAll();
     if (owns(cellsWorkspacePath)) {
       for (const { name } of this.#cells.snapshot().cells) this.#taintPolicies.onCell(name);
     }

@@ -21,6 +21,7 @@ import { Reconciler } from './reconciler.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
 import type { SchedulerOptions } from './scheduler.ts';
+import { isQuotaKey, StaticQuotas } from './static-quotas.ts';
 import { Withdrawal } from './withdrawal.ts';
 import type { World } from './world.ts';
 
@@ -80,6 +81,16 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     queue: queues.progress,
     intervalMs: options.gatherIntervalMs,
   });
+  const withdrawal = new Withdrawal({
+    ...shared,
+    isUnresolved: (cluster, group) => policies.isUnresolved(cluster, group),
+  });
+  const staticQuotas = new StaticQuotas({
+    ...shared,
+    projector,
+    withdrawal,
+    told: (parts) => decider.quotas.told(parts),
+  });
   const reconciler = new Reconciler({
     ...shared,
     rebalancer,
@@ -87,10 +98,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     rollouts: new Rollouts(client),
     progress,
     projector,
-    withdrawal: new Withdrawal({
-      ...shared,
-      isUnresolved: (cluster, group) => policies.isUnresolved(cluster, group),
-    }),
+    withdrawal,
     gatherer: new Gatherer({
       ...shared,
       reader,
@@ -119,10 +127,14 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     lookAtNamespace: (cellId, name) => keeper.look(cellId, name),
     releaseResource: (name) => void world.needs.release(name),
     forgetProject: (id) => mappers.forget(id),
+    lookAtQuotas: (cell) => decider.quotas.lookAtCell(cell),
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
   const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper };
-  return { ...workers, loops: createLoops(world, { ...workers, progress }, options.concurrency) };
+  return {
+    ...workers,
+    loops: createLoops(world, { ...workers, progress, staticQuotas }, options.concurrency),
+  };
 }
 
 function createLoops(
@@ -133,7 +145,8 @@ function createLoops(
     policyReconciler,
     rebalancer,
     progress,
-  }: Omit<Workers, 'loops'> & { readonly progress: PolicyProgress },
+    staticQuotas,
+  }: Omit<Workers, 'loops'> & { readonly progress: PolicyProgress; readonly staticQuotas: StaticQuotas },
   concurrency = defaultConcurrency,
 ): ReconcileLoop[] {
   return [
@@ -142,6 +155,7 @@ function createLoops(
       queue: queues.objects,
       reconcile: async (key) => {
         if (!owns(clusterOf(key))) return undefined;
+        if (isQuotaKey(key)) return staticQuotas.reconcile(key, signal);
         const result = await reconciler.reconcile(key, signal);
         detector.waitForPlaces(key);
         return result;

@@ -1,5 +1,6 @@
 import { duplicate, type FieldError, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isQuantity, parseQuantity } from '#apimachinery/quantity.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -19,7 +20,7 @@ export interface ResourceAmounts extends JsonObject {
 
 /**
  * policy.karmada.io/v1alpha1 FederatedResourceQuota: what the objects of a namespace may ask for over all cells together, and
- * in single ones. Enforced when objects are placed (PLACEMENT.md 1).
+ * in single ones. Enforced when objects are placed, and what is assigned to single ones at their edges too (PLACEMENT.md 1).
  */
 export interface FederatedResourceQuota extends KubeObject {
   spec: {
@@ -122,21 +123,33 @@ const countedNames = [
 function validateQuota({ spec }: FederatedResourceQuota): FieldError[] {
   const errors: FieldError[] = [];
   if (spec === undefined) return [required('spec')];
-  validateAmounts(spec.overall, 'spec.overall', errors);
+  validateAmounts(spec.overall, 'spec.overall', isCounted, errors);
   const seen = new Set<string>();
   spec.staticAssignments?.forEach(({ clusterName, hard }, i) => {
     const at = `spec.staticAssignments[${i}]`;
     if (seen.has(clusterName)) errors.push(duplicate(`${at}.clusterName`, clusterName));
     seen.add(clusterName);
-    validateAmounts(hard, `${at}.hard`, errors);
+    validateAmounts(hard, `${at}.hard`, isQuotaName, errors);
   });
   return errors;
 }
 
-function validateAmounts(amounts: ResourceAmounts | undefined, path: string, errors: FieldError[]): void {
+const isCounted = (name: string): boolean => requestedResource(name) !== undefined;
+
+/** What the edge counts beside: its ResourceQuota holds it, whether or not it is looked at when objects are placed. */
+function isQuotaName(name: string): boolean {
+  return isCounted(name) || labelKey(name).length === 0;
+}
+
+function validateAmounts(
+  amounts: ResourceAmounts | undefined,
+  path: string,
+  mayBe: (name: string) => boolean,
+  errors: FieldError[],
+): void {
   for (const [name, amount] of Object.entries(amounts ?? {})) {
     const at = `${path}[${name}]`;
-    if (requestedResource(name) === undefined) errors.push(notSupported(at, name, countedNames));
+    if (!mayBe(name)) errors.push(notSupported(at, name, countedNames));
     else if (!isQuantity(amount)) errors.push(invalid(at, amount, 'must be a quantity'));
     else if (parseQuantity(amount).nano < 0n) errors.push(invalid(at, amount, 'must not be negative'));
   }

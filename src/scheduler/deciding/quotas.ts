@@ -16,7 +16,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
-import { type ProjectObjectKey, splitKey } from '../object-key.ts';
+import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
 
 /** A status is written at most once in this time. */
 const statusIntervalMs = 1_000;
@@ -29,6 +29,8 @@ export interface QuotasOptions {
   readonly signal: AbortSignal;
   /** A first quota speaks of a project's namespace: what is placed there is to be counted. */
   readonly onFirst: (cluster: string, namespace: string) => void;
+  /** A quota that assigns amounts to single cells, or did, came, changed or went. */
+  readonly onStatic: (key: ProjectObjectKey) => void;
   /** Room under the quotas of a project's namespace may have been freed. */
   readonly onRoom: (cluster: string, namespace: string) => void;
 }
@@ -98,6 +100,27 @@ export class Quotas {
     await this.#loop.stop();
     this.#queue.close();
     await this.#informer.stop();
+  }
+
+  /** As the watch tells it. */
+  told({ cluster, namespace, name }: KeyParts): FederatedResourceQuota | undefined {
+    return this.#informer.get(`${cluster}|${namespace}/${name}`) as FederatedResourceQuota | undefined;
+  }
+
+  /** Asks for a look at all quotas that assign something to single cells. */
+  lookAtAll(): void {
+    for (const [place, quotas] of this.#limits) {
+      for (const [name, { byCell }] of quotas)
+        if (byCell.size > 0) this.#options.onStatic(staticKey(place, name));
+    }
+  }
+
+  /** Asks for a look at all quotas that assign something to the cell. */
+  lookAtCell(cell: string): void {
+    for (const [place, quotas] of this.#limits) {
+      for (const [name, { byCell }] of quotas)
+        if (byCell.has(cell)) this.#options.onStatic(staticKey(place, name));
+    }
   }
 
   /** Whether a quota speaks of the namespace. */
@@ -183,6 +206,8 @@ export class Quotas {
     }
     const before = ofPlace.get(name);
     ofPlace.set(name, limits);
+    if (limits.byCell.size > 0 || (before?.byCell.size ?? 0) > 0)
+      this.#options.onStatic(staticKey(place, name));
     this.#queue.add(`${cluster}|${namespace}/${name}`);
     if (before !== undefined) this.#options.onRoom(cluster, namespace);
   }
@@ -191,6 +216,7 @@ export class Quotas {
     const { cluster, namespace, name } = partsOf(quota);
     const place = `${cluster}|${namespace}`;
     const ofPlace = this.#limits.get(place);
+    if ((ofPlace?.get(name)?.byCell.size ?? 0) > 0) this.#options.onStatic(staticKey(place, name));
     ofPlace?.delete(name);
     if (ofPlace?.size === 0) {
       this.#limits.delete(place);
@@ -233,6 +259,12 @@ export class Quotas {
     }
     return undefined;
   }
+}
+
+function staticKey(place: string, name: string): ProjectObjectKey {
+  const [cluster = '', namespace = ''] = place.split('|');
+  const { group, resource } = federatedResourceQuotasGvr;
+  return keyOf({ group, resource, cluster, namespace, name });
 }
 
 function placeOf(key: ProjectObjectKey): string {
@@ -337,7 +369,8 @@ function usedOf(limits: ResourceAmounts | undefined, used: Amounts | undefined):
   const amounts: ResourceAmounts = {};
   for (const name of Object.keys(limits ?? {})) {
     const resource = requestedResource(name);
-    const amount = resource === undefined ? 0 : (used?.get(resource) ?? 0);
+    if (resource === undefined) continue; // the edge alone counts it
+    const amount = used?.get(resource) ?? 0;
     amounts[name] = Number.isInteger(amount) ? String(amount) : `${Math.ceil(amount * 1_000 - 1e-6)}m`;
   }
   return amounts;

@@ -220,3 +220,21 @@ export function renderNamespace(
   };
   return finish(object, place, origin, { conflictResolution: 'Abort', orphan: false });
 }
+
+/** What a FederatedResourceQuota lets its namespace use in one cell. */
+export function renderResourceQuota(hard: JsonObject, origin: Origin, mapper: NameMapper): RenderedCopy {
+  const place: CopyPlace = {
+    group: '',
+    version: 'v1',
+    resource: 'resourcequotas',
+    namespace: mapper.namespace(origin.namespace),
+    name: origin.name,
+  };
+  const object: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: {},
+    spec: { hard: cloneJson(hard) },
+  };
+  return finish(object, place, origin, { conflictResolution: 'Abort', orphan: false });
+}
