@@ -2,9 +2,8 @@
 // server's connections sees none to the POP.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -25,12 +24,16 @@ describe('pull mode', { timeout: 90_000 }, () => {
   let constellation: Constellation;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let federator: CellplaneProcess | undefined;
-  /** Every connection that this process opens: the federation API server's are among them. */
-  const dialled: Socket[] = [];
-  const onDial = (message: unknown) => dialled.push((message as { socket: Socket }).socket);
+  /** Ports that this process has dialled, the federation API server in it among the rest. */
+  const dialled: number[] = [];
+  const { connect } = Socket.prototype;
 
   before(async () => {
-    subscribe('net.client.socket', onDial);
+    // Whatever makes a connection ends here (tls.connect is told on no channel of node:diagnostics_channel).
+    Socket.prototype.connect = function (this: Socket, ...args: unknown[]): Socket {
+      dialled.push(portOf(args));
+      return Reflect.apply(connect, this, args) as Socket;
+    };
     folder = await temporaryFolder();
     constellation = await Constellation.start({ cells: [], scheduler: false, federators: [] });
     await constellation.addEdge(cell);
@@ -42,7 +45,7 @@ describe('pull mode', { timeout: 90_000 }, () => {
     federator = await startCellplane(['federator', '--name', 'pop-a', '--kubeconfig', kubeconfig]);
   });
   after(async () => {
-    unsubscribe('net.client.socket', onDial);
+    Socket.prototype.connect = connect;
     await federator?.stop();
     await constellation?.[Symbol.asyncDispose]();
     await folder?.[Symbol.asyncDispose]();
@@ -73,12 +76,11 @@ describe('pull mode', { timeout: 90_000 }, () => {
     assert.deepEqual(await listeningPorts(federator?.pid ?? 0), [], 'the federator listens nowhere');
     assert.ok(gate.connections > 0, 'its connections to the edge stand');
     // The gate's own way onward and this test's own clients go to the servers themselves.
-    const ports = dialled.map((socket) => socket.remotePort ?? 0);
-    assert.ok(!ports.includes(gate.port), 'the edge is dialled by the federator alone');
-    assert.ok(ports.includes(constellation.server.port), 'what is dialled is seen');
+    assert.ok(!dialled.includes(gate.port), 'the edge is dialled by the federator alone');
+    assert.ok(dialled.includes(constellation.server.port), 'what is dialled is seen');
     const known = new Set([constellation.server.port, server.port, 0]);
     assert.deepEqual(
-      ports.filter((port) => !known.has(port)),
+      dialled.filter((port) => !known.has(port)),
       [],
     );
   });
@@ -135,4 +137,12 @@ async function listeningPorts(pid: number): Promise<number[]> {
     }
   }
   return ports;
+}
+
+/** Of the arguments of `Socket.connect`; 0: none, as for a pipe. */
+function portOf([first]: readonly unknown[]): number {
+  // As net.connect hands them on.
+  const options: unknown = Array.isArray(first) ? (first as unknown[])[0] : first;
+  if (typeof options === 'number') return options;
+  return Number((options as { port?: unknown } | undefined)?.port ?? 0);
 }
