@@ -197,7 +197,7 @@ test('ranges', () => {
 
 const dual = { serviceRanges: ['10.0.0.0/24', 'fd00:10::/112'] };
 
-test('dual stack: a second family where the policy asks for it, in the order that is asked for', async () => {
+test('C11, dual stack: a second family where the policy asks for it, in the order that is asked for', async () => {
   await using harness = await open(dual);
   const [v4, v6] = dual.serviceRanges.map(parseIpRange);
   assert.ok(v4 !== undefined && v6 !== undefined);
