@@ -8,5 +8,6 @@ export function digestOf(value: JsonValue | undefined): string {
 }
 
 export function digestOfText(text: string): string {
-  return createHash('sha1').update(text).digest('base64').slice(0, 16);
+  // Cut before it is text: a part of a text would keep the whole in memory.
+  return createHash('sha1').update(text).digest().toString('base64', 0, 12);
 }

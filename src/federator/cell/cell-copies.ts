@@ -42,7 +42,10 @@ const sharedTexts = new Set<string>([
   copyAnnotations.originGroup,
   copyAnnotations.originResource,
   copyAnnotations.originNamespace,
+  syncAnnotations.syncedFields,
 ]);
+const edgeFinalizerAlone: string[] = [edgeFinalizer];
+Object.freeze(edgeFinalizerAlone);
 
 export interface CellCopiesOptions {
   readonly federationClient: KubeClient;
@@ -162,7 +165,7 @@ export class CellCopies {
       metadata: {
         ...pick(metadata),
         labels: kept(metadata.labels, keptLabels),
-        annotations: kept(metadata.annotations, keptAnnotations),
+        annotations: keptOf(metadata.annotations),
       },
       target: slimTarget((copy as Copy).target),
     };
@@ -219,7 +222,20 @@ function pick(metadata: ObjectMeta): ObjectMeta {
   for (const field of keptFields) {
     if (metadata[field] !== undefined) Object.assign(slim, { [field]: metadata[field] });
   }
+  if (slim.finalizers?.length === 1 && slim.finalizers[0] === edgeFinalizer) {
+    slim.finalizers = edgeFinalizerAlone;
+  }
   return slim;
+}
+
+function keptOf(values: ObjectMeta['annotations']): { [key: string]: string } {
+  const annotations = kept(values, keptAnnotations);
+  const contentHash = annotations[copyAnnotations.contentHash];
+  // Of most copies one text is enough.
+  if (contentHash !== undefined && annotations[syncAnnotations.syncedHash] === contentHash) {
+    annotations[syncAnnotations.syncedHash] = contentHash;
+  }
+  return annotations;
 }
 
 function kept(

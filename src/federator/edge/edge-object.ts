@@ -36,7 +36,8 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
       ...(metadata.generation === undefined ? {} : { generation: metadata.generation }),
     },
     contentHash: annotations[copyAnnotations.contentHash] ?? '',
-    fieldsHash: digestOf(appliedFieldsOf(object, edgeFieldManager)),
+    // Objects of one shape have the same.
+    fieldsHash: interned(digestOf(appliedFieldsOf(object, edgeFieldManager))),
     origin: originKeyOf(metadata) ?? '',
     cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
     deleting: metadata.deletionTimestamp !== undefined,
