@@ -93,9 +93,13 @@ export function encodeStored(
   const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
   const fieldSets: number[] = [];
   const metadataJson = metadataText(metadata, clusterId, head.length, fieldSets);
-  const { apiVersion: _a, kind: _k, metadata: _m, ...rest } = object;
-  const tail = JSON.stringify(rest);
-  const body = tail === '{}' ? `${head}${metadataJson}}` : `${head}${metadataJson},${tail.slice(1)}`;
+  let tail = '';
+  for (const key in object) {
+    if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
+    const text = JSON.stringify(object[key]) as string | undefined;
+    if (text !== undefined) tail += `,${JSON.stringify(key)}:${text}`;
+  }
+  const body = `${head}${metadataJson}${tail}}`;
   const bodyBytes = Buffer.byteLength(body);
   const isAscii = bodyBytes === body.length;
 
