@@ -135,7 +135,8 @@ describe('backup and restore', () => {
             ...more,
           );
         assert.match(await move('level', 'etcd', 'copy'), /copied and compared \d+ objects/);
-        await assert.rejects(move('level', 'etcd', 'copy'), /holds something already/);
+        // As if it had been cut short before the comparison: what is there already is compared.
+        assert.match(await move('level', 'etcd', 'copy'), /compared \d+ objects, \d+ of them by an earlier/);
         const moved = ['--storage', 'etcd', ...toEtcd];
         assert.equal(await readBack(at('copy'), moved), uid);
         await cp(path.join(at('origin'), 'pki'), path.join(at('back'), 'pki'), { recursive: true });
@@ -143,7 +144,6 @@ describe('backup and restore', () => {
         assert.equal(await readBack(at('back'), []), uid);
         const ids = await Promise.all([at('copy'), at('back')].map(controlPlaneIdOf));
         assert.equal(ids[0], ids[1], 'it is the same control plane');
-        await assert.rejects(move('etcd', 'level', 'back'), /holds a store already/);
         {
           await using _running = await startCellplane([
             ...['apiserver', '--data-dir', at('copy'), '--port', '0'],
@@ -151,6 +151,10 @@ describe('backup and restore', () => {
           ]);
           await assert.rejects(move('etcd', 'level', 'late'), /a server still runs/);
         }
+        await assert.rejects(
+          move('etcd', 'level', 'back'),
+          /holds a store already, and not what the source holds/,
+        );
       } finally {
         await etcd.dispose();
       }

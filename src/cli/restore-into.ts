@@ -10,6 +10,7 @@ export interface RestoreSource {
   readonly source: AsyncIterable<Uint8Array>;
   readonly asClone?: boolean | undefined;
   readonly discardUnfinished?: boolean | undefined;
+  readonly resume?: boolean | undefined;
   readonly onProgress: KeyProgress;
 }
 

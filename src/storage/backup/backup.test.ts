@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openCachedStorage } from '../cache/caching-storage.ts';
 import { isStorageError, type StorageErrorCode } from '../errors.ts';
+import { createClassicLevel } from '../level/database.ts';
+import { recordKey } from '../level/key-codec.ts';
 import { openLevelStorage } from '../level/level-storage.ts';
+import { databaseFolder } from '../level/marker.ts';
 import { createMemoryStorage } from '../memory/memory-storage.ts';
 import type { Storage } from '../storage.ts';
 import { del, guard, key, plain, put, revision, write } from '../testing/storage-fixture.ts';
@@ -153,6 +156,47 @@ describe('backup and restore', () => {
     await write(restored, put('/g/r/c/n/1', 'other'));
     assert.notEqual((await contentDigest(restored)).sha256, (await contentDigest(original)).sha256);
     await restored.close();
+  });
+
+  it('goes on where it was cut short, also when the store has changed since', async () => {
+    const origin = createMemoryStorage({ controlPlaneId: 'moved' });
+    for (let index = 0; index < 1_300; index++)
+      await write(origin, put(`/g/r/c/n/${index}`, `value ${index}`));
+    const directory = newFolder();
+    const chunks = await collect(origin);
+    const cut = async function* (): AsyncGenerator<Buffer> {
+      yield* chunks.slice(0, 3);
+      throw new Error('cut short');
+    };
+    await assert.rejects(restoreLevelStorage({ directory, source: cut(), nowMs }), /cut short/);
+    await write(origin, put('/g/r/c/n/1', 'other'), del('/g/r/c/n/100'), put('/g/r/c/n/0/new', 'new'));
+    const changed = Buffer.concat(await collect(origin));
+    const again = () => ({ directory, source: stream(changed, 10_000), nowMs });
+    await assert.rejects(restoreLevelStorage(again()), (error) => isStorageError(error, 'unusable'));
+    await assert.rejects(
+      restoreLevelStorage({ directory, source: stream(backup, 10_000), nowMs, resume: true }),
+      (error) => isStorageError(error, 'unusable') && error.message.includes('another control plane'),
+    );
+    // A value that does not match its checksum is written again.
+    const database = createClassicLevel(databaseFolder(directory));
+    await database.open({ createIfMissing: false });
+    const damaged = recordKey(revision(1_301 + restoreRevisionStep), '/g/r/c/n/10');
+    await database.batch([{ type: 'put', key: damaged, value: Buffer.from('damaged') }], { sync: true });
+    await database.close();
+    const summary = await restoreLevelStorage({ ...again(), resume: true });
+    assert.equal(summary.keys, 1_300);
+    // Of the first thousand: one changed, one deleted, one damaged.
+    assert.equal(summary.kept, 997);
+    assert.equal(summary.revision, 1_301 + restoreRevisionStep);
+    const restored = await openLevelStorage({ directory, verifyValues: true });
+    assert.equal(restored.incarnationId, summary.incarnationId);
+    assert.deepEqual(await contentDigest(restored), await contentDigest(origin));
+    await restored.close();
+    await refused(changed, 'unusable', directory);
+    await assert.rejects(restoreLevelStorage({ ...again(), resume: true }), (error) =>
+      isStorageError(error, 'unusable'),
+    );
+    await origin.close();
   });
 
   it('never writes over a store', async () => {

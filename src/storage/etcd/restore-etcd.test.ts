@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '#apimachinery/clock.ts';
 import { EtcdServer, skipWithoutEtcd } from '../../../test/harness/etcd-server.ts';
+import { contentDigest } from '../backup/content-digest.ts';
 import { restoreEtcdStorage } from '../backup/restore-etcd.ts';
 import { writeBackup } from '../backup/write-backup.ts';
 import { isStorageError } from '../errors.ts';
 import { createMemoryStorage } from '../memory/memory-storage.ts';
 import type { Storage } from '../storage.ts';
-import { guard, key, put, record, revision, until, write } from '../testing/storage-fixture.ts';
+import { del, guard, key, put, record, revision, until, write } from '../testing/storage-fixture.ts';
 import { openEtcdStorage } from './etcd-storage.ts';
 
 describe('restore into etcd', { skip: skipWithoutEtcd }, () => {
@@ -93,5 +94,49 @@ describe('restore into etcd', { skip: skipWithoutEtcd }, () => {
       (error) => isStorageError(error, 'corrupt'),
     );
     await assert.rejects(openEtcdStorage(access('/cut')), /did not come to its end/);
+  });
+
+  it('goes on where it was cut short, also when the store has changed since, and lets no two go on', async () => {
+    const moved = createMemoryStorage({ controlPlaneId: 'moved' });
+    for (let index = 0; index < 350; index++) await write(moved, put(`/g/r/c/n/${index}`, `value ${index}`));
+    const parts = await collect(moved);
+    const cut = async function* (): AsyncGenerator<Buffer> {
+      yield* parts.slice(0, -1);
+      throw new Error('cut short');
+    };
+    await assert.rejects(restoreEtcdStorage({ ...access('/resumed'), source: cut() }), /cut short/);
+    await write(moved, put('/g/r/c/n/1', 'other'), del('/g/r/c/n/100'), put('/g/r/c/n/0/new', 'new'));
+    const changed = await collect(moved);
+    const resume = { ...access('/resumed'), resume: true };
+    await assert.rejects(
+      restoreEtcdStorage({ ...resume, source: stream(chunks) }),
+      (error) => isStorageError(error, 'unusable') && error.message.includes('another control plane'),
+    );
+    // One that still is at it finds its claim gone when another goes on.
+    let goOn = () => {};
+    const another = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const slow = async function* (): AsyncGenerator<Buffer> {
+      yield* parts.slice(0, 1);
+      await another;
+      yield* parts.slice(1);
+    };
+    const first = restoreEtcdStorage({ ...resume, source: slow() });
+    const overtaken = assert.rejects(first, /somebody else/);
+    const summary = await restoreEtcdStorage({ ...resume, source: stream(changed) });
+    goOn();
+    await overtaken;
+    // Three of four batches were there, without the changed one and the deleted one.
+    assert.deepEqual([summary.keys, summary.kept], [350, 298]);
+    const storage = await openEtcdStorage(access('/resumed'));
+    try {
+      assert.deepEqual(await contentDigest(storage), await contentDigest(moved));
+    } finally {
+      await storage.close();
+    }
+    await assert.rejects(restoreEtcdStorage({ ...resume, source: stream(changed) }), (error) =>
+      isStorageError(error, 'unusable'),
+    );
   });
 });
