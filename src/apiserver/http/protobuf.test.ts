@@ -4,11 +4,13 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
+import { parse as parseYaml } from 'yaml';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { openStore } from '../authz/testing/authz-fixtures.ts';
+import { discoveryResponse } from '../discovery/discovery-response.ts';
 import { decodeMessage } from '../protobuf/decode-message.ts';
 import { encodeProtobuf } from '../protobuf/encode-object.ts';
 import { decodeProtobuf } from '../protobuf/protobuf.ts';
@@ -103,7 +105,14 @@ describe('answers in protobuf (KUBERNETES.md N2, N4, W1)', () => {
     cache = await openStore();
     const verbs = new Verbs({ registry: new Registry({ storage: cache }) });
     const scheme = schemeOf(...builtin, definition({ origin: 'custom' }));
-    server = await startServer({ resolver: resolverOf(scheme), verbs });
+    server = await startServer({
+      resolver: resolverOf(scheme),
+      verbs,
+      discovery: (served, url, request) => {
+        const found = discoveryResponse(served, url, request);
+        return found && { code: found.status, headers: found.headers, body: found.body };
+      },
+    });
     session = await server.http2();
     session.on('error', () => {});
     const made = await server.call('POST', widgetPath, JSON.stringify(widget('w')), {
@@ -287,6 +296,37 @@ describe('answers in protobuf (KUBERNETES.md N2, N4, W1)', () => {
     const bookmark = decodeProtobuf(event.document).object as KubeObject;
     assert.deepEqual(bookmark.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
     initial.end();
+  });
+
+  it('D1: plain discovery, in protobuf and YAML; the aggregated form stays JSON', async () => {
+    for (const [url, kind, message] of [
+      ['/api', 'APIVersions', 'APIVersions'],
+      ['/apis', 'APIGroupList', 'APIGroupList'],
+      ['/apis/apps', 'APIGroup', 'APIGroup'],
+      ['/api/v1', 'APIResourceList', 'APIResourceList'],
+    ] as const) {
+      const inJson = (await server.get(url)).json();
+      const answer = await server.get(url, { accept: `${protobuf},application/json` });
+      assert.equal(answer.headers['content-type'], protobuf);
+      const found = documentOf(answer.raw, `${meta}.${message}`);
+      assert.deepEqual([found.apiVersion, found.kind], ['v1', kind]);
+      assert.deepEqual(encodeProtobuf({ ...found.object, apiVersion: 'v1', kind }), answer.raw);
+      assert.equal(inJson['kind'], kind);
+      const yaml = await server.get(url, { accept: 'application/yaml' });
+      assert.deepEqual(parseYaml(yaml.text), { apiVersion: 'v1', ...inJson });
+    }
+    const resources = documentOf(
+      (await server.get('/api/v1', { accept: protobuf })).raw,
+      `${meta}.APIResourceList`,
+    );
+    const [first] = resources.object['resources'] as JsonObject[];
+    assert.deepEqual(
+      [first?.['name'], (first?.['verbs'] as string[] | undefined)?.includes('watch')],
+      ['configmaps', true],
+    );
+    const accept = `application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,${protobuf}`;
+    assert.equal((await server.get('/apis', { accept })).json()['kind'], 'APIGroupDiscoveryList');
+    assert.equal((await server.get('/apis', { accept: 'text/html' })).code, 406);
   });
 
   it('W7: a WebSocket has one event a binary message', async () => {

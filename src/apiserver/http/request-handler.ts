@@ -18,6 +18,7 @@ import { isServedInBatch, refuseInBatch, serveBatch } from './batch/serve-batch.
 import { readBody } from './body.ts';
 import { credentialsOf } from './connection-credentials.ts';
 import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
+import { discoveryForm, inForm } from './discovery-form.ts';
 import { toApiError } from './errors.ts';
 import { Exchange, type ServerReply, type ServerRequest, type UpgradeTarget } from './exchange.ts';
 import { FormCache } from './form-cache.ts';
@@ -296,7 +297,9 @@ export class RequestHandler {
         'the server does not allow this method on the requested resource',
       );
     }
-    const asked = { accept: request.headers.accept, ifNoneMatch: request.headers['if-none-match'] };
+    const form = which === 'discovery' ? discoveryForm(request.headers.accept) : undefined;
+    const accept = form === undefined ? request.headers.accept : 'application/json';
+    const asked = { accept, ifNoneMatch: request.headers['if-none-match'] };
     const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
     const scheme = this.#schemeOf(exchange);
     const { discovery, openapi, aggregator } = this.#dependencies;
@@ -306,7 +309,10 @@ export class RequestHandler {
       ? own(asked)
       : aggregator[which](workspace, path, asked, own));
     if (prepared === undefined) sendNotFound(exchange);
-    else await sendPrepared(exchange, prepared, this.#limits.gzipBytesMin);
+    else {
+      const shown = form === undefined ? prepared : inForm(prepared, form);
+      await sendPrepared(exchange, shown, this.#limits.gzipBytesMin);
+    }
   }
 
   #serveResource(

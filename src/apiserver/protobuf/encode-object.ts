@@ -36,7 +36,10 @@ function knownKind(apiVersion: unknown, kind: unknown): KnownKind | undefined {
     const version = parseApiVersion(apiVersion);
     if (version === undefined) return undefined;
     const isMeta = version.group === 'meta.k8s.io' && metaVersions.has(version.version);
-    const path = isMeta ? metaMessages[kind] : messageOfKind(version.group, version.version, kind);
+    const path = isMeta
+      ? metaMessages[kind]
+      : (messageOfKind(version.group, version.version, kind) ??
+        (apiVersion === 'v1' ? discoveryMessages[kind] : undefined));
     if (path === undefined) return undefined;
     known = { path, head: envelopeHead(apiVersion, kind) };
     kinds.set(key, known);
@@ -56,6 +59,15 @@ const metaMessages: { readonly [kind: string]: string | undefined } = {
   __proto__: null as never,
   PartialObjectMetadata: 'apimachinery.pkg.apis.meta.v1.PartialObjectMetadata',
   PartialObjectMetadataList: 'apimachinery.pkg.apis.meta.v1.PartialObjectMetadataList',
+};
+
+/** The kinds of discovery, which bear the core group's version (KUBERNETES.md D1). */
+const discoveryMessages: { readonly [kind: string]: string | undefined } = {
+  __proto__: null as never,
+  APIVersions: 'apimachinery.pkg.apis.meta.v1.APIVersions',
+  APIGroup: 'apimachinery.pkg.apis.meta.v1.APIGroup',
+  APIGroupList: 'apimachinery.pkg.apis.meta.v1.APIGroupList',
+  APIResourceList: 'apimachinery.pkg.apis.meta.v1.APIResourceList',
 };
 
 /** Whether a kind can be told in protobuf: Kubernetes' own can, custom resources cannot (KUBERNETES.md N2). */
