@@ -2,7 +2,7 @@ import { catalogueMessage } from '#api/builtin/catalogue-messages.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { specialEncodings } from './special-encodings.ts';
 import { wireBytes, wireFixed64, wireVarint } from './wire-reader.ts';
-import type { WireWriter } from './wire-writer.ts';
+import { WireWriter } from './wire-writer.ts';
 
 type Scalar = 'string' | 'bytes' | 'bool' | 'int32' | 'int64' | 'double';
 
@@ -20,6 +20,8 @@ interface Field {
   readonly valueTag: number;
   /** Looked up when first needed: messages refer to themselves. */
   encoder: Encoder | undefined;
+  /** Of a message that is no pointer: what stands for it when it is absent. */
+  absent: Buffer | undefined;
 }
 
 /** Writes a message's fields, the last one first; `value` as it stands in JSON, undefined where it is absent. */
@@ -47,7 +49,7 @@ function messageEncoder(path: string): Encoder {
   return (value, writer) => {
     fields ??= fieldsOf(path);
     const object = isJsonObject(value) ? value : empty;
-    for (const field of fields) encodeField(field, object, writer);
+    for (let index = 0; index < fields.length; index++) encodeField(fields[index] as Field, object, writer);
   };
 }
 
@@ -73,6 +75,7 @@ function fieldsOf(path: string): Field[] {
         isPointer: mark === 2,
         valueTag: 2 * 8 + wireType,
         encoder: undefined,
+        absent: undefined,
       };
     });
 }
@@ -103,10 +106,24 @@ function encodeField(field: Field, object: JsonObject, writer: WireWriter): void
 }
 
 function encodeOne(field: Field, value: JsonValue | undefined, writer: WireWriter): void {
-  const isAbsent = value === undefined || value === null;
+  if (value !== undefined && value !== null) {
+    encodeElement(field, field.tag, value, writer);
+    return;
+  }
   // Go's bytes are nil when they are absent, which is as good as a pointer.
-  if (isAbsent && (field.isPointer || field.scalar === 'bytes')) return;
-  encodeElement(field, field.tag, isAbsent ? undefined : value, writer);
+  if (field.isPointer || field.scalar === 'bytes') return;
+  if (field.scalar === undefined) writer.bytes(absentMessage(field));
+  else if (field.scalar === 'double') encodeElement(field, field.tag, undefined, writer);
+  else writer.zero(field.tag);
+}
+
+function absentMessage(field: Field): Buffer {
+  if (field.absent === undefined) {
+    const own = new WireWriter();
+    encodeElement(field, field.tag, undefined, own);
+    field.absent = own.take();
+  }
+  return field.absent;
 }
 
 function encodeList(field: Field, value: JsonValue, writer: WireWriter): void {
@@ -139,8 +156,12 @@ function encodeElement(field: Field, tag: number, value: JsonValue | undefined, 
   switch (field.scalar) {
     case undefined: {
       const mark = writer.size;
-      field.encoder ??= encoderOf(field.message);
-      field.encoder(value, writer);
+      let { encoder } = field;
+      if (encoder === undefined) {
+        encoder = encoderOf(field.message);
+        field.encoder = encoder;
+      }
+      encoder(value, writer);
       writer.varint(writer.size - mark);
       break;
     }

@@ -60,17 +60,44 @@ const zeroTimeSeconds = -62135596800;
 
 /** seconds (1), nanos (2), the latter cut to so many; nothing at all for Go's zero time. */
 function time(value: JsonValue | undefined, writer: WireWriter, nanosStep: number): void {
+  const plain = typeof value === 'string' ? plainSeconds(value) : undefined;
+  if (plain !== undefined) {
+    writeTime(plain, 0, writer);
+    return;
+  }
   const match = typeof value === 'string' ? rfc3339.exec(value) : null;
   if (match === null) return;
   const [, day = '', clock = '', fraction = '', zone = ''] = match;
   const seconds = Date.parse(`${day}T${clock}${zone.toUpperCase()}`) / 1000;
   if (Number.isNaN(seconds)) return;
   const nanos = Number(fraction.padEnd(9, '0'));
+  writeTime(seconds, nanos - (nanos % nanosStep), writer);
+}
+
+function writeTime(seconds: number, nanos: number, writer: WireWriter): void {
   if (seconds === zeroTimeSeconds && nanos === 0) return;
-  writer.varint(nanos - (nanos % nanosStep));
+  writer.varint(nanos);
   writer.varint(tag2Varint);
   writer.signed(seconds);
   writer.varint(tag1Varint);
+}
+
+/** Of `2026-01-02T03:04:05Z`, which nearly all times look like: reading it so costs a tenth. */
+function plainSeconds(text: string): number | undefined {
+  if (text.length !== 20 || text[4] !== '-' || text[7] !== '-' || text[10] !== 'T') return undefined;
+  if (text[13] !== ':' || text[16] !== ':' || text[19] !== 'Z') return undefined;
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+  const [month, day] = [twoDigits(text, 5), twoDigits(text, 8)];
+  const [hour, minute, second] = [twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17)];
+  // Whatever is unusual, or no time at all, is left to the longer way. NaN is in no range.
+  const isUsual = year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 28;
+  if (!isUsual || !(hour <= 23 && minute <= 59 && second <= 59)) return undefined;
+  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
+}
+
+function twoDigits(text: string, at: number): number {
+  const [tens, ones] = [text.charCodeAt(at) - 0x30, text.charCodeAt(at + 1) - 0x30];
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
 /** type (1: 0 number, 1 text), intVal (2), strVal (3). */

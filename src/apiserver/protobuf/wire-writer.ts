@@ -57,6 +57,17 @@ export class WireWriter {
     buffer[at] = rest;
   }
 
+  /** A field that is zero, empty or false: its tag and one zero byte. */
+  zero(tag: number): void {
+    if (tag > 0x7f || this.#at < 2) {
+      this.varint(0);
+      this.varint(tag);
+      return;
+    }
+    this.#buffer[--this.#at] = 0;
+    this.#buffer[--this.#at] = tag;
+  }
+
   /** int32, int64: two's complement of 64 bits. What is no number counts as 0; fractions are cut. */
   signed(value: number): void {
     if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
@@ -91,20 +102,18 @@ export class WireWriter {
 
   /** The text in UTF-8 after its length. */
   text(value: string): void {
-    const mark = this.size;
     const { length } = value;
-    if (length > shortTextMax || !this.#ascii(value, length)) {
-      const bytes = Buffer.byteLength(value);
-      if (this.#at < bytes) this.#grow(bytes);
-      this.#at -= bytes;
-      this.#buffer.write(value, this.#at, bytes, 'utf8');
-    }
-    this.varint(this.size - mark);
+    if (length <= shortTextMax && this.#ascii(value, length)) return;
+    const bytes = Buffer.byteLength(value);
+    if (this.#at < bytes) this.#grow(bytes);
+    this.#at -= bytes;
+    this.#buffer.write(value, this.#at, bytes, bytes === length ? 'latin1' : 'utf8');
+    this.varint(bytes);
   }
 
-  /** False, with nothing written, when it is not ASCII. */
+  /** Text and length, which is one byte; false, with nothing written, when it is not ASCII. */
   #ascii(value: string, length: number): boolean {
-    if (this.#at < length) this.#grow(length);
+    if (this.#at <= length) this.#grow(length + 1);
     const buffer = this.#buffer;
     const start = this.#at - length;
     for (let index = 0; index < length; index++) {
@@ -112,7 +121,8 @@ export class WireWriter {
       if (code > 0x7f) return false;
       buffer[start + index] = code;
     }
-    this.#at = start;
+    buffer[start - 1] = length;
+    this.#at = start - 1;
     return true;
   }
 
