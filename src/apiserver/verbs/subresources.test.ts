@@ -174,3 +174,12 @@ test('one store, two groups of events (O5); versions of different shape', async 
     'C5 across conversion',
   );
 });
+
+test('what a kubelet would answer is told apart from what is nowhere (C10)', async () => {
+  await using harness = await Harness.open();
+  const pods = '/api/v1/namespaces/default/pods';
+  const missing = 'the server could not find the requested resource';
+  const told = `${missing}: pod x runs at no node of this server, ask the cell that it was placed on`;
+  await assert.rejects(harness.get(`${pods}/x/log`), apiError('NotFound', told));
+  await assert.rejects(harness.get(`${pods}/x/nothing`), apiError('NotFound', missing));
+});

@@ -1,4 +1,4 @@
-import { ApiError, methodNotAllowed, notFound } from '#apimachinery/api-error.ts';
+import { ApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
@@ -280,7 +280,16 @@ function rethrow(error: unknown): never {
   throw fromStorageError(error);
 }
 
-function unknownSubresource({ served, subresource }: ResourceContext): ApiError {
+/** What a kubelet would answer (KUBERNETES.md C10): nothing runs in a workspace. */
+const kubeletSubresources = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
+
+function unknownSubresource({ served, subresource = '', name }: ResourceContext): ApiError {
   const { group, resource } = served.definition;
-  return notFound({ group, resource: `${resource}/${subresource}` }, '');
+  const runsElsewhere = group === '' && resource === 'pods' && kubeletSubresources.has(subresource);
+  const why = runsElsewhere
+    ? `: pod ${name} runs at no node of this server, ask the cell that it was placed on`
+    : '';
+  return new ApiError('NotFound', `the server could not find the requested resource${why}`, {
+    details: { name, ...(group === '' ? {} : { group }), kind: resource },
+  });
 }
