@@ -1,12 +1,12 @@
 import { badRequest } from '#apimachinery/api-error.ts';
 import { equalJson, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { appliedFields, checkConfig } from './applied-config.ts';
+import { checkConfig } from './applied-config.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
 import { type Comparison, compareObjects, isUnmanaged } from './compare.ts';
 import { applyConflict, type Conflict, conflictsExcept } from './conflict.ts';
 import { equalSets, intersection, isEmptySet, union } from './field-set.ts';
-import { createdFields } from './field-shapes.ts';
+import { claimedFields, createdFields } from './field-shapes.ts';
 import { lastAppliedFields, updatedLastApplied, upgradingManager } from './last-applied.ts';
 import { decodeManagers, encodeManagers, type Manager, sameManager, withFields } from './managed-fields.ts';
 import { mergeConfig, withoutNulls } from './merge.ts';
@@ -42,7 +42,7 @@ export function applyServerSide(request: ApplyRequest): { readonly object: KubeO
   const config = checkedConfig(request, type);
   const base: KubeObject = live ?? { apiVersion, kind: jsonText(applied['kind']), metadata: {} };
   const managers = standingManagers(request, type);
-  const fields = withoutReset(appliedFields(type, config), request.resetFields);
+  const fields = withoutReset(claimedFields(type, config), request.resetFields);
   const mine: Manager = {
     manager: manager === '' ? 'unknown' : manager,
     operation: 'Apply',

@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { appliedFields, checkConfig } from './applied-config.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
-import type { FieldSet } from './field-set.ts';
-import { createdFields, fieldSetOfText, isInOrder, textOfFieldSet } from './field-shapes.ts';
+import { type FieldSet, isEmptySet } from './field-set.ts';
+import { claimedFields, createdFields, fieldSetOfText, isInOrder, textOfFieldSet } from './field-shapes.ts';
 import { widgetSchema } from './testing/widget-schema.ts';
 
 const widgets = rootTypeOf(widgetSchema);
@@ -125,6 +126,44 @@ test('property: a shape met again gives what it gave first, in order, and its te
     ),
     { numRuns: 500 },
   );
+});
+
+test('property: what a configuration claims by its shape is what a walk over it finds', () => {
+  let checked = 0;
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.constantFrom('data', 'other', 'status'), value, { maxKeys: 3, noNullPrototype: true }),
+      fc.dictionary(fc.constantFrom('labels', 'annotations', 'uid', 'finalizers'), value, {
+        maxKeys: 2,
+        noNullPrototype: true,
+      }),
+      value,
+      (more, metadata, spec) => {
+        const config: JsonObject = { apiVersion: 'v1', kind: 'Widget', metadata, ...more, spec };
+        // Elements given twice are refused before anybody asks what is claimed.
+        if (checkConfig(widgets, config).some((fault) => fault.includes('duplicate'))) return;
+        checked++;
+        const claimed = claimedFields(widgets, config);
+        assert.deepEqual(claimed, appliedFields(widgets, config));
+        assert.equal(claimedFields(widgets, cloneJson(config)), claimed);
+        assert.ok(isInOrder(claimed) || isEmptySet(claimed));
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+  assert.ok(checked > 500);
+});
+
+test('what a Pod claims: leaves and keyed elements, not what leads there; alike in every form it was read in', () => {
+  const config = pod('a', ['X', 'Y'], { ports: [], resources: {}, args: [] });
+  config['status'] = {};
+  const claimed = claimedFields(pods, config);
+  assert.deepEqual(claimed, appliedFields(pods, config));
+  assert.equal(fieldSetOfText(textOfFieldSet(claimed)), claimed);
+  const named = claimedFields(pods, pod('ä', ['X']));
+  assert.deepEqual(named, appliedFields(pods, pod('ä', ['X'])));
+  const beyondAscii = { ...pod('a', ['X']), metadata: { name: 'a', labels: { ä: 'b' } } } as KubeObject;
+  assert.deepEqual(claimedFields(pods, beyondAscii), appliedFields(pods, beyondAscii));
 });
 
 test('the same text is the same set, and so are the parts that sets have in common afterwards', () => {

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type ApplyType, elementPath, formFor, memberPath, memberType } from './apply-type.ts';
@@ -6,7 +7,7 @@ import { emptySet, type FieldSet, type FieldSetDraft, leaf } from './field-set.t
 import { type PathElement, self, sortElements } from './path-element.ts';
 
 /**
- * The fields that creating an object adds, by the object's shape. Objects of one kind written by one program differ in
+ * The fields that creating an object adds, and those that applying one claims, by the object's shape. Objects of one kind written by one program differ in
  * their values, hardly ever in their fields: so each way through an object's members is kept as a path in a tree, at
  * whose end the finished set lies, with its text. The second Deployment of a shape costs one look-up a field.
  *
@@ -24,8 +25,12 @@ const keptMembersMax = 512;
  * What a container counts for. `all`: itself (`.`) and all that is in it. `bare`: it was there, empty: only what is in
  * it. The others: it was there with everything that Go's empty object of the kind has, so that the same holds below it;
  * `root` and `metadata` also leave out what is never managed.
+ *
+ * The modes of claims count what `appliedFields` counts: `claimed` itself and what is in it, `leading` (a declared field)
+ * only what is in it.
  */
-type Mode = 'all' | 'bare' | 'root' | 'metadata' | 'present';
+type Mode = 'all' | 'bare' | 'root' | 'metadata' | 'present' | ClaimMode;
+type ClaimMode = 'claimed' | 'leading' | 'claimedRoot' | 'claimedMetadata';
 
 /** A place in a tree of shapes: the members so far. */
 interface Step {
@@ -60,19 +65,15 @@ interface Branch {
   lastStep: Step | undefined;
 }
 
-interface Trees {
-  readonly all: Step;
-  readonly bare: Step;
-  readonly root: Step;
-  readonly metadata: Step;
-  readonly present: Step;
-}
+type Trees = { [mode in Mode]: Step | undefined };
 
 let treesByType = new WeakMap<ApplyType, Trees>();
 let setsByText = new Map<string, FieldSet>();
 let texts = new WeakMap<FieldSet, string>();
 /** Sets that shapes made: their members are in order. */
 let known = new WeakSet<FieldSet>();
+/** Of a set that a shape made: the one of the same text. */
+let canonical = new WeakMap<FieldSet, FieldSet>();
 let keptBytes = 0;
 
 /**
@@ -82,6 +83,23 @@ let keptBytes = 0;
 export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
   if (keptBytes > keptBytesMax) forgetShapes();
   return ofMap(type, 'root', object) ?? emptySet;
+}
+
+/**
+ * `appliedFields` of a configuration whose lists hold no element twice. The same set for the same text, also for sets
+ * that were read with `fieldSetOfText`.
+ */
+export function claimedFields(type: ApplyType, config: JsonObject): FieldSet {
+  if (keptBytes > keptBytesMax) forgetShapes();
+  const set = ofMap(type, 'claimedRoot', config) ?? emptySet;
+  if (!known.has(set)) return set;
+  let same = canonical.get(set);
+  if (same === undefined) {
+    const text = textOfFieldSet(set);
+    same = isAscii(Buffer.from(text)) ? fieldSetOfText(text) : set;
+    canonical.set(set, same);
+  }
+  return same;
 }
 
 /** Whether the set's members are known to stand in the order in which Kubernetes writes them. */
@@ -143,17 +161,33 @@ function forgetShapes(): void {
   setsByText = new Map();
   texts = new WeakMap();
   known = new WeakSet();
+  canonical = new WeakMap();
   keptBytes = 0;
 }
 
 function treeOf(type: ApplyType, mode: Mode): Step {
   let trees = treesByType.get(type);
   if (trees === undefined) {
-    trees = { all: start(), bare: start(), root: start(), metadata: start(), present: start() };
+    trees = {
+      all: undefined,
+      bare: undefined,
+      root: undefined,
+      metadata: undefined,
+      present: undefined,
+      claimed: undefined,
+      leading: undefined,
+      claimedRoot: undefined,
+      claimedMetadata: undefined,
+    };
     treesByType.set(type, trees);
-    keptBytes += 5 * stepBytes;
   }
-  return trees[mode];
+  let tree = trees[mode];
+  if (tree === undefined) {
+    tree = start();
+    trees[mode] = tree;
+    keptBytes += stepBytes;
+  }
+  return tree;
 }
 
 function start(): Step {
@@ -187,10 +221,26 @@ function ofValue(
   if (form === 'leaf') return leaf;
   const set =
     form === 'list'
-      ? ofList(type as ApplyType, mode === 'all' ? 'all' : 'bare', value as JsonValue[])
+      ? ofList(type as ApplyType, listMode(mode), value as JsonValue[])
       : ofMap(type as ApplyType, mode, value as JsonObject);
-  // An empty container is a leaf.
-  return set ?? (mode === 'all' ? leaf : undefined);
+  if (set !== undefined || countsItself(mode)) return set ?? leaf;
+  // An empty container is a leaf, but for lists that nobody need claim.
+  return mode === 'leading' && form === 'map' && isEmpty(value as JsonObject) ? leaf : undefined;
+}
+
+type ListMode = 'all' | 'bare' | 'claimed' | 'leading';
+
+function listMode(mode: Mode): ListMode {
+  return mode === 'all' || mode === 'claimed' || mode === 'leading' ? mode : 'bare';
+}
+
+function countsItself(mode: Mode): boolean {
+  return mode === 'all' || mode === 'claimed';
+}
+
+function isEmpty(map: JsonObject): boolean {
+  for (const _ in map) return false;
+  return true;
 }
 
 function ofMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undefined {
@@ -204,7 +254,7 @@ function ofMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undef
     const branch = known !== undefined && step.lastKey === name ? known : branchOf(type, mode, step, name);
     step = take(step, branch, member);
   }
-  return finished(step, mode === 'all');
+  return finished(step, countsItself(mode));
 }
 
 function branchOf(type: ApplyType, mode: Mode, step: Step, name: string): Branch {
@@ -220,14 +270,14 @@ function branchOf(type: ApplyType, mode: Mode, step: Step, name: string): Branch
   return branch;
 }
 
-function ofList(type: ApplyType, mode: 'all' | 'bare', value: readonly JsonValue[]): FieldSet | undefined {
+function ofList(type: ApplyType, mode: ListMode, value: readonly JsonValue[]): FieldSet | undefined {
   if (value.length > keptMembersMax) return ofLargeList(type, mode, value);
   let step = treeOf(type, mode);
   for (const item of value) {
-    const branch = elementBranch(type, step, item);
+    const branch = elementBranch(type, mode, step, item);
     if (branch !== undefined) step = take(step, branch, item);
   }
-  return finished(step, mode === 'all');
+  return finished(step, countsItself(mode));
 }
 
 function ofLargeMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undefined {
@@ -239,22 +289,18 @@ function ofLargeMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | 
     const set = setOf(branch, member);
     if (set !== undefined) sets.set(branch.path, set);
   }
-  return assemble(sets, mode === 'all');
+  return assemble(sets, countsItself(mode));
 }
 
-function ofLargeList(
-  type: ApplyType,
-  mode: 'all' | 'bare',
-  value: readonly JsonValue[],
-): FieldSet | undefined {
+function ofLargeList(type: ApplyType, mode: ListMode, value: readonly JsonValue[]): FieldSet | undefined {
   const sets = new Map<PathElement, FieldSet>();
   for (const item of value) {
-    const branch = newElementBranch(type, undefined, item);
+    const branch = newElementBranch(type, mode, undefined, item);
     if (branch === undefined || sets.has(branch.path)) continue;
     const set = setOf(branch, item);
     if (set !== undefined) sets.set(branch.path, set);
   }
-  return assemble(sets, mode === 'all');
+  return assemble(sets, countsItself(mode));
 }
 
 function take(step: Step, branch: Branch, value: JsonValue): Step {
@@ -288,15 +334,30 @@ function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
   const child = field?.type ?? memberType(type, name);
   return {
     path: field?.path ?? memberPath(type, name),
-    skipped: (mode === 'root' || mode === 'metadata') && isUnmanaged(mode === 'root', name),
+    skipped: isUnmanagedIn(mode, name),
     type: child,
-    mode: memberMode(mode, name, field),
-    nullIsAbsent: child?.schema !== undefined && child.schema.nullable !== true,
+    mode: isClaim(mode) ? claimMode(mode, name, field !== undefined) : memberMode(mode, name, field),
+    nullIsAbsent: !isClaim(mode) && child?.schema !== undefined && child.schema.nullable !== true,
     asLeaf: undefined,
     bySet: undefined,
     lastSet: undefined,
     lastStep: undefined,
   };
+}
+
+function isUnmanagedIn(mode: Mode, name: string): boolean {
+  const isRoot = mode === 'root' || mode === 'claimedRoot';
+  if (!isRoot && mode !== 'metadata' && mode !== 'claimedMetadata') return false;
+  return isUnmanaged(isRoot, name);
+}
+
+function isClaim(mode: Mode): mode is ClaimMode {
+  return mode === 'claimed' || mode === 'leading' || mode === 'claimedRoot' || mode === 'claimedMetadata';
+}
+
+function claimMode(mode: ClaimMode, name: string, isDeclared: boolean): ClaimMode {
+  if (mode === 'claimedRoot' && name === 'metadata') return 'claimedMetadata';
+  return isDeclared ? 'leading' : 'claimed';
 }
 
 function memberMode(
@@ -311,7 +372,7 @@ function memberMode(
 }
 
 /** Undefined for an element that has no place in the set. */
-function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | undefined {
+function elementBranch(type: ApplyType, mode: ListMode, step: Step, item: JsonValue): Branch | undefined {
   const { keys, form } = type;
   const object = form === 'keyedList' && isJsonObject(item) ? item : undefined;
   if (form === 'keyedList' && object === undefined) return undefined;
@@ -325,7 +386,7 @@ function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | u
   const last = object === undefined ? 0 : keys.length - 1;
   for (let index = 0; index < last; index++) {
     const key = object?.[keys[index] as string];
-    if (typeof key === 'object') return newElementBranch(type, step, item);
+    if (typeof key === 'object') return newElementBranch(type, mode, step, item);
     let below = level.get(key) as Level | undefined;
     if (below === undefined) {
       below = new Map();
@@ -335,10 +396,10 @@ function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | u
     level = below;
   }
   const key = object === undefined ? item : object[keys[last] as string];
-  if (typeof key === 'object') return newElementBranch(type, step, item);
+  if (typeof key === 'object') return newElementBranch(type, mode, step, item);
   let branch = level.get(key) as Branch | undefined;
   if (branch === undefined) {
-    branch = newElementBranch(type, step, item);
+    branch = newElementBranch(type, mode, step, item);
     if (branch === undefined) return undefined;
     level.set(key, branch);
     keptBytes += stepBytes;
@@ -350,14 +411,19 @@ function elementBranch(type: ApplyType, step: Step, item: JsonValue): Branch | u
   return branch;
 }
 
-function newElementBranch(type: ApplyType, step: Step | undefined, item: JsonValue): Branch | undefined {
+function newElementBranch(
+  type: ApplyType,
+  mode: ListMode,
+  step: Step | undefined,
+  item: JsonValue,
+): Branch | undefined {
   const at = elementPath(type, item);
   if ('error' in at) return undefined;
   return {
     path: at.path,
     skipped: isTaken(step, at.path),
     type: type.element,
-    mode: 'all',
+    mode: mode === 'claimed' || mode === 'leading' ? 'claimed' : 'all',
     nullIsAbsent: false,
     asLeaf: undefined,
     bySet: undefined,

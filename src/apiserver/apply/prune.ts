@@ -25,7 +25,7 @@ export function pruneDropped(
 ): KubeObject {
   const otherVersion = request.convert !== undefined && last.apiVersion !== request.apiVersion;
   if (!otherVersion) {
-    if (isEmptySet(difference(last.fields, applied))) return merged;
+    if (last.fields === applied || isEmptySet(difference(last.fields, applied))) return merged;
     return prune(rootTypeOf(request.schema), request, merged, managers, last, applied);
   }
   const versioned = request.convert?.(merged, last.apiVersion);
