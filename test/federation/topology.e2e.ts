@@ -13,6 +13,7 @@ import {
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps } from '../harness/edge-objects.ts';
+import { openCell } from '../harness/neighbour.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -56,6 +57,7 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
         },
       );
     }
+    await shareCell();
     await run('scheduler', ['scheduler', '--no-leader-elect'], {
       name: schedulerUserName,
       groups: [schedulerGroup],
@@ -68,6 +70,36 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
     await folder?.[Symbol.asyncDispose]();
   });
 
+  /** The second control plane's cell in POP 2 is a cell of the first one's as well: `shared`. */
+  const shareCell = async () => {
+    const { admin } = planeOf('first');
+    const connection = await openCell(planeOf('second'), 'pop-2-b');
+    await planeOf('first').addCell(
+      'shared',
+      { pop: 'pop-2', federator: { name: 'federator-2' } },
+      connection,
+    );
+    await admin.create(
+      {
+        cluster: project,
+        gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
+        namespace: 'shop',
+      },
+      {
+        apiVersion: 'policy.karmada.io/v1alpha1',
+        kind: 'PropagationPolicy',
+        metadata: { name: 'across', namespace: 'shop' },
+        spec: {
+          resourceSelectors: ['across', 'across-again'].map((name) => ({
+            apiVersion: 'v1',
+            kind: 'ConfigMap',
+            name,
+          })),
+          placement: { clusterAffinity: { clusterNames: ['pop-1-a', 'shared'] } },
+        },
+      },
+    );
+  };
   const planeOf = (plane: Plane) => constellations.get(plane) as Constellation;
   /** Starts a part with one kubeconfig for each control plane, as the user that it is known by there. */
   const run = async (
@@ -120,6 +152,24 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
         .client.list({ cluster: undefined, gvr: configMaps });
       assert.ok(items.every(({ data }) => (data as { plane?: string } | undefined)?.plane !== 'second'));
     }
+  });
+
+  test('a project of the first control plane runs in a cell of the second one too, also when that is away', async () => {
+    const isAcross = async (name: string) => {
+      const { items } = await planeOf('second')
+        .edge('pop-2-b')
+        .client.list({ cluster: undefined, gvr: configMaps });
+      return items.some(({ metadata, data }) => metadata.name === name && data !== undefined);
+    };
+    await write('first', 'across');
+    await arrives('first', 'across', ['pop-1-a']);
+    await until('it is in the shared cell', () => isAcross('across'), { timeoutMs: 30_000 });
+    await planeOf('second').server.stop();
+    await write('first', 'across-again');
+    await arrives('first', 'across-again', ['pop-1-a']);
+    assert.equal(await isAcross('across'), true, 'the edge keeps what it has');
+    await planeOf('second').server.start();
+    await until('it is in the shared cell as well', () => isAcross('across-again'), { timeoutMs: 30_000 });
   });
 
   test('one control plane is away: the other’s projects still flow through the same processes', async () => {

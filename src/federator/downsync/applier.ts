@@ -9,7 +9,7 @@ import type { ServedKind } from '../edge/served-kind.ts';
 import { originKeyOf } from '../origin.ts';
 import { applyForm, isScalable } from './apply-form.ts';
 import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
-import type { CopyNotes } from './copy-notes.ts';
+import { type CopyNotes, parseSyncError } from './copy-notes.ts';
 import { type ApplyReason, isStale } from './decide.ts';
 import { DriftRecord } from './drift-record.ts';
 import type { KnownEdge } from './known-edge.ts';
@@ -122,8 +122,17 @@ export class Applier {
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
     const { key, place } = item;
-    this.#context.tally.markSynced(key);
     this.#changed.delete(key);
+    if (edge.farError !== undefined) {
+      // It has the content, and a syncer beyond it says that it could not bring it any further.
+      const { reason, message = '' } = parseSyncError(edge.farError);
+      const isReason = typeof reason === 'string' && /^[A-Za-z]\w{0,62}$/.test(reason);
+      const error = { reason: isReason ? reason : 'SyncError', message: String(message) };
+      this.#context.tally.markFailed(key, error);
+      await this.#notes.synced({ key, place, copy }, edge.fieldsHash, error, signal);
+      return present;
+    }
+    this.#context.tally.markSynced(key);
     const contestedForMs = this.#drift.contestedForMs(key);
     await this.#notes.synced(
       { key, place, copy },

@@ -30,7 +30,7 @@ export class CopyNotes {
   async synced(
     target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     fieldsHash: string,
-    error: 'none' | 'keep',
+    error: 'none' | 'keep' | SyncError,
     signal: AbortSignal,
   ): Promise<void> {
     const wanted: { [key: string]: string | null } = {
@@ -38,16 +38,16 @@ export class CopyNotes {
       [syncAnnotations.syncedFields]: fieldsHash,
     };
     if (error === 'none') wanted[syncAnnotations.syncError] = null;
+    else if (error !== 'keep') wanted[syncAnnotations.syncError] = textOf(error);
     await this.#write(target, wanted, signal);
   }
 
   async failed(
     target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
-    { reason, message }: SyncError,
+    error: SyncError,
     signal: AbortSignal,
   ): Promise<void> {
-    const text = JSON.stringify({ reason, message: message.slice(0, messageLengthMax) });
-    await this.#write(target, { [syncAnnotations.syncError]: text }, signal);
+    await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal);
   }
 
   forget(key: CopyKey): void {
@@ -74,10 +74,18 @@ export class CopyNotes {
   }
 }
 
+function textOf({ reason, message }: SyncError): string {
+  return JSON.stringify({ reason, message: message.slice(0, messageLengthMax) });
+}
+
 /** What stands on the copy as its sync error. */
 export function syncErrorOf(copy: KubeObject): Partial<SyncError> {
   const text = copy.metadata.annotations?.[syncAnnotations.syncError];
-  if (text === undefined) return {};
+  return text === undefined ? {} : parseSyncError(text);
+}
+
+/** As one syncer reads what another has written. */
+export function parseSyncError(text: string): Partial<SyncError> {
   try {
     const parsed = JSON.parse(text) as Partial<SyncError> | null;
     return parsed ?? {};

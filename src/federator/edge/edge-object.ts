@@ -1,4 +1,4 @@
-import { copyAnnotations, edgeAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, edgeAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { digestOf } from '../digest.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
@@ -19,12 +19,15 @@ export interface EdgeObject extends KubeObject {
   cellUid: string;
   deleting: boolean;
   deletionPolicy: string;
+  /** What a cell workspace of another control plane says of it: why its own edge has it not (decision 118). */
+  farError?: string;
 }
 
 /** Cuts an object from the edge down to what has to be remembered. */
 export function edgeObjectOf(object: KubeObject): EdgeObject {
   const { metadata } = object;
   const annotations = metadata.annotations ?? {};
+  const farError = annotations[syncAnnotations.syncError];
   return {
     apiVersion: interned(object.apiVersion),
     kind: interned(object.kind),
@@ -42,5 +45,6 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
     cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
     deleting: metadata.deletionTimestamp !== undefined,
     deletionPolicy: annotations[copyAnnotations.deletionPolicy] ?? '',
+    ...(farError === undefined ? {} : { farError }),
   };
 }
