@@ -1,16 +1,22 @@
 // Placement over real edges: what a platform team sets above projects, rollouts wave by wave, quotas and estimators.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { federatedResourceQuotasGvr } from '#api/policy/federated-resource-quota.ts';
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
 import { resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { cellCommand } from '#cli/commands/cell.ts';
+import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { bindingName } from '#scheduler/projection/names.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { deployments } from '../harness/edge-objects.ts';
+import { temporaryFolder } from '../harness/processes.ts';
+import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
 
 const cells = ['cell-a', 'cell-b', 'cell-c'] as const;
@@ -217,6 +223,46 @@ describe('placement', { timeout: 120_000 }, () => {
     await binding(
       'api',
       ({ spec }) => (spec.clusters ?? []).reduce((sum, one) => sum + (one.replicas ?? 0), 0) === 6,
+    );
+  });
+
+  test('cordon, drain and uncordon by the command line: new work stays away, then all of it leaves', async () => {
+    await using folder = await temporaryFolder();
+    const kubeconfig = path.join(folder.path, 'kubeconfig');
+    const connection = adminConnectionTo(constellation.pki, `${constellation.server.url}/clusters/root`);
+    await writeFile(kubeconfig, renderKubeconfig([{ name: 'root', connection }], 'root'));
+    const cell = async (...args: string[]): Promise<void> => {
+      await cellCommand().parseAsync([...args, '--kubeconfig', kubeconfig], { from: 'user' });
+    };
+    const one = {
+      clusterAffinity: { clusterNames: ['cell-a', 'cell-b'] },
+      spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }],
+    };
+    await constellation.admin.delete({
+      cluster: project,
+      gvr: federatedResourceQuotasGvr,
+      namespace: 'shop',
+      name: 'all',
+    });
+    await policy('moves', { placement: one });
+    await cell('cordon', 'cell-a');
+    await deploy('moves', 'registry.example/moves:1', 1);
+    await isAt('cell-b', 'moves', 'registry.example/moves:1');
+    await binding('moves', ({ status }) => status?.summary?.healthy === 1);
+    await cell('uncordon', 'cell-a');
+    await cell('drain', 'cell-b');
+    await isAt('cell-a', 'moves', 'registry.example/moves:1');
+    await isAt('cell-b', 'moves', undefined);
+    await binding('moves', ({ spec }) => {
+      return spec.clusters?.[0]?.name === 'cell-a' && spec.gracefulEvictionTasks === undefined;
+    });
+    await cell('uncordon', 'cell-b');
+    const { spec } = await constellation.cell('cell-b');
+    assert.deepEqual(spec?.taints ?? [], []);
+    assert.equal(
+      await imageAt('cell-a', 'moves'),
+      'registry.example/moves:1',
+      'it does not go back by itself',
     );
   });
 });
