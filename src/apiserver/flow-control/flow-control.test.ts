@@ -40,8 +40,19 @@ const accountOf = (namespace: string, name: string) =>
   );
 const workspaceOf = (id: string) => ({ id: id as ClusterId, inert: false }) as Workspace;
 
-function requestOf(workspace: string, user = jane, url = '/api/v1/namespaces/default/pods/x'): FlowRequest {
-  return { info: parseRequestInfo('GET', url), user, workspace: workspaceOf(workspace), isGone: false };
+function requestOf(
+  workspace: string,
+  user = jane,
+  url = '/api/v1/namespaces/default/pods/x',
+  parks = false,
+): FlowRequest {
+  return {
+    parks,
+    info: parseRequestInfo('GET', url),
+    user,
+    workspace: workspaceOf(workspace),
+    isGone: false,
+  };
 }
 
 function controllerOf(limits: Partial<FlowLimits>, options: Partial<FlowControllerOptions> = {}) {
@@ -318,6 +329,28 @@ describe('flow control (O2)', () => {
     askers.leave('flood', 32);
     for (let i = 0; i < 5; i++) await turn();
     assert.equal(askers.held('flood'), 32, 'alone again');
+  });
+
+  test('what it has waiting is less then, where connections can be left unread', async () => {
+    let now = 0;
+    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });
+    const refusals: Refusal[] = [];
+    const flood = async (requests: number, parks: boolean): Promise<void> => {
+      for (let i = 0; i < requests; i++) {
+        now += 1;
+        const answer = controller.enter(requestOf('flood', jane, undefined, parks));
+        if (!(answer instanceof Promise) && !isSeat(answer)) refusals.push(answer);
+      }
+      await turn();
+    };
+    await flood(200, true);
+    assert.equal(refusals.length, 0, 'alone');
+    void controller.enter(requestOf('quiet'));
+    await flood(20, false);
+    assert.equal(refusals.length, 0, 'a connection that bears more is not left unread');
+    await flood(20, true);
+    assert.equal(refusals.length, 20);
+    assert.ok(refusals.every(({ parkMs }) => parkMs > 0));
   });
 
   test('everything is counted out again, and nothing is kept', async () => {

@@ -30,7 +30,15 @@ export interface FlowLimits {
   readonly turnMs: number;
   /** The same while nobody but our own processes (level `federation`) has asked for anything of late. */
   readonly ownTurnMs: number;
-  /** Refusals are held back for so long; see HeldRefusals. */
+  /**
+   * What may wait of a workspace that keeps the thread busy while others ask for something too, where the connection of
+   * what is refused can be left unread: what waits is kept in memory, and copied by the garbage collector in the turns of
+   * all.
+   */
+  readonly contendedQueuedMax: number;
+  /** The connection of a refused request is not read for so long, where it bears one request at a time. */
+  readonly parkMs: number;
+  /** Other refusals are held back for so long; see HeldRefusals. */
   readonly refusalDelayMs: number;
   readonly heldRefusalsMax: number;
 }
@@ -43,6 +51,8 @@ export const defaultFlowLimits: FlowLimits = {
   queueWaitMs: 15_000,
   turnMs: 0.4,
   ownTurnMs: 3,
+  contendedQueuedMax: 64,
+  parkMs: 200,
   refusalDelayMs: 100,
   heldRefusalsMax: 2_000,
 };
@@ -54,6 +64,8 @@ export interface FlowRequest {
   readonly workspace: Workspace | undefined;
   /** Whether nobody is there any more to answer. */
   readonly isGone: boolean;
+  /** Whether its connection bears nothing else, and so can be left unread for a while after it. */
+  readonly parks: boolean;
 }
 
 /** A request's right to be served, until `leave` is called: once. */
@@ -67,6 +79,8 @@ export interface Seat {
 export interface Refusal {
   readonly shown: FlowClass;
   readonly leave: undefined;
+  /** The connection is not to be read for so long after the answer; 0: at once. */
+  readonly parkMs: number;
 }
 
 export interface FlowControllerOptions {
@@ -176,12 +190,15 @@ export class FlowController {
       return this.#seat(server, shown, part, ownLevel.node, seats, 0);
     }
     const { queuing } = ownLevel;
-    if (queuing === undefined && !hasRoom) return this.#refuse(server, shown, 'concurrency-limit', nowMs);
-    if (this.#isOverfull(part)) return this.#refuse(server, shown, 'queue-full', nowMs);
+    if (queuing === undefined && !hasRoom)
+      return this.#refuse(request, server, shown, 'concurrency-limit', nowMs);
+    const { contendedQueuedMax } = this.#limits;
+    const isCrowd = request.parks && part.node.queued >= contendedQueuedMax && part.isBound;
+    if (isCrowd || this.#isOverfull(part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
     const flow = `${shown.schema.name}/${distinguisherOf(shown.schema, info, user)}`;
     const queue = queuing === undefined ? ownLevel.queue(0) : ownLevel.queueFor(flow, queuing);
     if (queue.items.length >= (queuing?.queueLengthLimit ?? rejectingQueueLength)) {
-      return this.#refuse(server, shown, 'queue-full', nowMs);
+      return this.#refuse(request, server, shown, 'queue-full', nowMs);
     }
     return this.#wait(request, { server, shown, part, queue, seats, nowMs });
   }
@@ -246,6 +263,7 @@ export class FlowController {
   }
 
   #refuse(
+    request: FlowRequest,
     server: FlowClass,
     shown: FlowClass,
     reason: RefusalReason,
@@ -254,7 +272,8 @@ export class FlowController {
     this.#metrics.refused(server, reason);
     this.#runner = undefined;
     this.#runnerPart = undefined;
-    const refusal: Refusal = { shown, leave: undefined };
+    if (request.parks) return { shown, leave: undefined, parkMs: this.#limits.parkMs };
+    const refusal: Refusal = { shown, leave: undefined, parkMs: 0 };
     return this.#held.hold(nowMs)?.then(() => refusal) ?? refusal;
   }
 
@@ -290,7 +309,7 @@ export class FlowController {
             return;
           }
           this.#metrics.refused(server, request.isGone ? 'cancelled' : 'time-out');
-          resolve({ shown, leave: undefined });
+          resolve({ shown, leave: undefined, parkMs: 0 });
         },
       });
     });

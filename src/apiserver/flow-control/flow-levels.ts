@@ -23,7 +23,7 @@ export interface Flow {
 const sharesOfWeightOne = 20;
 const weightMin = 0.05;
 /** A workspace is heavy that had more than this part of the thread over the span. */
-const heavyPart = 0.3;
+const heavyPart = 0.15;
 const heavySpanMs = 100;
 
 /** Seats of one level that one workspace may hold: ever, and when it is heavy while others ask too. */
@@ -194,6 +194,11 @@ export class WorkspacePart implements Room {
     // The level is full: an equal part of it is sure to each, up to twice the level in all.
     if (level.node.executing >= 2 * level.nominalSeats) return false;
     return node.executing < Math.max(1, Math.floor(level.nominalSeats / level.parts.size));
+  }
+
+  /** Whether it keeps the thread busy while others ask for something too. */
+  get isBound(): boolean {
+    return this.level.isBound(this.#heatMs, this.#heatAtMs);
   }
 
   /** Counts main-thread time that it had up to now. */

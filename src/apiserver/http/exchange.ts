@@ -114,6 +114,11 @@ export class Exchange implements ResourceContext {
     return isClosed(this.response) || this.response.writableEnded;
   }
 
+  /** KUBERNETES.md O2: over HTTP/2 a connection bears other requests and watches too. */
+  get parks(): boolean {
+    return !this.isHttp2 && this.upgrade === undefined;
+  }
+
   get isHttp2(): boolean {
     return this.request.httpVersionMajor === 2;
   }

@@ -51,12 +51,15 @@ const rejectingLevels = bootstrapPriorityLevels.map((level) => {
   return level.metadata.name === 'exempt' ? level : { ...level, spec: { type: 'Limited', limited } };
 });
 
+/** How long the connection of a refused request is left unread here. */
+const parkMs = 150;
+
 function flowControlOf(levels: readonly KubeObject[], seatsMax: number): FlowController {
   const server = flowConfigurationOf([], levels);
   return new FlowController({
     configurations: { server, of: () => undefined },
     seatsOf: () => 1,
-    limits: { seatsMax, refusalDelayMs: 10 },
+    limits: { seatsMax, refusalDelayMs: 10, parkMs },
   });
 }
 
@@ -623,6 +626,7 @@ describe('HTTP', () => {
         await until(() => waiting.length === 6);
         assert.ok(isAdmin);
         assert.equal((await limited.get('/livez', {}, { token: '' })).code, 200);
+        await leavesUnread(limited);
         for (const resolve of waiting) resolve(await single({} as ResourceContext, {} as VerbRequest));
         for (const answer of await Promise.all([...first, ...others, admin])) assert.equal(answer.code, 200);
         execute = single;
@@ -632,6 +636,38 @@ describe('HTTP', () => {
       }
     });
   });
+
+  /** O2: a refused connection is read again after a while, and nothing that it sent is lost; HTTP/2 bears others too. */
+  async function leavesUnread(limited: TestServer): Promise<void> {
+    const path = `/clusters/root:acme${widgetPath}`;
+    const head = `Host: x\r\nAuthorization: Bearer jane-token\r\n`;
+    for (const refused of [
+      `GET ${path} HTTP/1.1\r\n${head}\r\n`,
+      `PUT ${path} HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+    ]) {
+      const socket = await rawConnection(limited);
+      let received = '';
+      socket.on('data', (chunk) => {
+        received += String(chunk);
+      });
+      socket.write(refused);
+      await until(() => received.includes('please try again later.'));
+      const answeredMs = performance.now();
+      socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+      assert.equal((await limited.get('/livez', {}, { token: '' })).code, 200, 'another connection is read');
+      await until(() => /HTTP\/1\.1 200 OK[\s\S]*ok$/.test(received));
+      assert.ok(performance.now() - answeredMs > parkMs / 2, 'not at once');
+      socket.write(refused);
+      await until(() => received.split('please try again later.').length === 3);
+      // Whoever leaves meanwhile leaves nothing behind.
+      socket.destroy();
+    }
+    const session = await limited.http2();
+    const ask = (url: string) => http2Call(session, url, { authorization: 'Bearer jane-token' });
+    assert.equal((await ask(path)).code, 429);
+    assert.equal((await ask('/livez')).code, 200);
+    session.close();
+  }
 
   describe('bodies (O4)', () => {
     before(() => {

@@ -223,6 +223,7 @@ export class RequestHandler {
     exchange.flow = answer.shown;
     if (answer.leave === undefined) {
       this.metrics.rejected++;
+      if (answer.parkMs > 0) parkAfter(exchange, answer.parkMs);
       sendText(exchange, 429, tooManyRequests, { 'Retry-After': 1 });
       return undefined;
     }
@@ -541,6 +542,21 @@ export class RequestHandler {
 /** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
 function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
   return namespaced ? namespace !== '' || name === '' : namespace === '';
+}
+
+/**
+ * Leaves the connection unread for a while when the answer is out: whoever asks again at once costs nothing until then, and
+ * what it asks stays with it.
+ */
+function parkAfter({ request, response }: Exchange, ms: number): void {
+  const { socket } = request;
+  response.once('close', () => {
+    if (socket.destroyed) return;
+    socket.pause();
+    setTimeout(() => {
+      if (!socket.destroyed) socket.resume();
+    }, ms).unref();
+  });
 }
 
 /** The seat is the watch's from here on: it keeps it until what there is at its beginning is sent. */
