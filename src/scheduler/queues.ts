@@ -4,6 +4,14 @@ import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import { clusterOf } from './object-key.ts';
 
+export interface QueueLength {
+  readonly name: string;
+  /** Keys that wait, for a worker or for their time, or are worked on. */
+  readonly size: number;
+  /** Of these, those that wait for a worker. */
+  readonly ready: number;
+}
+
 /** The scheduler's queues, one for each kind of thing that is looked at. */
 export class Queues {
   /** Keys of project objects: shared by all schedulers. */
@@ -26,6 +34,16 @@ export class Queues {
 
   get idle(): boolean {
     return this.#all().every((queue) => queue.idle);
+  }
+
+  /** Of each, in this process. */
+  lengths(): readonly QueueLength[] {
+    const { objects, policies, rebalancers, taints } = this;
+    return Object.entries({ objects, policies, rebalancers, taints }).map(([name, { size, ready }]) => ({
+      name,
+      size,
+      ready,
+    }));
   }
 
   close(): void {

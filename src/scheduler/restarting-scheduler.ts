@@ -1,3 +1,4 @@
+import type { QueueLength } from './queues.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /**
@@ -21,6 +22,10 @@ export class RestartingScheduler implements Scheduler {
 
   get idle(): boolean {
     return this.#current.idle;
+  }
+
+  queueLengths(): readonly QueueLength[] {
+    return this.#current.queueLengths();
   }
 
   async start(signal: AbortSignal): Promise<void> {

@@ -24,7 +24,7 @@ import { KeyStates } from './key-state.ts';
 import { clusterOf, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
 import { clusterOfPolicy } from './policy/policy-index.ts';
-import { Queues } from './queues.ts';
+import { type QueueLength, Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { RestartingScheduler } from './restarting-scheduler.ts';
 import { ReturnController } from './returning/return-controller.ts';
@@ -67,6 +67,8 @@ export interface Scheduler {
   readonly ready: boolean;
   /** Nothing waits to be worked on now: for tests, and for an ordered shutdown. */
   readonly idle: boolean;
+  /** How much waits, queue by queue. */
+  queueLengths(): readonly QueueLength[];
 }
 
 /** Places the objects of all projects into cells and brings their status back (DESIGN.md, Scheduler). */
@@ -162,6 +164,11 @@ class SchedulerProcess implements Scheduler {
 
   get idle(): boolean {
     return this.#queues.idle;
+  }
+
+  queueLengths(): readonly QueueLength[] {
+    const returns = this.#returns?.queueLength;
+    return [...this.#queues.lengths(), ...(returns === undefined ? [] : [returns])];
   }
 
   async start(signal: AbortSignal): Promise<void> {

@@ -201,7 +201,13 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
         assert.ok(
           text.includes(`cellplane_federation_requests_total{federation="${federation}",outcome="ok"}`),
         );
-        if (part === 'scheduler') continue;
+        if (part === 'scheduler') {
+          for (const queue of ['objects', 'policies', 'returns']) {
+            const series = `cellplane_scheduler_queue_length{federation="${federation}",queue="${queue}"}`;
+            assert.ok(text.includes(series), series);
+          }
+          continue;
+        }
         const cell = cellsOf[plane][1];
         assert.match(
           text,

@@ -115,6 +115,15 @@ async function startPart(
         'Share of all projects that this scheduler works on, from 0 to 1.',
         sharing?.share ?? 0,
       );
+      for (const { name: queue, size, ready } of scheduler.queueLengths()) {
+        own.gauge(
+          'cellplane_scheduler_queue_length',
+          'Keys that wait, for a worker or for their time, or are worked on.',
+          size,
+          { queue },
+        );
+        own.gauge('cellplane_scheduler_queue_ready', 'Keys that wait for a worker.', ready, { queue });
+      }
       requests.write(own, 'cellplane_federation', 'the federation API server');
     },
     isReady: () => scheduler.ready,

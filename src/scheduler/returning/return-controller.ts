@@ -37,6 +37,7 @@ import type { ObjectRef } from '#client/client.ts';
 import { clusterAnnotation, Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
+import type { QueueLength } from '../queues.ts';
 import type { World } from '../world.ts';
 import { type MappedNamespace, MappedNamespaces } from './mapped-namespaces.ts';
 import {
@@ -153,6 +154,11 @@ export class ReturnController {
     for (const policy of this.#policies.byIndex('namespace', place)) {
       this.#queue.addAfter(keyOf('status', policy), statusDelayMs);
     }
+  }
+
+  get queueLength(): QueueLength {
+    const { size, ready } = this.#queue;
+    return { name: 'returns', size, ready };
   }
 
   /** Resolves when everything is known and work has begun. */
