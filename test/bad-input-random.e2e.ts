@@ -94,6 +94,7 @@ describe(`random input, CELLPLANE_RANDOM_SEED=${seed}`, { timeout: 90_000 + runs
       'application/json',
       'application/yaml',
       'application/json;as=Table;v=v1;g=meta.k8s.io',
+      'application/vnd.kubernetes.protobuf, application/json',
     ]) {
       for (const resource of resources) {
         await check({ path: collectionOf(resource), headers: { accept } });

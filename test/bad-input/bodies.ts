@@ -111,7 +111,13 @@ export const mediaTypes: readonly Row[] = [
   ...['text/plain', 'application/cbor', ';charset=utf-8', 'application/x-www-form-urlencoded', 'json'].map(
     (contentType): Row => [`body ${contentType}`, { ...post(mapText()), contentType }, 415, unknownFormat],
   ),
-  ...['text/html', protobufType, '////;;;q=zzz', 'a/b,'.repeat(10_000), 'application/json;as=Nothing'].map(
+  ...[
+    'text/html',
+    `${protobufType};as=Table;v=v1;g=meta.k8s.io`,
+    '////;;;q=zzz',
+    'a/b,'.repeat(10_000),
+    'application/json;as=Nothing',
+  ].map(
     (accept): Row => [`Accept ${accept.slice(0, 40)}`, { path: maps, headers: { accept } }, 406, onlyThese],
   ),
   ['Table of a review (N3)', { ...post('{}', reviews), headers: table }, 406, onlyThese],

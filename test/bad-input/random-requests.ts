@@ -253,6 +253,7 @@ const accepts = fc.constantFrom(
   'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io',
   'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
   'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+  'application/vnd.kubernetes.protobuf, application/json',
   'text/html;q=0.9, */*;q=0.1',
   '',
 );
