@@ -116,7 +116,7 @@ export class Exchange implements ResourceContext {
 
   /** KUBERNETES.md O2: over HTTP/2 a connection bears other requests and watches too. */
   get parks(): boolean {
-    return !this.isHttp2 && this.upgrade === undefined;
+    return !this.isHttp2 && this.upgrade === undefined && this.item === undefined;
   }
 
   get isHttp2(): boolean {

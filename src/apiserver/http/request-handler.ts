@@ -259,7 +259,9 @@ export class RequestHandler {
     if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
     if (openapiPaths.test(path)) return this.#serveDocument(exchange, 'openapi');
     if (path === batchPath && info.method === 'POST') {
-      return serveBatch(exchange, this.#limits.bodyBytesMax, (item) => this.#handleItem(item));
+      const { bodyBytesMax: bytesMax } = this.#limits;
+      const handle = (item: Exchange): void => this.#handleItem(item);
+      return serveBatch(exchange, { bytesMax, receiving: this.#receiving, handle });
     }
     return this.#plain(exchange, info.rawQuery === '' ? path : `${path}?${info.rawQuery}`);
   }

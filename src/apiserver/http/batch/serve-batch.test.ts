@@ -365,6 +365,44 @@ describe('batches', () => {
     assert.equal(isExecuted, false);
   });
 
+  it('a stopping server does not wait for a batch that is still on its way', async () => {
+    let onCome = (): void => {};
+    const come = new Promise<void>((resolve) => {
+      onCome = resolve;
+    });
+    const stopping = await startServer({
+      resolver: resolverOf(schemeOf(definition())),
+      verbs: { execute: () => status(200) },
+      authorizer: {
+        authorize: () => {
+          onCome();
+          return { decision: 'allow', reason: 'a test' };
+        },
+      },
+    });
+    const request = httpsRequest({
+      host: 'localhost',
+      port: stopping.port,
+      method: 'POST',
+      path: batchPath,
+      ca: stopping.pki.ca.certificatePem,
+      headers: {
+        authorization: 'Bearer admin-token',
+        'content-type': batchMediaType,
+        'content-length': '1000',
+      },
+    });
+    request.on('error', () => {});
+    const answered = once(request, 'response') as Promise<[import('node:http').IncomingMessage]>;
+    request.write('{');
+    await come;
+    const stopped = stopping.stop();
+    const [response] = await answered;
+    assert.equal(response.statusCode, 429);
+    response.resume();
+    await stopped;
+  });
+
   it('batches come over HTTP/2 as well', async () => {
     execute = ({ name }) => status(200, { name });
     const session = await server.http2();

@@ -11,14 +11,22 @@ import { ItemReply, ItemRequest } from './item-request.ts';
 /** What is done to one object, and answered with one document. */
 const singleVerbs: ReadonlySet<string> = new Set(['get', 'create', 'update', 'patch', 'delete']);
 
+export interface BatchServing {
+  /** A larger batch is refused with 413. */
+  readonly bytesMax: number;
+  /** Holds the batch while its body is on its way: a stopping server sends such elsewhere. */
+  readonly receiving: Set<Exchange>;
+  /** Never throws. */
+  readonly handle: (item: Exchange) => void;
+}
+
 /**
  * Serves a batch: each item is given to `handle` as a request of its own, and all that fit begin in this turn. Resolves when
  * all are answered. Throws ApiError for a batch that cannot be read, of which nothing happens then.
  */
 export async function serveBatch(
   exchange: Exchange,
-  bytesMax: number,
-  handle: (item: Exchange) => void,
+  { bytesMax, receiving, handle }: BatchServing,
 ): Promise<void> {
   const { request, response } = exchange;
   // Whom an item is done for stands in its own audit record: with two names that would be told by half.
@@ -26,7 +34,13 @@ export async function serveBatch(
   if (mediaTypeOf(request.headers['content-type'] ?? '') !== batchMediaType) {
     throw unsupportedMediaType([batchMediaType]);
   }
-  const bytes = await readBody(request, bytesMax);
+  receiving.add(exchange);
+  let bytes: Buffer | undefined;
+  try {
+    bytes = await readBody(request, bytesMax);
+  } finally {
+    receiving.delete(exchange);
+  }
   if (exchange.isGone) return;
   const items = bytes === undefined ? [] : batchItemsOf(bytes);
   if (items.length === 0) throw badRequest('the batch has no items');
