@@ -237,7 +237,7 @@ for (const one of tests) {
 }
 
 for (const [section, cases] of sections) {
-  test(`CEL specification: ${section}`, () => {
+  test(`R4, CEL specification: ${section}`, () => {
     const failed: string[] = [];
     for (const [name, expr, rest] of cases) {
       try {

@@ -134,7 +134,7 @@ test('rules that hold', () => {
     assert.deepEqual(check(properties, rule, spec), [], name);
 });
 
-test('Kubernetes’ words for rules that do not hold', () => {
+test('R4: Kubernetes’ words for rules that do not hold', () => {
   const rows: [string | RuleProps, JsonObject, string][] = [
     ['self.a > 1', { a: 1 }, 'spec: Invalid value: "object": failed rule: self.a > 1'],
     [
@@ -185,7 +185,7 @@ test('Kubernetes’ words for rules that do not hold', () => {
   }
 });
 
-test('transition rules run where there is something to compare with', () => {
+test('R4: transition rules run where there is something to compare with', () => {
   const rule = { rule: 'self.a >= oldSelf.a', message: 'a may not fall' };
   assert.deepEqual(check({ a: integer }, rule, { a: 1 }), [], 'on create');
   assert.deepEqual(check({ a: integer }, rule, { a: 2 }, { a: 1 }), []);
@@ -247,7 +247,7 @@ test('R5: what has not changed does not block', () => {
   assert.deepEqual(update({ ...old, a: 'bad' }, { ...old, a: 'good' }), ['a']);
 });
 
-test('costs are bounded', () => {
+test('R4: costs are bounded', () => {
   const numbers = Array.from({ length: 2_000 }, (_, index) => index);
   const rule = 'self.a.all(x, self.a.all(y, x + y >= 0))';
   const [error] = check({ a: list(integer) }, rule, { a: numbers });
