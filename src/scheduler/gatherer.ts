@@ -147,8 +147,8 @@ export class Gatherer {
         spec: reading?.spec ?? {},
         status,
       });
-      if (state.descheduling !== undefined && observed && replicas !== undefined && status !== undefined)
-        recordMissing(state.health, cell, replicasMissing(status, replicas), this.#on.clock.now());
+      if (state.replicas !== undefined && observed && replicas !== undefined && status !== undefined)
+        recordMissing(state.replicas, cell, replicasMissing(status, replicas), this.#on.clock.now());
       const message = state.failures.get(cell) ?? syncErrorText(record.syncError);
       reports.push({ cell, applied, message, health, status });
       if (status !== undefined && Object.keys(status).length > 0) statuses.push({ cell, status });
@@ -176,7 +176,7 @@ export class Gatherer {
           signal,
         )
       : false;
-    const memory = memoryOf(policy.spec.failover, state.health, state.descheduling !== undefined);
+    const memory = memoryOf(policy.spec.failover, state.health, state.replicas);
     const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
     return statusChanged || bindingChanged;
   }

@@ -44,9 +44,11 @@ export interface KeyState {
     unhealthySinceMs: Map<string, number>;
     avoidUntilMs: Map<string, number>;
     preferredSinceMs: number | undefined;
-  } & ReplicaRecord;
+  };
   /** Undefined: replicas that do not run stay where they are. */
   descheduling: DeschedulingLimits | undefined;
+  /** There is one where `descheduling` is. */
+  replicas: ReplicaRecord | undefined;
   /** Decided, and yet would be decided otherwise if there were more room. */
   waitsForRoom: boolean;
   /** A rollout that goes on when all `awaited` cells are healthy, and looks again when a `watched` one is not any more. */
@@ -85,10 +87,9 @@ function emptyKeyState(policyKey: string): KeyState {
       unhealthySinceMs: new Map(),
       avoidUntilMs: new Map(),
       preferredSinceMs: undefined,
-      missing: new Map(),
-      limits: new Map(),
     },
     descheduling: undefined,
+    replicas: undefined,
     waitsForRoom: false,
     leaving: false,
   };

@@ -150,13 +150,15 @@ export class Reconciler {
   #lookAtHealth(key: ProjectObjectKey, { policy }: PolicyMatch): number | undefined {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
-    const { health, leaving, targets, descheduling, waitsForRoom } = state;
+    const { health, leaving, targets, descheduling, replicas, waitsForRoom } = state;
     this.#on.decider.commitments.landed(key, health.healthy);
     if (isRolloutDue(state)) this.#on.wake(key);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
     const dueMs = earlier(
       applicationDueMs(policy.spec.failover, health),
-      descheduling === undefined || waitsForRoom ? undefined : missingDueMs(health, descheduling),
+      descheduling === undefined || replicas === undefined || waitsForRoom
+        ? undefined
+        : missingDueMs(replicas, descheduling),
     );
     if (dueMs === undefined) return undefined;
     const leftMs = dueMs - this.#on.clock.now();
@@ -216,7 +218,7 @@ export class Reconciler {
         snapshot,
         freshAt: decided.freshAt,
         priority,
-        failover: memoryOf(policy.spec.failover, state.health, state.descheduling !== undefined),
+        failover: memoryOf(policy.spec.failover, state.health, state.replicas),
         triggers: decided.triggers,
         activation: activationOf(match, object, present),
         rollout: staged.status,

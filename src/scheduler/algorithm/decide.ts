@@ -160,7 +160,7 @@ function filterCells(
   const tiers = group.tiers(input.snapshot);
   const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
-  const { details } = input;
+  const { details, mostIn } = input;
   // Only a spread constraint makes a choice among cells that pass.
   const scored = placement.spread !== undefined || details !== undefined;
   const counted =
@@ -186,9 +186,9 @@ function filterCells(
     const weight = weights?.[index] ?? 0;
     const told = fits === undefined ? 0 : availableIn(cell, index, fits, context);
     const held = previous.get(cell.name);
-    const most = input.mostIn?.get(cell.name) ?? Number.POSITIVE_INFINITY;
-    const kept = Math.min(held ?? 0, most);
-    const available = Math.min(told, most - kept);
+    const most = mostIn?.get(cell.name);
+    const kept = most === undefined ? (held ?? 0) : Math.min(held ?? 0, most);
+    const available = most === undefined ? told : Math.min(told, most - kept);
     feasible.push({
       cell,
       index,

@@ -20,7 +20,7 @@ import type { CopyIndex } from '../copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
 import { decideWithFailover, type FailoverDecision, preservationOf } from '../failover/failover.ts';
-import { remember } from '../failover/health-memory.ts';
+import { remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
@@ -224,6 +224,8 @@ export class Decider {
       (isFresh ? nowTime(nowMs) : undefined);
     state.descheduling =
       unschedulable === undefined || !dividesByRoom(match) ? undefined : deschedulingLimits(unschedulable);
+    if (state.descheduling === undefined) state.replicas = undefined;
+    else state.replicas ??= rememberedReplicas(present?.status?.failover);
     const limiting = this.#limiting(state, previous, nowMs);
     const input: DecisionInput = {
       template,
@@ -248,7 +250,8 @@ export class Decider {
     state.waitsForRoom =
       limiting !== undefined &&
       state.descheduling !== undefined &&
-      settleLimits(state.health, limiting, decision.targets, state.descheduling, nowMs);
+      state.replicas !== undefined &&
+      settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
     const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
@@ -270,11 +273,11 @@ export class Decider {
   }
 
   /** Where replicas do not run that the policy wants moved; undefined: it wants none moved. */
-  #limiting({ descheduling, health }: KeyState, previous: readonly Target[], nowMs: number) {
-    if (descheduling === undefined || (health.missing.size === 0 && health.limits.size === 0))
-      return undefined;
+  #limiting({ descheduling, replicas }: KeyState, previous: readonly Target[], nowMs: number) {
+    if (descheduling === undefined || replicas === undefined) return undefined;
+    if (replicas.missing.size === 0 && replicas.limits.size === 0) return undefined;
     const isUsable = (cell: string): boolean => this.#on.cells.info(cell)?.ready === true;
-    return limitsNow(health, previous, descheduling, isUsable, nowMs);
+    return limitsNow(replicas, previous, descheduling, isUsable, nowMs);
   }
 
   /** A quota that forbids more leaves what is placed as it is. */

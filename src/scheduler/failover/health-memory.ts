@@ -8,13 +8,13 @@ import type { HealthRecord } from './failover.ts';
 const cellsMax = 50;
 
 /**
- * What the binding is to say of the object's health, so that a restart forgets no time that runs. `descheduled`: of replicas
- * that do not run as well.
+ * What the binding is to say of the object's health, so that a restart forgets no time that runs; and of replicas that do not
+ * run, where they are moved.
  */
 export function memoryOf(
   failover: Failover | undefined,
-  { unhealthySinceMs, avoidUntilMs, preferredSinceMs, missing, limits }: HealthRecord & ReplicaRecord,
-  descheduled = false,
+  { unhealthySinceMs, avoidUntilMs, preferredSinceMs }: HealthRecord,
+  replicaRecord?: ReplicaRecord,
 ): FailoverMemory | undefined {
   const memory: FailoverMemory = {};
   if (failover?.application !== undefined) {
@@ -25,13 +25,14 @@ export function memoryOf(
   }
   if (failover?.cluster?.failback !== undefined && preferredSinceMs !== undefined)
     memory.preferredSince = nowTime(preferredSinceMs);
-  if (descheduled && missing.size > 0) {
+  const { missing, limits } = replicaRecord ?? {};
+  if (missing !== undefined && missing.size > 0) {
     const ordered = [...missing].sort(([a, x], [b, y]) => x.sinceMs - y.sinceMs || (a < b ? -1 : 1));
     memory.missingSince = ordered
       .slice(0, cellsMax)
       .map(([cluster, { replicas, sinceMs }]) => ({ cluster, replicas, since: nowTime(sinceMs) }));
   }
-  if (descheduled && limits.size > 0) {
+  if (limits !== undefined && limits.size > 0) {
     const ordered = [...limits].sort(([a, x], [b, y]) => y.untilMs - x.untilMs || (a < b ? -1 : 1));
     memory.limited = ordered.slice(0, cellsMax).map(([cluster, { replicas, untilMs, times }]) => ({
       cluster,
@@ -54,19 +55,23 @@ export function remember(memory: FailoverMemory | undefined, health: RestorableH
   for (const { cluster, until } of memory?.avoid ?? []) restore(health.avoidUntilMs, cluster, until);
   const preferredMs = Date.parse(memory?.preferredSince ?? '');
   if (!Number.isNaN(preferredMs)) health.preferredSinceMs ??= preferredMs;
+}
+
+/** What a binding says of replicas that do not run. */
+export function rememberedReplicas(memory: FailoverMemory | undefined): ReplicaRecord {
+  const record: ReplicaRecord = { missing: new Map(), limits: new Map() };
   for (const { cluster, replicas, since } of memory?.missingSince ?? []) {
     const sinceMs = Date.parse(since);
-    if (!Number.isNaN(sinceMs) && !health.missing.has(cluster))
-      health.missing.set(cluster, { replicas, sinceMs });
+    if (!Number.isNaN(sinceMs)) record.missing.set(cluster, { replicas, sinceMs });
   }
   for (const { cluster, replicas, until, times } of memory?.limited ?? []) {
     const untilMs = Date.parse(until);
-    if (!Number.isNaN(untilMs) && !health.limits.has(cluster))
-      health.limits.set(cluster, { replicas, untilMs, times });
+    if (!Number.isNaN(untilMs)) record.limits.set(cluster, { replicas, untilMs, times });
   }
+  return record;
 }
 
-interface RestorableHealth extends ReplicaRecord {
+interface RestorableHealth {
   readonly unhealthySinceMs: Map<string, number>;
   readonly avoidUntilMs: Map<string, number>;
   preferredSinceMs: number | undefined;
