@@ -27,9 +27,17 @@ export async function loadKubeconfig(file: string, context?: string): Promise<Se
   return parseKubeconfig(text, { context, baseDirectory: path.dirname(file), source: file });
 }
 
+/**
+ * `baseDirectory` absent: one that came from elsewhere. It may name no files: they would be this machine's, and what is in
+ * them would go to a server of its author's choice. Throws KubeconfigError.
+ */
 export async function parseKubeconfig(
   text: string,
-  options: { readonly context?: string | undefined; readonly baseDirectory: string; readonly source: string },
+  options: {
+    readonly context?: string | undefined;
+    readonly baseDirectory?: string | undefined;
+    readonly source: string;
+  },
 ): Promise<ServerConnection> {
   const { parse } = await import('yaml');
   let document: unknown;
@@ -67,23 +75,25 @@ export async function parseKubeconfig(
       `${options.source}: cluster ${String(chosen.value['cluster'])} has no valid server URL`,
     );
   }
-  const read = (value: Fields, field: string) => pem(value, field, options.baseDirectory, options.source);
-  const tokenFile = user['tokenFile'];
+  const { baseDirectory, source } = options;
+  const read = (value: Fields, field: string) => pem(value, field, baseDirectory, source);
+  const tokenFile =
+    typeof user['token'] !== 'string' && typeof user['tokenFile'] === 'string'
+      ? fileOf('tokenFile', user['tokenFile'], baseDirectory, source)
+      : undefined;
   const token =
     typeof user['token'] === 'string'
       ? user['token']
-      : typeof tokenFile === 'string'
-        ? (await readFile(path.resolve(options.baseDirectory, tokenFile), 'utf8')).trim()
-        : undefined;
+      : tokenFile === undefined
+        ? undefined
+        : (await readFile(tokenFile, 'utf8')).trim();
   return {
     server,
     caPem: await read(cluster, 'certificate-authority'),
     certificatePem: await read(user, 'client-certificate'),
     keyPem: await read(user, 'client-key'),
     token,
-    ...(typeof user['token'] !== 'string' && typeof tokenFile === 'string'
-      ? { tokenFile: path.resolve(options.baseDirectory, tokenFile) }
-      : {}),
+    ...(tokenFile === undefined ? {} : { tokenFile }),
     tlsServerName: typeof cluster['tls-server-name'] === 'string' ? cluster['tls-server-name'] : undefined,
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
   };
@@ -110,16 +120,22 @@ function find(list: Named<Fields>[], name: unknown, what: string, source: string
 async function pem(
   fields: Fields,
   field: string,
-  baseDirectory: string,
+  baseDirectory: string | undefined,
   source: string,
 ): Promise<string | undefined> {
   const inline = fields[`${field}-data`];
   if (typeof inline === 'string') return Buffer.from(inline, 'base64').toString('utf8');
   const file = fields[field];
   if (typeof file !== 'string') return undefined;
+  const at = fileOf(field, file, baseDirectory, source);
   try {
-    return await readFile(path.resolve(baseDirectory, file), 'utf8');
+    return await readFile(at, 'utf8');
   } catch (error) {
     throw new KubeconfigError(`${source}: cannot read ${field} ${file}: ${(error as Error).message}`);
   }
+}
+
+function fileOf(field: string, file: string, baseDirectory: string | undefined, source: string): string {
+  if (baseDirectory !== undefined) return path.resolve(baseDirectory, file);
+  throw new KubeconfigError(`${source}: ${field} names a file; give what is in it (${field}-data or token)`);
 }

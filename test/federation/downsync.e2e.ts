@@ -118,6 +118,24 @@ describe('downsync', { timeout: 120_000 }, () => {
     });
   });
 
+  test('a finalizer that the edge put on holds the withdrawal until it is off', async () => {
+    await copies.configMap('held', { key: '1' });
+    const at = edgeRef(configMaps, 'held', 'ns');
+    await until('it is at the edge', () => atEdge('held'));
+    await edge.patch(at, { type: 'merge', body: { metadata: { finalizers: ['acme.example/clean-up'] } } });
+    await copies.configMap('held', { key: '2' });
+    await until('it changes', async () => (await keyAtEdge('held')) === '2');
+    assert.deepEqual((await atEdge('held'))?.metadata.finalizers, ['acme.example/clean-up'], 'it stays on');
+    await copies.delete({ name: 'held' });
+    await until('it is going', async () => (await atEdge('held'))?.metadata.deletionTimestamp !== undefined);
+    assert.ok(await find(constellation.admin, copies.refOf({ name: 'held' })), 'the copy waits for it');
+    await edge.patch(at, { type: 'merge', body: { metadata: { finalizers: null } } });
+    await until('both are gone', async () => {
+      const copy = await find(constellation.admin, copies.refOf({ name: 'held' }));
+      return copy === undefined && (await atEdge('held')) === undefined;
+    });
+  });
+
   test('what no copy made is left alone, unless the copy says Overwrite', async () => {
     const theirs: KubeObject = {
       apiVersion: 'v1',

@@ -109,6 +109,42 @@ describe('kinds and refusals', { timeout: 120_000 }, () => {
     await until('then it goes', async () => (await find(edge, edgeRef(crds, crdName))) === undefined);
   });
 
+  test('an edge that serves a kind in another version only: its own CRD stays, and the object says why it is not there', async () => {
+    const name = 'gadgets.example.com';
+    const definition = (version: string): JsonObject => ({
+      ...widgetCrd,
+      names: { kind: 'Gadget', listKind: 'GadgetList', plural: 'gadgets', singular: 'gadget' },
+      versions: (widgetCrd['versions'] as JsonObject[]).map((one) => ({ ...one, name: version })),
+    });
+    const crd = { apiVersion: crdCopy.apiVersion, kind: crdCopy.kind, metadata: { name } };
+    await edge.create({ cluster: undefined, gvr: crds }, { ...crd, spec: definition('v1alpha1') });
+    await copies.put({ ...crdCopy, name, content: { spec: definition('v1') } });
+    const gadget = { ...widget, kind: 'Gadget', resource: 'gadgets', name: 'g' } as const;
+    await until('the kind is served in the cell', () => copies.put(gadget));
+    const errorOf = async (spec: Parameters<CopyWriter['get']>[0]) =>
+      (await copies.get(spec)).metadata.annotations?.[syncAnnotations.syncError] ?? '';
+    await until('the object says so', async () =>
+      /APINotServed.*example.com\/v1/.test(await errorOf(gadget)),
+    );
+    await until('and the definition', async () => /AlreadyExists/.test(await errorOf({ ...crdCopy, name })));
+    const present = await edge.get(edgeRef(crds, name));
+    const versions = (present['spec'] as { versions: { name: string }[] }).versions;
+    assert.deepEqual(
+      versions.map((one) => one.name),
+      ['v1alpha1'],
+      'the edge’s own is left alone',
+    );
+    await copies.delete(gadget);
+    await copies.delete({ ...crdCopy, name });
+    await until('both copies go', async () => {
+      const left = await Promise.all(
+        [gadget, { ...crdCopy, name }].map((one) => find(constellation.admin, copies.refOf(one))),
+      );
+      return left.every((one) => one === undefined);
+    });
+    assert.ok(await find(edge, edgeRef(crds, name)));
+  });
+
   test('an edge that tells its kinds the old way is understood', async () => {
     const federator = constellation.federator();
     await federator.stop();

@@ -52,12 +52,11 @@ async function edgeConnectionOf(cell: Cell, secret: KubeObject | undefined): Pro
   const kubeconfig = text('kubeconfig');
   const proxy = proxyURL === undefined ? {} : { proxyUrl: proxyURL };
   if (kubeconfig !== undefined) {
-    const parsed = await parseKubeconfig(kubeconfig, {
-      baseDirectory: '/nonexistent',
-      source: `secret of cell ${name}`,
-    }).catch((error: Error) => {
-      throw new CellProblem('CredentialsInvalid', error.message, { cause: error });
-    });
+    const parsed = await parseKubeconfig(kubeconfig, { source: `secret of cell ${name}` }).catch(
+      (error: Error) => {
+        throw new CellProblem('CredentialsInvalid', error.message, { cause: error });
+      },
+    );
     return { ...parsed, ...(endpoint === undefined ? {} : { server: endpoint }), ...proxy };
   }
   if (endpoint === undefined) throw new CellProblem('NoEndpoint', `cell ${name} has no spec.apiEndpoint`);
