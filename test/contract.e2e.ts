@@ -305,6 +305,20 @@ describe('the contract', { timeout: 90_000 }, () => {
     assert.match(answer.text, /api-approved.kubernetes.io/);
   });
 
+  test('C11: the ServiceCIDR kubernetes tells where the address of the Service kubernetes comes from', async () => {
+    const range = (await admin.get('/apis/networking.k8s.io/v1/servicecidrs/kubernetes')).json;
+    assert.deepEqual(at(range, 'spec', 'cidrs'), ['10.96.0.0/12']);
+    const service = (await admin.get('/api/v1/namespaces/default/services/kubernetes')).json;
+    assert.equal(at(service, 'spec', 'clusterIP'), '10.96.0.1');
+    const table = await admin.get('/apis/networking.k8s.io/v1/servicecidrs', {
+      accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+    });
+    assert.deepEqual((at(table.json, 'rows', 0, 'cells') as unknown[]).slice(0, 2), [
+      'kubernetes',
+      '10.96.0.0/12',
+    ]);
+  });
+
   test('R4: rules are checked when they are written and when they are used', async () => {
     const rules = (rule: string, more: Json = {}): Json => ({
       type: 'object',

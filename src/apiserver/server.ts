@@ -85,6 +85,7 @@ import { prepareOpenApi } from './openapi/prepare.ts';
 import type { ServerPki } from './pki/pki.ts';
 import { keepRenewed } from './pki/renewal.ts';
 import type { Allocator } from './registry/allocator.ts';
+import { defaultServiceCidr } from './registry/default-service-cidr.ts';
 import { type IpRange, parseIpRange } from './registry/ip-range.ts';
 import { QuotaAllocator } from './registry/quota/quota-allocator.ts';
 import { Registry } from './registry/registry.ts';
@@ -246,7 +247,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const proxyCertificates = new ProxyCertificates(pki.ca);
   const registry = new Registry({
     storage,
-    shared: sharedObjects(builtin, schemes, rootCa, proxyCertificates),
+    shared: sharedObjects(builtin, schemes, rootCa, proxyCertificates, serviceRanges),
     allocators,
     clock,
     mustRewrite: options.isStale,
@@ -587,6 +588,7 @@ function sharedObjects(
   schemes: SchemeCatalog,
   rootCa: () => string,
   certificates: ProxyCertificates,
+  serviceRanges: readonly IpRange[],
 ): SharedObjects {
   const find = (group: string, resource: string) => {
     const found = builtin.find((one) => one.group === group && one.resource === resource);
@@ -606,6 +608,10 @@ function sharedObjects(
           objects: bootstrapPriorityLevels,
         },
         { definition: find('scheduling.k8s.io', 'priorityclasses'), objects: systemPriorityClasses },
+        {
+          definition: find('networking.k8s.io', 'servicecidrs'),
+          objects: [defaultServiceCidr(serviceRanges, sharedCreatedAt)],
+        },
       ],
       { createdAt: sharedCreatedAt, appliesTo: (workspace) => !workspace.inert },
     );
