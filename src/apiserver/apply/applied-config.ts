@@ -76,17 +76,69 @@ const faultsMax = 100;
  */
 export function checkConfig(type: ApplyType, config: JsonObject): string[] {
   const faults: string[] = [];
-  checkValue(type, config, [], faults);
+  if (!isPlain(type, config)) checkValue(type, config, [], faults);
   return faults;
+}
+
+/**
+ * True only if there are no faults; false says nothing. Nearly every configuration is of the first sort, and a walk that
+ * keeps no paths and makes none for elements is much cheaper.
+ */
+function isPlain(type: ApplyType, value: JsonValue): boolean {
+  if (value === null || type.form === 'deduced') return true;
+  switch (type.form) {
+    case 'scalar':
+      return scalarFault(type, value) === undefined;
+    case 'map':
+    case 'atomicMap':
+      if (!isJsonObject(value)) return false;
+      for (const name in value) {
+        const child = value[name];
+        if (child === undefined) continue;
+        const childType = insideMember(type, name);
+        if (childType === undefined || !isPlain(childType, child)) return false;
+      }
+      return true;
+    default:
+      return Array.isArray(value) && isPlainList(type, value);
+  }
+}
+
+function isPlainList(type: ApplyType, value: readonly JsonValue[]): boolean {
+  const element = insideElement(type);
+  if (type.form !== 'atomicList' && !hasDistinctKeys(type, value)) return false;
+  if (element === undefined) return true;
+  for (const item of value) if (!isPlain(element, item)) return false;
+  return true;
+}
+
+function hasDistinctKeys(type: ApplyType, value: readonly JsonValue[]): boolean {
+  const [key] = type.keys;
+  const byOne = key !== undefined && type.keys.length === 1 && type.keyDefaults[0] === undefined;
+  const seen = new Set<string>();
+  for (const item of value) {
+    // Where there is one key, and a text for it, elements differ as these do.
+    const only = byOne && isJsonObject(item) ? item[key] : undefined;
+    if (typeof only === 'string') {
+      seen.add(only);
+      continue;
+    }
+    const at = elementPath(type, item);
+    if ('error' in at) return false;
+    seen.add(at.path);
+  }
+  return seen.size === value.length;
 }
 
 function checkValue(type: ApplyType, value: JsonValue, path: PathElement[], faults: string[]): void {
   if (value === null || type.form === 'deduced' || faults.length >= faultsMax) return;
   const say = (text: string) => faults.push(path.length === 0 ? text : `${printPath(path)}: ${text}`);
   switch (type.form) {
-    case 'scalar':
-      checkScalar(type, value, say);
+    case 'scalar': {
+      const fault = scalarFault(type, value);
+      if (fault !== undefined) say(fault);
       return;
+    }
     case 'map':
     case 'atomicMap':
       if (!isJsonObject(value)) say(`expected map, got ${describe(value)}`);
@@ -150,27 +202,24 @@ function checkAt(
   path.pop();
 }
 
-function checkScalar(type: ApplyType, value: JsonValue, say: (text: string) => void): void {
+function scalarFault(type: ApplyType, value: JsonValue): string | undefined {
   const schema = type.schema;
   if (schema?.intOrString === true) {
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      say(`expected int or string, got ${describe(value)}`);
-    }
-    return;
+    const fits = typeof value === 'string' || typeof value === 'number';
+    return fits ? undefined : `expected int or string, got ${describe(value)}`;
   }
   switch (schema?.type) {
     case 'integer':
     case 'number':
-      if (typeof value !== 'number') say(`expected numeric (int or float), got ${typeName(value)}`);
-      return;
+      return typeof value === 'number'
+        ? undefined
+        : `expected numeric (int or float), got ${typeName(value)}`;
     case 'string':
-      if (typeof value !== 'string') say(`expected string, got ${describe(value)}`);
-      return;
+      return typeof value === 'string' ? undefined : `expected string, got ${describe(value)}`;
     case 'boolean':
-      if (typeof value !== 'boolean') say(`expected boolean, got ${describe(value)}`);
-      return;
+      return typeof value === 'boolean' ? undefined : `expected boolean, got ${describe(value)}`;
     default:
-      if (typeof value === 'object') say(`expected scalar, got ${describe(value)}`);
+      return typeof value === 'object' ? `expected scalar, got ${describe(value)}` : undefined;
   }
 }
 
