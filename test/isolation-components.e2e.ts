@@ -1,4 +1,5 @@
 // The system's own processes try what is not theirs: another cell, its credentials, projects, specs.
+// docs/federation-contract.md: FC1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawRequest } from './harness/raw-http.ts';

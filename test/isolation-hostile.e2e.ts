@@ -1,4 +1,5 @@
 // The administrator of one project writes whatever might reach another one's objects, here or at an edge. It gains nothing.
+// docs/federation-contract.md: FG1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy-contract.ts';

@@ -1,6 +1,7 @@
 // The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 60), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); `npm run simulate` runs any number
 // of others. A failure prints its seed, which replays it.
+// docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';

@@ -1,5 +1,6 @@
 // Federation is not seen by those who work in a project: what a watcher is told with it and without it is the same, but for
 // status that comes back. And an edge's own rules reach the project as words in its binding.
+// docs/federation-contract.md: FE2, FI1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';

@@ -1,4 +1,5 @@
 // Cells that hang, err, crawl, reset, flood, lie, are locked out or full cost themselves alone, and each says what ails it.
+// docs/federation-contract.md: FB1, FB2, FB3, FS2
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';

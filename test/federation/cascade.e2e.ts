@@ -1,5 +1,6 @@
 // A cell of another control plane: its edge API server is the workspace of a cell there. Projects of one control plane run in the
 // other's cell beside its own projects', and either control plane may be away.
+// docs/federation-contract.md: FP2
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';

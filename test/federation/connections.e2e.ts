@@ -1,4 +1,5 @@
 // What stands between a federator and its edges: wrong credentials, lines that break or hang, servers that restart.
+// docs/federation-contract.md: FB1, FC2
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { afterEach, describe, test } from 'node:test';

@@ -1,4 +1,5 @@
 // Deletions at an edge fail closed: what was seen to be withdrawn goes, what merely is not there any more stays.
+// docs/federation-contract.md: FD6
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';

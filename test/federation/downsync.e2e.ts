@@ -1,4 +1,5 @@
 // One cell, one federator, copies written by hand: what a federator does for each at the edge.
+// docs/federation-contract.md: FD1, FD3, FD4, FU1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { syncAnnotations } from '#api/federation/copy-contract.ts';

@@ -1,4 +1,5 @@
 // Cells change hands: a holder that is paused and goes on, one that is drained. Federators are processes of their own here.
+// docs/federation-contract.md: FA4, FA6
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,8 +18,10 @@ import { until } from '../harness/until.ts';
 
 const leaseSeconds = 2;
 const cell = 'cell-a';
+/** How long the holder is stopped at least; by default as long as the takeover and the writes after it take. */
+const pauseMs = 1_000 * Number(process.env['CELLPLANE_TEST_PAUSE_SECONDS'] ?? 0);
 
-describe('a cell changes hands', { timeout: 120_000 }, () => {
+describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -82,6 +85,7 @@ describe('a cell changes hands', { timeout: 120_000 }, () => {
     }
     await copies.delete({ name: 'before' });
     await until('the withdrawn one is gone', async () => (await keyAtEdge('before')) === undefined);
+    await setTimeout(Math.max(0, stoppedMs + pauseMs - performance.now()));
     process.kill(pid, 'SIGCONT');
     // Whatever it still had in hand is refused by the edge, or put right within a second.
     await setTimeout(1_000);

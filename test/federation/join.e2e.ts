@@ -1,4 +1,5 @@
 // cell join and unjoin as an operator runs them, with a service account that may do what a federator needs and no more.
+// docs/federation-contract.md: FC4
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';

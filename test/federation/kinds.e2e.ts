@@ -1,4 +1,5 @@
 // Kinds and refusals: what an edge does not serve or does not accept is told where the object's owner looks.
+// docs/federation-contract.md: FD1, FD5, FE1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { syncAnnotations } from '#api/federation/copy-contract.ts';

@@ -1,5 +1,6 @@
 // Fifty cells come back at once: they catch up so many objects at a time, with one write an object, and what others change
 // meanwhile does not wait for them. The edges are whole API servers in this process, without sockets.
+// docs/federation-contract.md: FO2
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';

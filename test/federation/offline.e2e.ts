@@ -1,5 +1,6 @@
 // Many cells are away at once and come back at once: how far behind they are is told, they catch up, and what others change
 // meanwhile does not wait for them.
+// docs/federation-contract.md: FO1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Constellation } from '../harness/constellation.ts';

@@ -1,4 +1,5 @@
 // From a project to two edges and back, all parts in one process.
+// docs/federation-contract.md: FD5, FE2
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';

@@ -1,5 +1,6 @@
 // Pull mode: the federator is a process inside the POP that listens nowhere and dials out; whoever watches the federation API
 // server's connections sees none to the POP.
+// docs/federation-contract.md: FC5
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
 // Federators come, go and take over: what that costs, and that no two of them spoil each other's work.
+// docs/federation-contract.md: FA3, FA4, FA5, FD2
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';

@@ -1,5 +1,6 @@
 // Custom resources that are born at an edge come back as Secrets do: with their status, where the project serves their kind, and
 // for nobody who could not have written them.
+// docs/federation-contract.md: FU3, FG1
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';

@@ -1,5 +1,6 @@
 // What is told of a project's objects at an edge comes back where a ReturnPolicy asks for it: kubectl shows it in the project,
 // as much as was asked for and no more, and nothing of it goes to an edge again.
+// docs/federation-contract.md: FU2
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';

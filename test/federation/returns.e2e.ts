@@ -1,4 +1,5 @@
 // What is born at an edge comes back into the project that asks for it, and only what it asks for.
+// docs/federation-contract.md: FU3
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';

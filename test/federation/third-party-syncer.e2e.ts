@@ -1,5 +1,6 @@
 // A cell synced by a small program on @kubernetes/client-node alone: the public API suffices. Its module comes from the npm
 // registry, so it runs only when CELLPLANE_TEST_CLIENTS=1 is set.
+// docs/federation-contract.md: FT1
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, mkdir, writeFile } from 'node:fs/promises';

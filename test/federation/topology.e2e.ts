@@ -1,5 +1,6 @@
 // The target topology: two control planes that fail separately, one scheduler and two federators that serve both, two POPs
 // with a cell of each control plane. One part dies; everything that does not need it goes on.
+// docs/federation-contract.md: FP1, FP2
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// docs/federation-contract.md: FA1, FA2
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

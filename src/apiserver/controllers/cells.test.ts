@@ -1,3 +1,4 @@
+// docs/federation-contract.md: FA1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';

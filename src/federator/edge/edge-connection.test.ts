@@ -1,3 +1,4 @@
+// docs/federation-contract.md: FC3
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';

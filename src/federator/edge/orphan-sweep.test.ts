@@ -1,3 +1,4 @@
+// docs/federation-contract.md: FD7
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations, copyLabels, edgeAnnotations } from '#api/federation/copy-contract.ts';
