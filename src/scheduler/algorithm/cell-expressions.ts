@@ -9,8 +9,15 @@ import type { CellInfo } from './cell.ts';
 const costMax = 1_000;
 const programsMax = 1_000;
 
-/** Expression → compiled; null: it is malformed. */
-const programs = new LRUCache<string, { readonly program: CelProgram | null }>({ max: programsMax });
+interface Expression {
+  /** Null: it is malformed. */
+  readonly program: CelProgram | null;
+  /** A cell that does not change keeps its identity over snapshots, and so its answer. */
+  readonly answers: WeakMap<CellInfo, boolean>;
+}
+
+/** By source. */
+const expressions = new LRUCache<string, Expression>({ max: programsMax });
 const values = new WeakMap<CellInfo, Value>();
 
 /**
@@ -18,25 +25,34 @@ const values = new WeakMap<CellInfo, Value>();
  * does not hold; a malformed one holds of no cell (validation refuses it before).
  */
 export function cellExpression(source: string): (cell: CellInfo) => boolean {
-  const program = programOf(source);
+  const { program, answers } = expressionOf(source);
   if (program === null) return () => false;
   return (cell) => {
-    try {
-      return program.run(() => valueOfCell(cell), costMax).value === true;
-    } catch (error) {
-      if (error instanceof CelCostError) return false;
-      throw error;
+    let holds = answers.get(cell);
+    if (holds === undefined) {
+      holds = evaluate(program, cell);
+      answers.set(cell, holds);
     }
+    return holds;
   };
 }
 
-function programOf(source: string): CelProgram | null {
-  let entry = programs.get(source);
-  if (entry === undefined) {
-    entry = { program: compiled(source) };
-    programs.set(source, entry);
+function evaluate(program: CelProgram, cell: CellInfo): boolean {
+  try {
+    return program.run(() => valueOfCell(cell), costMax).value === true;
+  } catch (error) {
+    if (error instanceof CelCostError) return false;
+    throw error;
   }
-  return entry.program;
+}
+
+function expressionOf(source: string): Expression {
+  let expression = expressions.get(source);
+  if (expression === undefined) {
+    expression = { program: compiled(source), answers: new WeakMap() };
+    expressions.set(source, expression);
+  }
+  return expression;
 }
 
 function compiled(source: string): CelProgram | null {
