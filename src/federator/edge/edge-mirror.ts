@@ -50,6 +50,7 @@ const watchTimeoutSeconds = 300;
 export class EdgeMirror {
   readonly #options: EdgeMirrorOptions;
   readonly #kinds = new Map<string, MirroredKind>();
+  #isStopped = false;
 
   constructor(options: EdgeMirrorOptions) {
     this.#options = options;
@@ -57,9 +58,13 @@ export class EdgeMirror {
 
   /**
    * Begins to mirror a kind, and resolves when its first list is in: undefined when it is already. Rejects with the
-   * informer's last error when that takes too long, so that a kind which cannot be listed holds nothing up.
+   * informer's last error when that takes too long, so that a kind which cannot be listed holds nothing up; with
+   * ServiceUnavailable once it is stopped: what is under way then must begin nothing that nobody would end.
    */
   ensure(kind: ServedKind): Promise<void> | undefined {
+    if (this.#isStopped) {
+      return Promise.reject(new ApiError('ServiceUnavailable', 'the connection to the edge was given up'));
+    }
     const key = kindKeyOf(kind);
     let mirrored = this.#kinds.get(key);
     if (mirrored === undefined) {
@@ -135,7 +140,9 @@ export class EdgeMirror {
     return count;
   }
 
+  /** Idempotent, and for good. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([...this.#kinds.values()].map(({ informer }) => informer.stop()));
     this.#kinds.clear();
   }
