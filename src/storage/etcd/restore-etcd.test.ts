@@ -117,13 +117,20 @@ describe('restore into etcd', { skip: skipWithoutEtcd }, () => {
     const another = new Promise<void>((resolve) => {
       goOn = resolve;
     });
+    let claimed = () => {};
+    const hasClaimed = new Promise<void>((resolve) => {
+      claimed = resolve;
+    });
     const slow = async function* (): AsyncGenerator<Buffer> {
       yield* parts.slice(0, 1);
+      // Asked for what follows the header.
+      claimed();
       await another;
       yield* parts.slice(1);
     };
     const first = restoreEtcdStorage({ ...resume, source: slow() });
     const overtaken = assert.rejects(first, /somebody else/);
+    await hasClaimed;
     const summary = await restoreEtcdStorage({ ...resume, source: stream(changed) });
     goOn();
     await overtaken;
