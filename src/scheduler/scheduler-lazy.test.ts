@@ -24,23 +24,24 @@ test('edits of a lazy policy act on an object when that is edited, and survive a
   await using w = await world();
   const { controlPlane, project } = w;
   const lazy = policy('lazy', { activationPreference: 'Lazy', ...to('ams') });
-  let scheduler = await startScheduler(controlPlane);
-  await controlPlane.create(project, 'propagationpolicies', lazy);
-  for (const name of ['a', 'b']) await controlPlane.create(project, 'configmaps', configMap(name));
-  for (const name of ['a', 'b']) await isIn(w, name, 'ams');
   const ref = projectRef(project, policies, 'propagationpolicies', 'lazy');
-  await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: to('fra') } });
-  const edit = (name: string) =>
-    controlPlane.admin.patch(projectRef(project, 'v1', 'configmaps', name), {
-      type: 'merge',
-      body: { data: { edited: 'yes' } },
-    });
-  await edit('a');
-  await isIn(w, 'a', 'fra');
-  await until('all is done that can be', () => scheduler.idle);
-  await isIn(w, 'b', 'ams');
-  await scheduler.stop();
-  scheduler = await startScheduler(controlPlane);
+  {
+    await using scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'propagationpolicies', lazy);
+    for (const name of ['a', 'b']) await controlPlane.create(project, 'configmaps', configMap(name));
+    for (const name of ['a', 'b']) await isIn(w, name, 'ams');
+    await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: to('fra') } });
+    const edit = (name: string) =>
+      controlPlane.admin.patch(projectRef(project, 'v1', 'configmaps', name), {
+        type: 'merge',
+        body: { data: { edited: 'yes' } },
+      });
+    await edit('a');
+    await isIn(w, 'a', 'fra');
+    await until('all is done that can be', () => scheduler.idle);
+    await isIn(w, 'b', 'ams');
+  }
+  await using scheduler = await startScheduler(controlPlane);
   await until('all is looked at', () => scheduler.idle);
   await isIn(w, 'b', 'ams');
   // A new object goes by the policy as it is; and one that is not lazy any more acts at once.
@@ -49,7 +50,6 @@ test('edits of a lazy policy act on an object when that is edited, and survive a
   await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { activationPreference: null } } });
   const binding = await isIn(w, 'b', 'fra');
   assert.equal(binding.spec.activation, undefined);
-  await scheduler.stop();
 });
 
 test('an object that was there before a lazy policy is placed when it is edited', async () => {

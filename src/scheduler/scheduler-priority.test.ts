@@ -51,9 +51,10 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
       object.metadata.labels = { class: name };
       await w.controlPlane.create(w.project, 'deployments', object);
     }
-    const first = await startScheduler(w.controlPlane, { concurrency: 1 });
-    assert.deepEqual(await placed(w, 8), ['high-6', 'high-7']);
-    await first.stop();
+    {
+      await using _first = await startScheduler(w.controlPlane, { concurrency: 1 });
+      assert.deepEqual(await placed(w, 8), ['high-6', 'high-7']);
+    }
     // One more of each while no scheduler runs, and room for one: what waited before is no more than what is new. (What
     // was assumed is forgotten, and no edge tells what it runs.)
     for (const name of ['low-8', 'high-9']) {

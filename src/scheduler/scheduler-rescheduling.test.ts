@@ -32,23 +32,24 @@ const report = (syncer: Syncer, copy: KubeObject, replicas: number, ready: numbe
 test('replicas that do not run move to where there is room, and are told about', async () => {
   await using w = await world({ capacity: { pods: '10' } });
   const { controlPlane, project } = w;
-  const scheduler = await startScheduler(controlPlane);
-  const reschedule = { unschedulable: { afterSeconds: 1 } };
-  await controlPlane.create(
-    project,
-    'propagationpolicies',
-    policy('all', { ...deployments, placement: byRoom, reschedule }),
-  );
-  await controlPlane.create(project, 'deployments', deployment('web', 8));
-  await shares(w, 'ams 4,fra 4');
-  await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
-  await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 1);
-  await bindingWhere(controlPlane, project, 'web', ({ status }) => {
-    const missing = status?.failover?.missingSince ?? [];
-    return missing.some(({ cluster, replicas }) => cluster === 'fra' && replicas === 3);
-  });
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    const reschedule = { unschedulable: { afterSeconds: 1 } };
+    await controlPlane.create(
+      project,
+      'propagationpolicies',
+      policy('all', { ...deployments, placement: byRoom, reschedule }),
+    );
+    await controlPlane.create(project, 'deployments', deployment('web', 8));
+    await shares(w, 'ams 4,fra 4');
+    await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+    await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 1);
+    await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+      const missing = status?.failover?.missingSince ?? [];
+      return missing.some(({ cluster, replicas }) => cluster === 'fra' && replicas === 3);
+    });
+  }
   // Another scheduler takes over, and the time goes on running.
-  await scheduler.stop();
   await using _again = await startScheduler(controlPlane);
   const binding = await shares(w, 'ams 7,fra 1');
   assert.equal(condition(binding, 'Scheduled')?.status, 'True');

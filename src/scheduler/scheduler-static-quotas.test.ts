@@ -19,49 +19,50 @@ const hardOf = (copy: KubeObject): JsonObject => (copy['spec'] as JsonObject)['h
 test('what a quota assigns to cells is a ResourceQuota there, beside what the project places', async () => {
   await using w = await world();
   const { controlPlane, project } = w;
-  let scheduler = await startScheduler(controlPlane);
-  await controlPlane.create(project, 'propagationpolicies', policy('all'));
-  await controlPlane.create(project, 'configmaps', configMap('a'));
   const ref = { cluster: project, gvr: federatedResourceQuotasGvr, namespace: 'default', name: 'compute' };
-  await controlPlane.create(
-    project,
-    'federatedresourcequotas',
-    quota([
-      { clusterName: 'fra', hard: { cpu: '2', 'limits.memory': '4Gi' } },
-      { clusterName: 'nowhere', hard: { cpu: '1' } },
-    ]),
-  );
-  const copy = await w.fra.copy('v1', 'resourcequotas', 'compute');
-  assert.deepEqual(hardOf(copy), { cpu: '2', 'limits.memory': '4Gi' });
-  assert.equal(copy.metadata.name, 'compute');
-  const beside = await w.fra.copy('v1', 'configmaps', 'a');
-  assert.equal(copy.metadata.namespace, beside.metadata.namespace);
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'propagationpolicies', policy('all'));
+    await controlPlane.create(project, 'configmaps', configMap('a'));
+    await controlPlane.create(
+      project,
+      'federatedresourcequotas',
+      quota([
+        { clusterName: 'fra', hard: { cpu: '2', 'limits.memory': '4Gi' } },
+        { clusterName: 'nowhere', hard: { cpu: '1' } },
+      ]),
+    );
+    const copy = await w.fra.copy('v1', 'resourcequotas', 'compute');
+    assert.deepEqual(hardOf(copy), { cpu: '2', 'limits.memory': '4Gi' });
+    assert.equal(copy.metadata.name, 'compute');
+    const beside = await w.fra.copy('v1', 'configmaps', 'a');
+    assert.equal(copy.metadata.namespace, beside.metadata.namespace);
 
-  // A cell is made that was assigned to before.
-  await controlPlane.cell('nowhere');
-  await until('the new cell has it', async () => {
-    const all = await controlPlane.list('root:cells:nowhere', 'v1', 'resourcequotas');
-    return all.length === 1;
-  });
-
+    // A cell is made that was assigned to before.
+    await controlPlane.cell('nowhere');
+    await until('the new cell has it', async () => {
+      const all = await controlPlane.list('root:cells:nowhere', 'v1', 'resourcequotas');
+      return all.length === 1;
+    });
+  }
   // A change and a deletion while no scheduler runs.
-  await scheduler.stop();
   await controlPlane.admin.patch(ref, {
     type: 'merge',
     body: { spec: { staticAssignments: [{ clusterName: 'ams', hard: { cpu: '3' } }] } },
   });
-  scheduler = await startScheduler(controlPlane);
-  await w.ams.copy('v1', 'resourcequotas', 'compute', (one) => hardOf(one)['cpu'] === '3');
-  await w.fra.drained('v1', 'resourcequotas');
-  // A cell that does not admit the project has none.
-  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
-  const admit = (projects: string[]) =>
-    controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { projects } } });
-  await admit(['root:others']);
-  await w.ams.drained('v1', 'resourcequotas');
-  await admit(['root:shop']);
-  await w.ams.copy('v1', 'resourcequotas', 'compute');
-  await scheduler.stop();
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await w.ams.copy('v1', 'resourcequotas', 'compute', (one) => hardOf(one)['cpu'] === '3');
+    await w.fra.drained('v1', 'resourcequotas');
+    // A cell that does not admit the project has none.
+    const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+    const admit = (projects: string[]) =>
+      controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { projects } } });
+    await admit(['root:others']);
+    await w.ams.drained('v1', 'resourcequotas');
+    await admit(['root:shop']);
+    await w.ams.copy('v1', 'resourcequotas', 'compute');
+  }
   await controlPlane.admin.delete(ref);
   await using _again = await startScheduler(controlPlane);
   await w.ams.drained('v1', 'resourcequotas');

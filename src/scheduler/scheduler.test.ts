@@ -192,9 +192,10 @@ test('a gathered status that no binding tells of is taken back all the same', as
     ((await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined)?.['readyReplicas'];
   /** As by a scheduler that was killed before it could write the binding. */
   const gatherAndDie = async (): Promise<void> => {
-    const first = await startScheduler(w.controlPlane);
-    await bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => spec.clusters?.length === 2);
-    await first.stop();
+    {
+      await using _first = await startScheduler(w.controlPlane);
+      await bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => spec.clusters?.length === 2);
+    }
     const metadata = { name: 'web', namespace: 'default' };
     const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata };
     await w.controlPlane.scheduler.apply(
