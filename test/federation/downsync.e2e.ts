@@ -217,6 +217,52 @@ describe('downsync', { timeout: 120_000 }, () => {
     });
   });
 
+  test('of much at once what others refer to comes first, and goes last', async () => {
+    const { edgeTap } = constellation.federator();
+    const count = 40;
+    const names = Array.from({ length: count }, (_, index) => `wave-${index}`);
+    const deployment = (name: string) =>
+      ({ apiVersion: 'apps/v1', kind: 'Deployment', resource: 'deployments', name }) as const;
+    /** Where in the order of such requests the middle one of each kind is. */
+    const middles = (verb: 'apply' | 'delete') => {
+      const made = edgeTap.requests.filter((one) => one.verb === verb && one.name.startsWith('wave-'));
+      const middle = (resource: string) => {
+        const places = made.flatMap((one, place) => (one.resource === resource ? [place] : []));
+        return places[Math.floor(places.length / 2)] ?? Number.NaN;
+      };
+      return { configMaps: middle('configmaps'), deployments: middle('deployments.apps') };
+    };
+    const suspend = async (is: boolean) => {
+      await constellation.patchCell('cell-a', { spec: { suspend: is } });
+      await until('the Cell says so', async () => {
+        const reasons = (await constellation.cell()).status?.conditions?.map(({ reason }) => reason) ?? [];
+        return reasons.includes('Suspended') === is;
+      });
+    };
+    await suspend(true);
+    for (const name of names) await copies.deployment(name, 1);
+    for (const name of names) await copies.configMap(name, {});
+    edgeTap.clear();
+    await suspend(false);
+    await until('all are there', async () => {
+      const { items } = await edge.list({ cluster: undefined, gvr: deployments, namespace: 'ns' });
+      return items.filter(({ metadata }) => metadata.name?.startsWith('wave-')).length === count;
+    });
+    const came = middles('apply');
+    assert.ok(came.configMaps < came.deployments, JSON.stringify(came));
+    await suspend(true);
+    for (const name of names) await copies.delete({ name });
+    for (const name of names) await copies.delete(deployment(name));
+    edgeTap.clear();
+    await suspend(false);
+    await until('all are gone', async () => {
+      const left = await Promise.all([atEdge('wave-0'), atEdge(`wave-${count - 1}`)]);
+      return left.every((one) => one === undefined);
+    });
+    const went = middles('delete');
+    assert.ok(went.deployments < went.configMaps, JSON.stringify(went));
+  });
+
   test('a copy marked Orphan leaves its edge object behind, and nobody deletes that later', async () => {
     await copies.configMap('kept', { key: '1' });
     await until('it is at the edge', () => atEdge('kept'));

@@ -13,6 +13,7 @@ import { type CatchUp, Gate, shareMin } from '../catch-up.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
+import { wavePriority } from '../downsync/waves.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
 import { EdgePace } from '../edge/edge-pace.ts';
@@ -286,7 +287,7 @@ export class CellSync {
 
   #onCopy(key: CopyKey, copy: KubeObject | undefined): void {
     if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
-    this.#enqueue(key, this.#copies.hasSynced ? 'normal' : 'background');
+    this.#enqueue(key, this.#copies.hasSynced ? 'normal' : priorityOf(key, copy));
     if (copy === undefined) this.#checkWithdrawn();
   }
 
@@ -312,8 +313,17 @@ export class CellSync {
   }
 
   #enqueueAll(): void {
-    // What somebody changes just now is not held up by it.
-    for (const key of this.#copies.keys()) this.#enqueue(key, 'background');
+    // What somebody changes just now is not held up by it. Told in order, since some find a worker waiting for them.
+    const waves = new Map<number, CopyKey[]>();
+    for (const key of this.#copies.keys()) {
+      const priority = priorityOf(key, this.#copies.get(key));
+      const keys = waves.get(priority);
+      if (keys === undefined) waves.set(priority, [key]);
+      else keys.push(key);
+    }
+    for (const [priority, keys] of [...waves].sort(([a], [b]) => b - a)) {
+      for (const key of keys) this.#enqueue(key, priority);
+    }
     for (const key of this.#link.edge?.keys() ?? [])
       if (this.#copies.get(key) === undefined) this.#enqueue(key);
   }
@@ -430,4 +440,9 @@ export class CellSync {
       wheel.schedule(`withdrawn/${this.name}`, withdrawnRecheckMs, () => this.#checkWithdrawn());
     }
   }
+}
+
+/** Of one of all the cell's copies. */
+function priorityOf(key: CopyKey, copy: KubeObject | undefined): number {
+  return wavePriority(parseCopyKey(key), copy === undefined || copy.metadata.deletionTimestamp !== undefined);
 }
