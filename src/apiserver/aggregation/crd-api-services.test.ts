@@ -28,8 +28,8 @@ before(async () => {
   events.start();
   const context = { storage, events, index, client, clock: systemClock, logger: silentLogger };
   controller = new CrdApiServices(context, {
-    recordsOf: (clusterId) =>
-      clusterId === rootId ? definitions.map((definition) => ({ definition })) : [{ definition: undefined }],
+    definitionsOf: (clusterId) => (clusterId === rootId ? definitions : []),
+    generationOf: (clusterId) => (clusterId === rootId && definitions.length > 0 ? 1 : 0),
     onCrd: (listener) => {
       tell = listener;
       return () => {};

@@ -14,7 +14,11 @@ import { automanagedLabel, localCondition } from './local-api-services.ts';
 
 /** What the controller needs of the CRDs of all workspaces. */
 export interface CrdSource {
-  recordsOf(clusterId: string): Iterable<{ readonly definition: ResourceDefinition | undefined }>;
+  /** Of those that are established. */
+  definitionsOf(clusterId: string): readonly ResourceDefinition[];
+  /** 0 for a workspace without CRDs. */
+  generationOf(clusterId: string): number;
+  /** Tells of each one that there is, a few at a time, and of every change. */
   onCrd(listener: (clusterId: string) => void): () => void;
 }
 
@@ -70,11 +74,13 @@ export class CrdApiServices implements Controller {
     await this.#loop.stop();
   }
 
+  /** Workspaces with CRDs are told of by these. */
   #resync(): void {
     const look = async () => {
       const { storage } = this.#context;
       for await (const { key } of currentEntries(storage, rangePrefix(stored), this.#stopping.signal)) {
-        this.#loop.queue.add(clusterOf(key));
+        const clusterId = clusterOf(key);
+        if (this.#crds.generationOf(clusterId) === 0) this.#loop.queue.add(clusterId);
       }
     };
     look().catch((error: unknown) => {
@@ -84,6 +90,8 @@ export class CrdApiServices implements Controller {
 
   async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
     const { storage, index, client } = this.#context;
+    // Mostly there is nothing to write, and so nothing to wait for: requests have their turn all the same.
+    await new Promise((resolve) => setImmediate(resolve));
     const record = index.recordOf(cluster);
     if (record === undefined || record.kind === 'cell' || record.phase !== 'Ready') return undefined;
     const missing = this.#wanted(cluster);
@@ -111,10 +119,8 @@ export class CrdApiServices implements Controller {
   /** By name. */
   #wanted(cluster: ClusterId): Map<string, Spec> {
     const wanted = new Map<string, Spec>();
-    for (const { definition } of this.#crds.recordsOf(cluster)) {
-      if (definition === undefined) continue;
-      const { group } = definition;
-      for (const { version, served } of definition.versions) {
+    for (const { group, versions } of this.#crds.definitionsOf(cluster)) {
+      for (const { version, served } of versions) {
         if (served)
           wanted.set(`${version}.${group}`, { group, version, groupPriorityMinimum, versionPriority });
       }
