@@ -1,6 +1,6 @@
+import { type ChildProcess, fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
@@ -21,9 +21,13 @@ import {
   startCellplane,
   temporaryFolder,
 } from '../harness/processes.ts';
-import { SickEdge, type Sickness } from '../harness/sick-edge.ts';
+import type { Sickness } from '../harness/sick-edge.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
+import { atRest } from './cpu-times.ts';
+import { sharedNowMs, turnMark } from './paced-job.ts';
+import { type PacedLoad, pacedName, pacedNameOf, startPacedLoad } from './paced-load.ts';
+import type { SickAnswer, SickOrder } from './sick-order.ts';
 import { percentile, type Row, row } from './table.ts';
 
 const sicknesses: readonly Sickness[] = [
@@ -37,29 +41,29 @@ const sicknesses: readonly Sickness[] = [
   'full',
 ];
 const perSecond = 100;
-const seconds = 6;
+const seconds = 10;
+const recoveryTimeoutMs = 180_000;
 const project = 'root:bench:shop';
 const configMaps = { group: '', version: 'v1', resource: 'configmaps' } as const;
 const userAgent = 'cellplane-bench';
 
 /**
  * From a project's write to the edge with 100 cells on one federator: all well, then with eight of them ill in eight ways.
- * `pairs`: quiet and troubled runs in turn; the median of their ratios counts. Edges are workspaces of one API server.
+ * `pairs`: quiet and troubled runs in turn; the median of their ratios counts. Edges are workspaces of one API server. Load
+ * and sick edges have processes of their own: their CPU time must not be that of the process which takes the times.
  */
 export async function benchBulkheads(cells: number, pairs: number): Promise<Row[]> {
   await using world = await World.start(cells);
-  await world.load('warm');
+  await world.load();
   const ratios: number[] = [];
   const added: number[] = [];
   const quiets: number[] = [];
   const troubles: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
-    const quiet = percentile(await world.load(`quiet-${pair}`), 0.99);
-    await world.sicken(true);
-    await setTimeout(3_000);
-    const troubled = percentile(await world.load(`troubled-${pair}`), 0.99);
-    await world.sicken(false);
-    await setTimeout(3_000);
+    await world.recover();
+    const quiet = percentile(await world.load(), 0.99);
+    await world.sicken();
+    const troubled = percentile(await world.load(), 0.99);
     quiets.push(quiet);
     troubles.push(troubled);
     ratios.push(troubled / quiet);
@@ -89,11 +93,16 @@ export async function benchBulkheads(cells: number, pairs: number): Promise<Row[
 }
 
 class World implements AsyncDisposable {
-  readonly #cleanUps: (() => PromiseLike<unknown>)[] = [];
-  readonly #sick: SickEdge[] = [];
-  readonly #arrivals = new Map<string, (atMs: number) => void>();
+  readonly #cleanUps: (() => unknown)[] = [];
+  readonly #processes = new Map<string, number>();
+  /** When each object was seen at its edge. */
+  readonly #arrivedAtMs = new Map<string, number>();
+  #sickFarm!: ChildProcess;
+  #load!: PacedLoad;
   #admin!: RemoteClient;
+  #cells = 0;
   #healthy = 0;
+  #sent = 0;
 
   static async start(cells: number): Promise<World> {
     const world = new World();
@@ -106,48 +115,34 @@ class World implements AsyncDisposable {
     }
   }
 
-  async sicken(ill: boolean): Promise<void> {
-    for (const [index, edge] of this.#sick.entries()) edge.set(ill ? (sicknesses[index] ?? 'none') : 'none');
+  /** Resolves when each sick edge has been asked something since it fell ill. */
+  async sicken(): Promise<void> {
+    await this.#tellSick({ sicknesses });
+    const areAsked = async () => (await this.#tellSick({})).requests?.every((count) => count > 0);
+    await until('every sick edge is asked', areAsked, { timeoutMs: recoveryTimeoutMs, everyMs: 100 });
   }
 
-  /** Writes at a steady rate, to all cells in turn; the healthy ones' times, sorted. */
-  async load(round: string): Promise<number[]> {
-    const latencies: number[] = [];
-    const waiting: Promise<void>[] = [];
-    const startedMs = performance.now();
-    const all = this.#healthy + this.#sick.length;
-    for (let index = 0; index < perSecond * seconds; index++) {
-      const aheadMs = (index * 1_000) / perSecond - (performance.now() - startedMs);
-      if (aheadMs > 1) await setTimeout(aheadMs);
-      const cell = index % all;
-      const name = `${round}-${index}`;
-      const sentMs = performance.now();
-      if (cell < this.#healthy) {
-        waiting.push(
-          new Promise((resolve) => {
-            this.#arrivals.set(name, (atMs) => {
-              latencies.push(atMs - sentMs);
-              resolve();
-            });
-          }),
-        );
-      }
-      waiting.push(
-        this.#admin
-          .create(
-            { cluster: project, gvr: configMaps, namespace: 'default' },
-            {
-              apiVersion: 'v1',
-              kind: 'ConfigMap',
-              metadata: { name, labels: { cell: `cell-${cell}` } },
-              data: { round },
-            },
-          )
-          .then(() => {}),
-      );
-    }
-    await Promise.race([Promise.all(waiting), setTimeout(60_000)]);
-    return latencies.sort((a, b) => a - b);
+  /** Cures all; resolves when they have what came while they were ill, and nothing goes on any more. */
+  async recover(): Promise<void> {
+    await this.#tellSick({ sicknesses: [] });
+    const haveAll = () => this.#arrivedAtMs.size >= this.#sent;
+    await until('the cured have caught up', haveAll, { timeoutMs: recoveryTimeoutMs, everyMs: 100 });
+    await atRest(this.#processes);
+  }
+
+  /** Writes at a steady rate, to all cells in turn; how long those to the healthy ones took, sorted. */
+  async load(): Promise<number[]> {
+    const from = this.#sent;
+    const count = perSecond * seconds;
+    this.#sent += count;
+    await this.#load.connect();
+    const { sentAtMs } = await this.#load.run({ from, count, perSecond });
+    const healthy = sentAtMs.flatMap((ms, offset) =>
+      (from + offset) % this.#cells < this.#healthy ? [{ ms, name: pacedNameOf(from + offset) }] : [],
+    );
+    const areThere = () => healthy.every(({ name }) => this.#arrivedAtMs.has(name));
+    await until('the healthy edges have all', areThere, { timeoutMs: 120_000, everyMs: 50 });
+    return healthy.map(({ ms, name }) => (this.#arrivedAtMs.get(name) ?? 0) - ms).sort((a, b) => a - b);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -159,30 +154,33 @@ class World implements AsyncDisposable {
     this.#cleanUps.push(() => folder[Symbol.asyncDispose]());
     const serve = async (name: string) => {
       const data = path.join(folder.path, name);
-      await this.#run(['apiserver', '--data-dir', data, '--port', '0']);
-      const pki = await ensurePki({ directory: path.join(data, 'pki'), hosts: [], now: new Date() });
-      return { connection: await adminConnection(data), pki };
+      await this.#run(name, ['apiserver', '--data-dir', data, '--port', '0']);
+      const pkiDirectory = path.join(data, 'pki');
+      const pki = await ensurePki({ directory: pkiDirectory, hosts: [], now: new Date() });
+      return { connection: await adminConnection(data), pki, pkiDirectory };
     };
     const [federation, edges] = await Promise.all([serve('federation'), serve('edges')]);
     this.#admin = this.#client(federation.connection);
     const edgesAdmin = this.#client(edges.connection);
     await this.#makeProject(cells);
     const sickCount = Math.min(sicknesses.length, Math.floor(cells / 2));
+    this.#cells = cells;
     this.#healthy = cells - sickCount;
+    const targets: ServerConnection[] = [];
     for (let index = 0; index < cells; index++) {
       await makeWorkspace(edgesAdmin, 'root', `edge-${index}`, 'universal');
-      let connection = {
+      targets.push({
         ...edges.connection,
         server: `${edges.connection.server}/clusters/root:edge-${index}`,
-      };
-      if (index >= this.#healthy) {
-        const sick = await SickEdge.start({ pki: edges.pki, target: connection });
-        this.#cleanUps.push(() => sick[Symbol.asyncDispose]());
-        this.#sick.push(sick);
-        connection = { ...connection, server: sick.connection.server };
-      }
-      await this.#makeCell(`cell-${index}`, connection);
+      });
     }
+    this.#sickFarm = fork(path.resolve('test/bench/sick-farm.ts'), [], { execArgv: ['--import', 'tsx'] });
+    this.#cleanUps.push(() => this.#sickFarm.disconnect());
+    const { pkiDirectory } = edges;
+    const sick = await this.#tellSick({ start: { pkiDirectory, targets: targets.slice(this.#healthy) } });
+    const connections = [...targets.slice(0, this.#healthy), ...(sick.connections ?? [])];
+    for (const [index, connection] of connections.entries())
+      await this.#makeCell(cellName(index), connection);
     await this.#component(federation, folder.path, 'scheduler', ['scheduler', '--no-leader-elect'], {
       name: schedulerUserName,
       groups: [schedulerGroup],
@@ -199,6 +197,18 @@ class World implements AsyncDisposable {
       },
       { timeoutMs: 120_000, everyMs: 500 },
     );
+    this.#load = await startPacedLoad(federation.connection, {
+      path: `/clusters/${project}/api/v1/namespaces/default/configmaps`,
+      body: JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: pacedName, labels: { cell: turnMark } },
+        data: { round: 'x' },
+      }),
+      turns: connections.map((_, index) => cellName(index)),
+      connections: 32,
+    });
+    this.#cleanUps.push(() => this.#load.end());
     const stopping = new AbortController();
     const watching = this.#watch(edgesAdmin, stopping.signal);
     this.#cleanUps.push(async () => {
@@ -214,15 +224,30 @@ class World implements AsyncDisposable {
     )) {
       if (event.type !== 'ADDED' || event.object.metadata.annotations?.[clusterAnnotation] === undefined)
         continue;
-      this.#arrivals.get(event.object.metadata.name ?? '')?.(performance.now());
+      const { name = '' } = event.object.metadata;
+      if (name.startsWith('object-')) this.#arrivedAtMs.set(name, sharedNowMs());
     }
+  }
+
+  #tellSick(order: SickOrder): Promise<SickAnswer> {
+    const farm = this.#sickFarm;
+    return new Promise((resolve, reject) => {
+      const ended = () => reject(new Error('the process of the sick edges ended'));
+      farm.once('exit', ended);
+      farm.once('message', (answer: SickAnswer) => {
+        farm.off('exit', ended);
+        if (answer.error === undefined) resolve(answer);
+        else reject(new Error(answer.error));
+      });
+      farm.send(order);
+    });
   }
 
   async #makeProject(cells: number): Promise<void> {
     await makeWorkspace(this.#admin, 'root', 'bench', 'organization');
     await makeWorkspace(this.#admin, 'root:bench', 'shop', 'project');
     for (let index = 0; index < cells; index++) {
-      const cell = `cell-${index}`;
+      const cell = cellName(index);
       await this.#admin.create(
         {
           cluster: project,
@@ -285,11 +310,12 @@ class World implements AsyncDisposable {
       file,
       renderKubeconfig([{ name: 'root', connection: connectionAs(pki, connection.server, user) }], 'root'),
     );
-    await this.#run([...args, '--kubeconfig', file]);
+    await this.#run(part, [...args, '--kubeconfig', file]);
   }
 
-  async #run(args: readonly string[]): Promise<CellplaneProcess> {
+  async #run(name: string, args: readonly string[]): Promise<CellplaneProcess> {
     const process = await startCellplane([...args, '--log-level', 'error']);
+    this.#processes.set(name, process.pid);
     this.#cleanUps.push(() => process.stop());
     return process;
   }
@@ -299,6 +325,11 @@ class World implements AsyncDisposable {
     this.#cleanUps.push(() => client.close());
     return client;
   }
+}
+
+/** As long as `turnMark`. */
+function cellName(index: number): string {
+  return `cell-${String(index).padStart(5, '0')}`;
 }
 
 async function makeWorkspace(admin: RemoteClient, parent: string, name: string, type: string): Promise<void> {

@@ -14,7 +14,7 @@ import {
   placeNamespace,
   startManyCells,
 } from './many-cells.ts';
-import { namespaceMark } from './paced-job.ts';
+import { turnMark } from './paced-job.ts';
 import { pacedName, pacedNameOf, startPacedLoad } from './paced-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
 import { percentile, type Row, row } from './table.ts';
@@ -62,9 +62,9 @@ function namespaceOf(index: number): string {
 async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]> {
   const cells = many.cells.length;
   const load = await startPacedLoad(many.federation, {
-    path: `/clusters/${benchProject}/api/v1/namespaces/${namespaceMark}/configmaps`,
-    body: JSON.stringify(sampleConfigMap(pacedName, 1_000, namespaceMark)),
-    namespaces: many.cells.map((_, index) => namespaceOf(index)),
+    path: `/clusters/${benchProject}/api/v1/namespaces/${turnMark}/configmaps`,
+    body: JSON.stringify(sampleConfigMap(pacedName, 1_000, turnMark)),
+    turns: many.cells.map((_, index) => namespaceOf(index)),
     connections: 64,
   });
   const processes = new Map([...(await many.processIds()), ['load generator', load.pid]]);

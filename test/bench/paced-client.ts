@@ -1,12 +1,12 @@
 // The load generator's process: requests as ready bytes at a steady rate over plain TLS sockets.
 import tls from 'node:tls';
 import {
-  namespaceMark,
   type PacedOrder,
   type PacedResult,
   type PacedRun,
   type PacedTarget,
   sharedNowMs,
+  turnMark,
 } from './paced-job.ts';
 import { indexMark } from './raw-job.ts';
 
@@ -27,7 +27,7 @@ class Sender {
   constructor(target: PacedTarget) {
     this.#target = target;
     // A part is a mark or what stands between marks.
-    this.#parts = target.template.split(new RegExp(`(${indexMark}|${namespaceMark})`));
+    this.#parts = target.template.split(new RegExp(`(${indexMark}|${turnMark})`));
   }
 
   /** Servers close connections that rest: there are new ones for each run. */
@@ -74,11 +74,10 @@ class Sender {
 
   #write(socket: tls.TLSSocket, index: number): void {
     const name = String(index).padStart(indexMark.length, '0');
-    const { namespaces } = this.#target;
-    const namespace = namespaces[index % namespaces.length] ?? '';
+    const { turns } = this.#target;
+    const turn = turns[index % turns.length] ?? '';
     let text = '';
-    for (const part of this.#parts)
-      text += part === indexMark ? name : part === namespaceMark ? namespace : part;
+    for (const part of this.#parts) text += part === indexMark ? name : part === turnMark ? turn : part;
     socket.write(text, 'latin1');
   }
 

@@ -1,5 +1,8 @@
-/** Stands for the namespace in a template; as long as the namespaces that it becomes. The number is raw-job's `indexMark`. */
-export const namespaceMark = '@NSPACE@@@';
+/**
+ * Stands for what the requests of a template take in turn (a namespace each); as long as what it becomes. Their number is
+ * raw-job's `indexMark`.
+ */
+export const turnMark = '@TURN@@@@@';
 
 /** Where a paced load goes and what it sends. */
 export interface PacedTarget {
@@ -12,7 +15,7 @@ export interface PacedTarget {
   /** A whole request with headers, in characters of one byte. */
   readonly template: string;
   /** Taken in turn. */
-  readonly namespaces: readonly string[];
+  readonly turns: readonly string[];
 }
 
 /** `count` requests at a steady rate, however long their answers take. */

@@ -1,13 +1,7 @@
 import { fork } from 'node:child_process';
 import path from 'node:path';
 import type { ServerConnection } from '#client/remote/connection.ts';
-import {
-  namespaceMark,
-  type PacedOrder,
-  type PacedResult,
-  type PacedRun,
-  type PacedTarget,
-} from './paced-job.ts';
+import { type PacedOrder, type PacedResult, type PacedRun, type PacedTarget, turnMark } from './paced-job.ts';
 import { indexMark } from './raw-job.ts';
 
 /** A process that sends CREATEs at a steady rate; its requests cost it little beside what they cost the server. */
@@ -25,20 +19,19 @@ interface Answer {
   readonly error?: string;
 }
 
-/** `path` and `body` hold the marks; `namespaces` are taken in turn. */
+/** `path` and `body` hold the marks; what is in `turns` is taken in turn. */
 export async function startPacedLoad(
   connection: ServerConnection,
   options: {
     readonly path: string;
     readonly body: string;
-    readonly namespaces: readonly string[];
+    readonly turns: readonly string[];
     readonly connections: number;
   },
 ): Promise<PacedLoad> {
   const url = new URL(connection.server);
-  for (const namespace of options.namespaces) {
-    if (namespace.length !== namespaceMark.length)
-      throw new RangeError(`${namespace} is not as long as its mark`);
+  for (const turn of options.turns) {
+    if (turn.length !== turnMark.length) throw new RangeError(`${turn} is not as long as its mark`);
   }
   const head = [
     `POST ${options.path} HTTP/1.1`,
@@ -55,7 +48,7 @@ export async function startPacedLoad(
     keyPem: connection.keyPem,
     connections: options.connections,
     template: `${head.join('\r\n')}\r\n\r\n${options.body}`,
-    namespaces: options.namespaces,
+    turns: options.turns,
   };
   const child = fork(path.resolve('test/bench/paced-client.ts'), [], { execArgv: ['--import', 'tsx'] });
   const ask = (order: PacedOrder) =>
