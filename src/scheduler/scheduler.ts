@@ -29,6 +29,7 @@ import { ResourceWatches, watchName } from './resource-watches.ts';
 import { RestartingScheduler } from './restarting-scheduler.ts';
 import { ReturnController } from './returning/return-controller.ts';
 import { slimMetadata } from './slim-metadata.ts';
+import { isQuotaKey } from './static-quotas.ts';
 import { WatchNeeds } from './watch-needs.ts';
 import { namespacesResource } from './watched-kinds.ts';
 import { createWorkers, type Workers } from './workers.ts';
@@ -411,6 +412,10 @@ class SchedulerProcess implements Scheduler {
   /** Asks for a decision, unless it is another scheduler's to make. */
   #wake(key: ProjectObjectKey, priority?: Priority): void {
     if (!this.#sharing.owns(clusterOf(key))) return;
+    if (isQuotaKey(key)) {
+      this.#queues.objects.add(key, priority);
+      return;
+    }
     const rank = this.#workers?.reconciler.rankOf(key) ?? 0;
     this.#workers?.reconciler.markForDecision(key);
     this.#queues.objects.add(key, rank === Number.POSITIVE_INFINITY ? rank : (priority ?? rank));
