@@ -1,5 +1,5 @@
 import type { JsonObject } from '#apimachinery/json.ts';
-import { equalJson } from '#apimachinery/json.ts';
+import { cloneJson, equalJson } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import { newUid } from '#apimachinery/uid.ts';
@@ -47,7 +47,14 @@ export function settleCreated(
   else delete metadata.namespace;
   if (definition.strategy.generation === 'none') delete metadata.generation;
   else metadata.generation = 1;
-  if (dropsNewStatus(target)) delete object['status'];
+  if (!dropsNewStatus(target)) return;
+  delete object['status'];
+  const { prepareForCreate } = definition.strategy;
+  if (prepareForCreate === undefined || isInert(target.workspace, definition)) return;
+  // The status that the kind gives to what it has become.
+  const prepared = cloneJson(object as JsonObject) as KubeObject;
+  prepareForCreate(prepared);
+  if (prepared['status'] !== undefined) object['status'] = prepared['status'];
 }
 
 /**

@@ -52,3 +52,28 @@ test('a name that was made up is checked again with the rest when it has to be a
   const second = await harness.post(maps, body);
   assert.notEqual(first.object.metadata.name, second.object.metadata.name);
 });
+
+test('C7: what admission makes of a new object, its status is what the kind begins with', async () => {
+  await using harness = await Harness.open({
+    plugins: () => [
+      {
+        name: 'resources',
+        handles: ({ object, operation }) => object?.kind === 'Pod' && operation === 'CREATE',
+        mutate: async ({ object }) => {
+          await Promise.resolve();
+          const { containers } = (object as KubeObject)['spec'] as { containers: JsonObject[] };
+          const most = { cpu: '1', memory: '1Gi' };
+          Object.assign(containers[0] as JsonObject, { resources: { limits: most, requests: most } });
+          Object.assign(object as JsonObject, { status: { phase: 'Running' } });
+        },
+      },
+    ],
+  });
+  const { object } = await harness.post('/api/v1/namespaces/default/pods', {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  });
+  assert.deepEqual(object['status'], { phase: 'Pending', qosClass: 'Guaranteed' });
+});

@@ -20,6 +20,7 @@ import type { Rule } from '../validation/rule.ts';
 import { storageRules } from '../validation/storage.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
+import { completeStatus } from './zero-status.ts';
 
 const crds = 'customresourcedefinitions.apiextensions.k8s.io';
 
@@ -71,6 +72,11 @@ export function strategyOf(
       setDefaults?.(object, version);
     },
     ...prepares[key],
+    prepareForCreate: (object) => {
+      (prepares[key]?.prepareForCreate ?? own?.prepareForCreate)?.(object);
+      const definition = definitions.get(object.apiVersion.slice(object.apiVersion.indexOf('/') + 1));
+      if (definition !== undefined) completeStatus(definition, object);
+    },
     ...rules[key],
     ...(fields[key] === undefined ? {} : { fields: fields[key] }),
   };
