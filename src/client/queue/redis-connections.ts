@@ -81,9 +81,12 @@ export function retire(connection: Redis): void {
 
 /** Connects at the first use. */
 export async function openRedis(settings: RedisSettings, logger: Logger): Promise<RedisConnections> {
-  const { Redis: Connection } = await import('ioredis');
-  const prompt = new Connection(connectionOptions(settings, false));
-  const patient = new Connection(connectionOptions(settings, true));
+  const [{ Redis: Connection }, { RedisConnector: Connector }] = await Promise.all([
+    import('ioredis'),
+    import('./redis-connector.ts'),
+  ]);
+  const prompt = new Connection({ ...connectionOptions(settings, false), Connector });
+  const patient = new Connection({ ...connectionOptions(settings, true), Connector });
   for (const connection of [prompt, patient]) {
     connection.on('error', (error: Error) => logger.debug({ err: error }, 'connection to Redis'));
   }
