@@ -30,7 +30,9 @@ function edge(syncer: Syncer): AsyncDisposable {
       for (const copy of await syncer.copies('apps/v1', 'deployments')) {
         const { annotations = {}, generation = 1, deletionTimestamp } = copy.metadata;
         const isKnown = annotations[syncAnnotations.syncedHash] === annotations[copyAnnotations.contentHash];
-        if (isKnown || deletionTimestamp !== undefined) continue;
+        // What changed and changed back is as it was, and yet of another generation.
+        const { observedGeneration } = (copy['status'] ?? {}) as { observedGeneration?: number };
+        if ((isKnown && observedGeneration === generation) || deletionTimestamp !== undefined) continue;
         const { replicas = 0 } = copy['spec'] as { replicas?: number };
         const ready = imageOf(copy) === 'app:broken' ? 0 : replicas;
         await syncer.report('apps/v1', 'deployments', copy, {

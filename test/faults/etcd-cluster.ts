@@ -1,6 +1,8 @@
 import { EtcdServer, freePort, limitFlags } from '../harness/etcd-server.ts';
 import { until } from '../harness/until.ts';
 
+const moveTimeoutMs = 3_000;
+
 /** An etcd cluster of three members on loopback, and what an operator does to one. */
 export class EtcdCluster {
   readonly members: readonly EtcdServer[];
@@ -36,12 +38,17 @@ export class EtcdCluster {
   }
 
   /** One of etcd's own calls, through its HTTP gateway. */
-  async call(member: number, path: string, body: object): Promise<{ readonly [name: string]: unknown }> {
+  async call(
+    member: number,
+    path: string,
+    body: object,
+    timeoutMs = 10_000,
+  ): Promise<{ readonly [name: string]: unknown }> {
     const endpoint = this.members[member]?.endpoint ?? '';
     const response = await fetch(`${endpoint}/v3/${path}`, {
       method: 'POST',
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const answer = (await response.json()) as { readonly [name: string]: unknown };
     if (!response.ok) throw new Error(`etcd ${path}: ${JSON.stringify(answer)}`);
@@ -55,17 +62,26 @@ export class EtcdCluster {
     return found < 0 ? undefined : found;
   }
 
-  /** The leader hands over to another member, which is returned. */
+  /** The leader hands over to another member, which is returned. One that does not answer in time is asked again. */
   async moveLeader(): Promise<number> {
-    const from = await until('a leader', async () => {
+    const first = await this.#anyLeader();
+    const { leader } = await until('another member leads', async () => {
+      const from = await this.#anyLeader();
+      if (from.leader !== first.leader) return from;
+      const to = (from.leader + 1) % this.members.length;
+      const { header } = await this.call(to, 'maintenance/status', {}, moveTimeoutMs);
+      const targetID = (header as { readonly member_id: string }).member_id;
+      await this.call(from.leader, 'maintenance/transfer-leadership', { targetID }, moveTimeoutMs);
+      return { leader: to };
+    });
+    return leader;
+  }
+
+  #anyLeader(): Promise<{ readonly leader: number }> {
+    return until('a leader', async () => {
       const leader = await this.leader();
       return leader === undefined ? undefined : { leader };
     });
-    const to = (from.leader + 1) % this.members.length;
-    const { header } = await this.call(to, 'maintenance/status', {});
-    const targetID = (header as { readonly member_id: string }).member_id;
-    await this.call(from.leader, 'maintenance/transfer-leadership', { targetID });
-    return to;
   }
 
   async compact(member: number): Promise<void> {
