@@ -1,7 +1,7 @@
 import { appendFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { bundleScript } from '../harness/bundle-script.ts';
 import type { Random } from '../harness/random.ts';
-import { bundleScript } from './bundle.ts';
 import { buildShim, DiskControl } from './disk-shim.ts';
 
 export interface DiskBehaviour {

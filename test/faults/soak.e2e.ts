@@ -11,12 +11,12 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { bundleScript } from '../harness/bundle-script.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
 import { configMap, inRoot } from '../simulation/register-client.ts';
 import { ApiWatch } from './api-watch.ts';
 import { budgetOf } from './budget.ts';
-import { bundleScript } from './bundle.ts';
 import { scratchFolder } from './disk-shim.ts';
 import type { SoakProcessOptions } from './soak-process.ts';
 

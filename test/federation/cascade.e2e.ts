@@ -7,6 +7,7 @@ import { conditionOf } from '#api/conditions.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, deployments, namespaces } from '../harness/edge-objects.ts';
 import { openCell } from '../harness/neighbour.ts';
+import { placeInShop } from '../harness/place-in-shop.ts';
 import { until } from '../harness/until.ts';
 
 const project = 'root:acme:shop';
@@ -28,24 +29,15 @@ describe('a cell of another control plane', { timeout: 120_000 }, () => {
       [far, ['fra-1']],
     ] as const) {
       await plane.createProject(project);
-      await plane.admin.create(
-        {
-          cluster: project,
-          gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
-          namespace: 'shop',
-        },
-        {
-          apiVersion: 'policy.karmada.io/v1alpha1',
-          kind: 'PropagationPolicy',
-          metadata: { name: 'all', namespace: 'shop' },
-          spec: {
-            resourceSelectors: [
-              { apiVersion: 'v1', kind: 'ConfigMap' },
-              { apiVersion: 'apps/v1', kind: 'Deployment' },
-            ],
-            placement: { clusterAffinity: { clusterNames: [...cells] } },
-          },
-        },
+      await placeInShop(
+        plane.admin,
+        project,
+        'all',
+        [
+          { apiVersion: 'v1', kind: 'ConfigMap' },
+          { apiVersion: 'apps/v1', kind: 'Deployment' },
+        ],
+        cells,
       );
     }
   });

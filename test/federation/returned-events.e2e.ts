@@ -13,6 +13,7 @@ import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, namespaces } from '../harness/edge-objects.ts';
 import { kubectlFor } from '../harness/kubectl.ts';
+import { placeInShop } from '../harness/place-in-shop.ts';
 import { temporaryFolder } from '../harness/processes.ts';
 import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -30,22 +31,7 @@ describe('events of the edges', { timeout: 120_000 }, () => {
     constellation = await Constellation.start({ cells });
     await constellation.createProject(project);
     const { admin } = constellation;
-    await admin.create(
-      {
-        cluster: project,
-        gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
-        namespace: 'shop',
-      },
-      {
-        apiVersion: 'policy.karmada.io/v1alpha1',
-        kind: 'PropagationPolicy',
-        metadata: { name: 'all', namespace: 'shop' },
-        spec: {
-          resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap' }],
-          placement: { clusterAffinity: { clusterNames: cells } },
-        },
-      },
-    );
+    await placeInShop(admin, project, 'all', [{ apiVersion: 'v1', kind: 'ConfigMap' }], cells);
     await admin.create(
       { cluster: project, gvr: configMaps, namespace: 'shop' },
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' } },

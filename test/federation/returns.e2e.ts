@@ -13,6 +13,7 @@ import { schedulerGroup, schedulerUserName } from '#apiserver/authz/components.t
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, find, namespaces } from '../harness/edge-objects.ts';
+import { placeInShop } from '../harness/place-in-shop.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
 
@@ -30,24 +31,15 @@ describe('what comes back', { timeout: 180_000 }, () => {
   const start = async (...cells: string[]) => {
     constellation = await Constellation.start({ cells });
     await constellation.createProject(project);
-    await constellation.admin.create(
-      {
-        cluster: project,
-        gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
-        namespace: 'shop',
-      },
-      {
-        apiVersion: 'policy.karmada.io/v1alpha1',
-        kind: 'PropagationPolicy',
-        metadata: { name: 'all', namespace: 'shop' },
-        spec: {
-          resourceSelectors: [
-            { apiVersion: 'v1', kind: 'ConfigMap' },
-            { apiVersion: 'v1', kind: 'Secret' },
-          ],
-          placement: { clusterAffinity: { clusterNames: cells } },
-        },
-      },
+    await placeInShop(
+      constellation.admin,
+      project,
+      'all',
+      [
+        { apiVersion: 'v1', kind: 'ConfigMap' },
+        { apiVersion: 'v1', kind: 'Secret' },
+      ],
+      cells,
     );
     await inProject(configMaps, { metadata: { name: 'anchor' }, kind: 'ConfigMap', apiVersion: 'v1' });
     for (const cell of cells) {

@@ -15,6 +15,7 @@ import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps } from '../harness/edge-objects.ts';
 import { openCell } from '../harness/neighbour.ts';
+import { placeInShop } from '../harness/place-in-shop.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -41,21 +42,12 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
         await constellation.addCell(cell, { pop: cell.slice(0, 5), federator: { name: federatorOf(cell) } });
       }
       await constellation.createProject(project);
-      await constellation.admin.create(
-        {
-          cluster: project,
-          gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
-          namespace: 'shop',
-        },
-        {
-          apiVersion: 'policy.karmada.io/v1alpha1',
-          kind: 'PropagationPolicy',
-          metadata: { name: 'all', namespace: 'shop' },
-          spec: {
-            resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap' }],
-            placement: { clusterAffinity: { clusterNames: [...cellsOf[plane]] } },
-          },
-        },
+      await placeInShop(
+        constellation.admin,
+        project,
+        'all',
+        [{ apiVersion: 'v1', kind: 'ConfigMap' }],
+        [...cellsOf[plane]],
       );
     }
     await shareCell();
@@ -80,25 +72,16 @@ describe('two control planes, two federators, two POPs', { timeout: 180_000 }, (
       { pop: 'pop-2', federator: { name: 'federator-2' } },
       connection,
     );
-    await admin.create(
-      {
-        cluster: project,
-        gvr: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
-        namespace: 'shop',
-      },
-      {
-        apiVersion: 'policy.karmada.io/v1alpha1',
-        kind: 'PropagationPolicy',
-        metadata: { name: 'across', namespace: 'shop' },
-        spec: {
-          resourceSelectors: ['across', 'across-again'].map((name) => ({
-            apiVersion: 'v1',
-            kind: 'ConfigMap',
-            name,
-          })),
-          placement: { clusterAffinity: { clusterNames: ['pop-1-a', 'shared'] } },
-        },
-      },
+    await placeInShop(
+      admin,
+      project,
+      'across',
+      ['across', 'across-again'].map((name) => ({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        name,
+      })),
+      ['pop-1-a', 'shared'],
     );
   };
   const planeOf = (plane: Plane) => constellations.get(plane) as Constellation;

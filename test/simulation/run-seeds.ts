@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
-import { bundleScript } from '../faults/bundle.ts';
+import { bundleScript } from '../harness/bundle-script.ts';
 import { temporaryFolder } from '../harness/processes.ts';
 import type { SimulationOutcome } from './simulate.ts';
 
