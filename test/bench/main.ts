@@ -31,6 +31,11 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 
+if (args.includes('--help') || args.includes('-h')) {
+  const usage = 'npm run bench [-- name … --scale n --rates n,n… --edges real]';
+  process.stdout.write(`${usage}\nnames: ${Object.keys(benches).join(', ')}\n`);
+  process.exit(0);
+}
 const unknown = wanted.filter((name) => benches[name] === undefined);
 if (unknown.length > 0)
   throw new Error(`no benchmark ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}`);
