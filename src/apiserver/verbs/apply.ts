@@ -106,7 +106,10 @@ function checkConfiguration(applied: JsonObject, context: ResourceContext): void
   if (!context.served.definition.namespaced) delete metadata['namespace'];
 }
 
-/** A resourceVersion or uid in the configuration binds it to that very state or object. */
+/**
+ * A uid in the configuration binds it to that very object; a resourceVersion, to that state of an object that is there: one that
+ * is not is created all the same (as kube-apiserver does, whose store compares revisions of what it finds).
+ */
 function checkPrecondition(
   applied: JsonObject,
   live: KubeObject | undefined,
@@ -122,5 +125,7 @@ function checkPrecondition(
     throw conflict(definition, context.name, why);
   }
   if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;
-  if (resourceVersion !== live?.metadata.resourceVersion) throw conflict(definition, context.name);
+  if (live !== undefined && resourceVersion !== live.metadata.resourceVersion) {
+    throw conflict(definition, context.name);
+  }
 }

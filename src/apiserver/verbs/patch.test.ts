@@ -219,6 +219,20 @@ test('apply: creates, merges, conflicts, forces, removes (P3, P5)', async () => 
   );
 });
 
+test('apply with a resourceVersion: creates what is absent, and touches nothing else (P3)', async () => {
+  await using harness = await open();
+  const apply = (value: string) =>
+    harness.patch(`${maps}/m?fieldManager=m&force=true`, 'apply', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'm', resourceVersion: '1' },
+      data: { value },
+    });
+  const { object } = await apply('first');
+  assert.notEqual(object.metadata.resourceVersion, '1');
+  await assert.rejects(apply('second'), apiError('Conflict', /modified/));
+});
+
 test('apply of YAML, and to status alone (P6, C7)', async () => {
   await using harness = await open();
   const yaml = 'apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: w\nspec:\n  size: 3\n';
