@@ -7,8 +7,8 @@ import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { type StartedConstellation, startConstellation } from '../harness/started.ts';
-import { until } from '../harness/until.ts';
 import type { FarmMessage } from './farm-message.ts';
+import { reached } from './progress.ts';
 
 export const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
 export const configMapsGvr = { group: '', version: 'v1', resource: 'configmaps' } as const;
@@ -89,9 +89,9 @@ export async function cellsReady({ admin, cells }: ManyCells): Promise<void> {
       if (conditionOf(cell.status?.conditions, 'Ready')?.status === 'True')
         ready.add(cell.metadata.name ?? '');
     }
-    return cells.every((name) => ready.has(name));
+    return cells.filter((name) => ready.has(name)).length;
   };
-  await until('every cell is ready', areReady, { timeoutMs: 120_000, everyMs: 200 });
+  await reached('cells that are ready', areReady, cells.length, { everyMs: 500 });
 }
 
 /** A policy that sends the ConfigMaps of a namespace of the project to these cells, each object to `each` of them. */
