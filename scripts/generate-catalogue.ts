@@ -15,7 +15,10 @@
  *   others are written with their zero value;
  * - jsonNames: protobuf fields whose JSON name differs, '' when their message is inlined into the parent;
  * - requiredPointers: required fields that are pointers: only these can be found missing by a Go server, others are
- *   decoded as their zero value.
+ *   decoded as their zero value;
+ * - jsonOmitted: per definition, the optional fields that Go's JSON encoder leaves out when they are zero or empty
+ *   (`omitempty` and neither pointer nor struct);
+ * - jsonPrinted: per definition, the optional fields that it prints even so (structs, and what lacks `omitempty`).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -55,6 +58,8 @@ interface GoFacts {
   pointers: { [message: string]: string[] };
   jsonNames: { [message: string]: { [field: string]: string } };
   requiredPointers: { [definition: string]: string[] };
+  jsonOmitted: { [definition: string]: string[] };
+  jsonPrinted: { [definition: string]: string[] };
 }
 
 type MessageFact = { [field: string]: [number, string, string] };
@@ -119,7 +124,7 @@ function packageAndName(definition: string): [string, string] {
 
 function compactTypes(
   types: { [definition: string]: Fact },
-  requiredPointers: GoFacts['requiredPointers'],
+  go: GoFacts,
 ): Map<string, { [name: string]: unknown }> {
   const packages = new Map<string, { [name: string]: unknown }>();
   for (const definition of Object.keys(types).sort()) {
@@ -134,7 +139,9 @@ function compactTypes(
       entry['p'] = fields;
     }
     if (fact.required !== undefined) entry['r'] = fact.required;
-    if (requiredPointers[definition] !== undefined) entry['rp'] = requiredPointers[definition];
+    if (go.requiredPointers[definition] !== undefined) entry['rp'] = go.requiredPointers[definition];
+    if (go.jsonOmitted[definition] !== undefined) entry['z'] = go.jsonOmitted[definition];
+    if (go.jsonPrinted[definition] !== undefined) entry['a'] = go.jsonPrinted[definition];
     if (fact['map-type'] !== undefined) entry['mt'] = fact['map-type'];
     const siblings = packages.get(pkg) ?? {};
     siblings[name] = entry;
@@ -219,7 +226,7 @@ async function main(): Promise<void> {
   );
   const go = await read<GoFacts>(join(here, 'kubernetes-go-fields.json'));
 
-  const typePackages = compactTypes(types, go.requiredPointers);
+  const typePackages = compactTypes(types, go);
   const kinds = new Map(
     Object.entries(types).flatMap(([definition, fact]) =>
       (fact.gvk ?? []).map(([group, version, kind]) => [`${group}/${version}/${kind}`, definition] as const),

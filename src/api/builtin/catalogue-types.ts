@@ -22,6 +22,10 @@ export interface CatalogueType {
   readonly r?: readonly string[];
   /** Of those, the ones that are pointers in Go: only these a Kubernetes server can find missing. */
   readonly rp?: readonly string[];
+  /** Optional fields that Go leaves out of JSON when they are zero or empty. */
+  readonly z?: readonly string[];
+  /** Optional fields that Go prints even then. */
+  readonly a?: readonly string[];
   readonly mt?: 'atomic' | 'granular';
 }
 

@@ -19,7 +19,26 @@ test('objects take the form that Go gives them on decoding', () => {
     ['io.k8s.api.core.v1.Pod', { spec: 'x' }, { spec: 'x' }],
     ['io.k8s.api.discovery.v1.EndpointSlice', {}, { addressType: '' }],
     // A selector is a pointer: only a pointer can be missing.
-    ['io.k8s.api.apps.v1.Deployment', { spec: {} }, { spec: { template: {} } }],
+    [
+      'io.k8s.api.apps.v1.Deployment',
+      { spec: {} },
+      { spec: { strategy: {}, template: { metadata: {}, spec: { containers: [] } } } },
+    ],
+    // What `omitempty` leaves out says nothing; a pointer to a zero says something.
+    [
+      'io.k8s.api.apps.v1.Deployment',
+      { spec: { paused: false, minReadySeconds: 0, replicas: 0, selector: { matchExpressions: [] } } },
+      {
+        spec: {
+          replicas: 0,
+          selector: {},
+          strategy: {},
+          template: { metadata: {}, spec: { containers: [] } },
+        },
+      },
+    ],
+    ['io.k8s.api.core.v1.ConfigMap', { data: {}, immutable: false }, { immutable: false }],
+    ['io.k8s.api.apps.v1.StatefulSetOrdinals', {}, { start: 0 }],
     [
       'io.k8s.api.coordination.v1.Lease',
       {

@@ -5,9 +5,10 @@ import { catalogueType } from './catalogue-types.ts';
 
 /**
  * What an object becomes when a Kubernetes server decodes it into its Go type: required fields that are not pointers
- * take their zero value, quantities their canonical text (`0.5` → `500m`), times UTC and whole seconds. So `required`
- * errors of the schema are left for what is a pointer in Go; emptiness is for each kind's validation to judge, as in
- * Kubernetes.
+ * take their zero value, quantities their canonical text (`0.5` → `500m`), times UTC and whole seconds; optional ones
+ * that its JSON leaves out when they are zero (`paused: false`, `name: ""`, `args: []`) are gone, so that saying them
+ * changes nothing, and those that it always prints (structs) are there. So `required` errors of the schema are left for
+ * what is a pointer in Go; emptiness is for each kind's validation to judge, as in Kubernetes.
  */
 export function completeTypedForm(definition: string, object: JsonObject): void {
   let plan = rootPlans.get(definition);
@@ -34,10 +35,17 @@ const scalarPlans: { readonly [path: string]: (value: JsonValue) => JsonValue } 
   [`${meta}.MicroTime`]: (value) => utcTime(value, 6),
 };
 
+/** What is done with a field: work below it, undefined when there is none. */
+interface FieldPlan {
+  readonly below: Plan | undefined;
+  /** Whether it goes when it is zero or empty. */
+  readonly dropped: boolean;
+}
+
 class StructPlan implements Plan {
-  /** Fields that may need work below them. */
-  readonly fields = new Map<string, Plan>();
-  /** Required fields that take a zero value. */
+  /** Fields that there may be something to do with. */
+  readonly fields = new Map<string, FieldPlan>();
+  /** Fields that take a zero value when absent. */
   readonly zeros: [string, () => JsonValue][] = [];
 
   complete(value: JsonValue): JsonValue {
@@ -49,12 +57,34 @@ class StructPlan implements Plan {
       if (plan === undefined) continue;
       const present = value[field];
       if (present === undefined || present === null) continue;
-      const completed = plan.complete(present);
+      if (plan.dropped && isZero(present)) {
+        delete value[field];
+        continue;
+      }
+      if (plan.below === undefined) continue;
+      const completed = plan.below.complete(present);
       if (completed !== present) value[field] = completed;
     }
     return value;
   }
 }
+
+/** What `omitempty` leaves out: no truth, number, text, item or key. */
+function isZero(value: JsonValue): boolean {
+  if (typeof value !== 'object') return value === '' || value === 0 || value === false;
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value) return false;
+  return true;
+}
+
+/**
+ * Lists whose emptiness validation tells from their absence (Go keeps an empty list until it encodes); by type, in every
+ * version of it.
+ */
+const emptyIsSaid: { readonly [type: string]: readonly string[] } = {
+  DeviceAttribute: ['bools', 'ints', 'strings', 'versions'],
+  HPAScalingRules: ['policies'],
+};
 
 /** Plan of a named type, undefined when there is nothing to do in it or below it. */
 const plans = new Map<string, StructPlan | undefined>();
@@ -79,9 +109,16 @@ function planOf(path: string): Plan | undefined {
     const zero = pointers.has(field) ? undefined : zeroOf(expressionOf(type, field));
     if (zero !== undefined) plan.zeros.push([field, zero]);
   }
+  for (const field of type.a ?? []) {
+    const zero = zeroOf(expressionOf(type, field));
+    if (zero !== undefined) plan.zeros.push([field, zero]);
+  }
+  const omitted = new Set(type.z);
+  for (const field of emptyIsSaid[path.slice(path.lastIndexOf('.') + 1)] ?? []) omitted.delete(field);
   for (const field in type.p) {
     const below = expressionPlan(expressionOf(type, field));
-    if (below !== undefined) plan.fields.set(field, below);
+    const dropped = omitted.has(field);
+    if (below !== undefined || dropped) plan.fields.set(field, { below, dropped });
   }
   open.delete(path);
   const useful = plan.fields.size > 0 || plan.zeros.length > 0 ? plan : undefined;

@@ -275,7 +275,7 @@ test('dual stack: gaining and losing the second family', async () => {
   assert.deepEqual(reserved(harness, serviceAddressReservations), [first]);
   const old = { type: 'ExternalName', externalName: 'example.com', clusterIP: '', clusterIPs: [] };
   const named = await put({ ...old, ipFamilies: null, ipFamilyPolicy: null, ports: [] } as JsonObject);
-  assert.deepEqual([named['clusterIPs'], named['ipFamilies']], [[], undefined]);
+  assert.deepEqual([named['clusterIPs'], named['ipFamilies']], [undefined, undefined]);
   assert.deepEqual(reserved(harness, serviceAddressReservations), []);
 });
 
