@@ -22,7 +22,9 @@ export type StatusReason =
   | 'ServerTimeout'
   | 'ServiceUnavailable'
   | 'Timeout'
-  | 'NotImplemented';
+  | 'NotImplemented'
+  /** StatusReasonUnknown: a Status without a reason. */
+  | '';
 
 export const statusCodeOf: { readonly [reason in StatusReason]: number } = {
   BadRequest: 400,
@@ -44,6 +46,7 @@ export const statusCodeOf: { readonly [reason in StatusReason]: number } = {
   NotImplemented: 501,
   ServiceUnavailable: 503,
   Timeout: 504,
+  '': 500,
 };
 
 /** What clients switch on inside `details.causes`: `FieldValueRequired`, `FieldManagerConflict`, `NamespaceTerminating`, … */
@@ -111,7 +114,7 @@ export class ApiError extends Error {
       metadata: this.metadata ?? {},
       status: 'Failure',
       message: this.message,
-      reason: this.reason,
+      ...(this.reason === '' ? {} : { reason: this.reason }),
       ...(this.details === undefined ? {} : { details: this.details }),
       code: this.code,
     };
@@ -168,6 +171,11 @@ export function methodNotAllowed(resource: GroupResource, verb: string): ApiErro
       details: { ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource },
     },
   );
+}
+
+/** 500 with the bare text and no reason: what Kubernetes answers for an error that it has no class for. */
+export function unclassified(message: string): ApiError {
+  return new ApiError('', message);
 }
 
 export function internalError(cause: unknown): ApiError {

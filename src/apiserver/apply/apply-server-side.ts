@@ -1,4 +1,4 @@
-import { badRequest } from '#apimachinery/api-error.ts';
+import { badRequest, unclassified } from '#apimachinery/api-error.ts';
 import { equalJson, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { checkConfig } from './applied-config.ts';
@@ -33,8 +33,8 @@ const beforeFirstApply = 'before-first-apply';
  * defaulting and validation. When nothing changes, the result equals `live`, times of managedFields included. Neither
  * argument is changed; the result shares unchanged subtrees with both, so it must be copied before it is altered.
  *
- * Throws 409 with a cause per field that others own, 400 when the configuration does not fit the kind's schema, holds
- * managedFields, or is in another version than the request. That there is a manager at all is the caller's to check.
+ * Throws 409 with a cause per field that others own, 500 without a reason (as Kubernetes does) when the configuration does
+ * not fit the kind's schema, 400 when it holds managedFields or is in another version than the request. That there is a manager at all is the caller's to check.
  */
 export function applyServerSide(request: ApplyRequest): { readonly object: KubeObject } {
   const { applied, live, manager, apiVersion } = request;
@@ -59,8 +59,10 @@ export function applyServerSide(request: ApplyRequest): { readonly object: KubeO
   const comparison = compareObjects(type, base, object, true);
   refuseConflicts(request, type, base, object, others, comparison);
   const kept = loseFields(request, base, object, others, comparison);
+  const isSameObject = live !== undefined && sameButManagedFields(live, object);
   if (isBuiltin(request)) object = withoutNulls(type, object) as KubeObject;
-  return { object: finish(request, object, [...kept, timed(mine, last, live, object)]) };
+  const me = isSameObject ? { ...mine, time: last?.time } : timed(mine, last, live, object);
+  return { object: finish(request, object, [...kept, me]) };
 }
 
 /** Go's types have no null: what was applied as null is unset in the stored object, though owned. */
@@ -90,7 +92,7 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   }
   const faults = checkConfig(type, applied);
   if (faults.length > 0)
-    throw badRequest(`failed to create typed patch object (${describe(applied)}): ${join(faults)}`);
+    throw unclassified(`failed to create typed patch object (${describe(applied)}): ${join(faults)}`);
   if (!isJsonObject(metadata)) return { ...applied, metadata: {} };
   const given: JsonObject = {};
   for (const name in metadata) {
@@ -169,7 +171,11 @@ function refuseConflicts(
   throw applyConflict(conflicts);
 }
 
-/** An apply that changes neither the object nor what is owned keeps its time, so that nothing is written at all (C5). */
+/**
+ * An apply that leaves the object as it is takes no note of the time: a manager that then first appears has none
+ * (managedfields managedFieldsUpdater.Apply). One that says null for what is not there has to be compared as stored: when
+ * it changes neither the object nor what is owned nothing is written at all (C5).
+ */
 function timed(
   mine: Manager,
   last: Manager | undefined,

@@ -138,16 +138,23 @@ function withoutSubtree(
   return root || node[self] === undefined ? undefined : leaf;
 }
 
-/** Calls `visit` for each path of the set, parents first; the array is reused between calls. */
+/**
+ * Calls `visit` for each path of the set: of each node its members, then what lies below them, as structured-merge-diff
+ * walks a set (the order of conflicts). The array is reused between calls.
+ */
 export function forEachPath(set: FieldSet, visit: (path: readonly PathElement[]) => void): void {
   const path: PathElement[] = [];
   const walk = (node: FieldSet) => {
-    for (const element of sortElements(Object.keys(node))) {
-      if (element === self) continue;
-      const child = node[element] as FieldSet;
+    const elements = sortElements(Object.keys(node)).filter((element) => element !== self);
+    for (const element of elements) {
+      if (!isMember(node[element] as FieldSet)) continue;
       path.push(element);
-      if (isMember(child)) visit(path);
-      walk(child);
+      visit(path);
+      path.pop();
+    }
+    for (const element of elements) {
+      path.push(element);
+      walk(node[element] as FieldSet);
       path.pop();
     }
   };

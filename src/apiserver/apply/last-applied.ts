@@ -1,9 +1,11 @@
+import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { appliedFields } from './applied-config.ts';
 import type { ApplyType } from './apply-type.ts';
 import { compareObjects } from './compare.ts';
 import { difference, emptySet, type FieldSet } from './field-set.ts';
+import { escapeHtml } from './path-element.ts';
 
 export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -50,7 +52,7 @@ export function updatedLastApplied(
   if (annotations === undefined || standing === undefined || standing === '') return undefined;
   const updated: { [key: string]: string } = {
     ...annotations,
-    [lastAppliedAnnotation]: `${JSON.stringify(withoutItself(applied))}\n`,
+    [lastAppliedAnnotation]: `${escapeHtml(canonicalJson(withoutItself(applied)))}\n`,
   };
   let bytes = 0;
   for (const key in updated) bytes += Buffer.byteLength(key) + Buffer.byteLength(updated[key] as string);

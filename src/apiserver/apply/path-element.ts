@@ -28,10 +28,14 @@ export function keyElement(names: readonly string[], values: readonly JsonValue[
 const htmlCharacters = /[<>&\u2028\u2029]/;
 const allHtmlCharacters = /[<>&\u2028\u2029]/g;
 
-/** Go escapes what could end a script element; JavaScript does not. */
 function goJson(value: JsonValue): string {
   const text = JSON.stringify(value);
   if (typeof value !== 'string' && typeof value !== 'object') return text;
+  return escapeHtml(text);
+}
+
+/** JSON text with what could end a script element escaped, as Go's encoder writes it. */
+export function escapeHtml(text: string): string {
   if (!htmlCharacters.test(text)) return text;
   return text.replace(allHtmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

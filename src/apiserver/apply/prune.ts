@@ -26,11 +26,11 @@ export function pruneDropped(
   const otherVersion = request.convert !== undefined && last.apiVersion !== request.apiVersion;
   if (!otherVersion) {
     if (last.fields === applied || isEmptySet(difference(last.fields, applied))) return merged;
-    return prune(rootTypeOf(request.schema), request, merged, managers, last, applied);
+    return prune(rootTypeOf(request.schema), request, merged, managers, last);
   }
   const versioned = request.convert?.(merged, last.apiVersion);
   if (versioned === undefined) return merged;
-  const pruned = prune(rootTypeOf(versioned.schema), request, versioned.object, managers, last, applied);
+  const pruned = prune(rootTypeOf(versioned.schema), request, versioned.object, managers, last);
   if (pruned === versioned.object) return merged;
   return request.convert?.(pruned, request.apiVersion)?.object ?? merged;
 }
@@ -41,15 +41,14 @@ function prune(
   merged: KubeObject,
   managers: readonly Manager[],
   last: Manager,
-  applied: FieldSet,
 ): KubeObject {
   const dropped = withNamedFields(type, last.fields);
   const all = withNamedFields(type, appliedFields(type, merged));
-  const bare = removeFields(type, merged, dropped, applied) as KubeObject;
-  const owned = withOwned(type, request, merged, bare, managers, last.apiVersion, applied);
+  const bare = removeFields(type, merged, dropped) as KubeObject;
+  const owned = withOwned(type, request, merged, bare, managers, last.apiVersion);
   const left = withNamedFields(type, appliedFields(type, owned));
   // Only what the last apply owned may go; what nobody owns was never the applier's to remove.
-  return removeFields(type, merged, intersection(difference(all, left), dropped), applied) as KubeObject;
+  return removeFields(type, merged, intersection(difference(all, left), dropped)) as KubeObject;
 }
 
 /** The bare object with everything put back that some manager owns, version by version. */
@@ -60,40 +59,27 @@ function withOwned(
   bare: KubeObject,
   managers: readonly Manager[],
   version: string,
-  applied: FieldSet,
 ): KubeObject {
   const sets = ownedByVersion(request, managers, version);
   const mine = union(sets.get(version) ?? {}, metadataMember);
   sets.delete(version);
-  let result = addBack(type, merged, bare, mine, applied);
+  let result = addBack(type, merged, bare, mine);
   for (const [other, owned] of sets) {
     const mergedThere = request.convert?.(merged, other);
     const resultThere = request.convert?.(result, other);
     if (mergedThere === undefined || resultThere === undefined) continue;
     const there = rootTypeOf(mergedThere.schema);
-    const added = addBack(
-      there,
-      mergedThere.object,
-      resultThere.object,
-      union(owned, metadataMember),
-      applied,
-    );
+    const added = addBack(there, mergedThere.object, resultThere.object, union(owned, metadataMember));
     result = request.convert?.(added, version)?.object ?? result;
   }
   return result;
 }
 
-function addBack(
-  type: ApplyType,
-  merged: KubeObject,
-  bare: KubeObject,
-  owned: FieldSet,
-  applied: FieldSet,
-): KubeObject {
+function addBack(type: ApplyType, merged: KubeObject, bare: KubeObject, owned: FieldSet): KubeObject {
   const all = withNamedFields(type, appliedFields(type, merged));
   const there = withNamedFields(type, appliedFields(type, bare));
   const keep = union(there, withNamedFields(type, owned));
-  return removeFields(type, merged, difference(all, keep), applied) as KubeObject;
+  return removeFields(type, merged, difference(all, keep)) as KubeObject;
 }
 
 /** Without a converter all versions name the same paths. */

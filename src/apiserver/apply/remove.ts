@@ -3,26 +3,18 @@ import { type ApplyType, elementPath, formFor, memberPath, memberType } from './
 import { type FieldSet, isMember } from './field-set.ts';
 
 /**
- * The object without the members and elements that `gone` names; a path takes all that lies below it with it. A map or
- * list that loses its last member goes too, unless `kept` claims it as such (it was applied empty). Shares what stays.
+ * The object without the members and elements that `gone` names; a path takes all that lies below it with it. What loses
+ * its last member stays, empty: it goes only when it is named itself (structured-merge-diff 6.3.2 removingWalker). Shares
+ * what stays.
  */
-export function removeFields(
-  type: ApplyType,
-  object: JsonObject,
-  gone: FieldSet,
-  kept: FieldSet,
-): JsonObject {
-  return removeMembers(type, object, gone, kept);
-}
-
-function removeMembers(type: ApplyType, value: JsonObject, gone: FieldSet, kept: FieldSet): JsonObject {
+export function removeFields(type: ApplyType, value: JsonObject, gone: FieldSet): JsonObject {
   let result: JsonObject | undefined;
   for (const name in value) {
     const child = value[name];
     const path = memberPath(type, name);
     const at = gone[path];
     if (child === undefined || at === undefined) continue;
-    const rest = removeAt(memberType(type, name), child, at, kept[path]);
+    const rest = removeAt(memberType(type, name), child, at);
     if (rest === child) continue;
     result ??= { ...value };
     if (rest === undefined) delete result[name];
@@ -31,48 +23,24 @@ function removeMembers(type: ApplyType, value: JsonObject, gone: FieldSet, kept:
   return result ?? value;
 }
 
-function removeAt(
-  type: ApplyType | undefined,
-  value: JsonValue,
-  gone: FieldSet,
-  kept: FieldSet | undefined,
-): JsonValue | undefined {
+function removeAt(type: ApplyType | undefined, value: JsonValue, gone: FieldSet): JsonValue | undefined {
   if (isMember(gone)) return undefined;
   if (type === undefined) return value;
   const form = formFor(type, value);
   if (form === 'leaf') return value;
-  const keeps = kept !== undefined && isMember(kept);
-  if (form === 'map' && isJsonObject(value)) {
-    const rest = removeMembers(type, value, gone, kept ?? {});
-    return rest !== value && !keeps && Object.keys(rest).length === 0 ? undefined : rest;
-  }
-  const rest = removeElements(type, value as JsonValue[], gone, kept ?? {});
-  return rest !== value && !keeps && rest.length === 0 ? undefined : rest;
+  if (form === 'map' && isJsonObject(value)) return removeFields(type, value, gone);
+  return removeElements(type, value as JsonValue[], gone);
 }
 
-function removeElements(type: ApplyType, value: JsonValue[], gone: FieldSet, kept: FieldSet): JsonValue[] {
+function removeElements(type: ApplyType, value: JsonValue[], gone: FieldSet): JsonValue[] {
   const result: JsonValue[] = [];
   let changed = false;
   for (const item of value) {
     const at = elementPath(type, item);
     const from = 'error' in at ? undefined : gone[at.path];
-    if ('error' in at || from === undefined) {
-      result.push(item);
-      continue;
-    }
-    const rest = isMember(from) ? undefined : removeInside(type.element, item, from, kept[at.path]);
+    const rest = from === undefined ? item : removeAt(type.element, item, from);
     if (rest !== item) changed = true;
     if (rest !== undefined) result.push(rest);
   }
   return changed ? result : value;
-}
-
-/** An element goes only when it is named itself; emptied otherwise it stays, as upstream has it. */
-function removeInside(
-  type: ApplyType | undefined,
-  item: JsonValue,
-  gone: FieldSet,
-  kept: FieldSet | undefined,
-): JsonValue {
-  return removeAt(type, item, gone, kept) ?? (Array.isArray(item) ? [] : {});
 }

@@ -37,9 +37,10 @@ interface Run {
   copiedBytes: number;
 }
 
-function applyOne(run: Run, operation: JsonObject, index: number): void {
-  const path = operation['path'];
-  if (typeof path !== 'string') throw unprocessablePatch(`operation ${index}: missing path`);
+function applyOne(run: Run, sent: JsonObject, index: number): void {
+  if (typeof sent['path'] !== 'string') throw unprocessablePatch(`operation ${index}: missing path`);
+  const operation = leniently(run.root, sent);
+  const path = operation['path'] as string;
   const kind = operation['op'];
   if (kind === 'test' && testsAbsence(run.root, path, operation['value'])) return;
   refuseAbsent(run.root, operation, index);
@@ -71,6 +72,51 @@ function applyOne(run: Run, operation: JsonObject, index: number): void {
   if (mine) markOwn(run, given['value']);
 }
 
+/**
+ * What Kubernetes' patch library takes beyond RFC 6902, and users rely on: negative indices count from the end, `replace`
+ * of an absent member adds it, `copy` of one adds null (evanphx/json-patch v4 partialDoc.get, SupportNegativeIndices).
+ */
+function leniently(root: JsonValue, sent: JsonObject): JsonObject {
+  const operation = { ...sent };
+  for (const field of ['path', 'from']) {
+    const pointer = operation[field];
+    if (typeof pointer === 'string' && negativeIndex.test(pointer)) {
+      operation[field] = fromTheFront(root, pointer, field === 'path' && sent['op'] === 'add' ? 1 : 0);
+    }
+  }
+  const { op, path, from } = operation;
+  if (op === 'replace' && isAbsentMember(root, path as string)) operation['op'] = 'add';
+  if (op === 'copy' && typeof from === 'string' && isAbsentMember(root, from)) {
+    return { op: 'add', path: path as string, value: null };
+  }
+  return operation;
+}
+
+const negativeIndex = /\/-\d/;
+
+/** The pointer with negative indices counted from the front; `add` may name the place behind the last element. */
+function fromTheFront(root: JsonValue, pointer: string, beyond: 0 | 1): string {
+  const segments = pointer.split('/');
+  let value: JsonValue | undefined = root;
+  for (let i = 1; i < segments.length; i++) {
+    const segment = segments[i] as string;
+    if (Array.isArray(value) && /^-\d+$/.test(segment)) {
+      const places = value.length + (i === segments.length - 1 ? beyond : 0);
+      const index = places + Number(segment);
+      if (index >= 0) segments[i] = String(index);
+    }
+    value = value === undefined ? undefined : childOf(value, segments[i] as string);
+  }
+  return segments.join('/');
+}
+
+function isAbsentMember(root: JsonValue, pointer: string): boolean {
+  if (pointer === '') return false;
+  const cut = pointer.lastIndexOf('/');
+  const parent = resolve(root, pointer.slice(0, cut));
+  return isJsonObject(parent) && !Object.hasOwn(parent, decodeSegment(pointer.slice(cut + 1)));
+}
+
 /** RFC 6902, 4.4: what is moved cannot become part of itself. */
 function refuseMoveIntoItself(from: string, path: string, index: number): void {
   const source = from.split('/').map(decodeSegment);
@@ -88,12 +134,9 @@ function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject, index: nu
   );
 }
 
-/** Kubernetes' patch library lets `test` with value null pass on a member that is absent; users rely on it. */
+/** Kubernetes' patch library lets `test` with value null, or without one, pass on a member that is absent. */
 function testsAbsence(root: JsonValue, path: string, value: JsonValue | undefined): boolean {
-  if (value !== null || path === '') return false;
-  const cut = path.lastIndexOf('/');
-  const parent = resolve(root, path.slice(0, cut));
-  return isJsonObject(parent) && !Object.hasOwn(parent, decodeSegment(path.slice(cut + 1)));
+  return (value === null || value === undefined) && isAbsentMember(root, path);
 }
 
 /** Replaces every shared container above `pointer`'s last segment by a shallow copy, so that the write stays ours. */

@@ -1,12 +1,13 @@
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 
 /**
- * 422 for a patch that is well-formed but does not fit the document. The message is Kubernetes' own generic one; what
- * went wrong stands in the cause, where kubectl prints it too (KUBERNETES.md P1).
+ * 422 for a patch that is well-formed but does not fit the document: with Kubernetes' generic text and nothing else
+ * (KUBERNETES.md P1; NewGenericServerResponse). What went wrong is for whoever catches it.
  */
 export function unprocessablePatch(detail: string): ApiError {
   return new ApiError('Invalid', 'the server rejected our request due to an error in our request', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: detail, field: 'patch' }] },
+    details: {},
+    cause: new Error(detail),
   });
 }
 

@@ -481,7 +481,8 @@ export class Registry {
     }
     if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
       if (definition.strategy.unconditionalUpdate ?? definition.origin !== 'custom') return;
-      throw invalidObject(definition, target.name, [
+      // By its resource, as generic registry.Store.Update has it, not by its kind.
+      throw invalidObject({ group: definition.group, kind: definition.resource }, target.name, [
         { ...invalid('metadata.resourceVersion', 0, 'must be specified for an update') },
       ]);
     }

@@ -218,9 +218,10 @@ function scaleResult(
   return { type: 'object', code: 200, served: context.served, object: scaleOf(parent, paths) };
 }
 
-/** The Scale that stands for an object. */
+/** The Scale that stands for an object; no replicas are left out (`omitempty`). */
 function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const replicas = Number(fieldValueAt(object, paths.specReplicasPath));
   const selector =
     paths.labelSelectorPath === undefined
       ? ''
@@ -235,7 +236,7 @@ function scaleOf(object: KubeObject, paths: ScalePaths): KubeObject {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata,
-    spec: { replicas: Number(fieldValueAt(object, paths.specReplicasPath)) },
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: Number(fieldValueAt(object, paths.statusReplicasPath)),
       ...(selector === '' ? {} : { selector }),
