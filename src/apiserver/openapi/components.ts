@@ -1,4 +1,5 @@
 import { builtinSchema, objectMetaSchema } from '#api/builtin/builtin-schema.ts';
+import { commonFieldText } from '#api/builtin/descriptions/descriptions.ts';
 import type { GroupVersionKind } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -141,15 +142,18 @@ function ownComponents(served: ServedResource, version: OpenApiVersion): Compone
   const kind = { group: definition.group, version: resourceVersion.version, kind: definition.kind };
   const own = makeComponent(name, rootSchema(resourceVersion.schema), version, [kind]);
   if (!resourceVersion.verbs.includes('list')) return [own];
-  return [own, listComponent(name, listName(served), { ...kind, kind: definition.listKind }, version)];
+  return [
+    own,
+    listComponent(name, definition.kind, listName(served), { ...kind, kind: definition.listKind }, version),
+  ];
 }
 
 /** A custom kind's schema need not say what every object has. */
 function rootSchema(schema: Schema): Schema {
   const properties = new Map<string, Schema>([
-    ['apiVersion', { type: 'string', ...schema.properties?.get('apiVersion') }],
-    ['kind', { type: 'string', ...schema.properties?.get('kind') }],
-    ['metadata', objectMetaSchema()],
+    ['apiVersion', { type: 'string', ...described('apiVersion'), ...schema.properties?.get('apiVersion') }],
+    ['kind', { type: 'string', ...described('kind'), ...schema.properties?.get('kind') }],
+    ['metadata', { ...objectMetaSchema(), ...described('metadata') }],
   ]);
   for (const [name, property] of schema.properties ?? []) {
     if (!properties.has(name)) properties.set(name, property);
@@ -157,20 +161,29 @@ function rootSchema(schema: Schema): Schema {
   return { ...schema, type: 'object', definition: undefined, properties };
 }
 
+function described(field: string): { readonly description?: string } {
+  const description = commonFieldText(field);
+  return description === undefined ? {} : { description };
+}
+
 function listComponent(
   itemName: string,
+  itemKind: string,
   name: string,
   kind: GroupVersionKind,
   version: OpenApiVersion,
 ): Component {
+  const listMeta = { $ref: refTo(version, metaNames.listMeta) };
   const json: JsonObject = {
+    description: `A list of ${itemKind}.`,
     type: 'object',
     required: ['items'],
     properties: {
-      apiVersion: { type: 'string' },
-      items: { type: 'array', items: { $ref: refTo(version, itemName) } },
-      kind: { type: 'string' },
-      metadata: { $ref: refTo(version, metaNames.listMeta) },
+      apiVersion: { ...described('apiVersion'), type: 'string' },
+      items: { ...described('items'), type: 'array', items: { $ref: refTo(version, itemName) } },
+      kind: { ...described('kind'), type: 'string' },
+      // OpenAPI 3 ignores what stands beside a $ref.
+      metadata: { ...(version === 'v2' ? listMeta : { allOf: [listMeta] }), ...described('metadata') },
     },
   };
   return { name, json: withKinds(json, [kind]), refs: [metaNames.listMeta] };

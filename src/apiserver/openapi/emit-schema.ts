@@ -1,4 +1,5 @@
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
+import { definitionText, fieldText } from '#api/builtin/descriptions/descriptions.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { Schema, ValueValidation } from '#apimachinery/schema.ts';
 
@@ -11,23 +12,29 @@ export function refTo(version: OpenApiVersion, name: string): string {
 
 /**
  * One schema in OpenAPI form (KUBERNETES.md D5, D6). Built-in types that it names become references, told to `onRef`;
- * everything else is written in place. With `asDefinition` the outermost is written out although it has a name.
+ * everything else is written in place. With `asDefinition` the outermost is written out although it has a name. `text` is
+ * what the field that holds it says, where a table says it rather than the schema.
  */
 export function emitSchema(
   schema: Schema,
   version: OpenApiVersion,
   onRef: (definition: string) => void,
   asDefinition = false,
+  text?: string,
 ): JsonObject {
   const name = schema.definition;
   const named = name === undefined ? undefined : builtinSchema(name);
-  if (named === undefined || name === undefined) return emitPlain(schema, version, onRef);
+  if (named === undefined || name === undefined) return emitPlain(schema, version, onRef, text);
   if (asDefinition) {
     const special = specials[name]?.[version];
-    return special === undefined ? emitPlain(schema, version, onRef) : { ...special };
+    const own = definitionText(name);
+    if (special === undefined) return emitPlain(schema, version, onRef, own, name);
+    return own === undefined ? { ...special } : { description: own, ...special };
   }
   onRef(name);
   const extras = extensionsOf(schema, named);
+  const said = text ?? schema.description;
+  if (said !== undefined) extras['description'] = said;
   if (schema.default !== undefined) extras['default'] = schema.default;
   const ref = { $ref: refTo(version, name) };
   if (Object.keys(extras).length === 0) return ref;
@@ -59,10 +66,19 @@ const specials: { readonly [name: string]: { readonly [version in OpenApiVersion
   [`${apiextensions}.JSONSchemaPropsOrStringArray`]: anything,
 };
 
-function emitPlain(schema: Schema, version: OpenApiVersion, onRef: (name: string) => void): JsonObject {
-  const child = (one: Schema) => emitSchema(one, version, onRef);
+function emitPlain(
+  schema: Schema,
+  version: OpenApiVersion,
+  onRef: (name: string) => void,
+  text = schema.description,
+  definition?: string,
+): JsonObject {
+  const child = (one: Schema, field?: string) => {
+    const said = definition === undefined || field === undefined ? undefined : fieldText(definition, field);
+    return emitSchema(one, version, onRef, false, said);
+  };
   const result: JsonObject = {};
-  if (schema.description !== undefined) result['description'] = schema.description;
+  if (text !== undefined) result['description'] = text;
   // As Kubernetes publishes custom resources in v2: old kubectl would refuse null there, or fields that are preserved.
   const open = version === 'v2' && (schema.nullable === true || schema.preserveUnknownFields === true);
   if (schema.type !== undefined && !(open && schema.nullable === true)) result['type'] = schema.type;
@@ -75,7 +91,11 @@ function emitPlain(schema: Schema, version: OpenApiVersion, onRef: (name: string
   return Object.assign(result, extensionsOf(schema, undefined));
 }
 
-function emitMembers(schema: Schema, result: JsonObject, child: (one: Schema) => JsonObject): void {
+function emitMembers(
+  schema: Schema,
+  result: JsonObject,
+  child: (one: Schema, field?: string) => JsonObject,
+): void {
   if (schema.required !== undefined && schema.required.length > 0) result['required'] = [...schema.required];
   if (schema.items !== undefined) result['items'] = child(schema.items);
   if (schema.additionalProperties !== undefined) {
@@ -83,7 +103,7 @@ function emitMembers(schema: Schema, result: JsonObject, child: (one: Schema) =>
   }
   if (schema.properties === undefined) return;
   const properties: JsonObject = {};
-  for (const [name, property] of schema.properties) properties[name] = child(property);
+  for (const [name, property] of schema.properties) properties[name] = child(property, name);
   result['properties'] = properties;
 }
 
@@ -99,9 +119,9 @@ function emitValidation(
   }
   // Swagger has no such combinations.
   if (version === 'v2') return;
-  if (allOf !== undefined) result['allOf'] = allOf.map(child);
-  if (anyOf !== undefined) result['anyOf'] = anyOf.map(child);
-  if (oneOf !== undefined) result['oneOf'] = oneOf.map(child);
+  if (allOf !== undefined) result['allOf'] = allOf.map((one) => child(one));
+  if (anyOf !== undefined) result['anyOf'] = anyOf.map((one) => child(one));
+  if (oneOf !== undefined) result['oneOf'] = oneOf.map((one) => child(one));
   if (not !== undefined) result['not'] = child(not);
 }
 

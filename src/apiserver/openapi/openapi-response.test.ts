@@ -176,12 +176,14 @@ test('D5: schemas of built-in kinds carry patch and list extensions, also beside
   const { schemas } = document('/openapi/v3/apis/apps/v1').components;
   assert.deepEqual(schemas['io.k8s.api.apps.v1.DeploymentSpec'].properties.strategy, {
     allOf: [{ $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy' }],
+    description: 'How old pods give way to new ones.',
     'x-kubernetes-patch-strategy': 'retainKeys',
   });
   const ports = schemas['io.k8s.api.core.v1.Container'].properties.ports;
   assert.equal(ports['x-kubernetes-patch-merge-key'], 'containerPort');
   assert.deepEqual(ports['x-kubernetes-list-map-keys'], ['containerPort', 'protocol']);
   assert.deepEqual(schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString'], {
+    description: 'A whole number, or a text: a name, or a percentage.',
     format: 'int-or-string',
     oneOf: [{ type: 'integer' }, { type: 'string' }],
   });
@@ -206,7 +208,8 @@ test('D5: a custom kind: no strategic merge, schema in place, list and metadata 
     { group: 'stable.example.com', kind: 'CronTab', version: 'v1' },
   ]);
   assert.deepEqual(kind.properties.metadata, {
-    $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta',
+    allOf: [{ $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' }],
+    description: 'Name, labels and the like.',
   });
   assert.deepEqual(kind.properties.spec, {
     type: 'object',
@@ -262,6 +265,7 @@ test('D6: Swagger: operations, siblings of references, one definition for all gr
   assert.ok(patch.parameters.some((one: { name: string }) => one.name === 'fieldValidation'));
   assert.deepEqual(swagger.definitions['io.k8s.api.apps.v1.DeploymentSpec'].properties.strategy, {
     $ref: '#/definitions/io.k8s.api.apps.v1.DeploymentStrategy',
+    description: 'How old pods give way to new ones.',
     'x-kubernetes-patch-strategy': 'retainKeys',
   });
   const options = swagger.definitions['io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'];
@@ -368,7 +372,9 @@ for (const spelling of ['spec.v3.v1.0', 'spec.v3@v1.0']) {
     const spec = pairs(message(schemas.get('io.k8s.api.apps.v1.Deployment') as Buffer, 1, 31), 1).get(
       'spec',
     ) as Buffer;
-    assert.equal(String(message(spec, 2, 1)), '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec');
+    assert.match(String(message(spec, 1, 34)), /^How many pods/);
+    const reference = message(spec, 1, 26, 2, 1);
+    assert.equal(String(reference), '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec');
   });
 }
 

@@ -144,6 +144,11 @@ export function fieldText(definition: string, field: string): string | undefined
     const fields = commonBySuffix[suffix]!;
     if (parts.name.endsWith(suffix) && Object.hasOwn(fields, field)) return fields[field];
   }
+  return commonFieldText(field);
+}
+
+/** What a field that every object or list has says (`apiVersion`, `kind`, `metadata`, `items`). */
+export function commonFieldText(field: string): string | undefined {
   return Object.hasOwn(commonFields, field) ? commonFields[field] : undefined;
 }
 
