@@ -6,7 +6,7 @@ import type { ObjectRef } from '#client/client.ts';
 import { type CopyKey, copyKeyOf, parseCopyKey } from '../cell/copy-keys.ts';
 import { type EdgeObject, edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
-import { originKeyOf } from '../origin.ts';
+import { isOfOrigin, originKeyOf } from '../origin.ts';
 import { applyForm, isScalable } from './apply-form.ts';
 import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
 import { type CopyNotes, parseSyncError } from './copy-notes.ts';
@@ -22,6 +22,14 @@ import { SyncRefusal } from './sync-refusal.ts';
 const replicasManager = 'cellplane-federator-replicas';
 
 const present: SyncOutcome = { state: 'present' };
+
+/** How an edge object differs from what is applied there. */
+interface Drift {
+  /** Paths of the fields that are not ours any more. */
+  readonly missing: readonly string[];
+  /** Field manager that wrote last beside us. */
+  readonly rival: string;
+}
 
 /** Applies copies at one edge, and repairs what drifted. */
 export class Applier {
@@ -92,6 +100,7 @@ export class Applier {
     const mirrored = mirror.get(kind, place.namespace, place.name);
     const seen = this.#known.newest(key, mirrored);
     let force = true;
+    let drift: Drift | undefined;
     if (
       seen === undefined ||
       why !== 'changed' ||
@@ -101,8 +110,9 @@ export class Applier {
       const object = await this.#readEdge(edgeRef, signal);
       if (object === undefined) force = false;
       else {
-        const settled = await this.#compare(item, copy, form, object, why, signal);
-        if (settled !== undefined) return settled;
+        const compared = await this.#compare(item, copy, form, object, signal);
+        if ('settled' in compared) return compared.settled;
+        if (why === 'drift') drift = compared;
       }
     } else setPreconditions(form, seen);
     await this.#handReplicasOver(kind, item, form, edgeRef, signal);
@@ -111,6 +121,8 @@ export class Applier {
       force,
       signal,
     });
+    // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
+    if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
     return this.#applied(item, copy, form, applied, mirrored, signal);
   }
 
@@ -143,46 +155,43 @@ export class Applier {
     return contestedForMs > 0 ? { state: 'present', requeueAfterMs: contestedForMs } : present;
   }
 
-  /** What is to be done about an object that is there: refuses, has nothing to do, or leaves the form guarded. */
+  /** What is to be done about an object that is there: refuses, has nothing to do, or tells what it lacks and leaves the form guarded. */
   async #compare(
     item: SyncItem,
     copy: KubeObject,
     form: JsonObject,
     object: KubeObject,
-    why: ApplyReason,
     signal: AbortSignal,
-  ): Promise<SyncOutcome | undefined> {
+  ): Promise<{ readonly settled: SyncOutcome } | Drift> {
     const { key } = item;
-    if (originKeyOf(object.metadata) !== originKeyOf(copy.metadata)) refuseUnmanaged(object, copy);
+    const owned = appliedFieldsOf(object, edgeFieldManager);
+    if (!isOfOrigin(object.metadata, copy.metadata, owned)) refuseUnmanaged(object, copy);
     else if (isStale(copy.metadata.resourceVersion ?? '', object.metadata.annotations)) {
       throw new ApiError('Conflict', 'the edge was written from a newer copy than this one');
     }
-    const missing = fieldsNotOwned(form, appliedFieldsOf(object, edgeFieldManager) ?? {});
+    const missing = fieldsNotOwned(form, owned ?? {});
     const edge = edgeObjectOf(object);
     const hasContent =
       edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash] &&
       edge.cellUid === this.#context.cell().metadata.uid;
     if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, object)) {
       this.#known.applied(key, edge, edge);
-      return this.acknowledge(item, copy, edge, signal);
+      return { settled: await this.acknowledge(item, copy, edge, signal) };
     }
-    if (why === 'drift') await this.#noteDrift(item, copy, object, missing, signal);
     setPreconditions(form, object);
-    return undefined;
+    return { missing, rival: rivalOf(object) };
   }
 
   async #noteDrift(
     { key, place }: SyncItem,
     copy: KubeObject,
-    object: KubeObject,
-    missing: readonly string[],
+    { missing, rival }: Drift,
     signal: AbortSignal,
   ): Promise<void> {
     this.#context.metrics.driftRepaired++;
-    const rival = rivalOf(object);
     const contested = this.#drift.repaired(key);
     const fields = missing.length === 0 ? 'the content hash' : missing.join(', ');
-    this.#context.logger.info({ key, missing, rival, contested }, 'edge object drifted; repairing it');
+    this.#context.logger.info({ key, missing, rival, contested }, 'edge object had drifted; it was repaired');
     if (!contested) return;
     const message = `${rival} keeps changing ${fields}; it is repaired more and more rarely`;
     await this.#notes.failed({ key, place, copy }, { reason: 'DriftContested', message }, signal);
