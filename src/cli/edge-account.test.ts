@@ -16,6 +16,7 @@ const kinds = [
   kind('', 'pods'),
   kind('', 'events'),
   kind('', 'nodes'),
+  kind('discovery.k8s.io', 'endpointslices'),
   kind('apps', 'deployments'),
   kind('apps', 'deployments'),
   kind('authorization.k8s.io', 'selfsubjectaccessreviews', false),
@@ -31,18 +32,23 @@ test('the role has the kinds that copies can be of, by name, and what reads disc
       [[''], ['configmaps', 'pods']],
       [['apps'], ['deployments']],
       [['acme.example'], ['widgets']],
+      [[''], ['events']],
+      [['discovery.k8s.io'], ['endpointslices']],
       [undefined, undefined],
     ],
   );
+  for (const { verbs } of rules.slice(3, 5)) assert.deepEqual(verbs, ['get', 'list', 'watch']);
   assert.ok(!JSON.stringify(rules).includes('"*"'), 'nothing is granted wholesale');
   for (const { verbs } of rules.slice(0, -1)) assert.ok(!JSON.stringify(verbs).includes('escalate'));
 });
 
 test('groups of CRDs to come, and kinds that grant authority, only where asked for', () => {
   const rules = rulesFor(kinds, { apiGroups: ['acme.example'], allowPrivileged: true });
-  assert.deepEqual(rules.map(({ apiGroups, resources }) => [apiGroups, resources]).slice(2, 4), [
+  assert.deepEqual(rules.map(({ apiGroups, resources }) => [apiGroups, resources]).slice(2, 6), [
     [['rbac.authorization.k8s.io'], ['clusterroles']],
+    [[''], ['events']],
+    [['discovery.k8s.io'], ['endpointslices']],
     [['acme.example'], ['*']],
   ]);
-  assert.deepEqual(rules[4]?.['verbs'], ['bind', 'escalate']);
+  assert.deepEqual(rules[6]?.['verbs'], ['bind', 'escalate']);
 });

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { returnableKinds } from '#api/federation/return-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
@@ -22,6 +23,7 @@ export interface EdgeAccount {
 }
 
 const fieldManager = 'cellplane-join';
+const readVerbs = ['get', 'list', 'watch'];
 const syncVerbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 /** How long to wait for the edge to fill a token Secret, before asking for a token that expires. */
 const tokenSecretMs = 5_000;
@@ -98,17 +100,22 @@ export function rulesFor(
   { apiGroups, allowPrivileged }: Pick<EdgeAccountOptions, 'apiGroups' | 'allowPrivileged'>,
 ): JsonObject[] {
   const byGroup = new Map<string, Set<string>>();
+  const born = new Map<string, Set<string>>();
+  const add = (to: Map<string, Set<string>>, group: string, resource: string) =>
+    to.set(group, (to.get(group) ?? new Set()).add(resource));
   for (const { group, resource, isSyncable } of kinds) {
-    if (!isSyncable || !isPropagatedResource(group, resource) || apiGroups.includes(group)) continue;
-    if (isPrivilegedResource(group, resource) && !allowPrivileged) continue;
-    const resources = byGroup.get(group) ?? new Set();
-    byGroup.set(group, resources.add(resource));
+    if (!isSyncable || apiGroups.includes(group)) continue;
+    if (!isPropagatedResource(group, resource)) {
+      // Never a copy, and yet asked for by ReturnPolicies (docs/copies.md, What comes back): Events, EndpointSlices.
+      if (returnableKinds.some((one) => one.group === group && one.resource === resource)) {
+        add(born, group, resource);
+      }
+    } else if (allowPrivileged || !isPrivilegedResource(group, resource)) add(byGroup, group, resource);
   }
-  const rules: JsonObject[] = [...byGroup].map(([group, resources]) => ({
-    apiGroups: [group],
-    resources: [...resources].sort(),
-    verbs: syncVerbs,
-  }));
+  const rules: JsonObject[] = [
+    ...[...byGroup].map((entry) => ruleOf(entry, syncVerbs)),
+    ...[...born].map((entry) => ruleOf(entry, readVerbs)),
+  ];
   if (apiGroups.length > 0) rules.push({ apiGroups: [...apiGroups], resources: ['*'], verbs: syncVerbs });
   // A copy of a role grants what its writer may not have himself; Kubernetes asks for these verbs then.
   if (allowPrivileged) {
@@ -120,6 +127,10 @@ export function rulesFor(
   }
   rules.push({ nonResourceURLs: ['/version', '/api', '/api/*', '/apis', '/apis/*'], verbs: ['get'] });
   return rules;
+}
+
+function ruleOf([group, resources]: readonly [string, ReadonlySet<string>], verbs: string[]): JsonObject {
+  return { apiGroups: [group], resources: [...resources].sort(), verbs };
 }
 
 /** The token that the edge's controller puts into the Secret; undefined when none does. */

@@ -24,7 +24,8 @@ export const returnedObjectsGvr = {
  */
 export interface ReturnRequest extends KubeObject {
   spec: { resources: ReturnSelector[]; maxObjects: number; maxEvents?: number } & JsonObject;
-  status?: { returned?: number; refused?: number; message?: string } & JsonObject;
+  /** `reason` and `message`: what of it the edge does not serve, or does not let be read. */
+  status?: { returned?: number; refused?: number; reason?: string; message?: string } & JsonObject;
 }
 
 /** federation.cellplane.io/v1alpha1 ReturnedObject: an object born at the edge, in the mapped namespace. The syncer writes it. */
@@ -63,7 +64,12 @@ export const returnRequestDefinition = defineResource({
           },
           status: {
             type: 'object',
-            properties: { returned: integerSchema, refused: integerSchema, message: stringSchema },
+            properties: {
+              returned: integerSchema,
+              refused: integerSchema,
+              reason: stringSchema,
+              message: stringSchema,
+            },
           },
         },
         ['spec'],

@@ -40,7 +40,12 @@ export function joinCommand(): Command {
       '--service-account [namespace/name]',
       `make a service account at the edge with what a federator needs there, and use its token rather than the kubeconfig's credentials (default name: ${defaultAccount})`,
     )
-    .option('--api-groups <groups>', 'groups of CRDs that projects will bring, for its role', parseList, [])
+    .option(
+      '--api-groups <groups>',
+      'groups of CRDs that projects may bring (Cell.spec.apis.groups), also for its role',
+      parseList,
+      [],
+    )
     .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)', false)
     .option(
       '--api-endpoint <url>',
@@ -57,8 +62,10 @@ export function joinCommand(): Command {
           'the kubeconfig has tls-server-name or insecure-skip-tls-verify: put it whole into the Secret, as key kubeconfig, and create the Cell by hand',
         );
       }
-      const edge = await withEdge(given, (edgeClient) => credentialsFor(edgeClient, given, settings));
       await withFederationClient(settings, async (federationClient) => {
+        // Who cannot register the cell leaves nothing at the edge.
+        await findCell(federationClient, name);
+        const edge = await withEdge(given, (edgeClient) => credentialsFor(edgeClient, given, settings));
         await putCellCredentials(federationClient, name, edge, fieldManager);
         await putCell(federationClient, name, edge, settings);
         process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);
@@ -98,7 +105,7 @@ async function putCell(
   federationClient: KubeClient,
   name: string,
   edge: ServerConnection,
-  { apiEndpoint, labels, pop, region, federator }: JoinSettings,
+  { apiEndpoint, apiGroups, labels, pop, region, federator }: JoinSettings,
 ): Promise<void> {
   await federationClient.apply(
     { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
@@ -110,6 +117,7 @@ async function putCell(
         apiEndpoint: apiEndpoint ?? edge.server,
         secretRef: cellSecretRef(name),
         ...(edge.proxyUrl === undefined ? {} : { proxyURL: edge.proxyUrl }),
+        ...(apiGroups.length === 0 ? {} : { apis: { groups: [...apiGroups] } }),
         ...(pop === undefined ? {} : { pop }),
         ...(region === undefined ? {} : { region }),
         ...(federator === undefined ? {} : { federator: { name: federator } }),

@@ -16,6 +16,10 @@ export interface Births {
   /** What is absent before the first list is in means nothing. */
   readonly hasSynced: boolean;
   readonly synced: Promise<void>;
+  /** Why the edge gives no list, or no watch; undefined while it does. */
+  readonly lastError: unknown;
+  /** Resolves when the list under way, or the next, has ended, whatever came of it, and at a stop. */
+  nextAttempt(): Promise<void>;
   get(namespace: string, name: string): Birth | undefined;
   in(namespace: string): Iterable<Birth>;
 }

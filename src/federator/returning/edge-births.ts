@@ -73,6 +73,14 @@ export class EdgeBirths implements Births {
     return this.#informer.synced;
   }
 
+  get lastError(): unknown {
+    return this.#informer.lastError;
+  }
+
+  nextAttempt(): Promise<void> {
+    return this.#informer.nextAttempt();
+  }
+
   get(namespace: string, name: string): Birth | undefined {
     return this.#informer.get(`|${namespace}/${name}`) as Birth | undefined;
   }

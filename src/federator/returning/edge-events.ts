@@ -82,6 +82,14 @@ export class EdgeEvents implements Births {
     return this.#informer.synced;
   }
 
+  get lastError(): unknown {
+    return this.#informer.lastError;
+  }
+
+  nextAttempt(): Promise<void> {
+    return this.#informer.nextAttempt();
+  }
+
   get(namespace: string, name: string): Birth | undefined {
     const group = this.group(namespace, name);
     return group === undefined ? undefined : birthOf(group);

@@ -66,7 +66,7 @@ export interface ReturnerOptions {
 const concurrency = 4;
 /** Requests come in groups; the edge is listed anew once for all of them. */
 const regroupMs = 200;
-/** A kind that the edge does not serve is looked for again: first after this, then after twice as long, … */
+/** A kind that the edge does not serve, or not to us, is looked for again: first after this, then after twice as long, … */
 const unservedRecheckMinMs = 1_000;
 const unservedRecheckMaxMs = 30_000;
 /** An Event that is said again and again is told upward once in this time. */
@@ -196,6 +196,8 @@ export class Returner {
       if (kind === undefined) continue;
       const births = this.#watch(kind, edge);
       this.#births.set(returnKindKey(kind), { kind, births });
+      // An edge that does not let the kind be read says so at the first attempt.
+      births.nextAttempt().then(() => this.#queue.add('kinds'));
       births.start();
       births.synced.then(
         () => this.#lookAtReturned(),
@@ -248,31 +250,49 @@ export class Returner {
       }
     }
     const missing = custom.filter(isMissing);
-    await this.#tellRequests(missing);
-    if (missing.length === 0) return undefined;
+    const unread = this.#refusedKinds();
+    await this.#tellRequests(missing, unread);
+    if (missing.length === 0 && unread.size === 0) return undefined;
     const requeueAfterMs = this.#unservedRecheckMs;
     this.#unservedRecheckMs = Math.min(2 * requeueAfterMs, unservedRecheckMaxMs);
     return { requeueAfterMs };
   }
 
-  async #tellRequests(unserved: readonly ReturnKind[]): Promise<void> {
+  /** The kinds that the edge does not let the federator read, by their keys, with its own words. */
+  #refusedKinds(): ReadonlyMap<string, string> {
+    const refused = new Map<string, string>();
+    for (const [key, { births }] of this.#births) {
+      const error = births.lastError;
+      if (isApiError(error, 'Forbidden')) refused.set(key, error.message);
+    }
+    return refused;
+  }
+
+  /** `unread`: by the kind's key, why. */
+  async #tellRequests(unserved: readonly ReturnKind[], unread: ReadonlyMap<string, string>): Promise<void> {
     const missing = new Set(unserved.map(returnKindKey));
     for (const object of this.#requests.values()) {
       const { metadata, spec, status } = object as ReturnRequest;
-      const names = spec.resources.flatMap((selector) => {
-        const kind = returnKindOf(selector);
-        return kind !== undefined && missing.has(returnKindKey(kind))
-          ? [`${kind.kind} in ${formatApiVersion(kind)}`]
-          : [];
-      });
-      const message = names.length === 0 ? '' : `the edge does not serve ${names.join(', ')}`;
-      if ((status?.message ?? '') === message) continue;
+      const kinds = spec.resources.flatMap((selector) => returnKindOf(selector) ?? []);
+      const names = kinds
+        .filter((kind) => missing.has(returnKindKey(kind)))
+        .map((kind) => `${kind.kind} in ${formatApiVersion(kind)}`);
+      const words = new Set(kinds.flatMap((kind) => unread.get(returnKindKey(kind)) ?? []));
+      const message = [
+        ...(names.length === 0 ? [] : [`the edge does not serve ${names.join(', ')}`]),
+        ...words,
+      ].join('; ');
+      const reason = names.length > 0 ? 'APINotServed' : words.size > 0 ? 'EdgeForbids' : undefined;
+      if ((status?.message ?? '') === message && status?.reason === reason) continue;
       const { name = '', namespace } = metadata;
       const ref = { cluster: this.#options.workspace, gvr: returnRequestsGvr, namespace, name };
       try {
         await this.#options.federationClient.patch(
           ref,
-          { type: 'merge', body: { status: { message: message === '' ? null : message } } },
+          {
+            type: 'merge',
+            body: { status: { reason: reason ?? null, message: message === '' ? null : message } },
+          },
           { subresource: 'status' },
         );
       } catch (error) {

@@ -571,7 +571,8 @@ export class ReturnController {
       if (refusal.policy === `${projectId}|${namespace}|${name}`) messages.push(refusal.message);
     }
     const refused = messages.length;
-    messages.push(...this.#unserved(projectId, namespace, name));
+    const unserved = this.#unserved(projectId, namespace, name);
+    messages.push(...unserved.map(({ message }) => message));
     const old = policy.status ?? {};
     const conditions = withCondition(
       old.conditions,
@@ -580,7 +581,7 @@ export class ReturnController {
         : {
             type: 'Returned',
             status: 'False',
-            reason: refused > 0 ? 'Refused' : 'APINotServed',
+            reason: refused > 0 ? 'Refused' : (unserved[0]?.reason ?? 'APINotServed'),
             message: (refused > 0 ? `${refused} refused, first: ${messages[0]}` : messages.join('; ')).slice(
               0,
               1_024,
@@ -603,15 +604,20 @@ export class ReturnController {
     }
   }
 
-  /** What the cells that the policy asks say of kinds that their edges do not serve. */
-  #unserved(projectId: string, namespace: string, name: string): string[] {
-    const messages: string[] = [];
+  /** What the cells that the policy asks say of kinds that their edges do not serve, or do not let be read. */
+  #unserved(
+    projectId: string,
+    namespace: string,
+    name: string,
+  ): { readonly reason: string; readonly message: string }[] {
+    const messages: { reason: string; message: string }[] = [];
     for (const { cellId, name: cellNamespace } of this.#namespaces.of(projectId, namespace)) {
       const request = this.#requests.get(`${cellId}|${cellNamespace}/${name}`) as ReturnRequest | undefined;
-      const message = request?.status?.message ?? '';
-      if (message !== '') messages.push(`${this.#world.workspaces.cellOf(cellId) ?? cellId}: ${message}`);
+      const { reason = 'APINotServed', message = '' } = request?.status ?? {};
+      if (message === '') continue;
+      messages.push({ reason, message: `${this.#world.workspaces.cellOf(cellId) ?? cellId}: ${message}` });
     }
-    return messages.sort();
+    return messages.sort((a, b) => (a.message < b.message ? -1 : 1));
   }
 
   /** Selected by the name that it has at the edge. */
