@@ -45,9 +45,11 @@ function requestOf(
   user = jane,
   url = '/api/v1/namespaces/default/pods/x',
   parks = false,
+  unread = 0,
 ): FlowRequest {
   return {
     parks,
+    unread,
     info: parseRequestInfo('GET', url),
     user,
     workspace: workspaceOf(workspace),
@@ -353,6 +355,55 @@ describe('flow control (O2)', () => {
     await flood(20, true);
     assert.equal(refusals.length, 20);
     assert.ok(refusals.every(({ parkMs }) => parkMs > 0));
+  });
+
+  test('a workspace with too many unread connections is refused, and remembered as heavy between its requests', async () => {
+    let now = 0;
+    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });
+    const ask = async (workspace: string, unread: number): Promise<Seat | Refusal> => {
+      const answer = controller.enter(requestOf(workspace, jane, undefined, true, unread));
+      now += 1;
+      await turn();
+      return answer;
+    };
+    /** Served one by one: between two of them nothing of the workspace is under way. */
+    const serve = async (workspace: string, requests: number): Promise<boolean> => {
+      let crowds = false;
+      for (let i = 0; i < requests; i++) {
+        const seat = await ask(workspace, 128);
+        assert.ok(isSeat(seat));
+        seat.leave();
+        crowds = seat.crowds;
+        await turn();
+      }
+      return crowds;
+    };
+    assert.equal(await serve('flood', 50), false, 'alone');
+    assert.equal(await serve('quiet', 1), false);
+    assert.ok(!isSeat(await ask('flood', 128)), 'beside another');
+    const seat = await ask('flood', 127);
+    assert.ok(isSeat(seat));
+    assert.ok(seat.crowds);
+    seat.leave();
+    assert.ok(!isSeat(await ask('flood', 128)));
+    now += 200;
+    assert.equal(await serve('flood', 1), false, 'cooled');
+    assert.equal(controller.queued, 0);
+  });
+
+  test('our own processes are never a crowd', async () => {
+    let now = 0;
+    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });
+    const scheduler = userOf('system:cellplane:scheduler', 'system:cellplane:schedulers');
+    for (let i = 0; i < 50; i++) {
+      void controller.enter(requestOf('quiet'));
+      const seat = controller.enter(requestOf('flood', scheduler, undefined, true, 1_000));
+      now += 10;
+      await turn();
+      assert.ok(!(seat instanceof Promise) && isSeat(seat));
+      assert.ok(!seat.crowds);
+      seat.leave();
+    }
   });
 
   test('everything is counted out again, and nothing is kept', async () => {

@@ -36,6 +36,8 @@ export interface FlowLimits {
    * all.
    */
   readonly contendedQueuedMax: number;
+  /** Connections of such a workspace that may wait unread for their turn; with more of them it is refused. */
+  readonly contendedUnreadMax: number;
   /** The connection of a refused request is not read for so long, where it bears one request at a time. */
   readonly parkMs: number;
   /** Other refusals are held back for so long; see HeldRefusals. */
@@ -51,7 +53,8 @@ export const defaultFlowLimits: FlowLimits = {
   queueWaitMs: 15_000,
   turnMs: 0.4,
   ownTurnMs: 3,
-  contendedQueuedMax: 64,
+  contendedQueuedMax: 16,
+  contendedUnreadMax: 128,
   parkMs: 200,
   refusalDelayMs: 100,
   heldRefusalsMax: 2_000,
@@ -66,12 +69,16 @@ export interface FlowRequest {
   readonly isGone: boolean;
   /** Whether its connection bears nothing else, and so can be left unread for a while after it. */
   readonly parks: boolean;
+  /** Connections of its workspace that wait unread for their turn. */
+  readonly unread: number;
 }
 
 /** A request's right to be served, until `leave` is called: once. */
 export interface Seat {
   /** What the answer's headers name: the workspace's own schema and level, or the server's. */
   readonly shown: FlowClass;
+  /** Whether its workspace keeps the thread busy now while others ask for something too. */
+  readonly crowds: boolean;
   leave(): void;
 }
 
@@ -185,6 +192,7 @@ export class FlowController {
     const shown = own ?? server;
     if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
     this.#openTurn(nowMs);
+    if (this.#isCrowd(request, part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
     const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
     if (hasRoom && part.node.queued === 0 && this.#hasTurn(part, nowMs)) {
       return this.#seat(server, shown, part, ownLevel.node, seats, 0);
@@ -192,9 +200,7 @@ export class FlowController {
     const { queuing } = ownLevel;
     if (queuing === undefined && !hasRoom)
       return this.#refuse(request, server, shown, 'concurrency-limit', nowMs);
-    const { contendedQueuedMax } = this.#limits;
-    const isCrowd = request.parks && part.node.queued >= contendedQueuedMax && part.isBound;
-    if (isCrowd || this.#isOverfull(part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
+    if (this.#isOverfull(part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
     const flow = `${shown.schema.name}/${distinguisherOf(shown.schema, info, user)}`;
     const queue = queuing === undefined ? ownLevel.queue(0) : ownLevel.queueFor(flow, queuing);
     if (queue.items.length >= (queuing?.queueLengthLimit ?? rejectingQueueLength)) {
@@ -226,6 +232,7 @@ export class FlowController {
       const counts = this.#metrics.of(server);
       seat = {
         shown: server,
+        crowds: false,
         leave: () => {
           counts.executing--;
         },
@@ -251,10 +258,13 @@ export class FlowController {
     const counts = this.#metrics.of(server);
     return {
       shown,
+      get crowds() {
+        return part.isBound;
+      },
       leave: () => {
         counts.executing--;
         node.occupy(-seats);
-        if (!this.#isTurnOpen) dropIfIdle(part);
+        if (!this.#isTurnOpen) part.level.dropIfIdle(part);
         if (this.#levels.root.queued === 0) return;
         this.#isBlocked = false;
         this.#armSteps(1);
@@ -318,6 +328,13 @@ export class FlowController {
     return waiting;
   }
 
+  /** A workspace that keeps the thread busy beside others has more waiting than it may have then. */
+  #isCrowd(request: FlowRequest, part: WorkspacePart): boolean {
+    const { contendedQueuedMax, contendedUnreadMax } = this.#limits;
+    const { unread, parks } = request;
+    return parks && (unread >= contendedUnreadMax || part.node.queued >= contendedQueuedMax) && part.isBound;
+  }
+
   /** A workspace that has more than an equal part of all waiting requests has no more, once they are too many. */
   #isOverfull(part: WorkspacePart): boolean {
     const { queuedMax } = this.#limits;
@@ -358,7 +375,7 @@ export class FlowController {
     this.#isTurnOpen = false;
     this.#runner = undefined;
     this.#runnerPart = undefined;
-    for (const part of this.#turnParts) dropIfIdle(part);
+    for (const part of this.#turnParts) part.level.dropIfIdle(part);
     this.#turnParts.length = 0;
   }
 
@@ -440,7 +457,7 @@ export class FlowController {
     for (const queue of this.#waiting) {
       for (const item of queue.removeWhere(({ isGone, sinceMs }) => isGone || sinceMs < oldest)) {
         item.resolve(false);
-        if (!this.#isTurnOpen) dropIfIdle(item.flow.part);
+        if (!this.#isTurnOpen) item.flow.part.level.dropIfIdle(item.flow.part);
       }
       if (queue.items.length === 0) this.#waiting.delete(queue);
     }
@@ -454,8 +471,3 @@ export class FlowController {
 
 /** What may wait for its turn of the event loop where a level queues nothing. */
 const rejectingQueueLength = 50;
-
-function dropIfIdle(part: WorkspacePart): void {
-  const { level, key } = part;
-  if (part.isIdle && level.parts.get(key) === part) level.parts.delete(key);
-}

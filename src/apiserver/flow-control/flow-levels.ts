@@ -25,6 +25,10 @@ const weightMin = 0.05;
 /** A workspace is heavy that had more than this part of the thread over the span. */
 const heavyPart = 0.15;
 const heavySpanMs = 100;
+/** A workspace that had less of the thread is forgotten as soon as it asks for nothing. */
+const warmMsMin = 1;
+/** Workspaces remembered beyond what they ask for, before those that have cooled are looked for. */
+const warmMax = 256;
 
 /** Seats of one level that one workspace may hold: ever, and when it is heavy while others ask too. */
 export interface WorkspaceSeats {
@@ -90,10 +94,11 @@ export class FlowLevels {
       state.workspaceSeatsMax =
         bounds === undefined ? most : Math.max(1, Math.min(bounds.workspaceSeatsMax, part));
       // What our own processes write into a workspace is nobody's flood, and all wait for it.
-      const isOurs = bounds === undefined || state.settings.name === federationLevel;
-      state.contendedSeatsMax = isOurs
-        ? state.workspaceSeatsMax
-        : Math.min(state.workspaceSeatsMax, Math.max(1, bounds.contendedSeatsMax));
+      state.isOurs = bounds === undefined || state.settings.name === federationLevel;
+      state.contendedSeatsMax =
+        bounds === undefined || state.isOurs
+          ? state.workspaceSeatsMax
+          : Math.min(state.workspaceSeatsMax, Math.max(1, bounds.contendedSeatsMax));
     }
   }
 
@@ -128,10 +133,14 @@ export class LevelState implements Room {
   workspaceSeatsMax = 0;
   /** The same for one that is heavy while others ask too. */
   contendedSeatsMax = 0;
+  /** Nobody in it is bound for being heavy: the level is our own processes', or one workspace may have all. */
+  isOurs = false;
   readonly node: FairNode<Waiting>;
   /** Those that hold or wait for a seat, or were served in this turn of the event loop: bounded by requests under way. */
   readonly parts = new Map<string, WorkspacePart>();
   readonly #levels: FlowLevels;
+  /** What those had of the thread that ask for nothing at this moment: bounded by what there is of it in the span. */
+  readonly #warm = new Map<string, Heat>();
 
   constructor(levels: FlowLevels, settings: PriorityLevel) {
     this.#levels = levels;
@@ -160,11 +169,36 @@ export class LevelState implements Room {
   part(key: string): WorkspacePart {
     const known = this.parts.get(key);
     if (known !== undefined) return known;
-    const made = new WorkspacePart(this, key);
+    const made = new WorkspacePart(this, key, this.#warm.get(key));
+    this.#warm.delete(key);
     this.parts.set(key, made);
     return made;
   }
+
+  /** Drops what a workspace has of the level once it asks for nothing. */
+  dropIfIdle(part: WorkspacePart): void {
+    const { key, heat } = part;
+    if (!part.isIdle || this.parts.get(key) !== part) return;
+    this.parts.delete(key);
+    if (heat.ms < warmMsMin) return;
+    if (this.#warm.size >= warmMax) this.#forgetCooled();
+    this.#warm.set(key, heat);
+  }
+
+  #forgetCooled(): void {
+    for (const [key, { ms, atMs }] of this.#warm) {
+      if (cooled(ms, this.#levels.nowMs - atMs) < warmMsMin) this.#warm.delete(key);
+    }
+  }
 }
+
+/** Main-thread time that a workspace had over `heavySpanMs` up to `atMs`, falling while it has none. */
+interface Heat {
+  readonly ms: number;
+  readonly atMs: number;
+}
+
+const cold: Heat = { ms: 0, atMs: 0 };
 
 /** What one workspace has of one level. */
 export class WorkspacePart implements Room {
@@ -174,14 +208,15 @@ export class WorkspacePart implements Room {
   /** The turn of the event loop that it was last served in, and the main-thread time that it had in it. */
   turn = -1;
   usedMs = 0;
-  /** Main-thread time of late: what it had over `heavySpanMs`, falling while it has none. */
-  #heatMs = 0;
-  #heatAtMs = 0;
+  #heatMs: number;
+  #heatAtMs: number;
   readonly #own = new Map<string, OwnLevel>();
 
-  constructor(level: LevelState, key: string) {
+  constructor(level: LevelState, key: string, heat: Heat = cold) {
     this.level = level;
     this.key = key;
+    this.#heatMs = heat.ms;
+    this.#heatAtMs = heat.atMs;
     this.node = new FairNode<Waiting>(level.node, 1, this);
   }
 
@@ -198,7 +233,11 @@ export class WorkspacePart implements Room {
 
   /** Whether it keeps the thread busy while others ask for something too. */
   get isBound(): boolean {
-    return this.level.isBound(this.#heatMs, this.#heatAtMs);
+    return !this.level.isOurs && this.level.isBound(this.#heatMs, this.#heatAtMs);
+  }
+
+  get heat(): Heat {
+    return { ms: this.#heatMs, atMs: this.#heatAtMs };
   }
 
   /** Counts main-thread time that it had up to now. */

@@ -48,6 +48,8 @@ export class Exchange implements ResourceContext {
   name = '';
   /** What flow control counts the request under (O2), once its user is known. */
   flow: FlowClass | undefined = undefined;
+  /** Connections of its workspace that waited unread when it came to flow control. */
+  unread = 0;
   /** To be left when the request is served. */
   seat: Seat | undefined = undefined;
   /** Where the request is an item of a batch: the batch, and the body that came with it. */

@@ -27,6 +27,7 @@ import type { HttpLimits } from './limits.ts';
 import { sendList } from './list-stream.ts';
 import { HttpMetrics } from './metrics.ts';
 import { type Form, negotiate, type Subject } from './negotiate.ts';
+import { ReadGate } from './read-gate.ts';
 import { sendResult } from './render.ts';
 import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
 import { FrameCache } from './watch-frames.ts';
@@ -66,6 +67,7 @@ export class RequestHandler {
   readonly #limits: HttpLimits;
   readonly #plain: PlainHandler;
   readonly #forms: FormCache;
+  readonly #gate = new ReadGate();
 
   constructor(dependencies: HttpServerDependencies, limits: HttpLimits, plain: PlainHandler) {
     this.#dependencies = dependencies;
@@ -77,6 +79,7 @@ export class RequestHandler {
 
   /** Never throws, never rejects. `upgradable`: the request asks for another protocol on its connection. */
   handle(request: ServerRequest, response: ServerReply, upgradable?: UpgradeTarget): void {
+    this.#gate.came(request.socket);
     const upgrade = upgradable !== undefined && isWebSocketUpgrade(request) ? upgradable : undefined;
     const exchange = new Exchange(request, response, upgrade !== undefined);
     if (this.isLeaving && response instanceof ServerResponse) response.shouldKeepAlive = false;
@@ -210,6 +213,7 @@ export class RequestHandler {
   #enter(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
     const { flowControl } = this.#dependencies;
     if (flowControl === undefined) return this.#authorize(exchange, upgrade);
+    if (this.#gate.size > 0) exchange.unread = this.#gate.waiting(gateKey(exchange));
     const answer = flowControl.enter(exchange);
     if (answer instanceof Promise) return answer.then((known) => this.#seated(exchange, known, upgrade));
     return this.#seated(exchange, answer, upgrade);
@@ -223,7 +227,7 @@ export class RequestHandler {
     exchange.flow = answer.shown;
     if (answer.leave === undefined) {
       this.metrics.rejected++;
-      if (answer.parkMs > 0) parkAfter(exchange, answer.parkMs);
+      if (answer.parkMs > 0) this.#holdAfter(exchange, answer.parkMs);
       sendText(exchange, 429, tooManyRequests, { 'Retry-After': 1 });
       return undefined;
     }
@@ -500,6 +504,16 @@ export class RequestHandler {
     return isWrite ? this.#limits.writeTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
+  /** Leaves the connection unread after the answer: what is asked next costs nothing until it is its turn. */
+  #holdAfter(exchange: Exchange, parkMs: number): void {
+    const { request, response } = exchange;
+    const { socket } = request;
+    const key = gateKey(exchange);
+    // The parser reads on when it has come to the request's end.
+    if (request.complete) this.#gate.hold(socket, key, parkMs);
+    else response.once('close', () => this.#gate.hold(socket, key, parkMs));
+  }
+
   #limitTime(exchange: Exchange, delayMs: number): void {
     exchange.timer = setTimeout(() => this.#timeOut(exchange), delayMs);
   }
@@ -533,32 +547,26 @@ export class RequestHandler {
     sendError(exchange, told);
   }
 
-  #finish({ info, served, response, startedAtMs, seat }: Exchange): void {
-    seat?.leave();
+  #finish(exchange: Exchange): void {
+    const { info, served, response, startedAtMs, seat } = exchange;
+    if (seat !== undefined) {
+      seat.leave();
+      if (seat.crowds && exchange.parks) this.#holdAfter(exchange, 0);
+    }
     const durationMs = performance.now() - startedAtMs;
     if (served !== undefined) this.metrics.observe(info.verb, served, response.statusCode, durationMs);
     else this.metrics.observePlain(info?.verb ?? '', response.statusCode, durationMs);
   }
 }
 
+/** Whose connection it is: flow control's tenant. */
+function gateKey({ workspace, user }: Exchange): string {
+  return workspace?.id ?? `*/${user.name}`;
+}
+
 /** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
 function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
   return namespaced ? namespace !== '' || name === '' : namespace === '';
-}
-
-/**
- * Leaves the connection unread for a while when the answer is out: whoever asks again at once costs nothing until then, and
- * what it asks stays with it.
- */
-function parkAfter({ request, response }: Exchange, ms: number): void {
-  const { socket } = request;
-  response.once('close', () => {
-    if (socket.destroyed) return;
-    socket.pause();
-    setTimeout(() => {
-      if (!socket.destroyed) socket.resume();
-    }, ms).unref();
-  });
 }
 
 /** The seat is the watch's from here on: it keeps it until what there is at its beginning is sent. */
