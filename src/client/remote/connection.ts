@@ -1,3 +1,5 @@
+import tls from 'node:tls';
+
 /** How to reach an API server and prove who we are. Plain data, so that it can be compared, stored and reloaded. */
 export interface ServerConnection {
   /** `https://host:port`, optionally with a path that comes before every request's path. */
@@ -44,7 +46,15 @@ export const defaultConnectionLimits: ConnectionLimits = {
   pingIntervalMs: 15_000,
 };
 
+/** Parsed certificates and keys: one for all connections that are made of the same description. */
+const contexts = new WeakMap<ServerConnection, tls.SecureContext>();
+
+/**
+ * How Node is to make a TLS connection. Reading certificates and a key costs more than the handshake that they are for, so
+ * that is done once a description; what cannot be read is given as it is, and fails each connection with its reason.
+ */
 export function tlsOptions(connection: ServerConnection): {
+  secureContext?: tls.SecureContext;
   ca?: string;
   cert?: string;
   key?: string;
@@ -52,10 +62,29 @@ export function tlsOptions(connection: ServerConnection): {
   rejectUnauthorized: boolean;
 } {
   return {
-    ...(connection.caPem === undefined ? {} : { ca: connection.caPem }),
-    ...(connection.certificatePem === undefined ? {} : { cert: connection.certificatePem }),
-    ...(connection.keyPem === undefined ? {} : { key: connection.keyPem }),
+    ...secretsOf(connection),
     ...(connection.tlsServerName === undefined ? {} : { servername: connection.tlsServerName }),
     rejectUnauthorized: connection.insecureSkipTlsVerify !== true,
   };
+}
+
+function secretsOf(
+  connection: ServerConnection,
+):
+  | { readonly secureContext: tls.SecureContext }
+  | { readonly ca?: string; readonly cert?: string; readonly key?: string } {
+  const known = contexts.get(connection);
+  if (known !== undefined) return { secureContext: known };
+  const pems = {
+    ...(connection.caPem === undefined ? {} : { ca: connection.caPem }),
+    ...(connection.certificatePem === undefined ? {} : { cert: connection.certificatePem }),
+    ...(connection.keyPem === undefined ? {} : { key: connection.keyPem }),
+  };
+  try {
+    const secureContext = tls.createSecureContext(pems);
+    contexts.set(connection, secureContext);
+    return { secureContext };
+  } catch {
+    return pems;
+  }
 }

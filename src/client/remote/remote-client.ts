@@ -1,4 +1,4 @@
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { type BatchMethod, batchPath } from '#api/federation/batch.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -29,16 +29,11 @@ import {
   writeQuery,
 } from '../paths.ts';
 import { Batcher, type SingleRequest } from './batcher.ts';
-import {
-  type ConnectionLimits,
-  defaultConnectionLimits,
-  type ServerConnection,
-  tlsOptions,
-} from './connection.ts';
+import { type ConnectionLimits, defaultConnectionLimits, type ServerConnection } from './connection.ts';
+import { connectorOf, type PlainConnector } from './connector.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
 import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
-import { openTunnel } from './tunnel.ts';
 import { WatchSessions } from './watch-sessions.ts';
 
 const acceptJson = 'application/json';
@@ -78,6 +73,7 @@ export class RemoteClient implements KubeClient {
   readonly #calls = new OpenCalls();
   #closed = false;
   readonly #userAgent: string;
+  readonly #connect: buildConnector.connector;
 
   constructor(
     connection: ServerConnection,
@@ -89,17 +85,23 @@ export class RemoteClient implements KubeClient {
        * (docs/batches.md): for those who make many. Default false.
        */
       readonly batches?: boolean | undefined;
+      /**
+       * Makes a connection to an `http:` server, whose watches then have one each. Default: sockets of the operating system,
+       * as `connection` says.
+       */
+      readonly connector?: PlainConnector | undefined;
     },
   ) {
     this.#connection = connection;
     this.#limits = { ...defaultConnectionLimits, ...options.limits };
     this.#userAgent = options.userAgent;
+    this.#connect = connectorOf(connection, this.#limits, options.connector);
     const url = new URL(connection.server);
     this.#basePath = url.pathname.replace(/\/+$/, '');
     this.#pool = new Pool(url.origin, {
       connections: this.#limits.connectionsMax,
       pipelining: 1,
-      connect: connectorOf(connection, this.#limits),
+      connect: this.#connect,
       maxResponseSize: this.#limits.responseBytesMax,
       keepAliveTimeout: 60_000,
     });
@@ -296,7 +298,7 @@ export class RemoteClient implements KubeClient {
     if (overHttp2 !== undefined) return overHttp2;
     this.#http1Streams ??= new Pool(new URL(this.#connection.server).origin, {
       pipelining: 1,
-      connect: connectorOf(this.#connection, this.#limits),
+      connect: this.#connect,
     });
     const answer = await this.#http1Streams.request({
       method: 'GET',
@@ -334,28 +336,6 @@ export class RemoteClient implements KubeClient {
 
 function acceptOf({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): string {
   return metadataOnly === true ? acceptMetadata : acceptJson;
-}
-
-/** How undici is to reach the server. */
-function connectorOf(
-  connection: ServerConnection,
-  limits: ConnectionLimits,
-): buildConnector.BuildOptions | buildConnector.connector {
-  const options = { ...tlsOptions(connection), timeout: limits.connectTimeoutMs };
-  const { proxyUrl } = connection;
-  if (proxyUrl === undefined) return options;
-  const connectTls = buildConnector(options);
-  return (target, callback) => {
-    const port = target.port === '' ? (target.protocol === 'https:' ? 443 : 80) : Number(target.port);
-    const host = target.hostname.replace(/^\[|\]$/g, '');
-    openTunnel(proxyUrl, { host, port }, limits.connectTimeoutMs).then(
-      (socket) => {
-        if (target.protocol === 'https:') connectTls({ ...target, httpSocket: socket }, callback);
-        else callback(null, socket);
-      },
-      (error: Error) => callback(error, null),
-    );
-  };
 }
 
 function decodeBody<T extends JsonValue>(body: Buffer, server: string): T {
