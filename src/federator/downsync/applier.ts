@@ -21,6 +21,12 @@ import { SyncRefusal } from './sync-refusal.ts';
 /** Holds spec.replicas from the moment on when an autoscaler decides about them until it first does. */
 const replicasManager = 'cellplane-federator-replicas';
 
+/**
+ * A revision that no object of ours can have: stores hand out higher ones long before they hold a namespace for it. An apply
+ * that names it creates what is absent, and is refused for anything that is there (KUBERNETES.md P3; decision 150).
+ */
+const noRevision = '1';
+
 const present: SyncOutcome = { state: 'present' };
 
 /** How an edge object differs from what is applied there. */
@@ -40,6 +46,8 @@ export class Applier {
   readonly #autoscaled = new AutoscaledTargets();
   /** What is applied of these has changed although their copies have not. */
   readonly #changed = new Set<CopyKey>();
+  /** The edge refused a new object because of the revision that it named: it is asked first from then on. */
+  #mustReadFirst = false;
 
   constructor(context: SyncContext, notes: CopyNotes, known: KnownEdge) {
     this.#context = context;
@@ -99,6 +107,11 @@ export class Applier {
     const edgeRef = edgeRefOf(kind, place);
     const mirrored = mirror.get(kind, place.namespace, place.name);
     const seen = this.#known.newest(key, mirrored);
+    const isNew = seen === undefined && why === 'absent' && item.failures === 0 && !this.#mustReadFirst;
+    if (isNew) {
+      const created = await this.#create(edgeRef, form, signal);
+      if (created !== undefined) return this.#applied(item, copy, form, created, mirrored, signal);
+    }
     let force = true;
     let drift: Drift | undefined;
     if (
@@ -108,19 +121,17 @@ export class Applier {
       item.failures > 1
     ) {
       const object = await this.#readEdge(edgeRef, signal);
-      if (object === undefined) force = false;
-      else {
+      if (object === undefined) {
+        force = false;
+        if (isNew) this.#mustReadFirst = true;
+      } else {
         const compared = await this.#compare(item, copy, form, object, signal);
         if ('settled' in compared) return compared.settled;
         if (why === 'drift') drift = compared;
       }
     } else setPreconditions(form, seen);
     await this.#handReplicasOver(kind, item, form, edgeRef, signal);
-    const applied = await this.#context.edgeClient.apply(edgeRef, form, {
-      fieldManager: edgeFieldManager,
-      force,
-      signal,
-    });
+    const applied = await this.#apply(edgeRef, form, force, signal);
     // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
     if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
     return this.#applied(item, copy, form, applied, mirrored, signal);
@@ -153,6 +164,24 @@ export class Applier {
       signal,
     );
     return contestedForMs > 0 ? { state: 'present', requeueAfterMs: contestedForMs } : present;
+  }
+
+  /** Only its metadata is answered: that is all that is looked at, and content may be large. */
+  #apply(edgeRef: ObjectRef, form: JsonObject, force: boolean, signal: AbortSignal): Promise<KubeObject> {
+    const options = { fieldManager: edgeFieldManager, force, metadataOnly: true, signal };
+    return this.#context.edgeClient.apply(edgeRef, form, options);
+  }
+
+  /** Applies what is most likely not there, without looking first; undefined: something is, and nothing was done to it. */
+  async #create(edgeRef: ObjectRef, form: JsonObject, signal: AbortSignal): Promise<KubeObject | undefined> {
+    setRevision(form, noRevision);
+    try {
+      return await this.#apply(edgeRef, form, false, signal);
+    } catch (error) {
+      if (!isApiError(error, 'Conflict')) throw error;
+      setRevision(form, undefined);
+    }
+    return undefined;
   }
 
   /** What is to be done about an object that is there: refuses, has nothing to do, or tells what it lacks and leaves the form guarded. */
@@ -282,6 +311,13 @@ function setPreconditions(form: JsonObject, seen: KubeObject): void {
   if (!isJsonObject(metadata)) return;
   metadata['uid'] = seen.metadata.uid;
   metadata['resourceVersion'] = seen.metadata.resourceVersion;
+}
+
+function setRevision(form: JsonObject, resourceVersion: string | undefined): void {
+  const metadata = form['metadata'];
+  if (!isJsonObject(metadata)) return;
+  if (resourceVersion === undefined) delete metadata['resourceVersion'];
+  else metadata['resourceVersion'] = resourceVersion;
 }
 
 /** We own spec.replicas at the edge although the form leaves them to an autoscaler. */

@@ -158,6 +158,8 @@ export class EdgeMirror {
         gvr: { group: kind.group, version: kind.version, resource: kind.resource },
       },
       labelSelector: copyLabels.originCluster,
+      // Of content nothing is looked at but the status; ConfigMaps and Secrets may be large, and nobody's business here.
+      metadataOnly: !kind.hasStatus,
       pageSize,
       watchTimeoutSeconds,
       transform: (object) => {

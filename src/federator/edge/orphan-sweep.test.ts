@@ -30,6 +30,7 @@ function worldOf(objects: { readonly [resource: string]: readonly KubeObject[] |
   const asked: World['asked'] = [];
   const watched = new Set<string>();
   const copies: string[] = [];
+  let isSweep = false;
   const scripted = new ScriptedClient().client;
   const client: KubeClient = {
     ...scripted,
@@ -47,7 +48,9 @@ function worldOf(objects: { readonly [resource: string]: readonly KubeObject[] |
     }),
     list: async ({ gvr }, options = {}) => {
       const found = objects[gvr.resource] ?? [];
-      if (options.metadataOnly === true) asked.push({ resource: gvr.resource, options });
+      // A sweep begins in the server's cache, a mirror does not; further pages are of whoever began.
+      if (options.continue === undefined) isSweep = options.resourceVersion === '0';
+      if (isSweep) asked.push({ resource: gvr.resource, options });
       if (found instanceof ApiError) throw found;
       const items = options.continue === undefined ? found.slice(0, 1) : found.slice(1);
       const more = options.continue === undefined && found.length > 1;

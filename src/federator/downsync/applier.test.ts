@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { ApplyOptions, KubeClient } from '#client/client.ts';
+import { silentLogger } from '#client/logger.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { CellMetrics } from '../cell/cell-metrics.ts';
+import { CellWorkspace } from '../cell/cell-workspace.ts';
+import { copyKeyOf } from '../cell/copy-keys.ts';
+import { HeldDeletions } from '../cell/held-deletions.ts';
+import { SyncTally } from '../cell/sync-tally.ts';
+import { ServedKinds } from '../edge/edge-kinds.ts';
+import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { Applier } from './applier.ts';
+import { CopyNotes } from './copy-notes.ts';
+import { KnownEdge } from './known-edge.ts';
+
+const kind = {
+  group: '',
+  version: 'v1',
+  resource: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+  hasStatus: false,
+  isSyncable: true,
+} as const;
+const conflict = () => new ApiError('Conflict', 'the object has been modified');
+
+function copyOf(name: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace: 'ns',
+      resourceVersion: '7',
+      labels: { [copyLabels.originCluster]: 'project1' },
+      annotations: { [copyAnnotations.originName]: name, [copyAnnotations.contentHash]: 'h' },
+    },
+    data: { a: 'b' },
+  };
+}
+
+/** An edge that answers each apply as told, and has `present` under every name. */
+function worldOf(present: KubeObject | undefined, answer: (form: JsonObject) => KubeObject) {
+  const asked: string[] = [];
+  const { client } = new ScriptedClient();
+  const edgeClient: KubeClient = {
+    ...client,
+    get: async ({ name }) => {
+      asked.push(`get ${name}`);
+      if (present === undefined) throw new ApiError('NotFound', 'no');
+      return present;
+    },
+    apply: async ({ name }, form: JsonObject, options: ApplyOptions) => {
+      const { resourceVersion = 'any' } = form['metadata'] as KubeObject['metadata'];
+      asked.push(`apply ${name} over ${resourceVersion}${options.force === true ? ', forced' : ''}`);
+      assert.equal(options.metadataOnly, true);
+      return answer(form);
+    },
+  };
+  const clock = new ManualClock();
+  const workspace = new CellWorkspace({ ...client, patch: async () => copyOf('x') }, 'root:cells:cell-a');
+  const known = new KnownEdge(clock);
+  const copies = new Map(
+    ['a', 'b'].map((name) => [copyKeyOf({ ...kind, namespace: 'ns', name }), copyOf(name)]),
+  );
+  const applier = new Applier(
+    {
+      edgeClient,
+      workspace,
+      copies: {
+        get: (key) => copies.get(key),
+        keys: () => copies.keys(),
+        takeWhole: (key) => copies.get(key),
+        hasVanished: () => false,
+      },
+      mirror: new EdgeMirror({
+        edgeClient,
+        clock,
+        logger: silentLogger,
+        timeoutMs: 1_000,
+        onChange: () => {},
+        onStatus: () => {},
+      }),
+      kinds: new ServedKinds({ client: edgeClient, clock, signal: new AbortController().signal }),
+      cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: 'our-cell' } }),
+      claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
+      held: new HeldDeletions(),
+      tally: new SyncTally(clock),
+      metrics: new CellMetrics(),
+      clock,
+      logger: silentLogger,
+      enqueue: () => {},
+    },
+    new CopyNotes(workspace),
+    known,
+  );
+  const apply = (name: string) => {
+    const place = { ...kind, namespace: 'ns', name };
+    const item = { key: copyKeyOf(place), place, copy: copyOf(name), failures: 0 };
+    return applier.apply(kind, item, 'absent', new AbortController().signal);
+  };
+  return { asked, apply };
+}
+
+const stored = (form: JsonObject): KubeObject => {
+  const metadata = form['metadata'] as KubeObject['metadata'];
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, uid: 'u', resourceVersion: '12' } };
+};
+
+test('a new object is made by one request, which could change nothing that is there', async () => {
+  const { asked, apply } = worldOf(undefined, stored);
+  assert.equal((await apply('a')).state, 'present');
+  assert.deepEqual(asked, ['apply a over 1']);
+});
+
+test('what is in the way is looked at, and not touched when it is another’s', async () => {
+  const { asked, apply } = worldOf(
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'ns' } },
+    () => {
+      throw conflict();
+    },
+  );
+  await assert.rejects(apply('a'), /no copy made under this name/);
+  assert.deepEqual(asked, ['apply a over 1', 'get a']);
+});
+
+test('an edge that refuses the revision for what is absent is asked first from then on', async () => {
+  const { asked, apply } = worldOf(undefined, (form) => {
+    if ((form['metadata'] as KubeObject['metadata']).resourceVersion !== undefined) throw conflict();
+    return stored(form);
+  });
+  await apply('a');
+  await apply('b');
+  assert.deepEqual(asked, ['apply a over 1', 'get a', 'apply a over any', 'get b', 'apply b over any']);
+});
