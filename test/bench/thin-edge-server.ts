@@ -3,7 +3,14 @@ import type { AddressInfo } from 'node:net';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
-import { type ThinEdge, type ThinEvent, type ThinKind, ThinRefusal, thinKinds } from './thin-edge.ts';
+import {
+  type ThinEdge,
+  type ThinEvent,
+  type ThinForm,
+  type ThinKind,
+  ThinRefusal,
+  thinKinds,
+} from './thin-edge.ts';
 
 interface Target {
   readonly edge: ThinEdge;
@@ -12,6 +19,7 @@ interface Target {
   readonly name: string | undefined;
   readonly subresource: string | undefined;
   readonly query: URLSearchParams;
+  readonly form: ThinForm;
 }
 
 /** `/edges/<n>`, then a path of the Kubernetes API. */
@@ -55,52 +63,66 @@ function answer(
   if (edge === undefined) throw new ThinRefusal(404, 'NotFound', 'no such edge');
   const document = documents[path];
   if (document !== undefined) {
-    send(response, 200, document);
+    send(response, 200, JSON.stringify(document));
     return;
   }
-  const target = targetOf(edge, path, new URLSearchParams(query));
+  const form = request.headers.accept?.includes('as=PartialObjectMetadata') === true ? 'metadata' : 'whole';
+  const target = { ...targetOf(edge, path), query: new URLSearchParams(query), form } as const;
   if (request.method === 'GET' && target.query.get('watch') !== null) watch(target, response);
   else send(response, request.method === 'POST' ? 201 : 200, act(request, target, body));
 }
 
-function targetOf(edge: ThinEdge, path: string, query: URLSearchParams): Target {
+function targetOf(edge: ThinEdge, path: string): Omit<Target, 'query' | 'form'> {
   const [, group = '', namespace, resource, name, subresource] = resourcePath.exec(path) ?? [];
   const kind = thinKinds.find((one) => one.group === group && one.resource === resource);
   if (kind === undefined) {
     throw new ThinRefusal(404, 'NotFound', 'the server could not find the requested resource');
   }
-  return { edge, kind, namespace, name, subresource, query };
+  return { edge, kind, namespace, name, subresource };
 }
 
-function act(request: http2.Http2ServerRequest, target: Target, body: Buffer): JsonObject {
-  const { edge, kind, namespace, name, subresource, query } = target;
+/** The answer's text. */
+function act(request: http2.Http2ServerRequest, target: Target, body: Buffer): string {
+  const { edge, kind, namespace, name, subresource, query, form } = target;
   if (request.method === 'GET' && name === undefined) {
-    return {
-      kind: `${kind.kind}List`,
-      apiVersion: apiVersionOf(kind),
-      metadata: { resourceVersion: String(edge.revision) },
-      items: edge.list(kind, namespace, query.get('labelSelector') ?? undefined),
-    };
+    const items = edge.list(kind, namespace, query.get('labelSelector') ?? undefined);
+    const head =
+      form === 'whole'
+        ? `"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}"`
+        : '"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1"';
+    const texts = items.map((item) => item.text(form));
+    return `{${head},"metadata":{"resourceVersion":"${edge.revision}"},"items":[${texts.join(',')}]}`;
   }
   const inNamespace = namespace ?? '';
-  if (request.method === 'GET') return edge.get(kind, inNamespace, name ?? '');
-  if (request.method === 'DELETE') return edge.delete(kind, inNamespace, name ?? '');
+  if (request.method === 'GET') return edge.get(kind, inNamespace, name ?? '').text(form);
+  if (request.method === 'DELETE') return edge.delete(kind, inNamespace, name ?? '').text(form);
   const object = JSON.parse(body.toString('utf8')) as KubeObject;
-  if (request.method === 'POST') return edge.create(kind, inNamespace, object);
-  if (subresource === 'status') return edge.writeStatus(kind, inNamespace, name ?? '', object.status ?? {});
+  if (request.method === 'POST') return edge.create(kind, inNamespace, object).text(form);
+  if (subresource === 'status') {
+    return edge.writeStatus(kind, inNamespace, name ?? '', object.status ?? {}).text(form);
+  }
   if (request.headers['content-type'] === 'application/apply-patch+yaml') {
-    return edge.apply(kind, inNamespace, name ?? '', object, query.get('fieldManager') ?? '');
+    return edge.apply(kind, inNamespace, name ?? '', object, query.get('fieldManager') ?? '').text(form);
   }
   throw new ThinRefusal(405, 'MethodNotAllowed', 'a thin edge does not do that');
 }
 
-function watch({ edge, kind, query }: Target, response: http2.Http2ServerResponse): void {
+function watch({ edge, kind, query, form }: Target, response: http2.Http2ServerResponse): void {
   const label = query.get('labelSelector');
-  response.writeHead(200, { 'content-type': 'application/json' });
-  const take = ({ labels, frame }: ThinEvent): void => {
-    if (label === null || labels[label] !== undefined) response.write(frame);
+  const missed: ThinEvent[] = [];
+  let isOpen = false;
+  const take = (event: ThinEvent): void => {
+    const { type, object } = event;
+    if (!isOpen) missed.push(event);
+    else if (label === null || object.value.metadata.labels?.[label] !== undefined) {
+      response.write(`{"type":"${type}","object":${object.text(form)}}\n`);
+    }
   };
+  // Refuses a revision that is too old.
   const stop = edge.watch(kind, Number(query.get('resourceVersion') ?? 0), take);
+  response.writeHead(200, { 'content-type': 'application/json' });
+  isOpen = true;
+  for (const event of missed) take(event);
   const timer = setTimeout(() => response.end(), Number(query.get('timeoutSeconds') ?? 3_600) * 1_000);
   response.on('close', () => {
     clearTimeout(timer);
@@ -113,7 +135,7 @@ function refuse(response: http2.Http2ServerResponse, error: unknown): void {
     error instanceof ThinRefusal ? error : new ThinRefusal(500, 'InternalError', String(error));
   // Whose name is told is the object's: a path that is not served has none.
   const name = /"(.*)"/.exec(message)?.[1];
-  send(response, code, {
+  const status = {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},
@@ -122,11 +144,12 @@ function refuse(response: http2.Http2ServerResponse, error: unknown): void {
     reason,
     code,
     ...(name === undefined ? {} : { details: { name } }),
-  });
+  };
+  send(response, code, JSON.stringify(status));
 }
 
-function send(response: http2.Http2ServerResponse, code: number, body: JsonObject): void {
-  const bytes = Buffer.from(JSON.stringify(body));
+function send(response: http2.Http2ServerResponse, code: number, body: string): void {
+  const bytes = Buffer.from(body);
   response.writeHead(code, { 'content-type': 'application/json', 'content-length': bytes.length });
   response.end(bytes);
 }

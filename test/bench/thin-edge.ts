@@ -24,19 +24,49 @@ export const thinKinds: readonly ThinKind[] = [
   },
 ];
 
+/** What clients see of an object: all of it, or its metadata as PartialObjectMetadata. */
+export type ThinForm = 'whole' | 'metadata';
+
 export interface ThinEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly revision: number;
-  readonly labels: { readonly [key: string]: string };
-  /** One line of a watch. */
-  readonly frame: string;
+  readonly object: ThinObject;
 }
 
-/** Objects of one kind, and all that ever happened to them: an edge of a benchmark does not live long. */
+/** One state of an object, with its texts: each is made once, however many ask for it. */
+export class ThinObject {
+  readonly value: KubeObject;
+  readonly #texts: { [form in ThinForm]?: string } = {};
+
+  constructor(value: KubeObject) {
+    this.value = value;
+  }
+
+  text(form: ThinForm): string {
+    this.#texts[form] ??=
+      form === 'whole'
+        ? JSON.stringify(this.value)
+        : `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(this.value.metadata)}}`;
+    return this.#texts[form];
+  }
+
+  /** What nobody is likely to ask for again is not kept. */
+  rest(): void {
+    this.#texts.whole = undefined;
+    this.#texts.metadata = undefined;
+  }
+}
+
+/** Of each kind; a watch that begins before them is told to list anew. */
+const eventsMax = 5_000;
+
+/** Objects of one kind, and what happened to them lately. */
 class Collection {
-  readonly objects = new Map<string, KubeObject>();
+  readonly objects = new Map<string, ThinObject>();
   readonly events: ThinEvent[] = [];
   readonly watchers = new Set<(event: ThinEvent) => void>();
+  /** The newest revision whose event is forgotten. */
+  forgotten = 0;
 }
 
 /** What a request ends with that is refused: the code and reason of a Status. */
@@ -71,21 +101,21 @@ export class ThinEdge {
     return this.#revision;
   }
 
-  get(kind: ThinKind, namespace: string, name: string): KubeObject {
+  get(kind: ThinKind, namespace: string, name: string): ThinObject {
     const object = this.#of(kind).objects.get(`${namespace}/${name}`);
     if (object === undefined) throw new ThinRefusal(404, 'NotFound', `${kind.resource} "${name}" not found`);
     return object;
   }
 
-  list(kind: ThinKind, namespace: string | undefined, label: string | undefined): KubeObject[] {
+  list(kind: ThinKind, namespace: string | undefined, label: string | undefined): ThinObject[] {
     return [...this.#of(kind).objects.values()].filter(
-      ({ metadata }) =>
+      ({ value: { metadata } }) =>
         (namespace === undefined || metadata.namespace === namespace) &&
         (label === undefined || metadata.labels?.[label] !== undefined),
     );
   }
 
-  create(kind: ThinKind, namespace: string, object: KubeObject): KubeObject {
+  create(kind: ThinKind, namespace: string, object: KubeObject): ThinObject {
     const { name = '' } = object.metadata;
     if (this.#of(kind).objects.has(`${namespace}/${name}`)) {
       throw new ThinRefusal(409, 'AlreadyExists', `${kind.resource} "${name}" already exists`);
@@ -93,13 +123,17 @@ export class ThinEdge {
     return this.#store(kind, namespace, name, object, []);
   }
 
-  apply(kind: ThinKind, namespace: string, name: string, applied: KubeObject, manager: string): KubeObject {
-    const present = this.#of(kind).objects.get(`${namespace}/${name}`);
+  apply(kind: ThinKind, namespace: string, name: string, applied: KubeObject, manager: string): ThinObject {
+    const present = this.#of(kind).objects.get(`${namespace}/${name}`)?.value;
     const { uid, resourceVersion } = applied.metadata;
     if (uid !== undefined && uid !== present?.metadata.uid) {
       throw new ThinRefusal(409, 'Conflict', 'another object than the one that was seen');
     }
-    if (resourceVersion !== undefined && resourceVersion !== present?.metadata.resourceVersion) {
+    if (
+      resourceVersion !== undefined &&
+      present !== undefined &&
+      resourceVersion !== present.metadata.resourceVersion
+    ) {
       throw new ThinRefusal(409, 'Conflict', 'the object has changed');
     }
     const fieldsV1 = fieldsOf(applied);
@@ -113,13 +147,13 @@ export class ThinEdge {
     return this.#store(kind, namespace, name, applied, [entry as JsonObject], present);
   }
 
-  writeStatus(kind: ThinKind, namespace: string, name: string, status: JsonValue): KubeObject {
-    const present = this.get(kind, namespace, name);
+  writeStatus(kind: ThinKind, namespace: string, name: string, status: JsonValue): ThinObject {
+    const present = this.get(kind, namespace, name).value;
     return this.#put(kind, `${namespace}/${name}`, { ...present, status }, 'MODIFIED');
   }
 
-  delete(kind: ThinKind, namespace: string, name: string): KubeObject {
-    const object = this.get(kind, namespace, name);
+  delete(kind: ThinKind, namespace: string, name: string): ThinObject {
+    const object = this.get(kind, namespace, name).value;
     const key = `${namespace}/${name}`;
     const gone = this.#put(kind, key, object, 'DELETED');
     this.#of(kind).objects.delete(key);
@@ -128,7 +162,8 @@ export class ThinEdge {
 
   /** Events after a revision, those of the past first. Returns how to stop. */
   watch(kind: ThinKind, afterRevision: number, watcher: (event: ThinEvent) => void): () => void {
-    const { events, watchers } = this.#of(kind);
+    const { events, watchers, forgotten } = this.#of(kind);
+    if (afterRevision < forgotten) throw new ThinRefusal(410, 'Expired', 'too old resource version');
     for (const event of events) if (event.revision > afterRevision) watcher(event);
     watchers.add(watcher);
     return () => watchers.delete(watcher);
@@ -147,7 +182,7 @@ export class ThinEdge {
     object: KubeObject,
     managedFields: JsonObject[],
     present?: KubeObject,
-  ): KubeObject {
+  ): ThinObject {
     const status = present?.status;
     const stored: KubeObject = {
       ...object,
@@ -164,20 +199,25 @@ export class ThinEdge {
     };
     const type = present === undefined ? 'ADDED' : 'MODIFIED';
     const put = this.#put(kind, `${namespace}/${name}`, stored, type);
-    if (type === 'ADDED') this.#onStored(kind, put);
+    if (type === 'ADDED') this.#onStored(kind, put.value);
     return put;
   }
 
-  #put(kind: ThinKind, key: string, object: KubeObject, type: ThinEvent['type']): KubeObject {
-    const { objects, events, watchers } = this.#of(kind);
+  #put(kind: ThinKind, key: string, value: KubeObject, type: ThinEvent['type']): ThinObject {
+    const collection = this.#of(kind);
     const revision = ++this.#revision;
-    const put = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-    objects.set(key, put);
-    const frame = `{"type":"${type}","object":${JSON.stringify(put)}}\n`;
-    const event = { type, revision, labels: put.metadata.labels ?? {}, frame };
-    events.push(event);
-    for (const watcher of watchers) watcher(event);
-    return put;
+    const metadata = { ...value.metadata, resourceVersion: String(revision) };
+    const object = new ThinObject({ ...value, metadata });
+    collection.objects.set(key, object);
+    const event = { type, revision, object };
+    collection.events.push(event);
+    for (const watcher of collection.watchers) watcher(event);
+    if (collection.events.length >= 2 * eventsMax) {
+      const old = collection.events.splice(0, eventsMax);
+      for (const one of old) one.object.rest();
+      collection.forgotten = old.at(-1)?.revision ?? 0;
+    }
+    return object;
   }
 }
 
