@@ -452,6 +452,14 @@ test('applying the same twice changes nothing, not even times (C5)', () => {
   assert.equal(timeOf(apply(other, 'b', config({ title: 't' }), { at: '2026-01-03T00:00:00Z' }), 'b'), later);
 });
 
+test('P5: metadata that nobody owns outlasts the last that somebody owned', () => {
+  const live = apply(undefined, 'a', config({ title: 't' }, { finalizers: ['x.y/z'] }));
+  const labelled = { ...live, metadata: { ...live.metadata, labels: { nobody: '1' } } };
+  const { metadata } = apply(labelled, 'a', config({ title: 't' }));
+  assert.deepEqual(metadata.labels, { nobody: '1' });
+  assert.equal(metadata['finalizers'], undefined);
+});
+
 test('P5: what another manager claims as empty stays when its last member goes', () => {
   const claimed = apply(undefined, 'b', config({ labels: {} }));
   const filled = apply(claimed, 'a', config({ labels: { x: '1' } }));

@@ -11,6 +11,9 @@ import type { ManagedFieldsRequest } from './update-managed-fields.ts';
 /** Every object keeps its metadata, whoever owns what in it. */
 const metadataMember: FieldSet = { 'f:metadata': { [self]: leaf, 'f:name': leaf } };
 
+/** The name, which no set shows, holds the metadata: members that nobody owns must not go with its last owned one. */
+const keptMetadata: FieldSet = { 'f:metadata': leaf };
+
 /**
  * The merged object without what the applier owned by its last apply, does not apply any more, and nobody else owns
  * (KUBERNETES.md P5). Done in the version of the last apply. `managers` are all that own anything now, the applier
@@ -46,7 +49,7 @@ function prune(
   const all = withNamedFields(type, appliedFields(type, merged));
   const bare = removeFields(type, merged, dropped) as KubeObject;
   const owned = withOwned(type, request, merged, bare, managers, last.apiVersion);
-  const left = withNamedFields(type, appliedFields(type, owned));
+  const left = union(withNamedFields(type, appliedFields(type, owned)), keptMetadata);
   // Only what the last apply owned may go; what nobody owns was never the applier's to remove.
   return removeFields(type, merged, intersection(difference(all, left), dropped)) as KubeObject;
 }

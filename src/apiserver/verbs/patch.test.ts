@@ -303,6 +303,45 @@ test('scale: get, put, patch, apply (C10, R6)', async () => {
   await assert.rejects(harness.get(`${maps}/m/scale`), apiError('NotFound'));
 });
 
+test('scale: applies meet those who own the replicas (P5; managedfields ScaleHandler)', async () => {
+  await using harness = await open();
+  const applyScale = (manager: string, replicas: number, force = false) =>
+    harness.patch(`${deployments}/d/scale?fieldManager=${manager}&force=${force}`, 'apply', {
+      apiVersion: 'autoscaling/v1',
+      kind: 'Scale',
+      metadata: { name: 'd' },
+      spec: { replicas },
+    });
+  const managersOf = async () =>
+    (await harness.get(`${deployments}/d`)).object.metadata.managedFields?.map(
+      ({ manager, operation, apiVersion, subresource = '' }) =>
+        `${manager} ${operation} ${apiVersion} ${subresource}`,
+    );
+  await harness.post(`${deployments}?fieldManager=maker`, deployment());
+  await assert.rejects(
+    applyScale('hpa', 4),
+    apiError('Conflict', /conflict with "maker" using autoscaling\/v1: \.spec\.replicas/),
+  );
+  const taken = await applyScale('hpa', 4, true);
+  assert.deepEqual(taken.object['spec'], { replicas: 4 });
+  assert.deepEqual(await managersOf(), ['hpa Apply apps/v1 scale', 'maker Update apps/v1 ']);
+  await applyScale('other', 4);
+  await assert.rejects(
+    applyScale('other', 3),
+    apiError('Conflict', /conflict with "hpa" with subresource "scale": \.spec\.replicas/),
+  );
+  const none = await applyScale('hpa', 0, true);
+  assert.deepEqual(none.object['spec'], {});
+  await harness.patch(`${deployments}/d`, 'merge', { metadata: { managedFields: [{}] } });
+  assert.equal(await managersOf(), undefined);
+  await applyScale('hpa', 2, true);
+  await harness.patch(`${deployments}/d`, 'merge', { metadata: { managedFields: [{}] } });
+  await assert.rejects(
+    applyScale('hpa', 3),
+    apiError('Conflict', /conflict with "before-first-apply" with subresource "scale" using autoscaling\/v1/),
+  );
+});
+
 test('unknown fields of a patch are told (C9)', async () => {
   await using harness = await open();
   await harness.post(widgetsPath, widget({ size: 1 }));

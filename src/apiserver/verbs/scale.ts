@@ -1,3 +1,4 @@
+import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject, typeInvalid } from '#apimachinery/field-error.ts';
 import { fieldValueAt } from '#apimachinery/field-selector.ts';
@@ -5,6 +6,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Subresource } from '#apimachinery/resource-definition.ts';
+import type { Schema } from '#apimachinery/schema.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
 import type { WriteOutcome } from '../registry/registry.ts';
 import type { ResourceContext } from '../request/context.ts';
@@ -16,7 +18,7 @@ import { parseWriteParameters, type WriteParameters } from './options.ts';
 import { applyPatchType, decodePatch, patchTypeOf } from './patch.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
-import { withConversions } from './versioned-fields.ts';
+import { managersOfParent, managersOfScale, scaleApiVersion } from './scale-managers.ts';
 
 type ScalePaths = NonNullable<Subresource['scale']>;
 
@@ -144,15 +146,7 @@ async function applyScale(
     environment.registry.conversions,
     'scale',
   );
-  const { schema } = context.served.version;
-  const { kind } = context.served.definition;
-  const scale: KubeObject = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: {}, ...applied };
-  const configuration: JsonObject = {
-    apiVersion: tracking.apiVersion,
-    kind,
-    metadata: { name: context.name, ...(context.namespace === '' ? {} : { namespace: context.namespace }) },
-  };
-  setPath(configuration, paths.specReplicasPath, replicasOf(scale, context.name));
+  const { manager, subresource, now } = tracking;
   const outcome = await environment.registry.update(
     targetOf(context),
     {
@@ -161,27 +155,38 @@ async function applyScale(
       admission: environment.admission.for(context, parameters.dryRun),
       subresource: '',
     },
-    async (live) => {
-      checkScaleIdentity(scale, live!, context);
-      const { manager, apiVersion, subresource, now, resetFields, versions } = tracking;
-      const { object } = await withConversions(versions, (convert) =>
-        applyServerSide({
-          manager,
-          apiVersion,
-          subresource,
-          now,
-          resetFields,
-          convert,
-          schema,
-          live,
-          applied: configuration,
-          force: parameters.force,
-        }),
+    (live) => {
+      const parent = live!;
+      const before = scaleOf(parent, paths);
+      before.metadata.managedFields = managersOfScale(parent, paths.specReplicasPath);
+      const { object: scale } = applyServerSide({
+        manager,
+        apiVersion: scaleApiVersion,
+        subresource,
+        now,
+        schema: scaleSchema(),
+        live: before,
+        applied,
+        force: parameters.force,
+      });
+      checkScaleIdentity(scale, parent, context);
+      const scaled = withReplicas(parent, paths.specReplicasPath, replicasOf(scale, context.name));
+      scaled.metadata.managedFields = managersOfParent(
+        parent,
+        scale.metadata.managedFields,
+        paths.specReplicasPath,
+        tracking.apiVersion,
       );
-      return { ...object, metadata: { ...object.metadata } };
+      return scaled;
     },
   );
   return scaleResult(environment, context, outcome, paths);
+}
+
+function scaleSchema(): Schema {
+  const schema = builtinSchema('io.k8s.api.autoscaling.v1.Scale');
+  if (schema === undefined) throw new Error('the catalogue has no Scale');
+  return schema;
 }
 
 function checkScaleIdentity(scale: KubeObject, live: KubeObject, context: ResourceContext): void {
