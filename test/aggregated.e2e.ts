@@ -178,6 +178,22 @@ describe('behind an aggregation layer (O1)', { timeout: 60_000 }, () => {
     assert.equal((await bad.send({ path: cells })).status, 401);
   });
 
+  test('what it documents for the host leaves the host’s own groups to the host', async () => {
+    const jane = raw('jane', [], true);
+    const documented = async (at: string) => {
+      const answer = await jane.send({ path: at });
+      assert.equal(answer.status, 200, answer.text);
+      return Object.keys((answer.json?.['paths'] ?? {}) as JsonObject);
+    };
+    const index = await documented('/openapi/v3');
+    assert.ok(index.includes(`apis/${group}/v1alpha1`));
+    // kube-aggregator lays this index over its own, in no certain order.
+    for (const own of ['api/v1', 'apis/apps/v1', 'apis/apiextensions.k8s.io/v1'])
+      assert.ok(!index.includes(own), own);
+    assert.ok((await documented('/openapi/v2')).every((one) => !one.startsWith('/apis/apps/')));
+    assert.ok((await documented('/clusters/root:cells/openapi/v3')).includes('apis/apps/v1'));
+  });
+
   test('headers without the proxy’s certificate say nothing', async () => {
     const headers = { 'x-remote-user': 'jane', 'x-remote-group': 'system:masters' };
     const nobody = new RawHttp({ server: server.url, insecureSkipTlsVerify: true });

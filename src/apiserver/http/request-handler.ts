@@ -3,6 +3,7 @@ import { batchPath } from '#api/federation/batch.ts';
 import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
+import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
@@ -292,6 +293,11 @@ export class RequestHandler {
       });
   }
 
+  /** Another API server vouches for the user: it aggregates the workspace that its users mean. */
+  #isForeign(user: UserInfo): boolean {
+    return this.#dependencies.homeOf?.(user) !== undefined;
+  }
+
   #schemeOf(exchange: Exchange): Scheme {
     return exchange.workspace?.scheme ?? this.#dependencies.resolver.wildcardScheme();
   }
@@ -308,7 +314,8 @@ export class RequestHandler {
     const accept = form === undefined ? request.headers.accept : 'application/json';
     const asked = { accept, ifNoneMatch: request.headers['if-none-match'] };
     const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
-    const scheme = this.#schemeOf(exchange);
+    const isExtension = which === 'openapi' && !info.hasClusterPrefix && this.#isForeign(exchange.user);
+    const scheme = isExtension ? extensionSchemeOf(this.#schemeOf(exchange)) : this.#schemeOf(exchange);
     const { discovery, openapi, aggregator } = this.#dependencies;
     const own = (request: DocumentRequest) =>
       which === 'discovery' ? discovery(scheme, path, request) : openapi(scheme, path, info.query, request);
