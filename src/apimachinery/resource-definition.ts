@@ -99,7 +99,8 @@ export interface Strategy {
   readonly validateUpdate?:
     | ((object: KubeObject, old: KubeObject, subresource: string) => FieldError[])
     | undefined;
-  readonly warnings?: ((object: KubeObject) => string[]) | undefined;
+  /** What the writer is told of an object that is accepted; `old` is what it replaces, undefined on create. */
+  readonly warnings?: ((object: KubeObject, old: KubeObject | undefined) => string[]) | undefined;
   /** True: PUT to an absent name creates (KUBERNETES.md C4). */
   readonly createOnUpdate?: boolean | undefined;
   /** False: PUT needs a resourceVersion (C3). Default: true for built-ins, false for custom. */

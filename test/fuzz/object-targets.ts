@@ -101,7 +101,7 @@ function store({ served }: { readonly served: ServedResource }, value: JsonValue
     now: new Date(0),
     withColumns: true,
   });
-  definition.strategy.warnings?.(read);
+  definition.strategy.warnings?.(read, undefined);
   definition.strategy.fields?.(read);
   const again = prepareForUpdate(decode(), servedObjectOf(entry, served), write, '');
   validateObject(again, read, write, '');

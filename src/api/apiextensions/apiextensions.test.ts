@@ -412,9 +412,9 @@ test('CEL rules need no warning, unknown formats do', () => {
   const object = created((o) =>
     field(o, { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""' }] }),
   );
-  assert.deepEqual(strategy.warnings?.(object), []);
+  assert.deepEqual(strategy.warnings?.(object, undefined), []);
   const odd = created((o) => field(o, { type: 'string', format: 'colour' }));
-  assert.deepEqual(strategy.warnings?.(odd), [
+  assert.deepEqual(strategy.warnings?.(odd, undefined), [
     'spec.versions[0].schema.openAPIV3Schema.properties[f].format: unrecognized format "colour"',
   ]);
 });

@@ -57,6 +57,8 @@ const staleRunsMax = 5;
 /** Tries to get what others want too (addresses, a place in a quota) for one write, and the wait between two of them. */
 const allocationTriesMax = 400;
 const contentionDelayMsMax = 20;
+/** Writes through which a kind's own warnings are told: of a status, a binding and the like there are none. */
+const warnedSubresources: ReadonlySet<string> = new Set(['', 'scale']);
 
 /** Admission as the registry calls it (A1); each returns undefined when done at once. */
 export interface WriteAdmission {
@@ -200,6 +202,7 @@ export class Registry {
         continue;
       }
       const allocation = this.#allocate(named, tracked, undefined, options.dryRun, attempt);
+      this.#warn(named, allocation.object, undefined, options);
       if (options.dryRun) return this.#dryRun(named, allocation.object, true);
       const encoding = this.#encoded(named, allocation.object);
       const value = encoding instanceof Promise ? await encoding : encoding;
@@ -208,7 +211,6 @@ export class Registry {
         [{ type: 'put', key, value }, ...allocation.operations],
       );
       if (result.committed) {
-        this.#warn(named, tracked, options);
         return { type: 'written', created: true, entry: entryOf({ key, value, revision: result.revision }) };
       }
       if (result.failedGuard.key !== key) {
@@ -425,6 +427,7 @@ export class Registry {
     validateObject(object, old, target, subresource, options.warnings);
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
+    if (warnedSubresources.has(subresource)) this.#warn(target, object, old, options);
 
     if (isNoop(object, old) && !isMarkedStale(entry) && this.#mustRewrite?.(entry) !== true)
       return { outcome: { type: 'unchanged', entry } };
@@ -441,7 +444,6 @@ export class Registry {
       [{ type: 'put', key, value }, ...allocation.operations],
     );
     if (!result.committed) return this.#lost(result, key);
-    this.#warn(target, object, options);
     return {
       outcome: {
         type: 'written',
@@ -545,10 +547,13 @@ export class Registry {
     return { type: 'dry-run', created, object: shown };
   }
 
-  #warn(target: Target, object: KubeObject, options: WriteOptions): void {
+  /** Once, however often the write is tried. */
+  #warn(target: Target, object: KubeObject, old: KubeObject | undefined, options: WriteOptions): void {
     const { definition } = target.served;
     if (definition.strategy.warnings === undefined || isInert(target.workspace, definition)) return;
-    options.warnings.push(...definition.strategy.warnings(object));
+    for (const warning of definition.strategy.warnings(object, old)) {
+      if (!options.warnings.includes(warning)) options.warnings.push(warning);
+    }
   }
 
   /** All allocators in turn, each on what the one before made of the object. */

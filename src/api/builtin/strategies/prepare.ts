@@ -4,7 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import { objectIn, objectOf, objectsIn } from '../defaults/defaulting.ts';
-import { objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { podQos } from './pod-qos.ts';
 
 /**
@@ -42,6 +42,9 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       }
       pod['status'] = status;
       mergeLabelKeys(pod);
+      const spec = objectOf(pod, 'spec');
+      const grace = numberAt(spec, 'terminationGracePeriodSeconds');
+      if (spec !== undefined && grace !== undefined && grace < 0) spec['terminationGracePeriodSeconds'] = 1;
     },
     prepareForUpdate: (pod, old, subresource) => {
       if (subresource === 'ephemeralcontainers') {

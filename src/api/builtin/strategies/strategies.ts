@@ -18,6 +18,7 @@ import { networkingRules } from '../validation/networking.ts';
 import { otherRules } from '../validation/others.ts';
 import type { Rule } from '../validation/rule.ts';
 import { storageRules } from '../validation/storage.ts';
+import { kindWarnings } from '../warnings/warnings.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
 import { completeStatus } from './zero-status.ts';
@@ -78,6 +79,7 @@ export function strategyOf(
       if (definition !== undefined) completeStatus(definition, object);
     },
     ...rules[key],
+    ...(kindWarnings[key] === undefined ? {} : { warnings: kindWarnings[key] }),
     ...(fields[key] === undefined ? {} : { fields: fields[key] }),
   };
 }
