@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
-import { until } from '../harness/until.ts';
+import { told } from './progress.ts';
 
 /** CPU time in milliseconds of processes, all threads, by the name that they are given. */
 export type CpuTimes = ReadonlyMap<string, number>;
@@ -20,14 +20,33 @@ export async function cpuTimesOf(processes: ReadonlyMap<string, number>): Promis
   return times;
 }
 
-/** Resolves when the processes together use less than a tenth of a processor: nothing queues up in them any more. */
+const lookMs = 500;
+const looksOfWindow = 6;
+const restLimitMs = 120_000;
+/** Of one processor. */
+const restShare = 0.1;
+
+/**
+ * Resolves when the processes together use less than a tenth of a processor, so that nothing queues up in them any more; or
+ * when they do not use less and less, over three seconds and the three before: on a busy machine what little is always done
+ * takes longer. After two minutes in any case; both are told on standard error.
+ */
 export async function atRest(processes: ReadonlyMap<string, number>): Promise<void> {
-  const lookMs = 500;
   const total = async () => [...(await cpuTimesOf(processes)).values()].reduce((sum, ms) => sum + ms, 0);
-  const isAtRest = async () => {
-    const before = await total();
+  const shares: number[] = [];
+  const startedMs = performance.now();
+  for (;;) {
+    const beforeMs = await total();
+    const lookedMs = performance.now();
     await setTimeout(lookMs);
-    return (await total()) - before < lookMs / 10;
-  };
-  await until('the processes are at rest', isAtRest, { timeoutMs: 120_000 });
+    const share = ((await total()) - beforeMs) / (performance.now() - lookedMs);
+    if (share < restShare) return;
+    shares.push(share);
+    const last = Math.min(...shares.slice(-looksOfWindow));
+    const before = shares.slice(-2 * looksOfWindow, -looksOfWindow);
+    const isSteady = before.length === looksOfWindow && last >= 0.9 * Math.min(...before);
+    if (!isSteady && performance.now() - startedMs < restLimitMs) continue;
+    told(`the processes do not come to rest: ${share.toFixed(2)} of a processor`);
+    return;
+  }
 }

@@ -1,6 +1,8 @@
-// Child process: as many edge API servers as its first argument says, in memory, `real` or `thin` as its second does. Tells
+// Child process: as many edge API servers as its first argument says, in memory, `real` or `thin` as its second does, with
+// certificates of the authority in the folder of its third. Tells
 // its parent where they listen and how; once asked to, also when each ConfigMap is stored: a client of the parent's for each
 // edge would cost more than what is measured.
+import { ensurePki } from '#apiserver/pki/pki.ts';
 import type { KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
@@ -16,7 +18,11 @@ const configMaps = { cluster: undefined, gvr: { group: '', version: 'v1', resour
 
 let isAsked = false;
 let arrivals: Arrival[] = [];
-const pki = await createTestPki();
+const pkiDirectory = process.argv[4];
+const pki =
+  pkiDirectory === undefined
+    ? await createTestPki()
+    : await ensurePki({ directory: pkiDirectory, hosts: ['127.0.0.1'], now: new Date() });
 const admin = adminConnectionTo(pki, 'https://127.0.0.1');
 const count = Number(process.argv[2]);
 tell({ connections: process.argv[3] === 'thin' ? await startThin() : await startReal() });

@@ -1,5 +1,3 @@
-import { fork } from 'node:child_process';
-import path from 'node:path';
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
@@ -7,7 +5,7 @@ import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { type StartedConstellation, startConstellation } from '../harness/started.ts';
-import type { FarmMessage } from './farm-message.ts';
+import { type EdgeMake, startEdgeFarm } from './edge-farm-process.ts';
 import { reached } from './progress.ts';
 
 export const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
@@ -19,9 +17,6 @@ const policiesGvr = {
   version: 'v1alpha1',
   resource: 'propagationpolicies',
 } as const;
-
-/** `real`: as `cellplane edge`, in memory; `thin`: a stand-in that costs little (thin-edge.ts). */
-export type EdgeMake = 'real' | 'thin';
 
 /** What `cellplane start` starts, and as many more cells as wanted, whose edges share one process. */
 export interface ManyCells extends AsyncDisposable {
@@ -185,32 +180,4 @@ async function addCell(
     { type: 'merge', body: { status: { conditions: [ready] } } },
     { subresource: 'status' },
   );
-}
-
-interface EdgeFarm {
-  readonly pid: number;
-  readonly connections: readonly ServerConnection[];
-  onArrival(callback: (name: string, atMs: number) => void): void;
-  end(): void;
-}
-
-async function startEdgeFarm(count: number, make: EdgeMake): Promise<EdgeFarm> {
-  const child = fork(path.resolve('test/bench/edge-farm.ts'), [String(count), make], {
-    execArgv: ['--import', 'tsx'],
-  });
-  const connections = await new Promise<readonly ServerConnection[]>((resolve, reject) => {
-    child.once('message', (message: FarmMessage) => resolve(message.connections ?? []));
-    child.once('exit', (code) => reject(new Error(`the edges ended with ${code}`)));
-  });
-  return {
-    pid: child.pid ?? 0,
-    connections,
-    onArrival(callback) {
-      child.on('message', ({ arrivals = [] }: FarmMessage) => {
-        for (const [name, atMs] of arrivals) callback(name, atMs);
-      });
-      child.send('watch');
-    },
-    end: () => child.disconnect(),
-  };
 }
