@@ -57,6 +57,14 @@ interface Call {
   readonly body?: JsonValue | undefined;
 }
 
+/** An empty list as Go writes one: kube-apiserver its PartialObjectMetadataLists, in every version. */
+type NullList = Pick<KubeList, 'apiVersion' | 'kind' | 'metadata'> & { readonly items: null };
+
+function isNullList(list: KubeList | NullList): list is NullList {
+  // What is no object at all is for the caller to judge.
+  return typeof list === 'object' && list?.items === null;
+}
+
 /**
  * KubeClient over the network: requests through a keep-alive pool, watches over shared HTTP/2 sessions (HTTP/1.1 where
  * the server speaks nothing else). It never retries; callers do, with their own backoff.
@@ -126,8 +134,8 @@ export class RemoteClient implements KubeClient {
     );
   }
 
-  list(collection: CollectionRef, options: ListOptions = {}): Promise<KubeList> {
-    return this.#call<KubeList>(
+  async list(collection: CollectionRef, options: ListOptions = {}): Promise<KubeList> {
+    const list = await this.#call<KubeList | NullList>(
       {
         method: 'GET',
         path: collectionPath(collection) + queryString(listQuery(options)),
@@ -136,6 +144,7 @@ export class RemoteClient implements KubeClient {
       },
       options,
     );
+    return isNullList(list) ? { ...list, items: [] } : list;
   }
 
   create(collection: CollectionRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {

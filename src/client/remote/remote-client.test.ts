@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { RemoteClient } from './remote-client.ts';
+
+const collection = { cluster: undefined, gvr: { group: '', version: 'v1', resource: 'secrets' } };
+
+let server: Server;
+let client: RemoteClient;
+
+before(async () => {
+  server = createServer((_request, response) => {
+    // Byte for byte as kube-apiserver 1.30 and 1.36 answer.
+    const list = {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: {},
+      items: null,
+    };
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify(list));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  client = new RemoteClient({ server: `http://127.0.0.1:${port}` }, { userAgent: 'test' });
+});
+
+after(async () => {
+  await client.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a list whose items are null, as Go writes a list without any, is an empty list', async () => {
+  const list = await client.list(collection, { metadataOnly: true });
+  assert.deepEqual(list.items, []);
+  assert.equal(list.kind, 'PartialObjectMetadataList');
+});
