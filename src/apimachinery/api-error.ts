@@ -126,7 +126,11 @@ export function isApiError(error: unknown, ...reasons: StatusReason[]): error is
 }
 
 function detailsOf(resource: GroupResource, name: string): StatusDetails {
-  return { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource };
+  return {
+    ...(name === '' ? {} : { name }),
+    ...(resource.group === '' ? {} : { group: resource.group }),
+    kind: resource.resource,
+  };
 }
 
 /** `deployments.apps "x" not found` (KUBERNETES.md E3). */
@@ -150,6 +154,18 @@ export function conflict(resource: GroupResource, name: string, why?: string): A
     `Operation cannot be fulfilled on ${formatGroupResource(resource)} "${name}": ${because}`,
     { details: detailsOf(resource, name) },
   );
+}
+
+/** A path below a group that is served, without anything there (apimachinery `NewGenericServerResponse`). */
+export function pathNotFound(): ApiError {
+  return new ApiError('NotFound', 'the server could not find the requested resource', { details: {} });
+}
+
+/** A path that is served, by another method (apimachinery `NewGenericServerResponse`). */
+export function pathMethodNotAllowed(): ApiError {
+  return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {
+    details: {},
+  });
 }
 
 export function badRequest(message: string): ApiError {

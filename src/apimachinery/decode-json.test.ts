@@ -42,7 +42,7 @@ test('malformed JSON is refused with its offset', () => {
     ['nul', /unexpected end of JSON input at offset 3$/],
     ['"\\x"', /invalid character 'x' in string escape code at offset 2$/],
     ['01', /invalid character '1' after top-level value at offset 1$/],
-    ['"a\nb"', /invalid character '\\x0a' in string literal at offset 2$/],
+    ['"a\nb"', /invalid character '\\n' in string literal at offset 2$/],
     ['-', /unexpected end of JSON input at offset 1$/],
   ];
   for (const [text, message] of rows)

@@ -118,6 +118,16 @@ function textOf(bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
+/** A text that is no JSON. `why` is what Go's encoding/json says of it: without the offset, which the message adds. */
+export class MalformedJson extends ApiError {
+  readonly why: string;
+
+  constructor(why: string, cause?: unknown) {
+    super('BadRequest', `couldn't get version/kind; json parse error: ${why}`, { cause });
+    this.why = why.replace(/ at offset \d+$/, '');
+  }
+}
+
 function parseError(bytes: Buffer, cause: unknown): ApiError {
   let why = cause instanceof Error ? cause.message : String(cause);
   try {
@@ -126,5 +136,5 @@ function parseError(bytes: Buffer, cause: unknown): ApiError {
     if (!(error instanceof ApiError)) throw error;
     why = error.message;
   }
-  return new ApiError('BadRequest', `couldn't get version/kind; json parse error: ${why}`, { cause });
+  return new MalformedJson(why, cause);
 }

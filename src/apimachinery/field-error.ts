@@ -33,7 +33,8 @@ export function required(field: string, detail = ''): FieldError {
 }
 
 export function invalid(field: string, value: unknown, detail: string): FieldError {
-  return { type: 'FieldValueInvalid', field, message: `Invalid value: ${quote(value)}: ${detail}` };
+  const told = `Invalid value: ${quote(value)}`;
+  return { type: 'FieldValueInvalid', field, message: detail === '' ? told : `${told}: ${detail}` };
 }
 
 /** `Unsupported value: "x": supported values: "a", "b"`. */
@@ -81,9 +82,9 @@ export function invalidObject(
     field: error.field,
   }));
   const details: StatusDetails = {
-    name,
+    ...(name === '' ? {} : { name }),
     ...(kind.group === '' ? {} : { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind === '' ? {} : { kind: kind.kind }),
     causes,
   };
   return new ApiError('Invalid', `${qualified} "${name}" is invalid: ${text}`, { details });

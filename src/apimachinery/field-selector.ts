@@ -36,7 +36,7 @@ function unescapeValue(text: string): string {
       value += next;
       at++;
     } else if (character === '=' || character === ',') {
-      throw badRequest(`invalid field selector: unescaped character in value: ${character}`);
+      throw badRequest(`invalid field selector: unescaped character in value: ${character.charCodeAt(0)}`);
     } else {
       value += character;
     }

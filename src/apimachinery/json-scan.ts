@@ -11,6 +11,20 @@ const duplicatesMax = 100;
 const whitespace = (byte: number | undefined) =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
+const namedEscapes = new Map([...'abtnvfr'].map((letter, index) => [index + 7, `\\${letter}`]));
+
+/** As Go's strconv.Quote shows the character of this number. */
+function shownByte(byte: number): string {
+  if (byte === 0x27) return "\\'";
+  if (byte === 0x5c) return '\\\\';
+  const named = namedEscapes.get(byte);
+  if (named !== undefined) return named;
+  const hex = byte.toString(16).padStart(2, '0');
+  if (byte < 0x20 || byte === 0x7f) return `\\x${hex}`;
+  const isHidden = (byte > 0x7f && byte <= 0xa0) || byte === 0xad;
+  return isHidden ? `\\u00${hex}` : String.fromCharCode(byte);
+}
+
 /**
  * Reads a JSON text byte by byte: the slow way, for texts already known to be malformed or to hold duplicate keys.
  * Throws ApiError BadRequest naming the offset of the first byte that is not JSON. Depth must be checked before.
@@ -22,11 +36,7 @@ export function scanJson(bytes: Buffer): JsonScan {
   function fail(where: string): never {
     if (at >= bytes.length) throw badRequest(`unexpected end of JSON input at offset ${bytes.length}`);
     const byte = bytes[at] as number;
-    const shown =
-      byte < 0x20 || byte === 0x27 || byte > 0x7e
-        ? `\\x${byte.toString(16).padStart(2, '0')}`
-        : String.fromCharCode(byte);
-    throw badRequest(`invalid character '${shown}' ${where} at offset ${at}`);
+    throw badRequest(`invalid character '${shownByte(byte)}' ${where} at offset ${at}`);
   }
 
   function skipSpace(): void {

@@ -503,7 +503,8 @@ function createAuthenticator(
     serviceAccountTokens,
     ...issuers,
   ];
-  if (tokenFile !== undefined) tokens.unshift(new TokenFileAuthenticator(tokenFile));
+  if (tokenFile !== undefined)
+    tokens.unshift(new TokenFileAuthenticator(tokenFile, serviceAccountTokens.apiAudiences));
   const { authenticators = [] } = foreign ?? {};
   // Others than the server's own authority may have signed a certificate only where others are known.
   const own = authenticators.length === 0 ? undefined : new CertificateAuthorities(pki.ca.certificatePem);

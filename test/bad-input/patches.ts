@@ -9,7 +9,7 @@ const modified =
 const conflict = /^Apply failed with 1 conflict: conflict with "[^"]+" using v1: \.data\.key$/;
 
 export const jsonPatches: readonly Row[] = [
-  ['cut short', patch('json', '[{"op":'), 400, /json parse error/],
+  ['cut short', patch('json', '[{"op":'), 400, /^error decoding patch: unexpected end of JSON input$/],
   ['an object', patch('json', '{}'), 400, /list of operations/],
   ['unknown operation', patch('json', '[{"op":"frob","path":"/data/a"}]'), 422, rejected],
   ['no path', patch('json', '[{"op":"add","value":1}]'), 422, rejected],
@@ -21,18 +21,28 @@ export const jsonPatches: readonly Row[] = [
 ];
 
 export const mergePatches: readonly Row[] = [
-  ['a list', patch('merge', '[]'), 400, /must be an object/],
-  ['null', patch('merge', 'null'), 400, /must be an object/],
-  ['wrong type', patch('merge', '{"data":{"x":5}}'), 400, /data\.x/],
-  ['other name', patch('merge', '{"metadata":{"name":"b"}}'), 422, /field is immutable/],
+  ['a list', patch('merge', '[]'), 400, /cannot unmarshal array/],
+  ['null', patch('merge', 'null'), 400, /cannot unmarshal null/],
+  ['wrong type', patch('merge', '{"data":{"x":5}}'), 400, /ConfigMap\.data of type string/],
+  [
+    'other name',
+    patch('merge', '{"metadata":{"name":"b"}}'),
+    400,
+    /^the name of the object \(b\) does not match/,
+  ],
   ['other uid', patch('merge', '{"metadata":{"uid":"zzz"}}'), 409, /Precondition failed/],
   ['stale (E3)', patch('merge', '{"metadata":{"resourceVersion":"1"},"data":{"x":"y"}}'), 409, modified],
-  ['other kind', patch('merge', '{"kind":"Secret"}'), 400, /expected kind/],
+  ['other kind', patch('merge', '{"kind":"Secret"}'), 400, /cannot be handled as/],
   ['nested 600 deep', patch('merge', nested('{"a":', '1', '}', 600)), 400, /nested deeper/],
   ['with force (P3)', patch('merge', '{}', `${maps}/a?force=true`), 422, /force: Forbidden/],
   ['of what is not there', patch('merge', '{}', `${maps}/nothing`), 404, /not found$/],
-  ['as plain JSON', { ...patch('merge', '{}'), contentType: 'application/json' }, 415, /media types include/],
-  ['strategic, a list', patch('strategic', '[]'), 400, /must be an object/],
+  [
+    'as plain JSON',
+    { ...patch('merge', '{}'), contentType: 'application/json' },
+    415,
+    /^415: Unsupported Media Type$/,
+  ],
+  ['strategic, a list', patch('strategic', '[]'), 400, /cannot unmarshal array/],
   ['strategic, unknown directive', patch('strategic', '{"data":{"$patch":"frob"}}'), 400, /patch type: frob/],
   [
     'strategic, of a custom resource (P1)',
@@ -62,7 +72,7 @@ const bothPolicies = '{"propagationPolicy":"Orphan","orphanDependents":true}';
 export const replacementsAndDeletions: readonly Row[] = [
   ['PUT: other name (C3)', { ...post(mapText('', 'a'), `${maps}/b`), method: 'PUT' }, 400, /name on the URL/],
   ['PUT: no version (C3)', { ...post(unversioned, `${widgets}/a`), method: 'PUT' }, 422, /must be specified/],
-  ['DELETE: other options', destroy('{"kind":"Foo","apiVersion":"v1"}'), 400, /DeleteOptions/],
+  ['DELETE: other options', destroy('{"kind":"Foo","apiVersion":"v1"}'), 400, /^no kind "Foo" is registered/],
   ['DELETE: both policies (X2)', destroy(bothPolicies), 422, /propagationPolicy/],
   ['DELETE: unknown policy', destroy('{"propagationPolicy":"Frob"}'), 422, /propagationPolicy/],
   ['DELETE: negative grace', destroy('{"gracePeriodSeconds":-1,"preconditions":{"uid":"x"}}'), 409, /UID/],

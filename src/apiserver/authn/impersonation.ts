@@ -78,12 +78,27 @@ function parseHeaders(headers: IncomingHttpHeaders): Wanted {
   const uid = valuesOf(headers[uidHeader]);
   if (name.length > 1 || uid.length > 1) throw badRequest('only one user can be impersonated');
   if (name[0] === undefined || name[0] === '') {
-    throw badRequest('groups, uid or extra cannot be impersonated without a user');
+    throw badRequest(`requested ${goUser(groups, uid[0] ?? '', extra)} without impersonating a user name`);
   }
   let values = groups.length;
   for (const list of extra.values()) values += list.length;
   if (values > impersonatedValuesMax) throw badRequest('too many groups and extra values to impersonate');
   return { name: name[0], groups, uid: uid[0], extra };
+}
+
+/** As Go prints what was asked for (apiserver `filters/impersonation`), which is how clients know the message. */
+function goUser(
+  groups: readonly string[],
+  uid: string,
+  extra: ReadonlyMap<string, readonly string[]>,
+): string {
+  const list = (values: readonly string[]) =>
+    values.length === 0
+      ? '[]string(nil)'
+      : `[]string{${values.map((one) => JSON.stringify(one)).join(', ')}}`;
+  const entries = [...extra].map(([key, values]) => `${JSON.stringify(key)}:${list(values)}`).sort();
+  const shown = entries.length === 0 ? '(nil)' : `{${entries.join(', ')}}`;
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${list(groups)}, Extra:map[string][]string${shown}}`;
 }
 
 /**

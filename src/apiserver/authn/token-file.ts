@@ -20,9 +20,11 @@ export class TokenFileError extends Error {
  */
 export class TokenFileAuthenticator implements TokenAuthenticator {
   readonly #users: ReadonlyMap<string, UserInfo>;
+  readonly #audiences: readonly string[];
 
-  /** Throws TokenFileError. */
-  constructor(csv: string) {
+  /** `audiences`: the API server's own, the only ones that such a token is meant for. Throws TokenFileError. */
+  constructor(csv: string, audiences: readonly string[] = []) {
+    this.#audiences = audiences;
     const users = new Map<string, UserInfo>();
     parseCsv(csv).forEach(({ line, fields }) => {
       const [token = '', name = '', uid = '', groups = ''] = fields;
@@ -43,7 +45,10 @@ export class TokenFileAuthenticator implements TokenAuthenticator {
     hash = hashToken(token),
   ): AuthenticatedToken | undefined {
     const user = this.#users.get(hash);
-    return user === undefined ? undefined : { user, audiences };
+    if (user === undefined) return undefined;
+    if (audiences.length === 0) return { user, audiences: this.#audiences };
+    const meant = this.#audiences.filter((audience) => audiences.includes(audience));
+    return meant.length === 0 ? undefined : { user, audiences: meant };
   }
 }
 

@@ -1,11 +1,11 @@
-import { ApiError, badRequest, notFound } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
 import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import type { VirtualHandler } from '../authz/reviews.ts';
-import { headerOf } from '../registry/stored-object.ts';
+import { headerOf, objectOf } from '../registry/stored-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { BoundObject, ServiceAccountTokens } from './service-account-tokens.ts';
 
@@ -34,10 +34,11 @@ function answer(
   if (uid === undefined) throw notFound({ group: '', resource: 'serviceaccounts' }, name);
   const given = object['spec'];
   const spec: JsonObject = isJsonObject(given) ? given : {};
-  const expirationSeconds = expirationOf(spec, name);
+  checkIdentity(object, { name, namespace, uid });
+  const expirationSeconds = expirationOf(spec);
   const audiences = audiencesOf(spec);
   const boundObject = boundObjectOf(spec, name, (resource, boundName) =>
-    uidOf(cache, workspace.id, resource, namespace, boundName),
+    cache.peek(objectKey({ group: '', resource, clusterId: workspace.id, namespace, name: boundName })),
   );
   const { token, expiresAtMs } = tokens.issue({
     clusterId: workspace.id,
@@ -51,13 +52,16 @@ function answer(
   return {
     ...object,
     metadata: {
+      ...object.metadata,
       name,
       namespace,
+      uid,
       creationTimestamp: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
     },
     spec: {
       ...spec,
       audiences: audiences.length === 0 ? [...tokens.apiAudiences] : audiences,
+      boundObjectRef: spec['boundObjectRef'] ?? null,
       expirationSeconds,
     },
     status: { token, expirationTimestamp: new Date(expiresAtMs ?? 0).toISOString().replace(/\.\d+Z$/, 'Z') },
@@ -75,7 +79,28 @@ function uidOf(
   return entry === undefined ? undefined : headerOf(entry).uid;
 }
 
-function expirationOf(spec: JsonObject, name: string): number {
+/** 422 and 409 for a request whose metadata is of another account than the URL's. */
+function checkIdentity(
+  { metadata }: KubeObject,
+  account: { readonly name: string; readonly namespace: string; readonly uid: string },
+): void {
+  const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
+  for (const field of ['name', 'namespace'] as const) {
+    const given = metadata[field];
+    if (given === undefined || given === '' || given === account[field]) continue;
+    const why = `must match the service account ${field} if specified`;
+    throw invalidObject(kind, account.name, [invalid(`metadata.${field}`, given, why)]);
+  }
+  const { uid } = metadata;
+  if (uid === undefined || uid === '' || uid === account.uid) return;
+  throw conflict(
+    { group: kind.group, resource: kind.kind },
+    account.name,
+    `the UID in the token request (${uid}) does not match the UID of the service account (${account.uid})`,
+  );
+}
+
+function expirationOf(spec: JsonObject): number {
   const given = spec['expirationSeconds'];
   if (given === undefined || given === null) return defaultExpirationSeconds;
   const errors: FieldError[] = [];
@@ -87,7 +112,7 @@ function expirationOf(spec: JsonObject, name: string): number {
     );
   }
   if (errors.length > 0)
-    throw invalidObject({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, errors);
+    throw invalidObject({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', errors);
   return given as number;
 }
 
@@ -100,30 +125,39 @@ function audiencesOf(spec: JsonObject): string[] {
   return [...new Set(given as string[])];
 }
 
+function serviceAccountOf(pod: KubeObject): JsonValue | undefined {
+  const { spec } = pod;
+  return isJsonObject(spec) ? spec['serviceAccountName'] : undefined;
+}
+
 function boundObjectOf(
   spec: JsonObject,
   account: string,
-  uidOfBound: (resource: string, name: string) => string | undefined,
+  entryOf: (resource: string, name: string) => CacheEntry | undefined,
 ): BoundObject | undefined {
   const ref = spec['boundObjectRef'];
   if (!isJsonObject(ref)) return undefined;
   const { kind, apiVersion, name, uid } = ref;
   if ((kind !== 'Pod' && kind !== 'Secret') || (apiVersion !== 'v1' && apiVersion !== undefined)) {
-    throw badRequest(
-      `cannot bind token for serviceaccount ${JSON.stringify(account)} to object type ${String(apiVersion)}, Kind=${String(kind)}`,
-    );
+    const group =
+      typeof apiVersion === 'string' && !apiVersion.includes('/')
+        ? `/${apiVersion}`
+        : String(apiVersion ?? '/');
+    throw badRequest(`cannot bind token to object of type ${group}, Kind=${String(kind)}`);
   }
   if (typeof name !== 'string' || name === '') throw badRequest('spec.boundObjectRef.name is required');
   const resource = kind === 'Pod' ? 'pods' : 'secrets';
-  const found = uidOfBound(resource, name);
-  if (found === undefined) throw notFound({ group: '', resource }, name);
-  if (typeof uid === 'string' && uid !== '' && uid !== found) {
-    throw new ApiError(
-      'Conflict',
-      `the UID in the bound object reference (${uid}) does not match the UID in record (${found}). ` +
-        'The object might have been deleted and then recreated',
-      { details: { name, kind: resource } },
+  const entry = entryOf(resource, name);
+  if (entry === undefined) throw notFound({ group: '', resource }, name);
+  if (kind === 'Pod' && serviceAccountOf(objectOf(entry)) !== account) {
+    throw badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
     );
+  }
+  const found = headerOf(entry).uid;
+  if (typeof uid === 'string' && uid !== '' && uid !== found) {
+    const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+    throw conflict({ group: '', resource: kind }, name, why);
   }
   return { kind, name, uid: found };
 }

@@ -5,14 +5,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admissio
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { AuthorizationDecision, Authorizer } from './authorizer.ts';
 import { isInScope } from './effective-users.ts';
-import {
-  firstRuleNotCovered,
-  type PolicyRule,
-  RuleSet,
-  rbacGroup,
-  roleRefOf,
-  rulesOf,
-} from './policy-rule.ts';
+import { type PolicyRule, RuleSet, rbacGroup, roleRefOf, rulesNotCovered, rulesOf } from './policy-rule.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 
 const fullAuthority: readonly PolicyRule[] = [
@@ -62,8 +55,8 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
       { verb: 'escalate', resource, name: role.metadata.name ?? '' },
       () => {
         const wanted = role['aggregationRule'] == null ? rulesOf(role) : fullAuthority;
-        const missing = this.#firstMissing(attributes, wanted);
-        if (missing === undefined) return;
+        const missing = this.#missing(attributes, wanted);
+        if (missing.length === 0) return;
         const why =
           wanted === fullAuthority
             ? 'must have cluster-admin privileges to use an aggregationRule'
@@ -83,17 +76,18 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
     const { workspace, namespace, served, user } = attributes.context;
     return this.#unlessAllowed(attributes, { verb: 'bind', resource, name: ref.name }, () => {
       const wanted = this.#rbac.rulesOfRoleRef(ref, workspace!, namespace);
-      if (wanted === undefined) throw notFound({ group: rbacGroup, resource }, ref.name);
-      const missing = this.#firstMissing(attributes, wanted);
-      if (missing !== undefined) {
+      // Told of the binding, as it is by Kubernetes, whose registry of bindings looks the role up.
+      if (wanted === undefined) throw notFound(served.definition, ref.name);
+      const missing = this.#missing(attributes, wanted);
+      if (missing.length > 0) {
         throw forbidden(served.definition, binding.metadata.name ?? '', grantText(user, missing));
       }
     });
   }
 
-  #firstMissing({ context }: AdmissionAttributes, wanted: readonly PolicyRule[]): PolicyRule | undefined {
+  #missing({ context }: AdmissionAttributes, wanted: readonly PolicyRule[]): PolicyRule[] {
     const held = new RuleSet(this.#rbac.rulesFor(context.user, context.workspace!, context.namespace));
-    return firstRuleNotCovered(wanted, held);
+    return rulesNotCovered(wanted, held);
   }
 
   /** Runs `check` unless the user holds this verb on the role. */
@@ -132,11 +126,16 @@ function sameFields(a: KubeObject, b: KubeObject, fields: readonly string[]): bo
   );
 }
 
-function grantText(user: UserInfo, rule: PolicyRule): string {
+/** Lines of a refusal: more would tell nobody more. */
+const grantLinesMax = 200;
+
+function grantText(user: UserInfo, missing: readonly PolicyRule[]): string {
+  const lines = [...new Set(missing.map(ruleText))].sort();
+  const shown = lines.slice(0, grantLinesMax).join('\n');
   const groups = user.groups.map((group) => JSON.stringify(group)).join(' ');
   return (
     `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions ` +
-    `not currently held:\n${ruleText(rule)}`
+    `not currently held:\n${shown}${lines.length > grantLinesMax ? '\n…' : ''}`
   );
 }
 

@@ -202,29 +202,55 @@ function child<V>(map: Map<string, Map<string, V>>, key: string): Map<string, V>
 export const rulePermissionsMax = 200_000;
 
 /**
- * The first of `wanted`'s rules that `held` does not cover, or undefined. A rule is covered permission by permission;
- * one that stands for more than `rulePermissionsMax` of them counts as not covered.
+ * What `wanted` grants beyond `held`: permission by permission, those on one resource together (rbac validation `Covers`,
+ * `CompactRules`). A rule that stands for more than `rulePermissionsMax` permissions counts as not covered, as it is.
  */
-export function firstRuleNotCovered(wanted: readonly PolicyRule[], held: RuleSet): PolicyRule | undefined {
-  return wanted.find((rule) => !isCovered(rule, held));
+export function rulesNotCovered(wanted: readonly PolicyRule[], held: RuleSet): PolicyRule[] {
+  const found: PolicyRule[] = [];
+  const simple = new Map<string, { readonly rule: PolicyRule; readonly verbs: string[] }>();
+  for (const rule of wanted) {
+    if (isOversized(rule)) found.push(rule);
+    else addNotCovered(rule, held, found, simple);
+  }
+  for (const { rule, verbs } of simple.values()) found.push({ ...rule, verbs });
+  return found;
 }
 
-function isCovered(rule: PolicyRule, held: RuleSet): boolean {
-  const groups = rule.apiGroups ?? [];
-  const resources = rule.resources ?? [];
-  const names = rule.resourceNames ?? [];
-  const urls = rule.nonResourceURLs ?? [];
-  const resourcePermissions = groups.length * resources.length * Math.max(1, names.length);
-  if (rule.verbs.length * (resourcePermissions + urls.length) > rulePermissionsMax) return false;
-  const namesOrAll = names.length === 0 ? [''] : names;
-  for (const verb of rule.verbs) {
-    for (const url of urls) if (!held.coversUrlRule(verb, url)) return false;
-    for (const group of groups) {
-      for (const resource of resources) {
-        for (const name of namesOrAll)
-          if (!held.coversResourceRule(verb, group, resource, name)) return false;
+function isOversized({ verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): boolean {
+  const named = Math.max(1, resourceNames?.length ?? 0);
+  const permissions = (apiGroups?.length ?? 0) * (resources?.length ?? 0) * named;
+  return verbs.length * (permissions + (nonResourceURLs?.length ?? 0)) > rulePermissionsMax;
+}
+
+function addNotCovered(
+  { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] }: PolicyRule,
+  held: RuleSet,
+  found: PolicyRule[],
+  simple: Map<string, { readonly rule: PolicyRule; readonly verbs: string[] }>,
+): void {
+  const names = resourceNames.length === 0 ? [''] : resourceNames;
+  for (const group of apiGroups) {
+    for (const resource of resources) {
+      for (const verb of verbs) {
+        for (const name of names) {
+          if (held.coversResourceRule(verb, group, resource, name)) continue;
+          const made = getOrMake(simple, JSON.stringify([group, resource, name]), () => ({
+            rule: {
+              verbs: [],
+              apiGroups: [group],
+              resources: [resource],
+              ...(name === '' ? {} : { resourceNames: [name] }),
+            },
+            verbs: [],
+          }));
+          made.verbs.push(verb);
+        }
       }
     }
   }
-  return true;
+  for (const url of nonResourceURLs) {
+    for (const verb of verbs) {
+      if (!held.coversUrlRule(verb, url)) found.push({ verbs: [verb], nonResourceURLs: [url] });
+    }
+  }
 }

@@ -1,13 +1,16 @@
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
-import { type FieldError, invalid, invalidObject, required } from '#apimachinery/field-error.ts';
+import { type FieldError, invalidObject } from '#apimachinery/field-error.ts';
+import { type FieldRequirement, parseFieldSelector } from '#apimachinery/field-selector.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
 import { isInScope } from './effective-users.ts';
 import type { PolicyRule } from './policy-rule.ts';
 import type { RbacAuthorizer } from './rbac.ts';
+import { accessReviewErrors, selectorEvaluationError } from './review-validation.ts';
 
 /**
  * Answers a virtual resource: POST → 201 with the object completed (KUBERNETES.md U5). `object` belongs to the handler,
@@ -60,13 +63,11 @@ function reviewLocalAccess(
   context: ResourceContext,
   object: KubeObject,
 ): KubeObject | Promise<KubeObject> {
-  const attributes = specOf(object)['resourceAttributes'];
-  const asked = isJsonObject(attributes) ? text(attributes, 'namespace') : '';
-  if (asked !== context.namespace) {
-    throw badRequest(
-      `spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(asked)} vs ${JSON.stringify(context.namespace)}`,
-    );
+  const { metadata } = object;
+  if (metadata.namespace !== undefined && metadata.namespace !== context.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
+  metadata.namespace = context.namespace;
   return reviewAccess(authorizer, context, object, subjectOf(object));
 }
 
@@ -76,6 +77,10 @@ function reviewAccess(
   object: KubeObject,
   user: UserInfo,
 ): KubeObject | Promise<KubeObject> {
+  if (object.kind !== 'LocalSubjectAccessReview') delete object.metadata.namespace;
+  const errors = accessReviewErrors(object, context.namespace);
+  if (errors.length > 0) throw invalidReview(errors);
+  const evaluationError = evaluationErrorOf(specOf(object)['resourceAttributes']);
   const decision = authorizer.authorize(askedAttributes(context, object, user));
   const complete = ({ decision: outcome, reason }: AuthorizationDecision): KubeObject => ({
     ...object,
@@ -84,6 +89,7 @@ function reviewAccess(
       allowed: outcome === 'allow',
       ...(outcome === 'deny' ? { denied: true } : {}),
       ...(reason === '' ? {} : { reason }),
+      ...(evaluationError === undefined ? {} : { evaluationError }),
     },
   });
   return decision instanceof Promise ? decision.then(complete) : complete(decision);
@@ -98,12 +104,6 @@ function askedAttributes(
   const resource = spec['resourceAttributes'];
   const nonResource = spec['nonResourceAttributes'];
   const { workspace } = context;
-  if (isJsonObject(resource) === isJsonObject(nonResource)) {
-    const detail = isJsonObject(resource)
-      ? 'cannot be specified in combination with nonResourceAttributes'
-      : 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-    throw invalidReview(object, [invalid('spec.resourceAttributes', resource ?? null, detail)]);
-  }
   if (isJsonObject(nonResource)) {
     return {
       user,
@@ -133,8 +133,12 @@ function askedAttributes(
 
 /** The requirements of the form `key in (one value)`: those that authorizers here can use. */
 function requirementsOf(selector: JsonValue | undefined): ReadonlyMap<string, string> | undefined {
-  if (!isJsonObject(selector) || !Array.isArray(selector['requirements'])) return undefined;
+  if (!isJsonObject(selector)) return undefined;
   const found = new Map<string, string>();
+  for (const { path, operator, value } of rawRequirements(text(selector, 'rawSelector'))) {
+    if (operator === '=') found.set(path, value);
+  }
+  if (!Array.isArray(selector['requirements'])) return found;
   for (const one of selector['requirements']) {
     if (!isJsonObject(one) || one['operator'] !== 'In' || !Array.isArray(one['values'])) continue;
     const [value] = one['values'];
@@ -143,13 +147,23 @@ function requirementsOf(selector: JsonValue | undefined): ReadonlyMap<string, st
   return found;
 }
 
+/** None where it cannot be read: nobody is let in by it. */
+function rawRequirements(selector: string): readonly FieldRequirement[] {
+  try {
+    return parseFieldSelector(selector);
+  } catch {
+    return [];
+  }
+}
+
+function evaluationErrorOf(attributes: JsonValue | undefined): string | undefined {
+  return isJsonObject(attributes) ? selectorEvaluationError(attributes) : undefined;
+}
+
 function subjectOf(object: KubeObject): UserInfo {
   const spec = specOf(object);
   const name = text(spec, 'user');
   const groups = texts(spec['groups']);
-  if (name === '' && groups.length === 0) {
-    throw invalidReview(object, [required('spec.user', 'at least one of user or group must be specified')]);
-  }
   const uid = text(spec, 'uid');
   return { name, groups, extra: extraOf(spec['extra']), ...(uid === '' ? {} : { uid }) };
 }
@@ -168,6 +182,7 @@ function reviewRules(rbac: RbacAuthorizer, context: ResourceContext, object: Kub
   return {
     ...object,
     metadata: object.metadata ?? {},
+    spec: {},
     status: { ...splitRules(rules), incomplete: false },
   };
 }
@@ -194,8 +209,14 @@ function splitRules(rules: readonly PolicyRule[]): JsonObject {
   return { resourceRules: [...resourceRules.values()], nonResourceRules: [...nonResourceRules.values()] };
 }
 
-function reviewSelf({ user }: ResourceContext, object: KubeObject): KubeObject {
-  return { ...object, metadata: object.metadata ?? {}, status: { userInfo: userInfoJson(user) } };
+/** Whatever was sent: there is nothing to say in it. */
+function reviewSelf({ user }: ResourceContext, { apiVersion, kind }: KubeObject): KubeObject {
+  return {
+    apiVersion,
+    kind,
+    metadata: { creationTimestamp: nowTime() },
+    status: { userInfo: userInfoJson(user) },
+  };
 }
 
 async function reviewToken(
@@ -221,7 +242,7 @@ async function tokenStatus(
 ): Promise<JsonObject> {
   try {
     const verified = await tokens.verifyToken(token, audiences);
-    if (verified === undefined) return { user: {} };
+    if (verified === undefined) return { user: {}, error: 'invalid bearer token' };
     // Its name would be read as that of a service account of this workspace.
     if (!isInScope(clusterId, verified.user)) return { user: {}, error: 'the token is of another workspace' };
     return { authenticated: true, user: userInfoJson(verified.user), audiences: [...verified.audiences] };
@@ -243,13 +264,9 @@ export function userInfoJson(user: UserInfo): JsonObject {
   };
 }
 
-function invalidReview(object: KubeObject, errors: FieldError[]): ApiError {
-  const slash = object.apiVersion.indexOf('/');
-  return invalidObject(
-    { group: object.apiVersion.slice(0, Math.max(0, slash)), kind: object.kind },
-    '',
-    errors,
-  );
+/** Kubernetes names the group alone: `.authorization.k8s.io "" is invalid`. */
+function invalidReview(errors: readonly FieldError[]): ApiError {
+  return invalidObject({ group: 'authorization.k8s.io', kind: '' }, '', errors);
 }
 
 function specOf(object: KubeObject): JsonObject {

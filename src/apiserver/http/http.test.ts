@@ -468,7 +468,6 @@ describe('HTTP', () => {
       execute = single;
       const paths = [
         '/nope',
-        '/api/v1/pods',
         '/apis/example.org/v2/widgets',
         '/apis/example.org/v1/widgets/a',
         '/apis/example.org/v1/namespaces/n/reviews',
@@ -483,6 +482,18 @@ describe('HTTP', () => {
         assert.equal(answer.code, 404, path);
         assert.equal(answer.text, '404 page not found\n', path);
         assert.match(String(answer.headers['content-type']), /^text\/plain/);
+      }
+    });
+
+    it('E4: below a group of Kubernetes it is a Status, whatever the method', async () => {
+      for (const path of ['/api/v1/nope', '/api/v1/namespaces/default/nope/x', '/api/v9']) {
+        for (const method of ['GET', 'DELETE', 'OPTIONS']) {
+          const answer = await server.call(method, path, undefined);
+          assert.equal(answer.code, 404, `${method} ${path}`);
+          const { message, details } = answer.json();
+          assert.equal(message, 'the server could not find the requested resource');
+          assert.deepEqual(details, {});
+        }
       }
     });
 

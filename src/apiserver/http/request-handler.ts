@@ -1,6 +1,12 @@
 import { ServerResponse } from 'node:http';
 import { batchPath } from '#api/federation/batch.ts';
-import { ApiError, badRequest, forbidden } from '#apimachinery/api-error.ts';
+import {
+  ApiError,
+  badRequest,
+  forbidden,
+  pathMethodNotAllowed,
+  pathNotFound,
+} from '#apimachinery/api-error.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
@@ -304,12 +310,8 @@ export class RequestHandler {
 
   async #serveDocument(exchange: Exchange, which: 'discovery' | 'openapi'): Promise<void> {
     const { info, request, workspace } = exchange;
-    if (info.method !== 'GET' && info.method !== 'HEAD') {
-      throw new ApiError(
-        'MethodNotAllowed',
-        'the server does not allow this method on the requested resource',
-      );
-    }
+    const isRead = info.method === 'GET' || info.method === 'HEAD';
+    if (!isRead && which === 'openapi') throw pathMethodNotAllowed();
     const form = which === 'discovery' ? discoveryForm(request.headers.accept) : undefined;
     const accept = form === undefined ? request.headers.accept : 'application/json';
     const asked = { accept, ifNoneMatch: request.headers['if-none-match'] };
@@ -322,7 +324,8 @@ export class RequestHandler {
     const prepared = await (workspace === undefined || aggregator === undefined
       ? own(asked)
       : aggregator[which](workspace, path, asked, own));
-    if (prepared === undefined) sendNotFound(exchange);
+    if (prepared === undefined) this.#unknownPath(exchange);
+    else if (!isRead) throw pathMethodNotAllowed();
     else {
       const shown = form === undefined ? prepared : inForm(prepared, form);
       await sendPrepared(exchange, shown, this.#limits.gzipBytesMin);
@@ -341,7 +344,7 @@ export class RequestHandler {
     // A CRD may have been established through another server: before it is unknown, the cache has to be fresh.
     const fresh = this.#dependencies.awaitFresh?.();
     if (fresh !== undefined) return fresh.then(() => this.#serveAfresh(exchange, resource, upgrade));
-    sendNotFound(exchange);
+    this.#unknownPath(exchange);
     return undefined;
   }
 
@@ -355,8 +358,19 @@ export class RequestHandler {
     }
     const served = this.#lookUp(exchange, resource);
     if (served !== undefined) return this.#serveKind(exchange, resource, served, upgrade);
-    sendNotFound(exchange);
+    this.#unknownPath(exchange);
     return undefined;
+  }
+
+  /** Below a group of Kubernetes' own a Status says so, elsewhere a line of text (KUBERNETES.md E4). */
+  #unknownPath(exchange: Exchange): void {
+    const [, root, group] = exchange.info.path.split('/');
+    const isOwn =
+      root === 'api' ||
+      (root === 'apis' &&
+        this.#schemeOf(exchange).definitions.some((one) => one.group === group && one.origin === 'builtin'));
+    if (isOwn) throw pathNotFound();
+    sendNotFound(exchange);
   }
 
   #lookUp(exchange: Exchange, resource: ResourceRequest): ServedResource | undefined {
@@ -372,10 +386,7 @@ export class RequestHandler {
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
     if (exchange.info.verb === '') {
-      throw new ApiError(
-        'MethodNotAllowed',
-        'the server does not allow this method on the requested resource',
-      );
+      throw pathMethodNotAllowed();
     }
     exchange.served = served;
     exchange.subresource = resource.subresource;
@@ -411,13 +422,17 @@ export class RequestHandler {
     exchange.writingSinceMs = performance.now();
     if (exchange.item !== undefined) return this.#execute(exchange, form, exchange.item.body, upgrade);
     const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
-    if (reading === undefined) return this.#execute(exchange, form, undefined, upgrade);
+    const contentType = exchange.request.headers['content-type'] ?? '';
+    if (reading === undefined) {
+      // A patch without a body is malformed, not of an unknown type.
+      const body = method === 'PATCH' ? { contentType, bytes: Buffer.alloc(0) } : undefined;
+      return this.#execute(exchange, form, body, upgrade);
+    }
     this.#receiving.add(exchange);
     return reading.then(
       (bytes) => {
         this.#receiving.delete(exchange);
         if (exchange.isGone) return undefined;
-        const contentType = exchange.request.headers['content-type'] ?? '';
         return this.#execute(exchange, form, { contentType, bytes }, upgrade);
       },
       (error: unknown) => {
@@ -625,6 +640,10 @@ function parseDuration(text: string): number | undefined {
     return '';
   });
   if (rest === text && /^\d+$/.test(text)) total = Number(text) * 1000;
-  else if (rest !== '') throw badRequest('invalid timeout specified in the request URL');
+  else if (rest !== '') {
+    throw badRequest(
+      `invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(text)}`,
+    );
+  }
   return total === 0 ? undefined : total;
 }

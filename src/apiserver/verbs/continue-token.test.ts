@@ -33,7 +33,7 @@ test('anything else is a 400', () => {
   for (const token of ['x', 'bnVsbA', Buffer.from('{"v":2}').toString('base64url'), 'A'.repeat(5000)]) {
     assert.throws(
       () => tokens.decode(token, '', ''),
-      apiError('BadRequest', 'continue key is not valid', 400),
+      apiError('BadRequest', /^invalid continue token: continue key is not valid/, 400),
     );
   }
 });

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { badRequest } from '#apimachinery/api-error.ts';
+import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 
 /** Where a list goes on (L4). */
 export interface ContinuePosition {
@@ -52,11 +53,13 @@ export class ContinueTokens {
 
 function parse(token: string): ContinuePosition & { readonly seal: string } {
   if (token.length > tokenCharsMax) throw invalidToken();
+  const foreign = /[^A-Za-z0-9_-]/.exec(token);
+  if (foreign !== null) throw invalidToken(`illegal base64 data at input byte ${foreign.index}`);
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
-  } catch {
-    throw invalidToken();
+    value = decodeJson(Buffer.from(token, 'base64url')).value;
+  } catch (error) {
+    throw invalidToken(error instanceof MalformedJson ? error.why : '');
   }
   if (typeof value !== 'object' || value === null) throw invalidToken();
   const { v, r, k, s } = value as { v?: unknown; r?: unknown; k?: unknown; s?: unknown };
@@ -65,6 +68,7 @@ function parse(token: string): ContinuePosition & { readonly seal: string } {
   return { revision: r, after: k, seal: s };
 }
 
-function invalidToken() {
-  return badRequest('continue key is not valid');
+/** 400 (storage `DecodeContinue`). */
+function invalidToken(why = ''): ApiError {
+  return badRequest(`invalid continue token: continue key is not valid${why === '' ? '' : `: ${why}`}`);
 }

@@ -4,7 +4,7 @@ import type { DecodedJson } from '#apimachinery/decode-json.ts';
 import { decodeJson } from '#apimachinery/decode-json.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import type { FieldError } from '#apimachinery/field-error.ts';
-import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
+import { formatApiVersion, type GroupVersionKind, parseApiVersion } from '#apimachinery/gvk.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
@@ -12,12 +12,22 @@ import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import { hasDefaults, isTidy, membersIfPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
-import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import { decodeProtobuf, protobufMediaType } from '../protobuf/protobuf.ts';
 import { isInert } from '../registry/target.ts';
 import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-metadata.ts';
 import { vouchFor } from '../registry/vouched.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import {
+  inWordsFor,
+  notAnObject,
+  notRegistered,
+  otherKind,
+  otherVersion,
+  typeMismatch,
+  unrecognized,
+  wordFor,
+} from './decode-errors.ts';
 import { dropNulls } from './drop-nulls.ts';
 import type { FieldValidation } from './options.ts';
 
@@ -82,9 +92,12 @@ export interface DecodeTarget {
 
 /** Decodes the object of a POST or PUT: checked, pruned and defaulted, in the served version (C1, C9). */
 export function decodeObject(body: RequestBody | undefined, target: DecodeTarget): KubeObject {
-  if (!hasBody(body))
-    throw badRequest(`the request has no body: a ${target.served.definition.kind} is required`);
-  const decoded = decodeDocument(body, target.served.definition.origin !== 'custom');
+  const { definition } = target.served;
+  const given = body ?? noBody;
+  const decoded = inWordsFor(definition.kind, given, () =>
+    decodeDocument(given, definition.origin !== 'custom'),
+  );
+  identifiable(decoded.value, definition.kind, given);
   if (target.fieldValidation === 'Ignore')
     return accept({ value: decoded.value, duplicateFields: noDuplicates }, target);
   return accept(decoded, target);
@@ -110,12 +123,17 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   const isCounted = decoded.members !== undefined && definition.origin === 'builtin' && isIdentified(value);
   let duplicates: readonly string[] | undefined = isCounted ? undefined : decoded.duplicateFields();
   const given = identify(
-    value,
+    value ?? {},
     { group: definition.group, version: version.version, kind: definition.kind },
+    definition.origin === 'custom' ? undefined : workspace.scheme,
     definition.origin !== 'custom',
   );
   const typeErrors = metadataTypeErrors(given.metadata);
-  if (typeErrors.length > 0) throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
+  if (typeErrors.length > 0) {
+    const mismatch = definition.origin === 'builtin' ? typeMismatch(version.schema, given) : undefined;
+    if (mismatch !== undefined) throw cannotBeDecoded(definition.kind, version.version, mismatch);
+    throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
+  }
   // Mostly true before any default is there; then it is known for what will be stored as well.
   const members = definition.origin === 'builtin' ? membersIfPlainlyValid(version.schema, given) : undefined;
   const fits = members !== undefined;
@@ -126,6 +144,8 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   reportFields(unknown, duplicates, target);
   // Go finds wrong types while decoding (400); a custom resource's are found by its schema (422), after defaulting.
   if (!tidy && definition.origin === 'builtin') {
+    const mismatch = typeMismatch(version.schema, object);
+    if (mismatch !== undefined) throw cannotBeDecoded(definition.kind, version.version, mismatch);
     const wrong = validateValue(version.schema, object).find(
       (error) => error.type === 'FieldValueTypeInvalid',
     );
@@ -161,8 +181,10 @@ function pruned(
 
 /** Decodes the body of a subresource whose kind is not the resource's own (Scale, Eviction, Binding, TokenRequest). */
 export function decodeKind(body: RequestBody | undefined, expected: GroupVersionKind): KubeObject {
-  if (!hasBody(body)) throw badRequest(`the request has no body: a ${expected.kind} is required`);
-  return identify(decodeDocument(body, true).value, expected, true);
+  const given = body ?? noBody;
+  const { value } = inWordsFor(expected.kind, given, () => decodeDocument(given, true));
+  identifiable(value, expected.kind, given);
+  return identify(value ?? {}, expected, undefined);
 }
 
 /** DeleteOptions, or undefined without a body (X1). */
@@ -170,8 +192,9 @@ export function decodeDeleteOptions(body: RequestBody | undefined): JsonObject |
   if (!hasBody(body)) return undefined;
   const { value } = decodeDocument(body, true);
   if (!isJsonObject(value)) throw badRequest('the body of a DELETE must be DeleteOptions');
-  if (value['kind'] !== undefined && value['kind'] !== '' && value['kind'] !== 'DeleteOptions') {
-    throw badRequest(`${jsonText(value['kind'])} cannot be handled as DeleteOptions`);
+  const { kind, apiVersion } = value;
+  if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions') {
+    throw badRequest(notRegistered(jsonText(kind), jsonText(apiVersion ?? '')));
   }
   return value;
 }
@@ -182,8 +205,38 @@ function isIdentified(value: JsonValue): boolean {
   return value['apiVersion'] !== undefined && value['kind'] !== undefined && value['metadata'] !== undefined;
 }
 
-/** Checks apiVersion and kind, filling what a typed decoder would; makes sure that there is metadata. */
-function identify(value: JsonValue, expected: GroupVersionKind, fillsMissing: boolean): KubeObject {
+/** A write without a body is one of no bytes. */
+const noBody: RequestBody = { contentType: '', bytes: Buffer.alloc(0) };
+
+/** 400 for what no apiVersion and kind can be read from; null is an empty object, as Go has it. */
+function identifiable(value: JsonValue, kind: string, body: RequestBody): void {
+  if (value === null) return;
+  if (!isJsonObject(value)) throw unrecognized(kind, notAnObject(value), body);
+  for (const key of ['apiVersion', 'kind'] as const) {
+    const given = value[key];
+    if (given === undefined || given === null || typeof given === 'string') continue;
+    throw unrecognized(
+      kind,
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${wordFor(given)} into Go struct field .${key} of type string`,
+      body,
+    );
+  }
+  const { apiVersion } = value;
+  if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2) {
+    throw unrecognized(kind, `unexpected GroupVersion string: ${apiVersion}`, body);
+  }
+}
+
+/**
+ * Checks apiVersion and kind, filling what a typed decoder would; makes sure that there is metadata. `scheme`: what kinds
+ * there are, for those that Kubernetes itself knows.
+ */
+function identify(
+  value: JsonValue,
+  expected: GroupVersionKind,
+  scheme: Scheme | undefined,
+  fillsMissing = true,
+): KubeObject {
   if (!isJsonObject(value)) {
     throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): not an object`);
   }
@@ -198,24 +251,44 @@ function identify(value: JsonValue, expected: GroupVersionKind, fillsMissing: bo
       throw badRequest(`couldn't get version/kind; json parse error: ${key} must be a string`);
     }
   }
-  if (value['apiVersion'] !== apiVersion) {
-    throw badRequest(
-      `the API version in the data (${jsonText(value['apiVersion'])}) does not match the expected API version (${apiVersion})`,
-    );
-  }
-  if (value['kind'] !== expected.kind) {
-    throw badRequest(
-      `${jsonText(value['kind'])} in version "${expected.version}" cannot be handled as a ${expected.kind}: the kind in the data does not match the expected kind`,
+  if (value['apiVersion'] !== apiVersion || value['kind'] !== expected.kind) {
+    throw otherIdentity(
+      { apiVersion: jsonText(value['apiVersion']), kind: jsonText(value['kind']) },
+      expected,
+      scheme,
     );
   }
   const { metadata } = value;
   if (metadata === undefined || metadata === null) value['metadata'] = {};
   else if (!isJsonObject(metadata)) {
-    throw badRequest(
-      `${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: metadata must be an object`,
+    throw cannotBeDecoded(
+      expected.kind,
+      expected.version,
+      `json: cannot unmarshal ${wordFor(metadata)} into Go struct field ${expected.kind}.metadata of type v1.ObjectMeta`,
     );
   }
   return value as KubeObject;
+}
+
+function otherIdentity(
+  given: { readonly apiVersion: string; readonly kind: string },
+  expected: GroupVersionKind,
+  scheme: Scheme | undefined,
+): ApiError {
+  const parsed = parseApiVersion(given.apiVersion);
+  if (parsed === undefined) return otherKind(given, expected, false);
+  const { group, version } = parsed;
+  if (given.kind === expected.kind && group === expected.group) {
+    const isServed = scheme?.lookupKind(group, version, given.kind) !== undefined;
+    if (isServed || scheme === undefined) return otherVersion(given.apiVersion, expected);
+  }
+  const isList = given.kind.endsWith('List') && scheme?.hasGroupVersion(group, version) === true;
+  const isMeta = given.kind === 'Status' || given.kind === 'DeleteOptions' || given.kind === 'List';
+  return otherKind(
+    given,
+    expected,
+    isMeta || isList || scheme?.lookupKind(group, version, given.kind) !== undefined,
+  );
 }
 
 /** C9: unknown and repeated fields are an error when Strict, a warning by default. */
@@ -237,6 +310,11 @@ function reportFields(
   throw badRequest(
     `${kind} in version "${served.version.version}" cannot be handled as a ${kind}: strict decoding error: ${texts.join(', ')}`,
   );
+}
+
+/** 400 in a decoder's own words. */
+function cannotBeDecoded(kind: string, version: string, why: string): ApiError {
+  return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${why}`);
 }
 
 function cannotBeHandled(kind: string, version: string, error: FieldError): ApiError {

@@ -111,7 +111,7 @@ test('options: refusals (X2)', async () => {
     ],
     [{ propagationPolicy: 'Upwards' }, 'Invalid', /Unsupported value: "Upwards"/],
     [{ dryRun: ['Some'] }, 'Invalid', /dryRun: Unsupported value/],
-    [{ kind: 'Pod' }, 'BadRequest', /DeleteOptions/],
+    [{ kind: 'Pod' }, 'BadRequest', /^no kind "Pod" is registered/],
     [{ gracePeriodSeconds: 'x' }, 'BadRequest', /gracePeriodSeconds/],
   ];
   for (const [body, reason, message] of rows) {

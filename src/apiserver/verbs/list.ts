@@ -53,7 +53,7 @@ export function listObjects(
 ): ListResult | Promise<ListResult> {
   const { storage } = registry;
   const scope = scopeOf(context, parameters);
-  const asked = parseResourceVersion(parameters.resourceVersion);
+  const asked = parseResourceVersion(parameters.resourceVersion, 'invalid resource version: ');
   if (parameters.continue !== '') {
     if (asked !== undefined && asked !== 0) {
       throw badRequest('specifying resource version is not allowed when using continue');

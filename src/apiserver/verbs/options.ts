@@ -1,4 +1,4 @@
-import { badRequest } from '#apimachinery/api-error.ts';
+import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import {
   type FieldError,
   forbiddenField,
@@ -11,6 +11,7 @@ import {
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { DeletionOptions } from '../registry/deletion.ts';
+import { wordFor } from './decode-errors.ts';
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
@@ -95,9 +96,14 @@ function fieldManagerErrors(fieldManager: string, errors: FieldError[]): void {
   if (Buffer.byteLength(fieldManager) > fieldManagerBytesMax) {
     errors.push(tooLong('fieldManager', fieldManagerBytesMax));
   }
-  if (!printable.test(fieldManager)) {
-    errors.push(invalid('fieldManager', fieldManager, 'should only contain printable characters'));
-  }
+  const at = [...fieldManager].findIndex((character) => !printable.test(character));
+  if (at < 0) return;
+  const character = [...fieldManager][at]!;
+  const number = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  const position = Buffer.byteLength([...fieldManager].slice(0, at).join(''));
+  errors.push(
+    invalid('fieldManager', fieldManager, `invalid character U+${number} (at position ${position})`),
+  );
 }
 
 /** Parses and checks the query of list, watch and deletecollection; 400 when malformed, 422 for what L2 and W6 forbid. */
@@ -112,14 +118,14 @@ export function parseListParameters(query: URLSearchParams, isWatch: boolean): L
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: (query.get('resourceVersionMatch') ?? '') as ListParameters['resourceVersionMatch'],
     timeoutSeconds: parseInteger(query, 'timeoutSeconds'),
-    limit: parseInteger(query, 'limit'),
+    // As Kubernetes has it, a negative one is none.
+    limit: Math.max(0, parseInteger(query, 'limit')),
     continue: query.get('continue') ?? '',
     sendInitialEvents: parseBoolean(query.get('sendInitialEvents')),
   };
   if (isWatch) watchErrors(parameters, errors);
   else listErrors(parameters, errors);
   if (errors.length > 0) throw invalidObject({ group: optionsGroup, kind: 'ListOptions' }, '', errors);
-  if (parameters.limit < 0) throw badRequest(`limit must not be negative, got ${parameters.limit}`);
   if (parameters.timeoutSeconds < 0) {
     throw badRequest(`timeoutSeconds must not be negative, got ${parameters.timeoutSeconds}`);
   }
@@ -196,7 +202,7 @@ export function parseDeletionOptions(body: JsonObject | undefined, query: URLSea
   const errors: FieldError[] = [];
   const dryRunValues = given['dryRun'];
   if (dryRunValues !== undefined && dryRunValues !== null && !Array.isArray(dryRunValues)) {
-    throw badRequest('DeleteOptions: dryRun must be a list of strings');
+    throw wrongOption('dryRun', dryRunValues, '[]string');
   }
   const dryRun = dryRunOf(dryRunValues ?? [], errors);
   const gracePeriodSeconds = optionalInteger(given['gracePeriodSeconds'], 'gracePeriodSeconds');
@@ -247,30 +253,38 @@ function deletionFromQuery(query: URLSearchParams): JsonObject | undefined {
 
 function preconditionsOf(value: JsonValue | undefined): DeletionOptions['preconditions'] {
   if (value === undefined || value === null) return undefined;
-  if (!isJsonObject(value)) throw badRequest('DeleteOptions: preconditions must be an object');
+  if (!isJsonObject(value)) throw wrongOption('preconditions', value, 'v1.Preconditions');
   return {
     uid: optionalText(value['uid'], 'preconditions.uid'),
     resourceVersion: optionalText(value['resourceVersion'], 'preconditions.resourceVersion'),
   };
 }
 
+/** 400 in the words of Go's encoding/json. */
+function wrongOption(field: string, value: JsonValue, goType: string): ApiError {
+  const struct = field.startsWith('preconditions.') ? 'Preconditions' : 'DeleteOptions';
+  return badRequest(
+    `json: cannot unmarshal ${wordFor(value)} into Go struct field ${struct}.${field} of type ${goType}`,
+  );
+}
+
 function optionalText(value: JsonValue | undefined, field: string): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'string') throw badRequest(`DeleteOptions: ${field} must be a string`);
+  if (typeof value !== 'string') throw wrongOption(field, value, 'string');
   return value;
 }
 
 function optionalInteger(value: JsonValue | undefined, field: string): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'number' || !Number.isInteger(value)) {
-    throw badRequest(`DeleteOptions: ${field} must be an integer`);
+    throw wrongOption(field, value, 'int64');
   }
   return value;
 }
 
 function optionalBoolean(value: JsonValue | undefined, field: string): boolean | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'boolean') throw badRequest(`DeleteOptions: ${field} must be a boolean`);
+  if (typeof value !== 'boolean') throw wrongOption(field, value, 'bool');
   return value;
 }
 
@@ -284,21 +298,25 @@ function parseBoolean(value: string | null): boolean | undefined {
 function parseInteger(query: URLSearchParams, name: string): number {
   const text = query.get(name);
   if (text === null || text === '') return 0;
-  if (!/^[+-]?[0-9]{1,18}$/.test(text)) {
-    throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
+  if (!/^[+-]?[0-9]{1,18}$/.test(text)) throw badRequest(notParsed('ParseInt', text));
   return Number(text);
+}
+
+/** Go's strconv, of a text that is no number or none that fits. */
+function notParsed(by: 'ParseInt' | 'ParseUint', text: string): string {
+  const isNumber = (by === 'ParseInt' ? /^[+-]?[0-9]+$/ : /^[0-9]+$/).test(text);
+  return `strconv.${by}: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`;
 }
 
 /**
  * A resourceVersion as clients send it (L1): undefined when empty; 400 when malformed. Beyond what a double holds
  * exactly it is some revision far in the future.
  */
-export function parseResourceVersion(text: string): number | undefined {
+export function parseResourceVersion(text: string, prefix = ''): number | undefined {
   if (text === '') return undefined;
   if (!/^[0-9]{1,20}$/.test(text)) {
     throw badRequest(
-      `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+      `${prefix}resourceVersion: Invalid value: ${JSON.stringify(text)}: ${notParsed('ParseUint', text)}`,
     );
   }
   return Number(text);

@@ -1,5 +1,5 @@
-import { badRequest } from '#apimachinery/api-error.ts';
-import { decodeJson } from '#apimachinery/decode-json.ts';
+import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
@@ -10,6 +10,7 @@ import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { applyObject } from './apply.ts';
 import { acceptObject, mediaTypeOf, type RequestBody, unsupportedMediaType } from './decode-body.ts';
+import { wordFor } from './decode-errors.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters } from './options.ts';
@@ -62,6 +63,7 @@ async function patchWith(
     },
     (live, attempt) => {
       const patched = patch.apply(live!);
+      checkIdentity(patched, context);
       const proposed = acceptObject(patched, patch.duplicates, {
         workspace: target.workspace,
         served: target.served,
@@ -73,6 +75,19 @@ async function patchWith(
     },
   );
   return writeResult(outcome, context);
+}
+
+/** 400 for a patch that makes another object of it (apiserver `ensureNamespaceAndName`: ObjectName of what comes out). */
+function checkIdentity({ metadata }: JsonObject, context: ResourceContext): void {
+  if (!isJsonObject(metadata)) return;
+  const { name, namespace } = metadata;
+  const isNamespaced = context.served.definition.namespaced;
+  if (isNamespaced && typeof namespace === 'string' && namespace !== context.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  if (typeof name === 'string' && name !== context.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${context.name})`);
+  }
 }
 
 /** A patch that does not mention the resourceVersion is one for whatever is there (P1). */
@@ -98,13 +113,24 @@ export function decodePatch(
     ...(takesStrategic ? [strategicMergePatchType] : []),
     applyPatchType,
   ];
-  if (!accepted.includes(type) || body === undefined) throw unsupportedMediaType(accepted);
-  const { value, duplicates } = decodeJsonBody(body);
+  if (!accepted.includes(type) || body === undefined) {
+    throw takesStrategic ? unroutableMediaType() : unsupportedMediaType(accepted);
+  }
+  const { value, duplicates } = decodeJsonBody(body, type === strategicMergePatchType ? '' : decodingPatch);
   if (type === jsonPatchType) {
-    if (!Array.isArray(value)) throw badRequest('a JSON patch must be a list of operations');
+    if (!Array.isArray(value)) {
+      throw badRequest(
+        `${decodingPatch}json: cannot unmarshal ${wordFor(value)} into Go value of type []handlers.jsonPatchOp`,
+      );
+    }
     return { duplicates: [], apply: (document) => asObject(applyJsonPatch(cloneObject(document), value)) };
   }
-  if (!isJsonObject(value)) throw badRequest('the patch must be an object');
+  if (!isJsonObject(value)) {
+    const prefix = type === mergePatchType ? decodingPatch : '';
+    throw badRequest(
+      `${prefix}json: cannot unmarshal ${wordFor(value)} into Go value of type map[string]interface {}`,
+    );
+  }
   if (type === mergePatchType) {
     return {
       duplicates,
@@ -117,13 +143,27 @@ export function decodePatch(
   };
 }
 
-function decodeJsonBody(body: RequestBody): {
+const decodingPatch = 'error decoding patch: ';
+
+/** 415 where Kubernetes has a route for each of its patch types, and none for this one (go-restful's words). */
+function unroutableMediaType(): ApiError {
+  return new ApiError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
+}
+
+function decodeJsonBody(
+  body: RequestBody,
+  prefix: string,
+): {
   readonly value: JsonValue;
   readonly duplicates: readonly string[];
 } {
   if ('object' in body) return { value: cloneJson(body.object), duplicates: [] };
-  const decoded = decodeJson(body.bytes);
-  return { value: decoded.value, duplicates: decoded.duplicateFields() };
+  try {
+    const decoded = decodeJson(body.bytes);
+    return { value: decoded.value, duplicates: decoded.duplicateFields() };
+  } catch (error) {
+    throw error instanceof MalformedJson ? badRequest(`${prefix}${error.why}`) : error;
+  }
 }
 
 function asObject(value: JsonValue): JsonObject {

@@ -1,4 +1,4 @@
-import { badRequest } from '#apimachinery/api-error.ts';
+import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { type FieldRequirement, parseFieldSelector } from '#apimachinery/field-selector.ts';
 import { everything, type LabelSelector, parseLabelSelector } from '#apimachinery/label-selector.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -24,10 +24,20 @@ export function parseSelection(labelText: string, fieldText: string, served: Ser
   const labels = parseLabelSelector(labelText);
   const fields = parseFieldSelector(fieldText);
   for (const { path } of fields) {
-    if (!isSelectable(path, served)) throw badRequest(`field label not supported: ${path}`);
+    if (!isSelectable(path, served)) throw notSelectable(path, served);
   }
   if (labels.empty && fields.length === 0) return all;
   return new HeaderSelection(labels, fields);
+}
+
+/** Kinds that can be selected by nothing but their name say what there is (runtime `DefaultMetaV1FieldSelectorConversion`). */
+function notSelectable(path: string, { version, definition }: ServedResource): ApiError {
+  if (definition.origin === 'custom' || version.selectableFields.size > 0) {
+    return badRequest(`field label not supported: ${path}`);
+  }
+  return badRequest(
+    `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
+  );
 }
 
 function isSelectable(path: string, { definition, version }: ServedResource): boolean {

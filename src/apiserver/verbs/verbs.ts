@@ -1,4 +1,4 @@
-import { ApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
+import { ApiError, methodNotAllowed, pathMethodNotAllowed, pathNotFound } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
@@ -137,7 +137,7 @@ export class Verbs {
     if (version.deprecationWarning !== undefined) context.warnings.push(version.deprecationWarning);
     if (context.subresource !== '') return this.#subresource(context, request);
     if (!version.verbs.includes(info.verb as Verb) || !fitsPath(info.verb, context.name)) {
-      throw methodNotAllowed(definition, info.verb);
+      throw wrongMethod(context);
     }
     const handler = this.#handlers.get(handlerKey(definition.group, definition.resource));
     if (handler !== undefined) return handler(context, request, this.#environment);
@@ -180,7 +180,7 @@ export class Verbs {
     const { definition, version } = served;
     const known = version.subresources.find((one) => one.name === subresource);
     if (known === undefined) throw unknownSubresource(context);
-    if (!known.verbs.includes(info.verb as Verb)) throw methodNotAllowed(definition, info.verb);
+    if (!known.verbs.includes(info.verb as Verb)) throw wrongMethod(context);
     const key = handlerKey(definition.group, definition.resource, subresource);
     const handler = this.#handlers.get(key);
     if (handler !== undefined) return handler(context, request, this.#environment);
@@ -276,6 +276,11 @@ function fitsPath(verb: string, name: string): boolean {
   return name !== '' || (verb !== 'update' && verb !== 'patch');
 }
 
+/** Kubernetes' own kinds have a route for each method; custom ones are told which verb it was (E4). */
+function wrongMethod({ served: { definition }, info }: ResourceContext): ApiError {
+  return definition.origin === 'builtin' ? pathMethodNotAllowed() : methodNotAllowed(definition, info.verb);
+}
+
 function rethrow(error: unknown): never {
   throw fromStorageError(error);
 }
@@ -286,10 +291,10 @@ const kubeletSubresources = new Set(['log', 'exec', 'attach', 'portforward', 'pr
 function unknownSubresource({ served, subresource = '', name }: ResourceContext): ApiError {
   const { group, resource } = served.definition;
   const runsElsewhere = group === '' && resource === 'pods' && kubeletSubresources.has(subresource);
-  const why = runsElsewhere
-    ? `: pod ${name} runs at no node of this server, ask the cell that it was placed on`
-    : '';
-  return new ApiError('NotFound', `the server could not find the requested resource${why}`, {
-    details: { name, ...(group === '' ? {} : { group }), kind: resource },
-  });
+  if (!runsElsewhere) return pathNotFound();
+  return new ApiError(
+    'NotFound',
+    `the server could not find the requested resource: pod ${name} runs at no node of this server, ask the cell that it was placed on`,
+    { details: { name, kind: resource } },
+  );
 }

@@ -1,0 +1,184 @@
+import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { MalformedJson } from '#apimachinery/decode-json.ts';
+import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import type { RequestBody } from './decode-body.ts';
+
+/** The name that Go's registry of kinds has in a released kube-apiserver; it stands in messages. */
+const registryName = 'pkg/api/legacyscheme/scheme.go:30';
+const summaryBytesMax = 30;
+
+/** 400 for a body of which not even apiVersion and kind can be told (apiserver `transformDecodeError`). */
+export function unrecognized(kind: string, why: string, body: RequestBody): ApiError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): ${why} (${summaryOf(body)})`,
+  );
+}
+
+/** What `decode` finds, or 400 in the words for a body of this kind. */
+export function inWordsFor<T>(kind: string, body: RequestBody, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof MalformedJson)) throw error;
+    throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.why}`, body);
+  }
+}
+
+/** apiserver `summarizeData`: the beginning as it is where it looks like JSON, else in hexadecimal. */
+function summaryOf(body: RequestBody): string {
+  const bytes = 'object' in body ? Buffer.from(JSON.stringify(body.object)) : body.bytes;
+  if (bytes.length === 0) return '<empty>';
+  const encoding = bytes[0] === 0x7b ? 'utf8' : 'hex';
+  const text = bytes.toString(encoding, 0, summaryBytesMax);
+  return bytes.length > summaryBytesMax ? `${text} ...` : text;
+}
+
+/** `cannot unmarshal array into Go value of type struct {…}`: a whole document that is no object. */
+export function notAnObject(value: JsonValue): string {
+  const fields = [
+    'APIVersion string "json:\\"apiVersion,omitempty\\""',
+    'Kind string "json:\\"kind,omitempty\\""',
+  ];
+  return `couldn't get version/kind; json parse error: json: cannot unmarshal ${wordFor(value)} into Go value of type struct { ${fields.join('; ')} }`;
+}
+
+/** 400 for an object of another kind than the one that the path is for. */
+export function otherKind(
+  given: { readonly apiVersion: string; readonly kind: string },
+  expected: GroupVersionKind,
+  isKnown: boolean,
+): ApiError {
+  const version = given.apiVersion.slice(given.apiVersion.indexOf('/') + 1);
+  const why = isKnown
+    ? `converting (${version}.${given.kind}) to (${internalPackage(expected.group)}.${expected.kind}): unknown conversion`
+    : notRegistered(given.kind, given.apiVersion);
+  return badRequest(
+    `${given.kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`,
+  );
+}
+
+/** What the registry of kinds says of one that it does not know. */
+export function notRegistered(kind: string, apiVersion: string): string {
+  return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${JSON.stringify(registryName)}`;
+}
+
+/** 400 for a version of the right kind that the path is not for. */
+export function otherVersion(apiVersion: string, expected: GroupVersionKind): ApiError {
+  return badRequest(
+    `the API version in the data (${apiVersion}) does not match the expected API version (${formatApiVersion(expected)})`,
+  );
+}
+
+/** The Go package of a group's kinds: `rbac.authorization.k8s.io` → `rbac`; events have been core's since ever. */
+function internalPackage(group: string): string {
+  if (group === '' || group === 'events.k8s.io') return 'core';
+  const dot = group.indexOf('.');
+  return dot < 0 ? group : group.slice(0, dot);
+}
+
+/** encoding/json's word for a value's type. */
+export function wordFor(value: JsonValue): string {
+  if (Array.isArray(value)) return 'array';
+  if (value === null) return 'null';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+/**
+ * The first value, in the document's order, that Go could not have decoded into its field, in encoding/json's words:
+ * `json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string`. Undefined when there
+ * is none. Types that decode themselves (times, quantities) are not looked at.
+ */
+export function typeMismatch(schema: Schema, value: JsonValue): string | undefined {
+  return mismatchAt(schema, value, { struct: structName(schema), path: '' });
+}
+
+interface Place {
+  /** The Go struct whose field is being decoded. */
+  readonly struct: string;
+  /** Dotted, without indices and map keys. */
+  readonly path: string;
+}
+
+function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | undefined {
+  if (value === null || schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
+  if (schema.validation?.format === 'date-time' || schema.intOrString === true) return undefined;
+  if (!fitsType(schema, value)) {
+    const literal = schema.type === 'integer' && typeof value === 'number' ? ` ${value}` : '';
+    const field = place.path === '' ? 'value' : `struct field ${place.struct}.${place.path}`;
+    return `json: cannot unmarshal ${wordFor(value)}${literal} into Go ${field} of type ${goType(schema)}`;
+  }
+  if (Array.isArray(value)) {
+    if (schema.items === undefined) return undefined;
+    for (const item of value) {
+      const found = mismatchAt(schema.items, item, place);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  for (const key in value) {
+    const property = schema.properties?.get(key);
+    const next = property ?? schema.additionalProperties;
+    const one = value[key];
+    if (next === undefined || one === undefined) continue;
+    const within =
+      property === undefined
+        ? place
+        : { struct: structName(schema), path: place.path === '' ? key : `${place.path}.${key}` };
+    const found = mismatchAt(next, one, within);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const int32Max = 2 ** 31 - 1;
+
+function fitsType({ type, validation }: Schema, value: JsonValue): boolean {
+  switch (type) {
+    case 'object':
+      return isJsonObject(value);
+    case 'array':
+      return Array.isArray(value);
+    case 'integer':
+      if (typeof value !== 'number' || !Number.isInteger(value)) return false;
+      return validation?.format !== 'int32' || (value <= int32Max && value >= -int32Max - 1);
+    default:
+      // Go reads base64 from a text; whether it is any is told elsewhere.
+      return typeof value === type;
+  }
+}
+
+/** `io.k8s.api.apps.v1.DeploymentSpec` → `DeploymentSpec`. */
+function structName({ definition = '' }: Schema): string {
+  return definition.slice(definition.lastIndexOf('.') + 1);
+}
+
+function goType(schema: Schema): string {
+  switch (schema.type) {
+    case 'object':
+      if (schema.definition !== undefined && schema.properties !== undefined)
+        return qualifiedType(schema.definition);
+      return `map[string]${schema.additionalProperties === undefined ? 'interface {}' : goType(schema.additionalProperties)}`;
+    case 'array':
+      return `[]${schema.items === undefined ? 'interface {}' : goType(schema.items)}`;
+    case 'integer':
+      return schema.validation?.format ?? 'int64';
+    case 'number':
+      return 'float64';
+    case 'boolean':
+      return 'bool';
+    default:
+      if (schema.validation?.format === 'byte') return '[]uint8';
+      return schema.definition === undefined ? 'string' : qualifiedType(schema.definition);
+  }
+}
+
+/** `io.k8s.api.core.v1.PodSpec` → `v1.PodSpec`. */
+function qualifiedType(definition: string): string {
+  const path = definition.replace(/^io\.k8s\./, '');
+  const dot = path.lastIndexOf('.');
+  const pkg = path.slice(0, dot);
+  return `${pkg.slice(pkg.lastIndexOf('.') + 1)}.${path.slice(dot + 1)}`;
+}
