@@ -8,6 +8,8 @@ export interface Form {
   readonly as: 'Object' | 'Table' | 'PartialObjectMetadata';
   /** Of meta.k8s.io, for Table and PartialObjectMetadata. */
   readonly metaVersion: 'v1' | 'v1beta1';
+  /** PartialObjectMetadata without managedFields, in JSON of v1: nothing of Kubernetes' (docs/batches.md, Lean metadata). */
+  readonly isLean?: boolean | undefined;
 }
 
 /** What is asked for decides which transformations there are. */
@@ -104,7 +106,9 @@ function formOf({ type, parameters }: Clause, subject: Subject, protobuf: boolea
     return encoding === 'protobuf' ? undefined : { encoding, as: 'Table', metaVersion: version };
   }
   const wanted = subject === 'list' ? 'PartialObjectMetadataList' : 'PartialObjectMetadata';
-  return as === wanted ? { encoding, as: 'PartialObjectMetadata', metaVersion: version } : undefined;
+  if (as !== wanted) return undefined;
+  const isLean = encoding === 'json' && version === 'v1' && parameters.get('managedfields') === 'false';
+  return { encoding, as: 'PartialObjectMetadata', metaVersion: version, ...(isLean ? { isLean } : {}) };
 }
 
 function encodingOf(type: string): Form['encoding'] | undefined {

@@ -6,7 +6,7 @@ import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
 import { encodeBody } from '../protobuf/encode-object.ts';
 import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
-import { metadataBodyOf, metadataObjectOf } from '../registry/stored-object.ts';
+import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../registry/stored-object.ts';
 import { type IncludeObject, renderTable } from '../table/table.ts';
 import type { Exchange } from './exchange.ts';
 import type { FormCache } from './form-cache.ts';
@@ -27,6 +27,7 @@ export function entryJson(
 
 /** PartialObjectMetadata (N4) of an entry. */
 export function entryMetadataJson(entry: CacheEntry, form: Form, revision?: Revision): Buffer {
+  if (form.isLean === true) return leanMetadataBodyOf(entry, revision);
   if (form.metaVersion === 'v1') return metadataBodyOf(entry, revision);
   return Buffer.from(JSON.stringify(partialMetadata(metadataObjectOf(entry, revision), form)));
 }
@@ -66,11 +67,12 @@ export function protobufBody(
   );
 }
 
-export function partialMetadata(object: KubeObject, form: Form): JsonObject {
+export function partialMetadata({ metadata }: KubeObject, { metaVersion, isLean }: Form): JsonObject {
+  const { managedFields: _, ...lean } = metadata;
   return {
     kind: 'PartialObjectMetadata',
-    apiVersion: `meta.k8s.io/${form.metaVersion}`,
-    metadata: object.metadata,
+    apiVersion: `meta.k8s.io/${metaVersion}`,
+    metadata: isLean === true ? lean : metadata,
   };
 }
 

@@ -98,7 +98,8 @@ export class FrameRenderer {
     this.#form = form;
     this.#includeObject = includeObject;
     this.#cache = cache;
-    const key = `${versionNumber(served.version)} ${form.encoding} ${form.as} ${form.metaVersion} ${includeObject}`;
+    const { encoding, as, metaVersion, isLean } = form;
+    const key = `${versionNumber(served.version)} ${encoding} ${as} ${metaVersion} ${isLean} ${includeObject}`;
     this.#formKeys = { ADDED: `A ${key}`, MODIFIED: `M ${key}`, DELETED: `D ${key}` };
   }
 

@@ -14,6 +14,7 @@ import {
   hasOwnerReferences,
   headerOf,
   headOf,
+  leanMetadataBodyOf,
   metadataBodyOf,
   metadataObjectOf,
   objectOf,
@@ -102,6 +103,38 @@ test('PartialObjectMetadata is a slice (N4)', () => {
   };
   assert.deepEqual(JSON.parse(metadataBodyOf(entry(full)).toString()), expected);
   assert.deepEqual(metadataObjectOf(entry(full)), expected);
+});
+
+test('lean metadata is metadata without managedFields, wherever they lie', () => {
+  const manager = (name: string, fieldsV1?: JsonObject) => ({ manager: name, ...(fieldsV1 && { fieldsV1 }) });
+  const fields = { 'f:data': { '.': {} } };
+  const cases: readonly KubeObject['metadata'][] = [
+    full.metadata,
+    { name: 'a' },
+    {},
+    { managedFields: [manager('a', fields)] },
+    { name: 'a', managedFields: [] },
+    { name: 'a', managedFields: [manager('a', fields), manager('b', fields)], labels: { z: '1' } },
+    { name: 'a', managedFields: [manager('a'), manager('b', fields)] },
+    { name: 'a', managedFields: [manager('a', fields), manager('b')] },
+    { name: 'a', annotations: { note: 'naïve' }, managedFields: [manager('a', fields)] },
+    {
+      name: 'a',
+      annotations: { managedFields: '[', note: ',"managedFields":[{"fieldsV1":{}}]}' },
+      managedFields: [manager(',"managedFields":[', fields)],
+    },
+  ];
+  for (const metadata of cases) {
+    const { managedFields: _, ...rest } = metadata;
+    const one = entry({ apiVersion: 'apps/v1', kind: 'Widget', metadata, spec: { a: '"managedFields":[' } });
+    assert.deepEqual(JSON.parse(leanMetadataBodyOf(one).toString('utf8')), {
+      kind: 'PartialObjectMetadata',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: { ...rest, resourceVersion: '7' },
+    });
+    const deleted = JSON.parse(leanMetadataBodyOf(one, 99 as Revision).toString('utf8')) as KubeObject;
+    assert.equal(deleted.metadata.resourceVersion, '99');
+  }
 });
 
 test('the header holds what selectors and garbage collection need', () => {
