@@ -20,6 +20,24 @@ test('a call ends with its caller, and leaves no listener on the caller’s sign
   assert.equal(calls.begin(caller.signal).signal.aborted, true);
 });
 
+test('calls under one signal share a listener while there are any', () => {
+  const calls = new OpenCalls();
+  const caller = new AbortController();
+  const open = Array.from({ length: 20 }, () => calls.begin(caller.signal));
+  assert.equal(getEventListeners(caller.signal, 'abort').length, 1);
+  for (const call of open) call.end();
+  open[0]?.end();
+  assert.equal(getEventListeners(caller.signal, 'abort').length, 0);
+  const [first, second] = [calls.begin(caller.signal), calls.begin(caller.signal)];
+  const reasons: unknown[] = [];
+  first.onAbort((reason) => reasons.push(reason));
+  second.onAbort((reason) => reasons.push(reason));
+  caller.abort('enough');
+  assert.deepEqual(reasons, ['enough', 'enough']);
+  for (const call of [first, second]) call.end();
+  assert.equal(calls.size, 0);
+});
+
 test('a call that takes too long ends by itself', async () => {
   const call = new OpenCalls().begin(undefined, 1);
   await new Promise<void>((resolve) => {

@@ -12,10 +12,12 @@ export interface OpenCall {
 
 /**
  * The calls of one client. Each has a signal of its own: long-lived signals (a loop's stop, a client's end) would else
- * collect a listener or, with AbortSignal.any in Node 20, a reference for every call that ever ran under them.
+ * collect a listener or, with AbortSignal.any in Node 20, a reference for every call that ever ran under them. Calls under
+ * one signal share a listener on it: a further one costs the more the more there are.
  */
 export class OpenCalls {
   readonly #open = new Set<Call>();
+  readonly #callers = new Map<AbortSignal, Caller>();
   #closed: { readonly reason: unknown } | undefined;
 
   get size(): number {
@@ -24,9 +26,21 @@ export class OpenCalls {
 
   /** Without `timeoutMs` it may last for ever. */
   begin(callerSignal: AbortSignal | undefined, timeoutMs?: number): OpenCall {
-    const call = new Call(this.#open, callerSignal, timeoutMs);
+    const isOver = callerSignal?.aborted === true;
+    const call = new Call(this.#open, this.#callerOf(callerSignal), isOver ? undefined : timeoutMs);
+    if (isOver) call.abort(callerSignal.reason);
     if (this.#closed !== undefined) call.abort(this.#closed.reason);
     return call;
+  }
+
+  #callerOf(signal: AbortSignal | undefined): Caller | undefined {
+    if (signal === undefined || signal.aborted) return undefined;
+    let caller = this.#callers.get(signal);
+    if (caller === undefined) {
+      caller = new Caller(signal, () => this.#callers.delete(signal));
+      this.#callers.set(signal, caller);
+    }
+    return caller;
   }
 
   /** Ends what is under way, and what begins later at once. Idempotent. */
@@ -37,25 +51,46 @@ export class OpenCalls {
   }
 }
 
+/** The calls under one signal: one listener while there are any. */
+class Caller {
+  readonly #signal: AbortSignal;
+  readonly #onIdle: () => void;
+  readonly #calls = new Set<Call>();
+  readonly #onAbort = (): void => {
+    for (const call of [...this.#calls]) call.abort(this.#signal.reason);
+  };
+
+  constructor(signal: AbortSignal, onIdle: () => void) {
+    this.#signal = signal;
+    this.#onIdle = onIdle;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  add(call: Call): void {
+    this.#calls.add(call);
+  }
+
+  remove(call: Call): void {
+    if (!this.#calls.delete(call) || this.#calls.size > 0) return;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#onIdle();
+  }
+}
+
 class Call implements OpenCall {
   timedOut = false;
   readonly #open: Set<Call>;
-  readonly #callerSignal: AbortSignal | undefined;
+  readonly #caller: Caller | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #controller: AbortController | undefined;
   #callback: ((reason: unknown) => void) | undefined;
-  readonly #onCallerAbort = (): void => this.abort(this.#callerSignal?.reason);
 
-  constructor(open: Set<Call>, callerSignal: AbortSignal | undefined, timeoutMs: number | undefined) {
+  constructor(open: Set<Call>, caller: Caller | undefined, timeoutMs: number | undefined) {
     this.#open = open;
-    this.#callerSignal = callerSignal;
-    if (callerSignal?.aborted === true) {
-      this.abort(callerSignal.reason);
-      return;
-    }
+    this.#caller = caller;
     open.add(this);
-    callerSignal?.addEventListener('abort', this.#onCallerAbort, { once: true });
+    caller?.add(this);
     if (timeoutMs === undefined) return;
     this.#timer = setTimeout(() => {
       this.timedOut = this.#aborted === undefined;
@@ -87,6 +122,6 @@ class Call implements OpenCall {
     clearTimeout(this.#timer);
     this.#open.delete(this);
     this.#callback = undefined;
-    this.#callerSignal?.removeEventListener('abort', this.#onCallerAbort);
+    this.#caller?.remove(this);
   }
 }
