@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export function sha256(text: string | Uint8Array): Buffer {
-  return createHash('sha256').update(text).digest();
+  // In one call: the object between two calls costs a third of what hashing a few kilobytes does.
+  return hash('sha256', text, 'buffer');
 }
 
 export function sha256Hex(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567';

@@ -17,33 +17,31 @@ const ignoredAnnotations: ReadonlySet<string> = new Set([
  */
 export function slimMetadata(object: KubeObject): KubeObject {
   const { metadata } = object;
+  const { name, namespace, uid, resourceVersion, generation, deletionTimestamp, labels, ownerReferences } =
+    metadata;
+  const { finalizers, annotations } = metadata;
   const slim: ObjectMeta = {};
-  for (const field of keptFields)
-    if (metadata[field] !== undefined) Object.assign(slim, { [field]: metadata[field] });
-  if (metadata.annotations !== undefined) slim.annotations = slimAnnotations(metadata.annotations);
+  if (name !== undefined) slim.name = name;
+  if (namespace !== undefined) slim.namespace = namespace;
+  if (uid !== undefined) slim.uid = uid;
+  if (resourceVersion !== undefined) slim.resourceVersion = resourceVersion;
+  if (generation !== undefined) slim.generation = generation;
+  if (deletionTimestamp !== undefined) slim.deletionTimestamp = deletionTimestamp;
+  if (labels !== undefined) slim.labels = labels;
+  if (ownerReferences !== undefined) slim.ownerReferences = ownerReferences;
+  if (finalizers !== undefined) slim.finalizers = finalizers;
+  if (annotations !== undefined) slim.annotations = slimAnnotations(annotations);
   return { apiVersion: object.apiVersion, kind: object.kind, metadata: slim };
 }
 
-const keptFields = [
-  'name',
-  'namespace',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'deletionTimestamp',
-  'labels',
-  'ownerReferences',
-  'finalizers',
-] as const;
-
 function slimAnnotations(annotations: { [key: string]: string }): { [key: string]: string } {
   const slim: { [key: string]: string } = {};
-  let others = '';
-  for (const key of Object.keys(annotations).sort()) {
-    const value = annotations[key] as string;
-    if (key === clusterAnnotation || key.startsWith(keptAnnotationPrefix)) slim[key] = value;
-    else if (!ignoredAnnotations.has(key)) others += `${key}=${value}\n`;
+  const others: string[] = [];
+  for (const key in annotations) {
+    if (key === clusterAnnotation || key.startsWith(keptAnnotationPrefix))
+      slim[key] = annotations[key] as string;
+    else if (!ignoredAnnotations.has(key)) others.push(`${key}=${annotations[key]}\n`);
   }
-  if (others !== '') slim[digestKey] = String(fnv32a(others));
+  if (others.length > 0) slim[digestKey] = String(fnv32a(others.sort().join('')));
   return slim;
 }

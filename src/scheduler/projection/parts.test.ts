@@ -130,6 +130,10 @@ test('what is never propagated', () => {
 
 test('canonical JSON does not depend on order, and skips what is undefined', () => {
   assert.equal(canonicalJson({ b: [1, { d: null, c: 'x' }], a: undefined }), '{"b":[1,{"c":"x","d":null}]}');
+  assert.equal(canonicalJson({ b: 1, '-': 2, a: { 10: 1, 9: 2 } }), '{"-":2,"a":{"10":1,"9":2},"b":1}');
+  assert.equal(canonicalJson(undefined), 'null');
+  const inherited: JsonObject = { toString: 1, constructor: 'x', a: [{ z: 1, y: [] }, 'ü"'] };
+  assert.equal(canonicalJson(inherited), '{"a":[{"y":[],"z":1},"ü\\""],"constructor":"x","toString":1}');
 });
 
 test('what a replica asks for', () => {

@@ -86,7 +86,7 @@ export interface CellView {
  */
 export function renderCopy(input: RenderInput, cell: CellView): Rendering {
   const { kind, mapper } = input;
-  let object = cloneJson(input.object);
+  let object = contentOf(input.object);
   stripServerFields(object, { podSecurityLabels: cell.allowsPodSecurity });
   const share = input.targets.find(({ name }) => name === cell.info.name)?.replicas;
   if (input.revise === undefined) {
@@ -125,6 +125,16 @@ export function renderCopy(input: RenderInput, cell: CellView): Rendering {
     ? roleBindingsOf(object, input, cell)
     : [placeCopy(object, input)];
   return { copies, unmapped, refused: undefined, overrideErrors };
+}
+
+/** A clone to be stripped: without the status, and with the object's own metadata, which stripping replaces. */
+function contentOf(object: KubeObject): KubeObject {
+  const content: JsonObject = {};
+  for (const key in object) {
+    if (key === 'metadata') content[key] = object.metadata;
+    else if (key !== 'status') content[key] = cloneJson(object[key]);
+  }
+  return content as KubeObject;
 }
 
 function isClusterRoleBinding({ group, resource }: ReplicaKind): boolean {
