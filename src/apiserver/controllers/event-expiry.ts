@@ -4,6 +4,7 @@ import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision, StorageKey } from '#storage/storage.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { Controller, ControllerContext } from './controller.ts';
+import { deleteEach } from './delete-each.ts';
 import { currentEntries } from './store-events.ts';
 
 const eventsPrefix = '/core/events/';
@@ -12,7 +13,7 @@ const eventsPrefix = '/core/events/';
 export const eventTtlMs = 3_600_000;
 /** How exact that is: events that expire within one tick go together. */
 const tickMs = 10_000;
-const deletionsPerTransaction = 1_000;
+const deletionsAtOnce = 1_000;
 
 /**
  * Removes Events when their time is over: one wheel of ticks and one timer for all workspaces. Whatever was written again
@@ -114,9 +115,9 @@ export class EventExpiry implements Controller {
   }
 
   async #remove(due: readonly (readonly [StorageKey, Revision])[]): Promise<void> {
-    for (let from = 0; from < due.length; from += deletionsPerTransaction) {
+    for (let from = 0; from < due.length; from += deletionsAtOnce) {
       if (this.#stopping.signal.aborted) return;
-      await this.#removeSome(due.slice(from, from + deletionsPerTransaction));
+      await this.#removeSome(due.slice(from, from + deletionsAtOnce));
     }
   }
 
@@ -125,11 +126,8 @@ export class EventExpiry implements Controller {
     const current = due.filter(([key, revision]) => storage.peek(key)?.revision === revision);
     if (current.length === 0) return;
     try {
-      const result = await storage.transact({
-        guards: current.map(([key, revision]) => ({ key, revision })),
-        operations: current.map(([key]) => ({ type: 'delete', key })),
-      });
-      if (result.committed) return;
+      const entries = current.map(([key, revision]) => ({ key, revision }));
+      if (await deleteEach(storage, entries)) return;
     } catch (error) {
       logger.debug({ err: error }, 'events could not be removed; they are tried again');
     }

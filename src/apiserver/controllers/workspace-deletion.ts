@@ -23,11 +23,10 @@ import { encodeStored, hasDeletionTimestamp, headerOf, objectOf } from '../regis
 import { isGeneratedClusterId } from '../workspace/cluster-ref.ts';
 import { logicalClusterKey, type WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { deleteEach } from './delete-each.ts';
 import { deleteEntries, orRaced } from './delete-entries.ts';
 import { clusterOf, internalPrefix } from './store-events.ts';
 
-/** Keys removed in one transaction; each is a guard and an operation of storage/limits.ts' 10,000. */
-const keysPerTransaction = 4_000;
 /** Looks again at a workspace that waits for others, in case an event did not tell. */
 const recheckMs = 15_000;
 /** Time in which many events of one workspace make one look. */
@@ -218,7 +217,8 @@ export class WorkspaceDeletion implements Controller {
     await this.#deleteThroughApi(content.children, signal);
     if (terminators.length === 0) {
       await this.#deleteThroughApi(content.held, signal);
-      await this.#removeFree(content.free.filter((entry) => !isSupporting(entry.key)));
+      const free = content.free.filter((entry) => !isSupporting(entry.key));
+      await deleteEach(this.#context.storage, free);
     }
     await this.#report(record, content, terminators, signal);
     return { requeueAfterMs: recheckMs };
@@ -258,13 +258,10 @@ export class WorkspaceDeletion implements Controller {
     free: readonly CacheEntry[],
   ): Promise<boolean> {
     const last = this.#ownerOperation(cluster);
-    let from = 0;
-    for (; free.length - from > keysPerTransaction; from += keysPerTransaction) {
-      if (!(await this.#remove(free.slice(from, from + keysPerTransaction)))) return this.#forgetSnapshots();
-    }
     this.#removing.add(record.id);
     try {
-      if (!(await this.#remove([...free.slice(from), cluster], last))) return this.#forgetSnapshots();
+      if (!(await deleteEach(this.#context.storage, free))) return this.#forgetSnapshots();
+      if (!(await this.#remove(cluster, last))) return this.#forgetSnapshots();
     } finally {
       this.#removing.delete(record.id);
     }
@@ -277,24 +274,14 @@ export class WorkspaceDeletion implements Controller {
     return false;
   }
 
-  async #removeFree(entries: readonly CacheEntry[]): Promise<void> {
-    for (let from = 0; from < entries.length; from += keysPerTransaction) {
-      await this.#remove(entries.slice(from, from + keysPerTransaction));
-    }
-  }
-
   async #remove(
-    entries: readonly CacheEntry[],
-    more: { readonly guards: readonly Guard[]; readonly operations: readonly Operation[] } = noMore,
+    { key, revision }: CacheEntry,
+    more: { readonly guards: readonly Guard[]; readonly operations: readonly Operation[] },
   ): Promise<boolean> {
-    const guards: Guard[] = [...more.guards];
-    const operations: Operation[] = [...more.operations];
-    for (const { key, revision } of entries) {
-      guards.push({ key, revision });
-      operations.push({ type: 'delete', key });
-    }
-    if (operations.length === 0) return true;
-    const result = await this.#context.storage.transact({ guards, operations });
+    const result = await this.#context.storage.transact({
+      guards: [...more.guards, { key, revision }],
+      operations: [...more.operations, { type: 'delete', key }],
+    });
     return result.committed;
   }
 
@@ -304,11 +291,8 @@ export class WorkspaceDeletion implements Controller {
     for (const prefix of this.#context.events.resourcePrefixes()) {
       const range = `${prefix}${clusterId}/`;
       const entries = [...this.#context.storage.snapshot(range).entries()];
-      for (let from = 0; from < entries.length; from += keysPerTransaction) {
-        const some = entries.slice(from, from + keysPerTransaction);
-        if (!(await this.#remove(some, { guards: [guard], operations: [] }))) {
-          throw new Error('what a deleted workspace left behind changed while it was removed');
-        }
+      if (!(await deleteEach(this.#context.storage, entries, [guard]))) {
+        throw new Error('what a deleted workspace left behind changed while it was removed');
       }
     }
   }
@@ -371,7 +355,7 @@ export class WorkspaceDeletion implements Controller {
 
   /** Those that nobody serves any more can be let go of by nobody either: they are removed. */
   async #deleteThroughApi(entries: readonly CacheEntry[], signal: AbortSignal): Promise<void> {
-    await this.#removeFree(await deleteEntries(this.#context, entries, signal));
+    await deleteEach(this.#context.storage, await deleteEntries(this.#context, entries, signal));
   }
 
   /** Tells in LogicalCluster and Workspace what is being waited for. */
@@ -422,8 +406,6 @@ export class WorkspaceDeletion implements Controller {
     await orRaced(client.patch(ref, { type: 'merge', body: { metadata: { labels } } }, { signal }));
   }
 }
-
-const noMore = { guards: [], operations: [] };
 
 function isClosing({ phase }: WorkspaceRecord): boolean {
   return phase === 'Terminating' || phase === 'Deleting';

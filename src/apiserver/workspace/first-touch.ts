@@ -13,10 +13,10 @@ import { namespaceSeed } from './workspace-lifecycle.ts';
 export const serviceAccountName = 'default';
 export const rootCaName = 'kube-root-ca.crt';
 
-/** Namespaces that a Kubernetes cluster has from its start (KUBERNETES.md S1). */
-const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
-/** Undeletable, and made by nothing but the first touch: it tells whether that was. */
+/** Undeletable, and made last by nothing but the first touch: it tells whether that was. */
 const witness = 'kube-system';
+/** Namespaces that a Kubernetes cluster has from its start (KUBERNETES.md S1). */
+const systemNamespaces = ['default', 'kube-public', 'kube-node-lease', witness] as const;
 
 export interface FirstTouchOptions {
   readonly storage: CachedStorage;
@@ -55,7 +55,11 @@ export class FirstTouch {
     return touching;
   }
 
-  #write(workspace: Workspace): Promise<void> {
+  /**
+   * No two objects of one kind in one transaction: a watch that breaks between two events of one revision is resumed behind
+   * both (KUBERNETES.md W2).
+   */
+  async #write(workspace: Workspace): Promise<void> {
     const now = nowTime(this.#clock.now());
     const { storage, kubernetesServiceIp } = this.#options;
     const reservation: Operation = {
@@ -68,53 +72,67 @@ export class FirstTouch {
       }),
       value: Buffer.from(JSON.stringify({ namespace: 'default', name: 'kubernetes' })),
     };
-    return plantSeeds(storage, this.#seeds(workspace), now, [reservation]);
+    const common = plantSeeds(storage, this.#commonSeeds(workspace), now, [reservation]);
+    const namespaces = systemNamespaces.map((name) => this.#seedsOf(workspace, name));
+    const last = namespaces.pop() ?? [];
+    await Promise.all([common, ...namespaces.map((seeds) => plantSeeds(storage, seeds, now))]);
+    await plantSeeds(storage, last, now);
   }
 
-  #seeds(workspace: Workspace): Seed[] {
-    const { rootCa, advertise, kubernetesServiceIp } = this.#options;
-    const seeds: Seed[] = [];
-    const add = (
-      group: string,
-      resource: string,
-      metadata: ObjectMeta & { readonly name: string },
-      content: JsonObject,
-    ) => {
-      const definition = workspace.scheme.definitionOf(group, resource);
-      if (definition === undefined) return;
-      const clusterAnnotation = workspace.type !== 'edge';
-      seeds.push({ definition, clusterId: workspace.id, clusterAnnotation, metadata, content });
-    };
-    const certificate = rootCa();
-    for (const name of systemNamespaces) {
-      const namespace = namespaceSeed(name);
-      add('', 'namespaces', namespace.metadata, namespace.content);
-      add('', 'serviceaccounts', { name: serviceAccountName, namespace: name }, {});
-      add('', 'configmaps', rootCaMetadata(name), { data: rootCaData(certificate) });
-    }
+  #seedsOf(workspace: Workspace, name: (typeof systemNamespaces)[number]): Seed[] {
+    const namespace = namespaceSeed(name);
+    return seedsIn(workspace, [
+      ['', 'namespaces', namespace.metadata, namespace.content],
+      ['', 'serviceaccounts', { name: serviceAccountName, namespace: name }, {}],
+      ['', 'configmaps', rootCaMetadata(name), { data: rootCaData(this.#options.rootCa()) }],
+    ]);
+  }
+
+  #commonSeeds(workspace: Workspace): Seed[] {
+    const { advertise, kubernetesServiceIp } = this.#options;
     const { address, port } = advertise();
     const ipv6 = address.includes(':');
     const metadata = { name: 'kubernetes', namespace: 'default' };
     const labels = { component: 'apiserver', provider: 'kubernetes' };
-    add('', 'services', { ...metadata, labels }, kubernetesService(kubernetesServiceIp, port));
-    add(
-      '',
-      'endpoints',
-      { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-      { subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }] },
-    );
-    add(
-      'discovery.k8s.io',
-      'endpointslices',
-      { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-      {
-        addressType: ipv6 ? 'IPv6' : 'IPv4',
-        endpoints: [{ addresses: [address], conditions: { ready: true } }],
-        ports: [{ name: 'https', port, protocol: 'TCP' }],
-      },
-    );
-    return seeds;
+    return seedsIn(workspace, [
+      ['', 'services', { ...metadata, labels }, kubernetesService(kubernetesServiceIp, port)],
+      [
+        '',
+        'endpoints',
+        { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+        { subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }] },
+      ],
+      [
+        'discovery.k8s.io',
+        'endpointslices',
+        { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+        {
+          addressType: ipv6 ? 'IPv6' : 'IPv4',
+          endpoints: [{ addresses: [address], conditions: { ready: true } }],
+          ports: [{ name: 'https', port, protocol: 'TCP' }],
+        },
+      ],
+    ]);
   }
+}
+
+type Planned = readonly [
+  group: string,
+  resource: string,
+  metadata: ObjectMeta & { readonly name: string },
+  content: JsonObject,
+];
+
+/** Those of the objects whose kinds the workspace has. */
+function seedsIn(workspace: Workspace, planned: readonly Planned[]): Seed[] {
+  const seeds: Seed[] = [];
+  for (const [group, resource, metadata, content] of planned) {
+    const definition = workspace.scheme.definitionOf(group, resource);
+    if (definition === undefined) continue;
+    const clusterAnnotation = workspace.type !== 'edge';
+    seeds.push({ definition, clusterId: workspace.id, clusterAnnotation, metadata, content });
+  }
+  return seeds;
 }
 
 /** Whether the workspace has got what `FirstTouch` writes. */
