@@ -38,8 +38,13 @@ export function syncFailureOf(error: unknown): SyncFailure {
   };
 }
 
+/** How server-side apply refuses a field that the edge's kind does not have (structured-merge-diff, typed/validate.go). */
+const unknownField = /: field not declared in schema/;
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof ApiError)) return 'InternalError';
+  // An older Kubernetes: it answers 500, which is nobody's fault.
+  if (error.reason === 'InternalError' && unknownField.test(error.message)) return 'FieldNotServed';
   // RFC 4918 §11.5; it has no reason of its own in Kubernetes.
   return error.code === 507 ? 'InsufficientStorage' : error.reason;
 }
