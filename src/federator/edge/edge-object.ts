@@ -1,9 +1,9 @@
 import { copyAnnotations, edgeAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { digestOf } from '../digest.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
 import { interned } from '../interned.ts';
 import { originKeyOf } from '../origin.ts';
+import { fieldsDigestOf } from './fields-digest.ts';
 
 /** Field manager of everything that a federator writes at an edge, and onto copies. */
 export const edgeFieldManager = 'cellplane-federator';
@@ -39,8 +39,7 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
       ...(metadata.generation === undefined ? {} : { generation: metadata.generation }),
     },
     contentHash: annotations[copyAnnotations.contentHash] ?? '',
-    // Objects of one shape have the same.
-    fieldsHash: interned(digestOf(appliedFieldsOf(object, edgeFieldManager))),
+    fieldsHash: fieldsDigestOf(appliedFieldsOf(object, edgeFieldManager)),
     origin: originKeyOf(metadata) ?? '',
     cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
     deleting: metadata.deletionTimestamp !== undefined,
