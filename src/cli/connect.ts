@@ -51,14 +51,15 @@ export async function federationConnection(settings: ConnectSettings): Promise<S
   }
 }
 
-/** `batches`: for what makes many calls to a federation API server at once. */
+/** `busy`: for what makes many calls to a federation API server at once, and reads no managedFields in metadata alone. */
 export function connect(
   connection: ServerConnection,
   component: string,
   limits?: Partial<ConnectionLimits>,
-  batches = false,
+  busy = false,
 ): KubeClient {
-  return new RemoteClient(connection, { userAgent: `cellplane-${component}/${version}`, limits, batches });
+  const userAgent = `cellplane-${component}/${version}`;
+  return new RemoteClient(connection, { userAgent, limits, batches: busy, leanMetadata: busy });
 }
 
 /** Runs a short command with a client that is closed at the end, whatever happens. */

@@ -27,7 +27,7 @@ export interface CallOptions {
 export interface ReadOptions extends CallOptions {
   /** KUBERNETES.md L2. Default '': newest, linearizable. */
   readonly resourceVersion?: string | undefined;
-  /** Ask for PartialObjectMetadata only (N4). */
+  /** Ask for PartialObjectMetadata only (N4); a client may be told to have it without managedFields. */
   readonly metadataOnly?: boolean | undefined;
 }
 

@@ -248,7 +248,7 @@ export class Constellation implements AsyncDisposable {
           name: `${federatorUserPrefix}${name}`,
           groups: [federatorGroup],
         }),
-        { userAgent, batches: true },
+        { userAgent, batches: true, leanMetadata: true },
       );
       const process = new FederatorProcess({
         name,
@@ -296,7 +296,7 @@ export class Constellation implements AsyncDisposable {
     if (this.#scheduler !== undefined) return;
     const client = new RemoteClient(
       connectionAs(this.pki, this.server.url, { name: schedulerUserName, groups: [schedulerGroup] }),
-      { userAgent, batches: true },
+      { userAgent, batches: true, leanMetadata: true },
     );
     const scheduler = createScheduler({
       client,

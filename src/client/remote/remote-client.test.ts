@@ -8,9 +8,11 @@ const collection = { cluster: undefined, gvr: { group: '', version: 'v1', resour
 
 let server: Server;
 let client: RemoteClient;
+const accepted: (string | undefined)[] = [];
 
 before(async () => {
-  server = createServer((_request, response) => {
+  server = createServer(({ headers }, response) => {
+    accepted.push(headers.accept);
     // Byte for byte as kube-apiserver 1.30 and 1.36 answer.
     const list = {
       kind: 'PartialObjectMetadataList',
@@ -36,4 +38,24 @@ test('a list whose items are null, as Go writes a list without any, is an empty 
   const list = await client.list(collection, { metadataOnly: true });
   assert.deepEqual(list.items, []);
   assert.equal(list.kind, 'PartialObjectMetadataList');
+});
+
+test('metadata is asked for without managedFields by who is told to', async () => {
+  const { port } = server.address() as AddressInfo;
+  const connection = { server: `http://127.0.0.1:${port}` };
+  const lean = new RemoteClient(connection, { userAgent: 'test', leanMetadata: true });
+  accepted.length = 0;
+  await lean.list(collection, { metadataOnly: true });
+  await lean.get({ ...collection, name: 'a' }, { metadataOnly: true });
+  await lean.get({ ...collection, name: 'a' });
+  await client.get({ ...collection, name: 'a' }, { metadataOnly: true });
+  await lean.close();
+  const partial = (as: string, more = '') =>
+    `application/json;as=PartialObjectMetadata${as};g=meta.k8s.io;v=v1${more},application/json`;
+  assert.deepEqual(accepted, [
+    partial('List', ';managedFields=false'),
+    partial('', ';managedFields=false'),
+    'application/json',
+    partial(''),
+  ]);
 });

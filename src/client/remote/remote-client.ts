@@ -37,9 +37,8 @@ import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
 import { WatchSessions } from './watch-sessions.ts';
 
 const acceptJson = 'application/json';
-const acceptMetadata = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
-const acceptMetadataList =
-  'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
+/** Parameter that has our API server leave managedFields out; others ignore it (docs/batches.md, Lean metadata). */
+const lean = ';managedFields=false';
 
 const patchTypes = {
   json: 'application/json-patch+json',
@@ -82,6 +81,8 @@ export class RemoteClient implements KubeClient {
   #closed = false;
   readonly #userAgent: string;
   readonly #connect: buildConnector.connector;
+  readonly #acceptMetadata: string;
+  readonly #acceptMetadataList: string;
 
   constructor(
     connection: ServerConnection,
@@ -98,12 +99,16 @@ export class RemoteClient implements KubeClient {
        * as `connection` says.
        */
       readonly connector?: PlainConnector | undefined;
+      /** Metadata asked for alone comes without managedFields, where the server knows how. Default false. */
+      readonly leanMetadata?: boolean | undefined;
     },
   ) {
     this.#connection = connection;
     this.#limits = { ...defaultConnectionLimits, ...options.limits };
     this.#userAgent = options.userAgent;
     this.#connect = connectorOf(connection, this.#limits, options.connector);
+    this.#acceptMetadata = acceptMetadata(options.leanMetadata, 'PartialObjectMetadata');
+    this.#acceptMetadataList = acceptMetadata(options.leanMetadata, 'PartialObjectMetadataList');
     const url = new URL(connection.server);
     this.#basePath = url.pathname.replace(/\/+$/, '');
     this.#pool = new Pool(url.origin, {
@@ -128,7 +133,7 @@ export class RemoteClient implements KubeClient {
       {
         method: 'GET',
         path: objectPath(ref) + queryString({ resourceVersion: options.resourceVersion }),
-        accept: acceptOf(options),
+        accept: this.#acceptOf(options),
       },
       options,
     );
@@ -139,7 +144,7 @@ export class RemoteClient implements KubeClient {
       {
         method: 'GET',
         path: collectionPath(collection) + queryString(listQuery(options)),
-        accept: options.metadataOnly === true ? acceptMetadataList : acceptJson,
+        accept: options.metadataOnly === true ? this.#acceptMetadataList : acceptJson,
         isWide: true,
       },
       options,
@@ -152,7 +157,7 @@ export class RemoteClient implements KubeClient {
       options.subresource === undefined ? '' : `/${object.metadata.name ?? ''}/${options.subresource}`;
     const path = collectionPath(collection) + name + queryString(writeQuery(options));
     return this.#call<KubeObject>(
-      { method: 'POST', path, contentType: acceptJson, accept: acceptOf(options), body: object },
+      { method: 'POST', path, contentType: acceptJson, accept: this.#acceptOf(options), body: object },
       options,
     );
   }
@@ -160,7 +165,7 @@ export class RemoteClient implements KubeClient {
   update(ref: ObjectRef, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
     const path = objectPath(ref, options.subresource) + queryString(writeQuery(options));
     return this.#call<KubeObject>(
-      { method: 'PUT', path, contentType: acceptJson, accept: acceptOf(options), body: object },
+      { method: 'PUT', path, contentType: acceptJson, accept: this.#acceptOf(options), body: object },
       options,
     );
   }
@@ -169,7 +174,7 @@ export class RemoteClient implements KubeClient {
     const path = objectPath(ref, options.subresource) + queryString(writeQuery(options));
     const body: JsonValue = patch.type === 'json' ? [...patch.operations] : patch.body;
     return this.#call<KubeObject>(
-      { method: 'PATCH', path, contentType: patchTypes[patch.type], accept: acceptOf(options), body },
+      { method: 'PATCH', path, contentType: patchTypes[patch.type], accept: this.#acceptOf(options), body },
       options,
     );
   }
@@ -181,7 +186,7 @@ export class RemoteClient implements KubeClient {
         method: 'PATCH',
         path: objectPath(ref, options.subresource) + query,
         contentType: 'application/apply-patch+yaml',
-        accept: acceptOf(options),
+        accept: this.#acceptOf(options),
         body: object,
       },
       options,
@@ -240,7 +245,7 @@ export class RemoteClient implements KubeClient {
     try {
       if (signal.aborted) return;
       const path = collectionPath(collection) + queryString(watchQuery(options));
-      const headers = this.#headers(acceptOf(options), undefined);
+      const headers = this.#headers(this.#acceptOf(options), undefined);
       const answer = await this.#openStream(path, headers, signal);
       body = answer.body;
       if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
@@ -266,6 +271,10 @@ export class RemoteClient implements KubeClient {
     this.#calls.close(new Error('the client is closed'));
     this.#streams.close();
     await Promise.all([this.#pool.destroy(), this.#http1Streams?.destroy()]);
+  }
+
+  #acceptOf({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): string {
+    return metadataOnly === true ? this.#acceptMetadata : acceptJson;
   }
 
   #headers(accept: string | undefined, contentType: string | undefined): { [name: string]: string } {
@@ -343,8 +352,8 @@ export class RemoteClient implements KubeClient {
   }
 }
 
-function acceptOf({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): string {
-  return metadataOnly === true ? acceptMetadata : acceptJson;
+function acceptMetadata(isLean: boolean | undefined, as: string): string {
+  return `${acceptJson};as=${as};g=meta.k8s.io;v=v1${isLean === true ? lean : ''},${acceptJson}`;
 }
 
 function decodeBody<T extends JsonValue>(body: Buffer, server: string): T {
