@@ -77,7 +77,7 @@ import { FlowController } from './flow-control/flow-controller.ts';
 import { seatsOf } from './flow-control/seats.ts';
 import type { HttpServerDependencies, PreparedResponse } from './http/dependencies.ts';
 import { type HealthCheck, pingCheck } from './http/health.ts';
-import { createHttpServer } from './http/server.ts';
+import { type AcceptedConnection, createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
 import { loopbackRaw } from './loopback/loopback-raw.ts';
 import { openApiResponse } from './openapi/openapi-response.ts';
@@ -167,6 +167,8 @@ export interface ApiServer {
   readonly loopbackClient: KubeClient;
   /** A client in this process as that user, authorized as over the network. */
   clientAs(user: UserInfo): KubeClient;
+  /** Serves HTTP/1.1 on a connection in this process, as on one that came through the port. */
+  accept(connection: AcceptedConnection): void;
   /** Ends requests, watches and controllers, then closes the storage. Idempotent. */
   stop(): Promise<void>;
 }
@@ -434,6 +436,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         authorizer: authorization.authorizer,
         raw: loopbackRaw({ resolver, storage, version: options.version }),
       }),
+    accept: (connection) => http.accept(connection),
     stop: () => {
       stopped ??= stop();
       return stopped;

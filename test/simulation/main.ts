@@ -16,8 +16,12 @@ const first = wholeNumber('seed', values.seed ?? String(seedOfNow()));
 const startedMs = Date.now();
 let done = 0;
 let failed = 0;
+const faults = new Map<string, number>();
 for await (const outcome of runSeeds({ first, count })) {
   done++;
+  for (const [fault, times] of Object.entries(outcome.faults)) {
+    faults.set(fault, (faults.get(fault) ?? 0) + times);
+  }
   if (outcome.violations.length > 0) {
     failed++;
     process.stdout.write(`${reportOf(outcome)}\n\n`);
@@ -27,4 +31,5 @@ for await (const outcome of runSeeds({ first, count })) {
 }
 const seconds = Math.round((Date.now() - startedMs) / 1_000);
 process.stdout.write(`${done} seeds from ${first} on, ${failed} failed (${seconds} s)\n`);
+process.stdout.write(`faults of the network: ${JSON.stringify(Object.fromEntries(faults))}\n`);
 process.exitCode = failed > 0 ? 1 : 0;

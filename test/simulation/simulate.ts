@@ -31,6 +31,8 @@ export interface SimulationOutcome {
   readonly violations: readonly string[];
   /** What was done to the system, in words. */
   readonly journal: readonly string[];
+  /** How often each fault of the network had an effect. */
+  readonly faults: { readonly [fault: string]: number };
   readonly writes: number;
   readonly virtualMs: number;
   /** Equal for equal runs: of every request, and of all that stands at the end. */
@@ -111,9 +113,15 @@ class Simulation {
       seed,
       violations: [...this.#ledger.violations, ...this.#violations],
       journal: striker.journal,
+      faults: world.network.struck,
       writes: this.#ledger.writes,
       virtualMs: this.#time.nowMs,
-      trace: JSON.stringify([world.network.requests, this.#ledger.writes, Math.round(this.#time.nowMs)]),
+      trace: JSON.stringify([
+        world.network.requests,
+        world.network.struck,
+        this.#ledger.writes,
+        Math.round(this.#time.nowMs),
+      ]),
     };
   }
 

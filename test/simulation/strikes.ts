@@ -11,6 +11,7 @@ const strikes = {
   expire: 3,
   stale: 3,
   storm: 4,
+  bytes: 4,
   'store refuses': 2,
   'edge backup': 3,
   'edge restore': 1,
@@ -36,6 +37,9 @@ const partitionMsMax = 25_000;
 const holdMsMax = 8_000;
 const stormMsMax = 4_000;
 const stormRateMax = 0.6;
+const bytesMsMax = 8_000;
+const bytesRateMin = 0.1;
+const bytesRateMax = 0.6;
 const jumpMsMax = 600_000;
 
 /** Does to a world what chance says, until the end of its time; then everything is as it should be again. */
@@ -129,6 +133,15 @@ export class Striker {
         this.#later(forMs, async () => {
           network.faultRate = 0;
         });
+        return;
+      }
+      case 'bytes': {
+        const [from, to] = this.#link();
+        const rate = bytesRateMin + random.next() * (bytesRateMax - bytesRateMin);
+        const forMs = random.next() * bytesMsMax;
+        const share = `${Math.round(rate * 100)} % of what ${from} is answered by ${to}`;
+        this.#note(`${share} comes damaged for ${Math.round(forMs)} ms`);
+        network.damage(from, to, rate, forMs);
         return;
       }
       case 'store refuses': {

@@ -2,7 +2,7 @@ import { ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { HttpServerDependencies } from './dependencies.ts';
 import type { ServerReply, ServerRequest } from './exchange.ts';
 import { ExpressShell } from './express-shell.ts';
@@ -22,9 +22,19 @@ export class ListenError extends Error {
   }
 }
 
+/** What is asked of a connection that did not come through the port. */
+export interface AcceptedConnection extends Duplex {
+  /** Whether the peer's certificate is signed by an authority that is believed. */
+  readonly authorized: boolean;
+  /** As `tls.TLSSocket` tells it; undefined where the peer showed none. */
+  getPeerCertificate(): Partial<PeerCertificate> | undefined;
+}
+
 export interface HttpServer {
   /** Resolves when connections are accepted; rejects with ListenError. */
   listen(): Promise<{ readonly port: number; readonly host: string }>;
+  /** Serves HTTP/1.1 on a connection that came another way than through the port: secured, its peer known. */
+  accept(connection: AcceptedConnection): void;
   /** Uses a renewed certificate for connections that come from now on. */
   renewCertificate(tls: HttpServerDependencies['tls']): void;
   /**
@@ -104,6 +114,11 @@ class SecureHttpServer implements HttpServer {
         resolve({ port: (this.#server.address() as AddressInfo).port, host });
       });
     });
+  }
+
+  accept(connection: AcceptedConnection): void {
+    const shown = { alpnProtocol: 'http/1.1', server: this.#server };
+    this.#server.emit('secureConnection', Object.assign(connection, shown));
   }
 
   renewCertificate(tls: HttpServerDependencies['tls']): void {

@@ -262,6 +262,8 @@ describe('workspaces', () => {
     const list = async (resource: string, group = '') => {
       const collection = { cluster: touched.id, gvr: { group, version: 'v1', resource } };
       const { items } = await server.client.list(collection);
+      const revisions = new Set(items.map(({ metadata }) => metadata.resourceVersion));
+      assert.equal(revisions.size, items.length, 'a watch may be resumed behind each (W2)');
       return items.map(({ metadata }) => [metadata.namespace, metadata.name].filter(Boolean).join('/'));
     };
     const namespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -254,6 +254,7 @@ describe('batches of the client', () => {
       if (batches.every((batch) => batch.every((item) => !nameOf(item).startsWith('slow')))) response.end();
     };
     const stopping = new AbortController();
+    setMaxListeners(0, stopping.signal);
     const stuck = Promise.allSettled(
       Array.from({ length: 6 }, (_, index) => get(`slow-${index}`, stopping.signal)),
     );

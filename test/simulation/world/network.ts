@@ -1,16 +1,22 @@
 import { setMaxListeners } from 'node:events';
 import { ApiError } from '#apimachinery/api-error.ts';
+import type { AcceptedConnection } from '#apiserver/http/server.ts';
 import type { UserInfo } from '#apiserver/request/user.ts';
 import type { CallOptions, CollectionRef, KubeClient, WatchEvent, WatchOptions } from '#client/client.ts';
+import { RemoteClient } from '#client/remote/remote-client.ts';
 import type { Random } from '../../harness/random.ts';
+import { byteFaultNames } from './byte-faults.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { VirtualTime } from './virtual-time.ts';
+import { openWire } from './wire.ts';
 
 /** What can be reached over the simulated network. */
 export interface Reachable {
   readonly name: string;
   /** Undefined while it is down. */
   clientAs(user: UserInfo): KubeClient | undefined;
+  /** Serves a connection in bytes; false while it is down. */
+  accept(connection: AcceptedConnection): boolean;
   /** Calls back when the server that answers now is no more. Returns how to take that back. */
   onDown(callback: () => void): () => void;
 }
@@ -42,23 +48,29 @@ const callFaults: { readonly [fault in CallFault]: number } = {
   Conflict: 2,
 };
 
+/** Every fault that can be drawn, by the names under which those that had an effect are counted. */
+export const networkFaultNames: readonly string[] = [...Object.keys(callFaults), ...byteFaultNames];
+
 interface Link {
   /** Rises with every partition and heal. */
   epoch: number;
   isCut: boolean;
   /** Events are held back until then. */
   heldUntilMs: number;
+  /** Until then what begins goes as bytes, and that share of it is damaged. */
+  bytesUntilMs: number;
+  byteFaultRate: number;
   readonly streams: Set<(error: ApiError) => void>;
 }
 
-/** What every call of one verb is to a server. */
 interface Counted {
-  [fromToVerb: string]: number;
+  [what: string]: number;
 }
 
 /**
  * Every request and watch between simulated processes: late by chance, in any order, and for as long as faults are drawn
- * refused, unanswered although done, done twice, or answered with an error.
+ * refused, unanswered although done, done twice, or answered with an error. For a while a link's calls and watches go as bytes,
+ * through the code of the real transport on both sides, and are damaged there.
  */
 export class SimulatedNetwork {
   readonly #time: VirtualTime;
@@ -66,7 +78,10 @@ export class SimulatedNetwork {
   readonly #links = new Map<string, Link>();
   /** Share of the calls that go wrong. */
   faultRate = 0;
+  /** Of every verb from one to another. */
   requests: Counted = {};
+  /** Faults that had an effect, by name. */
+  readonly struck: Counted = {};
 
   constructor(time: VirtualTime, random: Random) {
     this.#time = time;
@@ -77,7 +92,14 @@ export class SimulatedNetwork {
     const key = `${from}>${to}`;
     let link = this.#links.get(key);
     if (link === undefined) {
-      link = { epoch: 0, isCut: false, heldUntilMs: 0, streams: new Set() };
+      link = {
+        epoch: 0,
+        isCut: false,
+        heldUntilMs: 0,
+        bytesUntilMs: 0,
+        byteFaultRate: 0,
+        streams: new Set(),
+      };
       this.#links.set(key, link);
     }
     return link;
@@ -105,6 +127,7 @@ export class SimulatedNetwork {
       if (link.isCut) link.epoch++;
       link.isCut = false;
       link.heldUntilMs = 0;
+      link.bytesUntilMs = 0;
     }
   }
 
@@ -123,9 +146,17 @@ export class SimulatedNetwork {
     this.link(from, to).heldUntilMs = this.#time.nowMs + forMs;
   }
 
-  /** A client of `server` for a process. */
-  connect(from: SimulatedProcess, server: Reachable, user: UserInfo): KubeClient {
-    return new NetworkClient(this.#time, this.#random, this, from, server, user);
+  /** For so long what begins on a link goes as bytes, and a share of it is damaged; watches begin anew. */
+  damage(from: string, to: string, rate: number, forMs: number): void {
+    const link = this.link(from, to);
+    link.bytesUntilMs = this.#time.nowMs + forMs;
+    link.byteFaultRate = rate;
+    this.breakStreams(from, to, 'reset');
+  }
+
+  /** A client of `server` for a process. `batches`: as RemoteClient's. */
+  connect(from: SimulatedProcess, server: Reachable, user: UserInfo, batches = false): KubeClient {
+    return new NetworkClient(this.#time, this.#random, this, from, server, user, batches);
   }
 
   drawFault(): CallFault | undefined {
@@ -134,13 +165,36 @@ export class SimulatedNetwork {
   }
 
   count(from: string, to: string, verb: string): void {
-    const key = `${from}>${to} ${verb}`;
-    this.requests[key] = (this.requests[key] ?? 0) + 1;
+    add(this.requests, `${from}>${to} ${verb}`);
   }
+
+  countFault(fault: string): void {
+    add(this.struck, fault);
+  }
+}
+
+function add(counted: Counted, what: string): void {
+  counted[what] = (counted[what] ?? 0) + 1;
 }
 
 function breakStreams(link: Link, error: ApiError): void {
   for (const end of [...link.streams]) end(error);
+}
+
+/** What the client is told instead of its answer, where the call is not done. */
+function refusalOf(fault: CallFault): ApiError | undefined {
+  switch (fault) {
+    case 'refused':
+      return unreachable('connection refused');
+    case 'TooManyRequests':
+      return new ApiError(fault, 'injected', { details: { retryAfterSeconds: 1 } });
+    case 'InternalError':
+    case 'ServiceUnavailable':
+    case 'Conflict':
+      return new ApiError(fault, 'injected');
+    default:
+      return undefined;
+  }
 }
 
 function unreachable(why: string): ApiError {
@@ -154,7 +208,9 @@ class NetworkClient implements KubeClient {
   readonly #from: SimulatedProcess;
   readonly #server: Reachable;
   readonly #user: UserInfo;
+  readonly #batches: boolean;
   readonly #closing = new AbortController();
+  #remote: RemoteClient | undefined;
 
   constructor(
     time: VirtualTime,
@@ -163,6 +219,7 @@ class NetworkClient implements KubeClient {
     from: SimulatedProcess,
     server: Reachable,
     user: UserInfo,
+    batches: boolean,
   ) {
     this.#time = time;
     this.#random = random;
@@ -170,6 +227,7 @@ class NetworkClient implements KubeClient {
     this.#from = from;
     this.#server = server;
     this.#user = user;
+    this.#batches = batches;
     setMaxListeners(0, this.#closing.signal); // one for every call under way
   }
 
@@ -206,7 +264,7 @@ class NetworkClient implements KubeClient {
 
   close(): Promise<void> {
     this.#closing.abort(unreachable('the client is closed'));
-    return Promise.resolve();
+    return this.#remote?.close() ?? Promise.resolve();
   }
 
   #latency(): Promise<void> {
@@ -248,7 +306,7 @@ class NetworkClient implements KubeClient {
         timeoutMs,
       );
       endings.push(() => clearTimeout(timer));
-      this.#exchange(verb, perform, sent, endings).then(
+      this.#exchange(verb, perform, sent, ending.signal, endings).then(
         (value) => end(() => resolve(value)),
         (error: unknown) => giveUp(error),
       );
@@ -259,32 +317,38 @@ class NetworkClient implements KubeClient {
     verb: string,
     perform: (target: KubeClient, options: O) => Promise<T>,
     options: O,
+    signal: AbortSignal,
     endings: (() => void)[],
   ): Promise<T> {
     const { name } = this.#server;
     const link = this.#network.link(this.#from.name, name);
     await this.#from.awake();
     this.#network.count(this.#from.name, name, verb);
+    if (this.#goesAsBytes(link)) return perform(this.#overBytes(link), { ...options, signal });
     await this.#latency();
     if (link.isCut) await never();
     const fault = this.#network.drawFault();
-    if (fault === 'hangs') await never();
+    if (fault === 'hangs') {
+      this.#network.countFault(fault);
+      await never();
+    }
     const target = this.#server.clientAs(this.#user);
-    if (target === undefined || fault === 'refused') throw unreachable('connection refused');
-    if (fault === 'InternalError') throw new ApiError('InternalError', 'injected');
-    if (fault === 'ServiceUnavailable') throw new ApiError('ServiceUnavailable', 'injected');
-    if (fault === 'TooManyRequests')
-      throw new ApiError('TooManyRequests', 'injected', { details: { retryAfterSeconds: 1 } });
-    if (fault === 'Conflict' && verb !== 'get' && verb !== 'list' && verb !== 'create')
-      throw new ApiError('Conflict', 'injected');
+    if (target === undefined) throw unreachable('connection refused');
+    const isIdle =
+      (fault === 'Conflict' && (verb === 'get' || verb === 'list' || verb === 'create')) ||
+      (fault === 'twice' && verb === 'create');
+    if (fault !== undefined && !isIdle) {
+      this.#network.countFault(fault);
+      const error = refusalOf(fault);
+      if (error !== undefined) throw error;
+    }
     const down = new Promise<never>((_, reject) => {
       endings.push(this.#server.onDown(() => reject(unreachable('connection reset'))));
     });
     down.catch(() => {}); // told by the race
     const value = await Promise.race([perform(target, options), down]);
     // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
-    if (fault === 'twice' && verb !== 'create')
-      await Promise.race([perform(target, options).catch(() => {}), down]);
+    if (fault === 'twice' && !isIdle) await Promise.race([perform(target, options).catch(() => {}), down]);
     if (fault === 'answer-lost') throw unreachable('connection reset');
     await this.#latency();
     if (link.isCut) await never();
@@ -323,15 +387,20 @@ class NetworkClient implements KubeClient {
       this.#network.count(this.#from.name, name, 'watch');
       const opened = await until(
         (async () => {
+          if (this.#goesAsBytes(link)) return { isWired: true, fault: undefined };
           await this.#latency();
           await this.#passable(link);
-          return this.#network.drawFault();
+          return { isWired: false, fault: this.#network.drawFault() };
         })(),
       );
       if ('end' in opened) return yield* endWith(opened.end);
-      const target = this.#server.clientAs(this.#user);
-      if (target === undefined || opened.value === 'refused') throw unreachable('connection refused');
-      if (opened.value === 'InternalError') throw new ApiError('InternalError', 'injected');
+      const { fault } = opened.value;
+      const target = opened.value.isWired ? this.#overBytes(link) : this.#server.clientAs(this.#user);
+      if (target === undefined) throw unreachable('connection refused');
+      if (fault === 'refused' || fault === 'InternalError') {
+        this.#network.countFault(fault);
+        throw refusalOf(fault);
+      }
       const events = target.watch(collection, { ...options, signal: inner.signal })[Symbol.asyncIterator]();
       for (;;) {
         const next = await until(events.next());
@@ -339,8 +408,10 @@ class NetworkClient implements KubeClient {
         if (next.value.done === true) return;
         const arrived = await until(
           (async () => {
-            await this.#latency();
-            await this.#passable(link);
+            if (!opened.value.isWired) {
+              await this.#latency();
+              await this.#passable(link);
+            }
             const heldMs = link.heldUntilMs - this.#time.nowMs;
             if (heldMs > 0) await this.#time.sleep(heldMs);
             await this.#from.awake();
@@ -357,6 +428,47 @@ class NetworkClient implements KubeClient {
       signal?.removeEventListener('abort', onEnd);
       this.#closing.signal.removeEventListener('abort', onEnd);
     }
+  }
+
+  #goesAsBytes(link: Link): boolean {
+    return link.bytesUntilMs > this.#time.nowMs;
+  }
+
+  /** The client as it is in a program, on connections whose other end is the server's HTTP. */
+  #overBytes(link: Link): KubeClient {
+    this.#remote ??= this.#connectRemote(link);
+    return this.#remote;
+  }
+
+  #connectRemote(link: Link): RemoteClient {
+    const { name } = this.#server;
+    const connector = () =>
+      openWire({
+        random: this.#random,
+        user: this.#user,
+        accept: (connection) => this.#server.accept(connection),
+        delay: async (to) => {
+          await this.#latency();
+          await this.#passable(link);
+          if (to === 'client') await this.#from.awake();
+        },
+        onBreak: (callback) => {
+          const onStream = (error: ApiError) => {
+            if (error.reason !== 'Expired') callback();
+          };
+          link.streams.add(onStream);
+          const endings = [this.#server.onDown(callback), this.#from.onDeath(callback)];
+          return () => {
+            link.streams.delete(onStream);
+            for (const end of endings) end();
+          };
+        },
+        faultRate: () => (this.#goesAsBytes(link) ? link.byteFaultRate : 0),
+        struck: (fault) => this.#network.countFault(fault),
+      });
+    // The name by which fields are owned is the same as of calls that do not go as bytes.
+    const options = { userAgent: 'cellplane', batches: this.#batches, connector };
+    return new RemoteClient({ server: `http://${name}.example` }, options);
   }
 
   /** A partition that ends before anybody noticed only delays. */

@@ -1,4 +1,5 @@
 import { projectDefinitions } from '#api/policy/definitions.ts';
+import type { AcceptedConnection } from '#apiserver/http/server.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
 import type { UserInfo } from '#apiserver/request/user.ts';
 import { type ApiServer, startServer } from '#apiserver/server.ts';
@@ -133,6 +134,11 @@ export class SimulatedServer implements Reachable {
       run.clients.set(user.name, client);
     }
     return client;
+  }
+
+  accept(connection: AcceptedConnection): boolean {
+    this.#run?.server.accept(connection);
+    return this.#run !== undefined;
   }
 
   onDown(callback: () => void): () => void {

@@ -134,7 +134,8 @@ export class World {
   }
 
   #runScheduler(process: SimulatedProcess): void {
-    const client = this.network.connect(process, this.federation, userOf(schedulerUserName, schedulerGroup));
+    const user = userOf(schedulerUserName, schedulerGroup);
+    const client = this.network.connect(process, this.federation, user, true);
     const { clock } = process;
     const scheduler = createScheduler({ client, clock, logger: this.#logger, emptyNamespaceMs: 5_000 });
     scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
@@ -145,7 +146,7 @@ export class World {
     const user = userOf(`${federatorUserPrefix}${name}`, federatorGroup);
     const federator = new FederatorProcess({
       name,
-      federationClient: this.network.connect(process, this.federation, user),
+      federationClient: this.network.connect(process, this.federation, user, true),
       connectEdge: ({ server }) => {
         const cell = new URL(server).hostname.split('.')[0] ?? '';
         return this.network.connect(process, this.edge(cell), userOf('federation', systemMasters));
