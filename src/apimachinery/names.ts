@@ -123,8 +123,21 @@ export function wildcardDns1123Subdomain(value: string): string[] {
   return errors;
 }
 
-/** A qualified name: label keys, annotation keys (lower-cased first), finalizers. */
+/** Label keys repeat: so many that were found right are remembered, then they are found anew. */
+const rightKeysMax = 1_024;
+const rightKeys = new Set<string>();
+
+/** A qualified name: label keys, annotation keys (lower-cased first), finalizers. What is wrong with it. */
 export function labelKey(value: string): string[] {
+  if (rightKeys.has(value)) return [];
+  const errors = labelKeyErrors(value);
+  if (errors.length > 0) return errors;
+  if (rightKeys.size === rightKeysMax) rightKeys.clear();
+  rightKeys.add(value);
+  return errors;
+}
+
+function labelKeyErrors(value: string): string[] {
   const slash = value.indexOf('/');
   const errors: string[] = [];
   let name = value;

@@ -157,6 +157,22 @@ describe('watch over HTTP (W1–W7)', () => {
     assert.equal((await server.get(`${path}?watch=true`, { accept: 'application/yaml' })).code, 406);
   });
 
+  it('metadata comes without managedFields where that is asked for, in JSON alone', async () => {
+    const lean = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1;managedFields=false';
+    const leanWatcher = await watch('', lean);
+    const watcher = await watch('', lean.replace(';managedFields=false', ''));
+    await create('a', { size: 1 });
+    const { managedFields, ...rest } = (await watcher.next()).object.metadata;
+    assert.equal(managedFields?.length, 1);
+    assert.deepEqual((await leanWatcher.next()).object.metadata, rest);
+    const get = async (accept: string, at = '/a') => (await server.get(`${path}${at}`, { accept })).json();
+    assert.deepEqual((await get(lean))['metadata'], rest);
+    const { items } = await get(lean.replace('Metadata;', 'MetadataList;'), '');
+    assert.deepEqual((items as KubeObject[])[0]?.metadata, rest);
+    const older = await get(lean.replace('v=v1;', 'v=v1beta1;'));
+    assert.deepEqual((older as KubeObject).metadata.managedFields, managedFields);
+  });
+
   it('an event is rendered once for all watchers of a form', async () => {
     const watchers = await Promise.all(Array.from({ length: 20 }, () => watch('&resourceVersion=1')));
     const table = await watch('&resourceVersion=1', tableAccept);
