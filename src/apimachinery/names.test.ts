@@ -63,11 +63,11 @@ test('the messages are the ones of Kubernetes', () => {
 
 test('hostile names take linear time', () => {
   const long = `${'a.'.repeat(1_000_000)}!`;
-  const started = performance.now();
+  const before = process.cpuUsage();
   dns1123Subdomain(long);
   labelValue(long);
   dns1123Label(long);
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(process.cpuUsage(before).user < 1e6);
 });
 
 test('generated names have five characters of the vowel-less alphabet (C2)', () => {

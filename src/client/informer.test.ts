@@ -18,7 +18,7 @@ function pod(name: string, resourceVersion: string, uid = name, node = 'n1'): Ku
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const endMs = Date.now() + 5_000;
+  const endMs = Date.now() + 30_000;
   while (!condition()) {
     assert.ok(Date.now() < endMs, 'condition was not reached');
     await setImmediate();

@@ -9,7 +9,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   options: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
 ): Promise<NonNullable<T>> {
-  const endMs = Date.now() + (options.timeoutMs ?? 15_000);
+  const endMs = Date.now() + (options.timeoutMs ?? 30_000);
   let last: unknown;
   for (;;) {
     try {

@@ -155,7 +155,7 @@ test('a reader that falls behind gets what is queued, then a clean end', async (
   await using harness = await Harness.open();
   for (const watchBacklog of [
     { eventsMax: 10, bytesMax: 1_000_000 },
-    { eventsMax: 1_000, bytesMax: 10_000 },
+    { eventsMax: 1_000, bytesMax: 6_000 },
   ]) {
     const client = clientOf(harness, { watchBacklog });
     await client.create(maps, map('a'));

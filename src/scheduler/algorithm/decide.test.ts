@@ -498,9 +498,11 @@ test('speed: 20,000 decisions a second at 100 cells', { concurrency: false }, ()
     }
   };
   run(2_000);
-  const start = performance.now();
+  const before = process.cpuUsage();
   run(2_000);
-  const perSecond = 2_000_000 / (performance.now() - start);
-  // The wanted rate is measured by the bench; here only a collapse is caught, whatever else the machine does.
+  // Time of the processor, not of the day: what else the machine does must not matter. The wanted rate is measured by the
+  // benchmark; here only a collapse is caught.
+  const { user, system } = process.cpuUsage(before);
+  const perSecond = 2_000 / ((user + system) / 1e6);
   assert.ok(perSecond > 4_000, `${Math.round(perSecond)} decisions/s`);
 });

@@ -38,7 +38,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
     const storage = await openEtcdStorage({
       endpoints: [etcd.endpoint],
       prefix,
-      requestTimeoutMs: 800,
+      requestTimeoutMs: 1_800,
       clock: systemClock,
       ...options,
     });

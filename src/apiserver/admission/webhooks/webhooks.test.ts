@@ -21,7 +21,7 @@ const maps = '/api/v1/namespaces/default/configmaps';
 const configurations = '/apis/admissionregistration.k8s.io/v1';
 
 function map(name: string, more: JsonObject = {}): JsonObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data: {} };
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data: { given: 'yes' } };
 }
 
 test('rules (A2)', () => {
@@ -198,7 +198,7 @@ describe('calls', () => {
     const made = await harness.post(maps, map('a', { labels: { x: 'y' } }));
     assert.deepEqual(
       made.object['data'],
-      { by: 'webhook', nope: '' },
+      { given: 'yes', by: 'webhook', nope: '' },
       'what a patch adds is decoded like a body',
     );
     assert.deepEqual(made.warnings, ['take care']);
@@ -325,9 +325,9 @@ describe('calls', () => {
       }),
     );
     const made = await harness.post(`${maps}?dryRun=All`, map('x', { labels: { hook: 'yes' } }));
-    assert.deepEqual(made.object['data'], { log: 'cmc' });
+    assert.deepEqual(made.object['data'], { given: 'yes', log: 'cmc' });
     assert.equal(seen.at(-1)!['dryRun'], true);
-    assert.deepEqual((await harness.post(maps, map('y'))).object['data'], {});
+    assert.deepEqual((await harness.post(maps, map('y'))).object['data'], { given: 'yes' });
     await harness.post('/api/v1/namespaces', {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -337,7 +337,7 @@ describe('calls', () => {
       '/api/v1/namespaces/n2/configmaps',
       map('z', { labels: { hook: 'yes' } }),
     );
-    assert.deepEqual(other.object['data'], { log: 'c' }, 'another namespace');
+    assert.deepEqual(other.object['data'], { given: 'yes', log: 'c' }, 'another namespace');
   });
 
   test('what the calls did is told to the audit record (O3)', async () => {
