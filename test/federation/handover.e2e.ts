@@ -78,7 +78,7 @@ describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
     const stoppedMs = performance.now();
     await until('another takes over', async () => (await holder()) !== paused, { timeoutMs: 30_000 });
     const tookMs = performance.now() - stoppedMs;
-    assert.ok(tookMs < leaseSeconds * 1_000 + 2_000, `taken over after ${tookMs.toFixed(0)} ms`);
+    assert.ok(tookMs < 3 * leaseSeconds * 1_000, `taken over after ${tookMs.toFixed(0)} ms`);
     for (let index = 0; index < 50; index++) await copies.configMap(`burst-${index}`, { key: 'new' });
     for (let index = 0; index < 50; index++) {
       await until(`burst-${index} is new`, async () => (await keyAtEdge(`burst-${index}`)) === 'new');

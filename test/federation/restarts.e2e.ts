@@ -127,7 +127,7 @@ describe('restarts and takeovers', { timeout: 240_000 }, () => {
     await until('its hashed cell is taken over', async () => (await holderOf('cell-a')) === 'federator-b');
     const tookMs = performance.now() - diedMs;
     if (first === 'federator-a')
-      assert.ok(tookMs < leaseDurationMs + 1_500, `taken over after ${tookMs.toFixed(0)} ms`);
+      assert.ok(tookMs < 3 * leaseDurationMs, `taken over after ${tookMs.toFixed(0)} ms`);
     await syncs('cell-a', 'after');
     assert.equal(await holderOf('pinned'), 'federator-a', 'a pinned cell stays');
     await copiesOf('pinned').configMap('waits', {});
