@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf } from '../object-key.ts';
-import { Commitments, type Committed } from './commitments.ts';
+import { Commitments, type Committed, underWayOf } from './commitments.ts';
 
 const key = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'web' });
 const request = [['cpu', 0.5]] as const;
@@ -59,4 +59,43 @@ test('what is not divided by room is not assumed', () => {
   commitments.place(key, at(false, ['a', 3]), undefined, [], request, 0);
   assert.equal(commitments.assumedIn('a', 0), undefined);
   assert.equal(commitments.loadOf('a'), 1);
+});
+
+test('after a restart a binding tells what is under way', () => {
+  const commitments = new Commitments(() => true);
+  const spec = {
+    clusters: [
+      { name: 'a', replicas: 2 },
+      { name: 'b', replicas: 1 },
+      { name: 'c', replicas: 4 },
+    ],
+  };
+  const item = (clusterName: string, health: 'Healthy' | 'Unhealthy') => ({
+    clusterName,
+    applied: true,
+    health,
+  });
+  const status = {
+    lastScheduledTime: '1970-01-01T00:00:10Z',
+    aggregatedStatus: [item('a', 'Healthy'), item('b', 'Unhealthy')],
+  };
+  const underWay = underWayOf(spec, status, 20_000);
+  assert.deepEqual(underWay, [
+    { name: 'b', replicas: 1 },
+    { name: 'c', replicas: 4 },
+  ]);
+  const summary = { cells: 51, applied: 51, healthy: 50, unhealthy: 1, unknown: 0 };
+  assert.deepEqual(
+    underWayOf(spec, { ...status, summary }, 20_000).map(({ name }) => name),
+    ['b'],
+    'of many cells only those are told that are not well',
+  );
+  assert.deepEqual(underWayOf(spec, status, 310_000), [], 'what was decided long ago is known to the cells');
+  commitments.restore(key, underWay, request, 20_000);
+  commitments.place(key, at(true, ['a', 2], ['b', 1], ['c', 5]), undefined, spec.clusters, request, 20_000);
+  const podsIn = (cell: string) => commitments.assumedIn(cell, 20_000)?.get('pods');
+  assert.deepEqual(['a', 'b', 'c'].map(podsIn), [undefined, 1, 5]);
+  commitments.landed(key, ['c']);
+  commitments.told('c');
+  assert.equal(podsIn('c'), undefined);
 });

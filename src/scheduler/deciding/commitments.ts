@@ -1,3 +1,5 @@
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
@@ -24,8 +26,8 @@ export interface Committed {
 /**
  * What was decided for cells: how many objects each was given, and what replicas take that its status cannot tell of yet
  * (PLACEMENT.md 1, SchedulingOvercommitProtection). Assumed are replicas that were divided by room, in cells that tell theirs,
- * so that there are never more assumptions than such replicas under way. In memory alone: a restart forgets what is under
- * way, the cells' statuses tell it soon.
+ * so that there are never more assumptions than such replicas under way. Kept in memory; after a restart the bindings tell
+ * what is under way, each when its object is looked at first.
  */
 export class Commitments {
   readonly #tellsRoom: (cell: string) => boolean;
@@ -65,6 +67,11 @@ export class Commitments {
       if (now.assumes || change < 0) this.#assume(key, name, change, request, nowMs);
     }
     for (const [name, replicas] of former) this.#assume(key, name, -replicas, request, nowMs);
+  }
+
+  /** What a binding told to be under way when its object was looked at first; its time begins anew. */
+  restore(key: ProjectObjectKey, underWay: readonly Target[], request: ReplicaRequest, nowMs: number): void {
+    for (const { name, replicas = 0 } of underWay) this.#assume(key, name, replicas, request, nowMs);
   }
 
   drop(key: ProjectObjectKey, before: Committed | undefined): void {
@@ -141,6 +148,27 @@ export class Commitments {
     if (load > 0) this.#loads.set(cell, load);
     else this.#loads.delete(cell);
   }
+}
+
+/**
+ * Cells of a decision not long ago that nothing says of that the object is well there. Where a binding tells of single cells
+ * no more (there are too many), it names those that are not well.
+ */
+export function underWayOf(
+  spec: Pick<ResourceBinding['spec'], 'clusters'>,
+  status: ResourceBinding['status'],
+  nowMs: number,
+): readonly Target[] {
+  const decidedMs = parseTime(status?.lastScheduledTime ?? '') ?? Number.NEGATIVE_INFINITY;
+  if (decidedMs + assumedMs <= nowMs) return [];
+  const told = new Map((status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item]));
+  const isCut = (status?.summary?.cells ?? 0) > told.size;
+  return (spec.clusters ?? [])
+    .filter(({ name }) => {
+      const item = told.get(name);
+      return item === undefined ? !isCut : item.applied !== true || item.health !== 'Healthy';
+    })
+    .map(({ name, replicas }) => ({ name, replicas }));
 }
 
 function sumOf(assumptions: Iterable<Assumption>): Map<string, number> {

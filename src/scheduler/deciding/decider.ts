@@ -37,7 +37,7 @@ import { isTriggered, type TriggerDigests, triggerDigests } from '../reschedulin
 import type { ResourceWatches } from '../resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
-import { Commitments, type Committed } from './commitments.ts';
+import { Commitments, type Committed, underWayOf } from './commitments.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
 import { SchedulePriorities } from './schedule-priority.ts';
@@ -252,6 +252,10 @@ export class Decider {
       state.descheduling !== undefined &&
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
+    if (isNew && present !== undefined && dividesByRoom(match)) {
+      const underWay = underWayOf(present.spec, present.status, nowMs);
+      this.commitments.restore(key, underWay, template.request, nowMs);
+    }
     const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
