@@ -32,7 +32,9 @@ export interface ConnectionLimits {
    * Told the size of each answer and of each watch event before it is decoded, which waits for what it returns. Absent: nothing
    * waits.
    */
-  readonly pace?: ((bytes: number, signal: AbortSignal) => Promise<void> | undefined) | undefined;
+  readonly pace?:
+    | ((bytes: number, call: { readonly signal: AbortSignal }) => Promise<void> | undefined)
+    | undefined;
   /** An HTTP/2 session is pinged when this long without traffic, and dropped when no answer comes as long again. */
   readonly pingIntervalMs: number;
 }

@@ -252,7 +252,7 @@ export class RemoteClient implements KubeClient {
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
       for await (const chunk of body) {
         for (const frame of decoder.push(chunk as Buffer)) {
-          const wait = this.#limits.pace?.(frame.length, signal);
+          const wait = this.#limits.pace?.(frame.length, call);
           if (wait !== undefined) await wait;
           yield decodeEvent(frame);
         }
@@ -337,7 +337,7 @@ export class RemoteClient implements KubeClient {
     try {
       ({ statusCode, body } = await this.#send(request, call));
       const { pace } = this.#limits;
-      const wait = pace === undefined ? undefined : pace(body.length, call.signal);
+      const wait = pace === undefined ? undefined : pace(body.length, call);
       if (wait !== undefined) await wait;
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;

@@ -226,7 +226,7 @@ export class EdgeLink {
         requestTimeoutMs: limits.edgeTimeoutMs,
         responseBytesMax: limits.edgeResponseBytesMax,
         watchFrameBytesMax: limits.edgeWatchEventBytesMax,
-        pace: (bytes, callSignal) => pace.read(bytes, callSignal),
+        pace: (bytes, call) => pace.read(bytes, call),
       }),
     );
     const ending = new AbortController();

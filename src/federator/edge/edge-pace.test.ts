@@ -4,7 +4,7 @@ import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { EdgePace } from './edge-pace.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-const { signal } = new AbortController();
+const call = new AbortController();
 const mebibyte = 1024 * 1024;
 
 test('a bucket lets a burst pass, then a steady rate; debt is paid first', () => {
@@ -22,10 +22,10 @@ test('a bucket lets a burst pass, then a steady rate; debt is paid first', () =>
 test('an edge that sends more than its pace waits, and says so for a while', async () => {
   const clock = new ManualClock();
   const pace = new EdgePace({ clock, bytesPerSecond: mebibyte, burstBytes: mebibyte });
-  assert.equal(pace.read(mebibyte / 2, signal), undefined);
+  assert.equal(pace.read(mebibyte / 2, call), undefined);
   assert.equal(pace.wasThrottled(1_000), false);
   let passed = false;
-  const waiting = pace.read(mebibyte, signal)?.then(() => {
+  const waiting = pace.read(mebibyte, call)?.then(() => {
     passed = true;
   });
   assert.ok(waiting);
@@ -44,7 +44,7 @@ test('small events count for more than their bytes, long answers for far more', 
   const clock = new ManualClock();
   const waitOf = (bytes: number, times: number) => {
     const pace = new EdgePace({ clock, bytesPerSecond: mebibyte, burstBytes: 0 });
-    for (let index = 0; index < times; index++) pace.read(bytes, AbortSignal.abort());
+    for (let index = 0; index < times; index++) pace.read(bytes, { signal: AbortSignal.abort() });
     return pace.throttledMs;
   };
   assert.ok(waitOf(1, 1) > 3, 'an event of one byte');
@@ -56,7 +56,7 @@ test('a wait ends with its call', async () => {
   const clock = new ManualClock();
   const pace = new EdgePace({ clock, bytesPerSecond: 1, burstBytes: 0 });
   const call = new AbortController();
-  const waiting = pace.read(1_000, call.signal);
+  const waiting = pace.read(1_000, call);
   call.abort();
   await waiting;
 });

@@ -31,15 +31,15 @@ export class EdgePace {
     });
   }
 
-  /** `ConnectionLimits.pace`. */
-  read(bytes: number, signal: AbortSignal): Promise<void> | undefined {
+  /** `ConnectionLimits.pace`. The call's signal is made only where it is waited for: most answers do not wait. */
+  read(bytes: number, call: { readonly signal: AbortSignal }): Promise<void> | undefined {
     this.#bytes += bytes;
     const long = Math.max(0, bytes - longBytes) * (longWeight - 1);
     const waitMs = this.#bucket.spend(bytes + perReadBytes + long);
     if (waitMs === 0) return undefined;
     this.#throttledAtMs = this.#clock.monotonic();
     this.#throttledMs += waitMs;
-    return sleep(this.#clock, waitMs, signal).catch(() => {}); // the call itself says that it was ended
+    return sleep(this.#clock, waitMs, call.signal).catch(() => {}); // the call itself says that it was ended
   }
 
   /** Bytes read since the cell was taken up. */
