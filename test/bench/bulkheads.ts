@@ -40,7 +40,6 @@ const sicknesses: readonly Sickness[] = [
   'lying',
   'full',
 ];
-const perSecond = 100;
 const seconds = 10;
 /** Probes come each ten seconds, trials of an open breaker each fifteen; a busy machine takes several times as long. */
 const recovery: ProgressOptions = { stallMs: 240_000, everyMs: 100 };
@@ -54,8 +53,11 @@ const userAgent = 'cellplane-bench';
  * of the process which takes the times. 100 cells and five pairs take about six minutes; each wait ends four minutes after the
  * last progress.
  */
-export async function benchBulkheads(cells: number, pairs: number): Promise<Row[]> {
-  await using world = await World.start(cells);
+export async function benchBulkheads(
+  cells: number,
+  { pairs, perSecond }: { readonly pairs: number; readonly perSecond: number },
+): Promise<Row[]> {
+  await using world = await World.start(cells, perSecond);
   await world.load();
   const ratios: number[] = [];
   const added: number[] = [];
@@ -104,12 +106,17 @@ class World implements AsyncDisposable {
   #sickFarm!: ChildProcess;
   #load!: PacedLoad;
   #admin!: RemoteClient;
+  readonly #perSecond: number;
   #cells = 0;
   #healthy = 0;
   #sent = 0;
 
-  static async start(cells: number): Promise<World> {
-    const world = new World();
+  private constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+  }
+
+  static async start(cells: number, perSecond: number): Promise<World> {
+    const world = new World(perSecond);
     try {
       await world.#start(cells);
       return world;
@@ -136,6 +143,7 @@ class World implements AsyncDisposable {
   /** Writes at a steady rate, to all cells in turn; how long those to the healthy ones took, sorted. */
   async load(): Promise<number[]> {
     const from = this.#sent;
+    const perSecond = this.#perSecond;
     const count = perSecond * seconds;
     this.#sent += count;
     await this.#load.connect();

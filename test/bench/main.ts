@@ -27,7 +27,11 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   commits: async () => (await import('./commits.ts')).benchCommits(scale),
   flood: async () => (await import('./flood.ts')).benchFlood(),
   steady: async () => (await import('./steady.ts')).benchSteady(scale),
-  bulkheads: async () => (await import('./bulkheads.ts')).benchBulkheads(Math.round(100 * scale), 5),
+  bulkheads: async () =>
+    (await import('./bulkheads.ts')).benchBulkheads(Math.round(100 * scale), {
+      pairs: 5,
+      perSecond: rates[0] ?? 100,
+    }),
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 

@@ -179,6 +179,7 @@ async function startFederator(
     userAgent,
     limits: { connectionsMax: 64 },
     batches: true,
+    leanMetadata: true,
   });
   const process = new FederatorProcess({
     name: federatorName,
