@@ -21,8 +21,15 @@ export interface FieldError {
   readonly message: string;
 }
 
-const quote = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(value) : value === undefined ? 'null' : JSON.stringify(value);
+const htmlCharacters = /[<>&\u2028\u2029]/g;
+
+/** As Go prints it: texts quoted, all else as its JSON encoder writes it, which escapes what HTML gives a meaning. */
+function quote(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  const text = JSON.stringify(value ?? null);
+  if (typeof value !== 'object') return text;
+  return text.replace(htmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 export function required(field: string, detail = ''): FieldError {
   return {

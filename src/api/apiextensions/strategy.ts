@@ -8,13 +8,10 @@ import { unknownFormats } from './validate-schema.ts';
 const warningsMax = 20;
 
 function crdWarnings(crd: KubeObject): string[] {
-  const warnings: string[] = [];
-  const versions = versionsOf(crd);
-  versions.forEach(({ openApiV3Schema }, index) => {
-    if (openApiV3Schema === undefined) return;
-    warnings.push(...unknownFormats(openApiV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`));
-  });
-  return warnings.slice(0, warningsMax);
+  const warnings = versionsOf(crd).flatMap(({ openApiV3Schema }) =>
+    openApiV3Schema === undefined ? [] : unknownFormats(openApiV3Schema),
+  );
+  return [...new Set(warnings)].slice(0, warningsMax);
 }
 
 /** How apiextensions.k8s.io/v1 CustomResourceDefinition differs from other kinds (KUBERNETES.md R1, R2). */

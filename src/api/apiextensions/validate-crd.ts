@@ -8,7 +8,7 @@ import {
   tooMany,
 } from '#apimachinery/field-error.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-import { compileJsonPath, plainPath } from '#apimachinery/jsonpath.ts';
+import { plainPath } from '#apimachinery/jsonpath.ts';
 import { dns1035Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { checkWebhookClient } from '../builtin/validation/admission-policies.ts';
@@ -23,7 +23,9 @@ import {
   specOf,
   storedVersionsOf,
   textOf,
+  textsIn,
 } from './crd.ts';
+import { fieldAtPath } from './field-path.ts';
 import { validateSchemaRules } from './validate-rules.ts';
 import { validateStructuralSchema } from './validate-schema.ts';
 
@@ -93,7 +95,8 @@ export function validateCrdUpdate(crd: KubeObject, old: KubeObject, subresource:
 function validateCrdName(crd: KubeObject): FieldError[] {
   const spec = specOf(crd);
   const wanted = `${textOf(objectIn(spec['names'])['plural'])}.${textOf(spec['group'])}`;
-  if (crd.metadata.name === wanted) return [];
+  // That there must be a name is said elsewhere.
+  if (crd.metadata.name === wanted || (crd.metadata.name ?? '') === '') return [];
   return [invalid('metadata.name', crd.metadata.name ?? '', 'must be spec.names.plural+"."+spec.group')];
 }
 
@@ -112,7 +115,7 @@ function validateStoredVersions(crd: KubeObject): FieldError[] {
   const stored = storedVersionsOf(crd);
   const versions = objectsIn(specOf(crd)['versions']);
   const field = 'status.storedVersions';
-  if (stored.length === 0) return [invalid(field, stored, 'must have at least one stored version')];
+  if (stored.length === 0) return [invalid(field, null, 'must have at least one stored version')];
   const errors: FieldError[] = [];
   stored.forEach((name, index) => {
     if (versions.some((version) => version['name'] === name)) return;
@@ -124,9 +127,9 @@ function validateStoredVersions(crd: KubeObject): FieldError[] {
       ),
     );
   });
-  const storage = versions.find((version) => version['storage'] === true)?.['name'];
-  if (typeof storage === 'string' && !stored.includes(storage)) {
-    errors.push(invalid(field, stored, `must have the storage version ${storage}`));
+  for (const { name, storage } of versions) {
+    if (storage !== true || typeof name !== 'string' || stored.includes(name)) continue;
+    errors.push(invalid(field, stored, `must have the storage version ${name}`));
   }
   return errors;
 }
@@ -140,7 +143,7 @@ function validateSpec(spec: JsonObject): FieldError[] {
     errors.push(notSupported('spec.scope', scope, ['Cluster', 'Namespaced']));
   }
   validateNames(spec['names'], errors);
-  validateVersions(objectsIn(spec['versions']), errors);
+  validateVersions(spec, errors);
   validateConversion(objectIn(spec['conversion']), errors);
   if (spec['preserveUnknownFields'] === true) {
     errors.push(
@@ -199,64 +202,140 @@ function validateNames(value: JsonValue | undefined, errors: FieldError[]): void
   list('categories', names.categories);
 }
 
-function validateVersions(versions: readonly JsonObject[], errors: FieldError[]): void {
+/**
+ * What all versions have alike, Kubernetes holds once, under spec: its messages name it there
+ * (Convert_v1_CustomResourceDefinitionSpec_To_apiextensions_CustomResourceDefinitionSpec).
+ */
+const sharedMembers = {
+  schema: 'validation',
+  subresources: 'subresources',
+  additionalPrinterColumns: 'additionalPrinterColumns',
+  selectableFields: 'selectableFields',
+} as const;
+
+type SharedMember = keyof typeof sharedMembers;
+
+function isShared(versions: readonly JsonObject[], member: SharedMember): boolean {
+  const [first] = versions;
+  return versions.every((version) => equalJson(version[member] ?? null, first?.[member] ?? null));
+}
+
+function validateVersions(spec: JsonObject, errors: FieldError[]): void {
+  const versions = objectsIn(spec['versions']);
   const path = 'spec.versions';
-  // Messages show names: whole versions would fill pages.
-  const names = versions.map((version) => textOf(version['name']));
-  if (versions.length === 0) {
-    errors.push(required(path, 'must have at least one version'));
-    return;
-  }
   if (versions.length > versionsMax) {
     errors.push(tooMany(path, versions.length, versionsMax));
     return;
   }
-  if (new Set(names).size !== names.length)
-    errors.push(invalid(path, names, 'must contain unique version names'));
-  if (versions.filter((version) => version['storage'] === true).length !== 1) {
-    errors.push(invalid(path, names, 'must have exactly one version marked as storage version'));
+  const shared = new Set<SharedMember>();
+  for (const member of Object.keys(sharedMembers) as SharedMember[]) {
+    if (versions.length > 0 && isShared(versions, member)) shared.add(member);
   }
+  const hasStatus = (version: JsonObject) => isJsonObject(objectIn(version['subresources'])['status']);
   versions.forEach((version, index) => {
-    validateVersion(version, `${path}[${index}]`, errors);
+    const at = `${path}[${index}]`;
+    const name = textOf(version['name']);
+    const wrong = dns1035Label(name);
+    if (wrong.length > 0) errors.push(invalid(`${at}.name`, name, wrong.join(',')));
+    if (!isJsonObject(objectIn(version['schema'])['openAPIV3Schema'])) {
+      errors.push(required(`${at}.schema.openAPIV3Schema`));
+    }
+    validateDeprecation(version, at, errors);
+    for (const member of Object.keys(sharedMembers) as SharedMember[]) {
+      if (shared.has(member)) continue;
+      validateMember(version, member, `${at}.${member}`, hasStatus(version), errors);
+    }
   });
+  // Whole versions, as Kubernetes' own form of them prints.
+  const shown = (spec['versions'] ?? null) === null ? null : versions.map((one) => goVersion(one, shared));
+  const names = versions.map((version) => textOf(version['name']));
+  if (new Set(names).size !== names.length) {
+    errors.push(invalid(path, shown, 'must contain unique version names'));
+  }
+  if (versions.filter((version) => version['storage'] === true).length !== 1) {
+    errors.push(invalid(path, shown, 'must have exactly one version marked as storage version'));
+  }
+  const [first] = versions;
+  if (first === undefined) return;
+  const name = textOf(first['name']);
+  const wrong = name === '' ? [] : dns1035Label(name);
+  if (wrong.length > 0) errors.push(invalid('spec.version', name, wrong.join(',')));
+  for (const member of shared) {
+    validateMember(first, member, `spec.${sharedMembers[member]}`, versions.some(hasStatus), errors);
+  }
 }
 
-function validateVersion(version: JsonObject, path: string, errors: FieldError[]): void {
-  const name = textOf(version['name']);
-  const wrong = dns1035Label(name);
-  if (wrong.length > 0) errors.push(invalid(`${path}.name`, name, wrong.join(',')));
-  validateDeprecation(version, path, errors);
-  const subresources = objectIn(version['subresources']);
-  const schemaPath = `${path}.schema.openAPIV3Schema`;
+/** A version as Go prints the internal type, without what is shared. */
+function goVersion(version: JsonObject, shared: ReadonlySet<SharedMember>): JsonObject {
+  const kept = (member: SharedMember) => (shared.has(member) ? null : (version[member] ?? null));
+  return {
+    Name: version['name'] ?? '',
+    Served: version['served'] ?? false,
+    Storage: version['storage'] ?? false,
+    Deprecated: version['deprecated'] ?? false,
+    DeprecationWarning: version['deprecationWarning'] ?? null,
+    Schema: kept('schema'),
+    Subresources: kept('subresources'),
+    AdditionalPrinterColumns: kept('additionalPrinterColumns'),
+    SelectableFields: kept('selectableFields'),
+  };
+}
+
+function validateMember(
+  version: JsonObject,
+  member: SharedMember,
+  path: string,
+  hasStatus: boolean,
+  errors: FieldError[],
+): void {
   const schema = objectIn(version['schema'])['openAPIV3Schema'];
-  if (isJsonObject(schema)) {
-    if (isJsonObject(subresources['status'])) validateRootWithStatus(schema, schemaPath, errors);
-    const structural = validateStructuralSchema(schema, schemaPath);
-    errors.push(...structural);
-    // Rules are about what the schema describes: they wait until it describes it properly.
-    if (structural.length === 0) errors.push(...validateSchemaRules(schema, schemaPath));
-    validateSelectableFields(version, schema, `${path}.selectableFields`, errors);
-  } else {
-    errors.push(required(schemaPath, 'schemas are required'));
+  switch (member) {
+    case 'schema':
+      if (isJsonObject(schema)) validateVersionSchema(schema, `${path}.openAPIV3Schema`, hasStatus, errors);
+      return;
+    case 'subresources': {
+      const scale = objectIn(version['subresources'])['scale'];
+      if (isJsonObject(scale)) validateScale(scale, `${path}.scale`, errors);
+      return;
+    }
+    case 'additionalPrinterColumns':
+      validateColumns(objectsIn(version['additionalPrinterColumns']), path, errors);
+      return;
+    default:
+      if (isJsonObject(schema)) validateSelectableFields(version, schema, path, errors);
   }
-  if (isJsonObject(subresources['scale'])) {
-    validateScale(subresources['scale'], `${path}.subresources.scale`, errors);
-  }
-  validateColumns(objectsIn(version['additionalPrinterColumns']), `${path}.additionalPrinterColumns`, errors);
+}
+
+function validateVersionSchema(
+  schema: JsonObject,
+  path: string,
+  hasStatus: boolean,
+  errors: FieldError[],
+): void {
+  if (hasStatus) validateRootWithStatus(schema, path, errors);
+  const { errors: wrong, isStructural } = validateStructuralSchema(schema, path);
+  errors.push(...wrong);
+  if (isStructural) errors.push(...validateSchemaRules(schema, path));
 }
 
 function validateDeprecation(version: JsonObject, path: string, errors: FieldError[]): void {
   const warning = version['deprecationWarning'];
   if (typeof warning !== 'string') return;
   const field = `${path}.deprecationWarning`;
-  if (version['deprecated'] !== true)
+  if (version['deprecated'] !== true) {
     errors.push(invalid(field, warning, 'can only be set for deprecated versions'));
-  if (warning === '') errors.push(invalid(field, warning, 'must not be empty'));
-  if (Buffer.byteLength(warning) > 256)
-    errors.push(invalid(field, warning, 'must be <= 256 characters long'));
-  if (/[\x00-\x1f\x7f]/.test(warning)) {
-    errors.push(invalid(field, warning, 'must only contain printable UTF-8 characters'));
+    return;
   }
+  if (Buffer.byteLength(warning) > 256) {
+    errors.push(invalid(field, warning, 'must be <= 256 characters long'));
+  }
+  if (warning === '') errors.push(invalid(field, warning, 'must not be an empty string'));
+  // Go's IsPrint: letters, marks, numbers, punctuation, symbols and the space.
+  const match = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(warning);
+  if (match === null) return;
+  const at = Buffer.byteLength(warning.slice(0, match.index));
+  const why = `must only contain printable UTF-8 characters; non-printable character found at index ${at}`;
+  errors.push(invalid(field, warning, why));
 }
 
 function validateRootWithStatus(schema: JsonObject, path: string, errors: FieldError[]): void {
@@ -273,31 +352,34 @@ function validateRootWithStatus(schema: JsonObject, path: string, errors: FieldE
   }
 }
 
+/** Begins with a dot; that is all that Kubernetes asks of these paths. */
+function simplePathError(field: string, value: string): FieldError | undefined {
+  return value.startsWith('.')
+    ? undefined
+    : invalid(field, value, 'must be a simple json path starting with .');
+}
+
 function validateScale(scale: JsonObject, path: string, errors: FieldError[]): void {
-  const check = (name: string, roots: readonly string[], text: string, isRequired: boolean) => {
+  const check = (name: string, roots: readonly string[], where: string, isRequired: boolean) => {
     const value = textOf(scale[name]);
     const field = `${path}.${name}`;
     if (value === '') {
       if (isRequired) errors.push(required(field));
       return;
     }
-    const names = value.startsWith('.') ? plainPath(value) : undefined;
-    if (names === undefined) {
-      errors.push(
-        invalid(field, value, 'is an invalid path: must be a simple json path without array notation'),
-      );
-    } else if (names.length < 2 || !roots.includes(names[0] as string)) {
-      errors.push(invalid(field, value, text));
+    const wrong = simplePathError(field, value);
+    if (wrong !== undefined) errors.push(wrong);
+    else if (!roots.some((root) => value.startsWith(root))) {
+      errors.push(invalid(field, value, `should be a json path under ${where}`));
+    } else if (plainPath(value) === undefined) {
+      // Kubernetes takes these, and then finds nothing there: a Scale of ours is never empty for that.
+      const why = 'is an invalid path: must be a simple json path without array notation';
+      errors.push(invalid(field, value, why));
     }
   };
-  check('specReplicasPath', ['spec'], 'should be a json path under .spec', true);
-  check('statusReplicasPath', ['status'], 'should be a json path under .status', true);
-  check(
-    'labelSelectorPath',
-    ['spec', 'status'],
-    'should be a json path under either .status or .spec',
-    false,
-  );
+  check('specReplicasPath', ['.spec.'], '.spec', true);
+  check('statusReplicasPath', ['.status.'], '.status', true);
+  check('labelSelectorPath', ['.spec.', '.status.'], 'either .spec or .status', false);
 }
 
 function validateColumns(columns: readonly JsonObject[], path: string, errors: FieldError[]): void {
@@ -306,26 +388,19 @@ function validateColumns(columns: readonly JsonObject[], path: string, errors: F
     const type = textOf(column['type']);
     const format = textOf(column['format']);
     const jsonPath = textOf(column['jsonPath']);
+    const oneOf = (values: readonly string[]) => `must be one of ${[...values].sort().join(',')}`;
     if (textOf(column['name']) === '') errors.push(required(`${at}.name`));
-    if (type === '') errors.push(required(`${at}.type`, `must be one of ${columnTypes.join(',')}`));
-    else if (!columnTypes.includes(type)) {
-      errors.push(invalid(`${at}.type`, type, `must be one of ${columnTypes.join(',')}`));
-    }
+    if (type === '') errors.push(required(`${at}.type`, oneOf(columnTypes)));
+    else if (!columnTypes.includes(type)) errors.push(invalid(`${at}.type`, type, oneOf(columnTypes)));
     if (format !== '' && !columnFormats.includes(format)) {
-      errors.push(invalid(`${at}.format`, format, `must be one of ${columnFormats.join(',')}`));
+      errors.push(invalid(`${at}.format`, format, oneOf(columnFormats)));
     }
     if (jsonPath === '') {
-      errors.push(required(`${at}.jsonPath`));
+      errors.push(required(`${at}.JSONPath`));
       return;
     }
-    try {
-      compileJsonPath(jsonPath);
-      if (!/^[.[$]/.test(jsonPath))
-        errors.push(invalid(`${at}.jsonPath`, jsonPath, 'is an invalid path: must begin with a dot'));
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      errors.push(invalid(`${at}.jsonPath`, jsonPath, `is an invalid path: ${why}`));
-    }
+    const wrong = simplePathError(`${at}.JSONPath`, jsonPath);
+    if (wrong !== undefined) errors.push(wrong);
   });
 }
 
@@ -337,87 +412,68 @@ function validateSelectableFields(
   errors: FieldError[],
 ): void {
   const fields = objectsIn(version['selectableFields']);
-  if (fields.length > selectableFieldsMax) errors.push(tooMany(path, fields.length, selectableFieldsMax));
   const seen = new Set<string>();
-  fields.slice(0, selectableFieldsMax + 1).forEach((field, index) => {
+  fields.forEach((field, index) => {
     const at = `${path}[${index}].jsonPath`;
     const jsonPath = textOf(field['jsonPath']);
     if (jsonPath === '') {
       errors.push(required(at));
       return;
     }
-    const names = jsonPath.startsWith('.') ? plainPath(jsonPath) : undefined;
-    if (names === undefined) {
-      errors.push(
-        invalid(at, jsonPath, 'is an invalid path: must be a simple json path without array notation'),
-      );
+    const found = fieldAtPath(schema, jsonPath, false);
+    if ('error' in found) {
+      errors.push(invalid(at, jsonPath, `is an invalid path: ${found.error}`));
       return;
     }
-    if (names[0] === 'metadata') {
+    if (found.names[0] === 'metadata') {
       errors.push(invalid(at, jsonPath, 'must not point to fields in metadata'));
-      return;
     }
-    if (seen.has(jsonPath)) errors.push(duplicate(at, jsonPath));
-    seen.add(jsonPath);
-    const found = schemaAtPath(schema, names);
-    if (found === undefined) {
-      errors.push(invalid(at, jsonPath, 'is an invalid path: does not refer to a valid field'));
-    } else if (!['string', 'boolean', 'integer'].includes(textOf(found['type']))) {
-      errors.push(
-        invalid(
-          at,
-          jsonPath,
-          'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.',
-        ),
-      );
+    if (!['string', 'boolean', 'integer'].includes(textOf(found.schema['type']))) {
+      const why =
+        'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
+      errors.push(invalid(at, jsonPath, why));
     }
+    const name = found.names.join('.');
+    if (seen.has(name)) errors.push(duplicate(at, jsonPath));
+    seen.add(name);
   });
+  if (seen.size > selectableFieldsMax) errors.push(tooMany(path, seen.size, selectableFieldsMax));
 }
 
-function schemaAtPath(schema: JsonObject, names: readonly string[]): JsonObject | undefined {
-  let at: JsonObject = schema;
-  for (const name of names) {
-    const properties = objectIn(at['properties']);
-    const child = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (!isJsonObject(child)) return undefined;
-    at = child;
-  }
-  return at;
-}
-
-/** apiextensions validateCustomResourceConversion. */
+/** apiextensions validateCustomResourceConversion: the names are those of its internal type. */
 function validateConversion(conversion: JsonObject, errors: FieldError[]): void {
   const path = 'spec.conversion';
   const strategy = textOf(conversion['strategy']);
+  const webhook = objectIn(conversion['webhook']);
+  const { clientConfig, conversionReviewVersions } = webhook;
+  const versions = textsIn(conversionReviewVersions);
   if (strategy === '') errors.push(required(`${path}.strategy`));
-  else if (strategy === 'Webhook') {
-    const { webhook } = conversion;
-    if (!isJsonObject(webhook)) {
-      const why = 'required when strategy is set to Webhook';
-      errors.push(required(`${path}.webhook.conversionReviewVersions`, why));
-      errors.push(required(`${path}.webhook.clientConfig`, why));
-      return;
-    }
-    validateConversionWebhook(webhook, `${path}.webhook`, errors);
-  } else if (strategy !== 'None') {
+  else if (strategy !== 'None' && strategy !== 'Webhook') {
     errors.push(notSupported(`${path}.strategy`, strategy, ['None', 'Webhook']));
-  } else if (conversion['webhook'] !== undefined && conversion['webhook'] !== null) {
-    errors.push(forbiddenField(`${path}.webhook`, 'should not be set when strategy is not set to Webhook'));
   }
-}
-
-function validateConversionWebhook(webhook: JsonObject, path: string, errors: FieldError[]): void {
-  const versions = webhook['conversionReviewVersions'];
-  if (!Array.isArray(versions) || versions.length === 0) {
-    errors.push(required(`${path}.conversionReviewVersions`));
-  } else if (!versions.includes('v1')) {
-    const why = 'must include at least one of v1';
-    errors.push(invalid(`${path}.conversionReviewVersions`, versions, why));
-  }
-  const { clientConfig } = webhook;
-  if (!isJsonObject(clientConfig)) {
-    errors.push(required(`${path}.clientConfig`, 'required when strategy is set to Webhook'));
+  if (strategy === 'Webhook') {
+    if (!isJsonObject(clientConfig)) {
+      errors.push(required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook'));
+    } else checkWebhookClient(errors, `${path}.webhookClientConfig`, clientConfig);
+    validateReviewVersions(versions, `${path}.conversionReviewVersions`, errors);
     return;
   }
-  checkWebhookClient(errors, `${path}.clientConfig`, clientConfig);
+  const why = 'should not be set when strategy is not set to Webhook';
+  if (isJsonObject(clientConfig)) errors.push(forbiddenField(`${path}.webhookClientConfig`, why));
+  if (versions.length > 0) errors.push(forbiddenField(`${path}.conversionReviewVersions`, why));
+}
+
+function validateReviewVersions(versions: readonly string[], path: string, errors: FieldError[]): void {
+  if (versions.length === 0) errors.push(required(path));
+  versions.forEach((version, index) => {
+    if (versions.indexOf(version) < index) {
+      errors.push(invalid(`${path}[${index}]`, version, 'duplicate version'));
+      return;
+    }
+    for (const wrong of dns1035Label(version)) errors.push(invalid(`${path}[${index}]`, version, wrong));
+  });
+  if (versions.length === 0 || versions.includes('v1')) return;
+  // Kubernetes takes v1beta1 alone; we would never send it, and so say so now.
+  const why = versions.includes('v1beta1') ? 'must include v1' : 'must include at least one of v1, v1beta1';
+  errors.push(invalid(path, versions, why));
 }

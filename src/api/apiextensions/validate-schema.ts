@@ -1,490 +1,334 @@
-import {
-  duplicate,
-  type FieldError,
-  forbiddenField,
-  invalid,
-  notSupported,
-  required,
-} from '#apimachinery/field-error.ts';
+import { type FieldError, forbiddenField, invalid, required } from '#apimachinery/field-error.ts';
 import { goRegexp } from '#apimachinery/go-regexp.ts';
-import {
-  cloneJson,
-  equalJson,
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  jsonText,
-} from '#apimachinery/json.ts';
+import { cloneJson, equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { isKnownStringFormat } from '#apimachinery/schema-walk/formats.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { checkOpenApi } from './check-openapi.ts';
+import { childrenOf, isPresent, propertiesAt, schemaAt, schemasAt } from './schema-nodes.ts';
 
 /** Where a node stands: rules on types differ (apiextensions schema/validation.go). */
-type Level = 'root' | 'field' | 'item' | 'value';
+type Level = 'root' | 'field' | 'item';
 
-const errorsMax = 50;
-const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
-const scalars: ReadonlySet<string> = new Set(['boolean', 'integer', 'number', 'string']);
+export const schemaErrorsMax = 50;
 const numberFormats: ReadonlySet<string> = new Set(['int32', 'int64', 'float', 'double']);
+const intOrStringAnyOf: JsonValue = [{ type: 'integer' }, { type: 'string' }];
 
-/** Members of JSONSchemaProps that Kubernetes knows and refuses, with its words. */
-const unsupported: readonly (readonly [string, string])[] = [
-  ['id', 'id is not supported'],
-  ['$ref', '$ref is not supported'],
-  ['$schema', '$schema is not supported'],
-  ['definitions', 'definitions is not supported'],
-  ['dependencies', 'dependencies are not supported'],
-  ['patternProperties', 'patternProperties is not supported'],
-  ['additionalItems', 'additionalItems is not supported'],
+/** Members without which NewStructural makes no structural schema, so that its rules say nothing. */
+const unstructurable = [
+  'id',
+  '$ref',
+  '$schema',
+  'definitions',
+  'dependencies',
+  'patternProperties',
+  'additionalItems',
+] as const;
+
+/** Members that describe structure, and so may not stand inside allOf, anyOf, oneOf, not; and what they must be there. */
+const describing: readonly (readonly [member: string, must: 'empty' | 'undefined' | 'false'])[] = [
+  ['type', 'empty'],
+  ['additionalProperties', 'undefined'],
+  ['default', 'undefined'],
+  ['title', 'empty'],
+  ['description', 'empty'],
+  ['nullable', 'false'],
+  ['x-kubernetes-preserve-unknown-fields', 'false'],
+  ['x-kubernetes-embedded-resource', 'false'],
+  ['x-kubernetes-int-or-string', 'false'],
+  ['x-kubernetes-list-map-keys', 'empty'],
+  ['x-kubernetes-list-type', 'undefined'],
+  ['x-kubernetes-map-type', 'undefined'],
+  ['x-kubernetes-validations', 'empty'],
 ];
 
-/** Members that describe structure, and so may not stand inside allOf, anyOf, oneOf, not. */
-const structural = [
-  'description',
-  'title',
-  'type',
-  'default',
-  'additionalProperties',
-  'nullable',
-  'x-kubernetes-preserve-unknown-fields',
-  'x-kubernetes-embedded-resource',
-  'x-kubernetes-int-or-string',
-  'x-kubernetes-list-type',
-  'x-kubernetes-list-map-keys',
-  'x-kubernetes-map-type',
-];
-
-function isPresent(value: JsonValue | undefined): boolean {
-  if (value === undefined || value === null || value === false || value === '') return false;
-  return !Array.isArray(value) || value.length > 0;
-}
-
-function schemaAt(value: JsonValue | undefined): JsonObject | undefined {
-  return isJsonObject(value) ? value : undefined;
-}
-
-function schemasAt(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-function propertiesAt(schema: JsonObject): [string, JsonObject][] {
-  return Object.entries(schemaAt(schema['properties']) ?? {}).map(([name, child]) => [
-    name,
-    schemaAt(child) ?? {},
-  ]);
+export interface SchemaErrors {
+  readonly errors: readonly FieldError[];
+  /** Whether rules can be looked at: they wait until what they are about is described properly. */
+  readonly isStructural: boolean;
 }
 
 /**
- * The rules of a structural schema (KUBERNETES.md R1, KEP-1693; apiextensions' structural validation), with Kubernetes'
- * messages. At most 50 errors.
+ * The rules of a structural schema (KUBERNETES.md R1, KEP-1693), with Kubernetes' messages and in its order: structure
+ * (apiextensions schema ValidateStructural), then defaults (defaulting ValidateDefaults), and whatever they say the rules
+ * of OpenAPI (ValidateCustomResourceDefinitionOpenAPISchema). At most 50 errors.
  */
-export function validateStructuralSchema(schema: JsonObject, path: string): FieldError[] {
+export function validateStructuralSchema(schema: JsonObject, path: string): SchemaErrors {
   const errors: FieldError[] = [];
-  const check = new SchemaCheck(errors);
-  check.node(schema, path, 'root');
-  if (errors.length === 0) check.defaults(schema, path, 0);
-  return errors.slice(0, errorsMax);
+  if (schema['nullable'] === true) {
+    errors.push(forbiddenField(`${path}.nullable`, 'nullable cannot be true at the root'));
+  }
+  const openApi: FieldError[] = [];
+  checkOpenApi(openApi, schema, path);
+  const hasStructure = !anyNode(
+    schema,
+    (node) => Array.isArray(node['items']) || unstructurable.some((name) => isPresent(node[name])),
+  );
+  let isStructural = false;
+  if (hasStructure) {
+    const structure: FieldError[] = [];
+    invariants(structure, schema, path, 'root');
+    completeness(structure, schema, schema, path, path);
+    if (structure.length === 0) defaults(structure, schema, path, true);
+    isStructural = structure.length === 0;
+    errors.push(...structure.sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1)));
+  }
+  errors.push(...openApi);
+  if (!hasStructure && errors.length === 0) {
+    errors.push(invalid(path, '', "OpenAPIV3Schema 'schema' is not supported"));
+  }
+  return { errors: errors.slice(0, schemaErrorsMax), isStructural: isStructural && openApi.length === 0 };
 }
 
-class SchemaCheck {
-  readonly #errors: FieldError[];
+function textOf({ field, message }: FieldError): string {
+  return `${field}: ${message}`;
+}
 
-  constructor(errors: FieldError[]) {
-    this.#errors = errors;
+function anyNode(schema: JsonObject, test: (node: JsonObject) => boolean): boolean {
+  return test(schema) || childrenOf(schema, '').some(([child]) => anyNode(child, test));
+}
+
+function invariants(errors: FieldError[], schema: JsonObject, path: string, level: Level): void {
+  if (errors.length >= schemaErrorsMax) return;
+  const type = schema['type'];
+  const items = schemaAt(schema['items']);
+  if (type === 'array' && items === undefined) errors.push(required(`${path}.items`, 'must be specified'));
+  if (items !== undefined) invariants(errors, items, `${path}.items`, 'item');
+  for (const [name, child] of propertiesAt(schema)) {
+    invariants(errors, child, `${path}.properties[${name}]`, 'field');
   }
-
-  node(schema: JsonObject, path: string, level: Level): void {
-    if (this.#errors.length >= errorsMax) return;
-    this.#type(schema, path, level);
-    this.#general(schema, path);
-    this.#extensions(schema, path);
-    this.#lists(schema, path);
-    if (level === 'root') this.#metadata(schema, path);
-    for (const [name, child] of propertiesAt(schema)) {
-      this.node(child, `${path}.properties[${name}]`, 'field');
-    }
-    const additional = schemaAt(schema['additionalProperties']);
-    if (additional !== undefined) this.node(additional, `${path}.additionalProperties`, 'value');
-    const items = schemaAt(schema['items']);
-    if (items !== undefined) this.node(items, `${path}.items`, 'item');
-    this.#junctors(schema, schema, path, path);
+  const additional = schema['additionalProperties'];
+  const hasAdditional = additional !== undefined && additional !== null;
+  if (hasAdditional && level === 'root') {
+    errors.push(forbiddenField(`${path}.additionalProperties`, 'must not be used at the root'));
   }
-
-  #type(schema: JsonObject, path: string, level: Level): void {
-    const type = schema['type'];
-    const intOrString = schema['x-kubernetes-int-or-string'] === true;
-    if (!isPresent(type)) {
-      if (level === 'root') this.#errors.push(required(`${path}.type`, 'must not be empty at the root'));
-      else if (!intOrString && schema['x-kubernetes-preserve-unknown-fields'] !== true) {
-        const where = level === 'item' ? 'array items' : 'object fields';
-        this.#errors.push(required(`${path}.type`, `must not be empty for specified ${where}`));
-      }
-      return;
-    }
-    if (type === 'null') {
-      this.#errors.push(
-        forbiddenField(`${path}.type`, 'type cannot be set to null, use nullable as an alternative'),
-      );
-    } else if (!types.includes(type as string)) {
-      this.#errors.push(notSupported(`${path}.type`, type, types));
-    } else if (level === 'root' && type !== 'object') {
-      this.#errors.push(invalid(`${path}.type`, type, 'must be object at the root'));
-    }
-    if (intOrString) {
-      this.#errors.push(invalid(`${path}.type`, type, 'must be empty if x-kubernetes-int-or-string is true'));
-    }
+  const additionalSchema = schemaAt(additional);
+  if (additionalSchema !== undefined) {
+    invariants(errors, additionalSchema, `${path}.additionalProperties`, 'field');
   }
-
-  #general(schema: JsonObject, path: string): void {
-    for (const [name, why] of unsupported) {
-      if (isPresent(schema[name])) this.#errors.push(forbiddenField(`${path}.${name}`, why));
-    }
-    if (schema['uniqueItems'] === true) {
-      this.#errors.push(
-        forbiddenField(
-          `${path}.uniqueItems`,
-          'uniqueItems cannot be set to true since the runtime complexity becomes quadratic',
-        ),
-      );
-    }
-    const additional = schema['additionalProperties'];
-    if (additional === false) {
-      this.#errors.push(
-        forbiddenField(`${path}.additionalProperties`, 'additionalProperties cannot be set to false'),
-      );
-    } else if (additional !== undefined && Object.keys(schemaAt(schema['properties']) ?? {}).length > 0) {
-      this.#errors.push(
-        forbiddenField(
-          `${path}.additionalProperties`,
-          'additionalProperties and properties are mutual exclusive',
-        ),
-      );
-    }
-    if (Array.isArray(schema['items'])) {
-      this.#errors.push(forbiddenField(`${path}.items`, 'items must be a schema object and not an array'));
-    } else if (
-      schema['type'] === 'array' &&
-      schema['items'] === undefined &&
-      !isPresent(schema['x-kubernetes-preserve-unknown-fields'])
-    ) {
-      this.#errors.push(required(`${path}.items`, 'must be specified'));
-    }
-    this.#pattern(schema, path);
+  intOrString(errors, schema, path);
+  valueValidation(errors, schema, path, {
+    anyOf: equalJson(schema['anyOf'], intOrStringAnyOf),
+    firstAllOf: equalJson(schemasAt(schema['allOf'])[0]?.['anyOf'], intOrStringAnyOf),
+  });
+  const isEmbedded = schema['x-kubernetes-embedded-resource'] === true;
+  if (isEmbedded && type !== 'object') {
+    const why = 'must be object if x-kubernetes-embedded-resource is true';
+    errors.push(isPresent(type) ? invalid(`${path}.type`, type, why) : required(`${path}.type`, why));
+  } else if (
+    !isPresent(type) &&
+    schema['x-kubernetes-int-or-string'] !== true &&
+    schema['x-kubernetes-preserve-unknown-fields'] !== true
+  ) {
+    errors.push(required(`${path}.type`, missingType[level]));
   }
-
-  #pattern(schema: JsonObject, path: string): void {
-    const pattern = schema['pattern'];
-    if (typeof pattern !== 'string' || pattern === '') return;
-    try {
-      goRegexp(pattern);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#errors.push(
-        invalid(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${why}`),
-      );
-    }
+  if (isEmbedded && hasAdditional) {
+    const why = 'must not be used if x-kubernetes-embedded-resource is set';
+    errors.push(forbiddenField(`${path}.additionalProperties`, why));
   }
-
-  #extensions(schema: JsonObject, path: string): void {
-    const type = schema['type'];
-    if (schema['x-kubernetes-preserve-unknown-fields'] === false) {
-      this.#errors.push(
-        invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'),
-      );
-    }
-    if (schema['x-kubernetes-embedded-resource'] === true) {
-      if (type !== 'object') {
-        const text = 'must be object if x-kubernetes-embedded-resource is true';
-        this.#errors.push(
-          isPresent(type) ? invalid(`${path}.type`, type, text) : required(`${path}.type`, text),
-        );
-      }
-      if (schema['additionalProperties'] !== undefined) {
-        this.#errors.push(
-          forbiddenField(
-            `${path}.additionalProperties`,
-            'must not be used if x-kubernetes-embedded-resource is set',
-          ),
-        );
-      }
-      if (schema['x-kubernetes-preserve-unknown-fields'] !== true && propertiesAt(schema).length === 0) {
-        this.#errors.push(
-          required(
-            `${path}.properties`,
-            'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
-          ),
-        );
-      }
-    }
-    const mapType = schema['x-kubernetes-map-type'];
-    if (isPresent(mapType)) {
-      if (type !== 'object') {
-        this.#errors.push(
-          invalid(`${path}.type`, type ?? '', 'must be object if x-kubernetes-map-type is specified'),
-        );
-      }
-      if (mapType !== 'atomic' && mapType !== 'granular') {
-        this.#errors.push(notSupported(`${path}.x-kubernetes-map-type`, mapType, ['atomic', 'granular']));
-      }
-    }
-    schemasAt(schema['x-kubernetes-validations']).forEach((rule, index) => {
-      if (typeof rule['rule'] !== 'string' || rule['rule'].trim() === '') {
-        this.#errors.push(
-          required(`${path}.x-kubernetes-validations[${index}].rule`, 'rule is not specified'),
-        );
-      }
-    });
+  if (level === 'root' && isPresent(type) && type !== 'object') {
+    errors.push(invalid(`${path}.type`, type, 'must be object at the root'));
   }
-
-  #lists(schema: JsonObject, path: string): void {
-    const listType = schema['x-kubernetes-list-type'];
-    const keys = Array.isArray(schema['x-kubernetes-list-map-keys'])
-      ? schema['x-kubernetes-list-map-keys']
-      : [];
-    const keysPath = `${path}.x-kubernetes-list-map-keys`;
-    if (isPresent(listType)) {
-      if (schema['type'] !== 'array') {
-        const text = 'must be array if x-kubernetes-list-type is specified';
-        const type = schema['type'];
-        this.#errors.push(
-          isPresent(type) ? invalid(`${path}.type`, type, text) : required(`${path}.type`, text),
-        );
-      }
-      if (listType !== 'atomic' && listType !== 'set' && listType !== 'map') {
-        this.#errors.push(notSupported(`${path}.x-kubernetes-list-type`, listType, ['atomic', 'map', 'set']));
-      }
-    }
-    if (keys.length > 0 && listType !== 'map') {
-      const text = 'must be map if x-kubernetes-list-map-keys is non-empty';
-      const field = `${path}.x-kubernetes-list-type`;
-      this.#errors.push(isPresent(listType) ? invalid(field, listType, text) : required(field, text));
-    }
-    const items = schemaAt(schema['items']);
-    if (listType === 'set' && items !== undefined) this.#setItems(items, `${path}.items`);
-    if (listType !== 'map') return;
-    if (keys.length === 0) {
-      this.#errors.push(required(keysPath, 'must not be empty if x-kubernetes-list-type is map'));
-    }
-    if (items === undefined) {
-      this.#errors.push(required(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map'));
-      return;
-    }
-    if (items['type'] !== 'object') {
-      this.#errors.push(
-        invalid(
-          `${path}.items.type`,
-          items['type'] ?? '',
-          "must be object if parent array's x-kubernetes-list-type is map",
-        ),
-      );
-    }
-    if (items['nullable'] === true) {
-      this.#errors.push(
-        forbiddenField(`${path}.items.nullable`, 'cannot be nullable when x-kubernetes-list-type is map'),
-      );
-    }
-    this.#mapKeys(keys, items, path, keysPath);
-  }
-
-  #setItems(items: JsonObject, path: string): void {
-    if (items['nullable'] === true) {
-      this.#errors.push(
-        forbiddenField(`${path}.nullable`, 'cannot be nullable when x-kubernetes-list-type is set'),
-      );
-    }
-    const isOpenList =
-      items['type'] === 'array' && (items['x-kubernetes-list-type'] ?? 'atomic') !== 'atomic';
-    const isOpenMap = items['type'] === 'object' && items['x-kubernetes-map-type'] !== 'atomic';
-    if (!isOpenList && !isOpenMap) return;
-    const field = isOpenMap ? `${path}.x-kubernetes-map-type` : `${path}.x-kubernetes-list-type`;
-    const value = isOpenMap ? items['x-kubernetes-map-type'] : items['x-kubernetes-list-type'];
-    this.#errors.push(
-      invalid(field, value ?? null, 'must be atomic as item of a list with x-kubernetes-list-type=set'),
-    );
-  }
-
-  #mapKeys(keys: readonly JsonValue[], items: JsonObject, path: string, keysPath: string): void {
-    const properties = schemaAt(items['properties']) ?? {};
-    const requiredNames = Array.isArray(items['required']) ? items['required'] : [];
-    const seen = new Set<JsonValue>();
-    keys.forEach((key, index) => {
-      if (seen.has(key)) this.#errors.push(duplicate(`${keysPath}[${index}]`, key));
-      seen.add(key);
-      const name = String(key);
-      const property = Object.hasOwn(properties, name) ? schemaAt(properties[name]) : undefined;
-      if (property === undefined) {
-        this.#errors.push(
-          invalid(`${keysPath}[${index}]`, key, 'entries must all be names of item properties'),
-        );
-        return;
-      }
-      const propertyPath = `${path}.items.properties[${name}]`;
-      if (!scalars.has(jsonText(property['type'])) && property['x-kubernetes-int-or-string'] !== true) {
-        this.#errors.push(
-          invalid(
-            `${propertyPath}.type`,
-            property['type'] ?? '',
-            "must be a scalar type if parent array's x-kubernetes-list-type is map",
-          ),
-        );
-      }
-      if (property['nullable'] === true) {
-        this.#errors.push(
-          forbiddenField(
-            `${propertyPath}.nullable`,
-            'this property is in x-kubernetes-list-map-keys, so it cannot be nullable',
-          ),
-        );
-      }
-      if (property['default'] === undefined && !requiredNames.includes(key)) {
-        this.#errors.push(
-          required(
-            `${propertyPath}.default`,
-            'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',
-          ),
-        );
-      }
-    });
-  }
-
-  /** Everybody's metadata is ObjectMeta: a CRD may only narrow the name. */
-  #metadata(schema: JsonObject, path: string): void {
-    const metadata = schemaAt(schemaAt(schema['properties'])?.['metadata']);
-    if (metadata === undefined) return;
-    const { type: _a, description: _b, properties: _c, 'x-kubernetes-validations': _d, ...others } = metadata;
-    const names = propertiesAt(metadata).map(([name]) => name);
-    const isNarrowing = names.every((name) => name === 'name' || name === 'generateName');
-    if (isNarrowing && !Object.values(others).some(isPresent)) return;
-    this.#errors.push(
-      forbiddenField(
-        `${path}.properties[metadata]`,
-        'must not specify anything other than name and generateName, but metadata is implicitly specified',
-      ),
-    );
-  }
-
-  /** allOf, anyOf, oneOf and not: only value validations, only of what is described outside of them. */
-  #junctors(schema: JsonObject, outer: JsonObject, path: string, outerPath: string): void {
-    for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
-      schemasAt(schema[name]).forEach((branch, index) => {
-        this.#branch(branch, outer, `${path}.${name}[${index}]`, outerPath, name === 'oneOf');
-      });
-    }
-    const not = schemaAt(schema['not']);
-    if (not !== undefined) this.#branch(not, outer, `${path}.not`, outerPath, true);
-  }
-
-  #branch(
-    branch: JsonObject,
-    outer: JsonObject,
-    path: string,
-    outerPath: string,
-    isExclusive: boolean,
-  ): void {
-    if (this.#errors.length >= errorsMax) return;
-    const saysIntOrString = !isExclusive && outer['x-kubernetes-int-or-string'] === true;
-    for (const name of structural) {
-      const value = branch[name];
-      if (!isPresent(value) && value === undefined) continue;
-      // The one exception: anyOf [{type: integer}, {type: string}] beside x-kubernetes-int-or-string.
-      if (name === 'type' && saysIntOrString && (value === 'integer' || value === 'string')) continue;
-      if (isPresent(value))
-        this.#errors.push(forbiddenField(`${path}.${name}`, 'must be empty to be structural'));
-    }
-    this.#pattern(branch, path);
-    this.#junctors(branch, outer, path, outerPath);
-    const outerProperties = schemaAt(outer['properties']) ?? {};
-    for (const [name, child] of propertiesAt(branch)) {
-      const childPath = `${path}.properties[${name}]`;
-      const described = Object.hasOwn(outerProperties, name) ? schemaAt(outerProperties[name]) : undefined;
-      const describedPath = `${outerPath}.properties[${name}]`;
-      if (described === undefined) {
-        const isKnownAnyway = outer['x-kubernetes-embedded-resource'] === true && name === 'metadata';
-        if (isKnownAnyway) continue;
-        this.#errors.push(required(describedPath, `because it is defined in ${childPath}`));
-        continue;
-      }
-      this.#branch(child, described, childPath, describedPath, isExclusive);
-    }
-    const items = schemaAt(branch['items']);
-    if (items === undefined) return;
-    const described = schemaAt(outer['items']);
-    if (described === undefined)
-      this.#errors.push(required(`${outerPath}.items`, `because it is defined in ${path}.items`));
-    else this.#branch(items, described, `${path}.items`, `${outerPath}.items`, isExclusive);
-  }
-
-  /** Defaults must be valid themselves and hold no unknown fields (apiextensions defaulting/validation.go). */
-  defaults(schema: JsonObject, path: string, depth: number): void {
-    if (this.#errors.length >= errorsMax) return;
-    const value = schema['default'];
-    if (value !== undefined && value !== null) this.#default(schema, value, path, depth);
-    for (const [name, child] of propertiesAt(schema)) {
-      const isObjectMeta =
-        name === 'metadata' && (depth === 0 || schema['x-kubernetes-embedded-resource'] === true);
-      const childPath = `${path}.properties[${name}]`;
-      if (isObjectMeta && hasDefaults(child)) {
-        this.#errors.push(
-          forbiddenField(childPath, 'must not have defaults, because metadata is defaulted by the server'),
-        );
-        continue;
-      }
-      this.defaults(child, childPath, depth + 1);
-    }
-    const additional = schemaAt(schema['additionalProperties']);
-    if (additional !== undefined) this.defaults(additional, `${path}.additionalProperties`, depth + 1);
-    const items = schemaAt(schema['items']);
-    if (items !== undefined) this.defaults(items, `${path}.items`, depth + 1);
-  }
-
-  #default(schema: JsonObject, value: JsonValue, path: string, depth: number): void {
-    const compiled = schemaFromJsonSchemaProps(schema);
-    const pruned = cloneJson(value);
-    pruneUnknown(compiled, pruned);
-    if (!equalJson(pruned, value)) {
-      this.#errors.push(invalid(`${path}.default`, value, 'must not have unknown fields'));
-      return;
-    }
-    if (depth === 0) {
-      this.#errors.push(forbiddenField(`${path}.default`, 'must not be set at the root'));
-      return;
-    }
-    // Without the errors of what deeper defaults would still fill in.
-    const { required: _, ...rest } = schema;
-    const shallow = typeof value === 'object' ? schemaFromJsonSchemaProps(rest) : compiled;
-    this.#errors.push(...validateValue(shallow, value, `${path}.default`));
+  resourceMembers(errors, schema, path, level, isEmbedded || level === 'root');
+  if (
+    isEmbedded &&
+    schema['x-kubernetes-preserve-unknown-fields'] !== true &&
+    propertiesAt(schema).length === 0
+  ) {
+    const why =
+      'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields';
+    errors.push(required(`${path}.properties`, why));
   }
 }
 
-function hasDefaults(schema: JsonObject): boolean {
-  if (schema['default'] !== undefined) return true;
-  return propertiesAt(schema).some(([, child]) => hasDefaults(child));
+const missingType: { readonly [level in Level]: string } = {
+  root: 'must not be empty at the root',
+  item: 'must not be empty for specified array items',
+  field: 'must not be empty for specified object fields',
+};
+
+function intOrString(errors: FieldError[], schema: JsonObject, path: string): void {
+  if (schema['x-kubernetes-int-or-string'] !== true) return;
+  for (const name of ['x-kubernetes-preserve-unknown-fields', 'x-kubernetes-embedded-resource']) {
+    if (schema[name] !== true) continue;
+    errors.push(invalid(`${path}.${name}`, true, 'must be false if x-kubernetes-int-or-string is true'));
+  }
+}
+
+/** Everybody's type and metadata are the same: a CRD may only narrow the names, at the root. */
+function resourceMembers(
+  errors: FieldError[],
+  schema: JsonObject,
+  path: string,
+  level: Level,
+  isResource: boolean,
+): void {
+  const properties = schemaAt(schema['properties']) ?? {};
+  const mustBe = (name: string, type: string) => {
+    const property = schemaAt(properties[name]);
+    if (property === undefined || property['type'] === type) return;
+    errors.push(invalid(`${path}.properties[${name}].type`, property['type'] ?? '', `must be ${type}`));
+  };
+  if (isResource) {
+    mustBe('kind', 'string');
+    mustBe('apiVersion', 'string');
+    mustBe('metadata', 'object');
+  }
+  const metadata = schemaAt(properties['metadata']);
+  if (metadata === undefined || level !== 'root') return;
+  // Whether defaults may stand in it is for OpenAPI's rules.
+  const { type: _a, properties: _b, default: _c, ...others } = metadata;
+  const names = propertiesAt(metadata).map(([name]) => name);
+  const isNarrowing = names.every((name) => name === 'name' || name === 'generateName');
+  if (isNarrowing && !Object.values(others).some(isPresent)) return;
+  errors.push(
+    forbiddenField(
+      `${path}.properties[metadata]`,
+      'must not specify anything other than name and generateName, but metadata is implicitly specified',
+    ),
+  );
+}
+
+/** `skips`: the two forms that say what x-kubernetes-int-or-string means. */
+function valueValidation(
+  errors: FieldError[],
+  schema: JsonObject,
+  path: string,
+  skips: { readonly anyOf: boolean; readonly firstAllOf: boolean },
+): void {
+  if (!skips.anyOf) {
+    schemasAt(schema['anyOf']).forEach((branch, index) => {
+      nestedValidation(errors, branch, `${path}.anyOf[${index}]`, false);
+    });
+  }
+  schemasAt(schema['allOf']).forEach((branch, index) => {
+    nestedValidation(errors, branch, `${path}.allOf[${index}]`, skips.firstAllOf && index === 0);
+  });
+  schemasAt(schema['oneOf']).forEach((branch, index) => {
+    nestedValidation(errors, branch, `${path}.oneOf[${index}]`, false);
+  });
+  const not = schemaAt(schema['not']);
+  if (not !== undefined) nestedValidation(errors, not, `${path}.not`, false);
+  const pattern = schema['pattern'];
+  if (typeof pattern !== 'string' || pattern === '') return;
+  try {
+    goRegexp(pattern);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    errors.push(invalid(`${path}.pattern`, pattern, `must be a valid regular expression, but isn't: ${why}`));
+  }
+}
+
+/** Inside allOf, anyOf, oneOf and not there are only validations. */
+function nestedValidation(errors: FieldError[], schema: JsonObject, path: string, skipsAnyOf: boolean): void {
+  if (errors.length >= schemaErrorsMax) return;
+  valueValidation(errors, schema, path, { anyOf: skipsAnyOf, firstAllOf: false });
+  const items = schemaAt(schema['items']);
+  if (items !== undefined) nestedValidation(errors, items, `${path}.items`, false);
+  for (const [name, child] of propertiesAt(schema)) {
+    nestedValidation(errors, child, `${path}.properties[${name}]`, false);
+  }
+  for (const [member, must] of describing) {
+    const value = schema[member];
+    const isThere = must === 'undefined' ? value !== undefined && value !== null : isPresent(value);
+    if (isThere) errors.push(forbiddenField(`${path}.${member}`, `must be ${must} to be structural`));
+  }
+  if (schemaAt(schema['properties'])?.['metadata'] !== undefined) {
+    const why = 'must not be specified in a nested context';
+    errors.push(forbiddenField(`${path}.properties[metadata]`, why));
+  }
+}
+
+/** What the root's junctors speak of must be described outside of them (schema/complete.go). */
+function completeness(
+  errors: FieldError[],
+  schema: JsonObject,
+  described: JsonObject | undefined,
+  path: string,
+  describedPath: string,
+): void {
+  if (errors.length >= schemaErrorsMax) return;
+  for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
+    schemasAt(schema[name]).forEach((branch, index) => {
+      branchCompleteness(errors, branch, described, `${path}.${name}[${index}]`, describedPath);
+    });
+  }
+  const not = schemaAt(schema['not']);
+  if (not !== undefined) branchCompleteness(errors, not, described, `${path}.not`, describedPath);
+}
+
+function branchCompleteness(
+  errors: FieldError[],
+  branch: JsonObject,
+  described: JsonObject | undefined,
+  path: string,
+  describedPath: string,
+): void {
+  if (described === undefined) {
+    errors.push(required(describedPath, `because it is defined in ${path}`));
+    return;
+  }
+  completeness(errors, branch, described, path, describedPath);
+  const items = schemaAt(branch['items']);
+  if (items !== undefined) {
+    const there = schemaAt(described['items']);
+    branchCompleteness(errors, items, there, `${path}.items`, `${describedPath}.items`);
+  }
+  const properties = schemaAt(described['properties']) ?? {};
+  for (const [name, child] of propertiesAt(branch)) {
+    const there = Object.hasOwn(properties, name) ? schemaAt(properties[name]) : undefined;
+    const step = `properties[${name}]`;
+    branchCompleteness(errors, child, there, `${path}.${step}`, `${describedPath}.${step}`);
+  }
+}
+
+/** Defaults must be valid themselves and hold no unknown fields; where they may not be at all they are not looked at. */
+function defaults(errors: FieldError[], schema: JsonObject, path: string, isResource: boolean): void {
+  if (errors.length >= schemaErrorsMax) return;
+  const value = schema['default'];
+  if (value !== undefined && value !== null) checkDefault(errors, schema, value, `${path}.default`);
+  const items = schemaAt(schema['items']);
+  if (items !== undefined) {
+    defaults(errors, items, `${path}.items`, items['x-kubernetes-embedded-resource'] === true);
+  }
+  for (const [name, child] of propertiesAt(schema)) {
+    if (isResource && name === 'metadata') continue;
+    const isEmbedded = child['x-kubernetes-embedded-resource'] === true;
+    defaults(errors, child, `${path}.properties[${name}]`, isEmbedded);
+  }
+}
+
+/** What errors name that are about a whole value. */
+const rootName = '<nil>';
+
+function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue, path: string): void {
+  const compiled = schemaFromJsonSchemaProps(schema);
+  const pruned = cloneJson(value);
+  pruneUnknown(compiled, pruned);
+  if (!equalJson(pruned, value)) errors.push(invalid(path, value, 'must not have unknown fields'));
+  for (const { type, field, message } of validateValue(compiled, value, '')) {
+    // Whether a list's elements are distinct is not asked of defaults.
+    if (type === 'FieldValueDuplicate') continue;
+    const isRoot = field === rootName;
+    errors.push({
+      type,
+      field: isRoot ? path : `${path}.${field}`,
+      message: isRoot ? message.replace(` ${rootName} in body`, '  in body') : message,
+    });
+  }
 }
 
 /** Formats that nobody knows, and that are therefore not checked (as Kubernetes warns). */
-export function unknownFormats(schema: JsonObject, path: string): string[] {
+export function unknownFormats(schema: JsonObject): string[] {
   const warnings: string[] = [];
   const { format } = schema;
   if (typeof format === 'string' && format !== '') {
     const isKnown = schema['type'] === 'string' ? isKnownStringFormat(format) : numberFormats.has(format);
     if (!isKnown && format !== 'int-or-string') {
-      warnings.push(`${path}.format: unrecognized format ${JSON.stringify(format)}`);
+      warnings.push(`unrecognized format ${JSON.stringify(format)}`);
     }
   }
-  for (const [child, childPath] of childrenOf(schema, path))
-    warnings.push(...unknownFormats(child, childPath));
+  for (const [child] of childrenOf(schema, '')) warnings.push(...unknownFormats(child));
   return warnings;
-}
-
-function childrenOf(schema: JsonObject, path: string): [JsonObject, string][] {
-  const children = propertiesAt(schema).map(([name, child]): [JsonObject, string] => [
-    child,
-    `${path}.properties[${name}]`,
-  ]);
-  const additional = schemaAt(schema['additionalProperties']);
-  if (additional !== undefined) children.push([additional, `${path}.additionalProperties`]);
-  const items = schemaAt(schema['items']);
-  if (items !== undefined) children.push([items, `${path}.items`]);
-  return children;
 }

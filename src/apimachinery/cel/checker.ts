@@ -299,6 +299,13 @@ class Checker {
   ): CelType {
     const types = args.map((arg) => this.#infer(arg));
     if (types.some((type) => this.#substitution.resolve(type).kind === 'error')) return errorType;
+    if (name === '_&&_' || name === '_||_') {
+      const wrong = types.findIndex((type) => !this.#substitution.assign(boolType, type));
+      if (wrong >= 0) {
+        const shown = this.#show(types[wrong] as CelType);
+        return this.#error((args[wrong] as Expr).at, `expected type 'bool' but found '${shown}'`);
+      }
+    }
     const fitting: Overload[] = [];
     let result: CelType | undefined;
     for (const overload of overloads) {

@@ -124,7 +124,8 @@ function structuralViolations(crd: KubeObject): string | undefined {
   const errors = versionsOf(crd).flatMap((version, index) =>
     version.openApiV3Schema === undefined
       ? []
-      : validateStructuralSchema(version.openApiV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`),
+      : validateStructuralSchema(version.openApiV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`)
+          .errors,
   );
   if (errors.length === 0) return undefined;
   const lines = errors.slice(0, 5).map((error) => `${error.field}: ${error.message}`);

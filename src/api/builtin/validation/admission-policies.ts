@@ -140,21 +140,40 @@ function checkPath(errors: Errors, at: string, path: string): void {
   });
 }
 
+/** scheme, user information, host and port, path, query, fragment: as Go's url.Parse cuts them. */
+const urlParts =
+  /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/(?:([^/?#@]*)@)?([^/?#]*))?[^?#]*(?:\?([^#]*))?(?:#(.*))?$/s;
+
 function checkUrl(errors: Errors, at: string, url: string): void {
   const form = '; desired format: https://host[/path]';
-  if (!URL.canParse(url)) {
-    errors.push(required(at, `url must be a valid URL${form}`));
+  const [, scheme = '', user, host = '', query = '', fragment = ''] = urlParts.exec(url) ?? [];
+  const wrong = urlFault(url, scheme, host);
+  if (wrong !== undefined) {
+    errors.push(required(at, `url must be a valid URL: parse ${JSON.stringify(url)}: ${wrong}${form}`));
     return;
   }
-  const parsed = new URL(url);
   const refuse = (value: string, why: string) => errors.push(invalid(at, value, why));
-  if (parsed.protocol !== 'https:') {
-    refuse(parsed.protocol.replace(/:$/, ''), `'https' is the only allowed URL scheme${form}`);
+  if (scheme.toLowerCase() !== 'https') {
+    refuse(scheme.toLowerCase(), `'https' is the only allowed URL scheme${form}`);
   }
-  if (parsed.host === '') refuse('', `host must be specified${form}`);
-  if (parsed.username !== '') refuse(parsed.username, 'user information is not permitted in the URL');
-  if (parsed.hash !== '') refuse(parsed.hash.slice(1), 'fragments are not permitted in the URL');
-  if (parsed.search !== '') refuse(parsed.search.slice(1), 'query parameters are not permitted in the URL');
+  if (host === '') refuse('', `host must be specified${form}`);
+  if (user !== undefined) refuse(user, 'user information is not permitted in the URL');
+  if (fragment !== '') refuse(fragment, 'fragments are not permitted in the URL');
+  if (query !== '') refuse(query, 'query parameters are not permitted in the URL');
+}
+
+/** Why url.Parse refuses a URL, in its words; undefined when it does not. */
+function urlFault(url: string, scheme: string, host: string): string | undefined {
+  if (/[\x00-\x1f\x7f]/.test(url)) return 'net/url: invalid control character in URL';
+  if (scheme === '' && url.startsWith(':')) return 'missing protocol scheme';
+  const port = /:([^:\]]*)$/.exec(host.replace(/^\[[^\]]*\]/, ''));
+  const character = /[\s<>"{}|\\^`]/.exec(host)?.[0];
+  if (character !== undefined) return `invalid character ${JSON.stringify(character)} in host name`;
+  if (port !== null && !/^\d*$/.test(port[1] as string)) {
+    return `invalid port ${JSON.stringify(`:${port[1]}`)} after host`;
+  }
+  const badEscape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(url)?.[0];
+  return badEscape === undefined ? undefined : `invalid URL escape ${JSON.stringify(badEscape)}`;
 }
 
 function checkRule(errors: Errors, at: string, one: JsonObject): void {

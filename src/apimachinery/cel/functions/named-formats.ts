@@ -2,7 +2,7 @@ import { dns1035Label, dns1123Label, dns1123Subdomain, labelKey, labelValue } fr
 import { hasStringFormat } from '../../schema-walk/formats.ts';
 import { opaqueNamed } from '../types.ts';
 import { ArrayList, Opaque, Optional, type Value } from '../values.ts';
-import { regexFactor, textFactor } from './costs.ts';
+import { regexFactor, scaled, textFactor } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 
 const formatType = opaqueNamed('kubernetes.NamedFormat');
@@ -57,15 +57,17 @@ const formats: ReadonlyMap<string, NamedFormat> = new Map(
   ).map(([name, length, check]) => [name, new NamedFormat(name, length, check)]),
 );
 
+/** What a format's expression is taken for, before it is known which (cel MaxNameFormatRegexSize). */
+const patternLengthMax = 128;
+
 const checking: CostModel = {
   run: ([format, text]) =>
     Math.ceil((1 + (text as string).length) * textFactor) *
     Math.ceil((format as NamedFormat).patternLength * regexFactor),
   estimate: ([, text]) => {
-    const length = text?.size ?? { min: 0, max: Infinity };
-    const cost = (size: number, pattern: number): number =>
-      Math.ceil((1 + size) * textFactor) * Math.ceil(pattern * regexFactor);
-    return { cost: { min: cost(length.min, 30), max: cost(length.max, 60) }, size: { min: 0, max: 5 } };
+    const { min, max } = scaled(text?.size ?? { min: 0, max: Infinity }, textFactor);
+    const perText = patternLengthMax * regexFactor;
+    return { cost: { min: min * perText, max: max * perText }, size: { min: 0, max: 5 } };
   },
 };
 

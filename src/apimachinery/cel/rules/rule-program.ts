@@ -134,7 +134,7 @@ export function fieldPathText(path: string): string {
 }
 
 /** The names of a rule's fieldPath; undefined when it is malformed. */
-export function fieldPathNames(path: string): string[] | undefined {
+function fieldPathNames(path: string): string[] | undefined {
   const names: string[] = [];
   const part = /\.([^.[\]']+)|\['((?:[^'\\]|\\.)*)'\]/y;
   for (let at = 0; at < path.length; at = part.lastIndex) {
