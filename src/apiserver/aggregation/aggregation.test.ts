@@ -154,7 +154,7 @@ describe('merged discovery (O1)', () => {
     };
     assert.deepEqual(items, [
       {
-        metadata: { name: 'metrics.k8s.io', creationTimestamp: null },
+        metadata: { name: 'metrics.k8s.io' },
         versions: [
           {
             version: 'v1',

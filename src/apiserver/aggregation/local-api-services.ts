@@ -1,6 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
-import { rankOfGroup } from '../discovery/api-groups.ts';
+import { priorityOfGroup } from '../discovery/api-groups.ts';
 import { apiServiceGroup } from './api-service.ts';
 
 /** Marks what follows what is served: nobody need keep it. */
@@ -14,8 +14,19 @@ export const localCondition = {
   message: 'Local APIServices are always available',
 } as const;
 
-const groupPriorityMax = 18_000;
 const versionPriorityMax = 15;
+
+/** `versionPriority` where it is not the usual one (origin: `cmd/kube-apiserver/app/aggregator.go`). */
+const versionPriorities = new Map([
+  ['v1.', 1],
+  ['v1.autoscaling', 15],
+  ['v2.autoscaling', 30],
+  ['v1.flowcontrol.apiserver.k8s.io', 21],
+  ['v1.resource.k8s.io', 21],
+  ['v1beta2.resource.k8s.io', 15],
+  ['v1beta1.resource.k8s.io', 9],
+  ['v1alpha3.resource.k8s.io', 1],
+]);
 
 /**
  * The APIServices that stand for what a workspace of some type serves itself (KUBERNETES.md O1), as kube-apiserver
@@ -47,8 +58,9 @@ function localApiService(group: string, version: string, place: number, createdA
     spec: {
       ...(group === '' ? {} : { group }),
       version,
-      groupPriorityMinimum: groupPriorityMax - 100 * (rankOfGroup(group) ?? 100),
-      versionPriority: Math.max(1, versionPriorityMax - place),
+      groupPriorityMinimum: priorityOfGroup(group),
+      versionPriority:
+        versionPriorities.get(`${version}.${group}`) ?? Math.max(1, versionPriorityMax - place),
     },
     status: {
       conditions: [{ ...localCondition, lastTransitionTime: createdAt }],

@@ -58,7 +58,7 @@ export function mergedAggregated(list: JsonObject, remotes: readonly RemoteGroup
         freshness: remote.available ? 'Current' : 'Stale',
       };
     });
-    return { metadata: { name, creationTimestamp: null }, versions };
+    return { metadata: { name }, versions };
   });
   return { ...list, items };
 }

@@ -10,7 +10,9 @@ import { type PolicyRule, rbacGroup } from './policy-rule.ts';
 
 const read = ['get', 'list', 'watch'];
 const write = ['create', 'delete', 'deletecollection', 'patch', 'update'];
-const readWrite = [...write, ...read];
+const readWrite = [...write, ...read].sort();
+/** Events are the same objects in both. */
+const eventGroups = ['', 'events.k8s.io'];
 
 export const aggregateLabelPrefix = `${rbacGroup}/aggregate-to-`;
 const aggregateLabel = (role: string): string => `${aggregateLabelPrefix}${role}`;
@@ -47,7 +49,6 @@ const viewRules: PolicyRule[] = [
   ]),
   resources(read, '', [
     'bindings',
-    'events',
     'limitranges',
     'namespaces/status',
     'pods/log',
@@ -57,12 +58,26 @@ const viewRules: PolicyRule[] = [
     'resourcequotas/status',
   ]),
   resources(read, '', ['namespaces']),
+  { verbs: read, apiGroups: eventGroups, resources: ['events'] },
   resources(read, 'discovery.k8s.io', ['endpointslices']),
-  resources(read, 'events.k8s.io', ['events']),
   resources(read, 'apps', apps),
   resources(read, 'autoscaling', ['horizontalpodautoscalers', 'horizontalpodautoscalers/status']),
   resources(read, 'batch', ['cronjobs', 'cronjobs/status', 'jobs', 'jobs/status']),
   resources(read, 'policy', ['poddisruptionbudgets', 'poddisruptionbudgets/status']),
+  resources(read, 'extensions', [
+    'daemonsets',
+    'daemonsets/status',
+    'deployments',
+    'deployments/scale',
+    'deployments/status',
+    'ingresses',
+    'ingresses/status',
+    'networkpolicies',
+    'replicasets',
+    'replicasets/scale',
+    'replicasets/status',
+    'replicationcontrollers/scale',
+  ]),
   resources(read, 'networking.k8s.io', ['ingresses', 'ingresses/status', 'networkpolicies']),
   resources(read, 'resource.k8s.io', ['resourceclaims', 'resourceclaims/status', 'resourceclaimtemplates']),
 ];
@@ -81,7 +96,6 @@ const editRules: PolicyRule[] = [
   resources(['create'], '', ['pods/eviction']),
   resources(write, '', [
     'configmaps',
-    'events',
     'persistentvolumeclaims',
     'replicationcontrollers',
     'replicationcontrollers/scale',
@@ -91,6 +105,7 @@ const editRules: PolicyRule[] = [
     'services/proxy',
   ]),
   resources(['create'], '', ['serviceaccounts/token']),
+  { verbs: write, apiGroups: eventGroups, resources: ['events'] },
   resources(write, 'apps', [
     'daemonsets',
     'deployments',
@@ -104,6 +119,17 @@ const editRules: PolicyRule[] = [
   resources(write, 'autoscaling', ['horizontalpodautoscalers']),
   resources(write, 'batch', ['cronjobs', 'jobs']),
   resources(write, 'policy', ['poddisruptionbudgets']),
+  resources(write, 'extensions', [
+    'daemonsets',
+    'deployments',
+    'deployments/rollback',
+    'deployments/scale',
+    'ingresses',
+    'networkpolicies',
+    'replicasets',
+    'replicasets/scale',
+    'replicationcontrollers/scale',
+  ]),
   resources(write, 'networking.k8s.io', ['ingresses', 'networkpolicies']),
   resources(readWrite, 'coordination.k8s.io', ['leases']),
   resources(write, 'resource.k8s.io', ['resourceclaims', 'resourceclaimtemplates']),
@@ -195,7 +221,19 @@ export const bootstrapClusterRoles: readonly KubeObject[] = [
     resources(['create'], 'authorization.k8s.io', ['subjectaccessreviews']),
   ]),
   clusterRole('system:monitoring', [
-    urls('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*'),
+    urls(
+      '/flagz',
+      '/healthz',
+      '/healthz/*',
+      '/livez',
+      '/livez/*',
+      '/metrics',
+      '/metrics/slis',
+      '/readyz',
+      '/readyz/*',
+      '/statusz',
+    ),
+    resources(['get'], '', ['nodes/metrics']),
   ]),
   clusterRole(workspaceAccessRole, [{ verbs: ['access'], nonResourceURLs: ['/'] }]),
 ];

@@ -16,38 +16,49 @@ export interface ApiGroupVersion {
   readonly resources: readonly ServedResource[];
 }
 
-/** In the order in which kube-apiserver lists them; all others follow by name. */
-const groupOrder = [
-  '',
-  'apiregistration.k8s.io',
-  'apps',
-  'events.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'scheduling.k8s.io',
-  'coordination.k8s.io',
-  'node.k8s.io',
-  'discovery.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
-  'internal.apiserver.k8s.io',
-  'resource.k8s.io',
-  'storagemigration.k8s.io',
-];
-const groupRanks = new Map(groupOrder.map((name, rank) => [name, rank]));
+/**
+ * `groupPriorityMinimum` of each group (origin: `cmd/kube-apiserver/app/aggregator.go` and
+ * `pkg/controlplane/apiserver/aggregator.go`): they are listed by it, then by name. All others follow by name.
+ */
+const groupPriorities = new Map([
+  ['', 18_000],
+  ['apiregistration.k8s.io', 17_900],
+  ['apps', 17_800],
+  ['events.k8s.io', 17_750],
+  ['authentication.k8s.io', 17_700],
+  ['authorization.k8s.io', 17_600],
+  ['autoscaling', 17_500],
+  ['batch', 17_400],
+  ['certificates.k8s.io', 17_300],
+  ['networking.k8s.io', 17_200],
+  ['policy', 17_100],
+  ['rbac.authorization.k8s.io', 17_000],
+  ['storage.k8s.io', 16_800],
+  ['admissionregistration.k8s.io', 16_700],
+  ['apiextensions.k8s.io', 16_700],
+  ['scheduling.k8s.io', 16_600],
+  ['coordination.k8s.io', 16_500],
+  ['node.k8s.io', 16_300],
+  ['discovery.k8s.io', 16_200],
+  ['resource.k8s.io', 16_200],
+  ['flowcontrol.apiserver.k8s.io', 16_100],
+  ['internal.apiserver.k8s.io', 16_000],
+  ['storagemigration.k8s.io', 15_800],
+]);
+const groupRanks = new Map([...groupPriorities.keys()].map((name, rank) => [name, rank]));
 
 /** A Kubernetes group's place among them, undefined for any other group. */
 export function rankOfGroup(name: string): number | undefined {
   return groupRanks.get(name);
 }
+
+/** `groupPriorityMinimum` of an APIService of this group that the server serves itself. */
+export function priorityOfGroup(name: string): number {
+  return groupPriorities.get(name) ?? otherGroupPriority;
+}
+
+/** As of CustomResourceDefinitions' groups, but before them. */
+const otherGroupPriority = 8_000;
 
 const groupsOf = new WeakMap<Scheme, readonly ApiGroup[]>();
 
@@ -89,8 +100,8 @@ function collectGroups(scheme: Scheme): readonly ApiGroup[] {
 }
 
 function compareGroups(a: string, b: string): number {
-  const rankA = groupRanks.get(a) ?? groupOrder.length;
-  const rankB = groupRanks.get(b) ?? groupOrder.length;
+  const rankA = groupRanks.get(a) ?? groupRanks.size;
+  const rankB = groupRanks.get(b) ?? groupRanks.size;
   return rankA - rankB || (a < b ? -1 : a > b ? 1 : 0);
 }
 

@@ -170,8 +170,8 @@ function aggregatedText(scheme: Scheme, core: boolean, version: AggregatedVersio
           .map((served) => resourceText(served).aggregated)
           .join(',')}],"freshness":"Current"}`,
     );
-    const name = group.name === '' ? '' : `"name":"${group.name}",`;
-    return `{"metadata":{${name}"creationTimestamp":null},"versions":[${versions.join(',')}]}`;
+    const name = group.name === '' ? '' : `"name":"${group.name}"`;
+    return `{"metadata":{${name}},"versions":[${versions.join(',')}]}`;
   });
   return `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/${version}","metadata":{},"items":[${items.join(',')}]}\n`;
 }
