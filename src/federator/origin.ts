@@ -1,4 +1,5 @@
 import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
 
@@ -37,6 +38,20 @@ export function isOfOrigin(atEdge: ObjectMeta, copy: ObjectMeta, owned: JsonObje
   const applied = childOf(metadata, 'f:annotations') ?? {};
   const told = addressAnnotations.filter((name) => applied[`f:${name}`] !== undefined);
   return told.length > 0 && told.every((name) => annotations[name] === copy.annotations?.[name]);
+}
+
+/**
+ * Whether an edge object is what a former Cell of the same edge made of the cell's own content (its CRDs, which belong to
+ * the cell and to no project): the edge has one Cell at a time, and the one that has it now has that content as well.
+ */
+export function isOfFormerCell(atEdge: ObjectMeta, copy: ObjectMeta): boolean {
+  const isOfCell = ({ annotations }: ObjectMeta) =>
+    annotations?.[copyAnnotations.originPath]?.startsWith(`${cellsWorkspacePath}:`) === true;
+  if (!isOfCell(atEdge) || !isOfCell(copy)) return false;
+  if (atEdge.labels?.[copyLabels.originCluster] === undefined) return false;
+  const plane = copyLabels.originControlPlane;
+  if (atEdge.labels[plane] !== copy.labels?.[plane]) return false;
+  return addressAnnotations.every((name) => atEdge.annotations?.[name] === copy.annotations?.[name]);
 }
 
 function childOf(fields: JsonObject | undefined, name: string): JsonObject | undefined {

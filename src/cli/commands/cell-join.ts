@@ -10,6 +10,7 @@ import type { ServerConnection } from '#client/remote/connection.ts';
 import { cellSecretRef, putCellCredentials, removeCellCredentials } from '../cell-credentials.ts';
 import { type ConnectSettings, connect, withFederationClient, withKubeconfig } from '../connect.ts';
 import { createEdgeAccount, removeEdgeAccount } from '../edge-account.ts';
+import { takeFormerClaim } from '../former-claim.ts';
 import { UsageError } from '../run-command.ts';
 import { parseLabels, parsePositive, withConfigFile } from '../settings.ts';
 
@@ -65,7 +66,13 @@ export function joinCommand(): Command {
       await withFederationClient(settings, async (federationClient) => {
         // Who cannot register the cell leaves nothing at the edge.
         await findCell(federationClient, name);
-        const edge = await withEdge(given, (edgeClient) => credentialsFor(edgeClient, given, settings));
+        const edge = await withEdge(given, async (edgeClient) => {
+          const credentials = await credentialsFor(edgeClient, given, settings);
+          const signal = AbortSignal.timeout(edgeTimeoutMs);
+          const obstacle = await takeFormerClaim(edgeClient, federationClient, name, signal);
+          if (obstacle !== undefined) process.stderr.write(`${obstacle}\n`);
+          return credentials;
+        });
         await putCellCredentials(federationClient, name, edge, fieldManager);
         await putCell(federationClient, name, edge, settings);
         process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);

@@ -6,7 +6,7 @@ import type { ObjectRef } from '#client/client.ts';
 import { type CopyKey, copyKeyOf, parseCopyKey } from '../cell/copy-keys.ts';
 import { type EdgeObject, edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
-import { isOfOrigin, originKeyOf } from '../origin.ts';
+import { isOfFormerCell, isOfOrigin, originKeyOf } from '../origin.ts';
 import { applyForm, isScalable } from './apply-form.ts';
 import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
 import { type CopyNotes, parseSyncError } from './copy-notes.ts';
@@ -194,7 +194,9 @@ export class Applier {
   ): Promise<{ readonly settled: SyncOutcome } | Drift> {
     const { key } = item;
     const owned = appliedFieldsOf(object, edgeFieldManager);
-    if (!isOfOrigin(object.metadata, copy.metadata, owned)) refuseUnmanaged(object, copy);
+    const isOurs =
+      isOfOrigin(object.metadata, copy.metadata, owned) || isOfFormerCell(object.metadata, copy.metadata);
+    if (!isOurs) refuseUnmanaged(object, copy);
     else if (isStale(copy.metadata.resourceVersion ?? '', object.metadata.annotations)) {
       throw new ApiError('Conflict', 'the edge was written from a newer copy than this one');
     }
