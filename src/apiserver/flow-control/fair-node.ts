@@ -5,6 +5,12 @@ const debtMsMax = 20;
 /** Children looked at for one dispatch: of many that all wait for seats some are looked at next time. */
 const looksMax = 64;
 
+/** The lists that a node's children are in while something waits below them, in the order in which they are looked at. */
+const first = 0;
+const fresh = 1;
+const served = 2;
+type ListName = typeof first | typeof fresh | typeof served;
+
 /** Whether there is room for one more request below a node. */
 export interface Room {
   hasRoom(): boolean;
@@ -15,6 +21,10 @@ export interface Room {
  * queue. Each node serves its children by deficit round robin in main-thread time, weighted, those that have just begun
  * to wait before those that have had their turn (as RFC 8290 does with packets). A step costs the depth of the tree, not
  * the number of tenants.
+ *
+ * The lists are links in the nodes themselves. A `Set` that children enter and leave all the time is copied every few
+ * steps, and each copy leads to the next: once one has become old, the garbage collector takes all later ones along, with
+ * every request that was waiting then.
  */
 export class FairNode<Item> {
   /** Relative to its neighbours'. */
@@ -25,14 +35,21 @@ export class FairNode<Item> {
   executing = 0;
   /** Requests waiting below. */
   queued = 0;
+  /** Only in leaves: whether it is on the list of those in which something may wait too long. */
+  isSwept = false;
   /** Only in leaves: what waits, first come first. */
   readonly items: Item[] = [];
   readonly parent: FairNode<Item> | undefined;
   readonly #room: Room | undefined;
   #creditMs = 0;
-  readonly #first = new Set<FairNode<Item>>();
-  readonly #fresh = new Set<FairNode<Item>>();
-  readonly #served = new Set<FairNode<Item>>();
+  /** Heads and tails of the children's lists, and how many are in them. */
+  readonly #heads: (FairNode<Item> | undefined)[] = [undefined, undefined, undefined];
+  readonly #tails: (FairNode<Item> | undefined)[] = [undefined, undefined, undefined];
+  #listed = 0;
+  /** The parent's list that this one is in, with its neighbours there. */
+  #in: ListName | undefined;
+  #before: FairNode<Item> | undefined;
+  #after: FairNode<Item> | undefined;
 
   /** Without a `room` there always is some. */
   constructor(parent: FairNode<Item> | undefined, weight = 1, room?: Room) {
@@ -82,7 +99,7 @@ export class FairNode<Item> {
   next(): FairNode<Item> | undefined {
     if (this.items.length > 0) return this;
     for (let looks = 0; looks < looksMax; ) {
-      const child = first(this.#first) ?? first(this.#fresh) ?? first(this.#served);
+      const child = this.#heads[first] ?? this.#heads[fresh] ?? this.#heads[served];
       if (child === undefined) return undefined;
       if (child.#creditMs <= 0) {
         this.#moveBack(child);
@@ -100,6 +117,11 @@ export class FairNode<Item> {
       looks++;
     }
     return undefined;
+  }
+
+  /** Forgets what it owes and what is due to it. */
+  settle(): void {
+    this.#creditMs = 0;
   }
 
   /** Puts main-thread time on the account of this node and all above it. */
@@ -133,30 +155,44 @@ export class FairNode<Item> {
 
   #list(child: FairNode<Item>): void {
     if (child.#creditMs < 0) {
-      this.#served.add(child);
+      this.#append(child, served);
       return;
     }
     child.#creditMs = quantumMs * child.weight;
-    (child.isFirst ? this.#first : this.#fresh).add(child);
+    this.#append(child, child.isFirst ? first : fresh);
   }
 
   get #isAlone(): boolean {
-    return this.#first.size + this.#fresh.size + this.#served.size === 1;
+    return this.#listed === 1;
+  }
+
+  #append(child: FairNode<Item>, list: ListName): void {
+    const tail = this.#tails[list];
+    if (tail === undefined) this.#heads[list] = child;
+    else tail.#after = child;
+    child.#before = tail;
+    child.#in = list;
+    this.#tails[list] = child;
+    this.#listed++;
   }
 
   #unlist(child: FairNode<Item>): void {
-    this.#first.delete(child);
-    this.#fresh.delete(child);
-    this.#served.delete(child);
+    const list = child.#in;
+    if (list === undefined) return;
+    const before = child.#before;
+    const after = child.#after;
+    if (before === undefined) this.#heads[list] = after;
+    else before.#after = after;
+    if (after === undefined) this.#tails[list] = before;
+    else after.#before = before;
+    child.#in = undefined;
+    child.#before = undefined;
+    child.#after = undefined;
+    this.#listed--;
   }
 
   #moveBack(child: FairNode<Item>): void {
     this.#unlist(child);
-    this.#served.add(child);
+    this.#append(child, served);
   }
-}
-
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  for (const one of set) return one;
-  return undefined;
 }

@@ -5,7 +5,7 @@ import { federationLevel } from './bootstrap-objects.ts';
 import type { FairNode } from './fair-node.ts';
 import { distinguisherOf, type FlowClass, type FlowConfiguration } from './flow-configuration.ts';
 import { FlowLevels, type Waiting, type WorkspacePart } from './flow-levels.ts';
-import { FlowMetrics, type RefusalReason } from './flow-metrics.ts';
+import { type FlowCounts, FlowMetrics, type RefusalReason } from './flow-metrics.ts';
 import { HeldRefusals } from './held-refusals.ts';
 
 export interface FlowLimits {
@@ -135,8 +135,8 @@ export class FlowController {
   readonly #held: HeldRefusals;
   readonly #exemptSeats = new WeakMap<FlowClass, Seat>();
   #configured: FlowConfiguration | undefined;
-  /** Queues in which something may wait. */
-  readonly #waiting = new Set<FairNode<Waiting>>();
+  /** Queues in which something may wait, each once; those that are empty go with the next sweep. */
+  #waiting: FairNode<Waiting>[] = [];
   #sweeping: NodeJS.Timeout | undefined;
   /** Parts served in this turn. */
   readonly #turnParts: WorkspacePart[] = [];
@@ -192,19 +192,19 @@ export class FlowController {
     const shown = own ?? server;
     if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
     this.#openTurn(nowMs);
-    if (this.#isCrowd(request, part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
+    if (this.#isCrowd(request, part)) return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
     const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
     if (hasRoom && part.node.queued === 0 && this.#hasTurn(part, nowMs)) {
       return this.#seat(server, shown, part, ownLevel.node, seats, 0);
     }
     const { queuing } = ownLevel;
     if (queuing === undefined && !hasRoom)
-      return this.#refuse(request, server, shown, 'concurrency-limit', nowMs);
-    if (this.#isOverfull(part)) return this.#refuse(request, server, shown, 'queue-full', nowMs);
+      return this.#refuse(request, part, server, shown, 'concurrency-limit', nowMs);
+    if (this.#isOverfull(part)) return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
     const flow = `${shown.schema.name}/${distinguisherOf(shown.schema, info, user)}`;
     const queue = queuing === undefined ? ownLevel.queue(0) : ownLevel.queueFor(flow, queuing);
     if (queue.items.length >= (queuing?.queueLengthLimit ?? rejectingQueueLength)) {
-      return this.#refuse(request, server, shown, 'queue-full', nowMs);
+      return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
     }
     return this.#wait(request, { server, shown, part, queue, seats, nowMs });
   }
@@ -255,25 +255,20 @@ export class FlowController {
     this.#touch(part);
     this.#runner = node;
     this.#runnerPart = part;
-    const counts = this.#metrics.of(server);
-    return {
-      shown,
-      get crowds() {
-        return part.isBound;
-      },
-      leave: () => {
-        counts.executing--;
-        node.occupy(-seats);
-        if (!this.#isTurnOpen) part.level.dropIfIdle(part);
-        if (this.#levels.root.queued === 0) return;
-        this.#isBlocked = false;
-        this.#armSteps(1);
-      },
-    };
+    return new TakenSeat(shown, this.#metrics.of(server), part, node, seats, this.#left);
   }
+
+  /** A seat has become free. */
+  readonly #left = (part: WorkspacePart): void => {
+    if (!this.#isTurnOpen) part.level.restIfIdle(part);
+    if (this.#levels.root.queued === 0) return;
+    this.#isBlocked = false;
+    this.#armSteps(1);
+  };
 
   #refuse(
     request: FlowRequest,
+    part: WorkspacePart,
     server: FlowClass,
     shown: FlowClass,
     reason: RefusalReason,
@@ -282,6 +277,7 @@ export class FlowController {
     this.#metrics.refused(server, reason);
     this.#runner = undefined;
     this.#runnerPart = undefined;
+    part.level.restIfIdle(part);
     if (request.parks) return { shown, leave: undefined, parkMs: this.#limits.parkMs };
     const refusal: Refusal = { shown, leave: undefined, parkMs: 0 };
     return this.#held.hold(nowMs)?.then(() => refusal) ?? refusal;
@@ -302,26 +298,22 @@ export class FlowController {
     const counts = this.#metrics.of(server);
     counts.inQueue++;
     this.#touch(part);
-    this.#waiting.add(queue);
+    if (!queue.isSwept) {
+      queue.isSwept = true;
+      this.#waiting.push(queue);
+    }
     this.#sweeping ??= setTimeout(this.#sweep, sweepMs).unref();
     const waiting = new Promise<Seat | Refusal>((resolve) => {
-      queue.push({
-        sinceMs: nowMs,
-        get isGone() {
-          return request.isGone;
-        },
-        flow: { part, node: queue },
-        seats,
-        resolve: (isServed) => {
-          counts.inQueue--;
-          if (isServed) {
-            resolve(this.#seat(server, shown, part, queue, seats, this.#now() - nowMs));
-            return;
-          }
-          this.#metrics.refused(server, request.isGone ? 'cancelled' : 'time-out');
-          resolve({ shown, leave: undefined, parkMs: 0 });
-        },
-      });
+      const settle = (isServed: boolean): void => {
+        counts.inQueue--;
+        if (isServed) {
+          resolve(this.#seat(server, shown, part, queue, seats, this.#now() - nowMs));
+          return;
+        }
+        this.#metrics.refused(server, request.isGone ? 'cancelled' : 'time-out');
+        resolve({ shown, leave: undefined, parkMs: 0 });
+      };
+      queue.push({ sinceMs: nowMs, request, flow: { part, node: queue }, seats, resolve: settle });
     });
     this.#isBlocked = false;
     this.#armSteps(1);
@@ -341,7 +333,7 @@ export class FlowController {
     const { queued } = this.#levels.root;
     if (queued < queuedMax) return false;
     let parts = 0;
-    for (const level of this.#levels.all()) parts += level.parts.size;
+    for (const level of this.#levels.all()) parts += level.active;
     return queued >= 2 * queuedMax || part.node.queued >= queuedMax / Math.max(1, parts);
   }
 
@@ -375,7 +367,7 @@ export class FlowController {
     this.#isTurnOpen = false;
     this.#runner = undefined;
     this.#runnerPart = undefined;
-    for (const part of this.#turnParts) part.level.dropIfIdle(part);
+    for (const part of this.#turnParts) part.level.restIfIdle(part);
     this.#turnParts.length = 0;
   }
 
@@ -442,11 +434,11 @@ export class FlowController {
         return;
       }
       const item = queue.shift();
-      if (queue.items.length === 0) this.#waiting.delete(queue);
       if (item === undefined) return;
       this.#dispatchedInSlice++;
-      item.resolve(!item.isGone);
-      if (!item.isGone) return;
+      const { isGone } = item.request;
+      item.resolve(!isGone);
+      if (!isGone) return;
     }
   }
 
@@ -454,19 +446,61 @@ export class FlowController {
   readonly #sweep = (): void => {
     this.#sweeping = undefined;
     const oldest = this.#now() - this.#limits.queueWaitMs;
-    for (const queue of this.#waiting) {
-      for (const item of queue.removeWhere(({ isGone, sinceMs }) => isGone || sinceMs < oldest)) {
+    const queues = this.#waiting;
+    this.#waiting = [];
+    for (const queue of queues) {
+      for (const item of queue.removeWhere(({ request, sinceMs }) => request.isGone || sinceMs < oldest)) {
         item.resolve(false);
-        if (!this.#isTurnOpen) item.flow.part.level.dropIfIdle(item.flow.part);
+        if (!this.#isTurnOpen) item.flow.part.level.restIfIdle(item.flow.part);
       }
-      if (queue.items.length === 0) this.#waiting.delete(queue);
+      queue.isSwept = queue.items.length > 0;
+      if (queue.isSwept) this.#waiting.push(queue);
     }
-    if (this.#waiting.size === 0) return;
+    if (this.#waiting.length === 0) return;
     this.#sweeping = setTimeout(this.#sweep, sweepMs).unref();
     // A workspace that is no longer heavy may have more seats, and no seat need have become free for that.
     this.#isBlocked = false;
     this.#armSteps(1);
   };
+}
+
+/**
+ * A class, not an object with a getter and closures: V8 makes a shape of its own for each of those, which lives until the
+ * next full collection, and all that it leads to with it.
+ */
+class TakenSeat implements Seat {
+  readonly shown: FlowClass;
+  readonly #counts: FlowCounts;
+  readonly #part: WorkspacePart;
+  readonly #node: FairNode<Waiting>;
+  readonly #seats: number;
+  readonly #left: (part: WorkspacePart) => void;
+
+  constructor(
+    shown: FlowClass,
+    counts: FlowCounts,
+    part: WorkspacePart,
+    node: FairNode<Waiting>,
+    seats: number,
+    left: (part: WorkspacePart) => void,
+  ) {
+    this.shown = shown;
+    this.#counts = counts;
+    this.#part = part;
+    this.#node = node;
+    this.#seats = seats;
+    this.#left = left;
+  }
+
+  get crowds(): boolean {
+    return this.#part.isBound;
+  }
+
+  leave(): void {
+    this.#counts.executing--;
+    this.#node.occupy(-this.#seats);
+    this.#left(this.#part);
+  }
 }
 
 /** What may wait for its turn of the event loop where a level queues nothing. */

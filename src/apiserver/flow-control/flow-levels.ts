@@ -6,8 +6,8 @@ import { dealHand } from './shuffle-shard.ts';
 /** A request that waits for its seat. */
 export interface Waiting {
   readonly sinceMs: number;
-  /** Nobody is there any more to answer. */
-  readonly isGone: boolean;
+  /** `isGone`: nobody is there any more to answer. */
+  readonly request: { readonly isGone: boolean };
   readonly flow: Flow;
   readonly seats: number;
   readonly resolve: (isServed: boolean) => void;
@@ -25,10 +25,12 @@ const weightMin = 0.05;
 /** A workspace is heavy that had more than this part of the thread over the span. */
 const heavyPart = 0.15;
 const heavySpanMs = 100;
-/** A workspace that had less of the thread is forgotten as soon as it asks for nothing. */
+/** A workspace that had less of the thread may be forgotten when it asks for nothing. */
 const warmMsMin = 1;
-/** Workspaces remembered beyond what they ask for, before those that have cooled are looked for. */
-const warmMax = 256;
+/** Workspaces that ask for nothing and are still known, before those that have cooled are looked for. */
+const idleMax = 256;
+/** One that has had so many levels of its own is made anew when it has nothing under way. */
+const ownLevelsMax = 16;
 
 /** Seats of one level that one workspace may hold: ever, and when it is heavy while others ask too. */
 export interface WorkspaceSeats {
@@ -137,10 +139,10 @@ export class LevelState implements Room {
   isOurs = false;
   readonly node: FairNode<Waiting>;
   /** Those that hold or wait for a seat, or were served in this turn of the event loop: bounded by requests under way. */
-  readonly parts = new Map<string, WorkspacePart>();
+  active = 0;
   readonly #levels: FlowLevels;
-  /** What those had of the thread that ask for nothing at this moment: bounded by what there is of it in the span. */
-  readonly #warm = new Map<string, Heat>();
+  /** The active ones, and idle ones: at most `idleMax` beside those that are warm, which the time in the span bounds. */
+  readonly #parts = new Map<string, WorkspacePart>();
 
   constructor(levels: FlowLevels, settings: PriorityLevel) {
     this.#levels = levels;
@@ -167,56 +169,52 @@ export class LevelState implements Room {
   }
 
   part(key: string): WorkspacePart {
-    const known = this.parts.get(key);
-    if (known !== undefined) return known;
-    const made = new WorkspacePart(this, key, this.#warm.get(key));
-    this.#warm.delete(key);
-    this.parts.set(key, made);
-    return made;
+    let part = this.#parts.get(key);
+    if (part === undefined) {
+      part = new WorkspacePart(this, key);
+      this.#parts.set(key, part);
+    }
+    if (!part.isActive) {
+      part.isActive = true;
+      this.active++;
+    }
+    return part;
   }
 
-  /** Drops what a workspace has of the level once it asks for nothing. */
-  dropIfIdle(part: WorkspacePart): void {
-    const { key, heat } = part;
-    if (!part.isIdle || this.parts.get(key) !== part) return;
-    this.parts.delete(key);
-    if (heat.ms < warmMsMin) return;
-    if (this.#warm.size >= warmMax) this.#forgetCooled();
-    this.#warm.set(key, heat);
+  /** The workspace has no part of the level any more once it asks for nothing. */
+  restIfIdle(part: WorkspacePart): void {
+    if (!part.isIdle || !part.isActive) return;
+    part.isActive = false;
+    part.node.settle();
+    this.active--;
+    if (part.ownLevels > ownLevelsMax) this.#parts.delete(part.key);
+    if (this.#parts.size - this.active > idleMax) this.#forgetCooled();
   }
 
   #forgetCooled(): void {
-    for (const [key, { ms, atMs }] of this.#warm) {
-      if (cooled(ms, this.#levels.nowMs - atMs) < warmMsMin) this.#warm.delete(key);
+    for (const [key, part] of this.#parts) {
+      if (!part.isActive && part.heatMs(this.#levels.nowMs) < warmMsMin) this.#parts.delete(key);
     }
   }
 }
-
-/** Main-thread time that a workspace had over `heavySpanMs` up to `atMs`, falling while it has none. */
-interface Heat {
-  readonly ms: number;
-  readonly atMs: number;
-}
-
-const cold: Heat = { ms: 0, atMs: 0 };
 
 /** What one workspace has of one level. */
 export class WorkspacePart implements Room {
   readonly level: LevelState;
   readonly key: string;
   readonly node: FairNode<Waiting>;
+  /** Whether it holds or waits for a seat, or was served in this turn of the event loop. */
+  isActive = false;
   /** The turn of the event loop that it was last served in, and the main-thread time that it had in it. */
   turn = -1;
   usedMs = 0;
-  #heatMs: number;
-  #heatAtMs: number;
+  #heatMs = 0;
+  #heatAtMs = 0;
   readonly #own = new Map<string, OwnLevel>();
 
-  constructor(level: LevelState, key: string, heat: Heat = cold) {
+  constructor(level: LevelState, key: string) {
     this.level = level;
     this.key = key;
-    this.#heatMs = heat.ms;
-    this.#heatAtMs = heat.atMs;
     this.node = new FairNode<Waiting>(level.node, 1, this);
   }
 
@@ -228,7 +226,7 @@ export class WorkspacePart implements Room {
     if (level.node.executing < level.limitSeats) return true;
     // The level is full: an equal part of it is sure to each, up to twice the level in all.
     if (level.node.executing >= 2 * level.nominalSeats) return false;
-    return node.executing < Math.max(1, Math.floor(level.nominalSeats / level.parts.size));
+    return node.executing < Math.max(1, Math.floor(level.nominalSeats / level.active));
   }
 
   /** Whether it keeps the thread busy while others ask for something too. */
@@ -236,8 +234,14 @@ export class WorkspacePart implements Room {
     return !this.level.isOurs && this.level.isBound(this.#heatMs, this.#heatAtMs);
   }
 
-  get heat(): Heat {
-    return { ms: this.#heatMs, atMs: this.#heatAtMs };
+  /** Main-thread time of late, as it counts at this moment. */
+  heatMs(nowMs: number): number {
+    return cooled(this.#heatMs, nowMs - this.#heatAtMs);
+  }
+
+  /** Levels by name that it has had since it was made. */
+  get ownLevels(): number {
+    return this.#own.size;
   }
 
   /** Counts main-thread time that it had up to now. */

@@ -7,7 +7,7 @@ const waitBuckets = [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30] as c
 /** Schemas of the server's own configuration; more are counted under `other`. */
 const schemasMax = 500;
 
-interface Counts {
+export interface FlowCounts {
   readonly schema: string;
   readonly level: string;
   dispatched: number;
@@ -23,10 +23,10 @@ interface Counts {
  * a workspace's own ones would be labels without bound.
  */
 export class FlowMetrics {
-  readonly #counts = new Map<string, Counts>();
-  readonly #byClass = new WeakMap<FlowClass, Counts>();
+  readonly #counts = new Map<string, FlowCounts>();
+  readonly #byClass = new WeakMap<FlowClass, FlowCounts>();
 
-  of(flowClass: FlowClass): Counts {
+  of(flowClass: FlowClass): FlowCounts {
     const known = this.#byClass.get(flowClass);
     if (known !== undefined) return known;
     const isOther = this.#counts.size >= schemasMax;
@@ -72,7 +72,7 @@ export class FlowMetrics {
       rows((labels, value) => lines.push(`apiserver_flowcontrol_${name}{${labels}} ${value}`));
     };
     const all = [...this.#counts.values()];
-    const simple = (name: string, type: string, value: (counts: Counts) => number) =>
+    const simple = (name: string, type: string, value: (counts: FlowCounts) => number) =>
       family(name, type, (add) => {
         for (const counts of all) add(labelsOf(counts), value(counts));
       });
@@ -98,7 +98,7 @@ export class FlowMetrics {
     return `${lines.join('\n')}\n`;
   }
 
-  #renderWaits(lines: string[], all: readonly Counts[]): void {
+  #renderWaits(lines: string[], all: readonly FlowCounts[]): void {
     const name = 'apiserver_flowcontrol_request_wait_duration_seconds';
     lines.push(`# TYPE ${name} histogram`);
     for (const counts of all) {
@@ -121,7 +121,7 @@ function levelsOf(levels: FlowLevels) {
   return [...levels.all()];
 }
 
-function labelsOf({ schema, level }: Counts): string {
+function labelsOf({ schema, level }: FlowCounts): string {
   return `priority_level="${escaped(level)}",flow_schema="${escaped(schema)}"`;
 }
 

@@ -48,6 +48,8 @@ export class Exchange implements ResourceContext {
   name = '';
   /** What flow control counts the request under (O2), once its user is known. */
   flow: FlowClass | undefined = undefined;
+  /** Its place among the requests whose bodies are on their way (`Receiving`); -1: it is none of them. */
+  receivingAt = -1;
   /** Connections of its workspace that waited unread when it came to flow control. */
   unread = 0;
   /** To be left when the request is served. */

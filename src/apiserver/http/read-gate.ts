@@ -21,11 +21,23 @@ export interface ReadGateOptions {
   readonly later?: ((callback: () => void, ms: number) => unknown) | undefined;
 }
 
-interface Held {
+/** A connection that was held before; one object for as long as it lives. */
+interface Connection {
   readonly socket: Duplex;
-  readonly key: string;
-  readonly untilMs: number;
+  /** `free`: read like any other; `parked`: not before its time; `waiting`: in its queue; `looked`: read in this turn. */
+  state: 'free' | 'parked' | 'waiting' | 'looked';
+  key: string;
+  /** Until when it is held if nothing comes. */
+  untilMs: number;
 }
+
+interface Queue {
+  readonly key: string;
+  readonly connections: Connection[];
+}
+
+/** Queues of workspaces kept before the empty ones are forgotten. */
+const queuesMax = 64;
 
 /**
  * Connections of workspaces that keep the thread busy beside others, between two requests (KUBERNETES.md O2). One turn of
@@ -41,12 +53,14 @@ export class ReadGate {
   readonly #now: () => number;
   readonly #nextTurn: (callback: () => void) => unknown;
   readonly #later: (callback: () => void, ms: number) => unknown;
-  /** Left unread, also those that only wait for their time. */
-  readonly #unread = new Set<Duplex>();
-  /** By workspace, in the order of its connections. */
-  readonly #queues = new Map<string, Held[]>();
+  readonly #known = new WeakMap<Duplex, Connection>();
+  #size = 0;
+  /** By workspace, in the order of its connections; some may be empty. */
+  readonly #queues = new Map<string, Queue>();
+  /** Queues in which something waits, the next one first. */
+  readonly #order: Queue[] = [];
   /** Read in this turn, until something comes. */
-  readonly #looked = new Map<Duplex, Held>();
+  readonly #looked: Connection[] = [];
   #isArmed = false;
 
   constructor(options: ReadGateOptions = {}) {
@@ -58,36 +72,73 @@ export class ReadGate {
 
   /** Connections that are held now. */
   get size(): number {
-    return this.#unread.size + this.#looked.size;
+    return this.#size;
   }
 
   /** Connections of this workspace that wait for their turn. */
   waiting(key: string): number {
-    return this.#queues.get(key)?.length ?? 0;
+    return this.#queues.get(key)?.connections.length ?? 0;
   }
 
   /** A request came on this connection. */
   came(socket: Duplex): void {
-    if (this.#looked.size > 0) this.#looked.delete(socket);
+    if (this.#looked.length === 0) return;
+    const connection = this.#known.get(socket);
+    if (connection?.state === 'looked') this.#free(connection);
   }
 
   /** Leaves the connection unread until it is its turn, and not before `parkMs` are over. `key`: its workspace. */
   hold(socket: Duplex, key: string, parkMs = 0): void {
+    if (socket.destroyed) return;
+    const connection = this.#connection(socket);
     // More than one request may have come at once: its first wait holds.
-    if (socket.destroyed || this.#unread.has(socket)) return;
-    this.#looked.delete(socket);
+    if (connection.state === 'parked' || connection.state === 'waiting') return;
+    if (connection.state === 'free') this.#size++;
+    connection.key = key;
+    connection.state = 'parked';
     socket.pause();
-    this.#unread.add(socket);
-    const queue = (): void => this.#queue({ socket, key, untilMs: this.#now() + this.#limits.heldMs });
-    if (parkMs > 0) this.#later(queue, parkMs);
-    else queue();
+    const wait = (): void => {
+      connection.untilMs = this.#now() + this.#limits.heldMs;
+      this.#queue(connection);
+      this.#arm(false);
+    };
+    if (parkMs > 0) this.#later(wait, parkMs);
+    else wait();
   }
 
-  #queue(held: Held): void {
-    const queue = this.#queues.get(held.key);
-    if (queue === undefined) this.#queues.set(held.key, [held]);
-    else queue.push(held);
-    this.#arm(false);
+  #connection(socket: Duplex): Connection {
+    let connection = this.#known.get(socket);
+    if (connection === undefined) {
+      connection = { socket, state: 'free', key: '', untilMs: 0 };
+      this.#known.set(socket, connection);
+    }
+    return connection;
+  }
+
+  #free(connection: Connection): void {
+    connection.state = 'free';
+    this.#size--;
+  }
+
+  #queue(connection: Connection): void {
+    if (connection.socket.destroyed) {
+      this.#free(connection);
+      return;
+    }
+    connection.state = 'waiting';
+    const { key } = connection;
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      if (this.#queues.size >= queuesMax) this.#forgetEmpty();
+      queue = { key, connections: [] };
+      this.#queues.set(key, queue);
+    }
+    if (queue.connections.length === 0) this.#order.push(queue);
+    queue.connections.push(connection);
+  }
+
+  #forgetEmpty(): void {
+    for (const [key, { connections }] of this.#queues) if (connections.length === 0) this.#queues.delete(key);
   }
 
   #arm(isResting: boolean): void {
@@ -101,41 +152,37 @@ export class ReadGate {
     this.#isArmed = false;
     const { perTurn } = this.#limits;
     const nowMs = this.#now();
-    const isResting = this.#looked.size >= perTurn;
-    for (const held of this.#looked.values()) this.#putBack(held);
-    this.#looked.clear();
+    const looked = this.#looked.splice(0);
+    let silent = 0;
+    for (const connection of looked) {
+      if (connection.state !== 'looked') continue;
+      silent++;
+      connection.socket.pause();
+      this.#queue(connection);
+    }
     for (let left = perTurn; left > 0; ) {
-      const held = this.#next();
-      if (held === undefined) break;
-      const { socket, untilMs } = held;
-      this.#unread.delete(socket);
+      const connection = this.#next();
+      if (connection === undefined) break;
+      const { socket, untilMs } = connection;
+      if (socket.destroyed || nowMs >= untilMs) this.#free(connection);
       if (socket.destroyed) continue;
       left--;
-      if (nowMs < untilMs) this.#looked.set(socket, held);
+      if (connection.state === 'waiting') {
+        connection.state = 'looked';
+        this.#looked.push(connection);
+      }
       socket.resume();
     }
-    if (this.#looked.size > 0 || this.#queues.size > 0) this.#arm(isResting);
+    if (this.#looked.length > 0 || this.#order.length > 0) {
+      this.#arm(silent > 0 && silent === looked.length);
+    }
   };
 
-  /** Nothing came on it. */
-  #putBack(held: Held): void {
-    const { socket, key } = held;
-    if (socket.destroyed) return;
-    socket.pause();
-    this.#unread.add(socket);
-    const queue = this.#queues.get(key);
-    if (queue === undefined) this.#queues.set(key, [held]);
-    else queue.push(held);
-  }
-
   /** The workspaces take turns. */
-  #next(): Held | undefined {
-    for (const [key, queue] of this.#queues) {
-      const held = queue.shift();
-      this.#queues.delete(key);
-      if (queue.length > 0) this.#queues.set(key, queue);
-      if (held !== undefined) return held;
-    }
-    return undefined;
+  #next(): Connection | undefined {
+    const queue = this.#order.shift();
+    const connection = queue?.connections.shift();
+    if (queue !== undefined && queue.connections.length > 0) this.#order.push(queue);
+    return connection;
   }
 }

@@ -35,6 +35,7 @@ import { sendList } from './list-stream.ts';
 import { HttpMetrics } from './metrics.ts';
 import { type Form, negotiate, type Subject } from './negotiate.ts';
 import { ReadGate } from './read-gate.ts';
+import { Receiving } from './receiving.ts';
 import { sendResult } from './render.ts';
 import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
 import { FrameCache } from './watch-frames.ts';
@@ -68,8 +69,7 @@ export class RequestHandler {
   isStopping = false;
   /** Set shortly before: an answer is the last one on its connection, so that clients go elsewhere in good order. */
   isLeaving = false;
-  /** Requests whose bodies are on their way; bounded by those that may be under way. */
-  readonly #receiving = new Set<Exchange>();
+  readonly #receiving = new Receiving();
   readonly #dependencies: HttpServerDependencies;
   readonly #limits: HttpLimits;
   readonly #plain: PlainHandler;
@@ -444,7 +444,7 @@ export class RequestHandler {
 
   /** Sends those elsewhere whose bodies are still on their way: nothing of them has happened yet. */
   refuseReceiving(): void {
-    for (const exchange of this.#receiving) {
+    for (const exchange of this.#receiving.list()) {
       exchange.response.once('finish', () => exchange.request.destroy());
       refuseWhileStopping(exchange);
     }

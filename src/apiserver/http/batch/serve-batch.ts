@@ -4,6 +4,7 @@ import { wantsImpersonation } from '../../authn/impersonation.ts';
 import { mediaTypeOf, unsupportedMediaType } from '../../verbs/decode-body.ts';
 import { readBody } from '../body.ts';
 import { Exchange } from '../exchange.ts';
+import type { Receiving } from '../receiving.ts';
 import { sendText } from '../respond.ts';
 import { BatchAnswers } from './batch-answers.ts';
 import { ItemReply, ItemRequest } from './item-request.ts';
@@ -15,7 +16,7 @@ export interface BatchServing {
   /** A larger batch is refused with 413. */
   readonly bytesMax: number;
   /** Holds the batch while its body is on its way: a stopping server sends such elsewhere. */
-  readonly receiving: Set<Exchange>;
+  readonly receiving: Receiving;
   /** Never throws. */
   readonly handle: (item: Exchange) => void;
 }
