@@ -56,9 +56,7 @@ export function applyServerSide(request: ApplyRequest): { readonly object: KubeO
   const others = last === undefined ? managers : managers.filter((one) => one !== last);
   let object = mergeConfig(type, base, config) as KubeObject;
   if (last !== undefined) object = pruneDropped(request, object, [...others, mine], last, fields);
-  const comparison = compareObjects(type, base, object, true);
-  refuseConflicts(request, type, base, object, others, comparison);
-  const kept = loseFields(request, base, object, others, comparison);
+  const kept = others.length === 0 ? others : othersAfter(request, type, base, object, others);
   const isSameObject = live !== undefined && sameButManagedFields(live, object);
   if (isBuiltin(request)) object = withoutNulls(type, object) as KubeObject;
   const me = isSameObject ? { ...mine, time: last?.time } : timed(mine, last, live, object);
@@ -143,6 +141,19 @@ function standingManagers(request: ApplyRequest, type: ApplyType): readonly Mana
       entry: undefined,
     },
   ];
+}
+
+/** The other managers without what the configuration takes from them, which is refused where it may not. */
+function othersAfter(
+  request: ApplyRequest,
+  type: ApplyType,
+  base: KubeObject,
+  object: KubeObject,
+  others: readonly Manager[],
+): readonly Manager[] {
+  const comparison = compareObjects(type, base, object, true);
+  refuseConflicts(request, type, base, object, others, comparison);
+  return loseFields(request, base, object, others, comparison);
 }
 
 function refuseConflicts(
