@@ -1,6 +1,6 @@
 import type { PropagationSpec, ResourceSelector, Suspension } from '#api/policy/placement.ts';
 import type { DiscoveredResource } from '../discovery.ts';
-import { matchSelector, type SelectableObject, type Specificity, specificity } from './select-resource.ts';
+import { matchIdentity, type SelectableObject, type Specificity, specificity } from './select-resource.ts';
 
 /** A PropagationPolicy (with namespace) or ClusterPropagationPolicy, with its selectors' resources found. */
 export interface ResolvedPolicy {
@@ -68,8 +68,8 @@ export type ObjectIdentity = Omit<SelectableObject, 'apiVersion' | 'kind'>;
 /** Policies of all projects, by project and resource. Pure state, no I/O. */
 export class PolicyIndex {
   readonly #byKey = new Map<string, ResolvedPolicy>();
-  /** `<cluster>|<resource>.<group>` → policies that may select it. */
-  readonly #byResource = new Map<string, Set<ResolvedPolicy>>();
+  /** `<cluster>|<resource>.<group>` → policies that may select it, by their namespace; '' for cluster-wide ones. */
+  readonly #byResource = new Map<string, Map<string, Map<string, Candidate>>>();
   readonly #resourceCounts = new Map<string, number>();
   #propagating = 0;
   #prioritizing = 0;
@@ -95,9 +95,17 @@ export class PolicyIndex {
     if (policy.spec.schedulePriority !== undefined) this.#prioritizing++;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
-      const present = this.#byResource.get(at);
-      if (present === undefined) this.#byResource.set(at, new Set([policy]));
-      else present.add(policy);
+      const selectors = policy.selectors.filter((one) => resourceNameOf(one) === resource);
+      let byNamespace = this.#byResource.get(at);
+      if (byNamespace === undefined) {
+        byNamespace = new Map();
+        this.#byResource.set(at, byNamespace);
+      }
+      const { namespace = '' } = policy;
+      const candidates = byNamespace.get(namespace);
+      if (candidates === undefined)
+        byNamespace.set(namespace, new Map([[policy.key, { policy, selectors }]]));
+      else candidates.set(policy.key, { policy, selectors });
       this.#resourceCounts.set(resource, (this.#resourceCounts.get(resource) ?? 0) + 1);
     }
   }
@@ -110,9 +118,12 @@ export class PolicyIndex {
     if (policy.spec.schedulePriority !== undefined) this.#prioritizing--;
     for (const resource of resourceNames(policy)) {
       const at = `${policy.cluster}|${resource}`;
-      const present = this.#byResource.get(at);
-      present?.delete(policy);
-      if (present?.size === 0) this.#byResource.delete(at);
+      const { namespace = '' } = policy;
+      const byNamespace = this.#byResource.get(at);
+      const candidates = byNamespace?.get(namespace);
+      candidates?.delete(key);
+      if (candidates?.size === 0) byNamespace?.delete(namespace);
+      if (byNamespace?.size === 0) this.#byResource.delete(at);
       const count = (this.#resourceCounts.get(resource) ?? 0) - 1;
       if (count > 0) this.#resourceCounts.set(resource, count);
       else this.#resourceCounts.delete(resource);
@@ -156,35 +167,45 @@ export class PolicyIndex {
     let best: PolicyMatch | undefined;
     let owner: PolicyMatch | undefined;
     let preemptor: PolicyMatch | undefined;
-    for (const policy of this.#byResource.get(`${cluster}|${resource}`) ?? []) {
-      const match = matchPolicy(policy, resource, object);
-      if (match === undefined) continue;
+    const look = (candidate: Candidate): void => {
+      const match = matchPolicy(candidate, object);
+      if (match === undefined) return;
+      const { policy } = match;
       if (policy.key === ownerKey) owner = match;
       if (best === undefined || outranks(match, best)) best = match;
       if (policy.spec.preemption === 'Always' && (preemptor === undefined || preempts(match, preemptor)))
         preemptor = match;
-    }
+    };
+    const byNamespace = this.#byResource.get(`${cluster}|${resource}`);
+    if (byNamespace === undefined) return undefined;
+    if (object.namespace !== '') byNamespace.get(object.namespace)?.forEach(look);
+    byNamespace.get('')?.forEach(look);
     if (owner === undefined || isDisplaced(owner.policy, best?.policy)) owner = best;
     if (owner === undefined) return undefined;
     return preemptor !== undefined && mayPreempt(preemptor.policy, owner.policy) ? preemptor : owner;
   }
 }
 
-function resourceNames(policy: ResolvedPolicy): Set<string> {
-  return new Set(policy.selectors.map(({ resource }) => `${resource.resource}.${resource.group}`));
+type PolicySelector = ResolvedPolicy['selectors'][number];
+
+/** A policy with its selectors for one resource. */
+interface Candidate {
+  readonly policy: ResolvedPolicy;
+  readonly selectors: readonly PolicySelector[];
 }
 
-function matchPolicy(
-  policy: ResolvedPolicy,
-  resourceName: string,
-  object: ObjectIdentity,
-): PolicyMatch | undefined {
-  if (policy.namespace !== undefined && policy.namespace !== object.namespace) return undefined;
+function resourceNames(policy: ResolvedPolicy): Set<string> {
+  return new Set(policy.selectors.map(resourceNameOf));
+}
+
+function resourceNameOf({ resource }: PolicySelector): string {
+  return `${resource.resource}.${resource.group}`;
+}
+
+function matchPolicy({ policy, selectors }: Candidate, object: ObjectIdentity): PolicyMatch | undefined {
   let best: PolicyMatch | undefined;
-  for (const { selector, resource } of policy.selectors) {
-    if (`${resource.resource}.${resource.group}` !== resourceName) continue;
-    const { apiVersion, kind } = selector;
-    const match = matchSelector(selector, { ...object, apiVersion, kind });
+  for (const { selector, resource } of selectors) {
+    const match = matchIdentity(selector, object);
     if (match > (best?.specificity ?? specificity.none)) best = { policy, resource, specificity: match };
   }
   return best;

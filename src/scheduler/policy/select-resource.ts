@@ -36,6 +36,14 @@ function labelsOf(spec: LabelSelectorSpec): LabelSelector {
 /** How closely one selector names the object; none when it does not. */
 export function matchSelector(selector: ResourceSelector, object: SelectableObject): Specificity {
   if (selector.kind !== object.kind || selector.apiVersion !== object.apiVersion) return specificity.none;
+  return matchIdentity(selector, object);
+}
+
+/** Like `matchSelector`, of an object whose kind is the selector's. */
+export function matchIdentity(
+  selector: ResourceSelector,
+  object: Omit<SelectableObject, 'apiVersion' | 'kind'>,
+): Specificity {
   const { namespace = '', name = '', labelSelector } = selector;
   if (namespace !== '' && namespace !== object.namespace) return specificity.none;
   if (name !== '') return name === object.name ? specificity.name : specificity.none;
