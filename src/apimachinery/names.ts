@@ -204,7 +204,7 @@ export function configMapKey(value: string): string[] {
 /** IANA service names, as container port names are. */
 export function portName(value: string): string[] {
   const errors: string[] = [];
-  if (value.length > 15) errors.push('must be no more than 15 bytes');
+  if (value.length > 15) errors.push('must be no more than 15 characters');
   if (!/^[-a-z0-9]+$/.test(value)) {
     errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   }

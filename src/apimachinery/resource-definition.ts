@@ -105,10 +105,20 @@ export interface Strategy {
   readonly createOnUpdate?: boolean | undefined;
   /** False: PUT needs a resourceVersion (C3). Default: true for built-ins, false for custom. */
   readonly unconditionalUpdate?: boolean | undefined;
-  /** C6. `spec` (default): rises when anything but metadata and status changes. `none`: never set. */
-  readonly generation?: 'spec' | 'none' | undefined;
+  /**
+   * C6. `spec` (default): rises when anything but metadata and status changes. `none`: never set. `constant`: 1 for ever.
+   * `of-changes`: counts the changes, so that a new object has none. `spec-and-labels`: rises with labels too.
+   */
+  readonly generation?: 'spec' | 'none' | 'constant' | 'of-changes' | 'spec-and-labels' | undefined;
   /** Default true when there is a status subresource: the main path ignores status, `/status` ignores the rest (C7). */
   readonly separateStatus?: boolean | undefined;
+  /**
+   * Set: who writes `/status` writes metadata too, but for these fields of it. Unset: of metadata nothing but
+   * managedFields (C7).
+   */
+  readonly statusKeepsMetadata?: readonly ('labels' | 'ownerReferences')[] | undefined;
+  /** The kind that errors name, where that is another than the definition's: events of both groups are core's. */
+  readonly toldAs?: { readonly group: string; readonly kind: string } | undefined;
   /** True: a status given at creation is stored, although later ones go through `/status` (Node). */
   readonly keepsStatusOnCreate?: boolean | undefined;
   /** X1, X4: what DELETE does by default. */

@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { cloneJson, equalJson } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
+import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import { newUid } from '#apimachinery/uid.ts';
 import { isInert, separatesStatus, type Target } from './target.ts';
@@ -19,10 +20,14 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
   delete metadata.resourceVersion;
   if (definition.namespaced) metadata.namespace = target.namespace;
   else delete metadata.namespace;
-  if (definition.strategy.generation === 'none') delete metadata.generation;
-  else metadata.generation = 1;
+  setFirstGeneration(metadata, definition);
   if (dropsNewStatus(target)) delete object['status'];
   if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
+}
+
+function setFirstGeneration(metadata: ObjectMeta, { strategy }: Target['served']['definition']): void {
+  if (strategy.generation === 'none' || strategy.generation === 'of-changes') delete metadata.generation;
+  else metadata.generation = 1;
 }
 
 /** C7: whether a new object's status is not the creator's to give. */
@@ -45,8 +50,7 @@ export function settleCreated(
   delete metadata.resourceVersion;
   if (definition.namespaced) metadata.namespace = target.namespace;
   else delete metadata.namespace;
-  if (definition.strategy.generation === 'none') delete metadata.generation;
-  else metadata.generation = 1;
+  setFirstGeneration(metadata, definition);
   if (!dropsNewStatus(target)) return;
   delete object['status'];
   const { prepareForCreate } = definition.strategy;
@@ -74,12 +78,16 @@ export function prepareForUpdate(
     const before = old.metadata[key];
     if (metadata[key] === undefined && before !== undefined) metadata[key] = before;
   }
-  // A writer who still has the object as it was before somebody asked for its deletion does not undo that.
+  if (old.metadata.creationTimestamp !== undefined)
+    metadata.creationTimestamp = old.metadata.creationTimestamp;
+  // A writer who still has the object as it was before somebody asked for its deletion does not undo that; one who asks
+  // for it in this way is refused by validation (rest.BeforeUpdate).
   const { deletionTimestamp, deletionGracePeriodSeconds } = old.metadata;
-  if (deletionTimestamp === undefined) delete metadata.deletionTimestamp;
-  else metadata.deletionTimestamp = deletionTimestamp;
-  if (deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
-  else metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
+  if (deletionTimestamp !== undefined) {
+    metadata.deletionTimestamp = deletionTimestamp;
+    if (deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds;
+    else metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
+  }
   delete metadata.resourceVersion;
   if (old.metadata.generation === undefined) delete metadata.generation;
   else metadata.generation = old.metadata.generation;
@@ -89,7 +97,7 @@ export function prepareForUpdate(
   return merged;
 }
 
-const kept = ['name', 'namespace', 'uid', 'creationTimestamp'] as const;
+const kept = ['name', 'namespace', 'uid'] as const;
 
 /** C7: the main path writes all but status, `/status` writes status alone; others have been merged by their handler. */
 function mergeSubresource(
@@ -99,7 +107,8 @@ function mergeSubresource(
   subresource: string,
 ): KubeObject {
   if (subresource === 'status') {
-    const merged: KubeObject = { ...old, metadata: statusMetadata(object.metadata, old.metadata) };
+    const metadata = statusMetadata(object.metadata, old.metadata, target.served.definition.strategy);
+    const merged: KubeObject = { ...old, metadata };
     if (object['status'] === undefined) delete merged['status'];
     else merged['status'] = object['status'];
     return merged;
@@ -111,8 +120,20 @@ function mergeSubresource(
   return object;
 }
 
-/** Of a status writer's metadata only managedFields count. */
-function statusMetadata(metadata: ObjectMeta, old: ObjectMeta): ObjectMeta {
+/** Of a status writer's metadata only managedFields count, but for the older kinds, which take all or most of it. */
+function statusMetadata(
+  metadata: ObjectMeta,
+  old: ObjectMeta,
+  { statusKeepsMetadata }: Strategy,
+): ObjectMeta {
+  if (statusKeepsMetadata !== undefined) {
+    const written: ObjectMeta = { ...metadata };
+    for (const key of statusKeepsMetadata) {
+      delete written[key];
+      if (old[key] !== undefined) Object.assign(written, { [key]: old[key] });
+    }
+    return written;
+  }
   const merged: ObjectMeta = { ...old };
   if (metadata.managedFields === undefined) delete merged.managedFields;
   else merged.managedFields = metadata.managedFields;
@@ -122,9 +143,12 @@ function statusMetadata(metadata: ObjectMeta, old: ObjectMeta): ObjectMeta {
 /** C6: raises the generation when something other than metadata (and status) changed. In place. */
 export function raiseGeneration(object: KubeObject, old: KubeObject, target: Target): void {
   const { definition } = target.served;
-  if (definition.strategy.generation === 'none') return;
+  const { generation } = definition.strategy;
+  if (generation === 'none' || generation === 'constant') return;
   const ignoresStatus = definition.origin !== 'custom' || separatesStatus(target.served);
-  if (!differs(object, old, ignoresStatus)) return;
+  const countsLabels = generation === 'spec-and-labels';
+  const isRelabelled = countsLabels && !equalJson(object.metadata.labels ?? {}, old.metadata.labels ?? {});
+  if (!isRelabelled && !differs(object, old, ignoresStatus)) return;
   object.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 

@@ -174,7 +174,7 @@ export function validateMetadata(metadata: ObjectMeta, definition: ResourceDefin
   labelErrors(metadata.labels, errors);
   annotationErrors(metadata.annotations, errors);
   ownerErrors(metadata, errors);
-  finalizerErrors(metadata, errors);
+  finalizerErrors(metadata, definition, errors);
   return errors;
 }
 
@@ -220,12 +220,21 @@ function ownerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
   });
 }
 
-function finalizerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
+/** Finalizers that need no domain, of the kinds whose metadata core/validation checks (validateKubeFinalizerName). */
+const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+/** Built-in kinds that are served by other servers than the core one, with less strict rules for finalizers. */
+const laxGroups: ReadonlySet<string> = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
+function finalizerErrors(metadata: ObjectMeta, definition: ResourceDefinition, errors: FieldError[]): void {
   const { finalizers } = metadata;
   if (finalizers === undefined) return;
   finalizers.forEach((finalizer, index) => {
     for (const why of labelKey(finalizer))
       errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
+    const needsDomain = definition.origin === 'builtin' && !laxGroups.has(definition.group);
+    if (!needsDomain || finalizer.includes('/') || plainFinalizers.has(finalizer)) return;
+    const why = 'name is neither a standard finalizer name nor is it fully qualified';
+    errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
   });
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     const why = 'finalizer orphan and foregroundDeletion cannot be both set';

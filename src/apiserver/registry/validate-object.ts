@@ -31,14 +31,20 @@ export function validateObject(
   }
   if (hasRules(schema)) errors.push(...ruleErrors(object, old, target, errors, warnings));
   if (!isInert(target.workspace, definition)) {
-    errors.push(...untold(strategyErrors(object, old, target, subresource), errors));
+    const own = strategyErrors(object, old, target, subresource);
+    if (own.length > 0) errors.splice(0, errors.length, ...untold(errors, own), ...own);
   }
   if (errors.length === 0) return;
-  throw invalidObject(definition, object.metadata.name ?? object.metadata.generateName ?? '', errors);
+  throw invalidObject(
+    definition.strategy.toldAs ?? definition,
+    object.metadata.name ?? object.metadata.generateName ?? '',
+    errors,
+  );
 }
 
 /** Errors after which Kubernetes evaluates no rule: the object does not have the shape that rules rely on. */
 const blocking: ReadonlySet<FieldErrorType> = new Set<FieldErrorType>([
+  'FieldValueNotSupported',
   'FieldValueRequired',
   'FieldValueTooLong',
   'FieldValueTooMany',
@@ -75,11 +81,10 @@ function strategyErrors(
 }
 
 /**
- * The kind's errors without those that the schema has told already: of one field an absence, or a value that is none of
- * the known ones, is told once. What one of the two finds several times stands several times.
+ * The schema's errors without those that the kind tells itself, in its own words: of one field an absence, or a value that
+ * is none of the known ones, is told once. What one of the two finds several times stands several times.
  */
 function untold(errors: readonly FieldError[], told: readonly FieldError[]): readonly FieldError[] {
-  if (told.length === 0) return errors;
   const once = new Set<string>();
   for (const { type, field } of told) {
     if (type === 'FieldValueRequired' || type === 'FieldValueNotSupported') once.add(`${type} ${field}`);

@@ -339,7 +339,7 @@ test('update: of many at once under one guard, one wins (C3)', async () => {
 test('update: guards and names (C3, C4)', async () => {
   await using harness = await open();
   const { object } = await harness.post(maps, configMap('a'));
-  const { resourceVersion, uid } = object.metadata;
+  const { resourceVersion, uid, creationTimestamp } = object.metadata;
   const put = (name: string, metadata: JsonObject) =>
     harness.put(`${maps}/${name}`, configMap('', { metadata, data: { b: '2' } }));
   await assert.rejects(
@@ -363,14 +363,23 @@ test('update: guards and names (C3, C4)', async () => {
     put('a', { name: 'a', uid: 'other' }),
     apiError('Conflict', /Precondition failed: UID/),
   );
-  await assert.rejects(
-    put('a', { name: 'a', creationTimestamp: '2001-01-01T00:00:00Z' }),
-    apiError('Invalid', /metadata.creationTimestamp: Invalid value: .*field is immutable/),
-  );
   await assert.rejects(put('gone', { name: 'gone' }), apiError('NotFound', 'configmaps "gone" not found'));
   const updated = await put('a', { name: 'a', resourceVersion: resourceVersion!, uid: uid! });
   assert.equal(updated.code, 200);
   assert.equal(updated.object.metadata.uid, uid);
+  const backdated = await put('a', { name: 'a', creationTimestamp: '2001-01-01T00:00:00Z' });
+  assert.equal(backdated.object.metadata.creationTimestamp, creationTimestamp);
+  await assert.rejects(
+    put('a', { name: 'a', deletionTimestamp: '2001-01-01T00:00:00Z' }),
+    apiError('Invalid', /metadata.deletionTimestamp: Invalid value: .*field is immutable/),
+  );
+  await assert.rejects(
+    put('a', { name: 'a', finalizers: ['plain'] }),
+    apiError(
+      'Invalid',
+      /metadata.finalizers\[0\]: .*neither a standard finalizer name nor is it fully qualified/,
+    ),
+  );
   assert.deepEqual((await put('a', { name: 'a' })).object['data'], { b: '2' });
   const lease = {
     apiVersion: 'coordination.k8s.io/v1',

@@ -10,14 +10,15 @@ import type { Conversion } from './conversion.ts';
  */
 export const hpaConversion: Conversion = { toStorage: toV2, fromStorage: toV1 };
 
-const metricsAnnotation = 'autoscaling.alpha.kubernetes.io/metrics';
+/** Where a v1 object carries the metrics that it has no field for. */
+export const metricsAnnotation = 'autoscaling.alpha.kubernetes.io/metrics';
 const currentMetricsAnnotation = 'autoscaling.alpha.kubernetes.io/current-metrics';
 const conditionsAnnotation = 'autoscaling.alpha.kubernetes.io/conditions';
 const behaviorAnnotation = 'autoscaling.alpha.kubernetes.io/behavior';
 const annotations = [metricsAnnotation, currentMetricsAnnotation, conditionsAnnotation, behaviorAnnotation];
 
 /** What Kubernetes aims at when a v1 object names no target (autoscaling.DefaultCPUUtilization). */
-const defaultCpuUtilization = 80;
+export const defaultCpuUtilization = 80;
 
 type Annotations = { [key: string]: string };
 

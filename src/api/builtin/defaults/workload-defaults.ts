@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { defaultCpuUtilization, metricsAnnotation } from '../conversion/hpa-conversion.ts';
 import { defaultTemplate } from './core-defaults.ts';
 import { defaultTo, defaultZero, objectIn, objectOf, objectsIn } from './defaulting.ts';
 import { defaultClaimSpec } from './pod-defaults.ts';
@@ -46,7 +47,8 @@ export const workloadDefaults: {
     defaultJobSpec(spec);
     const labels = objectOf(objectOf(objectOf(spec, 'template'), 'metadata'), 'labels');
     if (labels !== undefined && Object.keys(job.metadata.labels ?? {}).length === 0) {
-      if (Object.keys(labels).length > 0) job.metadata.labels = { ...(labels as { [key: string]: string }) };
+      // The same map, until the job is prepared: what is then added to the template's is the job's, too.
+      if (Object.keys(labels).length > 0) job.metadata.labels = labels as { [key: string]: string };
     }
   },
   'cronjobs.batch': (cronJob) => {
@@ -63,12 +65,19 @@ export const workloadDefaults: {
   'horizontalpodautoscalers.autoscaling': (autoscaler, version) => {
     const spec = objectIn(autoscaler, 'spec');
     defaultTo(spec, 'minReplicas', 1);
-    if (version !== 'v2') return;
+    if (version !== 'v2') {
+      const metrics = autoscaler.metadata.annotations?.[metricsAnnotation];
+      if (metrics === undefined) defaultTo(spec, 'targetCPUUtilizationPercentage', defaultCpuUtilization);
+      return;
+    }
     if (!Array.isArray(spec['metrics']) || spec['metrics'].length === 0) {
       spec['metrics'] = [
         {
           type: 'Resource',
-          resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+          resource: {
+            name: 'cpu',
+            target: { type: 'Utilization', averageUtilization: defaultCpuUtilization },
+          },
         },
       ];
     }
@@ -112,8 +121,8 @@ function defaultStatefulSet(statefulSet: KubeObject): void {
   defaultTo(spec, 'revisionHistoryLimit', 10);
   defaultTemplate(objectIn(spec, 'template'));
   for (const claim of objectsIn(spec, 'volumeClaimTemplates')) {
-    defaultZero(claim, 'apiVersion', 'v1');
-    defaultZero(claim, 'kind', 'PersistentVolumeClaim');
+    claim['apiVersion'] = 'v1';
+    claim['kind'] = 'PersistentVolumeClaim';
     defaultClaimSpec(objectIn(claim, 'spec'));
     defaultZero(objectIn(claim, 'status'), 'phase', 'Pending');
   }

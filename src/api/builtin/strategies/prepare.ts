@@ -89,13 +89,19 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
   persistentvolumeclaims: {
     prepareForCreate: (claim) => {
       claim['status'] = { phase: 'Pending' };
+      dropForeignSource(claim, undefined);
       normalizeDataSource(objectIn(claim, 'spec'), undefined);
     },
     prepareForUpdate: (claim, old, subresource) => {
-      if (subresource === '') normalizeDataSource(objectIn(claim, 'spec'), objectAt(old, 'spec'));
+      if (subresource !== '') return;
+      dropForeignSource(claim, old);
+      normalizeDataSource(objectIn(claim, 'spec'), objectAt(old, 'spec'));
     },
   },
-  'jobs.batch': { prepareForCreate: generateJobSelector },
+  'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: unshareLabels },
+  'statefulsets.apps': withoutDisabled(['spec.updateStrategy.rollingUpdate.maxUnavailable']),
+  'csidrivers.storage.k8s.io': withoutDisabled(['spec.preventPodSchedulingIfMissing']),
+  'leases.coordination.k8s.io': withoutDisabled(['spec.strategy', 'spec.preferredHolder']),
   'endpointslices.discovery.k8s.io': {
     prepareForCreate: (slice) => {
       for (const endpoint of objectsIn(slice, 'endpoints')) delete endpoint['deprecatedTopology'];
@@ -209,6 +215,36 @@ export function isExternallyReachable(spec: JsonObject): boolean {
   return type === 'ClusterIP' && textsAt(spec, 'externalIPs').length > 0;
 }
 
+/**
+ * Fields whose feature gate is off by default are dropped, unless the object had one already (dropDisabledFields of the
+ * strategies).
+ */
+function withoutDisabled(paths: readonly string[]): Prepare {
+  const dropUnused = (object: KubeObject, old: KubeObject | undefined) => {
+    for (const path of paths) {
+      const fields = path.split('.');
+      const last = fields.pop()!;
+      const holderIn = (one: JsonObject | undefined) =>
+        fields.reduce<JsonObject | undefined>((at, field) => objectOf(at, field), one);
+      const holder = holderIn(object);
+      if (holder?.[last] !== undefined && holderIn(old)?.[last] === undefined) delete holder[last];
+    }
+  };
+  return {
+    prepareForCreate: (object) => dropUnused(object, undefined),
+    prepareForUpdate: (object, old, subresource) => {
+      if (subresource === '') dropUnused(object, old);
+    },
+  };
+}
+
+/** A source in another namespace is behind a gate that is off (CrossNamespaceVolumeDataSource). */
+function dropForeignSource(claim: KubeObject, old: KubeObject | undefined): void {
+  const spec = objectOf(claim, 'spec');
+  if (textAt(spec, 'dataSourceRef', 'namespace') === '') return;
+  if (objectAt(old, 'spec', 'dataSourceRef') === undefined) delete spec?.['dataSourceRef'];
+}
+
 /** dataSource and dataSourceRef say the same; a dataSource that is neither claim nor snapshot is dropped (KEP-1495). */
 function normalizeDataSource(spec: JsonObject, old: JsonObject | undefined): void {
   const source = objectOf(spec, 'dataSource');
@@ -236,6 +272,7 @@ const controllerUidLabels = ['controller-uid', 'batch.kubernetes.io/controller-u
 /** Pods of a Job are told apart by its uid, unless the user selects by hand (generateSelector). */
 function generateJobSelector(job: KubeObject): void {
   const spec = objectIn(job, 'spec');
+  const isShared = unshareLabels(job);
   if (spec['manualSelector'] === true) return;
   const uid = job.metadata.uid ?? '';
   const labels = objectIn(objectIn(objectIn(spec, 'template'), 'metadata'), 'labels');
@@ -243,10 +280,19 @@ function generateJobSelector(job: KubeObject): void {
   for (const label of controllerUidLabels) labels[label] ??= uid;
   const matchLabels = objectIn(objectIn(spec, 'selector'), 'matchLabels');
   matchLabels['batch.kubernetes.io/controller-uid'] ??= uid;
-  // Kubernetes gives a Job without labels its template's when it is read, these among them.
-  if (Object.keys(job.metadata.labels ?? {}).length === 0) {
+  // Kubernetes gives a Job without labels its template's, these among them.
+  if (isShared || Object.keys(job.metadata.labels ?? {}).length === 0) {
     job.metadata.labels = { ...(labels as { [key: string]: string }) };
   }
+}
+
+/** A Job that defaulting gave its template's labels gets labels of its own. Returns whether it had them so. */
+function unshareLabels(job: KubeObject): boolean {
+  const { labels } = job.metadata;
+  if (labels === undefined || labels !== objectAt(job, 'spec', 'template', 'metadata')?.['labels'])
+    return false;
+  job.metadata.labels = { ...labels };
+  return true;
 }
 
 /** `/approval` writes conditions, `/status` all but the approval's conditions; the spec never changes. */

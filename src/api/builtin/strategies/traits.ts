@@ -18,7 +18,6 @@ const withGeneration: ReadonlySet<string> = new Set([
   'cronjobs.batch',
   'jobs.batch',
   'customresourcedefinitions.apiextensions.k8s.io',
-  'endpointslices.discovery.k8s.io',
   'flowschemas.flowcontrol.apiserver.k8s.io',
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io',
   'ingressclasses.networking.k8s.io',
@@ -28,8 +27,6 @@ const withGeneration: ReadonlySet<string> = new Set([
   'deviceclasses.resource.k8s.io',
   'devicetaintrules.resource.k8s.io',
   'resourceslices.resource.k8s.io',
-  'priorityclasses.scheduling.k8s.io',
-  'csidrivers.storage.k8s.io',
   'mutatingadmissionpolicies.admissionregistration.k8s.io',
   'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
   'mutatingwebhookconfigurations.admissionregistration.k8s.io',
@@ -37,6 +34,35 @@ const withGeneration: ReadonlySet<string> = new Set([
   'validatingadmissionpolicybindings.admissionregistration.k8s.io',
   'validatingwebhookconfigurations.admissionregistration.k8s.io',
 ]);
+
+/** Kinds whose generation counts otherwise. */
+const otherGenerations: { readonly [groupResource: string]: Traits['generation'] } = {
+  'csidrivers.storage.k8s.io': 'of-changes',
+  'endpointslices.discovery.k8s.io': 'spec-and-labels',
+  'priorityclasses.scheduling.k8s.io': 'constant',
+};
+
+/** Kinds whose `/status` writes metadata as well, and what of it that leaves alone (PrepareForUpdate of status strategies). */
+const statusKeepsMetadata: { readonly [groupResource: string]: readonly ('labels' | 'ownerReferences')[] } = {
+  'deployments.apps': ['labels'],
+  pods: ['ownerReferences'],
+  'certificatesigningrequests.certificates.k8s.io': [],
+  'cronjobs.batch': [],
+  'daemonsets.apps': [],
+  'horizontalpodautoscalers.autoscaling': [],
+  'ingresses.networking.k8s.io': [],
+  'jobs.batch': [],
+  namespaces: [],
+  nodes: [],
+  persistentvolumeclaims: [],
+  persistentvolumes: [],
+  'poddisruptionbudgets.policy': [],
+  'replicasets.apps': [],
+  replicationcontrollers: [],
+  resourcequotas: [],
+  services: [],
+  'statefulsets.apps': [],
+};
 
 /** KUBERNETES.md C4. */
 const createdByUpdate: ReadonlySet<string> = new Set([
@@ -117,21 +143,25 @@ function canonicalAddress(name: string): string[] {
 
 export interface Traits {
   readonly validateName: NameValidator;
-  readonly generation: 'spec' | 'none';
+  readonly generation: 'spec' | 'none' | 'constant' | 'of-changes' | 'spec-and-labels';
   readonly createOnUpdate: boolean;
   readonly unconditionalUpdate: boolean;
   readonly defaultPropagation: 'Background' | 'Orphan';
   readonly keepsStatusOnCreate: boolean;
+  readonly statusKeepsMetadata: readonly ('labels' | 'ownerReferences')[] | undefined;
+  readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
 }
 
 export function traitsOf(groupResource: string): Traits {
   return {
     validateName: nameValidators[groupResource] ?? dns1123Subdomain,
-    generation: withGeneration.has(groupResource) ? 'spec' : 'none',
+    generation: otherGenerations[groupResource] ?? (withGeneration.has(groupResource) ? 'spec' : 'none'),
     createOnUpdate: createdByUpdate.has(groupResource),
     unconditionalUpdate: !conditionallyUpdated.has(groupResource),
     defaultPropagation: orphaned.has(groupResource) ? 'Orphan' : 'Background',
     // A kubelet registers its node with what it has (nodeStrategy.PrepareForCreate leaves it).
     keepsStatusOnCreate: groupResource === 'nodes',
+    statusKeepsMetadata: statusKeepsMetadata[groupResource],
+    toldAs: groupResource === 'events.events.k8s.io' ? { group: '', kind: 'Event' } : undefined,
   };
 }

@@ -10,7 +10,9 @@ import { type Rule, rule, specOf } from './rule.ts';
 
 /** HorizontalPodAutoscalers of either version (source: Kubernetes' pkg/apis/autoscaling/validation). */
 export const autoscalerRule: Rule = rule({
-  always: (errors, autoscaler) => checkAutoscaler(errors, specOf(asV2(autoscaler))),
+  always: (errors, autoscaler, old) => {
+    checkAutoscaler(errors, specOf(asV2(autoscaler)), old === undefined ? undefined : specOf(asV2(old)));
+  },
   status: (errors, autoscaler) =>
     checkNonNegatives(errors, 'status', objectAt(autoscaler, 'status'), [
       'currentReplicas',
@@ -22,12 +24,13 @@ function asV2(autoscaler: KubeObject): KubeObject {
   return hpaConversion.toStorage?.(autoscaler) ?? autoscaler;
 }
 
-function checkAutoscaler(errors: Errors, spec: JsonObject): void {
+function checkAutoscaler(errors: Errors, spec: JsonObject, old: JsonObject | undefined): void {
   const min = numberAt(spec, 'minReplicas');
   const max = numberAt(spec, 'maxReplicas') ?? 0;
   // Scaling to zero is behind a feature gate that is off by default.
-  if (min !== undefined && min < 1) {
-    errors.push(invalid('spec.minReplicas', min, 'must be greater than or equal to 1'));
+  const least = numberAt(old, 'minReplicas') === 0 ? 0 : 1;
+  if (min !== undefined && min < least) {
+    errors.push(invalid('spec.minReplicas', min, `must be greater than or equal to ${least}`));
   }
   const kinds = objectsAt(spec, 'metrics').map((metric) => textAt(metric, 'type'));
   if (min === 0 && !kinds.includes('Object') && !kinds.includes('External')) {
@@ -39,7 +42,9 @@ function checkAutoscaler(errors: Errors, spec: JsonObject): void {
   if (min !== undefined && max < min) {
     errors.push(invalid('spec.maxReplicas', max, 'must be greater than or equal to `minReplicas`'));
   }
-  checkReference(errors, 'spec.scaleTargetRef', objectAt(spec, 'scaleTargetRef') ?? {});
+  const target = objectAt(spec, 'scaleTargetRef') ?? {};
+  checkReference(errors, 'spec.scaleTargetRef', target);
+  checkTargetVersion(errors, target, objectAt(old, 'scaleTargetRef'));
   objectsAt(spec, 'metrics').forEach((metric, i) => {
     checkMetric(errors, `spec.metrics[${i}]`, metric);
   });
@@ -49,16 +54,25 @@ function checkAutoscaler(errors: Errors, spec: JsonObject): void {
   }
 }
 
+/** What is scaled is told with its group, but for the one kind that has none; what was accepted once may stay. */
+function checkTargetVersion(errors: Errors, target: JsonObject, old: JsonObject | undefined): void {
+  const version = textAt(target, 'apiVersion');
+  const kind = textAt(target, 'kind');
+  if (old !== undefined && version === textAt(old, 'apiVersion') && kind === textAt(old, 'kind')) return;
+  const parts = version.split('/');
+  if (parts.length > 2) {
+    const why = `unexpected GroupVersion string: ${version}`;
+    errors.push(invalid('spec.scaleTargetRef.apiVersion', version, why));
+  } else if (kind !== 'ReplicationController' && (parts.length < 2 || parts[0] === '')) {
+    errors.push(invalid('spec.scaleTargetRef.apiVersion', version, 'apiVersion must specify API group'));
+  }
+}
+
 function checkReference(errors: Errors, at: string, reference: JsonObject): void {
   for (const field of ['kind', 'name']) {
     const value = textAt(reference, field);
     if (value === '') errors.push(required(`${at}.${field}`));
     else checkName(errors, `${at}.${field}`, value, pathSegmentName);
-  }
-  const version = textAt(reference, 'apiVersion');
-  if (version.split('/').length > 2) {
-    const why = `unexpected GroupVersion string: ${version}`;
-    errors.push(invalid(`${at}.apiVersion`, version, why));
   }
 }
 
@@ -97,6 +111,10 @@ function checkScaling(errors: Errors, at: string, rules: JsonObject): void {
       errors.push(invalid(`${path}.periodSeconds`, period, why));
     }
   });
+  const tolerance = quantityOf(rules, 'tolerance');
+  if (tolerance !== undefined && tolerance.nano < 0n) {
+    errors.push(invalid(`${at}.tolerance`, rules['tolerance'], 'must be greater than or equal to 0'));
+  }
 }
 
 /** Metric type → the field that describes it. */
@@ -108,6 +126,9 @@ const metricFields: { readonly [type: string]: string } = {
   Resource: 'resource',
 };
 
+/** The order in which sources are looked for. */
+const sourceOrder = ['object', 'external', 'pods', 'resource', 'containerResource'];
+
 function checkMetric(errors: Errors, at: string, metric: JsonObject): void {
   const type = textAt(metric, 'type');
   const expected = Object.hasOwn(metricFields, type) ? metricFields[type]! : undefined;
@@ -117,13 +138,13 @@ function checkMetric(errors: Errors, at: string, metric: JsonObject): void {
   } else if (objectAt(metric, expected) === undefined) {
     errors.push(required(`${at}.${expected}`, 'must populate information for the given metric source'));
   }
-  for (const field of Object.values(metricFields)) {
-    const source = objectAt(metric, field);
-    if (source === undefined) continue;
-    if (field === expected) checkMetricSource(errors, `${at}.${field}`, field, source);
-    else if (expected !== undefined) {
-      errors.push(forbiddenField(`${at}.${field}`, 'must populate the given metric source only'));
-    }
+  // The first source is looked at, be it the type's or not; of several only the type's may stand.
+  const present = sourceOrder.filter((field) => objectAt(metric, field) !== undefined);
+  const [first] = present;
+  if (first !== undefined) checkMetricSource(errors, `${at}.${first}`, first, objectAt(metric, first)!);
+  for (const field of present.length > 1 ? present : []) {
+    if (field === expected) continue;
+    errors.push(forbiddenField(`${at}.${field}`, 'must populate the given metric source only'));
   }
 }
 
@@ -150,8 +171,15 @@ function checkMetricSource(errors: Errors, at: string, field: string, source: Js
     }
     return;
   }
-  if (field === 'object')
-    checkReference(errors, `${at}.describedObject`, objectAt(source, 'describedObject') ?? {});
+  if (field === 'object') {
+    const described = objectAt(source, 'describedObject') ?? {};
+    checkReference(errors, `${at}.describedObject`, described);
+    const version = textAt(described, 'apiVersion');
+    if (version.split('/').length > 2) {
+      const why = `unexpected GroupVersion string: ${version}`;
+      errors.push(invalid(`${at}.describedObject.apiVersion`, version, why));
+    }
+  }
   const name = textAt(source, 'metric', 'name');
   if (name === '') errors.push(required(`${at}.metric.name`, 'must specify a metric name'));
   else checkName(errors, `${at}.metric.name`, name, pathSegmentName);

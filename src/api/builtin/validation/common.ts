@@ -168,8 +168,19 @@ export function isEmptySelector(selector: JsonObject): boolean {
   return objectsAt(selector, 'matchExpressions').length === 0;
 }
 
-/** Whether a meta/v1 LabelSelector selects these labels; undefined when it is malformed. */
+/**
+ * Whether a meta/v1 LabelSelector selects these labels; undefined when it does not, but is malformed (Go's
+ * LabelSelectorAsSelector fails on it).
+ */
 export function selectorMatches(selector: JsonObject, labels: JsonObject | undefined): boolean | undefined {
+  const matches = plainlyMatches(selector, labels);
+  if (matches !== false) return matches;
+  const errors: Errors = [];
+  checkSelector(errors, '', selector);
+  return errors.length === 0 ? false : undefined;
+}
+
+function plainlyMatches(selector: JsonObject, labels: JsonObject | undefined): boolean | undefined {
   const matchLabels = objectAt(selector, 'matchLabels');
   for (const key in matchLabels) if (labels?.[key] !== matchLabels[key]) return false;
   for (const requirement of objectsAt(selector, 'matchExpressions')) {

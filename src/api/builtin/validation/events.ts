@@ -39,7 +39,8 @@ export function eventRule(apiVersion: string): Rule {
       if (before === undefined) checkStrictEvent(errors, event);
       else {
         for (const field of immutableEventFields) {
-          checkImmutable(errors, field, event[field] || undefined, before[field] || undefined);
+          const told = field === 'reportingComponent' ? 'reportingController' : field;
+          checkImmutable(errors, told, event[field] || undefined, before[field] || undefined);
         }
       }
     },

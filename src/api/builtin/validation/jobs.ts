@@ -18,7 +18,7 @@ import { type Rule, rule, specOf } from './rule.ts';
 /** Jobs: their spec, also inside CronJobs, and what of them may change (source: Kubernetes' pkg/apis/batch/validation). */
 export const jobRule: Rule = rule({
   always: (errors, job, old) => {
-    if (old === undefined) checkGeneratedSelector(errors, job);
+    checkGeneratedSelector(errors, job);
     checkJobSpec(errors, 'spec', specOf(job));
     checkJobSelector(errors, specOf(job));
     if (old === undefined) checkIndexedName(errors, job);
@@ -143,6 +143,10 @@ function checkIndexed(errors: Errors, path: string, spec: JsonObject): void {
 
 /** `example.com/name`: a domain and a path. */
 function checkDomainPath(errors: Errors, at: string, value: string): void {
+  if (value === '') {
+    errors.push(required(at));
+    return;
+  }
   const slash = value.indexOf('/');
   if (slash <= 0 || slash === value.length - 1) {
     errors.push(invalid(at, value, 'must be a domain-prefixed path (such as "acme.io/foo")'));
@@ -299,7 +303,7 @@ function countIndexes(text: string, completions: number): number | string {
 function checkGeneratedSelector(errors: Errors, job: KubeObject): void {
   if (booleanAt(job, 'spec', 'manualSelector') === true) return;
   const selector = objectAt(job, 'spec', 'selector');
-  if (selector === undefined) return;
+  if (selector === undefined) return; // there is one by now
   const uid = job.metadata.uid ?? '';
   const name = job.metadata.name ?? '';
   const expected: JsonObject = {
@@ -324,13 +328,11 @@ function checkGeneratedSelector(errors: Errors, job: KubeObject): void {
 
 function checkJobSelector(errors: Errors, spec: JsonObject): void {
   const selector = objectAt(spec, 'selector');
-  if (selector === undefined) {
-    errors.push(required('spec.selector'));
-    return;
-  }
-  checkSelector(errors, 'spec.selector', selector);
+  if (selector === undefined) errors.push(required('spec.selector'));
+  else checkSelector(errors, 'spec.selector', selector);
   const labels = objectAt(spec, 'template', 'metadata', 'labels');
-  if (selectorMatches(selector, labels) === false) {
+  // A selector that is absent selects nothing.
+  if (selector === undefined || selectorMatches(selector, labels) === false) {
     errors.push(
       invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
     );

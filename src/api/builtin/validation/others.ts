@@ -45,7 +45,9 @@ export const otherRules: { readonly [groupResource: string]: Rule } = {
   events: eventRule('v1'),
   'events.events.k8s.io': eventRule('events.k8s.io/v1'),
   'priorityclasses.scheduling.k8s.io': rule({
-    always: checkPriorityClass,
+    always: (errors, priorityClass, old) => {
+      if (old === undefined) checkPriorityClass(errors, priorityClass);
+    },
     change: (errors, priorityClass, old) => {
       if (priorityClass['value'] !== old['value']) {
         errors.push(forbiddenField('value', 'may not be changed in an update.'));

@@ -39,6 +39,10 @@ export function checkService(errors: Errors, service: KubeObject, old: KubeObjec
   checkPorts(errors, ports, type);
   checkLabels(errors, 'spec.selector', objectAt(spec, 'selector'));
   checkAffinity(errors, spec);
+  if (textAt(spec, 'clusterIP') === '' && type !== 'ExternalName' && textsAt(spec, 'clusterIPs').length > 0) {
+    const why = 'must be empty when `clusterIP` is not specified';
+    errors.push(invalid('spec.clusterIPs', textsAt(spec, 'clusterIPs'), why));
+  }
   if (type !== 'ExternalName') checkAddresses(errors, spec, addresses);
   textsAt(spec, 'externalIPs').forEach((address, i) => {
     const at = `spec.externalIPs[${i}]`;

@@ -190,10 +190,14 @@ function checkStorageClass(errors: Errors, storageClass: KubeObject): void {
   checkParameters(errors, objectAt(storageClass, 'parameters'));
   objectsAt(storageClass, 'allowedTopologies').forEach((term, i) => {
     const seen = new Set<string>();
-    objectsAt(term, 'matchLabelExpressions').forEach((one, j) => {
+    const expressions = objectsAt(term, 'matchLabelExpressions');
+    // A term that says nothing is taken for the absent ones that Kubernetes compares it with.
+    if (expressions.length === 0) errors.push(duplicate(`allowedTopologies[${i}].matchLabelExpressions`, ''));
+    expressions.forEach((one, j) => {
       const at = `allowedTopologies[${i}].matchLabelExpressions[${j}]`;
       const key = textAt(one, 'key');
       if (textsAt(one, 'values').length === 0) errors.push(required(`${at}.values`));
+      checkName(errors, `${at}.key`, key, labelKey);
       if (seen.has(key)) {
         errors.push(duplicate(`${at}.key`, key));
       }
@@ -204,7 +208,9 @@ function checkStorageClass(errors: Errors, storageClass: KubeObject): void {
 
 function checkProvisioner(errors: Errors, field: string, provisioner: string): void {
   if (provisioner === '') errors.push(required(field));
-  else for (const why of labelKey(provisioner.toLowerCase())) errors.push(invalid(field, provisioner, why));
+  else
+    for (const why of labelKey(provisioner.toLowerCase()))
+      errors.push(invalid(field, provisioner.toLowerCase(), why));
 }
 
 const parametersMax = 512;
