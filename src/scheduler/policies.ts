@@ -246,7 +246,7 @@ export class Policies {
       name: object.metadata.name ?? '',
       uid: object.metadata.uid ?? '',
       spec,
-      editedAt: lastEdits.get(object),
+      ...lastEdits.get(object),
       selectors,
     };
     if (this.#stored(key) !== object) return this.resolve(key, signal);
@@ -349,10 +349,10 @@ function clusterOf({ metadata }: KubeObject): string {
 }
 
 /** When each policy was last edited, which its managedFields tell. */
-const lastEdits = new WeakMap<KubeObject, string>();
+const lastEdits = new WeakMap<KubeObject, Pick<ResolvedPolicy, 'editedAt' | 'writtenIn'>>();
 
 function withoutManagedFields(object: KubeObject): KubeObject {
-  lastEdits.set(object, editedAt(object));
+  lastEdits.set(object, { editedAt: editedAt(object), writtenIn: object.metadata.resourceVersion });
   delete object.metadata.managedFields;
   return object;
 }

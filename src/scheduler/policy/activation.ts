@@ -21,11 +21,25 @@ export function activeMatch(
 ): PolicyMatch | undefined {
   const { policy } = match;
   if (!isLazy(policy)) return match;
-  if (present === undefined) return editedAt(object) >= (policy.editedAt ?? '') ? match : undefined;
+  if (present === undefined) return isEditedSince(policy, object) ? match : undefined;
   const { activation, policy: owner } = present.spec;
   if (activation === undefined || owner?.uid !== policy.uid) return match;
   if (activation.template !== templateDigest(object)) return match;
   return { ...match, policy: { ...policy, spec: activation.policy as PropagationSpec } };
+}
+
+/**
+ * An object that was created with nothing in it has no managedFields, and gets none by any later Update, with Kubernetes as
+ * here: then its resource version tells, which grows with every write in the one store that both stand in (KEP-5504).
+ */
+function isEditedSince(
+  { editedAt: policyEditedAt = '', writtenIn }: ResolvedPolicy,
+  object: KubeObject,
+): boolean {
+  if (editedAt(object) >= policyEditedAt) return true;
+  const { managedFields = [], resourceVersion } = object.metadata;
+  if (managedFields.length > 0 || resourceVersion === undefined || writtenIn === undefined) return false;
+  return Number(resourceVersion) > Number(writtenIn);
 }
 
 /** What the binding keeps of a lazy policy. The same object as before where nothing changed. */

@@ -16,6 +16,8 @@ export interface ResolvedPolicy {
   readonly uid: string;
   /** When its spec was last written; undefined: not known. */
   readonly editedAt?: string | undefined;
+  /** The resource version that it was last written in, its status included. */
+  readonly writtenIn?: string | undefined;
   readonly spec: PropagationSpec;
   readonly selectors: readonly {
     readonly selector: ResourceSelector;
