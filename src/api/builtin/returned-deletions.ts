@@ -24,6 +24,12 @@ const returned: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a DELETE that ends an object of this resource is answered with it. */
-export function returnsDeleted({ group, resource }: { readonly group: string; readonly resource: string }): boolean {
+export function returnsDeleted({
+  group,
+  resource,
+}: {
+  readonly group: string;
+  readonly resource: string;
+}): boolean {
   return returned.has(`${group}/${resource}`);
 }

@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { formatQuantity, parseQuantity, quantityMilliValue } from '#apimachinery/quantity.ts';
 import { defaultTo, defaultZero, objectIn, objectOf, objectsIn } from './defaulting.ts';
+import { defaultPodResources } from './pod-resources.ts';
 
 /**
  * Defaults of a pod spec wherever one stands: in a Pod or in a template (source: SetDefaults_PodSpec, _Container, _Probe,
@@ -46,6 +47,7 @@ export function defaultPod(pod: JsonObject): void {
       }
     }
   }
+  defaultPodResources(spec);
   defaultTo(spec, 'enableServiceLinks', true);
   defaultPodSpec(spec);
 }

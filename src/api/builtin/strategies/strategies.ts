@@ -19,6 +19,7 @@ import { otherRules } from '../validation/others.ts';
 import type { Rule } from '../validation/rule.ts';
 import { storageRules } from '../validation/storage.ts';
 import { kindWarnings } from '../warnings/warnings.ts';
+import { podGatesOf } from './pod-gates.ts';
 import { prepares } from './prepare.ts';
 import { traitsOf } from './traits.ts';
 import { completeStatus } from './zero-status.ts';
@@ -63,6 +64,7 @@ export function strategyOf(
 ): Strategy {
   const key = group === '' ? resource : `${resource}.${group}`;
   const own = key === crds ? customResourceDefinitionStrategy : undefined;
+  const dropGated = podGatesOf(key);
   const setDefaults = own?.defaults ?? coreDefaults[key] ?? workloadDefaults[key] ?? otherDefaults[key];
   return {
     ...traitsOf(key),
@@ -73,7 +75,16 @@ export function strategyOf(
       setDefaults?.(object, version);
     },
     ...prepares[key],
+    ...(dropGated === undefined
+      ? {}
+      : {
+          prepareForUpdate: (object: KubeObject, old: KubeObject, subresource: string) => {
+            prepares[key]?.prepareForUpdate?.(object, old, subresource);
+            if (subresource !== 'status') dropGated(object, old);
+          },
+        }),
     prepareForCreate: (object) => {
+      dropGated?.(object, undefined);
       (prepares[key]?.prepareForCreate ?? own?.prepareForCreate)?.(object);
       const definition = definitions.get(object.apiVersion.slice(object.apiVersion.indexOf('/') + 1));
       if (definition !== undefined) completeStatus(definition, object);

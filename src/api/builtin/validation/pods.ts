@@ -28,7 +28,7 @@ import {
 import { checkContainers, checkEphemeralContainers, checkImages, checkInitContainers } from './containers.ts';
 import { checkRequirements } from './resources.ts';
 import { checkAffinity, checkSpreading, checkTolerations } from './scheduling.ts';
-import { checkOperatingSystem, checkPodSecurityContext } from './security-context.ts';
+import { checkHostProcesses, checkOperatingSystem, checkPodSecurityContext } from './security-context.ts';
 import { checkVolumes, type KnownVolumes, type PodMeta } from './volumes.ts';
 
 const int32Max = 2_147_483_647;
@@ -116,6 +116,12 @@ function checkOthers(errors: Errors, path: string, spec: JsonObject): void {
   if (objectAt(spec, 'os') !== undefined) {
     checkOperatingSystem(errors, path, spec, allContainers(path, spec));
   }
+  if (hasWindowsOptions(spec)) checkHostProcesses(errors, path, spec, allContainers(path, spec));
+}
+
+function hasWindowsOptions(spec: JsonObject): boolean {
+  const isSet = (holder: JsonObject) => objectAt(holder, 'securityContext', 'windowsOptions') !== undefined;
+  return isSet(spec) || containerFields.some((list) => objectsAt(spec, list).some(isSet));
 }
 
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];

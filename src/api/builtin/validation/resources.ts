@@ -192,7 +192,7 @@ export function checkRequirements(
 function checkPodResourceName(errors: Errors, field: string, name: string): void {
   if (!checkResourceName(errors, field, name)) return;
   if (name !== 'cpu' && name !== 'memory' && !isHugePages(name)) {
-    errors.push(notSupported(field, name, ['cpu', 'memory']));
+    errors.push(notSupported(field, name, ['cpu', 'hugepages-', 'memory']));
   }
 }
 

@@ -7,8 +7,9 @@ import {
   tooLong,
 } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { dns1123Subdomain } from '#apimachinery/names.ts';
 import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
-import { checkDescendingPath, checkOptionalChoice, type Errors } from './common.ts';
+import { checkDescendingPath, checkName, checkOptionalChoice, type Errors } from './common.ts';
 
 /** Security contexts of pods and containers (source: core/validation ValidateSecurityContext and the like). */
 
@@ -59,11 +60,16 @@ export function checkPodSecurityContext(errors: Errors, path: string, spec: Json
     valueAt(context, 'supplementalGroupsPolicy'),
     ['Merge', 'Strict'],
   );
-  checkOptionalChoice(errors, `${path}.seLinuxChangePolicy`, valueAt(context, 'seLinuxChangePolicy'), [
-    'MountOption',
-    'Recursive',
-  ]);
+  checkOptionalChoice(
+    errors,
+    `${path}.seLinuxChangePolicy`,
+    valueAt(context, 'seLinuxChangePolicy'),
+    seLinuxPolicies,
+  );
 }
+
+/** MountOption is behind a gate that is off (SELinuxMount). */
+const seLinuxPolicies = ['Recursive'];
 
 export function checkContainerSecurityContext(
   errors: Errors,
@@ -204,15 +210,76 @@ function checkWindowsOptions(errors: Errors, path: string, options: JsonObject |
       ),
     );
   }
+  const specName = valueAt(options, 'gmsaCredentialSpecName');
+  if (typeof specName === 'string') {
+    checkName(errors, `${path}.gmsaCredentialSpecName`, specName, dns1123Subdomain);
+  }
   const user = valueAt(options, 'runAsUserName');
-  if (user === '')
-    errors.push(invalid(`${path}.runAsUserName`, user, 'runAsUserName cannot be an empty string'));
-  else if (typeof user === 'string' && /[\x00-\x1f\x7f]/.test(user)) {
-    errors.push(invalid(`${path}.runAsUserName`, user, 'runAsUserName cannot contain control characters'));
-  } else if (typeof user === 'string' && user.split('\\').length > 2) {
-    errors.push(
-      invalid(`${path}.runAsUserName`, user, 'runAsUserName cannot contain more than one backslash'),
-    );
+  if (typeof user !== 'string') return;
+  for (const why of windowsUserErrors(user)) errors.push(invalid(`${path}.runAsUserName`, user, why));
+}
+
+const domainCharsMax = 256;
+const userCharsMax = 104;
+const netBiosName = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/;
+const windowsLabel = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?';
+const windowsDomain = new RegExp(`^${windowsLabel}(?:\\.${windowsLabel})*$`);
+
+/** `user` or `domain\user`, as Windows has them. */
+function windowsUserErrors(name: string): string[] {
+  if (name === '') return ['runAsUserName cannot be an empty string'];
+  if (/[\x00-\x1f\x7f]/.test(name)) return ['runAsUserName cannot contain control characters'];
+  const parts = name.split('\\');
+  if (parts.length > 2) return ['runAsUserName cannot contain more than one backslash'];
+  const user = parts.at(-1)!;
+  const domain = parts.length === 2 ? parts[0]! : undefined;
+  const errors: string[] = [];
+  if (domain !== undefined && domain.length >= domainCharsMax) {
+    errors.push(`runAsUserName's Domain length must be under ${domainCharsMax} characters`);
+  }
+  if (domain !== undefined && !netBiosName.test(domain) && !windowsDomain.test(domain)) {
+    errors.push("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
+  }
+  if (user === '') errors.push("runAsUserName's User cannot be empty");
+  else if (user.length > userCharsMax) {
+    errors.push(`runAsUserName's User length must not be longer than ${userCharsMax} characters`);
+  }
+  if (/^[. ]+$/.test(user)) errors.push("runAsUserName's User cannot contain only periods or spaces");
+  if (/["/\\:;|=,+*?<>@[\]]/.test(user)) {
+    errors.push(`runAsUserName's User cannot contain the following characters: "/\\:;|=,+*?<>@[]`);
+  }
+  return errors;
+}
+
+/**
+ * A Windows pod whose processes are the host's is so in all its containers, and in the host's network
+ * (validateWindowsHostProcessPod).
+ */
+export function checkHostProcesses(
+  errors: Errors,
+  path: string,
+  spec: JsonObject,
+  containers: readonly { readonly at: string; readonly container: JsonObject }[],
+): void {
+  const ofPod = valueAt(spec, 'securityContext', 'windowsOptions', 'hostProcess');
+  let count = 0;
+  for (const { at, container } of containers) {
+    const own = valueAt(container, 'securityContext', 'windowsOptions', 'hostProcess');
+    if (ofPod !== undefined && own !== undefined && own !== ofPod) {
+      const why = `pod hostProcess value must be identical if both are specified, was ${String(ofPod)}`;
+      errors.push(invalid(`${at}.securityContext.windowsOptions.hostProcess`, own, why));
+    }
+    if ((own ?? ofPod) === true) count++;
+  }
+  if (count === 0) return;
+  if (count < containers.length) {
+    const why =
+      'If pod contains any hostProcess containers then all containers must be HostProcess containers';
+    errors.push(invalid(path, '', why));
+  }
+  if (valueAt(spec, 'hostNetwork') !== true) {
+    const why = 'hostNetwork must be true if pod contains any hostProcess containers';
+    errors.push(invalid(`${path}.hostNetwork`, false, why));
   }
 }
 
