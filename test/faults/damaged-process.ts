@@ -2,9 +2,9 @@
  * A process that LevelDB may end: `damaged-process <data folder>…` opens each store, reads state and log, writes once,
  * and prints a line each: `refused <code>`, or `read <revision> <hash of the state>`.
  */
-import { writeSync } from 'node:fs';
 import { isStorageError } from '#storage/errors.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
+import { writeLine } from '#storage/testing/write-line.ts';
 import { hashOfState } from './state-hash.ts';
 
 async function read(directory: string): Promise<string> {
@@ -32,4 +32,4 @@ async function read(directory: string): Promise<string> {
   }
 }
 
-for (const directory of process.argv.slice(2)) writeSync(1, `${await read(directory)}\n`);
+for (const directory of process.argv.slice(2)) writeLine(`${await read(directory)}`);

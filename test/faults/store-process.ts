@@ -3,12 +3,12 @@
  * JSON a line: `ready`, what it was told of each write, what its watch told; in the end `closed`, or why the store could
  * not be opened or used.
  */
-import { writeSync } from 'node:fs';
 import { openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import { createClassicLevel } from '#storage/level/database.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { TakeAll } from '#storage/storage.ts';
+import { writeLine } from '#storage/testing/write-line.ts';
 import { runLoad, type Written } from './store-load.ts';
 
 export interface StoreProcessOptions {
@@ -32,7 +32,7 @@ export type StoreProcessLine =
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
 function say(line: StoreProcessLine): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  writeLine(`${JSON.stringify(line)}`);
 }
 
 async function main(): Promise<void> {

@@ -139,7 +139,9 @@ test("a project's kind is divided, judged and added up by its own rules, and wha
     controlPlane,
     project,
     'farm',
-    ({ status }) => status?.summary?.healthy === 1,
+    ({ status }) =>
+      status?.summary?.healthy === 1 &&
+      (status.aggregatedStatus ?? []).every((one) => Object.keys(one.status ?? {}).length > 0),
   );
   assert.deepEqual(
     gathered.status?.aggregatedStatus?.map(({ clusterName, health, status }) => [

@@ -2,10 +2,10 @@
  * A process to be killed: `crash-writer.ts <data folder> <writers>` writes pairs of keys in one transaction each, as
  * fast as it can, and prints `<writer> <count> <revision>` after each acknowledgement.
  */
-import { writeSync } from 'node:fs';
 import { openCachedStorage } from '../cache/caching-storage.ts';
 import { openLevelStorage } from '../level/level-storage.ts';
 import { key } from './storage-fixture.ts';
+import { writeLine } from './write-line.ts';
 
 const [directory = '', writers = '8'] = process.argv.slice(2);
 const storage = await openCachedStorage(
@@ -29,7 +29,7 @@ async function run(writer: number): Promise<never> {
         { type: 'delete', key: key(`/log/r/c/n/${writer}-${(count + 25) % 50}`) },
       ],
     });
-    writeSync(1, `${writer} ${count} ${revision}\n`);
+    writeLine(`${writer} ${count} ${revision}`);
   }
 }
 

@@ -4,9 +4,9 @@
  * damaged block makes no sense to it.
  */
 import { createHash } from 'node:crypto';
-import { writeSync } from 'node:fs';
 import { isStorageError } from '../errors.ts';
 import { openLevelStorage } from '../level/level-storage.ts';
+import { writeLine } from './write-line.ts';
 
 async function readAllOf(directory: string): Promise<string> {
   try {
@@ -26,4 +26,4 @@ async function readAllOf(directory: string): Promise<string> {
   }
 }
 
-for (const directory of process.argv.slice(2)) writeSync(1, `${await readAllOf(directory)}\n`);
+for (const directory of process.argv.slice(2)) writeLine(`${await readAllOf(directory)}`);
