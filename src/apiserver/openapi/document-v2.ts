@@ -1,5 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
+import { kubernetesVersion } from '../http/version-info.ts';
 import { componentsOf } from './components.ts';
 import { refTo } from './emit-schema.ts';
 import { type ApiOperation, type ApiPath, pathsOf } from './operations.ts';
@@ -23,7 +24,7 @@ export function fragmentV2(group: string, groupVersion: ApiGroupVersion): Fragme
 /** All that stands around paths and definitions. */
 export const frameV2: JsonObject = {
   swagger: '2.0',
-  info: { title: 'Kubernetes', version: 'unversioned' },
+  info: { title: 'Kubernetes', version: `${kubernetesVersion.major}.${kubernetesVersion.minor}` },
   securityDefinitions: {
     BearerToken: {
       type: 'apiKey',

@@ -1,5 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
+import { kubernetesVersion } from '../http/version-info.ts';
 import { componentsOf } from './components.ts';
 import { refTo } from './emit-schema.ts';
 import { type ApiOperation, type ApiPath, pathsOf } from './operations.ts';
@@ -14,7 +15,7 @@ export function documentV3(group: string, groupVersion: ApiGroupVersion): JsonOb
   for (const path of pathsOf(group, groupVersion)) paths[path.path] = pathItem(path);
   return {
     openapi: '3.0.0',
-    info: { title: 'Kubernetes', version: 'unversioned' },
+    info: { title: 'Kubernetes', version: `${kubernetesVersion.major}.${kubernetesVersion.minor}` },
     paths,
     components: {
       schemas,

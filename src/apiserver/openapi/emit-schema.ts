@@ -2,6 +2,7 @@ import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import { definitionText, fieldText } from '#api/builtin/descriptions/descriptions.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { Schema, ValueValidation } from '#apimachinery/schema.ts';
+import { addDefinitionFacts, addFieldFacts } from './field-facts.ts';
 
 export type OpenApiVersion = 'v2' | 'v3';
 
@@ -82,7 +83,8 @@ function emitPlain(
   // As Kubernetes publishes custom resources in v2: old kubectl would refuse null there, or fields that are preserved.
   const open = version === 'v2' && (schema.nullable === true || schema.preserveUnknownFields === true);
   if (schema.type !== undefined && !(open && schema.nullable === true)) result['type'] = schema.type;
-  if (!open) emitMembers(schema, result, child);
+  if (!open) emitMembers(schema, result, child, definition);
+  if (definition !== undefined) addDefinitionFacts(definition, result);
   if (version === 'v3') {
     if (schema.nullable === true) result['nullable'] = true;
     if (schema.default !== undefined) result['default'] = schema.default;
@@ -95,6 +97,7 @@ function emitMembers(
   schema: Schema,
   result: JsonObject,
   child: (one: Schema, field?: string) => JsonObject,
+  definition: string | undefined,
 ): void {
   if (schema.required !== undefined && schema.required.length > 0) result['required'] = [...schema.required];
   if (schema.items !== undefined) result['items'] = child(schema.items);
@@ -103,7 +106,11 @@ function emitMembers(
   }
   if (schema.properties === undefined) return;
   const properties: JsonObject = {};
-  for (const [name, property] of schema.properties) properties[name] = child(property, name);
+  for (const [name, property] of schema.properties) {
+    const made = child(property, name);
+    if (definition !== undefined) addFieldFacts(definition, name, made);
+    properties[name] = made;
+  }
   result['properties'] = properties;
 }
 

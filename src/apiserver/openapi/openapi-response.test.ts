@@ -179,7 +179,11 @@ test('D5: schemas of built-in kinds carry patch and list extensions, also beside
     description: 'How old pods give way to new ones.',
     'x-kubernetes-patch-strategy': 'retainKeys',
   });
-  const ports = schemas['io.k8s.api.core.v1.Container'].properties.ports;
+  const { ports, imagePullPolicy } = schemas['io.k8s.api.core.v1.Container'].properties;
+  assert.deepEqual(imagePullPolicy.enum, ['Always', 'IfNotPresent', 'Never']);
+  assert.equal(schemas['io.k8s.api.core.v1.ContainerPort'].properties.protocol.default, 'TCP');
+  const { accessModes } = schemas['io.k8s.api.core.v1.PersistentVolumeClaimSpec'].properties;
+  assert.ok(accessModes.items.enum.includes('ReadWriteOncePod'));
   assert.equal(ports['x-kubernetes-patch-merge-key'], 'containerPort');
   assert.deepEqual(ports['x-kubernetes-list-map-keys'], ['containerPort', 'protocol']);
   assert.deepEqual(schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString'], {

@@ -1,3 +1,4 @@
+import { returnsDeleted } from '#api/builtin/returned-deletions.ts';
 import type { GroupVersionKind } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -264,7 +265,7 @@ class ResourceScope {
       description: `delete ${this.noun(target)}`,
       query: deleteParameters,
       body: { definition: metaNames.deleteOptions, types: anyType, required: false },
-      response: metaNames.status,
+      response: returnsDeleted(this.served.definition) ? this.definition(target) : metaNames.status,
       codes: [200, 202],
     };
   }

@@ -164,7 +164,9 @@ test('propagation policies become finalizers for the garbage collector (X4)', as
 test('only a pod that runs somewhere has a grace period (X3)', async () => {
   await using harness = await open();
   await harness.post(pods, pod('unscheduled'));
-  assert.equal((await harness.delete(`${pods}/unscheduled`)).object.kind, 'Status');
+  // What is gone is the answer, for some kinds (ReturnDeletedObject): nothing of it lingers.
+  assert.equal((await harness.delete(`${pods}/unscheduled`)).object.metadata.deletionTimestamp, undefined);
+  await assert.rejects(harness.get(`${pods}/unscheduled`), apiError('NotFound', /not found/, 404));
   await harness.post(pods, pod('running', { nodeName: 'n', terminationGracePeriodSeconds: 40 }));
   const first = await harness.delete(`${pods}/running`);
   assert.equal(first.object.metadata.deletionGracePeriodSeconds, 40);
@@ -173,7 +175,8 @@ test('only a pod that runs somewhere has a grace period (X3)', async () => {
   assert.equal(shorter.object.metadata.deletionTimestamp, '2026-01-01T00:00:10Z');
   const longer = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 100 });
   assert.equal(longer.object.metadata.deletionGracePeriodSeconds, 10);
-  assert.equal((await harness.delete(`${pods}/running`, { gracePeriodSeconds: 0 })).object.kind, 'Status');
+  assert.equal((await harness.delete(`${pods}/running`, { gracePeriodSeconds: 0 })).object.kind, 'Pod');
+  await assert.rejects(harness.get(`${pods}/running`), apiError('NotFound', /not found/, 404));
 });
 
 test('namespaces: protected, terminating, finalized (S1, S2, S3)', async () => {

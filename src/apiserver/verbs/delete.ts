@@ -1,3 +1,4 @@
+import { returnsDeleted } from '#api/builtin/returned-deletions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { DeletionOptions } from '../registry/deletion.ts';
 import type { DeletionOutcome } from '../registry/registry.ts';
@@ -8,7 +9,7 @@ import { parseDeletionOptions } from './options.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 
-/** DELETE of one object: a Status when it is gone, the object while it lingers (X1). */
+/** DELETE of one object: a Status when it is gone, or for some kinds what it was; the object while it lingers (X1). */
 export async function deleteObject(
   environment: VerbEnvironment,
   context: ResourceContext,
@@ -27,10 +28,10 @@ function deletionResult(
   options: DeletionOptions,
 ): VerbResult {
   const { served } = context;
-  if (outcome.type === 'removed') {
+  if (outcome.type === 'removed' && !returnsDeleted(served.definition)) {
     return { type: 'status', code: 200, body: deletedStatus(context, outcome.uid) };
   }
-  const code = options.orphanDependents === false ? 202 : 200;
+  const code = outcome.type === 'waiting' && options.orphanDependents === false ? 202 : 200;
   return { type: 'entry', code, served, entry: outcome.entry };
 }
 
