@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { conditionOf } from '#api/conditions.ts';
 import { cellsGvr } from '#api/federation/cell.ts';
-import { federatedResourceQuotasGvr } from '#api/policy/federated-resource-quota.ts';
+import {
+  type FederatedResourceQuota,
+  federatedResourceQuotasGvr,
+} from '#api/policy/federated-resource-quota.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from './testing/control-plane.ts';
@@ -66,4 +70,51 @@ test('what a quota assigns to cells is a ResourceQuota there, beside what the pr
   await controlPlane.admin.delete(ref);
   await using _again = await startScheduler(controlPlane);
   await w.ams.drained('v1', 'resourcequotas');
+});
+
+test('what lies in a quota’s place and is none of ours stays, and the quota says so until it goes', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  await controlPlane.create(project, 'propagationpolicies', policy('all'));
+  await controlPlane.create(project, 'configmaps', configMap('a'));
+  const { namespace } = (await w.fra.copy('v1', 'configmaps', 'a')).metadata;
+  const foreign = await controlPlane.create('root:cells:fra', 'resourcequotas', {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name: 'compute', namespace },
+    spec: { hard: { cpu: '7' } },
+  });
+  await controlPlane.create(
+    project,
+    'federatedresourcequotas',
+    quota([
+      { clusterName: 'fra', hard: { cpu: '2' } },
+      { clusterName: 'ams', hard: { cpu: '3' } },
+    ]),
+  );
+  const ref = { cluster: project, gvr: federatedResourceQuotasGvr, namespace: 'default', name: 'compute' };
+  const collision = async () => {
+    const { status } = (await controlPlane.admin.get(ref)) as FederatedResourceQuota;
+    return conditionOf(status?.conditions, 'NameCollision');
+  };
+  const said = await until('the quota says so', async () => {
+    const one = await collision();
+    return one?.status === 'True' ? one : undefined;
+  });
+  assert.match(said.message ?? '', /^cell fra: /);
+  await w.ams.copy('v1', 'resourcequotas', 'compute');
+  const place = {
+    cluster: 'root:cells:fra',
+    gvr: { group: '', version: 'v1', resource: 'resourcequotas' },
+    namespace: namespace ?? '',
+    name: 'compute',
+  };
+  const still = await controlPlane.admin.get(place);
+  assert.equal(still.metadata.resourceVersion, foreign.metadata.resourceVersion);
+  await controlPlane.admin.delete(place);
+  // Any change of the quota has it looked at before its time.
+  await controlPlane.admin.patch(ref, { type: 'merge', body: { metadata: { labels: { look: 'again' } } } });
+  await w.fra.copy('v1', 'resourcequotas', 'compute');
+  await until('it is well', async () => (await collision())?.status === 'False');
 });

@@ -39,6 +39,8 @@ export interface StaticQuotasDependencies {
   readonly withdrawal: Withdrawal;
   /** The quota as the watch tells it. */
   readonly told: (parts: KeyParts) => FederatedResourceQuota | undefined;
+  /** Tells what lies where its ResourceQuotas should; undefined: nothing. */
+  readonly collides: (parts: KeyParts, message: string | undefined) => void;
 }
 
 /** Whether the key is of a FederatedResourceQuota, which no policy places. */
@@ -71,7 +73,8 @@ export class StaticQuotas {
     const wanted = await this.#copies(parts, project, quota, signal);
     if (wanted.size > 0) await this.#on.watches.ensure(resourceQuotas);
     const places = new Set<string>();
-    let collides = false;
+    let mustRetry = false;
+    const collisions: string[] = [];
     let firstError: unknown;
     for (const [cell, { cellId, copy, origin, mapper }] of wanted) {
       const { namespace = '' } = copy.place;
@@ -90,9 +93,10 @@ export class StaticQuotas {
           made.type === 'collision' || made.type === 'leaving'
             ? made
             : await this.#on.writer.ensure(cellId, copy, signal);
-        if (outcome.type === 'leaving') collides = true;
+        if (outcome.type === 'leaving') mustRetry = true;
         if (outcome.type === 'collision') {
-          collides = true;
+          mustRetry = true;
+          collisions.push(`cell ${cell}: ${outcome.message}`);
           this.#on.logger.warn({ ...parts, cell, why: outcome.message }, 'a static quota was not written');
         }
       } catch (error) {
@@ -107,7 +111,9 @@ export class StaticQuotas {
       signal,
     );
     if (firstError !== undefined) throw firstError;
-    return collides ? { requeueAfterMs: collisionRetryMs } : undefined;
+    if (assignsOrDid(quota))
+      this.#on.collides(parts, collisions.length === 0 ? undefined : collisions.join('; '));
+    return mustRetry ? { requeueAfterMs: collisionRetryMs } : undefined;
   }
 
   /** Absence is confirmed by a consistent read. */
@@ -157,6 +163,11 @@ export class StaticQuotas {
     }
     return wanted;
   }
+}
+
+/** Others have no status to tell it in. */
+function assignsOrDid({ spec, status }: FederatedResourceQuota): boolean {
+  return spec.staticAssignments !== undefined || status?.conditions !== undefined;
 }
 
 interface QuotaCopy {

@@ -90,6 +90,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     projector,
     withdrawal,
     told: (parts) => decider.quotas.told(parts),
+    collides: (parts, message) => decider.quotas.collides(parts, message),
   });
   const reconciler = new Reconciler({
     ...shared,

@@ -4,8 +4,9 @@ import { labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isQuantity, parseQuantity } from '#apimachinery/quantity.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { Condition } from '../conditions.ts';
 import { ageColumn, defineResource } from '../define.ts';
-import { kindSchema, quantityMapSchema } from '../fragments.ts';
+import { conditionsSchema, kindSchema, quantityMapSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 
 export const federatedResourceQuotasGvr = {
@@ -31,6 +32,8 @@ export interface FederatedResourceQuota extends KubeObject {
     overall?: ResourceAmounts;
     overallUsed?: ResourceAmounts;
     aggregatedStatus?: { clusterName: string; hard: ResourceAmounts; used: ResourceAmounts }[];
+    /** `NameCollision`: at an edge something of another origin lies where a ResourceQuota should. */
+    conditions?: Condition[];
   };
 }
 
@@ -74,6 +77,7 @@ export const federatedResourceQuotaDefinition: ResourceDefinition = defineResour
             properties: {
               overall: quantityMapSchema,
               overallUsed: quantityMapSchema,
+              conditions: conditionsSchema,
               aggregatedStatus: {
                 type: 'array',
                 'x-kubernetes-list-type': 'atomic',

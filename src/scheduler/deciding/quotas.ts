@@ -9,6 +9,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
@@ -16,6 +17,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
+import { withProblems } from '../binding.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
 
 /** A status is written at most once in this time. */
@@ -59,6 +61,8 @@ export class Quotas {
   readonly #informer: Informer;
   readonly #limits = new Map<string, Map<string, Limits>>();
   readonly #usage = new Map<string, Usage>();
+  /** Quota → what lies where its own should, as it was told last; undefined: nothing. */
+  readonly #collisions = new Map<string, string | undefined>();
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
 
@@ -105,6 +109,14 @@ export class Quotas {
   /** As the watch tells it. */
   told({ cluster, namespace, name }: KeyParts): FederatedResourceQuota | undefined {
     return this.#informer.get(`${cluster}|${namespace}/${name}`) as FederatedResourceQuota | undefined;
+  }
+
+  /** What lies at the edges where the quota's own should; undefined: nothing. Told in its status. */
+  collides({ cluster, namespace, name }: KeyParts, message: string | undefined): void {
+    const key = `${cluster}|${namespace}/${name}`;
+    if (!this.#limits.get(`${cluster}|${namespace}`)?.has(name)) return;
+    this.#collisions.set(key, message);
+    this.#queue.add(key);
   }
 
   /** Asks for a look at all quotas that assign something to single cells. */
@@ -218,6 +230,7 @@ export class Quotas {
     const ofPlace = this.#limits.get(place);
     if ((ofPlace?.get(name)?.byCell.size ?? 0) > 0) this.#options.onStatic(staticKey(place, name));
     ofPlace?.delete(name);
+    this.#collisions.delete(`${place}/${name}`);
     if (ofPlace?.size === 0) {
       this.#limits.delete(place);
       this.#usage.delete(place);
@@ -247,6 +260,15 @@ export class Quotas {
         used: usedOf(hard, usage?.byCell.get(clusterName)),
       }));
     }
+    const { conditions } = quota.status ?? {};
+    const told = this.#collisions.has(key)
+      ? withProblems(
+          conditions,
+          { nameCollision: this.#collisions.get(key) },
+          nowTime(this.#options.clock.now()),
+        )
+      : (conditions ?? []);
+    if (told.length > 0) status.conditions = told;
     if (equalJson(status, quota.status)) return undefined;
     try {
       await this.#options.client.update(
