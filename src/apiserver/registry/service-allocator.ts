@@ -57,11 +57,11 @@ export class ServiceAllocator implements Allocator {
     const oldSpec = specOf(old);
     if (spec === undefined || oldSpec === undefined) return;
     if (needsAddress(oldSpec) && needsAddress(spec) && !isExternalName(spec)) {
-      if (spec.clusterIP === undefined || spec.clusterIP === '') {
-        if (spec.clusterIPs === undefined || spec.clusterIPs.length === 0) {
-          if (oldSpec.clusterIP !== undefined) spec.clusterIP = oldSpec.clusterIP;
-          if (oldSpec.clusterIPs !== undefined) spec.clusterIPs = [...oldSpec.clusterIPs];
-        }
+      // Each of the two comes back when it is left out (patchAllocatedValues).
+      if ((spec.clusterIP ?? '') === '' && oldSpec.clusterIP !== undefined)
+        spec.clusterIP = oldSpec.clusterIP;
+      if ((spec.clusterIPs ?? []).length === 0 && oldSpec.clusterIPs !== undefined) {
+        spec.clusterIPs = [...oldSpec.clusterIPs];
       }
       if (spec.ipFamilies === undefined && oldSpec.ipFamilies !== undefined) {
         spec.ipFamilies = [...oldSpec.ipFamilies];

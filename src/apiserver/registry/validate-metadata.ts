@@ -222,8 +222,15 @@ function ownerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
 
 /** Finalizers that need no domain, of the kinds whose metadata core/validation checks (validateKubeFinalizerName). */
 const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
-/** Built-in kinds that are served by other servers than the core one, with less strict rules for finalizers. */
-const laxGroups: ReadonlySet<string> = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+/** Groups of built-in kinds whose metadata is checked without core/validation: any label key is a finalizer there. */
+const laxGroups: ReadonlySet<string> = new Set([
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'policy',
+]);
 
 function finalizerErrors(metadata: ObjectMeta, definition: ResourceDefinition, errors: FieldError[]): void {
   const { finalizers } = metadata;

@@ -26,7 +26,11 @@ export const name: Column = nameColumn();
 export const age: Column = column('Age', (object, now) => ageOf(object.metadata.creationTimestamp, now));
 
 /** The age's stand-in where Kubernetes has no printer of its own for a kind: the time itself. */
-export const createdAt: Column = column('Created At', (object) => object.metadata.creationTimestamp ?? '');
+export const createdAt: Column = column(
+  'Created At',
+  (object) => object.metadata.creationTimestamp ?? '',
+  'date',
+);
 
 /** A column that shows the text at a path as it is. */
 export function textColumn(title: string, ...path: string[]): Column {

@@ -98,7 +98,7 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
     column('CIDRs', (object) => textsAt(object, 'spec', 'cidrs').join(',')),
     age,
   ],
-  'ipaddresses.networking.k8s.io': [name, column('ParentRef', parentRef), age],
+  'ipaddresses.networking.k8s.io': [name, column('ParentRef', parentRef)],
   'endpointslices.discovery.k8s.io': [
     name,
     textColumn('AddressType', 'addressType'),
@@ -191,14 +191,7 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
     column('Modes', (object) => textOr(textsAt(object, 'spec', 'volumeLifecycleModes').join(','), '<none>')),
     age,
   ],
-  'csistoragecapacities.storage.k8s.io': [
-    name,
-    textColumn('StorageClassName', 'storageClassName'),
-    column('Capacity', (object) => {
-      const capacity = valueAt(object, 'capacity');
-      return capacity === undefined ? '<unset>' : String(capacity);
-    }),
-  ],
+  'csistoragecapacities.storage.k8s.io': [name, createdAt],
   'mutatingwebhookconfigurations.admissionregistration.k8s.io': webhookColumns,
   'validatingwebhookconfigurations.admissionregistration.k8s.io': webhookColumns,
   'validatingadmissionpolicies.admissionregistration.k8s.io': policyColumns('Validations', 'validations'),
@@ -208,7 +201,7 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
   'flowschemas.flowcontrol.apiserver.k8s.io': [
     name,
     textColumn('PriorityLevel', 'spec', 'priorityLevelConfiguration', 'name'),
-    column('MatchingPrecedence', (object) => String(numberAt(object, 'spec', 'matchingPrecedence') ?? 0)),
+    column('MatchingPrecedence', (object) => numberAt(object, 'spec', 'matchingPrecedence') ?? 0),
     column('DistinguisherMethod', (object) =>
       textOr(textAt(object, 'spec', 'distinguisherMethod', 'type'), '<none>'),
     ),
@@ -246,7 +239,7 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
     column('Value', (object) => numberAt(object, 'value') ?? 0, 'integer'),
     booleanOr('Global-Default', false, 'globalDefault'),
     age,
-    wideColumn('PreemptionPolicy', (object) => textAt(object, 'preemptionPolicy')),
+    column('PreemptionPolicy', (object) => textAt(object, 'preemptionPolicy')),
   ],
   'workloads.scheduling.k8s.io': [name, age],
   'podgroups.scheduling.k8s.io': [

@@ -35,8 +35,8 @@ export const workloadColumns: { readonly [groupResource: string]: readonly Colum
   'deployments.apps': [
     name,
     readyOfDesired,
-    column('Up-to-date', (object) => String(numberAt(object, 'status', 'updatedReplicas') ?? 0)),
-    column('Available', (object) => String(numberAt(object, 'status', 'availableReplicas') ?? 0)),
+    column('Up-to-date', (object) => numberAt(object, 'status', 'updatedReplicas') ?? 0),
+    column('Available', (object) => numberAt(object, 'status', 'availableReplicas') ?? 0),
     age,
     ...containerColumns(...template),
     wideColumn('Selector', (object) => selectorText(objectAt(object, 'spec', 'selector'))),
@@ -115,8 +115,8 @@ export const workloadColumns: { readonly [groupResource: string]: readonly Colum
       const min = numberAt(object, 'spec', 'minReplicas');
       return min === undefined ? '<unset>' : String(min);
     }),
-    column('MaxPods', (object) => String(numberAt(object, 'spec', 'maxReplicas') ?? 0)),
-    column('Replicas', (object) => String(numberAt(object, 'status', 'currentReplicas') ?? 0)),
+    column('MaxPods', (object) => numberAt(object, 'spec', 'maxReplicas') ?? 0),
+    column('Replicas', (object) => numberAt(object, 'status', 'currentReplicas') ?? 0),
     age,
   ],
   'poddisruptionbudgets.policy': [

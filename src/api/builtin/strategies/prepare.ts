@@ -35,6 +35,7 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
           {
             type: 'PodScheduled',
             status: 'False',
+            lastTransitionTime: nowTime(Date.now()),
             reason: 'SchedulingGated',
             message: 'Scheduling is blocked due to non-empty scheduling gates',
           },

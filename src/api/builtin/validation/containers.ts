@@ -15,6 +15,7 @@ import {
   checkDnsLabel,
   checkName,
   checkNoBacksteps,
+  checkOptionalChoice,
   checkPortNumber,
   checkRequiredName,
   type Errors,
@@ -188,7 +189,7 @@ function checkRestartRules(errors: Errors, at: string, container: JsonObject): v
   rules.forEach((rule, i) => {
     const ruleAt = `${at}.restartPolicyRules[${i}]`;
     const action = textAt(rule, 'action');
-    checkChoice(errors, `${ruleAt}.action`, action, ['Restart', 'RestartAllContainers']);
+    checkOptionalChoice(errors, `${ruleAt}.action`, action, ['Restart', 'RestartAllContainers']);
     const codes = objectAt(rule, 'exitCodes');
     if (codes === undefined) {
       errors.push(required(`${ruleAt}.exitCodes`, 'must be specified'));

@@ -223,6 +223,10 @@ function checkReplicationStatus(errors: Errors, controller: KubeObject): void {
       errors.push(invalid(`status.${field}`, value, 'cannot be greater than status.replicas'));
     }
   }
+  const available = numberAt(status, 'availableReplicas') ?? 0;
+  if (available > (numberAt(status, 'readyReplicas') ?? 0)) {
+    errors.push(invalid('status.availableReplicas', available, 'cannot be greater than readyReplicas'));
+  }
 }
 
 const limitTypes = ['Container', 'PersistentVolumeClaim', 'Pod'];

@@ -28,6 +28,7 @@ import {
   checkIp,
   checkLabels,
   checkName,
+  checkOptionalChoice,
   checkPort,
   checkPortNumber,
   checkRequiredName,
@@ -202,8 +203,8 @@ function checkBackend(errors: Errors, at: string, backend: JsonObject): void {
 }
 
 function checkResourceBackend(errors: Errors, at: string, resource: JsonObject): void {
-  const group = textAt(resource, 'apiGroup');
-  if (group !== '') checkName(errors, `${at}.apiGroup`, group, dns1123Subdomain);
+  const group = valueAt(resource, 'apiGroup');
+  if (typeof group === 'string') checkName(errors, `${at}.apiGroup`, group, dns1123Subdomain);
   for (const field of ['kind', 'name']) {
     const value = textAt(resource, field);
     if (value === '') errors.push(required(`${at}.${field}`));
@@ -233,14 +234,15 @@ function checkIngressClass(errors: Errors, ingressClass: KubeObject): void {
   if (parameters === undefined) return;
   const at = 'spec.parameters';
   checkResourceBackend(errors, at, parameters);
-  const scope = textAt(parameters, 'scope');
-  checkChoice(errors, `${at}.scope`, scope, ['Cluster', 'Namespace']);
+  const scope = valueAt(parameters, 'scope');
+  if (scope === undefined) errors.push(required(`${at}.scope`));
+  else checkOptionalChoice(errors, `${at}.scope`, scope, ['Cluster', 'Namespace']);
   const namespace = textAt(parameters, 'namespace');
   if (scope === 'Namespace') {
     const why = "`parameters.scope` is set to 'Namespace'";
     if (namespace === '') errors.push(required(`${at}.namespace`, why));
     else checkName(errors, `${at}.namespace`, namespace, dns1123Label);
-  } else if (scope === 'Cluster' && namespace !== '') {
+  } else if (scope === 'Cluster' && valueAt(parameters, 'namespace') !== undefined) {
     errors.push(forbiddenField(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
   }
 }
@@ -372,7 +374,8 @@ function checkEndpointSlice(errors: Errors, slice: KubeObject): void {
     if (name !== '') checkDnsLabel(errors, `${at}.name`, name);
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
-    checkChoice(errors, `${at}.protocol`, valueAt(port, 'protocol'), protocols);
+    // Defaulting fills what is absent; what is empty is none of them.
+    checkOptionalChoice(errors, `${at}.protocol`, valueAt(port, 'protocol') ?? '', protocols);
     const appProtocol = valueAt(port, 'appProtocol');
     if (typeof appProtocol === 'string') checkName(errors, `${at}.appProtocol`, appProtocol, labelKey);
   });

@@ -20,19 +20,23 @@ import { eventRule } from './events.ts';
 import { checkRequirements } from './resources.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 import { checkTolerations } from './scheduling.ts';
+import { checkStatusConditions } from './status-conditions.ts';
 
 /** Further groups, one or two kinds each (source: Kubernetes' pkg/apis/<group>/validation). */
 export const otherRules: { readonly [groupResource: string]: Rule } = {
   'horizontalpodautoscalers.autoscaling': autoscalerRule,
   'poddisruptionbudgets.policy': rule({
     always: (errors, budget) => checkBudget(errors, specOf(budget)),
-    status: (errors, budget) =>
-      checkNonNegatives(errors, 'status', objectAt(budget, 'status'), [
+    status: (errors, budget) => {
+      const status = objectAt(budget, 'status');
+      checkStatusConditions(errors, 'status.conditions', objectsAt(status, 'conditions'), Infinity);
+      checkNonNegatives(errors, 'status', status, [
         'disruptionsAllowed',
         'currentHealthy',
         'desiredHealthy',
         'expectedPods',
-      ]),
+      ]);
+    },
   }),
   'leases.coordination.k8s.io': rule({ always: (errors, lease) => checkLease(errors, specOf(lease)) }),
   'leasecandidates.coordination.k8s.io': rule({
