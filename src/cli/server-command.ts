@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Command } from 'commander';
+import { letObjectsBeBornYoung } from './collector.ts';
 import { startApiServer } from './compose.ts';
 import { createLogger, type LogSettings, withLogging } from './logging.ts';
 import { runUntilStopped } from './run-command.ts';
@@ -73,6 +74,7 @@ export function serverCommand({
 }
 
 async function serve(name: string, mode: 'federation' | 'edge', settings: ServerSettings): Promise<void> {
+  letObjectsBeBornYoung();
   const logger = createLogger(name, settings);
   await runUntilStopped(async () => {
     const server = await startApiServer({
