@@ -31,7 +31,15 @@ function isUri(text: string): boolean {
   return /^[A-Za-z][A-Za-z0-9+.-]*:./.test(text);
 }
 
+/** kube-openapi strfmt's pattern: one label with at most one hyphen, after its first character, or several and a word. */
+const hostname =
+  /^(?:[a-zA-Z0-9\p{S}\p{L}](?:-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?|(?:[a-zA-Z0-9\p{S}\p{L}](?:[a-zA-Z0-9\-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?\.)+[a-zA-Z\p{L}]{2,63})$/u;
+
 function isHostname(text: string): boolean {
+  return text.length <= 255 && hostname.test(text) && text.split('.').every((part) => part.length <= 63);
+}
+
+function isDomain(text: string): boolean {
   if (text.length === 0 || text.length > 255) return false;
   return text
     .split('.')
@@ -41,7 +49,7 @@ function isHostname(text: string): boolean {
 function isEmail(text: string): boolean {
   const at = text.lastIndexOf('@');
   if (at < 1 || text.length > 320) return false;
-  return /^[^\s<>()[\]\\,;:@"]+$/.test(text.slice(0, at)) && isHostname(text.slice(at + 1));
+  return /^[^\s<>()[\]\\,;:@"]+$/.test(text.slice(0, at)) && isDomain(text.slice(at + 1));
 }
 
 /** Go's time.ParseDuration, or one number with a unit in words (`3 days`), as go-openapi/strfmt reads it. */

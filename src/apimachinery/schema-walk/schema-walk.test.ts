@@ -138,7 +138,35 @@ test('values are validated with the texts of Kubernetes', () => {
     [
       at({ type: 'integer' }),
       { f: 1.5 },
-      ['f: Invalid value: "number": f in body must be of type integer: "number"'],
+      [
+        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
+        'f: Invalid value: "number": f in body must be of type integer: "number"',
+      ],
+    ],
+    [
+      at({ type: 'integer', format: 'int32', multipleOf: 2 }),
+      { f: 1.5 },
+      [
+        '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f',
+        'f: Invalid value: "float64": f in body must be of type int32: "float64"',
+        'f: Invalid value: 1.5: f in body should be a multiple of 2',
+      ],
+    ],
+    [
+      at({ type: 'string', minLength: 2, pattern: '^a', format: 'date' }),
+      { f: 'b' },
+      [
+        'f: Invalid value: "b": f in body should be at least 2 chars long',
+        'f: Invalid value: "b": f in body must be of type date: "b"',
+      ],
+    ],
+    [
+      at({ type: 'string', enum: ['a'] }),
+      { f: 1 },
+      [
+        'f: Invalid value: "integer": f in body must be of type string: "integer"',
+        'f: Unsupported value: 1: supported values: "a"',
+      ],
     ],
     [
       at({ type: 'integer' }),
@@ -202,12 +230,12 @@ test('values are validated with the texts of Kubernetes', () => {
     [
       at({ type: 'object', maxProperties: 1, additionalProperties: {} }),
       { f: { a: 1, b: 2 } },
-      ['f: Invalid value: 2: f in body should have at most 1 properties'],
+      ['f: Too many: 2: must have at most 1 items'],
     ],
     [
       at({ type: 'integer', format: 'int32' }),
       { f: 2 ** 31 },
-      ['f: Invalid value: 2147483648: f in body must be of type int32: "2147483648"'],
+      ['<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f'],
     ],
     [
       at({ type: 'string', format: 'date-time' }),
@@ -228,22 +256,40 @@ test('values are validated with the texts of Kubernetes', () => {
     [
       at({ type: 'object', anyOf: [{ required: ['a'] }, { required: ['b'] }], properties: { a: {}, b: {} } }),
       { f: {} },
-      ['f: Invalid value: "": "f" must validate at least one schema (anyOf)', 'f.a: Required value'],
+      ['<nil>: Invalid value: "": "f" must validate at least one schema (anyOf)', 'f.a: Required value'],
     ],
     [
       at({ type: 'integer', oneOf: [{ minimum: 1 }, { minimum: 2 }] }),
       { f: 3 },
-      ['f: Invalid value: "": "f" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
+      [
+        '<nil>: Invalid value: "": "f" must validate one and only one schema (oneOf). Found 2 valid alternatives',
+      ],
     ],
     [
       at({ type: 'integer', not: { enum: [1] } }),
       { f: 1 },
-      ['f: Invalid value: "": "f" must not validate the schema (not)'],
+      ['<nil>: Invalid value: "": "f" must not validate the schema (not)'],
     ],
     [
       at({ type: 'integer', allOf: [{ minimum: 3 }, { maximum: 5 }] }),
       { f: 6 },
-      ['f: Invalid value: 6: f in body should be less than or equal to 5'],
+      [
+        'f: Invalid value: 6: f in body should be less than or equal to 5',
+        '<nil>: Invalid value: "": "f" must validate all the schemas (allOf)',
+      ],
+    ],
+    [
+      at({
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { type: 'object', properties: { n: { type: 'string' } } },
+      }),
+      { f: ['a'] },
+      [
+        'f[0]: Invalid value: "string": f[0] in body must be of type object: "string"',
+        'f[0]: Invalid value: "a": must be an object for an array of list-type map',
+      ],
     ],
     [
       at({ type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }),
@@ -288,7 +334,7 @@ test('an embedded resource must say what it is', () => {
     validateValue(schema, value).map(({ field, message }) => `${field}: ${message}`);
   assert.deepEqual(fields({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' }, spec: 1 }), []);
   assert.deepEqual(fields({ kind: 3, metadata: 'x' }), [
-    'apiVersion: Required value: must not be empty',
+    'apiVersion: Required value',
     'kind: Invalid value: 3: must be a string',
     'metadata: Invalid value: "x": must be an object',
   ]);
@@ -305,7 +351,7 @@ test('formats accept and refuse', () => {
     ['duration', ['1h30m', '5s', '3 days'], ['5', 'x']],
     ['uri', ['http://a', '/x', 'urn:a:b'], ['a', 'a b']],
     ['email', ['a@b.c'], ['a', '@b']],
-    ['hostname', ['a.b-c'], ['-a', 'a..b']],
+    ['hostname', ['a', 'a-b', 'a.b-c.de'], ['-a', 'a..b', 'a.b-c', '2020-01-01', '1.2.3.4']],
     ['mac', ['00:11:22:33:44:55'], ['00:11']],
     ['hexcolor', ['#fff'], ['#ff']],
     ['isbn', ['978-3-16-148410-0'], ['978-3-16-148410-1']],

@@ -11,6 +11,7 @@ import {
 import { goRegexp, RegexpCostError } from '../go-regexp.ts';
 import { RegexpSyntaxError } from '../go-regexp-syntax.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
+import { dns1035Label } from '../names.ts';
 import type { Schema, ValueValidation } from '../schema.ts';
 import { type CompiledSchema, compiled } from './compiled-schema.ts';
 import { hasNumberFormat, hasStringFormat } from './formats.ts';
@@ -131,6 +132,22 @@ function codePoints(text: string): number {
   return count;
 }
 
+function kindFault(kind: string): string | undefined {
+  const wrong = dns1035Label(kind.toLowerCase());
+  if (wrong.length === 0) return undefined;
+  return `may have mixed case, but should otherwise match: ${wrong.join(',')}`;
+}
+
+function groupVersionFault(apiVersion: string): string | undefined {
+  return apiVersion.split('/').length > 2 ? `unexpected GroupVersion string: ${apiVersion}` : undefined;
+}
+
+const int64Bound = 2 ** 63;
+
+function isInt64(value: number): boolean {
+  return Number.isInteger(value) && value >= -int64Bound && value < int64Bound;
+}
+
 class Walk {
   readonly found: Found[] = [];
   readonly #prefix: string;
@@ -151,8 +168,13 @@ class Walk {
       }
       return;
     }
+    if (node.type === 'integer' && typeof value === 'number' && !isInt64(value)) {
+      this.#noInteger(node.validation, value, depth);
+      return;
+    }
     if (!hasType(node, value)) {
       this.#wrongType(node, value, depth);
+      if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
       return;
     }
     if (typeof value === 'object') {
@@ -181,7 +203,17 @@ class Walk {
         this.validate(items, list[index] as JsonValue, depth + 1, checksLists);
       }
     }
+    if (checksLists && node.listType === 'map') this.#nonObjects(list, depth);
     if (checksLists && node.listType !== undefined && list.length > 1) this.#repeated(node, list, depth);
+  }
+
+  #nonObjects(list: readonly JsonValue[], depth: number): void {
+    list.forEach((item, index) => {
+      if (item === null || isJsonObject(item)) return;
+      this.#path[depth] = index;
+      const why = 'must be an object for an array of list-type map';
+      this.#add(invalid(this.#field(depth + 1), item, why), depth);
+    });
   }
 
   #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {
@@ -225,18 +257,24 @@ class Walk {
 
   /** An embedded resource says what it is (apiextensions objectmeta.ValidateEmbeddedResource). */
   #embedded(object: JsonObject, depth: number): void {
-    for (const name of ['apiVersion', 'kind']) {
-      const value = object[name];
-      if (typeof value === 'string' && value !== '') continue;
+    const tell = (name: string, error: (field: string) => FieldError) => {
       this.#path[depth] = name;
-      const field = this.#field(depth + 1);
-      if (value === undefined || value === '') this.#add(required(field, 'must not be empty'), depth);
-      else this.#add(typeInvalid(field, value, 'must be a string'), depth);
+      this.#add(error(this.#field(depth + 1)), depth);
+    };
+    for (const name of ['apiVersion', 'kind'] as const) {
+      const value = object[name];
+      if (value === undefined || value === null) tell(name, (field) => required(field));
+      else if (typeof value !== 'string') {
+        tell(name, (field) => typeInvalid(field, value, 'must be a string'));
+      } else if (value === '') tell(name, (field) => invalid(field, value, 'must not be empty'));
+      else {
+        const wrong = name === 'kind' ? kindFault(value) : groupVersionFault(value);
+        if (wrong !== undefined) tell(name, (field) => invalid(field, value, wrong));
+      }
     }
     const { metadata } = object;
     if (metadata === undefined || isJsonObject(metadata)) return;
-    this.#path[depth] = 'metadata';
-    this.#add(typeInvalid(this.#field(depth + 1), metadata, 'must be an object'), depth);
+    tell('metadata', (field) => typeInvalid(field, metadata, 'must be an object'));
   }
 
   #rules(
@@ -252,7 +290,7 @@ class Walk {
     else if (Array.isArray(value)) this.#arrayRules(rules, value, depth);
     else if (typeof value === 'object') this.#objectRules(rules, value as JsonObject, depth);
     node.open();
-    if (node.allOf !== undefined) for (const one of node.allOf) this.validate(one, value, depth, checksLists);
+    if (node.allOf !== undefined) this.#allOf(node, node.allOf, value, depth, checksLists);
     if (node.anyOf !== undefined) this.#anyOf(node.anyOf, value, depth, checksLists);
     if (node.oneOf !== undefined) this.#oneOf(node.oneOf, value, depth, checksLists);
     if (node.not !== undefined && this.#failuresOf(node.not, value, depth, checksLists).length === 0) {
@@ -266,19 +304,14 @@ class Walk {
     this.#add(notSupported(this.#field(depth), value, shown), depth);
   }
 
+  /** Of lengths and pattern the first that fails is told; the format is another matter. */
   #stringRules(rules: ValueValidation, text: string, depth: number): void {
-    if (
-      rules.maxLength !== undefined &&
-      text.length > rules.maxLength &&
-      codePoints(text) > rules.maxLength
-    ) {
-      this.#add(tooLong(this.#field(depth), rules.maxLength), depth);
-      return;
-    }
-    if (rules.minLength !== undefined && codePoints(text) < rules.minLength) {
-      this.#invalid(depth, text, `should be at least ${rules.minLength} chars long`);
-    }
-    if (rules.pattern !== undefined) this.#pattern(rules.pattern, text, depth);
+    const { minLength, maxLength } = rules;
+    if (maxLength !== undefined && text.length > maxLength && codePoints(text) > maxLength) {
+      this.#add(tooLong(this.#field(depth), maxLength), depth);
+    } else if (minLength !== undefined && codePoints(text) < minLength) {
+      this.#invalid(depth, text, `should be at least ${minLength} chars long`);
+    } else if (rules.pattern !== undefined) this.#pattern(rules.pattern, text, depth);
     if (rules.format !== undefined && !hasStringFormat(text, rules.format)) {
       const field = this.#field(depth);
       this.#add(
@@ -315,10 +348,25 @@ class Walk {
     if (multipleOf !== undefined && multipleOf > 0 && !isMultipleOf(number, multipleOf)) {
       this.#invalid(depth, number, `should be a multiple of ${multipleOf}`);
     }
-    if (format !== undefined && !hasNumberFormat(number, format)) {
-      const field = this.#field(depth);
-      this.#add(invalid(field, number, `${field} in body must be of type ${format}: "${number}"`), depth);
+    if (format !== undefined && Number.isInteger(number) && !hasNumberFormat(number, format)) {
+      this.#unfitting(format, depth);
     }
+  }
+
+  #unfitting(format: string | undefined, depth: number): void {
+    const form = format === undefined ? '(default format)' : `with format ${format}`;
+    const text = `Checked value must be of type integer ${form} in ${this.#field(depth)}`;
+    this.#add(invalid('<nil>', '', text), depth);
+  }
+
+  /** A number that is no integer, or none of 64 bits: what is said of it as kube-openapi says it. */
+  #noInteger(rules: ValueValidation | undefined, number: number, depth: number): void {
+    const format = rules?.format;
+    this.#unfitting(format, depth);
+    const field = this.#field(depth);
+    const [name, wanted] = format === undefined ? ['number', 'integer'] : ['float64', format];
+    this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
+    if (rules !== undefined) this.#numberRules({ ...rules, format: undefined }, number, depth);
   }
 
   #arrayRules(rules: ValueValidation, list: readonly JsonValue[], depth: number): void {
@@ -338,10 +386,25 @@ class Walk {
     if (minProperties === undefined && maxProperties === undefined) return;
     const count = Object.keys(object).length;
     if (maxProperties !== undefined && count > maxProperties) {
-      this.#invalid(depth, count, `should have at most ${maxProperties} properties`);
+      this.#add(tooMany(this.#field(depth), count, maxProperties), depth);
     }
     if (minProperties !== undefined && count < minProperties) {
       this.#invalid(depth, count, `should have at least ${minProperties} properties`);
+    }
+  }
+
+  #allOf(
+    node: CompiledSchema,
+    branches: readonly CompiledSchema[],
+    value: JsonValue,
+    depth: number,
+    checksLists: boolean,
+  ): void {
+    const before = this.found.length;
+    for (const branch of branches) this.validate(branch, value, depth, checksLists);
+    // What narrows a type of Kubernetes' own is our way to say it, not the schema's author's.
+    if (this.found.length > before && !node.isKubernetesType) {
+      this.#general(depth, 'must validate all the schemas (allOf)');
     }
   }
 
@@ -392,9 +455,9 @@ class Walk {
     this.#add(invalid(field, value, `${field} in body ${rule}`), depth);
   }
 
+  /** What is about no value in particular has no field either: only its text names it. */
   #general(depth: number, rule: string): void {
-    const field = this.#field(depth);
-    this.#add(invalid(field, '', `"${field}" ${rule}`), depth);
+    this.#add(invalid('<nil>', '', `"${this.#field(depth)}" ${rule}`), depth);
   }
 
   #add(error: FieldError, ownerDepth: number): void {

@@ -134,13 +134,12 @@ class RuleWalk implements RuleResult {
     isUnchanged: () => boolean,
   ): boolean {
     const { properties, additionalProperties } = schema;
-    const isAtomic = schema.mapType === 'atomic';
     for (const key in object) {
       const property = properties?.get(key);
       const child = property ?? additionalProperties;
       const value = object[key];
       if (child === undefined || value === undefined || !hasRules(child)) continue;
-      const before = !isAtomic && isJsonObject(old) && Object.hasOwn(old, key) ? old[key] : undefined;
+      const before = isJsonObject(old) && Object.hasOwn(old, key) ? old[key] : undefined;
       if (before === undefined || before === null) correlation.isUnchanged ??= isUnchanged();
       const at = property === undefined ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
       if (!this.visit(child, child.embeddedResource === true, value, before, at, correlation)) return false;
@@ -182,7 +181,7 @@ class RuleWalk implements RuleResult {
       const at = rule.fieldPath === '' ? path : path === '' ? rule.fieldPath : `${path}.${rule.fieldPath}`;
       const detail = this.#message(rule, variables, nameOf(at), type);
       if (detail === undefined) return false;
-      const error = errorFor(rule.rule, nameOf(at), type, detail);
+      const error = errorFor(rule.rule, nameOf(at), value, detail);
       if (!rule.usesOldSelf && isUnchanged()) this.ratcheted.push(error);
       else this.errors.push(error);
     }
@@ -266,16 +265,22 @@ function ruleText(rule: CelRule): string {
   return rule.message === undefined || rule.message === '' ? rule.rule.trim() : rule.message.trim();
 }
 
-function errorFor(rule: CelRule, path: string, type: string, detail: string): FieldError {
+/** Only scalars are shown (apiextensions cel/validation.go: OmitValueType for objects and arrays). */
+function errorFor(rule: CelRule, path: string, value: JsonValue, detail: string): FieldError {
+  const isShown = typeof value !== 'object' || value === null;
   switch (rule.reason) {
     case 'FieldValueForbidden':
       return forbiddenField(path, detail);
     case 'FieldValueRequired':
       return required(path, detail);
     case 'FieldValueDuplicate':
-      return duplicate(path, type);
+      return isShown
+        ? duplicate(path, value)
+        : { type: 'FieldValueDuplicate', field: path, message: 'Duplicate value' };
     default:
-      return invalid(path, type, detail);
+      return isShown
+        ? invalid(path, value, detail)
+        : { type: 'FieldValueInvalid', field: path, message: `Invalid value: ${detail}` };
   }
 }
 
