@@ -19,8 +19,8 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
       },
       {
         Ready: '1/3',
-        'Up-to-date': '2',
-        Available: '0',
+        'Up-to-date': 2,
+        Available: 0,
         Containers: 'c,c',
         Images: 'i:1,i:1',
         Selector: 'a=2,b=1',
@@ -120,7 +120,11 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
       'batch',
       'cronjobs',
       {
-        spec: { schedule: '* * * * *', suspend: false },
+        spec: {
+          schedule: '* * * * *',
+          suspend: false,
+          jobTemplate: { spec: { template: { spec: { containers: [container] } } } },
+        },
         status: { active: [{}], lastScheduleTime: ago(30) },
       },
       {
@@ -129,8 +133,8 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
         Suspend: 'False',
         Active: 1,
         'Last Schedule': '30s',
-        Containers: '',
-        Images: '',
+        Containers: 'c',
+        Images: 'i:1',
         Selector: '<none>',
       },
     ],
@@ -219,8 +223,8 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
       { AddressType: 'IPv6', Ports: '<unset>', Endpoints: '<unset>' },
     ],
     ['', 'namespaces', { status: { phase: 'Active' } }, { Status: 'Active' }],
-    ['', 'secrets', { type: 'Opaque', data: { a: '', b: '' } }, { Type: 'Opaque', Data: '2' }],
-    ['', 'configmaps', { data: { a: '' }, binaryData: { b: '' } }, { Data: '2' }],
+    ['', 'secrets', { type: 'Opaque', data: { a: '', b: '' } }, { Type: 'Opaque', Data: 2 }],
+    ['', 'configmaps', { data: { a: '' }, binaryData: { b: '' } }, { Data: 2 }],
     ['', 'serviceaccounts', {}, {}],
     ['', 'limitranges', {}, { 'Created At': ago(90) }],
     ['rbac.authorization.k8s.io', 'roles', {}, { 'Created At': ago(90) }],
@@ -400,7 +404,7 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
       'flowcontrol.apiserver.k8s.io',
       'flowschemas',
       { spec: { priorityLevelConfiguration: { name: 'p' }, matchingPrecedence: 5 } },
-      { PriorityLevel: 'p', MatchingPrecedence: '5', DistinguisherMethod: '<none>', MissingPL: '?' },
+      { PriorityLevel: 'p', MatchingPrecedence: 5, DistinguisherMethod: '<none>', MissingPL: '?' },
     ],
     [
       'autoscaling',
@@ -418,7 +422,7 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
           ],
         },
       },
-      { Reference: 'Deployment/d', Targets: 'cpu: 12%/80%', MinPods: '<unset>', MaxPods: '5', Replicas: '0' },
+      { Reference: 'Deployment/d', Targets: 'cpu: 12%/80%', MinPods: '<unset>', MaxPods: 5, Replicas: 0 },
     ],
     [
       'autoscaling',
@@ -432,7 +436,7 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
           targetCPUUtilizationPercentage: 50,
         },
       },
-      { Reference: 'Deployment/d', Targets: 'cpu: <unknown>/50%', MinPods: '1', MaxPods: '5', Replicas: '0' },
+      { Reference: 'Deployment/d', Targets: 'cpu: <unknown>/50%', MinPods: '1', MaxPods: 5, Replicas: 0 },
       'v1',
     ],
     [
@@ -457,7 +461,7 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
         Source: 'c, i',
         Message: 'n',
         'First Seen': '10s',
-        Count: '1',
+        Count: 1,
       },
     ],
   ];

@@ -44,7 +44,7 @@ test('a Table carries definitions, cells, and as much of the object as asked (KU
   const full = table(one, object, 'Object');
   assert.equal(full['apiVersion'], 'meta.k8s.io/v1');
   assert.deepEqual(full['metadata'], { resourceVersion: '7' });
-  assert.deepEqual(full['rows'], [{ cells: ['c', '1', '5s'], object }]);
+  assert.deepEqual(full['rows'], [{ cells: ['c', 1, '5s'], object }]);
   const [nameColumn] = full['columnDefinitions'] as JsonObject[];
   assert.equal(nameColumn?.['format'], 'name');
   assert.deepEqual((table(one, object, 'Metadata')['rows'] as JsonObject[])[0]?.['object'], {

@@ -1,3 +1,4 @@
+import { createdAt } from '#api/builtin/columns/column.ts';
 import { ageOf } from '#api/builtin/columns/human-duration.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -23,7 +24,8 @@ export interface TableOptions {
 
 /**
  * A meta.k8s.io Table of objects (KUBERNETES.md N3). Cells are as kubectl prints them: it adds nothing but padding, so
- * times in columns of type `date` become ages here (apiextensions' tableconvertor does the same).
+ * times in columns of type `date` become ages here (apiextensions' tableconvertor does the same),
+ * but for the time that stands in for the age.
  */
 export function renderTable(options: TableOptions): JsonObject {
   const { served, apiVersion } = options;
@@ -62,7 +64,7 @@ function renderRow(columns: readonly Column[], object: KubeObject, options: Tabl
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i]!;
     const value = column.value(object, options.now);
-    cells[i] = column.type === 'date' ? dateCell(value, options.now) : value;
+    cells[i] = column.type === 'date' && column !== createdAt ? dateCell(value, options.now) : value;
   }
   switch (options.includeObject) {
     case 'None':

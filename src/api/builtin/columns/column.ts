@@ -45,7 +45,10 @@ export function textOr(text: string, otherwise: string): string {
 /** Container names and images of a pod spec, comma-separated. */
 export function containerColumns(...podSpecPath: string[]): Column[] {
   const list = (field: string) => (object: KubeObject) =>
-    objectsAt(object, ...podSpecPath, 'containers')
+    objectsAt(
+      podSpecPath.reduce<JsonValue | undefined>((at, key) => valueAt(at, key), object),
+      'containers',
+    )
       .map((container) => textAt(container, field))
       .join(',');
   return [wideColumn('Containers', list('name')), wideColumn('Images', list('image'))];

@@ -85,17 +85,8 @@ export const coreColumns: { readonly [resource: string]: readonly Column[] } = {
     { ...nameColumn(), priority: 1 },
   ],
   namespaces: [name, textColumn('Status', 'status', 'phase'), age],
-  secrets: [
-    name,
-    textColumn('Type', 'type'),
-    column('Data', (object) => keysAt(object, 'data')),
-    age,
-  ],
-  configmaps: [
-    name,
-    column('Data', (object) => keysAt(object, 'data') + keysAt(object, 'binaryData')),
-    age,
-  ],
+  secrets: [name, textColumn('Type', 'type'), column('Data', (object) => keysAt(object, 'data')), age],
+  configmaps: [name, column('Data', (object) => keysAt(object, 'data') + keysAt(object, 'binaryData')), age],
   serviceaccounts: [name, age],
   persistentvolumes: [
     name,

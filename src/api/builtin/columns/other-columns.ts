@@ -5,6 +5,7 @@ import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } fr
 import {
   age,
   column,
+  createdAt,
   formatLabels,
   formatSelector,
   listWithMore,
@@ -341,8 +342,8 @@ export const otherColumns: { readonly [groupResource: string]: readonly Column[]
   ],
 };
 
-function limited(value: JsonValue | undefined): string {
-  return value === undefined ? '<none>' : String(value);
+function limited(value: JsonValue | undefined): JsonValue {
+  return value === undefined ? '<none>' : value;
 }
 
 function subjects(binding: KubeObject, kind: string): string {
