@@ -346,6 +346,7 @@ class Parser {
       const depth = this.#depth(at, value, body);
       return { kind: 'bind', at, name: this.#variable(variable), value, body, depth };
     }
+    if (name === 'sortBy' && args.length === 2) return this.#sortBy(target, args, at);
     if ((name === 'optMap' || name === 'optFlatMap') && args.length === 2) {
       const [variable, body] = args as [Expr, Expr];
       const depth = this.#depth(at, target, body);
@@ -360,6 +361,15 @@ class Parser {
       };
     }
     return this.#comprehension(target, name, args, at) ?? this.#call(at, name, args, target);
+  }
+
+  /** `list.sortBy(x, key)`: the list, looked at once, in the order of what `map` makes of it. */
+  #sortBy(target: Expr, args: readonly Expr[], at: number): Expr {
+    const name = '@sortBy_input';
+    const list: Expr = { kind: 'ident', at, name, depth: 1 };
+    const keys = this.#comprehension(list, 'map', args, at) as Expr;
+    const body = this.#call(at, '@sortByAssociatedKeys', [list, keys]);
+    return { kind: 'bind', at, name, value: target, body, depth: this.#depth(at, target, body) };
   }
 
   #comprehension(range: Expr, name: string, args: readonly Expr[], at: number): Expr | undefined {

@@ -42,6 +42,11 @@ test('what a container leaves open is filled in (A4)', async () => {
     limits: { memory: '2Gi', cpu: '1' },
     requests: { memory: '2Gi', cpu: '100m' },
   });
+  assert.equal(
+    object.metadata.annotations?.['kubernetes.io/limit-ranger'],
+    'LimitRanger plugin set: cpu request for container c; cpu limit for container c',
+  );
+  assert.equal((object['status'] as JsonObject)['qosClass'], 'Burstable');
   await harness.post(
     `/clusters/cell${base}/limitranges`,
     limits({ type: 'Container', default: { cpu: '1' } }),

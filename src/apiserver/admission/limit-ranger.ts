@@ -1,5 +1,6 @@
+import { podQos } from '#api/builtin/strategies/pod-qos.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
   addQuantity,
@@ -90,19 +91,44 @@ function limitOf(limit: JsonObject): Limit {
   };
 }
 
+const annotation = 'kubernetes.io/limit-ranger';
+
+/** Also says in an annotation what was filled in, and what quality of service comes of it (limitranger admission.go). */
 function fillPod(pod: KubeObject, limit: Limit): void {
-  for (const container of containersOf(pod)) {
-    const resources: JsonObject = { ...objectAt(container, 'resources') };
-    const limits: JsonObject = { ...objectAt(resources, 'limits') };
-    const requests: JsonObject = { ...objectAt(resources, 'requests') };
-    // What was given as a limit alone is its own request; what the range gives comes after that.
-    for (const name in limits) requests[name] ??= limits[name];
-    for (const name in limit.default) limits[name] ??= formatQuantity(limit.default[name]!);
-    for (const name in limit.defaultRequest) requests[name] ??= formatQuantity(limit.defaultRequest[name]!);
-    if (Object.keys(limits).length > 0) resources['limits'] = limits;
-    if (Object.keys(requests).length > 0) resources['requests'] = requests;
-    container['resources'] = resources;
-  }
+  const spec = objectAt(pod, 'spec');
+  const filled = [
+    ...listAt(spec, 'containers').flatMap((one) => (isJsonObject(one) ? fill(one, 'container', limit) : [])),
+    ...listAt(spec, 'initContainers').flatMap((one) =>
+      isJsonObject(one) ? fill(one, 'init container', limit) : [],
+    ),
+  ];
+  if (filled.length === 0) return;
+  pod.metadata.annotations = {
+    ...pod.metadata.annotations,
+    [annotation]: `LimitRanger plugin set: ${filled.join('; ')}`,
+  };
+  const { status } = pod;
+  if (isJsonObject(status)) pod['status'] = { ...status, qosClass: podQos(pod) };
+}
+
+function fill(container: JsonObject, kind: string, limit: Limit): string[] {
+  const resources: JsonObject = { ...objectAt(container, 'resources') };
+  const limits: JsonObject = { ...objectAt(resources, 'limits') };
+  const requests: JsonObject = { ...objectAt(resources, 'requests') };
+  // What was given as a limit alone is its own request; what the range gives comes after that.
+  for (const name in limits) requests[name] ??= limits[name];
+  const setLimits = Object.keys(limit.default).filter((name) => limits[name] === undefined);
+  const setRequests = Object.keys(limit.defaultRequest).filter((name) => requests[name] === undefined);
+  for (const name of setLimits) limits[name] = formatQuantity(limit.default[name]!);
+  for (const name of setRequests) requests[name] = formatQuantity(limit.defaultRequest[name]!);
+  if (Object.keys(limits).length > 0) resources['limits'] = limits;
+  if (Object.keys(requests).length > 0) resources['requests'] = requests;
+  container['resources'] = resources;
+  const told = (names: readonly string[], what: string): string[] =>
+    names.length === 0
+      ? []
+      : [`${[...names].sort().join(', ')} ${what} for ${kind} ${jsonText(container['name'])}`];
+  return [...told(setRequests, 'request'), ...told(setLimits, 'limit')];
 }
 
 function podErrors(pod: KubeObject, limit: Limit): string[] {

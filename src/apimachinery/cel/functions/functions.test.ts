@@ -22,6 +22,14 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     '[1, 3].min() == 1 && [1, 3].max() == 3',
     '[1, 2, 2, 3].indexOf(2) == 1 && [1, 2, 2].lastIndexOf(2) == 2 && [1.0].indexOf(5.0) == -1',
   ],
+  'list extension': [
+    "[3, 1, 2].sort() == [1, 2, 3] && ['b', 'a'].sort() == ['a', 'b'] && [].sort() == []",
+    '[1, 2, 3].reverse() == [3, 2, 1] && [1, 1, 2, 1].distinct() == [1, 2]',
+    '[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1].slice(1, 1) == []',
+    '[[1], [2, 3]].flatten() == [1, 2, 3] && [[[1], [2]], [[3]]].flatten(2) == [1, 2, 3]',
+    'lists.range(3) == [0, 1, 2] && lists.range(0) == []',
+    "['ccc', 'a', 'bb'].sortBy(x, x.size()) == ['a', 'bb', 'ccc'] && [1, 2].sortBy(x, -x) == [2, 1]",
+  ],
   regex: [
     "'abc 123'.find('[0-9]+') == '123' && 'abc'.find('[0-9]+') == ''",
     "'123 abc 456'.findAll('[0-9]+') == ['123', '456']",

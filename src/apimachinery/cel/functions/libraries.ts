@@ -1,5 +1,6 @@
 import { CelFault, type Value } from '../values.ts';
 import { addAddresses } from './addresses.ts';
+import { addListExtension } from './list-extension.ts';
 import { addLists, addSets } from './lists.ts';
 import { addNamedFormats } from './named-formats.ts';
 import { addOperators } from './operators.ts';
@@ -25,6 +26,7 @@ function makeFunctions(): FunctionTable {
     const overload = dispatch(additions, [a, b]);
     return overload instanceof CelFault ? overload : overload.call([a, b]);
   });
+  addListExtension(table);
   addSets(table);
   addOptionals(table);
   addRegex(table);
