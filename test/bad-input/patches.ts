@@ -10,7 +10,7 @@ const conflict = /^Apply failed with 1 conflict: conflict with "[^"]+" using v1:
 
 export const jsonPatches: readonly Row[] = [
   ['cut short', patch('json', '[{"op":'), 400, /^error decoding patch: unexpected end of JSON input$/],
-  ['an object', patch('json', '{}'), 400, /list of operations/],
+  ['an object', patch('json', '{}'), 400, /handlers.jsonPatchOp$/],
   ['unknown operation', patch('json', '[{"op":"frob","path":"/data/a"}]'), 422, rejected],
   ['no path', patch('json', '[{"op":"add","value":1}]'), 422, rejected],
   ['nothing to remove', patch('json', '[{"op":"remove","path":"/data/zzz"}]'), 422, rejected],

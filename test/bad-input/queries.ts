@@ -51,7 +51,7 @@ export const queries: readonly Row[] = [
     'impersonated group alone (U3)',
     { path: maps, headers: { 'impersonate-group': 'x' } },
     400,
-    /impersonated/,
+    /^requested &user\.DefaultInfo.* without impersonating a user name$/,
   ],
 ];
 
