@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinSchema } from '#api/builtin/builtin-schema.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { otherKind, typeMismatch, unrecognized } from './decode-errors.ts';
+
+test("a wrong type is told in encoding/json's words (source: sigs.k8s.io/json)", () => {
+  const schema = builtinSchema('io.k8s.api.apps.v1.Deployment');
+  assert.ok(schema);
+  const pod = (container: JsonObject): JsonObject => ({
+    spec: { template: { spec: { containers: [container] } } },
+  });
+  const rows: readonly (readonly [JsonObject, string | undefined])[] = [
+    [
+      { spec: { replicas: '3' } },
+      'cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { spec: { replicas: 1.5 } },
+      'cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      pod({ env: [{ name: 'A', value: 1 }] }),
+      'cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string',
+    ],
+    [
+      pod({ command: 'sh' }),
+      'cannot unmarshal string into Go struct field Container.spec.template.spec.containers.command of type []string',
+    ],
+    [
+      { metadata: { labels: { a: true } } },
+      'cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
+    ],
+    [{ spec: [] }, 'cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec'],
+    [pod({ name: 'c', ports: [{ containerPort: 80 }], resources: { limits: { cpu: 1 } } }), undefined],
+  ];
+  for (const [object, expected] of rows) {
+    assert.equal(typeMismatch(schema, object), expected === undefined ? undefined : `json: ${expected}`);
+  }
+});
+
+test('what is not recognized is shown by its beginning (source: apiserver transformDecodeError)', () => {
+  const of = (text: string) =>
+    unrecognized('Pod', 'why', { contentType: '', bytes: Buffer.from(text) }).message;
+  const prefix = 'the object provided is unrecognized (must be of type Pod): why';
+  assert.equal(of(''), `${prefix} (<empty>)`);
+  assert.equal(of('[]'), `${prefix} (5b5d)`);
+  assert.equal(of(`{${'a'.repeat(40)}`), `${prefix} ({${'a'.repeat(29)} ...)`);
+});
+
+test('another kind is converted or not registered', () => {
+  const expected = { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'Role' };
+  const given = { apiVersion: 'v1', kind: 'Secret' };
+  assert.match(otherKind(given, expected, true).message, /converting \(v1\.Secret\) to \(rbac\.Role\)/);
+  assert.match(otherKind(given, expected, false).message, /no kind "Secret" is registered for version "v1"/);
+});
