@@ -110,6 +110,12 @@ describe('token file (U1)', () => {
     assert.equal(tokens.authenticateToken('t2', [])?.user.uid, '2');
     assert.equal(tokens.authenticateToken('t', []), undefined);
   });
+  it('is meant for the audiences of the API server alone', () => {
+    const tokens = new TokenFileAuthenticator('t1,jane,1', ['api']);
+    assert.deepEqual(tokens.authenticateToken('t1', [])?.audiences, ['api']);
+    assert.deepEqual(tokens.authenticateToken('t1', ['x', 'api'])?.audiences, ['api']);
+    assert.equal(tokens.authenticateToken('t1', ['x']), undefined);
+  });
   for (const [name, text] of [
     ['too few fields', 't1,jane'],
     ['no token', ',jane,1'],
