@@ -207,14 +207,15 @@ describe('connections', { timeout: 480_000 }, () => {
 
   test('a hundred cells that hang delay neither a healthy one nor the end', async () => {
     const swallowed = new Set<net.Socket>();
+    let tried = 0;
     const hanging = net.createServer((socket) => {
+      tried++;
       swallowed.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => swallowed.delete(socket));
     });
     await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
-    // Whoever waited for one that hangs would wait longer than the test does for what it looks for.
-    await start({ cells: ['cell-a'], cellLimits: { edgeTimeoutMs: 120_000 } });
+    await start({ cells: ['cell-a'], cellLimits: { edgeTimeoutMs: 5_000 } });
     constellation.onEnd(async () => {
       for (const socket of swallowed) socket.destroy();
       await new Promise((resolve) => hanging.close(resolve));
@@ -225,15 +226,17 @@ describe('connections', { timeout: 480_000 }, () => {
         constellation.addCell(`hanging-${index}`, {}, { ...constellation.edge('cell-a').connection, server }),
       ),
     );
-    await until('all are tried', () => swallowed.size >= 100, { timeoutMs: 30_000 });
+    await until('all are tried', () => tried >= 100, { timeoutMs: 60_000 });
     const copies = new CopyWriter(constellation.admin);
     await copies.namespace();
     await isReady('cell-a');
+    // Each takes some milliseconds: did it wait for one that hangs, it would take five seconds.
+    const endMs = Date.now() + 60_000;
     for (let index = 0; index < 20; index++) {
       await copies.configMap(`x-${index}`, {});
       await until('it is at the edge', () => atEdge('cell-a', `x-${index}`), {
         everyMs: 1,
-        timeoutMs: 60_000,
+        timeoutMs: endMs - Date.now(),
       });
     }
     const stopped = constellation.federator().stop();
