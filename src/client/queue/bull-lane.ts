@@ -121,6 +121,8 @@ export class BullLane {
     this.#raised.clear();
     // Whoever waits on it is let go, though Redis be away.
     if (abandon) this.#retire();
+    // BullMQ would wait for ever for such a one to end.
+    for (const one of this.#ownConnections) if (one.status === 'reconnecting') retire(one);
     try {
       await this.#worker.close(abandon);
       this.#retire();

@@ -73,10 +73,17 @@ export interface RedisConnections {
   close(): void;
 }
 
-/** Ends a connection for good: BullMQ's watch over commands that wait may connect one anew after its worker was closed. */
+/**
+ * Ends a connection for good, and what waits on it: BullMQ's watch over commands that wait may connect one anew after its worker
+ * was closed. ioredis forgets one that is told to disconnect between two attempts to connect: it neither comes back nor ends,
+ * and its commands wait for ever. That one is connected once more, which ends it either way.
+ */
 export function retire(connection: Redis): void {
+  connection.options.retryStrategy = () => null;
   connection.on('connect', () => connection.disconnect());
+  const isBetweenAttempts = connection.status === 'reconnecting';
   connection.disconnect();
+  if (isBetweenAttempts) connection.connect().catch(() => {});
 }
 
 /** Connects at the first use. */
@@ -111,9 +118,7 @@ export async function openRedis(settings: RedisSettings, logger: Logger): Promis
     duplicates,
     lastError: () => lastError,
     close() {
-      prompt.disconnect();
-      patient.disconnect();
-      for (const one of duplicates) retire(one);
+      for (const one of [prompt, patient, ...duplicates]) retire(one);
     },
   };
 }
