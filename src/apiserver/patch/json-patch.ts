@@ -39,6 +39,7 @@ interface Run {
 
 function applyOne(run: Run, sent: JsonObject, index: number): void {
   if (typeof sent['path'] !== 'string') throw unprocessablePatch(`operation ${index}: missing path`);
+  for (const field of ['path', 'from']) refuseProto(sent[field], index);
   const operation = leniently(run.root, sent);
   const path = operation['path'] as string;
   const kind = operation['op'];
@@ -70,6 +71,13 @@ function applyOne(run: Run, sent: JsonObject, index: number): void {
     throw unprocessablePatch(describe(cause, index, operation));
   }
   if (mine) markOwn(run, given['value']);
+}
+
+/** No document has such a member: decoding refuses it. */
+function refuseProto(pointer: JsonValue | undefined, index: number): void {
+  if (typeof pointer !== 'string' || !pointer.includes('__proto__')) return;
+  if (pointer.split('/').includes('__proto__'))
+    throw unprocessablePatch(`operation ${index}: __proto__ is no member`);
 }
 
 /**

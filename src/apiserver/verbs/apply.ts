@@ -51,6 +51,7 @@ export async function applyObject(
       const merging = withConversions(versions, (convert) =>
         applyServerSide({
           manager,
+          namespace: context.namespace,
           apiVersion,
           subresource,
           now,
