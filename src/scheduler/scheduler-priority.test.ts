@@ -55,8 +55,7 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
       await using _first = await startScheduler(w.controlPlane, { concurrency: 1 });
       assert.deepEqual(await placed(w, 8), ['high-6', 'high-7']);
     }
-    // One more of each while no scheduler runs, and room for one: what waited before is no more than what is new. (What
-    // was assumed is forgotten, and no edge tells what it runs.)
+    // One more of each while no scheduler runs, and room for one: what waited before is no more than what is new.
     for (const name of ['low-8', 'high-9']) {
       const object = deployment(name, 2, { priorityClassName: name.split('-')[0] as string });
       object.metadata.labels = { class: name.split('-')[0] as string };
@@ -64,7 +63,7 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
     }
     await w.controlPlane.admin.patch(
       { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' },
-      { type: 'merge', body: { spec: { capacity: { pods: '0' } } } },
+      { type: 'merge', body: { spec: { capacity: { pods: '4' } } } },
     );
     await using _again = await startScheduler(w.controlPlane, { concurrency: 1 });
     assert.deepEqual(await placed(w, 10), ['high-6', 'high-7', 'high-9']);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { silentLogger } from '../logger.ts';
 import { openRedis, retire } from './redis-connections.ts';
@@ -19,13 +18,14 @@ describe('connections to Redis', { skip: redisMissing ?? false }, () => {
         const waiting = assert.rejects(connection.bzpopmin('absent', 0), /Connection is closed/);
         await new Promise((resolve) => setImmediate(resolve));
         if (isAway) {
-          const reconnecting = once(connection, 'reconnecting');
+          // Not `once`, which fails when the connection is told to be broken first.
+          const reconnecting = new Promise((resolve) => connection.once('reconnecting', resolve));
           await redis.kill();
           await reconnecting;
           // As BullMQ does with a worker's own connection: ioredis forgets it.
           connection.disconnect();
         }
-        const ended = once(connection, 'end');
+        const ended = new Promise((resolve) => connection.once('end', resolve));
         retire(connection);
         await Promise.all([waiting, ended]);
         await assert.rejects(connection.get('a'), /Connection is closed/);
