@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -25,7 +26,7 @@ import { parseDeletionOptions } from '#apiserver/verbs/options.ts';
 import type { ClusterId, Workspace } from '#apiserver/workspace/workspace.ts';
 import type { Revision, StorageKey } from '#storage/storage.ts';
 import { mutatedJson } from './mutations.ts';
-import { type Target, target } from './target.ts';
+import { isRefusal, type Target, target } from './target.ts';
 
 const workspace = {
   id: 'root' as ClusterId,
@@ -328,6 +329,8 @@ export const objectTargets: readonly Target[] = [
     fc.tuple(mutatedJson(widgets), mutatedJson(managers), fc.boolean()),
     ([value, live, force]) =>
       applyServerSide({ ...managedRequest(value, live), applied: asObject(value), force }),
+    // With Kubernetes too a configuration that does not fit its kind is 500, without a reason.
+    (error) => isRefusal(error) || (isApiError(error) && /^failed to create typed patch/.test(error.message)),
   ),
   target(
     'DeleteOptions',
