@@ -103,6 +103,11 @@ export class KnownReader {
     return { project, object, present, mapper, match, need, bounds, interpretation };
   }
 
+  /** Whether a policy selects the object, by what is known at this moment. */
+  isSelected(parts: KeyParts): boolean {
+    return this.#ownerOf(parts) !== undefined;
+  }
+
   #mayBeNeeded(parts: KeyParts): boolean {
     if (!this.#isThere(parts)) return false;
     return this.#on.requirements.isRequired(keyOf(parts)) || this.#on.bindings.isKnown(parts);

@@ -67,7 +67,7 @@ export class StaticQuotas {
     const project = this.#on.workspaces.project(parts.cluster);
     const quota = this.#on.told(parts) ?? (await this.#read(parts, project, signal));
     if (project === undefined || quota === undefined || quota.metadata.deletionTimestamp !== undefined) {
-      await this.#on.withdrawal.letGo(key, parts, signal);
+      await this.#on.withdrawal.letGo(key, parts, () => false, signal);
       return undefined;
     }
     const wanted = await this.#copies(parts, project, quota, signal);

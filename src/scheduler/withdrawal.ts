@@ -49,14 +49,21 @@ export class Withdrawal {
 
   /**
    * The object is gone, going, or no longer selected: its copies are withdrawn and its binding removed, the latter last, so
-   * that a restart in between finds the rest. Absence is confirmed by a consistent read first (DESIGN.md, Bindings).
+   * that a restart in between finds the rest. Absence is confirmed by a consistent read first (DESIGN.md, Bindings). `isWanted`
+   * is asked after it: what was known when the object was found to be let go of may have been less. Throws then.
    */
-  async letGo(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<void> {
+  async letGo(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    isWanted: () => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const records = [...this.#on.copies.ofOrigin(key).values()];
     const isBound = this.#on.bindings.isKnown(parts);
     if (records.length === 0 && !isBound) return;
     const left = await this.#lookAgain(key, parts, signal);
-    if (left === 'unclear') throw new Error('the object is there, and what selects it is not known yet');
+    if (left === 'unclear' || (left !== undefined && isWanted()))
+      throw new Error('the object is there, and what selects it is not known yet');
     await this.withdraw(records, () => false, signal);
     // A project that goes takes its bindings with it.
     if (isBound && this.#on.workspaces.project(parts.cluster) !== undefined) {
@@ -94,7 +101,8 @@ export class Withdrawal {
           namespace: namespace === '' ? undefined : namespace,
           name,
         },
-        { metadataOnly: true, signal },
+        // Not its metadata alone, which come without managedFields: they tell whether a status was gathered.
+        { signal },
       );
       if (object.metadata.deletionTimestamp !== undefined) return object;
       // It is there: then a known set of policies must leave it out, and the watch must have told of it.
