@@ -65,16 +65,17 @@ export class KnownReader {
   }
 
   /**
-   * What a decision needs, read anew; undefined when the object is gone, going, or neither selected by a policy nor needed.
-   * `waiting`: who needs it is not known yet.
+   * What a decision needs, read anew; undefined when the object is gone, going, or not to be placed by the policy that selects
+   * it. `unselected`: not to be placed, and no policy selected it when it was looked at. `waiting`: who needs it is not known yet.
    */
-  async read(parts: KeyParts, signal: AbortSignal): Promise<Known | 'waiting' | undefined> {
-    const project = this.#on.workspaces.project(parts.cluster);
-    if (project === undefined) return undefined;
+  async read(parts: KeyParts, signal: AbortSignal): Promise<Known | 'waiting' | 'unselected' | undefined> {
     const selected = this.#ownerOf(parts);
+    const none = selected === undefined ? 'unselected' : undefined;
+    const project = this.#on.workspaces.project(parts.cluster);
+    if (project === undefined) return none;
     const followable = dependencyResourceOf(parts.group, parts.resource);
     const resource = selected?.resource ?? followable;
-    if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return undefined;
+    if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return none;
     const [first, present, mapper] = await Promise.all([
       readObject(this.#on.client, parts, resource, signal),
       this.#on.bindings.read(parts, signal),
@@ -83,15 +84,15 @@ export class KnownReader {
     const isBound = (key: KeyParts): boolean => this.#on.bindings.isKnown(key);
     const need = followable === undefined ? noNeed : needOf(parts, present, this.#on.requirements, isBound);
     if (need === 'waiting') return 'waiting';
-    if (first === undefined) return undefined;
+    if (first === undefined) return none;
     const owner = selected === undefined ? undefined : this.#stickToOwner(parts, first, present, selected);
     const active = owner === undefined ? undefined : activeMatch(owner, first, present);
-    if (active === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : undefined;
+    if (active === undefined && need.cells.size === 0) return need.uncertain ? 'waiting' : none;
     const match = active ?? followingMatch(parts.cluster, resource, need);
     const sameVersion = match.resource.version === resource.version;
     const object = sameVersion ? first : await readObject(this.#on.client, parts, match.resource, signal);
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
-    if (!isPropagatedObject(object)) return undefined;
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return none;
+    if (!isPropagatedObject(object)) return none;
     const bounds = this.#on.policies.inherited.boundsOf(project.path, {
       group: parts.group,
       kind: match.resource.kind,

@@ -173,12 +173,11 @@ export class Reconciler {
 
   /** Decide, commit, project, withdraw. Undefined when the object is not (any more) placed anywhere. */
   async #place(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<Placed | undefined> {
-    const wasSelected = this.#known.isSelected(parts);
     const known = await this.#known.read(parts, signal);
     if (known === 'waiting') return undefined;
-    if (known === undefined) {
+    if (known === undefined || known === 'unselected') {
       // Policies may have become known since it was found that none selects the object: after a start, for one.
-      const isWanted = () => !wasSelected && this.#known.isSelected(parts);
+      const isWanted = () => known === 'unselected' && this.#known.isSelected(parts);
       await this.#on.withdrawal.letGo(key, parts, isWanted, signal);
       this.#on.decider.drop(key);
       const { policyKey, rolloutStatus } = this.#on.states.get(key) ?? {};
