@@ -10,7 +10,6 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import type { KubeClient } from '#client/client.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
@@ -18,6 +17,7 @@ import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/e
 import { temporaryFolder } from '../harness/processes.ts';
 import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
+import { writeKubeconfig } from '../harness/write-kubeconfig.ts';
 
 const name = 'joined';
 
@@ -31,16 +31,11 @@ describe('cell join', { timeout: 120_000 }, () => {
     folder = await temporaryFolder();
     constellation = await Constellation.start({ cells: [], scheduler: false });
     const edge = await constellation.addEdge(name);
-    const write = async (file: string, connection: ServerConnection) => {
-      const at = path.join(folder.path, file);
-      await writeFile(at, renderKubeconfig([{ name: 'root', connection }], 'root'));
-      return at;
-    };
-    federationFile = await write(
-      'federation',
+    federationFile = await writeKubeconfig(
+      path.join(folder.path, 'federation'),
       adminConnectionTo(constellation.pki, constellation.server.url),
     );
-    edgeFile = await write('edge', edge.connection);
+    edgeFile = await writeKubeconfig(path.join(folder.path, 'edge'), edge.connection);
   });
   after(async () => {
     await constellation?.[Symbol.asyncDispose]();

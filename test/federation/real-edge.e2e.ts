@@ -3,15 +3,12 @@
 // docs/federation-contract.md: FE1, FE2, FC4, FD2, FD3, FD4, FU1, FU3
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
 import { returnPoliciesGvr } from '#api/federation/return-policy.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
-import type { ServerConnection } from '#client/remote/connection.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
 import { skipWithoutEtcd } from '../harness/etcd-server.ts';
@@ -20,6 +17,7 @@ import { temporaryFolder } from '../harness/processes.ts';
 import { RealEdge } from '../harness/real-edge.ts';
 import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
+import { writeKubeconfig } from '../harness/write-kubeconfig.ts';
 
 const binary = process.env['CELLPLANE_TEST_KUBE_APISERVER'];
 if (binary !== undefined && binary !== '') describeRealEdge(binary);
@@ -94,16 +92,11 @@ function describeRealEdge(file: string): void {
       folder = await temporaryFolder();
       constellation = await Constellation.start({ cells: [] });
       edge = await RealEdge.start(file);
-      const write = async (name: string, connection: ServerConnection) => {
-        const at = path.join(folder.path, name);
-        await writeFile(at, renderKubeconfig([{ name: 'root', connection }], 'root'), { mode: 0o600 });
-        return at;
-      };
-      federationFile = await write(
-        'federation',
+      federationFile = await writeKubeconfig(
+        path.join(folder.path, 'federation'),
         adminConnectionTo(constellation.pki, constellation.server.url),
       );
-      edgeFile = await write('edge', edge.connection);
+      edgeFile = await writeKubeconfig(path.join(folder.path, 'edge'), edge.connection);
     });
     after(async () => {
       await constellation?.[Symbol.asyncDispose]();

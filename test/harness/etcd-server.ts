@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProgram, skipWithout } from '../programs.ts';
+import { endWithThisProcess, killHard } from './child-process.ts';
 
 export const skipWithoutEtcd = skipWithout('etcd', 'apt-get install etcd-server, or see etcd.io/docs');
 
@@ -76,10 +77,7 @@ export class EtcdServer {
   async resume(): Promise<void> {
     const child = spawn(this.#file, this.#flags, { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
     this.#child = child;
-    // A test process that ends without cleaning up leaves no etcd behind.
-    const killIt = () => child.kill('SIGKILL');
-    process.once('exit', killIt);
-    child.once('exit', () => process.off('exit', killIt));
+    endWithThisProcess(child);
     this.#output = '';
     const ready = new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding('utf8');
@@ -102,12 +100,8 @@ export class EtcdServer {
   }
 
   /** `kill -9`; the data stays. */
-  async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+  kill(): Promise<void> {
+    return killHard(this.#child);
   }
 
   /** Stops the process: it keeps its connections and answers nothing. */

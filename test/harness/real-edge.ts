@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { KubeClient } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { endWithThisProcess, killHard } from './child-process.ts';
 import { EtcdServer, freePort } from './etcd-server.ts';
 import { temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
@@ -103,9 +103,7 @@ export class RealEdge implements AsyncDisposable {
   async resume(): Promise<void> {
     const child = spawn(this.#binary, this.#flags, { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
     this.#child = child;
-    const killIt = () => child.kill('SIGKILL');
-    process.once('exit', killIt);
-    child.once('exit', () => process.off('exit', killIt));
+    endWithThisProcess(child);
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString('utf8')).slice(-10_000);
     });
@@ -126,12 +124,8 @@ export class RealEdge implements AsyncDisposable {
   }
 
   /** `kill -9`; the data stays. */
-  async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+  kill(): Promise<void> {
+    return killHard(this.#child);
   }
 
   /** Every request so far that has been answered, in order. */

@@ -1,3 +1,4 @@
+import { keyUsages } from '#api/builtin/key-usages.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 
 /**
@@ -56,34 +57,7 @@ const enums: readonly (readonly [values: readonly string[], ...fields: string[]]
   [['Failed', 'TerminatingOrFailed'], 'api.batch.v1.JobSpec.podReplacementPolicy'],
   [['In', 'NotIn'], 'api.batch.v1.PodFailurePolicyOnExitCodesRequirement.operator'],
   [['Count', 'FailIndex', 'FailJob', 'Ignore'], 'api.batch.v1.PodFailurePolicyRule.action'],
-  [
-    [
-      'any',
-      'cert sign',
-      'client auth',
-      'code signing',
-      'content commitment',
-      'crl sign',
-      'data encipherment',
-      'decipher only',
-      'digital signature',
-      'email protection',
-      'encipher only',
-      'ipsec end system',
-      'ipsec tunnel',
-      'ipsec user',
-      'key agreement',
-      'key encipherment',
-      'microsoft sgc',
-      'netscape sgc',
-      'ocsp signing',
-      's/mime',
-      'server auth',
-      'signing',
-      'timestamping',
-    ],
-    'api.certificates.v1.CertificateSigningRequestSpec.usages[]',
-  ],
+  [keyUsages, 'api.certificates.v1.CertificateSigningRequestSpec.usages[]'],
   [
     ['Localhost', 'RuntimeDefault', 'Unconfined'],
     'api.core.v1.AppArmorProfile.type',

@@ -15,19 +15,11 @@ import { HeldDeletions } from '../cell/held-deletions.ts';
 import { SyncTally } from '../cell/sync-tally.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes } from './copy-notes.ts';
 import { KnownEdge } from './known-edge.ts';
 
-const kind = {
-  group: '',
-  version: 'v1',
-  resource: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-  hasStatus: false,
-  isSyncable: true,
-} as const;
 const conflict = () => new ApiError('Conflict', 'the object has been modified');
 
 function copyOf(name: string): KubeObject {

@@ -5,17 +5,7 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { EdgeMirror } from './edge-mirror.ts';
-import type { ServedKind } from './served-kind.ts';
-
-const kind: ServedKind = {
-  group: '',
-  version: 'v1',
-  resource: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-  hasStatus: false,
-  isSyncable: true,
-};
+import { servedConfigMaps as kind } from './testing/served-config-maps.ts';
 
 test('a mirror that was stopped begins nothing any more', async () => {
   const server = new ScriptedClient();

@@ -7,6 +7,7 @@ import type { KubeClient } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { ServedKinds } from './edge-kinds.ts';
 import { readDiscovery } from './read-discovery.ts';
+import { servedConfigMaps as configMap } from './testing/served-config-maps.ts';
 
 type Answers = { readonly [path: string]: JsonValue | ApiError };
 
@@ -25,15 +26,6 @@ function serverOf(answers: Answers): { client: KubeClient; asked: string[] } {
 }
 
 const { signal } = new AbortController();
-const configMap = {
-  group: '',
-  version: 'v1',
-  resource: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-  hasStatus: false,
-  isSyncable: true,
-};
 const deployment = {
   group: 'apps',
   version: 'v1',

@@ -12,14 +12,8 @@ const webhookFields = `
   sideEffects: None, or NoneOnDryRun.
   timeoutSeconds: For how long it is waited, 1 to 30. Default 10.`;
 
-export const admissionregistration = `
-MutatingWebhookConfiguration: Webhooks that may change objects on their way in.
-  webhooks: The webhooks.
-MutatingWebhook: A webhook that may change objects.${webhookFields}
-  reinvocationPolicy: Whether it is asked again when others have changed the object since: Never (default) or IfNeeded.
-ValidatingWebhookConfiguration: Webhooks that may refuse requests.
-  webhooks: The webhooks.
-ValidatingWebhook: A webhook that may refuse requests.${webhookFields}
+/** Both groups that have webhooks say where they are by types of their own, which are the same. */
+const webhookTargets = `
 WebhookClientConfig: Where a webhook is reached: by url or service.
   caBundle: Certificates to check the server's by, as PEM in base64. Default: those of the system.
   service: A service.
@@ -28,7 +22,16 @@ ServiceReference: A service.
   namespace: Its namespace.
   path: The path of the request.
   port: Its port. Default 443.
-RuleWithOperations: Requests, by operation and resource.
+`;
+
+export const admissionregistration = `
+MutatingWebhookConfiguration: Webhooks that may change objects on their way in.
+  webhooks: The webhooks.
+MutatingWebhook: A webhook that may change objects.${webhookFields}
+  reinvocationPolicy: Whether it is asked again when others have changed the object since: Never (default) or IfNeeded.
+ValidatingWebhookConfiguration: Webhooks that may refuse requests.
+  webhooks: The webhooks.
+ValidatingWebhook: A webhook that may refuse requests.${webhookFields}${webhookTargets}RuleWithOperations: Requests, by operation and resource.
   apiGroups: Groups; * means all.
   apiVersions: Versions; * means all.
   operations: CREATE, UPDATE, DELETE, CONNECT or *.
@@ -159,16 +162,7 @@ CustomResourceConversion: How objects become those of another version.
   webhook: The webhook.
 WebhookConversion: A webhook that converts objects.
   clientConfig: Where it is reached.
-  conversionReviewVersions: Versions of ConversionReview that it understands, the best first.
-WebhookClientConfig: Where a webhook is reached: by url or service.
-  caBundle: Certificates to check the server's by, as PEM in base64. Default: those of the system.
-  service: A service.
-  url: An https address, without user, query and fragment.
-ServiceReference: A service.
-  namespace: Its namespace.
-  path: The path of the request.
-  port: Its port. Default 443.
-CustomResourceValidation: What objects look like.
+  conversionReviewVersions: Versions of ConversionReview that it understands, the best first.${webhookTargets}CustomResourceValidation: What objects look like.
   openAPIV3Schema: As a schema of OpenAPI v3.
 CustomResourceSubresources: Subresources of a kind.
   scale: How many replicas; for autoscalers and kubectl scale.

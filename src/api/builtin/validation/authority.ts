@@ -2,6 +2,7 @@ import { duplicate, forbiddenField, invalid, notSupported, required } from '#api
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Subdomain, pathSegmentName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { keyUsages } from '../key-usages.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt } from '../read.ts';
 import { certificateRequestError } from './certificate-request.ts';
 import { checkName, checkSelector, type Errors } from './common.ts';
@@ -117,32 +118,6 @@ function checkRoleRefKept(errors: Errors, binding: KubeObject, old: KubeObject):
   errors.push(invalid('roleRef', binding['roleRef'], 'cannot change roleRef'));
 }
 
-const usages = [
-  'any',
-  'cert sign',
-  'client auth',
-  'code signing',
-  'content commitment',
-  'crl sign',
-  'data encipherment',
-  'decipher only',
-  'digital signature',
-  'email protection',
-  'encipher only',
-  'ipsec end system',
-  'ipsec tunnel',
-  'ipsec user',
-  'key agreement',
-  'key encipherment',
-  'microsoft sgc',
-  'netscape sgc',
-  'ocsp signing',
-  's/mime',
-  'server auth',
-  'signing',
-  'timestamping',
-];
-
 const expirationSecondsMin = 600;
 
 function checkSigningRequest(request: KubeObject): Errors {
@@ -154,7 +129,7 @@ function checkSigningRequest(request: KubeObject): Errors {
   const wanted = textsAt(spec, 'usages');
   if (wanted.length === 0) errors.push(required('spec.usages'));
   wanted.forEach((usage, i) => {
-    if (!usages.includes(usage)) errors.push(notSupported(`spec.usages[${i}]`, usage, usages));
+    if (!keyUsages.includes(usage)) errors.push(notSupported(`spec.usages[${i}]`, usage, keyUsages));
     if (wanted.indexOf(usage) < i) errors.push(duplicate(`spec.usages[${i}]`, usage));
   });
   const signer = textAt(spec, 'signerName');
