@@ -19,7 +19,7 @@ const skip = newest === undefined ? `kubectl is not installed; ${getKubectl}` : 
 const update = process.env['CELLPLANE_TEST_UPDATE'] === '1';
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 
-describe('kubectl', { skip, timeout: 600_000, concurrency: 2 }, () => {
+describe('kubectl', { skip, timeout: 1_800_000, concurrency: 2 }, () => {
   let server: LoneServer;
   before(async () => {
     server = await startLoneServer();
