@@ -30,7 +30,7 @@ async function pkiFor(host: string): Promise<ServerPki> {
   }
 }
 
-describe('behind an aggregation layer (O1)', { timeout: 60_000 }, () => {
+describe('behind an aggregation layer (O1)', { timeout: 600_000 }, () => {
   let hostPki: ServerPki;
   let host: InProcessServer;
   let hostAdmin: RemoteClient;

@@ -40,7 +40,7 @@ const gadgets: JsonObject = {
   },
 };
 
-describe('APIServices of a workspace (O1)', { timeout: 60_000 }, () => {
+describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
   let pki: ServerPki;
   let server: InProcessServer;
   let admin: RemoteClient;

@@ -39,7 +39,7 @@ const admission = (resource: string) => ({
 
 const labelPatch = [{ op: 'add', path: '/metadata/labels', value: { by: 'hook' } }];
 
-describe('audit (O3)', { timeout: 60_000 }, () => {
+describe('audit (O3)', { timeout: 600_000 }, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let server: CellplaneProcess;
   let admin: RemoteClient;

@@ -33,7 +33,7 @@ const dataKeys = fc
   .stringMatching(/^[-._a-zA-Z0-9]{1,20}$/)
   .filter((key) => !/^\.\.?$|^\.\.|^__proto__$/.test(key));
 
-describe(`random input, CELLPLANE_RANDOM_SEED=${seed}`, { timeout: 90_000 + runs * 100 }, () => {
+describe(`random input, CELLPLANE_RANDOM_SEED=${seed}`, { timeout: 600_000 + runs * 100 }, () => {
   let server: LoneServer;
   let standing: Standing;
   const statuses = new Map<number, number>();

@@ -58,7 +58,7 @@ const malformed: readonly (readonly [string, string | Buffer, RegExp])[] = [
   ['an HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', /^(HTTP\/1\.1 400 |$)/],
 ];
 
-describe('bad clients', { timeout: 90_000 }, () => {
+describe('bad clients', { timeout: 600_000 }, () => {
   let server: LoneServer;
   let standing: Standing;
 

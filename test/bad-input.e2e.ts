@@ -53,7 +53,7 @@ const tables: { readonly [name: string]: readonly Row[] } = {
   'paths and methods': pathsAndMethods,
 };
 
-describe('bad input', { timeout: 90_000 }, () => {
+describe('bad input', { timeout: 600_000 }, () => {
   let server: LoneServer;
   let standing: Standing;
 

@@ -98,9 +98,7 @@ describe(`chaos, CELLPLANE_CHAOS_SEED=${seed}`, {
     for (const { objects, policies } of projects) {
       for (const { tracked } of objects) assert.ok(await settle(tracked, never));
       for (const { tracked } of policies) {
-        await until(`${tracked.what} is known`, () => tracked.isCertain || tracked.resolve(), {
-          timeoutMs: 30_000,
-        });
+        await until(`${tracked.what} is known`, () => tracked.isCertain || tracked.resolve());
       }
     }
     for (const [at, { client }] of projects.entries()) {

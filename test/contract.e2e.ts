@@ -50,7 +50,7 @@ function definition(plural: string, kind: string, schema: Json, more: Json = {},
   };
 }
 
-describe('the contract', { timeout: 90_000 }, () => {
+describe('the contract', { timeout: 600_000 }, () => {
   let server: ContractServer;
   let admin: Contract;
 

@@ -9,7 +9,7 @@ const quietMs = 20;
 const waitMsMax = 1_500;
 const floodRoundsMax = 4;
 
-describe('a flood in one workspace', { timeout: 90_000 }, () => {
+describe('a flood in one workspace', { timeout: 600_000 }, () => {
   let scene: FloodScene;
   before(async () => {
     scene = await startFloodScene();

@@ -24,7 +24,7 @@ import { getKubectl, kubectlPrograms } from './programs.ts';
 const program = kubectlPrograms().at(-1)?.file;
 const skip = program === undefined ? `kubectl is not installed; ${getKubectl}` : false;
 
-describe('identity and rights from elsewhere', { skip, timeout: 90_000 }, () => {
+describe('identity and rights from elsewhere', { skip, timeout: 600_000 }, () => {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let services: Server;
@@ -142,7 +142,7 @@ authorizers:
   webhook:
     authorizedTTL: 1ms
     unauthorizedTTL: 1ms
-    timeout: 3s
+    timeout: 30s
     subjectAccessReviewVersion: v1
     matchConditionSubjectAccessReviewVersion: v1
     failurePolicy: NoOpinion

@@ -7,7 +7,7 @@ import { attackerPath, victimNamespace, victimPath } from './isolation/cast.ts';
 import { everyVerb, servedPaths } from './isolation/every-path.ts';
 import { cells, refusals, refused, Scene } from './isolation/scene.ts';
 
-describe('the system’s own processes', { timeout: 90_000 }, () => {
+describe('the system’s own processes', { timeout: 600_000 }, () => {
   let scene: Scene;
 
   before(async () => {

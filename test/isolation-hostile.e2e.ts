@@ -12,7 +12,7 @@ import { attackerPath, everything, gvrs, victimNamespace, victimPath } from './i
 import { authority, forged, hostileOverrides } from './isolation/hostile-objects.ts';
 import { cells, originOf, Scene } from './isolation/scene.ts';
 
-describe('a hostile project', { timeout: 90_000 }, () => {
+describe('a hostile project', { timeout: 600_000 }, () => {
   let scene: Scene;
 
   before(async () => {

@@ -16,7 +16,7 @@ import {
 import { everyVerb, preciousPaths, servedPaths } from './isolation/every-path.ts';
 import { cells, inside, refusals, refused, Scene } from './isolation/scene.ts';
 
-describe('isolation of requests', { timeout: 90_000 }, () => {
+describe('isolation of requests', { timeout: 600_000 }, () => {
   let scene: Scene;
 
   before(async () => {

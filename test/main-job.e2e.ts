@@ -286,9 +286,7 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
       '--replicas=3',
     ]);
     await until('the other cell has it', () => edgeDeployment(cells[1], 'root:acme:shop', 'after-kill'));
-    await until('the first cell catches up', () => edgeDeployment(cells[0], 'root:acme:shop', 'after-kill'), {
-      timeoutMs: 30_000,
-    });
+    await until('the first cell catches up', () => edgeDeployment(cells[0], 'root:acme:shop', 'after-kill'));
   });
 
   test('5b. kill -9 of the API server loses nothing that was acknowledged, and all reconnect', async () => {
@@ -318,7 +316,6 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
     const names = await until(
       'the API server is back',
       async () => new Set((await project.list(configMaps)).items.map((item) => item.metadata.name)),
-      { timeoutMs: 30_000 },
     );
     assert.deepEqual(
       acknowledged.filter((name) => !names.has(name)),
@@ -334,10 +331,8 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
       '--replicas=3',
     ]);
     for (const cell of cells) {
-      await until(
-        `${cell} gets what is written after the crash`,
-        () => edgeDeployment(cell, 'root:acme:shop', 'after-crash'),
-        { timeoutMs: 30_000 },
+      await until(`${cell} gets what is written after the crash`, () =>
+        edgeDeployment(cell, 'root:acme:shop', 'after-crash'),
       );
     }
   });
@@ -348,7 +343,6 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
       await until(
         `nothing of globex is left at ${cell}`,
         async () => !(await edgeDeployments(cell)).some((one) => one.path === 'root:globex:shop'),
-        { timeoutMs: 30_000 },
       );
     }
     assert.match(
@@ -361,7 +355,6 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
       await until(
         `nothing of acme's is left at ${cell}`,
         async () => !(await edgeDeployments(cell)).some((one) => one.path === 'root:acme:shop'),
-        { timeoutMs: 30_000 },
       );
     }
   });
@@ -406,14 +399,10 @@ spec:
     await run(['apply', '-f', path.join(fixtures, 'gateway-api-examples')]);
     const edge = edges.get(cells[0]) as RemoteClient;
     const gateways = { group: 'gateway.networking.k8s.io', version: 'v1', resource: 'gateways' } as const;
-    const gateway = await until(
-      'the kind appears at the edge and the gateway is there',
-      async () => {
-        const { items } = await edge.list({ cluster: undefined, gvr: gateways });
-        return items.find((item) => item.metadata.name === 'cross-namespace-tls-gateway');
-      },
-      { timeoutMs: 30_000 },
-    );
+    const gateway = await until('the kind appears at the edge and the gateway is there', async () => {
+      const { items } = await edge.list({ cluster: undefined, gvr: gateways });
+      return items.find((item) => item.metadata.name === 'cross-namespace-tls-gateway');
+    });
     const text = JSON.stringify(gateway['spec']);
     const mapped = /"namespace":"([^"]+)"/.exec(text)?.[1] ?? '';
     assert.match(mapped, /gateway-api-example-ns2-[a-z0-9]{16}$/, `the reference is mapped: ${text}`);

@@ -38,8 +38,8 @@ const cells = ['cell-a', 'cell-b'];
 const projectCount = 12;
 const objectsEach = 6;
 /** To come up, to hear of one another, and to hand over: seconds on a machine that does nothing else. */
-const sharedWithin = { timeoutMs: 90_000, everyMs: 50 };
-const rightWithin = { timeoutMs: 90_000, everyMs: 100 };
+const sharedWithin = { timeoutMs: 180_000, everyMs: 50 };
+const rightWithin = { timeoutMs: 180_000, everyMs: 100 };
 
 /** What the projects say, and what lies in the cells. */
 class Scene implements AsyncDisposable {

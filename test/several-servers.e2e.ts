@@ -228,7 +228,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     await pause(400);
     await etcd.resume();
     const resumed = calls;
-    await until('the server goes on after etcd came back', () => calls > resumed + 50, { timeoutMs: 10_000 });
+    await until('the server goes on after etcd came back', () => calls > resumed + 50);
     second = await startServer(directoryOf('second'), etcd);
     isSecondAway = false;
     await pause(2_000);
@@ -338,7 +338,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     // The lease does not tell which process it is of: kill the one that was not killed before, which has it.
     await first.process.kill();
     await first.client.close();
-    await until('another holder', async () => (await holder(second)) !== leader, { timeoutMs: 20_000 });
+    await until('another holder', async () => (await holder(second)) !== leader);
     const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
     await second.client.create(
       { cluster: 'root', gvr: namespaces },

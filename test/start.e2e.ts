@@ -17,7 +17,7 @@ const configMaps = { group: '', version: 'v1', resource: 'configmaps' } as const
 function cellplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...args], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
     env: { ...process.env, ...env },
   });
   return { code: status, stdout, stderr };
@@ -32,7 +32,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-describe('cellplane start', { timeout: 240_000 }, () => {
+describe('cellplane start', { timeout: 600_000 }, () => {
   test('makes the contexts, finds its data again, and leaves no process behind', async () => {
     await using folder = await temporaryFolder();
     const data = path.join(folder.path, 'data');

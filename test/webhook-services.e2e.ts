@@ -53,7 +53,7 @@ function converted(object: JsonObject, apiVersion: string): JsonObject {
   return { ...object, apiVersion, spec: { host, port, ...more } };
 }
 
-describe('webhooks by a Service (A2, R7)', { timeout: 60_000 }, () => {
+describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
   let pki: ServerPki;
   let server: InProcessServer;
   let admin: RemoteClient;

@@ -311,6 +311,6 @@ function requestOf(parts: {
     path: `${path}?${query}&timeoutSeconds=1`,
     headers: { accept },
     ...(['POST', 'PUT', 'PATCH', 'DELETE'].includes(method) ? sent : {}),
-    timeoutMs: 15_000,
+    timeoutMs: 120_000,
   };
 }

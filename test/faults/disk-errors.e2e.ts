@@ -99,11 +99,9 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
           await machine.control.set(health);
           const before = run.acknowledged();
           await Promise.race([
-            until('writes go on', () => run.acknowledged() > before + 5, { timeoutMs: 20_000 }).catch(
-              (error) => {
-                throw new Error(`${error.message} after ${JSON.stringify(chosen)}`);
-              },
-            ),
+            until('writes go on', () => run.acknowledged() > before + 5).catch((error) => {
+              throw new Error(`${error.message} after ${JSON.stringify(chosen)}`);
+            }),
             run.ended.then((end) => {
               throw new Error(`ended after ${JSON.stringify(chosen)}: ${JSON.stringify(end)}`);
             }),

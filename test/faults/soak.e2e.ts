@@ -101,7 +101,7 @@ describe('soak', { skip: process.platform === 'linux' ? false : 'reads /proc' },
         );
       }
       await Promise.all(clients.map((client) => client.close()));
-      await until('connections are gone', () => filesOf(pid) <= idleFiles + 8, { timeoutMs: 20_000 });
+      await until('connections are gone', () => filesOf(pid) <= idleFiles + 8);
     } finally {
       await Promise.all(clients.map((client) => client.close()));
       child.kill('SIGTERM');

@@ -169,10 +169,8 @@ describe('watches', () => {
       return result.committed ? result : undefined;
     });
     history.committed(last.revision, operations);
-    await until(
-      'all watches have told the last write',
-      () => watchers.every((watcher) => watcher.position >= last.revision),
-      { timeoutMs: 60_000 },
+    await until('all watches have told the last write', () =>
+      watchers.every((watcher) => watcher.position >= last.revision),
     );
     await Promise.all(watchers.map((watcher) => watcher.stop()));
     const told = (await storage.range({ prefix: '/tx' })).items;

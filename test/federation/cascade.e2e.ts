@@ -12,7 +12,7 @@ import { until } from '../harness/until.ts';
 
 const project = 'root:acme:shop';
 
-describe('a cell of another control plane', { timeout: 120_000 }, () => {
+describe('a cell of another control plane', { timeout: 600_000 }, () => {
   let near: Constellation;
   let far: Constellation;
 
@@ -60,15 +60,11 @@ describe('a cell of another control plane', { timeout: 120_000 }, () => {
       .sort();
   };
   const arrives = (plane: Constellation, cell: string, name: string, ...texts: string[]) =>
-    until(
-      `${name} at ${cell} says ${texts}`,
-      async () => {
-        const found = await textsAt(plane, cell, name);
-        if (JSON.stringify(found) === JSON.stringify(texts)) return true;
-        throw new Error(JSON.stringify(found));
-      },
-      { timeoutMs: 30_000 },
-    );
+    until(`${name} at ${cell} says ${texts}`, async () => {
+      const found = await textsAt(plane, cell, name);
+      if (JSON.stringify(found) === JSON.stringify(texts)) return true;
+      throw new Error(JSON.stringify(found));
+    });
 
   test('projects of both share the cell, change, and go', async () => {
     await write(near, 'a', 'near');
@@ -97,14 +93,10 @@ describe('a cell of another control plane', { timeout: 120_000 }, () => {
     );
     const edges = [near.edge('own').client, far.edge('fra-1').client];
     for (const client of edges) {
-      const found = await until(
-        'it is there',
-        async () => {
-          const { items } = await client.list({ cluster: undefined, gvr: deployments });
-          return items[0];
-        },
-        { timeoutMs: 30_000 },
-      );
+      const found = await until('it is there', async () => {
+        const { items } = await client.list({ cluster: undefined, gvr: deployments });
+        return items[0];
+      });
       const { name = '', namespace, generation } = found.metadata;
       await client.patch(
         { cluster: undefined, gvr: deployments, namespace, name },
@@ -123,21 +115,17 @@ describe('a cell of another control plane', { timeout: 120_000 }, () => {
         { subresource: 'status' },
       );
     }
-    await until(
-      'the project sees both cells’',
-      async () => {
-        const object = await near.admin.get({
-          cluster: project,
-          gvr: deployments,
-          namespace: 'shop',
-          name: 'web',
-        });
-        const status = object['status'] as { readyReplicas?: number } | undefined;
-        if (status?.readyReplicas === 4) return true;
-        throw new Error(JSON.stringify(object['status']));
-      },
-      { timeoutMs: 30_000 },
-    );
+    await until('the project sees both cells’', async () => {
+      const object = await near.admin.get({
+        cluster: project,
+        gvr: deployments,
+        namespace: 'shop',
+        name: 'web',
+      });
+      const status = object['status'] as { readyReplicas?: number } | undefined;
+      if (status?.readyReplicas === 4) return true;
+      throw new Error(JSON.stringify(object['status']));
+    });
   });
 
   test('what the far edge refuses is told on the near Cell, and is over when it is accepted', async () => {
@@ -168,7 +156,7 @@ describe('a cell of another control plane', { timeout: 120_000 }, () => {
     });
     await edge.delete({ ...quotas, name: 'none' });
     await arrives(far, 'fra-1', 'c', 'near');
-    await until('it is over', async () => (await synced())?.status === 'True', { timeoutMs: 30_000 });
+    await until('it is over', async () => (await synced())?.status === 'True');
   });
 
   test('either control plane may be away', async () => {

@@ -13,7 +13,7 @@ import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
 import { until } from '../harness/until.ts';
 
-describe('deletions', { timeout: 180_000 }, () => {
+describe('deletions', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   afterEach(() => constellation[Symbol.asyncDispose]());

@@ -10,7 +10,7 @@ import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
 import { until } from '../harness/until.ts';
 
-describe('downsync', { timeout: 120_000 }, () => {
+describe('downsync', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let edge: KubeClient;

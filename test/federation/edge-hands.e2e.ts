@@ -16,7 +16,7 @@ import { until } from '../harness/until.ts';
 const rbac = (resource: string) => ({ group: 'rbac.authorization.k8s.io', version: 'v1', resource });
 const role = 'narrow';
 
-describe('hands at the edge', { timeout: 120_000 }, () => {
+describe('hands at the edge', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let edge: KubeClient;

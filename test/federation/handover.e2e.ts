@@ -21,7 +21,7 @@ const cell = 'cell-a';
 /** How long the holder is stopped at least; by default as long as the takeover and the writes after it take. */
 const pauseMs = 1_000 * Number(process.env['CELLPLANE_TEST_PAUSE_SECONDS'] ?? 0);
 
-describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
+describe('a cell changes hands', { timeout: 600_000 + pauseMs }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -64,9 +64,7 @@ describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
   };
   const syncs = async (name: string, key: string) => {
     await copies.configMap(name, { key });
-    await until(`${name} is ${key} at the edge`, async () => (await keyAtEdge(name)) === key, {
-      timeoutMs: 30_000,
-    });
+    await until(`${name} is ${key} at the edge`, async () => (await keyAtEdge(name)) === key);
   };
 
   test('a paused holder loses the cell within a lease period, and spoils nothing when it goes on', async () => {
@@ -76,7 +74,7 @@ describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
     for (let index = 0; index < 50; index++) await copies.configMap(`burst-${index}`, { key: 'old' });
     process.kill(pid, 'SIGSTOP');
     const stoppedMs = performance.now();
-    await until('another takes over', async () => (await holder()) !== paused, { timeoutMs: 30_000 });
+    await until('another takes over', async () => (await holder()) !== paused);
     const tookMs = performance.now() - stoppedMs;
     assert.ok(tookMs < 3 * leaseSeconds * 1_000, `taken over after ${tookMs.toFixed(0)} ms`);
     for (let index = 0; index < 50; index++) await copies.configMap(`burst-${index}`, { key: 'new' });
@@ -113,17 +111,13 @@ describe('a cell changes hands', { timeout: 120_000 + pauseMs }, () => {
       if (over) more--;
     }
     assert.ok(slowestMs < 5_000, `a change took ${slowestMs.toFixed(0)} ms`);
-    await until(
-      'the drained one holds nothing',
-      async () => {
-        const federator = await constellation.admin.get({
-          cluster: cellsWorkspacePath,
-          gvr: federatorsGvr,
-          name: drained,
-        });
-        return (federator['status'] as { held?: number } | undefined)?.held === 0;
-      },
-      { timeoutMs: 40_000 },
-    );
+    await until('the drained one holds nothing', async () => {
+      const federator = await constellation.admin.get({
+        cluster: cellsWorkspacePath,
+        gvr: federatorsGvr,
+        name: drained,
+      });
+      return (federator['status'] as { held?: number } | undefined)?.held === 0;
+    });
   });
 });

@@ -21,7 +21,7 @@ import { writeKubeconfig } from '../harness/write-kubeconfig.ts';
 
 const name = 'joined';
 
-describe('cell join', { timeout: 120_000 }, () => {
+describe('cell join', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let federationFile = '';

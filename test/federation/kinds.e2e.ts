@@ -38,7 +38,7 @@ const widgetCrd: JsonObject = {
 };
 const crdName = 'widgets.example.com';
 
-describe('kinds and refusals', { timeout: 120_000 }, () => {
+describe('kinds and refusals', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let edge: KubeClient;

@@ -24,7 +24,7 @@ interface BindingStatus {
   }[];
 }
 
-describe('projects', { timeout: 180_000 }, () => {
+describe('projects', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   const projects = ['root:acme:shop', 'root:globex:shop'];
   before(async () => {
@@ -81,9 +81,7 @@ describe('projects', { timeout: 180_000 }, () => {
     for (const cell of cells) {
       const places = new Set<string>();
       for (const project of projects) {
-        const object = await until(`${project} is at ${cell}`, () => atEdge(cell, project, 'web'), {
-          timeoutMs: 30_000,
-        });
+        const object = await until(`${project} is at ${cell}`, () => atEdge(cell, project, 'web'));
         places.add(object.metadata.namespace ?? '');
       }
       assert.equal(places.size, 2);

@@ -21,7 +21,7 @@ import { until } from '../harness/until.ts';
 
 const cell = 'cell-a';
 
-describe('pull mode', { timeout: 90_000 }, () => {
+describe('pull mode', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let federator: CellplaneProcess | undefined;
@@ -60,7 +60,7 @@ describe('pull mode', { timeout: 90_000 }, () => {
     await copies.deployment('web', 1);
     const { client, gate, server } = constellation.edge(cell);
     const atEdge = edgeRef(deployments, 'web', 'ns');
-    await until('the copy is at the edge', () => find(client, atEdge), { timeoutMs: 30_000 });
+    await until('the copy is at the edge', () => find(client, atEdge));
     await client.patch(
       atEdge,
       { type: 'merge', body: { status: { observedGeneration: 1, replicas: 1, readyReplicas: 1 } } },

@@ -10,7 +10,7 @@ import { until } from '../harness/until.ts';
 
 const leaseDurationMs = 2_000;
 
-describe('restarts and takeovers', { timeout: 240_000 }, () => {
+describe('restarts and takeovers', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   afterEach(() => constellation[Symbol.asyncDispose]());
 

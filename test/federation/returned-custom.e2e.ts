@@ -38,7 +38,7 @@ const crd = {
   },
 } as const;
 
-describe('custom resources that come back', { timeout: 120_000 }, () => {
+describe('custom resources that come back', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   afterEach(() => constellation[Symbol.asyncDispose]());
 
@@ -167,16 +167,12 @@ describe('custom resources that come back', { timeout: 120_000 }, () => {
     );
     const main = () => find(admin, { ...inShop(databases), name: 'main' });
     const has = (size: number, phase: string) =>
-      until(
-        `it is there with size ${size} and phase ${phase}`,
-        async () => {
-          const found = await main();
-          const spec = found?.['spec'] as { size?: number } | undefined;
-          const status = found?.['status'] as { phase?: string } | undefined;
-          return spec?.size === size && status?.phase === phase ? found : undefined;
-        },
-        { timeoutMs: 60_000 },
-      );
+      until(`it is there with size ${size} and phase ${phase}`, async () => {
+        const found = await main();
+        const spec = found?.['spec'] as { size?: number } | undefined;
+        const status = found?.['status'] as { phase?: string } | undefined;
+        return spec?.size === size && status?.phase === phase ? found : undefined;
+      });
     const came = await has(1, 'Ready');
     assert.equal(came.metadata.labels?.[returnedFromLabel], 'cell-a');
     assert.deepEqual((came['spec'] as JsonObject)['peer'], { namespace: 'shop', name: 'x' });
@@ -192,7 +188,7 @@ describe('custom resources that come back', { timeout: 120_000 }, () => {
     await constellation.stopScheduler();
     await admin.delete({ ...inShop(returnPoliciesGvr), name: 'back' });
     await constellation.startScheduler();
-    await until('it goes', async () => (await main()) === undefined, { timeoutMs: 20_000 });
+    await until('it goes', async () => (await main()) === undefined);
     assert.ok(await find(edge, { ...atEdge, name: 'main' }), 'the edge’s own stays');
   });
 });

@@ -22,7 +22,7 @@ const secrets = { group: '', version: 'v1', resource: 'secrets' };
 const slices = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' };
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-describe('what comes back', { timeout: 180_000 }, () => {
+describe('what comes back', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let mapped = '';
   afterEach(() => constellation[Symbol.asyncDispose]());

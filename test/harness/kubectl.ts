@@ -26,7 +26,7 @@ export function kubectlFor(options: {
       if (options.context !== undefined) all.push('--context', options.context);
       const child = spawn(options.program, [...all, ...args], {
         stdio: ['pipe', 'pipe', 'pipe'],
-        timeout: 120_000,
+        timeout: 300_000,
       });
       let stdout = '';
       let stderr = '';

@@ -12,7 +12,7 @@ export interface RawRequest {
   readonly body?: string | Buffer | undefined;
   /** Shorthand for the Content-Type header; default `application/json` when there is a body. */
   readonly contentType?: string | undefined;
-  /** Default 20,000. A request that is not answered by then rejects: nothing may hang. */
+  /** Default 120,000. A request that is not answered by then rejects: nothing may hang. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -55,7 +55,7 @@ export class RawHttp {
           });
         },
       );
-      sent.setTimeout(request.timeoutMs ?? 20_000, () =>
+      sent.setTimeout(request.timeoutMs ?? 120_000, () =>
         sent.destroy(new Error(`no answer in time: ${method} ${request.path}`)),
       );
       sent.once('error', reject);
@@ -68,7 +68,7 @@ export class RawHttp {
     const socket = await this.connect();
     return new Promise((resolve, reject) => {
       let text = '';
-      const quietMs = options.quietMs ?? 10_000;
+      const quietMs = options.quietMs ?? 120_000;
       socket.setTimeout(quietMs, () => socket.destroy());
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');

@@ -56,7 +56,7 @@ function refOf(workspace: string, { apiVersion, kind, metadata }: KubeObject) {
   };
 }
 
-describe('manifests of Karmada’s documentation', { timeout: 120_000 }, () => {
+describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let made = 0;
 

@@ -29,7 +29,7 @@ const inShop = (gvr: typeof deployments | typeof resourceBindingsGvr, name: stri
   name,
 });
 
-describe('placement', { timeout: 120_000 }, () => {
+describe('placement', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let estimator: Server;
   let edgesRun = true;

@@ -3,7 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { normalise } from './transcript.ts';
 
-const commandTimeoutMs = 60_000;
+const commandTimeoutMs = 300_000;
 
 /** A shell in which `kubectl` is one certain program, with a home folder and a kubeconfig of its own. */
 export interface Shell {
