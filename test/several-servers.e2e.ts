@@ -11,6 +11,7 @@ import type { ObjectRef, WatchEvent } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { TcpBalancer } from './harness/balancer.ts';
 import { EtcdServer, skipWithoutEtcd } from './harness/etcd-server.ts';
+import { freePort } from './harness/free-port.ts';
 import {
   adminConnection,
   type CellplaneProcess,
@@ -32,7 +33,8 @@ interface Server extends AsyncDisposable {
   readonly client: RemoteClient;
 }
 
-async function startServer(dataDirectory: string, etcd: EtcdServer, port = 0): Promise<Server> {
+async function startServer(dataDirectory: string, etcd: EtcdServer, givenPort?: number): Promise<Server> {
+  const port = givenPort ?? (await freePort());
   const process = await startCellplane([
     ...['apiserver', '--data-dir', dataDirectory, '--port', String(port)],
     ...['--storage', 'etcd', '--etcd-servers', etcd.endpoint, '--shutdown-delay-duration', '500ms'],

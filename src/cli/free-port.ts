@@ -1,8 +1,11 @@
 import net from 'node:net';
 import { UsageError } from './run-command.ts';
 
+/** Ports that this process was given for 0: a port is free again as soon as it was looked at, and what is to listen there starts later. */
+const given = new Set<number>();
+
 /**
- * The port itself when nothing listens on it, or any free one for 0. Throws a UsageError when it is taken: told before
+ * The port itself when nothing listens on it, or any free one for 0, a different one each time. Throws a UsageError when it is taken: told before
  * anything is started, and with what to do.
  */
 export function freePort(address: string, port: number, what: string): Promise<number> {
@@ -19,7 +22,10 @@ export function freePort(address: string, port: number, what: string): Promise<n
     });
     probe.listen(port, address, () => {
       const bound = probe.address();
-      probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : port));
+      const found = typeof bound === 'object' && bound !== null ? bound.port : port;
+      const isTwice = port === 0 && given.has(found);
+      given.add(found);
+      probe.close(() => resolve(isTwice ? freePort(address, port, what) : found));
     });
   });
 }

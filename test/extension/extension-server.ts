@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { createCertificate } from '#apiserver/pki/certificate.ts';
+import { freePort } from '../harness/free-port.ts';
 
 const hourMs = 3_600_000;
 
@@ -121,10 +122,11 @@ export class ExtensionServer implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    await new Promise<void>((resolve) => {
+    if (this.#port === 0) this.#port = await freePort();
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
       this.#server.listen(this.#port, '127.0.0.1', resolve);
     });
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
-import { EtcdServer, freePort, limitFlags } from '../harness/etcd-server.ts';
+import { EtcdServer, limitFlags } from '../harness/etcd-server.ts';
+import { freePort } from '../harness/free-port.ts';
 import { until } from '../harness/until.ts';
 
 const moveTimeoutMs = 3_000;
@@ -42,7 +43,7 @@ export class EtcdCluster {
     member: number,
     path: string,
     body: object,
-    timeoutMs = 10_000,
+    timeoutMs = 60_000,
   ): Promise<{ readonly [name: string]: unknown }> {
     const endpoint = this.members[member]?.endpoint ?? '';
     const response = await fetch(`${endpoint}/v3/${path}`, {

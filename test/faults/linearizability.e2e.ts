@@ -8,7 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
-import { EtcdServer, freePort, limitFlags, skipWithoutEtcd } from '../harness/etcd-server.ts';
+import { EtcdServer, limitFlags, skipWithoutEtcd } from '../harness/etcd-server.ts';
+import { freePort } from '../harness/free-port.ts';
 import {
   adminConnection,
   type CellplaneProcess,

@@ -7,6 +7,7 @@ import { conditionOf } from '#api/conditions.ts';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
+import { freePort } from '../harness/free-port.ts';
 import { startConnectProxy, startSocksProxy } from '../harness/proxies.ts';
 import { connectionAs, createTestPki } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -41,10 +42,7 @@ describe('connections', { timeout: 600_000 }, () => {
     await start({ cells: ['good'] });
     const { connection } = constellation.edge('good');
     const other = await createTestPki();
-    const closed = new net.Server();
-    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-    const closedPort = (closed.address() as net.AddressInfo).port;
-    await new Promise((resolve) => closed.close(resolve));
+    const closedPort = await freePort();
     const { certificatePem: _certificate, keyPem: _key, ...anonymous } = connection;
     await constellation.addCell('wrong-ca', {}, { ...connection, caPem: other.ca.certificatePem });
     await constellation.addCell(

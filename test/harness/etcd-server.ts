@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProgram, skipWithout } from '../programs.ts';
 import { endWithThisProcess, killHard } from './child-process.ts';
+import { freePort } from './free-port.ts';
 
 export const skipWithoutEtcd = skipWithout('etcd', 'apt-get install etcd-server, or see etcd.io/docs');
 
@@ -18,6 +17,9 @@ export interface EtcdServerOptions {
     | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
     | undefined;
 }
+
+/** A busy machine takes its time to start one. */
+const readyWithinMs = 120_000;
 
 /** What Cellplane needs of an etcd to keep all its limits; see docs/storage.md. */
 export const limitFlags = ['--max-txn-ops=10001', '--max-request-bytes=50331648'];
@@ -93,7 +95,7 @@ export class EtcdServer {
     });
     await Promise.race([
       ready,
-      pause(20_000, undefined, { ref: false }).then(() => {
+      pause(readyWithinMs, undefined, { ref: false }).then(() => {
         throw new Error(`etcd is not ready: ${this.#output.slice(-2_000)}`);
       }),
     ]);
@@ -131,14 +133,4 @@ export class EtcdServer {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

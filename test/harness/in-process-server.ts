@@ -14,6 +14,7 @@ import { openEtcdStorage } from '#storage/etcd/etcd-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Storage } from '#storage/storage.ts';
 import { EtcdServer, limitFlags } from './etcd-server.ts';
+import { freePort } from './free-port.ts';
 import { KeptStorage } from './kept-storage.ts';
 import { testStorage } from './test-storage.ts';
 
@@ -73,6 +74,8 @@ export class InProcessServer {
   async start(): Promise<void> {
     if (this.#server !== undefined) return;
     const { mode, pki, logger, tokenFile } = this.#options;
+    // Its own from the first start on: clients find it there after the next.
+    if (this.#port === 0 && this.#options.serverOptions?.listens !== false) this.#port = await freePort();
     const storage = await openCachedStorage(await this.#openStorage(), { logger });
     this.#server = await startServer({
       mode,
@@ -88,7 +91,6 @@ export class InProcessServer {
       logger,
       ...this.#options.serverOptions,
     });
-    this.#port = this.#server.port;
   }
 
   async #openStorage(): Promise<Storage> {

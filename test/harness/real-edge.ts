@@ -5,7 +5,8 @@ import type { KubeClient } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { endWithThisProcess, killHard } from './child-process.ts';
-import { EtcdServer, freePort } from './etcd-server.ts';
+import { EtcdServer } from './etcd-server.ts';
+import { freePort } from './free-port.ts';
 import { temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
 import { adminConnectionTo, createTestPki } from './test-pki.ts';
@@ -54,7 +55,7 @@ export class RealEdge implements AsyncDisposable {
     this.client = new RemoteClient(connection, { userAgent: 'cellplane-test' });
   }
 
-  /** Throws when it is not ready within a minute. */
+  /** Throws when it does not become ready. */
   static async start(binary: string): Promise<RealEdge> {
     const folder = await temporaryFolder();
     const pki = await createTestPki();
@@ -118,7 +119,7 @@ export class RealEdge implements AsyncDisposable {
           http.close();
         }
       },
-      { timeoutMs: 60_000, everyMs: 100 },
+      { everyMs: 100 },
     );
     if (child.exitCode !== null) throw new Error(`kube-apiserver ended: ${this.#output}`);
   }

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { freePort } from './free-port.ts';
 
 export type GateMode =
   /** Bytes go through. */
@@ -30,6 +31,8 @@ export class TcpGate {
   }
 
   async start(): Promise<void> {
+    // It may be closed and opened again.
+    this.#port = await freePort();
     await this.#listen();
   }
 
@@ -58,10 +61,7 @@ export class TcpGate {
     this.#server = server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.#port, this.#target.host, () => {
-        this.#port = (server.address() as net.AddressInfo).port;
-        resolve();
-      });
+      server.listen(this.#port, this.#target.host, resolve);
     });
   }
 
