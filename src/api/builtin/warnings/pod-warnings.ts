@@ -4,6 +4,7 @@ import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read
 import { quantityOf } from '../validation/resources.ts';
 import { addressWarnings } from './addresses.ts';
 import { nodeLabelWarning, nodeTermWarnings } from './node-labels.ts';
+import { isPlainPod } from './plain-pods.ts';
 import { overlappingPathWarnings } from './volume-paths.ts';
 
 /**
@@ -11,10 +12,15 @@ import { overlappingPathWarnings } from './volume-paths.ts';
  * GetWarningsForPod and GetWarningsForPodTemplate of Kubernetes' pkg/api/pod).
  */
 export function podWarnings(path: string, holder: JsonObject): string[] {
-  const prefix = path === '' ? '' : `${path}.`;
   const spec = objectAt(holder, 'spec') ?? {};
-  const at = `${prefix}spec`;
   const annotations = objectAt(holder, 'metadata', 'annotations') ?? {};
+  return isPlainPod(spec, annotations) ? [] : warningsOf(path, spec, annotations);
+}
+
+/** What `podWarnings` tells of whatever may be worth telling of. */
+export function warningsOf(path: string, spec: JsonObject, annotations: JsonObject): string[] {
+  const prefix = path === '' ? '' : `${path}.`;
+  const at = `${prefix}spec`;
   const warnings: string[] = [];
   placementWarnings(warnings, at, spec);
   annotationWarnings(warnings, `${prefix}metadata.annotations`, annotations);
