@@ -194,7 +194,11 @@ function decisionStatus(
   const status: ResourceBindingStatus = {
     ...present,
     lastScheduledTime: specChanged ? now : (present?.lastScheduledTime ?? now),
-    conditions: withProblems(withPending(scheduled, cellCount, now), { ...problems, kindNotAllowed }, now),
+    conditions: withProblems(
+      withPending(scheduled, present?.summary === undefined, cellCount, now),
+      { ...problems, kindNotAllowed },
+      now,
+    ),
     refusals,
   };
   if (failover !== undefined) status.failover = failover;
@@ -209,9 +213,14 @@ function decisionStatus(
 }
 
 /** Until something comes back from the cells, a decision is applied nowhere. */
-function withPending(conditions: Condition[], cellCount: number, now: string): Condition[] {
+function withPending(
+  conditions: Condition[],
+  isUnheard: boolean,
+  cellCount: number,
+  now: string,
+): Condition[] {
   const type = bindingConditions.fullyApplied;
-  if (conditions.some((condition) => condition.type === type)) return conditions;
+  if (!isUnheard && conditions.some((condition) => condition.type === type)) return conditions;
   const message = `0 of ${cellCount} cells have it`;
   return withCondition(conditions, { type, status: 'False', reason: 'Pending', message }, now);
 }

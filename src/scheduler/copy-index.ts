@@ -106,6 +106,11 @@ export class CopyIndex {
     return users === undefined || users.size === 0 || (users.size === 1 && users.has(projectId));
   }
 
+  /** Whether the project has copies of this `<resource>.<group>` in the cell workspace that are not going. */
+  isUser(resource: string, projectId: string, cellId: string): boolean {
+    return this.#users.get(`${cellId}|${resource}`)?.has(projectId) ?? false;
+  }
+
   countInNamespace(cellId: string, namespace: string): number {
     return this.#perNamespace.get(`${cellId}|${namespace}`) ?? 0;
   }

@@ -3,6 +3,7 @@ import { clusterAnnotation } from '#client/informer.ts';
 import { compileAffinity } from './algorithm/affinity.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { compilePlacement } from './algorithm/compile.ts';
+import { crdsGvr } from './cell-crds.ts';
 import type { CellChange, CellStore } from './cells/cell-store.ts';
 import {
   type CopyIndex,
@@ -114,6 +115,7 @@ export class Detector {
       for (const key of this.#on.policies.unresolvedIn(cluster)) this.#on.resolvePolicy(key);
     }
     this.#watchCustomClass(crd);
+    if (object === undefined) this.#wakeRefused(crd);
     if (object !== undefined && object.metadata.generation !== old?.metadata.generation) {
       this.#wakeResource(cluster, crd);
     }
@@ -209,7 +211,10 @@ export class Detector {
   /** Nothing of ours lies at the place (any more). */
   #onNoCopy(place: string, object: KubeObject | undefined, uid: string | undefined): void {
     const former = object === undefined ? this.#on.copies.remove(place, uid) : this.#on.copies.remove(place);
-    if (former !== undefined) this.#on.wake(former.key);
+    if (former !== undefined) {
+      this.#on.wake(former.key);
+      this.#onInstanceGone(former);
+    }
     const waiting = this.#waitingForPlace.get(place);
     if (object !== undefined || waiting === undefined) return;
     this.#waitingForPlace.delete(place);
@@ -228,6 +233,38 @@ export class Detector {
       const state = this.#on.states.get(key);
       const isThere = changed && state?.targets.some((target) => target.name === cell) === true;
       if (isThere || state?.failures.has(cell) === true) this.#on.wake(key);
+    }
+    for (const key of this.#definitionKeys(name)) {
+      const state = this.#on.states.get(key);
+      if (state?.targets.some((target) => target.name === cell) !== true) continue;
+      if (changed || now === undefined || state.failures.has(cell)) this.#on.wake(key);
+      else this.#on.gather(key);
+    }
+  }
+
+  /** Of the definitions of this name that projects bind. */
+  *#definitionKeys(name: string): IterableIterator<ProjectObjectKey> {
+    for (const cluster of this.#on.states.clusters()) {
+      const key = keyOf({ ...crdsGvr, cluster, namespace: '', name });
+      if (this.#on.states.get(key) !== undefined) yield key;
+    }
+  }
+
+  /** A definition that kept others out of the cell may do so no longer: its project has no objects there any more. */
+  #onInstanceGone({ cellId, group, resource, origin }: CopyRecord): void {
+    const name = watchName({ group, resource });
+    if (this.#on.watches.get(crdsName, cellId, '', name) === undefined) return;
+    if (this.#on.copies.isUser(name, origin.cluster, cellId)) return;
+    this.#wakeRefused(name, this.#on.workspaces.cellOf(cellId));
+  }
+
+  /** What could not be brought to the cell (default: any), of definitions of this name and their objects. */
+  #wakeRefused(name: string, cell?: string): void {
+    for (const keys of [this.#on.states.keysOfResource(name), this.#definitionKeys(name)]) {
+      for (const key of keys) {
+        const failures = this.#on.states.get(key)?.failures;
+        if (cell === undefined ? (failures?.size ?? 0) > 0 : failures?.has(cell) === true) this.#on.wake(key);
+      }
     }
   }
 

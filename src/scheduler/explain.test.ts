@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cell } from '#api/federation/cell.ts';
-import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { type ExplainInput, explain } from './explain.ts';
-import { deployment } from './testing/objects.ts';
+import { deployment, widgetCrd } from './testing/objects.ts';
 import { parseAssumption } from './what-if.ts';
 
 const cell = (name: string, spec: Cell['spec'] = {}): Cell => ({
@@ -124,4 +124,59 @@ test('each cell that passed tells its points and its room', () => {
   });
   const [first] = found.cells;
   assert.deepEqual(first?.scores, { Stickiness: 100, SoftTaints: 50 });
+});
+
+test('a definition: what each cell made of it, though it has no copies', () => {
+  const crd = widgetCrd('integer');
+  const resource = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    resource: 'customresourcedefinitions',
+    name: 'widgets.example.com',
+  };
+  const brings = { apis: { groups: ['example.com'] } };
+  const served = {
+    ...cell('served', { apis: { groups: ['other.org'] } }),
+    status: {
+      apiEnablements: [{ groupVersion: 'example.com/v1', resources: [{ name: 'widgets', kind: 'Widget' }] }],
+    },
+  };
+  const conflict = 'the cell has the definition of another project, which has objects there, and …';
+  const told = explain({
+    binding: {
+      ...binding,
+      spec: { ...binding.spec, resource, clusters: ['a', 'b', 'c'].map((name) => ({ name })) },
+      status: {
+        aggregatedStatus: [
+          { clusterName: 'a', applied: true, health: 'Healthy' },
+          { clusterName: 'b', applied: false, health: 'Unknown', appliedMessage: conflict },
+        ],
+      },
+    },
+    cells: [
+      cell('a', brings),
+      cell('b', brings),
+      cell('c', brings),
+      cell('d', { apis: { groups: ['other.org'] } }),
+      served,
+    ],
+    copies: [
+      copy('a', { [syncAnnotations.syncedHash]: 'h' }),
+      copy('b', { [definitionAnnotations.definedByPath]: 'root:other' }),
+      copy('d', { [syncAnnotations.syncedHash]: 'h' }),
+    ],
+    project: { id: 'p', path: 'root:shop' },
+    nowMs: 0,
+    template: { object: crd, placement: undefined, custom: false, scalable: false },
+  });
+  const why = (name: string) => {
+    const one = told.cells.find((each) => each.cell === name);
+    return [one?.sync, one?.reason, one?.message];
+  };
+  assert.deepEqual(why('a'), ['Synced', undefined, '']);
+  assert.deepEqual(why('b'), ['Failed', undefined, `${conflict} (the cell's follows that of root:other)`]);
+  assert.deepEqual(why('c'), ['Missing', undefined, 'the definition is not written yet']);
+  const refused = 'the cell lets projects bring no definitions of example.com (spec.apis)';
+  assert.deepEqual(why('d'), ['None', 'APINotServed', refused]);
+  assert.deepEqual(why('served'), ['None', 'APINotServed', `${refused}; its edge serves the kind by itself`]);
 });

@@ -1,9 +1,14 @@
 import type { Cell } from '#api/federation/cell.ts';
 import type { CellScore } from '#api/federation/cell-score.ts';
-import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
-import type { BoundPolicy, ResourceBinding, RolloutStatus } from '#api/work/resource-binding.ts';
+import type {
+  AggregatedStatusItem,
+  BoundPolicy,
+  ResourceBinding,
+  RolloutStatus,
+} from '#api/work/resource-binding.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import { forbiddingPolicy, withinBounds } from './algorithm/bounds.ts';
 import type { CellInfo, ProjectRef } from './algorithm/cell.ts';
@@ -13,10 +18,12 @@ import { compileProfile } from './algorithm/profile.ts';
 import { previousTargets } from './binding.ts';
 import { cellInfoOf } from './cells/cell-info.ts';
 import { namedScores } from './cells/cell-scores.ts';
+import { servedKindsOf } from './gather/definition-report.ts';
 import { syncErrorText } from './gather/gather.ts';
 import { InheritedPolicies } from './policy/inherited.ts';
 import { isPrivilegedResource } from './projection/kinds.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
+import { definedGroup } from './projector.ts';
 import { assuming, type CellAssumption } from './what-if.ts';
 
 /** How far a cell is: `Synced`: the edge has the copy as it is; `Withdrawing`: the copy waits for the edge to let go. */
@@ -78,7 +85,7 @@ export interface ExplainInput {
     | undefined;
   readonly binding: ResourceBinding;
   readonly cells: readonly Cell[];
-  /** The metadata of the object's copies, by the cell that each lies in. */
+  /** The metadata of the object's copies, by the cell that each lies in; of a definition (CRD), the cell's own of its name. */
   readonly copies: readonly { readonly cell: string; readonly metadata: ObjectMeta }[];
   readonly project: ProjectRef;
   readonly nowMs: number;
@@ -145,9 +152,12 @@ export function explain(input: ExplainInput): Explanation {
   const health = new Map((binding.status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item]));
   const cells = [...names].sort().map((cell): CellExplanation => {
     const isChosen = chosen.has(cell);
-    const { sync, message } = syncOf(input, cell, isChosen);
+    const told = health.get(cell);
+    const { sync, message } = isDefinition(binding)
+      ? definitionSyncOf(input, cell, isChosen, told)
+      : syncOf(input, cell, isChosen);
     const reason = isChosen ? undefined : reasons.get(cell);
-    const failure = health.get(cell)?.appliedMessage;
+    const failure = told?.appliedMessage;
     return {
       cell,
       chosen: isChosen,
@@ -155,7 +165,7 @@ export function explain(input: ExplainInput): Explanation {
       reason: reason?.code,
       message: isChosen ? message || failure || '' : (reason?.text ?? message),
       sync,
-      health: health.get(cell)?.health,
+      health: told?.health,
       scores: entriesOf(found?.details.scores.get(cell)),
       room: found?.details.available.get(cell),
     };
@@ -192,6 +202,10 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
   if (!chosen || own.some(({ metadata }) => metadata.deletionTimestamp !== undefined)) {
     return { sync: 'Withdrawing', message: 'the copy waits for the edge to let go of it' };
   }
+  return reportedSync(own);
+}
+
+function reportedSync(own: ExplainInput['copies']): { sync: SyncState; message: string } {
   for (const { metadata } of own) {
     const error = syncErrorText(metadata.annotations?.[syncAnnotations.syncError]);
     if (error !== undefined) return { sync: 'Failed', message: error };
@@ -203,6 +217,31 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
   return synced
     ? { sync: 'Synced', message: '' }
     : { sync: 'Pending', message: 'the syncer has not reported the copy yet' };
+}
+
+function isDefinition({ spec: { resource } }: ResourceBinding): boolean {
+  return (
+    resource.kind === 'CustomResourceDefinition' && resource.apiVersion.startsWith('apiextensions.k8s.io/')
+  );
+}
+
+/** A definition belongs to the cell: it stays where it is no longer chosen, and may be another project's. */
+function definitionSyncOf(
+  { copies }: ExplainInput,
+  cell: string,
+  chosen: boolean,
+  told: AggregatedStatusItem | undefined,
+): { sync: SyncState; message: string } {
+  if (!chosen) return { sync: 'None', message: '' };
+  const own = copies.filter((copy) => copy.cell === cell);
+  if (own.length === 0) return { sync: 'Missing', message: 'the definition is not written yet' };
+  if (told?.applied === true) return { sync: 'Synced', message: told.appliedMessage ?? '' };
+  const whose = own[0]?.metadata.annotations?.[definitionAnnotations.definedByPath];
+  if (told?.appliedMessage !== undefined) {
+    const following = whose === undefined ? '' : ` (the cell's follows that of ${whose})`;
+    return { sync: 'Failed', message: `${told.appliedMessage}${following}` };
+  }
+  return reportedSync(own);
 }
 
 interface Reason {
@@ -253,10 +292,12 @@ function decideAnew(
   const { apiVersion, kind, resource } = binding.spec.resource;
   const slash = apiVersion.indexOf('/');
   const group = slash < 0 ? '' : apiVersion.slice(0, slash);
+  const isCrd = isDefinition(binding);
+  const definition = isCrd ? definedGroup(object) : undefined;
   const replicaKind = { group, resource, scalable };
   const own = binding.spec.replicas ?? replicasOf(object, replicaKind);
   const template: Template = {
-    group,
+    group: definition ?? group,
     version: apiVersion.slice(slash + 1),
     kind,
     resource,
@@ -264,7 +305,7 @@ function decideAnew(
     key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
     replicas: own === undefined ? undefined : (replicas ?? own),
     request: requestOf(object, replicaKind),
-    custom,
+    custom: custom || isCrd,
     privileged: isPrivilegedResource(group, resource),
   };
   const snapshot = { version: 0, cells: infos };
@@ -298,7 +339,12 @@ function decideAnew(
       refusal === 'ForbiddenByPolicy' && bounds !== undefined
         ? forbiddingPolicy(bounds, snapshot, i)
         : undefined;
-    reasons.set(cell.name, reasonOf(refusal, policy));
+    reasons.set(
+      cell.name,
+      refusal === 'APINotServed' && definition !== undefined
+        ? { code: refusal, text: definitionRefusal(definition, object, cell) }
+        : reasonOf(refusal, policy),
+    );
   });
   return {
     outcome: decision.outcome,
@@ -307,6 +353,12 @@ function decideAnew(
     targets: new Map(decision.targets.map(({ name: cell, replicas: share }) => [cell, share])),
     details,
   };
+}
+
+function definitionRefusal(group: string, crd: KubeObject, { served }: CellInfo): string {
+  const text = `the cell lets projects bring no definitions of ${group} (spec.apis)`;
+  const isServed = servedKindsOf(crd).some((kind) => served?.has(kind) === true);
+  return isServed ? `${text}; its edge serves the kind by itself` : text;
 }
 
 /** What would be decided under other circumstances; nothing of it is done. */

@@ -6,10 +6,13 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { withProblems } from './binding.ts';
 import type { BindingStore } from './binding-store.ts';
-import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
+import { crdsGvr } from './cell-crds.ts';
+import type { CellStore } from './cells/cell-store.ts';
+import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from './copy-index.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import { memoryOf } from './failover/health-memory.ts';
 import { aggregateStatus, type CellStatus } from './gather/aggregate.ts';
+import { type CellDefinition, definitionReport, servedKindsOf } from './gather/definition-report.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
 import { applyStatus, unknownStatusHash } from './gather/status-writer.ts';
@@ -19,6 +22,7 @@ import type { KeyState, KeyStates } from './key-state.ts';
 import type { KeyParts, ProjectObjectKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import { contentHashOf } from './projection/canonical.ts';
+import { crdResource } from './projection/kinds.ts';
 import { readObject } from './read-object.ts';
 import { recordMissing, replicasMissing } from './rescheduling/missing-replicas.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
@@ -28,6 +32,8 @@ export interface GathererDependencies {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly controlPlaneId: string;
+  readonly cells: CellStore;
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
   readonly copies: CopyIndex;
@@ -53,6 +59,10 @@ function recordHealth({ health }: KeyState, reports: readonly CellReport[], nowM
   }
   for (const cell of health.unhealthySinceMs.keys())
     if (!unhealthy.has(cell)) health.unhealthySinceMs.delete(cell);
+}
+
+function sortByCell(reports: CellReport[]): void {
+  reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
 }
 
 /** Brings what came back from the cells into the binding and, by the kind's rule, into the project object's status. */
@@ -88,6 +98,7 @@ export class Gatherer {
     signal: AbortSignal,
   ): Promise<boolean> {
     const resourceName = watchName(parts);
+    if (resourceName === crdResource) return this.#gatherDefinition(parts, policy, state, signal);
     const records: { cell: string; record: CopyRecord; replicas: number | undefined }[] = [];
     const missing: string[] = [];
     const byCell = new Map<string, CopyRecord>();
@@ -162,7 +173,7 @@ export class Gatherer {
         status: undefined,
       });
     }
-    reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
+    sortByCell(reports);
     recordHealth(state, reports, this.#on.clock.now());
     const statusChanged = resource.hasStatus
       ? await this.#writeStatus(
@@ -179,6 +190,43 @@ export class Gatherer {
     const memory = memoryOf(policy.spec.failover, state.health, state.replicas);
     const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
     return statusChanged || bindingChanged;
+  }
+
+  /** A definition lies in a cell as the cell's own, for all projects that bring it: there is no copy to look at. */
+  async #gatherDefinition(
+    parts: KeyParts,
+    policy: PolicyMatch['policy'],
+    state: KeyState,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const object = await readObject(this.#on.client, parts, crdsGvr, signal);
+    if (object === undefined) return false;
+    const kinds = servedKindsOf(object);
+    const reports = state.targets.map(({ name: cell }) => {
+      const enabled = this.#on.cells.info(cell)?.served;
+      return definitionReport(cell, {
+        failure: state.failures.get(cell),
+        found: this.#definitionIn(cell, parts.name),
+        served: enabled === undefined ? undefined : kinds.every((kind) => enabled.has(kind)),
+      });
+    });
+    sortByCell(reports);
+    recordHealth(state, reports, this.#on.clock.now());
+    const memory = memoryOf(policy.spec.failover, state.health, state.replicas);
+    return this.#writeGathered(parts, state, reports, memory, signal);
+  }
+
+  #definitionIn(cell: string, name: string): CellDefinition['found'] {
+    const cellId = this.#on.workspaces.cellId(cell);
+    const found = cellId === undefined ? undefined : this.#on.watches.get(crdResource, cellId, '', name);
+    if (cellId === undefined || found === undefined) return undefined;
+    const record = copyRecordOf(cellId, crdsGvr, found.metadata, this.#on.controlPlaneId);
+    return {
+      isMadeByUs: record?.origin.cluster === cellId,
+      contentHash: record?.contentHash,
+      syncedHash: record?.syncedHash,
+      syncError: record?.syncError,
+    };
   }
 
   async #writeStatus(

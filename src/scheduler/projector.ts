@@ -185,14 +185,18 @@ export class Projector {
           cell,
           cellId,
           crd,
+          projectPath: input.origin.path,
           projectRevision: this.#crdRevision(key.cluster, crd),
           cellRevision: this.#crdRevision(cellId, crd),
+          forInstance: ownCrd === undefined,
           isSoleUser: () => this.#on.isSoleUser(crd, key.cluster, cellId),
+          isDefinedIn: (project) => this.#on.watches.get(crdResource, project, '', crd) !== undefined,
+          isDefinedElsewhere: () => this.#isDefinedElsewhere(crd, key.cluster),
         },
         signal,
       );
       if (outcome.type === 'conflict') {
-        return { type: 'apiConflict', message: `the cell serves another ${crd}: ${outcome.field} differs` };
+        return { type: 'apiConflict', message: outcome.message };
       }
       if (ownCrd !== undefined) return undefined;
     }
@@ -201,6 +205,12 @@ export class Projector {
       if (problem !== undefined) return problem;
     }
     return undefined;
+  }
+
+  #isDefinedElsewhere(crd: string, projectId: string): boolean {
+    for (const other of this.#on.workspaces.projectsBelow('root'))
+      if (other !== projectId && this.#on.watches.get(crdResource, other, '', crd) !== undefined) return true;
+    return false;
   }
 
   #crdRevision(cluster: string, crd: string): string {

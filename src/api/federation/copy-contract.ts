@@ -26,6 +26,17 @@ export const copyAnnotations = {
   deletionPolicy: 'federation.cellplane.io/deletion-policy',
 } as const;
 
+/**
+ * On a CustomResourceDefinition in a cell workspace that was made of projects' own: it belongs to the cell, and these tell
+ * whose definition it follows.
+ */
+export const definitionAnnotations = {
+  /** Id of the project's logical cluster. */
+  definedBy: 'federation.cellplane.io/defined-by',
+  /** Where that project was then, for people to read. */
+  definedByPath: 'federation.cellplane.io/defined-by-path',
+} as const;
+
 /** Written by the syncer onto the copy. */
 export const syncAnnotations = {
   /** The content hash that the edge was last seen to have. Equal to contentHash: in sync. */

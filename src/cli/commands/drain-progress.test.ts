@@ -24,11 +24,12 @@ function cellWith(...looks: KubeObject[][]): KubeClient {
   return { list } as unknown as KubeClient;
 }
 
-test('a drain is over when only namespaces are left, and tells what is left when its time is', async () => {
+test('a drain is over when only namespaces and definitions are left, and tells what is left when its time is', async () => {
   const told: string[] = [];
   const options = { clock: systemClock, tell: (text: string) => told.push(text) };
   const namespace = copy('namespaces', 'shop');
-  const leaving = cellWith([namespace, copy('deployments', 'web')], [namespace]);
+  const definition = copy('customresourcedefinitions', 'widgets.example.com');
+  const leaving = cellWith([namespace, definition, copy('deployments', 'web')], [namespace, definition]);
   assert.deepEqual(await waitUntilDrained(leaving, 'a', { ...options, timeoutMs: 10_000 }), []);
   assert.deepEqual(told, ['cell a: 1 objects left\n', 'cell a: 0 objects left\n']);
   const stuck = cellWith([copy('deployments', 'web')]);

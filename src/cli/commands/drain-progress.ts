@@ -6,11 +6,14 @@ import { sleep } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 
+/** Resources of which nothing is withdrawn while the cell is there. */
+const staying: ReadonlySet<string> = new Set(['namespaces', 'customresourcedefinitions']);
 const lookEveryMs = 1_000;
 const namedMax = 10;
 
 /**
- * Waits until nothing but namespaces lies in a cell's workspace, telling how many objects are left whenever that changes. Returns
+ * Waits until nothing but namespaces, and definitions, which belong to the cell, lies in a cell's workspace, telling how many
+ * objects are left whenever that changes. Returns
  * what is left when the time is over, as `<resource> <namespace>/<name>` of the projects; empty: the cell is drained.
  */
 export async function waitUntilDrained(
@@ -26,7 +29,7 @@ export async function waitUntilDrained(
       cluster: `${cellsWorkspacePath}:${cell}`,
       gvr: copiesGvr,
     });
-    const left = items.filter((copy) => at(copy, copyAnnotations.originResource) !== 'namespaces');
+    const left = items.filter((copy) => !staying.has(at(copy, copyAnnotations.originResource)));
     if (left.length !== told) tell(`cell ${cell}: ${left.length} objects left\n`);
     told = left.length;
     if (told === 0) return [];

@@ -94,7 +94,13 @@ async function gather(
     binding,
     cells: cells.items as Cell[],
     copies: (
-      await Promise.all(names.map((cell) => copiesIn(federationClient, cell, projectId, resource, namespace)))
+      await Promise.all(
+        names.map((cell) =>
+          isDefinition(resource)
+            ? definitionIn(federationClient, cell, resource)
+            : copiesIn(federationClient, cell, projectId, resource, namespace),
+        ),
+      )
     ).flat(),
     project: { id: projectId, path },
     nowMs: Date.now(),
@@ -234,21 +240,42 @@ async function readInherited(federationClient: KubeClient, path: string): Promis
   return lists.flat();
 }
 
+function isDefinition({ gvr }: NamedResource): boolean {
+  return gvr.group === crdsGvr.group && gvr.resource === crdsGvr.resource;
+}
+
+const crdsGvr = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  resource: 'customresourcedefinitions',
+} as const;
+
 async function isCustom(
   federationClient: KubeClient,
   workspace: string,
   { gvr }: NamedResource,
 ): Promise<boolean> {
-  const crds = {
-    group: 'apiextensions.k8s.io',
-    version: 'v1',
-    resource: 'customresourcedefinitions',
-  } as const;
   try {
-    await federationClient.get({ cluster: workspace, gvr: crds, name: `${gvr.resource}.${gvr.group}` });
+    await federationClient.get({ cluster: workspace, gvr: crdsGvr, name: `${gvr.resource}.${gvr.group}` });
     return true;
   } catch (error) {
     if (isApiError(error, 'NotFound')) return false;
+    throw error;
+  }
+}
+
+/** The cell's definition of the name, as far as there is one: it belongs to the cell. */
+async function definitionIn(
+  federationClient: KubeClient,
+  cell: string,
+  { gvr, name }: NamedResource,
+): Promise<{ readonly cell: string; readonly metadata: ObjectMeta }[]> {
+  const ref = { cluster: `${cellsWorkspacePath}:${cell}`, gvr, name };
+  try {
+    const { metadata } = await federationClient.get(ref, { metadataOnly: true });
+    return [{ cell, metadata }];
+  } catch (error) {
+    if (isApiError(error, 'NotFound', 'ServiceUnavailable')) return [];
     throw error;
   }
 }

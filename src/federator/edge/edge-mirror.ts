@@ -10,7 +10,7 @@ import type { Priority } from '#client/queue/key-queue.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import { settledWithin } from '../within.ts';
 import { type EdgeObject, edgeObjectOf } from './edge-object.ts';
-import type { ServedKind } from './served-kind.ts';
+import { bringsStatus, type ServedKind } from './served-kind.ts';
 
 export interface EdgeMirrorOptions {
   readonly edgeClient: KubeClient;
@@ -163,7 +163,7 @@ export class EdgeMirror {
       pageSize,
       watchTimeoutSeconds,
       transform: (object) => {
-        if (kind.hasStatus && object.metadata.deletionTimestamp === undefined) {
+        if (bringsStatus(kind) && object.metadata.deletionTimestamp === undefined) {
           // One that was made again has none: what stands in the copy is of its forerunner.
           onStatus(keyOf(kind, object), (object['status'] ?? {}) as JsonValue);
         }

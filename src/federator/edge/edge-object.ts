@@ -1,4 +1,5 @@
 import { copyAnnotations, edgeAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { appliedFieldsOf } from '../downsync/managed-trie.ts';
 import { interned } from '../interned.ts';
@@ -19,15 +20,38 @@ export interface EdgeObject extends KubeObject {
   cellUid: string;
   deleting: boolean;
   deletionPolicy: string;
-  /** What a cell workspace of another control plane says of it: why its own edge has it not (decision 118). */
+  /**
+   * What is wrong although the edge has it: what a cell workspace of another control plane says of it, why its own edge has it
+   * not (decision 118); why a definition is not established.
+   */
   farError?: string;
+}
+
+/** Why the edge does not serve what a CRD defines, as a sync error; undefined: it does, or has not said so yet. */
+function establishingError(object: KubeObject): string | undefined {
+  if (object.kind !== 'CustomResourceDefinition' || !object.apiVersion.startsWith('apiextensions.k8s.io/'))
+    return undefined;
+  const status = isJsonObject(object['status']) ? object['status'] : {};
+  const conditions = Array.isArray(status['conditions']) ? status['conditions'] : [];
+  for (const condition of conditions) {
+    if (!isJsonObject(condition)) continue;
+    if (condition['type'] !== 'NamesAccepted' && condition['type'] !== 'NonStructuralSchema') continue;
+    const bad = condition['type'] === 'NamesAccepted' ? 'False' : 'True';
+    if (condition['status'] !== bad) continue;
+    const { type, reason, message } = condition;
+    return JSON.stringify({
+      reason: type === 'NamesAccepted' ? 'NamesNotAccepted' : type,
+      message: `the edge has not established the definition: ${String(message ?? reason ?? '')}`,
+    });
+  }
+  return undefined;
 }
 
 /** Cuts an object from the edge down to what has to be remembered. */
 export function edgeObjectOf(object: KubeObject): EdgeObject {
   const { metadata } = object;
   const annotations = metadata.annotations ?? {};
-  const farError = annotations[syncAnnotations.syncError];
+  const farError = annotations[syncAnnotations.syncError] ?? establishingError(object);
   return {
     apiVersion: interned(object.apiVersion),
     kind: interned(object.kind),

@@ -16,3 +16,11 @@ const syncVerbs = ['list', 'watch', 'patch', 'delete'];
 export function isSyncable(verbs: readonly unknown[]): boolean {
   return syncVerbs.every((verb) => verbs.includes(verb));
 }
+
+/**
+ * Whether the edge's status goes to the copy. A definition is served in the cell workspace by what its status says there: that
+ * is the API server's to write, and an edge's may not end it; what the edge makes of it is told as a sync error.
+ */
+export function bringsStatus({ group, resource, hasStatus }: ServedKind): boolean {
+  return hasStatus && !(group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions');
+}

@@ -10,7 +10,7 @@ import type { SyncItem } from '../downsync/sync-item.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import { PendingStatuses } from '../edge/pending-statuses.ts';
-import type { ServedKind } from '../edge/served-kind.ts';
+import { bringsStatus, type ServedKind } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
 import { mapStatus } from './map-status.ts';
 
@@ -75,7 +75,7 @@ export class Upsync {
    * that starts writes only what differs. Undefined when it is done already.
    */
   prime(kind: ServedKind, signal: AbortSignal): Promise<void> | undefined {
-    if (!kind.hasStatus) return undefined;
+    if (!bringsStatus(kind)) return undefined;
     const id = `${kind.group}/${kind.version}/${kind.resource}`;
     let priming = this.#primed.get(id);
     if (priming === undefined) {
@@ -88,7 +88,7 @@ export class Upsync {
 
   /** Brings the copy's status to the edge's; returns after how many milliseconds to do so because it is not its turn yet. */
   async sync(kind: ServedKind, item: SyncItem, signal: AbortSignal): Promise<number> {
-    if (!kind.hasStatus || item.copy === undefined) return 0;
+    if (!bringsStatus(kind) || item.copy === undefined) return 0;
     const { key, place, copy } = item;
     const edge = this.#options.mirror().get(kind, place.namespace, place.name);
     if (edge === undefined) return 0;

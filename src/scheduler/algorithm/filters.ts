@@ -17,12 +17,14 @@ const kindAllowance: FilterPlugin = {
 
 /**
  * A cell must serve the kind, or let projects bring its group. A cell that holds the template already stays: an edge that
- * for a moment tells less than it serves must not lose its work (PLACEMENT.md 1, Scheduler).
+ * for a moment tells less than it serves must not lose its work (PLACEMENT.md 1, Scheduler). A definition loses nothing
+ * there: it is let in by the cell's rules alone.
  */
 const apiEnablement: FilterPlugin = {
   name: 'APIEnablement',
   filter(cell, { input: { template }, held }) {
     if (template.custom && cell.bringsGroup(template.group)) return undefined;
+    if (template.custom && template.kind === 'CustomResourceDefinition') return 'APINotServed';
     if (held.has(cell.name)) return undefined;
     if (cell.served === undefined) return template.custom ? 'APINotServed' : undefined;
     return cell.served.has(`${template.group}/${template.version}/${template.kind}`)

@@ -1,3 +1,4 @@
+import type { Failover } from '#api/policy/placement.ts';
 import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
@@ -29,6 +30,7 @@ import { beginAnew, type KeyState, type KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policies.ts';
+import { crdResource, resourceKey } from '../projection/kinds.ts';
 import { podSpecOf } from '../projection/replicas.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
@@ -340,7 +342,9 @@ export class Decider {
     const { snapshot, nowMs } = input;
     const tasks = present?.spec.gracefulEvictionTasks ?? [];
     if (isFollowing(match)) return { decision: followingDecision(need, snapshot), tasks: [] };
-    const { failover, placement } = match.policy.spec;
+    const { placement } = match.policy.spec;
+    const isShared = resourceKey(match.resource.group, match.resource.resource) === crdResource;
+    const failover = isShared ? leavesAtOnce : match.policy.spec.failover;
     const holding = this.#heldBack(known);
     if (holding !== undefined) {
       const forbidden = forbiddenCells(bounds, snapshot);
@@ -353,9 +357,9 @@ export class Decider {
       input,
       placement: withinBounds(placement, bounds),
       failover,
-      tasks,
+      tasks: isShared ? [] : tasks,
       health: state.health,
-      mayEvict: (cell: CellInfo): number => this.#on.evictions.take(cell, snapshot, nowMs),
+      mayEvict: (cell: CellInfo): number => (isShared ? 0 : this.#on.evictions.take(cell, snapshot, nowMs)),
     });
   }
 
@@ -434,6 +438,9 @@ function rescheduleOf(
 }
 
 const noReschedule: Reschedule = {};
+
+/** A definition belongs to its cells: nothing goes from a cell that is left, and there is nothing to wait for. */
+const leavesAtOnce: Failover = { cluster: { purgeMode: 'Directly' } };
 
 /** Whether free room says how many replicas a cell gets. */
 function dividesByRoom({ policy }: Known['match']): boolean {
