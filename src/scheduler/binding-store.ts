@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
+import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
-import { bindingName } from './projection/names.ts';
 import { isNewer } from './resource-versions.ts';
 
 const bindingsRememberedMax = 10_000;

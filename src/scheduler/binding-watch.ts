@@ -1,3 +1,4 @@
+import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -7,7 +8,6 @@ import type { Logger } from '#client/logger.ts';
 import { boundObject, parseTemplateAnnotation, templateAnnotation } from './binding.ts';
 import type { WatchedResource } from './copy-index.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
-import { bindingName } from './projection/names.ts';
 import { watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
 import { pickResource } from './watched-kinds.ts';

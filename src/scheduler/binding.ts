@@ -1,4 +1,5 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
+import { bindingName } from '#api/work/binding-name.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import {
   type Activation,
@@ -22,7 +23,6 @@ import type { DiscoveredResource } from './discovery.ts';
 import type { KeyParts } from './object-key.ts';
 import { placementDigest } from './policy/placement-digest.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { bindingName } from './projection/names.ts';
 import type { TriggerDigests } from './rescheduling/triggers.ts';
 
 /** Says which object a binding is for, where only metadata is read: `<version>/<resource>.<group>/<name>`. */

@@ -8,6 +8,7 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import { type SchedulingProfile, schedulingProfilesGvr } from '#api/policy/scheduling-profile.ts';
+import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
@@ -22,7 +23,6 @@ import {
   type InheritedSource,
   type WhatIf,
 } from '#scheduler/explain.ts';
-import { bindingName } from '#scheduler/projection/names.ts';
 import { type CellAssumption, parseAssumption } from '#scheduler/what-if.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { findResource, type NamedResource } from '../resource-argument.ts';

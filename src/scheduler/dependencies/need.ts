@@ -1,4 +1,5 @@
 import type { PropagationSpec } from '#api/policy/placement.ts';
+import { bindingName } from '#api/work/binding-name.ts';
 import type { BindingSnapshot, ResourceBinding } from '#api/work/resource-binding.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';
 import type { Decision, RefusalCode, Target } from '../algorithm/decision.ts';
@@ -6,7 +7,6 @@ import type { DiscoveredResource } from '../discovery.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import { type PolicyMatch, type ResolvedPolicy, suspendedCells } from '../policy/policy-index.ts';
 import { specificity } from '../policy/select-resource.ts';
-import { bindingName } from '../projection/names.ts';
 import type { Requirement, Requirements } from './requirements.ts';
 
 /** Under this key stand, in place of a policy's, objects that are only where others need them. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { bindingName } from '#api/work/binding-name.ts';
 import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
-import { bindingName, createNameMapper } from './names.ts';
+import { createNameMapper } from './names.ts';
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 const subdomain = fc

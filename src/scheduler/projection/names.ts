@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { base32, sha256 } from '#apimachinery/hash.ts';
 
 /** Changes when the rules below do; stands on every copy. */
@@ -23,7 +22,6 @@ export interface NameMapper {
 
 const hashLength = 16;
 const namespacesRememberedMax = 64;
-const bindingNamesRememberedMax = 10_000;
 const namespaceLengthMax = 63;
 const objectLengthMax = 253;
 /** A long workspace name is cut to this before the object's own name is. */
@@ -91,39 +89,4 @@ function assemble(prefix: string, name: string, hash: string, lengthMax: number)
 /** A cut must not leave a separator before the next `-`: `a.-b` is no subdomain. */
 function trimEnd(text: string): string {
   return text.replace(/[^a-zA-Z0-9]+$/, '');
-}
-
-/** `<name>-<resource>.<group>-<hash>`, cut to 253: unique per object of the namespace, whatever its group. */
-export function bindingName(group: string, resource: string, name: string): string {
-  const key = `${group}/${resource}/${name}`;
-  let made = bindingNames.get(key);
-  if (made === undefined) {
-    made = makeBindingName(group, resource, name);
-    bindingNames.set(key, made);
-  }
-  return made;
-}
-
-/** Asked for several times in each look at an object. */
-const bindingNames = new LRUCache<string, string>({ max: bindingNamesRememberedMax });
-
-function makeBindingName(group: string, resource: string, name: string): string {
-  const kind = group === '' ? resource : `${resource}.${group}`;
-  const hash = base32(sha256(`${group.length}:${group}${resource.length}:${resource}${name}`), 10);
-  const readable = asSubdomain(name);
-  const room = objectLengthMax - kind.length - hash.length - 2;
-  const head = trimEnd(readable.slice(0, Math.max(0, room)));
-  return head === '' ? `${kind}-${hash}` : `${head}-${kind}-${hash}`;
-}
-
-/** RBAC names may hold characters that a binding's name must not. A name that is a subdomain stays as it is. */
-function asSubdomain(name: string): string {
-  return name
-    .toLowerCase()
-    .split('.')
-    .map((label) =>
-      label.replace(/[^a-z0-9]+/g, (run) => (/^-+$/.test(run) ? run : '-')).replace(/^-+|-+$/g, ''),
-    )
-    .filter((label) => label !== '')
-    .join('.');
 }

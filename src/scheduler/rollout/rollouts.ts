@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { bindingName } from '#api/work/binding-name.ts';
 import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import { type TemplateRevision, templateRevisionsGvr } from '#api/work/template-revision.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
@@ -11,7 +12,6 @@ import type { KeyState } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import type { KeyParts } from '../object-key.ts';
 import { contentHashOf } from '../projection/canonical.ts';
-import { bindingName } from '../projection/names.ts';
 import { overrideRulesOf, overridesOfRules } from '../projection/overrides.ts';
 import type { RenderInput } from '../projection/render.ts';
 import { replicaFieldOf } from '../projection/replicas.ts';
