@@ -21,7 +21,6 @@ import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { NotEnforced } from './admission/not-enforced.ts';
 import { PodServiceAccount } from './admission/pod-service-account.ts';
 import { MutatingPolicies } from './admission/policies/mutating-policies.ts';
-import { PolicyExpressions } from './admission/policies/policy-expressions.ts';
 import { ValidatingPolicies } from './admission/policies/validating-policies.ts';
 import { Priority, systemPriorityClasses } from './admission/priority.ts';
 import { SigningRequestSubject } from './admission/signing-request-subject.ts';
@@ -544,7 +543,6 @@ function admissionPlugins(parts: {
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
     new ReturnPolicyGrantsPlugin(authorization.authorizer),
-    new PolicyExpressions(),
     new ValidatingPolicies({ storage, authorizer }),
     new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),
     ...(isAudited ? [] : [new NotEnforced()]),

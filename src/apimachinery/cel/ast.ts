@@ -115,7 +115,10 @@ export function describeError(source: string, at: number, message: string): stri
   const line = before.split('\n').length;
   const lineStart = before.lastIndexOf('\n') + 1;
   const lineEnd = source.indexOf('\n', at);
-  const column = [...source.slice(lineStart, at)].length;
+  const columns = [...source.slice(lineStart, at)];
+  // As wide as what stands above: letters beyond ASCII get full-width marks.
+  const dots = columns.map((char) => (char.charCodeAt(0) > 0x7f ? '．' : '.')).join('');
+  const caret = source.charCodeAt(at) > 0x7f ? '＾' : '^';
   const text = source.slice(lineStart, lineEnd < 0 ? source.length : lineEnd).replaceAll('\t', ' ');
-  return `ERROR: <input>:${line}:${column + 1}: ${message}\n | ${text}\n | ${'.'.repeat(column)}^`;
+  return `ERROR: <input>:${line}:${columns.length + 1}: ${message}\n | ${text}\n | ${dots}${caret}`;
 }

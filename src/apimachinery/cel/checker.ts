@@ -100,6 +100,8 @@ class Checker {
   readonly #used = new Set<string>();
   readonly #locals: { readonly name: string; readonly type: CelType }[] = [];
   readonly #errors: string[] = [];
+  /** Values that stand in one list or map literal and must be of one type. */
+  readonly #alike: (readonly Expr[])[] = [];
   #fresh = 0;
   /** In the arguments of `format`, which may be of different types anywhere (cel-go exempts them). */
   #mixes = false;
@@ -114,6 +116,8 @@ class Checker {
     if (this.#errors.length > 0) throw new CelTypeError(this.#errors.join('\n'));
     const types = new Map<Expr, CelType>();
     for (const [node, type] of this.#types) types.set(node, this.#substitution.apply(type, true));
+    for (const values of this.#alike) this.#requireOneType(values, types);
+    if (this.#errors.length > 0) throw new CelTypeError(this.#errors.join('\n'));
     return {
       expr,
       type: types.get(expr) as CelType,
@@ -123,6 +127,17 @@ class Checker {
       structs: this.#structs,
       variables: this.#used,
     };
+  }
+
+  /** cel-go's validator of literals: a value of unknown type is not of the type of a known one. */
+  #requireOneType(values: readonly Expr[], types: ReadonlyMap<Expr, CelType>): void {
+    const wanted = types.get(values[0] as Expr) as CelType;
+    for (const value of values) {
+      const type = types.get(value) as CelType;
+      if (sameType(wanted, type)) continue;
+      this.#error(value.at, `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`);
+      return;
+    }
   }
 
   #error(at: number, message: string): CelType {
@@ -254,9 +269,13 @@ class Checker {
       case 'optional':
         return optionalOf(this.#field(type.params[0] ?? dynType, name, at));
       case 'object': {
-        const field = type.decl?.fields?.get(name);
+        // Types that expressions make without a schema have whatever field is asked for.
+        if (type.decl === undefined) return dynType;
+        const field = type.decl.fields?.get(name);
         return field === undefined ? this.#error(at, `undefined field '${name}'`) : field.decl.type;
       }
+      case 'opaque':
+        return this.#error(at, `unexpected failed resolution of '${this.#show(type)}'`);
       default:
         return this.#error(at, `type '${this.#show(type)}' does not support field selection`);
     }
@@ -275,7 +294,9 @@ class Checker {
       const overloads = this.#environment.functions.get(expr.name);
       if (overloads === undefined) {
         this.#infer(target);
-        return this.#undeclared(expr.at, expr.name);
+        this.#undeclared(expr.at, expr.name);
+        for (const arg of expr.args) this.#infer(arg);
+        return errorType;
       }
       const outer = this.#mixes;
       this.#mixes ||= expr.name === 'format';
@@ -287,7 +308,9 @@ class Checker {
       const overloads = this.#environment.functions.get(candidate);
       if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
     }
-    return this.#undeclared(expr.at, expr.name.replace(/^\./, ''));
+    this.#undeclared(expr.at, expr.name.replace(/^\./, ''));
+    for (const arg of expr.args) this.#infer(arg);
+    return errorType;
   }
 
   #resolve(
@@ -300,11 +323,13 @@ class Checker {
     const types = args.map((arg) => this.#infer(arg));
     if (types.some((type) => this.#substitution.resolve(type).kind === 'error')) return errorType;
     if (name === '_&&_' || name === '_||_') {
-      const wrong = types.findIndex((type) => !this.#substitution.assign(boolType, type));
-      if (wrong >= 0) {
-        const shown = this.#show(types[wrong] as CelType);
-        return this.#error((args[wrong] as Expr).at, `expected type 'bool' but found '${shown}'`);
-      }
+      let wrong: CelType | undefined;
+      types.forEach((type, index) => {
+        if (this.#substitution.assign(boolType, type)) return;
+        const at = (args[index] as Expr).at;
+        wrong = this.#error(at, `expected type 'bool' but found '${this.#show(type)}'`);
+      });
+      if (wrong !== undefined) return wrong;
     }
     const fitting: Overload[] = [];
     let result: CelType | undefined;
@@ -383,6 +408,7 @@ class Checker {
     for (const { value, isOptional } of elements) {
       joined = this.#join(joined, this.#held(this.#infer(value), isOptional, value.at), value.at);
     }
+    this.#mustBeAlike(elements);
     return listOf(joined ?? this.#param());
   }
 
@@ -397,7 +423,16 @@ class Checker {
       keys = this.#join(keys, keyType, key.at);
       values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at), value.at);
     }
+    this.#mustBeAlike(expr.entries.map(({ key }) => ({ value: key, isOptional: false })));
+    this.#mustBeAlike(expr.entries);
     return mapOf(keys ?? this.#param(), values ?? this.#param());
+  }
+
+  /** Optional ones are looked at while they are inferred: what they hold has no expression of its own. */
+  #mustBeAlike(parts: readonly { readonly value: Expr; readonly isOptional: boolean }[]): void {
+    if (this.#environment.mixesLiterals || this.#mixes) return;
+    const values = parts.filter(({ isOptional }) => !isOptional).map(({ value }) => value);
+    if (values.length > 1) this.#alike.push(values);
   }
 
   #struct(expr: StructExpr): CelType {
@@ -441,8 +476,11 @@ class Checker {
             [expr.second, element],
           ];
     return this.#within(locals, () => {
-      if (expr.predicate !== undefined) this.#expect(expr.predicate, boolType);
+      const predicate = expr.predicate === undefined ? undefined : this.#infer(expr.predicate);
       const result = expr.transform === undefined ? undefined : this.#infer(expr.transform);
+      if (predicate !== undefined && !this.#substitution.assign(boolType, predicate)) {
+        return this.#wrongPredicate(expr, predicate, result, isMap ? key : element);
+      }
       switch (expr.macro) {
         case 'all':
         case 'exists':
@@ -489,10 +527,22 @@ class Checker {
     }
   }
 
-  #expect(expr: Expr, wanted: CelType): void {
-    const type = this.#infer(expr);
-    if (this.#substitution.assign(wanted, type)) return;
-    this.#error(expr.at, `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`);
+  /** What cel-go makes of the macro is what its message shows: a conjunction, or a condition that steps or does not. */
+  #wrongPredicate(
+    { macro, predicate, at }: ComprehensionExpr,
+    type: CelType,
+    result: CelType | undefined,
+    element: CelType,
+  ): CelType {
+    const found = this.#show(type);
+    if (macro === 'all' || macro === 'exists') {
+      return this.#error((predicate as Expr).at, `expected type 'bool' but found '${found}'`);
+    }
+    const step = macro === 'exists_one' ? 'int' : this.#show(listOf(result ?? element));
+    return this.#error(
+      at,
+      `found no matching overload for '_?_:_' applied to '(${found}, ${step}, ${step})'`,
+    );
   }
 
   #optionalMap(expr: OptionalMapExpr): CelType {

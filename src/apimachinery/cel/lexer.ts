@@ -64,18 +64,29 @@ export const intMax = (1n << 63n) - 1n;
 export const intMin = -(1n << 63n);
 export const uintMax = (1n << 64n) - 1n;
 
-/** The tokens of an expression (CEL specification, Syntax). Throws CelSyntaxError. */
-export function tokens(source: string): Token[] {
+/**
+ * The tokens of an expression (CEL specification, Syntax), without what is none; that stands in `errors`, in the words
+ * of cel-go. Throws CelSyntaxError for numbers and texts that have no value.
+ */
+export function tokens(source: string): {
+  readonly list: readonly Token[];
+  readonly errors: readonly string[];
+} {
   const list: Token[] = [];
   const scanner = new Scanner(source);
   for (;;) {
     const token = scanner.next();
+    if (token === undefined) continue;
     list.push(token);
-    if (token.type === 'end') return list;
+    if (token.type === 'end') return { list, errors: scanner.errors };
   }
 }
 
+/** Signs that are only good when they are doubled. */
+const halves = new Set(['&', '|', '=']);
+
 class Scanner {
+  readonly errors: string[] = [];
   readonly #source: string;
   #at = 0;
 
@@ -83,7 +94,8 @@ class Scanner {
     this.#source = source;
   }
 
-  next(): Token {
+  /** The next token; undefined where there is none, which has been told. */
+  next(): Token | undefined {
     this.#match(blank);
     const at = this.#at;
     if (at >= this.#source.length) return { type: 'end', text: '<EOF>', value: undefined, at };
@@ -103,8 +115,18 @@ class Scanner {
       this.#at += text.length;
       return { type: 'punctuation', text, value: undefined, at };
     }
-    const shown = String.fromCodePoint(this.#source.codePointAt(at) as number);
-    throw this.#error(at, `Syntax error: token recognition error at: '${shown}'`);
+    const char = String.fromCodePoint(this.#source.codePointAt(at) as number);
+    return this.#unrecognized(at, at + char.length + (halves.has(char) ? 1 : 0));
+  }
+
+  /** What begins no token is left out up to where that shows, as ANTLR recovers. */
+  #unrecognized(from: number, to: number): undefined {
+    const shown = this.#source.slice(from, to);
+    this.errors.push(
+      describeError(this.#source, from, `Syntax error: token recognition error at: '${shown}'`),
+    );
+    this.#at = Math.min(to, this.#source.length);
+    return undefined;
   }
 
   #match(pattern: RegExp): RegExpExecArray | undefined {
@@ -136,7 +158,7 @@ class Scanner {
     return { type: 'literal', text: found[0], value: magnitude, magnitude, at };
   }
 
-  #string(at: number, isRaw: boolean, isBytes: boolean, quote: string): Token {
+  #string(at: number, isRaw: boolean, isBytes: boolean, quote: string): Token | undefined {
     const parts: number[] = [];
     const isTriple = quote.length === 3;
     const source = this.#source;
@@ -149,18 +171,20 @@ class Scanner {
       else text.push(run);
     };
     for (;;) {
-      if (this.#at >= source.length) throw this.#error(at, 'Syntax error: unterminated string');
+      if (this.#at >= source.length) return this.#unterminated(at, isBytes, isTriple);
       if (source.startsWith(quote, this.#at)) break;
       const char = source[this.#at] as string;
       if (!isTriple && (char === '\n' || char === '\r')) {
-        throw this.#error(at, `Syntax error: token recognition error at: '${source.slice(at, this.#at)}'`);
+        return this.#unrecognized(at, this.#at + 1);
       }
       if (char !== '\\' || isRaw) {
         this.#at++;
         continue;
       }
       flush(this.#at);
-      const { point, isByte } = this.#escape(isBytes);
+      const escaped = this.#escape(at, isBytes);
+      if (escaped === undefined) return this.#unrecognized(at, this.#at + 2);
+      const { point, isByte } = escaped;
       if (!isBytes) text.push(String.fromCodePoint(point));
       else if (isByte) parts.push(point);
       else parts.push(...Buffer.from(String.fromCodePoint(point), 'utf8'));
@@ -172,7 +196,20 @@ class Scanner {
     return { type: 'literal', text: literal, value: isBytes ? Uint8Array.from(parts) : text.join(''), at };
   }
 
-  #escape(isBytes: boolean): { readonly point: number; readonly isByte: boolean } {
+  /** Three quotes that are never closed begin with an empty text. */
+  #unterminated(at: number, isBytes: boolean, isTriple: boolean): Token | undefined {
+    const quotes = isTriple ? this.#source.slice(at).search(/['"]/) : -1;
+    if (quotes < 0) return this.#unrecognized(at, this.#source.length);
+    this.#at = at + quotes + 2;
+    const text = this.#source.slice(at, this.#at);
+    return { type: 'literal', text, value: isBytes ? new Uint8Array() : '', at };
+  }
+
+  /** Undefined for what is no escape sequence. */
+  #escape(
+    literalAt: number,
+    isBytes: boolean,
+  ): { readonly point: number; readonly isByte: boolean } | undefined {
     const at = this.#at;
     const rest = this.#source.slice(at + 1, at + 10);
     const simple = simpleEscapes[rest[0] ?? ''];
@@ -187,12 +224,11 @@ class Scanner {
     const octal = /^[0-3][0-7]{2}/.exec(rest);
     const found = digits ?? octal;
     const isUnicode = rest[0] === 'u' || rest[0] === 'U';
-    if (found === null || (isBytes && isUnicode))
-      throw this.#error(at, 'Syntax error: invalid escape sequence');
+    if (found === null) return undefined;
     const point = digits === null ? Number.parseInt(found[0], 8) : Number.parseInt(digits[1] as string, 16);
-    if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
-      throw this.#error(at, 'Syntax error: invalid unicode code point');
-    }
+    const isNoPoint = point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff);
+    if (isBytes && isUnicode) throw this.#error(literalAt, 'unable to unescape string');
+    if (isNoPoint) throw this.#error(literalAt, 'invalid unicode code point');
     this.#at += 1 + found[0].length;
     return { point, isByte: !isUnicode };
   }

@@ -44,17 +44,21 @@ export function parseCel(source: string): Expr {
 class Parser {
   readonly #source: string;
   readonly #tokens: readonly Token[];
+  readonly #errors: readonly string[];
   #index = 0;
   #nesting = 0;
 
   constructor(source: string) {
     this.#source = source;
-    this.#tokens = tokens(source);
+    const { list, errors } = tokens(source);
+    this.#tokens = list;
+    this.#errors = errors;
   }
 
   parse(): Expr {
     const expr = this.#expression();
-    if (this.#peek().type !== 'end') throw this.#unexpected();
+    if (this.#peek().type !== 'end') throw this.#wrongInput('<EOF>', this.#peek(1).type === 'end');
+    if (this.#errors.length > 0) throw new CelSyntaxError(this.#errors.join('\n'));
     return expr;
   }
 
@@ -73,19 +77,52 @@ class Parser {
     return true;
   }
 
-  #expect(text: string): Token {
-    if (!this.#is(text)) throw this.#unexpected(`'${text}'`);
-    return this.#tokens[this.#index++] as Token;
+  /** `wanted`: everything that may stand there, as ANTLR lists it. */
+  #expect(text: string, wanted = `'${text}'`): Token {
+    if (this.#is(text)) return this.#tokens[this.#index++] as Token;
+    const next = this.#peek(1);
+    const isExtra = next.type === 'punctuation' && next.text === text;
+    const isAlone = wanted === `'${text}'`;
+    if (isAlone && !isExtra && this.#mayFollow(text)) throw this.#missing(text);
+    throw this.#wrongInput(wanted, isExtra);
+  }
+
+  /** Whether what comes now could come after `text`. */
+  #mayFollow(text: string): boolean {
+    return text === ':' ? beginsOperand(this.#peek()) : this.#peek().type === 'end';
+  }
+
+  #missing(text: string): CelSyntaxError {
+    const { at, text: found } = this.#peek();
+    return this.#error(at, `Syntax error: missing '${text}' at '${found}'`);
   }
 
   #error(at: number, message: string): CelSyntaxError {
-    return new CelSyntaxError(describeError(this.#source, at, message));
+    return new CelSyntaxError([...this.#errors, describeError(this.#source, at, message)].join('\n'));
   }
 
-  #unexpected(wanted?: string): CelSyntaxError {
-    const token = this.#peek();
-    const tail = wanted === undefined ? '' : ` expecting ${wanted}`;
-    return this.#error(token.at, `Syntax error: mismatched input '${token.text}'${tail}`);
+  /** Something else than what must come; `isExtra`: what must come follows it. The words are ANTLR's. */
+  #wrongInput(wanted: string, isExtra: boolean): CelSyntaxError {
+    const { at, text, type } = this.#peek();
+    const what = isExtra && type !== 'end' ? 'extraneous' : 'mismatched';
+    return this.#error(at, `Syntax error: ${what} input '${text}' expecting ${wanted}`);
+  }
+
+  #noOperand(): CelSyntaxError {
+    return this.#wrongInput(operandTokens, beginsOperand(this.#peek(1)));
+  }
+
+  /** Neither an element nor the end of a list or map, where both may stand. */
+  #unclosed(end: string): CelSyntaxError {
+    if (this.#mayFollow(end)) return this.#missing(end);
+    return this.#wrongInput(`'${end}'`, false);
+  }
+
+  /** A dot without a name. */
+  #noMember(dot: string): CelSyntaxError {
+    const { at, text, type } = this.#peek();
+    const shown = type === 'end' ? dot : `${dot}${text}`;
+    return this.#error(at, `Syntax error: no viable alternative at input '${shown}'`);
   }
 
   #depth(at: number, ...parts: readonly (Expr | undefined)[]): number {
@@ -190,8 +227,8 @@ class Parser {
       if (this.#accept('.')) {
         const isOptional = this.#accept('?');
         const name = this.#peek();
-        if (name.type !== 'ident' && name.type !== 'quoted') throw this.#unexpected('IDENTIFIER');
-        if (name.type === 'ident' && keywords.has(name.text)) throw this.#unexpected('IDENTIFIER');
+        const isName = name.type === 'quoted' || (name.type === 'ident' && !keywords.has(name.text));
+        if (!isName) throw this.#noMember(isOptional ? '.?' : '.');
         this.#index++;
         if (this.#is('(') && !isOptional && name.type === 'ident') {
           const open = this.#expect('(');
@@ -241,14 +278,14 @@ class Parser {
     if (this.#accept('{')) return this.#map(at);
     const isRooted = this.#accept('.');
     const name = this.#peek();
-    if (name.type !== 'ident') throw this.#unexpected();
+    if (name.type !== 'ident') throw this.#noOperand();
     if (!isRooted && name.text === 'true') return this.#constant(true);
     if (!isRooted && name.text === 'false') return this.#constant(false);
     if (!isRooted && name.text === 'null') return this.#constant(null);
-    if (keywords.has(name.text)) throw this.#unexpected();
+    if (keywords.has(name.text)) throw this.#noOperand();
     this.#index++;
     if (reserved.has(name.text)) {
-      throw this.#error(name.at, `Syntax error: reserved identifier: ${name.text}`);
+      throw this.#error(name.at, `reserved identifier: ${name.text}`);
     }
     const full = isRooted ? `.${name.text}` : name.text;
     if (!this.#is('(')) return { kind: 'ident', at, name: full, depth: 1 };
@@ -287,9 +324,10 @@ class Parser {
     const elements: { value: Expr; isOptional: boolean }[] = [];
     while (!this.#accept(']')) {
       const isOptional = this.#accept('?');
+      if (!isOptional && elements.length > 0 && !beginsOperand(this.#peek())) throw this.#unclosed(']');
       elements.push({ isOptional, value: this.#expression() });
       if (!this.#accept(',')) {
-        this.#expect(']');
+        this.#expect(']', "{']', ','}");
         break;
       }
     }
@@ -300,11 +338,12 @@ class Parser {
     const entries: { key: Expr; value: Expr; isOptional: boolean }[] = [];
     while (!this.#accept('}')) {
       const isOptional = this.#accept('?');
+      if (!isOptional && entries.length > 0 && !beginsOperand(this.#peek())) throw this.#unclosed('}');
       const key = this.#expression();
       this.#expect(':');
       entries.push({ isOptional, key, value: this.#expression() });
       if (!this.#accept(',')) {
-        this.#expect('}');
+        this.#expect('}', "{'}', ','}");
         break;
       }
     }
@@ -318,12 +357,14 @@ class Parser {
     while (!this.#accept('}')) {
       const isOptional = this.#accept('?');
       const name = this.#peek();
-      if (name.type !== 'ident' && name.type !== 'quoted') throw this.#unexpected('IDENTIFIER');
+      if (name.type !== 'ident' && name.type !== 'quoted') {
+        throw this.#wrongInput("{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}", false);
+      }
       this.#index++;
       this.#expect(':');
       fields.push({ isOptional, name: name.text, value: this.#expression() });
       if (!this.#accept(',')) {
-        this.#expect('}');
+        this.#expect('}', "{'}', ','}");
         break;
       }
     }
@@ -334,7 +375,7 @@ class Parser {
   #has(args: readonly Expr[], at: number): Expr {
     const [arg] = args;
     if (args.length !== 1 || arg?.kind !== 'select' || arg.isOptional) {
-      throw this.#error(at, 'invalid argument to has() macro');
+      throw this.#error(arg?.at ?? at, 'invalid argument to has() macro');
     }
     return { ...arg, at, isTest: true };
   }
@@ -426,6 +467,15 @@ function macroShape(name: string, count: number): MacroShape | undefined {
     default:
       return undefined;
   }
+}
+
+/** What may begin an operand, as ANTLR lists it. */
+const operandTokens =
+  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+
+function beginsOperand({ type, text }: Token): boolean {
+  if (type === 'punctuation') return '[{(.-!'.includes(text);
+  return type === 'literal' || (type === 'ident' && text !== 'in');
 }
 
 function isTypeName(expr: Expr): boolean {

@@ -1,7 +1,7 @@
 import { CelCostError } from '#apimachinery/cel/compile.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
-import { dynType, mapOf, stringType } from '#apimachinery/cel/types.ts';
+import { boolType, dynType, listOf, mapOf, nullType, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault, CelList, JsonMap, type Value } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { expressionOf } from '../admission/policies/expressions.ts';
@@ -30,9 +30,8 @@ export class ClaimExpression {
 
   /** Throws Error naming the field when it does not compile to one of the types. */
   constructor(source: string, field: string, wanted: 'text' | 'texts' | 'bool') {
-    const kinds =
-      wanted === 'bool' ? (['bool'] as const) : wanted === 'text' ? (['string'] as const) : textKinds;
-    const compiled = expressionOf(source, claimsEnvironment, kinds);
+    const types = wanted === 'bool' ? [boolType] : wanted === 'text' ? textTypes : textsTypes;
+    const compiled = expressionOf(source, claimsEnvironment, types);
     if (compiled.program === undefined) throw new Error(`${field}: ${compiled.error}`);
     this.source = source;
     this.#program = compiled.program;
@@ -65,7 +64,9 @@ export class ClaimExpression {
   }
 }
 
-const textKinds = ['string', 'list', 'null'] as const;
+/** What a claim is shows when there is one: `claims.groups` is of any type until then. */
+const textTypes = [stringType, dynType];
+const textsTypes = [...textTypes, listOf(stringType), listOf(dynType), nullType];
 
 /** CEL over the user that a token came to: variable `user`. */
 export class UserExpression {
@@ -73,7 +74,7 @@ export class UserExpression {
 
   /** Throws Error naming the field when it does not compile to bool. */
   constructor(source: string, field: string) {
-    const compiled = expressionOf(source, userEnvironment, ['bool']);
+    const compiled = expressionOf(source, userEnvironment, [boolType]);
     if (compiled.program === undefined) throw new Error(`${field}: ${compiled.error}`);
     this.#program = compiled.program;
   }

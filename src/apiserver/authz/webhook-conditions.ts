@@ -1,6 +1,7 @@
 import { CelCostError } from '#apimachinery/cel/compile.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
+import { boolType } from '#apimachinery/cel/types.ts';
 import { CelFault, JsonMap } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { expressionOf } from '../admission/policies/expressions.ts';
@@ -57,7 +58,7 @@ export class WebhookConditions {
   /** Throws Error naming the field of an expression that does not compile to bool. */
   constructor(expressions: readonly string[], field: string) {
     this.#programs = expressions.map((source, i) => {
-      const compiled = expressionOf(source, environment, ['bool']);
+      const compiled = expressionOf(source, environment, [boolType]);
       if (compiled.program === undefined) {
         throw new Error(`${field}.matchConditions[${i}].expression: ${compiled.error}`);
       }

@@ -4,6 +4,7 @@ import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#a
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
 import { isInert, type Target } from './target.ts';
 import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts';
 import { takeVoucher } from './vouched.ts';
@@ -73,11 +74,14 @@ function strategyErrors(
   target: Target,
   subresource: string,
 ): FieldError[] {
-  const { strategy } = target.served.definition;
-  if (old !== undefined && strategy.validateUpdate !== undefined) {
-    return strategy.validateUpdate(object, old, subresource);
-  }
-  return strategy.validate?.(object) ?? [];
+  const { definition } = target.served;
+  const { strategy } = definition;
+  const errors =
+    old !== undefined && strategy.validateUpdate !== undefined
+      ? strategy.validateUpdate(object, old, subresource)
+      : (strategy.validate?.(object) ?? []);
+  const expressions = subresource === '' ? policyExpressionErrors(definition, object, old) : [];
+  return expressions.length === 0 ? errors : [...errors, ...expressions];
 }
 
 /**

@@ -5,6 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { checkName, checkOptionalChoice, checkSelector, type Errors, requireText } from './common.ts';
 import { type Rule, rule, specOf } from './rule.ts';
+import { checkStatusConditions } from './status-conditions.ts';
 
 const group = 'admissionregistration.k8s.io';
 
@@ -17,6 +18,14 @@ export const admissionRules: { readonly [groupResource: string]: Rule } = {
   [`mutatingwebhookconfigurations.${group}`]: webhookRule(true),
   [`validatingadmissionpolicies.${group}`]: rule({
     always: checkValidatingPolicy,
+    status: (errors, policy) => {
+      objectsAt(policy, 'status', 'typeChecking', 'expressionWarnings').forEach((warning, i) => {
+        const at = `status.typeChecking.expressionWarnings[${i}]`;
+        if (textAt(warning, 'warning') === '') errors.push(required(`${at}.warning`));
+        if (textAt(warning, 'fieldRef').trim() === '') errors.push(required(`${at}.fieldRef`));
+      });
+      checkStatusConditions(errors, 'status.conditions', objectsAt(policy, 'status', 'conditions'), Infinity);
+    },
   }),
   [`validatingadmissionpolicybindings.${group}`]: rule({
     always: (errors, binding) => {
@@ -38,6 +47,12 @@ const sideEffects = ['None', 'NoneOnDryRun'];
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const scopes = ['*', 'Cluster', 'Namespaced'];
 const reviewVersions = ['v1', 'v1beta1'];
+/** Words of CEL that name nothing. */
+const reservedWords: ReadonlySet<string> = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
 const conditionsMax = 64;
 const auditAnnotationsMax = 20;
 
@@ -230,10 +245,9 @@ function checkResources(errors: Errors, at: string, resources: readonly string[]
   if (resources.length > 1 && resources.includes('*/*')) {
     errors.push(invalid(at, resources, "if '*/*' is present, must not specify other resources"));
   }
-  const hasPlain = resources.some(
-    (resource) => resource !== '' && resource !== '*' && !resource.includes('/'),
-  );
-  if (resources.includes('*') && hasPlain) {
+  // Of those without a slash the last one decides, in Kubernetes (validateResources).
+  const plain = resources.filter((resource) => resource !== '' && !resource.includes('/'));
+  if (plain.includes('*') && plain.at(-1) !== '*') {
     const why = "if '*' is present, must not specify other resources without subresources";
     errors.push(invalid(at, resources, why));
   }
@@ -312,7 +326,7 @@ function checkPolicy(errors: Errors, spec: JsonObject): void {
   objectsAt(spec, 'variables').forEach((variable, i) => {
     const name = textAt(variable, 'name');
     if (name === '') errors.push(required(`spec.variables[${i}].name`, 'name is not specified'));
-    else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name)) {
+    else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reservedWords.has(name)) {
       errors.push(invalid(`spec.variables[${i}].name`, name, 'must be a valid CEL identifier'));
     }
     if (textAt(variable, 'expression').trim() === '') {
@@ -340,7 +354,7 @@ function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
       errors.push(required(`${at}.expression`, 'expression is not specified'));
     }
     if (message !== '' && message.trim() === '') {
-      errors.push(invalid(`${at}.message`, message, 'message must be non-empty if specified'));
+      errors.push(invalid(`${at}.message`, message, 'must be non-empty if specified'));
     } else if (message.includes('\n')) {
       errors.push(invalid(`${at}.message`, message, 'must not contain line breaks'));
     }

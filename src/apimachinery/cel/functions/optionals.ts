@@ -10,6 +10,10 @@ function isZero(value: Value): boolean {
   return false;
 }
 
+function elementAt(list: CelList, index: number): Value {
+  return list.size === 0 ? Optional.none : new Optional(list.at(index));
+}
+
 /** cel-go's optional types. `or` and `orValue` are evaluated lazily by the compiler. */
 export function addOptionals(table: FunctionTable): void {
   table
@@ -18,6 +22,8 @@ export function addOptionals(table: FunctionTable): void {
     .add(['optional.ofNonZeroValue(A) optional(A)'], ([value]) =>
       isZero(value as Value) ? Optional.none : new Optional(value),
     )
+    .add(['list(A)->first() optional(A)'], ([list]) => elementAt(list as CelList, 0))
+    .add(['list(A)->last() optional(A)'], ([list]) => elementAt(list as CelList, (list as CelList).size - 1))
     .add(['optional(A)->hasValue() bool'], ([value]) => (value as Optional).value !== undefined)
     .add(
       ['optional(A)->value() A'],

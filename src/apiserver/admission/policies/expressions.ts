@@ -2,7 +2,7 @@ import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
 import { CelTypeError } from '#apimachinery/cel/checker.ts';
 import type { CelEnvironment } from '#apimachinery/cel/environment.ts';
 import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
-import type { CelType, TypeKind } from '#apimachinery/cel/types.ts';
+import { type CelType, dynType } from '#apimachinery/cel/types.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 
 /** An expression that compiled, or why it did not. */
@@ -10,19 +10,22 @@ export type Expression =
   | { readonly source: string; readonly program: CelProgram; readonly error?: undefined }
   | { readonly source: string; readonly program?: undefined; readonly error: string };
 
-/** Compiles an expression that must give one of these kinds of value; values of unknown type are looked at when run. */
+/**
+ * Compiles an expression that must give one of these types, exactly (apiserver/pkg/admission/plugin/cel compile.go): a
+ * value whose type is not known is none, unless `dyn` is among them. None wanted: any will do.
+ */
 export function expressionOf(
   source: string,
   environment: CelEnvironment,
-  wanted: readonly TypeKind[],
+  wanted: readonly CelType[],
 ): Expression {
   try {
     const program = compileCel(source, environment);
-    if (wanted.length > 0 && program.type.kind !== 'dyn' && !wanted.includes(program.type.kind)) {
-      const kinds = wanted.length === 1 ? `${wanted[0]}` : wanted.join(' or ');
-      return { source, error: `must evaluate to ${kinds}` };
-    }
-    return { source, program };
+    const type = program.type.toString();
+    if (wanted.length === 0 || wanted.some((one) => one.toString() === type)) return { source, program };
+    const told = wanted.filter((one) => one !== dynType);
+    const types = told.length === 1 ? `${told[0]}` : `one of [${told.join(' ')}]`;
+    return { source, error: `must evaluate to ${types} but got ${type}` };
   } catch (error) {
     if (!(error instanceof CelSyntaxError) && !(error instanceof CelTypeError)) throw error;
     return { source, error: `compilation failed: ${error.message}` };
@@ -54,7 +57,8 @@ export function compileVariables(
   const list = namedExpressions(value, () => ({ source: '', error: '' })).map(({ name }, index) => {
     const source = textOf(objectsOf(value)[index]?.['expression']);
     const expression = expressionOf(source, environmentWith(new Map(types)), []);
-    if (expression.program !== undefined) types.set(name, expression.program.type);
+    // One that does not compile is of any type for those that name it: what is wrong with it is told once.
+    types.set(name, expression.program?.type ?? dynType);
     return { name, expression };
   });
   return { list, types };

@@ -1,6 +1,6 @@
 import type { StructType } from '#apimachinery/cel/environment.ts';
 import { FunctionTable } from '#apimachinery/cel/functions/registry.ts';
-import { CelType, dynType, stringType } from '#apimachinery/cel/types.ts';
+import { boolType, CelType, dynType, listOf, stringType } from '#apimachinery/cel/types.ts';
 import {
   CelFault,
   CelList,
@@ -53,8 +53,8 @@ export class MutationError extends Error {
 }
 
 /** `Object`, `Object.spec`, …: parts of an apply configuration, whose fields the resource's schema judges afterwards. */
-const objectType = new CelType('map', 'map', [stringType, dynType]);
-const patchType = new CelType('map', 'map', [stringType, dynType]);
+const objectType = (name: string): CelType => new CelType('object', name);
+const patchType = new CelType('object', 'JSONPatch');
 
 function mapOfFields(fields: ReadonlyMap<string, Value>): CelMap {
   const map = new NativeMap();
@@ -74,7 +74,7 @@ function structOf(name: string): StructType | undefined {
     return { type: patchType, fieldType: (field) => patchFields.get(field), make: mapOfFields };
   }
   if (name !== 'Object' && !name.startsWith('Object.')) return undefined;
-  return { type: objectType, fieldType: () => dynType, make: mapOfFields };
+  return { type: objectType(name), fieldType: () => dynType, make: mapOfFields };
 }
 
 /** `jsonpatch.escapeKey` (RFC 6901). */
@@ -88,7 +88,7 @@ export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
   const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
   const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
   const plain = policyEnvironment({ ...uses, own: variables.types });
-  const environment = { ...plain, functions: plain.functions.with(functions), structOf, mixesLiterals: true };
+  const environment = { ...plain, functions: plain.functions.with(functions), structOf };
   const conditions = policyEnvironment(uses);
   return {
     match: matchResourcesOf(spec['matchConstraints']),
@@ -96,7 +96,7 @@ export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
     reinvokes: spec['reinvocationPolicy'] === 'IfNeeded',
     paramKind,
     conditions: namedExpressions(spec['matchConditions'], (source) =>
-      expressionOf(source, conditions, ['bool']),
+      expressionOf(source.trim(), conditions, [boolType]),
     ),
     variables: variables.list,
     mutations: objectsOf(spec['mutations']).map((mutation): Mutation => {
@@ -104,7 +104,9 @@ export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
       const source = textOf(objectOf(mutation[isPatch ? 'jsonPatch' : 'applyConfiguration'])['expression']);
       return {
         type: isPatch ? 'JSONPatch' : 'ApplyConfiguration',
-        expression: expressionOf(source, environment, isPatch ? ['list'] : ['map']),
+        expression: expressionOf(source.trim(), environment, [
+          isPatch ? listOf(patchType) : objectType('Object'),
+        ]),
       };
     }),
   };

@@ -5,7 +5,6 @@ import type { AuthorizationDecision, Authorizer } from '../../authz/authorizer.t
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
 import { NotEnforced } from '../not-enforced.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
-import { PolicyExpressions } from './policy-expressions.ts';
 import { ValidatingPolicies } from './validating-policies.ts';
 
 const configurations = '/apis/admissionregistration.k8s.io/v1';
@@ -31,7 +30,6 @@ async function open(authorizer: Authorizer = never): Promise<Harness> {
     workspaces: [{ id: 'other' as never, path: 'other' }],
     plugins: (storage) => [
       new MutatingPolicies({ storage, authorizer }),
-      new PolicyExpressions(),
       new ValidatingPolicies({ storage, authorizer }),
       new NotEnforced(),
     ],
@@ -224,7 +222,8 @@ test('expressions that do not compile are refused with the policy', async () => 
     [{ expression: '1' }, /spec.validations\[0\].expression: Invalid value: "1": must evaluate to bool/],
     [{ expression: 'params.x' }, /undeclared reference to 'params'/],
     [{ expression: 'request.nothing == 1' }, /undefined field 'nothing'/],
-    [{ expression: 'variables.x == 1' }, /undefined field 'x'/],
+    [{ expression: 'variables.x == 1' }, /undeclared reference to 'variables'/],
+    [{ expression: 'object.data' }, /must evaluate to bool but got dyn/],
     [
       { expression: 'true', messageExpression: '1' },
       /messageExpression: Invalid value: "1": must evaluate to string/,

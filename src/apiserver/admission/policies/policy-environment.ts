@@ -1,4 +1,4 @@
-import { type Decl, type DeclField, objectOf } from '#apimachinery/cel/decl.ts';
+import { type Decl, type DeclField, declOf, objectOf } from '#apimachinery/cel/decl.ts';
 import { type CelEnvironment, kubernetesEnvironment, type Variable } from '#apimachinery/cel/environment.ts';
 import { kubernetesFunctions } from '#apimachinery/cel/functions/libraries.ts';
 import { type CelType, dynType } from '#apimachinery/cel/types.ts';
@@ -13,6 +13,8 @@ import {
 import { authorizerFunctions, authorizerType, requestResourceType } from './cel-authorizer.ts';
 
 const functions = kubernetesFunctions.with(authorizerFunctions());
+
+const timestamp = declOf({ type: 'string', validation: { format: 'date-time' } }, false) ?? dyn;
 
 const kind = objectDecl('kubernetes.GroupVersionKind', { group: text, version: text, kind: text });
 const resource = objectDecl('kubernetes.GroupVersionResource', {
@@ -51,9 +53,9 @@ export const namespaceDecl: Decl = objectDecl('kubernetes.Namespace', {
     labels: mapDecl(text),
     annotations: mapDecl(text),
     UID: text,
-    creationTimestamp: text,
+    creationTimestamp: timestamp,
     deletionGracePeriodSeconds: dyn,
-    deletionTimestamp: text,
+    deletionTimestamp: timestamp,
     generation: dyn,
     resourceVersion: text,
     finalizers: texts,

@@ -1,6 +1,6 @@
 import { textAt, textsAt } from '#api/builtin/read.ts';
 import { type Decl, declOf } from '#apimachinery/cel/decl.ts';
-import type { CelType, TypeKind } from '#apimachinery/cel/types.ts';
+import type { CelType } from '#apimachinery/cel/types.ts';
 import { formatApiVersion, parseApiVersion } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
@@ -59,12 +59,12 @@ function faultsOf(spec: JsonObject, params: boolean, typed: TypedVariables): [st
   const look = (field: string, { error }: Expression) => {
     if (error !== undefined) faults.push([field, error.replace(/^compilation failed: /, '')]);
   };
-  const compile = (source: string, wanted: TypeKind[]) => expressionOf(source, environment, wanted);
+  const compile = (source: string) => expressionOf(source, environment, []);
   objectsOf(spec['validations']).forEach((validation, index) => {
     const at = `spec.validations[${index}]`;
-    look(`${at}.expression`, compile(textOf(validation['expression']), ['bool']));
+    look(`${at}.expression`, compile(textOf(validation['expression'])));
     const message = textOf(validation['messageExpression']);
-    if (message !== '') look(`${at}.messageExpression`, compile(message, ['string']));
+    if (message !== '') look(`${at}.messageExpression`, compile(message));
   });
   return faults;
 }

@@ -1,4 +1,5 @@
 import { messageText } from '#apimachinery/cel/rules/validate-rules.ts';
+import { boolType, nullType, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import {
@@ -56,30 +57,34 @@ export function compileValidatingPolicy(spec: JsonObject): ValidatingPolicy {
   const paramKind = spec['paramKind'] === undefined ? undefined : objectOf(spec['paramKind']);
   const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
   const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
-  const environment = policyEnvironment({ ...uses, own: variables.types });
-  // Match conditions come first and know no variables; messages and annotations cost no authorization.
+  const own = variables.list.length > 0 ? variables.types : undefined;
+  const environment = policyEnvironment({ ...uses, own });
+  // Match conditions come first and know no variables; messages cost no authorization.
   const conditions = policyEnvironment(uses);
-  const quiet = policyEnvironment({ ...uses, authorizer: false, own: variables.types });
+  const quiet = policyEnvironment({ ...uses, authorizer: false, own });
   return {
     match: matchResourcesOf(spec['matchConstraints']),
     failsClosed: spec['failurePolicy'] !== 'Ignore',
     paramKind,
     conditions: namedExpressions(spec['matchConditions'], (source) =>
-      expressionOf(source, conditions, ['bool']),
+      expressionOf(source.trim(), conditions, [boolType]),
     ),
     variables: variables.list,
     validations: objectsOf(spec['validations']).map((validation) => ({
-      expression: expressionOf(textOf(validation['expression']), environment, ['bool']),
+      expression: expressionOf(textOf(validation['expression']), environment, [boolType]),
       message: textOf(validation['message']).trim(),
       messageExpression:
-        textOf(validation['messageExpression']) === ''
+        textOf(validation['messageExpression']).trim() === ''
           ? undefined
-          : expressionOf(textOf(validation['messageExpression']), quiet, ['string']),
+          : expressionOf(textOf(validation['messageExpression']), quiet, [stringType]),
       reason: textOf(validation['reason']) || 'Invalid',
     })),
     auditAnnotations: objectsOf(spec['auditAnnotations']).map((annotation) => ({
       key: textOf(annotation['key']),
-      expression: expressionOf(textOf(annotation['valueExpression']), quiet, ['string', 'null']),
+      expression: expressionOf(textOf(annotation['valueExpression']).trim(), environment, [
+        stringType,
+        nullType,
+      ]),
     })),
   };
 }
