@@ -1,24 +1,73 @@
+import { type Clock, systemClock, type TimerHandle } from '#apimachinery/clock.ts';
+import type { Exchange } from './exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 
-/** Frames that come sooner than this after those sent last wait for one another, so long at most. */
-const pauseMs = 10;
-/** More than this does not wait. */
+/** Frames that come sooner than this after those sent last on their connection wait for one another, so long at most. */
+const pauseMs = 5;
+/** More than this in one watch does not wait. */
 const gatheredBytesMax = 64 * 1024;
 
+/** What all watches over one connection share: when something was sent on it, and who waits to send. */
+class ConnectionPace {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<GatheredFrames>();
+  #sentAtMs = Number.NEGATIVE_INFINITY;
+  /** What comes in the same turn as what goes at once goes with it: it costs no write of its own. */
+  #isOpen = false;
+  #timer: TimerHandle | undefined;
+  readonly #onTime = (): void => this.#sendAll();
+  readonly #onTurnEnd = (): void => {
+    this.#isOpen = false;
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether frames may be sent now; else whoever has some joins. */
+  opens(): boolean {
+    if (this.#isOpen) return true;
+    if (this.#waiting.size > 0) return false;
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - this.#sentAtMs < pauseMs) return false;
+    this.#sentAtMs = nowMs;
+    this.#isOpen = true;
+    queueMicrotask(this.#onTurnEnd);
+    return true;
+  }
+
+  join(channel: GatheredFrames): void {
+    this.#waiting.add(channel);
+    this.#timer ??= this.#clock.setTimeout(this.#onTime, this.#sentAtMs + pauseMs - this.#clock.monotonic());
+  }
+
+  leave(channel: GatheredFrames): void {
+    if (!this.#waiting.delete(channel) || this.#waiting.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #sendAll(): void {
+    this.#timer = undefined;
+    this.#sentAtMs = this.#clock.monotonic();
+    for (const channel of [...this.#waiting]) channel.send();
+  }
+}
+
 /**
- * Sends a lone frame at once, and of a dense stream of them many at a time: each write costs both ends a system call and a
- * TLS record, whatever it holds.
+ * Sends a lone frame at once, and of a dense stream of them many at a time: each write to a connection costs both ends a
+ * system call, a TLS record and a turn of the event loop, whatever it holds. Frames of all watches that share a connection
+ * go together, those of one watch in their order.
  */
-export class GatheredFrames implements FrameChannel {
+class GatheredFrames implements FrameChannel {
   readonly #channel: FrameChannel;
+  readonly #pace: ConnectionPace;
   #frames: Buffer[] = [];
   #bytes = 0;
-  #sentAtMs = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #onTime = (): void => this.#send();
 
-  constructor(channel: FrameChannel) {
+  constructor(channel: FrameChannel, pace: ConnectionPace) {
     this.#channel = channel;
+    this.#pace = pace;
   }
 
   open(encoding: FrameEncoding): void {
@@ -27,20 +76,17 @@ export class GatheredFrames implements FrameChannel {
 
   write(frames: readonly Buffer[]): void {
     if (this.#frames.length === 0) {
-      const nowMs = performance.now();
-      const waitMs = this.#sentAtMs + pauseMs - nowMs;
-      if (waitMs <= 0) {
-        this.#sentAtMs = nowMs;
+      if (this.#pace.opens()) {
         this.#channel.write(frames);
         return;
       }
-      this.#timer = setTimeout(this.#onTime, waitMs);
+      this.#pace.join(this);
     }
     for (const frame of frames) {
       this.#frames.push(frame);
       this.#bytes += frame.length;
     }
-    if (this.#bytes > gatheredBytesMax) this.#send();
+    if (this.#bytes > gatheredBytesMax) this.send();
   }
 
   get backlogBytes(): number {
@@ -48,12 +94,12 @@ export class GatheredFrames implements FrameChannel {
   }
 
   drained(): Promise<void> {
-    this.#send();
+    this.send();
     return this.#channel.drained();
   }
 
   end(): void {
-    this.#send();
+    this.send();
     this.#channel.end();
   }
 
@@ -69,18 +115,45 @@ export class GatheredFrames implements FrameChannel {
     });
   }
 
-  #send(): void {
+  /** Sends what was gathered. */
+  send(): void {
     const frames = this.#frames;
     if (frames.length === 0) return;
     this.#drop();
-    this.#sentAtMs = performance.now();
     this.#channel.write(frames);
   }
 
   #drop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#pace.leave(this);
     this.#frames = [];
     this.#bytes = 0;
   }
+}
+
+/** Gathers the frames of watches by the connections that they go over. */
+export class FrameGatherer {
+  readonly #clock: Clock;
+  /** A connection's goes with it. */
+  readonly #paces = new WeakMap<object, ConnectionPace>();
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** The channel of one watch over `connection`: a socket, or a session of HTTP/2. */
+  gather(channel: FrameChannel, connection: object): FrameChannel {
+    let pace = this.#paces.get(connection);
+    if (pace === undefined) {
+      pace = new ConnectionPace(this.#clock);
+      this.#paces.set(connection, pace);
+    }
+    return new GatheredFrames(channel, pace);
+  }
+}
+
+/** What an exchange's answer shares with others that go to the same client. */
+export function connectionOf({ response, upgrade }: Exchange): object {
+  if (upgrade !== undefined) return upgrade.socket;
+  if ('stream' in response) return response.stream.session ?? response.stream;
+  return response.socket ?? response;
 }

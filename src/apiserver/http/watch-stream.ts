@@ -3,6 +3,7 @@ import { protobufMediaType } from '../protobuf/protobuf.ts';
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
 import { type Exchange, isClosed } from './exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
+import { connectionOf, FrameGatherer } from './gathered-frames.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
@@ -19,6 +20,7 @@ export class WatchStreams {
   readonly #limits: HttpLimits;
   readonly #metrics: HttpMetrics;
   readonly #frames: FrameCache;
+  readonly #gatherer = new FrameGatherer();
 
   constructor(limits: HttpLimits, metrics: HttpMetrics, frames: FrameCache) {
     this.#limits = limits;
@@ -35,10 +37,11 @@ export class WatchStreams {
     exchange: Exchange,
     result: WatchResult,
     form: Form,
-    channel: FrameChannel,
+    wire: FrameChannel,
     seat: { leave(): void } | undefined,
   ): void {
     const renderer = new FrameRenderer(result.served, form, includeObjectOf(exchange), this.#frames);
+    const channel = this.#gatherer.gather(wire, connectionOf(exchange));
     const onSlow = () => {
       this.#metrics.slowWatchersEnded++;
     };
