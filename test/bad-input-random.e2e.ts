@@ -73,8 +73,9 @@ describe(`random input, CELLPLANE_RANDOM_SEED=${seed}`, { timeout: 600_000 + run
     );
     await standing.assertUnharmed();
     const made = (statuses.get(200) ?? 0) + (statuses.get(201) ?? 0);
+    const sent = [...statuses.values()].reduce((sum, count) => sum + count, 0);
     assert.ok(
-      made > runs / 10,
+      made > sent / 80,
       `random requests must succeed now and then: ${JSON.stringify([...statuses])}`,
     );
   });

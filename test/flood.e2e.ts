@@ -5,9 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import { type FloodClient, type FloodScene, startFloodScene } from './bench/flood-scene.ts';
 
 const quietMs = 20;
-/** On a machine that runs other things too; a server without fair sharing keeps its clients waiting for seconds. */
-const waitMsMax = 1_500;
-const floodRoundsMax = 4;
+/** Of the median: without fair sharing the quiet one's requests stay behind the flood for as long as that goes on. */
+const waitMsMax = 10_000;
+const floodRoundsMax = 10;
 
 describe('a flood in one workspace', { timeout: 600_000 }, () => {
   let scene: FloodScene;

@@ -254,13 +254,9 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
         return metadata.annotations?.[clusterAnnotation] ?? '';
       }),
     );
-    for (const scheduler of schedulers) {
-      const lanes = lanesOf(scheduler);
-      assert.ok(
-        ids.some((id) => lanes.has(laneOf(id))),
-        'has a project',
-      );
-    }
+    // Ids are random: once in some thousand runs one of them has none of so few.
+    const shares = schedulers.map((scheduler) => ids.filter((id) => lanesOf(scheduler).has(laneOf(id))));
+    assert.deepEqual(shares.flat().sort(), ids.toSorted(), 'each project is one scheduler’s');
     const decisions = await WriteCount.start(scene, { cluster: '*', gvr: resourceBindingsGvr });
     await scene.write('first');
     await scene.untilRight('all objects are in their cells');
@@ -292,7 +288,11 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
     await schedulers[0]?.kill();
     await writing;
     await scene.untilRight('the other does all of it');
-    assert.equal(lanesOf(schedulers[1] as CellplaneProcess).size, laneCount);
+    await until(
+      'the other has all of it',
+      () => lanesOf(schedulers[1] as CellplaneProcess).size === laneCount,
+      sharedWithin,
+    );
   });
 
   test('one that comes gets its part, and one that is stopped leaves it at once', async () => {

@@ -84,7 +84,6 @@ describe('downsync', { timeout: 600_000 }, () => {
     await copies.configMap('contested', { key: 'ours' });
     await until('it is at the edge', () => atEdge('contested'));
     const tap = constellation.federator().edgeTap;
-    const stopAt = Date.now() + 2_000;
     await until('the rivalry is told', async () => {
       const object = await atEdge('contested');
       if ((object?.['data'] as { key?: string } | undefined)?.key === 'ours') {
@@ -97,7 +96,6 @@ describe('downsync', { timeout: 600_000 }, () => {
       const { reason, message } = await syncError('contested');
       return reason === 'DriftContested' && message?.includes('rival') && message.includes('data.key');
     });
-    assert.ok(Date.now() < stopAt + 15_000);
     const repairs = () =>
       tap.requests.filter((one) => one.verb === 'apply' && one.name === 'contested').length;
     await edge.patch(
@@ -106,9 +104,12 @@ describe('downsync', { timeout: 600_000 }, () => {
       { fieldManager: 'rival' },
     );
     const before = repairs();
+    const beganMs = performance.now();
     await copies.configMap('other', { a: 'b' });
     await until('another is synced meanwhile', () => atEdge('other'));
-    assert.ok(repairs() <= before + 1, 'repairs are rare now');
+    // At most one after each pause, the first of which is five seconds (drift-record.ts).
+    const more = repairs() - before;
+    assert.ok(more <= 1 + (performance.now() - beganMs) / 5_000, `repairs are rare now: ${more}`);
   });
 
   test('a withdrawn copy goes from the edge first, then itself', async () => {

@@ -157,13 +157,16 @@ describe('fifty cells that were away', { timeout: 600_000 }, () => {
     const applied = tap.requests.filter(
       ({ verb, name }) => verb === 'apply' && name.startsWith('while-away'),
     );
-    assert.equal(applied.length, away.length * changes, 'one write an object');
+    const answered = applied.length - tap.failedApplies;
+    assert.equal(answered, away.length * changes, 'one write an object');
     const peak = tap.appliesPeak;
     assert.ok(peak <= catchingUpMax + othersMax, `${peak} writes at once`);
     // Watches go on where they were.
     const lists = tap.count('list', 'configmaps') + tap.count('list', 'namespaces');
     assert.ok(lists <= away.length, `${lists} lists`);
     const objects = away.length * changes;
-    assert.ok(tap.requests.length <= 3 * objects, `${tap.requests.length} requests for ${objects} objects`);
+    // Beside looking whether the edges live, which goes on for as long as this takes.
+    const ofObjects = tap.requests.filter(({ verb, name }) => verb !== 'raw' && name !== 'cellplane-claim');
+    assert.ok(ofObjects.length <= 2 * objects, `${ofObjects.length} requests for ${objects} objects`);
   });
 });

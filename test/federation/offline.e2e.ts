@@ -79,12 +79,14 @@ describe('cells that were away', { timeout: 600_000 }, () => {
       });
     }
     // Not behind all that the others had missed. On a machine that is busy with other things everything takes its time.
-    const slowestMaxMs = Math.max(5_000, (performance.now() - openedMs) / 2);
+    const slowestMaxMs = Math.max(20_000, (performance.now() - openedMs) / 2);
     assert.ok(slowestMs < slowestMaxMs, `a change of the steady cell took ${slowestMs.toFixed(0)} ms`);
     const applied = edgeTap.requests.filter(
       ({ verb, name }) => verb === 'apply' && !name.startsWith('meanwhile'),
     );
     const objects = away.length * changes;
-    assert.ok(applied.length <= objects * 1.1, `${applied.length} writes for ${objects} objects`);
+    // One that was not answered in time is sent again.
+    const answered = applied.length - edgeTap.failedApplies;
+    assert.ok(answered <= objects * 1.1, `${answered} writes for ${objects} objects`);
   });
 });

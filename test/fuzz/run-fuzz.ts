@@ -16,9 +16,9 @@ type Message =
   | { readonly type: 'done'; readonly runs: number; readonly failures: number; readonly grownBytes: number };
 
 /** Fifty inputs take some milliseconds: a process that says nothing for so long hangs, however busy the machine is. */
-const silenceMsMax = 20_000;
+const silenceMsMax = 120_000;
 /** Until it has begun: its modules are compiled first. */
-const startMsMax = 120_000;
+const startMsMax = 300_000;
 const heapMiBMax = 1_500;
 
 /** Runs a fuzzing process for about `ms`; `words` choose among the decoders. Resolves when it has ended. */

@@ -4,6 +4,9 @@ import tls from 'node:tls';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { tlsOptions } from '#client/remote/connection.ts';
 
+/** Long for a machine that is busy with other things: that nothing hangs is what is told by it. */
+const answerTimeoutMs = 120_000;
+
 export interface RawRequest {
   readonly method?: string | undefined;
   /** Sent as it is: nothing is normalized or escaped. */
@@ -55,7 +58,7 @@ export class RawHttp {
           });
         },
       );
-      sent.setTimeout(request.timeoutMs ?? 120_000, () =>
+      sent.setTimeout(request.timeoutMs ?? answerTimeoutMs, () =>
         sent.destroy(new Error(`no answer in time: ${method} ${request.path}`)),
       );
       sent.once('error', reject);
@@ -63,15 +66,15 @@ export class RawHttp {
     });
   }
 
-  /** Bytes over TLS, and what comes back until the server closes or nothing more came for `quietMs`. */
-  async sendBytes(bytes: string | Buffer, options: { readonly quietMs?: number } = {}): Promise<string> {
+  /** Bytes over TLS, and what comes back until the server closes, or until it matches `enough`. */
+  async sendBytes(bytes: string | Buffer, options: { readonly enough?: RegExp } = {}): Promise<string> {
     const socket = await this.connect();
     return new Promise((resolve, reject) => {
       let text = '';
-      const quietMs = options.quietMs ?? 120_000;
-      socket.setTimeout(quietMs, () => socket.destroy());
+      socket.setTimeout(answerTimeoutMs, () => socket.destroy());
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
+        if (options.enough?.test(text) === true) socket.destroy();
       });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve(text);

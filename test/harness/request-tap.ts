@@ -15,6 +15,9 @@ export class RequestTap {
   /** Called before a request goes out; what it throws is the request's error, what it returns is waited for. */
   intercept: ((request: TappedRequest) => Promise<void> | void) | undefined;
 
+  /** Applies since the last `clear` that were answered with an error, or not at all: each may be sent again. */
+  failedApplies = 0;
+
   /** Applies under way at once, at most, since the last `clear`. */
   appliesPeak = 0;
   #applies = 0;
@@ -35,6 +38,7 @@ export class RequestTap {
 
   clear(): void {
     this.requests.length = 0;
+    this.failedApplies = 0;
     this.appliesPeak = this.#applies;
   }
 
@@ -86,6 +90,9 @@ export class RequestTap {
         this.appliesPeak = Math.max(this.appliesPeak, ++this.#applies);
         try {
           return await client.apply(ref, object, options);
+        } catch (error) {
+          this.failedApplies++;
+          throw error;
         } finally {
           this.#applies--;
         }
