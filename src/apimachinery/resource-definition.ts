@@ -121,8 +121,8 @@ export interface Strategy {
   readonly toldAs?: { readonly group: string; readonly kind: string } | undefined;
   /** True: a status given at creation is stored, although later ones go through `/status` (Node). */
   readonly keepsStatusOnCreate?: boolean | undefined;
-  /** X1, X4: what DELETE does by default. */
-  readonly defaultPropagation?: 'Background' | 'Orphan' | undefined;
+  /** X1, X4: what DELETE does by default; `unsupported`: whatever is asked, dependents are not looked at (events). */
+  readonly defaultPropagation?: 'Background' | 'Orphan' | 'unsupported' | undefined;
   /** Selectable field values that are not a plain path. */
   readonly fields?: ((object: KubeObject) => JsonObject) | undefined;
 }

@@ -9,6 +9,7 @@ const digestKey = 'federation.cellplane.io/watched-digest';
 const ignoredAnnotations: ReadonlySet<string> = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   'deployment.kubernetes.io/revision',
+  'deprecated.daemonset.template.generation',
 ]);
 
 /**

@@ -1,3 +1,4 @@
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { conflict } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -36,15 +37,35 @@ export function checkPreconditions(
 ): void {
   if (preconditions === undefined) return;
   const { uid, resourceVersion } = preconditions;
-  if (uid !== undefined && uid !== actual.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${actual.uid}`;
-    throw conflict(definition, name, why);
-  }
+  const words = isNamespace(definition) ? namespaceWords : deletionWords;
+  // By its kind, not by its resource, as rest.BeforeDelete has it.
+  const { group, kind } = definition;
+  const told = isNamespace(definition) ? definition : { group, resource: kind };
+  if (uid !== undefined && uid !== actual.uid) throw conflict(told, name, words.uid(uid, actual.uid));
   if (resourceVersion !== undefined && resourceVersion !== actual.resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${actual.resourceVersion}`;
-    throw conflict(definition, name, why);
+    throw conflict(told, name, words.resourceVersion(resourceVersion, actual.resourceVersion));
   }
 }
+
+interface PreconditionWords {
+  readonly uid: (asked: string, actual: string) => string;
+  readonly resourceVersion: (asked: string, actual: string) => string;
+}
+
+/** rest.BeforeDelete. */
+const deletionWords: PreconditionWords = {
+  uid: (asked, actual) =>
+    `the UID in the precondition (${asked}) does not match the UID in record (${actual}). The object might have been deleted and then recreated`,
+  resourceVersion: (asked, actual) =>
+    `the ResourceVersion in the precondition (${asked}) does not match the ResourceVersion in record (${actual}). The object might have been modified`,
+};
+
+/** The namespaces' own storage. */
+const namespaceWords: PreconditionWords = {
+  uid: (asked, actual) => `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`,
+  resourceVersion: (asked, actual) =>
+    `Precondition failed: ResourceVersion in precondition: ${asked}, ResourceVersion in object meta: ${actual}`,
+};
 
 /**
  * Decides what a DELETE does to an object (X1, X3, X4). `object` is the stored state, freshly parsed; it becomes part of
@@ -66,13 +87,14 @@ export function planDeletion(
     return { type: 'remove' };
   }
 
-  let changed = !sameList(finalizers, metadata.finalizers ?? []);
+  let changed = !sameList(finalizers, metadata.finalizers ?? []) || (inert && handOn(metadata, options));
   if (finalizers.length === 0) delete metadata.finalizers;
   else metadata.finalizers = finalizers;
   if (metadata.deletionTimestamp === undefined) {
     changed = true;
     metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
-    metadata.deletionGracePeriodSeconds = graceSeconds;
+    // A namespace ends in its own way, not within a period.
+    if (inert || !isNamespace(definition)) metadata.deletionGracePeriodSeconds = graceSeconds;
     if (metadata.generation !== undefined) metadata.generation += 1;
     if (isNamespace(definition) && !inert) {
       object['status'] = {
@@ -84,8 +106,10 @@ export function planDeletion(
     // A later request may shorten the grace period, never lengthen it.
     changed = true;
     const asked = Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-    metadata.deletionTimestamp = formatTime(asked + graceSeconds * 1000);
-    metadata.deletionGracePeriodSeconds = graceSeconds;
+    const end = asked + graceSeconds * 1000;
+    // Never in the past; what was to have some time has a second of it still (rest.BeforeDelete).
+    metadata.deletionTimestamp = formatTime(Math.max(end, nowMs));
+    metadata.deletionGracePeriodSeconds = end < nowMs && graceSeconds > 0 ? 1 : graceSeconds;
   }
   return changed ? { type: 'mark', object } : { type: 'waiting' };
 }
@@ -105,6 +129,23 @@ export function isPlainRemoval(
     if (resource === 'pods' || resource === 'namespaces') return false;
   }
   return propagationOf(finalizers, definition, options) === 'Background';
+}
+
+/**
+ * Nothing is collected here, and what stands at the edge has owners and dependents: how a copy is deleted is written onto it, for
+ * its syncer. Returns whether that changed it.
+ */
+function handOn(
+  metadata: KubeObject['metadata'],
+  { propagationPolicy, orphanDependents }: DeletionOptions,
+): boolean {
+  const policy = propagationPolicy ?? (orphanDependents === true ? 'Orphan' : undefined);
+  const name = copyAnnotations.propagationPolicy;
+  const wanted = policy === 'Background' ? undefined : (policy ?? metadata.annotations?.[name]);
+  if (wanted === metadata.annotations?.[name]) return false;
+  const { [name]: _former, ...rest } = metadata.annotations ?? {};
+  metadata.annotations = wanted === undefined ? rest : { ...rest, [name]: wanted };
+  return true;
 }
 
 /** Whether an update has taken away the last thing that kept a dying object (X3). */
@@ -137,6 +178,7 @@ function propagationOf(
   definition: ResourceDefinition,
   { orphanDependents, propagationPolicy }: DeletionOptions,
 ): 'Background' | 'Foreground' | 'Orphan' {
+  if (definition.strategy.defaultPropagation === 'unsupported') return 'Background';
   if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background';
   if (propagationPolicy !== undefined) return propagationPolicy;
   if (existing.includes(orphanFinalizer)) return 'Orphan';
@@ -158,7 +200,8 @@ function graceSecondsOf(
   const { deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
   const own = spec['terminationGracePeriodSeconds'];
   const asked = options.gracePeriodSeconds ?? (typeof own === 'number' ? own : 30);
-  const seconds = Math.max(0, asked);
+  // What is negative is a second (rest.BeforeDelete).
+  const seconds = asked < 0 ? 1 : asked;
   if (deletionTimestamp === undefined) return seconds;
   if (options.gracePeriodSeconds === undefined) return deletionGracePeriodSeconds ?? 0;
   return Math.min(seconds, deletionGracePeriodSeconds ?? 0);

@@ -97,6 +97,8 @@ export interface UpdateOptions extends WriteOptions {
   readonly subresource: string;
   /** An absent object is created: C4, P3. */
   readonly createWhenAbsent?: boolean | undefined;
+  /** The uid is content like any other, which validation refuses to change, not a guard (PATCH). */
+  readonly uidIsContent?: boolean | undefined;
 }
 
 export type WriteOutcome =
@@ -110,7 +112,9 @@ export type WriteOutcome =
 export type DeletionOutcome =
   | { readonly type: 'removed'; readonly entry: CacheEntry; readonly uid: string }
   /** `isMarked`: by this call. */
-  | { readonly type: 'waiting'; readonly entry: CacheEntry; readonly isMarked: boolean };
+  | { readonly type: 'waiting'; readonly entry: CacheEntry; readonly isMarked: boolean }
+  /** It would wait like this: of no revision of its own, so that nothing may be kept under one. */
+  | { readonly type: 'would-wait'; readonly entry: CacheEntry; readonly object: KubeObject };
 
 /** `live` is the caller's to read, not to change; undefined when the object is absent and may be created. */
 export type Propose = (live: KubeObject | undefined, attempt: number) => KubeObject | Promise<KubeObject>;
@@ -279,7 +283,8 @@ export class Registry {
     options: Pick<WriteOptions, 'admission'>,
   ): Promise<DeletionOutcome> {
     const isSettled = (outcome: DeletionOutcome) =>
-      !deletion.dryRun && (outcome.type === 'removed' || outcome.isMarked);
+      !deletion.dryRun &&
+      (outcome.type === 'removed' || (outcome.type === 'waiting' && outcome.isMarked));
     return this.#confirmed(keyOf(target), undefined, isSettled, () =>
       this.#delete(target, deletion, options),
     );
@@ -385,7 +390,8 @@ export class Registry {
     const value = encodeStored(plan.object, target.served.definition, defaultsOf(entry));
     if (dryRun) {
       const unwritten = entryOf({ key, value, revision: entry.revision });
-      return { outcome: { type: 'waiting', entry: unwritten, isMarked: false } };
+      const object = servedObjectOf(unwritten, target.served);
+      return { outcome: { type: 'would-wait', entry: unwritten, object } };
     }
     const result = await this.#transact([{ key, revision: entry.revision }], [{ type: 'put', key, value }]);
     if (!result.committed) return this.#lost(result, key);
@@ -406,7 +412,7 @@ export class Registry {
     const { key } = entry;
     const old = this.read(entry, target);
     const proposed = await propose(old, attempt);
-    this.#checkIdentity(proposed, old, target);
+    this.#checkIdentity(proposed, old, target, options.uidIsContent === true);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
     for (const allocator of this.#allocatorsOf(target)) allocator.prepareForUpdate(object, old);
@@ -474,10 +480,10 @@ export class Registry {
   }
 
   /** C3: a stale resourceVersion or another uid is a conflict; none at all only where the kind allows it. */
-  #checkIdentity(proposed: KubeObject, old: KubeObject, target: Target): void {
+  #checkIdentity(proposed: KubeObject, old: KubeObject, target: Target, uidIsContent: boolean): void {
     const { definition } = target.served;
     const { uid, resourceVersion } = proposed.metadata;
-    if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+    if (!uidIsContent && uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
       const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
       throw conflict(definition, target.name, why);
     }

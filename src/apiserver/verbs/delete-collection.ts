@@ -2,6 +2,7 @@ import { isApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
+import { warnOfDependents } from './delete.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { listObjects } from './list.ts';
 import { parseDeletionOptions, parseListParameters } from './options.ts';
@@ -25,6 +26,7 @@ export async function deleteCollection(
     throw methodNotAllowed(definition, 'deletecollection');
   const { query } = context.info;
   const options = parseDeletionOptions(decodeDeleteOptions(request.body), query);
+  warnOfDependents(context, options);
   const list = await listObjects(registry, tokens, context, parseListParameters(query, false));
   const found = [...list.entries];
   const page = list.page();

@@ -89,13 +89,13 @@ test('preconditions (X2)', async () => {
     send({ uid: 'other' }),
     apiError(
       'Conflict',
-      new RegExp(`Precondition failed: UID in precondition: other, UID in object meta: ${uid}`),
+      new RegExp(`on ConfigMap "a": the UID in the precondition \\(other\\) does not match .* \\(${uid}\\)`),
       409,
     ),
   );
   await assert.rejects(
     send({ resourceVersion: '1' }),
-    apiError('Conflict', /ResourceVersion in precondition: 1/),
+    apiError('Conflict', /the ResourceVersion in the precondition \(1\) does not match/),
   );
   assert.equal((await send({ uid, resourceVersion })).code, 200);
 });
@@ -155,10 +155,58 @@ test('propagation policies become finalizers for the garbage collector (X4)', as
   await harness.post('/apis/batch/v1/namespaces/default/jobs', job);
   const orphaned = await harness.delete('/apis/batch/v1/namespaces/default/jobs/j');
   assert.deepEqual(orphaned.object.metadata.finalizers, ['orphan'], 'a Job orphans by default');
+  assert.match(orphaned.warnings.join(), /^child pods are preserved by default when jobs are deleted/);
+  const told = await harness.delete('/apis/batch/v1/namespaces/default/jobs/j', {
+    propagationPolicy: 'Orphan',
+  });
+  assert.deepEqual(told.warnings, [], 'who says what is to happen needs no warning (JobStorage.Delete)');
+
+  await harness.post('/api/v1/namespaces/default/events', {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e' },
+    involvedObject: { namespace: 'default' },
+  });
+  const event = await harness.delete('/api/v1/namespaces/default/events/e', { propagationPolicy: 'Orphan' });
+  assert.equal(event.body['status'], 'Success', 'events have no dependents (eventStrategy)');
 
   await harness.post(`/clusters/cell${maps}`, map('f'));
   const inert = await harness.delete(`/clusters/cell${maps}/f`, { propagationPolicy: 'Foreground' });
   assert.equal(inert.object.kind, 'Status', 'copies in a cell have no dependents');
+});
+
+test('a deletion tried shows what would be, in every version, and is forgotten (X2)', async () => {
+  await using harness = await open();
+  const url = '/namespaces/default/horizontalpodautoscalers';
+  await harness.post(`/apis/autoscaling/v2${url}`, {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'h' },
+    spec: { maxReplicas: 2, scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' } },
+  });
+  for (const version of ['v1', 'v2']) {
+    const tried = await harness.delete(`/apis/autoscaling/${version}${url}/h`, {
+      propagationPolicy: 'Foreground',
+      dryRun: ['All'],
+    });
+    assert.equal(tried.object.apiVersion, `autoscaling/${version}`);
+    assert.deepEqual(tried.object.metadata.finalizers, ['foregroundDeletion']);
+    const after = await harness.get(`/apis/autoscaling/${version}${url}/h`);
+    assert.equal(after.object.metadata.deletionTimestamp, undefined);
+  }
+});
+
+test('a namespace that goes has no grace period; its preconditions are told in words of their own (X2)', async () => {
+  await using harness = await open();
+  await harness.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' } });
+  const url = '/api/v1/namespaces/n';
+  await assert.rejects(
+    harness.delete(url, { preconditions: { uid: 'other' } }),
+    apiError('Conflict', /on namespaces "n": Precondition failed: UID in precondition: other/),
+  );
+  const { metadata } = (await harness.delete(url)).object;
+  assert.notEqual(metadata.deletionTimestamp, undefined);
+  assert.equal(metadata.deletionGracePeriodSeconds, undefined);
 });
 
 test('only a pod that runs somewhere has a grace period (X3)', async () => {
@@ -175,8 +223,18 @@ test('only a pod that runs somewhere has a grace period (X3)', async () => {
   assert.equal(shorter.object.metadata.deletionTimestamp, '2026-01-01T00:00:10Z');
   const longer = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 100 });
   assert.equal(longer.object.metadata.deletionGracePeriodSeconds, 10);
+  harness.clock.advance(60_000);
+  const late = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 5 });
+  assert.equal(late.object.metadata.deletionTimestamp, '2026-01-01T00:01:00Z', 'never in the past');
+  assert.equal(late.object.metadata.deletionGracePeriodSeconds, 1);
   assert.equal((await harness.delete(`${pods}/running`, { gracePeriodSeconds: 0 })).object.kind, 'Pod');
-  await assert.rejects(harness.get(`${pods}/running`), apiError('NotFound', /not found/, 404));
+  await harness.post(pods, pod('negative', { nodeName: 'n' }));
+  const negative = await harness.delete(`${pods}/negative`, { gracePeriodSeconds: -1 });
+  assert.equal(
+    negative.object.metadata.deletionGracePeriodSeconds,
+    1,
+    'BeforeDelete: less than none is a second',
+  );
 });
 
 test('namespaces: protected, terminating, finalized (S1, S2, S3)', async () => {

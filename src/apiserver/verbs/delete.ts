@@ -16,10 +16,21 @@ export async function deleteObject(
   request: VerbRequest,
 ): Promise<VerbResult> {
   const options = parseDeletionOptions(decodeDeleteOptions(request.body), context.info.query);
+  warnOfDependents(context, options);
   const outcome = await environment.registry.delete(targetOf(context), options, {
     admission: environment.admission.for(context, options.dryRun),
   });
   return deletionResult(outcome, context, options);
+}
+
+/** Of Jobs most people expect that their pods go with them (JobStorage.Delete). */
+export function warnOfDependents({ served, warnings }: ResourceContext, options: DeletionOptions): void {
+  const { group, resource } = served.definition;
+  if (resource !== 'jobs' || group !== 'batch') return;
+  if (options.propagationPolicy === undefined && options.orphanDependents === undefined)
+    warnings.push(
+      'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+    );
 }
 
 function deletionResult(
@@ -31,7 +42,8 @@ function deletionResult(
   if (outcome.type === 'removed' && !returnsDeleted(served.definition)) {
     return { type: 'status', code: 200, body: deletedStatus(context, outcome.uid) };
   }
-  const code = outcome.type === 'waiting' && options.orphanDependents === false ? 202 : 200;
+  const code = outcome.type !== 'removed' && options.orphanDependents === false ? 202 : 200;
+  if (outcome.type === 'would-wait') return { type: 'object', code, served, object: outcome.object };
   return { type: 'entry', code, served, entry: outcome.entry };
 }
 

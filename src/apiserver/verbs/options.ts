@@ -117,7 +117,8 @@ export function parseListParameters(query: URLSearchParams, isWatch: boolean): L
     allowWatchBookmarks: parseBoolean(query.get('allowWatchBookmarks')) ?? false,
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: (query.get('resourceVersionMatch') ?? '') as ListParameters['resourceVersionMatch'],
-    timeoutSeconds: parseInteger(query, 'timeoutSeconds'),
+    // As Kubernetes has it, a negative one is none.
+    timeoutSeconds: Math.max(0, parseInteger(query, 'timeoutSeconds')),
     // As Kubernetes has it, a negative one is none.
     limit: Math.max(0, parseInteger(query, 'limit')),
     continue: query.get('continue') ?? '',
@@ -126,9 +127,6 @@ export function parseListParameters(query: URLSearchParams, isWatch: boolean): L
   if (isWatch) watchErrors(parameters, errors);
   else listErrors(parameters, errors);
   if (errors.length > 0) throw invalidObject({ group: optionsGroup, kind: 'ListOptions' }, '', errors);
-  if (parameters.timeoutSeconds < 0) {
-    throw badRequest(`timeoutSeconds must not be negative, got ${parameters.timeoutSeconds}`);
-  }
   return parameters;
 }
 

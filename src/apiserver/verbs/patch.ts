@@ -60,6 +60,7 @@ async function patchWith(
       admission: environment.admission.for(context, parameters.dryRun),
       track: tracker(context.served, tracking),
       subresource: context.subresource,
+      uidIsContent: true,
     },
     (live, attempt) => {
       const patched = patch.apply(live!);

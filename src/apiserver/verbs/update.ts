@@ -1,4 +1,4 @@
-import { badRequest } from '#apimachinery/api-error.ts';
+import { badRequest, conflict } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
@@ -54,11 +54,24 @@ export async function updateObject(
       if (isGuarded) proposed.metadata.resourceVersion = resourceVersion;
       if (live !== undefined) return merge === undefined ? proposed : merge(proposed, live);
       await environment.authorizeCreate(context);
+      checkUidOfAbsent(proposed, context);
+      // A revision guards what is there; of what is not there it says nothing.
+      delete proposed.metadata.resourceVersion;
       checkNew(proposed, context.namespace);
       return proposed;
     },
   );
   return writeResult(outcome, context);
+}
+
+/** 409 for a uid of what is not there (any more): an object is not made anew by who means the former one. */
+function checkUidOfAbsent({ metadata: { uid } }: KubeObject, { served, name }: ResourceContext): void {
+  if (uid === undefined || uid === '') return;
+  throw conflict(
+    served.definition,
+    name,
+    `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
+  );
 }
 
 /** C3: a body says which object it is. */

@@ -389,6 +389,21 @@ test('update: guards and names (C3, C4)', async () => {
   };
   const created = await harness.put('/apis/coordination.k8s.io/v1/namespaces/default/leases/l', lease);
   assert.equal(created.code, 201, 'C4: a lease is created by PUT');
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  const again = { ...lease, metadata: { name: 'm', resourceVersion: '7' } };
+  assert.equal(
+    (await harness.put(`${leases}/m`, again)).code,
+    201,
+    'a revision says nothing of what is absent',
+  );
+  await assert.rejects(
+    harness.put(`${leases}/o`, { ...lease, metadata: { name: 'o', uid: 'gone' } }),
+    apiError('Conflict', /UID in precondition: gone, UID in object meta: $/, 409),
+  );
+  await assert.rejects(
+    harness.patch(`${leases}/l`, 'merge', { metadata: { uid: 'other' } }),
+    apiError('Invalid', /metadata.uid: Invalid value: "other": field is immutable/, 422),
+  );
   await harness.post(widgetsPath, widget('w'));
   await assert.rejects(
     harness.put(`${widgetsPath}/w`, widget('w', { size: 2 })),

@@ -4,6 +4,7 @@ import type { KubeObject, ManagedFieldsEntry } from '#apimachinery/object.ts';
 const dropAnnotations: ReadonlySet<string> = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   'deployment.kubernetes.io/revision',
+  'deprecated.daemonset.template.generation',
   'pv.kubernetes.io/bind-completed',
   'pv.kubernetes.io/bound-by-controller',
   'volume.kubernetes.io/storage-provisioner',
@@ -96,9 +97,11 @@ const strippers: { readonly [apiVersionKind: string]: Stripper | undefined } = {
     const spec = object['spec'];
     if (!isJsonObject(spec)) return;
     delete spec['nodeName'];
-    // Resolved from the PriorityClass when the Pod was made; an edge resolves them from its own and refuses other numbers.
+    // Resolved from the PriorityClass and the RuntimeClass when the Pod was made; an edge resolves them from its own and
+    // refuses others.
     delete spec['priority'];
     delete spec['preemptionPolicy'];
+    if (spec['runtimeClassName'] !== undefined) delete spec['overhead'];
   },
   'v1/PersistentVolume': (object) => {
     const spec = object['spec'];

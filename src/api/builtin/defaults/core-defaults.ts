@@ -13,6 +13,7 @@ import {
 /** Defaults of the core group's kinds (source: Kubernetes' pkg/apis/core/v1/defaults.go). In place. */
 export const coreDefaults: { readonly [resource: string]: (object: KubeObject) => void } = {
   namespaces: (namespace) => {
+    defaultPhase(namespace, 'Active');
     const { name } = namespace.metadata;
     if (name === undefined || name === '') return;
     namespace.metadata.labels = { ...namespace.metadata.labels, 'kubernetes.io/metadata.name': name };
@@ -43,6 +44,7 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
     }
   },
   persistentvolumes: (volume) => {
+    defaultPhase(volume, 'Pending');
     const spec = objectIn(volume, 'spec');
     defaultZero(spec, 'persistentVolumeReclaimPolicy', 'Retain');
     defaultTo(spec, 'volumeMode', 'Filesystem');
@@ -54,7 +56,10 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
     const scaleIo = objectOf(spec, 'scaleIO');
     if (scaleIo !== undefined) defaultVolumeSource('scaleIO', scaleIo);
   },
-  persistentvolumeclaims: (claim) => defaultClaimSpec(objectIn(claim, 'spec')),
+  persistentvolumeclaims: (claim) => {
+    defaultPhase(claim, 'Pending');
+    defaultClaimSpec(objectIn(claim, 'spec'));
+  },
   limitranges: (range) => {
     for (const item of objectsIn(objectOf(range, 'spec'), 'limits')) defaultLimits(item);
   },
@@ -69,6 +74,12 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
     if (status !== undefined && capacity !== undefined) defaultTo(status, 'allocatable', { ...capacity });
   },
 };
+
+/** Of a status that is there; a new object gets its own. */
+function defaultPhase(object: KubeObject, phase: string): void {
+  const status = objectOf(object, 'status');
+  if (status !== undefined) defaultZero(status, 'phase', phase);
+}
 
 /** Defaults of a pod template: those of its spec alone. */
 export function defaultTemplate(template: JsonObject): void {

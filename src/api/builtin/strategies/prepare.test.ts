@@ -189,3 +189,29 @@ test('who asks for a certificate is not the asker’s to say; approval and statu
   prepareForUpdate!(plain, approved, '');
   assert.deepEqual([plain['spec'], plain['status']], [approved['spec'], approved['status']]);
 });
+
+test('a DaemonSet’s annotation counts the changes of its template (daemonSetStrategy)', () => {
+  const { prepareForCreate, prepareForUpdate } = strategyOf('apps', 'daemonsets');
+  const key = 'deprecated.daemonset.template.generation';
+  const set = (image: string, annotations: { [key: string]: string } = {}) =>
+    object('DaemonSet', {
+      metadata: { annotations },
+      spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
+    });
+  const made = set('a', { [key]: 'many' });
+  prepareForCreate!(made);
+  assert.equal(made.metadata.annotations?.[key], '1');
+  const same = set('a', { [key]: '7' });
+  prepareForUpdate!(same, made, '');
+  assert.equal(same.metadata.annotations?.[key], '1', 'nobody else counts');
+  const changed = set('b');
+  prepareForUpdate!(changed, made, '');
+  assert.equal(changed.metadata.annotations?.[key], '2');
+});
+
+test('a LimitRange without a name gets one (limitrangeStrategy)', () => {
+  const { prepareForCreate } = strategyOf('', 'limitranges');
+  const range: KubeObject = { apiVersion: 'v1', kind: 'LimitRange', metadata: {} };
+  prepareForCreate!(range);
+  assert.match(range.metadata.name ?? '', /^[0-9a-f]{8}-/);
+});

@@ -3,6 +3,7 @@ import { cloneJson, equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
+import { newUid } from '#apimachinery/uid.ts';
 import { objectIn, objectOf, objectsIn } from '../defaults/defaulting.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { podQos } from './pod-qos.ts';
@@ -68,6 +69,12 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
   },
   services: { prepareForUpdate: dropWhatTheTypeNoLongerHas },
   serviceaccounts: { prepareForCreate: keepSecretNames, prepareForUpdate: keepSecretNames },
+  limitranges: {
+    // The one kind that may be made without any name (limitrangeStrategy.PrepareForCreate).
+    prepareForCreate: ({ metadata }) => {
+      if (metadata.name === undefined && metadata.generateName === undefined) metadata.name = newUid();
+    },
+  },
   secrets: {
     prepareForUpdate: (secret, old) => {
       if (textAt(secret, 'type') === '') copyField(secret, old, 'type');
@@ -99,6 +106,16 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       normalizeDataSource(objectIn(claim, 'spec'), objectAt(old, 'spec'));
     },
   },
+  'daemonsets.apps': {
+    prepareForCreate: (set) => setTemplateGeneration(set, Math.max(1, templateGenerationOf(set))),
+    prepareForUpdate: (set, old, subresource) => {
+      if (subresource === 'status') return;
+      const before = templateGenerationOf(old);
+      const isSame = equalJson(valueAt(set, 'spec', 'template'), valueAt(old, 'spec', 'template'));
+      if (!isSame) setTemplateGeneration(set, before + 1);
+      else if (before > 0) setTemplateGeneration(set, before);
+    },
+  },
   'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: unshareLabels },
   'statefulsets.apps': withoutDisabled(['spec.updateStrategy.rollingUpdate.maxUnavailable']),
   'csidrivers.storage.k8s.io': withoutDisabled(['spec.preventPodSchedulingIfMissing']),
@@ -121,6 +138,18 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
     prepareForUpdate: prepareSigningRequest,
   },
 };
+
+/** How often a DaemonSet's template changed: a field of old, which lives on in an annotation that nobody else writes. */
+const templateGeneration = 'deprecated.daemonset.template.generation';
+
+function templateGenerationOf({ metadata }: KubeObject): number {
+  const count = Number(metadata.annotations?.[templateGeneration] ?? 0);
+  return Number.isSafeInteger(count) && count > 0 ? count : 0;
+}
+
+function setTemplateGeneration({ metadata }: KubeObject, generation: number): void {
+  metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(generation) };
+}
 
 function copyField(into: JsonObject, from: JsonObject | undefined, field: string): void {
   const value = from?.[field];

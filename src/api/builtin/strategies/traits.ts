@@ -116,6 +116,9 @@ const nameValidators: { readonly [groupResource: string]: NameValidator } = {
   'rolebindings.rbac.authorization.k8s.io': pathSegmentName,
   'roles.rbac.authorization.k8s.io': pathSegmentName,
   // A signer's bundles are named after it, with colons for slashes: `example.com:signer:name`.
+  // Kubernetes checks no more than that it fits a path (ValidateCertificateRequestName, ValidatePodDisruptionBudget).
+  'certificatesigningrequests.certificates.k8s.io': pathSegmentName,
+  'poddisruptionbudgets.policy': pathSegmentName,
   'clustertrustbundles.certificates.k8s.io': (name) =>
     dns1123Subdomain(name.slice(name.lastIndexOf(':') + 1)),
   'cronjobs.batch': (name) => {
@@ -128,8 +131,13 @@ const nameValidators: { readonly [groupResource: string]: NameValidator } = {
 
 const cronJobNameMax = 52;
 
-/** DELETE keeps dependents unless told otherwise (KUBERNETES.md X4). */
-const orphaned: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch']);
+/** DELETE keeps dependents unless told otherwise (KUBERNETES.md X4); events are nobody's owners. */
+const propagations: { readonly [groupResource: string]: Traits['defaultPropagation'] } = {
+  replicationcontrollers: 'Orphan',
+  'jobs.batch': 'Orphan',
+  events: 'unsupported',
+  'events.events.k8s.io': 'unsupported',
+};
 
 /** An address as only one text says it: no leading zeros, IPv6 in RFC 5952's form. */
 function canonicalAddress(name: string): string[] {
@@ -146,7 +154,7 @@ export interface Traits {
   readonly generation: 'spec' | 'none' | 'constant' | 'of-changes' | 'spec-and-labels';
   readonly createOnUpdate: boolean;
   readonly unconditionalUpdate: boolean;
-  readonly defaultPropagation: 'Background' | 'Orphan';
+  readonly defaultPropagation: 'Background' | 'Orphan' | 'unsupported';
   readonly keepsStatusOnCreate: boolean;
   readonly statusKeepsMetadata: readonly ('labels' | 'ownerReferences')[] | undefined;
   readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
@@ -158,7 +166,7 @@ export function traitsOf(groupResource: string): Traits {
     generation: otherGenerations[groupResource] ?? (withGeneration.has(groupResource) ? 'spec' : 'none'),
     createOnUpdate: createdByUpdate.has(groupResource),
     unconditionalUpdate: !conditionallyUpdated.has(groupResource),
-    defaultPropagation: orphaned.has(groupResource) ? 'Orphan' : 'Background',
+    defaultPropagation: propagations[groupResource] ?? 'Background',
     // A kubelet registers its node with what it has (nodeStrategy.PrepareForCreate leaves it).
     keepsStatusOnCreate: groupResource === 'nodes',
     statusKeepsMetadata: statusKeepsMetadata[groupResource],

@@ -12,6 +12,8 @@ import {
   type Errors,
   selectorMatches,
 } from './common.ts';
+import { countIndexes } from './job-indexes.ts';
+import { checkJobStatus } from './job-status.ts';
 import { checkPodTemplate } from './pods.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 
@@ -273,33 +275,6 @@ function checkSuccessPolicy(errors: Errors, path: string, spec: JsonObject, poli
   });
 }
 
-/** How many indexes `0,2-4` names, or what is wrong with it. */
-function countIndexes(text: string, completions: number): number | string {
-  if (text === '') return 0;
-  let total = 0;
-  let last = -1;
-  for (const interval of text.split(',')) {
-    const ends = interval.split('-');
-    if (ends.length > 2) {
-      return `the fragment ${JSON.stringify(interval)} violates the requirement that an index interval can have at most two parts separated by '-'`;
-    }
-    for (const end of ends) {
-      if (!/^[+-]?\d+$/.test(end))
-        return `cannot convert string to integer for index: ${JSON.stringify(end)}`;
-      if (Number(end) >= completions) return `too large index: ${JSON.stringify(end)}`;
-    }
-    const first = Number(ends[0]);
-    const final = Number(ends.at(-1));
-    if (ends.length === 2 && first >= final) {
-      return `non-increasing order, previous: ${first}, current: ${final}`;
-    }
-    if (last >= first) return `non-increasing order, previous: ${last}, current: ${first}`;
-    total += final - first + 1;
-    last = final;
-  }
-  return total;
-}
-
 function checkGeneratedSelector(errors: Errors, job: KubeObject): void {
   if (booleanAt(job, 'spec', 'manualSelector') === true) return;
   const selector = objectAt(job, 'spec', 'selector');
@@ -400,41 +375,4 @@ function copy(into: JsonObject, from: JsonObject | undefined, field: string): vo
   const value = from?.[field];
   if (value === undefined) delete into[field];
   else into[field] = value;
-}
-
-function hasCondition(job: KubeObject, type: string): boolean {
-  return objectsAt(job, 'status', 'conditions').some(
-    (one) => one['type'] === type && one['status'] === 'True',
-  );
-}
-
-function checkJobStatus(errors: Errors, job: KubeObject, old: KubeObject): void {
-  const status = objectAt(job, 'status');
-  checkNonNegatives(errors, 'status', status, ['active', 'succeeded', 'failed', 'ready', 'terminating']);
-  const isComplete = hasCondition(job, 'Complete');
-  const isFailed = hasCondition(job, 'Failed');
-  const refuse = (field: string, why: string) => errors.push(omitted(`status.${field}`, why));
-  if (isComplete && isFailed) refuse('conditions', 'cannot set Complete=True and Failed=true conditions');
-  if (isComplete && hasCondition(job, 'FailureTarget')) {
-    refuse('conditions', 'cannot set Complete=True and FailureTarget=true conditions');
-  }
-  const completion = valueAt(status, 'completionTime');
-  if (completion !== undefined && !isComplete) {
-    const why = 'cannot set completionTime when there is no Complete=True condition';
-    errors.push(invalid('status.completionTime', completion, why));
-  }
-  if (completion === undefined && isComplete) {
-    errors.push(required('status.completionTime', 'completionTime is required for Complete jobs'));
-  }
-  if (hasCondition(job, 'SuccessCriteriaMet')) {
-    if (isFailed) refuse('conditions', 'cannot set SuccessCriteriaMet=True and Failed=true conditions');
-    if (hasCondition(job, 'FailureTarget')) {
-      refuse('conditions', 'cannot set SuccessCriteriaMet=True and FailureTarget=true conditions');
-    }
-  }
-  for (const type of ['Failed', 'Complete', 'FailureTarget']) {
-    if (hasCondition(old, type) && !hasCondition(job, type)) {
-      refuse('conditions', `cannot disable the terminal ${type}=True condition`);
-    }
-  }
 }
