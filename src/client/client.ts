@@ -70,11 +70,14 @@ export interface ApplyOptions extends WriteOptions {
   readonly ifAbsent?: boolean | undefined;
 }
 
+/** What becomes of an object's dependents when it is deleted (KUBERNETES.md X4). */
+export type PropagationPolicy = 'Background' | 'Foreground' | 'Orphan';
+
 export interface DeleteOptions extends CallOptions {
   readonly preconditions?:
     | { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined }
     | undefined;
-  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan' | undefined;
+  readonly propagationPolicy?: PropagationPolicy | undefined;
   readonly gracePeriodSeconds?: number | undefined;
   readonly dryRun?: boolean | undefined;
 }

@@ -1,7 +1,7 @@
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient, ObjectRef } from '#client/client.ts';
+import type { KubeClient, ObjectRef, PropagationPolicy } from '#client/client.ts';
 import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from './copy-index.ts';
 import { originOf, sameOrigin } from './projection/origin.ts';
 import type { RenderedCopy } from './projection/render.ts';
@@ -125,15 +125,19 @@ export class CopyWriter {
 
   /**
    * Deletes a copy that is no longer wanted, guarded by its uid. The syncer's finalizer holds it until the edge has let go.
-   * Gone already counts as done.
+   * Gone already counts as done. `propagationPolicy` is for the edge: the server writes it onto the copy.
    */
-  async withdraw(record: CopyRecord, signal: AbortSignal): Promise<void> {
+  async withdraw(
+    record: CopyRecord,
+    propagationPolicy: PropagationPolicy,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (record.deleting) return;
     const { cellId, group, version, resource, namespace, name, uid } = record;
     const gvr = { group, version, resource };
     const ref = { cluster: cellId, gvr, namespace: namespace === '' ? undefined : namespace, name };
     try {
-      await this.#client.delete(ref, { preconditions: { uid }, propagationPolicy: 'Background', signal });
+      await this.#client.delete(ref, { preconditions: { uid }, propagationPolicy, signal });
     } catch (error) {
       if (isApiError(error, 'NotFound')) this.#index.remove(placeKeyOf(record), uid);
       else if (!isApiError(error, 'Conflict')) throw error;

@@ -93,7 +93,7 @@ export class NamespaceKeeper {
     if (!(await namespaces.isEmpty(record, signal))) return { requeueAfterMs: emptyMs };
     // A copy may have been decided for it while we asked.
     if (index.countInNamespace(record.cellId, record.name) > 0) return { requeueAfterMs: 0 };
-    await writer.withdraw(record, signal);
+    await writer.withdraw(record, 'Background', signal);
     this.#emptySince.delete(place);
     return undefined;
   }

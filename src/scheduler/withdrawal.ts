@@ -1,7 +1,7 @@
 import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { KubeClient, PropagationPolicy } from '#client/client.ts';
 import type { BindingStore } from './binding-store.ts';
 import type { CopyIndex, CopyRecord } from './copy-index.ts';
 import type { CopyWriter } from './copy-writer.ts';
@@ -22,6 +22,14 @@ export interface WithdrawalDependencies {
   readonly isUnresolved: (cluster: string, group: string) => boolean;
 }
 
+/** How its project deletes an object, as far as that is still to be seen (KUBERNETES.md X4). */
+function propagationOf(object: KubeObject | undefined): PropagationPolicy {
+  const { deletionTimestamp, finalizers = [] } = object?.metadata ?? {};
+  if (deletionTimestamp === undefined) return 'Background';
+  if (finalizers.includes('orphan')) return 'Orphan';
+  return finalizers.includes('foregroundDeletion') ? 'Foreground' : 'Background';
+}
+
 /** Takes copies back. It fails closed: what only looks as if it were gone keeps its copies (DESIGN.md, Bindings). */
 export class Withdrawal {
   readonly #on: WithdrawalDependencies;
@@ -30,11 +38,12 @@ export class Withdrawal {
     this.#on = dependencies;
   }
 
-  /** Deletes copies, but for those in cells that `skip` names. */
+  /** Deletes copies, but for those in cells that `skip` names; `policy`: how the edges are to delete what stands there. */
   async withdraw(
     records: readonly CopyRecord[],
     skip: (cell: string) => boolean,
     signal: AbortSignal,
+    policy: PropagationPolicy = 'Background',
   ): Promise<void> {
     await Promise.all(
       records.map((record) => {
@@ -42,7 +51,7 @@ export class Withdrawal {
         if (cell !== undefined && skip(cell)) return undefined;
         // A mapped namespace stays until it is empty, whatever policies say (see NamespaceKeeper).
         if (record.group === '' && record.resource === 'namespaces') return undefined;
-        return this.#on.writer.withdraw(record, signal);
+        return this.#on.writer.withdraw(record, policy, signal);
       }),
     );
   }
@@ -51,6 +60,8 @@ export class Withdrawal {
    * The object is gone, going, or no longer selected: its copies are withdrawn and its binding removed, the latter last, so
    * that a restart in between finds the rest. Absence is confirmed by a consistent read first (DESIGN.md, Bindings). `isWanted`
    * is asked after it: what was known when the object was found to be let go of may have been less. Throws then.
+   * An object that is deleted in the foreground keeps its binding, and by that itself, until its copies are gone, and with them
+   * what stands at the edges.
    */
   async letGo(
     key: ProjectObjectKey,
@@ -64,7 +75,9 @@ export class Withdrawal {
     const left = await this.#lookAgain(key, parts, signal);
     if (left === 'unclear' || (left !== undefined && isWanted()))
       throw new Error('the object is there, and what selects it is not known yet');
-    await this.withdraw(records, () => false, signal);
+    const policy = propagationOf(left);
+    await this.withdraw(records, () => false, signal, policy);
+    if (policy === 'Foreground' && isBound && this.#isLeft(key)) return;
     // A project that goes takes its bindings with it.
     if (isBound && this.#on.workspaces.project(parts.cluster) !== undefined) {
       const binding = await this.#on.bindings.read(parts, signal);
@@ -74,6 +87,13 @@ export class Withdrawal {
       await this.#on.bindings.delete(parts, signal);
     }
     this.#on.bindings.forget(parts);
+  }
+
+  /** Whether there are copies whose edges have yet to let go; their going is an event that brings the key back. */
+  #isLeft(key: ProjectObjectKey): boolean {
+    for (const { group, resource } of this.#on.copies.ofOrigin(key).values())
+      if (group !== '' || resource !== 'namespaces') return true;
+    return false;
   }
 
   /** What is to be let go of, as far as there is anything left of it; `unclear`: it may still be wanted. */

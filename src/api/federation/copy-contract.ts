@@ -24,6 +24,11 @@ export const copyAnnotations = {
   suspend: 'federation.cellplane.io/suspend',
   /** `Orphan`: the edge object stays when the copy goes. */
   deletionPolicy: 'federation.cellplane.io/deletion-policy',
+  /**
+   * `Foreground` or `Orphan`: with which propagationPolicy the syncer deletes the edge object; absent: Background. The API server
+   * writes it onto a copy that is deleted with one.
+   */
+  propagationPolicy: 'federation.cellplane.io/propagation-policy',
 } as const;
 
 /**

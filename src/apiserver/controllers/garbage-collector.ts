@@ -1,3 +1,5 @@
+import { bindingName } from '#api/work/binding-name.ts';
+import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
@@ -44,6 +46,9 @@ export class GarbageCollector implements Controller {
   readonly #index = new OwnerIndex();
   /** `<cluster>/<uid>` of owners that wait for their dependents → their key. */
   readonly #foreground = new Map<string, StorageKey>();
+  /** Binding of an object that waits for the edges → the object, and the other way round. */
+  readonly #bound = new Map<StorageKey, StorageKey>();
+  readonly #bindings = new Map<StorageKey, StorageKey>();
   readonly #stopping = new AbortController();
   #unlisten: (() => void) | undefined;
 
@@ -101,11 +106,27 @@ export class GarbageCollector implements Controller {
     // An owner that waits for this one is told when it goes, and when it no longer names that owner.
     if (this.#foreground.size > 0 && hasOwnerReferences(previous)) this.#tellWaiting(previous);
     if (entry !== undefined) return;
+    if (this.#bound.size > 0) this.#onBoundGone(key);
     const clusterId = clusterOf(key);
     if (!this.#index.hasCluster(clusterId)) return;
     const { uid } = headerOf(previous);
     this.#foreground.delete(`${clusterId}/${uid}`);
     for (const dependent of this.#index.dependentsOf(clusterId, uid)) this.#add(dependentMark, dependent);
+  }
+
+  /** A binding that an object waits for is gone, or the object itself is, for somebody took its finalizer off. */
+  #onBoundGone(key: StorageKey): void {
+    const binding = this.#bindings.get(key);
+    if (binding !== undefined) this.#forgetBound(key, binding);
+    const owner = this.#bound.get(key);
+    if (owner === undefined) return;
+    this.#forgetBound(owner, key);
+    this.#add(ownerMark, owner);
+  }
+
+  #forgetBound(owner: StorageKey, binding: StorageKey): void {
+    this.#bindings.delete(owner);
+    this.#bound.delete(binding);
   }
 
   #noticeEntry(entry: CacheEntry): void {
@@ -236,6 +257,7 @@ export class GarbageCollector implements Controller {
     if (header.deletionTimestamp === undefined) return undefined;
     const ref = this.#refOf(clusterId, entry);
     if (ref === undefined) return { requeueAfterMs: unknownKindRecheckMs };
+    if (await this.#isAtEdges(entry)) return undefined;
     if (header.finalizers.includes(orphanFinalizer)) {
       await this.#context.storage.awaitFresh();
       for (const dependent of this.#dependentsOf(clusterId, entry)) {
@@ -264,6 +286,24 @@ export class GarbageCollector implements Controller {
       if (!hasDeletionTimestamp(dependent)) this.#add(dependentMark, dependent.key);
     }
     return undefined;
+  }
+
+  /**
+   * What is federated has dependents where it lies: the edges' controllers made them. It waits for its binding, which stands until
+   * the scheduler has done at the edges what this deletion asks for (docs/copies.md), and is looked at again when that goes.
+   */
+  async #isAtEdges({ key }: CacheEntry): Promise<boolean> {
+    const { group, resource } = parseObjectKey(key);
+    // Its counterparts are taken away by what is in them, as it is itself.
+    if (group === '' && resource === 'namespaces') return false;
+    const bindingKey = bindingKeyOf(key);
+    // Listening before looking, as for dependents.
+    this.#bound.set(bindingKey, key);
+    this.#bindings.set(key, bindingKey);
+    await this.#context.storage.awaitFresh();
+    if (this.#context.storage.peek(bindingKey) !== undefined) return true;
+    this.#forgetBound(key, bindingKey);
+    return false;
   }
 
   /** Objects whose ownerReference can mean this owner: in its namespace, or anywhere when it has none. */
@@ -373,6 +413,19 @@ function refAt(
   if (version === undefined) return undefined;
   const gvr = { group: definition.group, version, resource: definition.resource };
   return { cluster, gvr, namespace: namespace === '' ? undefined : namespace, name };
+}
+
+/** Where the binding of an object lies, if there is one. */
+function bindingKeyOf(key: StorageKey): StorageKey {
+  const { group, resource, clusterId, namespace, name } = parseObjectKey(key);
+  const bindings = namespace === '' ? clusterResourceBindingsGvr : resourceBindingsGvr;
+  return objectKey({
+    group: bindings.group,
+    resource: bindings.resource,
+    clusterId,
+    namespace,
+    name: bindingName(group, resource, name),
+  });
 }
 
 function isWaiting(entry: CacheEntry): boolean {

@@ -25,6 +25,7 @@ const keptAnnotations = [
   copyAnnotations.contentHash,
   copyAnnotations.suspend,
   copyAnnotations.deletionPolicy,
+  copyAnnotations.propagationPolicy,
   syncAnnotations.syncedHash,
   syncAnnotations.syncedFields,
   syncAnnotations.syncError,

@@ -1,6 +1,7 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { PropagationPolicy } from '#client/client.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
 import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
@@ -70,7 +71,7 @@ export class Withdrawer {
     try {
       await edgeClient.delete(edgeRefOf(kind, place), {
         preconditions: { uid: edge.metadata.uid, resourceVersion: edge.metadata.resourceVersion },
-        propagationPolicy: 'Background',
+        propagationPolicy: propagationOf(copy),
         signal,
       });
     } catch (error) {
@@ -203,6 +204,12 @@ export class Withdrawer {
     }
     return 'foreign';
   }
+}
+
+/** How the edge is to delete what the copy was of (docs/copies.md). */
+function propagationOf(copy: KubeObject | undefined): PropagationPolicy {
+  const policy = copy?.metadata.annotations?.[copyAnnotations.propagationPolicy];
+  return policy === 'Foreground' || policy === 'Orphan' ? policy : 'Background';
 }
 
 function isCrd({ group, resource }: ServedKind): boolean {

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { until } from './testing/control-plane.ts';
+import { configMap, policy } from './testing/objects.ts';
+import type { Syncer } from './testing/syncer.ts';
+import { bindings, projectRef, startScheduler, type World, world } from './testing/world.ts';
+
+const policyOf = ({ metadata }: KubeObject) => metadata.annotations?.[copyAnnotations.propagationPolicy];
+
+/** The copy of a ConfigMap, once it is being deleted. */
+function leaving(cell: Syncer, name: string): Promise<KubeObject> {
+  return until(`the copy of ${name} leaves`, async () => {
+    const copies = await cell.copies('v1', 'configmaps');
+    return copies.find(({ metadata }) => metadata.deletionTimestamp !== undefined && metadata.name === name);
+  });
+}
+
+async function objectOf(w: World, name: string): Promise<KubeObject | undefined> {
+  try {
+    return await w.controlPlane.admin.get(projectRef(w.project, 'v1', 'configmaps', name));
+  } catch (error) {
+    if (isApiError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+const isBound = async (w: World, name: string) =>
+  (await w.controlPlane.list(w.project, bindings, 'resourcebindings')).some(({ metadata }) =>
+    metadata.name?.startsWith(`${name}-configmaps-`),
+  );
+
+test('how a project deletes an object is carried on; in the foreground it waits for the edges', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all'));
+  const names = ['fore', 'orphan', 'back', 'forced'];
+  for (const name of names) await w.controlPlane.create(w.project, 'configmaps', configMap(name));
+  for (const name of names)
+    for (const cell of [w.fra, w.ams])
+      await cell.report('v1', 'configmaps', await cell.copy('v1', 'configmaps', name));
+  const remove = (name: string, propagationPolicy: 'Background' | 'Foreground' | 'Orphan') =>
+    w.controlPlane.admin.delete(projectRef(w.project, 'v1', 'configmaps', name), { propagationPolicy });
+  const isGone = (name: string) => async () => (await objectOf(w, name)) === undefined;
+
+  await remove('fore', 'Foreground');
+  assert.equal(policyOf(await leaving(w.fra, 'fore')), 'Foreground');
+  assert.equal(policyOf(await leaving(w.ams, 'fore')), 'Foreground');
+  assert.deepEqual((await objectOf(w, 'fore'))?.metadata.finalizers, ['foregroundDeletion']);
+  await w.ams.release('v1', 'configmaps');
+  await until('one edge let go', async () => (await w.ams.copies('v1', 'configmaps')).length === 3);
+  assert.deepEqual((await objectOf(w, 'fore'))?.metadata.finalizers, ['foregroundDeletion']);
+  assert.equal(await isBound(w, 'fore'), true);
+  await w.fra.release('v1', 'configmaps');
+  await until('it is gone', isGone('fore'));
+  assert.equal(await isBound(w, 'fore'), false);
+
+  // What is orphaned waits for nothing.
+  await remove('orphan', 'Orphan');
+  await until('it is gone', isGone('orphan'));
+  assert.equal(policyOf(await leaving(w.fra, 'orphan')), 'Orphan');
+
+  await remove('back', 'Background');
+  assert.equal(await objectOf(w, 'back'), undefined);
+  assert.equal(policyOf(await leaving(w.fra, 'back')), undefined);
+
+  // Somebody does not want to wait for an edge that is away.
+  await remove('forced', 'Foreground');
+  await leaving(w.fra, 'forced');
+  const body = { metadata: { finalizers: null } };
+  await w.controlPlane.admin.patch(projectRef(w.project, 'v1', 'configmaps', 'forced'), {
+    type: 'merge',
+    body,
+  });
+  assert.equal(await objectOf(w, 'forced'), undefined);
+  await until('the binding is gone', async () => !(await isBound(w, 'forced')));
+});
