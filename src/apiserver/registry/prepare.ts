@@ -15,13 +15,14 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
   const { metadata } = object;
   metadata.uid = newUid();
   metadata.creationTimestamp = nowTime(nowMs);
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
-  delete metadata.resourceVersion;
+  // To take away what is not there costs more than to look.
+  if ('deletionTimestamp' in metadata) delete metadata.deletionTimestamp;
+  if ('deletionGracePeriodSeconds' in metadata) delete metadata.deletionGracePeriodSeconds;
+  if ('resourceVersion' in metadata) delete metadata.resourceVersion;
   if (definition.namespaced) metadata.namespace = target.namespace;
   else delete metadata.namespace;
   setFirstGeneration(metadata, definition);
-  if (dropsNewStatus(target)) delete object['status'];
+  if ('status' in object && dropsNewStatus(target)) delete object['status'];
   if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
 }
 

@@ -1,7 +1,7 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
@@ -90,14 +90,14 @@ export function encodeStored(
   clusterId?: string,
 ): Buffer {
   const { apiVersion, kind, metadata } = object;
-  const head = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
+  const head = headText(apiVersion, kind);
   const fieldSets: number[] = [];
   const metadataJson = metadataText(metadata, clusterId, head.length, fieldSets);
   let tail = '';
   for (const key in object) {
     if (key === 'apiVersion' || key === 'kind' || key === 'metadata') continue;
     const text = JSON.stringify(object[key]) as string | undefined;
-    if (text !== undefined) tail += `,${JSON.stringify(key)}:${text}`;
+    if (text !== undefined) tail += `${memberLead(key)}${text}`;
   }
   const body = `${head}${metadataJson}${tail}}`;
   const bodyBytes = Buffer.byteLength(body);
@@ -137,13 +137,40 @@ export function encodeStored(
   const value = allocateBytes(prefixBytes + headerBytes + bodyBytes);
   value[0] = formatVersion;
   value[1] = flags;
-  value.writeUInt16LE(Buffer.byteLength(apiVersion), 2);
+  value.writeUInt16LE(isAscii ? apiVersion.length : Buffer.byteLength(apiVersion), 2);
   value.writeUInt32LE(headerBytes, 4);
   value.writeUInt32LE(headBytes + 1, 8);
   value.writeUInt32LE(headBytes + metadataBytes, 12);
-  value.write(headerJson, prefixBytes);
-  value.write(body, prefixBytes + headerBytes, isAscii ? 'latin1' : 'utf8');
+  const isLatin1 = isAscii && headerBytes === headerJson.length;
+  value.write(`${headerJson}${body}`, prefixBytes, isLatin1 ? 'latin1' : 'utf8');
   return value;
+}
+
+/** The last of a few: most objects in a row are of few kinds. */
+let lastApiVersion = '';
+let lastKind = '';
+let lastHead = '';
+
+/** What comes before the value of metadata. */
+function headText(apiVersion: string, kind: string): string {
+  if (apiVersion === lastApiVersion && kind === lastKind) return lastHead;
+  lastHead = `{"apiVersion":${JSON.stringify(apiVersion)},"kind":${JSON.stringify(kind)},"metadata":`;
+  lastApiVersion = apiVersion;
+  lastKind = kind;
+  return lastHead;
+}
+
+function memberLead(key: string): string {
+  switch (key) {
+    case 'data':
+      return ',"data":';
+    case 'spec':
+      return ',"spec":';
+    case 'status':
+      return ',"status":';
+    default:
+      return `,${JSON.stringify(key)}:`;
+  }
 }
 
 /**
@@ -172,14 +199,38 @@ function metadataText(
 }
 
 function managerText(entry: ManagedFieldsEntry, start: number, fieldSets: number[]): string {
-  const { fieldsV1, ...plain } = entry;
+  const { fieldsV1 } = entry;
   if (!isJsonObject(fieldsV1)) return JSON.stringify(entry);
-  const text = JSON.stringify(plain);
-  const head = `${text.slice(0, -1)}${text === '{}' ? '' : ','}"fieldsV1":`;
+  const head = managerHead(entry);
   const fields = textOfFieldSet(fieldsV1 as FieldSet);
   const from = start + head.length;
   fieldSets.push(from, from + fields.length);
   return `${head}${fields}}`;
+}
+
+/** Of the last manager: its members but fieldsV1, and their text. */
+let lastMembers: string[] = [];
+let lastValues: JsonValue[] = [];
+let lastManagerHead = '';
+
+/** Up to the value of fieldsV1. What a client writes within a second begins alike: the last one is remembered. */
+function managerHead(entry: ManagedFieldsEntry): string {
+  let at = 0;
+  for (const member in entry) {
+    if (member === 'fieldsV1') continue;
+    if (member !== lastMembers[at] || entry[member] !== lastValues[at]) return newManagerHead(entry);
+    at++;
+  }
+  return at === lastMembers.length ? lastManagerHead : newManagerHead(entry);
+}
+
+function newManagerHead(entry: ManagedFieldsEntry): string {
+  const { fieldsV1: _, ...plain } = entry;
+  const text = JSON.stringify(plain);
+  lastMembers = Object.keys(plain);
+  lastValues = Object.values(plain) as JsonValue[];
+  lastManagerHead = `${text.slice(0, -1)}${text === '{}' ? '' : ','}"fieldsV1":`;
+  return lastManagerHead;
 }
 
 /**

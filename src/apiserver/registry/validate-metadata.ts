@@ -141,7 +141,7 @@ export function normalizeMetadata(metadata: ObjectMeta): void {
       delete metadata[key];
     }
   }
-  delete metadata['selfLink'];
+  if ('selfLink' in metadata) delete metadata['selfLink'];
 }
 
 /** Kubernetes' ValidateObjectMeta (KUBERNETES.md O4): everything that is wrong with the metadata of an object at rest. */

@@ -222,7 +222,7 @@ function identifiable(value: JsonValue, kind: string, body: RequestBody): void {
     );
   }
   const { apiVersion } = value;
-  if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2) {
+  if (typeof apiVersion === 'string' && apiVersion.indexOf('/') !== apiVersion.lastIndexOf('/')) {
     throw unrecognized(kind, `unexpected GroupVersion string: ${apiVersion}`, body);
   }
 }

@@ -21,10 +21,12 @@ export function objectIn(object: JsonObject, field: string): JsonObject {
   return made;
 }
 
-/** The objects of a list, for changing them in place. */
+/** The objects of a list, for changing them in place; the array is the caller's own. */
 export function objectsIn(object: JsonObject | undefined, field: string): JsonObject[] {
   const list = object?.[field];
-  return Array.isArray(list) ? list.filter(isJsonObject) : [];
+  if (!Array.isArray(list)) return [];
+  for (const one of list) if (!isJsonObject(one)) return list.filter(isJsonObject);
+  return list.slice() as JsonObject[];
 }
 
 /** The object at a field, undefined when there is none. */

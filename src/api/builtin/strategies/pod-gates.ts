@@ -25,11 +25,14 @@ export function podGatesOf(
 ): ((object: KubeObject, old: KubeObject | undefined) => void) | undefined {
   const path = podSpecPaths[groupResource];
   if (path === undefined) return undefined;
-  const specIn = (object: KubeObject | undefined) =>
-    path.reduce<JsonObject | undefined>((at, field) => objectOf(at, field), object);
+  const specIn = (object: KubeObject | undefined) => {
+    let at: JsonObject | undefined = object;
+    for (const field of path) at = objectOf(at, field);
+    return at;
+  };
   return (object, old) => {
     const spec = specIn(object);
-    if (spec === undefined) return;
+    if (spec === undefined || !mayBeGated(spec)) return;
     for (const holdersIn of gated) {
       const holders = holdersIn(spec).filter(([holder, field]) => holder[field] !== undefined);
       if (holders.length === 0) continue;
@@ -41,6 +44,18 @@ export function podGatesOf(
   };
 }
 
+const containerLists = ['containers', 'initContainers', 'ephemeralContainers'] as const;
+
+/** Whether a spec has what gated fields are in: hardly any has. */
+function mayBeGated(spec: JsonObject): boolean {
+  if (spec['schedulingGroup'] !== undefined) return true;
+  for (const list of containerLists) {
+    for (const container of objectsIn(spec, list)) if (container['lifecycle'] !== undefined) return true;
+  }
+  for (const volume of objectsIn(spec, 'volumes')) if (volume['projected'] !== undefined) return true;
+  return false;
+}
+
 type FieldOf = readonly [holder: JsonObject, field: string];
 
 /** For each gate, the fields that it opens. */
@@ -48,8 +63,7 @@ const gated: readonly ((spec: JsonObject) => FieldOf[])[] = [
   (spec) => [[spec, 'schedulingGroup']],
   (spec) => {
     const fields: FieldOf[] = [];
-    for (const list of ['containers', 'initContainers', 'ephemeralContainers']) {
-      if (spec[list] === undefined) continue;
+    for (const list of containerLists) {
       for (const container of objectsIn(spec, list)) {
         const lifecycle = objectOf(container, 'lifecycle');
         if (lifecycle === undefined) continue;
