@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, test } from 'node:test';
-import { returnedFromLabel } from '#api/federation/return-contract.ts';
+import { eventKind, returnAnnotations, returnedFromLabel } from '#api/federation/return-contract.ts';
 import { type ReturnPolicy, returnPoliciesGvr } from '#api/federation/return-policy.ts';
+import { returnedObjectName, returnedObjectsGvr } from '#api/federation/returned-object.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
@@ -160,6 +161,38 @@ describe('events of the edges', { timeout: 600_000 }, () => {
       name: 'told',
     });
     await until('cell-b’s goes', async () => (await inProject()).length === 0);
+  });
+
+  test('one for which there was no room comes when others have gone', async () => {
+    await start('cell-a');
+    // Whoever syncs the cell may write more than was asked for.
+    await constellation.federator().stop();
+    await policy({ resources: [{ kind: 'Event' }], maxEvents: 1 });
+    const at = { cluster: 'root:cells:cell-a', gvr: returnedObjectsGvr, namespace: mapped };
+    for (const name of ['a', 'b', 'c', 'd', 'e']) {
+      const { metadata: _, ...content } = event(name);
+      await constellation.admin.create(at, {
+        apiVersion: 'federation.cellplane.io/v1alpha1',
+        kind: 'ReturnedObject',
+        metadata: { name: returnedObjectName(eventKind, name) },
+        spec: { kind: 'Event', name, object: { ...content, metadata: { name } } },
+      });
+    }
+    // New ones come before old ones go: of twice as many as were asked for.
+    const two = await until('two have come', async () => {
+      const items = await inProject();
+      return items.length === 2 ? items.map(({ metadata }) => metadata.annotations) : undefined;
+    });
+    for (const annotations of two) {
+      const source = annotations?.[returnAnnotations.source] ?? '';
+      await constellation.admin.delete({ ...at, name: source.slice(source.lastIndexOf('|') + 1) });
+    }
+    await until('two others have come', async () => {
+      const sources = (await inProject()).map(
+        ({ metadata }) => metadata.annotations?.[returnAnnotations.source],
+      );
+      return sources.length === 2 && two.every((one) => !sources.includes(one?.[returnAnnotations.source]));
+    });
   });
 
   test('of a flood the newest, at a bounded pace, and each repeated one once in a while', async () => {

@@ -53,6 +53,8 @@ const fieldManager = 'cellplane-return';
 const concurrency = 8;
 /** A policy's status is written at most once in this time. */
 const statusDelayMs = 500;
+/** Of many that go at once, those that wait for room are looked at together. */
+const roomDelayMs = 200;
 const everywhere = '*';
 /** A kind that a project does not serve is looked for again. */
 const unservedRecheckMs = 30_000;
@@ -90,6 +92,9 @@ export class ReturnController {
   /** Why a ReturnedObject is not in its project, by its key. */
   readonly #refusals = new Map<string, { readonly policy: string; readonly message: string }>();
 
+  /** `<cell>|<namespace>` where something was left out because others had taken the room; at most as many as are mapped. */
+  readonly #crowded = new Set<string>();
+
   constructor(world: World) {
     const { clock, logger, controlPlaneId } = world;
     this.#world = world;
@@ -122,7 +127,16 @@ export class ReturnController {
         this.#queue.addAfter(`status|${policy}`, statusDelayMs);
       }),
     );
-    this.#returned.addHandler(all((object) => this.#queue.add(keyOf('object', object))));
+    const look = (object: KubeObject) => this.#queue.add(keyOf('object', object));
+    this.#returned.addHandler({
+      onAdd: look,
+      onUpdate: look,
+      onDelete: (object) => {
+        look(object);
+        const place = `${clusterOf(object)}|${object.metadata.namespace ?? ''}`;
+        if (this.#crowded.has(place)) this.#queue.addAfter(`room|${place}`, roomDelayMs);
+      },
+    });
     this.#projects = new ProjectKinds({
       discovery: world.discovery,
       makeInformer: ({ group, version, resource }, more) =>
@@ -224,9 +238,19 @@ export class ReturnController {
       case 'status':
         await this.#tellStatus(address, signal);
         return undefined;
+      case 'room':
+        this.#onRoom(address.join('|'));
+        return undefined;
       default:
         throw new RangeError(`unknown task ${key}`);
     }
+  }
+
+  /** Some went: those that found no room are looked at again. */
+  #onRoom(place: string): void {
+    this.#crowded.delete(place);
+    for (const returned of this.#returned.byIndex('namespace', place))
+      this.#queue.add(keyOf('object', returned));
   }
 
   /** Looks at everything that the policy bears on: its requests, and what has come back into its namespace. */
@@ -430,6 +454,7 @@ export class ReturnController {
       return undefined;
     }
     if (!this.#isWithinMax(returned, mapped, policy)) {
+      this.#crowded.add(`${cellId}|${cellNamespace}`);
       // Events go by themselves.
       if (kind !== eventKind) {
         this.#refuse(key, mapped, policyName, `${cell} has more objects than the policy allows`);
