@@ -58,6 +58,8 @@ interface Branch {
   readonly mode: Mode;
   /** Typed kinds know no null: what is not nullable is simply not there. */
   readonly nullIsAbsent: boolean;
+  /** Where the shapes of the member's own members begin. */
+  tree: Step | undefined;
   asLeaf: Step | undefined;
   bySet: Map<FieldSet, Step> | undefined;
   /** The set that was met last and the step behind it. */
@@ -82,7 +84,7 @@ let keptBytes = 0;
  */
 export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
   if (keptBytes > keptBytesMax) forgetShapes();
-  return ofMap(type, 'root', object) ?? emptySet;
+  return ofMap(type, 'root', treeOf(type, 'root'), object) ?? emptySet;
 }
 
 /**
@@ -91,7 +93,7 @@ export function createdFields(type: ApplyType, object: KubeObject): FieldSet {
  */
 export function claimedFields(type: ApplyType, config: JsonObject): FieldSet {
   if (keptBytes > keptBytesMax) forgetShapes();
-  const set = ofMap(type, 'claimedRoot', config) ?? emptySet;
+  const set = ofMap(type, 'claimedRoot', treeOf(type, 'claimedRoot'), config) ?? emptySet;
   if (!known.has(set)) return set;
   let same = canonical.get(set);
   if (same === undefined) {
@@ -212,17 +214,19 @@ function newStep(before: Step | undefined, path: PathElement | undefined, set: F
 }
 
 /** The fields of a container; undefined when it adds none. */
-function ofValue(
-  type: ApplyType | undefined,
-  mode: Mode,
-  value: JsonObject | JsonValue[],
-): FieldSet | undefined {
+function ofValue(branch: Branch, value: JsonObject | JsonValue[]): FieldSet | undefined {
+  const { type, mode } = branch;
   const form = type === undefined ? 'leaf' : formFor(type, value);
-  if (form === 'leaf') return leaf;
-  const set =
-    form === 'list'
-      ? ofList(type as ApplyType, listMode(mode), value as JsonValue[])
-      : ofMap(type as ApplyType, mode, value as JsonObject);
+  if (type === undefined || form === 'leaf') return leaf;
+  let set: FieldSet | undefined;
+  if (form === 'list') {
+    const ofItems = listMode(mode);
+    branch.tree ??= treeOf(type, ofItems);
+    set = ofList(type, ofItems, branch.tree, value as JsonValue[]);
+  } else {
+    branch.tree ??= treeOf(type, mode);
+    set = ofMap(type, mode, branch.tree, value as JsonObject);
+  }
   if (set !== undefined || countsItself(mode)) return set ?? leaf;
   // An empty container is a leaf, but for lists that nobody need claim.
   return mode === 'leading' && form === 'map' && isEmpty(value as JsonObject) ? leaf : undefined;
@@ -243,8 +247,8 @@ function isEmpty(map: JsonObject): boolean {
   return true;
 }
 
-function ofMap(type: ApplyType, mode: Mode, value: JsonObject): FieldSet | undefined {
-  let step = treeOf(type, mode);
+function ofMap(type: ApplyType, mode: Mode, tree: Step, value: JsonObject): FieldSet | undefined {
+  let step = tree;
   let count = 0;
   for (const name in value) {
     const member = value[name];
@@ -270,9 +274,14 @@ function branchOf(type: ApplyType, mode: Mode, step: Step, name: string): Branch
   return branch;
 }
 
-function ofList(type: ApplyType, mode: ListMode, value: readonly JsonValue[]): FieldSet | undefined {
+function ofList(
+  type: ApplyType,
+  mode: ListMode,
+  tree: Step,
+  value: readonly JsonValue[],
+): FieldSet | undefined {
   if (value.length > keptMembersMax) return ofLargeList(type, mode, value);
-  let step = treeOf(type, mode);
+  let step = tree;
   for (const item of value) {
     const branch = elementBranch(type, mode, step, item);
     if (branch !== undefined) step = take(step, branch, item);
@@ -326,7 +335,7 @@ function take(step: Step, branch: Branch, value: JsonValue): Step {
 function setOf(branch: Branch, value: JsonValue): FieldSet | undefined {
   if (branch.skipped) return undefined;
   if (value === null) return branch.nullIsAbsent ? undefined : leaf;
-  return typeof value === 'object' ? ofValue(branch.type, branch.mode, value) : leaf;
+  return typeof value === 'object' ? ofValue(branch, value) : leaf;
 }
 
 function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
@@ -338,6 +347,7 @@ function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
     type: child,
     mode: isClaim(mode) ? claimMode(mode, name, field !== undefined) : memberMode(mode, name, field),
     nullIsAbsent: !isClaim(mode) && child?.schema !== undefined && child.schema.nullable !== true,
+    tree: undefined,
     asLeaf: undefined,
     bySet: undefined,
     lastSet: undefined,
@@ -425,6 +435,7 @@ function newElementBranch(
     type: type.element,
     mode: mode === 'claimed' || mode === 'leading' ? 'claimed' : 'all',
     nullIsAbsent: false,
+    tree: undefined,
     asLeaf: undefined,
     bySet: undefined,
     lastSet: undefined,
