@@ -37,8 +37,9 @@ export class Exchange implements ResourceContext {
   timeoutMs = 0;
   /** When it began to be served, for writes of single objects: they have a limit of their own from there on. */
   writingSinceMs: number | undefined = undefined;
-  /** Runs while the request waits for something. */
-  timer: NodeJS.Timeout | undefined = undefined;
+  /** Its place among the requests that wait for something (`Deadlines`), and until when it may. */
+  deadlineAt = -1;
+  dueMs = 0;
   info!: ParsedRequest;
   user: UserInfo = anonymousUser;
   workspace: Workspace | undefined = undefined;

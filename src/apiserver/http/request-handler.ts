@@ -24,6 +24,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { isServedInBatch, refuseInBatch, serveBatch } from './batch/serve-batch.ts';
 import { readBody } from './body.ts';
 import { credentialsOf } from './connection-credentials.ts';
+import { Deadlines } from './deadlines.ts';
 import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
 import { discoveryForm, inForm } from './discovery-form.ts';
 import { toApiError } from './errors.ts';
@@ -70,6 +71,7 @@ export class RequestHandler {
   /** Set shortly before: an answer is the last one on its connection, so that clients go elsewhere in good order. */
   isLeaving = false;
   readonly #receiving = new Receiving();
+  readonly #deadlines = new Deadlines<Exchange>((exchange) => this.#timeOut(exchange));
   readonly #dependencies: HttpServerDependencies;
   readonly #limits: HttpLimits;
   readonly #plain: PlainHandler;
@@ -121,9 +123,10 @@ export class RequestHandler {
     }
     // Counted from its first wait on.
     this.inFlight.enter();
-    this.#limitTime(exchange, Math.min(exchange.timeoutMs, this.#writeTimeoutMs(exchange)));
+    const timeoutMs = Math.min(exchange.timeoutMs, this.#writeTimeoutMs(exchange));
+    this.#deadlines.add(exchange, exchange.startedAtMs + timeoutMs);
     const done = (): void => {
-      clearTimeout(exchange.timer);
+      this.#deadlines.delete(exchange);
       this.inFlight.leave();
       this.#finish(exchange);
     };
@@ -536,10 +539,6 @@ export class RequestHandler {
     else response.once('close', () => this.#gate.hold(socket, key, parkMs));
   }
 
-  #limitTime(exchange: Exchange, delayMs: number): void {
-    exchange.timer = setTimeout(() => this.#timeOut(exchange), delayMs);
-  }
-
   #timeOut(exchange: Exchange): void {
     // An answer that has begun takes its time; a client that stalls is seen by the writer.
     if (exchange.response.headersSent || exchange.isGone) return;
@@ -548,7 +547,7 @@ export class RequestHandler {
     // What waited for its seat has not been writing for so long.
     const writingLeftMs = (exchange.writingSinceMs ?? nowMs) + this.#writeTimeoutMs(exchange) - nowMs;
     if (Math.min(leftMs, writingLeftMs) > timerToleranceMs) {
-      this.#limitTime(exchange, Math.min(leftMs, writingLeftMs));
+      this.#deadlines.add(exchange, nowMs + Math.min(leftMs, writingLeftMs));
       return;
     }
     const within =
