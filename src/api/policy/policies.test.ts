@@ -72,17 +72,6 @@ const refused: [string, JsonObject][] = [
     { placement: { spreadConstraints: [{ spreadByField: 'zone' }, { spreadByField: 'zone' }] } },
   ],
   [
-    'spec.placement.spreadConstraints[1].maxSkew',
-    {
-      placement: {
-        spreadConstraints: [
-          { spreadByField: 'zone', maxSkew: 1 },
-          { spreadByLabel: 'rack', maxSkew: 1 },
-        ],
-      },
-    },
-  ],
-  [
     'spec.placement.spreadConstraints[0].maxSkew',
     { placement: { spreadConstraints: [{ spreadByField: 'cluster', maxSkew: 1 }] } },
   ],

@@ -154,7 +154,6 @@ function validateSpread(
   errors: FieldError[],
 ): void {
   const seen = new Set<string>();
-  let skewed = false;
   constraints?.forEach((constraint, i) => {
     const at = `${path}[${i}]`;
     const { spreadByField = '', spreadByLabel = '', minGroups = 0, maxGroups = 0, maxSkew } = constraint;
@@ -173,9 +172,8 @@ function validateSpread(
     }
     if (maxSkew === undefined) return;
     if (maxSkew < 1) errors.push(invalid(`${at}.maxSkew`, maxSkew, 'must be greater than zero'));
-    if (skewed || dimension === 'field cluster')
-      errors.push(forbiddenField(`${at}.maxSkew`, 'may be set for one constraint over groups of cells'));
-    skewed = true;
+    if (dimension === 'field cluster')
+      errors.push(forbiddenField(`${at}.maxSkew`, 'may be set for constraints over groups of cells'));
   });
 }
 

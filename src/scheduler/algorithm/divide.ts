@@ -1,8 +1,9 @@
+import { atomsOf } from './atoms.ts';
 import { type CompiledPlacement, plannedWeight, staticWeights } from './compile.ts';
 import type { Candidate } from './framework.ts';
+import { levelGroups } from './level-groups.ts';
 import { type PlannedCell, planReplicas } from './plan-replicas.ts';
 import { compareNames } from './select.ts';
-import { levelGroups } from './skew.ts';
 import { divideByWebster } from './webster.ts';
 
 export type Division =
@@ -26,14 +27,11 @@ export function divideReplicas(
   const { division } = placement;
   if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
   const divided = divideFreely(desired, candidates, placement, tie);
-  const skewed = placement.spread?.dimensions.find(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
-  if (skewed === undefined || !divided.ok) return divided;
-  const groups = new Map<string, number[]>();
-  candidates.forEach(({ cell }, i) => {
-    const group = skewed.groupOf(cell);
-    groups.set(group, [...(groups.get(group) ?? []), i]);
-  });
-  return levelGroups(divided.replicas, [...groups.values()], skewed.maxSkew, {
+  const skewed = (placement.spread?.dimensions ?? []).filter(
+    ({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY,
+  );
+  if (skewed.length === 0 || !divided.ok) return divided;
+  return levelGroups(divided.replicas, atomsOf(candidates, skewed), skewed, {
     roomOf: (i) => {
       const { previous, available } = candidates[i] as Candidate;
       return division.type === 'Static' ? Number.POSITIVE_INFINITY : previous + available;

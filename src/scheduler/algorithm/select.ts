@@ -1,7 +1,11 @@
+import { atomsOf } from './atoms.ts';
 import type { CellSnapshot } from './cell.ts';
 import type { CompiledPlacement } from './compile.ts';
 import type { Candidate } from './framework.ts';
+import { levelAtoms } from './level-atoms.ts';
+import { levellingRefusal } from './level-groups.ts';
 import { byGroupRank, chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
+import { isWithinSkew } from './skew.ts';
 import type { CompiledSpread, SpreadDimension } from './spread.ts';
 
 export type Selection =
@@ -165,18 +169,18 @@ function pickCells(
   candidates: readonly Candidate[],
   spread: CompiledSpread,
   dimensions: readonly SpreadDimension[],
-  { needed, divided }: Demand,
+  { needed, replicas, divided }: Demand,
 ): Selection {
   const { minCells, maxCells } = spread;
   if (candidates.length < minCells) {
     const message = `${candidates.length} cells fit, the spread constraint asks for at least ${minCells}`;
     return { ok: false, message };
   }
-  const skewed = divided ? undefined : dimensions.find(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
+  const skewed = divided ? [] : dimensions.filter(isSkewed);
   if (candidates.length <= maxCells && needed <= 0 && dimensions.length === 0)
     return { ok: true, selected: candidates };
   const ranked = [...candidates].sort(byRank);
-  const selected = new Set<Candidate>();
+  let selected = new Set<Candidate>();
   for (let i = dimensions.length - 1; i >= 0; i--)
     coverGroups(ranked, dimensions[i] as SpreadDimension, selected);
   if (selected.size > maxCells) {
@@ -185,13 +189,22 @@ function pickCells(
       message: `one cell in each group makes ${selected.size} cells, more than ${maxCells}`,
     };
   }
-  if (skewed === undefined) {
+  if (skewed.length === 0) {
     for (const candidate of ranked) {
       if (selected.size >= maxCells) break;
       selected.add(candidate);
     }
   } else {
     fillEvenly(ranked, skewed, maxCells, selected);
+    if (selected.size < minCells || !keepsSkew(selected, skewed)) {
+      const levelled = levelCells(ranked, dimensions, { minCells, maxCells }, selected);
+      if (levelled === undefined) {
+        const each = skewed.map(({ name, maxSkew }) => `${maxSkew} by ${name}`).join(' and ');
+        return { ok: false, message: `no choice of cells differs by no more than ${each}` };
+      }
+      fillEvenly(ranked, skewed, maxCells, levelled);
+      selected = levelled;
+    }
   }
   if (selected.size < minCells) {
     return {
@@ -207,6 +220,11 @@ function pickCells(
     };
   }
   const result = [...selected].sort(compareNames);
+  const levelled = divided && needed > 0 ? dimensions.filter(isSkewed) : [];
+  if (levelled.length > 0) {
+    const message = levellingRefusal(replicas, result.map(room), atomsOf(result, levelled), levelled);
+    if (message !== undefined) return { ok: false, message };
+  }
   for (const dimension of dimensions) {
     const count = distinct(result, dimension);
     const { name, minGroups, maxGroups } = dimension;
@@ -214,6 +232,10 @@ function pickCells(
     return { ok: false, message: `the spread constraints were not met together: ${count} groups by ${name}` };
   }
   return { ok: true, selected: result };
+}
+
+function isSkewed({ maxSkew }: SpreadDimension): boolean {
+  return maxSkew < Number.POSITIVE_INFINITY;
 }
 
 /** Takes the best cell of each group that has none yet. */
@@ -235,26 +257,93 @@ function coverGroups(
 /** The best of the rest, as long as no group gets more than maxSkew cells ahead of the one with the fewest. */
 function fillEvenly(
   ranked: readonly Candidate[],
-  { groupOf, maxSkew }: SpreadDimension,
+  skewed: readonly SpreadDimension[],
   maxCells: number,
   selected: Set<Candidate>,
 ): void {
-  const counts = new Map<string, number>();
-  for (const { cell } of ranked) counts.set(groupOf(cell), 0);
-  for (const { cell } of selected) counts.set(groupOf(cell), (counts.get(groupOf(cell)) as number) + 1);
+  const tallies = skewed.map((dimension) => ({
+    ...dimension,
+    counts: countCells(ranked, selected, dimension),
+  }));
   for (let grown = true; grown; ) {
     grown = false;
-    const ceiling = Math.min(...counts.values()) + maxSkew;
+    const ceilings = tallies.map(({ counts, maxSkew }) => Math.min(...counts.values()) + maxSkew);
     for (const candidate of ranked) {
       if (selected.size >= maxCells) return;
-      const group = groupOf(candidate.cell);
-      const count = counts.get(group) as number;
-      if (selected.has(candidate) || count >= ceiling) continue;
+      if (selected.has(candidate)) continue;
+      const { cell } = candidate;
+      const isAhead = tallies.some(
+        ({ counts, groupOf }, d) => (counts.get(groupOf(cell)) as number) >= (ceilings[d] as number),
+      );
+      if (isAhead) continue;
       selected.add(candidate);
-      counts.set(group, count + 1);
+      for (const { counts, groupOf } of tallies)
+        counts.set(groupOf(cell), (counts.get(groupOf(cell)) as number) + 1);
       grown = true;
     }
   }
+}
+
+/** By group: how many cells of it are selected, 0 for groups that have none. */
+function countCells(
+  ranked: readonly Candidate[],
+  selected: ReadonlySet<Candidate>,
+  { groupOf }: SpreadDimension,
+): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { cell } of ranked) counts.set(groupOf(cell), 0);
+  for (const { cell } of selected) counts.set(groupOf(cell), (counts.get(groupOf(cell)) as number) + 1);
+  return counts;
+}
+
+function keepsSkew(selected: ReadonlySet<Candidate>, skewed: readonly SpreadDimension[]): boolean {
+  return skewed.every((dimension) =>
+    isWithinSkew([...countCells([...selected], selected, dimension).values()], dimension.maxSkew),
+  );
+}
+
+/** How many sizes of a selection are tried. */
+const sizesMax = 32;
+
+/**
+ * As many cells as keep every maxSkew with one cell in each group at least: of those selected now as many as may stay, then the
+ * best. Undefined when none was found.
+ */
+function levelCells(
+  ranked: readonly Candidate[],
+  dimensions: readonly SpreadDimension[],
+  { minCells, maxCells }: { readonly minCells: number; readonly maxCells: number },
+  selected: ReadonlySet<Candidate>,
+): Set<Candidate> | undefined {
+  const { members, groups, groupCounts } = atomsOf(ranked, dimensions);
+  const atoms = members.map((list, a) => ({
+    groups: groups[a] as readonly number[],
+    room: list.length,
+    has: list.filter((i) => selected.has(ranked[i] as Candidate)).length,
+  }));
+  const levels = dimensions.map(({ maxSkew }, d) => ({
+    groupCount: groupCounts[d] as number,
+    maxSkew,
+    least: 1,
+  }));
+  const most = Math.min(maxCells, ranked.length);
+  const least = Math.max(minCells, ...groupCounts);
+  const step = Math.max(1, Math.ceil((most - least + 1) / sizesMax));
+  for (let size = most; size >= least; size = size > least ? Math.max(least, size - step) : -1) {
+    const shares = levelAtoms(atoms, levels, size);
+    if (shares === undefined) continue;
+    const chosen = new Set<Candidate>();
+    members.forEach((list, a) => {
+      const cells = list.map((i) => ranked[i] as Candidate);
+      const kept = [
+        ...cells.filter((one) => selected.has(one)),
+        ...cells.filter((one) => !selected.has(one)),
+      ];
+      for (const one of kept.slice(0, shares[a])) chosen.add(one);
+    });
+    return chosen;
+  }
+  return undefined;
 }
 
 /** Exchanges cells that hold nothing, from the last upward, for the roomiest outsiders. Returns the room there is then. */

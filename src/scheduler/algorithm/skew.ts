@@ -1,46 +1,3 @@
-import type { Division } from './divide.ts';
-
-/** How the members of one group share what the group gets. */
-export interface GroupDivider {
-  /** Replicas that member `i` can hold, those that it holds included. */
-  readonly roomOf: (i: number) => number;
-  /** Shares replicas among the members of one group. */
-  readonly divide: (replicas: number, members: readonly number[]) => Division;
-}
-
-/**
- * Brings a division to where no group has more than `maxSkew` replicas more than any other: groups above are cut, groups
- * below are filled, to the level that moves the fewest replicas; only these groups are divided anew. Refuses when the
- * groups have not the room for it.
- */
-export function levelGroups(
-  replicas: readonly number[],
-  groups: readonly (readonly number[])[],
-  maxSkew: number,
-  divider: GroupDivider,
-): Division {
-  const sums = groups.map((members) => members.reduce((sum, i) => sum + (replicas[i] as number), 0));
-  const rooms = groups.map((members) => members.reduce((sum, i) => sum + divider.roomOf(i), 0));
-  const shares = levelShares(sums, rooms, maxSkew);
-  if (shares === undefined) {
-    return {
-      ok: false,
-      message: `the groups have not the room to differ by no more than ${maxSkew} replicas`,
-    };
-  }
-  const levelled = [...replicas];
-  for (let g = 0; g < groups.length; g++) {
-    if (shares[g] === sums[g]) continue;
-    const members = groups[g] as readonly number[];
-    const division = divider.divide(shares[g] as number, members);
-    if (!division.ok) return division;
-    members.forEach((i, at) => {
-      levelled[i] = division.replicas[at] as number;
-    });
-  }
-  return { ok: true, replicas: levelled };
-}
-
 /**
  * The shares nearest to `sums`, of the same total, that differ by at most `maxSkew` and stay within `rooms`: each sum is
  * clamped to [level, level + maxSkew], and what is left over goes to or comes from groups that may still move. Undefined
@@ -54,22 +11,9 @@ export function levelShares(
   maxSkew: number,
 ): number[] | undefined {
   const total = sums.reduce((sum, one) => sum + one, 0);
-  const clamped = (level: number): number[] =>
-    sums.map((sum, g) => Math.min(Math.max(sum, level), level + maxSkew, rooms[g] as number));
-  const top = Math.min(Math.floor(total / sums.length), ...rooms);
-  const reach = (level: number): number =>
-    rooms.reduce((sum, room) => sum + Math.min(level + maxSkew, room), 0);
-  if (reach(top) < total) return undefined;
-  // The lowest level from which the total can be reached by raising alone, and the clamped sums do not fall short of it.
-  let low = 0;
-  let high = top;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const enough = clamped(middle).reduce((sum, one) => sum + one, 0) >= total && reach(middle) >= total;
-    if (enough) high = middle;
-    else low = middle + 1;
-  }
-  const shares = clamped(low);
+  const low = levelRange(sums, rooms, maxSkew, total)?.best;
+  if (low === undefined) return undefined;
+  const shares = clamped(sums, rooms, maxSkew, low);
   let over = shares.reduce((sum, one) => sum + one, 0) - total;
   for (; over > 0; over--) {
     const g = extreme(shares, (share) => (share > low ? share : undefined));
@@ -82,6 +26,58 @@ export function levelShares(
     shares[g] = (shares[g] as number) + 1;
   }
   return shares;
+}
+
+/**
+ * What the least of the groups may be, where all are to add up to `total`, differ by at most `maxSkew` and stay within `rooms`;
+ * `best`: where the fewest move. Undefined when there is no such level.
+ */
+export function levelRange(
+  sums: readonly number[],
+  rooms: readonly number[],
+  maxSkew: number,
+  total: number,
+): { readonly best: number; readonly lowest: number; readonly highest: number } | undefined {
+  const highest = Math.min(Math.floor(total / sums.length), ...rooms);
+  const reaches = (level: number): boolean =>
+    rooms.reduce((sum, room) => sum + Math.min(level + maxSkew, room), 0) >= total;
+  if (!reaches(highest)) return undefined;
+  const lowest = firstLevel(0, highest, reaches);
+  // The lowest level from which the clamped sums do not fall short of the total.
+  const best = firstLevel(lowest, highest, (level) => {
+    return clamped(sums, rooms, maxSkew, level).reduce((sum, one) => sum + one, 0) >= total;
+  });
+  return { best, lowest, highest };
+}
+
+/** The lowest level from `low` to `high` that holds; `high` where none below does. What holds at one holds at all above. */
+function firstLevel(low: number, high: number, holds: (level: number) => boolean): number {
+  let [from, to] = [low, high];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (holds(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
+
+function clamped(
+  sums: readonly number[],
+  rooms: readonly number[],
+  maxSkew: number,
+  level: number,
+): number[] {
+  return sums.map((sum, g) => Math.min(Math.max(sum, level), level + maxSkew, rooms[g] as number));
+}
+
+export function isWithinSkew(sums: readonly number[], maxSkew: number): boolean {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const sum of sums) {
+    if (sum < least) least = sum;
+    if (sum > most) most = sum;
+  }
+  return most - least <= maxSkew || sums.length === 0;
 }
 
 /** Index of the greatest rank; the first of equals. */
