@@ -71,7 +71,7 @@ test('malformed label selectors are refused with Kubernetes words', () => {
     ['a=-b', /^unable to parse requirement: values\[0\]\[a\]: Invalid value: "-b": a valid label must be/],
     [
       'a/b/c=d',
-      /^unable to parse requirement: <nil>: Invalid value: "a\/b\/c": a qualified name must consist/,
+      /^unable to parse requirement: <nil>: Invalid value: "a\/b\/c": a valid label key must consist/,
     ],
     ['!', /^unable to parse requirement: found '', expected: identifier$/],
   ];

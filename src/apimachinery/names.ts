@@ -144,7 +144,7 @@ function labelKeyErrors(value: string): string[] {
   if (slash >= 0) {
     if (value.indexOf('/', slash + 1) >= 0) {
       return [
-        `a qualified name ${qualifiedText} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+        `a valid label key ${qualifiedText} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
       ];
     }
     const prefix = value.slice(0, slash);

@@ -17,11 +17,15 @@ const textLengthMax = 256;
 const decimalSuffixes: readonly string[] = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
 const binarySuffixes: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 
+/** The name of the type in OpenAPI. */
+export const quantityDefinition = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
+/** What Kubernetes says of a text that is none. */
+export const quantityForm =
+  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
 /** Malformed text is this project's RangeError, with Kubernetes' words for a message. */
 function malformed(): RangeError {
-  return new RangeError(
-    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-  );
+  return new RangeError(quantityForm);
 }
 
 const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[A-Za-z]*)$/;

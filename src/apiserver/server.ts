@@ -16,6 +16,7 @@ import { AdmissionChain } from './admission/admission-chain.ts';
 import { BindingWriter } from './admission/binding-writer.ts';
 import { ClaimResize } from './admission/claim-resize.ts';
 import { DefaultClass } from './admission/default-class.ts';
+import { DeviceAdminAccess } from './admission/device-admin-access.ts';
 import { LimitRanger } from './admission/limit-ranger.ts';
 import { NamespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { NotEnforced } from './admission/not-enforced.ts';
@@ -543,6 +544,7 @@ function admissionPlugins(parts: {
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
     new ReturnPolicyGrantsPlugin(authorization.authorizer),
+    new DeviceAdminAccess(storage),
     new ValidatingPolicies({ storage, authorizer }),
     new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),
     ...(isAudited ? [] : [new NotEnforced()]),

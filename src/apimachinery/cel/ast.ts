@@ -111,6 +111,8 @@ export class CelSyntaxError extends Error {
 
 /** The text that cel-go gives for an error at an offset. */
 export function describeError(source: string, at: number, message: string): string {
+  // Nothing has no columns, and no line to show.
+  if (source === '') return `ERROR: <input>:1:0: ${message}`;
   const before = source.slice(0, at);
   const line = before.split('\n').length;
   const lineStart = before.lastIndexOf('\n') + 1;

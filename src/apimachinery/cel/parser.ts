@@ -109,7 +109,14 @@ class Parser {
   }
 
   #noOperand(): CelSyntaxError {
-    return this.#wrongInput(operandTokens, beginsOperand(this.#peek(1)));
+    const next = this.#peek(1);
+    const error = this.#wrongInput(operandTokens, beginsOperand(next));
+    // An operator is dropped before ANTLR looks on, a closing bracket is not.
+    const isDropped =
+      next.type === 'end' && !')]}:,'.includes(this.#peek().text) && this.#peek().type !== 'end';
+    if (!isDropped) return error;
+    this.#index++;
+    return new CelSyntaxError(`${error.message}\n${this.#wrongInput(operandTokens, false).message}`);
   }
 
   /** Neither an element nor the end of a list or map, where both may stand. */

@@ -1,5 +1,6 @@
 import { membersOf } from '../decode-json.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
+import { isQuantity, quantityDefinition } from '../quantity.ts';
 import type { Schema, SchemaType } from '../schema.ts';
 import { type CompiledSchema, compiled } from './compiled-schema.ts';
 import { hasNumberFormat, hasStringFormat } from './formats.ts';
@@ -123,6 +124,8 @@ function objectFits(
 interface SimpleRules {
   readonly format: string | undefined;
   readonly types: readonly SchemaType[] | undefined;
+  /** Text or number alone does not make one. */
+  readonly isQuantity: boolean;
 }
 
 const simpleRules = new WeakMap<CompiledSchema, SimpleRules | 'others'>();
@@ -134,7 +137,8 @@ function passes(node: CompiledSchema, value: JsonValue): boolean {
     simpleRules.set(node, rules);
   }
   if (rules === 'others') return validateValue(node.schema, value).length === 0;
-  const { format, types } = rules;
+  const { format, types, isQuantity: mustBeQuantity } = rules;
+  if (mustBeQuantity) return (typeof value === 'string' || typeof value === 'number') && isQuantity(value);
   if (format !== undefined) {
     if (typeof value === 'number') return hasNumberFormat(value, format);
     return typeof value === 'string' && hasStringFormat(value, format);
@@ -147,7 +151,7 @@ function simpleRulesOf({ schema, validation, type }: CompiledSchema): SimpleRule
   const [only] = names;
   if (names.length !== 1 || validation === undefined || schema.items !== undefined) return 'others';
   if (only === 'format' && type !== 'object' && type !== 'array') {
-    return { format: validation.format, types: undefined };
+    return { format: validation.format, types: undefined, isQuantity: false };
   }
   if (only !== 'anyOf' || type !== undefined) return 'others';
   const types: SchemaType[] = [];
@@ -157,7 +161,7 @@ function simpleRulesOf({ schema, validation, type }: CompiledSchema): SimpleRule
     if (Object.keys(branch).length !== 1) return 'others';
     types.push(wanted);
   }
-  return { format: undefined, types };
+  return { format: undefined, types, isQuantity: schema.definition === quantityDefinition };
 }
 
 const withDefaults = new WeakMap<Schema, boolean>();

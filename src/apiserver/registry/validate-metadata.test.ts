@@ -40,7 +40,7 @@ test('what may not stand in metadata (O4)', () => {
     [
       'annotation key with two slashes',
       { ...fine, annotations: { 'a/b/c': '' } },
-      [/metadata.annotations: Invalid value: "a\/b\/c": a qualified name/.source],
+      [/metadata.annotations: Invalid value: "a\/b\/c": a valid label key/.source],
     ],
     ['annotations at the limit', { ...fine, annotations: { a: 'x'.repeat(256 * 1024 - 1) } }, []],
     [

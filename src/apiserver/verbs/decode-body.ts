@@ -29,6 +29,7 @@ import {
   wordFor,
 } from './decode-errors.ts';
 import { dropNulls } from './drop-nulls.ts';
+import { joinBytes } from './join-bytes.ts';
 import type { FieldValidation } from './options.ts';
 
 /** A request's body: bytes as they came, or a value that an in-process caller hands over (never changed here). */
@@ -146,6 +147,7 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   if (!tidy && definition.origin === 'builtin') {
     const mismatch = typeMismatch(version.schema, object);
     if (mismatch !== undefined) throw cannotBeDecoded(definition.kind, version.version, mismatch);
+    joinBytes(version.schema, object);
     const wrong = validateValue(version.schema, object).find(
       (error) => error.type === 'FieldValueTypeInvalid',
     );

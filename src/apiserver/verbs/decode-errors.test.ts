@@ -54,3 +54,42 @@ test('another kind is converted or not registered', () => {
   assert.match(otherKind(given, expected, true).message, /converting \(v1\.Secret\) to \(rbac\.Role\)/);
   assert.match(otherKind(given, expected, false).message, /no kind "Secret" is registered for version "v1"/);
 });
+
+test('quantities and bytes that are none are told as their decoders tell them', () => {
+  const claim = builtinSchema('io.k8s.api.resource.v1.ResourceSlice');
+  const secret = builtinSchema('io.k8s.api.core.v1.Secret');
+  assert.ok(claim && secret);
+  const form = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+  const quantities: readonly (readonly [string | number, string | undefined])[] = [
+    ['1Gi', undefined],
+    [2, undefined],
+    ['', form],
+    ['a.b', form],
+    ['1.2.3', form],
+    ['10Kib', form],
+    ['1Mk', "unable to parse quantity's suffix"],
+  ];
+  for (const [value, expected] of quantities) {
+    const slice = { spec: { devices: [{ capacity: { mem: { value } } }] } };
+    assert.equal(typeMismatch(claim, slice), expected, String(value));
+  }
+  // encoding/base64 CorruptInputError
+  const bytes: readonly (readonly [string, number | undefined])[] = [
+    ['Zm9v', undefined],
+    ['Zm8=', undefined],
+    ['Zg==', undefined],
+    ['Zg=\n=\n', undefined],
+    ['Bad_Value!', 3],
+    [' ', 0],
+    ['a/b/c', 4],
+    ['Zm9', 0],
+    ['Z===', 1],
+    ['Zg=', 3],
+    ['Zg=x', 2],
+    ['Zm8=x', 4],
+  ];
+  for (const [value, at] of bytes) {
+    const expected = at === undefined ? undefined : `illegal base64 data at input byte ${at}`;
+    assert.equal(typeMismatch(secret, { data: { a: value } }), expected, value);
+  }
+});

@@ -2,6 +2,7 @@ import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { MalformedJson } from '#apimachinery/decode-json.ts';
 import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isQuantity, quantityDefinition, quantityForm } from '#apimachinery/quantity.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import type { RequestBody } from './decode-body.ts';
 
@@ -88,7 +89,7 @@ export function wordFor(value: JsonValue): string {
 /**
  * The first value, in the document's order, that Go could not have decoded into its field, in encoding/json's words:
  * `json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string`. Undefined when there
- * is none. Types that decode themselves (times, quantities) are not looked at.
+ * is none. Of types that decode themselves quantities and bytes are told in their own words, times are not looked at.
  */
 export function typeMismatch(schema: Schema, value: JsonValue): string | undefined {
   return mismatchAt(schema, value, { struct: structName(schema), path: '' });
@@ -102,13 +103,16 @@ interface Place {
 }
 
 function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | undefined {
-  if (value === null || schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
+  if (value === null) return undefined;
+  if (schema.definition === quantityDefinition) return quantityFault(value);
+  if (schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
   if (schema.validation?.format === 'date-time' || schema.intOrString === true) return undefined;
   if (!fitsType(schema, value)) {
     const literal = schema.type === 'integer' && typeof value === 'number' ? ` ${value}` : '';
     const field = place.path === '' ? 'value' : `struct field ${place.struct}.${place.path}`;
     return `json: cannot unmarshal ${wordFor(value)}${literal} into Go ${field} of type ${goType(schema)}`;
   }
+  if (typeof value === 'string' && schema.validation?.format === 'byte') return base64Fault(value);
   if (Array.isArray(value)) {
     if (schema.items === undefined) return undefined;
     for (const item of value) {
@@ -133,6 +137,38 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
   return undefined;
 }
 
+/** resource.Quantity's parser: what has the form of one can still have a suffix that is none. */
+function quantityFault(value: JsonValue): string | undefined {
+  if ((typeof value === 'string' || typeof value === 'number') && isQuantity(value)) return undefined;
+  const hasForm =
+    /^[+-]?[0-9]*(\.[0-9]*)?[eEinumkKMGTP]*[-+]?[0-9]*$/.test(String(value)) && /[0-9]/.test(String(value));
+  return hasForm ? "unable to parse quantity's suffix" : quantityForm;
+}
+
+const base64Letter = /[A-Za-z0-9+/]/;
+
+/** Where Go's base64.StdEncoding gives up, in its words; it passes over line breaks. */
+function base64Fault(text: string): string | undefined {
+  const at = (offset: number) => `illegal base64 data at input byte ${offset}`;
+  let inGroup = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] as string;
+    if (char === '\n' || char === '\r') continue;
+    if (base64Letter.test(char)) {
+      inGroup = (inGroup + 1) % 4;
+      continue;
+    }
+    if (char !== '=' || inGroup < 2) return at(i);
+    const rest = text.slice(i + 1).replace(/[\r\n]+$/, '');
+    if (inGroup === 3) return rest === '' ? undefined : at(i + 1);
+    const second = i + 1 + rest.search(/[^\r\n]/);
+    if (rest === '') return at(text.length);
+    if (text[second] !== '=') return at(i);
+    return /^[\r\n]*$/.test(text.slice(second + 1)) ? undefined : at(second + 1);
+  }
+  return inGroup === 0 ? undefined : at(text.length - inGroup);
+}
+
 const int32Max = 2 ** 31 - 1;
 
 function fitsType({ type, validation }: Schema, value: JsonValue): boolean {
@@ -145,7 +181,6 @@ function fitsType({ type, validation }: Schema, value: JsonValue): boolean {
       if (typeof value !== 'number' || !Number.isInteger(value)) return false;
       return validation?.format !== 'int32' || (value <= int32Max && value >= -int32Max - 1);
     default:
-      // Go reads base64 from a text; whether it is any is told elsewhere.
       return typeof value === type;
   }
 }

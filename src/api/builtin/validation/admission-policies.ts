@@ -37,7 +37,10 @@ export const admissionRules: { readonly [groupResource: string]: Rule } = {
     always: checkMutatingPolicy,
   }),
   [`mutatingadmissionpolicybindings.${group}`]: rule({
-    always: checkPolicyBinding,
+    always: (errors, binding) => {
+      checkPolicyBinding(errors, binding);
+      checkMutatedOperations(errors, binding, 'matchResources');
+    },
   }),
 };
 
@@ -134,8 +137,9 @@ export function checkWebhookClient(errors: Errors, at: string, client: JsonObjec
     checkUrl(errors, `${at}.url`, url);
     return;
   }
-  for (const field of ['name', 'namespace'])
-    requireText(errors, `${at}.service.${field}`, textAt(service, field));
+  // Kubernetes hands the two over in the other order than it takes them: each is told as the other's absence.
+  requireText(errors, `${at}.service.name`, textAt(service, 'namespace'));
+  requireText(errors, `${at}.service.namespace`, textAt(service, 'name'));
   const port = numberAt(service, 'port');
   if (port !== undefined && (port < 1 || port > 65_535)) {
     const why = 'port is not valid: must be between 1 and 65535, inclusive';
@@ -325,7 +329,7 @@ function checkPolicy(errors: Errors, spec: JsonObject): void {
   checkMatchConditions(errors, 'spec.matchConditions', spec);
   objectsAt(spec, 'variables').forEach((variable, i) => {
     const name = textAt(variable, 'name');
-    if (name === '') errors.push(required(`spec.variables[${i}].name`, 'name is not specified'));
+    if (name.trim() === '') errors.push(required(`spec.variables[${i}].name`, 'name is not specified'));
     else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reservedWords.has(name)) {
       errors.push(invalid(`spec.variables[${i}].name`, name, 'must be a valid CEL identifier'));
     }
@@ -363,8 +367,7 @@ function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
       const why = 'must be non-empty if specified';
       errors.push(invalid(`${at}.messageExpression`, messageExpression, why));
     }
-    const reason = textAt(validation, 'reason');
-    if (reason !== '') checkOptionalChoice(errors, `${at}.reason`, reason, reasons);
+    checkOptionalChoice(errors, `${at}.reason`, valueAt(validation, 'reason'), reasons);
   });
   if (annotations.length > auditAnnotationsMax) {
     const why = `must not have more than ${auditAnnotationsMax} auditAnnotations`;
@@ -383,29 +386,52 @@ function checkValidatingPolicy(errors: Errors, policy: KubeObject): void {
   });
 }
 
+const patchTypes = ['ApplyConfiguration', 'JSONPatch'];
+const mutatedOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
+
+/** Deletions cannot be mutated. */
+function checkMutatedOperations(errors: Errors, policy: KubeObject, match: string): void {
+  for (const rule of objectsAt(policy, 'spec', match, 'resourceRules')) {
+    for (const operation of textsAt(rule, 'operations')) {
+      if (mutatedOperations.includes(operation)) continue;
+      errors.push(notSupported(`spec.${match}.resourceRules.operations`, operation, mutatedOperations));
+    }
+  }
+}
+
 function checkMutatingPolicy(errors: Errors, policy: KubeObject): void {
   const spec = specOf(policy);
   checkPolicy(errors, spec);
+  checkMutatedOperations(errors, policy, 'matchConstraints');
   const mutations = objectsAt(spec, 'mutations');
   if (mutations.length === 0) {
     errors.push(required('spec.mutations', 'mutations must contain at least one item'));
   }
   mutations.forEach((mutation, i) => {
-    const at = `spec.mutations[${i}]`;
-    const type = textAt(mutation, 'patchType');
-    if (type !== 'ApplyConfiguration' && type !== 'JSONPatch') {
-      errors.push(notSupported(`${at}.patchType`, type, ['ApplyConfiguration', 'JSONPatch']));
-      return;
-    }
-    const field = type === 'JSONPatch' ? 'jsonPatch' : 'applyConfiguration';
-    if (textAt(mutation, field, 'expression').trim() === '') {
-      errors.push(required(`${at}.${field}.expression`, 'expression is not specified'));
-    }
+    checkMutation(errors, `spec.mutations[${i}]`, mutation);
   });
   const reinvocation = valueAt(spec, 'reinvocationPolicy');
-  if (reinvocation === undefined || reinvocation === '') {
-    errors.push(required('spec.reinvocationPolicy', 'reinvocationPolicy is required'));
-  } else checkOptionalChoice(errors, 'spec.reinvocationPolicy', reinvocation, ['IfNeeded', 'Never']);
+  if (reinvocation === undefined || reinvocation === '') errors.push(required('spec.reinvocationPolicy'));
+  else checkOptionalChoice(errors, 'spec.reinvocationPolicy', reinvocation, ['IfNeeded', 'Never']);
+}
+
+function checkMutation(errors: Errors, at: string, mutation: JsonObject): void {
+  const type = textAt(mutation, 'patchType');
+  if (type === '') errors.push(required(`${at}.patchType`));
+  else if (!patchTypes.includes(type)) errors.push(notSupported(`${at}.patchType`, type, patchTypes));
+  if (!patchTypes.includes(type)) return;
+  const isPatch = type === 'JSONPatch';
+  const own = isPatch ? 'jsonPatch' : 'applyConfiguration';
+  const other = isPatch ? 'applyConfiguration' : 'jsonPatch';
+  if (objectAt(mutation, own) === undefined) {
+    errors.push(required(`${at}.${own}`, `must be specified when patchType is ${type}`));
+  } else if (textAt(mutation, own, 'expression').trim() === '') {
+    errors.push(required(`${at}.${own}.expression`));
+  }
+  if (objectAt(mutation, other) !== undefined) {
+    const why = `must not be specified when patchType is ${type}`;
+    errors.push(invalid(`${at}.${other}`, `{${other}}`, why));
+  }
 }
 
 function checkPolicyBinding(errors: Errors, binding: KubeObject): void {

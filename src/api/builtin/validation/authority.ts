@@ -3,7 +3,7 @@ import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Subdomain, pathSegmentName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { keyUsages } from '../key-usages.ts';
-import { numberAt, objectAt, objectsAt, textAt, textsAt } from '../read.ts';
+import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { certificateRequestError } from './certificate-request.ts';
 import { checkName, checkSelector, type Errors } from './common.ts';
 import { type Rule, rule, specOf } from './rule.ts';
@@ -125,7 +125,7 @@ function checkSigningRequest(request: KubeObject): Errors {
   const spec = specOf(request);
   const pem = textAt(spec, 'request');
   const wrong = certificateRequestError(pem);
-  if (wrong !== undefined) errors.push(invalid('spec.request', pem, wrong));
+  if (wrong !== undefined) errors.push(invalid('spec.request', valueAt(spec, 'request') ?? null, wrong));
   const wanted = textsAt(spec, 'usages');
   if (wanted.length === 0) errors.push(required('spec.usages'));
   wanted.forEach((usage, i) => {

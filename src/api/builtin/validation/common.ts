@@ -16,7 +16,7 @@ import {
   portName,
   portNumber,
 } from '#apimachinery/names.ts';
-import { isQuantity, parseQuantity, type Quantity } from '#apimachinery/quantity.ts';
+import { isQuantity, parseQuantity, type Quantity, quantityForm } from '#apimachinery/quantity.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt } from '../read.ts';
 
 /** Where validators put what they find. */
@@ -253,13 +253,7 @@ export function checkQuantity(
 ): Quantity | undefined {
   if ((typeof value === 'string' || typeof value === 'number') && isQuantity(value))
     return parseQuantity(value);
-  errors.push(
-    invalid(
-      field,
-      value,
-      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-    ),
-  );
+  errors.push(invalid(field, value, quantityForm));
   return undefined;
 }
 

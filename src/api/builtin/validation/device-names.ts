@@ -76,14 +76,8 @@ function checkEffect(errors: Errors, at: string, effect: string): void {
   }
 }
 
-const tolerationsMax = 16;
-
 export function checkTolerations(errors: Errors, path: string, holder: JsonObject): void {
   const tolerations = objectsAt(holder, 'tolerations');
-  if (tolerations.length > tolerationsMax) {
-    errors.push(tooMany(`${path}.tolerations`, tolerations.length, tolerationsMax));
-    return;
-  }
   tolerations.forEach((toleration, i) => {
     const at = `${path}.tolerations[${i}]`;
     const [key, value, operator, effect] = ['key', 'value', 'operator', 'effect'].map((field) =>

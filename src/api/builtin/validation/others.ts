@@ -1,6 +1,6 @@
 import { duplicate, forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
+import { dns1035Label, dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import { autoscalerRule } from './autoscaling.ts';
@@ -170,8 +170,10 @@ function checkApiService(errors: Errors, service: KubeObject): void {
     errors.push(invalid('metadata.name', service.metadata.name ?? '', why));
   }
   if (group !== '') checkName(errors, 'spec.group', group, dns1123Subdomain);
-  if (version === '') errors.push(required('spec.version'));
-  else checkName(errors, 'spec.version', version, dns1123Label);
+  else if (version !== 'v1') {
+    errors.push(required('spec.group', 'only v1 may have an empty group and it better be legacy kube'));
+  }
+  checkName(errors, 'spec.version', version, dns1035Label);
   for (const [field, max] of [
     ['groupPriorityMinimum', 20_000],
     ['versionPriority', 1000],
@@ -186,7 +188,10 @@ function checkApiService(errors: Errors, service: KubeObject): void {
   const hasBundle = textAt(spec, 'caBundle') !== '';
   if (reference === undefined) {
     const why = 'local APIServices may not';
-    if (hasBundle) errors.push(invalid('spec.caBundle', '<value omitted>', `${why} have a caBundle`));
+    if (hasBundle) {
+      const bytes = Buffer.byteLength(textAt(spec, 'caBundle'), 'base64');
+      errors.push(invalid('spec.caBundle', `${bytes} bytes`, `${why} have a caBundle`));
+    }
     if (isInsecure) {
       errors.push(invalid('spec.insecureSkipTLSVerify', true, `${why} have insecureSkipTLSVerify`));
     }

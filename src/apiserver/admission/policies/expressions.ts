@@ -58,7 +58,7 @@ export function compileVariables(
     const source = textOf(objectsOf(value)[index]?.['expression']);
     const expression = expressionOf(source, environmentWith(new Map(types)), []);
     // One that does not compile is of any type for those that name it: what is wrong with it is told once.
-    types.set(name, expression.program?.type ?? dynType);
+    if (source.trim() !== '') types.set(name, expression.program?.type ?? dynType);
     return { name, expression };
   });
   return { list, types };

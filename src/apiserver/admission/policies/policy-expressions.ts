@@ -36,8 +36,10 @@ export function policyExpressionErrors(
   }
 }
 
+// What a policy matches is not compiled: selectors are the kind's own validation's to judge.
+
 function validatingErrors(spec: JsonObject, oldSpec: JsonObject | undefined): FieldError[] {
-  const policy = compileValidatingPolicy(spec);
+  const policy = compileValidatingPolicy({ ...spec, matchConstraints: null });
   const errors = conditionErrors(policy.conditions, spec, oldSpec);
   errors.push(...namedErrors(policy.variables, 'spec.variables'));
   policy.validations.forEach(({ expression, messageExpression }, index) => {
@@ -54,7 +56,7 @@ function validatingErrors(spec: JsonObject, oldSpec: JsonObject | undefined): Fi
 }
 
 function mutatingErrors(spec: JsonObject, oldSpec: JsonObject | undefined): FieldError[] {
-  const policy = compileMutatingPolicy(spec);
+  const policy = compileMutatingPolicy({ ...spec, matchConstraints: null });
   const errors = conditionErrors(policy.conditions, spec, oldSpec);
   errors.push(...namedErrors(policy.variables, 'spec.variables'));
   policy.mutations.forEach(({ expression, type }, index) => {
