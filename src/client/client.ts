@@ -44,6 +44,11 @@ export interface WatchOptions extends CallOptions {
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly metadataOnly?: boolean | undefined;
+  /**
+   * With `metadataOnly`: small objects may come whole in the event that tells that they are new. An offer of our own API server,
+   * by a client that is told to take lean metadata; never a promise.
+   */
+  readonly newWhole?: boolean | undefined;
   readonly allowWatchBookmarks?: boolean | undefined;
   /** W6: synthetic ADDED events, then a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean | undefined;

@@ -31,6 +31,8 @@ export interface InformerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metadataOnly?: boolean | undefined;
+  /** As of a watch; `transform` sees whole objects, and cuts them down. */
+  readonly newWhole?: boolean | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   /** Named indexes: each gives the values that an object is found under. */
@@ -219,11 +221,12 @@ export class Informer {
 
   /** Returns whether the watch delivered anything before it ended. */
   async #follow(signal: AbortSignal): Promise<boolean> {
-    const { client, collection, metadataOnly, labelSelector, fieldSelector, watchTimeoutSeconds } =
+    const { client, collection, metadataOnly, newWhole, labelSelector, fieldSelector, watchTimeoutSeconds } =
       this.#options;
     let seen = false;
     const events = client.watch(collection, {
       metadataOnly,
+      newWhole,
       labelSelector,
       fieldSelector,
       resourceVersion: this.#resourceVersion,

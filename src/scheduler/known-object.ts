@@ -77,7 +77,7 @@ export class KnownReader {
     const resource = selected?.resource ?? followable;
     if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return none;
     const [first, present, mapper] = await Promise.all([
-      readObject(this.#on.client, parts, resource, signal),
+      this.#on.watches.takeWhole(parts, resource) ?? readObject(this.#on.client, parts, resource, signal),
       this.#on.bindings.read(parts, signal),
       this.#on.mappers.of(project, signal),
     ]);

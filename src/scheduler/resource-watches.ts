@@ -1,10 +1,14 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
+import { formatApiVersion } from '#apimachinery/gvk.ts';
+import { cloneJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
+import { RecentObjects } from '#client/recent-objects.ts';
 import type { WatchedResource } from './copy-index.ts';
+import { type KeyParts, keyOf } from './object-key.ts';
 import { slimMetadata } from './slim-metadata.ts';
 
 /** Called for every object of a watched resource, in whichever workspace; `object` is undefined when it is gone. */
@@ -19,7 +23,14 @@ export interface ResourceWatchesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly listener: ResourceListener;
+  /** Whether objects of a resource (`<resource>.<group>`) are placed from a workspace: new ones are then kept whole for a moment. */
+  readonly isPlaced: (cluster: string, resourceName: string) => boolean;
 }
+
+/** About as many bytes of new objects are kept whole; what is not among them is read. */
+const recentBytesMax = 8 * 1024 * 1024;
+/** A decision that comes later than this after its object reads it. */
+const recentAgeMaxMs = 5_000;
 
 const clusterIndex = 'cluster';
 
@@ -30,9 +41,13 @@ const clusterIndex = 'cluster';
 export class ResourceWatches {
   readonly #options: ResourceWatchesOptions;
   readonly #informers = new Map<string, { resource: WatchedResource; informer: Informer }>();
+  /** Objects that were told whole when they were new, by their key. */
+  readonly #recent: RecentObjects;
 
   constructor(options: ResourceWatchesOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#recent = new RecentObjects({ clock, bytesMax: recentBytesMax, ageMaxMs: recentAgeMaxMs });
   }
 
   /**
@@ -73,7 +88,11 @@ export class ResourceWatches {
         logger,
         collection: { cluster: '*', gvr: resource },
         metadataOnly: true,
-        transform: slimMetadata,
+        newWhole: true,
+        transform: (object) => {
+          if (object.kind !== 'PartialObjectMetadata') this.#keepWhole(resource, object);
+          return slimMetadata(object);
+        },
         indexers: { [clusterIndex]: (object) => [object.metadata.annotations?.[clusterAnnotation] ?? ''] },
       });
       watched = { resource, informer };
@@ -91,6 +110,26 @@ export class ResourceWatches {
   /** The object's metadata as last seen; undefined too when the resource is not watched. */
   get(resourceName: string, cluster: string, namespace: string, name: string): KubeObject | undefined {
     return this.#informers.get(resourceName)?.informer.get(`${cluster}|${namespace}/${name}`);
+  }
+
+  /**
+   * The object as it was told whole, if it is of this version, just new, and nothing newer was told of it since; once, and the
+   * caller's own. Else it is to be read.
+   */
+  takeWhole(key: KeyParts, { group, version, resource }: WatchedResource): KubeObject | undefined {
+    const told = this.get(watchName({ group, resource }), key.cluster, key.namespace, key.name);
+    if (told === undefined || this.#recent.bytes === 0) return undefined;
+    const object = this.#recent.take(keyOf(key), told.metadata.resourceVersion);
+    return object?.apiVersion === formatApiVersion({ group, version }) ? object : undefined;
+  }
+
+  #keepWhole({ group, resource }: WatchedResource, object: KubeObject): void {
+    const { namespace = '', name = '', annotations } = object.metadata;
+    const cluster = annotations?.[clusterAnnotation] ?? '';
+    if (!this.#options.isPlaced(cluster, watchName({ group, resource }))) return;
+    // What the watch keeps of it is shared, and this is to be its taker's own.
+    const metadata = cloneJson(object.metadata);
+    this.#recent.put(keyOf({ group, resource, cluster, namespace, name }), { ...object, metadata });
   }
 
   /** All objects of a resource in one workspace. */

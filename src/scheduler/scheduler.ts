@@ -127,6 +127,7 @@ class SchedulerProcess implements Scheduler {
       clock,
       logger,
       listener: (resource, object, old) => this.#workers?.detector.onObject(resource, object, old),
+      isPlaced: (cluster, resourceName) => this.#policies.index.selectsIn(cluster, resourceName),
     });
     this.#policies = new Policies({
       client,

@@ -10,6 +10,8 @@ export interface Form {
   readonly metaVersion: 'v1' | 'v1beta1';
   /** PartialObjectMetadata without managedFields, in JSON of v1: nothing of Kubernetes' (docs/batches.md, Lean metadata). */
   readonly isLean?: boolean | undefined;
+  /** With `isLean`: a watch tells small objects whole when they are new (docs/batches.md, New objects). */
+  readonly newWhole?: boolean | undefined;
 }
 
 /** What is asked for decides which transformations there are. */
@@ -108,7 +110,14 @@ function formOf({ type, parameters }: Clause, subject: Subject, protobuf: boolea
   const wanted = subject === 'list' ? 'PartialObjectMetadataList' : 'PartialObjectMetadata';
   if (as !== wanted) return undefined;
   const isLean = encoding === 'json' && version === 'v1' && parameters.get('managedfields') === 'false';
-  return { encoding, as: 'PartialObjectMetadata', metaVersion: version, ...(isLean ? { isLean } : {}) };
+  const newWhole = isLean && subject === 'watch' && parameters.get('newobjects') === 'whole';
+  return {
+    encoding,
+    as: 'PartialObjectMetadata',
+    metaVersion: version,
+    ...(isLean ? { isLean } : {}),
+    ...(newWhole ? { newWhole } : {}),
+  };
 }
 
 function encodingOf(type: string): Form['encoding'] | undefined {

@@ -1,3 +1,4 @@
+import { copyLabels } from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -5,6 +6,7 @@ import type { CacheEvent } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
 import { encodeBody, watchFrame } from '../protobuf/encode-object.ts';
 import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
+import { hasLabels, headerOf } from '../registry/stored-object.ts';
 import type { IncludeObject } from '../table/table.ts';
 import type { WatchDelivery } from '../verbs/result.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -77,6 +79,9 @@ function versionNumber(version: ResourceVersion): number {
   return number;
 }
 
+/** A new object that takes more stored bytes is read by who wants it: its event must not burden those who do not. */
+const wholeBytesMax = 16 * 1024;
+
 const frameEnd = Buffer.from('}\n');
 const frameStart = {
   ADDED: Buffer.from('{"type":"ADDED","object":'),
@@ -98,8 +103,9 @@ export class FrameRenderer {
     this.#form = form;
     this.#includeObject = includeObject;
     this.#cache = cache;
-    const { encoding, as, metaVersion, isLean } = form;
-    const key = `${versionNumber(served.version)} ${encoding} ${as} ${metaVersion} ${isLean} ${includeObject}`;
+    const { encoding, as, metaVersion, isLean, newWhole } = form;
+    const shape = `${encoding} ${as} ${metaVersion} ${isLean} ${newWhole}`;
+    const key = `${versionNumber(served.version)} ${shape} ${includeObject}`;
     this.#formKeys = { ADDED: `A ${key}`, MODIFIED: `M ${key}`, DELETED: `D ${key}` };
   }
 
@@ -153,12 +159,24 @@ export class FrameRenderer {
     }
   }
 
-  #make({ type, entry, revision }: WatchDelivery, withColumns: boolean): Buffer {
+  #make(delivery: WatchDelivery, withColumns: boolean): Buffer {
+    const { type, entry, revision } = delivery;
     if (this.#form.encoding === 'protobuf') {
       const { apiVersion, kind } = shownKind(this.#served, this.#form);
       return watchFrame(type, apiVersion, kind, protobufBody(entry, this.#served, this.#form, revision));
     }
-    return Buffer.concat([frameStart[type], this.#object(entry, revision, withColumns), frameEnd]);
+    const object = this.#isToldWhole(delivery)
+      ? renderEntry(entry, this.#served, revision)
+      : this.#object(entry, revision, withColumns);
+    return Buffer.concat([frameStart[type], object, frameEnd]);
+  }
+
+  /** Not what a watch begins with, which is old; nor copies, which are the watcher's own. */
+  #isToldWhole({ type, entry, event }: WatchDelivery): boolean {
+    if (this.#form.newWhole !== true || type !== 'ADDED' || event === undefined) return false;
+    const { group, resource } = this.#served.definition;
+    if (entry.value.length > wholeBytesMax || (group === '' && resource === 'secrets')) return false;
+    return !hasLabels(entry) || headerOf(entry).labels[copyLabels.originCluster] === undefined;
   }
 
   #object(entry: WatchDelivery['entry'], revision: Revision, withColumns: boolean): Buffer {

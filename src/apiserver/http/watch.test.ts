@@ -5,6 +5,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import fc from 'fast-check';
+import { copyLabels } from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
@@ -171,6 +172,29 @@ describe('watch over HTTP (W1–W7)', () => {
     assert.deepEqual((items as KubeObject[])[0]?.metadata, rest);
     const older = await get(lean.replace('v=v1;', 'v=v1beta1;'));
     assert.deepEqual((older as KubeObject).metadata.managedFields, managedFields);
+  });
+
+  it('new objects come whole where that is asked for: not old, changed, large ones, nor copies', async () => {
+    const lean = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1;managedFields=false';
+    await create('old');
+    const watcher = await watch('', `${lean};newObjects=whole`);
+    const leanWatcher = await watch('', lean);
+    const made = await create('a', { size: 1 });
+    await patch('a', { spec: { size: 2 } });
+    await create('large', { note: 'x'.repeat(20_000) });
+    const copy = widget('copy', { size: 1 });
+    copy.metadata.labels = { [copyLabels.originCluster]: 'abc' };
+    await server.call('POST', path, JSON.stringify(copy), { 'content-type': 'application/json' });
+    const told = [];
+    for (const name of ['old', 'a', 'a', 'large', 'copy']) {
+      const event = await watcher.next();
+      assert.equal(event.object.metadata.name, name);
+      const leanEvent = await leanWatcher.next();
+      assert.equal(leanEvent.object.kind, 'PartialObjectMetadata');
+      if (event.object.kind === 'PartialObjectMetadata') assert.deepEqual(event, leanEvent);
+      else told.push(event);
+    }
+    assert.deepEqual(told, [{ type: 'ADDED', object: made }]);
   });
 
   it('an event is rendered once for all watchers of a form', async () => {

@@ -49,6 +49,9 @@ test('metadata is asked for without managedFields by who is told to', async () =
   await lean.get({ ...collection, name: 'a' }, { metadataOnly: true });
   await lean.get({ ...collection, name: 'a' });
   await client.get({ ...collection, name: 'a' }, { metadataOnly: true });
+  for (const one of [lean, client]) {
+    for await (const _ of one.watch(collection, { metadataOnly: true, newWhole: true })) assert.fail();
+  }
   await lean.close();
   const partial = (as: string, more = '') =>
     `application/json;as=PartialObjectMetadata${as};g=meta.k8s.io;v=v1${more},application/json`;
@@ -56,6 +59,8 @@ test('metadata is asked for without managedFields by who is told to', async () =
     partial('List', ';managedFields=false'),
     partial('', ';managedFields=false'),
     'application/json',
+    partial(''),
+    partial('', ';managedFields=false;newObjects=whole'),
     partial(''),
   ]);
 });

@@ -39,6 +39,8 @@ import { WatchSessions } from './watch-sessions.ts';
 const acceptJson = 'application/json';
 /** Parameter that has our API server leave managedFields out; others ignore it (docs/batches.md, Lean metadata). */
 const lean = ';managedFields=false';
+/** Likewise, for watches (New objects). */
+const whole = ';newObjects=whole';
 
 const patchTypes = {
   json: 'application/json-patch+json',
@@ -83,6 +85,7 @@ export class RemoteClient implements KubeClient {
   readonly #connect: buildConnector.connector;
   readonly #acceptMetadata: string;
   readonly #acceptMetadataList: string;
+  readonly #acceptNewWhole: string;
 
   constructor(
     connection: ServerConnection,
@@ -109,6 +112,7 @@ export class RemoteClient implements KubeClient {
     this.#connect = connectorOf(connection, this.#limits, options.connector);
     this.#acceptMetadata = acceptMetadata(options.leanMetadata, 'PartialObjectMetadata');
     this.#acceptMetadataList = acceptMetadata(options.leanMetadata, 'PartialObjectMetadataList');
+    this.#acceptNewWhole = this.#acceptMetadata.replace(lean, lean + whole);
     const url = new URL(connection.server);
     this.#basePath = url.pathname.replace(/\/+$/, '');
     this.#pool = new Pool(url.origin, {
@@ -245,7 +249,9 @@ export class RemoteClient implements KubeClient {
     try {
       if (signal.aborted) return;
       const path = collectionPath(collection) + queryString(watchQuery(options));
-      const headers = this.#headers(this.#acceptOf(options), undefined);
+      const asksWhole = options.metadataOnly === true && options.newWhole === true;
+      const accept = asksWhole ? this.#acceptNewWhole : this.#acceptOf(options);
+      const headers = this.#headers(accept, undefined);
       const answer = await this.#openStream(path, headers, signal);
       body = answer.body;
       if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
