@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ApiError } from './api-error.ts';
-import { decodeJson, jsonDepthMax } from './decode-json.ts';
+import { decodeJson, jsonDepthMax, membersOf } from './decode-json.ts';
 import { decodeYaml } from './decode-yaml.ts';
 
 const json = (text: string) => decodeJson(Buffer.from(text));
@@ -28,6 +28,19 @@ test('any JSON value survives decoding, without duplicates', () => {
       assert.deepEqual(decoded.duplicateFields(), []);
     }),
     { numRuns: 500 },
+  );
+});
+
+test('members are counted wherever quotes and backslashes stand', () => {
+  const piece = fc.constantFrom('"', '\\', ':', '{', '}', 'a', 'ü', '\n');
+  const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+  const value = fc.dictionary(text, fc.oneof(text, fc.array(text), fc.dictionary(text, text)));
+  fc.assert(
+    fc.property(value, (given) => {
+      const decoded = json(JSON.stringify(given));
+      assert.equal(decoded.members, membersOf(decoded.value));
+      assert.deepEqual(decoded.duplicateFields(), []);
+    }),
   );
 });
 

@@ -46,11 +46,11 @@ class StructPlan implements Plan {
   /** Fields that there may be something to do with. */
   readonly fields = new Map<string, FieldPlan>();
   /** Fields that take a zero value when absent. */
-  readonly zeros: [string, () => JsonValue][] = [];
+  readonly zeros: { readonly field: string; readonly make: () => JsonValue }[] = [];
 
   complete(value: JsonValue): JsonValue {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    for (const [field, zero] of this.zeros) if (value[field] === undefined) value[field] = zero();
+    for (const { field, make } of this.zeros) if (value[field] === undefined) value[field] = make();
     // Of what a type knows, most objects have little: what is there is looked up, not what could be.
     for (const field in value) {
       const plan = this.fields.get(field);
@@ -107,11 +107,11 @@ function planOf(path: string): Plan | undefined {
   const pointers = new Set(type.rp);
   for (const field of type.r ?? []) {
     const zero = pointers.has(field) ? undefined : zeroOf(expressionOf(type, field));
-    if (zero !== undefined) plan.zeros.push([field, zero]);
+    if (zero !== undefined) plan.zeros.push({ field, make: zero });
   }
   for (const field of type.a ?? []) {
     const zero = zeroOf(expressionOf(type, field));
-    if (zero !== undefined) plan.zeros.push([field, zero]);
+    if (zero !== undefined) plan.zeros.push({ field, make: zero });
   }
   const omitted = new Set(type.z);
   for (const field of emptyIsSaid[path.slice(path.lastIndexOf('.') + 1)] ?? []) omitted.delete(field);
@@ -144,7 +144,11 @@ function expressionPlan(expression: TypeExpression): Plan | undefined {
 
 function completeList(element: Plan, value: JsonValue): JsonValue {
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) value[i] = element.complete(value[i]!);
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i]!;
+      const completed = element.complete(item);
+      if (completed !== item) value[i] = completed;
+    }
   }
   return value;
 }
@@ -153,7 +157,9 @@ function completeMap(element: Plan, value: JsonValue): JsonValue {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     for (const key in value) {
       const member = value[key];
-      if (member !== undefined) value[key] = element.complete(member);
+      if (member === undefined) continue;
+      const completed = element.complete(member);
+      if (completed !== member) value[key] = completed;
     }
   }
   return value;
