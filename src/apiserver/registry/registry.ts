@@ -194,6 +194,7 @@ export class Registry {
     let nameTries = 1;
     for (let attempt = 0; ; attempt++) {
       validateObject(tracked, undefined, target, '', options.warnings);
+      this.#warn(target, tracked, undefined, options);
       const validated = options.admission?.validate('CREATE', tracked, undefined);
       if (validated !== undefined) await validated;
       const { workspace, served, namespace } = target;
@@ -206,7 +207,6 @@ export class Registry {
         continue;
       }
       const allocation = this.#allocate(named, tracked, undefined, options.dryRun, attempt);
-      this.#warn(named, allocation.object, undefined, options);
       if (options.dryRun) return this.#dryRun(named, allocation.object, true);
       const encoding = this.#encoded(named, allocation.object);
       const value = encoding instanceof Promise ? await encoding : encoding;
@@ -283,8 +283,7 @@ export class Registry {
     options: Pick<WriteOptions, 'admission'>,
   ): Promise<DeletionOutcome> {
     const isSettled = (outcome: DeletionOutcome) =>
-      !deletion.dryRun &&
-      (outcome.type === 'removed' || (outcome.type === 'waiting' && outcome.isMarked));
+      !deletion.dryRun && (outcome.type === 'removed' || (outcome.type === 'waiting' && outcome.isMarked));
     return this.#confirmed(keyOf(target), undefined, isSettled, () =>
       this.#delete(target, deletion, options),
     );
@@ -431,9 +430,10 @@ export class Registry {
     }
     raiseGeneration(object, old, target);
     validateObject(object, old, target, subresource, options.warnings);
+    // Who is refused by admission is warned all the same (rest.BeforeUpdate).
+    if (warnedSubresources.has(subresource)) this.#warn(target, object, old, options);
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
-    if (warnedSubresources.has(subresource)) this.#warn(target, object, old, options);
 
     if (isNoop(object, old) && !isMarkedStale(entry) && this.#mustRewrite?.(entry) !== true)
       return { outcome: { type: 'unchanged', entry } };
