@@ -1,17 +1,40 @@
 // One client of the flood benchmark: requests as ready bytes over plain TLS connections, each sent again the moment that
-// it is answered, whatever the answer. argv: JSON of {host, port, caPem, request, connections, intervalMs}.
+// it is answered, whatever the answer. argv: JSON of {host, port, caPem, request: {method, path, headers, body}, protocol,
+// connections, streams, intervalMs}; streams: requests at once over one connection of HTTP/2.
 import tls from 'node:tls';
+import { RawHttp2, requestFrames } from './raw-http2.mjs';
 
-const { host, port, caPem, request, connections, intervalMs } = JSON.parse(process.argv[2]);
-const bytes = Buffer.from(request, 'latin1');
+const { host, port, caPem, request, protocol, connections, streams, intervalMs } = JSON.parse(
+  process.argv[2],
+);
 const counts = {};
 const latencies = [];
 let isOver = false;
 let isCounting = false;
 
-function client() {
-  const socket = tls.connect({ host, port, ca: caPem, ALPNProtocols: ['http/1.1'] });
+function answered(status, tookMs) {
+  if (!isCounting) return;
+  counts[status] = (counts[status] ?? 0) + 1;
+  latencies.push(tookMs);
+}
+
+function connect(alpn) {
+  const socket = tls.connect({ host, port, ca: caPem, ALPNProtocols: [alpn] });
   socket.setNoDelay(true);
+  socket.on('error', (error) => {
+    if (!isOver) throw error;
+  });
+  return socket;
+}
+
+function http1() {
+  const lines = [
+    `${request.method} ${request.path} HTTP/1.1`,
+    'Host: localhost',
+    ...request.headers.map(([name, value]) => `${name}: ${value}`),
+  ];
+  const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n${request.body}`, 'latin1');
+  const socket = connect('http/1.1');
   let head = '';
   let left;
   let sentAtMs = 0;
@@ -23,6 +46,7 @@ function client() {
     sentAtMs = performance.now();
     socket.write(bytes);
   };
+  let status = '';
   socket.on('data', (chunk) => {
     if (left === undefined) {
       head += chunk.toString('latin1');
@@ -31,26 +55,60 @@ function client() {
       const length = /content-length: (\d+)/i.exec(head);
       if (length === null) throw new Error(`an answer without a length:\n${head}`);
       left = end + 4 + Number(length[1]) - head.length;
-      if (isCounting) {
-        const code = head.slice(9, 12);
-        counts[code] = (counts[code] ?? 0) + 1;
-      }
+      status = head.slice(9, 12);
     } else left -= chunk.length;
     if (left > 0) return;
     left = undefined;
     head = '';
     const tookMs = performance.now() - sentAtMs;
-    if (isCounting) latencies.push(tookMs);
+    answered(status, tookMs);
     if (intervalMs === 0) send();
     else setTimeout(send, Math.max(0, intervalMs - tookMs));
-  });
-  socket.on('error', (error) => {
-    if (!isOver) throw error;
   });
   socket.once('secureConnect', send);
 }
 
-for (let i = 0; i < connections; i++) client();
+function http2() {
+  const frames = requestFrames({ authority: 'localhost', ...request });
+  const socket = connect('h2');
+  const sentAtMs = new Map();
+  let due = streams;
+  const fill = () => {
+    if (isOver) {
+      socket.destroy();
+      return;
+    }
+    for (; due > 0 && connection.hasRoom(frames); due--)
+      sentAtMs.set(connection.send(frames), performance.now());
+  };
+  const again = () => {
+    due++;
+    fill();
+  };
+  let connection;
+  socket.once('secureConnect', () => {
+    connection = new RawHttp2(socket, {
+      onAnswer: (stream, status) => {
+        const tookMs = performance.now() - sentAtMs.get(stream);
+        sentAtMs.delete(stream);
+        answered(status, tookMs);
+        if (intervalMs === 0) again();
+        else setTimeout(again, Math.max(0, intervalMs - tookMs));
+      },
+      onRoom: fill,
+      onEnd: (reason) => {
+        if (isOver) return;
+        answered(reason, 0);
+        // As a client does that is told to go elsewhere.
+        socket.destroy();
+        http2();
+      },
+    });
+    fill();
+  });
+}
+
+for (let i = 0; i < connections; i++) (protocol === 'http/2' ? http2 : http1)();
 
 // `count` begins the counting, `stop` ends all and asks for the figures.
 process.on('message', (message) => {

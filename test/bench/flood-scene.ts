@@ -20,8 +20,12 @@ export interface FloodFigures {
 export interface FloodClient {
   readonly tenant: 'noisy' | 'quiet';
   readonly method: 'GET' | 'POST';
+  /** Default HTTP/1. */
+  readonly protocol?: 'http/1' | 'http/2' | undefined;
   readonly connections: number;
-  /** From one request of a connection to its next; 0: the moment that it is answered. */
+  /** Requests at once over each connection of HTTP/2. Default 1. */
+  readonly streams?: number | undefined;
+  /** From one request of a connection, or stream, to its next; 0: the moment that it is answered. */
   readonly intervalMs: number;
 }
 
@@ -51,13 +55,15 @@ export async function startFloodScene(): Promise<FloodScene> {
   return {
     async measure(clients, warmMs, ms) {
       const children = await Promise.all(
-        clients.map(({ tenant, method, connections, intervalMs }) =>
+        clients.map(({ tenant, method, protocol = 'http/1', connections, streams = 1, intervalMs }) =>
           startClient(tenant, {
             host,
             port: Number(port),
             caPem: connection.caPem,
             request: requestOf(tenant, method),
+            protocol,
             connections,
+            streams,
             intervalMs,
           }),
         ),
@@ -109,18 +115,21 @@ async function makeWorkspace(admin: KubeClient, name: string): Promise<void> {
   );
 }
 
-function requestOf(name: string, method: 'GET' | 'POST'): string {
+function requestOf(name: string, method: 'GET' | 'POST') {
   const configMaps = `/clusters/root:${name}/api/v1/namespaces/default/configmaps`;
   const object = { ...sampleConfigMap('', 1_000), metadata: { generateName: 'load-' } };
   const body = method === 'GET' ? '' : JSON.stringify(object);
-  const lines = [
-    `${method} ${configMaps}${method === 'GET' ? '/sample' : ''} HTTP/1.1`,
-    'Host: localhost',
-    `Authorization: Bearer ${name}-token`,
-    'User-Agent: bench',
-    ...(body === '' ? [] : ['Content-Type: application/json', `Content-Length: ${body.length}`]),
+  const headers = [
+    ['authorization', `Bearer ${name}-token`],
+    ['user-agent', 'bench'],
+    ...(body === ''
+      ? []
+      : [
+          ['content-type', 'application/json'],
+          ['content-length', String(body.length)],
+        ]),
   ];
-  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+  return { method, path: method === 'GET' ? `${configMaps}/sample` : configMaps, headers, body };
 }
 
 async function startClient(

@@ -391,6 +391,63 @@ describe('flow control (O2)', () => {
     assert.equal(controller.queued, 0);
   });
 
+  test('a workspace that keeps the thread busy is not served while a request of another is under way', async () => {
+    let now = 0;
+    const later: (() => void)[] = [];
+    const controller = controllerOf(
+      { turnMs: 1e6 },
+      { now: () => now, later: (callback) => later.push(callback) },
+    );
+    let eased = 0;
+    controller.whenEased(() => eased++);
+    let served = 0;
+    const flood = async (requests: number): Promise<void> => {
+      for (let i = 0; i < requests; i++) {
+        const answer = controller.enter(requestOf('flood'));
+        void Promise.resolve(answer).then((seat) => {
+          assert.ok(isSeat(seat));
+          served++;
+          seat.leave();
+        });
+        now += 1;
+        await turn();
+      }
+    };
+    const quiet = (): Seat => {
+      const seat = controller.enter(requestOf('quiet'));
+      assert.ok(!(seat instanceof Promise) && isSeat(seat));
+      return seat;
+    };
+    await flood(50);
+    quiet().leave();
+    await flood(1);
+    assert.deepEqual([served, controller.givesWay], [51, false]);
+    const first = quiet();
+    const second = quiet();
+    assert.equal(controller.givesWay, true);
+    await flood(1);
+    assert.deepEqual([served, controller.queued], [51, 1]);
+    first.leave();
+    await turn();
+    assert.deepEqual([served, controller.givesWay], [51, true]);
+    assert.equal(eased, 0);
+    second.leave();
+    assert.deepEqual([eased, controller.givesWay], [1, false]);
+    await turn();
+    await turn();
+    assert.equal(served, 52);
+    // One that waits for something slow keeps nobody away.
+    const slow = quiet();
+    await flood(1);
+    assert.equal(served, 52);
+    now += 10;
+    for (const callback of later.splice(0)) callback();
+    await turn();
+    await turn();
+    assert.equal(served, 53);
+    slow.leave();
+  });
+
   test('our own processes are never a crowd', async () => {
     let now = 0;
     const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });

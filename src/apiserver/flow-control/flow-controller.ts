@@ -7,6 +7,7 @@ import { distinguisherOf, type FlowClass, type FlowConfiguration } from './flow-
 import { FlowLevels, type Waiting, type WorkspacePart } from './flow-levels.ts';
 import { type FlowCounts, FlowMetrics, type RefusalReason } from './flow-metrics.ts';
 import { HeldRefusals } from './held-refusals.ts';
+import { Precedence } from './precedence.ts';
 
 export interface FlowLimits {
   /** Requests served at once over all levels (watches aside, once they have begun). */
@@ -67,7 +68,7 @@ export interface FlowRequest {
   readonly workspace: Workspace | undefined;
   /** Whether nobody is there any more to answer. */
   readonly isGone: boolean;
-  /** Whether its connection bears nothing else, and so can be left unread for a while after it. */
+  /** Whether its connection bears nothing of other workspaces, and so can be left unread for a while after it. */
   readonly parks: boolean;
   /** Connections of its workspace that wait unread for their turn. */
   readonly unread: number;
@@ -102,6 +103,8 @@ export interface FlowControllerOptions {
   readonly limits?: Partial<FlowLimits> | undefined;
   /** Milliseconds that only rise. Default `performance.now`. */
   readonly now?: (() => number) | undefined;
+  /** Calls back after so many milliseconds, without holding the process. Default an unref'd `setTimeout`. */
+  readonly later?: ((callback: () => void, ms: number) => unknown) | undefined;
 }
 
 /** Dispatches prepared for one turn of the event loop. */
@@ -115,6 +118,8 @@ const overrunMax = 4;
 const contentionMs = 1_000;
 /** Somebody else than our own processes is about for so long after a request. */
 const companyMs = 100;
+/** Until those who give way look whether they still have to, if nobody tells them before. */
+const wayRestMs = 1;
 /** The most that one request is charged for: what lasts longer was not its doing alone. */
 const chargeMsMax = 20;
 
@@ -132,7 +137,9 @@ export class FlowController {
   readonly #levels: FlowLevels;
   readonly #metrics = new FlowMetrics();
   readonly #now: () => number;
+  readonly #later: (callback: () => void, ms: number) => unknown;
   readonly #held: HeldRefusals;
+  readonly #precedence = new Precedence(() => this.#easedWay());
   readonly #exemptSeats = new WeakMap<FlowClass, Seat>();
   #configured: FlowConfiguration | undefined;
   /** Queues in which something may wait, each once; those that are empty go with the next sweep. */
@@ -154,8 +161,10 @@ export class FlowController {
   #dispatchedInSlice = 0;
   /** Until when somebody else than our own processes is about. */
   #companyUntilMs = Number.NEGATIVE_INFINITY;
-  /** Everything that waits waits for seats. */
+  /** Everything that waits waits for seats, or gives way. */
   #isBlocked = false;
+  #isResting = false;
+  #onEased = (): void => {};
   /** The workspace that was last served, and until when there is more than one. */
   #lastKey = '';
   #contendedUntilMs = 0;
@@ -163,6 +172,7 @@ export class FlowController {
   constructor(options: FlowControllerOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#later = options.later ?? ((callback, ms) => setTimeout(callback, ms).unref());
     this.#limits = { ...defaultFlowLimits, ...options.limits };
     this.#levels = new FlowLevels(
       this.#limits.seatsMax,
@@ -174,6 +184,16 @@ export class FlowController {
   /** Requests waiting for a seat. */
   get queued(): number {
     return this.#levels.root.queued;
+  }
+
+  /** Whether workspaces that keep the thread busy are neither to be read nor served now; see Precedence. */
+  get givesWay(): boolean {
+    return this.#precedence.holds(this.#now());
+  }
+
+  /** Sets what is called when `givesWay` has become false because nobody is there any more to give way to. */
+  whenEased(callback: () => void): void {
+    this.#onEased = callback;
   }
 
   /** Never rejects. */
@@ -193,9 +213,10 @@ export class FlowController {
     if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
     this.#openTurn(nowMs);
     if (this.#isCrowd(request, part)) return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
+    this.#levels.givesWay = this.#precedence.holds(nowMs);
     const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
     if (hasRoom && part.node.queued === 0 && this.#hasTurn(part, nowMs)) {
-      return this.#seat(server, shown, part, ownLevel.node, seats, 0);
+      return this.#seat(server, shown, part, ownLevel.node, seats, nowMs, 0);
     }
     const { queuing } = ownLevel;
     if (queuing === undefined && !hasRoom)
@@ -248,6 +269,7 @@ export class FlowController {
     part: WorkspacePart,
     node: FairNode<Waiting>,
     seats: number,
+    nowMs: number,
     waitedMs: number,
   ): Seat {
     this.#metrics.dispatched(server, waitedMs);
@@ -255,16 +277,37 @@ export class FlowController {
     this.#touch(part);
     this.#runner = node;
     this.#runnerPart = part;
-    return new TakenSeat(shown, this.#metrics.of(server), part, node, seats, this.#left);
+    const isPreceding = part.level.isPreceding(part);
+    if (isPreceding) this.#precedence.enter(nowMs);
+    return new TakenSeat(shown, this.#metrics.of(server), part, node, seats, isPreceding, this.#left);
   }
 
   /** A seat has become free. */
-  readonly #left = (part: WorkspacePart): void => {
+  readonly #left = (part: WorkspacePart, wasPreceding: boolean): void => {
+    if (wasPreceding) this.#precedence.leave(this.#now());
     if (!this.#isTurnOpen) part.level.restIfIdle(part);
     if (this.#levels.root.queued === 0) return;
     this.#isBlocked = false;
     this.#armSteps(1);
   };
+
+  /** The last request has left that others gave way to. */
+  #easedWay(): void {
+    this.#levels.givesWay = false;
+    this.#onEased();
+  }
+
+  /** Looks again in a moment, unless somebody tells before; the thread has nothing to do until then. */
+  #restForWay(): void {
+    if (this.#isResting) return;
+    this.#isResting = true;
+    this.#later(() => {
+      this.#isResting = false;
+      if (this.#levels.root.queued === 0) return;
+      this.#isBlocked = false;
+      this.#armSteps(1);
+    }, wayRestMs);
+  }
 
   #refuse(
     request: FlowRequest,
@@ -307,7 +350,8 @@ export class FlowController {
       const settle = (isServed: boolean): void => {
         counts.inQueue--;
         if (isServed) {
-          resolve(this.#seat(server, shown, part, queue, seats, this.#now() - nowMs));
+          const seatedMs = this.#now();
+          resolve(this.#seat(server, shown, part, queue, seats, seatedMs, seatedMs - nowMs));
           return;
         }
         this.#metrics.refused(server, request.isGone ? 'cancelled' : 'time-out');
@@ -427,10 +471,12 @@ export class FlowController {
 
   #dispatch(nowMs: number): void {
     if (!this.#isTurnOpen) this.#openTurn(nowMs);
+    this.#levels.givesWay = this.#precedence.holds(nowMs);
     for (;;) {
       const queue = this.#levels.root.next();
       if (queue === undefined) {
         this.#isBlocked = this.#levels.root.queued > 0;
+        if (this.#isBlocked && this.#levels.givesWay) this.#restForWay();
         return;
       }
       const item = queue.shift();
@@ -474,7 +520,8 @@ class TakenSeat implements Seat {
   readonly #part: WorkspacePart;
   readonly #node: FairNode<Waiting>;
   readonly #seats: number;
-  readonly #left: (part: WorkspacePart) => void;
+  readonly #isPreceding: boolean;
+  readonly #left: (part: WorkspacePart, wasPreceding: boolean) => void;
 
   constructor(
     shown: FlowClass,
@@ -482,13 +529,15 @@ class TakenSeat implements Seat {
     part: WorkspacePart,
     node: FairNode<Waiting>,
     seats: number,
-    left: (part: WorkspacePart) => void,
+    isPreceding: boolean,
+    left: (part: WorkspacePart, wasPreceding: boolean) => void,
   ) {
     this.shown = shown;
     this.#counts = counts;
     this.#part = part;
     this.#node = node;
     this.#seats = seats;
+    this.#isPreceding = isPreceding;
     this.#left = left;
   }
 
@@ -499,7 +548,7 @@ class TakenSeat implements Seat {
   leave(): void {
     this.#counts.executing--;
     this.#node.occupy(-this.#seats);
-    this.#left(this.#part);
+    this.#left(this.#part, this.#isPreceding);
   }
 }
 

@@ -51,6 +51,8 @@ export class FlowLevels {
   nowMs = 0;
   /** Whether more than one workspace was served of late. */
   isContended = false;
+  /** Whether those who keep the thread busy give way to others now; see Precedence. */
+  givesWay = false;
 
   /** `bounds`: undefined where one workspace may have all. */
   constructor(seatsMax: number, bounds: WorkspaceSeats | undefined) {
@@ -163,6 +165,16 @@ export class LevelState implements Room {
     return isContended && cooled(heatMs, nowMs - atMs) > heavyPart * heavySpanMs;
   }
 
+  /** Whether one that is heavy, as `heatMs` at `atMs` says, is not to be served now, others being under way. */
+  givesWay(heatMs: number, atMs: number): boolean {
+    return this.#levels.givesWay && !this.isOurs && this.isBound(heatMs, atMs);
+  }
+
+  /** Whether others give way to one that is not heavy. */
+  isPreceding(part: WorkspacePart): boolean {
+    return this.#levels.isContended && !this.isOurs && !part.isBound;
+  }
+
   hasRoom(): boolean {
     // When it is full there is still what single workspaces are sure of.
     return this.node.executing < this.limitSeats || this.node.executing < 2 * this.nominalSeats;
@@ -221,6 +233,7 @@ export class WorkspacePart implements Room {
   hasRoom(): boolean {
     const { level, node } = this;
     if (node.executing >= level.workspaceSeatsMax) return false;
+    if (level.givesWay(this.#heatMs, this.#heatAtMs)) return false;
     if (node.executing >= level.contendedSeatsMax && level.isBound(this.#heatMs, this.#heatAtMs))
       return false;
     if (level.node.executing < level.limitSeats) return true;

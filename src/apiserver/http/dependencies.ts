@@ -78,7 +78,7 @@ export interface HttpServerDependencies {
    */
   readonly intercept?: ((request: InterceptedRequest) => Promise<void> | undefined) | undefined;
   /** Absent: every request is served at once (KUBERNETES.md O2). */
-  readonly flowControl?: Pick<FlowController, 'enter'> | undefined;
+  readonly flowControl?: Pick<FlowController, 'enter' | 'givesWay' | 'whenEased'> | undefined;
   /** API servers behind APIServices (KUBERNETES.md O1). Asked after authorization, for requests in a workspace. */
   readonly aggregator?: Pick<Aggregator, 'remoteOf' | 'serve' | 'discovery' | 'openapi'> | undefined;
   /** Absent: nothing is audited, at no cost (KUBERNETES.md O3). */

@@ -51,6 +51,8 @@ export class Exchange implements ResourceContext {
   flow: FlowClass | undefined = undefined;
   /** Its place among the requests whose bodies are on their way (`Receiving`); -1: it is none of them. */
   receivingAt = -1;
+  /** Whether its connection carried requests of its workspace alone of late. */
+  isAlone = true;
   /** Connections of its workspace that waited unread when it came to flow control. */
   unread = 0;
   /** To be left when the request is served. */
@@ -119,9 +121,9 @@ export class Exchange implements ResourceContext {
     return isClosed(this.response) || this.response.writableEnded;
   }
 
-  /** KUBERNETES.md O2: over HTTP/2 a connection bears other requests and watches too. */
+  /** KUBERNETES.md O2: a connection that other workspaces' requests come over too is never left unread. */
   get parks(): boolean {
-    return !this.isHttp2 && this.upgrade === undefined && this.item === undefined;
+    return this.isAlone && this.upgrade === undefined && this.item === undefined;
   }
 
   get isHttp2(): boolean {

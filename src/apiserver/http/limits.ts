@@ -20,7 +20,7 @@ export interface HttpLimits {
   readonly gzipBytesMin: number;
   /** Header block of a request; more gets 431. */
   readonly headerBytesMax: number;
-  /** Streams that one HTTP/2 connection may have open. */
+  /** Streams that one HTTP/2 connection may have open; more are refused (RFC 9113, 5.1.2). Go's servers allow as many. */
   readonly http2StreamsMax: number;
 }
 
@@ -35,5 +35,5 @@ export const defaultHttpLimits: HttpLimits = {
   formBytesMax: 64 * 1024 * 1024,
   gzipBytesMin: 128 * 1024,
   headerBytesMax: 64 * 1024,
-  http2StreamsMax: 1_000,
+  http2StreamsMax: 250,
 };

@@ -30,12 +30,13 @@ import { discoveryForm, inForm } from './discovery-form.ts';
 import { toApiError } from './errors.ts';
 import { Exchange, type ServerReply, type ServerRequest, type UpgradeTarget } from './exchange.ts';
 import { FormCache } from './form-cache.ts';
+import { Http2Connection, http2ConnectionOf } from './http2-connection.ts';
 import { InFlight } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
 import { sendList } from './list-stream.ts';
 import { HttpMetrics } from './metrics.ts';
 import { type Form, negotiate, type Subject } from './negotiate.ts';
-import { ReadGate } from './read-gate.ts';
+import { type GatedConnection, ReadGate } from './read-gate.ts';
 import { Receiving } from './receiving.ts';
 import { sendResult } from './render.ts';
 import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
@@ -76,19 +77,23 @@ export class RequestHandler {
   readonly #limits: HttpLimits;
   readonly #plain: PlainHandler;
   readonly #forms: FormCache;
-  readonly #gate = new ReadGate();
+  readonly #gate: ReadGate;
 
   constructor(dependencies: HttpServerDependencies, limits: HttpLimits, plain: PlainHandler) {
     this.#dependencies = dependencies;
     this.#limits = limits;
     this.#plain = plain;
+    const { flowControl } = dependencies;
+    this.#gate = new ReadGate({ isClosed: () => flowControl?.givesWay === true });
+    flowControl?.whenEased(() => this.#gate.look());
     this.#forms = new FormCache(limits.formBytesMax);
     this.watches = new WatchStreams(limits, this.metrics, new FrameCache(limits.frameBytesMax, this.metrics));
   }
 
   /** Never throws, never rejects. `upgradable`: the request asks for another protocol on its connection. */
   handle(request: ServerRequest, response: ServerReply, upgradable?: UpgradeTarget): void {
-    this.#gate.came(request.socket);
+    const connection = gatedOf(request);
+    if (connection !== undefined) this.#gate.came(connection);
     const upgrade = upgradable !== undefined && isWebSocketUpgrade(request) ? upgradable : undefined;
     const exchange = new Exchange(request, response, upgrade !== undefined);
     if (this.isLeaving && response instanceof ServerResponse) response.shouldKeepAlive = false;
@@ -223,6 +228,10 @@ export class RequestHandler {
   #enter(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
     const { flowControl } = this.#dependencies;
     if (flowControl === undefined) return this.#authorize(exchange, upgrade);
+    const { request, workspace } = exchange;
+    if ('stream' in request && workspace !== undefined) {
+      exchange.isAlone = http2ConnectionOf(request)?.isOnlyFor(workspace.id) === true;
+    }
     if (this.#gate.size > 0) exchange.unread = this.#gate.waiting(gateKey(exchange));
     const answer = flowControl.enter(exchange);
     if (answer instanceof Promise) return answer.then((known) => this.#seated(exchange, known, upgrade));
@@ -497,6 +506,7 @@ export class RequestHandler {
       return;
     }
     if (upgrade === undefined) {
+      countWatch(exchange);
       this.watches.start(exchange, result, form, new HttpFrameChannel(exchange), handOver(exchange));
       exchange.audit?.responseStarted(exchange.response.statusCode);
       return;
@@ -532,11 +542,13 @@ export class RequestHandler {
   /** Leaves the connection unread after the answer: what is asked next costs nothing until it is its turn. */
   #holdAfter(exchange: Exchange, parkMs: number): void {
     const { request, response } = exchange;
-    const { socket } = request;
+    const connection = gatedOf(request);
+    if (connection === undefined) return;
     const key = gateKey(exchange);
-    // The parser reads on when it has come to the request's end.
-    if (request.complete) this.#gate.hold(socket, key, parkMs);
-    else response.once('close', () => this.#gate.hold(socket, key, parkMs));
+    if (connection instanceof Http2Connection) connection.narrow();
+    // HTTP/1's parser reads on when it has come to the request's end.
+    if (request.complete || exchange.isHttp2) this.#gate.hold(connection, key, parkMs);
+    else response.once('close', () => this.#gate.hold(connection, key, parkMs));
   }
 
   #timeOut(exchange: Exchange): void {
@@ -578,6 +590,19 @@ export class RequestHandler {
     if (served !== undefined) this.metrics.observe(info.verb, served, response.statusCode, durationMs);
     else this.metrics.observePlain(info?.verb ?? '', response.statusCode, durationMs);
   }
+}
+
+/** A watch is no request that its connection has too many of. */
+function countWatch({ request, response }: Exchange): void {
+  const connection = 'stream' in request ? http2ConnectionOf(request) : undefined;
+  if (connection === undefined) return;
+  connection.watches++;
+  response.once('close', () => connection.watches--);
+}
+
+/** The connection that the request came over; undefined when it is gone. */
+function gatedOf(request: ServerRequest): GatedConnection | undefined {
+  return 'stream' in request ? http2ConnectionOf(request) : request.socket;
 }
 
 /** Whose connection it is: flow control's tenant. */

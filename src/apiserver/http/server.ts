@@ -7,6 +7,7 @@ import type { HttpServerDependencies } from './dependencies.ts';
 import type { ServerReply, ServerRequest } from './exchange.ts';
 import { ExpressShell } from './express-shell.ts';
 import { type HealthCheck, pingCheck } from './health.ts';
+import { Http2Connection } from './http2-connection.ts';
 import { defaultHttpLimits, type HttpLimits } from './limits.ts';
 import { configurePlainRoutes, exchanges } from './plain-routes.ts';
 import { RequestHandler } from './request-handler.ts';
@@ -214,6 +215,7 @@ class SecureHttpServer implements HttpServer {
     });
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
+      new Http2Connection(session, limits.http2StreamsMax);
       session.once('close', () => this.#sessions.delete(session));
       session.on('error', (error) => logger.debug({ error }, 'HTTP/2 session failed'));
     });
