@@ -26,6 +26,7 @@ import {
   selectorMatches,
 } from './common.ts';
 import { checkContainers, checkEphemeralContainers, checkImages, checkInitContainers } from './containers.ts';
+import { checkAnnotatedProfiles, checkPodAnnotationChange, checkPodAnnotations } from './pod-annotations.ts';
 import { checkRequirements } from './resources.ts';
 import { checkAffinity, checkSpreading, checkTolerations } from './scheduling.ts';
 import { checkHostProcesses, checkOperatingSystem, checkPodSecurityContext } from './security-context.ts';
@@ -321,6 +322,7 @@ function checkNames(errors: Errors, path: string, spec: JsonObject): void {
 
 function usesFiles(container: JsonObject): boolean {
   for (const variable of objectsAt(container, 'env')) {
+    if (variable['valueFrom'] === undefined) continue;
     if (objectAt(variable, 'valueFrom', 'fileKeyRef') !== undefined) return true;
   }
   return false;
@@ -351,7 +353,10 @@ export function checkPodTemplate(errors: Errors, path: string, template: JsonObj
   const spec = objectAt(template, 'spec') ?? {};
   checkLabels(errors, `${path}.labels`, objectAt(metadata, 'labels'));
   checkAnnotations(errors, `${path}.annotations`, objectAt(metadata, 'annotations'));
+  const annotations = objectAt(metadata, 'annotations');
+  checkPodAnnotations(errors, `${path}.annotations`, annotations, spec);
   checkPodSpec(errors, `${path}.spec`, spec, undefined);
+  checkAnnotatedProfiles(errors, `${path}.spec`, annotations, spec);
   if (objectsAt(spec, 'ephemeralContainers').length > 0) {
     errors.push(
       forbiddenField(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'),
@@ -416,6 +421,8 @@ function checkPod(errors: Errors, pod: KubeObject): JsonObject {
 export function validatePod(pod: KubeObject): Errors {
   const errors: Errors = [];
   const spec = checkPod(errors, pod);
+  checkPodAnnotations(errors, 'metadata.annotations', pod.metadata.annotations, spec);
+  checkAnnotatedProfiles(errors, 'spec', pod.metadata.annotations, spec);
   if (objectsAt(spec, 'ephemeralContainers').length > 0) {
     errors.push(forbiddenField('spec.ephemeralContainers', 'cannot be set on create'));
   }
@@ -428,6 +435,10 @@ export function validatePod(pod: KubeObject): Errors {
 /** core ValidatePodUpdate and those of its subresources. */
 export function validatePodUpdate(pod: KubeObject, old: KubeObject, subresource: string): Errors {
   const errors: Errors = [];
+  const { annotations } = pod.metadata;
+  const formerly = old.metadata.annotations;
+  checkPodAnnotationChange(errors, 'metadata.annotations', annotations, formerly);
+  checkPodAnnotations(errors, 'metadata.annotations', annotations, objectAt(pod, 'spec') ?? {}, formerly);
   if (subresource === 'status') return errors;
   const spec = checkPod(errors, pod);
   const before = objectAt(old, 'spec') ?? {};
