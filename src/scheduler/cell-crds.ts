@@ -4,7 +4,7 @@ import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts'
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { copyFieldManager } from './copy-writer.ts';
-import { crdConflict, mergeCrdVersions, normalizeCrd } from './crd-normalize.ts';
+import { crdConflict, mergeCrdVersions, normalizeCrd, storedAsServed } from './crd-normalize.ts';
 import { contentHashOf } from './projection/canonical.ts';
 import { type Origin, originAnnotations, originLabels, originOf } from './projection/origin.ts';
 
@@ -30,6 +30,8 @@ export interface CrdWanted {
   readonly cellRevision: string;
   /** An object of the kind is to be brought there, not the definition alone. */
   readonly forInstance: boolean;
+  /** `<group>/<version>/<Kind>` of what its edge serves of the group; undefined: nobody tells. */
+  readonly served: readonly string[] | undefined;
   /** Whether no other project has instances in the cell: then the definition follows this project's. */
   readonly isSoleUser: () => boolean;
   /** Whether that project (by its id) still has a definition of this name. */
@@ -65,8 +67,8 @@ export class CellCrds {
 
   /** The cell's definition serves the kind some time after this resolves, when it is established. */
   ensure(wanted: CrdWanted, signal: AbortSignal): Promise<CrdOutcome> {
-    const { projectId, cellId, crd, projectRevision, cellRevision } = wanted;
-    const agreement = `${cellId}|${crd}|${projectId}|${projectRevision}|${cellRevision}`;
+    const { projectId, cellId, crd, projectRevision, cellRevision, served } = wanted;
+    const agreement = `${cellId}|${crd}|${projectId}|${projectRevision}|${cellRevision}|${served?.join()}`;
     if (cellRevision !== '' && this.#agreed.has(agreement)) return Promise.resolve({ type: 'served' });
     let underWay = this.#underWay.get(agreement);
     if (underWay === undefined) {
@@ -109,14 +111,17 @@ export class CellCrds {
       const field = crdConflict(normalizeCrd(ours), normalizeCrd(theirs));
       if (field !== undefined) return { type: 'conflict', message: this.#whyItStays(theirs, wanted, field) };
       spec = mergeCrdVersions(specOf(theirs), spec);
-      if (spec === specOf(theirs)) return { type: 'served' };
+      const isEnough = spec === specOf(theirs);
+      if (isEnough && (!this.#isMadeByUs(theirs, cellId) || storedAsServed(spec, wanted.served) === spec))
+        return { type: 'served' };
       if (!this.#isMadeByUs(theirs, cellId)) {
         return { type: 'conflict', message: this.#whyItStays(theirs, wanted, 'spec.versions') };
       }
       definer = definerOf(theirs) ?? definer;
     }
     const approval = (theirs ?? ours).metadata.annotations?.[approvalAnnotation];
-    const copy = this.#render({ crd, spec: cloneJson(spec), approval, definer }, cell, cellId);
+    spec = cloneJson(storedAsServed(spec, wanted.served));
+    const copy = this.#render({ crd, spec, approval, definer }, cell, cellId);
     if (theirs !== undefined && hashOf(theirs) === hashOf(copy)) return { type: 'served' };
     // Read, merged and written: what another scheduler merged meanwhile must not be lost.
     if (theirs?.metadata.resourceVersion !== undefined) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { crdConflict, mergeCrdVersions, normalizeCrd } from './crd-normalize.ts';
+import { crdConflict, mergeCrdVersions, normalizeCrd, storedAsServed } from './crd-normalize.ts';
 
 const version = (name: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({
   name,
@@ -88,4 +88,21 @@ test('merging adds versions and keeps one storage version', () => {
     ],
   );
   assert.equal(mergeCrdVersions(theirs, theirs), theirs);
+});
+
+test('a definition is stored in a version that the edge serves, if there is one', () => {
+  const spec = crd([
+    version('v1', {}, { served: true, storage: true }),
+    version('v1beta1', {}, { served: true, storage: false }),
+  ])['spec'] as JsonObject;
+  const kind = String((spec['names'] as JsonObject)['kind']);
+  const stored = (...served: string[]) => {
+    const kinds = served.map((name) => `${String(spec['group'])}/${name}/${kind}`);
+    const versions = storedAsServed(spec, kinds)['versions'] as JsonObject[];
+    return versions.filter(({ storage }) => storage === true).map(({ name }) => name);
+  };
+  assert.deepEqual(stored('v1beta1'), ['v1beta1']);
+  assert.deepEqual(stored('v1', 'v1beta1'), ['v1']);
+  assert.deepEqual(stored('v2'), ['v1']);
+  assert.equal(storedAsServed(spec, undefined), spec);
 });

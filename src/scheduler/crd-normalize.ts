@@ -113,3 +113,26 @@ export function mergeCrdVersions(cellSpec: JsonObject, projectSpec: JsonObject):
     versions: [...present, ...added.map((version) => ({ ...(version as JsonObject), storage: false }))],
   };
 }
+
+/**
+ * The definition with a storage version that the edge serves, if it serves any of its versions: a copy goes to the edge in the
+ * version that it is stored in, and an edge's own definition may be older or newer than the project's. `served`:
+ * `<group>/<version>/<Kind>`, undefined when nobody tells. The same object when nothing is to be changed.
+ */
+export function storedAsServed(spec: JsonObject, served: readonly string[] | undefined): JsonObject {
+  const { group, names, versions } = spec;
+  if (served === undefined || !isJsonObject(names) || !Array.isArray(versions)) return spec;
+  const isServed = (version: JsonValue): version is JsonObject =>
+    isJsonObject(version) &&
+    version['served'] === true &&
+    served.includes(`${String(group)}/${String(version['name'])}/${String(names['kind'])}`);
+  const common = versions.filter(isServed);
+  const [first] = common;
+  if (first === undefined || common.some((version) => version['storage'] === true)) return spec;
+  return {
+    ...spec,
+    versions: versions.map((version) =>
+      isJsonObject(version) ? { ...version, storage: version === first } : version,
+    ),
+  };
+}

@@ -71,6 +71,7 @@ type CellProblem =
 /** Renders copies and writes them into cell workspaces, cells side by side and each failing for itself. */
 export class Projector {
   readonly #on: ProjectorDependencies;
+  readonly #served = new WeakMap<ReadonlySet<string>, Map<string, readonly string[]>>();
 
   constructor(dependencies: ProjectorDependencies) {
     this.#on = dependencies;
@@ -188,6 +189,7 @@ export class Projector {
           projectPath: input.origin.path,
           projectRevision: this.#crdRevision(key.cluster, crd),
           cellRevision: this.#crdRevision(cellId, crd),
+          served: this.#servedIn(cell, crd.slice(crd.indexOf('.') + 1)),
           forInstance: ownCrd === undefined,
           isSoleUser: () => this.#on.isSoleUser(crd, key.cluster, cellId),
           isDefinedIn: (project) => this.#on.watches.get(crdResource, project, '', crd) !== undefined,
@@ -205,6 +207,23 @@ export class Projector {
       if (problem !== undefined) return problem;
     }
     return undefined;
+  }
+
+  /** What the cell's edge serves of a group; looked up once for each state of the cell. */
+  #servedIn(cell: string, group: string): readonly string[] | undefined {
+    const served = this.#on.cells.info(cell)?.served;
+    if (served === undefined) return undefined;
+    let groups = this.#served.get(served);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#served.set(served, groups);
+    }
+    let kinds = groups.get(group);
+    if (kinds === undefined) {
+      kinds = [...served].filter((kind) => kind.startsWith(`${group}/`)).sort();
+      groups.set(group, kinds);
+    }
+    return kinds;
   }
 
   #isDefinedElsewhere(crd: string, projectId: string): boolean {

@@ -125,7 +125,7 @@ describe('kinds and refusals', { timeout: 600_000 }, () => {
     const errorOf = async (spec: Parameters<CopyWriter['get']>[0]) =>
       (await copies.get(spec)).metadata.annotations?.[syncAnnotations.syncError] ?? '';
     await until('the object says so', async () =>
-      /APINotServed.*example.com\/v1/.test(await errorOf(gadget)),
+      /APINotServed.*example.com\/v1, only in v1alpha1/.test(await errorOf(gadget)),
     );
     await until('and the definition', async () => /AlreadyExists/.test(await errorOf({ ...crdCopy, name })));
     const present = await edge.get(edgeRef(crds, name));

@@ -77,7 +77,7 @@ export class Edge {
       if (item.copy === undefined || item.copy.metadata.deletionTimestamp !== undefined) {
         return this.#downsync.releaseUnserved(item, signal);
       }
-      throw notServed(item);
+      throw notServed(item, this.#options.kinds);
     }
     const mirroring = this.#mirror.ensure(kind);
     if (mirroring !== undefined) await mirroring;
@@ -208,18 +208,20 @@ export class Edge {
     await kinds.refresh();
     if (kinds.peek(kind.group, kind.version, kind.resource) !== undefined) return;
     await this.#mirror.forget(kind);
-    throw notServed(item);
+    throw notServed(item, kinds);
   }
 }
 
 const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
 
-function notServed({ place }: SyncItem): SyncRefusal {
+function notServed({ place }: SyncItem, kinds: ServedKinds): SyncRefusal {
   const { group, version, resource } = place;
   const groupVersion = group === '' ? version : `${group}/${version}`;
+  const others = kinds.versionsOf(group, resource);
+  const only = others.length === 0 ? '' : `, only in ${others.join(', ')}`;
   return new SyncRefusal(
     'APINotServed',
-    `the edge does not serve ${resource} in ${groupVersion}`,
+    `the edge does not serve ${resource} in ${groupVersion}${only}`,
     waitsForKinds,
   );
 }

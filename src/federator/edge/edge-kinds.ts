@@ -67,6 +67,14 @@ export class ServedKinds {
     return undefined;
   }
 
+  /** The versions in which a resource is served, by name, as it was last read. */
+  versionsOf(group: string, resource: string): string[] {
+    const versions: string[] = [];
+    for (const kind of this.#kinds.values())
+      if (kind.group === group && kind.resource === resource) versions.push(kind.version);
+    return versions.sort();
+  }
+
   /** Something hints that the server serves other kinds now (a CRD came or went): it is asked again soon. */
   expire(): void {
     this.#refreshAfterMs = this.#refreshMinMs;
