@@ -20,6 +20,7 @@ import { temporaryFolder } from './harness/processes.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from './harness/test-pki.ts';
 import { until } from './harness/until.ts';
+import { getKubectl, kubectlPrograms } from './programs.ts';
 
 const apiServices = { group: 'apiregistration.k8s.io', version: 'v1', resource: 'apiservices' } as const;
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
@@ -291,8 +292,9 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
     assert.ok(protobuf.text.includes('listWidgets'));
   });
 
-  test('kubectl gets, explains the server’s groups, and lists APIServices', async (t) => {
-    const program = process.env['KUBECTL'] ?? '/usr/lib/google-cloud-sdk/bin/kubectl.1.33';
+  const program = kubectlPrograms().at(-1)?.file;
+  const skip = program === undefined ? `kubectl is not installed; ${getKubectl}` : false;
+  test('kubectl gets, explains the server’s groups, and lists APIServices', { skip }, async () => {
     const folder = await temporaryFolder();
     try {
       const kubeconfig = path.join(folder.path, 'kubeconfig');
@@ -314,9 +316,8 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
           'x',
         ),
       );
-      const kubectl = kubectlFor({ program, kubeconfig, cacheDirectory: path.join(folder.path, 'cache') });
-      const version = await kubectl.attempt(['version', '--client']).catch(() => undefined);
-      if (version?.code !== 0) return t.skip('no kubectl');
+      const cacheDirectory = path.join(folder.path, 'cache');
+      const kubectl = kubectlFor({ program: program ?? '', kubeconfig, cacheDirectory });
       assert.match(await kubectl(['get', 'wd', '-o', 'name']), /widget\.widgets\.example\.org\/first/);
       assert.match(await kubectl(['api-resources', '--api-group', widgetGroup]), /widgets\s+wd\s+/);
       const listed = await kubectl(['get', 'apiservices']);
@@ -324,8 +325,8 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
       assert.match(listed, /v1\.widgets\.example\.org\s+default\/widgets\s+True/);
       assert.match(listed, /v1alpha1\.policy\.karmada\.io\s+Local\s+True/);
       await kubectl(['apply', '-f', '-'], JSON.stringify(gadgets));
-      const wait = ['wait', '--for=condition=Available', '--timeout=30s'];
-      await kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd/gadgets.crd.example.org']);
+      const wait = ['wait', '--for=condition=Available', '--timeout=240s'];
+      await kubectl(['wait', '--for=condition=Established', '--timeout=240s', 'crd/gadgets.crd.example.org']);
       await until('the APIService of the CRD', async () => {
         return (await kubectl.attempt(['get', 'apiservice', 'v1.crd.example.org'])).code === 0;
       });
@@ -338,7 +339,7 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
       ]);
       assert.match(ours, /v1\.crd\.example\.org\s+Local\s+True/);
       await kubectl(['delete', 'crd', 'gadgets.crd.example.org']);
-      await kubectl(['wait', '--for=delete', '--timeout=30s', 'apiservice/v1.crd.example.org']);
+      await kubectl(['wait', '--for=delete', '--timeout=240s', 'apiservice/v1.crd.example.org']);
     } finally {
       await folder[Symbol.asyncDispose]();
     }

@@ -12,9 +12,9 @@ const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
 const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 60);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
-  test('equal seeds give equal runs', async () => {
+  test('equal seeds give equal runs', async ({ signal }) => {
     const run = async () => {
-      for await (const outcome of runSeeds({ first, count: 1 })) return outcome;
+      for await (const outcome of runSeeds({ first, count: 1, signal })) return outcome;
       return undefined;
     };
     const [one, other] = await Promise.all([run(), run()]);
@@ -23,10 +23,12 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     assert.equal(other?.trace, one.trace);
   });
 
-  test(`${count} seeds: everything comes together, and nothing that must not happen happens`, async () => {
+  test(`${count} seeds: everything comes together, and nothing that must not happen happens`, async ({
+    signal,
+  }) => {
     let writes = 0;
     const struck = new Set<string>();
-    for await (const outcome of runSeeds({ first, count })) {
+    for await (const outcome of runSeeds({ first, count, signal })) {
       assert.deepEqual(outcome.violations, [], reportOf(outcome));
       writes += outcome.writes;
       for (const fault in outcome.faults) struck.add(fault);

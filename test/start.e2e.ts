@@ -1,6 +1,7 @@
 // What `cellplane start` promises beyond the main job: contexts, ports, a second start, an orderly end, plain errors.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
@@ -23,10 +24,11 @@ function cellplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { code: status, stdout, stderr };
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process that serves data of this folder has the id: ids are given again. */
+function isRunning(pid: number, data: string): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return process.platform !== 'linux' || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data);
   } catch {
     return false;
   }
@@ -70,7 +72,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       };
       assert.equal(Object.keys(ids).length, 7, JSON.stringify(ids));
       assert.equal(await started.stop(), 0, started.output());
-      await until('no process is left', () => !Object.values(ids).some(isRunning));
+      await until('no process is left', () => !Object.values(ids).some((pid) => isRunning(pid, data)));
     }
     assert.deepEqual(identities[0], identities[1], 'the same store and the same authority');
   });

@@ -11,6 +11,7 @@ import { until } from '../harness/until.ts';
 
 const federated = 'root:acme:on';
 const plain = 'root:acme:off';
+const serviceAccounts = { group: '', version: 'v1', resource: 'serviceaccounts' };
 const services = { group: '', version: 'v1', resource: 'services' };
 const secrets = { group: '', version: 'v1', resource: 'secrets' };
 const watched = [
@@ -19,7 +20,7 @@ const watched = [
   services,
   deployments,
   { group: '', version: 'v1', resource: 'namespaces' },
-  { group: '', version: 'v1', resource: 'serviceaccounts' },
+  serviceAccounts,
   { group: '', version: 'v1', resource: 'events' },
   { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
   { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'rolebindings' },
@@ -55,6 +56,17 @@ describe('blindness', { timeout: 600_000 }, () => {
         },
       },
     );
+    // What the server gives each namespace comes by itself: it is to be there before anyone looks.
+    for (const cluster of [federated, plain]) {
+      for (const namespace of ['default', 'shop']) {
+        const given = [
+          { cluster, gvr: configMaps, namespace, name: 'kube-root-ca.crt' },
+          { cluster, gvr: serviceAccounts, namespace, name: 'default' },
+        ];
+        for (const ref of given)
+          await until(`${ref.name} in ${namespace}`, () => constellation.admin.get(ref));
+      }
+    }
     for (const project of [federated, plain]) traces.set(project, new Trace(constellation, project));
   });
   after(async () => {

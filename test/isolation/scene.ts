@@ -52,7 +52,13 @@ export class Scene implements AsyncDisposable {
       const { annotations = {} } = (await admin.client.get(crown)).metadata;
       const scene = new Scene({ cast, admin, mallory, victimId: annotations['kcp.io/cluster'] ?? '', edges });
       assert.match(scene.victimId, /^[a-z0-9]{16}$/);
-      for (const cell of cells) await until(`the crown is at ${cell}`, () => scene.victimAtEdge(cell));
+      for (const cell of cells) {
+        await until(`the crown is at ${cell}`, () => scene.victimAtEdge(cell));
+        await until(`the secret is at ${cell}`, async () =>
+          (await scene.edgeObjects(cell, 'secrets')).find((item) => originOf(item) === victimPath),
+        );
+      }
+      await scene.#rests();
       return scene;
     } catch (error) {
       await cast[Symbol.asyncDispose]();
@@ -69,6 +75,26 @@ export class Scene implements AsyncDisposable {
   async victimAtEdge(cell: string): Promise<KubeObject | undefined> {
     const items = await this.edgeObjects(cell, 'configmaps');
     return items.find((item) => originOf(item) === victimPath && item.metadata.name === 'crown');
+  }
+
+  /** What a new namespace is given by the server has come too, and nothing of the victim changes any more. */
+  async #rests(): Promise<void> {
+    const rootCa = { cluster: victimPath, gvr: gvrs.configmaps, namespace: victimNamespace };
+    await until('the namespace is furnished', () =>
+      this.admin.client.get({ ...rootCa, name: 'kube-root-ca.crt' }),
+    );
+    let before = '';
+    let same = 0;
+    await until(
+      'the victim rests',
+      async () => {
+        const now = await this.victimState();
+        same = now === before ? same + 1 : 0;
+        before = now;
+        return same >= 4;
+      },
+      { everyMs: 250 },
+    );
   }
 
   /** Everything that the victim has, here and at the edges, with its revisions. */

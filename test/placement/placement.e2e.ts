@@ -145,7 +145,7 @@ describe('placement', { timeout: 600_000 }, () => {
       { name: 'canary', clusterAffinity: { clusterNames: ['cell-b'] } },
       { name: 'all', approval: true },
     ];
-    await policy('web', { rollout: { waves, healthTimeoutSeconds: 60 } });
+    await policy('web', { rollout: { waves, healthTimeoutSeconds: 600 } });
     await deploy('web', 'registry.example/web:1', 2);
     for (const cell of ['cell-a', 'cell-b']) await isAt(cell, 'web', 'registry.example/web:1');
     await binding('web', ({ status }) => status?.summary?.healthy === 2);
@@ -170,9 +170,8 @@ describe('placement', { timeout: 600_000 }, () => {
       { type: 'merge', body: { spec: { rollout: { healthTimeoutSeconds: 2 } } } },
     );
     await deploy('web', broken, 2);
-    await isAt('cell-b', 'web', broken);
-    await isAt('cell-b', 'web', 'registry.example/web:2');
     const back = await binding('web', ({ status }) => status?.rollout?.phase === 'RolledBack');
+    await isAt('cell-b', 'web', 'registry.example/web:2');
     assert.match(back.status?.rollout?.message ?? '', /cell-b/);
     assert.equal(await imageAt('cell-a', 'web'), 'registry.example/web:2');
     assert.equal(await imageAt('cell-c', 'web'), undefined);
@@ -187,13 +186,20 @@ describe('placement', { timeout: 600_000 }, () => {
       replicaDivisionPreference: 'Weighted',
       weightPreference: { dynamicWeight: 'AvailableReplicas' },
     };
-    await policy('api', {
-      placement: { clusterAffinity: { clusterNames: ['cell-a', 'cell-b'] }, replicaScheduling },
-    });
+    const placement = { clusterAffinity: { clusterNames: ['cell-a', 'cell-b'] }, replicaScheduling };
+    // What was decided before the scheduler had heard of the estimator stands: others tell when it has.
+    const probes: string[] = [];
     await until('the scheduler knows of the estimator', async () => {
-      await deploy('api', 'registry.example/api:1', 4);
-      return asked.length > 0 || new Promise((resolve) => setTimeout(() => resolve(asked.length > 0), 200));
+      const name = `probe-${probes.length}`;
+      probes.push(name);
+      await policy(name, { placement });
+      await deploy(name, 'registry.example/probe:1', 4);
+      await binding(name, ({ spec }) => spec.clusters?.length === 2);
+      return asked.length > 0;
     });
+    for (const name of probes) await constellation.admin.delete(inShop(deployments, name));
+    await policy('api', { placement });
+    await deploy('api', 'registry.example/api:1', 4);
     const placed = await binding('api', ({ spec }) => spec.clusters?.length === 2);
     assert.deepEqual(placed.spec.clusters?.[0], { name: 'cell-a', replicas: 1 });
     assert.deepEqual(asked[0]?.['request'], { cpu: 0.1 });

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { bundleScript } from '../harness/bundle-script.ts';
+import { endWithThisProcess } from '../harness/child-process.ts';
 import { temporaryFolder } from '../harness/processes.ts';
 import type { SimulationOutcome } from './simulate.ts';
 
@@ -17,8 +18,12 @@ const seedTimeoutMs = 300_000;
 export async function* runSeeds(options: {
   readonly first: number;
   readonly count: number;
+  /** Ends it, as its caller's end does: no run goes on, the signal's reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }): AsyncGenerator<SimulationOutcome, void, undefined> {
   const { first, count } = options;
+  const ending = new AbortController();
+  const signal = AbortSignal.any([ending.signal, options.signal ?? ending.signal]);
   await using folder = await temporaryFolder();
   const program = await bundleScript(new URL('./seed-process.ts', import.meta.url), folder.path);
   const outcomes: SimulationOutcome[] = [];
@@ -26,15 +31,16 @@ export async function* runSeeds(options: {
   let failure: Error | undefined;
   let next = 0;
   let open = 0;
+  const runs: Promise<void>[] = [];
   const run = async () => {
     while (next < count && failure === undefined) {
-      outcomes.push(await runSeed(program, first + next++));
+      outcomes.push(await runSeed(program, first + next++, signal));
       wake();
     }
   };
   for (let at = 0; at < Math.min(processesMax, count); at++) {
     open++;
-    run()
+    const one = run()
       .catch((error: Error) => {
         failure ??= error;
       })
@@ -42,24 +48,34 @@ export async function* runSeeds(options: {
         open--;
         wake();
       });
+    runs.push(one);
   }
-  for (;;) {
-    const outcome = outcomes.shift();
-    if (outcome !== undefined) yield outcome;
-    else if (failure !== undefined) throw failure;
-    else if (open === 0) return;
-    else
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+  try {
+    for (;;) {
+      const outcome = outcomes.shift();
+      if (outcome !== undefined) yield outcome;
+      else if (failure !== undefined) throw failure;
+      else if (open === 0) return;
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    }
+  } finally {
+    ending.abort();
+    await Promise.all(runs);
   }
 }
 
-async function runSeed(program: string, seed: number): Promise<SimulationOutcome> {
+async function runSeed(program: string, seed: number, signal: AbortSignal): Promise<SimulationOutcome> {
+  signal.throwIfAborted();
   const child = fork(program, [String(seed)], {
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  endWithThisProcess(child);
+  const endIt = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', endIt);
   const exited = once(child, 'exit').then(() => undefined);
   const answered = once(child, 'message').then(([message]) => message as SimulationOutcome);
   let timer: NodeJS.Timeout | undefined;
@@ -68,11 +84,13 @@ async function runSeed(program: string, seed: number): Promise<SimulationOutcome
   });
   try {
     const outcome = await Promise.race([answered, exited, late]);
+    signal.throwIfAborted();
     if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
     return outcome;
   } finally {
     clearTimeout(timer);
-    child.kill();
+    signal.removeEventListener('abort', endIt);
+    child.kill('SIGKILL');
     await exited;
   }
 }
