@@ -89,10 +89,10 @@ describe('Redis over TLS, with certificates and a user', { skip: redisMissing ??
   });
 
   test('with all of them work is taken up', async () => {
-    assert.equal(await takesUpWork({ redis: url, ...credentials }, 15_000), true);
+    assert.equal(await takesUpWork({ redis: url, ...credentials }, 120_000), true);
     const { redisPasswordFile: _, ...certificates } = credentials;
     const withPassword = url.replace('scheduler@', 'scheduler:p%40ss%20word@');
-    assert.equal(await takesUpWork({ redis: withPassword, ...certificates }, 15_000), true);
+    assert.equal(await takesUpWork({ redis: withPassword, ...certificates }, 120_000), true);
   });
 
   test('without the CA, the certificate or the password nothing is', async () => {

@@ -281,7 +281,7 @@ test('a profile orders cells by what controllers outside say of them, as long as
     await controlPlane.create(project, 'propagationpolicies', policy(name, spec));
     await controlPlane.create(project, 'deployments', deployment(name, 1));
   };
-  const later = new Date(Date.now() + 60_000).toISOString();
+  const later = new Date(Date.now() + 3_600_000).toISOString();
   await controlPlane.create('root:cells', 'cellscores', score('a', 'fra', 80, later));
   await controlPlane.create('root:cells', 'cellscores', score('b', 'ams', -20, later));
   await place('green', 'green');

@@ -180,7 +180,9 @@ describe('placement', { timeout: 600_000 }, () => {
 
   test('an estimator says what fits, and a quota what may', async () => {
     const { port } = estimator.address() as AddressInfo;
-    await constellation.patchCell('cell-a', { spec: { estimator: { url: `http://127.0.0.1:${port}/` } } });
+    await constellation.patchCell('cell-a', {
+      spec: { estimator: { url: `http://127.0.0.1:${port}/`, timeoutMs: 10_000 } },
+    });
     const replicaScheduling = {
       replicaSchedulingType: 'Divided',
       replicaDivisionPreference: 'Weighted',

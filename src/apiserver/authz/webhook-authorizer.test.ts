@@ -68,7 +68,7 @@ describe('authorizer webhook (U5)', () => {
       },
       allowedMs: 60_000,
       refusedMs: 60_000,
-      timeoutMs: 2_000,
+      timeoutMs: 60_000,
       onFailure: 'noOpinion',
       tellsWorkspace: true,
       logger: silentLogger,

@@ -12,7 +12,7 @@ import { nextCrdStatus } from './crd-status.ts';
 import { CrdStore, crdKey } from './testing/crd-store.ts';
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   while (!condition()) {
     assert.ok(performance.now() < deadline, `timed out waiting for: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -273,7 +273,7 @@ resources:
       intervalMs: 10,
     });
     const writesWith = async (keyName: string) => {
-      for (let i = 0; i < 400; i++) {
+      for (let i = 0; i < 20_000; i++) {
         if (one.seal(keyOf('secrets'), secret('x')).includes(`:${keyName}:`)) return;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }

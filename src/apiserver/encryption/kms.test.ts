@@ -163,7 +163,7 @@ describe('a KMS plugin', () => {
     await provider.check().catch(() => {});
   }
   async function until(condition: () => boolean): Promise<void> {
-    for (let i = 0; i < 2_000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (let i = 0; i < 100_000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
     assert.ok(condition());
   }
 

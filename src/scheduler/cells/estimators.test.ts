@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { systemClock } from '#apimachinery/clock.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { silentLogger } from '#client/logger.ts';
 import { cell } from '../algorithm/testing/cells.ts';
 import { type EstimateQuestion, Estimators } from './estimators.ts';
@@ -34,12 +34,12 @@ test('an estimator that hangs or lies costs its own cell alone, and is left alon
   const hanging = await listen(undefined, []);
   const lies: string[] = [];
   const lying = await listen('{"replicas": "many"}', lies);
-  const estimators = new Estimators(systemClock, silentLogger);
+  const estimators = new Estimators(new ManualClock(), silentLogger);
   try {
     const cells = [
-      cell('good', { estimator: { url: good.url } }),
+      cell('good', { estimator: { url: good.url, timeoutMs: 60_000 } }),
       cell('hanging', { estimator: { url: hanging.url, timeoutMs: 50 } }),
-      cell('lying', { estimator: { url: lying.url } }),
+      cell('lying', { estimator: { url: lying.url, timeoutMs: 60_000 } }),
       cell('none'),
     ];
     const { signal } = new AbortController();

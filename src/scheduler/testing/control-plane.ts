@@ -241,7 +241,7 @@ export function gvrOf(apiVersion: string, resource: string): GroupVersionResourc
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;

@@ -110,7 +110,7 @@ export async function record(storage: Storage, options: WatchOptions): Promise<R
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  waitMs = 30_000,
+  waitMs = 120_000,
 ): Promise<void> {
   const deadline = performance.now() + waitMs;
   while (!(await condition())) {
