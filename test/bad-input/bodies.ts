@@ -118,7 +118,8 @@ export const names: readonly Row[] = [
 
 const unknownFormat =
   /^the body of the request was in an unknown format - accepted media types include: application\/json/;
-const onlyThese = /^only the following media types are accepted: application\/json/;
+const onlyThese =
+  /^(only the following media types are accepted|406: Not Acceptable\n\nAvailable representations): application\/json/;
 const reviews = `${root}/apis/authorization.k8s.io/v1/selfsubjectaccessreviews`;
 const table = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
 

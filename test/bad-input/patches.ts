@@ -30,7 +30,7 @@ export const mergePatches: readonly Row[] = [
     400,
     /^the name of the object \(b\) does not match/,
   ],
-  ['other uid', patch('merge', '{"metadata":{"uid":"zzz"}}'), 409, /Precondition failed/],
+  ['other uid', patch('merge', '{"metadata":{"uid":"zzz"}}'), 422, /metadata.uid: .*field is immutable/],
   ['stale (E3)', patch('merge', '{"metadata":{"resourceVersion":"1"},"data":{"x":"y"}}'), 409, modified],
   ['other kind', patch('merge', '{"kind":"Secret"}'), 400, /cannot be handled as/],
   ['nested 600 deep', patch('merge', nested('{"a":', '1', '}', 600)), 400, /nested deeper/],
@@ -76,5 +76,5 @@ export const replacementsAndDeletions: readonly Row[] = [
   ['DELETE: both policies (X2)', destroy(bothPolicies), 422, /propagationPolicy/],
   ['DELETE: unknown policy', destroy('{"propagationPolicy":"Frob"}'), 422, /propagationPolicy/],
   ['DELETE: negative grace', destroy('{"gracePeriodSeconds":-1,"preconditions":{"uid":"x"}}'), 409, /UID/],
-  ['DELETE: other uid (X2)', destroy('{"preconditions":{"uid":"x"}}'), 409, /UID in precondition/],
+  ['DELETE: other uid (X2)', destroy('{"preconditions":{"uid":"x"}}'), 409, /the UID in the precondition/],
 ];

@@ -159,6 +159,16 @@ test('N1, D2: negotiation', () => {
     const kind = get('/apis', accept).document.kind;
     assert.equal(kind, expected === 'plain' ? 'APIGroupList' : 'APIGroupDiscoveryList', accept);
   }
+  for (const [path, accept, why] of [
+    ['/api/v1', 'application/*', /^406: Not Acceptable\n\nAvailable representations: application\/json,/],
+    ['/apis', 'text/html', /^only the following media types are accepted: application\/json,/],
+  ] as const) {
+    assert.throws(
+      () => discoveryResponse(scheme, path, { accept }),
+      (error) => isApiError(error, 'NotAcceptable') && why.test(error.message),
+      'kinds have routes of go-restful, which know no application/*',
+    );
+  }
   assert.equal(get('/apis/apps', `${v2},application/json`).document.kind, 'APIGroup');
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ApiError } from '#apimachinery/api-error.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
+import { isRoutable, notAcceptable, unroutable } from '../request/acceptable.ts';
 import { type AcceptClause, accepts, parseAccept } from './accept.ts';
 import { type ApiGroup, type ApiGroupVersion, apiGroups, findGroup } from './api-groups.ts';
 import { type CachedDocument, DocumentCache } from './document-cache.ts';
@@ -20,6 +20,8 @@ export interface DocumentResponse {
   readonly body: Buffer;
 }
 
+/** The forms of plain discovery; `discovery-form.ts` makes those other than JSON. */
+const documentTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 const cacheBytesMax = 32 * 1024 * 1024;
 const cache = new DocumentCache(cacheBytesMax);
 
@@ -42,6 +44,9 @@ export function discoveryResponse(
   const isRoot = clean === '/api' || clean === '/apis';
   const legacy = isRoot ? rootDocument(scheme, clean, request.serverAddress) : innerDocument(scheme, clean);
   if (legacy === undefined) return undefined;
+  // Groups' own documents are the aggregator's, which has no routes.
+  const isRouted = !/^\/apis(\/[^/]+)?$/.test(clean);
+  if (isRouted && !isRoutable(request.accept ?? '', documentTypes)) throw unroutable(documentTypes);
   const form = negotiate(parseAccept(request.accept), isRoot);
   if (!form.aggregated) {
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
@@ -97,7 +102,7 @@ function negotiate(clauses: readonly AcceptClause[], isRoot: boolean): Form {
     const version = clause.parameters.get('v');
     if (version === 'v2' || version === 'v2beta1') return { aggregated: true, version };
   }
-  throw new ApiError('NotAcceptable', 'only the following media types are accepted: application/json');
+  throw notAcceptable(documentTypes);
 }
 
 function rootDocument(

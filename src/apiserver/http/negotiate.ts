@@ -1,6 +1,7 @@
-import { ApiError } from '#apimachinery/api-error.ts';
+import type { ApiError } from '#apimachinery/api-error.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { protobufMediaType } from '../protobuf/protobuf.ts';
+import { isRoutable, notAcceptable, unroutable } from '../request/acceptable.ts';
 
 /** The form of an answer (KUBERNETES.md N1–N4). */
 export interface Form {
@@ -41,11 +42,14 @@ export function negotiate(accept: string | undefined, subject: Subject, asked: A
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json')
     return jsonForm;
   const protobuf = accept.includes(protobufMediaType) && hasMessage(asked);
-  const key = `${protobuf ? 'protobuf ' : ''}${subject} ${accept}`;
+  const isBuiltin = asked.served.definition.origin === 'builtin';
+  const key = `${isBuiltin ? 'routed ' : ''}${protobuf ? 'protobuf ' : ''}${subject} ${accept}`;
   const known = remembered.get(key);
   if (known !== undefined) return known;
-  const form = accept.length > acceptLengthMax ? undefined : firstForm(accept, subject, protobuf);
-  if (form === undefined) throw notAcceptable(subject, hasMessage(asked));
+  const isReadable = accept.length <= acceptLengthMax;
+  const isKnownRoute = !isBuiltin || (isReadable && isRoutable(accept, producedTypes));
+  const form = isReadable && isKnownRoute ? firstForm(accept, subject, protobuf) : undefined;
+  if (form === undefined) throw refusal(subject, asked, isKnownRoute);
   if (remembered.size >= rememberedMax) remembered.clear();
   remembered.set(key, form);
   return form;
@@ -127,8 +131,6 @@ function encodingOf(type: string): Form['encoding'] | undefined {
     case 'application/json':
       return 'json';
     case 'application/yaml':
-    case 'application/x-yaml':
-    case 'text/yaml':
       return 'yaml';
     case protobufMediaType:
       return 'protobuf';
@@ -137,9 +139,17 @@ function encodingOf(type: string): Form['encoding'] | undefined {
   }
 }
 
-function notAcceptable(subject: Subject, protobuf: boolean): ApiError {
-  const types = ['application/json'];
-  if (subject !== 'watch') types.push('application/yaml');
-  if (protobuf) types.push(protobufMediaType);
-  return new ApiError('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
+const producedTypes = ['application/json', 'application/yaml', protobufMediaType];
+const streamedTypes = ['application/json;stream=watch', `${protobufMediaType};stream=watch`];
+
+function refusal(subject: Subject, asked: Asked, isKnownRoute: boolean): ApiError {
+  const isCollection = subject === 'list' || subject === 'watch';
+  if (!isKnownRoute) return unroutable(isCollection ? [...producedTypes, ...streamedTypes] : producedTypes);
+  return notAcceptable(
+    producedTypes.filter(
+      (type) =>
+        !(type === 'application/yaml' && subject === 'watch') &&
+        !(type === protobufMediaType && !hasMessage(asked)),
+    ),
+  );
 }

@@ -12,8 +12,12 @@ export const hpaConversion: Conversion = { toStorage: toV2, fromStorage: toV1 };
 
 /** Where a v1 object carries the metrics that it has no field for. */
 export const metricsAnnotation = 'autoscaling.alpha.kubernetes.io/metrics';
-const currentMetricsAnnotation = 'autoscaling.alpha.kubernetes.io/current-metrics';
-const conditionsAnnotation = 'autoscaling.alpha.kubernetes.io/conditions';
+/** Where it carries what of its status it has no field for: the status' writers' alone. */
+export const statusAnnotations = [
+  'autoscaling.alpha.kubernetes.io/current-metrics',
+  'autoscaling.alpha.kubernetes.io/conditions',
+] as const;
+const [currentMetricsAnnotation, conditionsAnnotation] = statusAnnotations;
 const behaviorAnnotation = 'autoscaling.alpha.kubernetes.io/behavior';
 const annotations = [metricsAnnotation, currentMetricsAnnotation, conditionsAnnotation, behaviorAnnotation];
 
@@ -46,6 +50,8 @@ function toV2(hpa: KubeObject): KubeObject {
 function statusToV2(status: JsonObject, carried: Annotations): JsonObject {
   const { currentCPUUtilizationPercentage: current, ...rest } = status;
   const v2: JsonObject = rest;
+  // Only v1 tells that there are none.
+  if (v2['currentReplicas'] === 0) delete v2['currentReplicas'];
   const currentMetrics = parsed(carried[currentMetricsAnnotation]);
   if (Array.isArray(currentMetrics)) {
     v2['currentMetrics'] = currentMetrics.filter(isJsonObject).map(metricStatusToV2);
@@ -71,7 +77,7 @@ function toV1(hpa: KubeObject): KubeObject {
     else v1Spec['targetCPUUtilizationPercentage'] ??= utilization;
   }
   if (others.length > 0) carried[metricsAnnotation] = JSON.stringify(others);
-  if (isJsonObject(behavior)) carried[behaviorAnnotation] = JSON.stringify(upperCamelKeys(behavior));
+  if (isJsonObject(behavior)) carried[behaviorAnnotation] = JSON.stringify(behaviorToV1(behavior));
   const converted: KubeObject = { ...hpa, apiVersion: 'autoscaling/v1', spec: v1Spec };
   const status = objectAt(hpa, 'status');
   if (status !== undefined) converted['status'] = statusToV1(status, carried);
@@ -85,7 +91,7 @@ function toV1(hpa: KubeObject): KubeObject {
 
 function statusToV1(status: JsonObject, carried: Annotations): JsonObject {
   const { currentMetrics: _current, conditions, ...rest } = status;
-  const v1: JsonObject = rest;
+  const v1: JsonObject = { currentReplicas: 0, ...rest };
   const metrics = objectsAt(status, 'currentMetrics');
   for (const metric of metrics) {
     const utilization = numberAt(metric, 'resource', 'current', 'averageUtilization');
@@ -213,9 +219,9 @@ function metricSpecToV1(metric: JsonObject): JsonObject {
     if (resource === undefined) continue;
     converted[field] = compact({
       name: resource['name'],
-      container: resource['container'],
       targetAverageUtilization: valueAt(resource, 'target', 'averageUtilization'),
       targetAverageValue: valueAt(resource, 'target', 'averageValue'),
+      container: resource['container'],
     });
   }
   const pods = objectAt(metric, 'pods');
@@ -337,6 +343,19 @@ function lowerCamelKeys(value: JsonObject): JsonObject {
 function upperCamelKeys(value: JsonObject): JsonObject {
   return mapKeys(value, (key) => key[0]!.toUpperCase() + key.slice(1));
 }
+
+/** Both directions and all of their fields in the order of Go's type, which prints what is absent as null. */
+function behaviorToV1(behavior: JsonObject): JsonObject {
+  const rules = upperCamelKeys(behavior);
+  const made: JsonObject = {};
+  for (const direction of ['ScaleUp', 'ScaleDown']) {
+    const given = objectAt(rules, direction);
+    made[direction] = given === undefined ? null : { ...noRules, ...given };
+  }
+  return made;
+}
+
+const noRules = { StabilizationWindowSeconds: null, SelectPolicy: null, Policies: null, Tolerance: null };
 
 function mapKeys(value: JsonObject, rename: (key: string) => string): JsonObject {
   const renamed: JsonObject = {};

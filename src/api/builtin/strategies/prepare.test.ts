@@ -215,3 +215,19 @@ test('a LimitRange without a name gets one (limitrangeStrategy)', () => {
   prepareForCreate!(range);
   assert.match(range.metadata.name ?? '', /^[0-9a-f]{8}-/);
 });
+
+test('what of a v1 autoscaler’s status is in annotations is not its writer’s (hpaStrategy)', () => {
+  const { prepareForCreate, prepareForUpdate } = strategyOf('autoscaling', 'horizontalpodautoscalers');
+  const conditions = 'autoscaling.alpha.kubernetes.io/conditions';
+  const v1 = (annotations: { [key: string]: string }): KubeObject => ({
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'x', annotations },
+  });
+  const made = v1({ [conditions]: '[]', a: 'b' });
+  prepareForCreate!(made);
+  assert.deepEqual(made.metadata.annotations, { a: 'b' });
+  const updated = v1({ c: 'd' });
+  prepareForUpdate!(updated, v1({ [conditions]: '[1]' }), '');
+  assert.deepEqual(updated.metadata.annotations, { c: 'd', [conditions]: '[1]' });
+});

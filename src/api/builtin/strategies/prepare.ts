@@ -4,6 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import { newUid } from '#apimachinery/uid.ts';
+import { statusAnnotations } from '../conversion/hpa-conversion.ts';
 import { objectIn, objectOf, objectsIn } from '../defaults/defaulting.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { podQos } from './pod-qos.ts';
@@ -116,6 +117,12 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       else if (before > 0) setTemplateGeneration(set, before);
     },
   },
+  'horizontalpodautoscalers.autoscaling': {
+    prepareForCreate: (autoscaler) => keepStatusAnnotations(autoscaler, undefined),
+    prepareForUpdate: (autoscaler, old, subresource) => {
+      if (subresource !== 'status') keepStatusAnnotations(autoscaler, old);
+    },
+  },
   'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: unshareLabels },
   'statefulsets.apps': withoutDisabled(['spec.updateStrategy.rollingUpdate.maxUnavailable']),
   'csidrivers.storage.k8s.io': withoutDisabled(['spec.preventPodSchedulingIfMissing']),
@@ -149,6 +156,20 @@ function templateGenerationOf({ metadata }: KubeObject): number {
 
 function setTemplateGeneration({ metadata }: KubeObject, generation: number): void {
   metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(generation) };
+}
+
+/** A v1 autoscaler's status is partly in annotations, which only who writes its status writes (hpaStrategy). */
+function keepStatusAnnotations(autoscaler: KubeObject, old: KubeObject | undefined): void {
+  if (autoscaler.apiVersion !== 'autoscaling/v1') return;
+  const { metadata } = autoscaler;
+  const annotations = { ...metadata.annotations };
+  for (const key of statusAnnotations) {
+    const before = old?.metadata.annotations?.[key];
+    if (before === undefined) delete annotations[key];
+    else annotations[key] = before;
+  }
+  if (Object.keys(annotations).length === 0) delete metadata.annotations;
+  else metadata.annotations = annotations;
 }
 
 function copyField(into: JsonObject, from: JsonObject | undefined, field: string): void {
