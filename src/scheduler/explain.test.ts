@@ -180,3 +180,56 @@ test('a definition: what each cell made of it, though it has no copies', () => {
   assert.deepEqual(why('d'), ['None', 'APINotServed', refused]);
   assert.deepEqual(why('served'), ['None', 'APINotServed', `${refused}; its edge serves the kind by itself`]);
 });
+
+test('what estimators and quotas say bounds the room, and is told', () => {
+  const replicaScheduling = {
+    replicaSchedulingType: 'Divided',
+    replicaDivisionPreference: 'Weighted',
+    weightPreference: { dynamicWeight: 'AvailableReplicas' },
+  } as const;
+  const web = deployment('web', 8);
+  const cells = ['a', 'b', 'c'].map((name) => cell(name, { capacity: { pods: 100 } }));
+  const told = (replicas?: number) =>
+    explain({
+      ...input,
+      cells,
+      copies: [],
+      binding: { ...binding, spec: { ...binding.spec, clusters: [{ name: 'a', replicas: 8 }], replicas: 8 } },
+      whatIf: replicas === undefined ? undefined : { assumptions: [], replicas },
+      template: {
+        object: web,
+        placement: { replicaScheduling },
+        custom: false,
+        scalable: true,
+        estimates: new Map<string, number | string>([
+          ['a', 3],
+          ['b', 'connect ECONNREFUSED'],
+        ]),
+        quotas: [
+          {
+            apiVersion: 'policy.karmada.io/v1alpha1',
+            kind: 'FederatedResourceQuota',
+            metadata: { name: 'team' },
+            spec: { overall: { pods: '12' }, staticAssignments: [{ clusterName: 'c', hard: { pods: '2' } }] },
+            status: {
+              overallUsed: { pods: '10' },
+              aggregatedStatus: [{ clusterName: 'c', hard: { pods: '2' }, used: { pods: '1' } }],
+            },
+          },
+        ],
+      },
+    });
+  const { cells: rows, quotaRoom } = told();
+  const rooms = rows.map(({ room, roomBy }) => [room, roomBy]);
+  assert.deepEqual(rooms, [
+    [3, 'estimator'],
+    [100, undefined],
+    [1, 'quota'],
+  ]);
+  assert.equal(quotaRoom, 2);
+  assert.match(rows[1]?.message ?? '', /estimator does not answer, so its status counts \(connect ECONNREF/);
+  assert.equal(told(10).whatIf?.scheduled, true);
+  const over = told(11).whatIf;
+  assert.equal(over?.scheduled, false);
+  assert.equal(over?.message, 'FederatedResourceQuota team: pods: 11 asked for, 10 left of 12');
+});

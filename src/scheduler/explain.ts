@@ -1,6 +1,7 @@
 import type { Cell } from '#api/federation/cell.ts';
 import type { CellScore } from '#api/federation/cell-score.ts';
 import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { FederatedResourceQuota } from '#api/policy/federated-resource-quota.ts';
 import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type {
@@ -24,6 +25,7 @@ import { InheritedPolicies } from './policy/inherited.ts';
 import { isPrivilegedResource } from './projection/kinds.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
 import { definedGroup } from './projector.ts';
+import { toldQuotas } from './told-quotas.ts';
 import { assuming, type CellAssumption } from './what-if.ts';
 
 /** How far a cell is: `Synced`: the edge has the copy as it is; `Withdrawing`: the copy waits for the edge to let go. */
@@ -43,6 +45,8 @@ export interface CellExplanation {
   readonly scores: { readonly [score: string]: number } | undefined;
   /** Further replicas that fit. */
   readonly room: number | undefined;
+  /** What says so, where it is not what the cell's status tells. */
+  readonly roomBy: 'estimator' | 'quota' | undefined;
 }
 
 export interface Explanation {
@@ -53,6 +57,8 @@ export interface Explanation {
   readonly rollout: RolloutStatus | undefined;
   /** Inherited policies that bound where the object may be: `<workspace>/<name>`. */
   readonly boundBy: readonly string[];
+  /** Further replicas that the namespace's quotas leave room for in all cells together; undefined where they limit none. */
+  readonly quotaRoom: number | undefined;
   /** All cells, by name. */
   readonly cells: readonly CellExplanation[];
   readonly whatIf: WhatIf | undefined;
@@ -106,6 +112,10 @@ export interface ExplainInput {
         /** That the policy names, as far as it may be read. */
         readonly profile?: SchedulingProfile | undefined;
         readonly scores?: readonly CellScore[] | undefined;
+        /** Of the object's namespace, as far as they may be read. */
+        readonly quotas?: readonly FederatedResourceQuota[] | undefined;
+        /** What the cells' estimators say fits, or why they say nothing. */
+        readonly estimates?: ReadonlyMap<string, number | string> | undefined;
       }
     | undefined;
 }
@@ -163,16 +173,23 @@ export function explain(input: ExplainInput): Explanation {
       chosen: isChosen,
       replicas: chosen.get(cell),
       reason: reason?.code,
-      message: isChosen ? message || failure || '' : (reason?.text ?? message),
+      message: [
+        isChosen ? message || failure || '' : (reason?.text ?? message),
+        ...estimatorFailure(input.template?.estimates?.get(cell)),
+      ]
+        .filter((text) => text !== '')
+        .join('; '),
       sync,
       health: told?.health,
       scores: entriesOf(found?.details.scores.get(cell)),
       room: found?.details.available.get(cell),
+      roomBy: found?.roomBy(cell),
     };
   });
   const { policy, boundBy = [] } = binding.spec;
   return {
     boundBy,
+    quotaRoom: found?.quotaRoom === Number.POSITIVE_INFINITY ? undefined : found?.quotaRoom,
     scheduled: scheduled?.status === 'True',
     message: scheduled?.message ?? '',
     rollout: binding.status?.rollout,
@@ -183,6 +200,10 @@ export function explain(input: ExplainInput): Explanation {
         ? undefined
         : whatIf(input, input.template, input.whatIf),
   };
+}
+
+function estimatorFailure(told: number | string | undefined): string[] {
+  return typeof told === 'string' ? [`its estimator does not answer, so its status counts (${told})`] : [];
 }
 
 function entriesOf(scores: ReadonlyMap<string, number> | undefined): CellExplanation['scores'] {
@@ -270,6 +291,8 @@ interface Found {
   readonly reasons: ReadonlyMap<string, Reason>;
   readonly targets: ReadonlyMap<string, number | undefined>;
   readonly details: DecisionDetails;
+  readonly quotaRoom: number;
+  readonly roomBy: (cell: string) => CellExplanation['roomBy'];
 }
 
 function decideAnew(
@@ -282,6 +305,8 @@ function decideAnew(
     inherited = [],
     profile,
     scores = [],
+    quotas = [],
+    estimates = new Map(),
   }: NonNullable<ExplainInput['template']>,
   cells: readonly Cell[],
   replicas: number | undefined,
@@ -316,13 +341,21 @@ function decideAnew(
   const bounds = policies.boundsOf(project.path, { group, kind, namespace, name, labels });
   const details: DecisionDetails = { scores: new Map(), available: new Map() };
   const leaving = (binding.spec.gracefulEvictionTasks ?? []).map(({ fromCluster }) => fromCluster);
+  const previous = previousTargets(binding);
+  const told = toldQuotas(quotas, previous, template.request);
+  const estimateIn = (cell: string): number => {
+    const estimate = estimates.get(cell);
+    return typeof estimate === 'number' ? estimate : Number.POSITIVE_INFINITY;
+  };
+  const isAsked = estimates.size > 0 || quotas.length > 0;
   const decision = decide(
     {
       template,
       project,
       bounds,
       snapshot,
-      previous: previousTargets(binding),
+      previous,
+      roomIn: isAsked ? (cell) => Math.min(estimateIn(cell), told.roomIn(cell)) : undefined,
       previousAffinity: binding.status?.schedulerObservingAffinityName,
       nowMs,
       evicted: new Set(leaving),
@@ -346,12 +379,20 @@ function decideAnew(
         : reasonOf(refusal, policy),
     );
   });
+  const refusal = decision.outcome === 'Scheduled' ? told.refusal(decision.targets) : undefined;
+  const targets = refusal === undefined ? decision.targets : previous;
   return {
-    outcome: decision.outcome,
-    message: decision.message,
+    outcome: refusal === undefined ? decision.outcome : 'QuotaExceeded',
+    message: refusal ?? decision.message,
     reasons,
-    targets: new Map(decision.targets.map(({ name: cell, replicas: share }) => [cell, share])),
+    targets: new Map(targets.map(({ name: cell, replicas: share }) => [cell, share])),
     details,
+    quotaRoom: told.room,
+    roomBy(cell) {
+      const room = details.available.get(cell);
+      if (room === undefined) return undefined;
+      return room === told.roomIn(cell) ? 'quota' : room === estimateIn(cell) ? 'estimator' : undefined;
+    },
   };
 }
 

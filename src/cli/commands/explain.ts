@@ -5,17 +5,26 @@ import { type CellScore, cellScoresGvr } from '#api/federation/cell-score.ts';
 import { copiesGvr } from '#api/federation/copy.ts';
 import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import {
+  type FederatedResourceQuota,
+  federatedResourceQuotasGvr,
+} from '#api/policy/federated-resource-quota.ts';
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
-import type { PropagationSpec } from '#api/policy/placement.ts';
+import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
 import { type SchedulingProfile, schedulingProfilesGvr } from '#api/policy/scheduling-profile.ts';
 import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { systemClock } from '#apimachinery/clock.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
+import { silentLogger } from '#client/logger.ts';
+import { cellInfoOf } from '#scheduler/cells/cell-info.ts';
+import { estimatedCells, questionOf } from '#scheduler/cells/estimate-question.ts';
+import { Estimators } from '#scheduler/cells/estimators.ts';
 import {
   type ExplainInput,
   type Explanation,
@@ -23,6 +32,7 @@ import {
   type InheritedSource,
   type WhatIf,
 } from '#scheduler/explain.ts';
+import { replicasOf, requestOf } from '#scheduler/projection/replicas.ts';
 import { type CellAssumption, parseAssumption } from '#scheduler/what-if.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { findResource, type NamedResource } from '../resource-argument.ts';
@@ -112,6 +122,8 @@ async function gather(
       placement: policy?.placement,
       profile: await readProfile(federationClient, policy?.schedulerName),
       scores: await readScores(federationClient),
+      quotas: namespace === undefined ? [] : await readQuotas(federationClient, workspace, namespace),
+      estimates: await askEstimators(cells.items as Cell[], policy?.placement, object, resource),
       custom: await isCustom(federationClient, workspace, resource),
       scalable: resource.scalable,
       inherited: await readInherited(federationClient, path),
@@ -215,6 +227,51 @@ async function readScores(federationClient: KubeClient): Promise<CellScore[]> {
   }
 }
 
+/** Of the namespace; none when they are not for this user to read. */
+async function readQuotas(
+  federationClient: KubeClient,
+  workspace: string,
+  namespace: string,
+): Promise<FederatedResourceQuota[]> {
+  try {
+    const { items } = await federationClient.list({
+      cluster: workspace,
+      gvr: federatedResourceQuotasGvr,
+      namespace,
+    });
+    return items as FederatedResourceQuota[];
+  } catch (error) {
+    if (isApiError(error, 'NotFound', 'Forbidden')) return [];
+    throw error;
+  }
+}
+
+/** As the scheduler asks them, each with its own timeout, and yet from here: one that only the scheduler reaches says nothing. */
+async function askEstimators(
+  cells: readonly Cell[],
+  placement: Placement | undefined,
+  object: KubeObject,
+  { gvr: { group, resource }, scalable }: NamedResource,
+): Promise<ReadonlyMap<string, number | string>> {
+  const kind = { group, resource, scalable };
+  const infos = cells.map((cell) => cellInfoOf(cell, true));
+  const asked = replicasOf(object, kind) === undefined ? [] : estimatedCells(infos, placement);
+  const told = new Map<string, number | string>();
+  if (asked.length === 0) return told;
+  const onFailure = (cell: string, error: unknown): void => {
+    told.set(cell, error instanceof Error ? error.message : String(error));
+  };
+  const estimators = new Estimators(systemClock, silentLogger, onFailure);
+  try {
+    const question = questionOf(object, kind, requestOf(object, kind));
+    const estimates = await estimators.ask(asked, question, new AbortController().signal);
+    for (const [cell, replicas] of estimates) told.set(cell, replicas);
+  } finally {
+    await estimators.close();
+  }
+  return told;
+}
+
 /** Policies above the project; those of a workspace that the user may not read are left out. */
 async function readInherited(federationClient: KubeClient, path: string): Promise<InheritedSource[]> {
   const segments = path.split(':').slice(0, -1);
@@ -313,12 +370,13 @@ async function copiesIn(
 }
 
 function render(argument: string, settings: Settings, explanation: Explanation): string {
-  const { scheduled, message, policy, boundBy, rollout, cells } = explanation;
+  const { scheduled, message, policy, boundBy, quotaRoom, rollout, cells } = explanation;
   const head = [
     `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
     ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
+    ...(quotaRoom === undefined ? [] : [`Quota:      room for ${quotaRoom} more replicas`]),
     ...(rollout === undefined ? [] : [`Rollout:    ${rolloutText(rollout)}`]),
   ];
   const rows = cells.map((cell) => [
@@ -327,7 +385,7 @@ function render(argument: string, settings: Settings, explanation: Explanation):
     cell.replicas === undefined ? '-' : String(cell.replicas),
     cell.sync,
     cell.health ?? '-',
-    cell.room === undefined ? '-' : String(cell.room),
+    cell.room === undefined ? '-' : `${cell.room}${cell.roomBy === undefined ? '' : ` (${cell.roomBy})`}`,
     Object.entries(cell.scores ?? {})
       .map(([score, points]) => `${score}=${points}`)
       .join(',') || '-',

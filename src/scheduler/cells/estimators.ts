@@ -36,15 +36,18 @@ const concurrentMax = 64;
 export class Estimators {
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #onFailure: ((cell: string, error: unknown) => void) | undefined;
   readonly #answers = new LRUCache<string, { readonly replicas: number; readonly untilMs: number }>({
     max: answersMax,
   });
   readonly #restUntilMs = new Map<string, number>();
   readonly #agents = new Map<string, { readonly caBundle: string; readonly agent: Agent }>();
 
-  constructor(clock: Clock, logger: Logger) {
+  /** `onFailure`: an estimator could not be asked. */
+  constructor(clock: Clock, logger: Logger, onFailure?: (cell: string, error: unknown) => void) {
     this.#clock = clock;
     this.#logger = logger;
+    this.#onFailure = onFailure;
   }
 
   /** Cell → replicas that fit, of those cells whose estimator answers. Takes no longer than the slowest one may. */
@@ -94,6 +97,7 @@ export class Estimators {
     } catch (error) {
       if (signal.aborted) throw error;
       this.#restUntilMs.set(name, this.#clock.now() + restMs);
+      this.#onFailure?.(name, error);
       this.#logger.warn(
         { err: error, cell: name },
         'the estimator of a cell failed; its status counts instead',

@@ -2,21 +2,19 @@ import type { Failover } from '#api/policy/placement.ts';
 import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
-import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
-import { compilePlacement } from '../algorithm/compile.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
 import type { CompiledProfile } from '../algorithm/profile.ts';
 import { previousTargets } from '../binding.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
-import { type EstimateQuestion, Estimators } from '../cells/estimators.ts';
+import { dividesByRoom, estimatedCells, questionOf } from '../cells/estimate-question.ts';
+import { Estimators } from '../cells/estimators.ts';
 import type { CopyIndex } from '../copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
@@ -31,7 +29,6 @@ import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
-import { podSpecOf } from '../projection/replicas.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
 import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
@@ -225,7 +222,9 @@ export class Decider {
       this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??
       (isFresh ? nowTime(nowMs) : undefined);
     state.descheduling =
-      unschedulable === undefined || !dividesByRoom(match) ? undefined : deschedulingLimits(unschedulable);
+      unschedulable === undefined || !dividesByRoom(match.policy.spec.placement)
+        ? undefined
+        : deschedulingLimits(unschedulable);
     if (state.descheduling === undefined) state.replicas = undefined;
     else state.replicas ??= rememberedReplicas(present?.status?.failover);
     const limiting = this.#limiting(state, previous, nowMs);
@@ -254,11 +253,14 @@ export class Decider {
       state.descheduling !== undefined &&
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
-    if (isNew && present !== undefined && dividesByRoom(match)) {
+    if (isNew && present !== undefined && dividesByRoom(match.policy.spec.placement)) {
       const underWay = underWayOf(present.spec, present.status, nowMs);
       this.commitments.restore(key, underWay, template.request, nowMs);
     }
-    const committed: Committed = { targets: decision.targets, assumes: dividesByRoom(match) };
+    const committed: Committed = {
+      targets: decision.targets,
+      assumes: dividesByRoom(match.policy.spec.placement),
+    };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
     this.quotas.use(key, decision.targets, template.request);
@@ -308,13 +310,10 @@ export class Decider {
     { request, replicas }: Template,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, number>> {
-    if (replicas === undefined || !dividesByRoom(match)) return noEstimates;
+    if (replicas === undefined || !dividesByRoom(match.policy.spec.placement)) return noEstimates;
     const { cells } = this.#on.cells.snapshot();
     if (!cells.some(({ estimator }) => estimator !== undefined)) return noEstimates;
-    const { groups } = compilePlacement(match.policy.spec.placement);
-    const asked = cells.filter(
-      (cell) => cell.estimator !== undefined && groups.some(({ selects }) => selects(cell)),
-    );
+    const asked = estimatedCells(cells, match.policy.spec.placement);
     if (asked.length === 0) return noEstimates;
     return this.#estimators.ask(asked, questionOf(object, match.resource, request), signal);
   }
@@ -441,28 +440,6 @@ const noReschedule: Reschedule = {};
 
 /** A definition belongs to its cells: nothing goes from a cell that is left, and there is nothing to wait for. */
 const leavesAtOnce: Failover = { cluster: { purgeMode: 'Directly' } };
-
-/** Whether free room says how many replicas a cell gets. */
-function dividesByRoom({ policy }: Known['match']): boolean {
-  const { type } = compilePlacement(policy.spec.placement).division;
-  return type === 'Dynamic' || type === 'Aggregated' || type === 'Planned';
-}
-
-function questionOf(
-  object: KubeObject,
-  resource: { readonly group: string; readonly resource: string },
-  request: ReplicaRequest,
-): EstimateQuestion {
-  const pod = podSpecOf(object, resource) ?? {};
-  const question: EstimateQuestion = {
-    apiVersion: 'federation.cellplane.io/v1alpha1',
-    kind: 'EstimateRequest',
-    request: Object.fromEntries(request),
-  };
-  for (const field of ['nodeSelector', 'affinity', 'tolerations', 'priorityClassName'] as const)
-    if (pod[field] !== undefined) Object.assign(question, { [field]: pod[field] });
-  return question;
-}
 
 function least(a: number | undefined, b: number): number {
   return a === undefined ? b : Math.min(a, b);

@@ -8,7 +8,6 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation, Informer } from '#client/informer.ts';
@@ -19,6 +18,7 @@ import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
 import { withProblems } from '../binding.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
+import { type Amounts, add, amountsIn, amountsOf, exceeded, roomWithin, sumOf } from './quota-amounts.ts';
 
 /** A status is written at most once in this time. */
 const statusIntervalMs = 1_000;
@@ -36,8 +36,6 @@ export interface QuotasOptions {
   /** Room under the quotas of a project's namespace may have been freed. */
   readonly onRoom: (cluster: string, namespace: string) => void;
 }
-
-type Amounts = ReadonlyMap<string, number>;
 
 interface Limits {
   readonly overall: Amounts;
@@ -190,13 +188,8 @@ export class Quotas {
     const place = placeOf(key);
     let room = Number.POSITIVE_INFINITY;
     for (const { byCell } of this.#limits.get(place)?.values() ?? []) {
-      const hard = byCell.get(cell);
       const used = this.#usage.get(place)?.byCell.get(cell);
-      for (const [resource, amount] of [['pods', 1] as const, ...request]) {
-        const limit = hard?.get(resource);
-        if (limit === undefined || amount <= 0) continue;
-        room = Math.min(room, Math.max(0, Math.floor((limit - (used?.get(resource) ?? 0)) / amount + 1e-9)));
-      }
+      room = Math.min(room, roomWithin(byCell.get(cell), used, request));
     }
     return room;
   }
@@ -299,30 +292,6 @@ function partsOf({ metadata }: KubeObject) {
   return { cluster: annotations?.[clusterAnnotation] ?? '', namespace, name };
 }
 
-function amountsIn(amounts: ResourceAmounts | undefined): Map<string, number> {
-  const parsed = new Map<string, number>();
-  for (const [name, amount] of Object.entries(amounts ?? {})) {
-    const resource = requestedResource(name);
-    if (resource === undefined) continue;
-    const limit = quantityNumber(parseQuantity(amount));
-    parsed.set(resource, Math.min(limit, parsed.get(resource) ?? Number.POSITIVE_INFINITY));
-  }
-  return parsed;
-}
-
-/** Cell → resource → amount; kinds without replicas take nothing. */
-function amountsOf(targets: readonly Target[], request: ReplicaRequest): Map<string, Map<string, number>> {
-  const byCell = new Map<string, Map<string, number>>();
-  for (const { name, replicas = 0 } of targets) {
-    if (replicas === 0) continue;
-    const amounts = new Map([['pods', replicas]]);
-    for (const [resource, amount] of request)
-      if (resource !== 'pods') amounts.set(resource, amount * replicas);
-    byCell.set(name, amounts);
-  }
-  return byCell;
-}
-
 /** Returns whether anything changed. */
 function change(usage: Usage, amounts: ReadonlyMap<string, Amounts>, sign: 1 | -1): boolean {
   for (const [cell, ofCell] of amounts) {
@@ -340,20 +309,6 @@ function change(usage: Usage, amounts: ReadonlyMap<string, Amounts>, sign: 1 | -
   return amounts.size > 0;
 }
 
-function add(amounts: Map<string, number>, resource: string, amount: number): void {
-  const sum = (amounts.get(resource) ?? 0) + amount;
-  // What is left of 0.1 + 0.2 - 0.3 is nothing.
-  if (Math.abs(sum) < 1e-9) amounts.delete(resource);
-  else amounts.set(resource, sum);
-}
-
-function sumOf(byCell: ReadonlyMap<string, Amounts> | undefined): Map<string, number> {
-  const sum = new Map<string, number>();
-  for (const amounts of byCell?.values() ?? [])
-    for (const [resource, amount] of amounts) add(sum, resource, amount);
-  return sum;
-}
-
 function covers(
   after: ReadonlyMap<string, Amounts>,
   before: ReadonlyMap<string, Amounts> | undefined,
@@ -362,28 +317,6 @@ function covers(
     for (const [resource, amount] of amounts)
       if ((after.get(cell)?.get(resource) ?? 0) < amount) return false;
   return true;
-}
-
-/** What is asked for beyond the limit; growth alone is refused, so that a lowered limit takes nothing away. */
-function exceeded(
-  limits: Amounts,
-  used: Amounts | undefined,
-  before: Amounts | undefined,
-  after: Amounts | undefined,
-): string | undefined {
-  for (const [resource, limit] of limits) {
-    const old = before?.get(resource) ?? 0;
-    const wanted = after?.get(resource) ?? 0;
-    if (wanted <= old + 1e-9) continue;
-    const others = (used?.get(resource) ?? 0) - old;
-    if (others + wanted <= limit * (1 + 1e-12) + 1e-9) continue;
-    return `${resource}: ${round(wanted)} asked for, ${round(limit - others)} left of ${round(limit)}`;
-  }
-  return undefined;
-}
-
-function round(amount: number): number {
-  return Math.round(amount * 1_000) / 1_000;
 }
 
 /** In the units of the quota's own names. */
