@@ -107,8 +107,10 @@ export class LaneKeeper {
       const answer = await this.#ask(wishes, false);
       if (this.#failing !== undefined) logger.info({}, 'Redis answers again');
       this.#failing = undefined;
+      // Nothing was ours for a moment, though Redis kept it for us: what came meanwhile was turned away.
+      const hasLapsed = clock.monotonic() >= this.#heldUntilMs;
       this.#heldUntilMs = askedMs + leaseMs - intervalMs;
-      this.#take(wishes, answer, suspect);
+      this.#take(wishes, answer, suspect || hasLapsed);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       const why = this.#options.lastError?.() ?? error;
