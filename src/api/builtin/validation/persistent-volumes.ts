@@ -14,10 +14,11 @@ import {
   type Errors,
   keyPath,
 } from './common.ts';
+import { checkIscsi } from './iscsi-source.ts';
 import { checkResourceAmount, quantityOf } from './resources.ts';
 import { specOf } from './rule.ts';
 import { checkNodeSelector } from './scheduling.ts';
-import { checkDriverName, sharedSourceChecks } from './volume-sources.ts';
+import { checkDriverName, type SourceCheck, sharedSourceChecks } from './volume-sources.ts';
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 const volumeModes = ['Block', 'Filesystem'];
@@ -208,7 +209,34 @@ function checkVolumeSource(errors: Errors, kind: string, source: JsonObject, has
         if (textAt(source, field, part) === '') errors.push(required(`spec.csi.${field}.${part}`));
       }
     }
-  } else sharedSourceChecks[kind]!(errors, `spec.${kind}`, source);
+  } else if (kind === 'iscsi') checkIscsi(errors, 'spec.iscsi', source, true);
+  else {
+    sharedSourceChecks[kind]!(errors, `spec.${kind}`, source);
+    persistentSourceChecks[kind]?.(errors, `spec.${kind}`, source);
+  }
+}
+
+/** What PersistentVolumes ask beyond pods: namespaces, since they are in none. */
+const persistentSourceChecks: { readonly [kind: string]: SourceCheck } = {
+  azureFile: (errors, path, source) => {
+    if (valueAt(source, 'secretNamespace') === '') errors.push(required(`${path}.secretNamespace`));
+  },
+  cinder: requireSecretNamespace,
+  storageos: requireSecretNamespace,
+  glusterfs: (errors, path, source) => {
+    const namespace = valueAt(source, 'endpointsNamespace');
+    if (typeof namespace !== 'string') return;
+    const at = `${path}.endpointsNamespace`;
+    const why = 'if the endpointnamespace is set, it must be a valid namespace name';
+    if (namespace === '') errors.push(invalid(at, namespace, why));
+    else checkName(errors, at, namespace, dns1123Label);
+  },
+};
+
+function requireSecretNamespace(errors: Errors, path: string, source: JsonObject): void {
+  const secret = objectAt(source, 'secretRef');
+  if (secret !== undefined && textAt(secret, 'namespace') === '')
+    errors.push(required(`${path}.secretRef.namespace`));
 }
 
 /** core ValidatePersistentVolumeUpdate, beyond what always holds. */

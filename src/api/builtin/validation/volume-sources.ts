@@ -1,8 +1,9 @@
 import { invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { dns1123Subdomain } from '#apimachinery/names.ts';
-import { numberAt, textAt, textsAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, textAt, textsAt, valueAt } from '../read.ts';
 import { checkDnsLabel, checkNoBacksteps, checkOptionalChoice, type Errors, requireText } from './common.ts';
+import { checkIscsi } from './iscsi-source.ts';
 
 const partitionText = 'must be between 1 and 255, inclusive';
 
@@ -33,8 +34,10 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
     checkOptionalChoice(errors, `${path}.type`, valueAt(source, 'type'), hostPathTypes);
   },
   gcePersistentDisk: (errors, path, source) => {
-    requireText(errors, `${path}.pdName`, textAt(source, 'pdName'));
-    checkPartition(errors, path, source);
+    // Told at another name than the field's.
+    const at = path.replace(/gcePersistentDisk$/, 'persistentDisk');
+    requireText(errors, `${at}.pdName`, textAt(source, 'pdName'));
+    checkPartition(errors, at, source);
   },
   awsElasticBlockStore: (errors, path, source) => {
     requireText(errors, `${path}.volumeID`, textAt(source, 'volumeID'));
@@ -46,7 +49,7 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
     if (!directory.startsWith('/'))
       errors.push(invalid(`${path}.path`, directory, 'must be an absolute path'));
   },
-  iscsi: requires('targetPortal', 'iqn'),
+  iscsi: (errors, path, source) => checkIscsi(errors, path, source, false),
   glusterfs: requires('endpoints', 'path'),
   flocker: (errors, path, source) => {
     const byName = textAt(source, 'datasetName');
@@ -62,7 +65,10 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
     if (byName.includes('/')) errors.push(invalid(`${path}.datasetName`, byName, "must not contain '/'"));
   },
   rbd: requiresList('monitors', 'image'),
-  cinder: requires('volumeID'),
+  cinder: (errors, path, source) => {
+    requires('volumeID')(errors, path, source);
+    checkSecretName(errors, path, source);
+  },
   cephfs: requiresList('monitors'),
   fc: (errors, path, source) => {
     const wwns = textsAt(source, 'targetWWNs');
@@ -83,10 +89,30 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
         errors.push(invalid(`${path}.lun`, lun, 'must be between 0 and 255, inclusive'));
     }
   },
-  flexVolume: requires('driver'),
+  flexVolume: (errors, path, source) => {
+    requires('driver')(errors, path, source);
+    for (const key in objectAt(source, 'options')) {
+      const domain = `.${key.split('/', 1)[0]!.toLowerCase()}`;
+      if (!domain.endsWith('.kubernetes.io') && !domain.endsWith('.k8s.io')) continue;
+      const why = 'kubernetes.io and k8s.io namespaces are reserved';
+      errors.push(invalid(`${path}.options[${key}]`, key, why));
+    }
+  },
   azureFile: requires('secretName', 'shareName'),
   vsphereVolume: requires('volumePath'),
-  quobyte: requires('registry', 'volume'),
+  quobyte: (errors, path, source) => {
+    const registry = textAt(source, 'registry');
+    if (registry === '') errors.push(required(`${path}.registry`, hostPorts));
+    else if (textAt(source, 'tenant').length > tenantLengthMax) {
+      const why = `must be a UUID and may not exceed a length of ${tenantLengthMax} characters`;
+      errors.push(required(`${path}.tenant`, why));
+    } else {
+      for (const pair of registry.split(',')) {
+        if (!isHostPort(pair)) errors.push(invalid(`${path}.registry`, registry, hostPorts));
+      }
+    }
+    requires('volume')(errors, path, source);
+  },
   azureDisk: (errors, path, source) => {
     requires('diskName', 'diskURI')(errors, path, source);
     checkOptionalChoice(errors, `${path}.cachingMode`, valueAt(source, 'cachingMode'), [
@@ -105,10 +131,25 @@ export const sharedSourceChecks: { readonly [kind: string]: SourceCheck } = {
   portworxVolume: requires('volumeID'),
   scaleIO: requires('gateway', 'system', 'volumeName'),
   storageos: (errors, path, source) => {
+    requires('volumeName')(errors, path, source);
     checkDnsLabelIfSet(errors, `${path}.volumeName`, textAt(source, 'volumeName'));
     checkDnsLabelIfSet(errors, `${path}.volumeNamespace`, textAt(source, 'volumeNamespace'));
+    checkSecretName(errors, path, source);
   },
 };
+
+const hostPorts = 'must be a host:port pair or multiple pairs separated by commas';
+const tenantLengthMax = 64;
+
+/** As Go's net.SplitHostPort reads it: one colon outside of brackets, before the port. */
+function isHostPort(text: string): boolean {
+  return /^(\[[^[\]]*\]|[^:[\]]*):[^:[\]]*$/.test(text);
+}
+
+function checkSecretName(errors: Errors, path: string, source: JsonObject): void {
+  const secret = objectAt(source, 'secretRef');
+  if (secret !== undefined) requireText(errors, `${path}.secretRef.name`, textAt(secret, 'name'));
+}
 
 const blobDisk = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
 const managedDisk =

@@ -123,10 +123,13 @@ const sourceChecks: { readonly [kind: string]: SourceCheck } = {
     checkTemplateMeta(errors, `${path}.volumeClaimTemplate.metadata`, objectAt(template, 'metadata'));
     checkClaimSpec(errors, `${path}.volumeClaimTemplate.spec`, objectAt(template, 'spec') ?? {});
   },
-  image: (errors, path, source) =>
+  image: (errors, path, source) => {
+    // A template may leave to others which image it is; a pod may not.
+    if (path.startsWith('spec.volumes[')) requires('reference')(errors, path, source);
     checkChoice(errors, `${path}.pullPolicy`, valueAt(source, 'pullPolicy'), [
       'Always',
       'IfNotPresent',
       'Never',
-    ]),
+    ]);
+  },
 };
