@@ -8,7 +8,7 @@ import { headerOf } from '../registry/stored-object.ts';
 import { isInert } from '../registry/target.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import type { AdmissionAttributes } from './admission.ts';
+import type { AdmissionAttributes, AdmissionOperation } from './admission.ts';
 
 /**
  * Whether webhooks and policies are asked about a request at all: not about webhook and policy configurations, which
@@ -61,12 +61,13 @@ export function admissionRequest(
   const { user, subresource } = context;
   const extra: JsonObject = {};
   for (const [key, values] of user.extra) extra[key] = [...values];
+  const told = posted(context, operation);
   return {
     uid,
-    kind: { group, version: version.version, kind },
+    kind: told ?? { group, version: version.version, kind },
     resource: { group, version: version.version, resource },
     ...(subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource }),
-    requestKind: { group, version: requested.version, kind },
+    requestKind: told ?? { group, version: requested.version, kind },
     requestResource: { group, version: requested.version, resource },
     ...nameAndNamespace(context, object ?? oldObject),
     operation,
@@ -74,16 +75,46 @@ export function admissionRequest(
       username: user.name,
       ...(user.uid === undefined ? {} : { uid: user.uid }),
       groups: [...user.groups],
-      extra,
+      ...(user.extra.size === 0 ? {} : { extra }),
     },
     dryRun,
     options: {
       kind: optionsKind[operation],
       apiVersion: 'meta.k8s.io/v1',
+      ...optionsOf(context, operation),
       ...(dryRun ? { dryRun: ['All'] } : {}),
     },
   };
 }
+
+/** What is posted to a subresource of pods is of a kind of its own (Eviction, Binding). */
+function posted(
+  { served, subresource }: ResourceContext,
+  operation: AdmissionOperation,
+): JsonObject | undefined {
+  if (operation !== 'CREATE' || subresource === '') return undefined;
+  const own = served.version.subresources.find(({ name }) => name === subresource);
+  return own && { group: own.group, version: own.version, kind: own.kind };
+}
+
+/** The options that stand in the URL; a deletion's may stand in its body instead, which is not shown. */
+function optionsOf({ info }: ResourceContext, operation: AdmissionOperation): JsonObject {
+  const { query } = info;
+  const names = operation === 'DELETE' ? deleteOptions : writeOptions;
+  const options: JsonObject = {};
+  for (const name of names) {
+    const value = query.get(name);
+    if (value === null || value === undefined || value === '') continue;
+    if (name === 'gracePeriodSeconds') {
+      const seconds = Number(value);
+      if (Number.isInteger(seconds)) options[name] = seconds;
+    } else options[name] = value;
+  }
+  return options;
+}
+
+const writeOptions = ['fieldManager', 'fieldValidation'];
+const deleteOptions = ['gracePeriodSeconds', 'propagationPolicy'];
 
 const optionsKind = {
   CREATE: 'CreateOptions',

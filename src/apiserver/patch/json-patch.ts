@@ -44,7 +44,7 @@ function applyOne(run: Run, sent: JsonObject, index: number): void {
   const path = operation['path'] as string;
   const kind = operation['op'];
   if (kind === 'test' && testsAbsence(run.root, path, operation['value'])) return;
-  refuseAbsent(run.root, operation, index);
+  refuseAbsent(run.root, operation);
   if (kind !== 'test') own(run, path);
   const from = operation['from'];
   if (kind === 'move' && typeof from === 'string') {
@@ -68,7 +68,7 @@ function applyOne(run: Run, sent: JsonObject, index: number): void {
     run.root = applied.newDocument;
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
-    throw unprocessablePatch(describe(cause, index, operation));
+    throw unprocessablePatch(describe(cause, run.root, operation));
   }
   if (mine) markOwn(run, given['value']);
 }
@@ -134,12 +134,34 @@ function refuseMoveIntoItself(from: string, path: string, index: number): void {
 }
 
 /** The library looks members up by name alone, and so finds `toString` and its like on every object. */
-function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject, index: number): void {
+function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject): void {
   const needed = op === 'copy' || op === 'move' ? from : op === 'add' ? undefined : path;
   if (typeof needed !== 'string' || resolve(root, needed) !== undefined) return;
-  throw unprocessablePatch(
-    `operation ${index} (${jsonText(op)} ${jsonText(path)}) does not apply: the document is missing the path ${needed}`,
-  );
+  throw unprocessablePatch(absent(root, op, jsonText(path), needed));
+}
+
+/** What the library says of a place that is not there: its parent, or itself in a parent that is. */
+function absent(root: JsonValue, op: JsonValue | undefined, path: string, needed: string): string {
+  const cut = needed.lastIndexOf('/');
+  const hasParent = cut >= 0 && resolve(root, needed.slice(0, cut)) !== undefined;
+  const last = decodeSegment(needed.slice(cut + 1));
+  switch (op) {
+    case 'remove':
+      return hasParent
+        ? `error in remove for path: '${path}': Unable to remove nonexistent key: ${last}: missing value`
+        : `remove operation does not apply: doc is missing path: "${path}": missing value`;
+    case 'add':
+      return `add operation does not apply: doc is missing path: "${path}": missing value`;
+    case 'move':
+    case 'copy':
+      return `${op} operation does not apply: doc is missing from path: ${needed}: missing value`;
+    case 'replace':
+      return `replace operation does not apply: doc is missing path: ${path}: missing value`;
+    case 'test':
+      return `test operation does not apply: is missing path: ${path}: missing value`;
+    default:
+      return `Unexpected kind: ${jsonText(op)}`;
+  }
 }
 
 /** Kubernetes' patch library lets `test` with value null, or without one, pass on a member that is absent. */
@@ -200,22 +222,23 @@ function countCopy(run: Run, from: string): void {
   }
 }
 
-function describe(cause: unknown, index: number, operation: JsonObject): string {
+/** What evanphx/json-patch says of an operation that cannot be done. */
+function describe(cause: unknown, root: JsonValue, operation: JsonObject): string {
   const name = cause instanceof fastJsonPatch.JsonPatchError ? cause.name : undefined;
-  const what = `operation ${index} (${jsonText(operation['op'])} ${jsonText(operation['path'])})`;
+  const [op, path, from] = [operation['op'], operation['path'], operation['from']];
   switch (name) {
     case 'OPERATION_PATH_UNRESOLVABLE':
     case 'OPERATION_PATH_CANNOT_ADD':
-      return `${what} does not apply: the document is missing the path`;
+      return absent(root, op, jsonText(path), jsonText(path));
     case 'OPERATION_FROM_UNRESOLVABLE':
-      return `${what} does not apply: the document is missing the path ${jsonText(operation['from'])}`;
+      return absent(root, op, jsonText(path), jsonText(from));
     case 'TEST_OPERATION_FAILED':
-      return `${what}: testing value failed`;
+      return `testing value ${jsonText(path)} failed: test failed`;
     case 'OPERATION_OP_INVALID':
-      return `${what}: unknown operation`;
+      return `Unexpected kind: ${jsonText(op)}`;
     case undefined:
-      return `${what}: ${cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)}`;
+      return cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
     default:
-      return `${what}: ${name.toLowerCase().replaceAll('_', ' ')}`;
+      return `${jsonText(op)} operation does not apply: ${name.toLowerCase().replaceAll('_', ' ')}`;
   }
 }

@@ -3,6 +3,8 @@ import { Agent, request } from 'undici';
 import { numberAt, objectAt, textAt } from '#api/builtin/read.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { linkedController } from '#apimachinery/lifecycle.ts';
+import { notAnObject } from '../verbs/decode-errors.ts';
+import { answerFault, callFault, deadlineExceeded } from './hook-faults.ts';
 import { type ServiceAddresses, type ServiceReference, serviceHostName } from './service-address.ts';
 import type { ServiceNetworks } from './service-networks.ts';
 
@@ -62,7 +64,7 @@ export class HookClient {
     this.#networks = networks;
   }
 
-  /** The answer, decoded. Throws HookError for anything but 200 with JSON. */
+  /** The answer, decoded. Throws HookError, in the words of client-go, for anything but a success with JSON. */
   async post(
     target: HookTarget,
     clusterId: string,
@@ -72,7 +74,9 @@ export class HookClient {
     const { timeoutMs, answerBytesMax, signal } = options;
     // Not AbortSignal.any: in Node 20 a long-lived signal keeps a reference for every one made of it.
     const ending = linkedController(signal);
-    const timer = setTimeout(() => ending.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => ending.abort(new Error(deadlineExceeded)), timeoutMs);
+    const query = { timeout: `${timeoutMs / 1000}s` };
+    const shown = `Post ${JSON.stringify(`${shownUrl(target)}?timeout=${query.timeout}`)}: `;
     try {
       const { url, host } = this.#placeOf(target, clusterId);
       const response = await request(url, {
@@ -84,17 +88,16 @@ export class HookClient {
           ...(host === undefined ? {} : { host }),
         },
         body: JSON.stringify(body),
-        query: { timeout: `${timeoutMs / 1000}s` },
+        query,
         signal: ending.signal,
       });
-      if (response.statusCode !== 200) {
-        await response.body.dump();
-        throw new HookError(`the server answered ${response.statusCode}`);
-      }
-      return JSON.parse(await readBounded(response.body, answerBytesMax));
+      const text = await readBounded(response.body, answerBytesMax);
+      const { statusCode } = response;
+      if (statusCode < 200 || statusCode > 206) throw new HookError(answerFault(statusCode, text));
+      return decoded(statusCode, text);
     } catch (error) {
       if (error instanceof HookError) throw error;
-      throw new HookError(error instanceof Error ? error.message : String(error), { cause: error });
+      throw new HookError(`${shown}${callFault(error, target.service)}`, { cause: error });
     } finally {
       clearTimeout(timer);
       ending.dispose();
@@ -141,6 +144,28 @@ export class HookClient {
     }
     return agent;
   }
+}
+
+/** A Service by its name, as client-go shows it, not by where that name led. */
+function shownUrl({ url, service }: HookTarget): string {
+  if (service === undefined) return url ?? '';
+  const path = service.path.startsWith('/') ? service.path : `/${service.path}`;
+  return `https://${serviceHostName(service)}:${service.port}${path}`;
+}
+
+function decoded(statusCode: number, text: string): unknown {
+  if (text === '') {
+    throw new HookError(
+      `0-length response with status code: ${statusCode} and content type: application/json`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new HookError(notAnObject(text), { cause: error });
+  }
+  return value;
 }
 
 async function readBounded(body: AsyncIterable<Buffer>, bytesMax: number): Promise<string> {

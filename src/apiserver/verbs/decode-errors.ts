@@ -147,8 +147,8 @@ function quantityFault(value: JsonValue): string | undefined {
 
 const base64Letter = /[A-Za-z0-9+/]/;
 
-/** Where Go's base64.StdEncoding gives up, in its words; it passes over line breaks. */
-function base64Fault(text: string): string | undefined {
+/** Where Go's base64.StdEncoding gives up, in its words; it passes over line breaks. Undefined for what it decodes. */
+export function base64Fault(text: string): string | undefined {
   const at = (offset: number) => `illegal base64 data at input byte ${offset}`;
   let inGroup = 0;
   for (let i = 0; i < text.length; i++) {

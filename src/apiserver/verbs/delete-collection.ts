@@ -1,6 +1,7 @@
 import { isApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { ResourceContext } from '../request/context.ts';
+import { derivedContext } from '../request/derived-context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
 import { warnOfDependents } from './delete.ts';
 import type { VerbEnvironment } from './environment.ts';
@@ -37,7 +38,7 @@ export async function deleteCollection(
     const name = nameOf(entry.key);
     try {
       const outcome = await registry.delete({ ...target, name }, options, {
-        admission: admission.for({ ...context, name }, options.dryRun),
+        admission: admission.for(derivedContext(context, { name }), options.dryRun),
       });
       gone[index] = outcome.entry;
     } catch (error) {

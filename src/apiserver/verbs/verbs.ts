@@ -9,6 +9,7 @@ import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import type { Registry } from '../registry/registry.ts';
 import { fromStorageError } from '../registry/storage-errors.ts';
 import type { ResourceContext } from '../request/context.ts';
+import { derivedContext } from '../request/derived-context.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { ContinueTokens } from './continue-token.ts';
 import { convertedResult } from './converting.ts';
@@ -249,25 +250,7 @@ function inScaledVersion(context: ResourceContext): ResourceContext {
   );
   return version === undefined || version === served.version
     ? context
-    : {
-        info: context.info,
-        user: context.user,
-        workspace: context.workspace,
-        auditId: context.auditId,
-        defaultFieldManager: context.defaultFieldManager,
-        // Made when they are first asked for, by the request that this one stands for.
-        get signal() {
-          return context.signal;
-        },
-        get warnings() {
-          return context.warnings;
-        },
-        annotate: (key, value, fromLevel) => context.annotate?.(key, value, fromLevel),
-        served: { definition, version },
-        subresource,
-        namespace: context.namespace,
-        name: context.name,
-      };
+    : derivedContext(context, { served: { definition, version } });
 }
 
 /** Only collections are posted to; only named objects are replaced and patched. */

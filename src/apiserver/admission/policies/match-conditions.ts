@@ -11,17 +11,19 @@ export function conditionsHold(
   evaluation: Evaluation,
 ): { readonly matches: boolean; readonly error?: string | undefined } {
   const errors: string[] = [];
-  for (const { name, expression } of conditions) {
+  for (const { expression } of conditions) {
     if (expression.program === undefined) {
-      errors.push(`${name}: ${expression.error}`);
+      errors.push(expression.error);
       continue;
     }
     const value = evaluation.run(expression.program);
     if (value === false) return { matches: false };
     if (value === true) continue;
     const why = value instanceof CelFault ? value.message : 'must evaluate to bool';
-    errors.push(`${name}: expression '${expression.source}' resulted in error: ${why}`);
+    errors.push(`expression '${expression.source}' resulted in error: ${why}`);
   }
   if (errors.length === 0) return { matches: true };
-  return { matches: false, error: errors.join(', ') };
+  // As utilerrors.Aggregate shows them: each once.
+  const told = [...new Set(errors)];
+  return { matches: false, error: told.length === 1 ? told[0] : `[${told.join(', ')}]` };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ApiError, badRequest, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
+import { ApiError, badRequest, forbidden, type StatusReason, statusCodeOf } from '#apimachinery/api-error.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
@@ -90,9 +90,15 @@ export class MutatingWebhooks implements AdmissionPlugin {
     const names = { configuration: webhook.configuration, webhook: webhook.name };
     let mutated = false;
     try {
-      const answer = await ask(call, attributes, this.#caller, `failed-open.${mutationPrefix}${turn}`);
+      const answer = await ask(call, attributes, this.#caller, true, `failed-open.${mutationPrefix}${turn}`);
       if (answer === undefined || answer.patch.length === 0) return false;
       if (object === undefined) throw cannotModify(webhook);
+      if (answer.patchType !== 'JSONPatch') {
+        const why = `unsupported patch type ${JSON.stringify(answer.patchType)}`;
+        if (webhook.failurePolicy === 'Fail') throw failedCall(webhook, why);
+        context.annotate?.(`failed-open.${mutationPrefix}${turn}`, webhook.name);
+        return false;
+      }
       mutated = applyPatch(call, answer, attributes, object);
       const told = { ...names, patch: answer.patch, patchType: 'JSONPatch' };
       context.annotate?.(`${patchPrefix}${turn}`, JSON.stringify(told), 'Request');
@@ -135,7 +141,7 @@ export class ValidatingWebhooks implements AdmissionPlugin {
 
   async #ask(call: Call, attributes: AdmissionAttributes, index: number): Promise<void> {
     if (!(await isWanted(call, attributes, this.#storage, this.#authorizer))) return;
-    await ask(call, attributes, this.#caller, `${validatingFailedOpenPrefix}round_0_index_${index}`);
+    await ask(call, attributes, this.#caller, false, `${validatingFailedOpenPrefix}round_0_index_${index}`);
   }
 }
 
@@ -211,10 +217,9 @@ async function isWanted(
     }
   }
   if (webhook.failurePolicy === 'Ignore') return false;
-  throw new ApiError(
-    'InternalError',
-    `Internal error occurred: failed evaluating match conditions of webhook "${webhook.name}": ${error ?? 'too many authorization decisions'}`,
-  );
+  const { served, name } = attributes.context;
+  const told = name === '' ? (attributes.object?.metadata.name ?? '') : name;
+  throw forbidden(served.definition, told, error ?? 'too many authorization decisions');
 }
 
 /** AdmissionReview v1 (A2). */
@@ -239,6 +244,7 @@ async function ask(
   call: Call,
   attributes: AdmissionAttributes,
   caller: WebhookCaller,
+  mutates: boolean,
   failedOpenKey: string,
 ): Promise<WebhookAnswer | undefined> {
   const { webhook } = call;
@@ -250,14 +256,11 @@ async function ask(
   let answer: WebhookAnswer;
   try {
     const { id } = context.workspace as Workspace;
-    answer = await caller.call(webhook, id, reviewOf(call, attributes, uid), uid, context.signal);
+    answer = await caller.call(webhook, id, reviewOf(call, attributes, uid), uid, mutates, context.signal);
   } catch (error) {
     if (!(error instanceof WebhookCallError)) throw error;
-    const text = `failed calling webhook "${webhook.name}": failed to call webhook: ${error.message}`;
-    if (webhook.failurePolicy === 'Fail') {
-      throw new ApiError('InternalError', `Internal error occurred: ${text}`, { cause: error });
-    }
-    context.warnings.push(text);
+    // Ignoring tells the audit record, never the client: where a workspace's webhooks are is not its users' business.
+    if (webhook.failurePolicy === 'Fail') throw failedCall(webhook, error.message, error);
     context.annotate?.(failedOpenKey, webhook.name);
     return undefined;
   }
@@ -267,7 +270,7 @@ async function ask(
   return answer;
 }
 
-/** A2: 403 unless the webhook says otherwise. */
+/** A2; webhook/errors ToStatusErr: 400 and no reason, unless the webhook says otherwise. */
 function denied(webhook: Webhook, { status }: WebhookAnswer): ApiError {
   const { message, reason, code, details } = status;
   const lead = `admission webhook "${webhook.name}" denied the request`;
@@ -278,16 +281,27 @@ function denied(webhook: Webhook, { status }: WebhookAnswer): ApiError {
         ? `${lead}: ${reason}`
         : `${lead} without explanation`;
   const known = typeof reason === 'string' && Object.hasOwn(statusCodeOf, reason);
-  return new ApiError(known ? (reason as StatusReason) : 'Forbidden', text, {
-    code: typeof code === 'number' && code >= 400 && code < 600 ? code : known ? undefined : 403,
+  return new ApiError(known ? (reason as StatusReason) : '', text, {
+    code: typeof code === 'number' && code >= 400 && code < 600 ? code : 400,
     details: details as ApiError['details'],
   });
 }
 
+/** 500 that tells its cause in `details` too, as NewInternalError does. */
+function internal(why: string, cause?: unknown): ApiError {
+  return new ApiError('InternalError', `Internal error occurred: ${why}`, {
+    details: { causes: [{ message: why }] },
+    cause,
+  });
+}
+
+function failedCall({ name }: Webhook, why: string, cause?: unknown): ApiError {
+  return internal(`failed calling webhook ${JSON.stringify(name)}: ${why}`, cause);
+}
+
 function cannotModify({ name }: Webhook): ApiError {
-  return new ApiError(
-    'InternalError',
-    `Internal error occurred: admission webhook "${name}" attempted to modify the object, which is not supported for this operation`,
+  return internal(
+    `admission webhook "${name}" attempted to modify the object, which is not supported for this operation`,
   );
 }
 
@@ -298,20 +312,29 @@ function applyPatch(
   attributes: AdmissionAttributes,
   object: KubeObject,
 ): boolean {
-  const { webhook, version } = call;
+  const { version } = call;
   const seen = inVersion(object, attributes.context, version);
   let patched: KubeObject;
   try {
     patched = applyJsonPatch(seen, answer.patch as JsonObject[]) as KubeObject;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ApiError(
-      'InternalError',
-      `Internal error occurred: the patch of admission webhook "${webhook.name}" does not apply: ${why}`,
-      { cause: error },
-    );
+    // What a client is told of its own patch says nothing; why it does not apply is the cause.
+    const { cause } = error as Error;
+    throw internal(cause instanceof Error ? cause.message : String(error), error);
   }
   const isChanged = !equalJson(seen, patched);
-  replaceObject(attributes, version, patched);
+  try {
+    replaceObject(attributes, version, patched);
+  } catch (error) {
+    throw undecodable(error);
+  }
   return isChanged;
+}
+
+/** What cannot be read of a patched object is the webhook's fault, not the client's. */
+function undecodable(error: unknown): unknown {
+  const [, why] =
+    /^\S+ in version "[^"]*" cannot be handled as a \S+: (.*)$/s.exec((error as Error).message) ?? [];
+  if (why === undefined) return error;
+  return why.startsWith('converting ') ? new ApiError('', why, { cause: error }) : internal(why, error);
 }

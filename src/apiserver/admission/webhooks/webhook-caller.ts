@@ -1,5 +1,7 @@
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { HookClient } from '../../services/hook-client.ts';
+import { base64Fault, notAnObject, wordFor } from '../../verbs/decode-errors.ts';
 import type { Webhook } from './webhook-configuration.ts';
 
 /** Largest answer that is read. */
@@ -11,12 +13,17 @@ export interface WebhookAnswer {
   readonly status: JsonObject;
   /** RFC 6902. */
   readonly patch: readonly JsonObject[];
+  /** `JSONPatch`; others are refused when there is something to patch. */
+  readonly patchType: string;
   readonly warnings: readonly string[];
   /** By the key that the webhook chose. */
   readonly auditAnnotations: ReadonlyMap<string, string>;
 }
 
-/** A call that came to nothing: the webhook's failurePolicy decides what that means. */
+/**
+ * A call that came to nothing: the webhook's failurePolicy decides what that means. The message begins with where it
+ * failed, as Kubernetes' does.
+ */
 export class WebhookCallError extends Error {
   override readonly name = 'WebhookCallError';
 }
@@ -38,6 +45,7 @@ export class WebhookCaller {
     clusterId: string,
     review: JsonObject,
     uid: string,
+    mutates: boolean,
     signal: AbortSignal,
   ): Promise<WebhookAnswer> {
     const { target, timeoutMs } = webhook;
@@ -45,29 +53,41 @@ export class WebhookCaller {
     try {
       answer = await this.#hooks.post(target, clusterId, review, { timeoutMs, answerBytesMax, signal });
     } catch (error) {
-      throw new WebhookCallError(messageOf(error), { cause: error });
+      const why = error instanceof Error ? error.message : String(error);
+      throw new WebhookCallError(`failed to call webhook: ${why}`, { cause: error });
     }
-    return answerOf(answer, uid);
+    return answerOf(answer, uid, mutates);
   }
 }
 
-/** Kubernetes' VerifyAdmissionResponse. */
-function answerOf(answer: unknown, uid: string): WebhookAnswer {
-  if (!isJsonObject(answer) || answer['kind'] !== 'AdmissionReview' || !isJsonObject(answer['response'])) {
-    throw new WebhookCallError('the answer is no AdmissionReview with a response');
+const reviewVersion = 'admission.k8s.io/v1';
+const undecoded = 'failed to call webhook: ';
+const invalid = 'received invalid webhook response: ';
+
+/** Kubernetes' decoder of AdmissionReviews and its VerifyAdmissionResponse. */
+function answerOf(answer: unknown, uid: string, mutates: boolean): WebhookAnswer {
+  if (answer !== null && !isJsonObject(answer)) {
+    throw new WebhookCallError(`${undecoded}${notAnObject(answer as JsonValue)}`);
   }
-  if (answer['apiVersion'] !== 'admission.k8s.io/v1') {
+  const { apiVersion, kind } = answer ?? {};
+  if (apiVersion !== undefined || kind !== undefined) refuseOtherKind(textOf(apiVersion), textOf(kind));
+  const response = answer?.['response'];
+  if (!isJsonObject(response)) throw new WebhookCallError(`${invalid}webhook response was absent`);
+  const { allowed, status, warnings, auditAnnotations } = response;
+  if (response['uid'] !== uid) {
+    const found = JSON.stringify(textOf(response['uid']));
+    throw new WebhookCallError(`${invalid}expected response.uid=${JSON.stringify(uid)}, got ${found}`);
+  }
+  if (apiVersion !== reviewVersion || kind !== 'AdmissionReview') {
+    const found = apiVersion === undefined ? '/' : textOf(apiVersion);
     throw new WebhookCallError(
-      `expected apiVersion admission.k8s.io/v1, got ${String(answer['apiVersion'])}`,
+      `${invalid}expected webhook response of ${reviewVersion}, Kind=AdmissionReview, got ${found}, Kind=${textOf(kind)}`,
     );
   }
-  const { response } = answer;
-  if (response['uid'] !== uid) throw new WebhookCallError(`expected response.uid="${uid}"`);
-  const { allowed, status, patch, patchType, warnings, auditAnnotations } = response;
   return {
     allowed: allowed === true,
     status: isJsonObject(status) ? status : {},
-    patch: patchOf(patch, patchType),
+    ...patchOf(response, mutates),
     auditAnnotations: new Map(
       Object.entries(isJsonObject(auditAnnotations) ? auditAnnotations : {}).filter(
         (pair): pair is [string, string] => typeof pair[1] === 'string',
@@ -77,26 +97,62 @@ function answerOf(answer: unknown, uid: string): WebhookAnswer {
   };
 }
 
-function patchOf(patch: unknown, patchType: unknown): readonly JsonObject[] {
-  if (patch === undefined || patch === null || patch === '') return [];
-  if (typeof patch !== 'string' || patchType !== 'JSONPatch') {
-    throw new WebhookCallError('response.patch must be base64 text with response.patchType JSONPatch');
-  }
-  const operations: unknown = parse(Buffer.from(patch, 'base64').toString('utf8'));
-  if (!Array.isArray(operations) || !operations.every(isJsonObject)) {
-    throw new WebhookCallError('response.patch is no JSON patch');
-  }
-  return operations;
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }
 
-function parse(text: string): unknown {
+function refuseOtherKind(apiVersion: string, kind: string): void {
+  if (kind === 'AdmissionReview' && apiVersion === 'admission.k8s.io/v1beta1') {
+    const why = 'converting (v1beta1.AdmissionReview) to (v1.AdmissionReview): unknown conversion';
+    throw new WebhookCallError(`${undecoded}${why}`);
+  }
+  const isOurs = apiVersion === '' || apiVersion === reviewVersion;
+  if (isOurs && (kind === '' || kind === 'AdmissionReview')) return;
+  const why = `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`;
+  throw new WebhookCallError(`${undecoded}${why}`);
+}
+
+function patchOf(
+  { patch, patchType }: JsonObject,
+  mutates: boolean,
+): Pick<WebhookAnswer, 'patch' | 'patchType'> {
+  const text = textOf(patch);
+  const wrong = text === '' ? undefined : base64Fault(text);
+  if (wrong !== undefined) throw new WebhookCallError(`${undecoded}${wrong}`);
+  const hasType = patchType !== undefined && patchType !== null;
+  if (!mutates) {
+    if (text !== '') throw new WebhookCallError(`${invalid}validating webhook may not return response.patch`);
+    if (hasType) {
+      throw new WebhookCallError(`${invalid}validating webhook may not return response.patchType`);
+    }
+    return { patch: [], patchType: '' };
+  }
+  if (text !== '' && !hasType) {
+    throw new WebhookCallError(`${invalid}webhook returned response.patch but not response.patchType`);
+  }
+  if (text === '' && hasType) {
+    throw new WebhookCallError(`${invalid}webhook returned response.patchType but not response.patch`);
+  }
+  if (patchType === '') {
+    throw new WebhookCallError(`${invalid}webhook returned invalid response.patchType of ""`);
+  }
+  return { patch: text === '' ? [] : operationsOf(text), patchType: textOf(patchType) };
+}
+
+function operationsOf(base64: string): readonly JsonObject[] {
+  const lead = 'received undecodable patch in webhook response: ';
+  let decoded: JsonValue;
   try {
-    return JSON.parse(text);
+    decoded = decodeJson(Buffer.from(base64, 'base64')).value;
   } catch (error) {
-    throw new WebhookCallError('response.patch is no JSON', { cause: error });
+    const why = error instanceof MalformedJson ? error.why : String(error);
+    throw new WebhookCallError(`${lead}${why}`, { cause: error });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const expected = Array.isArray(decoded) ? 'Operation' : 'Patch';
+  const wrong = Array.isArray(decoded) ? decoded.find((one) => !isJsonObject(one)) : (decoded ?? undefined);
+  if (wrong !== undefined) {
+    const why = `json: cannot unmarshal ${wordFor(wrong)} into Go value of type jsonpatch.${expected}`;
+    throw new WebhookCallError(`${lead}${why}`);
+  }
+  return Array.isArray(decoded) ? decoded.filter(isJsonObject) : [];
 }

@@ -230,15 +230,21 @@ describe('calls', () => {
     const rows: [JsonObject, string, RegExp, number][] = [
       [
         { allowed: false },
-        'Forbidden',
+        '',
         /^admission webhook "v.example.com" denied the request without explanation$/,
-        403,
+        400,
       ],
       [
         { allowed: false, status: { message: 'no!' } },
-        'Forbidden',
+        '',
         /^admission webhook "v.example.com" denied the request: no!$/,
-        403,
+        400,
+      ],
+      [
+        { allowed: false, status: { reason: 'because', code: 200 } },
+        '',
+        /^admission webhook "v.example.com" denied the request: because$/,
+        400,
       ],
       [
         { allowed: false, status: { message: 'x', code: 422, reason: 'Invalid' } },
@@ -255,25 +261,43 @@ describe('calls', () => {
 
   test('calls that fail: Fail refuses with 500, Ignore lets pass (A2)', async () => {
     await using harness = await open();
-    const failing: [string, JsonObject][] = [
-      ['/none', {}],
-      ['/wrong-uid', {}],
-      ['/not-a-review', {}],
-      ['/none', { clientConfig: { service: { name: 's', namespace: 'default' } } }],
+    const lead = /^Internal error occurred: failed calling webhook "v.example.com": /.source;
+    const undecoded = `${lead}failed to call webhook: `;
+    const invalid = `${lead}received invalid webhook response: `;
+    const failing: [string, JsonObject, RegExp][] = [
+      ['/none', {}, new RegExp(undecoded)],
+      ['/wrong-uid', {}, new RegExp(`${invalid}expected response.uid=".+", got "other"$`)],
+      ['/not-a-review', {}, new RegExp(`${undecoded}no kind "Pod" is registered for version "" in scheme`)],
+      ['/patches', {}, new RegExp(`${invalid}validating webhook may not return response.patchType$`)],
+      ['/absent', {}, new RegExp(`${invalid}webhook response was absent$`)],
+      [
+        '/none',
+        { clientConfig: { service: { name: 's', namespace: 'default' } } },
+        new RegExp(`${undecoded}Post "https://s.default.svc:443/.timeout=[0-9]+s": service "s" not found$`),
+      ],
     ];
     reply('/wrong-uid', () => ({ uid: 'other' }));
+    reply('/patches', () => ({ allowed: true, patchType: 'JSONPatch' }));
     answers.set('/not-a-review', () => ({ kind: 'Pod' }));
-    for (const [path, more] of failing) {
+    answers.set('/absent', () => ({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' }));
+    for (const [path, more, why] of failing) {
       await harness.post(validating, configuration('Validating', 'v', path, more));
-      await assert.rejects(
-        harness.post(maps, map('a')),
-        apiError('InternalError', /failed calling webhook "v.example.com": failed to call webhook: /, 500),
-        path,
-      );
+      await assert.rejects(harness.post(maps, map('a')), apiError('InternalError', why, 500), path);
       await harness.delete(`${validating}/v`);
     }
     await harness.post(validating, configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }));
-    assert.match((await harness.post(maps, map('a'))).warnings[0] ?? '', /failed calling webhook/);
+    assert.deepEqual((await harness.post(maps, map('a'))).warnings, [], 'clients are told nothing');
+  });
+
+  test('each object of a deleted collection is asked about (A2)', async () => {
+    await using harness = await open();
+    await harness.post(maps, map('a', { labels: { q: 'z' } }));
+    await harness.post(maps, map('b', { labels: { q: 'z' } }));
+    reply('/all', () => ({ allowed: true }));
+    await harness.post(validating, configuration('Validating', 'v', '/all'));
+    seen.length = 0;
+    await harness.send('DELETE', `${maps}?labelSelector=q%3Dz`, {});
+    assert.deepEqual(seen.map(({ name }) => name).sort(), ['a', 'b']);
   });
 
   test('match conditions (KEP-3716)', async () => {
@@ -290,11 +314,14 @@ describe('calls', () => {
       const matchConditions = [{ name: 'c', expression }];
       await harness.post(validating, configuration('Validating', 'v', '/no', { matchConditions, ...more }));
       const write = harness.post(maps, map('a'));
-      if (expected === 'called') await assert.rejects(write, apiError('Forbidden', /denied the request: no/));
+      if (expected === 'called') await assert.rejects(write, apiError('', /denied the request: no/));
       else if (expected === 'failed') {
         await assert.rejects(
           write,
-          apiError('InternalError', /evaluating match conditions .* no such key: nothing/),
+          apiError(
+            'Forbidden',
+            /^configmaps "a" is forbidden: expression 'object.data.nothing == 1' resulted in error: no such key: nothing$/,
+          ),
         );
       } else await write;
       await harness.delete(`${validating}/v`);
@@ -414,7 +441,6 @@ describe('calls', () => {
     reply('/evil', ({ operation }) =>
       patchOf(
         { op: 'add', path: '/metadata/uid', value: 'mine' },
-        { op: 'add', path: '/metadata/namespace', value: 'elsewhere' },
         { op: 'add', path: '/metadata/generation', value: 99 },
         { op: 'add', path: '/status', value: { ready: 7 } },
         { op: 'add', path: '/spec/size', value: operation === 'CREATE' ? 2 : 3 },
@@ -432,6 +458,13 @@ describe('calls', () => {
     assert.equal(made.object.metadata.generation, 1);
     assert.equal(made.object['status'], undefined);
     assert.deepEqual(made.object['spec'], { size: 2 });
+    reply('/elsewhere', () => patchOf({ op: 'add', path: '/metadata/namespace', value: 'elsewhere' }));
+    await harness.post(mutating, configuration('Mutating', 'n', '/elsewhere', { rules }));
+    await assert.rejects(
+      harness.post(url, { ...body, metadata: { name: 'x' } }),
+      apiError('BadRequest', /^the namespace of the provided object does not match the namespace sent/),
+    );
+    await harness.delete(`${mutating}/n`);
     const beta = await harness.patch(`${url.replace('v1', 'v1beta1')}/w`, 'merge', {
       metadata: { labels: { a: 'b' } },
     });
