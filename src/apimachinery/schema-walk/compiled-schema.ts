@@ -1,6 +1,14 @@
 import { equalJson, type JsonValue } from '../json.ts';
 import type { Schema, SchemaType, ValueValidation } from '../schema.ts';
 
+/** Rules of the two sorts that Kubernetes' own kinds have; all others take the ordinary way. */
+export interface SimpleRules {
+  readonly format: string | undefined;
+  readonly types: readonly SchemaType[] | undefined;
+  /** Text or number alone does not make one. */
+  readonly isQuantity: boolean;
+}
+
 /**
  * A Schema in the form that the walkers read: children by direct reference, flags decided once. Made lazily, node by
  * node as data reaches them, since schemas are cyclic and most of a large one is never used.
@@ -30,6 +38,8 @@ export class CompiledSchema {
   anyOf: readonly CompiledSchema[] | undefined;
   oneOf: readonly CompiledSchema[] | undefined;
   not: CompiledSchema | undefined;
+  /** Made when a value is first asked whether it fits (fits.ts). */
+  simpleRules: SimpleRules | 'others' | undefined;
   #opened = false;
 
   constructor(schema: Schema) {
@@ -60,6 +70,7 @@ export class CompiledSchema {
     this.anyOf = undefined;
     this.oneOf = undefined;
     this.not = undefined;
+    this.simpleRules = undefined;
   }
 
   /** Makes the children's shells. To be called before any of them is read. */

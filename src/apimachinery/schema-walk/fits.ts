@@ -2,7 +2,7 @@ import { membersOf } from '../decode-json.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import { isQuantity, quantityDefinition } from '../quantity.ts';
 import type { Schema, SchemaType } from '../schema.ts';
-import { type CompiledSchema, compiled } from './compiled-schema.ts';
+import { type CompiledSchema, compiled, type SimpleRules } from './compiled-schema.ts';
 import { hasNumberFormat, hasStringFormat } from './formats.ts';
 import { validateValue } from './validate.ts';
 
@@ -120,22 +120,9 @@ function objectFits(
   return true;
 }
 
-/** Rules of the two sorts that Kubernetes' own kinds have; all others take the ordinary way. */
-interface SimpleRules {
-  readonly format: string | undefined;
-  readonly types: readonly SchemaType[] | undefined;
-  /** Text or number alone does not make one. */
-  readonly isQuantity: boolean;
-}
-
-const simpleRules = new WeakMap<CompiledSchema, SimpleRules | 'others'>();
-
 function passes(node: CompiledSchema, value: JsonValue): boolean {
-  let rules = simpleRules.get(node);
-  if (rules === undefined) {
-    rules = simpleRulesOf(node);
-    simpleRules.set(node, rules);
-  }
+  node.simpleRules ??= simpleRulesOf(node);
+  const rules = node.simpleRules;
   if (rules === 'others') return validateValue(node.schema, value).length === 0;
   const { format, types, isQuantity: mustBeQuantity } = rules;
   if (mustBeQuantity) return (typeof value === 'string' || typeof value === 'number') && isQuantity(value);
@@ -143,7 +130,7 @@ function passes(node: CompiledSchema, value: JsonValue): boolean {
     if (typeof value === 'number') return hasNumberFormat(value, format);
     return typeof value === 'string' && hasStringFormat(value, format);
   }
-  return types?.some((type) => type === typeof value) === true;
+  return types !== undefined && types.includes(typeof value as SchemaType);
 }
 
 function simpleRulesOf({ schema, validation, type }: CompiledSchema): SimpleRules | 'others' {
