@@ -10,7 +10,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
 import { deployment, policy } from './testing/objects.ts';
 import type { Syncer } from './testing/syncer.ts';
-import { bindingWhere, policies, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, policies, startScheduler, type World, world } from './testing/world.ts';
 
 const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
 const imageOf = (copy: KubeObject): string => {
@@ -48,6 +48,28 @@ function edge(syncer: Syncer): AsyncDisposable {
   };
   const done = work();
   return {
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+/** All images that copies in a cell have had from now on: also one that is gone back on before anybody looks. */
+async function imagesIn({ controlPlane }: World, cell: string) {
+  const images = new Set<string>();
+  const stopping = new AbortController();
+  const watch = async (): Promise<void> => {
+    const events = controlPlane.admin.watch(
+      { cluster: `root:cells:${cell}`, gvr },
+      { signal: stopping.signal },
+    );
+    for await (const event of events) if (event.type !== 'BOOKMARK') images.add(imageOf(event.object));
+  };
+  const done = watch();
+  await until('what is there is told', () => images.size > 0);
+  return {
+    images,
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await done;
@@ -123,12 +145,13 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
     type: 'merge',
     body: { spec: { rollout: { ...rollout, healthTimeoutSeconds: 1 } } },
   });
+  await using inAms = await imagesIn(w, 'ams');
   await patch(withImage('app:broken'));
-  await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:broken');
   const back = await phaseIs('RolledBack');
   await progressIs('RolledBack 0/1');
   assert.match(back.status?.rollout?.message ?? '', /not healthy in time: ams/);
   await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
+  await until('it was tried', () => inAms.images.has('app:broken'));
   const [fra] = await w.fra.copies('apps/v1', 'deployments');
   assert.equal(imageOf(fra as KubeObject), 'app:2');
 
