@@ -16,12 +16,17 @@ describe('a flood in one workspace', { timeout: 600_000 }, () => {
   });
   after(() => scene?.[Symbol.asyncDispose]());
 
-  for (const flood of ['GET', 'POST'] as const) {
-    test(`of ${flood} is told 429; another's requests are all served (O2)`, async () => {
+  for (const [flood, protocol, connections, streams] of [
+    ['GET', 'http/1', 450, 1],
+    ['POST', 'http/1', 450, 1],
+    ['GET', 'http/2', 200, 4],
+  ] as const) {
+    test(`of ${flood} over ${protocol} is told 429; another's requests are all served (O2)`, async () => {
+      const quietly = { tenant: 'quiet', protocol, connections: 2, intervalMs: quietMs } as const;
       const clients: readonly FloodClient[] = [
-        { tenant: 'quiet', method: 'GET', connections: 2, intervalMs: quietMs },
-        { tenant: 'quiet', method: 'POST', connections: 2, intervalMs: quietMs },
-        { tenant: 'noisy', method: flood, connections: 450, intervalMs: 0 },
+        { ...quietly, method: 'GET' },
+        { ...quietly, method: 'POST' },
+        { tenant: 'noisy', method: flood, protocol, connections, streams, intervalMs: 0 },
       ];
       let figures = await scene.measure(clients, 1_000, 2_500);
       // Where all cores are taken the flood, which is nice, may hardly have begun.

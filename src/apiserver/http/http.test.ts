@@ -705,6 +705,51 @@ describe('HTTP', () => {
     session.close();
   }
 
+  describe('connections over HTTP/2', () => {
+    it('that nobody is known on take no more after what they have', async () => {
+      const session = await server.http2();
+      const asked = [1, 2].map(() => http2Call(session, widgetPath, { authorization: 'Bearer nobody' }));
+      const gone = once(session, 'goaway');
+      for (const { code } of await Promise.all(asked)) assert.equal(code, 401);
+      assert.equal((await gone)[0], 0);
+      await until(() => session.destroyed);
+    });
+
+    it('are closed when nothing happens on them, and when their client only takes requests back (CVE-2023-44487)', async () => {
+      const impatient = await startServer({
+        resolver: resolverOf(scheme, 'root:acme'),
+        verbs: { execute: (context, request) => execute(context, request) },
+        limits: { http2IdleMs: 100 },
+      });
+      try {
+        const idle = await impatient.http2();
+        await once(idle, 'close');
+        const resetting = connectTls({
+          host: 'localhost',
+          port: impatient.port,
+          ca: impatient.pki.ca.certificatePem,
+          ALPNProtocols: ['h2'],
+        });
+        let isOver = false;
+        resetting.on('error', () => {});
+        resetting.once('close', () => {
+          isOver = true;
+        });
+        await once(resetting, 'secureConnect');
+        resetting.resume();
+        resetting.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+        for (let stream = 1; stream < 4_000 && !isOver; stream += 2) {
+          resetting.write(takenBack(stream));
+          if (stream % 200 === 1) await new Promise((resolve) => setImmediate(resolve));
+        }
+        await until(() => isOver);
+        assert.equal((await impatient.get('/livez', {}, { token: '' })).code, 200);
+      } finally {
+        await impatient.stop();
+      }
+    });
+  });
+
   describe('bodies (O4)', () => {
     before(() => {
       execute = (context, { body }) => ({
@@ -1128,6 +1173,23 @@ async function rawConnection(server: TestServer): Promise<TLSSocket> {
   socket.on('error', () => {});
   await once(socket, 'secureConnect');
   return socket;
+}
+
+/** HEADERS for `GET /livez` and RST_STREAM (RFC 9113, 6.2 and 6.4). */
+function takenBack(stream: number): Buffer {
+  const block = Buffer.from('\x82\x87\x44\x06/livez\x41\x01x', 'latin1');
+  const bytes = Buffer.alloc(9 + block.length + 9 + 4);
+  bytes.writeUIntBE(block.length, 0, 3);
+  bytes[3] = 1;
+  bytes[4] = 5;
+  bytes.writeUInt32BE(stream, 5);
+  block.copy(bytes, 9);
+  const at = 9 + block.length;
+  bytes.writeUIntBE(4, at, 3);
+  bytes[at + 3] = 3;
+  bytes.writeUInt32BE(stream, at + 5);
+  bytes.writeUInt32BE(8, at + 9);
+  return bytes;
 }
 
 async function until(condition: () => boolean): Promise<void> {

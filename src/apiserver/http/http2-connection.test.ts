@@ -8,6 +8,7 @@ class Scene {
   nowMs = 0;
   readonly told: number[] = [];
   readonly handle: string[] = [];
+  readonly ends: string[] = [];
   isDestroyed = false;
   #later: { readonly dueMs: number; readonly callback: () => void }[] = [];
   readonly connection: Http2Connection;
@@ -18,7 +19,11 @@ class Scene {
       get destroyed() {
         return scene.isDestroyed;
       },
-      closed: false,
+      get closed() {
+        return scene.ends.includes('close');
+      },
+      goaway: (code: number, lastStream: number) => this.ends.push(`goaway ${code} ${lastStream}`),
+      close: () => this.ends.push('close'),
       settings: ({ maxConcurrentStreams }: { maxConcurrentStreams: number }) =>
         this.told.push(maxConcurrentStreams),
       socket: {
@@ -87,6 +92,19 @@ describe('a connection over HTTP/2 (O2)', () => {
     connection.pause();
     connection.resume();
     assert.deepEqual(handle, ['stop', 'start']);
+  });
+
+  test('is ended in good order, and by force where its client does not listen', () => {
+    const scene = new Scene();
+    scene.connection.giveNotice();
+    scene.connection.giveNotice();
+    scene.pass(999);
+    scene.connection.giveNotice();
+    assert.deepEqual(scene.ends, ['goaway 0 2147483647']);
+    scene.pass(1);
+    scene.connection.giveNotice();
+    scene.connection.giveNotice();
+    assert.deepEqual(scene.ends, ['goaway 0 2147483647', 'close']);
   });
 
   test('is its workspace alone’s unless others ask over it as well', () => {

@@ -1,4 +1,4 @@
-import type { Http2ServerRequest, ServerHttp2Session } from 'node:http2';
+import { constants, type Http2ServerRequest, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { GatedConnection } from './read-gate.ts';
 
@@ -6,6 +6,10 @@ import type { GatedConnection } from './read-gate.ts';
 const narrowStreams = 8;
 /** A connection may have all its streams again so long after its workspace has last flooded. */
 const narrowMs = 1_000;
+/** Who was told to open no more streams and does so later than this has not listened. */
+const noticeMs = 1_000;
+/** RFC 9113, 6.8: what is on its way is still taken. */
+const anyStream = 2 ** 31 - 1;
 /** Of the last so many requests, or about so many, a part of another workspace makes the connection a shared one. */
 const recentRequests = 32;
 const foreignPartMin = 0.2;
@@ -52,6 +56,7 @@ export class Http2Connection implements GatedConnection {
   #allowed: number;
   #narrowUntilMs = 0;
   #isNarrow = false;
+  #noticedMs: number | undefined;
 
   /** `streamsMax`: what the session's client was told at its begin. */
   constructor(session: ServerHttp2Session, streamsMax: number, options: Http2ConnectionOptions = {}) {
@@ -97,6 +102,15 @@ export class Http2Connection implements GatedConnection {
     if (this.#isNarrow) return;
     this.#isNarrow = true;
     this.#stayNarrow();
+  }
+
+  /** Asks the client to open no more streams here; one that goes on nevertheless is refused from a second later on. */
+  giveNotice(): void {
+    if (this.#session.destroyed || this.#session.closed) return;
+    if (this.#noticedMs === undefined) {
+      this.#noticedMs = this.#now();
+      this.#session.goaway(constants.NGHTTP2_NO_ERROR, anyStream);
+    } else if (this.#now() - this.#noticedMs >= noticeMs) this.#session.close();
   }
 
   readonly #widen = (): void => {

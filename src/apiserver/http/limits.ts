@@ -22,6 +22,8 @@ export interface HttpLimits {
   readonly headerBytesMax: number;
   /** Streams that one HTTP/2 connection may have open; more are refused (RFC 9113, 5.1.2). Go's servers allow as many. */
   readonly http2StreamsMax: number;
+  /** A connection over HTTP/2 without a watch on which nothing happened for so long is closed, as with HTTP/1.1's `keepAliveTimeout`. */
+  readonly http2IdleMs: number;
 }
 
 export const defaultHttpLimits: HttpLimits = {
@@ -36,4 +38,5 @@ export const defaultHttpLimits: HttpLimits = {
   gzipBytesMin: 128 * 1024,
   headerBytesMax: 64 * 1024,
   http2StreamsMax: 250,
+  http2IdleMs: 180_000,
 };

@@ -578,6 +578,8 @@ export class RequestHandler {
     const told = toApiError(error, this.#dependencies.logger, fields);
     exchange.audit?.failed(told);
     sendError(exchange, told);
+    // As kube-apiserver does: whoever is not known gets no second lot of streams over the same connection.
+    if (told.code === 401 && 'stream' in request) http2ConnectionOf(request)?.giveNotice();
   }
 
   #finish(exchange: Exchange): void {

@@ -215,7 +215,11 @@ class SecureHttpServer implements HttpServer {
     });
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
-      new Http2Connection(session, limits.http2StreamsMax);
+      const connection = new Http2Connection(session, limits.http2StreamsMax);
+      // Also what ends one that Node has given up on without closing it, as after too many resets (CVE-2023-44487).
+      session.setTimeout(limits.http2IdleMs, () => {
+        if (connection.watches === 0) session.close();
+      });
       session.once('close', () => this.#sessions.delete(session));
       session.on('error', (error) => logger.debug({ error }, 'HTTP/2 session failed'));
     });
