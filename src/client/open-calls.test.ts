@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { OpenCalls } from './open-calls.ts';
+import { idleSignalsMax, OpenCalls } from './open-calls.ts';
 
-test('a call ends with its caller, and leaves no listener on the caller’s signal', () => {
+test('a call ends with its caller', () => {
   const calls = new OpenCalls();
   const caller = new AbortController();
   const ended = calls.begin(caller.signal);
@@ -20,14 +20,16 @@ test('a call ends with its caller, and leaves no listener on the caller’s sign
   assert.equal(calls.begin(caller.signal).signal.aborted, true);
 });
 
-test('calls under one signal share a listener while there are any', () => {
+const listenersOn = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
+
+test('calls under one signal share a listener, which the next ones find', () => {
   const calls = new OpenCalls();
   const caller = new AbortController();
   const open = Array.from({ length: 20 }, () => calls.begin(caller.signal));
   assert.equal(getEventListeners(caller.signal, 'abort').length, 1);
   for (const call of open) call.end();
   open[0]?.end();
-  assert.equal(getEventListeners(caller.signal, 'abort').length, 0);
+  assert.equal(listenersOn(caller.signal), 1);
   const [first, second] = [calls.begin(caller.signal), calls.begin(caller.signal)];
   const reasons: unknown[] = [];
   first.onAbort((reason) => reasons.push(reason));
@@ -54,4 +56,27 @@ test('closing ends all, and what begins later at once', () => {
   calls.close(new Error('again'));
   assert.deepEqual([first.signal.aborted, second.signal.aborted, calls.size], [true, true, 0]);
   assert.equal((calls.begin(undefined).signal.reason as Error).message, 'closed');
+});
+
+test('only so many signals without calls are listened to, and none after the end', () => {
+  const calls = new OpenCalls();
+  const callers = Array.from({ length: idleSignalsMax + 10 }, () => new AbortController());
+  const [first] = callers;
+  const last = callers.at(-1);
+  assert.ok(first !== undefined && last !== undefined);
+  for (const { signal } of callers) calls.begin(signal).end();
+  assert.equal(listenersOn(first.signal), 0);
+  assert.equal(listenersOn(last.signal), 1);
+  assert.equal(callers.filter(({ signal }) => listenersOn(signal) > 0).length, idleSignalsMax);
+  const open = calls.begin(last.signal);
+  const [aborted] = callers.slice(-2);
+  aborted?.abort();
+  calls.close(new Error('closed'));
+  open.end();
+  assert.equal(open.signal.aborted, true);
+  calls.begin(first.signal).end();
+  assert.deepEqual(
+    callers.filter(({ signal }) => listenersOn(signal) > 0),
+    [],
+  );
 });

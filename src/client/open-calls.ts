@@ -10,14 +10,20 @@ export interface OpenCall {
   end(): void;
 }
 
+/** Signals under which nothing is under way and that are listened to all the same, as a worker's between two calls. */
+export const idleSignalsMax = 64;
+
 /**
  * The calls of one client. Each has a signal of its own: long-lived signals (a loop's stop, a client's end) would else
  * collect a listener or, with AbortSignal.any in Node 20, a reference for every call that ever ran under them. Calls under
- * one signal share a listener on it: a further one costs the more the more there are.
+ * one signal share a listener on it: a further one costs the more the more there are. The listener stays for the calls to
+ * come, since putting it there costs as much as all else of a call: on the signals that were used last, until `close`.
  */
 export class OpenCalls {
   readonly #open = new Set<Call>();
   readonly #callers = new Map<AbortSignal, Caller>();
+  /** Those without calls, the longest idle first. */
+  readonly #idle = new Set<Caller>();
   #closed: { readonly reason: unknown } | undefined;
 
   get size(): number {
@@ -34,13 +40,30 @@ export class OpenCalls {
   }
 
   #callerOf(signal: AbortSignal | undefined): Caller | undefined {
-    if (signal === undefined || signal.aborted) return undefined;
+    if (signal === undefined || signal.aborted || this.#closed !== undefined) return undefined;
     let caller = this.#callers.get(signal);
     if (caller === undefined) {
-      caller = new Caller(signal, () => this.#callers.delete(signal));
+      caller = new Caller(signal, (idle) => this.#rest(idle));
       this.#callers.set(signal, caller);
-    }
+    } else this.#idle.delete(caller);
     return caller;
+  }
+
+  #rest(caller: Caller): void {
+    this.#idle.add(caller);
+    if (caller.signal.aborted || this.#closed !== undefined) this.#forget(caller);
+    else if (this.#idle.size > idleSignalsMax) {
+      for (const oldest of this.#idle) {
+        this.#forget(oldest);
+        break;
+      }
+    }
+  }
+
+  #forget(caller: Caller): void {
+    this.#idle.delete(caller);
+    this.#callers.delete(caller.signal);
+    caller.leave();
   }
 
   /** Ends what is under way, and what begins later at once. Idempotent. */
@@ -48,20 +71,22 @@ export class OpenCalls {
     this.#closed ??= { reason };
     for (const call of [...this.#open]) call.abort(reason);
     this.#open.clear();
+    for (const caller of [...this.#idle]) this.#forget(caller);
   }
 }
 
-/** The calls under one signal: one listener while there are any. */
+/** The calls under one signal, and one listener on it. */
 class Caller {
-  readonly #signal: AbortSignal;
-  readonly #onIdle: () => void;
+  readonly signal: AbortSignal;
+  readonly #onIdle: (caller: Caller) => void;
   readonly #calls = new Set<Call>();
   readonly #onAbort = (): void => {
-    for (const call of [...this.#calls]) call.abort(this.#signal.reason);
+    for (const call of [...this.#calls]) call.abort(this.signal.reason);
+    if (this.#calls.size === 0) this.#onIdle(this);
   };
 
-  constructor(signal: AbortSignal, onIdle: () => void) {
-    this.#signal = signal;
+  constructor(signal: AbortSignal, onIdle: (caller: Caller) => void) {
+    this.signal = signal;
     this.#onIdle = onIdle;
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -71,9 +96,11 @@ class Caller {
   }
 
   remove(call: Call): void {
-    if (!this.#calls.delete(call) || this.#calls.size > 0) return;
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#onIdle();
+    if (this.#calls.delete(call) && this.#calls.size === 0) this.#onIdle(this);
+  }
+
+  leave(): void {
+    this.signal.removeEventListener('abort', this.#onAbort);
   }
 }
 

@@ -19,6 +19,9 @@ export interface ServerConnection {
   readonly insecureSkipTlsVerify?: boolean | undefined;
 }
 
+/** What is told to `ConnectionLimits.pace`; `oversize`: it was larger than its limit and has been given up. */
+export type ReadKind = 'answer' | 'event' | 'oversize';
+
 export interface ConnectionLimits {
   /** Requests under way at once over HTTP/1.1; further ones wait in order. */
   readonly connectionsMax: number;
@@ -29,11 +32,11 @@ export interface ConnectionLimits {
   /** One watch event. */
   readonly watchFrameBytesMax: number;
   /**
-   * Told the size of each answer and of each watch event before it is decoded, which waits for what it returns. Absent: nothing
-   * waits.
+   * Told the size of each answer and of each watch event before it is decoded, which waits for what it returns; of what is
+   * too large, how much was read of it, for which nothing waits. Absent: nothing waits.
    */
   readonly pace?:
-    | ((bytes: number, call: { readonly signal: AbortSignal }) => Promise<void> | undefined)
+    | ((bytes: number, call: { readonly signal: AbortSignal }, kind: ReadKind) => Promise<void> | undefined)
     | undefined;
   /** An HTTP/2 session is pinged when this long without traffic, and dropped when no answer comes as long again. */
   readonly pingIntervalMs: number;

@@ -1,5 +1,15 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 
+/** A watch event that is not taken, with how much of it was read. */
+export class FrameTooLarge extends ApiError {
+  readonly bytes: number;
+
+  constructor(frameBytesMax: number, bytes: number) {
+    super('InternalError', `a watch event is larger than ${frameBytesMax} bytes`);
+    this.bytes = bytes;
+  }
+}
+
 /** Cuts a byte stream into newline-ended frames (KUBERNETES.md W1); frames over the limit are an error, not memory. */
 export class LineDecoder {
   readonly #frameBytesMax: number;
@@ -29,7 +39,7 @@ export class LineDecoder {
       this.#parts.push(rest);
       this.#partBytes += rest.length;
       if (this.#partBytes > this.#frameBytesMax) {
-        throw new ApiError('InternalError', `a watch event is larger than ${this.#frameBytesMax} bytes`);
+        throw new FrameTooLarge(this.#frameBytesMax, this.#partBytes);
       }
     }
     return frames;

@@ -31,7 +31,7 @@ import {
 import { Batcher, type SingleRequest } from './batcher.ts';
 import { type ConnectionLimits, defaultConnectionLimits, type ServerConnection } from './connection.ts';
 import { connectorOf, type PlainConnector } from './connector.ts';
-import { LineDecoder } from './line-decoder.ts';
+import { FrameTooLarge, LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
 import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
 import { WatchSessions } from './watch-sessions.ts';
@@ -258,13 +258,14 @@ export class RemoteClient implements KubeClient {
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
       for await (const chunk of body) {
         for (const frame of decoder.push(chunk as Buffer)) {
-          const wait = this.#limits.pace?.(frame.length, call);
+          const wait = this.#limits.pace?.(frame.length, call, 'event');
           if (wait !== undefined) await wait;
           yield decodeEvent(frame);
         }
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof FrameTooLarge) void this.#limits.pace?.(error.bytes, call, 'oversize');
       throw error instanceof ApiError ? error : errorFromNetwork(this.#connection.server, error);
     } finally {
       call.end();
@@ -277,6 +278,13 @@ export class RemoteClient implements KubeClient {
     this.#calls.close(new Error('the client is closed'));
     this.#streams.close();
     await Promise.all([this.#pool.destroy(), this.#http1Streams?.destroy()]);
+  }
+
+  #networkError(error: unknown, call: OpenCall): ApiError {
+    const told = errorFromNetwork(this.#connection.server, error);
+    const { pace, responseBytesMax } = this.#limits;
+    if (told.reason === 'RequestEntityTooLarge') void pace?.(responseBytesMax, call, 'oversize');
+    return told;
   }
 
   #acceptOf({ metadataOnly }: { readonly metadataOnly?: boolean | undefined }): string {
@@ -343,12 +351,12 @@ export class RemoteClient implements KubeClient {
     try {
       ({ statusCode, body } = await this.#send(request, call));
       const { pace } = this.#limits;
-      const wait = pace === undefined ? undefined : pace(body.length, call);
+      const wait = pace === undefined ? undefined : pace(body.length, call, 'answer');
       if (wait !== undefined) await wait;
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
+      if (!call.timedOut) throw this.#networkError(error, call);
       const { server } = this.#connection;
-      if (!call.timedOut) throw errorFromNetwork(server, error);
       throw new ApiError('Timeout', `${server} did not answer within ${timeoutMs} ms`, { cause: error });
     } finally {
       call.end();

@@ -118,3 +118,30 @@ test('copies beyond the bound are counted and left alone', async () => {
   assert.deepEqual([copies.size, copies.beyondMax], [2, 1]);
   await copies.stop();
 });
+
+test('what nothing is decided by is not told: a status, or the note of a failure; what is kept is the newest all the same', async () => {
+  const { server, copies, changes, next } = await started([copy('a', '1')]);
+  const noted = copy('a', '3');
+  noted.metadata.annotations = {
+    ...noted.metadata.annotations,
+    'federation.cellplane.io/sync-error': '{"reason":"Invalid","message":"request 17"}',
+  };
+  server.push({ type: 'MODIFIED', object: copy('a', '2') });
+  server.push({ type: 'MODIFIED', object: noted });
+  const synced = structuredClone(noted);
+  synced.metadata.resourceVersion = '4';
+  synced.metadata.annotations = {
+    ...synced.metadata.annotations,
+    'federation.cellplane.io/synced-hash': 'h',
+  };
+  const change = next();
+  server.push({ type: 'MODIFIED', object: synced });
+  await change;
+  assert.deepEqual(changes, [`+${keyOf('a')}`, `+${keyOf('a')}`]);
+  assert.equal(copies.get(keyOf('a'))?.metadata.resourceVersion, '4');
+  const widened = next();
+  server.push({ type: 'MODIFIED', object: copy('a', '5', { generation: 2 }) });
+  await widened;
+  assert.equal(changes.length, 3);
+  await copies.stop();
+});

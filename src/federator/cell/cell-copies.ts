@@ -6,6 +6,7 @@ import {
   syncAnnotations,
 } from '#api/federation/copy-contract.ts';
 import type { Clock } from '#apimachinery/clock.ts';
+import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { Informer } from '#client/informer.ts';
@@ -55,7 +56,7 @@ export interface CellCopiesOptions {
   readonly logger: Logger;
   /** Copies that are kept; further ones are counted and left alone. */
   readonly copiesMax: number;
-  /** A copy came, changed or went. */
+  /** A copy came, changed or went; not told is what nothing is decided by: a status, or our own note of a failure. */
   readonly onChange: (key: CopyKey, copy: KubeObject | undefined) => void;
 }
 
@@ -163,11 +164,10 @@ export class CellCopies {
     return {
       apiVersion: interned(copy.apiVersion),
       kind: interned(copy.kind),
-      metadata: {
-        ...pick(metadata),
+      metadata: Object.assign(pick(metadata), {
         labels: kept(metadata.labels, keptLabels),
         annotations: keptOf(metadata.annotations),
-      },
+      }),
       target: slimTarget((copy as Copy).target),
     };
   }
@@ -180,7 +180,7 @@ export class CellCopies {
     if (before !== origin) this.#vanished.set(key, before);
     else if (this.#vanished.get(key) === origin) this.#vanished.delete(key);
     this.#copies.set(key, copy);
-    this.#options.onChange(key, copy);
+    if (old === undefined || !isSameToSyncer(old, copy)) this.#options.onChange(key, copy);
   }
 
   #remove(old: KubeObject, last: KubeObject | undefined): void {
@@ -197,6 +197,24 @@ export class CellCopies {
   }
 }
 
+/**
+ * Whether two states of a copy differ in nothing that a syncer decides by. Who notes a failure must not be woken by the note:
+ * a failure of which each is worded differently would be tried again and again without a pause.
+ */
+function isSameToSyncer({ metadata: old }: KubeObject, { metadata }: KubeObject): boolean {
+  return (
+    old.uid === metadata.uid &&
+    old.generation === metadata.generation &&
+    old.deletionTimestamp === metadata.deletionTimestamp &&
+    (old.finalizers === metadata.finalizers || equalJson(old.finalizers, metadata.finalizers)) &&
+    keptLabels.every((name) => old.labels?.[name] === metadata.labels?.[name]) &&
+    keptAnnotations.every(
+      (name) =>
+        name === syncAnnotations.syncError || old.annotations?.[name] === metadata.annotations?.[name],
+    )
+  );
+}
+
 function slimTarget({ group, version, resource, kind, namespace, name }: CopyTarget): CopyTarget {
   return {
     group: interned(group),
@@ -208,23 +226,22 @@ function slimTarget({ group, version, resource, kind, namespace, name }: CopyTar
   };
 }
 
-const keptFields = [
-  'name',
-  'namespace',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'deletionTimestamp',
-  'finalizers',
-] as const;
-
-function pick(metadata: ObjectMeta): ObjectMeta {
-  const slim: ObjectMeta = {};
-  for (const field of keptFields) {
-    if (metadata[field] !== undefined) Object.assign(slim, { [field]: metadata[field] });
-  }
-  if (slim.finalizers?.length === 1 && slim.finalizers[0] === edgeFinalizer) {
-    slim.finalizers = edgeFinalizerAlone;
+function pick({
+  name,
+  namespace,
+  uid,
+  resourceVersion,
+  generation,
+  deletionTimestamp,
+  finalizers,
+}: ObjectMeta): ObjectMeta {
+  const slim: ObjectMeta = { name, uid, resourceVersion };
+  if (namespace !== undefined) slim.namespace = namespace;
+  if (generation !== undefined) slim.generation = generation;
+  if (deletionTimestamp !== undefined) slim.deletionTimestamp = deletionTimestamp;
+  if (finalizers !== undefined) {
+    const isEdgeAlone = finalizers.length === 1 && finalizers[0] === edgeFinalizer;
+    slim.finalizers = isEdgeAlone ? edgeFinalizerAlone : finalizers;
   }
   return slim;
 }

@@ -15,9 +15,12 @@ export interface CellLimits {
   readonly copiesMax: number;
   /** Statuses that wait to be written upstream; further ones are read again from the edge when their turn comes. */
   readonly pendingStatusBytesMax: number;
-  /** What is read of the edge's answers and events; large ones count for more (EdgePace). */
+  /** What is read of the edge's answers; large ones count for more (EdgePace). */
   readonly edgeReadBytesPerSecond: number;
   readonly edgeReadBurstBytes: number;
+  /** What the edge's events may take of the thread that all cells share, by estimate; the rest waits in the connection. */
+  readonly edgeEventMsPerSecond: number;
+  readonly edgeEventBurstMs: number;
   /** Statuses written to copies; further ones wait, and only the newest of each object is written. */
   readonly statusesPerSecond: number;
   readonly statusesBurst: number;
@@ -52,6 +55,9 @@ export const defaultCellLimits: CellLimits = {
   pendingStatusBytesMax: 16 * 1024 * 1024,
   edgeReadBytesPerSecond: 8 * 1024 * 1024,
   edgeReadBurstBytes: 64 * 1024 * 1024,
+  // Some 2,000 small events each second, and 5,000 that have gathered.
+  edgeEventMsPerSecond: 100,
+  edgeEventBurstMs: 250,
   statusesPerSecond: 200,
   statusesBurst: 2_000,
   eventsPerSecond: 10,

@@ -100,6 +100,8 @@ export class CellSync {
       clock,
       bytesPerSecond: limits.edgeReadBytesPerSecond,
       burstBytes: limits.edgeReadBurstBytes,
+      eventMsPerSecond: limits.edgeEventMsPerSecond,
+      eventBurstMs: limits.edgeEventBurstMs,
     });
     this.#statuses = new TokenBucket({
       clock,

@@ -226,7 +226,7 @@ export class EdgeLink {
         requestTimeoutMs: limits.edgeTimeoutMs,
         responseBytesMax: limits.edgeResponseBytesMax,
         watchFrameBytesMax: limits.edgeWatchEventBytesMax,
-        pace: (bytes, call) => pace.read(bytes, call),
+        pace: (bytes, call, kind) => pace.read(bytes, call, kind),
       }),
     );
     const ending = new AbortController();
@@ -240,6 +240,7 @@ export class EdgeLink {
     const guarded = new GuardedClient({
       client: bare,
       breaker,
+      beforeAsking: (call) => pace.beforeAsking(call),
       timeoutMs: limits.edgeTimeoutMs,
       onUnauthorized: () => this.#onUnauthorized(),
       metrics: this.#options.metrics.edgeRequests,
@@ -314,7 +315,8 @@ export class EdgeLink {
     const { pace, limits } = this.#options;
     if (pace.wasThrottled(floodMs)) {
       const mebibytes = limits.edgeReadBytesPerSecond / 2 ** 20;
-      const message = `the edge sends more than is read of it (${mebibytes} MiB/s on average); the rest waits`;
+      const share = limits.edgeEventMsPerSecond / 10;
+      const message = `the edge sends more than is read of it (${mebibytes} MiB/s of answers, events for ${share} % of a processor, on average); the rest waits`;
       return { reason: 'EdgeFloods', message, reached: true };
     }
     if (latencyMs < limits.slowAnswerMs) return undefined;

@@ -12,10 +12,46 @@ test('failures of one cell are tried again at a bounded rate, of all its objects
   for (let index = 0; index < 1_500; index++) {
     queue.failed(`key-${index}`);
     last = queue.addRateLimited(`key-${index}`);
-    if (index < 500) assert.ok(last <= 20, 'a burst costs no more than each one’s own pause');
+    // Others are accepted meanwhile: it is not the edge.
+    queue.failed('accepted');
+    queue.succeeded('accepted');
+    queue.forget('accepted');
+    if (index < 250) assert.ok(last <= 20, 'a burst costs no more than each one’s own pause');
   }
-  assert.equal(Math.round(last / 1_000), 100, 'a thousand more at ten a second');
+  assert.equal(Math.round(last / 1_000), 250, 'two thousand and five hundred more at ten a second');
   assert.ok(queue.addRateLimited('another') <= 20, 'what fails for another reason is not held up');
+  queue.close();
+});
+
+test('an edge that accepts nothing is tried more and more rarely, with one object after another', () => {
+  const clock = new ManualClock();
+  const queue = new PacedQueue({ clock, limits });
+  const keys = Array.from({ length: 10 }, (_, index) => `key-${index}`);
+  const dueMs = new Map(keys.map((key) => [key, 0]));
+  /** Tries within the time, each as soon as it is due. */
+  const triesWithin = (ms: number): number => {
+    const endMs = clock.monotonic() + ms;
+    let tries = 0;
+    for (;;) {
+      const [key, atMs] = [...dueMs].reduce((first, one) => (one[1] < first[1] ? one : first));
+      if (atMs >= endMs) break;
+      clock.advance(Math.max(0, atMs - clock.monotonic()));
+      tries++;
+      queue.failed(key);
+      dueMs.set(key, clock.monotonic() + queue.addRateLimited(key));
+    }
+    clock.advance(Math.max(0, endMs - clock.monotonic()));
+    return tries;
+  };
+  const first = triesWithin(10_000);
+  assert.ok(first >= 16 && first <= 40, `${first} in the first ten seconds`);
+  triesWithin(60_000);
+  const later = triesWithin(60_000);
+  assert.ok(later >= 10 && later <= 20, `${later} in a minute: each about twice`);
+  queue.succeeded('key-0');
+  queue.failed('key-1');
+  queue.forget('key-1');
+  assert.ok(queue.addRateLimited('key-1') <= 20, 'one that was accepted ends it');
   queue.close();
 });
 

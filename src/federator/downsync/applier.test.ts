@@ -89,7 +89,7 @@ function worldOf(present: KubeObject | undefined, answer: (form: JsonObject) => 
       logger: silentLogger,
       enqueue: () => {},
     },
-    new CopyNotes(workspace),
+    new CopyNotes(workspace, clock),
     known,
   );
   const apply = (name: string) => {

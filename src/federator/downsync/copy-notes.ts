@@ -1,4 +1,5 @@
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
 import type { CopyKey, CopyPlace } from '../cell/copy-keys.ts';
@@ -13,17 +14,22 @@ interface Noted {
   readonly text: string;
   /** The copy's revision when we wrote; while we see no other, our own note stands on it unseen. */
   readonly overRevision: string;
+  readonly atMs: number;
 }
 
 const messageLengthMax = 1_024;
+/** A failure that is the same but for its words (which may name a time or a request) is told anew no sooner than this. */
+const rewordedAfterMs = 30_000;
 
 /** Says on a copy what became of it at the edge; no request when it says so already. */
 export class CopyNotes {
   readonly #workspace: CellWorkspace;
+  readonly #clock: Clock;
   readonly #noted = new Map<CopyKey, Noted>();
 
-  constructor(workspace: CellWorkspace) {
+  constructor(workspace: CellWorkspace, clock: Clock) {
     this.#workspace = workspace;
+    this.#clock = clock;
   }
 
   /** The edge has the copy's content. `error`: what is wrong all the same. */
@@ -47,7 +53,12 @@ export class CopyNotes {
     error: SyncError,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal);
+    const noted = this.#noted.get(target.key);
+    const isReworded =
+      noted !== undefined &&
+      noted.atMs + rewordedAfterMs > this.#clock.monotonic() &&
+      syncErrorOf(target.copy).reason === error.reason;
+    if (!isReworded) await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal);
   }
 
   forget(key: CopyKey): void {
@@ -70,7 +81,7 @@ export class CopyNotes {
     const noted = this.#noted.get(key);
     if (noted?.text === text && noted.overRevision === overRevision) return;
     await this.#workspace.annotate(place, wanted, signal);
-    this.#noted.set(key, { text, overRevision });
+    this.#noted.set(key, { text, overRevision, atMs: this.#clock.monotonic() });
   }
 }
 

@@ -20,7 +20,7 @@ export class Downsync {
 
   constructor(context: SyncContext) {
     this.#context = context;
-    this.#notes = new CopyNotes(context.workspace);
+    this.#notes = new CopyNotes(context.workspace, context.clock);
     this.#known = new KnownEdge(context.clock);
     this.#applier = new Applier(context, this.#notes, this.#known);
     this.#withdrawer = new Withdrawer(context, this.#notes);

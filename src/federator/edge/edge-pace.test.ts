@@ -5,7 +5,14 @@ import { EdgePace } from './edge-pace.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 const call = new AbortController();
+const ended = { signal: AbortSignal.abort() };
 const mebibyte = 1024 * 1024;
+const limits = {
+  bytesPerSecond: mebibyte,
+  burstBytes: mebibyte,
+  eventMsPerSecond: 100,
+  eventBurstMs: 250,
+};
 
 test('a bucket lets a burst pass, then a steady rate; debt is paid first', () => {
   const clock = new ManualClock();
@@ -21,11 +28,11 @@ test('a bucket lets a burst pass, then a steady rate; debt is paid first', () =>
 
 test('an edge that sends more than its pace waits, and says so for a while', async () => {
   const clock = new ManualClock();
-  const pace = new EdgePace({ clock, bytesPerSecond: mebibyte, burstBytes: mebibyte });
-  assert.equal(pace.read(mebibyte / 2, call), undefined);
+  const pace = new EdgePace({ ...limits, clock });
+  assert.equal(pace.read(mebibyte / 2, call, 'answer'), undefined);
   assert.equal(pace.wasThrottled(1_000), false);
   let passed = false;
-  const waiting = pace.read(mebibyte, call)?.then(() => {
+  const waiting = pace.read(mebibyte, call, 'answer')?.then(() => {
     passed = true;
   });
   assert.ok(waiting);
@@ -40,23 +47,78 @@ test('an edge that sends more than its pace waits, and says so for a while', asy
   assert.equal(pace.wasThrottled(1_000), false);
 });
 
-test('small events count for more than their bytes, long answers for far more', () => {
+test('small answers count for more than their bytes, long ones for far more', () => {
   const clock = new ManualClock();
-  const waitOf = (bytes: number, times: number) => {
-    const pace = new EdgePace({ clock, bytesPerSecond: mebibyte, burstBytes: 0 });
-    for (let index = 0; index < times; index++) pace.read(bytes, { signal: AbortSignal.abort() });
+  const waitOf = (bytes: number) => {
+    const pace = new EdgePace({ ...limits, clock, burstBytes: 0 });
+    pace.read(bytes, ended, 'answer');
     return pace.throttledMs;
   };
-  assert.ok(waitOf(1, 1) > 3, 'an event of one byte');
-  assert.ok(waitOf(3 * mebibyte, 1) > 15_000, 'three mebibytes in one piece');
-  assert.ok(waitOf(mebibyte, 1) < 1_100, 'one mebibyte');
+  assert.ok(waitOf(1) > 3, 'an answer of one byte');
+  assert.ok(waitOf(3 * mebibyte) > 15_000, 'three mebibytes in one piece');
+  assert.ok(waitOf(mebibyte) < 1_100, 'one mebibyte');
+});
+
+/** How many events of so many bytes are taken in a time by whoever always has the next one ready. */
+function eventsWithin(clock: ManualClock, pace: EdgePace, bytes: number, ms: number): number {
+  const endMs = clock.monotonic() + ms;
+  let count = 0;
+  while (clock.monotonic() < endMs) {
+    const waiting = pace.read(bytes, call, 'event');
+    count++;
+    while (waiting !== undefined && clock.pendingCount > 0) clock.advance(1);
+  }
+  return count;
+}
+
+test('events are taken in short turns, a burst of them and then a steady share', () => {
+  const clock = new ManualClock();
+  const pace = new EdgePace({ ...limits, clock });
+  const burst = eventsWithin(clock, pace, 0, 1_000);
+  assert.ok(burst > 4_000 && burst < 6_000, `${burst} in the first second`);
+  assert.equal(pace.wasThrottled(1_000), false, 'who has much to tell once does not flood');
+  eventsWithin(clock, pace, 0, 3_000);
+  assert.equal(pace.wasThrottled(1_000), true);
+  const steady = eventsWithin(clock, pace, 0, 1_000);
+  assert.ok(steady > 1_900 && steady < 2_200, `${steady} each second`);
+  const large = eventsWithin(clock, pace, mebibyte, 10_000);
+  assert.ok(large > 80 && large < 120, `${large} of a mebibyte`);
+  assert.equal(pace.beforeAsking(call), undefined, 'what is written there does not wait for them');
+});
+
+test('a single event never waits', () => {
+  const clock = new ManualClock();
+  const pace = new EdgePace({ ...limits, clock });
+  for (let index = 0; index < 10_000; index++) {
+    assert.equal(pace.read(500, call, 'event'), undefined);
+    clock.advance(1);
+  }
+});
+
+test('who has sent too much to be taken is not asked again at once, and soon enough', async () => {
+  const clock = new ManualClock();
+  const pace = new EdgePace({ ...limits, clock });
+  assert.equal(pace.beforeAsking(call), undefined);
+  for (let index = 0; index < 32; index++) {
+    assert.equal(pace.read(4 * mebibyte, call, 'oversize'), undefined);
+  }
+  let passed = false;
+  const waiting = pace.beforeAsking(call)?.then(() => {
+    passed = true;
+  });
+  clock.advance(14_000);
+  await Promise.resolve();
+  assert.equal(passed, false);
+  clock.advance(6_000);
+  await waiting;
+  assert.equal(pace.beforeAsking(call), undefined);
 });
 
 test('a wait ends with its call', async () => {
   const clock = new ManualClock();
-  const pace = new EdgePace({ clock, bytesPerSecond: 1, burstBytes: 0 });
+  const pace = new EdgePace({ ...limits, clock, bytesPerSecond: 1, burstBytes: 0 });
   const call = new AbortController();
-  const waiting = pace.read(1_000, call);
+  const waiting = pace.read(1_000, call, 'answer');
   call.abort();
   await waiting;
 });

@@ -22,6 +22,7 @@ import { isUnanswered } from './edge-problem.ts';
 
 /** How long an edge's events may keep others from their turn: an edge that floods must cost only itself. */
 const turnMs = 2;
+const never = new AbortController().signal;
 
 /**
  * A client for one edge, of which every call waits at the breaker, tells it what came of it, has a time limit, and whose
@@ -34,10 +35,15 @@ export class GuardedClient implements KubeClient {
   readonly #timeoutMs: number;
   readonly #onUnauthorized: () => void;
   readonly #metrics: RequestMetrics | undefined;
+  readonly #beforeAsking: ((call: { readonly signal: AbortSignal }) => Promise<void> | undefined) | undefined;
 
   constructor(options: {
     readonly client: KubeClient;
     readonly breaker: Breaker;
+    /** What every call waits for before it is sent (EdgePace); absent: for nothing. */
+    readonly beforeAsking?:
+      | ((call: { readonly signal: AbortSignal }) => Promise<void> | undefined)
+      | undefined;
     readonly timeoutMs: number;
     readonly onUnauthorized: () => void;
     readonly metrics?: RequestMetrics | undefined;
@@ -47,6 +53,7 @@ export class GuardedClient implements KubeClient {
     this.#timeoutMs = options.timeoutMs;
     this.#onUnauthorized = options.onUnauthorized;
     this.#metrics = options.metrics;
+    this.#beforeAsking = options.beforeAsking;
   }
 
   get(ref: ObjectRef, options: ReadOptions = {}): Promise<KubeObject> {
@@ -95,6 +102,7 @@ export class GuardedClient implements KubeClient {
 
   async *watch(collection: CollectionRef, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
     await this.#breaker.pass(options.signal);
+    await this.#paced(options.signal);
     let answered = false;
     let sinceMs = performance.now();
     try {
@@ -121,6 +129,8 @@ export class GuardedClient implements KubeClient {
   async #guard<O extends CallOptions, T>(options: O, call: (bounded: O) => Promise<T>): Promise<T> {
     const wait = this.#breaker.pass(options.signal);
     if (wait !== undefined) await wait;
+    const pause = this.#paced(options.signal);
+    if (pause !== undefined) await pause;
     const startedMs = performance.now();
     try {
       const answer = await call(
@@ -136,6 +146,10 @@ export class GuardedClient implements KubeClient {
       }
       throw error;
     }
+  }
+
+  #paced(signal: AbortSignal = never): Promise<void> | undefined {
+    return this.#beforeAsking?.({ signal });
   }
 
   #note(error: unknown): void {

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { CellWorkspace } from '../cell/cell-workspace.ts';
+import { copyKeyOf } from '../cell/copy-keys.ts';
+import { CopyNotes } from './copy-notes.ts';
+
+const place = { group: '', version: 'v1', resource: 'configmaps', namespace: 'ns', name: 'a' };
+const { signal } = new AbortController();
+const syncError = 'federation.cellplane.io/sync-error';
+
+test('a failure that only words itself anew is told anew once in a while, another one at once', async () => {
+  const clock = new ManualClock();
+  const copy: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a', namespace: 'ns', resourceVersion: '1', annotations: {} },
+  };
+  const written: string[] = [];
+  const { client } = new ScriptedClient();
+  const workspace = new CellWorkspace(
+    {
+      ...client,
+      patch: async (_ref, patch) => {
+        const { metadata = {} } = (patch.type === 'json' ? {} : patch.body) as Partial<KubeObject>;
+        written.push(metadata.annotations?.[syncError] ?? '');
+        // The watch tells it.
+        Object.assign(copy.metadata, metadata, { resourceVersion: String(written.length + 1) });
+        return copy;
+      },
+    },
+    'root:cells:cell-a',
+  );
+  const notes = new CopyNotes(workspace, clock);
+  const fail = (reason: string, message: string) =>
+    notes.failed({ key: copyKeyOf(place), place, copy }, { reason, message }, signal);
+  await fail('InternalError', 'request 1');
+  for (let request = 2; request < 10; request++) {
+    clock.advance(2_000);
+    await fail('InternalError', `request ${request}`);
+  }
+  assert.equal(written.length, 1);
+  clock.advance(30_000);
+  await fail('InternalError', 'request 10');
+  assert.equal(written.length, 2);
+  assert.match(written[1] ?? '', /request 10/);
+  await fail('Forbidden', 'exceeded quota');
+  assert.equal(written.length, 3);
+  await fail('Forbidden', 'exceeded quota');
+  assert.equal(written.length, 3, 'it says so already');
+});
