@@ -1,4 +1,5 @@
-// npm run bench [-- name …] [--scale n] [--rates n,n…] [--edges real]: measures on this machine and prints a table; writes bench-results.json.
+// npm run bench [-- name …] [--scale n] [--rates n,n…] [--edges real] [--sick s,s…|--apart s,s…] [--pairs n]: measures on this
+// machine and prints a table; writes bench-results.json.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { Row } from './table.ts';
@@ -29,14 +30,17 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   steady: async () => (await import('./steady.ts')).benchSteady(scale),
   bulkheads: async () =>
     (await import('./bulkheads.ts')).benchBulkheads(Math.round(100 * scale), {
-      pairs: 5,
+      pairs: Number(option('--pairs') ?? 5),
       perSecond: rates[0] ?? 100,
+      sick: (option('--apart') ?? option('--sick'))?.split(','),
+      apart: option('--apart') !== undefined,
     }),
   stall: async () => (await import('./stall.ts')).benchStall(Math.round(1_000_000 * scale)),
 };
 
 if (args.includes('--help') || args.includes('-h')) {
-  const usage = 'npm run bench [-- name … --scale n --rates n,n… --edges real]';
+  const usage =
+    'npm run bench [-- name … --scale n --rates n,n… --edges real --sick s,s…|--apart all --pairs n]';
   process.stdout.write(`${usage}\nnames: ${Object.keys(benches).join(', ')}\n`);
   process.exit(0);
 }

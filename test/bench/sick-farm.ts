@@ -1,10 +1,17 @@
 // Child process: edges that can fall ill, each in front of an API server's workspace. What they do when they are ill (floods,
-// endless answers) takes CPU time that must not be that of the process which takes the times.
+// endless answers) takes CPU time that must not be that of the process which takes the times, nor be taken from those that are
+// measured: edges have machines of their own in earnest, so this process comes behind the others. What
+// it floods with waits for its reader all the same (TCP's windows).
+import os from 'node:os';
 import { ensurePki } from '#apiserver/pki/pki.ts';
 import { SickEdge } from '../harness/sick-edge.ts';
-import type { SickAnswer, SickOrder } from './sick-order.ts';
+import type { SickAnswer, SickCounts, SickOrder } from './sick-order.ts';
+
+os.setPriority(os.constants.priority.PRIORITY_BELOW_NORMAL);
 
 const edges: SickEdge[] = [];
+/** Of each edge, when it last fell ill or was cured. */
+let before: SickCounts[] = [];
 
 process.on('message', (order: SickOrder) => {
   obey(order).then(
@@ -20,13 +27,23 @@ async function obey({ start, sicknesses }: SickOrder): Promise<SickAnswer> {
     for (const target of start.targets) edges.push(await SickEdge.start({ pki, target }));
   }
   if (sicknesses !== undefined) {
-    for (const [index, edge] of edges.entries()) {
-      edge.requests = 0;
-      edge.set(sicknesses[index] ?? 'none');
-    }
+    before = edges.map(countsOf);
+    for (const [index, edge] of edges.entries()) edge.set(sicknesses[index] ?? 'none');
   }
   return {
     connections: edges.map(({ connection }) => connection),
-    requests: edges.map(({ requests }) => requests),
+    counts: edges.map((edge, index) => {
+      const { requests, connections, bytesSent } = countsOf(edge);
+      const then = before[index] ?? { requests: 0, connections: 0, bytesSent: 0 };
+      return {
+        requests: requests - then.requests,
+        connections: connections - then.connections,
+        bytesSent: bytesSent - then.bytesSent,
+      };
+    }),
   };
+}
+
+function countsOf({ requests, connections, bytesSent }: SickEdge): SickCounts {
+  return { requests, connections, bytesSent };
 }

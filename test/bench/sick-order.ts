@@ -9,9 +9,17 @@ export interface SickOrder {
   readonly sicknesses?: readonly Sickness[];
 }
 
+/** What an edge has got and given since it fell ill or was cured. */
+export interface SickCounts {
+  readonly requests: number;
+  /** Connections that were begun, handshakes that failed too. */
+  readonly connections: number;
+  /** With what TLS adds. */
+  readonly bytesSent: number;
+}
+
 export interface SickAnswer {
   readonly connections?: readonly ServerConnection[];
-  /** That each has got since it fell ill or was cured. */
-  readonly requests?: readonly number[];
+  readonly counts?: readonly SickCounts[];
   readonly error?: string;
 }

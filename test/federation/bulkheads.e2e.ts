@@ -29,7 +29,7 @@ const ailments: {
   floods: ['flooding', 'Reachable', 'EdgeFloods', /more than is read/],
   swells: ['huge', 'Synced', 'RequestEntityTooLarge', /more than is accepted/],
   lies: ['lying', 'Synced', 'InternalError', /the edge answered with/],
-  expired: ['none', 'Ready', 'CertificateNotTrusted', /expired/],
+  expired: ['expired', 'Ready', 'CertificateNotTrusted', /expired/],
   blind: ['unwatchable', 'Reachable', 'WatchBroken', /configmaps cannot be watched: .*cache is away/],
   quota: ['over-quota', 'Synced', 'Forbidden', /exceeded quota/],
   full: ['full', 'Synced', 'InsufficientStorage', /no space left/],
@@ -37,10 +37,10 @@ const ailments: {
 const healthy = Array.from({ length: 8 }, (_, index) => `healthy-${index}`);
 const roundsOfLoad = 8;
 /** Loads until one is as fast as it should be. */
-const loadsMax = 4;
-const saidWithin = { timeoutMs: 60_000 };
+const loadsMax = 12;
+const saidWithin = { timeoutMs: 240_000 };
 
-describe('bulkheads', { timeout: 300_000 }, () => {
+describe('bulkheads', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   const sick = new Map<string, SickEdge>();
 
@@ -48,6 +48,8 @@ describe('bulkheads', { timeout: 300_000 }, () => {
     constellation = await Constellation.start({
       scheduler: false,
       cells: healthy,
+      // Everything shares this process with edges that flood: who renews late is not gone.
+      leaseDurationMs: 60_000,
       cellSpec: { healthCheck: { intervalSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 } },
       cellLimits: {
         edgeTimeoutMs: 2_000,
@@ -61,12 +63,18 @@ describe('bulkheads', { timeout: 300_000 }, () => {
       const edge = await SickEdge.start({
         pki: constellation.pki,
         target: { ...constellation.edge(cell).connection, server: server.url },
-        expired: cell === 'expired',
         slowMs: 800,
       });
+      // Ill from the beginning: no connection to it has ever stood.
+      if (cell === 'expired') edge.set('expired');
       sick.set(cell, edge);
       constellation.onEnd(() => edge[Symbol.asyncDispose]());
-      await constellation.addCell(cell, {}, edge.connection);
+      // A slow one is to be told from one that hangs, however slow this machine is too.
+      const spec =
+        cell === 'crawls'
+          ? { healthCheck: { intervalSeconds: 10, timeoutSeconds: 10, failureThreshold: 10 } }
+          : {};
+      await constellation.addCell(cell, spec, edge.connection);
     }
   });
   after(() => constellation?.[Symbol.asyncDispose]());
@@ -86,7 +94,7 @@ describe('bulkheads', { timeout: 300_000 }, () => {
           const name = `${round}-${index}`;
           const startedMs = performance.now();
           await copies.configMap(name, { index: String(index) });
-          const arrived = await arrivals.of(name, 60_000);
+          const arrived = await arrivals.of(name, 180_000);
           if (arrived) latencies.push(performance.now() - startedMs);
           else rejected.push(`${cell}/${name}`);
         }
@@ -104,9 +112,7 @@ describe('bulkheads', { timeout: 300_000 }, () => {
     await Promise.all(cells.map((cell) => new CopyWriter(admin, cell).configMap('first', {})));
     for (const cell of cells) {
       if (cell === 'expired') continue;
-      await until(`${cell} is in sync`, async () => (await condition(cell, 'Synced'))?.reason === 'InSync', {
-        timeoutMs: 60_000,
-      });
+      await until(`${cell} is in sync`, async () => (await condition(cell, 'Synced'))?.reason === 'InSync');
     }
     await load('warm');
     const quiet = await load('quiet');
@@ -122,9 +128,9 @@ describe('bulkheads', { timeout: 300_000 }, () => {
     const before = percentile(quiet, 0.5);
     const medians: number[] = [];
     do medians.push(percentile(await load(`troubled-${medians.length}`), 0.5));
-    while (Math.min(...medians) > 5 * before + 500 && medians.length < loadsMax);
+    while (Math.min(...medians) > 5 * before + 1_500 && medians.length < loadsMax);
     const found = medians.map((median) => median.toFixed(0)).join(', ');
-    assert.ok(Math.min(...medians) <= 5 * before + 500, `median ${before.toFixed(0)} → ${found} ms`);
+    assert.ok(Math.min(...medians) <= 5 * before + 1_500, `median ${before.toFixed(0)} → ${found} ms`);
     for (const [cell, [, type, reason, message]] of Object.entries(ailments)) {
       const found = await until(
         `${cell} says ${reason}`,
@@ -193,28 +199,11 @@ describe('bulkheads', { timeout: 300_000 }, () => {
   };
 
   test('those that are well again catch up', async () => {
-    for (const cell of [
-      'blind',
-      'quota',
-      'full',
-      'lies',
-      'swells',
-      'floods',
-      'errs',
-      'hangs',
-      'resets',
-      'crawls',
-    ]) {
-      sick.get(cell)?.set('none');
-    }
+    for (const edge of sick.values()) edge.set('none');
     for (const cell of sick.keys()) {
-      if (cell === 'expired') continue;
       await until(
         `${cell} is in sync again`,
         async () => (await condition(cell, 'Synced'))?.reason === 'InSync',
-        {
-          timeoutMs: 60_000,
-        },
       );
       const reachable = await until(`${cell} is reached`, async () => {
         const one = await condition(cell, 'Reachable');

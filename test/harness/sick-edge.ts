@@ -29,20 +29,24 @@ export type Sickness =
   /** Writes are refused, as by a ResourceQuota. */
   | 'over-quota'
   /** Writes are refused with 507. */
-  | 'full';
+  | 'full'
+  /** Its certificate is no good any more. */
+  | 'expired';
 
 export interface SickEdgeOptions {
   readonly pki: ServerPki;
   /** The healthy API server behind it, with credentials that may do everything there. */
   readonly target: ServerConnection;
-  /** Its own certificate is no good any more. */
-  readonly expired?: boolean | undefined;
   readonly slowMs?: number | undefined;
 }
 
 /** An edge API server that can fall ill in many ways, on a port of its own, in front of a healthy one. */
 export class SickEdge implements AsyncDisposable {
   requests = 0;
+  /** Connections made to it, whatever came of their handshakes. */
+  connections = 0;
+  /** Bytes sent over connections that have ended. */
+  #bytesSent = 0;
   readonly #options: SickEdgeOptions;
   readonly #agent: https.Agent;
   readonly #server: https.Server;
@@ -54,13 +58,17 @@ export class SickEdge implements AsyncDisposable {
     this.#options = options;
     const { caPem, certificatePem, keyPem } = options.target;
     this.#agent = new https.Agent({ keepAlive: true, ca: caPem, cert: certificatePem, key: keyPem });
-    this.#server = https.createServer(servingPair(options.pki, options.expired === true), (request, answer) =>
+    this.#server = https.createServer(servingPair(options.pki, false), (request, answer) =>
       this.#handle(request, answer),
     );
     this.#server.on('connection', (socket: Socket) => {
+      this.connections++;
       this.#sockets.add(socket);
       socket.on('error', () => {});
-      socket.once('close', () => this.#sockets.delete(socket));
+      socket.once('close', () => {
+        this.#bytesSent += socket.bytesWritten;
+        this.#sockets.delete(socket);
+      });
     });
     this.#server.on('clientError', (_error, socket) => socket.destroy());
   }
@@ -79,9 +87,19 @@ export class SickEdge implements AsyncDisposable {
     return { ...this.#options.target, server: `https://127.0.0.1:${port}${path}` };
   }
 
+  /** Bytes sent so far, with what TLS adds. */
+  get bytesSent(): number {
+    let bytes = this.#bytesSent;
+    for (const socket of this.#sockets) bytes += socket.bytesWritten;
+    return bytes;
+  }
+
   /** From now on; connections that stand are cut, so that watches are begun anew. */
   set(sickness: Sickness): void {
+    const wasExpired = this.#sickness === 'expired';
     this.#sickness = sickness;
+    const isExpired = sickness === 'expired';
+    if (isExpired !== wasExpired) this.#server.setSecureContext(servingPair(this.#options.pki, isExpired));
     if (sickness !== 'none') this.#server.closeAllConnections();
   }
 
@@ -100,7 +118,9 @@ export class SickEdge implements AsyncDisposable {
     const isWatch = url.searchParams.get('watch') === 'true' || url.searchParams.get('watch') === '1';
     const isWrite = request.method !== 'GET';
     const isClaim = url.pathname.includes('/cellplane-');
-    switch (this.#sickness) {
+    const sickness = this.#sickness;
+    const isStill = () => this.#sickness === sickness;
+    switch (sickness) {
       case 'hanging':
         return;
       case 'errors':
@@ -113,11 +133,11 @@ export class SickEdge implements AsyncDisposable {
         for (const socket of this.#sockets) socket.resetAndDestroy();
         return;
       case 'flooding':
-        if (isWatch && url.pathname.endsWith('/configmaps')) flood(answer);
+        if (isWatch && url.pathname.endsWith('/configmaps')) flood(answer, isStill);
         else this.#forward(request, answer);
         return;
       case 'huge':
-        if (isWatch) endless(answer);
+        if (isWatch) endless(answer, isStill);
         else if (isWrite && !isClaim)
           answer.writeHead(200, { 'content-type': 'application/json' }).end(hugeAnswer());
         else this.#forward(request, answer);
@@ -147,6 +167,7 @@ export class SickEdge implements AsyncDisposable {
         if (isWrite && !isClaim) answer.writeHead(507).end('no space left on device');
         else this.#forward(request, answer);
         return;
+      case 'expired':
       case 'none':
         this.#forward(request, answer);
     }
@@ -199,16 +220,16 @@ function hugeAnswer(): Buffer {
 }
 
 /** Bytes without a newline, as fast as they are read. */
-function endless(answer: ServerResponse): void {
+function endless(answer: ServerResponse, isStill: () => boolean): void {
   answer.writeHead(200, { 'content-type': 'application/json' });
   const chunk = Buffer.alloc(64 * 1024, 'x');
-  pump(answer, () => chunk);
+  pump(answer, isStill, () => chunk);
 }
 
-function flood(answer: ServerResponse): void {
+function flood(answer: ServerResponse, isStill: () => boolean): void {
   answer.writeHead(200, { 'content-type': 'application/json' });
   let revision = 1_000_000;
-  pump(answer, () => {
+  pump(answer, isStill, () => {
     const lines: string[] = [];
     for (let index = 0; index < 50; index++) lines.push(`${floodEvent(++revision)}\n`);
     return Buffer.from(lines.join(''));
@@ -241,10 +262,17 @@ function floodEvent(revision: number): string {
   return JSON.stringify({ type: 'MODIFIED', object });
 }
 
-/** Writes until the other side ends, never ahead of its reading, and lets the rest of the process have its turns. */
-function pump(answer: ServerResponse, next: () => Buffer): void {
+/**
+ * Writes until the other side ends or the edge is cured, never ahead of the other side's reading, and lets the rest of the
+ * process have its turns.
+ */
+function pump(answer: ServerResponse, isStill: () => boolean, next: () => Buffer): void {
   const step = () => {
     if (answer.destroyed) return;
+    if (!isStill()) {
+      answer.destroy();
+      return;
+    }
     if (answer.write(next())) setImmediate(step);
     else answer.once('drain', step);
   };
