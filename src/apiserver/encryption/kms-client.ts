@@ -17,6 +17,7 @@ const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
   'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
   'grpc.enable_retries': 0,
 } as const;
 
