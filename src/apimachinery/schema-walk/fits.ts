@@ -26,11 +26,22 @@ export function isPlainlyValid(schema: Schema, value: JsonValue): boolean {
  */
 export function membersIfPlainlyValid(schema: Schema, value: JsonValue): number | undefined {
   membersMet = 0;
-  return isPlainlyValid(schema, value) ? membersMet : undefined;
+  countsAll = true;
+  try {
+    return isPlainlyValid(schema, value) ? membersMet : undefined;
+  } finally {
+    countsAll = false;
+  }
 }
 
 /** Counted by every walk, for the one that asks: walks end in the turn in which they begin, and none is inside another. */
 let membersMet = 0;
+/** Whether somebody asks: only then is what the schema leaves open, as field sets are, walked for its members. */
+let countsAll = false;
+
+function countOpen(value: JsonValue): void {
+  if (countsAll) membersMet += membersOf(value);
+}
 
 /** `complete`: required fields must be there, and lists free of repeated items. */
 function fits(
@@ -77,7 +88,7 @@ function listFits(
   const { items } = node;
   if (node.type !== 'array' || items === undefined) {
     if (!node.keepsUnknown || (node.type !== 'array' && node.type !== undefined)) return false;
-    membersMet += membersOf(list as JsonValue[]);
+    countOpen(list as JsonValue[]);
     return true;
   }
   if (complete && checksLists && node.listType !== undefined && list.length > 1) return false;
@@ -98,7 +109,7 @@ function objectFits(
     return false;
   }
   if (properties === undefined && additional === undefined) {
-    if (keepsUnknown) membersMet += membersOf(object);
+    if (keepsUnknown) countOpen(object);
     return keepsUnknown;
   }
   for (const key in object) {
@@ -108,7 +119,7 @@ function objectFits(
     membersMet++;
     if (child === undefined) {
       if (!keepsUnknown) return false;
-      membersMet += membersOf(value);
+      countOpen(value);
       continue;
     }
     if (value === null || !fits(child, value, complete, checksLists)) return false;
