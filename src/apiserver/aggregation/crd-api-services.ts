@@ -6,7 +6,7 @@ import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from '../controllers/controller.ts';
-import { clusterOf, currentEntries } from '../controllers/store-events.ts';
+import { clusterOf, lookAtKeys } from '../controllers/store-events.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { apiServiceGroup, apiServiceResource } from './api-service.ts';
@@ -76,15 +76,9 @@ export class CrdApiServices implements Controller {
 
   /** Workspaces with CRDs are told of by these. */
   #resync(): void {
-    const look = async () => {
-      const { storage } = this.#context;
-      for await (const { key } of currentEntries(storage, rangePrefix(stored), this.#stopping.signal)) {
-        const clusterId = clusterOf(key);
-        if (this.#crds.generationOf(clusterId) === 0) this.#loop.queue.add(clusterId);
-      }
-    };
-    look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not look for APIServices');
+    lookAtKeys(this.#context, rangePrefix(stored), this.#stopping.signal, (key) => {
+      const clusterId = clusterOf(key);
+      if (this.#crds.generationOf(clusterId) === 0) this.#loop.queue.add(clusterId);
     });
   }
 

@@ -13,7 +13,7 @@ import {
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
-import { clusterOf, currentEntries } from './store-events.ts';
+import { clusterOf, lookAtKeys } from './store-events.ts';
 
 const schemas = { group: flowControlGroup, resource: 'flowschemas' } as const;
 const levels = { group: flowControlGroup, resource: 'prioritylevelconfigurations' } as const;
@@ -65,15 +65,9 @@ export class FlowSchemaStatus implements Controller {
   }
 
   #resync(): void {
-    const look = async () => {
-      const { storage } = this.#context;
-      for await (const { key } of currentEntries(storage, rangePrefix(schemas), this.#stopping.signal)) {
-        this.#loop.queue.add(clusterOf(key));
-      }
-    };
-    look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not look for FlowSchemas');
-    });
+    lookAtKeys(this.#context, rangePrefix(schemas), this.#stopping.signal, (key) =>
+      this.#loop.queue.add(clusterOf(key)),
+    );
   }
 
   async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {

@@ -7,7 +7,7 @@ import { expressionWarnings } from '../admission/policies/type-checking.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
-import { currentEntries } from './store-events.ts';
+import { lookAtKeys } from './store-events.ts';
 
 const policies = { group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' } as const;
 const policiesGvr = { ...policies, version: 'v1' } as const;
@@ -54,15 +54,9 @@ export class PolicyTypeChecking implements Controller {
   }
 
   #resync(): void {
-    const look = async () => {
-      const { storage } = this.#context;
-      for await (const { key } of currentEntries(storage, rangePrefix(policies), this.#stopping.signal)) {
-        this.#loop.queue.add(key);
-      }
-    };
-    look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not look for policies');
-    });
+    lookAtKeys(this.#context, rangePrefix(policies), this.#stopping.signal, (key) =>
+      this.#loop.queue.add(key),
+    );
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {

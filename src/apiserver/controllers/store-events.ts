@@ -166,3 +166,18 @@ export async function* currentEntries(
     if (storage.peek(entry.key)?.revision === entry.revision) yield entry;
   }
 }
+
+/** Calls `look` with each key under the prefix, in turns of its own; logs it when that cannot be done. */
+export function lookAtKeys(
+  { storage, logger }: { readonly storage: CachedStorage; readonly logger: Logger },
+  prefix: string,
+  signal: AbortSignal,
+  look: (key: StorageKey) => void,
+): void {
+  const run = async () => {
+    for await (const { key } of currentEntries(storage, prefix, signal)) look(key);
+  };
+  run().catch((error: unknown) => {
+    logger.warn({ err: error, prefix }, 'could not look for objects under a prefix');
+  });
+}
