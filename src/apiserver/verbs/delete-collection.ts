@@ -14,7 +14,7 @@ import { nameOf } from './selection.ts';
 /** Deletes of one collection under way at once. */
 const concurrency = 16;
 
-/** DELETE of a collection (X5): what the selectors match at one state, one by one; not atomic. Returns the list. */
+/** DELETE of a collection (X5): what the selectors match at one state, one by one; not atomic. Returns them as listed. */
 export async function deleteCollection(
   environment: VerbEnvironment,
   context: ResourceContext,
@@ -37,10 +37,11 @@ export async function deleteCollection(
     const entry = found[index]!;
     const name = nameOf(entry.key);
     try {
-      const outcome = await registry.delete({ ...target, name }, options, {
+      await registry.delete({ ...target, name }, options, {
         admission: admission.for(derivedContext(context, { name }), options.dryRun),
       });
-      gone[index] = outcome.entry;
+      // As it was listed, as kube-apiserver answers; what became of it is of another revision, or of none.
+      gone[index] = entry;
     } catch (error) {
       // Somebody else was faster, or it is one that all workspaces share.
       const isShared = registry.shared?.of(target.workspace, definition.storedAs) !== undefined;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { Revision } from '#storage/storage.ts';
 import { apiError, Harness } from './testing/harness.ts';
 import { widgets } from './testing/widgets.ts';
@@ -259,4 +260,18 @@ test('every page concatenated is the list, whatever the limit', async () => {
     assert.deepEqual(seen, names, `limit ${limit}`);
   }
   assert.ok(harness.storage.revision > (0 as Revision));
+});
+
+test('deletecollection tells what it takes as it was listed, tried or not (X5)', async () => {
+  await using harness = await Harness.open();
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', finalizers: ['a.b/c'] } };
+  await harness.post(maps, object);
+  for (const query of ['?dryRun=All', '']) {
+    const { body } = await harness.delete(`${maps}${query}`);
+    assert.deepEqual(
+      (body['items'] as KubeObject[]).map(({ metadata }) => [metadata.name, metadata.deletionTimestamp]),
+      [['held', undefined]],
+    );
+  }
+  assert.notEqual((await harness.get(`${maps}/held`)).object.metadata.deletionTimestamp, undefined);
 });
