@@ -195,6 +195,23 @@ export class Policies {
     return (this.#stored(key) as PropagationPolicy | undefined)?.status?.rollout;
   }
 
+  /** A policy that projects inherit, with its keys as they have it; undefined when it is none. */
+  policyAbove(key: string): PolicyAbove | undefined {
+    const object = splitInheritedKey(key) === undefined ? this.#stored(key) : undefined;
+    const above = object === undefined ? undefined : this.#workspaceAbove(object);
+    if (object === undefined || above === undefined || object.metadata.deletionTimestamp !== undefined)
+      return undefined;
+    const { name = '', uid = '' } = object.metadata;
+    return {
+      cluster: above.id,
+      namespace: undefined,
+      name,
+      uid,
+      spec: object['spec'] as PropagationSpec,
+      keys: Array.from(this.#options.workspaces.projectsBelow(above.path), (id) => inheritedKeyOf(key, id)),
+    };
+  }
+
   /** Keys of policies that wait for a kind to be served in this project. */
   *unresolvedIn(cluster: string): IterableIterator<string> {
     for (const [key, project] of this.#missing) if (project === cluster) yield key;
@@ -324,6 +341,17 @@ export class Policies {
     }
     this.#options.onOverride(cluster, namespace);
   }
+}
+
+/** A policy of a workspace above projects. */
+export interface PolicyAbove {
+  readonly cluster: string;
+  readonly namespace: undefined;
+  readonly name: string;
+  readonly uid: string;
+  readonly spec: PropagationSpec;
+  /** Of the projects below, as policies of theirs. */
+  readonly keys: readonly string[];
 }
 
 type PolicyGvr =

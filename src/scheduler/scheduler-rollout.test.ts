@@ -8,7 +8,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
-import { deployment, policy } from './testing/objects.ts';
+import { clusterPolicy, deployment, policy } from './testing/objects.ts';
 import type { Syncer } from './testing/syncer.ts';
 import { bindingWhere, policies, startScheduler, type World, world } from './testing/world.ts';
 
@@ -170,4 +170,40 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
   await controlPlane.admin.delete(web);
   await until('what it was goes with it', async () => (await controlPlane.find(ref)) === undefined);
   await progressIs('');
+});
+
+test('a policy above projects tells how far its objects in all of them are, without naming any', async () => {
+  await using w = await world();
+  const { controlPlane } = w;
+  const other = await controlPlane.project('other');
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  await using _scheduler = await startScheduler(controlPlane);
+  const rollout = {
+    waves: [
+      { name: 'canary', clusterAffinity: { clusterNames: ['ams'] } },
+      { name: 'all', approval: true },
+    ],
+  };
+  const name = 'common';
+  await controlPlane.create(
+    'root',
+    'clusterpropagationpolicies',
+    clusterPolicy(name, [['apps/v1', 'Deployment']], { rollout }),
+  );
+  const progressIs = (text: string) =>
+    until(`the policy tells ${text}`, async () => {
+      const ref = { cluster: 'root', gvr: gvrOf(policies, 'clusterpropagationpolicies'), name };
+      const { status } = (await controlPlane.admin.get(ref)) as PropagationPolicy;
+      return progressText(status?.rollout) === text ? status?.rollout : undefined;
+    });
+  for (const project of [w.project, other])
+    await controlPlane.create(project, 'deployments', deployment('web', 1));
+  const done = await progressIs('Complete 2/2');
+  assert.equal(done?.objects, 2);
+  const web = { cluster: other, gvr, namespace: 'default', name: 'web' };
+  await controlPlane.admin.patch(web, { type: 'merge', body: withImage('app:2') });
+  const waiting = await progressIs('AwaitingApproval 1/2');
+  assert.equal(waiting?.awaitingApproval, 1);
+  assert.equal(waiting?.unfinished, undefined);
 });

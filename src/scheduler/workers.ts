@@ -79,6 +79,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
   const progress = new PolicyProgress({
     ...shared,
     queue: queues.progress,
+    share: world.share,
     intervalMs: options.gatherIntervalMs,
   });
   const withdrawal = new Withdrawal({

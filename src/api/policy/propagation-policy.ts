@@ -33,15 +33,17 @@ export interface PropagationPolicy extends KubeObject {
   status?: { rollout?: RolloutProgress } & JsonObject;
 }
 
+const rolloutColumn = {
+  name: 'Rollout',
+  type: 'string',
+  description: 'what most needs somebody, and how many objects have it in all their cells',
+  value: (object: KubeObject) => progressText((object as PropagationPolicy).status?.rollout),
+} as const;
+
 const columns = [
   { name: 'Conflict-Resolution', type: 'string', jsonPath: '.spec.conflictResolution' },
   { name: 'Priority', type: 'string', jsonPath: '.spec.priority' },
-  {
-    name: 'Rollout',
-    type: 'string',
-    description: 'what most needs somebody, and how many objects have it in all their cells',
-    value: (object: KubeObject) => progressText((object as PropagationPolicy).status?.rollout),
-  },
+  rolloutColumn,
   ageColumn,
 ] as const;
 
@@ -114,11 +116,13 @@ export const inheritedPropagationPolicyDefinition: ResourceDefinition = defineRe
       columns: [
         { name: 'Enforcement', type: 'string', jsonPath: '.spec.enforcement' },
         { name: 'Priority', type: 'string', jsonPath: '.spec.priority' },
+        rolloutColumn,
         ageColumn,
       ],
+      subresources: { status: true },
       schema: kindSchema(
         'Where the objects of all projects below may go, and where those go that no policy of their project selects.',
-        { spec: propagationSpecSchema },
+        { spec: propagationSpecSchema, status },
         ['spec'],
       ),
     },

@@ -9,6 +9,7 @@ import type { WorkQueue } from '#client/workqueue.ts';
 import type { KeyStates } from '../key-state.ts';
 import { splitKey } from '../object-key.ts';
 import type { Policies } from '../policies.ts';
+import { splitInheritedKey } from '../policy/policy-index.ts';
 
 /** A policy's progress is written at most once in this time. */
 const statusIntervalMs = 1_000;
@@ -20,13 +21,16 @@ export interface PolicyProgressOptions {
   readonly states: KeyStates;
   readonly policies: Policies;
   readonly queue: WorkQueue;
+  /** Of all projects that are this scheduler's, from 0 to 1. */
+  readonly share: () => number;
   /** Default 1,000. */
   readonly intervalMs?: number | undefined;
 }
 
 /**
- * Adds up how far the rollouts of a policy's objects are and writes it into the policy's status, of a project's own policies:
- * what an inherited one rolls out in other projects is nobody's to read in one place.
+ * Adds up how far the rollouts of a policy's objects are and writes it into the policy's status. Of a policy above projects counts
+ * alone: what its objects are called in other projects is nobody's to read in one place. One scheduler that has all projects tells
+ * these; of several that share them each sees a part, and none tells.
  */
 export class PolicyProgress {
   readonly #options: PolicyProgressOptions;
@@ -37,16 +41,28 @@ export class PolicyProgress {
 
   /** An object of the policy came, went, or is further. */
   look(policyKey: string): void {
-    this.#options.queue.addAfter(policyKey, this.#options.intervalMs ?? statusIntervalMs);
+    const key = splitInheritedKey(policyKey)?.policyKey ?? policyKey;
+    this.#options.queue.addAfter(key, this.#options.intervalMs ?? statusIntervalMs);
   }
 
   async reconcile(policyKey: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { client, policies } = this.#options;
-    const policy = policies.index.get(policyKey);
-    if (policy === undefined || policy.inheritedFrom !== undefined) return undefined;
+    const { client, policies, share } = this.#options;
+    const inherited = splitInheritedKey(policyKey);
+    if (inherited !== undefined) {
+      this.look(policyKey);
+      return undefined;
+    }
+    const above = policies.policyAbove(policyKey);
+    const policy = above ?? policies.index.get(policyKey);
+    // One that stands by knows of nothing.
+    if (policy === undefined || (above !== undefined && share() === 0)) return undefined;
     const { cluster, namespace, name, uid, spec } = policy;
     const told = policies.toldProgress(policyKey);
-    const rollout = spec.rollout === undefined ? undefined : this.#progressOf(policyKey);
+    const isWhole = above === undefined || share() === 1;
+    const rollout =
+      spec.rollout === undefined || !isWhole
+        ? undefined
+        : this.#progressOf(above?.keys ?? [policyKey], above === undefined ? unfinishedMax : 0);
     if (equalJson(rollout, told)) return undefined;
     const gvr = namespace === undefined ? clusterPropagationPoliciesGvr : propagationPoliciesGvr;
     try {
@@ -68,7 +84,8 @@ export class PolicyProgress {
     return undefined;
   }
 
-  #progressOf(policyKey: string): RolloutProgress {
+  /** `namedMax`: objects that are not done and are named. */
+  #progressOf(policyKeys: Iterable<string>, namedMax: number): RolloutProgress {
     const { states } = this.#options;
     const progress = {
       objects: 0,
@@ -79,12 +96,13 @@ export class PolicyProgress {
       rolledBack: 0,
     };
     const unfinished: UnfinishedRollout[] = [];
-    for (const key of states.keysOf(policyKey)) {
+    const keys = Array.from(policyKeys, (policyKey) => [...states.keysOf(policyKey)]).flat();
+    for (const key of keys) {
       const status = states.get(key)?.rolloutStatus;
       if (status === undefined) continue;
       progress.objects++;
       progress[countOf[status.phase]]++;
-      if (status.phase === 'Complete') continue;
+      if (status.phase === 'Complete' || namedMax === 0) continue;
       const { resource, group, namespace, name } = splitKey(key);
       unfinished.push({
         resource: `${resource}.${group}`,
@@ -101,7 +119,7 @@ export class PolicyProgress {
     unfinished.sort(
       (a, b) => urgency[b.phase] - urgency[a.phase] || (identityOf(a) < identityOf(b) ? -1 : 1),
     );
-    return { ...progress, unfinished: unfinished.slice(0, unfinishedMax) };
+    return { ...progress, unfinished: unfinished.slice(0, namedMax) };
   }
 }
 
