@@ -1,3 +1,4 @@
+// docs/federation-contract.md: FD5
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
