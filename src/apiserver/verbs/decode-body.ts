@@ -3,7 +3,7 @@ import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import type { DecodedJson } from '#apimachinery/decode-json.ts';
 import { decodeJson } from '#apimachinery/decode-json.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
-import type { FieldError } from '#apimachinery/field-error.ts';
+import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { formatApiVersion, type GroupVersionKind, parseApiVersion } from '#apimachinery/gvk.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -99,6 +99,7 @@ export function decodeObject(body: RequestBody | undefined, target: DecodeTarget
     decodeDocument(given, definition.origin !== 'custom'),
   );
   identifiable(decoded.value, definition.kind, given);
+  if (definition.origin === 'custom') refuseUnnamed(decoded.value, definition.kind, given);
   if (target.fieldValidation === 'Ignore')
     return accept({ value: decoded.value, duplicateFields: noDuplicates }, target);
   return accept(decoded, target);
@@ -131,7 +132,9 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   );
   const typeErrors = metadataTypeErrors(given.metadata);
   if (typeErrors.length > 0) {
-    const mismatch = definition.origin === 'builtin' ? typeMismatch(version.schema, given) : undefined;
+    let mismatch: string | undefined;
+    if (definition.origin === 'custom') mismatch = typeMismatch(objectMetaSchema(), given.metadata);
+    else if (definition.origin === 'builtin') mismatch = typeMismatch(version.schema, given);
     if (mismatch !== undefined) throw cannotBeDecoded(definition.kind, version.version, mismatch);
     throw cannotBeHandled(definition.kind, version.version, typeErrors[0]!);
   }
@@ -229,6 +232,15 @@ function identifiable(value: JsonValue, kind: string, body: RequestBody): void {
   }
 }
 
+/** 400 for a custom resource that does not say what it is: Kubernetes knows no type that would. */
+function refuseUnnamed(value: JsonValue, kind: string, body: RequestBody): void {
+  const { kind: given, apiVersion } = isJsonObject(value) ? value : {};
+  const missing = !given ? 'Kind' : !apiVersion ? 'apiVersion' : undefined;
+  if (missing === undefined) return;
+  const text = 'object' in body ? JSON.stringify(body.object) : body.bytes.toString('utf8');
+  throw unrecognized(kind, `Object '${missing}' is missing in '${text}'`, body);
+}
+
 /**
  * Checks apiVersion and kind, filling what a typed decoder would; makes sure that there is metadata. `scheme`: what kinds
  * there are, for those that Kubernetes itself knows.
@@ -254,6 +266,7 @@ function identify(
     }
   }
   if (value['apiVersion'] !== apiVersion || value['kind'] !== expected.kind) {
+    if (!fillsMissing && value['apiVersion'] === apiVersion) throw otherCustomKind(value, expected);
     throw otherIdentity(
       { apiVersion: jsonText(value['apiVersion']), kind: jsonText(value['kind']) },
       expected,
@@ -263,13 +276,24 @@ function identify(
   const { metadata } = value;
   if (metadata === undefined || metadata === null) value['metadata'] = {};
   else if (!isJsonObject(metadata)) {
+    const where = fillsMissing ? `struct field ${expected.kind}.metadata` : 'value';
     throw cannotBeDecoded(
       expected.kind,
       expected.version,
-      `json: cannot unmarshal ${wordFor(metadata)} into Go struct field ${expected.kind}.metadata of type v1.ObjectMeta`,
+      `json: cannot unmarshal ${wordFor(metadata)} into Go ${where} of type v1.ObjectMeta`,
     );
   }
   return value as KubeObject;
+}
+
+/** Custom resources are decoded whatever their kind; which one it is their validation asks (ValidateTypeMeta). */
+function otherCustomKind(
+  { kind, metadata }: JsonObject,
+  { group, kind: expected }: GroupVersionKind,
+): ApiError {
+  const given = jsonText(kind);
+  const name = isJsonObject(metadata) ? jsonText(metadata['name']) : '';
+  return invalidObject({ group, kind: given }, name, [invalid('kind', given, `must be ${expected}`)]);
 }
 
 function otherIdentity(
@@ -300,8 +324,10 @@ function reportFields(
   { fieldValidation, served, warnings }: DecodeTarget,
 ): void {
   if (fieldValidation === 'Ignore' || (unknown.length === 0 && duplicates.length === 0)) return;
+  // Of custom resources Kubernetes gathers them by name, of its own kinds as it meets them.
+  const inOrder = served.definition.origin === 'custom' ? [...unknown].sort() : unknown;
   const texts = [
-    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...inOrder.map((path) => `unknown field ${JSON.stringify(path)}`),
     ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
   ];
   if (fieldValidation === 'Warn') {

@@ -108,7 +108,15 @@ test('patches: refusals (P1, N1, P3)', async () => {
       /^the name of the object \(x\) does not match/,
       400,
     ],
-    ['other kind', url, 'application/merge-patch+json', { kind: 'Gadget' }, 'BadRequest', /Gadget/, 400],
+    [
+      'other kind',
+      url,
+      'application/merge-patch+json',
+      { kind: 'Gadget' },
+      'Invalid',
+      /^Gadget.example.com "w" is invalid: kind: Invalid value: "Gadget": must be Widget$/,
+      422,
+    ],
     [
       'stale resourceVersion named',
       url,
