@@ -50,9 +50,9 @@ describe('bulkheads', { timeout: 600_000 }, () => {
       cells: healthy,
       // Everything shares this process with edges that flood: who renews late is not gone.
       leaseDurationMs: 60_000,
-      cellSpec: { healthCheck: { intervalSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 } },
+      cellSpec: { healthCheck: { intervalSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 } },
       cellLimits: {
-        edgeTimeoutMs: 2_000,
+        edgeTimeoutMs: 5_000,
         slowAnswerMs: 500,
         edgeReadBurstBytes: 2 * 1024 * 1024,
         edgeReadBytesPerSecond: 2 * 1024 * 1024,
@@ -69,12 +69,7 @@ describe('bulkheads', { timeout: 600_000 }, () => {
       if (cell === 'expired') edge.set('expired');
       sick.set(cell, edge);
       constellation.onEnd(() => edge[Symbol.asyncDispose]());
-      // A slow one is to be told from one that hangs, however slow this machine is too.
-      const spec =
-        cell === 'crawls'
-          ? { healthCheck: { intervalSeconds: 10, timeoutSeconds: 10, failureThreshold: 10 } }
-          : {};
-      await constellation.addCell(cell, spec, edge.connection);
+      await constellation.addCell(cell, {}, edge.connection);
     }
   });
   after(() => constellation?.[Symbol.asyncDispose]());

@@ -19,6 +19,8 @@ const eventWaitMinMs = (turnMs * 1_000) / turnsMsPerSecond;
 const oversizeWeight = 4;
 /** One that is cured of it is asked again no later than this and one such answer's wait after. */
 const oversizeDebtMaxMs = 5_000;
+/** However much has come in answers that were all asked for at once. */
+const askingWaitMaxMs = 10_000;
 
 export interface EdgePaceOptions {
   readonly clock: Clock;
@@ -66,7 +68,7 @@ export class EdgePace {
 
   /** To be awaited before more is asked of the edge: it still sends, or has sent, more than is read. Undefined: go on. */
   beforeAsking(call: { readonly signal: AbortSignal }): Promise<void> | undefined {
-    return this.#wait(this.#noted(this.#answers.waitMs), call);
+    return this.#wait(this.#noted(Math.min(this.#answers.waitMs, askingWaitMaxMs)), call);
   }
 
   /** Bytes read since the cell was taken up. */
