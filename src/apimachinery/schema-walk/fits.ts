@@ -141,7 +141,7 @@ function passes(node: CompiledSchema, value: JsonValue): boolean {
     if (typeof value === 'number') return hasNumberFormat(value, format);
     return typeof value === 'string' && hasStringFormat(value, format);
   }
-  return types !== undefined && types.includes(typeof value as SchemaType);
+  return types?.includes(typeof value as SchemaType) === true;
 }
 
 function simpleRulesOf({ schema, validation, type }: CompiledSchema): SimpleRules | 'others' {
