@@ -201,7 +201,8 @@ describe('connections', { timeout: 600_000 }, () => {
       socket.on('close', () => swallowed.delete(socket));
     });
     await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
-    await start({ cells: ['cell-a'], cellLimits: { edgeTimeoutMs: 30_000 } });
+    // A lease that this process keeps while it makes a hundred connections.
+    await start({ cells: ['cell-a'], cellLimits: { edgeTimeoutMs: 30_000 }, leaseDurationMs: 15_000 });
     constellation.onEnd(async () => {
       for (const socket of swallowed) socket.destroy();
       await new Promise((resolve) => hanging.close(resolve));

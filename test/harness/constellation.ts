@@ -64,9 +64,6 @@ export interface TestFederator {
   kill(): Promise<void>;
 }
 
-/** Longer than a busy machine keeps a process waiting; tests of take-overs ask for less. */
-const leaseDurationMs = 15_000;
-
 export const credentialsNamespace = 'cell-credentials';
 const userAgent = 'cellplane-test';
 
@@ -261,7 +258,7 @@ export class Constellation implements AsyncDisposable {
         clock: systemClock,
         logger: this.logger,
         version: 'test',
-        leaseDurationMs: this.#options.leaseDurationMs ?? leaseDurationMs,
+        leaseDurationMs: this.#options.leaseDurationMs ?? 2_000,
         cellLimits: this.#options.cellLimits,
       });
       const stopping = new AbortController();
