@@ -697,7 +697,9 @@ describe('HTTP', () => {
     }
     const session = await limited.http2();
     const allowed: number[] = [];
-    session.on('remoteSettings', ({ maxConcurrentStreams }) => allowed.push(maxConcurrentStreams ?? Number.POSITIVE_INFINITY));
+    session.on('remoteSettings', ({ maxConcurrentStreams }) =>
+      allowed.push(maxConcurrentStreams ?? Number.POSITIVE_INFINITY),
+    );
     const ask = (url: string) => http2Call(session, url, { authorization: 'Bearer jane-token' });
     assert.equal((await ask(path)).code, 429);
     assert.equal((await ask('/livez')).code, 200);
