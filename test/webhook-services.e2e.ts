@@ -64,6 +64,7 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
   /** What the conversion does beside converting. */
   let spoil: (object: JsonObject) => JsonObject = (object) => object;
   let failure: string | undefined;
+  const validated: string[] = [];
 
   const version = (name: string, storage: boolean, properties: JsonObject) => ({
     name,
@@ -103,6 +104,18 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
       let body = '';
       for await (const chunk of request) body += chunk;
       const review = JSON.parse(body) as JsonObject & { request: never };
+      if (request.url?.startsWith('/validate')) {
+        const asked = review.request as { uid: string; operation: string; name: string };
+        validated.push(`${asked.operation} ${asked.name}`);
+        const allowed = asked.name !== 'kept';
+        response.end(
+          JSON.stringify({
+            ...review,
+            response: { uid: asked.uid, allowed, ...(allowed ? {} : { status: { message: 'it is kept' } }) },
+          }),
+        );
+        return;
+      }
       if (request.url?.startsWith('/mutate')) {
         const { uid } = review.request as { uid: string };
         const patch = [{ op: 'add', path: '/data', value: { by: 'the webhook' } }];
@@ -377,5 +390,63 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'mutated' } },
     );
     assert.deepEqual(made['data'], { by: 'the webhook' });
+  });
+
+  test('A2: of a collection that is deleted each object is asked for', async () => {
+    const { port } = hook.address() as AddressInfo;
+    const configMaps = {
+      cluster: 'root',
+      gvr: { group: '', version: 'v1', resource: 'configmaps' },
+      namespace: 'kept',
+    };
+    await admin.create(
+      { cluster: 'root', gvr: { group: '', version: 'v1', resource: 'namespaces' } },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kept' } },
+    );
+    for (const name of ['free', 'kept']) {
+      await admin.create(configMaps, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, labels: { collection: 'kept' } },
+      });
+    }
+    await admin.create(
+      { ...configurations, gvr: { ...configurations.gvr, resource: 'validatingwebhookconfigurations' } },
+      {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingWebhookConfiguration',
+        metadata: { name: 'keepers' },
+        webhooks: [
+          {
+            name: 'keepers.example.org',
+            clientConfig: {
+              service: { namespace: 'default', name: 'hooks', path: '/validate', port },
+              caBundle,
+            },
+            rules: [
+              { operations: ['DELETE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] },
+            ],
+            admissionReviewVersions: ['v1'],
+            sideEffects: 'None',
+          },
+        ],
+      },
+    );
+    await assert.rejects(
+      admin.deleteCollection(configMaps, { labelSelector: 'collection=kept' }),
+      (error) => isApiError(error) && /keepers\.example\.org.*it is kept/.test(error.message),
+    );
+    assert.ok(validated.includes('DELETE kept'), validated.join());
+    const { items } = await admin.list(configMaps, { labelSelector: 'collection=kept' });
+    assert.ok(items.some(({ metadata }) => metadata.name === 'kept'));
+    await admin.deleteCollection(configMaps, {
+      labelSelector: 'collection=kept',
+      fieldSelector: 'metadata.name=free',
+    });
+    const left = await admin.list(configMaps, { labelSelector: 'collection=kept' });
+    assert.deepEqual(
+      left.items.map(({ metadata }) => metadata.name),
+      ['kept'],
+    );
   });
 });

@@ -85,7 +85,7 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/(<ip>|10\.96\.0\.1|CLUSTER-IP) {2,}/g, '$1  '],
   // Ages, and the padding that depends on how many digits they have.
   [/<invalid>/g, '0s'],
-  [/(?<=^|[ (])\d{1,3}(m\d+)?s(?=$| {2,}|\)| \()( *)/gm, '<age>$2'],
+  [/(?<=^|[ (])(?:\d{1,3}(?:m\d+)?s|[2-9]m)(?=$| {2,}|\)| \()( *)/gm, '<age>$1'],
   [/(?<=<age>\)?) {2,}/g, '  '],
   [/\b(AGE|LAST SEEN) {2,}/g, '$1  '],
   [/[ \t]+$/gm, ''],
