@@ -15,10 +15,16 @@ interface Noted {
   /** The copy's revision when we wrote; while we see no other, our own note stands on it unseen. */
   readonly overRevision: string;
   readonly atMs: number;
+  /** How often in a row the same failure was told in other words. */
+  readonly rewordings: number;
 }
 
 const messageLengthMax = 1_024;
-/** A failure that is the same but for its words (which may name a time or a request) is told anew no sooner than this. */
+/**
+ * A failure that is the same but for its words is told anew at once this often, for more may have been found out; who
+ * names a time or a request in each refusal is told anew no sooner than `rewordedAfterMs`.
+ */
+const rewordingsAtOnceMax = 3;
 const rewordedAfterMs = 30_000;
 
 /** Says on a copy what became of it at the edge; no request when it says so already. */
@@ -54,11 +60,14 @@ export class CopyNotes {
     signal: AbortSignal,
   ): Promise<void> {
     const noted = this.#noted.get(target.key);
-    const isReworded =
-      noted !== undefined &&
-      noted.atMs + rewordedAfterMs > this.#clock.monotonic() &&
-      syncErrorOf(target.copy).reason === error.reason;
-    if (!isReworded) await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal);
+    const isReworded = noted !== undefined && syncErrorOf(target.copy).reason === error.reason;
+    const isTooSoon =
+      isReworded &&
+      noted.rewordings >= rewordingsAtOnceMax &&
+      noted.atMs + rewordedAfterMs > this.#clock.monotonic();
+    if (isTooSoon) return;
+    const rewordings = isReworded ? noted.rewordings + 1 : 0;
+    await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal, rewordings);
   }
 
   forget(key: CopyKey): void {
@@ -69,6 +78,7 @@ export class CopyNotes {
     { key, place, copy }: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     wanted: { [key: string]: string | null },
     signal: AbortSignal,
+    rewordings = 0,
   ): Promise<void> {
     const present = copy.metadata.annotations ?? {};
     const differs = Object.entries(wanted).some(([name, value]) => (present[name] ?? null) !== value);
@@ -81,7 +91,7 @@ export class CopyNotes {
     const noted = this.#noted.get(key);
     if (noted?.text === text && noted.overRevision === overRevision) return;
     await this.#workspace.annotate(place, wanted, signal);
-    this.#noted.set(key, { text, overRevision, atMs: this.#clock.monotonic() });
+    this.#noted.set(key, { text, overRevision, atMs: this.#clock.monotonic(), rewordings });
   }
 }
 
