@@ -12,7 +12,9 @@ export async function cpuTimesOf(processes: ReadonlyMap<string, number>): Promis
   tickMs ??= 1_000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
   const times = new Map<string, number>();
   for (const [name, pid] of processes) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch((cause: unknown) => {
+      throw new Error(`${name}, process ${pid}, has ended`, { cause });
+    });
     // User and system time: fields 14 and 15 of proc(5), counted from behind the name, which may hold spaces.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     times.set(name, (Number(fields[11]) + Number(fields[12])) * tickMs);
