@@ -84,7 +84,7 @@ export async function benchBulkheads(cells: number, options: BulkheadsOptions): 
   const sick = sicknessesOf(options.sick).slice(0, Math.floor(cells / 2));
   await using world = await World.start(cells, perSecond, sick);
   await world.load();
-  if (!apart) return comparePairs(world, options, world.sick);
+  if (!apart) return await comparePairs(world, options, world.sick);
   const rows: Row[] = [];
   for (const one of world.sick) rows.push(...(await comparePairs(world, options, [one])));
   return rows;
