@@ -53,7 +53,7 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise
         const count = Number(text.split(' ')[2]);
         if (text.startsWith('# pass')) passed += count;
         else failed += count;
-      } else if (failing || text.startsWith('Bail') || /^\S*Error/.test(text)) {
+      } else if (failing || text.startsWith('Bail') || /^(# )?\S*(Error|Warning)/.test(text)) {
         console.log(text);
       }
     };

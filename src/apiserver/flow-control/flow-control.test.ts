@@ -337,7 +337,7 @@ describe('flow control (O2)', () => {
 
   test('what it has waiting is less then, where connections can be left unread', async () => {
     let now = 0;
-    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });
+    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now, later: () => {} });
     const refusals: Refusal[] = [];
     const flood = async (requests: number, parks: boolean): Promise<void> => {
       for (let i = 0; i < requests; i++) {

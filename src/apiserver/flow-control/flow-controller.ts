@@ -144,7 +144,7 @@ export class FlowController {
   #configured: FlowConfiguration | undefined;
   /** Queues in which something may wait, each once; those that are empty go with the next sweep. */
   #waiting: FairNode<Waiting>[] = [];
-  #sweeping: NodeJS.Timeout | undefined;
+  #isSweepArmed = false;
   /** Parts served in this turn. */
   readonly #turnParts: WorkspacePart[] = [];
   #turn = 0;
@@ -345,7 +345,7 @@ export class FlowController {
       queue.isSwept = true;
       this.#waiting.push(queue);
     }
-    this.#sweeping ??= setTimeout(this.#sweep, sweepMs).unref();
+    this.#armSweep();
     const waiting = new Promise<Seat | Refusal>((resolve) => {
       const settle = (isServed: boolean): void => {
         counts.inQueue--;
@@ -488,9 +488,15 @@ export class FlowController {
     }
   }
 
+  #armSweep(): void {
+    if (this.#isSweepArmed) return;
+    this.#isSweepArmed = true;
+    this.#later(this.#sweep, sweepMs);
+  }
+
   /** Refuses what has waited too long, and lets go what nobody waits for any more. */
   readonly #sweep = (): void => {
-    this.#sweeping = undefined;
+    this.#isSweepArmed = false;
     const oldest = this.#now() - this.#limits.queueWaitMs;
     const queues = this.#waiting;
     this.#waiting = [];
@@ -503,7 +509,7 @@ export class FlowController {
       if (queue.isSwept) this.#waiting.push(queue);
     }
     if (this.#waiting.length === 0) return;
-    this.#sweeping = setTimeout(this.#sweep, sweepMs).unref();
+    this.#armSweep();
     // A workspace that is no longer heavy may have more seats, and no seat need have become free for that.
     this.#isBlocked = false;
     this.#armSteps(1);
