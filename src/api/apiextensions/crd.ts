@@ -1,9 +1,15 @@
+import type { GroupResource } from '#apimachinery/gvk.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
 export const crdGroup = 'apiextensions.k8s.io';
 export const crdResource = 'customresourcedefinitions';
+/** Whether these are definitions themselves. */
+export function isCrd({ group, resource }: GroupResource): boolean {
+  return group === crdGroup && resource === crdResource;
+}
+
 /** Deletes the instances before the CRD goes (KUBERNETES.md R2). */
 export const crdCleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 export const apiApprovedAnnotation = 'api-approved.kubernetes.io';

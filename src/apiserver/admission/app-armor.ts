@@ -1,10 +1,10 @@
 import { objectIn, objectsIn } from '#api/builtin/defaults/defaulting.ts';
+import { appArmorPrefix } from '#api/builtin/pod-annotation-keys.ts';
 import { objectAt, textAt } from '#api/builtin/read.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns, pods } from './concerns.ts';
 
-const prefix = 'container.apparmor.security.beta.kubernetes.io/';
 const localhost = 'localhost/';
 const profileLengthMax = 4095;
 
@@ -15,13 +15,10 @@ const profileLengthMax = 4095;
 export class AppArmorFields implements AdmissionPlugin {
   readonly name = 'AppArmorFields';
 
-  handles({ context, operation, object }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    const { definition } = served;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    if (definition.resource !== 'pods' || definition.group !== '') return false;
-    if (isInert(workspace, definition)) return false;
-    for (const key in object?.metadata.annotations) if (key.startsWith(prefix)) return true;
+  handles(attributes: AdmissionAttributes): boolean {
+    if (!concerns(attributes, 'CREATE', pods)) return false;
+    for (const key in attributes.object?.metadata.annotations)
+      if (key.startsWith(appArmorPrefix)) return true;
     return false;
   }
 
@@ -33,7 +30,7 @@ export class AppArmorFields implements AdmissionPlugin {
     const podProfile = objectAt(spec, 'securityContext', 'appArmorProfile');
     for (const list of ['initContainers', 'containers', 'ephemeralContainers']) {
       for (const container of objectsIn(spec, list)) {
-        const key = `${prefix}${textAt(container, 'name')}`;
+        const key = `${appArmorPrefix}${textAt(container, 'name')}`;
         const annotation = annotations[key];
         if (annotation === undefined) continue;
         if (objectAt(container, 'securityContext', 'appArmorProfile') !== undefined) continue;

@@ -5,9 +5,10 @@ import { compareQuantity, isQuantity, parseQuantity, type Quantity } from '#apim
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns } from './concerns.ts';
 
+const claims = { group: '', resource: 'persistentvolumeclaims' };
 const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
 const why =
   'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize';
@@ -24,12 +25,8 @@ export class ClaimResize implements AdmissionPlugin {
     this.#storage = storage;
   }
 
-  handles({ context, operation }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    if (operation !== 'UPDATE' || subresource !== '' || workspace === undefined) return false;
-    const { definition } = served;
-    if (definition.resource !== 'persistentvolumeclaims' || definition.group !== '') return false;
-    return !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    return concerns(attributes, 'UPDATE', claims);
   }
 
   validate({ context, object, oldObject }: AdmissionAttributes): undefined {

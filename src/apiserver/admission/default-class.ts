@@ -4,8 +4,8 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns } from './concerns.ts';
 
 /** A kind whose objects name a class, and how a class says that it is the default. */
 interface Classed {
@@ -63,13 +63,8 @@ export class DefaultClass implements AdmissionPlugin {
     return new DefaultClass('DefaultIngressClass', storage, ingresses);
   }
 
-  handles({ context, operation }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    const { definition } = served;
-    if (definition.resource !== this.#classed.resource || definition.group !== this.#classed.group)
-      return false;
-    return !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    return concerns(attributes, 'CREATE', this.#classed);
   }
 
   mutate({ context, object }: AdmissionAttributes): undefined {

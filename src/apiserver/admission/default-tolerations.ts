@@ -1,8 +1,8 @@
 import { objectIn } from '#api/builtin/defaults/defaulting.ts';
 import { objectsAt, textAt } from '#api/builtin/read.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns, pods } from './concerns.ts';
 
 const taints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
 /** How long a pod stays on a node that is not ready or not reached. */
@@ -15,13 +15,9 @@ const tolerationSeconds = 300;
 export class DefaultTolerations implements AdmissionPlugin {
   readonly name = 'DefaultTolerationSeconds';
 
-  handles({ context, operation, object }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
-    const { definition } = served;
-    if (definition.resource !== 'pods' || definition.group !== '' || subresource !== '') return false;
-    if (workspace === undefined || isInert(workspace, definition)) return false;
-    return operation === 'CREATE' || missing(object).length > 0;
+  handles(attributes: AdmissionAttributes): boolean {
+    if (concerns(attributes, 'CREATE', pods)) return true;
+    return concerns(attributes, 'UPDATE', pods) && missing(attributes.object).length > 0;
   }
 
   mutate({ object }: AdmissionAttributes): undefined {

@@ -1,8 +1,9 @@
 import { objectIn } from '#api/builtin/defaults/defaulting.ts';
 import { objectsAt, textAt } from '#api/builtin/read.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns } from './concerns.ts';
 
+const nodes = { group: '', resource: 'nodes' };
 const key = 'node.kubernetes.io/not-ready';
 const effect = 'NoSchedule';
 
@@ -10,11 +11,8 @@ const effect = 'NoSchedule';
 export class NodeTaint implements AdmissionPlugin {
   readonly name = 'TaintNodesByCondition';
 
-  handles({ context, operation }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    const { definition } = served;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    return definition.resource === 'nodes' && definition.group === '' && !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    return concerns(attributes, 'CREATE', nodes);
   }
 
   mutate({ object }: AdmissionAttributes): undefined {

@@ -7,9 +7,9 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
-import { isInert } from '../registry/target.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns, pods } from './concerns.ts';
 
 const defaultAccount = 'default';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
@@ -34,12 +34,8 @@ export class PodServiceAccount implements AdmissionPlugin {
     this.#storage = storage;
   }
 
-  handles({ context, operation }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    const { definition } = served;
-    if (definition.resource !== 'pods' || definition.group !== '') return false;
-    return !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    return concerns(attributes, 'CREATE', pods);
   }
 
   mutate({ context, object }: AdmissionAttributes): Promise<void> | undefined {

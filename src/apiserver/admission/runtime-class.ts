@@ -7,9 +7,9 @@ import { compareQuantity, isQuantity, parseQuantity } from '#apimachinery/quanti
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
-import { isInert } from '../registry/target.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns, pods } from './concerns.ts';
 import { mergeTolerations } from './tolerations.ts';
 
 const otherOverhead = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
@@ -27,17 +27,10 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
     this.#storage = storage;
   }
 
-  handles({ context, operation, object }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    const { definition } = served;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    if (definition.resource !== 'pods' || definition.group !== '') return false;
-    if (
-      valueAt(object, 'spec', 'runtimeClassName') === undefined &&
-      valueAt(object, 'spec', 'overhead') === undefined
-    )
-      return false;
-    return !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    if (!concerns(attributes, 'CREATE', pods)) return false;
+    const spec = objectAt(attributes.object, 'spec');
+    return spec?.['runtimeClassName'] !== undefined || spec?.['overhead'] !== undefined;
   }
 
   mutate({ context, object }: AdmissionAttributes): undefined {

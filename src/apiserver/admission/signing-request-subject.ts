@@ -1,8 +1,10 @@
 import { objectIn } from '#api/builtin/defaults/defaulting.ts';
-import { isInert } from '../registry/target.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { concerns } from './concerns.ts';
 
 const subjectFields = ['username', 'uid', 'groups', 'extra'] as const;
+
+const requests = { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' };
 
 /**
  * Writes into a new CertificateSigningRequest who asks for it (KUBERNETES.md O5): a signer trusts these fields, so that
@@ -11,12 +13,8 @@ const subjectFields = ['username', 'uid', 'groups', 'extra'] as const;
 export class SigningRequestSubject implements AdmissionPlugin {
   readonly name = 'SigningRequestSubject';
 
-  handles({ context, operation }: AdmissionAttributes): boolean {
-    const { served, workspace, subresource } = context;
-    if (operation !== 'CREATE' || subresource !== '' || workspace === undefined) return false;
-    const { definition } = served;
-    if (definition.resource !== 'certificatesigningrequests') return false;
-    return definition.group === 'certificates.k8s.io' && !isInert(workspace, definition);
+  handles(attributes: AdmissionAttributes): boolean {
+    return concerns(attributes, 'CREATE', requests);
   }
 
   mutate({ context, object }: AdmissionAttributes): undefined {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { isCrd } from '#api/apiextensions/crd.ts';
 import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { type CellScore, cellScoresGvr } from '#api/federation/cell-score.ts';
@@ -22,6 +23,7 @@ import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import { silentLogger } from '#client/logger.ts';
+import { crdsGvr } from '#scheduler/cell-crds.ts';
 import { cellInfoOf } from '#scheduler/cells/cell-info.ts';
 import { estimatedCells, questionOf } from '#scheduler/cells/estimate-question.ts';
 import { Estimators } from '#scheduler/cells/estimators.ts';
@@ -106,7 +108,7 @@ async function gather(
     copies: (
       await Promise.all(
         names.map((cell) =>
-          isDefinition(resource)
+          isCrd(resource.gvr)
             ? definitionIn(federationClient, cell, resource)
             : copiesIn(federationClient, cell, projectId, resource, namespace),
         ),
@@ -296,16 +298,6 @@ async function readInherited(federationClient: KubeClient, path: string): Promis
   );
   return lists.flat();
 }
-
-function isDefinition({ gvr }: NamedResource): boolean {
-  return gvr.group === crdsGvr.group && gvr.resource === crdsGvr.resource;
-}
-
-const crdsGvr = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  resource: 'customresourcedefinitions',
-} as const;
 
 async function isCustom(
   federationClient: KubeClient,

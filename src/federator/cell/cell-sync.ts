@@ -1,3 +1,4 @@
+import { isCrd } from '#api/apiextensions/crd.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -297,7 +298,7 @@ export class CellSync {
     if (gone) this.#copies.forget(key);
     this.#enqueue(key, priority);
     // A kind that a CRD brings or takes away, or a namespace that has come: who waited for it need not wait longer.
-    if (kind.group === 'apiextensions.k8s.io' && kind.resource === 'customresourcedefinitions') {
+    if (isCrd(kind)) {
       this.#link.edge?.kinds.expire();
       if (!gone) this.#wake(waitsForKinds);
     } else if (kind.group === '' && kind.resource === 'namespaces' && !gone) {

@@ -1,3 +1,4 @@
+import { isCrd } from '#api/apiextensions/crd.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -210,10 +211,6 @@ export class Withdrawer {
 function propagationOf(copy: KubeObject | undefined): PropagationPolicy {
   const policy = copy?.metadata.annotations?.[copyAnnotations.propagationPolicy];
   return policy === 'Foreground' || policy === 'Orphan' ? policy : 'Background';
-}
-
-function isCrd({ group, resource }: ServedKind): boolean {
-  return group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions';
 }
 
 function isNamespace({ group, resource }: ServedKind): boolean {

@@ -1,3 +1,4 @@
+import { isCrd } from '#api/apiextensions/crd.ts';
 /** A resource that an API server serves, in one version. */
 export interface ServedKind {
   readonly group: string;
@@ -21,6 +22,6 @@ export function isSyncable(verbs: readonly unknown[]): boolean {
  * Whether the edge's status goes to the copy. A definition is served in the cell workspace by what its status says there: that
  * is the API server's to write, and an edge's may not end it; what the edge makes of it is told as a sync error.
  */
-export function bringsStatus({ group, resource, hasStatus }: ServedKind): boolean {
-  return hasStatus && !(group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions');
+export function bringsStatus(kind: ServedKind): boolean {
+  return kind.hasStatus && !isCrd(kind);
 }

@@ -1,5 +1,6 @@
 import { forbiddenField, invalid } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { appArmorPrefix, seccompPod, seccompPrefix } from '../pod-annotation-keys.ts';
 import { objectAt, objectsAt, textAt } from '../read.ts';
 import type { Errors } from './common.ts';
 
@@ -7,9 +8,6 @@ type Annotations = { readonly [key: string]: unknown } | undefined;
 
 const mirror = 'kubernetes.io/config.mirror';
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
-const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
-const seccompPrefix = 'container.seccomp.security.alpha.kubernetes.io/';
-const appArmorPrefix = 'container.apparmor.security.beta.kubernetes.io/';
 const localhost = 'localhost/';
 const containerLists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
 const int32Pattern = /^(0|-\d+|[1-9]\d*)$/;

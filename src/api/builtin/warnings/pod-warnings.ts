@@ -1,5 +1,6 @@
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatQuantity } from '#apimachinery/quantity.ts';
+import { appArmorPrefix, seccompPod, seccompPrefix } from '../pod-annotation-keys.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
 import { quantityOf } from '../validation/resources.ts';
 import { addressWarnings } from './addresses.ts';
@@ -29,8 +30,8 @@ export function warningsOf(path: string, spec: JsonObject, annotations: JsonObje
   const overhead = objectAt(spec, 'overhead');
   fractionWarnings(warnings, `${at}.overhead`, overhead);
   const seccomp = objectAt(spec, 'securityContext', 'seccompProfile');
-  if (seccomp === undefined && annotations[podSeccomp] !== undefined) {
-    warnings.push(`${prefix}metadata.annotations[${podSeccomp}]: ${useSeccompField}`);
+  if (seccomp === undefined && annotations[seccompPod] !== undefined) {
+    warnings.push(`${prefix}metadata.annotations[${seccompPod}]: ${useSeccompField}`);
   }
   const containers = containersOf(at, spec);
   for (const { container, path: here } of containers) {
@@ -55,9 +56,6 @@ export function warningsOf(path: string, spec: JsonObject, annotations: JsonObje
   return warnings;
 }
 
-const podSeccomp = 'seccomp.security.alpha.kubernetes.io/pod';
-const containerSeccomp = 'container.seccomp.security.alpha.kubernetes.io/';
-const containerAppArmor = 'container.apparmor.security.beta.kubernetes.io/';
 const useSeccompField = 'non-functional in v1.27+; use the "seccompProfile" field instead';
 const matchesNothing = 'a null labelSelector results in matching no pod';
 
@@ -199,12 +197,12 @@ function profileWarnings(
   container: JsonObject,
 ): void {
   const name = textAt(container, 'name');
-  const seccomp = `${containerSeccomp}${name}`;
+  const seccomp = `${seccompPrefix}${name}`;
   const hasSeccomp = objectAt(container, 'securityContext', 'seccompProfile') !== undefined;
   if (!hasSeccomp && annotations[seccomp] !== undefined) {
     warnings.push(`${prefix}metadata.annotations[${seccomp}]: ${useSeccompField}`);
   }
-  const appArmor = `${containerAppArmor}${name}`;
+  const appArmor = `${appArmorPrefix}${name}`;
   const annotation = annotations[appArmor];
   const hasAppArmor = objectAt(container, 'securityContext', 'appArmorProfile') !== undefined;
   if (prefix === '' || hasAppArmor || typeof annotation !== 'string') return;

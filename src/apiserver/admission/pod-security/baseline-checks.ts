@@ -1,3 +1,4 @@
+import { appArmorPrefix } from '#api/builtin/pod-annotation-keys.ts';
 import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '#api/builtin/read.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import {
@@ -14,8 +15,6 @@ import {
 } from './findings.ts';
 
 /** The checks of level baseline, as published with the Pod Security Standards; texts as k8s.io/pod-security-admission's. */
-
-const appArmorPrefix = 'container.apparmor.security.beta.kubernetes.io/';
 
 export const appArmorProfile: Check = ({ annotations, spec }) => {
   const bad: string[] = [];

@@ -4,11 +4,12 @@ import { invalidObject } from '#apimachinery/field-error.ts';
 import { equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
-import { objectKey, rangePrefix } from '#storage/keys.ts';
-import { headerOf, objectOf } from '../../registry/stored-object.ts';
+import { rangePrefix } from '#storage/keys.ts';
+import { objectOf } from '../../registry/stored-object.ts';
 import { isInert } from '../../registry/target.ts';
 import type { ResourceContext } from '../../request/context.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import { namespaceLabels } from '../request-view.ts';
 import { evaluatePod, findingsText } from './evaluate.ts';
 import type { CheckedPod, Finding } from './findings.ts';
 import {
@@ -90,17 +91,8 @@ export class PodSecurity implements AdmissionPlugin {
     return hasPolicy(this.#labelsOf(context));
   }
 
-  #labelsOf({ workspace, namespace }: ResourceContext): { readonly [key: string]: string } | undefined {
-    const entry = this.#storage.peek(
-      objectKey({
-        group: '',
-        resource: 'namespaces',
-        clusterId: workspace!.id,
-        namespace: '',
-        name: namespace,
-      }),
-    );
-    return entry === undefined ? undefined : headerOf(entry).labels;
+  #labelsOf(context: ResourceContext): { readonly [key: string]: string } | undefined {
+    return namespaceLabels(context, undefined, this.#storage);
   }
 
   #checkNamespace(context: ResourceContext, namespace: KubeObject, old: KubeObject | undefined): void {
