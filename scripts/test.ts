@@ -1,6 +1,6 @@
 // Runs every test: unit tests together in one process (a process per file costs a quarter of a minute), then each suite
 // that boots processes of its own. Usage: npm test [-- words that a file's path must contain]
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,27 @@ interface Outcome {
   readonly seconds: number;
 }
 
+/** A suite that has not ended by then is ended, with all that it started, and counts as failed. */
+const suiteTimeoutMs = 900_000;
+/** How long it has then to tell what keeps it (`tell-what-is-open.ts`). */
+const tellingTimeoutMs = 5_000;
+
+/** Each suite leads a process group, so that nothing it started outlives it or this program. */
+let running: ChildProcess | undefined;
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // All of it has ended.
+  }
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    if (running !== undefined) killGroup(running);
+    process.exit(1);
+  });
+}
+
 /** Runs node with the arguments and counts what its TAP says; prints failures and skips as they come. */
 function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const startedMs = Date.now();
@@ -35,7 +56,14 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
+      detached: true,
     });
+    running = child;
+    const late = setTimeout(() => {
+      console.log(`not ok - ${name} did not end within ${suiteTimeoutMs / 1_000} s`);
+      child.kill('SIGUSR2');
+      setTimeout(killGroup, tellingTimeoutMs, child);
+    }, suiteTimeoutMs);
     let passed = 0;
     let failed = 0;
     const skipped: string[] = [];
@@ -62,7 +90,10 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise
       rest = lines.pop() ?? '';
       for (const text of lines) line(text);
     });
+    child.on('exit', () => killGroup(child));
     child.on('close', (code) => {
+      clearTimeout(late);
+      running = undefined;
       const seconds = (Date.now() - startedMs) / 1_000;
       console.log(
         `${code === 0 ? 'ok  ' : 'FAIL'} ${name}: ${passed} passed, ${failed} failed, ${skipped.length} skipped (${seconds.toFixed(1)} s)`,
@@ -74,7 +105,14 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise
 
 const outcomes: Outcome[] = [];
 const reporter = ['--test-reporter=tap'];
-const tsx = ['--import', 'tsx', '--import', './scripts/property-seed.ts'];
+const tsx = [
+  '--import',
+  'tsx',
+  '--import',
+  './scripts/property-seed.ts',
+  '--import',
+  './scripts/tell-what-is-open.ts',
+];
 
 const unit = [...(await filesUnder('src', '.test.ts')), ...(await filesUnder('test', '.test.ts'))];
 if (unit.length > 0) {
