@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { connect } from 'node:http2';
 import { Agent, request as httpsRequest } from 'node:https';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -307,6 +308,14 @@ export async function http2Call(
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return answer(Number(found[':status']), found, Buffer.concat(chunks));
+}
+
+/** A connection on which the test writes its own bytes. */
+export async function rawConnection(server: TestServer): Promise<TLSSocket> {
+  const socket = connectTls({ port: server.port, host: 'localhost', ca: server.pki.ca.certificatePem });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  return socket;
 }
 
 export function widget(name: string, spec: JsonObject = {}, namespace = 'n'): KubeObject {

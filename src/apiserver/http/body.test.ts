@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
+import { type Execute, startWidgetServer, widgetPath } from './testing/widget-server.ts';
+
+describe('bodies (O4)', () => {
+  let server: TestServer;
+  let execute: Execute = (context, { body }) => ({
+    type: 'status',
+    code: 200,
+    body: {
+      verb: context.info.verb,
+      ...(body !== undefined && 'bytes' in body
+        ? { bytes: body.bytes.toString(), contentType: body.contentType }
+        : {}),
+      manager: context.defaultFieldManager,
+    },
+  });
+  before(async () => {
+    server = await startWidgetServer((context, request) => execute(context, request));
+  });
+  after(() => server.stop());
+
+  const path = '/apis/example.org/v1/namespaces/n/widgets';
+
+  it('is handed over as it came, with its type, in both protocols', async () => {
+    const session = await server.http2();
+    const headers = { 'content-type': 'application/yaml', 'user-agent': 'kubectl/v1.36 (linux)' };
+    for (const answer of [
+      await server.call('POST', path, 'a: 1', headers),
+      await http2Call(session, path, { ...headers, ':method': 'POST' }, 'a: 1'),
+    ]) {
+      assert.deepEqual(answer.json(), {
+        verb: 'create',
+        bytes: 'a: 1',
+        contentType: 'application/yaml',
+        manager: 'kubectl',
+      });
+    }
+    const none = await http2Call(session, widgetPath, { ':method': 'DELETE' });
+    assert.equal(none.json()['bytes'], undefined);
+    session.close();
+    assert.equal((await server.call('DELETE', widgetPath, undefined)).json()['bytes'], undefined);
+    assert.equal(
+      (await server.call('DELETE', widgetPath, '{}', { 'content-length': 2 })).json()['bytes'],
+      '{}',
+    );
+    const chunked = await server.call('PUT', widgetPath, 'abc', { 'transfer-encoding': 'chunked' });
+    assert.equal(chunked.json()['bytes'], 'abc');
+  });
+
+  it('413 beyond the limit, with and without a length', async () => {
+    const big = 'x'.repeat(1001);
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const answer = await server.call('POST', path, big, headers);
+      assert.equal(answer.code, 413);
+      assert.equal(answer.json()['message'], 'Request entity too large: limit is 1000');
+    }
+    const session = await server.http2();
+    assert.equal((await http2Call(session, path, { ':method': 'POST' }, big)).code, 413);
+    assert.equal((await http2Call(session, path, { ':method': 'POST' }, 'x')).code, 200);
+    session.close();
+    assert.equal((await server.call('POST', path, 'x'.repeat(1000))).code, 200);
+  });
+
+  it('415 for a content encoding', async () => {
+    assert.equal((await server.call('POST', path, 'x', { 'content-encoding': 'gzip' })).code, 415);
+  });
+
+  it('a body that ends early reaches no verb', async () => {
+    let called = false;
+    const before = execute;
+    execute = (context, request) => {
+      called = true;
+      return before(context, request);
+    };
+    const socket = await rawConnection(server);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\nContent-Length: 100\r\n\r\nabc`,
+    );
+    socket.resume().end();
+    await once(socket, 'close');
+    execute = before;
+    assert.equal(called, false);
+  });
+
+  it('methods that no verb stands for → 405', async () => {
+    assert.equal((await server.call('OPTIONS', path, undefined)).code, 405);
+    assert.equal((await server.call('POST', '/api', '{}')).code, 405);
+  });
+});

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { until } from '#test/harness/until.ts';
+import { createHttpServer, ListenError } from './server.ts';
+import { http2Call, makePki, resolverOf, startServer, type TestServer } from './testing/test-server.ts';
+import { scheme, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
+
+describe('connections', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startWidgetServer(single);
+  });
+  after(() => server.stop());
+
+  it('over HTTP/2 that nobody is known on take no more after what they have', async () => {
+    const session = await server.http2();
+    const asked = [1, 2].map(() => http2Call(session, widgetPath, { authorization: 'Bearer nobody' }));
+    const gone = once(session, 'goaway');
+    for (const { code } of await Promise.all(asked)) assert.equal(code, 401);
+    assert.equal((await gone)[0], 0);
+    await until('the connection is gone', () => session.destroyed);
+  });
+
+  it('over HTTP/2 are closed when nothing happens on them, and when their client only takes requests back (CVE-2023-44487)', async () => {
+    const impatient = await startServer({
+      resolver: resolverOf(scheme, 'root:acme'),
+      verbs: { execute: single },
+      limits: { http2IdleMs: 100 },
+    });
+    try {
+      const idle = await impatient.http2();
+      await once(idle, 'close');
+      const resetting = connectTls({
+        host: 'localhost',
+        port: impatient.port,
+        ca: impatient.pki.ca.certificatePem,
+        ALPNProtocols: ['h2'],
+      });
+      let isOver = false;
+      resetting.on('error', () => {});
+      resetting.once('close', () => {
+        isOver = true;
+      });
+      await once(resetting, 'secureConnect');
+      resetting.resume();
+      resetting.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+      for (let stream = 1; stream < 4_000 && !isOver; stream += 2) {
+        resetting.write(takenBack(stream));
+        if (stream % 200 === 1) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await until('the connection is gone', () => isOver);
+      assert.equal((await impatient.get('/livez', {}, { token: '' })).code, 200);
+    } finally {
+      await impatient.stop();
+    }
+  });
+
+  it('plain text on the TLS port is cut off, the server lives on', async () => {
+    const { connect } = await import('node:net');
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await once(socket, 'close');
+    assert.equal((await server.get('/livez')).code, 200);
+  });
+
+  it('TLS below 1.2 is refused', async () => {
+    const socket = connectTls({
+      port: server.port,
+      host: 'localhost',
+      ca: server.pki.ca.certificatePem,
+      maxVersion: 'TLSv1.1',
+      minVersion: 'TLSv1',
+    });
+    await assert.rejects(once(socket, 'secureConnect'));
+  });
+
+  it('a port in use is told as such', async () => {
+    const second = createHttpServer({
+      listen: { port: server.port },
+      tls: { ...server.pki.serving, clientCaPem: server.pki.ca.certificatePem },
+      authenticator: { authenticate: () => undefined },
+      authorizer: { authorize: () => ({ decision: 'noOpinion', reason: '' }) },
+      resolver: resolverOf(scheme),
+      verbs: { execute: single },
+      discovery: () => undefined,
+      openapi: () => undefined,
+      healthChecks: [],
+      version: '0',
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    await assert.rejects(
+      second.listen(),
+      (error) =>
+        error instanceof ListenError &&
+        error.message === `port ${server.port} on 127.0.0.1 is already in use by another process`,
+    );
+    await second.stop();
+  });
+
+  it('a renewed certificate is used for new connections', async () => {
+    const renewed = makePki();
+    const own = await startServer({ resolver: resolverOf(scheme), verbs: { execute: single } });
+    try {
+      own.server.renewCertificate({ ...renewed.serving, clientCaPem: renewed.ca.certificatePem });
+      const socket = connectTls({ port: own.port, host: 'localhost', ca: renewed.ca.certificatePem });
+      await once(socket, 'secureConnect');
+      assert.equal(socket.authorized, true);
+      socket.destroy();
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
+/** HEADERS for `GET /livez` and RST_STREAM (RFC 9113, 6.2 and 6.4). */
+function takenBack(stream: number): Buffer {
+  const block = Buffer.from('\x82\x87\x44\x06/livez\x41\x01x', 'latin1');
+  const bytes = Buffer.alloc(9 + block.length + 9 + 4);
+  bytes.writeUIntBE(block.length, 0, 3);
+  bytes[3] = 1;
+  bytes[4] = 5;
+  bytes.writeUInt32BE(stream, 5);
+  block.copy(bytes, 9);
+  const at = 9 + block.length;
+  bytes.writeUIntBE(4, at, 3);
+  bytes[at + 3] = 3;
+  bytes.writeUInt32BE(stream, at + 5);
+  bytes.writeUInt32BE(8, at + 9);
+  return bytes;
+}
