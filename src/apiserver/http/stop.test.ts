@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { until } from '#test/harness/until.ts';
+import { rawConnection, resolverOf, startServer } from './testing/test-server.ts';
+import { WatchedServer, watchedScheme, widgetsPath } from './testing/watched-server.ts';
+
+describe('stop of a server', () => {
+  let scene: WatchedServer;
+  beforeEach(async () => {
+    scene = await WatchedServer.start();
+  });
+  afterEach(() => scene.stop());
+
+  it('stop: not ready, requests refused, those under way finished, watches ended cleanly', async () => {
+    const watcher = await scene.watch('');
+    const socket = await rawConnection(scene.server);
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += String(chunk);
+    });
+    socket.write(
+      `GET ${widgetsPath}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n`,
+    );
+    await until('both watch', () => scene.verbs.watchCount === 2);
+    const stopping = scene.server.server.stop();
+    await watcher.ended;
+    await until('its watch is ended', () => received.endsWith('0\r\n\r\n'));
+    await stopping;
+    assert.equal(scene.verbs.watchCount, 0);
+    await assert.rejects(scene.server.get('/livez', { connection: 'close' }));
+    await scene.server.server.stop();
+  });
+
+  it('stop does not wait for a body that never comes', async () => {
+    const own = await startServer({
+      resolver: resolverOf(watchedScheme),
+      verbs: { execute: () => Promise.reject(new Error('nothing may be executed')) },
+    });
+    const socket = await rawConnection(own);
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += String(chunk);
+    });
+    const headers = 'Host: x\r\nAuthorization: Bearer admin-token\r\nContent-Length: 1000';
+    socket.write(`POST ${widgetsPath} HTTP/1.1\r\n${headers}\r\n\r\n{`);
+    await own.get('/livez');
+    await Promise.all([own.stop(), once(socket, 'close')]);
+    assert.match(received, /^HTTP\/1\.1 429 /);
+  });
+
+  it('stop waits for what is under way and tells the rest to go elsewhere', async () => {
+    let release: (() => void) | undefined;
+    const own = await startServer({
+      resolver: resolverOf(watchedScheme),
+      verbs: {
+        execute: () =>
+          new Promise((resolve) => {
+            release = () => resolve({ type: 'status', code: 200, body: { done: true } });
+          }),
+      },
+    });
+    const waiting = own.get(`${widgetsPath}/a`);
+    const idle = await rawConnection(own);
+    let refused = '';
+    idle.on('data', (chunk) => {
+      refused += String(chunk);
+    });
+    await until('it is under way', () => release !== undefined);
+    const stopping = own.server.stop();
+    idle.write(`GET ${widgetsPath}/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n`);
+    await until('refused', () => refused.includes('\r\n\r\n'));
+    assert.match(refused, /^HTTP\/1\.1 429 /);
+    assert.match(refused, /Retry-After: 5/);
+    assert.match(refused, /Connection: close/);
+    release?.();
+    assert.deepEqual((await waiting).json(), { done: true });
+    await stopping;
+    await own.stop();
+  });
+});
