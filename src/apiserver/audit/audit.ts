@@ -55,6 +55,7 @@ export class AuditRecord {
   readonly #now: () => number;
   readonly #annotations: { [key: string]: string } = {};
   #impersonated: UserInfo | undefined;
+  #constraint: string | undefined;
   /** Metadata of the request's body. */
   #identity: JsonObject = {};
   #requestObject: JsonValue | undefined;
@@ -82,8 +83,10 @@ export class AuditRecord {
     this.#annotations[key] ??= value;
   }
 
-  impersonated(user: UserInfo): void {
+  /** `constraint`: the verb of constrained impersonation that allowed it, when one did. */
+  impersonated(user: UserInfo, constraint: string | undefined): void {
     this.#impersonated = user;
+    this.#constraint = constraint;
   }
 
   authorized({ decision, reason }: AuthorizationDecision): void {
@@ -141,6 +144,9 @@ export class AuditRecord {
       user: userJson(user),
     };
     if (this.#impersonated !== undefined) event['impersonatedUser'] = userJson(this.#impersonated);
+    if (this.#constraint !== undefined) {
+      event['authenticationMetadata'] = { impersonationConstraint: this.#constraint };
+    }
     if (sourceIps.length > 0) event['sourceIPs'] = [...sourceIps];
     if (userAgent !== undefined) event['userAgent'] = userAgent;
     const reference = this.#objectRef();

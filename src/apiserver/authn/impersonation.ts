@@ -1,12 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
-import { forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, Authorizer } from '../authz/authorizer.ts';
 import { componentUserPrefix } from '../authz/components.ts';
 import { isInScope, scopesExtra } from '../authz/effective-users.ts';
-import type { ResourceRequest } from '../request/request-info.ts';
 import { allAuthenticated, allUnauthenticated, systemMasters, type UserInfo } from '../request/user.ts';
-import type { Workspace } from '../workspace/workspace.ts';
+import { authorizeImpersonation, type Impersonation, nodeOf, type Wanted } from './impersonation-modes.ts';
 import { parseServiceAccountUser, serviceAccountGroups } from './service-account-tokens.ts';
 
 const userHeader = 'impersonate-user';
@@ -29,42 +27,31 @@ export function wantsImpersonation(headers: IncomingHttpHeaders): boolean {
   return false;
 }
 
+/** Whom a request is made as, and the constrained verb that allowed it (for the audit log). */
+export interface Impersonated extends Impersonation {
+  readonly user: UserInfo;
+}
+
 /**
- * KUBERNETES.md U3: each impersonated name, group, uid and extra value needs verb `impersonate`. The result acts in this
- * one workspace only, and nobody outside `system:masters` gains a privileged group, a component's name, or an extra of
- * kcp's that grants authority (KCP.md, Identity and rights; GHSA-c7xh-gjv4-4jgv). Throws ApiError 400 or 403.
+ * KUBERNETES.md U3: who the headers name, when the requester may act as that one (impersonation-modes.ts). The result acts
+ * in this one workspace only, and nobody outside `system:masters` gains a privileged group, a component's name, or an
+ * extra of kcp's that grants authority (KCP.md, Identity and rights; GHSA-c7xh-gjv4-4jgv). `request` is what authorizers
+ * would be asked of the requester. Throws ApiError 400 or 403.
  */
 export async function impersonate(
   headers: IncomingHttpHeaders,
-  requester: UserInfo,
-  workspace: Workspace | undefined,
+  request: AuthorizationAttributes,
   authorizer: Authorizer,
-): Promise<UserInfo> {
+): Promise<Impersonated> {
+  const { user: requester, workspace } = request;
   const wanted = parseHeaders(headers);
   const isMaster = requester.groups.includes(systemMasters) && isInScope(workspace?.id, requester);
   if (!isMaster) {
     if (workspace === undefined) throw refused('impersonation is not possible over all workspaces');
     refuseAuthority(wanted, requester);
   }
-  for (const question of questionsOf(wanted)) {
-    const attributes: AuthorizationAttributes = {
-      user: requester,
-      workspace,
-      verb: 'impersonate',
-      resource: question,
-      path: '',
-    };
-    const decision = await authorizer.authorize(attributes);
-    if (decision.decision !== 'allow') throw forbiddenError(attributes, decision.reason);
-  }
-  return resultOf(wanted, isMaster ? undefined : workspace?.id);
-}
-
-interface Wanted {
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly uid: string | undefined;
-  readonly extra: ReadonlyMap<string, readonly string[]>;
+  const { constraint } = await authorizeImpersonation(wanted, request, authorizer);
+  return { user: resultOf(wanted, constraint, isMaster ? undefined : workspace?.id), constraint };
 }
 
 function parseHeaders(headers: IncomingHttpHeaders): Wanted {
@@ -141,29 +128,14 @@ function refuseAuthority({ name, groups, extra }: Wanted, requester: UserInfo): 
   }
 }
 
-/** One question for each header's value, as Kubernetes asks them. */
-function* questionsOf({ name, groups, uid, extra }: Wanted): Generator<ResourceRequest> {
-  const account = parseServiceAccountUser(name);
-  yield account === undefined
-    ? question({ resource: 'users', name })
-    : question({ resource: 'serviceaccounts', namespace: account.namespace, name: account.name });
-  for (const group of groups) yield question({ resource: 'groups', name: group });
-  if (uid !== undefined) yield question({ group: authenticationGroup, resource: 'uids', name: uid });
-  for (const [key, values] of extra) {
-    for (const value of values) {
-      yield question({ group: authenticationGroup, resource: 'userextras', subresource: key, name: value });
-    }
-  }
-}
-
-const authenticationGroup = 'authentication.k8s.io';
-
-function question(parts: Partial<ResourceRequest> & { resource: string; name: string }): ResourceRequest {
-  return { group: '', version: 'v1', subresource: '', namespace: '', ...parts };
-}
-
-function resultOf({ name, groups, uid, extra }: Wanted, scope: string | undefined): UserInfo {
+function resultOf(
+  { name, groups, uid, extra }: Wanted,
+  constraint: string | undefined,
+  scope: string | undefined,
+): UserInfo {
   const allGroups = [...groups];
+  // Who may be a node by a constrained right is one whole: its group comes with the name.
+  if (constraint !== undefined && nodeOf(name) !== undefined) allGroups.push('system:nodes');
   const account = parseServiceAccountUser(name);
   if (account !== undefined && groups.length === 0)
     allGroups.push(...serviceAccountGroups(account.namespace));

@@ -217,9 +217,10 @@ export class RequestHandler {
     const { headers } = exchange.request;
     if (!wantsImpersonation(headers)) return this.#enter(exchange, upgrade);
     const { authorizer } = this.#dependencies;
-    return impersonate(headers, exchange.user, workspace, authorizer).then((user) => {
+    const asked = attributesOf(exchange.info, exchange.user, workspace);
+    return impersonate(headers, asked, authorizer).then(({ user, constraint }) => {
       exchange.user = user;
-      exchange.audit?.impersonated(user);
+      exchange.audit?.impersonated(user, constraint);
       return this.#enter(exchange, upgrade);
     });
   }
