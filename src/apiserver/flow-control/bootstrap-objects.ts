@@ -56,6 +56,11 @@ const leases: JsonObject = {
   ],
 };
 
+const anySystemAccount: JsonObject = {
+  kind: 'ServiceAccount',
+  serviceAccount: { namespace: 'kube-system', name: '*' },
+};
+
 export const bootstrapFlowSchemas: readonly KubeObject[] = [
   ...Object.entries(mandatoryFlowSchemaSpecs).map(([name, spec]) => schemaOf(name, spec)),
   flowSchema('probes', exemptName, 2, undefined, groups(allUnauthenticated, allAuthenticated), {
@@ -66,27 +71,9 @@ export const bootstrapFlowSchemas: readonly KubeObject[] = [
     'leader-election',
     100,
     'ByUser',
-    users('system:kube-controller-manager', 'system:kube-scheduler'),
+    [...users('system:kube-controller-manager', 'system:kube-scheduler'), anySystemAccount],
     leases,
   ),
-  flowSchema(
-    'endpoint-controller',
-    'workload-high',
-    150,
-    'ByUser',
-    systemAccounts('endpoint-controller', 'endpointslicemirroring-controller'),
-    {
-      resourceRules: [
-        {
-          verbs: ['get', 'create', 'update'],
-          apiGroups: [''],
-          resources: ['endpoints'],
-          namespaces: ['*'],
-        },
-      ],
-    },
-  ),
-  flowSchema('workload-leader-election', 'leader-election', 200, 'ByUser', systemAccounts('*'), leases),
   flowSchema(
     federationLevel,
     federationLevel,
@@ -129,7 +116,7 @@ export const bootstrapFlowSchemas: readonly KubeObject[] = [
     'workload-high',
     900,
     'ByNamespace',
-    systemAccounts('*'),
+    [anySystemAccount],
     everything,
   ),
   flowSchema(
@@ -177,13 +164,6 @@ function groups(...names: string[]): JsonObject[] {
 
 function users(...names: string[]): JsonObject[] {
   return names.map((name) => ({ kind: 'User', user: { name } }));
-}
-
-function systemAccounts(...names: string[]): JsonObject[] {
-  return names.map((name) => ({
-    kind: 'ServiceAccount',
-    serviceAccount: { namespace: 'kube-system', name },
-  }));
 }
 
 function flowSchema(
