@@ -38,9 +38,8 @@ const systemClasses: ReadonlyMap<string, number> = new Map([
 export const systemPriorityClasses: readonly KubeObject[] = [...systemClasses].map(([name, value]) => ({
   apiVersion: `${group}/v1`,
   kind: 'PriorityClass',
-  metadata: { name },
+  metadata: { name, generation: 1 },
   value,
-  globalDefault: false,
   description: descriptions[name] ?? '',
   preemptionPolicy: 'PreemptLowerPriority',
 }));

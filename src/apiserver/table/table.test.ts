@@ -71,6 +71,26 @@ test('a Table carries definitions, cells, and as much of the object as asked (KU
   });
 });
 
+test('FlowSchemas stand in the order in which requests are matched (printers, printFlowSchemaList)', () => {
+  const schema = (name: string, matchingPrecedence: number) => ({
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    kind: 'FlowSchema',
+    metadata: { name },
+    spec: { matchingPrecedence, priorityLevelConfiguration: { name: 'exempt' } },
+  });
+  const { rows } = renderTable({
+    served: served('flowcontrol.apiserver.k8s.io', 'flowschemas'),
+    objects: [schema('b', 20), schema('c', 9), schema('a', 20), schema('d', 100)],
+    includeObject: 'None',
+    apiVersion: 'v1',
+    listMetadata: {},
+    now,
+    withColumns: false,
+  });
+  const names = (rows as JsonObject[]).map(({ cells }) => (cells as JsonValue[])[0]);
+  assert.deepEqual(names, ['c', 'a', 'b', 'd']);
+});
+
 test('date columns become ages (apiextensions tableconvertor)', () => {
   const values: JsonValue[] = [ago(60), null, 'yesterday', '', 5];
   const columns: Column[] = values.map((value, i) => ({

@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Column } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import { inRowOrder } from './row-order.ts';
 
 /** How much of each object a Table's rows carry: nothing, PartialObjectMetadata (the default), all. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
@@ -31,7 +32,8 @@ export function renderTable(options: TableOptions): JsonObject {
   const { served, apiVersion } = options;
   const columns = served.version.columns;
   const rows: JsonValue[] = [];
-  for (const object of options.objects) rows.push(renderRow(columns, object, options));
+  for (const object of inRowOrder(served.definition, options.objects))
+    rows.push(renderRow(columns, object, options));
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${apiVersion}`,
