@@ -1,7 +1,7 @@
 import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { appliedFields } from './applied-config.ts';
+import { appliedFields, checkConfig } from './applied-config.ts';
 import type { ApplyType } from './apply-type.ts';
 import { compareObjects } from './compare.ts';
 import { difference, emptySet, type FieldSet } from './field-set.ts';
@@ -17,11 +17,13 @@ export const upgradingManager = 'kubectl';
 
 /**
  * What client-side apply owned: the fields of the last-applied annotation that still are in `live` as they were
- * applied. The first server-side apply by kubectl may take these from whoever holds them (KUBERNETES.md P7).
+ * applied. The first server-side apply by kubectl may take these from whoever holds them (KUBERNETES.md P7). Nothing when
+ * the annotation is not one that the schema allows (managedfields lastAppliedManager).
  */
 export function lastAppliedFields(type: ApplyType, live: KubeObject, apiVersion: string): FieldSet {
   const config = parseConfig(live.metadata.annotations?.[lastAppliedAnnotation]);
   if (config === undefined || config.apiVersion !== apiVersion) return emptySet;
+  if (checkConfig(type, config).length > 0) return emptySet;
   const changed = compareObjects(type, config, live);
   let fields = appliedFields(type, config);
   for (const set of [changed.modified, changed.added, changed.removed]) fields = difference(fields, set);
