@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { conditionOf } from '#api/conditions.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
@@ -243,11 +244,18 @@ class Arrivals {
   async #watch(client: KubeClient): Promise<void> {
     const collection = { cluster: undefined, gvr: configMaps, namespace: 'ns' };
     const { signal } = this.#stopping;
-    for await (const event of client.watch(collection, { resourceVersion: '0', signal })) {
-      if (event.type !== 'ADDED') continue;
-      const name = event.object.metadata.name ?? '';
-      this.#seen.add(name);
-      this.#waiting.get(name)?.();
+    while (!signal.aborted) {
+      // One that ends is begun anew: what it told is told again.
+      try {
+        for await (const event of client.watch(collection, { resourceVersion: '0', signal })) {
+          if (event.type !== 'ADDED') continue;
+          const name = event.object.metadata.name ?? '';
+          this.#seen.add(name);
+          this.#waiting.get(name)?.();
+        }
+      } catch {
+        await pause(100, undefined, { signal }).catch(() => {});
+      }
     }
   }
 }

@@ -60,8 +60,9 @@ describe('connections', { timeout: 600_000 }, () => {
       connection,
     );
     await constellation.addCell('bad-key', {}, { ...connection, keyPem: 'nonsense' });
-    await constellation.addCell('claimed', {}, connection);
+    // Whoever comes first has the edge.
     await syncs('good', 'a');
+    await constellation.addCell('claimed', {}, connection);
     const rows = [
       ['wrong-ca', 'CertificateNotTrusted', 'False', /certificate/i],
       ['wrong-port', 'ConnectionRefused', 'False', /ECONNREFUSED/],
@@ -131,6 +132,10 @@ describe('connections', { timeout: 600_000 }, () => {
       });
       await syncs('cell-a', 'before');
       await syncs('cell-b', 'before');
+      await until('what is there is known to be', async () => {
+        const { objects } = (await constellation.cell('cell-a')).status ?? {};
+        return objects?.pending === 0 && objects.synced === 2;
+      });
       await constellation.edge('cell-a').gate.set(mode);
       const copies = new CopyWriter(constellation.admin, 'cell-a');
       for (let index = 0; index < 30; index++) await copies.configMap(`while-away-${index}`, {});

@@ -240,9 +240,15 @@ describe('downsync', { timeout: 600_000 }, () => {
         return reasons.includes('Suspended') === is;
       });
     };
+    const allWait = () =>
+      until('all are known to wait', async () => {
+        const { objects } = (await constellation.cell()).status ?? {};
+        return (objects?.pending ?? 0) >= 2 * count;
+      });
     await suspend(true);
     for (const name of names) await copies.deployment(name, 1);
     for (const name of names) await copies.configMap(name, {});
+    await allWait();
     edgeTap.clear();
     await suspend(false);
     await until('all are there', async () => {
@@ -254,6 +260,7 @@ describe('downsync', { timeout: 600_000 }, () => {
     await suspend(true);
     for (const name of names) await copies.delete({ name });
     for (const name of names) await copies.delete(deployment(name));
+    await allWait();
     edgeTap.clear();
     await suspend(false);
     await until('all are gone', async () => {

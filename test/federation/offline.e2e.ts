@@ -46,9 +46,10 @@ describe('cells that were away', { timeout: 600_000 }, () => {
     for (const cell of away) {
       await until(`${cell} tells what it lacks`, async () => {
         const { objects } = (await constellation.cell(cell)).status ?? {};
-        return objects?.pending === changes;
+        // In sync is the namespace.
+        if (objects?.pending === changes && objects.synced === 1) return true;
+        throw new Error(JSON.stringify(objects));
       });
-      assert.equal((await constellation.cell(cell)).status?.objects?.synced, 1, 'the namespace');
     }
     await until(
       'the lag grows although nothing happens',

@@ -160,7 +160,9 @@ describe('restarts and takeovers', { timeout: 600_000 }, () => {
     for (const name of ['changed', 'withdrawn', 'created']) await syncs('cell-a', name, '1');
     await isIdle('federator-a', 'cell-a');
     await copiesOf('cell-a').delete({ name: 'created' });
-    await until('it is gone', async () => (await atEdge('cell-a', 'created')) === undefined);
+    await copiesOf('cell-a').isGone({ name: 'created' });
+    assert.equal(await atEdge('cell-a', 'created'), undefined);
+    await isIdle('federator-a', 'cell-a');
 
     // Its writes stop just before they leave, as in a process that is paused.
     const stale = constellation.federator('federator-a').edgeTap;
@@ -185,6 +187,7 @@ describe('restarts and takeovers', { timeout: 600_000 }, () => {
     await syncs('cell-a', 'changed', '3');
     await syncs('cell-a', 'created', '3');
     await until('the withdrawn one is gone', async () => (await atEdge('cell-a', 'withdrawn')) === undefined);
+    await copies.isGone({ name: 'withdrawn' });
     await syncs('cell-a', 'withdrawn', 'again');
     await isIdle('federator-b', 'cell-a');
 

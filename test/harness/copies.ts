@@ -4,6 +4,8 @@ import { sha256Hex } from '#apimachinery/hash.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { find } from './edge-objects.ts';
+import { until } from './until.ts';
 
 export interface CopySpec {
   readonly kind?: string;
@@ -76,9 +78,11 @@ export class CopyWriter {
     );
   }
 
-  /** A namespace copy, for the others to lie in. */
+  /** A namespace copy, for the others to lie in; the cell's workspace, which comes a moment after its Cell, is waited for. */
   namespace(name = 'ns'): Promise<KubeObject> {
-    return this.put({ kind: 'Namespace', resource: 'namespaces', namespace: '', name });
+    return until(`the cell ${this.cell} has a workspace`, () =>
+      this.put({ kind: 'Namespace', resource: 'namespaces', namespace: '', name }),
+    );
   }
 
   configMap(name: string, data: JsonObject, more: Partial<CopySpec> = {}): Promise<KubeObject> {
@@ -112,5 +116,13 @@ export class CopyWriter {
 
   async delete(spec: CopySpec): Promise<void> {
     await this.#admin.delete(this.refOf(spec));
+  }
+
+  /** Until then what is put under its name goes with it. */
+  isGone(spec: CopySpec): Promise<unknown> {
+    return until(
+      `the copy ${spec.name} is gone`,
+      async () => (await find(this.#admin, this.refOf(spec))) === undefined,
+    );
   }
 }
