@@ -7,7 +7,7 @@ import { StorageError } from '#storage/errors.ts';
 import type { TestServer } from './testing/test-server.ts';
 import { type Execute, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
-describe('errors over HTTP (E1–E5)', () => {
+describe('errors over HTTP (E1–E4)', () => {
   let server: TestServer;
   let execute: Execute = single;
   before(async () => {
