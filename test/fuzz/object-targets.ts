@@ -14,7 +14,7 @@ import { widgetSchema } from '#apiserver/apply/testing/widget-schema.ts';
 import { updateManagedFields } from '#apiserver/apply/update-managed-fields.ts';
 import { applyJsonPatch } from '#apiserver/patch/json-patch.ts';
 import { applyMergePatch } from '#apiserver/patch/merge-patch.ts';
-import { applyStrategicMergePatch } from '#apiserver/patch/strategic-merge-patch.ts';
+import { mergeStrategically } from '#apiserver/patch/strategic-merge-patch.ts';
 import { servedObjectOf } from '#apiserver/registry/conversion.ts';
 import { prepareForCreate, prepareForUpdate } from '#apiserver/registry/prepare.ts';
 import { encodeStored, entryOf } from '#apiserver/registry/stored-object.ts';
@@ -303,7 +303,7 @@ export const objectTargets: readonly Target[] = [
   target('merge patch', mutatedJson(patches), (value) => applyMergePatch(deployments.sample, value)),
   target('strategic merge patch', mutatedJson(patches), (value) => {
     const { schema } = deployments.served.version;
-    store(deployments, applyStrategicMergePatch(schema, deployments.sample, asObject(value)));
+    store(deployments, mergeStrategically(schema, structuredClone(deployments.sample), asObject(value)));
   }),
   target('managed fields', mutatedJson(managers), (value) => {
     const decoded = decodeManagers(value, false);

@@ -5,7 +5,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyMergePatch } from './merge-patch.ts';
-import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+import { mergeStrategically } from './strategic-merge-patch.ts';
 
 const string: Schema = { type: 'string' };
 const port: Schema = { type: 'object', properties: new Map([['containerPort', { type: 'integer' }]]) };
@@ -34,6 +34,9 @@ const schema: Schema = {
   ]),
 };
 
+const copy = (one: JsonObject) => JSON.parse(JSON.stringify(one)) as JsonObject;
+const merge = (kind: Schema | undefined, document: JsonObject, patch: JsonObject) =>
+  mergeStrategically(kind, copy(document), copy(patch));
 const named = (...names: string[]) => names.map((name) => ({ name }));
 
 // name, document, patch, expected. All rows: KUBERNETES.md P2 and the strategic merge patch design documents.
@@ -201,6 +204,31 @@ const rows: [string, JsonObject, JsonObject, JsonObject][] = [
     { '$setElementOrder/list': named('b', 'a'), list: named('b', 'a') },
     { list: named('b', 'a') },
   ],
+  [
+    '$deleteFromPrimitiveList with null takes the list',
+    { finalizers: ['a'] },
+    { '$deleteFromPrimitiveList/finalizers': null },
+    {},
+  ],
+  [
+    '$deleteFromPrimitiveList of another type is passed over',
+    { finalizers: ['a'] },
+    { '$deleteFromPrimitiveList/finalizers': 'a' },
+    { finalizers: ['a'] },
+  ],
+  [
+    'a new element keeps its directives and nulls',
+    { list: named('a') },
+    { list: [{ name: 'b', value: null, $retainKeys: ['name'] }] },
+    { list: [{ name: 'b', value: null, $retainKeys: ['name'] }, { name: 'a' }] },
+  ],
+  [
+    'a replaced list keeps its directives',
+    { atomic: named('a') },
+    { atomic: [{ $patch: 'delete' }] },
+    { atomic: [{ $patch: 'delete' }] },
+  ],
+  ['$patch of any kind in a new map leaves it out', {}, { labels: { $patch: 'replace', a: '1' } }, {}],
   ['type changes', { a: [1] }, { a: { b: 1 } }, { a: { b: 1 } }],
   ['unknown list is replaced', { other: [1] }, { other: [2] }, { other: [2] }],
   [
@@ -213,9 +241,7 @@ const rows: [string, JsonObject, JsonObject, JsonObject][] = [
 
 for (const [name, document, patch, expected] of rows) {
   test(`strategic merge: ${name}`, () => {
-    const before = JSON.stringify([document, patch]);
-    assert.deepEqual(applyStrategicMergePatch(schema, document, patch), expected);
-    assert.equal(JSON.stringify([document, patch]), before, 'inputs changed');
+    assert.deepEqual(merge(schema, document, patch), expected);
   });
 }
 
@@ -260,7 +286,35 @@ const errorRows: [string, JsonObject, JsonObject, string, RegExp][] = [
     {},
     { '$setElementOrder/list': 'x' },
     'BadRequest',
-    /invalid patch format of setElementOrder list/,
+    /^expected a \[\]interface \{\}, but received a string$/,
+  ],
+  [
+    'setElementOrder without a field',
+    {},
+    { $setElementOrder: [] },
+    'BadRequest',
+    /^invalid patch format of setElementOrder list$/,
+  ],
+  [
+    'setElementOrder of an unknown field',
+    {},
+    { '$setElementOrder/zork': ['a'] },
+    'BadRequest',
+    /^unable to find api field in struct {2}for the json field "zork"$/,
+  ],
+  [
+    'setElementOrder with null',
+    { list: named('a') },
+    { '$setElementOrder/list': named('a'), list: null },
+    'BadRequest',
+    /^expected a \[\]interface \{\}, but received a %!s\(<nil>\)$/,
+  ],
+  [
+    'setElementOrder of a list of maps without a key',
+    { atomic: named('a') },
+    { '$setElementOrder/atomic': named('a') },
+    'BadRequest',
+    /without a merge key/,
   ],
   [
     'setElementOrder disagrees',
@@ -270,11 +324,18 @@ const errorRows: [string, JsonObject, JsonObject, string, RegExp][] = [
     /doesn't match \$setElementOrder list/,
   ],
   [
-    'primitive list form',
+    'primitive list without a field',
     { finalizers: ['a'] },
-    { '$deleteFromPrimitiveList/finalizers': 'a' },
+    { $deleteFromPrimitiveList: ['a'] },
     'BadRequest',
-    /invalid patch format of primitive list/,
+    /^invalid patch format of primitive list$/,
+  ],
+  [
+    'scalars to delete from a list of maps',
+    { list: named('a') },
+    { '$deleteFromPrimitiveList/list': ['a'] },
+    'BadRequest',
+    /^list element types are not identical: \[\[map\[name:a\]\] \[a\]\]$/,
   ],
   [
     'merge list without key',
@@ -283,7 +344,14 @@ const errorRows: [string, JsonObject, JsonObject, string, RegExp][] = [
     'BadRequest',
     /without merge key/,
   ],
-  ['list of lists', { finalizers: ['a'] }, { finalizers: [['b']] }, 'Invalid', /rejected our request/],
+  ['list of lists', { finalizers: [['a']] }, { finalizers: [['b']] }, 'Invalid', /rejected our request/],
+  [
+    'a list among scalars',
+    { finalizers: ['a'] },
+    { finalizers: [['b']] },
+    'BadRequest',
+    /: \[\[a\] \[\[b\]\]\]$/,
+  ],
   ['mixed list', { list: named('a') }, { list: ['b'] }, 'BadRequest', /not identical/],
   [
     '__proto__',
@@ -304,7 +372,7 @@ const errorRows: [string, JsonObject, JsonObject, string, RegExp][] = [
 for (const [name, document, patch, reason, message] of errorRows) {
   test(`strategic merge error: ${name}`, () => {
     assert.throws(
-      () => applyStrategicMergePatch(schema, document, patch),
+      () => merge(schema, document, patch),
       (error) => isApiError(error) && error.reason === reason && message.test(error.message),
     );
     assert.equal(({} as { polluted?: unknown }).polluted, undefined);
@@ -319,9 +387,7 @@ const elements = fc.uniqueArray(fc.record({ name: fc.constantFrom('a', 'b', 'c',
 test('property: a merged list is the union by key, patch values win, both orders kept', () => {
   fc.assert(
     fc.property(elements, elements, (before, patch) => {
-      const result = applyStrategicMergePatch(schema, { list: before }, { list: patch })[
-        'list'
-      ] as typeof before;
+      const result = merge(schema, { list: before }, { list: patch })['list'] as typeof before;
       const expected = new Map([...before, ...patch].map((one) => [one.name, one.value]));
       assert.deepEqual(new Map(result.map((one) => [one.name, one.value])), expected);
       assert.equal(result.length, expected.size);
@@ -342,7 +408,7 @@ test('property: a merged list is the union by key, patch values win, both orders
 test('property: deleting every element leaves none; order directive alone permutes', () => {
   fc.assert(
     fc.property(elements, fc.nat(), (before, seed) => {
-      const gone = applyStrategicMergePatch(
+      const gone = merge(
         schema,
         { list: before },
         { list: before.map(({ name }) => ({ name, $patch: 'delete' })) },
@@ -350,7 +416,7 @@ test('property: deleting every element leaves none; order directive alone permut
       assert.deepEqual(gone['list'], []);
       const order = before.map(({ name }) => ({ name }));
       if (order.length > 1) order.push(...order.splice(0, seed % order.length));
-      const sorted = applyStrategicMergePatch(schema, { list: before }, { '$setElementOrder/list': order });
+      const sorted = merge(schema, { list: before }, { '$setElementOrder/list': order });
       assert.deepEqual(
         (sorted['list'] as typeof before).map((one) => one.name),
         order.map((one) => one.name),
@@ -367,10 +433,7 @@ test('property: without lists and directives it is a JSON merge patch', () => {
   }) as fc.Arbitrary<JsonObject>;
   fc.assert(
     fc.property(map, map, (document, patch) => {
-      assert.deepEqual(
-        applyStrategicMergePatch(undefined, document, patch) as JsonValue,
-        applyMergePatch(document, patch),
-      );
+      assert.deepEqual(merge(undefined, document, patch) as JsonValue, applyMergePatch(document, patch));
     }),
   );
 });

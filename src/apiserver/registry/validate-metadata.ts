@@ -201,21 +201,21 @@ function ownerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
   const owners = metadata.ownerReferences;
   if (owners === undefined) return;
   let controller: string | undefined;
-  owners.forEach((owner, index) => {
-    const field = `metadata.ownerReferences[${index}]`;
-    const { apiVersion, kind, name, uid } = owner;
+  // Without an index, as Kubernetes tells it.
+  const field = 'metadata.ownerReferences';
+  owners.forEach((owner) => {
+    const { apiVersion, kind, name } = owner;
     if (!apiVersion)
       errors.push(invalid(`${field}.apiVersion`, apiVersion ?? '', 'version must not be empty'));
-    if (!kind) errors.push(invalid(`${field}.kind`, kind ?? '', 'kind must not be empty'));
-    if (!name) errors.push(invalid(`${field}.name`, name ?? '', 'name must not be empty'));
-    if (!uid) errors.push(invalid(`${field}.uid`, uid ?? '', 'uid must not be empty'));
+    for (const key of ['kind', 'name', 'uid'] as const)
+      if (!owner[key]) errors.push(invalid(`${field}.${key}`, '', 'must not be empty'));
     if (apiVersion === 'v1' && kind === 'Event') {
-      errors.push(invalid(field, owner, 'is disallowed from being an owner'));
+      errors.push(invalid(field, owner, '/v1, Kind=Event is disallowed from being an owner'));
     }
     if (owner.controller !== true) return;
     if (controller !== undefined) {
       const why = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${kind}/${name}`;
-      errors.push(invalid('metadata.ownerReferences', owners, why));
+      errors.push(invalid(field, owners, why));
     } else controller = `${kind}/${name}`;
   });
 }

@@ -138,7 +138,7 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
 }
 
 /** resource.Quantity's parser: what has the form of one can still have a suffix that is none. */
-function quantityFault(value: JsonValue): string | undefined {
+export function quantityFault(value: JsonValue): string | undefined {
   if ((typeof value === 'string' || typeof value === 'number') && isQuantity(value)) return undefined;
   const hasForm =
     /^[+-]?[0-9]*(\.[0-9]*)?[eEinumkKMGTP]*[-+]?[0-9]*$/.test(String(value)) && /[0-9]/.test(String(value));

@@ -5,7 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyJsonPatch } from '../patch/json-patch.ts';
 import { applyMergePatch } from '../patch/merge-patch.ts';
-import { applyStrategicMergePatch } from '../patch/strategic-merge-patch.ts';
+import { mergeStrategically } from '../patch/strategic-merge-patch.ts';
 import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { applyObject } from './apply.ts';
@@ -16,7 +16,8 @@ import { tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters } from './options.ts';
 import { targetOf, type VerbRequest, writeResult } from './request.ts';
 import type { VerbResult } from './result.ts';
-import type { SubresourceMerge } from './update.ts';
+import { strategicRefusal } from './strategic-refusal.ts';
+import { checkName, type SubresourceMerge } from './update.ts';
 
 export const jsonPatchType = 'application/json-patch+json';
 export const mergePatchType = 'application/merge-patch+json';
@@ -28,7 +29,11 @@ export interface DecodedPatch {
   /** Repeated fields of the patch itself (C9). */
   readonly duplicates: readonly string[];
   apply(document: JsonObject): JsonObject;
+  /** Runs `accept` on what came of `document`; what that throws is told in the words for patches of this type. */
+  accept<T>(document: JsonObject, accept: () => T): T;
 }
+
+const plainly = <T>(_: JsonObject, accept: () => T): T => accept();
 
 /** PATCH of an object or of a subresource that has the object's own kind (P1). */
 export function patchObject(
@@ -64,31 +69,39 @@ async function patchWith(
     },
     (live, attempt) => {
       const patched = patch.apply(live!);
-      checkIdentity(patched, context);
-      const proposed = acceptObject(patched, patch.duplicates, {
-        workspace: target.workspace,
-        served: target.served,
-        fieldValidation: parameters.fieldValidation,
-        // A retry would say everything again.
-        warnings: attempt === 0 ? context.warnings : [],
-      });
+      const warnings: string[] = [];
+      const proposed = patch.accept(live!, () =>
+        acceptObject(patched, patch.duplicates, {
+          workspace: target.workspace,
+          served: target.served,
+          fieldValidation: parameters.fieldValidation,
+          warnings,
+        }),
+      );
+      // A retry would say everything again; of what is refused nothing else is told.
+      if (attempt === 0) context.warnings.push(...warnings);
+      checkIdentity(proposed, context);
       return settle(proposed, live!, merge);
     },
   );
   return writeResult(outcome, context);
 }
 
-/** 400 for a patch that makes another object of it (apiserver `ensureNamespaceAndName`: ObjectName of what comes out). */
-function checkIdentity({ metadata }: JsonObject, context: ResourceContext): void {
-  if (!isJsonObject(metadata)) return;
-  const { name, namespace } = metadata;
-  const isNamespaced = context.served.definition.namespaced;
-  if (isNamespaced && typeof namespace === 'string' && namespace !== context.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+/**
+ * 400 for a patch that makes another object of it (apiserver `ensureNamespaceAndName`: ObjectName of what comes out). A
+ * namespace that it takes away is that of the path.
+ */
+function checkIdentity(object: KubeObject, context: ResourceContext): void {
+  const { metadata } = object;
+  if (context.namespace !== undefined) {
+    metadata.namespace ||= context.namespace;
+    if (metadata.namespace !== context.namespace) {
+      throw badRequest(
+        'the namespace of the provided object does not match the namespace sent on the request',
+      );
+    }
   }
-  if (typeof name === 'string' && name !== context.name) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${context.name})`);
-  }
+  checkName(object, context);
 }
 
 /** A patch that does not mention the resourceVersion is one for whatever is there (P1). */
@@ -124,7 +137,11 @@ export function decodePatch(
         `${decodingPatch}json: cannot unmarshal ${wordFor(value)} into Go value of type []handlers.jsonPatchOp`,
       );
     }
-    return { duplicates: [], apply: (document) => asObject(applyJsonPatch(cloneObject(document), value)) };
+    return {
+      duplicates: [],
+      apply: (document) => asObject(applyJsonPatch(cloneObject(document), value)),
+      accept: plainly,
+    };
   }
   if (!isJsonObject(value)) {
     const prefix = type === mergePatchType ? decodingPatch : '';
@@ -136,11 +153,32 @@ export function decodePatch(
     return {
       duplicates,
       apply: (document) => asObject(applyMergePatch(cloneObject(document), cloneJson(value))),
+      accept: plainly,
     };
   }
+  return strategicPatch(schema, value, duplicates);
+}
+
+function strategicPatch(
+  schema: Schema | undefined,
+  value: JsonObject,
+  duplicates: readonly string[],
+): DecodedPatch {
+  const merge = (document: JsonObject, patch: JsonObject) =>
+    mergeStrategically(schema, cloneObject(document), patch);
   return {
     duplicates,
-    apply: (document) => applyStrategicMergePatch(schema, cloneObject(document), cloneJson(value)),
+    apply: (document) => merge(document, cloneJson(value)),
+    accept(document, accept) {
+      try {
+        return accept();
+      } catch (error) {
+        if (schema === undefined) throw error;
+        // Done once more: what was patched is no longer what it was, and the patch is told as merging leaves it.
+        const patch = cloneJson(value);
+        throw strategicRefusal(schema, merge(document, patch), patch, error);
+      }
+    },
   };
 }
 

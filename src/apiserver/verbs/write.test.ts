@@ -200,7 +200,7 @@ test('create: refusals (C1, C3, E3, N1, N2, S2)', async () => {
         metadata: { name: 'x', ownerReferences: [{ apiVersion: 'v1', kind: 'A', name: 'a' }] },
       }),
       'Invalid',
-      /metadata.ownerReferences\[0\].uid: Invalid value: "": uid must not be empty/,
+      /metadata.ownerReferences.uid: Invalid value: "": must not be empty/,
     ],
   ];
   for (const [why, url, body, reason, message, code, contentType] of rows) {

@@ -1,0 +1,45 @@
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+
+/**
+ * A JSON value as Go's `%v` prints it, which stands in messages of kube-apiserver: maps by their sorted keys, texts
+ * without quotes, `<nil>` for null: `map[a:1 b:[x y] c:<nil>]`.
+ */
+export function goText(value: JsonValue | undefined): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (!isJsonObject(value)) return String(value);
+  const members = Object.keys(value).sort();
+  return `map[${members.map((key) => `${key}:${goText(value[key])}`).join(' ')}]`;
+}
+
+/** The same with `%s`, which is at a loss with what is no text: `%!s(int64=1)`. */
+export function goString(value: JsonValue): string {
+  if (typeof value === 'string') return value;
+  if (value === null) return '%!s(<nil>)';
+  if (Array.isArray(value)) return `[${value.map(goString).join(' ')}]`;
+  if (!isJsonObject(value)) return `%!s(${goTypeOf(value)}=${value})`;
+  const members = Object.keys(value).sort();
+  return `map[${members.map((key) => `${key}:${goString(value[key] as JsonValue)}`).join(' ')}]`;
+}
+
+/** The Go type that a JSON value is decoded into where nothing says which: `map[string]interface {}`, `int64`. */
+export function goTypeOf(value: JsonValue | undefined): string {
+  if (value === null || value === undefined) return '%!s(<nil>)';
+  if (Array.isArray(value)) return '[]interface {}';
+  switch (typeof value) {
+    case 'string':
+      return 'string';
+    case 'boolean':
+      return 'bool';
+    case 'number':
+      return Number.isInteger(value) ? 'int64' : 'float64';
+    default:
+      return 'map[string]interface {}';
+  }
+}
+
+/** reflect.Kind of that type: `map`, `slice`, `int64`. */
+export function goKindOf(value: JsonValue): string {
+  if (Array.isArray(value)) return 'slice';
+  return isJsonObject(value) ? 'map' : goTypeOf(value);
+}
