@@ -15,7 +15,7 @@ import {
   isEmptySelector,
 } from './common.ts';
 import { checkClaimSpec } from './persistent-volumes.ts';
-import { checkControllerTemplate } from './pods.ts';
+import { checkControllerTemplate } from './pod-template.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 
 /** apps (source: Kubernetes' pkg/apis/apps/validation). */

@@ -19,7 +19,8 @@ import {
   checkVolumeChange,
   checkVolumeSpec,
 } from './persistent-volumes.ts';
-import { checkControllerTemplate, checkPodTemplate, validatePod, validatePodUpdate } from './pods.ts';
+import { checkControllerTemplate, checkPodTemplate } from './pod-template.ts';
+import { validatePod, validatePodUpdate } from './pods.ts';
 import {
   allowsOvercommit,
   checkContainerResourceName,

@@ -14,7 +14,7 @@ import {
 } from './common.ts';
 import { countIndexes } from './job-indexes.ts';
 import { checkJobStatus } from './job-status.ts';
-import { checkPodTemplate } from './pods.ts';
+import { checkPodTemplate } from './pod-template.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 
 /** Jobs: their spec, also inside CronJobs, and what of them may change (source: Kubernetes' pkg/apis/batch/validation). */

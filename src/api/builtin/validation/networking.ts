@@ -1,4 +1,4 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import {
   duplicate,
   forbiddenField,
@@ -36,7 +36,6 @@ import {
   type Errors,
   protocols,
 } from './common.ts';
-import { isAddress } from './pods.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 import { checkBalancerHost } from './services.ts';
 
@@ -143,7 +142,7 @@ const badSuffixes = ['/..', '/.'];
 function checkIngressRule(errors: Errors, at: string, one: JsonObject): void {
   const host = textAt(one, 'host');
   if (host !== '') {
-    if (isAddress(host)) {
+    if (isIP(host) !== 0) {
       errors.push(invalid(`${at}.host`, host, 'must be a DNS name, not an IP address'));
     }
     checkHost(errors, `${at}.host`, host);

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { duplicate, forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { labelKey } from '#apimachinery/names.ts';
@@ -21,7 +21,6 @@ import {
   keyPath,
   protocols,
 } from './common.ts';
-import { isAddress } from './pods.ts';
 import { specOf } from './rule.ts';
 
 /**
@@ -310,7 +309,7 @@ export function checkServiceStatus(errors: Errors, service: KubeObject): void {
 export function checkBalancerHost(errors: Errors, field: string, hostname: string): void {
   if (hostname === '') return;
   checkDnsSubdomain(errors, field, hostname);
-  if (isAddress(hostname)) {
+  if (isIP(hostname) !== 0) {
     errors.push(invalid(field, hostname, 'must be a DNS name, not an IP address'));
   }
 }
