@@ -62,6 +62,11 @@ export interface WriteOptions extends CallOptions {
   readonly subresource?: string | undefined;
   /** Be answered with the metadata of what was written, as PartialObjectMetadata (N4). */
   readonly metadataOnly?: boolean | undefined;
+  /**
+   * Who calls does not look at what is answered to a success: it need not be decoded, and what is returned then is an object
+   * without name and revision. With `metadataOnly` little is sent, too.
+   */
+  readonly unread?: boolean | undefined;
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined;
 }
 

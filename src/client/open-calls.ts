@@ -10,8 +10,11 @@ export interface OpenCall {
   end(): void;
 }
 
-/** Signals under which nothing is under way and that are listened to all the same, as a worker's between two calls. */
-export const idleSignalsMax = 64;
+/**
+ * Signals under which nothing is under way and that are listened to all the same, as a worker's between two calls: a federator
+ * of many cells has some for each. Each is some hundred bytes.
+ */
+export const idleSignalsMax = 1_024;
 
 /**
  * The calls of one client. Each has a signal of its own: long-lived signals (a loop's stop, a client's end) would else

@@ -38,7 +38,8 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
       if (before === undefined || rank > before) this.#again.set(key, rank);
       return;
     }
-    const taker = this.#waiting.shift();
+    // The one that began to wait last: what its work rests on (a listener on its signal, caches) is still there.
+    const taker = this.#waiting.pop();
     if (taker === undefined) this.#ready.push(key, rank);
     else {
       this.#active.add(key);

@@ -65,6 +65,8 @@ export class FederatorProcess {
   /** When each cell's status was last compared, and when last written. */
   readonly #comparedAtMs = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
+  /** When a cell's progress, and nothing else as far as is known, is to be told. */
+  readonly #progressDueAtMs = new Map<string, number>();
   #controlPlane: ControlPlane | undefined;
   #started = false;
 
@@ -269,6 +271,7 @@ export class FederatorProcess {
       logger,
       limits: { ...defaultCellLimits, ...cellLimits },
       onReport: () => this.#queue.addAfter(`report/${name}`, this.#reportDelayMs(name)),
+      onProgress: () => this.#progressed(name),
     });
     this.#cells.set(name, sync);
     logger.info({ cell: name, epoch: cell.status?.assignment?.epoch }, 'cell is ours');
@@ -283,10 +286,18 @@ export class FederatorProcess {
     this.#cells.delete(name);
     this.#comparedAtMs.delete(name);
     this.#reportedAtMs.delete(name);
+    this.#progressDueAtMs.delete(name);
     const leaving = sync.stop().finally(() => {
       if (this.#leaving.get(name) === leaving) this.#leaving.delete(name);
     });
     this.#leaving.set(name, leaving);
+  }
+
+  /** One more is in sync: while a report of progress is due anyway, that is found then. */
+  #progressed(name: string): void {
+    const dueAtMs = this.#progressDueAtMs.get(name);
+    if (dueAtMs !== undefined && this.#options.clock.monotonic() < dueAtMs) return;
+    this.#queue.addAfter(`report/${name}`, this.#reportDelayMs(name));
   }
 
   /** The first change is looked at at once, further ones at most once a second. */
@@ -317,15 +328,23 @@ export class FederatorProcess {
     this.#comparedAtMs.set(name, clock.monotonic());
     const delayMs = report.isProgress ? this.#progressDelayMs(name) : 0;
     if (delayMs > 0) {
+      this.#progressDueAtMs.set(name, clock.monotonic() + delayMs);
       this.#queue.addAfter(`report/${name}`, delayMs);
       return;
     }
+    this.#progressDueAtMs.delete(name);
     this.#reportedAtMs.set(name, clock.monotonic());
     try {
       await federationClient.patch(
         { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
         { type: 'merge', body: report.patch },
-        { subresource: 'status', fieldManager: this.#options.name, signal },
+        {
+          subresource: 'status',
+          fieldManager: this.#options.name,
+          metadataOnly: true,
+          unread: true,
+          signal,
+        },
       );
     } catch (error) {
       // Changed meanwhile, not ours any more, or gone: the cell's own event says so.

@@ -29,12 +29,13 @@ import {
   writeQuery,
 } from '../paths.ts';
 import { Batcher, type SingleRequest } from './batcher.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import { type ConnectionLimits, defaultConnectionLimits, type ServerConnection } from './connection.ts';
 import { connectorOf, type PlainConnector } from './connector.ts';
 import { FrameTooLarge, LineDecoder } from './line-decoder.ts';
 import { errorFromAnswer, errorFromNetwork, errorFromStatus } from './remote-error.ts';
 import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
-import { WatchSessions } from './watch-sessions.ts';
+import { type StreamAnswer, WatchSessions } from './watch-sessions.ts';
 
 const acceptJson = 'application/json';
 /** Parameter that has our API server leave managedFields out; others ignore it (docs/batches.md, Lean metadata). */
@@ -245,7 +246,7 @@ export class RemoteClient implements KubeClient {
   async *watch(collection: CollectionRef, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
     const call = this.#calls.begin(options.signal);
     const { signal } = call;
-    let body: AsyncIterable<unknown> | undefined;
+    let chunks: ChunkReader | undefined;
     try {
       if (signal.aborted) return;
       const path = collectionPath(collection) + queryString(watchQuery(options));
@@ -253,11 +254,15 @@ export class RemoteClient implements KubeClient {
       const accept = asksWhole ? this.#acceptNewWhole : this.#acceptOf(options);
       const headers = this.#headers(accept, undefined);
       const answer = await this.#openStream(path, headers, signal);
-      body = answer.body;
-      if (answer.status !== 200) throw errorFromAnswer(answer.status, await readAll(body, 1024 * 1024));
+      if (answer.status !== 200)
+        throw errorFromAnswer(answer.status, await readAll(answer.body, 1024 * 1024));
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
-      for await (const chunk of body) {
-        for (const frame of decoder.push(chunk as Buffer)) {
+      chunks = new ChunkReader(answer.body);
+      for (;;) {
+        const next = chunks.read();
+        const chunk = next instanceof Promise ? await next : next;
+        if (chunk === undefined || signal.aborted) return;
+        for (const frame of decoder.push(chunk)) {
           const wait = this.#limits.pace?.(frame.length, call, 'event');
           if (wait !== undefined) await wait;
           yield decodeEvent(frame);
@@ -268,6 +273,7 @@ export class RemoteClient implements KubeClient {
       if (error instanceof FrameTooLarge) void this.#limits.pace?.(error.bytes, call, 'oversize');
       throw error instanceof ApiError ? error : errorFromNetwork(this.#connection.server, error);
     } finally {
+      chunks?.close();
       call.end();
     }
   }
@@ -325,7 +331,7 @@ export class RemoteClient implements KubeClient {
     path: string,
     headers: { [name: string]: string },
     signal: AbortSignal,
-  ): Promise<{ status: number; body: AsyncIterable<unknown> }> {
+  ): Promise<StreamAnswer> {
     const overHttp2 = await this.#streams.open(this.#basePath + path, headers, signal);
     if (overHttp2 !== undefined) return overHttp2;
     this.#http1Streams ??= new Pool(new URL(this.#connection.server).origin, {
@@ -343,7 +349,10 @@ export class RemoteClient implements KubeClient {
     return { status: answer.statusCode, body: answer.body };
   }
 
-  async #call<T extends JsonValue>(request: Call, options: CallOptions): Promise<T> {
+  async #call<T extends JsonValue>(
+    request: Call,
+    options: CallOptions & Pick<WriteOptions, 'unread'>,
+  ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.#limits.requestTimeoutMs;
     const call = this.#calls.begin(options.signal, timeoutMs);
     let statusCode: number;
@@ -362,9 +371,13 @@ export class RemoteClient implements KubeClient {
       call.end();
     }
     if (statusCode < 200 || statusCode > 299) throw errorFromAnswer(statusCode, body);
+    if (options.unread === true) return { ...unreadObject, metadata: {} } as JsonValue as T;
     return decodeBody<T>(body, this.#connection.server);
   }
 }
+
+/** What is returned to those who do not look at it (`WriteOptions.unread`). */
+const unreadObject = { apiVersion: '', kind: '' } as const;
 
 function acceptMetadata(isLean: boolean | undefined, as: string): string {
   return `${acceptJson};as=${as};g=meta.k8s.io;v=v1${isLean === true ? lean : ''},${acceptJson}`;

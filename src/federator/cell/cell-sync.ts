@@ -12,7 +12,7 @@ import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { type CatchUp, Gate, shareMin } from '../catch-up.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
-import type { SyncItem } from '../downsync/sync-item.ts';
+import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { wavePriority } from '../downsync/waves.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
@@ -52,6 +52,8 @@ export interface CellSyncOptions {
   readonly limits: CellLimits;
   /** Something that the cell's status tells has changed. */
   readonly onReport: () => void;
+  /** Nothing of it has changed but how many objects are in sync, if anything. */
+  readonly onProgress: () => void;
 }
 
 const withdrawnRecheckMs = 1_000;
@@ -80,6 +82,9 @@ export class CellSync {
   readonly #waiting = new WaitingKeys();
   readonly #gate = new Gate(() => this.#width());
   #isCatchingUp = false;
+  /** How many objects failed when one was last done, and the token of what was held; the first one done is news. */
+  #failedTold = -1;
+  #heldTold: string | undefined;
   /** While it catches up: how many objects it has got to working on at once. */
   #catchUpWidth = shareMin;
   #cell: Cell;
@@ -342,14 +347,16 @@ export class CellSync {
     }
     const item = { key, place: parseCopyKey(key), copy, failures: this.#queue.failuresOf(key) };
     this.#waiting.delete(key);
+    const settled = edge.settled(item);
+    if (settled !== undefined) {
+      // The gate, which asks this else, is not gone through.
+      if (this.#isCatchingUp) this.#width();
+      return this.#done(item, settled);
+    }
     const turn = this.#gate.enter();
     if (turn !== undefined) await turn;
     try {
-      const { state, requeueAfterMs } = await edge.sync(item, signal);
-      this.#queue.succeeded(key);
-      if (state === 'gone' && copy === undefined) this.#copies.forget(key);
-      this.#options.onReport();
-      return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
+      return this.#done(item, await edge.sync(item, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       await this.#failed(item, edge, error, signal);
@@ -358,6 +365,20 @@ export class CellSync {
       this.#catchUpWidth++;
       this.#gate.leave();
     }
+  }
+
+  #done({ key, copy }: SyncItem, { state, requeueAfterMs }: SyncOutcome): ReconcileResult {
+    this.#queue.succeeded(key);
+    if (state === 'gone' && copy === undefined) this.#copies.forget(key);
+    const { failed } = this.tally.counts;
+    const { token } = this.held;
+    if (failed === this.#failedTold && token === this.#heldTold) this.#options.onProgress();
+    else {
+      this.#failedTold = failed;
+      this.#heldTold = token;
+      this.#options.onReport();
+    }
+    return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
   }
 
   /** How many objects are worked on at once: fewer while this cell and others catch up. */

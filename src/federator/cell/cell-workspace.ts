@@ -14,6 +14,9 @@ import { listPages } from '#client/list-pages.ts';
 import { edgeFieldManager } from '../edge/edge-object.ts';
 import type { CopyPlace } from './copy-keys.ts';
 
+/** What became of a write to a copy is told by the copy's watch. */
+const answerUnread = { metadataOnly: true, unread: true } as const;
+
 /** Which store and which logical cluster a cell's copies lie in: absence elsewhere proves nothing. */
 export interface CopySource {
   readonly incarnationId: string;
@@ -85,7 +88,7 @@ export class CellWorkspace {
       await this.#federationClient.patch(
         this.#refOf(place),
         { type: 'merge', body: { metadata: { annotations } } },
-        { fieldManager: edgeFieldManager, metadataOnly: true, signal },
+        { fieldManager: edgeFieldManager, ...answerUnread, signal },
       );
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
@@ -98,7 +101,7 @@ export class CellWorkspace {
         this.#refOf(place),
         // `add` replaces the whole: a merge could not take a field back.
         { type: 'json', operations: [{ op: 'add', path: '/status', value: status ?? {} }] },
-        { subresource: 'status', fieldManager: edgeFieldManager, metadataOnly: true, signal },
+        { subresource: 'status', fieldManager: edgeFieldManager, ...answerUnread, signal },
       );
       return true;
     } catch (error) {
@@ -115,7 +118,7 @@ export class CellWorkspace {
       await this.#federationClient.patch(
         this.#refOf(place),
         { type: 'merge', body: { metadata: { uid, resourceVersion, finalizers } } },
-        { fieldManager: edgeFieldManager, metadataOnly: true, signal },
+        { fieldManager: edgeFieldManager, ...answerUnread, signal },
       );
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;

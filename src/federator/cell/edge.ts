@@ -14,7 +14,7 @@ import type { TokenBucket } from '../edge/token-bucket.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
-import { type CopyKey, copyKeyOf } from './copy-keys.ts';
+import { type CopyKey, type CopyPlace, copyKeyOf } from './copy-keys.ts';
 
 export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   /** As it stands at the edge. */
@@ -34,7 +34,8 @@ export class Edge {
   readonly #downsync: Downsync;
   readonly #upsync: Upsync;
   #claim: Claim;
-  #prepared: Promise<void> | undefined;
+  #isPrepared = false;
+  #preparing: Promise<void> | undefined;
 
   constructor(options: EdgeOptions) {
     const { edgeClient, clock, logger, limits, onChange } = options;
@@ -68,22 +69,34 @@ export class Edge {
     this.#downsync = new Downsync({ ...options, mirror: this.#mirror, claim: () => this.#claim });
   }
 
+  /**
+   * What `sync` would return, if both sides are as they should be and say so: told at once, without a promise. Most looks
+   * at an object find it so: its own write's event, its own note's. Undefined: `sync` is to be asked.
+   */
+  settled(item: SyncItem): SyncOutcome | undefined {
+    if (!this.#isPrepared) return undefined;
+    const kind = this.kinds.peek(item.place.group, item.place.version, item.place.resource);
+    if (kind === undefined || !this.#mirror.has(kind) || !this.#hasNamespace(item)) return undefined;
+    return this.#upsync.isSettled(kind, item) ? this.#downsync.settled(kind, item) : undefined;
+  }
+
   /** Brings the edge object to what its copy says, then the copy's status to what the edge says. */
   async sync(item: SyncItem, signal: AbortSignal): Promise<SyncOutcome> {
-    await this.#prepare(signal);
+    if (!this.#isPrepared) await this.#prepare(signal);
     const { group, version, resource } = item.place;
-    const kind = await this.#options.kinds.find(group, version, resource);
+    const kind =
+      this.kinds.peek(group, version, resource) ?? (await this.kinds.find(group, version, resource));
     if (kind === undefined) {
       if (item.copy === undefined || item.copy.metadata.deletionTimestamp !== undefined) {
         return this.#downsync.releaseUnserved(item, signal);
       }
-      throw notServed(item, this.#options.kinds);
+      throw notServed(item, this.kinds);
     }
     const mirroring = this.#mirror.ensure(kind);
     if (mirroring !== undefined) await mirroring;
     const priming = this.#upsync.prime(kind, signal);
     if (priming !== undefined) await priming;
-    await this.#awaitNamespace(item);
+    if (!this.#hasNamespace(item)) await this.#awaitNamespace(item);
     let outcome: SyncOutcome;
     try {
       outcome = await this.#downsync.sync(kind, item, signal);
@@ -174,22 +187,31 @@ export class Edge {
   }
 
   #prepare(signal: AbortSignal): Promise<void> {
-    if (this.#prepared === undefined) {
-      this.#prepared = this.#downsync.prepare(signal);
-      this.#prepared.catch(() => {
-        this.#prepared = undefined;
+    this.#preparing ??= this.#downsync
+      .prepare(signal)
+      .then(() => {
+        this.#isPrepared = true;
+      })
+      .finally(() => {
+        this.#preparing = undefined;
       });
-    }
-    return this.#prepared;
+    return this.#preparing;
+  }
+
+  /** Whether the object's namespace is known to be at the edge, or need not be waited for: what the wait would find out. */
+  #hasNamespace({ place, copy }: SyncItem): boolean {
+    if (place.namespace === '' || copy === undefined || copy.metadata.deletionTimestamp !== undefined)
+      return true;
+    const { group, version, resource } = namespaces;
+    const kind = this.kinds.peek(group, version, resource);
+    if (kind !== undefined && this.#mirror.get(kind, '', place.namespace) !== undefined) return true;
+    return this.#options.copies.get(namespaceKeyOf(place)) === undefined;
   }
 
   /** Namespaces first: an object whose namespace is still on its way is not tried, and woken by the namespace's event. */
-  async #awaitNamespace({ place, copy }: SyncItem): Promise<void> {
-    if (place.namespace === '' || copy === undefined || copy.metadata.deletionTimestamp !== undefined) return;
-    const namespaceKey = copyKeyOf({ ...namespaces, namespace: '', name: place.namespace });
-    if (this.#options.copies.get(namespaceKey) === undefined) return;
+  async #awaitNamespace({ place }: SyncItem): Promise<void> {
     const { group, version, resource } = namespaces;
-    const kind = this.#options.kinds.peek(group, version, resource);
+    const kind = this.kinds.peek(group, version, resource);
     if (kind === undefined) return;
     const mirroring = this.#mirror.ensure(kind);
     if (mirroring !== undefined) await mirroring;
@@ -213,6 +235,10 @@ export class Edge {
 }
 
 const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
+
+function namespaceKeyOf({ namespace }: CopyPlace): CopyKey {
+  return copyKeyOf({ ...namespaces, namespace: '', name: namespace });
+}
 
 function notServed({ place }: SyncItem, kinds: ServedKinds): SyncRefusal {
   const { group, version, resource } = place;

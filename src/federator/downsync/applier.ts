@@ -15,7 +15,7 @@ import { DriftRecord } from './drift-record.ts';
 import type { KnownEdge } from './known-edge.ts';
 import { appliedFieldsOf, fieldsNotOwned } from './managed-trie.ts';
 import { edgeRefOf, type SyncContext } from './sync-context.ts';
-import type { SyncItem, SyncOutcome } from './sync-item.ts';
+import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { SyncRefusal } from './sync-refusal.ts';
 
 /** Holds spec.replicas from the moment on when an autoscaler decides about them until it first does. */
@@ -26,8 +26,6 @@ const replicasManager = 'cellplane-federator-replicas';
  * that names it creates what is absent, and is refused for anything that is there (KUBERNETES.md P3; decision 150).
  */
 const noRevision = '1';
-
-const present: SyncOutcome = { state: 'present' };
 
 /** How an edge object differs from what is applied there. */
 interface Drift {
@@ -77,6 +75,11 @@ export class Applier {
   /** The object has to be compared, whatever the hashes say. */
   mustCompare(key: CopyKey): boolean {
     return this.#changed.has(key);
+  }
+
+  /** An object that is as it should be has to be looked at all the same, now or later. */
+  needsMore(key: CopyKey): boolean {
+    return this.#changed.has(key) || this.#drift.isContested(key);
   }
 
   forget(key: CopyKey): void {

@@ -54,6 +54,15 @@ export class CopyNotes {
     await this.#write(target, wanted, signal);
   }
 
+  /** Whether the copy says already that the edge has its content, and that nothing is wrong: no note is due then. */
+  saysSynced({ metadata: { annotations = {} } }: KubeObject, fieldsHash: string): boolean {
+    return (
+      annotations[syncAnnotations.syncedHash] === (annotations[copyAnnotations.contentHash] ?? '') &&
+      annotations[syncAnnotations.syncedFields] === fieldsHash &&
+      annotations[syncAnnotations.syncError] === undefined
+    );
+  }
+
   async failed(
     target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     error: SyncError,

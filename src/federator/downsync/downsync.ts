@@ -7,7 +7,7 @@ import { CopyNotes, type SyncError } from './copy-notes.ts';
 import { decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
 import type { SyncContext } from './sync-context.ts';
-import type { SyncItem, SyncOutcome } from './sync-item.ts';
+import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { Withdrawer } from './withdrawer.ts';
 
 /** Carries copies to one edge: decides what each needs, and has it applied, repaired, deleted or let go. */
@@ -29,6 +29,28 @@ export class Downsync {
   /** To be awaited once before the first `sync`. */
   prepare(signal: AbortSignal): Promise<void> {
     return this.#applier.prepare(signal);
+  }
+
+  /**
+   * What `sync` would return, if it had nothing to do at all: both sides are as they should be, and say so. Of what happens to
+   * a new object two of three looks find it so. Undefined: `sync` is to be asked.
+   */
+  settled(kind: ServedKind, item: SyncItem): SyncOutcome | undefined {
+    const { key, place, copy } = item;
+    if (copy === undefined || this.#applier.needsMore(key)) return undefined;
+    const { mirror, tally, held, cell } = this.#context;
+    const edge = this.#known.newest(key, mirror.get(kind, place.namespace, place.name));
+    if (edge === undefined || edge.farError !== undefined) return undefined;
+    if (!this.#notes.saysSynced(copy, edge.fieldsHash)) return undefined;
+    const cellUid = cell().metadata.uid ?? '';
+    if (decideDownsync({ copy, edge, cellUid, known: this.#known.get(key) }).type !== 'acknowledge') {
+      return undefined;
+    }
+    held.forget(key);
+    this.#notes.forget(key);
+    this.#settle(kind, item, copy, edge);
+    tally.markSynced(key);
+    return this.#untilEchoed(kind, item, present);
   }
 
   async sync(kind: ServedKind, item: SyncItem, signal: AbortSignal): Promise<SyncOutcome> {

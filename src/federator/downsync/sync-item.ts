@@ -17,3 +17,6 @@ export interface SyncOutcome {
   /** To be looked at again after this, event or no event. */
   readonly requeueAfterMs?: number | undefined;
 }
+
+/** Nothing more is to be done. */
+export const present: SyncOutcome = Object.freeze({ state: 'present' });

@@ -75,6 +75,11 @@ export class EdgeMirror {
     return mirrored.informer.hasSynced ? undefined : this.#synced(mirrored.informer);
   }
 
+  /** Whether the kind's first list is in. */
+  has(kind: ServedKind): boolean {
+    return this.#kinds.get(kindKeyOf(kind))?.informer.hasSynced === true;
+  }
+
   /** Whether a resource is mirrored, in whatever version. */
   mirrors(group: string, resource: string): boolean {
     for (const { kind } of this.#kinds.values()) {

@@ -47,7 +47,9 @@ export class Upsync {
   readonly #options: UpsyncOptions;
   readonly #written = new Map<CopyKey, Written>();
   readonly #pending: PendingStatuses;
-  readonly #primed = new Map<string, Promise<void>>();
+  /** Kinds, by kindIdOf. */
+  readonly #priming = new Map<string, Promise<void>>();
+  readonly #isPrimed = new Set<string>();
 
   constructor(options: UpsyncOptions) {
     this.#options = options;
@@ -76,14 +78,26 @@ export class Upsync {
    */
   prime(kind: ServedKind, signal: AbortSignal): Promise<void> | undefined {
     if (!bringsStatus(kind)) return undefined;
-    const id = `${kind.group}/${kind.version}/${kind.resource}`;
-    let priming = this.#primed.get(id);
+    const id = kindIdOf(kind);
+    if (this.#isPrimed.has(id)) return undefined;
+    let priming = this.#priming.get(id);
     if (priming === undefined) {
-      priming = this.#prime(kind, signal);
-      this.#primed.set(id, priming);
-      priming.catch(() => this.#primed.delete(id));
+      priming = this.#prime(kind, signal)
+        .then(() => {
+          this.#isPrimed.add(id);
+        })
+        .finally(() => this.#priming.delete(id));
+      this.#priming.set(id, priming);
     }
     return priming;
+  }
+
+  /** Whether `sync` has nothing to do, and need not be primed first. */
+  isSettled(kind: ServedKind, item: SyncItem): boolean {
+    if (!bringsStatus(kind) || item.copy === undefined) return true;
+    if (!this.#isPrimed.has(kindIdOf(kind)) || this.#pending.get(item.key) !== undefined) return false;
+    const edge = this.#options.mirror().get(kind, item.place.namespace, item.place.name);
+    return edge === undefined || !this.#countsAnew(item, edge);
   }
 
   /** Brings the copy's status to the edge's; returns after how many milliseconds to do so because it is not its turn yet. */
@@ -153,4 +167,8 @@ export class Upsync {
   async #read(kind: ServedKind, { place }: SyncItem, signal: AbortSignal): Promise<JsonValue | undefined> {
     return (await this.#options.edgeClient.get(edgeRefOf(kind, place), { signal }))['status'];
   }
+}
+
+function kindIdOf({ group, version, resource }: ServedKind): string {
+  return `${group}/${version}/${resource}`;
 }
