@@ -33,3 +33,9 @@ export function deprecationWarningOf(group: string, version: string, kind: strin
   const instead = replacement === undefined ? '' : `; use ${replacement}`;
   return `${name} is deprecated in v1.${deprecated}+${unavailable}${instead}`;
 }
+
+/** The release (`1.38`) from which on kube-apiserver no longer serves the version; undefined when none is known. */
+export function removedReleaseOf(group: string, version: string, kind: string): string | undefined {
+  const removed = lifecycles[`${group === '' ? version : `${group}/${version}`} ${kind}`]?.[1];
+  return removed === undefined ? undefined : `1.${removed}`;
+}

@@ -37,6 +37,8 @@ export class Exchange implements ResourceContext {
   timeoutMs = 0;
   /** When it began to be served, for writes of single objects: they have a limit of their own from there on. */
   writingSinceMs: number | undefined = undefined;
+  /** In flow control's queues. */
+  waitedMs = 0;
   /** Its place among the requests that wait for something (`Deadlines`), and until when it may. */
   deadlineAt = -1;
   dueMs = 0;

@@ -1,37 +1,63 @@
+import { removedReleaseOf } from '#api/builtin/deprecations.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { ResourceRequest } from '../request/request-info.ts';
+import { escapeLabel, RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
+import { kubernetesVersion } from './version-info.ts';
 
-/** Series that one family may have; what comes beyond is counted under the label value `other`. */
+/** Sets of labels that requests are told apart by; what comes beyond is counted under the resource `other`. */
 const seriesMax = 5_000;
-const durationBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+/** The same of durations: each is fifty lines of an answer that is made at a stretch. */
+const durationsMax = 300;
+/** Deprecated APIs that are told; those of CRDs are whatever tenants write. */
+const deprecatedMax = 500;
 
-const knownVerbs = new Set([
-  'get',
-  'list',
-  'watch',
-  'create',
-  'update',
-  'patch',
-  'delete',
-  'deletecollection',
+const verbs: ReadonlyMap<string, string> = new Map([
+  ['get', 'GET'],
+  ['list', 'LIST'],
+  ['watch', 'WATCH'],
+  ['create', 'POST'],
+  ['update', 'PUT'],
+  ['patch', 'PATCH'],
+  ['apply', 'APPLY'],
+  ['delete', 'DELETE'],
+  ['deletecollection', 'DELETECOLLECTION'],
+  ['post', 'POST'],
+  ['put', 'PUT'],
+  ['head', 'HEAD'],
 ]);
 
-interface Histogram {
-  readonly buckets: number[];
-  count: number;
-  sum: number;
+/** Paths beside resources that are told apart, under the label `subresource` as in Kubernetes. */
+const plainPath = /^\/(?:(healthz|livez|readyz)|(apis?|openapi\/v[23]|version|metrics))(?:\/|$)/;
+
+/** A request that was answered. */
+export interface ObservedRequest {
+  readonly verb: string;
+  readonly code: number;
+  readonly durationMs: number;
+  /** Of that, in flow control's queues. */
+  readonly waitedMs: number;
+}
+
+export interface ObservedResourceRequest extends ObservedRequest {
+  readonly served: ServedResource;
+  readonly resource: ResourceRequest;
+  readonly isApply: boolean;
+  readonly isDryRun: boolean;
 }
 
 /**
- * What the HTTP server counts, under the names that Kubernetes' dashboards and alerts know. No label tells a workspace:
- * series must not grow with tenants.
+ * What the HTTP server counts, under the names and labels that Kubernetes' dashboards and alerts know. No label tells a
+ * workspace: series must not grow with tenants.
  */
 export class HttpMetrics {
-  /** `verb|group|version|resource|code` → requests. */
-  readonly #requests = new Map<string, { count: number }>();
-  /** The same counters by definition, verb and code, so that counting makes no text. */
-  readonly #byVersion = new WeakMap<ResourceVersion, Map<string, { count: number }>>();
-  readonly #durations = new Map<string, Histogram>();
+  readonly #series = new Map<string, RequestSeries>();
+  /** The same ones by definition, so that counting makes little text. */
+  readonly #byVersion = new WeakMap<ResourceVersion, Map<string, RequestSeries>>();
+  readonly #durations = new Map<string, RequestDurations>();
+  readonly #deprecated = new Map<string, string>();
+  /** Requests that wait for an answer. */
+  readonly underWay = { mutating: 0, readOnly: 0 };
   watches = 0;
   slowWatchersEnded = 0;
   watchFrames = 0;
@@ -39,82 +65,99 @@ export class HttpMetrics {
   rejected = 0;
 
   /** A request for a resource. */
-  observe(verb: string, { definition, version }: ServedResource, code: number, durationMs: number): void {
-    let counters = this.#byVersion.get(version);
-    if (counters === undefined) {
-      counters = new Map();
-      this.#byVersion.set(version, counters);
+  observe(request: ObservedResourceRequest): void {
+    const { verb, served, resource, isApply, isDryRun } = request;
+    const { version } = served;
+    let known = this.#byVersion.get(version);
+    if (known === undefined) {
+      known = new Map();
+      this.#byVersion.set(version, known);
+      if (version.deprecationWarning !== undefined) this.#noteDeprecated(served);
     }
-    const key = `${verb}${code}`;
-    let counter = counters.get(key);
-    if (counter === undefined) {
-      counter = this.#counter(
-        `${verb}|${definition.group}|${version.version}|${definition.resource}|${code}`,
-        verb,
-        code,
-      );
-      counters.set(key, counter);
+    const asked = isApply ? 'apply' : verb;
+    const scope = scopeOf(verb, resource);
+    const subresource = subresourceOf(version, resource);
+    let key = asked + scope;
+    if (subresource !== '') key += `/${subresource}`;
+    if (isDryRun) key += '?';
+    let series = known.get(key);
+    if (series === undefined) {
+      series = this.#seriesOf({
+        verb: verbs.get(asked) ?? 'other',
+        group: served.definition.group,
+        version: version.version,
+        resource: served.definition.resource,
+        subresource,
+        scope,
+        component: 'apiserver',
+        dryRun: isDryRun ? 'All' : '',
+      });
+      known.set(key, series);
     }
-    counter.count++;
-    if (verb !== 'watch') this.#observeDuration(verb, durationMs / 1000);
+    series.observe(request.code, request.durationMs, request.waitedMs);
   }
 
-  /** Any other request. */
-  observePlain(verb: string, code: number, durationMs: number): void {
-    const known = knownVerbs.has(verb) ? verb : 'other';
-    this.#counter(`${known}||||${code}`, known, code).count++;
-    if (known !== 'watch') this.#observeDuration(known, durationMs / 1000);
+  /** Any other request: of a path that is no resource's, or refused before its resource was looked for. */
+  observePlain({ verb, code, durationMs, waitedMs }: ObservedRequest, path: string): void {
+    const [, health, other = ''] = plainPath.exec(path) ?? [];
+    const isDiscovery = other.startsWith('api');
+    const series = this.#seriesOf({
+      verb: verbs.get(verb) ?? 'other',
+      group: '',
+      version: '',
+      resource: '',
+      subresource: health === undefined ? other : `/${health}`,
+      scope: '',
+      component: isDiscovery ? 'apiserver' : '',
+      dryRun: '',
+    });
+    series.observe(code, durationMs, waitedMs);
   }
 
-  #counter(key: string, verb: string, code: number): { count: number } {
-    const known = this.#requests.get(key);
-    if (known !== undefined) return known;
-    if (this.#requests.size >= seriesMax) {
-      const rest = `${verb}|other|other|other|${code}`;
-      const other = this.#requests.get(rest) ?? { count: 0 };
-      this.#requests.set(rest, other);
-      return other;
-    }
-    const made = { count: 0 };
-    this.#requests.set(key, made);
-    return made;
+  #seriesOf(labels: RequestLabels): RequestSeries {
+    const durations = () => (labels.verb === 'WATCH' ? undefined : this.#durationsOf(labels));
+    return getOrMake(this.#series, seriesMax, labels, (shown) => new RequestSeries(shown, durations()));
   }
 
-  #observeDuration(verb: string, seconds: number): void {
-    let histogram = this.#durations.get(verb);
-    if (histogram === undefined) {
-      histogram = { buckets: durationBuckets.map(() => 0), count: 0, sum: 0 };
-      this.#durations.set(verb, histogram);
-    }
-    histogram.count++;
-    histogram.sum += seconds;
-    for (let i = durationBuckets.length - 1; i >= 0 && seconds <= durationBuckets[i]!; i--)
-      histogram.buckets[i]!++;
+  #durationsOf(labels: RequestLabels): RequestDurations {
+    return getOrMake(this.#durations, durationsMax, labels, (shown) => new RequestDurations(shown));
+  }
+
+  #noteDeprecated({ definition, version }: ServedResource): void {
+    const { group, resource, kind } = definition;
+    const removed = removedReleaseOf(group, version.version, kind) ?? '';
+    const pairs = { group, version: version.version, resource, subresource: '', removed_release: removed };
+    const text = Object.entries(pairs).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+    const key = `${group}/${version.version}/${resource}`;
+    if (this.#deprecated.size < deprecatedMax) this.#deprecated.set(key, text.join(','));
   }
 
   /** Prometheus text exposition format 0.0.4. */
-  render(requestsInFlight: number): string {
+  render(): string {
     const lines: string[] = ['# TYPE apiserver_request_total counter'];
-    for (const [key, { count }] of this.#requests) {
-      const [verb, group, version, resource, code] = key.split('|').map(escapeLabel);
-      lines.push(
-        `apiserver_request_total{verb="${verb?.toUpperCase()}",group="${group}",version="${version}",resource="${resource}",code="${code}"} ${count}`,
-      );
-    }
+    for (const series of this.#series.values()) series.render(lines);
     lines.push('# TYPE apiserver_request_duration_seconds histogram');
-    for (const [verb, { buckets, count, sum }] of this.#durations) {
-      const label = `verb="${escapeLabel(verb).toUpperCase()}"`;
-      durationBuckets.forEach((bound, index) => {
-        lines.push(`apiserver_request_duration_seconds_bucket{${label},le="${bound}"} ${buckets[index]}`);
-      });
-      lines.push(`apiserver_request_duration_seconds_bucket{${label},le="+Inf"} ${count}`);
-      lines.push(`apiserver_request_duration_seconds_sum{${label}} ${sum}`);
-      lines.push(`apiserver_request_duration_seconds_count{${label}} ${count}`);
+    for (const durations of this.#durations.values()) durations.render(lines);
+    lines.push('# TYPE apiserver_request_sli_duration_seconds histogram');
+    for (const durations of this.#durations.values()) durations.renderServed(lines);
+    lines.push('# TYPE apiserver_requested_deprecated_apis gauge');
+    for (const labels of this.#deprecated.values()) {
+      lines.push(`apiserver_requested_deprecated_apis{${labels}} 1`);
     }
+    const { mutating, readOnly } = this.underWay;
+    const { major, minor, patch } = kubernetesVersion;
+    lines.push(
+      '# TYPE apiserver_current_inflight_requests gauge',
+      `apiserver_current_inflight_requests{request_kind="mutating"} ${mutating}`,
+      `apiserver_current_inflight_requests{request_kind="readOnly"} ${readOnly}`,
+      '# TYPE apiserver_request_terminations_total counter',
+      `apiserver_request_terminations_total{component="apiserver",code="429"} ${this.rejected}`,
+      '# TYPE version_info gauge',
+      `version_info{binary="${major}.${minor}.${patch}",component="kube"} 1`,
+    );
     const { rss, heapUsed, external } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     const plain: [string, 'counter' | 'gauge', number][] = [
-      ['apiserver_current_inflight_requests', 'gauge', requestsInFlight],
       ['apiserver_longrunning_requests', 'gauge', this.watches],
       ['cellplane_requests_rejected_total', 'counter', this.rejected],
       ['cellplane_watch_frames_total', 'counter', this.watchFrames],
@@ -131,6 +174,35 @@ export class HttpMetrics {
   }
 }
 
-function escapeLabel(value: string): string {
-  return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+/** One object, a namespace's, or all (apiserver's CleanScope). */
+function scopeOf(verb: string, { name, namespace }: ResourceRequest): 'resource' | 'namespace' | 'cluster' {
+  if (name !== '' || verb === 'create') return 'resource';
+  return namespace === '' ? 'cluster' : 'namespace';
+}
+
+/** What a client writes into a path is no label of ours unless it exists. */
+function subresourceOf({ subresources }: ResourceVersion, { subresource }: ResourceRequest): string {
+  if (subresource === '' || subresources.some(({ name }) => name === subresource)) return subresource;
+  return 'other';
+}
+
+/** What is kept under the labels; under those of `other` where the map is full. */
+function getOrMake<T>(
+  map: Map<string, T>,
+  max: number,
+  labels: RequestLabels,
+  make: (labels: RequestLabels) => T,
+): T {
+  const known = map.get(keyOf(labels));
+  if (known !== undefined) return known;
+  const isFull = map.size >= max;
+  const shown = isFull ? { ...labels, group: '', version: '', resource: 'other', subresource: '' } : labels;
+  const key = keyOf(shown);
+  const kept = map.get(key) ?? make(shown);
+  map.set(key, kept);
+  return kept;
+}
+
+function keyOf({ verb, group, version, resource, subresource, scope, dryRun }: RequestLabels): string {
+  return `${verb} ${group}/${version}/${resource}/${subresource} ${scope} ${dryRun}`;
 }

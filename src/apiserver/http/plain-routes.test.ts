@@ -57,9 +57,13 @@ describe('plain paths', () => {
     const { text } = await server.get('/metrics');
     assert.match(
       text,
-      /apiserver_request_total\{verb="GET",group="example\.org",version="v1",resource="widgets",code="200"\} \d+/,
+      /apiserver_request_total\{verb="GET",group="example\.org",version="v1",resource="widgets",subresource="",scope="resource",component="apiserver",dry_run="",code="200"\} \d+/,
     );
-    assert.match(text, /apiserver_request_duration_seconds_bucket\{verb="LIST",le="\+Inf"\} \d+/);
+    assert.match(
+      text,
+      /apiserver_request_duration_seconds_bucket\{verb="LIST",[^}]*scope="cluster",[^}]*le="\+Inf"\} \d+/,
+    );
+    assert.match(text, /apiserver_current_inflight_requests\{request_kind="readOnly"\} \d+/);
     assert.doesNotMatch(text, /root:acme/);
   });
 

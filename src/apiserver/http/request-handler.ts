@@ -128,11 +128,14 @@ export class RequestHandler {
     }
     // Counted from its first wait on.
     this.inFlight.enter();
+    const kind = isMutating(exchange) ? 'mutating' : 'readOnly';
+    this.metrics.underWay[kind]++;
     const timeoutMs = Math.min(exchange.timeoutMs, this.#writeTimeoutMs(exchange));
     this.#deadlines.add(exchange, exchange.startedAtMs + timeoutMs);
     const done = (): void => {
       this.#deadlines.delete(exchange);
       this.inFlight.leave();
+      this.metrics.underWay[kind]--;
       this.#finish(exchange);
     };
     served.then(done, (error: unknown) => {
@@ -235,7 +238,13 @@ export class RequestHandler {
     }
     if (this.#gate.size > 0) exchange.unread = this.#gate.waiting(gateKey(exchange));
     const answer = flowControl.enter(exchange);
-    if (answer instanceof Promise) return answer.then((known) => this.#seated(exchange, known, upgrade));
+    if (answer instanceof Promise) {
+      const sinceMs = performance.now();
+      return answer.then((known) => {
+        exchange.waitedMs = performance.now() - sinceMs;
+        return this.#seated(exchange, known, upgrade);
+      });
+    }
     return this.#seated(exchange, answer, upgrade);
   }
 
@@ -590,9 +599,30 @@ export class RequestHandler {
       if (seat.crowds && exchange.parks) this.#holdAfter(exchange, 0);
     }
     const durationMs = performance.now() - startedAtMs;
-    if (served !== undefined) this.metrics.observe(info.verb, served, response.statusCode, durationMs);
-    else this.metrics.observePlain(info?.verb ?? '', response.statusCode, durationMs);
+    const { statusCode: code } = response;
+    const { waitedMs } = exchange;
+    if (served === undefined || info.resource === undefined) {
+      this.metrics.observePlain({ verb: info?.verb ?? '', code, durationMs, waitedMs }, info?.path ?? '');
+      return;
+    }
+    const type = info.verb === 'patch' ? exchange.request.headers['content-type'] : undefined;
+    this.metrics.observe({
+      verb: info.verb,
+      code,
+      durationMs,
+      waitedMs,
+      served,
+      resource: info.resource,
+      isApply: type?.startsWith('application/apply-patch') === true,
+      isDryRun: info.rawQuery.includes('dryRun=All'),
+    });
   }
+}
+
+const readingMethods: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+function isMutating({ request }: Exchange): boolean {
+  return !readingMethods.has(request.method);
 }
 
 /** A watch is no request that its connection has too many of. */

@@ -79,7 +79,7 @@ class SecureHttpServer implements HttpServer {
       configurePlainRoutes(app, {
         dependencies,
         checks: () => this.#checks(),
-        metricsText: () => this.#handler.metrics.render(this.#handler.inFlight.total),
+        metricsText: () => this.#handler.metrics.render(),
       }),
     );
     this.#handler = new RequestHandler(dependencies, limits, (exchange, url) => {
