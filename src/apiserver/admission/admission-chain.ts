@@ -1,5 +1,5 @@
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { WriteAdmission } from '../registry/registry.ts';
+import type { WriteAdmission } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from './admission.ts';
 

@@ -11,11 +11,11 @@ import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { formatApiVersion } from '#apimachinery/gvk.ts';
 import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '#storage/storage.ts';
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
-import type { Allocation, Allocator } from './allocator.ts';
+import { Allocations } from './allocations.ts';
+import type { Allocator } from './allocator.ts';
 import { cloneObject } from './clone-object.ts';
 import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
 import {
@@ -47,6 +47,7 @@ import {
 } from './target.ts';
 import { validateObject } from './validate-object.ts';
 import { takeVoucher } from './vouched.ts';
+import type { DeletionOutcome, Propose, UpdateOptions, WriteOptions, WriteOutcome } from './writes.ts';
 
 /** Tries to find a free generated name (KUBERNETES.md C2). */
 const nameTriesMax = 8;
@@ -60,73 +61,14 @@ const contentionDelayMsMax = 20;
 /** Writes through which a kind's own warnings are told: of a status, a binding and the like there are none. */
 const warnedSubresources: ReadonlySet<string> = new Set(['', 'scale']);
 
-/** Admission as the registry calls it (A1); each returns undefined when done at once. */
-export interface WriteAdmission {
-  /** Whether `mutate` could change anything: only then is it called, and the object unshared for it; else `look`. */
-  mutates(operation: 'CREATE' | 'UPDATE', object: KubeObject, old: KubeObject | undefined): boolean;
-  look(
-    operation: 'CREATE' | 'UPDATE',
-    object: KubeObject,
-    old: KubeObject | undefined,
-  ): Promise<void> | undefined;
-  mutate(
-    operation: 'CREATE' | 'UPDATE',
-    object: KubeObject,
-    old: KubeObject | undefined,
-  ): Promise<void> | undefined;
-  validate(
-    operation: 'CREATE' | 'UPDATE' | 'DELETE',
-    object: KubeObject | undefined,
-    old: (() => KubeObject) | undefined,
-  ): Promise<void> | undefined;
-}
-
-export interface WriteOptions {
-  readonly dryRun: boolean;
-  /** Texts for the client; appended. */
-  readonly warnings: string[];
-  readonly admission?: WriteAdmission | undefined;
-  /** Writes managedFields into the object (P4); undefined where the proposal carries them already (apply). */
-  readonly track?:
-    | ((object: KubeObject, live: KubeObject | undefined) => KubeObject | Promise<KubeObject>)
-    | undefined;
-}
-
-export interface UpdateOptions extends WriteOptions {
-  /** `status`, or another that tells Strategy what is written; '' for the object itself. */
-  readonly subresource: string;
-  /** An absent object is created: C4, P3. */
-  readonly createWhenAbsent?: boolean | undefined;
-  /** The uid is content like any other, which validation refuses to change, not a guard (PATCH). */
-  readonly uidIsContent?: boolean | undefined;
-}
-
-export type WriteOutcome =
-  | { readonly type: 'written'; readonly created: boolean; readonly entry: CacheEntry }
-  /** C5. */
-  | { readonly type: 'unchanged'; readonly entry: CacheEntry }
-  /** Nothing held the object any more: it is gone; this is how it was last, in the served version. */
-  | { readonly type: 'deleted'; readonly object: KubeObject }
-  | { readonly type: 'dry-run'; readonly created: boolean; readonly object: KubeObject };
-
-export type DeletionOutcome =
-  | { readonly type: 'removed'; readonly entry: CacheEntry; readonly uid: string }
-  /** `isMarked`: by this call. */
-  | { readonly type: 'waiting'; readonly entry: CacheEntry; readonly isMarked: boolean }
-  /** It would wait like this: of no revision of its own, so that nothing may be kept under one. */
-  | { readonly type: 'would-wait'; readonly entry: CacheEntry; readonly object: KubeObject };
-
-/** `live` is the caller's to read, not to change; undefined when the object is absent and may be created. */
-export type Propose = (live: KubeObject | undefined, attempt: number) => KubeObject | Promise<KubeObject>;
-
 export interface RegistryOptions {
   readonly storage: CachedStorage;
   readonly shared?: SharedObjects | undefined;
   readonly allocators?: readonly Allocator[] | undefined;
   readonly clock?: Pick<Clock, 'now'> | undefined;
-  /** Whether an update that changes nothing must be written all the same: the value is sealed with an old key (O5). */
   /** Converts objects of CRDs that name a webhook for it. */
   readonly conversions?: ConversionWebhooks | undefined;
+  /** Whether an update that changes nothing must be written all the same: the value is sealed with an old key (O5). */
   readonly mustRewrite?: ((entry: CacheEntry) => boolean) | undefined;
 }
 
@@ -138,8 +80,7 @@ export interface RegistryOptions {
 export class Registry {
   readonly storage: CachedStorage;
   readonly shared: SharedObjects | undefined;
-  readonly #allocators: readonly Allocator[];
-  readonly #allocatorsByDefinition = new WeakMap<ResourceDefinition, readonly Allocator[]>();
+  readonly #allocations: Allocations;
   readonly #clock: Pick<Clock, 'now'>;
   readonly conversions: ConversionWebhooks | undefined;
   readonly #mustRewrite: ((entry: CacheEntry) => boolean) | undefined;
@@ -147,7 +88,7 @@ export class Registry {
   constructor(options: RegistryOptions) {
     this.storage = options.storage;
     this.shared = options.shared;
-    this.#allocators = options.allocators ?? [];
+    this.#allocations = new Allocations(options.storage, options.allocators ?? []);
     this.#clock = options.clock ?? systemClock;
     this.#mustRewrite = options.mustRewrite;
     this.conversions = options.conversions;
@@ -206,7 +147,12 @@ export class Registry {
         tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
         continue;
       }
-      const allocation = this.#allocate(named, tracked, undefined, options.dryRun, attempt);
+      const allocation = this.#allocations.allocate(named, {
+        object: tracked,
+        old: undefined,
+        dryRun: options.dryRun,
+        attempt,
+      });
       if (options.dryRun) return this.#dryRun(named, allocation.object, true);
       const encoding = this.#encoded(named, allocation.object);
       const value = encoding instanceof Promise ? await encoding : encoding;
@@ -376,7 +322,7 @@ export class Registry {
     const { uid } = headerOf(entry);
     if (plan.type === 'remove') {
       if (dryRun) return { outcome: { type: 'removed', entry, uid } };
-      const released = this.#release(target, entry);
+      const released = this.#allocations.release(target, entry);
       const result = await this.#transact(
         [{ key, revision: entry.revision }, ...released.guards],
         [{ type: 'delete', key }, ...released.operations],
@@ -414,7 +360,7 @@ export class Registry {
     this.#checkIdentity(proposed, old, target, options.uidIsContent === true);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
-    for (const allocator of this.#allocatorsOf(target)) allocator.prepareForUpdate(object, old);
+    this.#allocations.prepareForUpdate(target, object, old);
     dedupeOwnerReferences(object.metadata, options.warnings);
     const tracking = options.track === undefined ? object : options.track(object, old);
     object = tracking instanceof Promise ? await tracking : tracking;
@@ -440,7 +386,12 @@ export class Registry {
     if (isFinallyDeleted(object, definition)) {
       return this.#finishDeletion(target, entry, object, options.dryRun);
     }
-    const allocation = this.#allocate(target, object, old, options.dryRun, attempt);
+    const allocation = this.#allocations.allocate(target, {
+      object,
+      old,
+      dryRun: options.dryRun,
+      attempt,
+    });
     if (options.dryRun) return { outcome: this.#dryRun(target, allocation.object, false, entry.revision) };
     const encoding = this.#encoded(target, allocation.object);
     const value = encoding instanceof Promise ? await encoding : encoding;
@@ -468,7 +419,7 @@ export class Registry {
   ): Promise<{ readonly outcome: WriteOutcome } | Lost> {
     if (dryRun) return { outcome: this.#dryRun(target, object, false, entry.revision) };
     const { key } = entry;
-    const released = this.#release(target, entry);
+    const released = this.#allocations.release(target, entry);
     const result = await this.#transact(
       [{ key, revision: entry.revision }, ...released.guards],
       [{ type: 'delete', key }, ...released.operations],
@@ -562,65 +513,6 @@ export class Registry {
     }
   }
 
-  /** All allocators in turn, each on what the one before made of the object. */
-  #allocate(
-    target: Target,
-    object: KubeObject,
-    old: KubeObject | undefined,
-    dryRun: boolean,
-    attempt: number,
-  ): Allocation {
-    const guards: Guard[] = [];
-    const operations: Operation[] = [];
-    let allocated = object;
-    for (const allocator of this.#allocatorsOf(target)) {
-      const { storage } = this;
-      const one = allocator.allocate({ storage, target, object: allocated, old, dryRun, attempt });
-      allocated = one.object;
-      guards.push(...one.guards);
-      operations.push(...one.operations);
-    }
-    return { object: allocated, guards, operations };
-  }
-
-  /** What goes with an object, and what that depends on. */
-  #release(target: Target, entry: CacheEntry): Omit<Allocation, 'object'> {
-    const allocators = this.#allocatorsOf(target);
-    if (allocators.length === 0) return nothing;
-    const guards: Guard[] = [];
-    const operations: Operation[] = [];
-    let parsed: KubeObject | undefined;
-    const request = {
-      storage: this.storage,
-      target,
-      // Parsed only for an allocator that looks at it.
-      get object(): KubeObject {
-        parsed ??= objectOf(entry);
-        return parsed;
-      },
-    };
-    for (const allocator of allocators) {
-      operations.push(...allocator.release(request));
-      const guarded = allocator.releaseGuarded?.(request);
-      if (guarded === undefined) continue;
-      guards.push(...guarded.guards);
-      operations.push(...guarded.operations);
-    }
-    return { guards, operations };
-  }
-
-  /** Found once a definition; there are few of either. */
-  #allocatorsOf(target: Target): readonly Allocator[] {
-    const { definition } = target.served;
-    if (this.#allocators.length === 0 || isInert(target.workspace, definition)) return noAllocators;
-    let found = this.#allocatorsByDefinition.get(definition);
-    if (found === undefined) {
-      found = this.#allocators.filter((one) => one.handles(definition));
-      this.#allocatorsByDefinition.set(definition, found);
-    }
-    return found;
-  }
-
   /** Whose guard failed, and the state to go on from. */
   #lost(result: TransactionResult & { readonly committed: false }, key: StorageKey): Lost {
     const elsewhere = result.failedGuard.key !== key;
@@ -648,9 +540,6 @@ function isTransacted({ type }: WriteOutcome): boolean {
 function isRefusal(error: unknown): boolean {
   return isApiError(error, 'NotFound', 'Conflict', 'AlreadyExists', 'Invalid', 'Forbidden');
 }
-
-const nothing: Omit<Allocation, 'object'> = { guards: [], operations: [] };
-const noAllocators: readonly Allocator[] = [];
 
 interface Lost {
   readonly current: CacheEntry | undefined;

@@ -1,7 +1,7 @@
 import { returnsDeleted } from '#api/builtin/returned-deletions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { DeletionOptions } from '../registry/deletion.ts';
-import type { DeletionOutcome } from '../registry/registry.ts';
+import type { DeletionOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';

@@ -1,6 +1,7 @@
 import { ApiError, methodNotAllowed } from '#apimachinery/api-error.ts';
-import type { Registry, WriteOutcome } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Target } from '../registry/target.ts';
+import type { WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { RequestBody } from './decode-body.ts';

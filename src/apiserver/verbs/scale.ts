@@ -8,7 +8,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Subresource } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
-import type { WriteOutcome } from '../registry/registry.ts';
+import type { WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeConfiguration } from './apply.ts';
 import { decodeKind } from './decode-body.ts';
