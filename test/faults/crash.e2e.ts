@@ -108,8 +108,11 @@ describe('level: crashes', () => {
     const budget = budgetOf(2_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
-    await repeat(budget, (seed) =>
-      crashAgainAndAgain(seed, { isPowerCut: false, sync: true, syncNames: true, crashes: 3 }, sums),
+    await repeat(
+      budget,
+      (seed) =>
+        crashAgainAndAgain(seed, { isPowerCut: false, sync: true, syncNames: true, crashes: 3 }, sums),
+      () => sums.acknowledged > 0,
     );
     t.diagnostic(JSON.stringify(sums));
     assert.ok(sums.acknowledged > 0);
@@ -121,8 +124,10 @@ describe('level: crashes', () => {
     const budget = budgetOf(2_000, 0.5);
     t.diagnostic(`seed ${budget.seed}`);
     const sums = { kills: 0, acknowledged: 0, unknown: 0 };
-    await repeat(budget, (seed) =>
-      crashAgainAndAgain(seed, { isPowerCut: true, sync: true, syncNames: true, crashes: 3 }, sums),
+    await repeat(
+      budget,
+      (seed) => crashAgainAndAgain(seed, { isPowerCut: true, sync: true, syncNames: true, crashes: 3 }, sums),
+      () => sums.acknowledged > 0,
     );
     t.diagnostic(JSON.stringify(sums));
     assert.ok(sums.acknowledged > 0);

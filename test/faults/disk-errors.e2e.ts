@@ -83,7 +83,7 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
     t.diagnostic(`seed ${budget.seed}`);
     let faults = 0;
     let powerCuts = 0;
-    await repeat(budget, async (seed) => {
+    const round = async (seed: number) => {
       const random = new Random(seed);
       const checker = new StoreChecker();
       await machine.wipe();
@@ -121,7 +121,8 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
         }
         await check(checker);
       }
-    });
+    };
+    await repeat(budget, round, () => faults > 0);
     t.diagnostic(JSON.stringify({ faults, powerCuts }));
     assert.ok(faults > 0);
   });
@@ -137,7 +138,8 @@ describe('level: errors of the disk', { skip: skipWithoutShim }, () => {
       await machine.control.reset();
       const first = start(random, checker, 'first');
       await first.ready;
-      await until('something is written', () => first.acknowledged() > random.between(20, 200));
+      const least = random.between(20, 200);
+      await until('something is written', () => first.acknowledged() > least);
       first.child.kill(random.next() < 0.3 ? 'SIGTERM' : 'SIGKILL');
       await first.ended;
       await machine.settle();

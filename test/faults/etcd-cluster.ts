@@ -108,18 +108,24 @@ export class EtcdCluster {
     await this.compact(0);
     for (const member of this.members.keys()) await this.call(member, 'maintenance/defragment', {});
     await this.call(0, 'maintenance/alarm', { action: 'DEACTIVATE', memberID: '0', alarm: 'NOSPACE' });
-    const { alarms } = await this.call(0, 'maintenance/alarm', {
-      action: 'GET',
-      memberID: '0',
-      alarm: 'NONE',
-    });
-    for (const alarm of (alarms ?? []) as readonly { readonly memberID: string }[]) {
+    for (const alarm of await this.#alarms()) {
       await this.call(0, 'maintenance/alarm', { action: 'DEACTIVATE', ...alarm });
     }
   }
 
+  /** Whether a member says that its space was exceeded. */
+  async isFull(): Promise<boolean> {
+    return (await this.#alarms()).some(({ alarm }) => alarm === 'NOSPACE');
+  }
+
   async dispose(): Promise<void> {
     await Promise.all(this.members.map((member) => member.dispose()));
+  }
+
+  async #alarms(): Promise<readonly { readonly memberID: string; readonly alarm?: string }[]> {
+    const all = { action: 'GET', memberID: '0', alarm: 'NONE' };
+    const { alarms } = await this.call(0, 'maintenance/alarm', all);
+    return (alarms ?? []) as readonly { readonly memberID: string; readonly alarm?: string }[];
   }
 
   async #leads(member: number): Promise<boolean> {

@@ -32,20 +32,26 @@ describe('etcd: crashes', { skip: skipWithoutEtcd }, () => {
       const random = new Random(seed);
       const checker = new StoreChecker();
       const prefix = `/store-${stores++}`;
-      const open = (requestTimeoutMs: number, compactionIntervalMs: number) =>
+      const open = (requestTimeoutMs: number, compactionIntervalMs: number, isCached: boolean) =>
         // A machine that is busy with something else may take longer than the shortest timeout.
-        until('the store opens', () =>
-          openEtcdStorage({
+        until('the store opens', async (): Promise<Storage> => {
+          const bare = await openEtcdStorage({
             endpoints: [etcd.endpoint],
             prefix,
             clock: systemClock,
             requestTimeoutMs,
             compactionIntervalMs,
-          }),
-        );
+          });
+          if (!isCached) return bare;
+          try {
+            return await openCachedStorage(bare);
+          } catch (error) {
+            await bare.close();
+            throw error;
+          }
+        });
       for (let session = 0; session < 2; session++) {
-        const bare = await open(random.pick([400, 3_000]), random.pick([0, 300]));
-        const storage: Storage = random.next() < 0.6 ? await openCachedStorage(bare) : bare;
+        const storage = await open(random.pick([400, 3_000]), random.pick([0, 300]), random.next() < 0.6);
         const stopping = new AbortController();
         const load = runLoad({
           storage,
@@ -56,6 +62,7 @@ describe('etcd: crashes', { skip: skipWithoutEtcd }, () => {
           report: checker,
           signal: stopping.signal,
         });
+        load.catch(() => {}); // told where it is awaited
         for (let kill = random.between(1, 3); kill > 0; kill--) {
           await pause(random.between(20, 300));
           await etcd.kill();
@@ -69,7 +76,7 @@ describe('etcd: crashes', { skip: skipWithoutEtcd }, () => {
         await load;
         await storage.close();
         // What is checked is the history: it stays while it is read.
-        const reopened = await open(10_000, 0);
+        const reopened = await open(10_000, 0, false);
         try {
           await checker.check(reopened, { hasEveryRevision: false });
         } finally {

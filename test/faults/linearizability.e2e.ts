@@ -171,7 +171,10 @@ describe('linearizability under faults', () => {
     const keys = Array.from({ length: 8 }, (_, index) => `register-${runs}-${index}`);
     runs++;
     const histories = new Map<string, HistoryEntry[]>(keys.map((key) => [key, []]));
-    const watches = await Promise.all(tried.map(({ client }) => ApiWatch.start(client, inRoot)));
+    // What went wrong in the run before may have been one of its servers' etcd.
+    const watches = await Promise.all(
+      tried.map(({ client }) => until('the server answers', () => ApiWatch.start(client, inRoot))),
+    );
     let isOver = false;
     let calls = 0;
     let unknown = 0;
@@ -204,25 +207,35 @@ describe('linearizability under faults', () => {
     clients.catch(() => {});
     const happened: { [what: string]: number } = {};
     const endMs = performance.now() + budget.durationMs;
-    do {
-      await pause(random.between(50, 400));
-      const what = await misfortune(random, tried, etcd, budget.isLong);
-      happened[what] = (happened[what] ?? 0) + 1;
-      const before = calls;
-      await until('calls go on', () => calls > before + 10);
-    } while (performance.now() < endMs);
-    isOver = true;
+    try {
+      do {
+        await pause(random.between(50, 400));
+        const what = await misfortune(random, tried, etcd, budget.isLong);
+        happened[what] = (happened[what] ?? 0) + 1;
+        const before = calls;
+        await until('calls go on', () => calls > before + 10);
+      } while (performance.now() < endMs);
+    } finally {
+      isOver = true;
+    }
     await clients;
     t.diagnostic(`${calls} calls, ${unknown} of unknown outcome; ${JSON.stringify(happened)}`);
 
     // The last word of every server, by consistent reads, belongs to the history too.
     for (const server of tried) {
       for (const key of keys) {
-        const startMs = performance.now();
-        const value = await server.client.get({ ...inRoot, name: key }).then(contentOf, (error: unknown) => {
-          if (isApiError(error, 'NotFound')) return undefined;
-          throw error;
+        // A server that nobody has asked since the last misfortune may not be over it.
+        const read = await until('the server answers', async () => {
+          const startMs = performance.now();
+          const value = await server.client
+            .get({ ...inRoot, name: key })
+            .then(contentOf, (error: unknown) => {
+              if (isApiError(error, 'NotFound')) return undefined;
+              throw error;
+            });
+          return { value, startMs };
         });
+        const { value, startMs } = read;
         histories.get(key)?.push({ call: { type: 'read', value }, startMs, endMs: performance.now() });
       }
     }

@@ -66,14 +66,15 @@ describe('level: a restore that is cut short', { skip: skipWithoutShim }, () => 
           }),
         },
       });
-      const exited = once(child, 'exit');
+      // With all that it has said.
+      const closed = once(child, 'close');
       let said = '';
       child.stdout.on('data', (chunk: Buffer) => {
         said += chunk.toString();
         // At the very moment that it says that it is done.
         child.kill('SIGKILL');
       });
-      await exited;
+      await closed;
       assert.ok(!said.startsWith('refused'), said);
       await machine.cutPower();
       const isRestored = said.startsWith('restored');

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isStorageError } from '#storage/errors.ts';
-import type { Operation, Storage, StorageKey } from '#storage/storage.ts';
+import type { Operation, Storage, StorageKey, Subscription, WatchHandler } from '#storage/storage.ts';
 import { Random } from '../harness/random.ts';
 
 /** What stands in every value: enough to know the whole transaction that wrote it. */
@@ -66,24 +66,39 @@ function fillOf(id: string, bytes: number): string {
  * few keys that all share, put and deleted, guarded or not. Goes on after errors that say that it may.
  */
 export async function runLoad(options: LoadOptions): Promise<void> {
-  const { storage, report } = options;
-  const watch = await storage.watch(
-    { prefix: '', afterRevision: await storage.currentRevision() },
-    {
-      events: (events) => {
-        const last = events.at(-1);
-        if (last !== undefined) report.seen(last.revision);
-      },
-      end: () => {},
-    },
-  );
+  const watch = await openWatch(options);
   try {
     await Promise.all(
       Array.from({ length: options.writers }, (_, writer) => new Writer(options, writer).run()),
     );
   } finally {
-    watch.close();
+    watch?.close();
   }
+}
+
+/** Undefined when the load has ended before. */
+async function openWatch({ storage, report, signal }: LoadOptions): Promise<Subscription | undefined> {
+  const handler: WatchHandler = {
+    events: (events) => {
+      const last = events.at(-1);
+      if (last !== undefined) report.seen(last.revision);
+    },
+    end: () => {},
+  };
+  while (!signal.aborted) {
+    try {
+      return await storage.watch({ prefix: '', afterRevision: await storage.currentRevision() }, handler);
+    } catch (error) {
+      if (!mayGoOn(error)) throw error;
+      await pause(5);
+    }
+  }
+  return undefined;
+}
+
+/** Whether what lies below the store is unwell for a while. */
+function mayGoOn(error: unknown): boolean {
+  return isStorageError(error, 'unavailable', 'outcome-unknown', 'timeout');
 }
 
 class Writer {
@@ -105,7 +120,7 @@ class Writer {
         await this.#write();
       } catch (error) {
         if (isStorageError(error, 'closed') && signal.aborted) return;
-        if (!isStorageError(error, 'unavailable', 'outcome-unknown', 'timeout')) throw error;
+        if (!mayGoOn(error)) throw error;
         await pause(5);
       }
     }

@@ -121,55 +121,64 @@ describe('watches', () => {
     writers.catch(() => {});
     const watchers: HistoryWatcher[] = [];
     const endMs = performance.now() + durationMs;
-    while (performance.now() < endMs) {
-      const what = random.weighted({
-        watch: 4,
-        disturb: 4,
-        compact: 3,
-        restart: 1,
-        below: store.disturb ? 0.5 : 0,
-      });
-      if (what === 'watch' && watchers.length < 12) {
-        watchers.push(
-          new HistoryWatcher(() => storage, {
-            prefix: random.pick(['', '', '/a', '/b/r/c/n/1', '/none']),
-            slowMs: random.pick([0, 0, 0, 1]),
-            // Below the size of a page of the log nothing would ever pass.
-            backlogEventsMax: random.pick([600, 1_000]),
-            previousValues: random.next() < 0.5,
-          }),
-        );
-      } else if (what === 'disturb' && watchers.length > 0) {
-        random.pick(watchers).disturb();
-      } else if (what === 'compact') {
-        await compactSomewhere(storage, random).catch((error: unknown) => {
-          if (!isStorageError(error, 'unavailable', 'future', 'compacted', 'timeout')) throw error;
+    try {
+      while (performance.now() < endMs) {
+        const what = random.weighted({
+          watch: 4,
+          disturb: 4,
+          compact: 3,
+          restart: 1,
+          below: store.disturb ? 0.5 : 0,
         });
-        sums.compactions++;
-      } else if (what === 'restart') {
-        const before = storage;
-        await before.close();
-        storage = await store.open();
-        sums.restarts++;
-      } else if (what === 'below') {
-        await store.disturb?.();
-        sums.restarts++;
+        if (what === 'watch' && watchers.length < 12) {
+          watchers.push(
+            new HistoryWatcher(() => storage, {
+              prefix: random.pick(['', '', '/a', '/b/r/c/n/1', '/none']),
+              slowMs: random.pick([0, 0, 0, 1]),
+              // Below the size of a page of the log nothing would ever pass.
+              backlogEventsMax: random.pick([600, 1_000]),
+              previousValues: random.next() < 0.5,
+            }),
+          );
+        } else if (what === 'disturb' && watchers.length > 0) {
+          random.pick(watchers).disturb();
+        } else if (what === 'compact') {
+          await compactSomewhere(storage, random).catch((error: unknown) => {
+            if (!isStorageError(error, 'unavailable', 'future', 'compacted', 'timeout', 'outcome-unknown'))
+              throw error;
+          });
+          sums.compactions++;
+        } else if (what === 'restart') {
+          const before = storage;
+          await before.close();
+          storage = await store.open();
+          sums.restarts++;
+        } else if (what === 'below') {
+          await store.disturb?.();
+          sums.restarts++;
+        }
+        await pause(random.between(0, 30));
       }
-      await pause(random.between(0, 30));
+    } finally {
+      isOver = true;
     }
-    isOver = true;
     await writers;
     // A last write that all who watch everything must hear of.
-    const operations: Operation[] = ['/a/r/c/n/last', '/b/r/c/n/1-last', '/none/r/c/n/last'].map((name) => ({
-      type: 'put',
-      key: keyOf(name),
-      value: Buffer.from(`last ${name}`),
-    }));
+    let tries = 0;
     const last = await until('the last write', async () => {
-      const result = await storage.transact({ guards: [], operations });
-      return result.committed ? result : undefined;
+      const names = ['/a/r/c/n/last', '/b/r/c/n/1-last', '/none/r/c/n/last'];
+      const value = Buffer.from(`last ${tries++}`);
+      const operations = names.map((name): Operation => ({ type: 'put', key: keyOf(name), value }));
+      try {
+        const result = await storage.transact({ guards: [], operations });
+        if (!result.committed) return undefined;
+        history.committed(result.revision, operations);
+        return result;
+      } catch (error) {
+        if (isStorageError(error, 'outcome-unknown')) history.unknown(operations);
+        throw error;
+      }
     });
-    history.committed(last.revision, operations);
     await until('all watches have told the last write', () =>
       watchers.every((watcher) => watcher.position >= last.revision),
     );
@@ -249,28 +258,34 @@ describe('watches', () => {
       const writers = Promise.all(Array.from({ length: 4 }, () => writer(random.fork())));
       const endMs = performance.now() + budget.durationMs;
       let restarts = 0;
-      while (performance.now() < endMs) {
-        const what = random.weighted({ disturb: 6, cut: 2, restart: 1 });
-        if (what === 'disturb') {
-          random.pick(watches).disturb();
-        } else if (what === 'cut') {
-          await gate.set('closed');
-          await pause(random.between(0, 200));
-          await gate.set('open');
-        } else {
-          if (random.next() < 0.5) await server.kill();
-          else await server.stop();
-          server = await start();
-          restarts++;
+      try {
+        while (performance.now() < endMs) {
+          const what = random.weighted({ disturb: 6, cut: 2, restart: 1 });
+          if (what === 'disturb') {
+            random.pick(watches).disturb();
+          } else if (what === 'cut') {
+            await gate.set('closed');
+            await pause(random.between(0, 200));
+            await gate.set('open');
+          } else {
+            if (random.next() < 0.5) await server.kill();
+            else await server.stop();
+            server = await start();
+            restarts++;
+          }
+          await pause(random.between(20, 200));
         }
-        await pause(random.between(20, 200));
+      } finally {
+        isOver = true;
       }
-      isOver = true;
       await writers;
       for (const watch of watches) {
         watch.slowMs = 0;
         await watch.assertAgrees(client);
         assert.equal(watch.expired, 0);
+        // The state agrees before what was made last and has gone again is told.
+        const newest = Math.max(begunAt, ...acknowledged);
+        await until('the last acknowledged write is told', () => watch.resourceVersion >= newest);
         const missing = acknowledged.filter(
           (revision) => revision > begunAt && !watch.revisions.has(revision),
         );

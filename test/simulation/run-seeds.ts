@@ -76,14 +76,15 @@ async function runSeed(program: string, seed: number, signal: AbortSignal): Prom
   endWithThisProcess(child);
   const endIt = () => child.kill('SIGKILL');
   signal.addEventListener('abort', endIt);
-  const exited = once(child, 'exit').then(() => undefined);
+  // After its answer, which a process that has ended may still have under way.
+  const closed = once(child, 'close').then(() => undefined);
   const answered = once(child, 'message').then(([message]) => message as SimulationOutcome);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), seedTimeoutMs);
   });
   try {
-    const outcome = await Promise.race([answered, exited, late]);
+    const outcome = await Promise.race([answered, closed, late]);
     signal.throwIfAborted();
     if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
     return outcome;
@@ -91,7 +92,7 @@ async function runSeed(program: string, seed: number, signal: AbortSignal): Prom
     clearTimeout(timer);
     signal.removeEventListener('abort', endIt);
     child.kill('SIGKILL');
-    await exited;
+    await closed;
   }
 }
 

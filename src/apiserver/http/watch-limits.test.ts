@@ -38,8 +38,10 @@ describe('watchers that go away, fall behind or are too many', () => {
     watcher.close();
     socket.destroy();
     await until('nobody watches', () => scene.verbs.watchCount === 0);
-    const { text } = await scene.server.get('/metrics');
-    assert.equal(metric(text, 'apiserver_longrunning_requests'), 0);
+    await until('the metrics say so', async () => {
+      const { text } = await scene.server.get('/metrics');
+      return metric(text, 'apiserver_longrunning_requests') === 0;
+    });
   });
 
   it('a slow watcher is cut at the bound; the others do not notice', async () => {
@@ -60,7 +62,10 @@ describe('watchers that go away, fall behind or are too many', () => {
     assert.equal(scene.verbs.watchCount, 1);
     await scene.create('last');
     assert.equal((await fast.next()).object.metadata.name, 'last');
-    assert.equal(metric((await scene.server.get('/metrics')).text, 'cellplane_slow_watchers_ended_total'), 1);
+    await until('the metrics count it', async () => {
+      const { text } = await scene.server.get('/metrics');
+      return metric(text, 'cellplane_slow_watchers_ended_total') === 1;
+    });
     socket.destroy();
   });
 

@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '#apimachinery/clock.ts';
 import { ensurePki, issueClientCertificate } from '#apiserver/pki/pki.ts';
 import { EtcdServer, limitFlags, skipWithoutEtcd } from '../../../test/harness/etcd-server.ts';
+import { until as untilItWorks } from '../../../test/harness/until.ts';
 import { openCachedStorage } from '../cache/caching-storage.ts';
 import { isStorageError, type StorageErrorCode } from '../errors.ts';
 import { silentLogger } from '../logger.ts';
@@ -27,6 +28,8 @@ function rejectsWith(...codes: StorageErrorCode[]): (error: unknown) => boolean 
 }
 
 const flags = [...limitFlags, '--unsafe-no-fsync'];
+/** Where nothing is to end in its time: a busy machine takes longer over anything. */
+const patienceMs = 60_000;
 
 describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   let etcd: EtcdServer;
@@ -38,7 +41,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
     const storage = await openEtcdStorage({
       endpoints: [etcd.endpoint],
       prefix,
-      requestTimeoutMs: 1_800,
+      requestTimeoutMs: patienceMs,
       clock: systemClock,
       ...options,
     });
@@ -111,7 +114,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   });
 
   it('keeps consistent reads fresh while others write elsewhere in the etcd', async () => {
-    const cache = await openCachedStorage(await open(), { freshWaitMs: 1_000 });
+    const cache = await openCachedStorage(await open(), { freshWaitMs: patienceMs });
     opened.push(cache);
     const other = await openCachedStorage(await open());
     opened.push(other);
@@ -185,20 +188,22 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
 
   it('goes on when etcd was away, and tells watches everything', async () => {
     const storage = await open();
-    const cache = await openCachedStorage(await open(), { freshWaitMs: 500 });
-    opened.push(cache);
+    const hasty = await open({ requestTimeoutMs: 1_800 });
+    const cache = await openCachedStorage(await open(), { freshWaitMs: patienceMs });
+    const hastyCache = await openCachedStorage(await open({ requestTimeoutMs: 1_800 }), { freshWaitMs: 500 });
+    opened.push(cache, hastyCache);
     const start = await write(storage, put('/g/r/c/n/a', '0'));
     const recording = await record(storage, { prefix: '', afterRevision: start });
     const cached = await record(cache, { prefix: '', afterRevision: start });
     await write(storage, put('/g/r/c/n/a', '1'));
     await until('the event', () => recording.events.length === 1);
     await etcd.kill();
-    await assert.rejects(storage.get(key('/g/r/c/n/a')), rejectsWith('unavailable'));
+    await assert.rejects(hasty.get(key('/g/r/c/n/a')), rejectsWith('unavailable'));
     await assert.rejects(
-      write(storage, put('/g/r/c/n/a', 'lost')),
+      write(hasty, put('/g/r/c/n/a', 'lost')),
       rejectsWith('unavailable', 'outcome-unknown'),
     );
-    await assert.rejects(cache.get(key('/g/r/c/n/a')), rejectsWith('unavailable', 'timeout'));
+    await assert.rejects(hastyCache.get(key('/g/r/c/n/a')), rejectsWith('unavailable', 'timeout'));
     await etcd.resume();
     const at = await write(storage, put('/g/r/c/n/a', '2'));
     await until('the events', () =>
@@ -213,7 +218,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   });
 
   it('says that the outcome is unknown when etcd does not answer a write', async () => {
-    const storage = await open({ requestTimeoutMs: 300 });
+    const storage = await untilItWorks('the store opens', () => open({ requestTimeoutMs: 300 }));
     await etcd.freeze();
     try {
       await assert.rejects(write(storage, put('/g/r/c/n/a', '1')), rejectsWith('outcome-unknown'));
@@ -221,10 +226,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
     } finally {
       etcd.thaw();
     }
-    await until('it answers', async () => {
-      await write(storage, put('/g/r/c/n/b', '1'));
-      return true;
-    });
+    await untilItWorks('it answers', () => write(storage, put('/g/r/c/n/b', '1')));
   });
 });
 
@@ -274,7 +276,7 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
         endpoints: [etcd.endpoint],
         prefix: '/c',
         clock: systemClock,
-        requestTimeoutMs: 5_000,
+        requestTimeoutMs: patienceMs,
       };
       await assert.rejects(openEtcdStorage(access), rejectsWith('unavailable'));
       await assert.rejects(
@@ -320,7 +322,7 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
         endpoints: [etcd.endpoint],
         prefix: '/c',
         clock: systemClock,
-        requestTimeoutMs: 2_000,
+        requestTimeoutMs: patienceMs,
       };
       const { certificatePem, keyPem } = issueClientCertificate(pki.ca, {
         commonName: 'cellplane',

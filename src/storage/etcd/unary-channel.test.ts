@@ -60,7 +60,7 @@ describe('calls to etcd over HTTP/2', () => {
     return error;
   }
 
-  const call = (channel: UnaryChannel, path = '/a', timeoutMs = 5_000) =>
+  const call = (channel: UnaryChannel, path = '/a', timeoutMs = 60_000) =>
     channel.call(path, frameOf('hello'), { hasleader: 'true' }, timeoutMs);
 
   it('gives the answer, whole or in parts, over one connection', async () => {
