@@ -84,3 +84,14 @@ test('a rate-limited key waits at least as long as it is asked to', () => {
   assert.equal(queue.addRateLimited('a', 5_000), 5_000);
   queue.close();
 });
+
+test('of those who wait for a key the one that came last has it', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  const takers = [queue.take(), queue.take(), queue.take()];
+  queue.add('a');
+  assert.equal(await takers[2], 'a');
+  queue.add('b');
+  assert.equal(await takers[1], 'b');
+  queue.close();
+  assert.equal(await takers[0], undefined);
+});

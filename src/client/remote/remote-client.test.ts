@@ -11,8 +11,19 @@ let client: RemoteClient;
 const accepted: (string | undefined)[] = [];
 
 before(async () => {
-  server = createServer(({ headers }, response) => {
+  server = createServer(({ headers, method, url }, response) => {
     accepted.push(headers.accept);
+    if (method === 'PATCH') {
+      response.statusCode = url?.includes('/refused') ? 409 : 200;
+      response.end(url?.includes('/odd') ? '{"kind":' : '{"kind":"Secret","metadata":{"name":"a"}}');
+      return;
+    }
+    if (url?.endsWith('/long')) {
+      // The rest never comes.
+      response.writeHead(200, { 'content-length': 1_000_000 });
+      response.write('{');
+      return;
+    }
     // Byte for byte as kube-apiserver 1.30 and 1.36 answer.
     const list = {
       kind: 'PartialObjectMetadataList',
@@ -63,4 +74,36 @@ test('metadata is asked for without managedFields by who is told to', async () =
     partial('', ';managedFields=false;newObjects=whole'),
     partial(''),
   ]);
+});
+
+test('an answer that nobody looks at is not decoded; a refusal is told', async () => {
+  const patch = (name: string, unread: boolean) =>
+    client.patch({ ...collection, name }, { type: 'merge', body: {} }, { unread });
+  assert.equal((await patch('a', false)).metadata.name, 'a');
+  assert.deepEqual(await patch('odd', true), { apiVersion: '', kind: '', metadata: {} });
+  await assert.rejects(patch('odd', false), { reason: 'InternalError' });
+  await assert.rejects(patch('refused', true), { code: 409 });
+});
+
+test('an answer that says that it is too long is not waited for, and told to who paces', async () => {
+  const { port } = server.address() as AddressInfo;
+  const paced: string[] = [];
+  const strict = new RemoteClient(
+    { server: `http://127.0.0.1:${port}` },
+    {
+      userAgent: 'test',
+      limits: {
+        responseBytesMax: 1_000,
+        pace: (bytes, _call, kind) => {
+          paced.push(`${kind} ${bytes}`);
+          return undefined;
+        },
+      },
+    },
+  );
+  const name = 'long';
+  await assert.rejects(strict.get({ ...collection, name }), { reason: 'RequestEntityTooLarge' });
+  assert.deepEqual(paced, ['oversize 1000']);
+  assert.equal((await strict.list(collection)).items.length, 0);
+  await strict.close();
 });

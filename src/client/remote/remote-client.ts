@@ -324,7 +324,7 @@ export class RemoteClient implements KubeClient {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const request: SingleRequest = { method, path, accept, contentType, body: text };
     if (this.#batcher !== undefined && isWide !== true) return this.#batcher.send(request, call);
-    return requestBytes(this.#pool, this.#dispatchOptions(request), call);
+    return requestBytes(this.#pool, this.#dispatchOptions(request), call, this.#limits.responseBytesMax);
   }
 
   async #openStream(
