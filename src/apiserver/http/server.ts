@@ -55,6 +55,8 @@ const watchEndBatch = 500;
 const watchEndPauseMs = 10;
 /** How long bodies that are on their way when the server stops may take. */
 const receiveGraceMs = 1_000;
+/** How long answers that are made may take to go out when the server stops: their clients read slowly. */
+const sendGraceMs = 5_000;
 /** How long connections may take to say goodbye before they are cut. */
 const goodbyeMs = 1_000;
 
@@ -153,7 +155,11 @@ class SecureHttpServer implements HttpServer {
     step('end-watches');
     await waitAtMost(this.#handler.watches.endAll(watchEndBatch, watchEndPauseMs), drainTimeoutMs, signal);
     this.#dependencies.verbs.endAllWatches?.();
+    step('send-answers');
+    await waitAtMost(this.#answersOut(), sendGraceMs, signal);
     step('close-connections');
+    // Node's own would cut connections whose answer is made and not yet sent.
+    Object.assign(this.#server, { closeIdleConnections: () => {} });
     const closed = this.#server.listening
       ? new Promise<void>((resolve) => this.#server.close(() => resolve()))
       : Promise.resolve();
@@ -162,6 +168,20 @@ class SecureHttpServer implements HttpServer {
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Resolves when no HTTP/1.1 connection holds anything that is still to be sent. */
+  async #answersOut(): Promise<void> {
+    await Promise.all(
+      Array.from(this.#sockets, (socket) => {
+        if (socket.alpnProtocol === 'h2' || socket.writableLength === 0) return undefined;
+        return new Promise<void>((resolve) => {
+          socket.once('close', resolve);
+          // Called when all that was written before is on its way.
+          socket.write('', () => resolve());
+        });
+      }),
+    );
   }
 
   /** Idle HTTP/1.1 connections are closed at once, the others when their last answer is out. */

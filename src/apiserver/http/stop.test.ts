@@ -49,6 +49,35 @@ describe('stop of a server', () => {
     assert.match(received, /^HTTP\/1\.1 429 /);
   });
 
+  it('an answer that its client reads slowly is sent to its end', async () => {
+    // Larger than what lies between the two sides while nobody reads.
+    const text = 'x'.repeat(8 * 1024 * 1024);
+    let isAsked = false;
+    const own = await startServer({
+      resolver: resolverOf(watchedScheme),
+      verbs: {
+        execute: () => {
+          isAsked = true;
+          return Promise.resolve({ type: 'status', code: 200, body: { text } });
+        },
+      },
+    });
+    const socket = await rawConnection(own);
+    let length = 0;
+    socket.write(`GET ${widgetsPath}/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n`);
+    await until('it is answered', () => isAsked);
+    await own.get('/livez', { connection: 'close' });
+    const stopping = own.server.stop();
+    // By then everything is closed that need not be waited for.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    socket.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+    });
+    await Promise.all([stopping, once(socket, 'close')]);
+    assert.ok(length > text.length, `${length} bytes of ${text.length}`);
+    await own.stop();
+  });
+
   it('stop waits for what is under way and tells the rest to go elsewhere', async () => {
     let release: (() => void) | undefined;
     const own = await startServer({
