@@ -1,60 +1,34 @@
 import { ServerResponse } from 'node:http';
-import { batchPath } from '#api/federation/batch.ts';
-import {
-  ApiError,
-  badRequest,
-  forbidden,
-  pathMethodNotAllowed,
-  pathNotFound,
-} from '#apimachinery/api-error.ts';
-import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
-import type { RemoteApiService } from '../aggregation/api-service.ts';
-import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
 import { homeClusterOf } from '../authz/effective-users.ts';
 import type { Refusal, Seat } from '../flow-control/flow-controller.ts';
 import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
-import type { ResourceRequest } from '../request/request-info.ts';
-import { systemMasters, type UserInfo } from '../request/user.ts';
-import type { RequestBody } from '../verbs/decode-body.ts';
-import type { VerbResult } from '../verbs/result.ts';
+import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { isServedInBatch, refuseInBatch, serveBatch } from './batch/serve-batch.ts';
-import { readBody } from './body.ts';
+import { isServedInBatch } from './batch/serve-batch.ts';
 import { credentialsOf } from './connection-credentials.ts';
 import { Deadlines } from './deadlines.ts';
-import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
-import { discoveryForm, inForm } from './discovery-form.ts';
+import type { HttpServerDependencies } from './dependencies.ts';
+import { Dispatcher, type PlainHandler } from './dispatcher.ts';
 import { toApiError } from './errors.ts';
 import { Exchange, type ServerReply, type ServerRequest, type UpgradeTarget } from './exchange.ts';
-import { FormCache } from './form-cache.ts';
 import { Http2Connection, http2ConnectionOf } from './http2-connection.ts';
 import { InFlight } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
-import { sendList } from './list-stream.ts';
 import { HttpMetrics } from './metrics.ts';
-import { type Form, negotiate, type Subject } from './negotiate.ts';
 import { type GatedConnection, ReadGate } from './read-gate.ts';
 import { Receiving } from './receiving.ts';
-import { sendResult } from './render.ts';
-import { apiHeaders, sendError, sendNotFound, sendPrepared, sendText } from './respond.ts';
-import { FrameCache } from './watch-frames.ts';
-import { HttpFrameChannel, WatchStreams } from './watch-stream.ts';
-import { handshakeFault, isWebSocketUpgrade, WebSocketChannel } from './websocket.ts';
-
-/** Answers what is no resource, discovery or OpenAPI: the Express shell. */
-export type PlainHandler = (exchange: Exchange, url: string) => Promise<void>;
+import { sendError, sendText, sendTooMany } from './respond.ts';
+import { timeoutMsOf, writeTimeoutMsOf } from './time-limits.ts';
+import type { WatchStreams } from './watch-stream.ts';
+import { isWebSocketUpgrade } from './websocket.ts';
 
 /** Open to all and about the process: answered without looking at any workspace (KUBERNETES.md D7, D8). */
 const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
-const discoveryPaths = /^\/(?:api|apis)(?:\/|$)/;
-const openapiPaths = /^\/openapi\/v[23](?:\/|$)/;
-const switchingProtocols = 101;
-const tooManyRequests = 'Too many requests, please try again later.';
 const retryWhileStoppingSeconds = 5;
-const singleWrites: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete']);
 /** A timer may fire a little before its time by another clock. */
 const timerToleranceMs = 5;
 
@@ -75,19 +49,24 @@ export class RequestHandler {
   readonly #deadlines = new Deadlines<Exchange>((exchange) => this.#timeOut(exchange));
   readonly #dependencies: HttpServerDependencies;
   readonly #limits: HttpLimits;
-  readonly #plain: PlainHandler;
-  readonly #forms: FormCache;
+  readonly #dispatcher: Dispatcher;
   readonly #gate: ReadGate;
 
   constructor(dependencies: HttpServerDependencies, limits: HttpLimits, plain: PlainHandler) {
     this.#dependencies = dependencies;
     this.#limits = limits;
-    this.#plain = plain;
     const { flowControl } = dependencies;
     this.#gate = new ReadGate({ isClosed: () => flowControl?.givesWay === true });
     flowControl?.whenEased(() => this.#gate.look());
-    this.#forms = new FormCache(limits.formBytesMax);
-    this.watches = new WatchStreams(limits, this.metrics, new FrameCache(limits.frameBytesMax, this.metrics));
+    this.#dispatcher = new Dispatcher({
+      dependencies,
+      limits,
+      plain,
+      metrics: this.metrics,
+      receiving: this.#receiving,
+      handleItem: (item) => this.#handleItem(item),
+    });
+    this.watches = this.#dispatcher.watches;
   }
 
   /** Never throws, never rejects. `upgradable`: the request asks for another protocol on its connection. */
@@ -112,7 +91,7 @@ export class RequestHandler {
     let served: Promise<void> | undefined;
     try {
       item.info = parseRequestInfo(item.request.method ?? 'GET', item.request.url ?? '/');
-      item.timeoutMs = this.#timeoutMs(item.info);
+      item.timeoutMs = timeoutMsOf(item.info, this.#limits);
       if (isServedInBatch(item)) served = this.#authenticated(item, item.item?.batch.user, undefined);
     } catch (error) {
       this.#fail(item, error);
@@ -130,7 +109,7 @@ export class RequestHandler {
     this.inFlight.enter();
     const kind = isMutating(exchange) ? 'mutating' : 'readOnly';
     this.metrics.underWay[kind]++;
-    const timeoutMs = Math.min(exchange.timeoutMs, this.#writeTimeoutMs(exchange));
+    const timeoutMs = Math.min(exchange.timeoutMs, writeTimeoutMsOf(exchange.info, this.#limits));
     this.#deadlines.add(exchange, exchange.startedAtMs + timeoutMs);
     const done = (): void => {
       this.#deadlines.delete(exchange);
@@ -146,7 +125,7 @@ export class RequestHandler {
 
   #serve(exchange: Exchange, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
     exchange.info = parseRequestInfo(exchange.request.method ?? 'GET', exchange.request.url ?? '/');
-    exchange.timeoutMs = this.#timeoutMs(exchange.info);
+    exchange.timeoutMs = timeoutMsOf(exchange.info, this.#limits);
     if (this.isStopping && !processPaths.test(exchange.info.path)) {
       refuseWhileStopping(exchange);
       return undefined;
@@ -257,7 +236,7 @@ export class RequestHandler {
     if (answer.leave === undefined) {
       this.metrics.rejected++;
       if (answer.parkMs > 0) this.#holdAfter(exchange, answer.parkMs);
-      sendText(exchange, 429, tooManyRequests, { 'Retry-After': 1 });
+      sendTooMany(exchange, 1);
       return undefined;
     }
     exchange.seat = answer;
@@ -282,186 +261,7 @@ export class RequestHandler {
     const { decision, reason } = decided;
     exchange.audit?.authorized(decided);
     if (decision !== 'allow') throw forbiddenError(attributes, reason);
-    const { info, workspace } = exchange;
-    const { resource, path } = info;
-    const remote = workspace && this.#dependencies.aggregator?.remoteOf(workspace, path);
-    if (remote !== undefined) {
-      return exchange.item === undefined ? this.#serveRemote(exchange, remote) : refuseInBatch(exchange);
-    }
-    if (resource !== undefined) return this.#serveResource(exchange, resource, upgrade);
-    if (discoveryPaths.test(path)) return this.#serveDocument(exchange, 'discovery');
-    if (openapiPaths.test(path)) return this.#serveDocument(exchange, 'openapi');
-    if (path === batchPath && info.method === 'POST') {
-      const { bodyBytesMax: bytesMax } = this.#limits;
-      const handle = (item: Exchange): void => this.#handleItem(item);
-      return serveBatch(exchange, { bytesMax, receiving: this.#receiving, handle });
-    }
-    return this.#plain(exchange, info.rawQuery === '' ? path : `${path}?${info.rawQuery}`);
-  }
-
-  /** KUBERNETES.md O1: the request is an API server's behind an APIService. */
-  #serveRemote(exchange: Exchange, remote: RemoteApiService): Promise<void> | undefined {
-    const { request, response, info, user, auditId, upgrade, audit } = exchange;
-    const isLong = upgrade !== undefined || info.verb === 'watch';
-    return this.#dependencies.aggregator
-      ?.serve(remote, {
-        request,
-        response,
-        info,
-        rawQuery: info.rawQuery,
-        user,
-        auditId,
-        upgrade,
-        signal: exchange.signal,
-      })
-      .then(() => {
-        const code = response.headersSent ? response.statusCode : switchingProtocols;
-        if (isLong) audit?.responseStarted(code);
-        upgrade?.socket.once('close', () => audit?.complete(code));
-      });
-  }
-
-  /** Another API server vouches for the user: it aggregates the workspace that its users mean. */
-  #isForeign(user: UserInfo): boolean {
-    return this.#dependencies.homeOf?.(user) !== undefined;
-  }
-
-  #schemeOf(exchange: Exchange): Scheme {
-    return exchange.workspace?.scheme ?? this.#dependencies.resolver.wildcardScheme();
-  }
-
-  async #serveDocument(exchange: Exchange, which: 'discovery' | 'openapi'): Promise<void> {
-    const { info, request, workspace } = exchange;
-    const isRead = info.method === 'GET' || info.method === 'HEAD';
-    if (!isRead && which === 'openapi') throw pathMethodNotAllowed();
-    const form = which === 'discovery' ? discoveryForm(request.headers.accept) : undefined;
-    const accept = form === undefined ? request.headers.accept : 'application/json';
-    const asked = { accept, ifNoneMatch: request.headers['if-none-match'] };
-    const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
-    const isExtension = which === 'openapi' && !info.hasClusterPrefix && this.#isForeign(exchange.user);
-    const scheme = isExtension ? extensionSchemeOf(this.#schemeOf(exchange)) : this.#schemeOf(exchange);
-    const { discovery, openapi, aggregator } = this.#dependencies;
-    const own = (request: DocumentRequest) =>
-      which === 'discovery' ? discovery(scheme, path, request) : openapi(scheme, path, info.query, request);
-    const prepared = await (workspace === undefined || aggregator === undefined
-      ? own(asked)
-      : aggregator[which](workspace, path, asked, own));
-    if (prepared === undefined) this.#unknownPath(exchange);
-    else if (!isRead) throw pathMethodNotAllowed();
-    else {
-      const shown = form === undefined ? prepared : inForm(prepared, form);
-      await sendPrepared(exchange, shown, this.#limits.gzipBytesMin);
-    }
-  }
-
-  #serveResource(
-    exchange: Exchange,
-    resource: ResourceRequest,
-    upgrade: UpgradeTarget | undefined,
-  ): Promise<void> | undefined {
-    const intercepted = this.#intercept(exchange);
-    if (intercepted !== undefined) return intercepted;
-    const served = this.#lookUp(exchange, resource);
-    if (served !== undefined) return this.#serveKind(exchange, resource, served, upgrade);
-    // A CRD may have been established through another server: before it is unknown, the cache has to be fresh.
-    const fresh = this.#dependencies.awaitFresh?.();
-    if (fresh !== undefined) return fresh.then(() => this.#serveAfresh(exchange, resource, upgrade));
-    this.#unknownPath(exchange);
-    return undefined;
-  }
-
-  #serveAfresh(
-    exchange: Exchange,
-    resource: ResourceRequest,
-    upgrade: UpgradeTarget | undefined,
-  ): Promise<void> | undefined {
-    if (exchange.workspace !== undefined) {
-      exchange.workspace = this.#dependencies.resolver.byId(exchange.workspace.id) ?? exchange.workspace;
-    }
-    const served = this.#lookUp(exchange, resource);
-    if (served !== undefined) return this.#serveKind(exchange, resource, served, upgrade);
-    this.#unknownPath(exchange);
-    return undefined;
-  }
-
-  /** Below a group of Kubernetes' own a Status says so, elsewhere a line of text (KUBERNETES.md E4). */
-  #unknownPath(exchange: Exchange): void {
-    const [, root, group] = exchange.info.path.split('/');
-    const isOwn =
-      root === 'api' ||
-      (root === 'apis' &&
-        this.#schemeOf(exchange).definitions.some((one) => one.group === group && one.origin === 'builtin'));
-    if (isOwn) throw pathNotFound();
-    sendNotFound(exchange);
-  }
-
-  #lookUp(exchange: Exchange, resource: ResourceRequest): ServedResource | undefined {
-    const { group, version } = resource;
-    const served = this.#schemeOf(exchange).lookupResource(group, version, resource.resource);
-    return served !== undefined && fitsScope(resource, served.definition.namespaced) ? served : undefined;
-  }
-
-  #serveKind(
-    exchange: Exchange,
-    resource: ResourceRequest,
-    served: ServedResource,
-    upgrade: UpgradeTarget | undefined,
-  ): Promise<void> | undefined {
-    if (exchange.info.verb === '') {
-      throw pathMethodNotAllowed();
-    }
-    exchange.served = served;
-    exchange.subresource = resource.subresource;
-    exchange.namespace = resource.namespace;
-    exchange.name = resource.name;
-    const form = negotiate(exchange.request.headers.accept, subjectOf(exchange), exchange);
-    if (exchange.workspace === undefined) refuseWildcard(exchange, form);
-    const { workspace } = exchange;
-    const touched = workspace === undefined ? undefined : this.#dependencies.touch?.(workspace);
-    if (touched !== undefined) return touched.then(() => this.#readBody(exchange, form, upgrade));
-    return this.#readBody(exchange, form, upgrade);
-  }
-
-  #intercept(exchange: Exchange): Promise<void> | undefined {
-    const { intercept } = this.#dependencies;
-    if (intercept === undefined) return undefined;
-    const { request, response, user, workspace, info } = exchange;
-    return intercept({
-      request,
-      response,
-      user,
-      workspace,
-      pathAndQuery: info.rawQuery === '' ? info.path : `${info.path}?${info.rawQuery}`,
-      get signal() {
-        return exchange.signal;
-      },
-    });
-  }
-
-  #readBody(exchange: Exchange, form: Form, upgrade: UpgradeTarget | undefined): Promise<void> | undefined {
-    const { method } = exchange.info;
-    if (method === 'GET' || method === 'HEAD') return this.#execute(exchange, form, undefined, upgrade);
-    exchange.writingSinceMs = performance.now();
-    if (exchange.item !== undefined) return this.#execute(exchange, form, exchange.item.body, upgrade);
-    const reading = readBody(exchange.request, this.#limits.bodyBytesMax);
-    const contentType = exchange.request.headers['content-type'] ?? '';
-    if (reading === undefined) {
-      // A patch without a body is malformed, not of an unknown type.
-      const body = method === 'PATCH' ? { contentType, bytes: Buffer.alloc(0) } : undefined;
-      return this.#execute(exchange, form, body, upgrade);
-    }
-    this.#receiving.add(exchange);
-    return reading.then(
-      (bytes) => {
-        this.#receiving.delete(exchange);
-        if (exchange.isGone) return undefined;
-        return this.#execute(exchange, form, { contentType, bytes }, upgrade);
-      },
-      (error: unknown) => {
-        this.#receiving.delete(exchange);
-        throw error;
-      },
-    );
+    return this.#dispatcher.serve(exchange, upgrade);
   }
 
   /** Sends those elsewhere whose bodies are still on their way: nothing of them has happened yet. */
@@ -470,83 +270,6 @@ export class RequestHandler {
       exchange.response.once('finish', () => exchange.request.destroy());
       refuseWhileStopping(exchange);
     }
-  }
-
-  #execute(
-    exchange: Exchange,
-    form: Form,
-    body: RequestBody | undefined,
-    upgrade: UpgradeTarget | undefined,
-  ): Promise<void> | undefined {
-    if (body !== undefined) exchange.audit?.requestBody(body);
-    const result = this.#dependencies.verbs.execute(exchange, { body });
-    if (result instanceof Promise)
-      return result.then((known) => this.#answer(exchange, known, form, upgrade));
-    return this.#answer(exchange, result, form, upgrade);
-  }
-
-  #answer(
-    exchange: Exchange,
-    result: VerbResult,
-    form: Form,
-    upgrade: UpgradeTarget | undefined,
-  ): Promise<void> | undefined {
-    exchange.audit?.result(result);
-    if (exchange.isGone) return undefined;
-    switch (result.type) {
-      case 'watch':
-        this.#startWatch(exchange, result, form, upgrade);
-        return undefined;
-      case 'list':
-        return sendList(exchange, result, form, this.#forms, this.#limits);
-      default:
-        return sendResult(exchange, result, form, this.#forms, this.#limits);
-    }
-  }
-
-  #startWatch(
-    exchange: Exchange,
-    result: Extract<VerbResult, { type: 'watch' }>,
-    form: Form,
-    upgrade: UpgradeTarget | undefined,
-  ): void {
-    if (this.watches.count >= this.#limits.watchesMax) {
-      this.metrics.rejected++;
-      sendText(exchange, 429, tooManyRequests, { 'Retry-After': 5 });
-      return;
-    }
-    if (upgrade === undefined) {
-      countWatch(exchange);
-      this.watches.start(exchange, result, form, new HttpFrameChannel(exchange), handOver(exchange));
-      exchange.audit?.responseStarted(exchange.response.statusCode);
-      return;
-    }
-    const fault = handshakeFault(exchange.request);
-    if (fault !== undefined) throw badRequest(fault);
-    const { request, response } = exchange;
-    // From here on the socket is ours, no longer the response's.
-    if ('detachSocket' in response && response.socket !== null) response.detachSocket(response.socket);
-    upgrade.socket.once('close', () => {
-      exchange.abort(new Error('the client closed the connection'));
-      exchange.audit?.complete(switchingProtocols);
-    });
-    exchange.audit?.responseStarted(switchingProtocols);
-    const channel = new WebSocketChannel(request, upgrade.socket, upgrade.head, apiHeaders(exchange));
-    this.watches.start(exchange, result, form, channel, handOver(exchange));
-  }
-
-  #timeoutMs(info: ParsedRequest): number {
-    const { requestTimeoutMs } = this.#limits;
-    // E5: a client may ask for less.
-    if (info.verb === 'watch' || !info.rawQuery.includes('timeout')) return requestTimeoutMs;
-    const asked = parseDuration(info.query.get('timeout') ?? '');
-    return asked === undefined ? requestTimeoutMs : Math.min(asked, requestTimeoutMs);
-  }
-
-  /** Infinity for what is no write of one object; deletions of collections are as long as lists (E5). */
-  #writeTimeoutMs({ info }: Exchange): number {
-    const isWrite = info.resource !== undefined && singleWrites.has(info.verb);
-    return isWrite ? this.#limits.writeTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   /** Leaves the connection unread after the answer: what is asked next costs nothing until it is its turn. */
@@ -567,7 +290,8 @@ export class RequestHandler {
     const nowMs = performance.now();
     const leftMs = exchange.startedAtMs + exchange.timeoutMs - nowMs;
     // What waited for its seat has not been writing for so long.
-    const writingLeftMs = (exchange.writingSinceMs ?? nowMs) + this.#writeTimeoutMs(exchange) - nowMs;
+    const writingLeftMs =
+      (exchange.writingSinceMs ?? nowMs) + writeTimeoutMsOf(exchange.info, this.#limits) - nowMs;
     if (Math.min(leftMs, writingLeftMs) > timerToleranceMs) {
       this.#deadlines.add(exchange, nowMs + Math.min(leftMs, writingLeftMs));
       return;
@@ -625,14 +349,6 @@ function isMutating({ request }: Exchange): boolean {
   return !readingMethods.has(request.method);
 }
 
-/** A watch is no request that its connection has too many of. */
-function countWatch({ request, response }: Exchange): void {
-  const connection = 'stream' in request ? http2ConnectionOf(request) : undefined;
-  if (connection === undefined) return;
-  connection.watches++;
-  response.once('close', () => connection.watches--);
-}
-
 /** The connection that the request came over; undefined when it is gone. */
 function gatedOf(request: ServerRequest): GatedConnection | undefined {
   return 'stream' in request ? http2ConnectionOf(request) : request.socket;
@@ -643,64 +359,9 @@ function gateKey({ workspace, user }: Exchange): string {
   return workspace?.id ?? `*/${user.name}`;
 }
 
-/** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
-function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
-  return namespaced ? namespace !== '' || name === '' : namespace === '';
-}
-
-/** The seat is the watch's from here on: it keeps it until what there is at its beginning is sent. */
-function handOver(exchange: Exchange): Seat | undefined {
-  const { seat } = exchange;
-  exchange.seat = undefined;
-  return seat;
-}
-
-function subjectOf({ info, served, subresource }: Exchange): Subject {
-  if (info.verb === 'watch') return 'watch';
-  if (info.verb === 'list' || info.verb === 'deletecollection') return 'list';
-  return served.definition.virtual === true || subresource === 'token' ? 'review' : 'object';
-}
-
-/** KCP.md, Wildcard: list and watch only; what single workspaces define is shown by its metadata alone. */
-function refuseWildcard({ info, served, user }: Exchange, form: Form): void {
-  if (info.verb !== 'list' && info.verb !== 'watch') {
-    throw new ApiError('MethodNotAllowed', `${info.verb} is not supported over all workspaces`);
-  }
-  if (served.definition.origin === 'custom' && form.as !== 'PartialObjectMetadata') {
-    throw badRequest('custom resources can be read over all workspaces only as PartialObjectMetadata');
-  }
-  const { group, resource } = served.definition;
-  if (group === '' && resource === 'secrets' && form.as !== 'PartialObjectMetadata') {
-    if (user.groups.includes(systemMasters)) return;
-    throw forbidden(
-      served.definition,
-      '',
-      'they can be read over all workspaces only as PartialObjectMetadata',
-    );
-  }
-}
-
 function refuseWhileStopping(exchange: Exchange): void {
   sendText(exchange, 429, 'The server is shutting down, please try again later.', {
     'Retry-After': retryWhileStoppingSeconds,
     ...(exchange.isHttp2 ? {} : { Connection: 'close' }),
   });
-}
-
-/** `30s`, `1m30s`, `500ms` (Go's durations), or seconds; 400 for anything else or nothing positive. */
-function parseDuration(text: string): number | undefined {
-  if (text === '') return undefined;
-  const units: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  let total = 0;
-  const rest = text.replace(/(\d+(?:\.\d+)?)(ms|s|m|h)/g, (_, number: string, unit: string) => {
-    total += Number(number) * units[unit]!;
-    return '';
-  });
-  if (rest === text && /^\d+$/.test(text)) total = Number(text) * 1000;
-  else if (rest !== '') {
-    throw badRequest(
-      `invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(text)}`,
-    );
-  }
-  return total === 0 ? undefined : total;
 }

@@ -191,6 +191,11 @@ export function sendNotFound(exchange: Exchange): void {
   sendText(exchange, 404, '404 page not found\n');
 }
 
+/** 429 with the words that kube-apiserver has for it (KUBERNETES.md O2). */
+export function sendTooMany(exchange: Exchange, retryAfterSeconds: number): void {
+  sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': retryAfterSeconds });
+}
+
 export function sendJson(exchange: Exchange, code: number, value: JsonObject): void {
   const body = Buffer.from(JSON.stringify(value, null, wantsPretty(exchange) ? 2 : undefined));
   void sendBody(exchange, code, 'application/json', body, Number.POSITIVE_INFINITY);
