@@ -25,10 +25,39 @@ const htmlCharacters = /[<>&\u2028\u2029]/g;
 
 /** As Go prints it: texts quoted, all else as its JSON encoder writes it, which escapes what HTML gives a meaning. */
 function quote(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return goQuote(value);
   const text = JSON.stringify(value ?? null);
   if (typeof value !== 'object') return text;
   return text.replace(htmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const notPrinted = /[\u0000-\u001f\u007f-\u00a0\u00ad]/;
+const goEscapes: { readonly [character: string]: string } = {
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\u000b': '\\v',
+  '"': '\\"',
+  '\\': '\\\\',
+};
+
+/** Go's strconv.Quote: as JSON, but for what is not printed (`\x01`). */
+function goQuote(text: string): string {
+  if (!notPrinted.test(text)) return JSON.stringify(text);
+  let quoted = '';
+  for (const character of text) {
+    const code = character.charCodeAt(0);
+    const isPrinted = character.length > 1 || !notPrinted.test(character);
+    if (goEscapes[character] !== undefined) quoted += goEscapes[character];
+    else if (isPrinted) quoted += character;
+    else
+      quoted +=
+        code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  }
+  return `"${quoted}"`;
 }
 
 export function required(field: string, detail = ''): FieldError {

@@ -105,7 +105,7 @@ export const names: readonly Row[] = [
     /annotations: Too long/,
   ],
   ['finalizer', postMeta('"finalizers":["x y"]'), 422, /metadata\.finalizers/],
-  ['owner without uid', postMeta(owner), 422, /metadata\.ownerReferences\[0\]\.uid/],
+  ['owner without uid', postMeta(owner), 422, /metadata\.ownerReferences\.uid/],
   [
     'no such namespace (S2)',
     post(mapText(), maps.replace('standing', 'nowhere')),

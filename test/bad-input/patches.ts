@@ -22,7 +22,7 @@ export const jsonPatches: readonly Row[] = [
 
 export const mergePatches: readonly Row[] = [
   ['a list', patch('merge', '[]'), 400, /cannot unmarshal array/],
-  ['null', patch('merge', 'null'), 400, /cannot unmarshal null/],
+  ['null', patch('merge', 'null'), 400, /^Invalid JSON Patch$/],
   ['wrong type', patch('merge', '{"data":{"x":5}}'), 400, /ConfigMap\.data of type string/],
   [
     'other name',
@@ -32,7 +32,7 @@ export const mergePatches: readonly Row[] = [
   ],
   ['other uid', patch('merge', '{"metadata":{"uid":"zzz"}}'), 422, /metadata.uid: .*field is immutable/],
   ['stale (E3)', patch('merge', '{"metadata":{"resourceVersion":"1"},"data":{"x":"y"}}'), 409, modified],
-  ['other kind', patch('merge', '{"kind":"Secret"}'), 400, /cannot be handled as/],
+  ['other kind', patch('merge', '{"kind":"Secret"}'), 422, /patch: Invalid value: /],
   ['nested 600 deep', patch('merge', nested('{"a":', '1', '}', 600)), 400, /nested deeper/],
   ['with force (P3)', patch('merge', '{}', `${maps}/a?force=true`), 422, /force: Forbidden/],
   ['of what is not there', patch('merge', '{}', `${maps}/nothing`), 404, /not found$/],

@@ -86,6 +86,8 @@ function refuseProto(pointer: JsonValue | undefined, index: number): void {
  */
 function leniently(root: JsonValue, sent: JsonObject): JsonObject {
   const operation = { ...sent };
+  // A value that is not given is null.
+  if (takesValue.has(sent['op']) && sent['value'] === undefined) operation['value'] = null;
   for (const field of ['path', 'from']) {
     const pointer = operation[field];
     if (typeof pointer === 'string' && negativeIndex.test(pointer)) {
@@ -99,6 +101,8 @@ function leniently(root: JsonValue, sent: JsonObject): JsonObject {
   }
   return operation;
 }
+
+const takesValue: ReadonlySet<JsonValue | undefined> = new Set(['add', 'replace', 'test']);
 
 const negativeIndex = /\/-\d/;
 

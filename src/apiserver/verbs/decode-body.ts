@@ -145,7 +145,6 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   const tidy = fits || (definition.origin === 'builtin' && isTidied(given, version.schema));
   const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served);
   normalizeMetadata(object.metadata);
-  reportFields(unknown, duplicates, target);
   // Go finds wrong types while decoding (400); a custom resource's are found by its schema (422), after defaulting.
   if (!tidy && definition.origin === 'builtin') {
     const mismatch = typeMismatch(version.schema, object);
@@ -156,6 +155,8 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
     );
     if (wrong !== undefined) throw cannotBeHandled(definition.kind, version.version, wrong);
   }
+  // What cannot be decoded at all comes before what nobody knows.
+  reportFields(unknown, duplicates, target);
   if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;
   if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
@@ -262,7 +263,9 @@ function identify(
         throw badRequest(`Object '${key === 'kind' ? 'Kind' : 'apiVersion'}' is missing in the body`);
       value[key] = key === 'kind' ? expected.kind : apiVersion;
     } else if (typeof given !== 'string') {
-      throw badRequest(`couldn't get version/kind; json parse error: ${key} must be a string`);
+      throw badRequest(
+        `couldn't get version/kind; json parse error: json: cannot unmarshal ${wordFor(given)} into Go struct field .${key} of type string`,
+      );
     }
   }
   if (value['apiVersion'] !== apiVersion || value['kind'] !== expected.kind) {

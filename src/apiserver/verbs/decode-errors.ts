@@ -105,12 +105,14 @@ interface Place {
 function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | undefined {
   if (value === null) return undefined;
   if (schema.definition === quantityDefinition) return quantityFault(value);
+  if (schema.intOrString === true) {
+    if (typeof value === 'string' || Number.isInteger(value)) return undefined;
+    return cannotUnmarshal(value, 'int32', place);
+  }
   if (schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
-  if (schema.validation?.format === 'date-time' || schema.intOrString === true) return undefined;
+  if (schema.validation?.format === 'date-time') return undefined;
   if (!fitsType(schema, value)) {
-    const literal = schema.type === 'integer' && typeof value === 'number' ? ` ${value}` : '';
-    const field = place.path === '' ? 'value' : `struct field ${place.struct}.${place.path}`;
-    return `json: cannot unmarshal ${wordFor(value)}${literal} into Go ${field} of type ${goType(schema)}`;
+    return cannotUnmarshal(value, goType(schema), place, schema.type === 'integer');
   }
   if (typeof value === 'string' && schema.validation?.format === 'byte') return base64Fault(value);
   if (Array.isArray(value)) {
@@ -135,6 +137,12 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function cannotUnmarshal(value: JsonValue, type: string, { struct, path }: Place, isInteger = true): string {
+  const literal = isInteger && typeof value === 'number' ? ` ${value}` : '';
+  const field = path === '' ? 'value' : `struct field ${struct}.${path}`;
+  return `json: cannot unmarshal ${wordFor(value)}${literal} into Go ${field} of type ${type}`;
 }
 
 /** resource.Quantity's parser: what has the form of one can still have a suffix that is none. */

@@ -84,12 +84,10 @@ const plainWrite: WriteParameters = Object.freeze({
   force: false,
 });
 
+/** `?dryRun=` is an error too: who tried to try something gets no change. */
 function dryRunOf(values: readonly (string | JsonValue)[], errors: FieldError[]): boolean {
-  const given = values.filter((value) => value !== '');
-  for (const value of given) {
-    if (value !== 'All') errors.push(notSupported('dryRun', given, ['All']));
-  }
-  return given.length > 0;
+  if (values.some((value) => value !== 'All')) errors.push(notSupported('dryRun', values, ['All']));
+  return values.length > 0;
 }
 
 function fieldManagerErrors(fieldManager: string, errors: FieldError[]): void {

@@ -373,6 +373,38 @@ test('unknown fields of a patch are told (C9)', async () => {
   assert.deepEqual(warned.warnings, ['unknown field "spec.nope"']);
   await assert.rejects(
     harness.patch(`${widgetsPath}/w?fieldValidation=Strict`, 'merge', { spec: { nope: 1 } }),
-    apiError('BadRequest', /strict decoding error: unknown field "spec.nope"/),
+    apiError(
+      'Invalid',
+      /^ "" is invalid: patch: Invalid value: ".*": strict decoding error: unknown field "spec.nope"$/,
+    ),
   );
+  const jsonPatch = await harness.patch(`${widgetsPath}/w`, 'json', [
+    { op: 'test', path: '/spec/size', value: 1, zork: 1 },
+  ]);
+  assert.deepEqual(jsonPatch.warnings, ['json patch unknown field "[0].zork"']);
+});
+
+// patch, what the decoder of the patched object says (apiserver jsonPatcher.applyPatchToCurrentObject).
+const undecodable: [JsonObject, RegExp][] = [
+  [
+    { spec: { replicas: 'x' } },
+    /: json: cannot unmarshal string into .* DeploymentSpec.spec.replicas of type int32$/,
+  ],
+  [{ kind: 1 }, /json parse error: json: cannot unmarshal number into Go struct field .kind of type string$/],
+  [
+    { metadata: { labels: { a: 1 } } },
+    /: json: cannot unmarshal number into .*metadata.labels of type string$/,
+  ],
+  [
+    { spec: { strategy: { rollingUpdate: { maxSurge: {} } } } },
+    /: json: cannot unmarshal object into .*rollingUpdate.maxSurge of type int32$/,
+  ],
+];
+
+test('a patch of which comes no object of the kind is 422, with the patch', async () => {
+  await using harness = await open();
+  await harness.post(deployments, deployment());
+  for (const [patch, why] of undecodable) {
+    await assert.rejects(harness.patch(`${deployments}/d`, 'merge', patch), apiError('Invalid', why));
+  }
 });

@@ -13,10 +13,10 @@ import { acceptObject, mediaTypeOf, type RequestBody, unsupportedMediaType } fro
 import { wordFor } from './decode-errors.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { tracker, trackingOf } from './field-tracking.ts';
-import { parseWriteParameters } from './options.ts';
+import { type FieldValidation, parseWriteParameters } from './options.ts';
+import { refusalOf, strategicRefusal } from './patch-refusal.ts';
 import { targetOf, type VerbRequest, writeResult } from './request.ts';
 import type { VerbResult } from './result.ts';
-import { strategicRefusal } from './strategic-refusal.ts';
 import { checkName, type SubresourceMerge } from './update.ts';
 
 export const jsonPatchType = 'application/json-patch+json';
@@ -26,14 +26,14 @@ export const applyPatchType = 'application/apply-patch+yaml';
 
 /** A patch that has been decoded: gives the patched document, sharing nothing that may be changed with the one given. */
 export interface DecodedPatch {
-  /** Repeated fields of the patch itself (C9). */
+  /** Repeated fields of what the patch brings (C9). */
   readonly duplicates: readonly string[];
+  /** What is odd about the patch itself, in words: fields that its operations do not have, or twice. */
+  readonly oddities?: readonly string[];
   apply(document: JsonObject): JsonObject;
   /** Runs `accept` on what came of `document`; what that throws is told in the words for patches of this type. */
   accept<T>(document: JsonObject, accept: () => T): T;
 }
-
-const plainly = <T>(_: JsonObject, accept: () => T): T => accept();
 
 /** PATCH of an object or of a subresource that has the object's own kind (P1). */
 export function patchObject(
@@ -78,6 +78,7 @@ async function patchWith(
           warnings,
         }),
       );
+      warnings.unshift(...oddities(patch, parameters.fieldValidation));
       // A retry would say everything again; of what is refused nothing else is told.
       if (attempt === 0) context.warnings.push(...warnings);
       checkIdentity(proposed, context);
@@ -110,6 +111,13 @@ function settle(proposed: KubeObject, live: KubeObject, merge: SubresourceMerge 
   return merge === undefined ? proposed : merge(proposed, live);
 }
 
+/** C9 for the patch itself: warnings, or 422 when validation is strict. */
+function oddities({ oddities: found = [] }: DecodedPatch, validation: FieldValidation): readonly string[] {
+  if (validation === 'Ignore' || found.length === 0) return [];
+  if (validation === 'Warn') return found;
+  throw refusalOf(null, badRequest(`strict decoding error: ${found.join(', ')}`));
+}
+
 export function patchTypeOf(body: RequestBody | undefined): string {
   return mediaTypeOf(body?.contentType ?? '');
 }
@@ -132,17 +140,19 @@ export function decodePatch(
   }
   const { value, duplicates } = decodeJsonBody(body, type === strategicMergePatchType ? '' : decodingPatch);
   if (type === jsonPatchType) {
-    if (!Array.isArray(value)) {
-      throw badRequest(
-        `${decodingPatch}json: cannot unmarshal ${wordFor(value)} into Go value of type []handlers.jsonPatchOp`,
-      );
-    }
+    const operations = value ?? [];
+    const fault = operationsFault(operations);
+    if (fault !== undefined) throw badRequest(`${decodingPatch}${fault}`);
     return {
       duplicates: [],
-      apply: (document) => asObject(applyJsonPatch(cloneObject(document), value)),
-      accept: plainly,
+      oddities: [...unknownMembers(operations), ...duplicates.map((path) => `duplicate field "${path}"`)].map(
+        (oddity) => `json patch ${oddity}`,
+      ),
+      apply: (document) => asObject(applyJsonPatch(cloneObject(document), operations)),
+      accept: (_, accept) => telling(value, accept),
     };
   }
+  if (value === null && type === mergePatchType) throw badRequest('Invalid JSON Patch');
   if (!isJsonObject(value)) {
     const prefix = type === mergePatchType ? decodingPatch : '';
     throw badRequest(
@@ -153,10 +163,18 @@ export function decodePatch(
     return {
       duplicates,
       apply: (document) => asObject(applyMergePatch(cloneObject(document), cloneJson(value))),
-      accept: plainly,
+      accept: (_, accept) => telling(value, accept),
     };
   }
   return strategicPatch(schema, value, duplicates);
+}
+
+function telling<T>(patch: JsonValue, accept: () => T): T {
+  try {
+    return accept();
+  } catch (error) {
+    throw refusalOf(patch, error);
+  }
 }
 
 function strategicPatch(
@@ -180,6 +198,38 @@ function strategicPatch(
       }
     },
   };
+}
+
+/** What the decoder of JSON patches finds before the first operation is done. */
+function operationsFault(value: JsonValue): string | undefined {
+  if (!Array.isArray(value)) {
+    return `json: cannot unmarshal ${wordFor(value)} into Go value of type []handlers.jsonPatchOp`;
+  }
+  for (const one of value) {
+    if (one === null) continue;
+    if (!isJsonObject(one)) {
+      return `json: cannot unmarshal ${wordFor(one)} into Go value of type handlers.jsonPatchOp`;
+    }
+    for (const field of ['op', 'path', 'from']) {
+      const member = one[field];
+      if (member === undefined || member === null || typeof member === 'string') continue;
+      return `json: cannot unmarshal ${wordFor(member)} into Go struct field jsonPatchOp.${field} of type string`;
+    }
+  }
+  return undefined;
+}
+
+const operationMembers: ReadonlySet<string> = new Set(['op', 'path', 'from', 'value']);
+
+function unknownMembers(operations: JsonValue): string[] {
+  const found: string[] = [];
+  for (const [index, one] of (operations as JsonValue[]).entries()) {
+    if (!isJsonObject(one)) continue;
+    for (const key in one) {
+      if (!operationMembers.has(key)) found.push(`unknown field ${JSON.stringify(`[${index}].${key}`)}`);
+    }
+  }
+  return found;
 }
 
 const decodingPatch = 'error decoding patch: ';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { Schema } from '#apimachinery/schema.ts';
-import { strategicRefusal } from './strategic-refusal.ts';
+import { strategicRefusal } from './patch-refusal.ts';
 
 const text: Schema = { type: 'string' };
 const schema: Schema = {

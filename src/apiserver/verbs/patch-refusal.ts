@@ -1,10 +1,30 @@
-import { isApiError } from '#apimachinery/api-error.ts';
+import { type ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { quantityDefinition } from '#apimachinery/quantity.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { goKindOf, goText, goTypeOf } from '../patch/go-text.ts';
 import { base64Fault, quantityFault, wordFor } from './decode-errors.ts';
+
+/**
+ * 422 for a patch of which comes what cannot be decoded, for `error`, which said so (apiserver `jsonPatcher`). Kubernetes
+ * shows the whole object with it; the patch alone is told here: who may patch an object may not always read it. Any other
+ * error is given back.
+ */
+export function refusalOf(patch: JsonValue, error: unknown): unknown {
+  if (!isApiError(error, 'BadRequest')) return error;
+  return refused(JSON.stringify(patch), whyOf(error.message));
+}
+
+function refused(patch: string, why: string): ApiError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', patch, why)]);
+}
+
+/** The decoder's words without those of who asked it. */
+function whyOf(message: string): string {
+  const found = /^\S+ in version "[^"]*" cannot be handled as a \S+: /.exec(message);
+  return found === null ? message : message.slice(found[0].length);
+}
 
 const strict = 'strict decoding error: ';
 
@@ -21,10 +41,9 @@ export function strategicRefusal(
   error: unknown,
 ): unknown {
   if (!isApiError(error, 'BadRequest')) return error;
-  const at = error.message.indexOf(strict);
-  const fault = conversionFault(schema, patched) ?? (at < 0 ? undefined : error.message.slice(at));
-  if (fault === undefined) return error;
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', goText(patch), fault)]);
+  const why = whyOf(error.message);
+  const fault = conversionFault(schema, patched) ?? (why.startsWith(strict) ? why : undefined);
+  return fault === undefined ? error : refused(goText(patch), fault);
 }
 
 /** The first value that apimachinery's converter cannot set, in its words (`pkg/runtime/converter.go`). */
