@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  copyAnnotations,
+  copyLabels,
+  edgeAnnotations,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
+import { silentLogger } from '#client/logger.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { CellMetrics } from '../cell/cell-metrics.ts';
+import { CellWorkspace } from '../cell/cell-workspace.ts';
+import { copyKeyOf } from '../cell/copy-keys.ts';
+import { HeldDeletions } from '../cell/held-deletions.ts';
+import { SyncTally } from '../cell/sync-tally.ts';
+import { ServedKinds } from '../edge/edge-kinds.ts';
+import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
+import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
+import { Downsync } from './downsync.ts';
+
+const place = { ...kind, namespace: 'ns', name: 'a' };
+const key = copyKeyOf(place);
+const cellUid = 'our-cell';
+const labels = { [copyLabels.originCluster]: 'project1' };
+const origin = { [copyAnnotations.originName]: 'a' };
+
+/** What stands at the edge. */
+function edgeObject(annotations: { [name: string]: string } = {}): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: 'a',
+      namespace: 'ns',
+      uid: 'u',
+      resourceVersion: '12',
+      labels,
+      annotations: {
+        ...origin,
+        [copyAnnotations.contentHash]: 'h',
+        [edgeAnnotations.cellUid]: cellUid,
+        ...annotations,
+      },
+      managedFields: [
+        {
+          manager: edgeFieldManager,
+          operation: 'Apply',
+          apiVersion: 'v1',
+          fieldsType: 'FieldsV1',
+          fieldsV1: { 'f:data': { 'f:a': {} } },
+        },
+      ],
+    },
+  };
+}
+
+const fieldsHash = edgeObjectOf(edgeObject()).fieldsHash;
+
+/** A copy that says that all is well, but for what is given; an empty text takes an annotation away. */
+function copyOf(annotations: { [name: string]: string } = {}, metadata = {}): KubeObject {
+  const all = {
+    ...origin,
+    [copyAnnotations.contentHash]: 'h',
+    [syncAnnotations.syncedHash]: 'h',
+    [syncAnnotations.syncedFields]: fieldsHash,
+    ...annotations,
+  };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: 'a',
+      namespace: 'ns',
+      resourceVersion: '7',
+      labels,
+      annotations: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== '')),
+      ...metadata,
+    },
+    data: { a: 'b' },
+  };
+}
+
+/** One Downsync whose edge's watch tells `atEdge`, with a count of what it asks for. */
+async function worldOf(copy: KubeObject | undefined, atEdge: KubeObject | undefined) {
+  let requests = 0;
+  const scripted = new ScriptedClient();
+  if (atEdge !== undefined) scripted.items = [atEdge];
+  const answered = async () => {
+    requests++;
+    return edgeObject();
+  };
+  const client: KubeClient = {
+    ...scripted.client,
+    get: answered,
+    apply: answered,
+    patch: answered,
+    delete: async () => {
+      requests++;
+      return {};
+    },
+  };
+  const clock = new ManualClock();
+  const mirror = new EdgeMirror({
+    edgeClient: scripted.client,
+    clock,
+    logger: silentLogger,
+    timeoutMs: 1_000,
+    onChange: () => {},
+    onStatus: () => {},
+  });
+  await mirror.ensure(kind);
+  const tally = new SyncTally(clock);
+  if (copy !== undefined) tally.markPending(key);
+  const downsync = new Downsync({
+    edgeClient: client,
+    workspace: new CellWorkspace(client, 'root:cells:cell-a'),
+    copies: {
+      get: () => copy,
+      keys: () => [key],
+      takeWhole: () => copy,
+      hasVanished: () => false,
+    },
+    mirror,
+    kinds: new ServedKinds({ client, clock, signal: new AbortController().signal }),
+    cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: cellUid } }),
+    claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
+    held: new HeldDeletions(),
+    tally,
+    metrics: new CellMetrics(),
+    clock,
+    logger: silentLogger,
+    enqueue: () => {},
+  });
+  return {
+    downsync,
+    tally,
+    item: { key, place, copy, failures: 0 },
+    requests: () => requests,
+    stop: () => mirror.stop(),
+  };
+}
+
+const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+
+const cases: readonly (readonly [
+  name: string,
+  copy: KubeObject | undefined,
+  atEdge: KubeObject | undefined,
+  isSettled: boolean,
+])[] = [
+  ['both say so', copyOf(), edgeObject(), true],
+  ['no copy', undefined, edgeObject(), false],
+  ['nothing at the edge', copyOf(), undefined, false],
+  ['neither', undefined, undefined, false],
+  ['the copy does not say so yet', copyOf({ [syncAnnotations.syncedHash]: '' }), edgeObject(), false],
+  ['the copy has changed', copyOf({ [copyAnnotations.contentHash]: 'h2' }), edgeObject(), false],
+  [
+    'both say so of other content than the edge has',
+    copyOf({ [copyAnnotations.contentHash]: 'h2', [syncAnnotations.syncedHash]: 'h2' }),
+    edgeObject(),
+    false,
+  ],
+  ['fields were taken', copyOf({ [syncAnnotations.syncedFields]: 'other' }), edgeObject(), false],
+  ['an error stands on the copy', copyOf({ [syncAnnotations.syncError]: '{}' }), edgeObject(), false],
+  ['the copy is being deleted', copyOf({}, deleting), edgeObject(), false],
+  ['the edge is to stay as it is', copyOf({ [copyAnnotations.suspend]: 'true' }), edgeObject(), false],
+  ['another cell left it', copyOf(), edgeObject({ [edgeAnnotations.cellUid]: 'other' }), false],
+  [
+    'a syncer beyond could not bring it further',
+    copyOf(),
+    edgeObject({ [syncAnnotations.syncError]: '{"reason":"Far","message":"away"}' }),
+    false,
+  ],
+  [
+    'it is being deleted at the edge',
+    copyOf(),
+    { ...edgeObject(), metadata: { ...edgeObject().metadata, ...deleting } },
+    false,
+  ],
+];
+
+for (const [name, copy, atEdge, isSettled] of cases) {
+  test(`what needs nothing is found so at once, as it is after a longer look: ${name}`, async () => {
+    const short = await worldOf(copy, atEdge);
+    const long = await worldOf(copy, atEdge);
+    try {
+      const settled = short.downsync.settled(kind, short.item);
+      assert.equal(settled !== undefined, isSettled);
+      assert.equal(short.requests(), 0);
+      if (settled === undefined) return;
+      assert.deepEqual(await long.downsync.sync(kind, long.item, new AbortController().signal), settled);
+      assert.equal(long.requests(), 0);
+      assert.deepEqual(short.tally.counts, long.tally.counts);
+      assert.equal(short.tally.counts.synced, 1);
+    } finally {
+      await Promise.all([short.stop(), long.stop()]);
+    }
+  });
+}
