@@ -109,6 +109,12 @@ describe('isolation of requests', { timeout: 600_000 }, () => {
       { cluster: victimPath, gvr: gvrs.configmaps, namespace: victimNamespace, name: 'crown' },
       { type: 'merge', body: { data: { more: marker } } },
     );
+    for (const cell of cells) {
+      // Later tests hold that nothing of the victim changes: what changes here has to have arrived.
+      await until(`the change is at ${cell}`, async () =>
+        JSON.stringify((await scene.victimAtEdge(cell))?.['data']).includes('"more"'),
+      );
+    }
     const own = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'last' } };
     await scene.mallory.client.create(
       { cluster: attackerPath, gvr: gvrs.configmaps, namespace: 'default' },
@@ -121,6 +127,7 @@ describe('isolation of requests', { timeout: 600_000 }, () => {
       seen.some((text) => text.includes(marker)),
       false,
     );
+    await scene.rests();
   });
 
   describe('service accounts', () => {

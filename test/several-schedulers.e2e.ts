@@ -16,6 +16,7 @@ import type { CollectionRef } from '#client/client.ts';
 import { laneCount, laneOf } from '#client/queue/lanes.ts';
 import { RedisServer, redisMissing } from '#client/queue/testing/redis-server.ts';
 import { Constellation } from './harness/constellation.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from './harness/processes.ts';
 import { connectionAs } from './harness/test-pki.ts';
 import { until } from './harness/until.ts';
@@ -152,8 +153,7 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.constellation[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
+    await disposeAll(this.constellation, this.#folder);
   }
 }
 
@@ -165,6 +165,7 @@ class WriteCount {
 
   private constructor(scene: Scene, collection: CollectionRef, resourceVersion: string | undefined) {
     this.#running = this.#run(scene, collection, resourceVersion);
+    this.#running.catch(() => {}); // told by `stop`
   }
 
   static async start(scene: Scene, collection: CollectionRef): Promise<WriteCount> {
@@ -172,17 +173,23 @@ class WriteCount {
     return new WriteCount(scene, collection, metadata.resourceVersion);
   }
 
-  async #run(scene: Scene, collection: CollectionRef, resourceVersion: string | undefined): Promise<void> {
+  /** Goes on where a watch broke. One that cannot go on ends it: then `reached` waits in vain, and `stop` tells why. */
+  async #run(scene: Scene, collection: CollectionRef, from: string | undefined): Promise<void> {
     const { signal } = this.#stopping;
-    try {
-      for await (const event of scene.constellation.admin.watch(collection, { resourceVersion, signal })) {
-        if (event.type === 'BOOKMARK') continue;
-        const { annotations, namespace, name } = event.object.metadata;
-        const key = `${annotations?.[clusterAnnotation]} ${namespace}/${name}`;
-        this.writes.set(key, (this.writes.get(key) ?? 0) + 1);
+    let resourceVersion = from;
+    while (!signal.aborted) {
+      try {
+        for await (const event of scene.constellation.admin.watch(collection, { resourceVersion, signal })) {
+          if (event.type === 'BOOKMARK') continue;
+          const { annotations, namespace, name } = event.object.metadata;
+          const key = `${annotations?.[clusterAnnotation]} ${namespace}/${name}`;
+          this.writes.set(key, (this.writes.get(key) ?? 0) + 1);
+          resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
+        }
+      } catch (error) {
+        if (!isApiError(error, 'ServiceUnavailable', 'TooManyRequests')) throw error;
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
+      await pause(20, undefined, { ref: false });
     }
   }
 
@@ -238,9 +245,7 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
     await untilShared(schedulers);
   });
   after(async () => {
-    await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
-    await redis?.stop();
-    await scene?.[Symbol.asyncDispose]();
+    await disposeAll(...schedulers, () => redis?.stop(), scene);
   });
 
   test('each has a part of the projects, and every object is decided and written once', async (t) => {
@@ -337,17 +342,17 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
 describe('several schedulers without Redis', () => {
   test('one works, and the other goes on when it is killed or stopped', async () => {
     await using scene = await Scene.open();
-    const first = await scene.scheduler();
+    await using first = await scene.scheduler();
     await scene.write('first');
     await scene.untilRight('the first works');
-    const second = await scene.scheduler('--lease-identity', 'second');
+    await using second = await scene.scheduler('--lease-identity', 'second');
     const decisions = await WriteCount.start(scene, { cluster: '*', gvr: resourceBindingsGvr });
     await scene.write('second');
     await scene.untilRight('still one works');
     await first.kill();
     await scene.write('third');
     await scene.untilRight('the second works');
-    const third = await scene.scheduler();
+    await using third = await scene.scheduler();
     await second.stop();
     const { spec } = await scene.constellation.admin.get(schedulerLease);
     assert.notEqual((spec as { holderIdentity?: string }).holderIdentity, 'second', 'no lease has to end');

@@ -18,6 +18,7 @@ import { RemoteClient } from '#client/remote/remote-client.ts';
 import type { CellLimits } from '#federator/cell/cell-limits.ts';
 import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler, type Scheduler, type SchedulerOptions } from '#scheduler/scheduler.ts';
+import { disposeAll } from './dispose-all.ts';
 import { InProcessServer } from './in-process-server.ts';
 import { RequestTap } from './request-tap.ts';
 import { TcpGate } from './tcp-gate.ts';
@@ -143,11 +144,12 @@ export class Constellation implements AsyncDisposable {
       gate,
       client,
       connection: adminConnectionTo(pki, `https://127.0.0.1:${gate.port}`),
-      [Symbol.asyncDispose]: async () => {
-        await client.close();
-        await gate.stop();
-        await server.dispose();
-      },
+      [Symbol.asyncDispose]: () =>
+        disposeAll(
+          () => client.close(),
+          () => gate.stop(),
+          () => server.dispose(),
+        ),
     };
     this.edges.set(name, edge);
     return edge;
@@ -330,11 +332,13 @@ export class Constellation implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const cleanUp of this.#cleanUps.splice(0)) await cleanUp();
-    await Promise.all([...this.federators.values()].map((federator) => federator.stop()));
-    await this.stopScheduler();
-    await Promise.all([...this.edges.values()].map((edge) => edge[Symbol.asyncDispose]()));
-    await this.#admin?.close();
-    await this.server.dispose();
+    await disposeAll(
+      ...this.#cleanUps.splice(0),
+      () => Promise.all(Array.from(this.federators.values(), (federator) => federator.stop())),
+      () => this.stopScheduler(),
+      () => Promise.all(Array.from(this.edges.values(), (edge) => edge[Symbol.asyncDispose]())),
+      () => this.#admin?.close(),
+      () => this.server.dispose(),
+    );
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from './dispose-all.ts';
 import { adminConnection, type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
 import { storageOfProcess } from './test-storage.ts';
@@ -35,8 +36,7 @@ export async function startLoneServer(
       ...[...storageArgs, ...args],
     ]);
   } catch (error) {
-    await storage?.[Symbol.asyncDispose]();
-    await folder[Symbol.asyncDispose]();
+    await disposeAll(storage, folder);
     throw error;
   }
   const connection = await adminConnection(dataDirectory);
@@ -50,11 +50,13 @@ export async function startLoneServer(
     raw,
     residentMiB: () => residentMiB(process.pid),
     async [Symbol.asyncDispose]() {
-      raw.close();
-      await admin.close();
-      await process.stop();
-      await storage?.[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
+      await disposeAll(
+        () => raw.close(),
+        () => admin.close(),
+        () => process.stop(),
+        storage,
+        folder,
+      );
     },
   };
 }

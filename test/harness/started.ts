@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from './dispose-all.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
 import { storageOfProcess } from './test-storage.ts';
 
@@ -23,8 +24,7 @@ export async function startConstellation(): Promise<StartedConstellation> {
   try {
     process = await startCellplane(['start', '--data-dir', dataDirectory, '--port', '0', ...storage.args]);
   } catch (error) {
-    await storage[Symbol.asyncDispose]();
-    await folder[Symbol.asyncDispose]();
+    await disposeAll(storage, folder);
     throw error;
   }
   const kubeconfig = path.join(dataDirectory, 'admin.kubeconfig');
@@ -47,10 +47,12 @@ export async function startConstellation(): Promise<StartedConstellation> {
       };
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(clients.map((client) => client.close()));
-      await process.stop();
-      await storage[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
+      await disposeAll(
+        ...clients.map((client) => () => client.close()),
+        () => process.stop(),
+        storage,
+        folder,
+      );
     },
   };
 }

@@ -58,7 +58,7 @@ export class Scene implements AsyncDisposable {
           (await scene.edgeObjects(cell, 'secrets')).find((item) => originOf(item) === victimPath),
         );
       }
-      await scene.#rests();
+      await scene.rests();
       return scene;
     } catch (error) {
       await cast[Symbol.asyncDispose]();
@@ -77,8 +77,8 @@ export class Scene implements AsyncDisposable {
     return items.find((item) => originOf(item) === victimPath && item.metadata.name === 'crown');
   }
 
-  /** What a new namespace is given by the server has come too, and nothing of the victim changes any more. */
-  async #rests(): Promise<void> {
+  /** Waits until what a new namespace is given by the server has come too, and nothing of the victim changes any more. */
+  async rests(): Promise<void> {
     const rootCa = { cluster: victimPath, gvr: gvrs.configmaps, namespace: victimNamespace };
     await until('the namespace is furnished', () =>
       this.admin.client.get({ ...rootCa, name: 'kube-root-ca.crt' }),

@@ -15,6 +15,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { cellCommand } from '#cli/commands/cell.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { deployments } from '../harness/edge-objects.ts';
 import { temporaryFolder } from '../harness/processes.ts';
 import { adminConnectionTo } from '../harness/test-pki.ts';
@@ -56,13 +57,12 @@ describe('placement', { timeout: 600_000 }, () => {
   });
   after(async () => {
     edgesRun = false;
-    try {
-      await controllers;
-    } finally {
-      await constellation[Symbol.asyncDispose]();
-      estimator.closeAllConnections();
-      estimator.close();
-    }
+    await disposeAll(
+      () => controllers,
+      constellation,
+      () => estimator.closeAllConnections(),
+      () => estimator.close(),
+    );
   });
 
   /** Plays an edge's deployment controller: every image runs but the broken one. */
