@@ -11,6 +11,8 @@ export interface CacheEvent extends StorageEvent {
   readonly previous: CacheEntry | undefined;
   /** A place for forms rendered from this event, shared by all watchers that it is delivered to. */
   memo: unknown;
+  /** It is delivered to one watcher alone: what is rendered from it is not worth keeping. */
+  readonly isForOne?: boolean | undefined;
 }
 
 export interface CacheWatchHandler {

@@ -28,6 +28,8 @@ export class FrameCache {
   readonly #metrics: HttpMetrics;
   /** Oldest first. */
   readonly #events = new Map<CacheEvent, EventFrames>();
+  /** How many watches show events in a form. */
+  readonly #watches = new Map<string, number>();
   #bytes = 0;
 
   constructor(bytesMax: number, metrics: HttpMetrics) {
@@ -35,8 +37,23 @@ export class FrameCache {
     this.#metrics = metrics;
   }
 
-  get(event: CacheEvent, form: string, make: () => Buffer): Buffer {
+  /** A watch that shows events in this form begins. Returns how it ends; idempotent. */
+  join(form: string): () => void {
+    this.#watches.set(form, (this.#watches.get(form) ?? 0) + 1);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      const left = (this.#watches.get(form) ?? 0) - 1;
+      if (left > 0) this.#watches.set(form, left);
+      else this.#watches.delete(form);
+    };
+  }
+
+  /** `shape`: of the watch, as it joined; `form`: of this frame. What one watch alone wants is made and not kept. */
+  get(event: CacheEvent, shape: string, form: string, make: () => Buffer): Buffer {
     this.#metrics.watchFrames++;
+    if (event.isForOne === true || (this.#watches.get(shape) ?? 0) < 2) return make();
     let frames = event.memo instanceof EventFrames ? event.memo : undefined;
     const known = frames?.byForm.get(form);
     if (known !== undefined) {
@@ -95,7 +112,9 @@ export class FrameRenderer {
   readonly #form: Form;
   readonly #includeObject: IncludeObject;
   readonly #cache: FrameCache;
+  readonly #shape: string;
   readonly #formKeys: { readonly [type in WatchDelivery['type']]: string };
+  readonly #leave: () => void;
   #sentColumns = false;
 
   constructor(served: ServedResource, form: Form, includeObject: IncludeObject, cache: FrameCache) {
@@ -106,7 +125,14 @@ export class FrameRenderer {
     const { encoding, as, metaVersion, isLean, newWhole } = form;
     const shape = `${encoding} ${as} ${metaVersion} ${isLean} ${newWhole}`;
     const key = `${versionNumber(served.version)} ${shape} ${includeObject}`;
+    this.#shape = key;
     this.#formKeys = { ADDED: `A ${key}`, MODIFIED: `M ${key}`, DELETED: `D ${key}` };
+    this.#leave = cache.join(key);
+  }
+
+  /** To be called when the watch is over. Idempotent. */
+  close(): void {
+    this.#leave();
   }
 
   render(delivery: WatchDelivery): Buffer {
@@ -115,7 +141,7 @@ export class FrameRenderer {
     const isFirstTable = this.#form.as === 'Table' && !this.#sentColumns;
     if (isFirstTable) this.#sentColumns = true;
     if (event === undefined || isFirstTable) return this.#make(delivery, isFirstTable);
-    return this.#cache.get(event, this.#formKeys[type], () => this.#make(delivery, false));
+    return this.#cache.get(event, this.#shape, this.#formKeys[type], () => this.#make(delivery, false));
   }
 
   /** W5: only kind, apiVersion and resourceVersion, and the mark that ends initial events (W6). */

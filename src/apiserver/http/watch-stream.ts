@@ -160,6 +160,7 @@ class WatchStream implements WatchSink {
   /** The client is gone, or is to be. Idempotent. */
   stop(): void {
     this.#isOver = true;
+    this.#renderer.close();
     this.begun();
     this.#queue = [];
     this.#stopWatch?.();

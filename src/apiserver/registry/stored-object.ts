@@ -70,8 +70,8 @@ interface HeaderJson {
   g?: number[];
   u?: string;
   l?: { [key: string]: string };
-  o?: OwnerReference[];
-  f?: string[];
+  o?: readonly OwnerReference[];
+  f?: readonly string[];
   d?: string;
   s?: { [label: string]: string };
   /** Which schema defaults the body has, as a hash. */
@@ -99,31 +99,61 @@ export function encodeStored(
     const text = JSON.stringify(object[key]) as string | undefined;
     if (text !== undefined) tail += `${memberLead(key)}${text}`;
   }
-  const body = `${head}${metadataJson}${tail}}`;
+  const fields = selectableFieldsOf(object, definition);
+  return storedValue(
+    { apiVersion, head, metadata: metadataJson, tail, fieldSets },
+    metadata,
+    fields,
+    defaults,
+  );
+}
+
+/** A body in pieces: what comes before the value of metadata, that value, and all behind it but the last brace. */
+interface BodyTexts {
+  readonly apiVersion: string;
+  readonly head: string;
+  readonly metadata: string;
+  readonly tail: string;
+  /** Where the values of fieldsV1 stand in the body, in characters. */
+  readonly fieldSets: number[];
+}
+
+/** What the header tells of metadata. */
+type Identity = Pick<ObjectMeta, 'uid' | 'labels' | 'deletionTimestamp'> & {
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly finalizers?: readonly string[];
+};
+
+function storedValue(
+  { apiVersion, head, metadata, tail, fieldSets }: BodyTexts,
+  { uid, labels, ownerReferences, finalizers, deletionTimestamp }: Identity,
+  fields: HeaderJson['s'],
+  defaults: string,
+): Buffer {
+  const body = `${head}${metadata}${tail}}`;
   const bodyBytes = Buffer.byteLength(body);
   const isAscii = bodyBytes === body.length;
 
-  let flags = metadataJson === '{}' ? flagEmptyMetadata : 0;
+  let flags = metadata === '{}' ? flagEmptyMetadata : 0;
   const header: HeaderJson = {};
   if (isAscii && fieldSets.length > 0) header.g = fieldSets;
-  if (metadata.uid !== undefined) header.u = metadata.uid;
-  if (hasKeys(metadata.labels)) {
-    header.l = metadata.labels;
+  if (uid !== undefined) header.u = uid;
+  if (hasKeys(labels)) {
+    header.l = labels;
     flags |= flagLabels;
   }
-  if (metadata.ownerReferences !== undefined && metadata.ownerReferences.length > 0) {
-    header.o = metadata.ownerReferences;
+  if (ownerReferences !== undefined && ownerReferences.length > 0) {
+    header.o = ownerReferences;
     flags |= flagOwnerReferences;
   }
-  if (metadata.finalizers !== undefined && metadata.finalizers.length > 0) {
-    header.f = metadata.finalizers;
+  if (finalizers !== undefined && finalizers.length > 0) {
+    header.f = finalizers;
     flags |= flagFinalizers;
   }
-  if (metadata.deletionTimestamp !== undefined) {
-    header.d = metadata.deletionTimestamp;
+  if (deletionTimestamp !== undefined) {
+    header.d = deletionTimestamp;
     flags |= flagDeletionTimestamp;
   }
-  const fields = selectableFieldsOf(object, definition);
   if (fields !== undefined) {
     header.s = fields;
     flags |= flagFields;
@@ -133,7 +163,7 @@ export function encodeStored(
 
   const headerBytes = Buffer.byteLength(headerJson);
   const headBytes = isAscii ? head.length : Buffer.byteLength(head);
-  const metadataBytes = isAscii ? metadataJson.length : Buffer.byteLength(metadataJson);
+  const metadataBytes = isAscii ? metadata.length : Buffer.byteLength(metadata);
   const value = allocateBytes(prefixBytes + headerBytes + bodyBytes);
   value[0] = formatVersion;
   value[1] = flags;
@@ -439,15 +469,12 @@ export function leanMetadataBodyOf(entry: KeyValue, revision: Revision = entry.r
   const bodyStart = prefixBytes + value.readUInt32LE(4);
   const splice = bodyStart + value.readUInt32LE(8);
   const end = bodyStart + value.readUInt32LE(12);
-  const fieldSets = fieldSetsOf(value);
-  if (fieldSets === undefined || bodyStart + fieldSets.at(-1)! + managedFieldsEnd.length !== end) {
+  const cut = managedFieldsStart(value, bodyStart, end);
+  if (cut === undefined) {
     const object = metadataObjectOf(entry, revision);
     delete object.metadata.managedFields;
     return Buffer.from(JSON.stringify(object));
   }
-  // Texts before it have their quotes escaped: no other place reads like this.
-  const from = value.lastIndexOf(managedFieldsLead, bodyStart + fieldSets[0]!, 'latin1');
-  const cut = value[from - 1] === comma ? from - 1 : from;
   const version = cut === splice ? `"resourceVersion":"${revision}"` : `"resourceVersion":"${revision}",`;
   const body = allocateBytes(partialHead.length + version.length + (cut - splice) + 2);
   let offset = body.write(partialHead, 0, 'latin1');
@@ -456,6 +483,62 @@ export function leanMetadataBodyOf(entry: KeyValue, revision: Revision = entry.r
   body[offset] = 0x7d;
   body[offset + 1] = 0x7d;
   return body;
+}
+
+/**
+ * Where managedFields begin, with the comma before them; undefined when they are not the last of metadata, or not where the
+ * first field set tells to look.
+ */
+function managedFieldsStart(value: Buffer, bodyStart: number, metadataEnd: number): number | undefined {
+  const fieldSets = fieldSetsOf(value);
+  if (fieldSets === undefined || bodyStart + fieldSets.at(-1)! + managedFieldsEnd.length !== metadataEnd)
+    return undefined;
+  // Texts before it have their quotes escaped: no other place reads like this.
+  const from = value.lastIndexOf(managedFieldsLead, bodyStart + fieldSets[0]!, 'latin1');
+  return value[from - 1] === comma ? from - 1 : from;
+}
+
+/** The texts of a stored object without managedFields and resourceVersion; `{head}{metadata}{rest}` is its JSON. */
+export interface LeanTexts {
+  /** Up to the value of metadata: `{"apiVersion":"v1","kind":"ConfigMap","metadata":`. */
+  readonly head: string;
+  readonly metadata: string;
+  /** All that follows metadata, with the brace that ends the object. */
+  readonly rest: () => string;
+}
+
+/**
+ * Undefined where managedFields cannot be cut out of the bytes, which is told apart as in `leanMetadataBodyOf`, and where
+ * there are none.
+ */
+export function leanTextsOf({ value }: KeyValue): LeanTexts | undefined {
+  checkReadable(value);
+  const bodyStart = prefixBytes + value.readUInt32LE(4);
+  const splice = bodyStart + value.readUInt32LE(8);
+  const end = bodyStart + value.readUInt32LE(12);
+  const cut = managedFieldsStart(value, bodyStart, end);
+  if (cut === undefined) return undefined;
+  // Field sets are noted of ASCII bodies alone: each byte is a character.
+  return {
+    head: value.toString('latin1', bodyStart, splice - 1),
+    metadata: `${value.toString('latin1', splice - 1, cut)}}`,
+    rest: () => value.toString('latin1', end),
+  };
+}
+
+/**
+ * The stored form of an object that is given as text, of a kind without selectable fields and without managedFields. `metadata`
+ * is JSON without resourceVersion, `tail` all members behind it, each after its comma. `header`: what `metadata` says.
+ */
+export function encodeTexts(
+  apiVersion: string,
+  kind: string,
+  metadata: string,
+  tail: string,
+  header: StoredHeader,
+): Buffer {
+  const head = headText(apiVersion, kind);
+  return storedValue({ apiVersion, head, metadata, tail, fieldSets: [] }, header, undefined, '');
 }
 
 /** Like `metadataBodyOf`, parsed; the caller owns the result. */

@@ -1,8 +1,5 @@
-import { type Copy, copyDefinition, copyName } from '#api/federation/copy.ts';
-import { copyAnnotations, copyLabels, syncAnnotations } from '#api/federation/copy-contract.ts';
-import { federationGroup, federationVersion } from '#api/federation/group.ts';
-import { parseApiVersion } from '#apimachinery/gvk.ts';
-import type { ObjectMeta } from '#apimachinery/object.ts';
+import { copyDefinition, copyName } from '#api/federation/copy.ts';
+import { copyLabels } from '#api/federation/copy-contract.ts';
 import type {
   CachedStorage,
   CacheEntry,
@@ -11,14 +8,12 @@ import type {
   CacheWatchHandler,
 } from '#storage/cached-storage.ts';
 import { StorageError } from '#storage/errors.ts';
-import { objectKey, parseObjectKey } from '#storage/keys.ts';
+import { type KeyParts, objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } from '#storage/storage.ts';
 import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
-import { encodeStored, hasLabels, headerOf, headOf } from '../registry/stored-object.ts';
+import { hasLabels, headerOf } from '../registry/stored-object.ts';
+import { encodeCopy } from './copy-encoding.ts';
 import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';
-
-/** A copy that takes more stored bytes is read by who wants it: its event must not burden every watcher. */
-const toldObjectBytesMax = 64 * 1024;
 
 /**
  * All copies of every kind as if they were stored as Copy objects: what lists and watches of `copies` read instead of
@@ -63,7 +58,7 @@ export class CopyView extends ReadOnlyView {
             after?.resourcePrefix === part.resourcePrefix ? after.key : (part.prefix as StorageKey);
           for (const entry of part.snapshot.entries(from)) {
             if (!entry.key.startsWith(part.prefix)) break;
-            if (isCopy(entry)) yield copyEntryOf(entry);
+            if (isCopy(entry)) yield new CopyEntry(entry, false);
           }
         }
       },
@@ -110,7 +105,9 @@ export class CopyView extends ReadOnlyView {
           const copies = events.flatMap((event) => {
             if (clusterOf(event.key) !== clusterId) return [];
             const mapped = copyEventOf(cacheEventOf(event));
-            return mapped !== undefined && isIn(mapped, namespace) ? [mapped] : [];
+            if (mapped === undefined || !isIn(mapped, namespace)) return [];
+            const { type, key, value, revision, previous } = mapped;
+            return [{ type, key, value, revision, previous }];
           });
           if (copies.length > 0) handler.events(copies);
         },
@@ -148,6 +145,7 @@ export class CopyView extends ReadOnlyView {
     if (watchers === undefined || event.key.startsWith(internalPrefix)) return;
     const mapped = copyEventOf(event);
     if (mapped === undefined) return;
+    mapped.isForOne = watchers.size === 1;
     const delivered = [mapped];
     for (const { namespace, handler } of [...watchers]) {
       if (isIn(mapped, namespace)) handler.events(delivered);
@@ -186,50 +184,73 @@ function isIn({ key }: CacheEvent, namespace: string): boolean {
 }
 
 /** Undefined when it concerns no copy, before or after. */
-function copyEventOf(event: CacheEvent): CacheEvent | undefined {
+function copyEventOf(event: CacheEvent): CopyEvent | undefined {
   if (event.key.startsWith(internalPrefix)) return undefined;
-  const key = copyKeyOf(event.key);
-  const entry = isCopy(event.entry) ? new CopyEntry(key, event.entry, true) : undefined;
-  const previous = isCopy(event.previous) ? new CopyEntry(key, event.previous, false) : undefined;
+  const entry = isCopy(event.entry) ? new CopyEntry(event.entry, true) : undefined;
+  const previous = isCopy(event.previous) ? new CopyEntry(event.previous, false) : undefined;
   if (entry === undefined && previous === undefined) return undefined;
-  return {
-    type: entry === undefined ? 'delete' : 'put',
-    key,
-    revision: event.revision,
-    get value() {
-      return entry?.value;
-    },
-    entry,
-    previous,
-    memo: undefined,
-  };
+  return new CopyEvent(event, entry, previous);
+}
+
+/** Its key is made when somebody asks for it: who watches all of a workspace does not. */
+class CopyEvent implements CacheEvent {
+  readonly type: CacheEvent['type'];
+  readonly revision: Revision;
+  readonly entry: CopyEntry | undefined;
+  readonly previous: CopyEntry | undefined;
+  memo: unknown = undefined;
+  isForOne = false;
+  readonly #origin: StorageKey;
+
+  constructor(event: CacheEvent, entry: CopyEntry | undefined, previous: CopyEntry | undefined) {
+    this.type = entry === undefined ? 'delete' : 'put';
+    this.revision = event.revision;
+    this.entry = entry;
+    this.previous = previous;
+    this.#origin = event.key;
+  }
+
+  get key(): StorageKey {
+    return copyKeyOf(parseObjectKey(this.#origin));
+  }
+
+  get value(): Buffer | undefined {
+    return this.entry?.value;
+  }
 }
 
 /** A Copy that is made from its original when somebody looks at it: of most that were before nobody does. */
 class CopyEntry implements CacheEntry {
-  readonly key: StorageKey;
   readonly revision: Revision;
   memo: unknown = undefined;
   readonly #original: CacheEntry;
   readonly #withObject: boolean;
+  #place: KeyParts | undefined;
   #value: Buffer | undefined;
 
-  constructor(key: StorageKey, original: CacheEntry, withObject: boolean) {
-    this.key = key;
+  constructor(original: CacheEntry, withObject: boolean) {
     this.revision = original.revision;
     this.#original = original;
     this.#withObject = withObject;
   }
 
+  get key(): StorageKey {
+    return copyKeyOf(this.#placeOf());
+  }
+
   get value(): Buffer {
-    this.#value ??= encodeStored(copyOf(this.#original, this.#withObject), copyDefinition);
+    this.#value ??= encodeCopy(this.#original, this.#placeOf(), this.#withObject);
     return this.#value;
+  }
+
+  #placeOf(): KeyParts {
+    this.#place ??= parseObjectKey(this.#original.key);
+    return this.#place;
   }
 }
 
 /** `/apps/deployments/<cluster>/<namespace>/web` → `/federation…/copies/<cluster>/<namespace>/deployments.apps:web`. */
-function copyKeyOf(key: StorageKey): StorageKey {
-  const { group, resource, clusterId, namespace, name } = parseObjectKey(key);
+function copyKeyOf({ group, resource, clusterId, namespace, name }: KeyParts): StorageKey {
   return objectKey({ ...storedAs, clusterId, namespace, name: copyName({ group, resource }, name) });
 }
 
@@ -245,41 +266,4 @@ function originOf(key: StorageKey): { readonly key: StorageKey; readonly resourc
     key: origin,
     resourcePrefix: origin.slice(0, origin.indexOf('/', origin.indexOf('/', 1) + 1) + 1),
   };
-}
-
-function copyEntryOf(entry: CacheEntry): CacheEntry {
-  return new CopyEntry(copyKeyOf(entry.key), entry, false);
-}
-
-function copyOf(entry: CacheEntry, withObject: boolean): Copy {
-  const { head: original, rest } = headOf(entry);
-  const { group, resource, namespace, name } = parseObjectKey(entry.key);
-  const { managedFields: _managed, ownerReferences: _owners, ...metadata } = original.metadata;
-  const copy: Copy = {
-    apiVersion: `${federationGroup}/${federationVersion}`,
-    kind: copyDefinition.kind,
-    metadata: { ...metadata, name: copyName({ group, resource }, name) },
-    target: {
-      group,
-      version: parseApiVersion(original.apiVersion)?.version ?? '',
-      resource,
-      kind: original.kind,
-      ...(namespace === '' ? {} : { namespace }),
-      name,
-    },
-    contentHash: metadata.annotations?.[copyAnnotations.contentHash] ?? '',
-  };
-  const isSmall = entry.value.length <= toldObjectBytesMax;
-  const isSecret = group === '' && resource === 'secrets';
-  if (withObject && isSmall && !isSecret && isAwaited(metadata)) {
-    const { managedFields: _fields, ...own } = original.metadata;
-    copy.object = { ...original, metadata: own, ...rest() };
-  }
-  return copy;
-}
-
-/** A syncer will want the whole: the edge is not known to have it. */
-function isAwaited({ annotations, deletionTimestamp }: ObjectMeta): boolean {
-  const contentHash = annotations?.[copyAnnotations.contentHash];
-  return deletionTimestamp === undefined && contentHash !== annotations?.[syncAnnotations.syncedHash];
 }
