@@ -1,5 +1,5 @@
 /** What a suite holds and has to give back; undefined where it never came to be. */
-export type Held = AsyncDisposable | (() => unknown) | undefined;
+type Held = AsyncDisposable | (() => unknown) | undefined;
 
 /**
  * Gives everything back, one after the other, whatever becomes of the one before: what stays open keeps the test process
