@@ -39,6 +39,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { QueueLength } from '../queues.ts';
 import type { World } from '../world.ts';
+import { originsAlone, slimReturned, sourcesAlone } from './kept-forms.ts';
 import { type MappedNamespace, MappedNamespaces } from './mapped-namespaces.ts';
 import {
   projectEventForm,
@@ -110,7 +111,7 @@ export class ReturnController {
     this.#policies = this.#informer(returnPoliciesGvr);
     this.#requests = this.#informer(returnRequestsGvr);
     this.#returned = this.#informer(returnedObjectsGvr, {
-      transform: (object) => slim(object as ReturnedObject),
+      transform: (object) => slimReturned(object as ReturnedObject),
     });
     this.#copies = this.#informer(
       { group: '', version: 'v1', resource: 'namespaces' },
@@ -769,53 +770,4 @@ function refOfProject(
     namespace: metadata.namespace,
     name: metadata.name ?? '',
   };
-}
-
-/** What is decided by; the object itself is read when its turn comes. */
-function slim({ apiVersion, kind, metadata, spec }: ReturnedObject): ReturnedObject {
-  const { name, namespace, uid, resourceVersion, annotations = {} } = metadata;
-  const kept = [clusterAnnotation, returnAnnotations.edgeState].filter(
-    (key) => annotations[key] !== undefined,
-  );
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      annotations: Object.fromEntries(kept.map((key) => [key, annotations[key] ?? ''])),
-    },
-    spec: {
-      ...(spec.apiVersion === undefined ? {} : { apiVersion: spec.apiVersion }),
-      kind: spec.kind,
-      name: spec.name,
-      object: {},
-    },
-  } as ReturnedObject;
-}
-
-function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }: KubeObject): KubeObject {
-  const { name, namespace, uid, resourceVersion, labels, annotations = {} } = metadata;
-  const kept = [clusterAnnotation, returnAnnotations.source, returnAnnotations.edgeState];
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      ...(labels === undefined ? {} : { labels }),
-      annotations: Object.fromEntries(
-        kept.flatMap((key) => (annotations[key] === undefined ? [] : [[key, annotations[key] ?? '']])),
-      ),
-    },
-  } as KubeObject;
-}
-
-function originsAlone({ apiVersion, kind, metadata }: KubeObject): KubeObject {
-  const { managedFields: _managed, finalizers: _finalizers, ...kept } = metadata;
-  return { apiVersion, kind, metadata: kept };
 }
