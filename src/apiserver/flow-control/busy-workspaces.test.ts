@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Refusal, Seat } from './flow-controller.ts';
+import type { Refusal, Seat } from './flow-request.ts';
 import { Askers, controllerOf, isSeat, jane, requestOf, turn, userOf } from './testing/askers.ts';
 
 describe('workspaces that keep the thread busy (O2)', () => {

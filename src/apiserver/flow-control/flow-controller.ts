@@ -1,95 +1,14 @@
-import type { RequestInfo } from '../request/request-info.ts';
-import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { federationLevel } from './bootstrap-objects.ts';
 import type { FairNode } from './fair-node.ts';
 import { distinguisherOf, type FlowClass, type FlowConfiguration } from './flow-configuration.ts';
 import { FlowLevels, type Waiting, type WorkspacePart } from './flow-levels.ts';
-import { type FlowCounts, FlowMetrics, type RefusalReason } from './flow-metrics.ts';
+import { defaultFlowLimits, type FlowLimits } from './flow-limits.ts';
+import { FlowMetrics, type RefusalReason } from './flow-metrics.ts';
+import type { FlowRequest, Refusal, Seat } from './flow-request.ts';
 import { HeldRefusals } from './held-refusals.ts';
 import { Precedence } from './precedence.ts';
-
-export interface FlowLimits {
-  /** Requests served at once over all levels (watches aside, once they have begun). */
-  readonly seatsMax: number;
-  /**
-   * Seats of one level that one workspace may hold where workspaces share the server. What waits for the same write to
-   * disk is answered in one go, and everybody else waits for that: so many keep a thread busy, and no longer than some
-   * milliseconds.
-   */
-  readonly workspaceSeatsMax: number;
-  /**
-   * The same for a workspace that keeps the thread busy while others ask for something too: the fewer of its requests
-   * are under way the shorter is what happens in one go, and the sooner the others have their turn.
-   */
-  readonly contendedSeatsMax: number;
-  /** Requests waiting for a seat over all levels; a workspace above an equal part of them is refused, at twice as many all are. */
-  readonly queuedMax: number;
-  /** What has waited this long is refused. */
-  readonly queueWaitMs: number;
-  /** Main-thread time that waiting requests, and those that come meanwhile, get in one turn of the event loop. */
-  readonly turnMs: number;
-  /** The same while nobody but our own processes (level `federation`) has asked for anything of late. */
-  readonly ownTurnMs: number;
-  /**
-   * What may wait of a workspace that keeps the thread busy while others ask for something too, where the connection of
-   * what is refused can be left unread: what waits is kept in memory, and copied by the garbage collector in the turns of
-   * all.
-   */
-  readonly contendedQueuedMax: number;
-  /** Connections of such a workspace that may wait unread for their turn; with more of them it is refused. */
-  readonly contendedUnreadMax: number;
-  /** The connection of a refused request is not read for so long, where it bears one request at a time. */
-  readonly parkMs: number;
-  /** Other refusals are held back for so long; see HeldRefusals. */
-  readonly refusalDelayMs: number;
-  readonly heldRefusalsMax: number;
-}
-
-export const defaultFlowLimits: FlowLimits = {
-  seatsMax: 600,
-  workspaceSeatsMax: 32,
-  contendedSeatsMax: 8,
-  queuedMax: 4_000,
-  queueWaitMs: 15_000,
-  turnMs: 0.4,
-  ownTurnMs: 3,
-  contendedQueuedMax: 16,
-  contendedUnreadMax: 128,
-  parkMs: 200,
-  refusalDelayMs: 100,
-  heldRefusalsMax: 2_000,
-};
-
-/** A request as flow control sees it. */
-export interface FlowRequest {
-  readonly info: RequestInfo;
-  readonly user: UserInfo;
-  readonly workspace: Workspace | undefined;
-  /** Whether nobody is there any more to answer. */
-  readonly isGone: boolean;
-  /** Whether its connection bears nothing of other workspaces, and so can be left unread for a while after it. */
-  readonly parks: boolean;
-  /** Connections of its workspace that wait unread for their turn. */
-  readonly unread: number;
-}
-
-/** A request's right to be served, until `leave` is called: once. */
-export interface Seat {
-  /** What the answer's headers name: the workspace's own schema and level, or the server's. */
-  readonly shown: FlowClass;
-  /** Whether its workspace keeps the thread busy now while others ask for something too. */
-  readonly crowds: boolean;
-  leave(): void;
-}
-
-/** The request is to be answered 429. */
-export interface Refusal {
-  readonly shown: FlowClass;
-  readonly leave: undefined;
-  /** The connection is not to be read for so long after the answer; 0: at once. */
-  readonly parkMs: number;
-}
+import { TakenSeat } from './taken-seat.ts';
 
 export interface FlowControllerOptions {
   readonly configurations: {
@@ -107,6 +26,8 @@ export interface FlowControllerOptions {
   readonly later?: ((callback: () => void, ms: number) => unknown) | undefined;
 }
 
+/** What may wait for its turn of the event loop where a level queues nothing. */
+const rejectingQueueLength = 50;
 /** Dispatches prepared for one turn of the event loop. */
 const stepsMax = 32;
 /** Served in a turn however long it takes: time goes by too while other processes have the core. */
@@ -515,48 +436,3 @@ export class FlowController {
     this.#armSteps(1);
   };
 }
-
-/**
- * A class, not an object with a getter and closures: V8 makes a shape of its own for each of those, which lives until the
- * next full collection, and all that it leads to with it.
- */
-class TakenSeat implements Seat {
-  readonly shown: FlowClass;
-  readonly #counts: FlowCounts;
-  readonly #part: WorkspacePart;
-  readonly #node: FairNode<Waiting>;
-  readonly #seats: number;
-  readonly #isPreceding: boolean;
-  readonly #left: (part: WorkspacePart, wasPreceding: boolean) => void;
-
-  constructor(
-    shown: FlowClass,
-    counts: FlowCounts,
-    part: WorkspacePart,
-    node: FairNode<Waiting>,
-    seats: number,
-    isPreceding: boolean,
-    left: (part: WorkspacePart, wasPreceding: boolean) => void,
-  ) {
-    this.shown = shown;
-    this.#counts = counts;
-    this.#part = part;
-    this.#node = node;
-    this.#seats = seats;
-    this.#isPreceding = isPreceding;
-    this.#left = left;
-  }
-
-  get crowds(): boolean {
-    return this.#part.isBound;
-  }
-
-  leave(): void {
-    this.#counts.executing--;
-    this.#node.occupy(-this.#seats);
-    this.#left(this.#part, this.#isPreceding);
-  }
-}
-
-/** What may wait for its turn of the event loop where a level queues nothing. */
-const rejectingQueueLength = 50;

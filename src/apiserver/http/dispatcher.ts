@@ -9,7 +9,7 @@ import {
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
-import type { Seat } from '../flow-control/flow-controller.ts';
+import type { Seat } from '../flow-control/flow-request.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { RequestBody } from '../verbs/decode-body.ts';

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { AuditRecord } from '../audit/audit.ts';
 import type { FlowClass } from '../flow-control/flow-configuration.ts';
-import type { Seat } from '../flow-control/flow-controller.ts';
+import type { Seat } from '../flow-control/flow-request.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ParsedRequest } from '../request/parse-request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';

@@ -4,7 +4,7 @@ import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
 import { homeClusterOf } from '../authz/effective-users.ts';
-import type { Refusal, Seat } from '../flow-control/flow-controller.ts';
+import type { Refusal, Seat } from '../flow-control/flow-request.ts';
 import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';

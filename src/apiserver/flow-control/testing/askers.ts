@@ -3,14 +3,9 @@ import { allAuthenticated, type UserInfo } from '../../request/user.ts';
 import type { ClusterId, Workspace } from '../../workspace/workspace.ts';
 import { bootstrapFlowSchemas, bootstrapPriorityLevels } from '../bootstrap-objects.ts';
 import { FlowConfiguration } from '../flow-configuration.ts';
-import {
-  FlowController,
-  type FlowControllerOptions,
-  type FlowLimits,
-  type FlowRequest,
-  type Refusal,
-  type Seat,
-} from '../flow-controller.ts';
+import { FlowController, type FlowControllerOptions } from '../flow-controller.ts';
+import type { FlowLimits } from '../flow-limits.ts';
+import type { FlowRequest, Refusal, Seat } from '../flow-request.ts';
 
 /** Only for tests: requests that ask for seats. */
 
