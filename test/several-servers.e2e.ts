@@ -10,6 +10,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef, WatchEvent } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { TcpBalancer } from './harness/balancer.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { EtcdServer, skipWithoutEtcd } from './harness/etcd-server.ts';
 import { freePort } from './harness/free-port.ts';
 import {
@@ -201,6 +202,12 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     const { metadata } = await first.client.list(inRoot);
     const recorder = new Recorder(first.client, String(metadata.resourceVersion));
     let running = true;
+    await using _ending: AsyncDisposable = {
+      [Symbol.asyncDispose]: () => {
+        running = false;
+        return recorder.close();
+      },
+    };
     let isSecondAway = false;
     let calls = 0;
     const client = async (index: number): Promise<void> => {
@@ -227,6 +234,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
       }
     };
     const clients = Promise.all(Array.from({ length: 8 }, (_, index) => client(index)));
+    clients.catch(() => {}); // told where it is awaited
     await until('the clients work', () => calls > 400);
     isSecondAway = true;
     await second.process.kill();
@@ -287,8 +295,17 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     const watcher = throughIt();
     const recorder = new Recorder(watcher, String(metadata.resourceVersion));
     let running = true;
+    await using _ending: AsyncDisposable = {
+      [Symbol.asyncDispose]: () => {
+        running = false;
+        return disposeAll(
+          () => recorder.close(),
+          ...[...clients, watcher].map((client) => () => client.close()),
+        );
+      },
+    };
     const refusals = new Map<string, number>();
-    const counts = clients.map(async (client, index) => {
+    const writing = clients.map(async (client, index) => {
       const name = `rolling-${index}`;
       let current = await insist(refusals, () => client.create(inRoot, configMap(name, '0')));
       let count = 0;
@@ -300,6 +317,8 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
       }
       return count;
     });
+    const counts = Promise.all(writing);
+    counts.catch(() => {}); // told where it is awaited
     for (let round = 0; round < 2; round++) {
       for (const [index, name] of ['first', 'second'].entries()) {
         const restarted = index === 0 ? first : second;
@@ -313,7 +332,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
       }
     }
     running = false;
-    const written = await Promise.all(counts);
+    const written = await counts;
     const sum = written.reduce((total, count) => total + count);
     t.diagnostic(`${sum} writes, refused: ${JSON.stringify([...refusals])}`);
     for (const [index, count] of written.entries()) {
@@ -327,8 +346,6 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
       );
     }
     assert.equal(recorder.expired, 0);
-    await recorder.close();
-    await Promise.all([...clients, watcher].map((client) => client.close()));
   });
 
   test('controllers go over to another server when the one that runs them is killed', async () => {

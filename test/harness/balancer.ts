@@ -58,7 +58,8 @@ export class TcpBalancer implements AsyncDisposable {
     ] as const) {
       this.#sockets.add(one);
       one.pipe(other);
-      one.on('error', () => other.destroy());
+      // What has come through is passed on, however the side ends that sent it.
+      one.on('error', () => {});
       one.on('close', () => {
         this.#sockets.delete(one);
         other.end();

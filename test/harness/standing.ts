@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { objectsAt } from '#api/builtin/read.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef } from '#client/client.ts';
 import type { LoneServer } from './lone-server.ts';
@@ -99,6 +100,17 @@ async function createStanding({ admin }: LoneServer): Promise<CollectionRef[]> {
         free: { constructor: { prototype: 1 }, valueOf: [0] },
       },
     }),
+  );
+  // What the server itself adds has come too.
+  await until('the namespace has what every one is given', () =>
+    admin.get({ ...configMaps, name: 'kube-root-ca.crt' }),
+  );
+  await until('the definition says that it is established', async () =>
+    objectsAt(
+      await admin.get({ cluster, gvr: crds, name: widgetsCrd.metadata.name ?? '' }),
+      'status',
+      'conditions',
+    ).some(({ type, status }) => type === 'Established' && status === 'True'),
   );
   return [configMaps, secrets, widgets, { cluster, gvr: crds }];
 }
