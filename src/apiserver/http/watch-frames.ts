@@ -13,6 +13,9 @@ import type { HttpMetrics } from './metrics.ts';
 import type { Form } from './negotiate.ts';
 import { entryMetadataJson, protobufBody, shownKind, tableOfObject } from './object-forms.ts';
 
+/** Of the bytes that may be kept, what is left when they have become too many. */
+const keptShare = 7 / 8;
+
 /** Frames made from one event, by `type` and form, kept in the event's memo for all its watchers. */
 class EventFrames {
   readonly byForm = new Map<string, Buffer>();
@@ -73,9 +76,12 @@ export class FrameCache {
     return made;
   }
 
+  /** Many at once: to find the oldest of a map costs the more, the more were taken from its front before. */
   #evict(): void {
+    if (this.#bytes <= this.#bytesMax) return;
+    const keptBytes = this.#bytesMax * keptShare;
     for (const [event, frames] of this.#events) {
-      if (this.#bytes <= this.#bytesMax) return;
+      if (this.#bytes <= keptBytes) return;
       this.#events.delete(event);
       this.#bytes -= frames.bytes;
       event.memo = undefined;
