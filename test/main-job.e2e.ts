@@ -193,8 +193,10 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
       return (object['status'] as { readyReplicas?: number } | undefined)?.readyReplicas === 3;
     });
     assert.match(await run(['get', '-n', 'boutique', 'deployment/frontend']), /frontend\s+3\/3\s+3\s+3/);
-    const binding = await run(['get', '-n', 'boutique', 'resourcebindings', '-o', 'yaml']);
-    assert.match(binding, /readyReplicas: 2/);
+    // The object's status is written first, then the binding's.
+    await until('the binding tells it too', async () =>
+      /readyReplicas: 2/.test(await run(['get', '-n', 'boutique', 'resourcebindings', '-o', 'yaml'])),
+    );
     await run(['rollout', 'status', '-n', 'boutique', 'deployment/frontend', '--timeout=120s']);
     // How long one status takes from the edge to the project; the benchmark holds it to a figure.
     const copy = await edgeDeployment(cells[0], 'root:acme:shop', 'cartservice');

@@ -102,7 +102,8 @@ export class ExtensionServer implements AsyncDisposable {
       },
       (request, response) => void this.#answer(request, response),
     );
-    this.#server.on('secureConnection', (socket: TLSSocket) => {
+    // Before its handshake already: one that is cut off then would be open after `stop`, which waits for all.
+    this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });

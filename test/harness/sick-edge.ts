@@ -105,7 +105,8 @@ export class SickEdge implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
+    // Also those that are in their handshake, which the server itself does not know yet.
+    for (const socket of this.#sockets) socket.destroy();
     this.#agent.destroy();
     await closed;
   }
