@@ -67,6 +67,8 @@ export interface TestFederator {
 
 export const credentialsNamespace = 'cell-credentials';
 const userAgent = 'cellplane-test';
+/** How long the tests' own calls may take: who waits for a condition ends with that. */
+const patient = { requestTimeoutMs: 120_000, connectTimeoutMs: 120_000 };
 
 /**
  * A federation API server, a scheduler, federators and edges in this one process, over loopback sockets, as the parts
@@ -116,7 +118,10 @@ export class Constellation implements AsyncDisposable {
 
   /** The platform's administrator at the federation API server; refs name workspaces. */
   get admin(): KubeClient {
-    this.#admin ??= new RemoteClient(adminConnectionTo(this.pki, this.server.url), { userAgent });
+    this.#admin ??= new RemoteClient(adminConnectionTo(this.pki, this.server.url), {
+      userAgent,
+      limits: patient,
+    });
     return this.#admin;
   }
 
@@ -137,7 +142,7 @@ export class Constellation implements AsyncDisposable {
     await server.start();
     const gate = new TcpGate({ host: '127.0.0.1', port: server.port });
     await gate.start();
-    const client = new RemoteClient(adminConnectionTo(pki, server.url), { userAgent });
+    const client = new RemoteClient(adminConnectionTo(pki, server.url), { userAgent, limits: patient });
     const edge: TestEdge = {
       name,
       server,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { until } from '#test/harness/until.ts';
 import type { HealthCheck } from './health.ts';
 import { http2Call, type TestServer } from './testing/test-server.ts';
 import { single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
@@ -54,7 +55,12 @@ describe('plain paths', () => {
     assert.equal((await server.get('/metrics', {}, { token: '' })).code, 403);
     await server.get(widgetPath);
     await server.get('/apis/example.org/v1/widgets');
-    const { text } = await server.get('/metrics');
+    let text = '';
+    // A request is counted when its answer has been sent, which its client may have read before.
+    await until('both are counted', async () => {
+      ({ text } = await server.get('/metrics'));
+      return text.includes('verb="LIST"') && text.includes('resource="widgets"');
+    });
     assert.match(
       text,
       /apiserver_request_total\{verb="GET",group="example\.org",version="v1",resource="widgets",subresource="",scope="resource",component="apiserver",dry_run="",code="200"\} \d+/,
