@@ -93,7 +93,7 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   const faults = checkConfig(type, applied);
   if (faults.length > 0)
     throw unclassified(
-      `failed to create typed patch object (${describe(applied, request.namespace)}): ${join(faults)}`,
+      `failed to create typed patch object (${describe(applied, request.namespace)}): ${joinFaults(faults)}`,
     );
   if (!isJsonObject(metadata)) return { ...applied, metadata: {} };
   const given: JsonObject = {};
@@ -103,7 +103,8 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   return { ...applied, metadata: given };
 }
 
-function join(faults: readonly string[]): string {
+/** Several faults as structured-merge-diff tells them together. */
+export function joinFaults(faults: readonly string[]): string {
   return faults.length === 1
     ? (faults[0] as string)
     : ['errors:', ...faults.map((one) => `  ${one}`)].join('\n');

@@ -1,7 +1,7 @@
 import fastJsonPatch from 'fast-json-patch';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
-import { patchTooLarge, unprocessablePatch } from './patch-error.ts';
+import { PatchTestFailed, patchTooLarge, unprocessablePatch } from './patch-error.ts';
 
 /** KUBERNETES.md P1. */
 const jsonPatchOperationsMax = 10_000;
@@ -68,7 +68,9 @@ function applyOne(run: Run, sent: JsonObject, index: number): void {
     run.root = applied.newDocument;
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
-    throw unprocessablePatch(describe(cause, run.root, operation));
+    const why = describe(cause, run.root, operation);
+    const isTest = cause instanceof fastJsonPatch.JsonPatchError && cause.name === 'TEST_OPERATION_FAILED';
+    throw unprocessablePatch(isTest ? new PatchTestFailed(why) : why);
   }
   if (mine) markOwn(run, given['value']);
 }

@@ -4,11 +4,16 @@ import { ApiError, badRequest } from '#apimachinery/api-error.ts';
  * 422 for a patch that is well-formed but does not fit the document: with Kubernetes' generic text and nothing else
  * (KUBERNETES.md P1; NewGenericServerResponse). What went wrong is for whoever catches it.
  */
-export function unprocessablePatch(detail: string): ApiError {
+export function unprocessablePatch(detail: string | PatchTestFailed): ApiError {
   return new ApiError('Invalid', 'the server rejected our request due to an error in our request', {
     details: {},
-    cause: new Error(detail),
+    cause: typeof detail === 'string' ? new Error(detail) : detail,
   });
+}
+
+/** What an `unprocessablePatch` stands for when a `test` operation found something else. */
+export class PatchTestFailed extends Error {
+  override readonly name = 'PatchTestFailed';
 }
 
 /** 413 (KUBERNETES.md P1, O4). */

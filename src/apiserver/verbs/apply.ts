@@ -1,4 +1,4 @@
-import { alreadyExists, badRequest, conflict } from '#apimachinery/api-error.ts';
+import { alreadyExists, badRequest, conflict, uidMismatch } from '#apimachinery/api-error.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -122,7 +122,7 @@ function checkPrecondition(
     const why =
       live === undefined
         ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
-        : `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+        : uidMismatch(uid, live.metadata.uid);
     throw conflict(definition, context.name, why);
   }
   if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;

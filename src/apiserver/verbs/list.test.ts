@@ -200,12 +200,16 @@ test('a future resourceVersion is waited for, then 504 (L3)', async () => {
   const waiting = harness.list(`${maps}?resourceVersion=${next}`);
   await harness.post(maps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm2' } });
   assert.deepEqual((await waiting).names, ['m1', 'm2']);
-  await assert.rejects(harness.get(`${maps}/m1?resourceVersion=99999999999999999999`), (error) => {
+  await assert.rejects(harness.get(`${maps}/m1?resourceVersion=9999999999999999999`), (error) => {
     assert.ok(isApiError(error, 'Timeout'));
     assert.equal(error.code, 504);
     assert.equal(error.details?.causes?.[0]?.reason, 'ResourceVersionTooLarge');
     return true;
   });
+  await assert.rejects(
+    harness.list(`${maps}?resourceVersion=18446744073709551616`),
+    apiError('BadRequest', /parsing "18446744073709551616": value out of range$/),
+  );
 });
 
 test('a list is synchronous, lazy and of one state', async () => {

@@ -53,13 +53,13 @@ export function listObjects(
 ): ListResult | Promise<ListResult> {
   const { storage } = registry;
   const scope = scopeOf(context, parameters);
-  const asked = parseResourceVersion(parameters.resourceVersion, 'invalid resource version: ');
   if (parameters.continue !== '') {
-    if (asked !== undefined && asked !== 0) {
+    if (parameters.resourceVersion !== '' && parameters.resourceVersion !== '0') {
       throw badRequest('specifying resource version is not allowed when using continue');
     }
     return continueList(registry, tokens, scope, parameters);
   }
+  const asked = parseResourceVersion(parameters.resourceVersion, 'invalid resource version: ');
   const isExact =
     asked !== undefined &&
     asked !== 0 &&

@@ -304,13 +304,15 @@ function notParsed(by: 'ParseInt' | 'ParseUint', text: string): string {
   return `strconv.${by}: parsing ${JSON.stringify(text)}: ${isNumber ? 'value out of range' : 'invalid syntax'}`;
 }
 
+const uint64Max = '18446744073709551615';
+
 /**
  * A resourceVersion as clients send it (L1): undefined when empty; 400 when malformed. Beyond what a double holds
  * exactly it is some revision far in the future.
  */
 export function parseResourceVersion(text: string, prefix = ''): number | undefined {
   if (text === '') return undefined;
-  if (!/^[0-9]{1,20}$/.test(text)) {
+  if (!/^[0-9]{1,20}$/.test(text) || (text.length === 20 && text > uint64Max)) {
     throw badRequest(
       `${prefix}resourceVersion: Invalid value: ${JSON.stringify(text)}: ${notParsed('ParseUint', text)}`,
     );

@@ -1,5 +1,5 @@
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
-import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, notFound, uidMismatch } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject, typeInvalid } from '#apimachinery/field-error.ts';
 import { fieldValueAt } from '#apimachinery/field-selector.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -193,8 +193,7 @@ function checkScaleIdentity(scale: KubeObject, live: KubeObject, context: Resour
   const { resourceVersion, uid } = scale.metadata ?? {};
   const { definition } = context.served;
   if (uid !== undefined && uid !== '' && uid !== live.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
-    throw conflict(definition, context.name, why);
+    throw conflict(definition, context.name, uidMismatch(uid, live.metadata.uid));
   }
   if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;
   if (resourceVersion !== live.metadata.resourceVersion) throw conflict(definition, context.name);

@@ -1,4 +1,4 @@
-import { badRequest, conflict } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, uidMismatch } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
@@ -67,11 +67,7 @@ export async function updateObject(
 /** 409 for a uid of what is not there (any more): an object is not made anew by who means the former one. */
 function checkUidOfAbsent({ metadata: { uid } }: KubeObject, { served, name }: ResourceContext): void {
   if (uid === undefined || uid === '') return;
-  throw conflict(
-    served.definition,
-    name,
-    `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
-  );
+  throw conflict(served.definition, name, uidMismatch(uid, ''));
 }
 
 /** C3: a body says which object it is. */

@@ -1,18 +1,15 @@
 import { ApiError, forbidden } from '#apimachinery/api-error.ts';
-import { cloneJson, equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { rootTypeOf } from '../../apply/apply-type.ts';
-import { mergeConfig } from '../../apply/merge.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
-import { applyJsonPatch } from '../../patch/json-patch.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { replaceObject } from '../replace-object.ts';
 import { concernsTenants, inVersion } from '../request-view.ts';
+import { applyChange } from './apply-change.ts';
 import { type DecisionMemo, PendingDecision } from './cel-authorizer.ts';
 import {
-  type Change,
   changeOf,
   compileMutatingPolicy,
   type MutatingPolicy,
@@ -30,7 +27,7 @@ const decisionsMax = 100;
 
 /**
  * MutatingAdmissionPolicies (A1, A3, KEP-3962): one after the other in the order of names, each seeing what the last
- * left; those that ask for it once more after others have changed something.
+ * left; those that ask for it once more after anything has been done, by themselves or others.
  */
 export class MutatingPolicies implements AdmissionPlugin {
   readonly name = 'MutatingAdmissionPolicy';
@@ -68,38 +65,37 @@ export class MutatingPolicies implements AdmissionPlugin {
     attributes: AdmissionAttributes,
   ): Promise<void> {
     const memo: DecisionMemo = new Map();
-    const changed: boolean[] = [];
+    let isMutated = false;
     for (const { bound, version } of matching) {
-      changed.push(await this.#apply(bound, version, attributes, memo));
+      if (await this.#apply(bound, version, attributes, memo)) isMutated = true;
     }
-    for (const [index, { bound, version }] of matching.entries()) {
-      if (bound.policy.reinvokes && changed.slice(index + 1).includes(true)) {
-        await this.#apply(bound, version, attributes, memo);
-      }
+    if (!isMutated) return;
+    for (const { bound, version } of matching) {
+      if (bound.policy.reinvokes) await this.#apply(bound, version, attributes, memo);
     }
   }
 
-  /** Whether the policy changed the object. */
+  /** Whether a mutation was done, be it without effect: that is what makes Kubernetes invoke again. */
   async #apply(
     bound: BoundPolicy<MutatingPolicy>,
     version: ResourceVersion,
     attributes: AdmissionAttributes,
     memo: DecisionMemo,
   ): Promise<boolean> {
-    const before = cloneJson(attributes.object as KubeObject);
+    let isMutated = false;
     for (const binding of bound.bindings) {
       const { match } = binding;
       if (match !== undefined && matchedVersion(match, attributes, this.#storage, true) === undefined)
         continue;
       try {
-        await this.#bind(bound.policy, binding, version, attributes, memo);
+        if (await this.#bind(bound.policy, binding, version, attributes, memo)) isMutated = true;
       } catch (error) {
         const isOwn = error instanceof MutationError || error instanceof PolicyConfigurationError;
         if (!isOwn) throw error;
         if (bound.policy.failsClosed) throw refusal(bound.name, binding.name, error, attributes);
       }
     }
-    return !equalJson(before, attributes.object as KubeObject);
+    return isMutated;
   }
 
   async #bind(
@@ -108,8 +104,9 @@ export class MutatingPolicies implements AdmissionPlugin {
     version: ResourceVersion,
     attributes: AdmissionAttributes,
     memo: DecisionMemo,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { context } = attributes;
+    let isMutated = false;
     const namespace = context.served.definition.namespaced ? context.namespace : '';
     const params = paramsFor(
       policy.paramKind,
@@ -124,9 +121,13 @@ export class MutatingPolicies implements AdmissionPlugin {
       if (!(await settled(() => mutationApplies(policy, input())))) continue;
       for (const mutation of policy.mutations) {
         const change = await settled(() => changeOf(mutation, policy, input()));
-        replaceObject(attributes, version, changed(change, version, attributes));
+        const live = inVersion(attributes.object as KubeObject, attributes.context, version);
+        const after = applyChange(rootTypeOf(version.schema), live, change);
+        replaceObject(attributes, version, after as KubeObject);
+        isMutated = true;
       }
     }
+    return isMutated;
   }
 }
 
@@ -143,30 +144,24 @@ async function settled<T>(evaluate: () => T): Promise<T> {
   throw new MutationError('the policy asks for more authorization decisions than one request may');
 }
 
-function changed(change: Change, version: ResourceVersion, attributes: AdmissionAttributes): KubeObject {
-  const object = inVersion(attributes.object as KubeObject, attributes.context, version);
-  if (change.type === 'ApplyConfiguration') {
-    return mergeConfig(rootTypeOf(version.schema), object, change.config) as KubeObject;
-  }
-  try {
-    return applyJsonPatch(object, change.operations as never) as KubeObject;
-  } catch (error) {
-    if (error instanceof ApiError) throw new MutationError(`JSON patch: ${error.message}`, { cause: error });
-    throw error;
-  }
-}
-
+/** 403, with the reason Invalid where an expression or what came of it is at fault, as Kubernetes has it. */
 function refusal(
   policy: string,
   binding: string,
   error: Error,
   { context, object }: AdmissionAttributes,
 ): ApiError {
-  const text = `policy '${policy}' with binding '${binding}' denied request: ${error.message}`;
+  const text = `policy '${policy}' with binding '${binding}' denied request: ${wordsOf(error)}`;
   const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
-  const plain = forbidden(context.served.definition, name, text);
-  return new ApiError('Invalid', plain.message, {
-    details: { ...plain.details, causes: [{ message: text }] },
+  const { details } = forbidden(context.served.definition, name, text);
+  return new ApiError(error instanceof PolicyConfigurationError ? 'Forbidden' : 'Invalid', text, {
+    code: 403,
+    details: { ...details, causes: [{ message: text }] },
     cause: error,
   });
+}
+
+function wordsOf(error: Error): string {
+  const isConfiguration = error instanceof PolicyConfigurationError;
+  return isConfiguration ? `failed to configure binding: ${error.message}` : error.message;
 }

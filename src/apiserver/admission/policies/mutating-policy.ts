@@ -167,20 +167,20 @@ function operationOf(value: Value): JsonValue {
   return json;
 }
 
-/** Who made an object or what it is called is not to be applied (KEP-3962). */
+/**
+ * What an object is and what the server says of it is passed over; to what it is called no policy may lead it (KEP-3962).
+ */
 function configOf(value: Value): JsonObject {
   const json = jsonOfValue(value);
   if (!isJsonObject(json))
     throw new MutationError('an applyConfiguration expression must evaluate to an Object');
-  for (const name of ['apiVersion', 'kind']) {
-    if (json[name] !== undefined)
-      throw new MutationError(`${name} must not be set by an apply configuration`);
-  }
-  const metadata = objectOf(json['metadata']);
-  for (const name of ['name', 'namespace', 'uid', 'creationTimestamp', 'selfLink']) {
+  const { apiVersion: _, kind: __, ...config } = json;
+  if (!isJsonObject(config['metadata'])) return config;
+  const { uid, creationTimestamp, selfLink, ...metadata } = config['metadata'];
+  for (const name of ['name', 'namespace']) {
     if (metadata[name] !== undefined) {
       throw new MutationError(`metadata.${name} must not be set by an apply configuration`);
     }
   }
-  return json;
+  return { ...config, metadata };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { AuthorizationDecision, Authorizer } from '../../authz/authorizer.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
@@ -316,6 +317,42 @@ test('mutating policies apply configurations and patches (KEP-3962)', async () =
     harness.post(maps, map('n', { a: '1' })),
     /policy 'a' with binding 'a-b' denied request: expression .* resulted in error: no such key: team/,
   );
+});
+
+test('a mutating policy that asks for it is invoked once more after its own mutations', async () => {
+  await using harness = await open();
+  const count = "string(int(has(object.data) && 'n' in object.data ? object.data['n'] : '0') + 1)";
+  const mutations: JsonObject[] = [
+    {
+      patchType: 'ApplyConfiguration',
+      applyConfiguration: { expression: `Object{data: {'n': ${count}}}` },
+    },
+  ];
+  await bind(harness, { reinvocationPolicy: 'IfNeeded', mutations }, {}, 'Mutating');
+  const { object } = await harness.post(maps, map('m', { a: '1' }));
+  assert.deepEqual(object['data'], { a: '1', n: '2' });
+});
+
+test('what a mutating policy cannot do is 403 with the reason Invalid, in its own words', async () => {
+  await using harness = await open();
+  const mutations: JsonObject[] = [
+    { patchType: 'ApplyConfiguration', applyConfiguration: { expression: "Object{zork: 'x'}" } },
+  ];
+  await bind(harness, { reinvocationPolicy: 'Never', mutations }, {}, 'Mutating', 'a');
+  await assert.rejects(harness.post(maps, map('n', { a: '1' })), (error) => {
+    assert.ok(isApiError(error, 'Invalid'));
+    assert.equal(error.code, 403);
+    assert.equal(
+      error.message,
+      "policy 'a' with binding 'a-b' denied request: error applying patch: failed to convert patch object to typed object: .zork: field not declared in schema",
+    );
+    assert.deepEqual(error.details, {
+      name: 'n',
+      kind: 'configmaps',
+      causes: [{ message: error.message }],
+    });
+    return true;
+  });
 });
 
 test('lists with keys are merged by a mutating policy', async () => {
