@@ -156,6 +156,11 @@ export function conflict(resource: GroupResource, name: string, why?: string): A
   );
 }
 
+/** Why a write that names another uid than the object's is a conflict (apiserver storage `Preconditions.Check`). */
+export function uidMismatch(asked: string, actual: string | undefined): string {
+  return `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`;
+}
+
 /** A path below a group that is served, without anything there (apimachinery `NewGenericServerResponse`). */
 export function pathNotFound(): ApiError {
   return new ApiError('NotFound', 'the server could not find the requested resource', { details: {} });

@@ -1,11 +1,11 @@
 import { booleanAt, numberAt, objectAt, objectsAt, textAt } from '#api/builtin/read.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from '../controllers/controller.ts';
+import { settled } from '../controllers/settled.ts';
 import { clusterOf, lookAtKeys } from '../controllers/store-events.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
@@ -160,13 +160,4 @@ function isAsWanted(object: KubeObject, wanted: Spec): boolean {
     textAt(spec, 'caBundle') === '' &&
     booleanAt(spec, 'insecureSkipTLSVerify') !== true
   );
-}
-
-/** Somebody else was there first: that is an event of its own. */
-async function settled(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (error) {
-    if (!isApiError(error, 'Conflict', 'NotFound', 'AlreadyExists')) throw error;
-  }
 }

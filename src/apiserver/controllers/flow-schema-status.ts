@@ -1,5 +1,4 @@
 import { objectsAt, textAt } from '#api/builtin/read.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
@@ -13,6 +12,7 @@ import {
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { settled } from './settled.ts';
 import { clusterOf, lookAtKeys } from './store-events.ts';
 
 const schemas = { group: flowControlGroup, resource: 'flowschemas' } as const;
@@ -94,12 +94,9 @@ export class FlowSchemaStatus implements Controller {
     const told: JsonObject = { ...wanted, lastTransitionTime: since ?? nowTime(clock.now()) };
     const others = conditions.filter((one) => one !== present);
     const body = { metadata: { uid, resourceVersion }, status: { conditions: [...others, told] } };
-    try {
-      const ref = { cluster, gvr: schemasGvr, name };
-      await client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal });
-    } catch (error) {
-      // It has changed or gone: that is an event of its own.
-      if (!isApiError(error, 'Conflict', 'NotFound')) throw error;
-    }
+    const ref = { cluster, gvr: schemasGvr, name };
+    await settled(
+      client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal }),
+    );
   }
 }

@@ -14,7 +14,7 @@ import {
 } from '../workspace/first-touch.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
-import { currentEntries } from './store-events.ts';
+import { lookAtKeys } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
 const serviceAccountsPrefix = '/core/serviceaccounts/';
@@ -94,18 +94,9 @@ export class NamespaceDefaults implements Controller {
   }
 
   #resync(): void {
-    const look = async () => {
-      for await (const { key } of currentEntries(
-        this.#context.storage,
-        namespacesPrefix,
-        this.#stopping.signal,
-      )) {
-        this.#loop.queue.add(namespaceOf(key, true));
-      }
-    };
-    look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not look for namespaces without their defaults');
-    });
+    lookAtKeys(this.#context, namespacesPrefix, this.#stopping.signal, (key) =>
+      this.#loop.queue.add(namespaceOf(key, true)),
+    );
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {

@@ -1,5 +1,4 @@
 import { numberAt } from '#api/builtin/read.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
@@ -7,6 +6,7 @@ import { expressionWarnings } from '../admission/policies/type-checking.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { settled } from './settled.ts';
 import { lookAtKeys } from './store-events.ts';
 
 const policies = { group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' } as const;
@@ -76,13 +76,10 @@ export class PolicyTypeChecking implements Controller {
       metadata: { uid, resourceVersion },
       status: { observedGeneration: generation, typeChecking },
     };
-    try {
-      const ref = { cluster: clusterId, gvr: policiesGvr, name };
-      await client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal });
-    } catch (error) {
-      // It has changed or gone: that is an event of its own.
-      if (!isApiError(error, 'Conflict', 'NotFound')) throw error;
-    }
+    const ref = { cluster: clusterId, gvr: policiesGvr, name };
+    await settled(
+      client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal }),
+    );
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
-import { conflict } from '#apimachinery/api-error.ts';
+import { conflict, uidMismatch } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -62,7 +62,7 @@ const deletionWords: PreconditionWords = {
 
 /** The namespaces' own storage. */
 const namespaceWords: PreconditionWords = {
-  uid: (asked, actual) => `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`,
+  uid: uidMismatch,
   resourceVersion: (asked, actual) =>
     `Precondition failed: ResourceVersion in precondition: ${asked}, ResourceVersion in object meta: ${actual}`,
 };

@@ -5,6 +5,7 @@ import {
   forbidden,
   isApiError,
   notFound,
+  uidMismatch,
 } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
@@ -435,8 +436,7 @@ export class Registry {
     const { definition } = target.served;
     const { uid, resourceVersion } = proposed.metadata;
     if (!uidIsContent && uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
-      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-      throw conflict(definition, target.name, why);
+      throw conflict(definition, target.name, uidMismatch(uid, old.metadata.uid));
     }
     if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
       if (definition.strategy.unconditionalUpdate ?? definition.origin !== 'custom') return;

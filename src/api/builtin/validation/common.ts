@@ -126,6 +126,35 @@ export function checkAnnotations(errors: Errors, field: string, annotations: Jso
   }
 }
 
+/**
+ * What the operators that all selectors have say of the values: `In` and `NotIn` want some, `Exists` and `DoesNotExist`
+ * none. False for any other operator.
+ */
+export function checkOperatorValues(
+  errors: Errors,
+  at: string,
+  operator: string,
+  values: readonly string[],
+): boolean {
+  switch (operator) {
+    case 'In':
+    case 'NotIn':
+      if (values.length === 0) {
+        errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+      }
+      return true;
+    case 'Exists':
+    case 'DoesNotExist':
+      if (values.length > 0) {
+        const why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+        errors.push(forbiddenField(`${at}.values`, why));
+      }
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** meta/v1 ValidateLabelSelector. */
 export function checkSelector(errors: Errors, field: string, selector: JsonObject | undefined): void {
   if (selector === undefined) return;
@@ -134,26 +163,8 @@ export function checkSelector(errors: Errors, field: string, selector: JsonObjec
     const path = `${field}.matchExpressions[${i}]`;
     const values = textsAt(requirement, 'values');
     const operator = textAt(requirement, 'operator');
-    switch (operator) {
-      case 'In':
-      case 'NotIn':
-        if (values.length === 0) {
-          errors.push(required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
-        }
-        break;
-      case 'Exists':
-      case 'DoesNotExist':
-        if (values.length > 0) {
-          errors.push(
-            forbiddenField(
-              `${path}.values`,
-              "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-            ),
-          );
-        }
-        break;
-      default:
-        errors.push(invalid(`${path}.operator`, operator, 'not a valid selector operator'));
+    if (!checkOperatorValues(errors, path, operator, values)) {
+      errors.push(invalid(`${path}.operator`, operator, 'not a valid selector operator'));
     }
     checkName(errors, `${path}.key`, textAt(requirement, 'key'), labelKey);
     values.forEach((value, j) => {

@@ -2,7 +2,7 @@ import { duplicate, forbiddenField, invalid, notSupported, required } from '#api
 import type { JsonObject } from '#apimachinery/json.ts';
 import { dns1123Label, dns1123Subdomain, labelKey, labelValue } from '#apimachinery/names.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
-import { checkName, checkOptionalChoice, checkSelector, type Errors } from './common.ts';
+import { checkName, checkOperatorValues, checkOptionalChoice, checkSelector, type Errors } from './common.ts';
 
 /** Where pods may run: affinity, tolerations, spreading (source: core/validation validateAffinity and the like). */
 
@@ -81,34 +81,12 @@ function checkNodeTerm(errors: Errors, path: string, term: JsonObject, strictVal
 function checkNodeRequirement(errors: Errors, at: string, one: JsonObject, strictValues: boolean): void {
   const values = textsAt(one, 'values');
   const operator = textAt(one, 'operator');
-  switch (operator) {
-    case 'In':
-    case 'NotIn':
-      if (values.length === 0) {
-        errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
-      }
-      break;
-    case 'Exists':
-    case 'DoesNotExist':
-      if (values.length > 0) {
-        errors.push(
-          forbiddenField(
-            `${at}.values`,
-            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-          ),
-        );
-      }
-      break;
-    case 'Gt':
-    case 'Lt':
-      if (values.length !== 1) {
-        errors.push(
-          required(`${at}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"),
-        );
-      }
-      break;
-    default:
-      errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
+  if (operator === 'Gt' || operator === 'Lt') {
+    if (values.length !== 1) {
+      errors.push(required(`${at}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+    }
+  } else if (!checkOperatorValues(errors, at, operator, values)) {
+    errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
   }
   checkName(errors, `${at}.key`, textAt(one, 'key'), labelKey);
   if (strictValues)
