@@ -115,7 +115,22 @@ function drainCommand(): Command {
   return withConfigFile(withKubeconfig(command));
 }
 
+/** Until nobody writes the cell between the look and the write: what its federator tells of it counts too. */
 async function setTaints(
+  federationClient: KubeClient,
+  name: string,
+  wanted: readonly ('cordon' | 'drain')[],
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await setTaintsOnce(federationClient, name, wanted);
+    } catch (error) {
+      if (!isApiError(error, 'Conflict') || tries >= taintTriesMax) throw error;
+    }
+  }
+}
+
+async function setTaintsOnce(
   federationClient: KubeClient,
   name: string,
   wanted: readonly ('cordon' | 'drain')[],
