@@ -51,7 +51,7 @@ async function startPlugin(): Promise<FakeKmsPlugin> {
   return plugin;
 }
 
-const specOf = ({ socketPath }: FakeKmsPlugin) => ({ name: 'vault', socketPath, timeoutMs: 2_000 });
+const specOf = ({ socketPath }: FakeKmsPlugin) => ({ name: 'vault', socketPath, timeoutMs: 60_000 });
 
 let conformancePlugin: FakeKmsPlugin | undefined;
 runStorageConformance(
