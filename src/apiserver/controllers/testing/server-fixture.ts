@@ -99,11 +99,11 @@ export async function startServerFixture(
   };
 }
 
-/** Waits until `check` gives something other than undefined and false; fails after half a minute. */
+/** Waits until `check` gives something other than undefined and false; fails after two minutes. */
 export async function eventually<T>(
   what: string,
   check: () => T | Promise<T>,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
 ): Promise<Exclude<T, undefined | false>> {
   const endsAt = performance.now() + timeoutMs;
   for (;;) {
