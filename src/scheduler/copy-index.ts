@@ -121,6 +121,11 @@ export class CopyIndex {
     const present = this.#byPlace.get(place);
     if (present !== undefined) {
       if (!isNewer(record.resourceVersion, present.resourceVersion)) return false;
+      if (countsAlike(record, present)) {
+        this.#byPlace.set(place, record);
+        this.#byOrigin.get(record.key)?.set(place, record);
+        return true;
+      }
       this.#drop(place, present);
     }
     this.#byPlace.set(place, record);
@@ -176,6 +181,11 @@ export class CopyIndex {
     this.#countUser(record, -1);
     if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, -1);
   }
+}
+
+/** Of the same place: whether one takes the other's room in every index, as it does when a copy only changes. */
+function countsAlike(a: CopyRecord, b: CopyRecord): boolean {
+  return a.key === b.key && a.deleting === b.deleting && a.origin.cluster === b.origin.cluster;
 }
 
 const noCopies: ReadonlyMap<string, CopyRecord> = new Map();
