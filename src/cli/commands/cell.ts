@@ -3,6 +3,7 @@ import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
 import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -14,6 +15,7 @@ import { joinCommand, unjoinCommand } from './cell-join.ts';
 import { waitUntilDrained } from './drain-progress.ts';
 
 const ownTaints: ReadonlySet<string> = new Set(Object.values(cellTaints));
+const taintTriesMax = 20;
 
 export function cellCommand(): Command {
   return new Command('cell')
