@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { until } from '#test/harness/until.ts';
 import { Informer } from './informer.ts';
 import { silentLogger } from './logger.ts';
 import { ScriptedClient } from './testing/scripted-client.ts';
@@ -15,14 +15,6 @@ function pod(name: string, resourceVersion: string, uid = name, node = 'n1'): Ku
     metadata: { name, namespace: 'ns', uid, resourceVersion },
     spec: { node },
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 120_000;
-  while (!condition()) {
-    assert.ok(performance.now() < endMs, 'condition was not reached');
-    await setImmediate();
-  }
 }
 
 function start(server: ScriptedClient) {
@@ -52,14 +44,14 @@ test('lists in pages, then follows the watch from there; indexes follow', async 
   const { informer, told } = start(server);
   await informer.synced;
   assert.equal(server.lists.length, 2);
-  await until(() => server.watches.length === 1);
+  await until('it watches', () => server.watches.length === 1);
   assert.equal(server.watches[0]?.resourceVersion, '3');
   server.push(
     { type: 'MODIFIED', object: pod('a', '4', 'a', 'n2') },
     { type: 'DELETED', object: pod('b', '5') },
     { type: 'BOOKMARK', resourceVersion: '9', initialEventsEnd: false },
   );
-  await until(() => informer.resourceVersion === '9');
+  await until('the event is taken', () => informer.resourceVersion === '9');
   assert.deepEqual(told, ['+a', '+b', '+c', '~a', '-b']);
   assert.deepEqual(
     [...informer.byIndex('node', 'n1')].map((object) => object.metadata.name),
@@ -82,13 +74,13 @@ test('a broken watch is resumed where it was; a compacted one is listed anew and
     { type: 'MODIFIED', object: pod('a', '7') },
     { type: 'FAIL', error: new ApiError('ServiceUnavailable', 'reset') },
   );
-  await until(() => server.watches.length === 2);
+  await until('it watches again', () => server.watches.length === 2);
   assert.equal(server.watches[1]?.resourceVersion, '7');
   assert.equal(server.lists.length, 1, 'no second list');
   server.items = [pod('a', '7'), pod('c', '8'), pod('b', '9', 'b2')];
   server.resourceVersion = '9';
   server.push({ type: 'FAIL', error: new ApiError('Expired', 'too old') });
-  await until(() => server.watches.length === 3);
+  await until('it watches once more', () => server.watches.length === 3);
   assert.deepEqual(
     told,
     ['+a', '+b', '~a', '+c', '-b', '+b'],

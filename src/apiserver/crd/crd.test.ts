@@ -6,18 +6,11 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { createScheme } from '#apimachinery/scheme-build.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
+import { until } from '#test/harness/until.ts';
 import { CrdCatalog } from './crd-catalog.ts';
 import { CrdController } from './crd-controller.ts';
 import { nextCrdStatus } from './crd-status.ts';
 import { CrdStore, crdKey } from './testing/crd-store.ts';
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 120_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, `timed out waiting for: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 async function harness(t: TestContext) {
   const storage = await openCachedStorage(createMemoryStorage());
@@ -59,7 +52,7 @@ test('a CRD is established, and then served in its workspace alone', async (t) =
   assert.deepEqual(catalog.definitionsOf('a'), []);
   assert.equal(catalog.generationOf('a'), 0);
   const name = await store.createCrd('a', names('widgets', 'Widget', { shortNames: ['wd'] }));
-  await until(() => isTrue('a', name, 'Established'), 'established');
+  await until('established', () => isTrue('a', name, 'Established'));
   assert.equal(condition('a', name, 'NamesAccepted')?.reason, 'NoConflicts');
   assert.equal(condition('a', name, 'Established')?.reason, 'InitialNamesAccepted');
   assert.equal(condition('a', name, 'NonStructuralSchema'), undefined);
@@ -86,9 +79,8 @@ test('equal CRDs of many workspaces share one definition', async (t) => {
   start();
   control();
   for (const cluster of ['a', 'b', 'c']) await store.createCrd(cluster, names('widgets', 'Widget'));
-  await until(
-    () => ['a', 'b', 'c'].every((cluster) => isTrue(cluster, 'widgets.example.com', 'Established')),
-    'all',
+  await until('all', () =>
+    ['a', 'b', 'c'].every((cluster) => isTrue(cluster, 'widgets.example.com', 'Established')),
   );
   assert.equal(catalog.definitionsOf('a')[0], catalog.definitionsOf('c')[0]);
   assert.equal([...catalog.allDefinitions()].length, 1);
@@ -99,7 +91,7 @@ test('names in use are refused by kind of name, and accepted once they are free'
   start();
   control();
   const first = await store.createCrd('a', names('widgets', 'Widget', { shortNames: ['wd'] }));
-  await until(() => isTrue('a', first, 'Established'), 'the first');
+  await until('the first', () => isTrue('a', first, 'Established'));
   const rows: readonly [JsonObject, string, string][] = [
     [
       names('gadgets', 'Widget', { listKind: 'GadgetList', singular: 'gadget' }),
@@ -117,20 +109,20 @@ test('names in use are refused by kind of name, and accepted once they are free'
   ];
   for (const [requested, reason, message] of rows) {
     const name = await store.createCrd('a', requested);
-    await until(() => condition('a', name, 'NamesAccepted') !== undefined, reason);
+    await until(reason, () => condition('a', name, 'NamesAccepted') !== undefined);
     assert.equal(condition('a', name, 'NamesAccepted')?.reason, reason, name);
     assert.equal(condition('a', name, 'NamesAccepted')?.message, message);
     assert.equal(condition('a', name, 'Established')?.status, 'False');
   }
   await store.createCrd('b', names('gadgets', 'Widget'));
-  await until(() => isTrue('b', 'gadgets.example.com', 'Established'), 'another workspace');
+  await until('another workspace', () => isTrue('b', 'gadgets.example.com', 'Established'));
   await store.createCrd('a', names('widgets', 'Widget'), 'other.com');
-  await until(() => isTrue('a', 'widgets.other.com', 'Established'), 'another group');
+  await until('another group', () => isTrue('a', 'widgets.other.com', 'Established'));
   await store.deleteCrd('a', first);
-  await until(() => store.crd('a', first) === undefined, 'the first to go');
-  await until(() => isTrue('a', 'gadgets.example.com', 'Established'), 'the kind to be free');
-  await until(() => isTrue('a', 'others.example.com', 'Established'), 'the singular to be free');
-  await until(() => isTrue('a', 'things.example.com', 'Established'), 'the list kind to be free');
+  await until('the first to go', () => store.crd('a', first) === undefined);
+  await until('the kind to be free', () => isTrue('a', 'gadgets.example.com', 'Established'));
+  await until('the singular to be free', () => isTrue('a', 'others.example.com', 'Established'));
+  await until('the list kind to be free', () => isTrue('a', 'things.example.com', 'Established'));
 });
 
 test('two CRDs that come at once never get the same name', async (t) => {
@@ -142,9 +134,8 @@ test('two CRDs that come at once never get the same name', async (t) => {
     store.createCrd('a', names('twos', 'Same', { singular: 'two' })),
   ]);
   const both = ['ones.example.com', 'twos.example.com'];
-  await until(
-    () => both.every((name) => condition('a', name, 'NamesAccepted') !== undefined),
-    'both to be decided',
+  await until('both to be decided', () =>
+    both.every((name) => condition('a', name, 'NamesAccepted') !== undefined),
   );
   const established = both.filter((name) => condition('a', name, 'Established')?.status === 'True');
   assert.equal(established.length, 1);
@@ -181,7 +172,7 @@ test('names of the system are taken', async (t) => {
   ]);
   control({ baseScheme: () => system });
   const name = await store.createCrd('a', names('cells', 'Cell'));
-  await until(() => condition('a', name, 'NamesAccepted') !== undefined, 'a decision');
+  await until('a decision', () => condition('a', name, 'NamesAccepted') !== undefined);
   assert.equal(condition('a', name, 'NamesAccepted')?.status, 'False');
 });
 
@@ -190,19 +181,19 @@ test('deletion takes the instances first, waiting for their finalizers', async (
   start();
   control();
   const name = await store.createCrd('a', names('widgets', 'Widget'));
-  await until(() => isTrue('a', name, 'Established'), 'established');
+  await until('established', () => isTrue('a', name, 'Established'));
   for (let i = 0; i < 40; i++) await store.createInstance('a', 'widgets', `w${i}`);
   const held = await store.createInstance('a', 'widgets', 'held', ['example.com/hold']);
   const foreign = await store.createInstance('b', 'widgets', 'other');
   await store.deleteCrd('a', name);
   assert.equal(catalog.definitionsOf('a')[0]?.versions[0]?.verbs.includes('create'), false);
   await until(
-    () => condition('a', name, 'Terminating')?.reason === 'InstanceDeletionCheck',
     'the look at what remains',
+    () => condition('a', name, 'Terminating')?.reason === 'InstanceDeletionCheck',
   );
   assert.equal(storage.snapshot('/example.com/widgets/a/').count(), 1);
   await store.put(held, undefined);
-  await until(() => store.crd('a', name) === undefined, 'the CRD to go');
+  await until('the CRD to go', () => store.crd('a', name) === undefined);
   assert.deepEqual(catalog.definitionsOf('a'), []);
   assert.notEqual(storage.peek(foreign), undefined);
 });
@@ -213,7 +204,7 @@ test('conflicts with other writers are overcome', async (t) => {
   control();
   store.conflicts = 2;
   const name = await store.createCrd('a', names('widgets', 'Widget'));
-  await until(() => isTrue('a', name, 'Established'), 'established in spite of conflicts');
+  await until('established in spite of conflicts', () => isTrue('a', name, 'Established'));
 });
 
 test('what was written before the start is found, and settled CRDs are not written again', async (t) => {
@@ -222,7 +213,7 @@ test('what was written before the start is found, and settled CRDs are not writt
   start();
   assert.equal(catalog.recordOf('a', name)?.established, false);
   control();
-  await until(() => isTrue('a', name, 'Established'), 'established');
+  await until('established', () => isTrue('a', name, 'Established'));
   const { revision } = storage;
   const second = new CrdCatalog({ storage, objectOf: store.objectOf });
   const stopping = new AbortController();
@@ -234,7 +225,7 @@ test('what was written before the start is found, and settled CRDs are not writt
   );
   const seen: string[] = [];
   second.onCrd((clusterId, crd, record) => seen.push(`${clusterId}/${crd} ${record?.settled}`));
-  await until(() => seen.length > 0, 'the background');
+  await until('the background', () => seen.length > 0);
   assert.deepEqual([...new Set(seen)], [`a/${name} true`]);
   assert.equal(storage.revision, revision);
 });
@@ -246,7 +237,7 @@ test('a stored CRD that cannot be read serves nothing and harms nobody', async (
   start();
   control();
   const name = await store.createCrd('a', names('widgets', 'Widget'));
-  await until(() => isTrue('a', name, 'Established'), 'the other one');
+  await until('the other one', () => isTrue('a', name, 'Established'));
   assert.equal(catalog.definitionsOf('a').length, 1);
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '#apimachinery/clock.ts';
+import { until } from '#test/harness/until.ts';
 import { silentLogger } from '../logger.ts';
 import type { KeyQueue } from './key-queue.ts';
 import { RedisSharing } from './redis-sharing.ts';
@@ -40,14 +41,6 @@ class Member {
   async stop(): Promise<void> {
     this.queue.close();
     await this.sharing.stop();
-  }
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + 120_000;
-  while (!holds()) {
-    assert.ok(performance.now() < endMs, what);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
