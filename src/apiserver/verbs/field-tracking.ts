@@ -73,9 +73,24 @@ function withManagers(updated: KubeObject, entries: ManagedFieldsEntry[]): KubeO
 
 /** C7: what an endpoint does not write, nobody comes to own through it. */
 function resetFieldsOf(served: ServedResource, subresource: string): readonly string[] | undefined {
-  if (subresource === 'status') return onlyStatus;
-  return separatesStatus(served) ? allButStatus : undefined;
+  if (subresource !== 'status') return separatesStatus(served) ? allButStatus : undefined;
+  const kept = served.definition.strategy.statusKeepsMetadata;
+  return kept === undefined ? onlyStatus : allButSpec(kept);
 }
+
+/** Of kinds whose `/status` writes metadata as well (GetResetFields of their status strategies). One list for equal ones. */
+function allButSpec(kept: readonly string[]): readonly string[] {
+  const key = kept.join();
+  let fields = resets.get(key);
+  if (fields === undefined) {
+    fields = ['spec', ...kept.map((name) => `metadata.${name}`)];
+    resets.set(key, fields);
+  }
+  return fields;
+}
+
+/** By what metadata is kept: as many as there are different entries in `statusKeepsMetadata`. */
+const resets = new Map<string, readonly string[]>();
 
 const onlyStatus: readonly string[] = ['!status'];
 const allButStatus: readonly string[] = ['status'];

@@ -366,6 +366,36 @@ test('scale: applies meet those who own the replicas (P5; managedfields ScaleHan
   );
 });
 
+test('who writes metadata through /status owns it, where that writes metadata (C7)', async () => {
+  await using harness = await open();
+  const owned = async (url: string, kind: JsonObject, labels: JsonObject) => {
+    const { name } = kind['metadata'] as { name: string };
+    await harness.patch(`${url}/${name}/status?fieldManager=labeller`, 'apply', {
+      apiVersion: kind['apiVersion'] as string,
+      kind: kind['kind'] as string,
+      metadata: { name, labels },
+    });
+    const { metadata } = (await harness.get(`${url}/${name}`)).object;
+    const entry = metadata.managedFields?.find(({ manager }) => manager === 'labeller');
+    return { labels: metadata.labels, fields: entry?.fieldsV1 };
+  };
+  const services = '/api/v1/namespaces/default/services';
+  const service = {
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } },
+    spec: { type: 'ExternalName', externalName: 'a.b' },
+  };
+  await harness.post(services, service);
+  assert.deepEqual(await owned(services, service, { a: 'b' }), {
+    labels: { a: 'b' },
+    fields: { 'f:metadata': { 'f:labels': { 'f:a': {} } } },
+  });
+  // A Deployment's status writer cannot change labels (deploymentStatusStrategy).
+  await harness.post(deployments, deployment());
+  const after = await owned(deployments, deployment(), { a: 'b' });
+  assert.equal(after.labels, undefined);
+  assert.ok(!JSON.stringify(after.fields ?? {}).includes('f:labels'));
+});
+
 test('unknown fields of a patch are told (C9)', async () => {
   await using harness = await open();
   await harness.post(widgetsPath, widget({ size: 1 }));
