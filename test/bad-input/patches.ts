@@ -23,7 +23,7 @@ export const jsonPatches: readonly Row[] = [
 export const mergePatches: readonly Row[] = [
   ['a list', patch('merge', '[]'), 400, /cannot unmarshal array/],
   ['null', patch('merge', 'null'), 400, /^Invalid JSON Patch$/],
-  ['wrong type', patch('merge', '{"data":{"x":5}}'), 400, /ConfigMap\.data of type string/],
+  ['wrong type', patch('merge', '{"data":{"x":5}}'), 422, /ConfigMap\.data of type string/],
   [
     'other name',
     patch('merge', '{"metadata":{"name":"b"}}'),
