@@ -93,6 +93,8 @@ export class CellSync {
   /** The last copy was withdrawn and the claim is gone: nothing is done at the edge any more. */
   #withdrawn = false;
   #releasing: Promise<void> | undefined;
+  /** The claim takes over the present source: whoever comes next would hold what was released here. */
+  #renewing: Promise<unknown> | undefined;
 
   constructor(options: CellSyncOptions) {
     this.#options = options;
@@ -262,6 +264,7 @@ export class CellSync {
       this.#releasing = this.#releaseClaim(edge);
     }
     await this.#releasing;
+    await this.#renewing;
     const parts = Promise.all([
       this.#loop.stop(),
       this.#copies.stop(),
@@ -428,7 +431,7 @@ export class CellSync {
     const { logger, limits, clock } = this.#options;
     logger.warn({ cell: this.name, count: keys.length }, 'held deletions are released');
     for (const key of keys) this.#enqueue(key);
-    void settledWithin(clock, this.#renewClaim(), limits.edgeTimeoutMs);
+    this.#renewing = settledWithin(clock, this.#renewClaim(), limits.edgeTimeoutMs);
     this.#options.onReport();
   }
 
