@@ -76,7 +76,7 @@ async function withAudit(
     } finally {
       await server.stop();
     }
-    auditor.close();
+    await auditor.close();
     const text = await readFile(file, 'utf8');
     return text
       .split('\n')

@@ -81,7 +81,7 @@ export class RedisSharing implements WorkSharing {
       intervalMs: Math.floor(leaseMs / 10),
       onGained: (lanes) => this.#gain(lanes, connection, listener),
       onLost: (lanes) => {
-        for (const lane of lanes) this.#release(lane, true);
+        for (const lane of lanes) void this.#release(lane, true);
         listener.lost(among(lanes));
         logger.info({ lanes, share: this.share }, 'lanes of work were lost');
       },
@@ -118,7 +118,7 @@ export class RedisSharing implements WorkSharing {
     this.#stopped = true;
     await this.#starting;
     for (let lane = 0; lane < laneCount; lane++)
-      this.#release(lane, this.#connections?.prompt.status !== 'ready');
+      void this.#release(lane, this.#connections?.prompt.status !== 'ready');
     // A Redis that hangs must not hold the process: what is still held then ends with its lease.
     const ended = new AbortController();
     await Promise.race([

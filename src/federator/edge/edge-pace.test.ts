@@ -51,7 +51,7 @@ test('small answers count for more than their bytes, long ones for far more', ()
   const clock = new ManualClock();
   const waitOf = (bytes: number) => {
     const pace = new EdgePace({ ...limits, clock, burstBytes: 0 });
-    pace.read(bytes, ended, 'answer');
+    void pace.read(bytes, ended, 'answer');
     return pace.throttledMs;
   };
   assert.ok(waitOf(1) > 3, 'an answer of one byte');

@@ -197,7 +197,7 @@ export class Returner {
       const births = this.#watch(kind, edge);
       this.#births.set(returnKindKey(kind), { kind, births });
       // An edge that does not let the kind be read says so at the first attempt.
-      births.nextAttempt().then(() => this.#queue.add('kinds'));
+      void births.nextAttempt().then(() => this.#queue.add('kinds'));
       births.start();
       births.synced.then(
         () => this.#lookAtReturned(),

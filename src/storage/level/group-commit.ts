@@ -486,7 +486,7 @@ export class GroupCommit {
     if (this.#preparing.length > 0) this.#landedMeanwhile.unshift(group);
     const delivered = this.#options.onCommitted({ head, timeMs: this.#timeMs, revisions: group.revisions });
     if (delivered === undefined) this.#answerAll(group);
-    else delivered.then(() => this.#answerAll(group));
+    else void delivered.then(() => this.#answerAll(group));
     this.#seal();
     this.#prepare();
     this.#reportIdle();

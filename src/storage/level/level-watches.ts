@@ -89,6 +89,8 @@ export class LevelWatches {
     const reading = this.#whole.count > 0 ? this.#readPrevious(revisions) : undefined;
     for (const events of revisions) this.#bare.publish(events);
     if (reading === undefined) return undefined;
+    // It may fail while an earlier delivery is under way; it is told in its turn.
+    reading.catch(() => {});
     this.#wholeDelivery = this.#wholeDelivery.then(async () => {
       try {
         for (const events of await reading) this.#whole.publish(events);
