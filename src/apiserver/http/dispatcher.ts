@@ -25,6 +25,7 @@ import type { HttpLimits } from './limits.ts';
 import { sendList } from './list-stream.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { type Form, negotiate, type Subject } from './negotiate.ts';
+import { includeObjectOf } from './object-forms.ts';
 import type { Receiving } from './receiving.ts';
 import { sendResult } from './render.ts';
 import { apiHeaders, sendNotFound, sendPrepared, sendTooMany } from './respond.ts';
@@ -209,6 +210,8 @@ export class Dispatcher {
     exchange.namespace = resource.namespace;
     exchange.name = resource.name;
     const form = negotiate(exchange.request.headers.accept, subjectOf(exchange), exchange);
+    // Whoever misspells it is told before anything is written.
+    if (form.as === 'Table') includeObjectOf(exchange);
     if (exchange.workspace === undefined) refuseWildcard(exchange, form);
     const { workspace } = exchange;
     const touched = workspace === undefined ? undefined : this.#dependencies.touch?.(workspace);

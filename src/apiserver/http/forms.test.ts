@@ -88,6 +88,14 @@ describe('forms of one object (N1–N6)', () => {
         ?.object;
     assert.equal(await rowOf('None'), null);
     assert.equal((await rowOf('Object'))?.['kind'], 'Widget');
+    assert.equal((await rowOf(''))?.['kind'], 'PartialObjectMetadata');
+    const wrong = await get(accept, '?includeObject=none');
+    assert.equal(wrong.code, 400);
+    assert.equal(
+      wrong.json()['message'],
+      `Unable to convert to Table as requested: includeObject: Invalid value: "none": must be 'Metadata', 'Object', 'None', or empty`,
+    );
+    assert.equal((await get(undefined, '?includeObject=none')).code, 200);
   });
 
   it('N4: PartialObjectMetadata', async () => {

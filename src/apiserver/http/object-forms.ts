@@ -1,3 +1,5 @@
+import { badRequest } from '#apimachinery/api-error.ts';
+import { invalid } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Column } from '#apimachinery/resource-definition.ts';
@@ -76,12 +78,18 @@ export function partialMetadata({ metadata }: KubeObject, { metaVersion, isLean 
   };
 }
 
-/** KUBERNETES.md N3: `includeObject` of the query, Metadata by default and for what is no such word. */
-export function includeObjectOf(exchange: Exchange): IncludeObject {
-  const { info } = exchange;
+/** KUBERNETES.md N3: `includeObject` of the query, Metadata by default; 400 for what is no such word (ValidateTableOptions). */
+export function includeObjectOf({ info }: Pick<Exchange, 'info'>): IncludeObject {
   if (!info.rawQuery.includes('includeObject')) return 'Metadata';
-  const asked = info.query.get('includeObject');
-  return asked === 'None' || asked === 'Object' ? asked : 'Metadata';
+  const asked = info.query.get('includeObject') ?? '';
+  if (asked === '') return 'Metadata';
+  if (asked === 'None' || asked === 'Object' || asked === 'Metadata') return asked;
+  const { field, message } = invalid(
+    'includeObject',
+    asked,
+    "must be 'Metadata', 'Object', 'None', or empty",
+  );
+  throw badRequest(`Unable to convert to Table as requested: ${field}: ${message}`);
 }
 
 export interface TableShape {

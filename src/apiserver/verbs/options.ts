@@ -142,6 +142,8 @@ const plainList: ListParameters = Object.freeze({
 });
 const plainWatch: ListParameters = Object.freeze({ ...plainList, watch: true });
 
+const noMatchWithContinue = 'resourceVersionMatch is forbidden when continue is provided';
+
 /** L2, as Kubernetes' ValidateListOptions. */
 function listErrors(parameters: ListParameters, errors: FieldError[]): void {
   const { resourceVersion, resourceVersionMatch: match } = parameters;
@@ -153,7 +155,7 @@ function listErrors(parameters: ListParameters, errors: FieldError[]): void {
       );
     }
     if (parameters.continue !== '') {
-      errors.push(forbiddenField(field, 'resourceVersionMatch is forbidden when continue is provided'));
+      errors.push(forbiddenField(field, noMatchWithContinue));
     }
     if (match !== 'Exact' && match !== 'NotOlderThan') {
       errors.push(notSupported(field, match, ['Exact', 'NotOlderThan', '']));
@@ -176,7 +178,14 @@ function watchErrors(parameters: ListParameters, errors: FieldError[]): void {
       forbiddenField(field, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'),
     );
   }
-  if (match === '') return;
+  if (match === '') {
+    // The state comes first, as if `sendInitialEvents` and this match had been asked for (SetListOptionsDefaults).
+    const { resourceVersion: asked, continue: token } = parameters;
+    if (token !== '' && sendInitialEvents === undefined && (asked === '' || asked === '0')) {
+      errors.push(forbiddenField(field, noMatchWithContinue));
+    }
+    return;
+  }
   if (sendInitialEvents === undefined) {
     errors.push(
       forbiddenField(
@@ -187,7 +196,7 @@ function watchErrors(parameters: ListParameters, errors: FieldError[]): void {
   }
   if (match !== 'NotOlderThan') errors.push(notSupported(field, match, ['NotOlderThan']));
   if (parameters.continue !== '') {
-    errors.push(forbiddenField(field, 'resourceVersionMatch is forbidden when continue is provided'));
+    errors.push(forbiddenField(field, noMatchWithContinue));
   }
 }
 

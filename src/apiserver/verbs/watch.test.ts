@@ -121,6 +121,10 @@ test('sendInitialEvents (W6)', async () => {
     apiError('Invalid', /forbidden for watch unless sendInitialEvents is provided/),
   );
   await assert.rejects(
+    harness.watch(`${maps}?watch=true&continue=x`),
+    apiError('Invalid', /resourceVersionMatch is forbidden when continue is provided/, 422),
+  );
+  await assert.rejects(
     harness.watch(`${maps}?watch=true&sendInitialEvents=true&resourceVersionMatch=Exact`),
     apiError('Invalid'),
   );
