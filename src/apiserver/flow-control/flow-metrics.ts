@@ -1,3 +1,4 @@
+import { escapeLabel } from '#client/metrics/metric-text.ts';
 import type { FlowClass } from './flow-configuration.ts';
 import type { FlowLevels } from './flow-levels.ts';
 
@@ -88,7 +89,7 @@ export class FlowMetrics {
     const seats = (name: string, value: (state: ReturnType<typeof levelsOf>[number]) => number) =>
       family(name, 'gauge', (add) => {
         for (const state of levelsOf(levels))
-          add(`priority_level="${escaped(state.settings.name)}"`, value(state));
+          add(`priority_level="${escapeLabel(state.settings.name)}"`, value(state));
       });
     seats('nominal_limit_seats', ({ nominalSeats }) => nominalSeats);
     seats('lower_limit_seats', ({ nominalSeats, lendableSeats }) => nominalSeats - lendableSeats);
@@ -122,9 +123,5 @@ function levelsOf(levels: FlowLevels) {
 }
 
 function labelsOf({ schema, level }: FlowCounts): string {
-  return `priority_level="${escaped(level)}",flow_schema="${escaped(schema)}"`;
-}
-
-function escaped(value: string): string {
-  return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+  return `priority_level="${escapeLabel(level)}",flow_schema="${escapeLabel(schema)}"`;
 }

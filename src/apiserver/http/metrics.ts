@@ -1,8 +1,9 @@
 import { removedReleaseOf } from '#api/builtin/deprecations.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import { escapeLabel } from '#client/metrics/metric-text.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
-import { escapeLabel, RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
+import { RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
 import { kubernetesVersion } from './version-info.ts';
 
 /** Sets of labels that requests are told apart by; what comes beyond is counted under the resource `other`. */

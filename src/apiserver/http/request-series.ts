@@ -1,8 +1,10 @@
+import { Histogram } from '#client/metrics/histogram.ts';
+import { escapeLabel } from '#client/metrics/metric-text.ts';
+
 /** Upper ends of kube-apiserver's histograms of requests, in seconds: rules name 1, 5 and 30. */
 const durationBuckets = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ] as const;
-const bucketCount = durationBuckets.length;
 
 /** What kube-apiserver tells requests apart by, without the code of the answer. */
 export interface RequestLabels {
@@ -17,35 +19,11 @@ export interface RequestLabels {
   readonly dryRun: string;
 }
 
-/** Durations in buckets, of which each counts what is not in an earlier one. */
-class Durations {
-  readonly #buckets = new Float64Array(bucketCount + 1);
-  #sum = 0;
-
-  observe(seconds: number): void {
-    let at = 0;
-    while (at < bucketCount && seconds > durationBuckets[at]!) at++;
-    this.#buckets[at]!++;
-    this.#sum += seconds;
-  }
-
-  render(lines: string[], name: string, labels: string): void {
-    let upTo = 0;
-    for (let at = 0; at < bucketCount; at++) {
-      upTo += this.#buckets[at]!;
-      lines.push(`${name}_bucket{${labels},le="${durationBuckets[at]}"} ${upTo}`);
-    }
-    upTo += this.#buckets[bucketCount]!;
-    lines.push(`${name}_bucket{${labels},le="+Inf"} ${upTo}`);
-    lines.push(`${name}_sum{${labels}} ${this.#sum}`, `${name}_count{${labels}} ${upTo}`);
-  }
-}
-
 /** How long the requests of one set of labels took: in all, and without what they waited for their seats. */
 export class RequestDurations {
   readonly #text: string;
-  readonly #all = new Durations();
-  readonly #served = new Durations();
+  readonly #all = new Histogram(durationBuckets);
+  readonly #served = new Histogram(durationBuckets);
 
   constructor(labels: RequestLabels) {
     this.#text = textOf(labels);
@@ -58,11 +36,11 @@ export class RequestDurations {
   }
 
   render(lines: string[]): void {
-    this.#all.render(lines, 'apiserver_request_duration_seconds', this.#text);
+    renderHistogram(lines, 'apiserver_request_duration_seconds', this.#text, this.#all);
   }
 
   renderServed(lines: string[]): void {
-    this.#served.render(lines, 'apiserver_request_sli_duration_seconds', this.#text);
+    renderHistogram(lines, 'apiserver_request_sli_duration_seconds', this.#text, this.#served);
   }
 }
 
@@ -97,7 +75,9 @@ function textOf({ verb, group, version, resource, subresource, scope, component,
     .join(',');
 }
 
-/** A label's value in the Prometheus text format. */
-export function escapeLabel(value: string): string {
-  return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+/** `labels` is text already: it is made once for a series and told in fifty lines. */
+function renderHistogram(lines: string[], name: string, labels: string, histogram: Histogram): void {
+  for (const [le, count] of histogram.cumulative())
+    lines.push(`${name}_bucket{${labels},le="${le}"} ${count}`);
+  lines.push(`${name}_sum{${labels}} ${histogram.sum}`, `${name}_count{${labels}} ${histogram.count}`);
 }

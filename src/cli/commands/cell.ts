@@ -5,6 +5,7 @@ import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
+import { retry } from '#apimachinery/lifecycle.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
@@ -118,18 +119,16 @@ function drainCommand(): Command {
 }
 
 /** Until nobody writes the cell between the look and the write: what its federator tells of it counts too. */
-async function setTaints(
+function setTaints(
   federationClient: KubeClient,
   name: string,
   wanted: readonly ('cordon' | 'drain')[],
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await setTaintsOnce(federationClient, name, wanted);
-    } catch (error) {
-      if (!isApiError(error, 'Conflict') || tries >= taintTriesMax) throw error;
-    }
-  }
+  return retry(() => setTaintsOnce(federationClient, name, wanted), {
+    retryable: (error) => isApiError(error, 'Conflict'),
+    attemptsMax: taintTriesMax,
+    backoff: { initialMs: 5, maxMs: 200 },
+  });
 }
 
 async function setTaintsOnce(

@@ -64,12 +64,13 @@ export class MetricText {
 
   #line(name: string, labels: MetricLabels, value: number): string {
     const pairs = Object.entries({ ...this.#labels, ...labels }).map(
-      ([key, text]) => `${key}="${escaped(text)}"`,
+      ([key, text]) => `${key}="${escapeLabel(text)}"`,
     );
     return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}`;
   }
 }
 
-function escaped(value: string): string {
+/** A label's value as that format has it. */
+export function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
