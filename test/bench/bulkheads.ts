@@ -29,7 +29,7 @@ import { turnMark } from './paced-job.ts';
 import { type PacedLoad, pacedName, pacedNameOf, startPacedLoad } from './paced-load.ts';
 import { type ProgressOptions, reached, told } from './progress.ts';
 import type { SickAnswer, SickCounts, SickOrder } from './sick-order.ts';
-import { percentile, type Row, row } from './table.ts';
+import { median, percentile, type Row, row } from './table.ts';
 
 /** The ninth and eighth are the two that issue and table name as one: answers that are huge, or lie. */
 const sicknesses: readonly Sickness[] = [
@@ -150,13 +150,6 @@ function costRows(runs: readonly Run[], objects: number): Row[] {
 
 function p99Of(run: Run | undefined): number {
   return percentile(run?.tookMs ?? [], 0.99);
-}
-
-function median(values: readonly number[]): number {
-  return percentile(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  );
 }
 
 class World implements AsyncDisposable {

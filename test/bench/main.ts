@@ -26,7 +26,7 @@ const benches: { readonly [name: string]: () => Promise<Row[]> } = {
   cells: async () => (await import('./cells.ts')).benchCells(scale, { rates, edges }),
   batches: async () => (await import('./batches.ts')).benchBatches(scale),
   commits: async () => (await import('./commits.ts')).benchCommits(scale),
-  flood: async () => (await import('./flood.ts')).benchFlood(),
+  flood: async () => (await import('./flood.ts')).benchFlood(Number(option('--pairs') ?? 3)),
   steady: async () => (await import('./steady.ts')).benchSteady(scale),
   bulkheads: async () =>
     (await import('./bulkheads.ts')).benchBulkheads(Math.round(100 * scale), {
