@@ -38,7 +38,9 @@ export function kubectlFor(options: {
       });
       child.once('error', reject);
       child.once('close', (code) => resolve({ code, stdout, stderr }));
-      child.stdin.end(input ?? '');
+      // It may have ended before it read anything: its exit code tells how.
+      child.stdin.on('error', () => {});
+      child.stdin.end(input);
     });
   const run = async (args: readonly string[], input?: string): Promise<string> => {
     const result = await attempt(args, input);
