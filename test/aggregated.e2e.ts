@@ -13,6 +13,7 @@ import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { silentLogger } from '#client/logger.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { InProcessServer } from './harness/in-process-server.ts';
+import { patient } from './harness/patient.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from './harness/test-pki.ts';
 import { until } from './harness/until.ts';
@@ -71,7 +72,10 @@ describe('behind an aggregation layer (O1)', { timeout: 600_000 }, () => {
       serverOptions: { serviceNetworks: ServiceNetworks.parse('127.0.0.1/32') },
     });
     await host.start();
-    hostAdmin = new RemoteClient(adminConnectionTo(hostPki, host.url), { userAgent: 'cellplane-test' });
+    hostAdmin = new RemoteClient(adminConnectionTo(hostPki, host.url), {
+      userAgent: 'cellplane-test',
+      limits: patient,
+    });
     const connection = adminConnectionTo(hostPki, host.url);
     const pki = await pkiFor('cellplane.default.svc');
     server = new InProcessServer({

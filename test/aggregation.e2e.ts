@@ -16,6 +16,7 @@ import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor, ExtensionServer, widgetGroup } from './extension/extension-server.ts';
 import { InProcessServer } from './harness/in-process-server.ts';
 import { kubectlFor } from './harness/kubectl.ts';
+import { patient } from './harness/patient.ts';
 import { temporaryFolder } from './harness/processes.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from './harness/test-pki.ts';
@@ -69,7 +70,7 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
     });
     await server.start();
     const connection = adminConnectionTo(pki, server.url);
-    admin = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+    admin = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
     raw = new RawHttp(connection);
     jane = new RawHttp(connectionAs(pki, server.url, { name: 'jäne', groups: ['dev', 'ops'] }));
     await admin.create(

@@ -10,6 +10,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor } from './extension/extension-server.ts';
+import { patient } from './harness/patient.ts';
 import {
   adminConnection,
   type CellplaneProcess,
@@ -101,7 +102,10 @@ describe('audit (O3)', { timeout: 600_000 }, () => {
       ...['--audit-policy-file', file('policy.yaml'), '--audit-log-path', log],
       ...['--audit-webhook-config-file', file('webhook.kubeconfig')],
     ]);
-    admin = new RemoteClient(await adminConnection(file('data')), { userAgent: 'cellplane-test/1' });
+    admin = new RemoteClient(await adminConnection(file('data')), {
+      userAgent: 'cellplane-test/1',
+      limits: patient,
+    });
   });
   after(async () => {
     await admin?.close();

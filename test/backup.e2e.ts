@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { EtcdServer, skipWithoutEtcd } from './harness/etcd-server.ts';
+import { patient } from './harness/patient.ts';
 import { adminConnection, startCellplane, temporaryFolder } from './harness/processes.ts';
 
 const inRoot = {
@@ -52,7 +53,10 @@ async function readBack(dataDirectory: string, flags: readonly string[]): Promis
     ...flags,
   ]);
   assert.ok(server.port);
-  const client = new RemoteClient(await adminConnection(dataDirectory), { userAgent: 'cellplane-test' });
+  const client = new RemoteClient(await adminConnection(dataDirectory), {
+    userAgent: 'cellplane-test',
+    limits: patient,
+  });
   try {
     const object = await client.get({ ...inRoot, name: 'kept' });
     return object.metadata.uid;
@@ -68,7 +72,10 @@ describe('backup and restore', () => {
     let uid: string | undefined;
     {
       await using _server = await startCellplane(['apiserver', '--data-dir', at('origin'), '--port', '0']);
-      const client = new RemoteClient(await adminConnection(at('origin')), { userAgent: 'cellplane-test' });
+      const client = new RemoteClient(await adminConnection(at('origin')), {
+        userAgent: 'cellplane-test',
+        limits: patient,
+      });
       const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' } };
       uid = (await client.create(inRoot, object)).metadata.uid;
       await client.close();

@@ -8,6 +8,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { FakeKmsPlugin } from '#apiserver/encryption/testing/fake-kms-plugin.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { kubectlFor } from './harness/kubectl.ts';
+import { patient } from './harness/patient.ts';
 import {
   adminConnection,
   type CellplaneProcess,
@@ -50,7 +51,7 @@ describe('encryption at rest (O5)', { timeout: 600_000 }, () => {
       ...['apiserver', '--data-dir', data, '--port', '0', '--encryption-provider-config', file],
     ]);
     const connection = await adminConnection(data);
-    admin = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+    admin = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
     raw = new RawHttp(connection);
   };
   const stop = async () => {

@@ -14,6 +14,7 @@ import { silentLogger } from '#client/logger.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor } from './extension/extension-server.ts';
 import { InProcessServer } from './harness/in-process-server.ts';
+import { patient } from './harness/patient.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { adminConnectionTo, createTestPki } from './harness/test-pki.ts';
 import { until } from './harness/until.ts';
@@ -96,7 +97,7 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
     });
     await server.start();
     const connection = adminConnectionTo(pki, server.url);
-    admin = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+    admin = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
     raw = new RawHttp(connection);
     const tls = certificateFor(['hooks.default.svc']);
     caBundle = Buffer.from(tls.caPem).toString('base64');

@@ -20,6 +20,7 @@ import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler, type Scheduler, type SchedulerOptions } from '#scheduler/scheduler.ts';
 import { disposeAll } from './dispose-all.ts';
 import { InProcessServer } from './in-process-server.ts';
+import { patient } from './patient.ts';
 import { RequestTap } from './request-tap.ts';
 import { TcpGate } from './tcp-gate.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from './test-pki.ts';
@@ -67,8 +68,6 @@ export interface TestFederator {
 
 export const credentialsNamespace = 'cell-credentials';
 const userAgent = 'cellplane-test';
-/** How long the tests' own calls may take: who waits for a condition ends with that. */
-const patient = { requestTimeoutMs: 120_000, connectTimeoutMs: 120_000 };
 
 /**
  * A federation API server, a scheduler, federators and edges in this one process, over loopback sockets, as the parts

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { disposeAll } from './dispose-all.ts';
+import { patient } from './patient.ts';
 import { adminConnection, type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
 import { storageOfProcess } from './test-storage.ts';
@@ -40,7 +41,7 @@ export async function startLoneServer(
     throw error;
   }
   const connection = await adminConnection(dataDirectory);
-  const admin = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+  const admin = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
   const raw = new RawHttp(connection);
   return {
     process,

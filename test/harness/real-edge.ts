@@ -7,6 +7,7 @@ import { RemoteClient } from '#client/remote/remote-client.ts';
 import { endWithThisProcess, killHard } from './child-process.ts';
 import { EtcdServer } from './etcd-server.ts';
 import { freePort } from './free-port.ts';
+import { patient } from './patient.ts';
 import { temporaryFolder } from './processes.ts';
 import { RawHttp } from './raw-http.ts';
 import { adminConnectionTo, createTestPki } from './test-pki.ts';
@@ -52,7 +53,7 @@ export class RealEdge implements AsyncDisposable {
     this.connection = connection;
     this.#folder = folder;
     this.#etcd = etcd;
-    this.client = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+    this.client = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
   }
 
   /** Throws when it does not become ready. */

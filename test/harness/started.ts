@@ -2,6 +2,7 @@ import path from 'node:path';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { disposeAll } from './dispose-all.ts';
+import { patient } from './patient.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from './processes.ts';
 import { storageOfProcess } from './test-storage.ts';
 
@@ -36,6 +37,7 @@ export async function startConstellation(): Promise<StartedConstellation> {
     async client(context) {
       const client = new RemoteClient(await loadKubeconfig(kubeconfig, context), {
         userAgent: 'cellplane-test',
+        limits: patient,
       });
       clients.push(client);
       return client;

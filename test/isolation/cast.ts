@@ -4,6 +4,7 @@ import { ensurePki } from '#apiserver/pki/pki.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { patient } from '../harness/patient.ts';
 import { RawHttp } from '../harness/raw-http.ts';
 import { type StartedConstellation, startConstellation } from '../harness/started.ts';
 import { connectionAs } from '../harness/test-pki.ts';
@@ -64,7 +65,10 @@ export class Cast implements AsyncDisposable {
 
   #actor(connection: ServerConnection): Actor {
     const own = { ...connection, server: this.#origin };
-    const actor = { raw: new RawHttp(own), client: new RemoteClient(own, { userAgent: 'cellplane-test' }) };
+    const actor = {
+      raw: new RawHttp(own),
+      client: new RemoteClient(own, { userAgent: 'cellplane-test', limits: patient }),
+    };
     this.#actors.push(actor);
     return actor;
   }
