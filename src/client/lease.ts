@@ -20,6 +20,10 @@ export interface LeaseOptions {
   readonly labels?: { readonly [key: string]: string } | undefined;
 }
 
+/** Of each request with which a lease is given up. */
+const giveUpTimeoutMs = 5_000;
+const giveUpRetriesMax = 2;
+
 /**
  * Holds one coordination/v1 Lease, as client-go's leader election does: taken when absent, expired or given up, renewed
  * by compare-and-swap, given up at stop. Expiry is judged by the time that *we* have seen the same record, never by
@@ -61,12 +65,24 @@ export class LeaseHolder {
     if (!this.#held) return;
     this.#set(false);
     try {
-      const lease = await this.#options.client.get(this.#options.lease, { timeoutMs: 2_000 });
-      if (specOf(lease)['holderIdentity'] !== this.#options.identity) return;
-      lease['spec'] = { ...specOf(lease), holderIdentity: '', leaseDurationSeconds: 1 };
-      await this.#options.client.update(this.#options.lease, lease, { timeoutMs: 2_000 });
+      for (let tries = 0; !(await this.#giveUp()) && tries < giveUpRetriesMax; tries++);
     } catch (error) {
       this.#options.logger.debug({ err: error, lease: this.#options.lease.name }, 'lease was not given up');
+    }
+  }
+
+  /** False when somebody wrote it meanwhile: a renewal of our own that `stop` cut off may have come through all the same. */
+  async #giveUp(): Promise<boolean> {
+    const { client, lease, identity } = this.#options;
+    const present = await client.get(lease, { timeoutMs: giveUpTimeoutMs });
+    if (specOf(present)['holderIdentity'] !== identity) return true;
+    present['spec'] = { ...specOf(present), holderIdentity: '', leaseDurationSeconds: 1 };
+    try {
+      await client.update(lease, present, { timeoutMs: giveUpTimeoutMs });
+      return true;
+    } catch (error) {
+      if (isApiError(error, 'Conflict')) return false;
+      throw error;
     }
   }
 

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient, ObjectRef } from './client.ts';
+import { LeaseHolder } from './lease.ts';
+import { silentLogger } from './logger.ts';
+import { ScriptedClient } from './testing/scripted-client.ts';
+
+const lease: ObjectRef = {
+  cluster: 'root',
+  gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+  namespace: 'kube-system',
+  name: 'one',
+};
+
+/** One Lease, written by compare-and-swap; `beforeUpdate` is called before each write is looked at. */
+class LeaseStore {
+  present: KubeObject | undefined;
+  beforeUpdate: () => void = () => {};
+  updates = 0;
+  #revision = 0;
+
+  put(object: KubeObject): KubeObject {
+    const resourceVersion = String(++this.#revision);
+    this.present = { ...object, metadata: { ...object.metadata, resourceVersion } };
+    return structuredClone(this.present);
+  }
+
+  get holder(): unknown {
+    return (this.present?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity;
+  }
+
+  get client(): KubeClient {
+    return {
+      ...new ScriptedClient().client,
+      get: async () => {
+        if (this.present === undefined) throw new ApiError('NotFound', 'no such lease');
+        return structuredClone(this.present);
+      },
+      create: async (_collection, object) => this.put(object),
+      update: async (_ref, object) => {
+        this.updates++;
+        this.beforeUpdate();
+        if (object.metadata.resourceVersion !== this.present?.metadata.resourceVersion)
+          throw new ApiError('Conflict', 'it was changed meanwhile');
+        return this.put(object);
+      },
+    };
+  }
+}
+
+async function holding(store: LeaseStore): Promise<LeaseHolder> {
+  const holder = new LeaseHolder({
+    client: store.client,
+    lease,
+    identity: 'me',
+    clock: new ManualClock(),
+    logger: silentLogger,
+    durationMs: 10_000,
+    renewIntervalMs: 2_000,
+  });
+  const told = new EventTarget();
+  holder.onChange(() => told.dispatchEvent(new Event('change')));
+  const changed = once(told, 'change');
+  holder.start();
+  await changed;
+  assert.equal(holder.held, true);
+  return holder;
+}
+
+test('a lease is given up although a renewal that was cut off comes through at the same time', async () => {
+  const store = new LeaseStore();
+  const holder = await holding(store);
+  store.beforeUpdate = () => {
+    store.beforeUpdate = () => {};
+    store.put(structuredClone(store.present) as KubeObject);
+  };
+  await holder.stop();
+  assert.equal(store.holder, '');
+  assert.equal(store.updates, 2);
+});
+
+test('a lease that another has taken meanwhile is left alone', async () => {
+  const store = new LeaseStore();
+  const holder = await holding(store);
+  store.beforeUpdate = () => {
+    store.put({ ...(store.present as KubeObject), spec: { holderIdentity: 'other' } });
+  };
+  await holder.stop();
+  assert.equal(store.holder, 'other');
+  assert.equal(store.updates, 1);
+});
