@@ -117,6 +117,8 @@ export interface Strategy {
    * managedFields (C7).
    */
   readonly statusKeepsMetadata?: readonly ('labels' | 'ownerReferences')[] | undefined;
+  /** By subresource (`''`: the object itself): fields that nobody comes to own by writing there, where it is no general rule. */
+  readonly unownedFields?: { readonly [subresource: string]: readonly string[] } | undefined;
   /** The kind that errors name, where that is another than the definition's: events of both groups are core's. */
   readonly toldAs?: { readonly group: string; readonly kind: string } | undefined;
   /** True: a status given at creation is stored, although later ones go through `/status` (Node). */

@@ -1,12 +1,14 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { parseRequestUri } from '../go-url.ts';
+import { isMailAddress } from '../mail-address.ts';
 import { dns1123Label, dns1123Subdomain } from '../names.ts';
 import { parseTime } from '../rfc3339.ts';
 
 type Check = (text: string) => boolean;
 
-const uuid = (version: string): Check => {
+const uuid = (version: string, variant = '[0-9a-f]'): Check => {
   const pattern = new RegExp(
-    `^[0-9a-f]{8}-?[0-9a-f]{4}-?${version}[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}$`,
+    `^[0-9a-f]{8}-?[0-9a-f]{4}-?${version}[0-9a-f]{3}-?${variant}[0-9a-f]{3}-?[0-9a-f]{12}$`,
     'i',
   );
   return (text) => text.length <= 36 && pattern.test(text);
@@ -16,19 +18,31 @@ function isDate(text: string): boolean {
   return text.length === 10 && parseTime(`${text}T00:00:00Z`) !== undefined;
 }
 
+/** Leading zeros of the parts of an IPv4 address, which Go once passed over (netutils.ParseIPSloppy). */
+const leadingZeros = /(?<![0-9a-fA-F:.])0+(?=\d)|(?<=\.)0+(?=\d)|(?<=:)0+(?=\d+\.)/g;
+
+function sloppy(text: string): string {
+  return text.includes('.') ? text.replace(leadingZeros, '') : text;
+}
+
+/** Without a zone, which Go's net.ParseIP does not know. */
+function isGoIPv6(text: string): boolean {
+  return isIPv6(text) && !text.includes('%');
+}
+
+/** An address with dots: one of IPv4 within IPv6 is one as well. */
+function isDotted(text: string): boolean {
+  if (!text.includes('.')) return false;
+  const address = sloppy(text);
+  return isIPv4(address) || isGoIPv6(address);
+}
+
 function isCidr(text: string): boolean {
   const slash = text.indexOf('/');
   if (slash < 0 || !/^\d{1,3}$/.test(text.slice(slash + 1))) return false;
-  const address = text.slice(0, slash);
+  const address = sloppy(text.slice(0, slash));
   const bits = Number(text.slice(slash + 1));
-  return (isIPv4(address) && bits <= 32) || (isIPv6(address) && bits <= 128);
-}
-
-/** Go's url.ParseRequestURI: absolute, or an absolute path. */
-function isUri(text: string): boolean {
-  if (text === '' || /[\x00-\x20\x7f]/.test(text)) return false;
-  if (text.startsWith('/')) return true;
-  return /^[A-Za-z][A-Za-z0-9+.-]*:./.test(text);
+  return (isIPv4(address) && bits <= 32) || (isGoIPv6(address) && bits <= 128);
 }
 
 /** kube-openapi strfmt's pattern: one label with at most one hyphen, after its first character, or several and a word. */
@@ -39,26 +53,39 @@ function isHostname(text: string): boolean {
   return text.length <= 255 && hostname.test(text) && text.split('.').every((part) => part.length <= 63);
 }
 
-function isDomain(text: string): boolean {
-  if (text.length === 0 || text.length > 255) return false;
-  return text
-    .split('.')
-    .every((part) => part.length <= 63 && /^[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?$/.test(part));
+/** kube-openapi strfmt's units of a duration; of the last of each what begins with it counts as well (`seconds`). */
+const timeUnits = [
+  ['ns', 'nano'],
+  ['us', 'µs', 'micro'],
+  ['ms', 'milli'],
+  ['s', 'sec'],
+  ['m', 'min'],
+  ['h', 'hr', 'hour'],
+  ['d', 'day'],
+  ['w', 'wk', 'week'],
+].map((variants) => ({ exact: variants, prefix: variants.at(-1) as string }));
+
+const int64Max = 2n ** 63n - 1n;
+
+function isTimeUnit(word: string): boolean {
+  const unit = word.toLowerCase();
+  return timeUnits.some(({ exact, prefix }) => exact.includes(unit) || unit.startsWith(prefix));
 }
 
-function isEmail(text: string): boolean {
-  const at = text.lastIndexOf('@');
-  if (at < 1 || text.length > 320) return false;
-  return /^[^\s<>()[\]\\,;:@"]+$/.test(text.slice(0, at)) && isDomain(text.slice(at + 1));
-}
-
-/** Go's time.ParseDuration, or one number with a unit in words (`3 days`), as go-openapi/strfmt reads it. */
+/**
+ * Go's time.ParseDuration, or any text in which a number has a unit in words (`3 days`), as kube-openapi's strfmt looks
+ * for one. Digits are read from where they begin, so that a long text costs its length.
+ */
 function isDuration(text: string): boolean {
-  if (text.length > 64) return false;
-  if (text === '0' || /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return true;
-  return /^\d+\s*(?:ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)$/.test(
-    text,
-  );
+  if (/^[+-]?0$/.test(text) || /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text))
+    return true;
+  let found = false;
+  for (const [, digits, word] of text.matchAll(/(?<!\d)(\d+)[\t\n\f\r ]*([A-Za-zµ]+)/g)) {
+    const number = (digits as string).replace(/^0+/, '');
+    if (number.length > 19 || BigInt(number === '' ? 0 : number) > int64Max) return false;
+    found ||= isTimeUnit(word as string);
+  }
+  return found;
 }
 
 function luhn(digits: string): boolean {
@@ -69,6 +96,15 @@ function luhn(digits: string): boolean {
     sum += digit;
   }
   return sum % 10 === 0;
+}
+
+/** The numbers that govalidator knows as those of an issuer; whatever is no digit is passed over. */
+const creditCard =
+  /^(?:4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11})$/;
+
+function isCreditCard(text: string): boolean {
+  const digits = text.replace(/\D+/g, '');
+  return creditCard.test(digits) && luhn(digits);
 }
 
 function isIsbn10(text: string): boolean {
@@ -87,10 +123,18 @@ function isIsbn13(text: string): boolean {
   return sum % 10 === 0;
 }
 
-/** The last character class is matched once, so that a long text costs its length. */
+/** Not even one group is none. The last character class is matched once, so that a long text costs its length. */
 function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+  return text !== '' && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
+
+/** Go's net.ParseMAC: 6, 8 or 20 octets with colons or hyphens, in pairs with dots, or with nothing between. */
+const macForms = [
+  /^[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?::[0-9a-f]{2}){7}|(?::[0-9a-f]{2}){19})$/i,
+  /^[0-9a-f]{2}(?:(?:-[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){7}|(?:-[0-9a-f]{2}){19})$/i,
+  /^[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:\.[0-9a-f]{4}){3}|(?:\.[0-9a-f]{4}){9})$/i,
+  /^(?:[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{40})$/i,
+];
 
 /**
  * The string formats that apiextensions supports (k8s.io/apiextensions-apiserver pkg/apiserver/validation/formats.go);
@@ -98,27 +142,27 @@ function isBase64(text: string): boolean {
  */
 const checks = new Map<string, Check>([
   ['bsonobjectid', (text) => /^[0-9a-fA-F]{24}$/.test(text)],
-  ['uri', isUri],
-  ['email', isEmail],
+  ['uri', (text) => parseRequestUri(text) !== undefined],
+  ['email', isMailAddress],
   ['hostname', isHostname],
-  ['ipv4', isIPv4],
-  ['ipv6', (text) => isIPv6(text)],
+  ['ipv4', isDotted],
+  ['ipv6', isGoIPv6],
   ['cidr', isCidr],
-  ['mac', (text) => /^(?:[0-9a-f]{2}[:-]){5,7}[0-9a-f]{2}$|^[0-9a-f]{4}(?:\.[0-9a-f]{4}){2,3}$/i.test(text)],
+  ['mac', (text) => macForms.some((form) => form.test(text))],
   ['uuid', uuid('[0-9a-f]')],
   ['uuid3', uuid('3')],
-  ['uuid4', uuid('4')],
-  ['uuid5', uuid('5')],
+  ['uuid4', uuid('4', '[89ab]')],
+  ['uuid5', uuid('5', '[89ab]')],
   ['isbn', (text) => isIsbn10(text) || isIsbn13(text)],
   ['isbn10', isIsbn10],
   ['isbn13', isIsbn13],
-  ['creditcard', (text) => /^[\d -]{13,25}$/.test(text) && luhn(text.replace(/[ -]/g, ''))],
-  ['ssn', (text) => /^\d{3}[- ]?\d{2}[- ]?\d{4}$/.test(text)],
+  ['creditcard', isCreditCard],
+  ['ssn', (text) => text.length === 11 && /^\d{3}[- ]?\d{2}[- ]?\d{4}$/.test(text)],
   ['hexcolor', (text) => /^#?(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})$/.test(text)],
   [
     'rgbcolor',
     (text) =>
-      /^rgb\(\s*(?:(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*,\s*){2}(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*\)$/.test(
+      /^rgb\(\s*(?:(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])\s*,\s*){2}(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])\s*\)$/.test(
         text,
       ),
   ],

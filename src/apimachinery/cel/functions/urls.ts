@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { parseRequestUri, type UrlParts } from '../../go-url.ts';
 import { opaqueNamed } from '../types.ts';
 import { ArrayList, CelFault, NativeMap, Opaque, type Value } from '../values.ts';
 import { traversal } from './costs.ts';
@@ -6,20 +6,12 @@ import type { FunctionTable } from './registry.ts';
 
 const urlType = opaqueNamed('kubernetes.URL');
 
-interface Parts {
-  readonly scheme: string;
-  readonly host: string;
-  /** Escaped. */
-  readonly path: string;
-  readonly query: string;
-}
-
 class UrlValue extends Opaque {
   readonly type = urlType;
   readonly text: string;
-  readonly parts: Parts;
+  readonly parts: UrlParts;
 
-  constructor(text: string, parts: Parts) {
+  constructor(text: string, parts: UrlParts) {
     super();
     this.text = text;
     this.parts = parts;
@@ -28,41 +20,6 @@ class UrlValue extends Opaque {
   equals(other: Opaque): boolean {
     return other instanceof UrlValue && other.text === this.text;
   }
-}
-
-/** Go's url.ParseRequestURI: an absolute URI or an absolute path. Undefined for what it refuses. */
-function parseUrl(text: string): Parts | undefined {
-  if (text === '' || /[\x00-\x1f\x7f]/.test(text)) return undefined;
-  const hash = text.indexOf('#');
-  const whole = hash < 0 ? text : text.slice(0, hash);
-  const found = /^([a-zA-Z][a-zA-Z0-9+.-]*):(.*)$/s.exec(whole);
-  const scheme = found === null ? '' : (found[1] as string).toLowerCase();
-  const rest = found === null ? whole : (found[2] as string);
-  if (!rest.startsWith('/')) {
-    // An opaque URI, such as mailto:x, needs a scheme.
-    return scheme === '' ? undefined : { scheme, host: '', path: '', query: '' };
-  }
-  const mark = rest.indexOf('?');
-  const beforeQuery = mark < 0 ? rest : rest.slice(0, mark);
-  const query = mark < 0 ? '' : rest.slice(mark + 1);
-  let host = '';
-  let path = beforeQuery;
-  if (beforeQuery.startsWith('//') && scheme !== '') {
-    const slash = beforeQuery.indexOf('/', 2);
-    const authority = slash < 0 ? beforeQuery.slice(2) : beforeQuery.slice(2, slash);
-    path = slash < 0 ? '' : beforeQuery.slice(slash);
-    host = authority.slice(authority.lastIndexOf('@') + 1);
-    if (!isHost(host)) return undefined;
-  }
-  if (/%(?![0-9a-fA-F]{2})/.test(path)) return undefined;
-  return { scheme, host, path: escapePath(path), query };
-}
-
-function isHost(host: string): boolean {
-  const bracketed = /^\[([^\]]*)\](?::(\d*))?$/.exec(host);
-  if (bracketed !== null) return isIPv6(bracketed[1] as string);
-  if (/[\s<>"{}|\\^`]/.test(host) || host.startsWith('[')) return false;
-  return /^[^:]*(?::\d*)?$/.test(host);
 }
 
 function escapePath(path: string): string {
@@ -110,14 +67,14 @@ function queryOf(query: string): Value {
 
 /** Kubernetes' URL functions (apiserver/pkg/cel/library/urls.go). */
 export function addUrls(table: FunctionTable): void {
-  const part = (name: string, read: (parts: Parts) => Value, result = 'string'): void => {
+  const part = (name: string, read: (parts: UrlParts) => Value, result = 'string'): void => {
     table.add([`kubernetes.URL->${name}() ${result}`], ([url]) => read((url as UrlValue).parts));
   };
   table
     .add(
       ['url(string) kubernetes.URL'],
       ([text]) => {
-        const parts = parseUrl(text as string);
+        const parts = parseRequestUri(text as string);
         if (parts !== undefined) return new UrlValue(text as string, parts);
         return new CelFault(
           `URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`,
@@ -125,11 +82,11 @@ export function addUrls(table: FunctionTable): void {
       },
       traversal(0),
     )
-    .add(['isURL(string) bool'], ([text]) => parseUrl(text as string) !== undefined);
+    .add(['isURL(string) bool'], ([text]) => parseRequestUri(text as string) !== undefined);
   part('getScheme', ({ scheme }) => scheme);
   part('getHost', ({ host }) => host);
   part('getHostname', ({ host }) => hostName(host));
   part('getPort', ({ host }) => port(host));
-  part('getEscapedPath', ({ path }) => path);
+  part('getEscapedPath', ({ path }) => escapePath(path));
   part('getQuery', ({ query }) => queryOf(query), 'map(string, list(string))');
 }
