@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
+import { closeOf, http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
 import { single, startWidgetServer } from './testing/widget-server.ts';
 
 describe('bad input over HTTP', () => {
@@ -104,7 +103,7 @@ describe('bad input over HTTP', () => {
         received += String(chunk);
       });
       socket.write(text);
-      await once(socket, 'close');
+      await closeOf(socket);
       assert.match(received, expected);
     });
   }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
-import { http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
+import { closeOf, http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
 import { type Execute, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
 describe('bodies (O4)', () => {
@@ -80,7 +79,7 @@ describe('bodies (O4)', () => {
       `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\nContent-Length: 100\r\n\r\nabc`,
     );
     socket.resume().end();
-    await once(socket, 'close');
+    await closeOf(socket);
     execute = before;
     assert.equal(called, false);
   });

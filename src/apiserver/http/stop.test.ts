@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { until } from '#test/harness/until.ts';
-import { rawConnection, resolverOf, startServer } from './testing/test-server.ts';
+import { closeOf, mastersOnly, rawConnection, resolverOf, startServer } from './testing/test-server.ts';
 import { WatchedServer, watchedScheme, widgetsPath } from './testing/watched-server.ts';
 
 describe('stop of a server', () => {
@@ -33,9 +32,19 @@ describe('stop of a server', () => {
   });
 
   it('stop does not wait for a body that never comes', async () => {
+    let onCome = (): void => {};
+    const come = new Promise<void>((resolve) => {
+      onCome = resolve;
+    });
     const own = await startServer({
       resolver: resolverOf(watchedScheme),
       verbs: { execute: () => Promise.reject(new Error('nothing may be executed')) },
+      authorizer: {
+        authorize: (attributes) => {
+          onCome();
+          return mastersOnly.authorize(attributes);
+        },
+      },
     });
     const socket = await rawConnection(own);
     let received = '';
@@ -44,8 +53,8 @@ describe('stop of a server', () => {
     });
     const headers = 'Host: x\r\nAuthorization: Bearer admin-token\r\nContent-Length: 1000';
     socket.write(`POST ${widgetsPath} HTTP/1.1\r\n${headers}\r\n\r\n{`);
-    await own.get('/livez');
-    await Promise.all([own.stop(), once(socket, 'close')]);
+    await come;
+    await Promise.all([own.stop(), closeOf(socket)]);
     assert.match(received, /^HTTP\/1\.1 429 /);
   });
 
@@ -73,7 +82,7 @@ describe('stop of a server', () => {
     socket.on('data', (chunk: Buffer) => {
       length += chunk.length;
     });
-    await Promise.all([stopping, once(socket, 'close')]);
+    await Promise.all([stopping, closeOf(socket)]);
     assert.ok(length > text.length, `${length} bytes of ${text.length}`);
     await own.stop();
   });

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import fc from 'fast-check';
 import { until } from '#test/harness/until.ts';
-import { rawConnection } from './testing/test-server.ts';
+import { closeOf, rawConnection } from './testing/test-server.ts';
 import { type WatchEvent, WatchedServer, widgetsPath } from './testing/watched-server.ts';
 import { ClientFrameReader, tokenOfSubprotocols } from './websocket.ts';
 
@@ -116,7 +115,7 @@ describe('watch over WebSocket (W7)', () => {
     it(`${name}: ${expected}`, async () => {
       const { head, socket } = await upgrade(url, headers);
       assert.match(head, expected);
-      if (!socket.closed) await once(socket, 'close');
+      await closeOf(socket);
       assert.equal(scene.verbs.watchCount, 0);
     });
   }

@@ -230,7 +230,8 @@ export async function startServer(
     healthChecks: [],
     version: '0.1.0',
     logger: silentLogger,
-    drainTimeoutMs: 1_000,
+    // A slow machine takes its time for what is under way; who leaves something open must not wait for this.
+    drainTimeoutMs: 60_000,
     ...dependencies,
   });
   const { port } = await server.listen();
@@ -261,6 +262,8 @@ export async function startServer(
       agent: agentFor(certificate),
       headers: { ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...headers },
     });
+    // A connection that breaks behind the head of an answer breaks the answer, which is read below.
+    request.on('error', () => {});
     request.end(body);
     const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
     const chunks: Buffer[] = [];
@@ -316,6 +319,12 @@ export async function rawConnection(server: TestServer): Promise<TLSSocket> {
   socket.on('error', () => {});
   await once(socket, 'secureConnect');
   return socket;
+}
+
+/** Resolves when the connection is closed, in good order or reset. */
+export function closeOf(socket: TLSSocket): Promise<void> {
+  if (socket.closed) return Promise.resolve();
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 export function widget(name: string, spec: JsonObject = {}, namespace = 'n'): KubeObject {
