@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { type Kubectl, kubectlFor } from './harness/kubectl.ts';
 import { type StartedConstellation, startConstellation } from './harness/started.ts';
 import { until } from './harness/until.ts';
@@ -75,10 +76,7 @@ describe('the main job', { skip, timeout: 600_000 }, () => {
     constellation = await startConstellation();
     for (const cell of cells) edges.set(cell, await constellation.client(`edge-${cell}`));
   });
-  after(async () => {
-    await constellation?.[Symbol.asyncDispose]();
-    await rm(caches, { recursive: true, force: true });
-  });
+  after(() => disposeAll(constellation, () => rm(caches, { recursive: true, force: true, maxRetries: 5 })));
 
   async function edgeDeployments(cell: string): Promise<CopyView[]> {
     const { items } = await (edges.get(cell) as RemoteClient).list({ cluster: undefined, gvr: deployments });

@@ -210,7 +210,8 @@ class WriteCount {
 /** The lanes that a scheduler says it holds. */
 function lanesOf({ output }: CellplaneProcess): Set<number> {
   const held = new Set<number>();
-  for (const line of output().split('\n')) {
+  // What follows the last end of a line is a part of one.
+  for (const line of output().split('\n').slice(0, -1)) {
     if (!line.includes('of work')) continue;
     const { msg, lanes } = JSON.parse(line) as { readonly msg: string; readonly lanes: readonly number[] };
     for (const lane of lanes) msg.includes('taken') ? held.add(lane) : held.delete(lane);
@@ -289,6 +290,7 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
     const writing = (async () => {
       for (let round = 0; round < 5; round++) await scene.write(`killed-${round}`);
     })();
+    writing.catch(() => {}); // told where it is awaited
     await pause(200);
     await schedulers[0]?.kill();
     await writing;
@@ -319,6 +321,7 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
   test('Redis is flushed, killed, and hangs under load: what it lost is looked at again', async () => {
     const before = await WriteCount.start(scene, { cluster: '*', gvr: resourceBindingsGvr });
     let writing = scene.write('flushed');
+    writing.catch(() => {}); // told where it is awaited
     await redis.send('FLUSHALL');
     await writing;
     await redis.send('FLUSHALL');
@@ -329,6 +332,7 @@ describe('several schedulers that share the work through Redis', { skip: redisMi
     await scene.untilRight('after a restart without its data');
     process.kill(redis.pid ?? 0, 'SIGSTOP');
     writing = scene.write('hung');
+    writing.catch(() => {}); // told where it is awaited
     await pause(7_000);
     process.kill(redis.pid ?? 0, 'SIGCONT');
     await writing;

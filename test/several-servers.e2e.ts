@@ -44,10 +44,7 @@ async function startServer(dataDirectory: string, etcd: EtcdServer, givenPort?: 
   return {
     process,
     client,
-    async [Symbol.asyncDispose]() {
-      await client.close();
-      await process.stop();
-    },
+    [Symbol.asyncDispose]: () => disposeAll(() => client.close(), process),
   };
 }
 
@@ -116,12 +113,7 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     }
     second = await startServer(directoryOf('second'), etcd);
   });
-  after(async () => {
-    await first?.[Symbol.asyncDispose]();
-    await second?.[Symbol.asyncDispose]();
-    await etcd?.dispose();
-    await folder?.[Symbol.asyncDispose]();
-  });
+  after(() => disposeAll(first, second, () => etcd?.dispose(), folder));
 
   test('a server with another CA is refused', async () => {
     await assert.rejects(
@@ -176,6 +168,9 @@ describe('several API servers on one etcd', { skip: skipWithoutEtcd }, () => {
     const recorders = [first, second].map(
       ({ client }) => new Recorder(client, String(metadata.resourceVersion)),
     );
+    await using _ending: AsyncDisposable = {
+      [Symbol.asyncDispose]: () => disposeAll(...recorders.map((recorder) => () => recorder.close())),
+    };
     for (let index = 0; index < 40; index++) {
       const writer = index % 3 === 0 ? first : second;
       const object = await writer.client.create(inRoot, configMap(`watched-${index}`, '1'));

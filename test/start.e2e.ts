@@ -8,6 +8,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { patient } from './harness/patient.ts';
 import { startCellplane, temporaryFolder } from './harness/processes.ts';
 import { until } from './harness/until.ts';
 
@@ -41,7 +42,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     const kubeconfig = path.join(data, 'admin.kubeconfig');
     const identities: unknown[] = [];
     for (const run of [1, 2]) {
-      const started = await startCellplane(['start', '--data-dir', data, '--port', '0']);
+      await using started = await startCellplane(['start', '--data-dir', data, '--port', '0']);
       const config = JSON.parse(await readFile(kubeconfig, 'utf8')) as {
         contexts: { name: string }[];
         'current-context': string;
@@ -57,7 +58,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       ]);
       assert.equal(config['current-context'], 'acme-shop');
       const connection = await loadKubeconfig(kubeconfig);
-      const project = new RemoteClient(connection, { userAgent: 'cellplane-test' });
+      const project = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
       const ref = { cluster: undefined, gvr: configMaps, namespace: 'default', name: 'kept' };
       if (run === 1) {
         await project.create(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' } });
@@ -156,7 +157,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
 
   test('a missing CURRENT file is refused, never taken for an empty store', async () => {
     await using folder = await temporaryFolder();
-    const first = await startCellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    await using first = await startCellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
     await first.stop();
     const found = spawnSync('find', [path.join(folder.path, 'store'), '-name', 'CURRENT'], {
       encoding: 'utf8',

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { Constellation } from '../harness/constellation.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { configMaps, deployments } from '../harness/edge-objects.ts';
 import { until } from '../harness/until.ts';
 
@@ -67,14 +68,10 @@ describe('blindness', { timeout: 600_000 }, () => {
           await until(`${ref.name} in ${namespace}`, () => constellation.admin.get(ref));
       }
     }
-    for (const project of [federated, plain]) traces.set(project, new Trace(constellation, project));
+    for (const project of [federated, plain]) traces.set(project, await Trace.start(constellation, project));
   });
   after(async () => {
-    try {
-      for (const trace of traces.values()) await trace.stop();
-    } finally {
-      await constellation?.[Symbol.asyncDispose]();
-    }
+    await disposeAll(...Array.from(traces.values(), (trace) => () => trace.stop()), constellation);
   });
 
   const atEdge = async (gvr: Gvr, name: string) => {
@@ -274,23 +271,32 @@ class Trace {
   readonly #stopping = new AbortController();
   readonly #watching: Promise<void>[] = [];
 
-  constructor({ admin }: Constellation, project: string) {
+  private constructor() {}
+
+  /** Tells what is there now and all that comes from then on, however late the watches themselves begin. */
+  static async start({ admin }: Constellation, project: string): Promise<Trace> {
+    const trace = new Trace();
     for (const gvr of watched) {
       const events: TraceEvent[] = [];
-      this.#events.set(gvr.resource, events);
+      trace.#events.set(gvr.resource, events);
+      const note = (type: string, object: KubeObject) => {
+        // The server's own namespaces are filled when a workspace is first touched, by whoever comes first.
+        if (object.metadata.namespace?.startsWith('kube-')) return;
+        events.push({ type, object: anonymous(object) });
+      };
       const collection = { cluster: project, gvr };
-      const options = { resourceVersion: '0', signal: this.#stopping.signal };
-      this.#watching.push(
-        (async () => {
-          for await (const event of admin.watch(collection, options)) {
-            if (event.type === 'BOOKMARK') continue;
-            // The server's own namespaces are filled when a workspace is first touched, by whoever comes first.
-            if (event.object.metadata.namespace?.startsWith('kube-')) continue;
-            events.push({ type: event.type, object: anonymous(event.object) });
-          }
-        })(),
-      );
+      const { items, metadata } = await admin.list(collection);
+      for (const item of items) note('ADDED', item);
+      const options = { resourceVersion: metadata.resourceVersion, signal: trace.#stopping.signal };
+      const watching = (async () => {
+        for await (const event of admin.watch(collection, options)) {
+          if (event.type !== 'BOOKMARK') note(event.type, event.object);
+        }
+      })();
+      watching.catch(() => {}); // told by `stop`
+      trace.#watching.push(watching);
     }
+    return trace;
   }
 
   events(resource: string): readonly TraceEvent[] {

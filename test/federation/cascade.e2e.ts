@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
 import { Constellation } from '../harness/constellation.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { configMaps, deployments, namespaces } from '../harness/edge-objects.ts';
 import { openCell } from '../harness/neighbour.ts';
 import { placeInShop } from '../harness/place-in-shop.ts';
@@ -41,10 +42,7 @@ describe('a cell of another control plane', { timeout: 600_000 }, () => {
       );
     }
   });
-  after(async () => {
-    await near?.[Symbol.asyncDispose]();
-    await far?.[Symbol.asyncDispose]();
-  });
+  after(() => disposeAll(near, far));
 
   const write = (plane: Constellation, name: string, text: string) =>
     plane.admin.apply(

@@ -234,11 +234,15 @@ describe('connections', { timeout: 600_000 }, () => {
         timeoutMs: endMs - performance.now(),
       });
     }
-    const stopped = constellation.federator().stop();
     let isStopped = false;
-    void stopped.then(() => {
-      isStopped = true;
-    });
+    const stopped = constellation
+      .federator()
+      .stop()
+      .finally(() => {
+        isStopped = true;
+      });
+    stopped.catch(() => {}); // told below
     await until('it has stopped', () => isStopped);
+    await stopped;
   });
 });

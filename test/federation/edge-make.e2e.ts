@@ -228,6 +228,9 @@ describe('edges of other make', { timeout: 600_000 }, () => {
     const tap = constellation.federator().edgeTap;
     const appliesOf = () =>
       tap.requests.filter(({ verb, name }) => verb === 'apply' && name === 'web').length;
+    const isIdle = () => constellation.federator().process?.cell('cell-a')?.idle;
+    // It is there before the federator has been answered, and has said so on the copy.
+    await until('nothing is under way', isIdle);
     const { generation } = ((await atEdge(deployments, 'web')) as KubeObject).metadata;
     const before = appliesOf();
     // Whoever starts anew compares what is there with what it should be.
@@ -235,7 +238,7 @@ describe('edges of other make', { timeout: 600_000 }, () => {
     await constellation.federator().start();
     await put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'after' } });
     await until('another object is synced after it', () => atEdge(configMaps, 'after'));
-    await until('all is looked at', async () => (await constellation.cell()).status?.objects?.pending === 0);
+    await until('all is looked at', isIdle);
     const object = await atEdge(deployments, 'web');
     assert.deepEqual(imageOf(object), ['mirror.pop/main', 'pop-work']);
     assert.equal(object?.metadata.generation, generation, 'nobody wrote again');

@@ -13,7 +13,9 @@ import type { KubeClient } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
+import { patient } from '../harness/patient.ts';
 import { temporaryFolder } from '../harness/processes.ts';
 import { adminConnectionTo } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -37,10 +39,7 @@ describe('cell join', { timeout: 600_000 }, () => {
     );
     edgeFile = await writeKubeconfig(path.join(folder.path, 'edge'), edge.connection);
   });
-  after(async () => {
-    await constellation?.[Symbol.asyncDispose]();
-    await folder?.[Symbol.asyncDispose]();
-  });
+  after(() => disposeAll(constellation, folder));
 
   const run = (...args: string[]) =>
     new Promise<{ code: number; output: string }>((resolve) => {
@@ -92,7 +91,10 @@ describe('cell join', { timeout: 600_000 }, () => {
 
     const token = Buffer.from(data['token'] ?? '', 'base64').toString('utf8');
     const { server, caPem } = constellation.edge(name).connection;
-    const asAccount = new RemoteClient({ server, caPem, token }, { userAgent: 'cellplane-test' });
+    const asAccount = new RemoteClient(
+      { server, caPem, token },
+      { userAgent: 'cellplane-test', limits: patient },
+    );
     constellation.onEnd(() => asAccount.close());
     await refusedAll(asAccount);
     const listed = await run('list');

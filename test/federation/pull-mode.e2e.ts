@@ -14,6 +14,7 @@ import { federatorGroup, federatorUserPrefix } from '#apiserver/authz/components
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { configMaps, deployments, edgeRef, find } from '../harness/edge-objects.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { connectionAs } from '../harness/test-pki.ts';
@@ -47,9 +48,7 @@ describe('pull mode', { timeout: 600_000 }, () => {
   });
   after(async () => {
     Socket.prototype.connect = connect;
-    await federator?.stop();
-    await constellation?.[Symbol.asyncDispose]();
-    await folder?.[Symbol.asyncDispose]();
+    await disposeAll(() => federator?.stop(), constellation, folder);
   });
 
   test('everything flows both ways, and nobody dials into the POP', {
@@ -75,7 +74,8 @@ describe('pull mode', { timeout: 600_000 }, () => {
     await until('it is withdrawn', async () => (await find(client, atEdge)) === undefined);
 
     assert.deepEqual(await listeningPorts(federator?.pid ?? 0), [], 'the federator listens nowhere');
-    assert.ok(gate.connections > 0, 'its connections to the edge stand');
+    // One that broke is made anew.
+    await until('its connections to the edge stand', () => gate.connections > 0);
     // The gate's own way onward and this test's own clients go to the servers themselves.
     assert.ok(!dialled.includes(gate.port), 'the edge is dialled by the federator alone');
     assert.ok(dialled.includes(constellation.server.port), 'what is dialled is seen');

@@ -12,6 +12,7 @@ import type { KubeClient } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, find, namespaces } from '../harness/edge-objects.ts';
+import { patient } from '../harness/patient.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
 
@@ -111,7 +112,7 @@ describe('custom resources that come back', { timeout: 600_000 }, () => {
     );
     const mallory = new RemoteClient(
       connectionAs(constellation.pki, constellation.server.url, { name: 'mallory', groups: [] }),
-      { userAgent: 'cellplane-test' },
+      { userAgent: 'cellplane-test', limits: patient },
     );
     constellation.onEnd(() => mallory.close());
     const asks = (resources: ReturnPolicy['spec']['resources']) =>

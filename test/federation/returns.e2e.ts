@@ -13,6 +13,7 @@ import { schedulerGroup, schedulerUserName } from '#apiserver/authz/components.t
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { configMaps, find, namespaces } from '../harness/edge-objects.ts';
+import { patient } from '../harness/patient.ts';
 import { placeInShop } from '../harness/place-in-shop.ts';
 import { connectionAs } from '../harness/test-pki.ts';
 import { until } from '../harness/until.ts';
@@ -248,7 +249,7 @@ describe('what comes back', { timeout: 600_000 }, () => {
         name: schedulerUserName,
         groups: [schedulerGroup],
       }),
-      { userAgent: 'cellplane-test' },
+      { userAgent: 'cellplane-test', limits: patient },
     );
     constellation.onEnd(() => scheduler.close());
     await inProject(secrets, secret('own', 'x'));

@@ -13,6 +13,7 @@ import {
 } from '#apiserver/authz/components.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { configMaps } from '../harness/edge-objects.ts';
 import { openCell } from '../harness/neighbour.ts';
 import { placeInShop } from '../harness/place-in-shop.ts';
@@ -57,11 +58,13 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
     });
     for (const name of ['federator-1', 'federator-2']) await startFederator(name);
   });
-  after(async () => {
-    await Promise.all([...processes.values()].map((process) => process.stop()));
-    await Promise.all([...constellations.values()].map((one) => one[Symbol.asyncDispose]()));
-    await folder?.[Symbol.asyncDispose]();
-  });
+  after(() =>
+    disposeAll(
+      () => Promise.all(Array.from(processes.values(), (process) => process.stop())),
+      ...constellations.values(),
+      folder,
+    ),
+  );
 
   /** The second control plane's cell in POP 2 is a cell of the first one's as well: `shared`. */
   const shareCell = async () => {

@@ -110,8 +110,9 @@ export class EtcdServer {
   async freeze(): Promise<void> {
     const pid = this.#child?.pid;
     if (pid === undefined) return;
-    process.kill(pid, 'SIGSTOP');
     for (;;) {
+      // Again, should something else let it go on meanwhile.
+      process.kill(pid, 'SIGSTOP');
       const threads = await readdir(`/proc/${pid}/task`);
       const states = await Promise.all(
         threads.map(async (thread) => {
