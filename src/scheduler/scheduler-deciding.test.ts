@@ -249,9 +249,10 @@ test('a quota holds over all cells: what goes beyond waits until room is made', 
     );
   }
   await using _scheduler = await startScheduler(controlPlane);
-  await controlPlane.create(project, 'deployments', deployment('c', 3, pod));
+  // More than will be left when there is room for the other one.
+  await controlPlane.create(project, 'deployments', deployment('c', 4, pod));
   const over = await reasonOf('c', 'QuotaExceeded');
-  assert.match(condition(over, 'Scheduled')?.message ?? '', /all: cpu: 1.5 asked for, 1 left of 3/);
+  assert.match(condition(over, 'Scheduled')?.message ?? '', /all: cpu: 2 asked for, 1 left of 3/);
   const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
   await controlPlane.admin.patch(
     { cluster: project, gvr, namespace: 'default', name: 'a' },

@@ -45,8 +45,10 @@ test('replicas that do not run move to where there is room, and are told about',
     await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
     await report(w.fra, await w.fra.copy('apps/v1', 'deployments', 'web'), 4, 1);
     await bindingWhere(controlPlane, project, 'web', ({ status }) => {
-      const missing = status?.failover?.missingSince ?? [];
-      return missing.some(({ cluster, replicas }) => cluster === 'fra' && replicas === 3);
+      const { missingSince = [], limited } = status?.failover ?? {};
+      const isSeen = missingSince.some(({ cluster, replicas }) => cluster === 'fra' && replicas === 3);
+      // On a slow machine its time may be over before anybody looks.
+      return isSeen || limited !== undefined;
     });
   }
   // Another scheduler takes over, and the time goes on running.

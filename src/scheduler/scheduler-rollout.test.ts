@@ -35,13 +35,19 @@ function edge(syncer: Syncer): AsyncDisposable {
         if ((isKnown && observedGeneration === generation) || deletionTimestamp !== undefined) continue;
         const { replicas = 0 } = copy['spec'] as { replicas?: number };
         const ready = imageOf(copy) === 'app:broken' ? 0 : replicas;
-        await syncer.report('apps/v1', 'deployments', copy, {
+        const status = {
           observedGeneration: generation,
           replicas,
           updatedReplicas: replicas,
           readyReplicas: ready,
           availableReplicas: ready,
-        });
+        };
+        try {
+          await syncer.report('apps/v1', 'deployments', copy, status);
+        } catch (error) {
+          // It has gone since it was listed.
+          if (!isApiError(error, 'NotFound')) throw error;
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

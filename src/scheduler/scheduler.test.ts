@@ -128,7 +128,7 @@ test('replicas are divided, status comes back summed, observedGeneration rises w
     w.controlPlane,
     w.project,
     'web',
-    (one) => condition(one, 'FullyApplied')?.status === 'True',
+    (one) => condition(one, 'FullyApplied')?.status === 'True' && one.status?.summary?.healthy === 2,
   );
   assert.deepEqual(binding.status?.summary, { cells: 2, applied: 2, healthy: 2, unhealthy: 0, unknown: 0 });
 
@@ -252,9 +252,11 @@ test('status that another manager owns stays theirs', async () => {
     (one) => condition(one, 'StatusOwnedElsewhere')?.status === 'True',
   );
   assert.match(condition(binding, 'StatusOwnedElsewhere')?.message ?? '', /readyReplicas.*somebody/);
-  const status = (await w.controlPlane.admin.get(ref))['status'] as JsonObject;
+  const status = await until('the rest is gathered', async () => {
+    const found = (await w.controlPlane.admin.get(ref))['status'] as JsonObject;
+    return found['updatedReplicas'] === 1 ? found : undefined;
+  });
   assert.equal(status['readyReplicas'], 7);
-  assert.equal(status['updatedReplicas'], 1);
 });
 
 test('policies: a change moves copies, a deletion withdraws them, priority decides', async () => {
