@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { adminConnection, type CellplaneProcess, startCellplane } from '../harness/processes.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
@@ -33,11 +34,13 @@ describe('an API server on a failing disk', { skip: skipWithoutShim }, () => {
     server = await start();
     client = new RemoteClient(await adminConnection(machine.disk), { userAgent: 'cellplane-test' });
   });
-  after(async () => {
-    await client?.close();
-    await server?.kill();
-    await folder?.[Symbol.asyncDispose]();
-  });
+  after(() =>
+    disposeAll(
+      () => client?.close(),
+      () => server?.kill(),
+      folder,
+    ),
+  );
 
   test('writes fail cleanly, then go on; nothing acknowledged is lost, not even by a power cut', async (t) => {
     t.diagnostic(`seed ${budget.seed}`);

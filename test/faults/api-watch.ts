@@ -53,7 +53,8 @@ export class ApiWatch {
 
   /** Waits until the watch has told everything, then holds what it added up against a list. */
   async assertAgrees(client: KubeClient): Promise<void> {
-    const { items } = await client.list(this.#collection);
+    // A server that is not over its last misfortune is asked again.
+    const { items } = await until('the server lists', () => client.list(this.#collection));
     const newest = Math.max(0, ...items.map(({ metadata }) => Number(metadata.resourceVersion)));
     const expected = items.map(describe).sort();
     await until('the watch has told everything', () => {

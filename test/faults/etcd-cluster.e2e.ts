@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { Random } from '../harness/random.ts';
 import { TcpGate } from '../harness/tcp-gate.ts';
@@ -54,11 +55,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
     const endpoints = gates.map(({ port }) => `http://127.0.0.1:${port}`);
     server = await startEtcdBackedServer(endpoints, requestTimeoutMs);
   });
-  after(async () => {
-    await server?.[Symbol.asyncDispose]();
-    await Promise.all((gates ?? []).map((gate) => gate.stop()));
-    await etcd?.dispose();
-  });
+  after(() => disposeAll(server, ...(gates ?? []).map((gate) => () => gate.stop()), () => etcd?.dispose()));
 
   /** Writes until it is told to stop; fails for any error that is not clean, and for any write that is lost. */
   function keepWriting() {
@@ -106,8 +103,12 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
     };
   }
 
+  /** Where a member or this process is held up for longer than the server bears with, it is asked again. */
+  const startWatch = (resourceVersion?: string) =>
+    until('the watch begins', () => ApiWatch.start(server.admin, inRoot, resourceVersion));
+
   async function assertAllThere(watch: ApiWatch, acknowledged: ReadonlyMap<string, string>): Promise<void> {
-    const { items } = await server.admin.list(inRoot);
+    const { items } = await until('the server lists', () => server.admin.list(inRoot));
     const found = new Map(items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
     for (const [name, resourceVersion] of acknowledged) assert.equal(found.get(name), resourceVersion, name);
     await watch.assertAgrees(server.admin);
@@ -116,7 +117,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
   test('leader changes: no write is lost, watches go on', async (t) => {
     t.diagnostic(`seed ${seed}`);
     const budget = budgetOf(1_500, 1);
-    const watch = await ApiWatch.start(server.admin, inRoot);
+    const watch = await startWatch();
     await using load = keepWriting();
     await load.goesOn('the load begins');
     await repeat(budget, async () => {
@@ -147,7 +148,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
   });
 
   test('lost quorum: 503 or 504 in bounded time, reads that may be old go on, recovery without a restart', async (t) => {
-    const watch = await ApiWatch.start(server.admin, inRoot);
+    const watch = await startWatch();
     await using load = keepWriting();
     await load.goesOn('the load begins');
     const gone = etcd.members.slice(0, 2);
@@ -172,12 +173,17 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
   });
 
   test('compaction: a watch at the end goes on, one that begins before it is told', async () => {
-    const watch = await ApiWatch.start(server.admin, inRoot);
-    const { metadata } = await server.admin.list(inRoot, { limit: 1 });
+    const watch = await startWatch();
+    const revision = async () => {
+      const { metadata } = await until('the server lists', () => server.admin.list(inRoot, { limit: 1 }));
+      return String(metadata.resourceVersion);
+    };
+    const begunAt = await revision();
     await using load = keepWriting();
     await load.goesOn('the load begins');
     for (let round = 0; round < 5; round++) {
-      await etcd.compact(random.between(0, 2));
+      // No further than the server has come: one that is behind has to begin anew, and its clients with it.
+      await etcd.compact(random.between(0, 2), await revision());
       // The stream that the server follows etcd by has to be taken up again right after a compaction.
       if (round % 2 === 1) await etcd.moveLeader();
       await load.goesOn('after a compaction');
@@ -187,7 +193,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
     await watch.close();
     assert.equal(watch.expired, 0);
     // The server's own memory reaches further back than etcd's log.
-    const second = await ApiWatch.start(server.admin, inRoot, String(metadata.resourceVersion));
+    const second = await startWatch(begunAt);
     await second.assertAgrees(server.admin);
     await second.close();
     assert.equal(second.expired, 0);
@@ -195,9 +201,13 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
 
   test('cut off for longer than history reaches back: clients list again, nothing old is shown', async () => {
     for (let index = 0; index < 5; index++) {
-      await server.admin.create(inRoot, configMap(`cut-off-${index}`, '1'));
+      await until('it is written', () =>
+        server.admin
+          .create(inRoot, configMap(`cut-off-${index}`, '1'))
+          .catch((error: unknown) => isApiError(error, 'AlreadyExists') || Promise.reject(error)),
+      );
     }
-    const watch = await ApiWatch.start(server.admin, inRoot);
+    const watch = await startWatch();
     await Promise.all(gates.map((gate) => gate.set('closed')));
     const keys = (await etcd.keys()).filter(
       (key) => key.includes('/configmaps/') && /cut-off-[0-3]$/.test(key),
@@ -223,7 +233,7 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
   });
 
   test('space exceeded: writes are refused with 503, reads and watches go on, space makes all well', async () => {
-    const watch = await ApiWatch.start(server.admin, inRoot);
+    const watch = await startWatch();
     const large = 'x'.repeat(900_000);
     const written: string[] = [];
     const unclear: string[] = [];
@@ -242,10 +252,10 @@ describe('an etcd cluster on its bad days', { skip: skipWithoutEtcd }, () => {
         return undefined;
       }
     });
-    assert.ok(written.length > 5);
+    assert.ok(written.length + unclear.length > 5);
     assert.equal(refusal.code, 503, refusal.message);
     assert.ok((refusal.details?.retryAfterSeconds ?? 0) > 0);
-    const { items } = await server.admin.list(inRoot, { timeoutMs: clientTimeoutMs });
+    const { items } = await until('the server lists', () => server.admin.list(inRoot));
     for (const name of written) assert.ok(items.some(({ metadata }) => metadata.name === name));
     // What frees space is let in.
     for (const name of [...written, ...unclear]) {

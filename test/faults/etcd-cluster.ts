@@ -85,10 +85,11 @@ export class EtcdCluster {
     });
   }
 
-  async compact(member: number): Promise<void> {
+  /** Through this member. `revision`: default the newest that it knows. */
+  async compact(member: number, revision?: string): Promise<void> {
     const { header } = await this.call(member, 'maintenance/status', {});
-    const { revision } = header as { readonly revision: string };
-    await this.call(member, 'kv/compaction', { revision, physical: true });
+    const newest = (header as { readonly revision: string }).revision;
+    await this.call(member, 'kv/compaction', { revision: revision ?? newest, physical: true });
   }
 
   async keys(): Promise<string[]> {

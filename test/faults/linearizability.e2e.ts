@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { EtcdServer, limitFlags, skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { freePort } from '../harness/free-port.ts';
 import {
@@ -93,11 +94,13 @@ describe('linearizability under faults', () => {
   const servers: Server[] = [];
   const etcds: EtcdServer[] = [];
   let runs = 0;
-  after(async () => {
-    await Promise.all(servers.map((server) => server.dispose()));
-    await Promise.all(etcds.map((etcd) => etcd.dispose()));
-    await Promise.all(folders.map((folder) => folder[Symbol.asyncDispose]()));
-  });
+  after(() =>
+    disposeAll(
+      ...servers.map((server) => () => server.dispose()),
+      ...etcds.map((etcd) => () => etcd.dispose()),
+      ...folders,
+    ),
+  );
 
   async function boot(count: number, etcd: EtcdServer | undefined): Promise<Server[]> {
     const folder = await temporaryFolder();

@@ -12,6 +12,7 @@ import { isStorageError } from '#storage/errors.ts';
 import { openEtcdStorage } from '#storage/etcd/etcd-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Operation, Revision, Storage, TakeAll } from '#storage/storage.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { EtcdServer, limitFlags, skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { freePort } from '../harness/free-port.ts';
 import { adminConnection, startCellplane } from '../harness/processes.ts';
@@ -51,10 +52,7 @@ describe('watches', () => {
       flags: [...limitFlags, '--heartbeat-interval=20', '--election-timeout=200'],
     });
   });
-  after(async () => {
-    await etcd?.dispose();
-    await folder?.[Symbol.asyncDispose]();
-  });
+  after(() => disposeAll(() => etcd?.dispose(), folder));
 
   function levelStore(random: Random): Restartable {
     const directory = path.join(folder.path, `level-${stores++}`);
@@ -301,9 +299,11 @@ describe('watches', () => {
         }),
       );
     } finally {
-      await client.close();
-      await gate.stop();
-      await server.stop();
+      await disposeAll(
+        () => client.close(),
+        () => gate.stop(),
+        server,
+      );
     }
   });
 });
