@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { KubeClient } from '#client/client.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
@@ -31,6 +32,8 @@ export interface FloodClient {
 
 /** Two tenants of one server, each with a workspace of its own, and clients in processes of their own. */
 export interface FloodScene extends AsyncDisposable {
+  /** A client of the server as this tenant, who may do everything in the workspace `root:<tenant>`. */
+  connectionOf(tenant: FloodClient['tenant']): ServerConnection;
   /** Lets all clients run together, and counts for so long after they have begun. */
   measure(clients: readonly FloodClient[], warmMs: number, ms: number): Promise<FloodFigures[]>;
 }
@@ -56,6 +59,11 @@ export async function startFloodScene(): Promise<FloodScene> {
   await admin.close();
   const { hostname: host, port } = new URL(connection.server);
   return {
+    connectionOf: (tenant) => ({
+      server: connection.server,
+      caPem: connection.caPem,
+      token: `${tenant}-token`,
+    }),
     async measure(clients, warmMs, ms) {
       const children = await Promise.all(
         clients.map(({ tenant, method, protocol = 'http/1', connections, streams = 1, intervalMs }) =>
@@ -147,8 +155,23 @@ async function startClient(
   } catch (error) {
     if (tenant === 'noisy') throw error;
   }
-  await once(child, 'message');
+  await messageOf(child);
   return child;
+}
+
+/** What the client says next; rejects when it ends instead. */
+async function messageOf(child: ChildProcess): Promise<unknown> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      once(child, 'message', { signal: over.signal }).then(([message]) => message as unknown),
+      once(child, 'exit', { signal: over.signal }).then(([code, signal]) => {
+        throw new Error(`a client of the flood ended with ${signal ?? code}`);
+      }),
+    ]);
+  } finally {
+    over.abort();
+  }
 }
 
 async function measured(
@@ -161,10 +184,9 @@ async function measured(
   await setTimeout(ms);
   return Promise.all(
     clients.map(async (client) => {
-      const answer = once(client, 'message');
+      const answer = messageOf(client);
       client.send('stop');
-      const [figures] = (await answer) as [FloodFigures];
-      return figures;
+      return (await answer) as FloodFigures;
     }),
   );
 }

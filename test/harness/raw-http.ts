@@ -6,6 +6,8 @@ import { tlsOptions } from '#client/remote/connection.ts';
 
 /** Long for a machine that is busy with other things: that nothing hangs is what is told by it. */
 const answerTimeoutMs = 120_000;
+/** Answers that a reset may overtake, one after the other. */
+const resetsMax = 20;
 
 export interface RawRequest {
   readonly method?: string | undefined;
@@ -32,9 +34,10 @@ export class RawHttp {
   readonly connection: ServerConnection;
   readonly #agent: https.Agent;
 
-  constructor(connection: ServerConnection) {
+  constructor(connection: ServerConnection, options: { readonly connectionsMax?: number } = {}) {
     this.connection = connection;
-    this.#agent = new https.Agent({ ...tlsOptions(connection), keepAlive: true, maxSockets: 16 });
+    const maxSockets = options.connectionsMax ?? 16;
+    this.#agent = new https.Agent({ ...tlsOptions(connection), keepAlive: true, maxSockets });
   }
 
   send(request: RawRequest): Promise<RawAnswer> {
@@ -66,26 +69,40 @@ export class RawHttp {
     });
   }
 
-  /** Bytes over TLS, and what comes back until the server closes, or until it matches `enough`. */
+  /**
+   * Bytes over TLS, and what comes back until the server closes, or until it matches `enough`. Who is still writing when the
+   * server has answered and closed may be told of the reset before the answer is read, which is lost then: it is sent again.
+   */
   async sendBytes(bytes: string | Buffer, options: { readonly enough?: RegExp } = {}): Promise<string> {
+    for (let tries = 1; ; tries++) {
+      const { text, isReset } = await this.#exchange(bytes, options.enough);
+      if (text !== '' || !isReset || tries === resetsMax) return text;
+    }
+  }
+
+  async #exchange(
+    bytes: string | Buffer,
+    enough: RegExp | undefined,
+  ): Promise<{ readonly text: string; readonly isReset: boolean }> {
     const socket = await this.connect();
     return new Promise((resolve, reject) => {
       let text = '';
+      let isReset = false;
       socket.setTimeout(answerTimeoutMs, () => socket.destroy());
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
-        if (options.enough?.test(text) === true) socket.destroy();
+        if (enough?.test(text) === true) socket.destroy();
       });
-      socket.once('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve(text);
-        else reject(error);
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        isReset = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+        if (!isReset) reject(error);
       });
-      socket.once('close', () => resolve(text));
+      socket.once('close', () => resolve({ text, isReset }));
       socket.write(bytes);
     });
   }
 
-  /** A TLS connection as this user, nothing sent on it yet. */
+  /** A TLS connection as this user, nothing sent on it yet. That it breaks shows in its end alone. */
   connect(alpn: readonly string[] = ['http/1.1']): Promise<tls.TLSSocket> {
     const { hostname, port } = new URL(this.connection.server);
     return new Promise((resolve, reject) => {
@@ -97,6 +114,7 @@ export class RawHttp {
       });
       socket.once('secureConnect', () => {
         socket.off('error', reject);
+        socket.on('error', () => {});
         resolve(socket);
       });
       socket.once('error', reject);
