@@ -90,6 +90,7 @@ export function followAuthentication(options: {
     try {
       const client = await open();
       const found = await lookUpAuthentication(client).finally(() => client.close());
+      if (stopped) return;
       if (!equalJson(found as unknown as JsonObject, known as unknown as JsonObject)) {
         use(found);
         known = found;

@@ -18,13 +18,16 @@ export function keepRenewed(options: {
   readonly logger: Logger;
 }): () => void {
   const { renew, use, clock, logger } = options;
+  let stopped = false;
   let timer: TimerHandle;
   const arm = (delayMs: number) => {
+    if (stopped) return;
     timer = clock.setTimeout(() => void run(), Math.max(1_000, delayMs)).unref();
   };
   const run = async () => {
     try {
       const pki = await renew();
+      if (stopped) return;
       use(pki);
       logger.info({ renewAfter: pki.renewAfter.toISOString() }, 'serving certificate renewed');
       arm(pki.renewAfter.getTime() - clock.now());
@@ -34,5 +37,8 @@ export function keepRenewed(options: {
     }
   };
   arm(options.pki.renewAfter.getTime() - clock.now());
-  return () => timer.cancel();
+  return () => {
+    stopped = true;
+    timer.cancel();
+  };
 }
