@@ -11,7 +11,7 @@ import { openCachedStorage } from './caching-storage.ts';
 import { QuorumReads, RevisionWaiters } from './freshness.ts';
 
 async function cacheOverRemoteFixture() {
-  const storage = await openCachedStorage(new RemoteStorage(createMemoryStorage()));
+  const storage = await openCachedStorage(new RemoteStorage(createMemoryStorage()), { freshWaitMs: 60_000 });
   return { storage, dispose: () => storage.close() };
 }
 
@@ -154,11 +154,13 @@ describe('cache over a store that others write too', () => {
   it('reads everything anew when it was away for longer than the log, and tells its watchers', async () => {
     await write(cache, put('/g/r/c/n/a', '1'), put('/g/r/c/n/gone', '1'));
     const watch = await record(cache, { prefix: '', afterRevision: revision(2) });
-    remote.watchFailures.push(new StorageError('unavailable', 'still away'));
+    const away = new StorageError('unavailable', 'still away');
+    remote.watchFailures.push(...Array.from({ length: 1_000 }, () => away));
     remote.breakWatches();
     await origin.transact({ guards: [], operations: [{ type: 'delete', key: key('/g/r/c/n/gone') }] });
     await write(origin, put('/g/r/c/n/b', '2'));
     await origin.compact(revision(4));
+    remote.watchFailures.length = 0;
     await until('the end', () => watch.ended.length === 1);
     assert.ok(isStorageError(watch.ended[0], 'compacted'));
     await cache.awaitRevision(revision(4), 60_000);

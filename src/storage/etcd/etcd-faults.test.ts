@@ -29,7 +29,15 @@ function rejectsWith(...codes: StorageErrorCode[]): (error: unknown) => boolean 
 
 const flags = [...limitFlags, '--unsafe-no-fsync'];
 /** Where nothing is to end in its time: a busy machine takes longer over anything. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
+
+function patientConnection(endpoint: string): EtcdConnection {
+  return new EtcdConnection(
+    { endpoints: [endpoint], requestTimeoutMs: patienceMs },
+    systemClock,
+    silentLogger,
+  );
+}
 
 describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   let etcd: EtcdServer;
@@ -50,9 +58,12 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   }
 
   async function raw(...success: RequestOp[]): Promise<void> {
-    const connection = new EtcdConnection({ endpoints: [etcd.endpoint] }, systemClock, silentLogger);
-    await connection.call(txnMethod, { compare: [], success, failure: [] }, { repeatable: true });
-    connection.close();
+    const connection = patientConnection(etcd.endpoint);
+    try {
+      await connection.call(txnMethod, { compare: [], success, failure: [] }, { repeatable: true });
+    } finally {
+      connection.close();
+    }
   }
 
   const rawPut = (name: string): RequestOp => ({
@@ -68,7 +79,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
     prefix = `/driver/${++prefixes}`;
   });
   afterEach(async () => {
-    for (const storage of opened.splice(0)) await storage.close();
+    await Promise.all(opened.splice(0).map((storage) => storage.close()));
   });
 
   it('gives servers that start together one store', async () => {
@@ -116,7 +127,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
   it('keeps consistent reads fresh while others write elsewhere in the etcd', async () => {
     const cache = await openCachedStorage(await open(), { freshWaitMs: patienceMs });
     opened.push(cache);
-    const other = await openCachedStorage(await open());
+    const other = await openCachedStorage(await open(), { freshWaitMs: patienceMs });
     opened.push(other);
     await write(cache, put('/g/r/c/n/a', '1'));
     for (let round = 0; round < 5; round++) {
@@ -148,7 +159,7 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
     const storage = await open();
     const compactors = await Promise.all(
       Array.from({ length: 2 }, async () => {
-        const connection = new EtcdConnection({ endpoints: [etcd.endpoint] }, systemClock, silentLogger);
+        const connection = patientConnection(etcd.endpoint);
         const keys = new KeySpace(prefix);
         const { scale } = await openStore(connection, keys);
         const parts = { connection, keys, scale, intervalMs: 1, clock: systemClock, logger: silentLogger };
@@ -188,10 +199,13 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
 
   it('goes on when etcd was away, and tells watches everything', async () => {
     const storage = await open();
-    const hasty = await open({ requestTimeoutMs: 1_800 });
+    const hasty = await untilItWorks('the hasty store opens', () => open({ requestTimeoutMs: 1_800 }));
     const cache = await openCachedStorage(await open(), { freshWaitMs: patienceMs });
-    const hastyCache = await openCachedStorage(await open({ requestTimeoutMs: 1_800 }), { freshWaitMs: 500 });
-    opened.push(cache, hastyCache);
+    opened.push(cache);
+    const hastyCache = await untilItWorks('the hasty cache opens', async () =>
+      openCachedStorage(await open({ requestTimeoutMs: 1_800 }), { freshWaitMs: 500 }),
+    );
+    opened.push(hastyCache);
     const start = await write(storage, put('/g/r/c/n/a', '0'));
     const recording = await record(storage, { prefix: '', afterRevision: start });
     const cached = await record(cache, { prefix: '', afterRevision: start });
@@ -231,10 +245,27 @@ describe('etcd driver', { skip: skipWithoutEtcd }, () => {
 });
 
 describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () => {
+  const accessTo = ({ endpoint }: EtcdServer): EtcdStorageOptions => ({
+    endpoints: [endpoint],
+    prefix: '/c',
+    clock: systemClock,
+    requestTimeoutMs: patienceMs,
+  });
+
+  const opened: Storage[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((storage) => storage.close()));
+  });
+  async function open(options: EtcdStorageOptions): Promise<Storage> {
+    const storage = await openEtcdStorage(options);
+    opened.push(storage);
+    return storage;
+  }
+
   it('is told that a transaction or value is too large for it', async () => {
     const etcd = await EtcdServer.start({ flags: ['--unsafe-no-fsync'] });
     try {
-      const storage = await openEtcdStorage({ endpoints: [etcd.endpoint], prefix: '/c', clock: systemClock });
+      const storage = await open(accessTo(etcd));
       const many = Array.from({ length: 200 }, (_, index) => put(`/g/r/c/n/${index}`, 'x'));
       await assert.rejects(write(storage, ...many), rejectsWith('too-large'));
       await assert.rejects(
@@ -246,7 +277,6 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
         rejectsWith('too-large'),
       );
       await write(storage, put('/g/r/c/n/a', 'x'.repeat(1_000_000)));
-      await storage.close();
     } finally {
       await etcd.dispose();
     }
@@ -255,14 +285,13 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
   it('goes on reading when etcd is full', async () => {
     const etcd = await EtcdServer.start({ flags: [...flags, '--quota-backend-bytes=12000000'] });
     try {
-      const storage = await openEtcdStorage({ endpoints: [etcd.endpoint], prefix: '/c', clock: systemClock });
+      const storage = await open(accessTo(etcd));
       await assert.rejects(async () => {
         for (let index = 0; index < 30; index++) {
           await write(storage, put(`/g/r/c/n/${index}`, 'x'.repeat(1_000_000)));
         }
       }, rejectsWith('unavailable'));
       assert.equal((await storage.get(key('/g/r/c/n/0')))?.value.length, 1_000_000);
-      await storage.close();
     } finally {
       await etcd.dispose();
     }
@@ -272,18 +301,13 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
     const etcd = await EtcdServer.start({ flags });
     try {
       await enableAuth(etcd.endpoint);
-      const access = {
-        endpoints: [etcd.endpoint],
-        prefix: '/c',
-        clock: systemClock,
-        requestTimeoutMs: patienceMs,
-      };
-      await assert.rejects(openEtcdStorage(access), rejectsWith('unavailable'));
+      const access = accessTo(etcd);
+      await assert.rejects(open(access), rejectsWith('unavailable'));
       await assert.rejects(
-        openEtcdStorage({ ...access, username: 'root', password: 'wrong' }),
+        open({ ...access, username: 'root', password: 'wrong' }),
         rejectsWith('unavailable'),
       );
-      const storage = await openEtcdStorage({ ...access, username: 'root', password: 'secret' });
+      const storage = await open({ ...access, username: 'root', password: 'secret' });
       const at = await write(storage, put('/g/r/c/n/a', '1'));
       const recording = await record(storage, { prefix: '', afterRevision: at });
       // Tokens live in the memory of etcd.
@@ -299,7 +323,6 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
       });
       await until('the watch is back', () => recording.events.length > 0);
       assert.deepEqual(recording.ended, []);
-      await storage.close();
     } finally {
       await etcd.dispose();
     }
@@ -318,24 +341,18 @@ describe('etcd driver and an etcd as it comes', { skip: skipWithoutEtcd }, () =>
       tls: { certFile: at(files.certFile), keyFile: at(files.keyFile), clientCaFile: at(files.clientCaFile) },
     });
     try {
-      const access = {
-        endpoints: [etcd.endpoint],
-        prefix: '/c',
-        clock: systemClock,
-        requestTimeoutMs: patienceMs,
-      };
+      const access = accessTo(etcd);
       const { certificatePem, keyPem } = issueClientCertificate(pki.ca, {
         commonName: 'cellplane',
         organizations: [],
         days: 1,
       });
       const caPem = pki.ca.certificatePem;
-      const storage = await openEtcdStorage({ ...access, caPem, certPem: certificatePem, keyPem });
+      const storage = await open({ ...access, caPem, certPem: certificatePem, keyPem });
       await write(storage, put('/g/r/c/n/a', '1'));
-      await storage.close();
       for (const wrong of [{}, { caPem }]) {
         await assert.rejects(
-          openEtcdStorage({ ...access, ...wrong, requestTimeoutMs: 500 }),
+          open({ ...access, ...wrong, requestTimeoutMs: 500 }),
           rejectsWith('unavailable'),
         );
       }
@@ -353,7 +370,7 @@ interface Names {
 
 /** What `etcdctl user add root:secret`, `user grant-role root root` and `auth enable` do. */
 async function enableAuth(endpoint: string): Promise<void> {
-  const connection = new EtcdConnection({ endpoints: [endpoint] }, systemClock, silentLogger);
+  const connection = patientConnection(endpoint);
   const names = new MessageType<Names>({
     name: { number: 1, kind: 'string' },
     text: { number: 2, kind: 'string' },
@@ -366,9 +383,12 @@ async function enableAuth(endpoint: string): Promise<void> {
     };
     return connection.call(method, request, { repeatable: false });
   };
-  await call('UserAdd', { name: 'root', text: 'secret' });
-  await call('RoleAdd', { name: 'root' });
-  await call('UserGrantRole', { name: 'root', text: 'root' });
-  await call('AuthEnable', {});
-  connection.close();
+  try {
+    await call('UserAdd', { name: 'root', text: 'secret' });
+    await call('RoleAdd', { name: 'root' });
+    await call('UserGrantRole', { name: 'root', text: 'root' });
+    await call('AuthEnable', {});
+  } finally {
+    connection.close();
+  }
 }

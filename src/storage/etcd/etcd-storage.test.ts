@@ -16,13 +16,22 @@ describe('etcd', { skip: skipWithoutEtcd }, () => {
   });
   after(() => etcd.dispose());
 
+  /** Longer than any pause of a busy machine: nothing here is to end in its time. */
+  const patienceMs = 120_000;
   /** The suite counts revisions, and a request for progress makes one. */
-  const patient = { progressDelayMs: 3_000 };
+  const patient = { progressDelayMs: 2 * patienceMs, freshWaitMs: patienceMs };
 
   async function fixture(wrap: (storage: Storage) => Promise<Storage>): Promise<StorageFixture> {
     const prefix = `/conformance/${++prefixes}`;
     const open = async () =>
-      wrap(await openEtcdStorage({ endpoints: [etcd.endpoint], prefix, clock: systemClock }));
+      wrap(
+        await openEtcdStorage({
+          endpoints: [etcd.endpoint],
+          prefix,
+          clock: systemClock,
+          requestTimeoutMs: patienceMs,
+        }),
+      );
     let storage = await open();
     return {
       storage,

@@ -35,7 +35,12 @@ describe('restore into etcd', { skip: skipWithoutEtcd }, () => {
     yield* parts;
   }
 
-  const access = (prefix: string) => ({ endpoints: [etcd.endpoint], prefix, clock: systemClock });
+  const access = (prefix: string) => ({
+    endpoints: [etcd.endpoint],
+    prefix,
+    clock: systemClock,
+    requestTimeoutMs: 120_000,
+  });
 
   it('gives back every object at revisions beyond all that were handed out', async () => {
     const before = await origin.currentRevision();

@@ -16,7 +16,13 @@ describe('formats of the store in etcd', { skip: skipWithoutEtcd }, () => {
   after(() => etcd.dispose());
 
   const open = (prefix: string, upgrades: readonly EtcdUpgrade[] = []) =>
-    openEtcdStorage({ endpoints: [etcd.endpoint], prefix, clock: systemClock, upgrades });
+    openEtcdStorage({
+      endpoints: [etcd.endpoint],
+      prefix,
+      clock: systemClock,
+      upgrades,
+      requestTimeoutMs: 120_000,
+    });
 
   it('counts one more than there are upgrades', () => {
     assert.equal(etcdFormatVersion, 1 + etcdUpgrades.length);

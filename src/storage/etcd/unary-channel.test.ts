@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import { CallError, framed, UnaryChannel } from './unary-channel.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { CallError, framed, UnaryChannel, type UnaryChannelOptions } from './unary-channel.ts';
 
 type Handler = (stream: ServerHttp2Stream, path: string) => void;
 
@@ -13,7 +14,10 @@ describe('calls to etcd over HTTP/2', () => {
     for (const end of ends.splice(0)) end();
   });
 
-  async function serve(handler: Handler): Promise<{ channel: UnaryChannel; server: Http2Server }> {
+  async function serve(
+    handler: Handler,
+    options: Partial<UnaryChannelOptions> = {},
+  ): Promise<{ channel: UnaryChannel; server: Http2Server }> {
     const server = createServer();
     const sockets = new Set<Socket>();
     server.on('connection', (socket: Socket) => sockets.add(socket));
@@ -25,7 +29,7 @@ describe('calls to etcd over HTTP/2', () => {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const channel = channelTo((server.address() as AddressInfo).port);
+    const channel = channelTo((server.address() as AddressInfo).port, options);
     ends.push(() => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -33,10 +37,35 @@ describe('calls to etcd over HTTP/2', () => {
     return { channel, server };
   }
 
-  function channelTo(port: number): UnaryChannel {
-    const channel = new UnaryChannel({ address: `127.0.0.1:${port}`, monotonic: () => performance.now() });
+  /** Where no connection is to be given up, none is, however busy the machine. */
+  const patientPing = { pingTimeoutMs: 120_000 };
+
+  function channelTo(port: number, options: Partial<UnaryChannelOptions> = {}): UnaryChannel {
+    const channel = new UnaryChannel({
+      address: `127.0.0.1:${port}`,
+      monotonic: () => performance.now(),
+      ...patientPing,
+      ...options,
+    });
     ends.push(() => channel.close());
     return channel;
+  }
+
+  /** Takes connections and says nothing. `heard` is told of each connection once something has come over it. */
+  async function serveNothing(heard: () => void): Promise<number> {
+    const sockets = new Set<Socket>();
+    const server = createTcpServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.once('data', heard);
+    });
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
   }
 
   function frameOf(text: string): Buffer {
@@ -111,13 +140,8 @@ describe('calls to etcd over HTTP/2', () => {
   });
 
   it('knows a call that etcd cannot have heard of', async () => {
-    const nobody = await serve(() => {});
-    nobody.server.close();
-    await once(nobody.server, 'close');
-    assert.match(
-      (await failureOf(call(nobody.channel))).details,
-      /^No connection established: .*ECONNREFUSED/,
-    );
+    // Nobody listens on a port that low.
+    assert.match((await failureOf(call(channelTo(1)))).details, /^No connection established: .*ECONNREFUSED/);
 
     const refusing = await serve((stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM));
     assert.match((await failureOf(call(refusing.channel))).details, /^No connection established/);
@@ -154,31 +178,20 @@ describe('calls to etcd over HTTP/2', () => {
   });
 
   it('ends a call in its time, sent or not', async () => {
-    const silent = await serve(() => {});
+    // Its time is over when it is sure to be sent.
+    const clock = new ManualClock();
+    const timed = { monotonic: () => clock.monotonic() };
+    const silent = await serve(() => clock.advance(60), timed);
     const { code, details } = await failureOf(call(silent.channel, '/a', 60));
     assert.deepEqual([code, details], [4, 'Deadline exceeded']);
-    // Takes connections and says nothing: the greeting of HTTP/2 needs no answer, so the call counts as sent.
-    const deaf = createTcpServer(() => {});
-    deaf.listen(0, '127.0.0.1');
-    await once(deaf, 'listening');
-    ends.push(() => deaf.close());
-    assert.equal((await failureOf(call(channelTo((deaf.address() as AddressInfo).port), '/a', 60))).code, 4);
+    // The greeting of HTTP/2 needs no answer, so the call counts as sent.
+    const deaf = await serveNothing(() => clock.advance(60));
+    assert.equal((await failureOf(call(channelTo(deaf, timed), '/a', 60))).code, 4);
   });
 
   it('gives up a connection that shows no life after a call went unanswered', async () => {
     let connections = 0;
-    const deaf = createTcpServer(() => connections++);
-    deaf.listen(0, '127.0.0.1');
-    await once(deaf, 'listening');
-    const channel = new UnaryChannel({
-      address: `127.0.0.1:${(deaf.address() as AddressInfo).port}`,
-      monotonic: () => performance.now(),
-      pingTimeoutMs: 50,
-    });
-    ends.push(() => {
-      channel.close();
-      deaf.close();
-    });
+    const channel = channelTo(await serveNothing(() => connections++), { pingTimeoutMs: 50 });
     while (connections < 2) await failureOf(call(channel, '/a', 60));
   });
 

@@ -22,7 +22,7 @@ describe('level: faults of the disk', () => {
   const opener = (disk: SimulatedDisk) => {
     const directory = join(base, String(folders++));
     return (options: Partial<LevelStorageOptions> = {}) =>
-      openLevelStorage({ directory, createDatabase: disk.boot(), ...options });
+      openLevelStorage({ directory, createDatabase: disk.boot(), settleWaitMs: 60_000, ...options });
   };
 
   async function outcomes(promises: Promise<unknown>[]): Promise<string[]> {

@@ -18,6 +18,8 @@ export class LogNames {
   readonly #folder: string;
   readonly #writeBufferBytes: number;
   readonly #handle: FileHandle;
+  /** Milliseconds since the epoch, by the clock that the file system's times are of. */
+  readonly #now: () => number;
   #newest: string | undefined;
   /** At least what LevelDB's write buffer holds; infinite when a new log is to be expected whatever that holds. */
   #bufferBytes = 0;
@@ -26,17 +28,22 @@ export class LogNames {
   /** The folder's time when it was last looked at, if whatever changes it afterwards changes its time. */
   #seenAtMs: number | undefined;
 
-  private constructor(folder: string, writeBufferBytes: number, handle: FileHandle) {
+  private constructor(folder: string, writeBufferBytes: number, handle: FileHandle, now: () => number) {
     this.#folder = folder;
     this.#writeBufferBytes = writeBufferBytes;
     this.#handle = handle;
+    this.#now = now;
   }
 
-  /** For a database that was just opened: all names in its folder are on disk when it resolves. */
-  static async of(folder: string, writeBufferBytes: number): Promise<LogNames | undefined> {
+  /** For a database that was just opened: all names in its folder are on disk when it resolves. `now` is for tests. */
+  static async of(
+    folder: string,
+    writeBufferBytes: number,
+    now: () => number = Date.now,
+  ): Promise<LogNames | undefined> {
     // A folder cannot be opened there, and its names need no sync.
     if (process.platform === 'win32') return undefined;
-    const names = new LogNames(folder, writeBufferBytes, await open(folder, 'r'));
+    const names = new LogNames(folder, writeBufferBytes, await open(folder, 'r'), now);
     try {
       names.#newest = await names.#find();
       await names.#handle.sync();
@@ -76,7 +83,7 @@ export class LogNames {
   }
 
   async #look(mtimeMs: number): Promise<void> {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     const unseenBytes = this.#unseenBytes;
     const newest = await this.#find();
     if (newest !== this.#newest) {

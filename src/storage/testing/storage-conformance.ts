@@ -400,6 +400,8 @@ function watches(store: () => Storage): void {
     );
     await write(store(), put('/g/r/b/n/1', '2'));
     await until('all events', () => all.events.length === 5);
+    // Another watch, which may be told later.
+    await until('its events', () => watched.events.length === 3);
     assert.deepEqual(
       watched.calls.map((call) => call.map((event) => event.key)),
       [['/g/r/a/n/1', '/g/r/a/n/2', '/g/r/ab/n/1']],
@@ -498,6 +500,7 @@ function watches(store: () => Storage): void {
     // Not before: the handler starts the last of them when it gets the second event, which may come late.
     assert.equal(nested.length, 2);
     await Promise.all([...writes, ...nested]);
+    await until('the end of the one that threw', () => thrown.length > 0);
     assert.deepEqual(
       thrown.map((error) => error.message),
       ['handler'],
