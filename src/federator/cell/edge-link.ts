@@ -250,6 +250,8 @@ export class EdgeLink {
       const claim = await this.#claim(bare, signal);
       const kinds = new ServedKinds({ client: guarded, clock, signal: ending.signal });
       await kinds.refresh();
+      // Whoever stopped meanwhile may not have waited for this.
+      signal.throwIfAborted();
       if (address !== this.#address) {
         throw new CellProblem('EndpointChanged', 'the Cell names another server by now');
       }

@@ -154,10 +154,11 @@ export class Returner {
 
   /** Idempotent. */
   async stop(): Promise<void> {
+    // First, so that a regrouping under way leaves no watch behind.
+    await this.#loop.stop();
     const births = [...this.#births.values()];
     this.#births.clear();
     await Promise.all([
-      this.#loop.stop(),
       this.#requests.stop(),
       this.#returned.stop(),
       ...births.map((one) => one.births.stop()),
