@@ -1,4 +1,5 @@
 import type { Schema } from '#apimachinery/schema.ts';
+import { goBytes } from '#apimachinery/schema-walk/formats.ts';
 import type { FieldExtras, TypeExpression } from './catalogue-types.ts';
 import { catalogueType } from './catalogue-types.ts';
 
@@ -96,7 +97,7 @@ function expressionSchema(expression: TypeExpression): Draft {
 
 const scalars: { readonly [expression: string]: Schema } = {
   string: { type: 'string' },
-  bytes: { type: 'string', validation: { format: 'byte' } },
+  bytes: { type: 'string', validation: goBytes },
   bool: { type: 'boolean' },
   int32: { type: 'integer', validation: { format: 'int32' } },
   int64: { type: 'integer', validation: { format: 'int64' } },

@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from '../json.ts';
 import { isQuantity, quantityDefinition } from '../quantity.ts';
 import type { Schema, SchemaType } from '../schema.ts';
 import { type CompiledSchema, compiled, type SimpleRules } from './compiled-schema.ts';
-import { hasNumberFormat, hasStringFormat } from './formats.ts';
+import { goBytes, hasNumberFormat, hasStringFormat } from './formats.ts';
 import { validateValue } from './validate.ts';
 
 /**
@@ -138,6 +138,7 @@ function passes(node: CompiledSchema, value: JsonValue): boolean {
   const { format, types, isQuantity: mustBeQuantity } = rules;
   if (mustBeQuantity) return (typeof value === 'string' || typeof value === 'number') && isQuantity(value);
   if (format !== undefined) {
+    if (value === '' && node.validation === goBytes) return true;
     if (typeof value === 'number') return hasNumberFormat(value, format);
     return typeof value === 'string' && hasStringFormat(value, format);
   }

@@ -14,7 +14,7 @@ import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../jso
 import { dns1035Label } from '../names.ts';
 import type { Schema, ValueValidation } from '../schema.ts';
 import { type CompiledSchema, compiled } from './compiled-schema.ts';
-import { hasNumberFormat, hasStringFormat } from './formats.ts';
+import { goBytes, hasNumberFormat, hasStringFormat } from './formats.ts';
 
 /** Validation stops here: more would help nobody, and messages must fit a response. */
 const errorsMax = 100;
@@ -312,6 +312,7 @@ class Walk {
     } else if (minLength !== undefined && codePoints(text) < minLength) {
       this.#invalid(depth, text, `should be at least ${minLength} chars long`);
     } else if (rules.pattern !== undefined) this.#pattern(rules.pattern, text, depth);
+    if (rules === goBytes && text === '') return;
     if (rules.format !== undefined && !hasStringFormat(text, rules.format)) {
       const field = this.#field(depth);
       this.#add(

@@ -13,7 +13,7 @@ export function dropNulls(schema: Schema | undefined, value: JsonValue | undefin
     for (const item of value) if (typeof item === 'object') dropNulls(schema.items, item);
     return;
   }
-  if (schema.properties !== undefined) dropFromProperties(schema, schema.properties, value);
+  if (schema.properties !== undefined) dropFromProperties(schema.properties, value);
   else if (schema.additionalProperties !== undefined) {
     for (const key in value) {
       // A null in a map of texts is the empty text.
@@ -23,17 +23,14 @@ export function dropNulls(schema: Schema | undefined, value: JsonValue | undefin
   }
 }
 
-function dropFromProperties(
-  schema: Schema,
-  properties: ReadonlyMap<string, Schema>,
-  value: JsonObject,
-): void {
+function dropFromProperties(properties: ReadonlyMap<string, Schema>, value: JsonObject): void {
   for (const key in value) {
     const item = value[key];
     if (typeof item !== 'object') continue;
     const property = properties.get(key);
     if (item === null) {
-      if (property !== undefined || schema.preserveUnknownFields !== true) delete value[key];
+      // What nobody knows is left for those who tell of it.
+      if (property !== undefined) delete value[key];
     } else if (property !== undefined) dropNulls(property, item);
   }
 }

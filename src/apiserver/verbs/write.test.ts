@@ -278,6 +278,34 @@ test('fieldValidation: unknown and repeated fields (C9)', async () => {
   );
 });
 
+test('bytes that are none: an empty text in a Secret, beside a null or not (encoding/json)', async () => {
+  await using harness = await open();
+  const secrets = '/api/v1/namespaces/default/secrets';
+  for (const metadata of ['{"name":"a"}', '{"name":"a","creationTimestamp":null}']) {
+    const body = `{"apiVersion":"v1","kind":"Secret","metadata":${metadata},"data":{"empty":"","some":"YQ=="}}`;
+    const { object } = await harness.send('POST', `${secrets}?dryRun=All`, { body });
+    assert.deepEqual(object['data'], { empty: '', some: 'YQ==' });
+  }
+});
+
+test('fieldValidation: null makes no field known, and an unknown one is told once (C9, strict decoding)', async () => {
+  await using harness = await open();
+  const strict = (body: string) =>
+    harness.send('POST', `${maps}?fieldValidation=Strict&dryRun=All`, { body });
+  const start = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"';
+  await assert.rejects(
+    strict(`${start},"foo":null},"bar":null}`),
+    apiError('BadRequest', /strict decoding error: unknown field "metadata.foo", unknown field "bar"$/),
+  );
+  await assert.rejects(
+    strict(`${start}},"foo":null,"foo":null}`),
+    apiError('BadRequest', /strict decoding error: unknown field "foo"$/),
+  );
+  // Those that are known are as good as absent.
+  const { object } = await strict(`${start},"creationTimestamp":null,"labels":null},"data":null}`);
+  assert.equal(object['data'], undefined);
+});
+
 test('query of writes: refusals with 422 (C8, C9, P3)', async () => {
   await using harness = await open();
   const rows: [string, RegExp][] = [
