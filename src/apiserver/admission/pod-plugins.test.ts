@@ -96,6 +96,10 @@ test('a RuntimeClass gives its pods overhead, selector and tolerations (runtimec
     ],
   ];
   for (const [spec, why] of rows) await assert.rejects(tried(spec), apiError('Forbidden', why, 403));
+  await assert.rejects(
+    tried({ runtimeClassName: '' }),
+    apiError('InternalError', 'resource name may not be empty', 500),
+  );
   const project = await harness.post(`/clusters/project${pods}`, pod({ runtimeClassName: 'edges' }));
   assert.match(
     project.warnings.join(),

@@ -1,6 +1,6 @@
 import { objectIn } from '#api/builtin/defaults/defaulting.ts';
 import { objectAt, objectsAt, valueAt } from '#api/builtin/read.ts';
-import { forbidden } from '#apimachinery/api-error.ts';
+import { ApiError, forbidden } from '#apimachinery/api-error.ts';
 import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { compareQuantity, isQuantity, parseQuantity } from '#apimachinery/quantity.ts';
@@ -83,6 +83,8 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
   ): KubeObject | 'elsewhere' | undefined {
     const name = valueAt(pod, 'spec', 'runtimeClassName');
     if (typeof name !== 'string') return undefined;
+    // Kubernetes' lister answers so, for want of a name to look for.
+    if (name === '') throw new ApiError('InternalError', 'resource name may not be empty');
     const entry = this.#storage.peek(
       objectKey({
         group: 'node.k8s.io',

@@ -191,6 +191,7 @@ function elementOf(form: ApplyType['form'], schema: Schema): ApplyType | undefin
 
 const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
 
+  if (name === 'podSelector') return parent === 'io.k8s.api.networking.v1.NetworkPolicySpec';
 /** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and no others. */
 function keyDefault(items: Schema | undefined, key: string): JsonValue | undefined {
   const declared = items?.properties?.get(key)?.default;

@@ -51,6 +51,26 @@ test('objects of one shape share one set, whatever their values are', () => {
   );
 });
 
+test('an atomic struct that Go holds by value counts only with what is in it (NetworkPolicySpec.PodSelector)', () => {
+  const type = builtinType('io.k8s.api.networking.v1.NetworkPolicy');
+  const policy = (podSelector: JsonObject): KubeObject => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'a' },
+    spec: { podSelector, ingress: [{ from: [{ podSelector: {} }] }], policyTypes: ['Ingress'] },
+  });
+  const others = '"f:ingress":{},"f:policyTypes":{}';
+  for (let i = 0; i < 2; i++) {
+    assert.equal(textOfFieldSet(createdFields(type, policy({}))), `{"f:spec":{${others}}}`);
+    assert.equal(
+      textOfFieldSet(createdFields(type, policy({ matchLabels: { a: 'b' } }))),
+      '{"f:spec":{"f:ingress":{},"f:podSelector":{},"f:policyTypes":{}}}',
+    );
+  }
+  const claimed = textOfFieldSet(claimedFields(type, policy({})));
+  assert.ok(claimed.includes('"f:podSelector":{}'), claimed);
+});
+
 test('another order of members, and of keyed elements, gives an equal set', () => {
   const { apiVersion, kind, metadata, spec } = pod('a', ['X', 'Y']);
   const turned = { spec, metadata, kind, apiVersion } as KubeObject;

@@ -217,7 +217,10 @@ function newStep(before: Step | undefined, path: PathElement | undefined, set: F
 function ofValue(branch: Branch, value: JsonObject | JsonValue[]): FieldSet | undefined {
   const { type, mode } = branch;
   const form = type === undefined ? 'leaf' : formFor(type, value);
-  if (type === undefined || form === 'leaf') return leaf;
+  if (type === undefined || form === 'leaf') {
+    // An atomic struct by value is in Go's empty object, empty: only what is in it would change it.
+    return mode === 'present' && !Array.isArray(value) && isEmpty(value) ? undefined : leaf;
+  }
   let set: FieldSet | undefined;
   if (form === 'list') {
     const ofItems = listMode(mode);

@@ -253,6 +253,39 @@ describe('service-account tokens (U1, U2)', () => {
       assert.equal(Date.parse(status.expirationTimestamp), now + 3_600_000);
     });
 
+    it('bound to a Node, or to a Pod that runs on one (TokenREST, KEP-4193)', async () => {
+      const extraOf = async (kind: string, name: string) => {
+        const { status } = (await ask({ boundObjectRef: { kind, apiVersion: 'v1', name } })) as KubeObject & {
+          status: { token: string };
+        };
+        const extra = () => {
+          const found = Object.fromEntries(authenticate(status.token)?.user.extra ?? []);
+          const names = ['pod-name', 'pod-uid', 'node-name', 'node-uid'];
+          return names.map((one) => found[`authentication.kubernetes.io/${one}`]?.[0]);
+        };
+        return extra;
+      };
+      const node = object('Node', 'm', {});
+      node.metadata.uid = 'm1';
+      await store(cache, shop.id, node);
+      const ofNode = await extraOf('Node', 'm');
+      assert.deepEqual(ofNode(), [undefined, undefined, 'm', 'm1']);
+      for (const [name, nodeName] of [
+        ['r', 'm'],
+        ['lost', 'nowhere'],
+      ] as const) {
+        const pod = object('Pod', name, { spec: { serviceAccountName: 'sa', nodeName } }, 'n');
+        pod.metadata.uid = 'r1';
+        await store(cache, shop.id, pod);
+      }
+      const ofPod = await extraOf('Pod', 'r');
+      assert.deepEqual(ofPod(), ['r', 'r1', 'm', 'm1']);
+      assert.deepEqual((await extraOf('Pod', 'lost'))(), ['lost', 'r1', 'nowhere', undefined]);
+      await removeStored(cache, shop.id, 'Node', 'm');
+      assert.throws(ofNode, isUnauthorized);
+      assert.deepEqual(ofPod(), ['r', 'r1', 'm', 'm1']);
+    });
+
     const rows: [string, object, object, number][] = [
       ['less than 600 s', { expirationSeconds: 599 }, {}, 422],
       ['more than 2^32 s', { expirationSeconds: 2 ** 32 + 1 }, {}, 422],
@@ -272,9 +305,16 @@ describe('service-account tokens (U1, U2)', () => {
       ],
       [
         'a bound object of another kind',
-        { boundObjectRef: { kind: 'Node', apiVersion: 'v1', name: 's' } },
+        { boundObjectRef: { kind: 'ConfigMap', apiVersion: 'v1', name: 's' } },
         {},
         400,
+      ],
+      ['a bound object without a name', { boundObjectRef: { kind: 'Pod', apiVersion: 'v1' } }, {}, 400],
+      [
+        'a Node that is not there',
+        { boundObjectRef: { kind: 'Node', apiVersion: 'v1', name: 's' } },
+        {},
+        404,
       ],
     ];
     for (const [name, spec, changed, code] of rows) {

@@ -11,11 +11,13 @@ import { mayBeJwt, type SigningKey, unverifiedClaims, verifiedClaims } from './j
 import { hashToken } from './token-file.ts';
 import { credentialIdExtra } from './x509.ts';
 
-/** The object that a token dies with: a Pod or a Secret. */
+/** The object that a token dies with. */
 export interface BoundObject {
-  readonly kind: 'Pod' | 'Secret';
+  readonly kind: 'Pod' | 'Secret' | 'Node';
   readonly name: string;
   readonly uid: string;
+  /** Of a Pod, where it runs: told, never asked for again (KEP-4193). Without uid: no such Node is known. */
+  readonly node?: { readonly name: string; readonly uid: string | undefined } | undefined;
 }
 
 export interface TokenGrant {
@@ -58,7 +60,7 @@ interface VerifiedToken {
 
 /** Clocks of several servers may differ by this much. */
 const leewayMs = 10_000;
-const boundResources = { Pod: 'pods', Secret: 'secrets' } as const;
+const boundResources = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' } as const;
 
 /**
  * Issues and verifies service-account tokens (KUBERNETES.md U1, U2). Each says its workspace (`kubernetes.io.clusterName`,
@@ -98,14 +100,7 @@ export class ServiceAccountTokens implements TokenAuthenticator {
         clusterName: grant.clusterId,
         namespace: grant.namespace,
         serviceaccount: { name: grant.name, uid: grant.uid },
-        ...(grant.boundObject === undefined
-          ? {}
-          : {
-              [grant.boundObject.kind.toLowerCase()]: {
-                name: grant.boundObject.name,
-                uid: grant.boundObject.uid,
-              },
-            }),
+        ...(grant.boundObject === undefined ? {} : boundClaims(grant.boundObject)),
       },
       nbf: issuedAt,
       sub: `${serviceAccountUserPrefix}${grant.namespace}:${grant.name}`,
@@ -168,10 +163,9 @@ export class ServiceAccountTokens implements TokenAuthenticator {
   #stillExists(grant: TokenGrant): boolean {
     const { clusterId, namespace, boundObject } = grant;
     if (!this.#hasUid('serviceaccounts', clusterId, namespace, grant.name, grant.uid)) return false;
-    return (
-      boundObject === undefined ||
-      this.#hasUid(boundResources[boundObject.kind], clusterId, namespace, boundObject.name, boundObject.uid)
-    );
+    if (boundObject === undefined) return true;
+    const { kind, name, uid } = boundObject;
+    return this.#hasUid(boundResources[kind], clusterId, kind === 'Node' ? '' : namespace, name, uid);
   }
 
   #hasUid(resource: string, clusterId: string, namespace: string, name: string, uid: string): boolean {
@@ -214,12 +208,7 @@ function fromClaims(claims: JsonObject): VerifiedToken | undefined {
     extra: new Map([
       [clusterNameExtra, [clusterName]],
       ...(isText(jti) ? [[credentialIdExtra, [`JTI=${jti}`]] as const] : []),
-      ...(boundObject?.kind === 'Pod'
-        ? ([
-            ['authentication.kubernetes.io/pod-name', [boundObject.name]],
-            ['authentication.kubernetes.io/pod-uid', [boundObject.uid]],
-          ] as const)
-        : []),
+      ...boundExtras(boundObject),
     ]),
   };
   const audiences = Array.isArray(aud) ? aud.filter(isText) : isText(aud) ? [aud] : [];
@@ -240,12 +229,43 @@ function fromClaims(claims: JsonObject): VerifiedToken | undefined {
   };
 }
 
+function boundClaims({ kind, name, uid, node }: BoundObject): JsonObject {
+  return {
+    [kind.toLowerCase()]: { name, uid },
+    ...(node === undefined
+      ? {}
+      : { node: { name: node.name, ...(node.uid === undefined ? {} : { uid: node.uid }) } }),
+  };
+}
+
+/** What the user's extra tells of a token's object (serviceaccount `ServiceAccountInfo.UserInfo`); of a Secret nothing. */
+function boundExtras(bound: BoundObject | undefined): (readonly [string, readonly string[]])[] {
+  const pairs: (readonly [string, readonly string[]])[] = [];
+  const tell = (what: 'pod' | 'node', name: string, uid: string | undefined) => {
+    pairs.push([`authentication.kubernetes.io/${what}-name`, [name]]);
+    if (uid !== undefined) pairs.push([`authentication.kubernetes.io/${what}-uid`, [uid]]);
+  };
+  if (bound?.kind === 'Pod') tell('pod', bound.name, bound.uid);
+  const node = bound?.kind === 'Node' ? bound : bound?.node;
+  if (node !== undefined) tell('node', node.name, node.uid);
+  return pairs;
+}
+
 function boundObjectOf(own: JsonObject): BoundObject | undefined {
-  for (const kind of ['Pod', 'Secret'] as const) {
+  // A Pod's Node stands beside it: a token is a Node's where there is no Pod.
+  for (const kind of ['Pod', 'Secret', 'Node'] as const) {
     const bound = own[kind.toLowerCase()];
     if (!isJsonObject(bound)) continue;
     const { name, uid } = bound;
-    if (isText(name) && isText(uid)) return { kind, name, uid };
+    if (!isText(name) || !isText(uid)) continue;
+    const node = kind === 'Pod' ? own['node'] : undefined;
+    if (!isJsonObject(node) || !isText(node['name'])) return { kind, name, uid };
+    return {
+      kind,
+      name,
+      uid,
+      node: { name: node['name'], uid: isText(node['uid']) ? node['uid'] : undefined },
+    };
   }
   return undefined;
 }

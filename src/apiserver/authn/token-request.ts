@@ -1,3 +1,4 @@
+import { textAt } from '#api/builtin/read.ts';
 import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
 import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -38,7 +39,15 @@ function answer(
   const expirationSeconds = expirationOf(spec);
   const audiences = audiencesOf(spec);
   const boundObject = boundObjectOf(spec, name, (resource, boundName) =>
-    cache.peek(objectKey({ group: '', resource, clusterId: workspace.id, namespace, name: boundName })),
+    cache.peek(
+      objectKey({
+        group: '',
+        resource,
+        clusterId: workspace.id,
+        namespace: resource === 'nodes' ? '' : namespace,
+        name: boundName,
+      }),
+    ),
   );
   const { token, expiresAtMs } = tokens.issue({
     clusterId: workspace.id,
@@ -85,13 +94,14 @@ function checkIdentity(
   account: { readonly name: string; readonly namespace: string; readonly uid: string },
 ): void {
   const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
-  for (const field of ['name', 'namespace'] as const) {
-    const given = metadata[field];
-    if (given === undefined || given === '' || given === account[field]) continue;
-    const why = `must match the service account ${field} if specified`;
-    throw invalidObject(kind, account.name, [invalid(`metadata.${field}`, given, why)]);
+  const { uid, name, namespace } = metadata;
+  if (namespace !== undefined && namespace !== '' && namespace !== account.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  const { uid } = metadata;
+  if (name !== undefined && name !== '' && name !== account.name) {
+    const why = 'must match the service account name if specified';
+    throw invalidObject(kind, account.name, [invalid('metadata.name', name, why)]);
+  }
   if (uid === undefined || uid === '' || uid === account.uid) return;
   throw conflict(
     { group: kind.group, resource: kind.kind },
@@ -125,11 +135,13 @@ function audiencesOf(spec: JsonObject): string[] {
   return [...new Set(given as string[])];
 }
 
-function serviceAccountOf(pod: KubeObject): JsonValue | undefined {
-  const { spec } = pod;
-  return isJsonObject(spec) ? spec['serviceAccountName'] : undefined;
-}
+const boundResources: { readonly [kind: string]: 'pods' | 'secrets' | 'nodes' } = {
+  Pod: 'pods',
+  Secret: 'secrets',
+  Node: 'nodes',
+};
 
+/** The object that a token is to end with (registry/core/serviceaccount/storage TokenREST). */
 function boundObjectOf(
   spec: JsonObject,
   account: string,
@@ -137,19 +149,20 @@ function boundObjectOf(
 ): BoundObject | undefined {
   const ref = spec['boundObjectRef'];
   if (!isJsonObject(ref)) return undefined;
-  const { kind, apiVersion, name, uid } = ref;
-  if ((kind !== 'Pod' && kind !== 'Secret') || (apiVersion !== 'v1' && apiVersion !== undefined)) {
-    const group =
-      typeof apiVersion === 'string' && !apiVersion.includes('/')
-        ? `/${apiVersion}`
-        : String(apiVersion ?? '/');
-    throw badRequest(`cannot bind token to object of type ${group}, Kind=${String(kind)}`);
+  const { uid } = ref;
+  const apiVersion = textOf(ref['apiVersion']);
+  const kind = textOf(ref['kind']);
+  const name = textOf(ref['name']);
+  const resource = Object.hasOwn(boundResources, kind) ? boundResources[kind] : undefined;
+  if (resource === undefined || apiVersion.includes('/')) {
+    const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
+    throw badRequest(`cannot bind token to object of type ${version}, Kind=${kind}`);
   }
-  if (typeof name !== 'string' || name === '') throw badRequest('spec.boundObjectRef.name is required');
-  const resource = kind === 'Pod' ? 'pods' : 'secrets';
+  if (name === '') throw badRequest('Name parameter required.');
   const entry = entryOf(resource, name);
   if (entry === undefined) throw notFound({ group: '', resource }, name);
-  if (kind === 'Pod' && serviceAccountOf(objectOf(entry)) !== account) {
+  const pod = kind === 'Pod' ? objectOf(entry) : undefined;
+  if (pod !== undefined && textAt(pod, 'spec', 'serviceAccountName') !== account) {
     throw badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
     );
@@ -159,5 +172,17 @@ function boundObjectOf(
     const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
     throw conflict({ group: '', resource: kind }, name, why);
   }
-  return { kind, name, uid: found };
+  const nodeName = pod === undefined ? '' : textAt(pod, 'spec', 'nodeName');
+  if (nodeName === '') return { kind: kind as BoundObject['kind'], name, uid: found };
+  const node = entryOf('nodes', nodeName);
+  return {
+    kind: 'Pod',
+    name,
+    uid: found,
+    node: { name: nodeName, uid: node === undefined ? undefined : headerOf(node).uid },
+  };
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }

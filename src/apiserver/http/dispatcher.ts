@@ -202,9 +202,8 @@ export class Dispatcher {
     served: ServedResource,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
-    if (exchange.info.verb === '') {
-      throw pathMethodNotAllowed();
-    }
+    const { verb, method } = exchange.info;
+    if (verb === '' || (verb === 'watch' && method !== 'GET')) throw pathMethodNotAllowed();
     exchange.served = served;
     exchange.subresource = resource.subresource;
     exchange.namespace = resource.namespace;
@@ -334,8 +333,8 @@ function countWatch({ request, response }: Exchange): void {
 }
 
 /** A namespaced object has a namespace in its path, a cluster-scoped one none; lists over all namespaces have none. */
-function fitsScope({ namespace, name }: ResourceRequest, namespaced: boolean): boolean {
-  return namespaced ? namespace !== '' || name === '' : namespace === '';
+function fitsScope({ namespace, name, watched }: ResourceRequest, namespaced: boolean): boolean {
+  return namespaced ? namespace !== '' || (name === '' && watched === undefined) : namespace === '';
 }
 
 /** The seat is the watch's from here on: it keeps it until what there is at its beginning is sent. */

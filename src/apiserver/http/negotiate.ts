@@ -1,7 +1,8 @@
-import type { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { protobufMediaType } from '../protobuf/protobuf.ts';
 import { isRoutable, notAcceptable, unroutable } from '../request/acceptable.ts';
+import { internalPackage } from '../verbs/decode-errors.ts';
 
 /** The form of an answer (KUBERNETES.md N1–N4). */
 export interface Form {
@@ -49,7 +50,7 @@ export function negotiate(accept: string | undefined, subject: Subject, asked: A
   const isReadable = accept.length <= acceptLengthMax;
   const isKnownRoute = !isBuiltin || (isReadable && isRoutable(accept, producedTypes));
   const form = isReadable && isKnownRoute ? firstForm(accept, subject, protobuf) : undefined;
-  if (form === undefined) throw refusal(subject, asked, isKnownRoute);
+  if (form === undefined) throw refusal(isReadable ? accept : '', subject, asked, isKnownRoute);
   if (remembered.size >= rememberedMax) remembered.clear();
   remembered.set(key, form);
   return form;
@@ -101,8 +102,11 @@ function parseAccept(accept: string): Clause[] {
 
 function formOf({ type, parameters }: Clause, subject: Subject, protobuf: boolean): Form | undefined {
   const encoding = encodingOf(type);
-  // A stream of YAML documents has no framing that clients know.
-  if (encoding === undefined || (encoding === 'yaml' && subject === 'watch')) return undefined;
+  if (encoding === undefined) return undefined;
+  // A stream of YAML documents has no framing that clients know; `watch` is the only name of a stream.
+  const stream = parameters.get('stream');
+  const isStream = subject === 'watch' || (stream !== undefined && stream !== '');
+  if (isStream && (encoding === 'yaml' || (stream ?? 'watch') !== 'watch')) return undefined;
   const as = parameters.get('as');
   if (as === undefined) return encoding === 'protobuf' && !protobuf ? undefined : objectForms[encoding];
   const version = parameters.get('v');
@@ -142,14 +146,30 @@ function encodingOf(type: string): Form['encoding'] | undefined {
 const producedTypes = ['application/json', 'application/yaml', protobufMediaType];
 const streamedTypes = ['application/json;stream=watch', `${protobufMediaType};stream=watch`];
 
-function refusal(subject: Subject, asked: Asked, isKnownRoute: boolean): ApiError {
+function refusal(accept: string, subject: Subject, asked: Asked, isKnownRoute: boolean): ApiError {
   const isCollection = subject === 'list' || subject === 'watch';
   if (!isKnownRoute) return unroutable(isCollection ? [...producedTypes, ...streamedTypes] : producedTypes);
-  return notAcceptable(
-    producedTypes.filter(
-      (type) =>
-        !(type === 'application/yaml' && subject === 'watch') &&
-        !(type === protobufMediaType && !hasMessage(asked)),
-    ),
+  const offered = hasMessage(asked)
+    ? { types: producedTypes, streams: streamedTypes }
+    : { types: producedTypes.slice(0, 2), streams: streamedTypes.slice(0, 1) };
+  // What would do for a list, and is only no stream, is told the streams that there are.
+  if (subject === 'watch') {
+    const isNoStream = firstForm(accept, 'list', hasMessage(asked)) !== undefined;
+    return notAcceptable(isNoStream ? offered.streams : offered.types);
+  }
+  const other = subject === 'list' ? 'object' : 'list';
+  const partial = subject === 'review' ? undefined : firstForm(accept, other, hasMessage(asked));
+  return partial === undefined ? notAcceptable(offered.types) : otherSort(subject === 'list', asked);
+}
+
+/** Metadata of one object was asked for where there is a list, or the other way round (apiserver asPartialObjectMetadata). */
+function otherSort(isList: boolean, { served }: Asked): ApiError {
+  const { group, kind, origin } = served.definition;
+  const type = origin === 'custom' ? 'unstructured.Unstructured' : `${internalPackage(group)}.${kind}`;
+  return new ApiError(
+    'NotAcceptable',
+    isList
+      ? `you requested PartialObjectMetadata, but the requested object is a list (*${type}List)`
+      : `you requested PartialObjectMetadataList, but the requested object is not a list (*${type})`,
   );
 }

@@ -140,6 +140,63 @@ test('a PUT that leaves the allocated fields out keeps them; a change of type gi
   assert.ok(String(back['clusterIP']).startsWith('10.0.0.'));
 });
 
+test('a node port stays with its name, whatever else of the port changes (registry patchAllocatedValues)', async () => {
+  await using harness = await open();
+  const first = [
+    { name: 'web', port: 80 },
+    { name: 'tls', port: 443 },
+  ];
+  const made = await spec(harness.post(services, service('a', { type: 'NodePort', ports: first })));
+  const [web, tls] = (made['ports'] as { nodePort: number }[]).map(({ nodePort }) => nodePort);
+  const turned = [
+    { name: 'tls', port: 8443, protocol: 'UDP' },
+    { name: 'web', port: 443 },
+  ];
+  const put = await spec(harness.put(`${services}/a`, service('a', { type: 'NodePort', ports: turned })));
+  assert.deepEqual(
+    (put['ports'] as { nodePort: number }[]).map(({ nodePort }) => nodePort),
+    [tls, web],
+  );
+});
+
+test('towards ExternalName each field goes that was not touched (registry dropTypeDependentFields)', async () => {
+  await using harness = await open();
+  await harness.post(services, service('a'));
+  const external = { type: 'ExternalName', externalName: 'example.com' };
+  for (const more of [{}, { clusterIP: '' }, { clusterIP: null, clusterIPs: null }]) {
+    const patch = { spec: { ...external, ...more } };
+    const made = await spec(harness.patch(`${services}/a?dryRun=All`, 'merge', patch));
+    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'])
+      assert.equal(made[field], undefined, field);
+  }
+});
+
+test('while addresses are wrong nothing else is told (registry initIPFamilyFields)', async () => {
+  await using harness = await open();
+  await harness.post(services, service('a', { clusterIP: '10.0.0.7' }));
+  const rows: [JsonObject, string][] = [
+    [
+      { clusterIPs: ['10.0.0.8'] },
+      'spec.clusterIPs: Invalid value: ["10.0.0.8"]: first value must match `clusterIP`',
+    ],
+    [
+      { clusterIP: 'x' },
+      'spec.clusterIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ],
+    [
+      { ipFamilies: ['IPv6'] },
+      'spec.clusterIPs[0]: Invalid value: "10.0.0.7": expected an IPv6 value as indicated by `ipFamilies[0]`',
+    ],
+    [{ clusterIP: '10.0.0.8' }, 'spec.clusterIPs[0]: Invalid value: ["10.0.0.8"]: may not change once set'],
+  ];
+  for (const [change, why] of rows) {
+    await assert.rejects(
+      harness.patch(`${services}/a`, 'merge', { spec: change }),
+      apiError('Invalid', `Service "a" is invalid: ${why}`, 422),
+    );
+  }
+});
+
 test('a local load balancer gets a health check port', async () => {
   await using harness = await open();
   const made = await spec(

@@ -87,6 +87,8 @@ export class ServiceAllocator implements Allocator {
     const given = specOf(object);
     if (given === undefined) return { object, guards: [], operations: [] };
     const spec: ServiceSpec = { ...given };
+    // Once defaulted where it means nothing, and shown by none since (defaultOnReadInternalTrafficPolicy).
+    if (isExternalName(spec)) delete spec.internalTrafficPolicy;
     const held = this.#reservationsOf(target, old);
     const wanted = new Set<StorageKey>();
     const errors: FieldError[] = [];
@@ -306,20 +308,24 @@ function normalizeAddresses(spec: ServiceSpec, old: ServiceSpec | undefined): vo
   }
 }
 
+/** Each that the user did not touch goes by itself (dropTypeDependentFields). */
 function dropAddresses(spec: ServiceSpec, old: ServiceSpec): void {
-  if (spec.clusterIP !== old.clusterIP || !sameTexts(spec.clusterIPs, old.clusterIPs)) return;
-  delete spec.clusterIP;
-  delete spec.clusterIPs;
-  delete spec.ipFamilies;
-  delete spec.ipFamilyPolicy;
+  if (spec.clusterIP === old.clusterIP && sameTexts(spec.clusterIPs, old.clusterIPs)) {
+    delete spec.clusterIP;
+    delete spec.clusterIPs;
+  }
+  if (sameTexts(spec.ipFamilies, old.ipFamilies)) delete spec.ipFamilies;
+  if (spec.ipFamilyPolicy === old.ipFamilyPolicy) delete spec.ipFamilyPolicy;
 }
 
+/** A port keeps its node port by its name, whatever else of it changed (patchAllocatedValues). */
 function keepNodePorts(spec: ServiceSpec, old: ServiceSpec): void {
   const used = new Set((spec.ports ?? []).map((port) => port.nodePort));
+  const byName = new Map((old.ports ?? []).map((port) => [port.name ?? '', port.nodePort]));
   for (const port of spec.ports ?? []) {
     if (port.nodePort) continue;
-    const before = old.ports?.find((one) => one.port === port.port && one.protocol === port.protocol);
-    if (before?.nodePort && !used.has(before.nodePort)) port.nodePort = before.nodePort;
+    const before = byName.get(port.name ?? '');
+    if (before && !used.has(before)) port.nodePort = before;
   }
 }
 

@@ -3,6 +3,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { familyOf, type IpFamily, type IpRange } from './ip-range.ts';
 
 export interface ServicePort extends JsonObject {
+  name?: string;
   protocol?: string;
   port?: number;
   nodePort?: number;
@@ -18,6 +19,7 @@ export interface ServiceSpec extends JsonObject {
   selector?: JsonObject;
   externalTrafficPolicy?: string;
   healthCheckNodePort?: number;
+  internalTrafficPolicy?: string;
   allocateLoadBalancerNodePorts?: boolean;
 }
 

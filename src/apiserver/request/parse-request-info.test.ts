@@ -89,10 +89,32 @@ describe('parseRequestInfo: resources', () => {
   }
 
   it('W7: a legacy watch on one object selects it by name', () => {
-    const info = parseRequestInfo('GET', '/api/v1/watch/namespaces/n/pods/p?fieldSelector=spec.nodeName%3Dx');
-    assert.equal(info.query.get('fieldSelector'), 'spec.nodeName=x,metadata.name=p');
+    const path = '/api/v1/watch/namespaces/n/pods/p';
+    const info = parseRequestInfo('GET', path);
+    assert.equal(info.query.get('fieldSelector'), 'metadata.name=p');
     assert.equal(info.query.get('watch'), 'true');
     assert.equal(info.resource?.name, '');
+    assert.equal(info.resource?.watched, 'p');
+  });
+
+  it('W7: a field selector beside it must name the same object (apiserver endpoints/handlers ListResource)', () => {
+    const asked = (selector: string) =>
+      parseRequestInfo(
+        'GET',
+        `/api/v1/watch/namespaces/n/pods/p?fieldSelector=${encodeURIComponent(selector)}`,
+      );
+    for (const selector of ['metadata.name=p', 'spec.nodeName=x,metadata.name==p']) {
+      assert.equal(asked(selector).query.get('fieldSelector'), selector);
+    }
+    for (const selector of ['metadata.name=q', 'metadata.name!=p', 'spec.nodeName=x', 'metadata.name=']) {
+      assert.throws(() => asked(selector), /fieldSelector metadata\.name doesn't match requested name/);
+    }
+  });
+
+  it('W7: any other method on such a path is still a watch', () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'HEAD']) {
+      assert.equal(parseRequestInfo(method, '/api/v1/watch/namespaces/n/pods').verb, 'watch');
+    }
   });
 });
 

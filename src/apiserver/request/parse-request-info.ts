@@ -1,4 +1,5 @@
 import { badRequest } from '#apimachinery/api-error.ts';
+import { parseFieldSelector } from '#apimachinery/field-selector.ts';
 import type { RequestInfo, ResourceRequest } from './request-info.ts';
 
 interface Parts {
@@ -136,7 +137,8 @@ function parseResourcePath(method: string, path: string, rawQuery: string): Pars
   if (segments.length <= at || version === '' || (first === 3 && group === '')) return undefined;
 
   let verb = (Object.hasOwn(methodVerbs, method) ? methodVerbs[method] : undefined) ?? '';
-  const legacyWatch = segments[at] === 'watch' && (method === 'GET' || method === 'HEAD');
+  // Whatever the method: that it is none for a watch is told by the path's kind.
+  const legacyWatch = segments[at] === 'watch';
   if (legacyWatch) {
     at++;
     if (segments.length <= at) return undefined;
@@ -171,14 +173,23 @@ function parseResourcePath(method: string, path: string, rawQuery: string): Pars
 /** W7: `/api/v1/watch/pods/x` is a watch on the collection with the field selector metadata.name=x. */
 function watchOfLegacyPath(resource: ResourceRequest, rawQuery: string): ParsedResource | undefined {
   if (resource.subresource !== '') return undefined;
+  const { name } = resource;
   const query = new URLSearchParams(rawQuery);
   query.set('watch', 'true');
-  if (resource.name !== '') {
-    const selector = query.get('fieldSelector');
-    const name = `metadata.name=${resource.name}`;
-    query.set('fieldSelector', selector === null || selector === '' ? name : `${selector},${name}`);
+  if (name === '') return { resource, verb: 'watch', query };
+  const selector = query.get('fieldSelector') ?? '';
+  if (selector === '') query.set('fieldSelector', `metadata.name=${name.replace(/[\\,=]/g, '\\$&')}`);
+  else if (!selectsName(selector, name)) {
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
   }
-  return { resource: { ...resource, name: '' }, verb: 'watch', query };
+  return { resource: { ...resource, name: '', watched: name }, verb: 'watch', query };
+}
+
+/** Whether a field selector asks for this very name (apiserver's ListResource, RequiresExactMatch). */
+function selectsName(selector: string, name: string): boolean {
+  return parseFieldSelector(selector).some(
+    ({ path, operator, value }) => path === 'metadata.name' && operator === '=' && value === name,
+  );
 }
 
 /** Booleans in a query as Kubernetes reads them: present is true, save `0` and `false` in any case. */

@@ -25,4 +25,6 @@ export interface ResourceRequest {
   readonly namespace: string;
   /** Empty for collections. */
   readonly name: string;
+  /** Of a legacy watch on one object (W7): its name, which is in the field selector as well. */
+  readonly watched?: string | undefined;
 }

@@ -37,3 +37,33 @@ test('anything else is a 400', () => {
     );
   }
 });
+
+test('what is wrong with a token of another kind is told as Kubernetes tells it (storage DecodeContinue)', () => {
+  const ofJson = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const v = 'meta.k8s.io/v1';
+  const rows: [string, string][] = [
+    ['@@@', 'illegal base64 data at input byte 0'],
+    ['x', 'illegal base64 data at input byte 0'],
+    ['YWJjZ', 'illegal base64 data at input byte 4'],
+    ['YQ==', 'illegal base64 data at input byte 2'],
+    [Buffer.from('hello').toString('base64url'), "invalid character 'h' looking for beginning of value"],
+    [ofJson({}), 'server does not recognize this encoded version '],
+    [ofJson(null), 'server does not recognize this encoded version '],
+    [ofJson({ v: 'meta.k8s.io/v2' }), 'server does not recognize this encoded version meta.k8s.io/v2'],
+    [ofJson({ v, start: 'x' }), 'incorrect encoded start resourceVersion (version meta.k8s.io/v1)'],
+    [ofJson({ v, rv: 1 }), 'encoded start key empty (version meta.k8s.io/v1)'],
+    [ofJson({ v, rv: 1, start: '../x' }), '../x'],
+    [
+      ofJson({ v, rv: 'a', start: 'x' }),
+      'json: cannot unmarshal string into Go struct field continueToken.rv of type int64',
+    ],
+    [ofJson([1]), 'json: cannot unmarshal array into Go value of type storage.continueToken'],
+  ];
+  for (const [token, why] of rows) {
+    assert.throws(
+      () => tokens.decode(token, '', ''),
+      apiError('BadRequest', `invalid continue token: continue key is not valid: ${why}`, 400),
+      token,
+    );
+  }
+});

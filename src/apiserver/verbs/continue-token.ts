@@ -1,6 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { wordFor } from './decode-errors.ts';
 
 /** Where a list goes on (L4). */
 export interface ContinuePosition {
@@ -53,20 +55,58 @@ export class ContinueTokens {
 
 function parse(token: string): ContinuePosition & { readonly seal: string } {
   if (token.length > tokenCharsMax) throw invalidToken();
-  const foreign = /[^A-Za-z0-9_-]/.exec(token);
-  if (foreign !== null) throw invalidToken(`illegal base64 data at input byte ${foreign.index}`);
-  let value: unknown;
+  const illegal = illegalBase64(token);
+  if (illegal !== undefined) throw invalidToken(`illegal base64 data at input byte ${illegal}`);
+  let value: JsonValue;
   try {
-    value = decodeJson(Buffer.from(token, 'base64url')).value;
+    ({ value } = decodeJson(Buffer.from(token, 'base64url')));
   } catch (error) {
     throw invalidToken(error instanceof MalformedJson ? error.why : '');
   }
-  if (typeof value !== 'object' || value === null) throw invalidToken();
-  const { v, r, k, s } = value as { v?: unknown; r?: unknown; k?: unknown; s?: unknown };
+  if (value !== null && !isJsonObject(value)) {
+    throw invalidToken(
+      `json: cannot unmarshal ${wordFor(value)} into Go value of type storage.continueToken`,
+    );
+  }
+  const { v, r, k, s } = value ?? {};
+  if (typeof v === 'string' || v === undefined || v === null) throw otherVersion(v ?? '', value ?? {});
   if (v !== tokenVersion || typeof r !== 'number' || !Number.isSafeInteger(r) || r < 0) throw invalidToken();
   if (typeof k !== 'string' || typeof s !== 'string') throw invalidToken();
   return { revision: r, after: k, seal: s };
 }
+
+/** Where Go's unpadded decoder stops: at a foreign character, or behind one that is left over. */
+function illegalBase64(token: string): number | undefined {
+  const text = token.replace(/[\r\n]/g, '');
+  const foreign = /[^A-Za-z0-9_-]/.exec(token.replace(/[\r\n]/g, '-'));
+  if (foreign !== null) return foreign.index;
+  return text.length % 4 === 1 ? token.length - 1 : undefined;
+}
+
+/**
+ * 400 for a token of another server. Kubernetes' own (`meta.k8s.io/v1`) is read as far as Kubernetes reads it, so that
+ * what is wrong with it is told in the same words; one that it would take is of another store.
+ */
+function otherVersion(version: string, { rv, start }: JsonObject): ApiError {
+  for (const [field, given, type] of [
+    ['rv', rv, 'int64'],
+    ['start', start, 'string'],
+  ] as const) {
+    if (given === undefined || given === null) continue;
+    if (typeof given === (type === 'string' ? 'string' : 'number')) continue;
+    return invalidToken(
+      `json: cannot unmarshal ${wordFor(given)} into Go struct field continueToken.${field} of type ${type}`,
+    );
+  }
+  if (version !== kubernetesVersion) {
+    return invalidToken(`server does not recognize this encoded version ${version}`);
+  }
+  if (!rv) return invalidToken('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (!start) return invalidToken('encoded start key empty (version meta.k8s.io/v1)');
+  return invalidToken(String(start));
+}
+
+const kubernetesVersion = 'meta.k8s.io/v1';
 
 /** 400 (storage `DecodeContinue`). */
 function invalidToken(why = ''): ApiError {

@@ -73,7 +73,7 @@ export function otherVersion(apiVersion: string, expected: GroupVersionKind): Ap
 }
 
 /** The Go package of a group's kinds: `rbac.authorization.k8s.io` → `rbac`; events have been core's since ever. */
-function internalPackage(group: string): string {
+export function internalPackage(group: string): string {
   if (group === '' || group === 'events.k8s.io') return 'core';
   const dot = group.indexOf('.');
   return dot < 0 ? group : group.slice(0, dot);

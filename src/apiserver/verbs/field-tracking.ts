@@ -73,6 +73,8 @@ function withManagers(updated: KubeObject, entries: ManagedFieldsEntry[]): KubeO
 
 /** C7: what an endpoint does not write, nobody comes to own through it. */
 function resetFieldsOf(served: ServedResource, subresource: string): readonly string[] | undefined {
+  const { unownedFields } = served.definition.strategy;
+  if (unownedFields !== undefined) return unownedFields[subresource];
   if (subresource !== 'status') return separatesStatus(served) ? allButStatus : undefined;
   const kept = served.definition.strategy.statusKeepsMetadata;
   return kept === undefined ? onlyStatus : allButSpec(kept);

@@ -54,10 +54,11 @@ export function listObjects(
   const { storage } = registry;
   const scope = scopeOf(context, parameters);
   if (parameters.continue !== '') {
+    const position = tokens.decode(parameters.continue, scope.prefix, scope.selection.text);
     if (parameters.resourceVersion !== '' && parameters.resourceVersion !== '0') {
       throw badRequest('specifying resource version is not allowed when using continue');
     }
-    return continueList(registry, tokens, scope, parameters);
+    return continueList(registry, tokens, scope, parameters, position);
   }
   const asked = parseResourceVersion(parameters.resourceVersion, 'invalid resource version: ');
   const isExact =
@@ -78,9 +79,9 @@ function continueList(
   tokens: ContinueTokens,
   scope: Scope,
   parameters: ListParameters,
+  position: ContinuePosition,
 ): ListResult | Promise<ListResult> {
   const { storage } = registry;
-  const position = tokens.decode(parameters.continue, scope.prefix, scope.selection.text);
   if (position.revision === 0) {
     const after = position.after;
     const answer = () => page(registry, tokens, scope, parameters, storage.snapshot(scope.prefix), after);

@@ -80,6 +80,10 @@ test('approval writes conditions alone, and is irrevocable (O5)', async () => {
     },
   };
   const { object } = await harness.post(csrs, request);
+  // Of a request nobody owns the spec, nor what another endpoint writes (csrStrategy.GetResetFields).
+  assert.equal(object.metadata.managedFields, undefined);
+  const labelled = await harness.patch(`${csrs}/c?dryRun=All`, 'merge', { metadata: { labels: { a: 'b' } } });
+  assert.equal(labelled.object.metadata.managedFields, undefined);
   const approved = { type: 'Approved', status: 'True', reason: 'Test', message: 'ok' };
   const answer = await harness.put(`${csrs}/c/approval`, {
     ...object,

@@ -64,6 +64,15 @@ const statusKeepsMetadata: { readonly [groupResource: string]: readonly ('labels
   'statefulsets.apps': [],
 };
 
+/** Kinds whose strategies reset other fields than their neighbours do (GetResetFields): of a request nobody owns the spec. */
+const unownedFields: { readonly [groupResource: string]: Traits['unownedFields'] } = {
+  'certificatesigningrequests.certificates.k8s.io': {
+    '': ['spec', 'status'],
+    approval: ['spec', 'status.certificate'],
+    status: ['spec', 'status.conditions'],
+  },
+};
+
 /** KUBERNETES.md C4. */
 const createdByUpdate: ReadonlySet<string> = new Set([
   'endpoints',
@@ -157,6 +166,7 @@ export interface Traits {
   readonly defaultPropagation: 'Background' | 'Orphan' | 'unsupported';
   readonly keepsStatusOnCreate: boolean;
   readonly statusKeepsMetadata: readonly ('labels' | 'ownerReferences')[] | undefined;
+  readonly unownedFields: { readonly [subresource: string]: readonly string[] } | undefined;
   readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
 }
 
@@ -170,6 +180,7 @@ export function traitsOf(groupResource: string): Traits {
     // A kubelet registers its node with what it has (nodeStrategy.PrepareForCreate leaves it).
     keepsStatusOnCreate: groupResource === 'nodes',
     statusKeepsMetadata: statusKeepsMetadata[groupResource],
+    unownedFields: unownedFields[groupResource],
     toldAs: groupResource === 'events.events.k8s.io' ? { group: '', kind: 'Event' } : undefined,
   };
 }

@@ -31,6 +31,12 @@ export function checkService(errors: Errors, service: KubeObject, old: KubeObjec
   const spec = specOf(service);
   const type = textAt(spec, 'type');
   const addresses = clusterAddresses(spec);
+  if (type !== 'ExternalName') {
+    // Addresses come first: while they are wrong nothing else is told (registry/core/service/storage initIPFamilyFields).
+    const count = errors.length;
+    checkAddresses(errors, spec, addresses);
+    if (errors.length > count) return;
+  }
   const isHeadless = addresses.length === 1 && addresses[0] === 'None';
   const ports = objectsAt(spec, 'ports');
   if (ports.length === 0 && !isHeadless && type !== 'ExternalName') errors.push(required('spec.ports'));
@@ -38,11 +44,6 @@ export function checkService(errors: Errors, service: KubeObject, old: KubeObjec
   checkPorts(errors, ports, type);
   checkLabels(errors, 'spec.selector', objectAt(spec, 'selector'));
   checkAffinity(errors, spec);
-  if (textAt(spec, 'clusterIP') === '' && type !== 'ExternalName' && textsAt(spec, 'clusterIPs').length > 0) {
-    const why = 'must be empty when `clusterIP` is not specified';
-    errors.push(invalid('spec.clusterIPs', textsAt(spec, 'clusterIPs'), why));
-  }
-  if (type !== 'ExternalName') checkAddresses(errors, spec, addresses);
   textsAt(spec, 'externalIPs').forEach((address, i) => {
     const at = `spec.externalIPs[${i}]`;
     if (checkIp(errors, at, address)) checkEndpointIp(errors, at, address);
@@ -144,6 +145,9 @@ function checkAddresses(errors: Errors, spec: JsonObject, addresses: readonly st
   const one = textAt(spec, 'clusterIP');
   if (one !== '' && list.length > 0 && list[0] !== one) {
     errors.push(invalid(at, list, 'first value must match `clusterIP`'));
+  }
+  if (one === '' && list.length > 0) {
+    errors.push(invalid(at, list, 'must be empty when `clusterIP` is not specified'));
   }
   const families = textsAt(spec, 'ipFamilies');
   families.forEach((family, i) => {

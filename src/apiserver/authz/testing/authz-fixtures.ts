@@ -65,6 +65,7 @@ const kinds: { readonly [kind: string]: [string, string] } = {
   ServiceAccount: ['', 'serviceaccounts'],
   Secret: ['', 'secrets'],
   Pod: ['', 'pods'],
+  Node: ['', 'nodes'],
 };
 
 function keyFor(clusterId: string, kind: string, namespace: string, name: string) {
