@@ -172,6 +172,7 @@ function isStructByValue(parent: string, name: string, property: Schema): boolea
   if (definition === undefined || property.properties === undefined) return false;
   if (structsByValue.has(definition)) return true;
   if (definition.endsWith('.PodTemplateSpec')) return !parent.endsWith('.ReplicationControllerSpec');
+  if (name === 'podSelector') return parent === 'io.k8s.api.networking.v1.NetworkPolicySpec';
   // `spec` and `status` of a kind; `involvedObject` of an Event.
   return (
     ((name === 'spec' || name === 'status') && definition.startsWith(parent)) || name === 'involvedObject'
@@ -191,7 +192,6 @@ function elementOf(form: ApplyType['form'], schema: Schema): ApplyType | undefin
 
 const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
 
-  if (name === 'podSelector') return parent === 'io.k8s.api.networking.v1.NetworkPolicySpec';
 /** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and no others. */
 function keyDefault(items: Schema | undefined, key: string): JsonValue | undefined {
   const declared = items?.properties?.get(key)?.default;
