@@ -6,18 +6,24 @@ const intervalMs = 100;
 /** A bar on a terminal that says how far a long command is; silent where the output is no terminal. */
 export class Progress {
   readonly #stream: Pick<WriteStream, 'write' | 'isTTY'>;
-  readonly #startedMs = performance.now();
+  readonly #now: () => number;
+  readonly #startedMs: number;
   #shownMs = Number.NEGATIVE_INFINITY;
   #shown = false;
 
-  /** `stream`: standard error, so that standard output can be data. */
-  constructor(stream: Pick<WriteStream, 'write' | 'isTTY'> = process.stderr) {
+  /** `stream`: standard error, so that standard output can be data. `now`: milliseconds, for tests. */
+  constructor(
+    stream: Pick<WriteStream, 'write' | 'isTTY'> = process.stderr,
+    now: () => number = () => performance.now(),
+  ) {
     this.#stream = stream;
+    this.#now = now;
+    this.#startedMs = now();
   }
 
   /** `total` undefined: not known. */
   report(what: string, done: number, total: number | undefined): void {
-    const nowMs = performance.now();
+    const nowMs = this.#now();
     const isEnd = total !== undefined && done >= total;
     if (!this.#stream.isTTY || (nowMs - this.#shownMs < intervalMs && !isEnd)) return;
     this.#shownMs = nowMs;

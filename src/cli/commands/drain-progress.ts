@@ -22,7 +22,7 @@ export async function waitUntilDrained(
   options: { readonly timeoutMs: number; readonly clock: Clock; readonly tell: (text: string) => void },
 ): Promise<readonly string[]> {
   const { timeoutMs, clock, tell } = options;
-  const endMs = clock.now() + timeoutMs;
+  const endMs = clock.monotonic() + timeoutMs;
   let told = -1;
   for (;;) {
     const { items } = await federationClient.list({
@@ -33,8 +33,8 @@ export async function waitUntilDrained(
     if (left.length !== told) tell(`cell ${cell}: ${left.length} objects left\n`);
     told = left.length;
     if (told === 0) return [];
-    if (clock.now() >= endMs) return left.slice(0, namedMax).map(nameOf);
-    await sleep(clock, Math.min(lookEveryMs, Math.max(1, endMs - clock.now())));
+    if (clock.monotonic() >= endMs) return left.slice(0, namedMax).map(nameOf);
+    await sleep(clock, Math.min(lookEveryMs, Math.max(1, endMs - clock.monotonic())));
   }
 }
 

@@ -4,6 +4,9 @@ import { after, before, test } from 'node:test';
 import { startConnectProxy, startSocksProxy } from '#test/harness/proxies.ts';
 import { openTunnel } from './tunnel.ts';
 
+/** For what answers. */
+const patienceMs = 120_000;
+
 let echo: net.Server;
 let port = 0;
 before(async () => {
@@ -28,7 +31,7 @@ for (const [name, start] of [
 ] as const) {
   test(`a tunnel by ${name}`, async () => {
     await using proxy = await start();
-    const socket = await openTunnel(proxy.url, { host: '127.0.0.1', port }, 2_000);
+    const socket = await openTunnel(proxy.url, { host: '127.0.0.1', port }, patienceMs);
     assert.equal(await echoed(socket), 'hello');
     assert.deepEqual(proxy.targets, [`127.0.0.1:${port}`]);
   });
@@ -38,9 +41,9 @@ test('a proxy that refuses, or is none, is told', async () => {
   await using refusing = await startConnectProxy(403);
   await using denying = await startSocksProxy(2);
   const target = { host: '127.0.0.1', port };
-  await assert.rejects(openTunnel(refusing.url, target, 2_000), /answered CONNECT with 403/);
-  await assert.rejects(openTunnel(denying.url, target, 2_000), /connection not allowed/);
-  await assert.rejects(openTunnel('ftp://127.0.0.1', target, 2_000), /not supported/);
+  await assert.rejects(openTunnel(refusing.url, target, patienceMs), /answered CONNECT with 403/);
+  await assert.rejects(openTunnel(denying.url, target, patienceMs), /connection not allowed/);
+  await assert.rejects(openTunnel('ftp://127.0.0.1', target, patienceMs), /not supported/);
   const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const silentPort = (silent.address() as net.AddressInfo).port;

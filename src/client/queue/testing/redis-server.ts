@@ -8,6 +8,9 @@ import { freePort } from '#test/harness/free-port.ts';
 
 const program = process.env['CELLPLANE_TEST_REDIS'] ?? 'redis-server';
 
+/** What is kept of its output, for the line that it is waited for. */
+const outputCharsMax = 10_000;
+
 /** Why tests with Redis cannot run here; undefined when they can. */
 export const redisMissing: string | undefined =
   spawnSync(program, ['--version']).status === 0
@@ -63,11 +66,13 @@ export class RedisServer {
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`${program} ended with ${code}`)));
-      child.stdout.on('data', (text: Buffer) => {
-        if (/ready to accept connections/i.test(text.toString())) resolve();
+      let output = '';
+      child.stdout.setEncoding('utf8');
+      child.stdout.on('data', (text: string) => {
+        output = (output + text).slice(-outputCharsMax);
+        if (/ready to accept connections/i.test(output)) resolve();
       });
     });
-    child.stdout.resume();
   }
 
   get pid(): number | undefined {
@@ -78,10 +83,16 @@ export class RedisServer {
   send(command: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+      let answer = '';
       socket.once('error', reject);
-      socket.once('data', (answer) => {
+      socket.once('close', () => reject(new Error(`${program} answered ${command} with ${answer}`)));
+      socket.setEncoding('utf8');
+      socket.on('data', (text: string) => {
+        answer += text;
+        const end = answer.indexOf('\r\n');
+        if (end === -1) return;
+        resolve(answer.slice(0, end));
         socket.destroy();
-        resolve(answer.toString().split('\r\n', 1)[0] ?? '');
       });
     });
   }
