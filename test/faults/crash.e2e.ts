@@ -11,6 +11,9 @@ import { Machine } from './machine.ts';
 import { StoreChecker } from './store-checker.ts';
 import { startStore } from './store-runner.ts';
 
+/** Power cuts until a loss that has to show does: one in some ten shows it. */
+const lossRoundsMax = 400;
+
 interface Crashes {
   readonly isPowerCut: boolean;
   readonly sync: boolean;
@@ -142,7 +145,7 @@ describe('level: crashes', () => {
       t.diagnostic(`seed ${seed}`);
       await assert.rejects(async () => {
         const sums = { kills: 0, acknowledged: 0, unknown: 0 };
-        for (let round = 0; round < 40; round++) {
+        for (let round = 0; round < lossRoundsMax; round++) {
           await crashAgainAndAgain(seed + round, { isPowerCut: true, ...syncs, crashes: 1 }, sums);
         }
       }, /has told of|is lost|had \d+ writes acknowledged|has lost its key|older than at its last orderly stop|was given to|is damaged/);
