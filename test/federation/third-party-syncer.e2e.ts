@@ -25,7 +25,7 @@ if (process.env['CELLPLANE_TEST_CLIENTS'] === '1') describeSyncer();
 else console.log('a syncer of another make: set CELLPLANE_TEST_CLIENTS=1 to test with it (npm is used)');
 
 function describeSyncer(): void {
-  describe('a syncer of another make', { timeout: 300_000 }, () => {
+  describe('a syncer of another make', { timeout: 600_000 }, () => {
     let constellation: Constellation;
     let child: ChildProcess;
     let output = '';
@@ -53,7 +53,7 @@ function describeSyncer(): void {
       };
       child.stdout?.on('data', keep);
       child.stderr?.on('data', keep);
-      await until('the cell is its own', () => output.includes('assigned'), { timeoutMs: 30_000 });
+      await until('the cell is its own', () => output.includes('assigned'));
       await constellation.createProject(project);
     });
     after(async () => {
@@ -76,7 +76,7 @@ function describeSyncer(): void {
     };
     const told = async <T>(what: string, condition: () => Promise<T>) => {
       try {
-        return await until(what, condition, { timeoutMs: 30_000 });
+        return await until(what, condition);
       } catch (error) {
         throw new Error(`${(error as Error).message}\n${output.slice(-3_000)}`);
       }
