@@ -12,6 +12,7 @@ import { ensurePki, type ServerPki } from '#apiserver/pki/pki.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { silentLogger } from '#client/logger.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { InProcessServer } from './harness/in-process-server.ts';
 import { patient } from './harness/patient.ts';
 import { RawHttp } from './harness/raw-http.ts';
@@ -127,10 +128,12 @@ describe('behind an aggregation layer (O1)', { timeout: 600_000 }, () => {
   });
 
   after(async () => {
-    for (const client of open) client.close();
-    await hostAdmin?.close();
-    await server?.dispose();
-    await host?.dispose();
+    await disposeAll(
+      ...open.map((client) => () => client.close()),
+      () => hostAdmin?.close(),
+      () => server?.dispose(),
+      () => host?.dispose(),
+    );
   });
 
   test('users of the host work in the workspace that it aggregates, by what the host lets them', async () => {

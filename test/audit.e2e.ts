@@ -10,6 +10,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor } from './extension/extension-server.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { patient } from './harness/patient.ts';
 import {
   adminConnection,
@@ -108,11 +109,13 @@ describe('audit (O3)', { timeout: 600_000 }, () => {
     });
   });
   after(async () => {
-    await admin?.close();
-    await server?.stop();
-    sink?.closeAllConnections();
-    sink?.close();
-    await folder?.[Symbol.asyncDispose]();
+    await disposeAll(
+      () => admin?.close(),
+      () => server?.stop(),
+      () => sink?.closeAllConnections(),
+      () => sink?.close(),
+      folder,
+    );
   });
 
   test('each request is told at its level, in the file and to the webhook', async () => {
@@ -175,14 +178,19 @@ describe('audit (O3)', { timeout: 600_000 }, () => {
       metadata: { name: 'short-everywhere' },
       spec: { policyName: 'short', validationActions: ['Audit'] },
     });
+    const generateName = 'much-too-long-';
     const event = await until('the policy has acted', async () => {
       await admin.create(core('configmaps'), {
         apiVersion: 'v1',
         kind: 'ConfigMap',
-        metadata: { generateName: 'much-too-long-' },
+        metadata: { generateName },
       });
-      const found = (await logged()).find((one) => valueAt(one, 'annotations', 'short/length') !== undefined);
-      return found;
+      // Those that the server makes itself are asked too.
+      return (await logged()).find(
+        (one) =>
+          valueAt(one, 'annotations', 'short/length') !== undefined &&
+          textAt(one, 'requestObject', 'metadata', 'generateName') === generateName,
+      );
     });
     assert.equal(valueAt(event, 'annotations', 'short/length'), '19');
     const failure = valueAt(event, 'annotations', 'validation.policy.admission.k8s.io/validation_failure');

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { FakeKmsPlugin } from '#apiserver/encryption/testing/fake-kms-plugin.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { kubectlFor } from './harness/kubectl.ts';
 import { patient } from './harness/patient.ts';
 import {
@@ -55,10 +56,13 @@ describe('encryption at rest (O5)', { timeout: 600_000 }, () => {
     raw = new RawHttp(connection);
   };
   const stop = async () => {
-    raw?.close();
-    await admin?.close();
-    await server?.stop();
+    const ending = server;
     server = undefined;
+    await disposeAll(
+      () => raw?.close(),
+      () => admin?.close(),
+      () => ending?.stop(),
+    );
   };
   const create = (name: string, text: string) =>
     admin.create(place, {
@@ -78,8 +82,7 @@ describe('encryption at rest (O5)', { timeout: 600_000 }, () => {
     await start();
   });
   after(async () => {
-    await stop();
-    await folder?.[Symbol.asyncDispose]();
+    await disposeAll(stop, folder);
   });
 
   test('neither the store nor a backup holds a secret in the clear', async () => {
@@ -173,9 +176,7 @@ describe('encryption at rest by a KMS plugin (O5)', { timeout: 600_000 }, () => 
     await writeFile(path.join(folder.path, 'encryption.yaml'), configuration(`${kms}, {identity: {}}`));
   });
   after(async () => {
-    await stop();
-    plugin?.stop();
-    await folder?.[Symbol.asyncDispose]();
+    await disposeAll(stop, () => plugin?.stop(), folder);
   });
 
   test('kubectl writes and reads what the store holds sealed, also after a start and under another key', {
@@ -189,9 +190,7 @@ describe('encryption at rest by a KMS plugin (O5)', { timeout: 600_000 }, () => 
     const text = () => kubectl(['get', 'secret', 'one', '-o', 'jsonpath={.data.text}']);
     const needle = Buffer.from('the hidden needle').toString('base64');
     // The server waits for its plugin.
-    const starting = start();
-    await plugin.start();
-    await starting;
+    await Promise.all([start(), plugin.start()]);
     await kubectl(['create', 'secret', 'generic', 'one', '--from-literal=text=the hidden needle']);
     assert.equal(await text(), needle);
     const health = await raw.send({ path: '/readyz?verbose' });

@@ -12,6 +12,7 @@ import { objectAt, textAt } from '#api/builtin/read.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { certificateFor } from './extension/extension-server.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { type Kubectl, kubectlFor } from './harness/kubectl.ts';
 import {
   adminConnection,
@@ -72,10 +73,12 @@ describe('identity and rights from elsewhere', { skip, timeout: 600_000 }, () =>
     anybody = kubectl(file('anybody.kubeconfig'));
   });
   after(async () => {
-    await server?.stop();
-    services?.closeAllConnections();
-    services?.close();
-    await folder?.[Symbol.asyncDispose]();
+    await disposeAll(
+      () => server?.stop(),
+      () => services?.closeAllConnections(),
+      () => services?.close(),
+      folder,
+    );
   });
 
   function answerOf(url: string, body: string): JsonObject | undefined {

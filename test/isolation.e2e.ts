@@ -80,13 +80,15 @@ describe('isolation of requests', { timeout: 600_000 }, () => {
   test('the own workspace shows nothing of another: lists, selectors, watches, Tables', async () => {
     const stop = new AbortController();
     const seen: string[] = [];
-    const watching = (['configmaps', 'secrets', 'namespaces'] as const).map(async (resource) => {
-      const watch = scene.mallory.client.watch(
-        { cluster: attackerPath, gvr: gvrs[resource] },
-        { signal: stop.signal },
-      );
-      for await (const event of watch) if (event.type !== 'BOOKMARK') seen.push(JSON.stringify(event.object));
-    });
+    const watched = ['configmaps', 'secrets', 'namespaces'] as const;
+    const watching = Promise.allSettled(
+      watched.map(async (resource) => {
+        const collection = { cluster: attackerPath, gvr: gvrs[resource] };
+        for await (const event of scene.mallory.client.watch(collection, { signal: stop.signal })) {
+          if (event.type !== 'BOOKMARK') seen.push(`${resource} ${JSON.stringify(event.object)}`);
+        }
+      }),
+    );
     for (const query of [
       '',
       '?labelSelector=marker',
@@ -115,14 +117,22 @@ describe('isolation of requests', { timeout: 600_000 }, () => {
         JSON.stringify((await scene.victimAtEdge(cell))?.['data']).includes('"more"'),
       );
     }
-    const own = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'last' } };
-    await scene.mallory.client.create(
-      { cluster: attackerPath, gvr: gvrs.configmaps, namespace: 'default' },
-      own,
-    );
-    await until('her own event comes', () => seen.some((text) => text.includes('"last"')));
+    for (const [resource, kind] of [
+      ['configmaps', 'ConfigMap'],
+      ['secrets', 'Secret'],
+      ['namespaces', 'Namespace'],
+    ] as const) {
+      const namespace = resource === 'namespaces' ? undefined : 'default';
+      await scene.mallory.client.create(
+        { cluster: attackerPath, gvr: gvrs[resource], namespace },
+        { apiVersion: 'v1', kind, metadata: { name: 'last' } },
+      );
+      await until(`her own event of ${resource} comes`, () =>
+        seen.some((text) => text.startsWith(`${resource} `) && text.includes('"name":"last"')),
+      );
+    }
     stop.abort();
-    await Promise.all(watching);
+    await watching;
     assert.equal(
       seen.some((text) => text.includes(marker)),
       false,

@@ -13,6 +13,7 @@ import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { silentLogger } from '#client/logger.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor } from './extension/extension-server.ts';
+import { disposeAll } from './harness/dispose-all.ts';
 import { InProcessServer } from './harness/in-process-server.ts';
 import { patient } from './harness/patient.ts';
 import { RawHttp } from './harness/raw-http.ts';
@@ -177,11 +178,13 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
   });
 
   after(async () => {
-    raw?.close();
-    await admin?.close();
-    hook?.closeAllConnections();
-    hook?.close();
-    await server?.dispose();
+    await disposeAll(
+      () => raw?.close(),
+      () => admin?.close(),
+      () => hook?.closeAllConnections(),
+      () => hook?.close(),
+      () => server?.dispose(),
+    );
   });
 
   const line = (name: string, apiVersion: string, spec: JsonObject): KubeObject => ({

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { KubeClient } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
 import { sampleConfigMap } from './samples.ts';
@@ -82,8 +83,7 @@ export async function startFloodScene(): Promise<FloodScene> {
       return measured(children, warmMs, ms);
     },
     async [Symbol.asyncDispose]() {
-      await server.stop();
-      await folder[Symbol.asyncDispose]();
+      await disposeAll(server, folder);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { silentLogger } from '#client/logger.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { InProcessServer } from '../harness/in-process-server.ts';
 import { type RawAnswer, RawHttp, type RawRequest } from '../harness/raw-http.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from '../harness/test-pki.ts';
@@ -79,8 +80,7 @@ export async function startContractServer(): Promise<ContractServer> {
     as: (name, ...groups) => contract(new RawHttp(connectionAs(pki, server.url, { name, groups }))),
     anonymous: contract(new RawHttp({ server: server.url, caPem: pki.ca.certificatePem })),
     [Symbol.asyncDispose]: async () => {
-      for (const raw of open) raw.close();
-      await server.dispose();
+      await disposeAll(...open.map((raw) => () => raw.close()), () => server.dispose());
     },
   };
 }

@@ -116,7 +116,8 @@ export class EtcdServer {
       const threads = await readdir(`/proc/${pid}/task`);
       const states = await Promise.all(
         threads.map(async (thread) => {
-          const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+          const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => undefined);
+          if (stat === undefined) return 'T'; // it has ended meanwhile
           return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
         }),
       );

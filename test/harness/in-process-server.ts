@@ -13,6 +13,7 @@ import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { openEtcdStorage } from '#storage/etcd/etcd-storage.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Storage } from '#storage/storage.ts';
+import { disposeAll } from './dispose-all.ts';
 import { EtcdServer, limitFlags } from './etcd-server.ts';
 import { freePort } from './free-port.ts';
 import { KeptStorage } from './kept-storage.ts';
@@ -118,8 +119,11 @@ export class InProcessServer {
 
   /** Stops it and throws away what it stored. */
   async dispose(): Promise<void> {
-    await this.stop();
-    await this.#etcd?.dispose();
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    const folder = this.#folder;
+    await disposeAll(
+      () => this.stop(),
+      () => this.#etcd?.dispose(),
+      () => folder && rm(folder, { recursive: true, force: true, maxRetries: 5 }),
+    );
   }
 }

@@ -5,6 +5,7 @@ import type { KubeClient } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { endWithThisProcess, killHard } from './child-process.ts';
+import { disposeAll } from './dispose-all.ts';
 import { EtcdServer } from './etcd-server.ts';
 import { freePort } from './free-port.ts';
 import { patient } from './patient.ts';
@@ -154,9 +155,11 @@ export class RealEdge implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.close();
-    await this.kill();
-    await this.#etcd.dispose();
-    await this.#folder[Symbol.asyncDispose]();
+    await disposeAll(
+      () => this.client.close(),
+      () => this.kill(),
+      () => this.#etcd.dispose(),
+      this.#folder,
+    );
   }
 }

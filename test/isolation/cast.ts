@@ -4,6 +4,7 @@ import { ensurePki } from '#apiserver/pki/pki.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import { disposeAll } from '../harness/dispose-all.ts';
 import { patient } from '../harness/patient.ts';
 import { RawHttp } from '../harness/raw-http.ts';
 import { type StartedConstellation, startConstellation } from '../harness/started.ts';
@@ -74,11 +75,10 @@ export class Cast implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { raw, client } of this.#actors) {
-      raw.close();
-      await client.close();
-    }
-    await this.constellation[Symbol.asyncDispose]();
+    await disposeAll(
+      ...this.#actors.flatMap(({ raw, client }) => [() => raw.close(), () => client.close()]),
+      this.constellation,
+    );
   }
 }
 
