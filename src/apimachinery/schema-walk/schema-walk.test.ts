@@ -413,6 +413,28 @@ test('formats accept and refuse', () => {
   }
 });
 
+// apiextensions customResourceStrategy.ValidateUpdate.
+test('repeated items pass an update of what had some before (R5)', () => {
+  const list = { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string', maxLength: 2 } };
+  const schema = schemaOf({ type: 'object', properties: { a: list, b: list } });
+  const told = (value: JsonValue, old: JsonValue) =>
+    validateChange(schema, value, old).map(({ field, message }) => `${field}: ${message}`);
+  assert.deepEqual(told({ a: ['x', 'x'], b: ['y', 'y'] }, { a: ['z', 'z'] }), []);
+  assert.deepEqual(told({ a: ['x', 'x', 'long'] }, { b: ['y', 'y'] }), [
+    'a[2]: Too long: may not be more than 2 bytes',
+  ]);
+  assert.deepEqual(told({ a: ['x', 'x'] }, { a: ['x'] }), ['a[1]: Duplicate value: "x"']);
+});
+
+test('an embedded resource is checked at every update (R5)', () => {
+  const schema = schemaOf({
+    type: 'object',
+    'x-kubernetes-embedded-resource': true,
+    'x-kubernetes-preserve-unknown-fields': true,
+  });
+  assert.equal(validateChange(schema, { kind: 'P' }, { kind: 'P' }).length, 1);
+});
+
 test('an unchanged invalid value passes an update (R5)', () => {
   const schema = schemaOf({
     type: 'object',

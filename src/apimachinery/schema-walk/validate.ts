@@ -21,8 +21,15 @@ const errorsMax = 100;
 
 type Segment = string | number;
 
+/**
+ * What found an error: an update is let off those of the schema where nothing changed, those of lists where the old object
+ * has such as well, and never those of embedded resources (apiextensions customResourceStrategy.ValidateUpdate).
+ */
+type Origin = 'schema' | 'list' | 'embedded';
+
 interface Found {
   readonly error: FieldError;
+  readonly origin: Origin;
   /** Where the value that was validated lies: for a missing field its parent. */
   readonly owner: readonly Segment[];
 }
@@ -47,9 +54,20 @@ export function validateValue(schema: Schema, value: JsonValue, path = ''): Fiel
 export function validateChange(schema: Schema, value: JsonValue, old: JsonValue, path = ''): FieldError[] {
   const walk = new Walk(path);
   walk.validate(compiled(schema), value, 0, true);
-  return walk.found
-    .filter((one) => !isUnchanged(compiled(schema), value, old, one.owner))
-    .map(({ error }) => error);
+  let hadListErrors: boolean | undefined;
+  const isTold = ({ origin, owner }: Found): boolean => {
+    if (origin === 'embedded') return true;
+    if (origin === 'schema') return !isUnchanged(compiled(schema), value, old, owner);
+    hadListErrors ??= hasListErrors(schema, old);
+    return !hadListErrors;
+  };
+  return walk.found.filter(isTold).map(({ error }) => error);
+}
+
+function hasListErrors(schema: Schema, value: JsonValue): boolean {
+  const walk = new Walk('');
+  walk.validate(compiled(schema), value, 0, true);
+  return walk.found.some(({ origin }) => origin === 'list');
 }
 
 function isUnchanged(
@@ -212,7 +230,7 @@ class Walk {
       if (item === null || isJsonObject(item)) return;
       this.#path[depth] = index;
       const why = 'must be an object for an array of list-type map';
-      this.#add(invalid(this.#field(depth + 1), item, why), depth);
+      this.#add(invalid(this.#field(depth + 1), item, why), depth, 'list');
     });
   }
 
@@ -231,7 +249,7 @@ class Walk {
         shown = object;
       }
       this.#path[depth] = index;
-      this.#add(duplicate(this.#field(depth + 1), shown), depth);
+      this.#add(duplicate(this.#field(depth + 1), shown), depth, 'list');
     });
   }
 
@@ -259,7 +277,7 @@ class Walk {
   #embedded(object: JsonObject, depth: number): void {
     const tell = (name: string, error: (field: string) => FieldError) => {
       this.#path[depth] = name;
-      this.#add(error(this.#field(depth + 1)), depth);
+      this.#add(error(this.#field(depth + 1)), depth, 'embedded');
     };
     for (const name of ['apiVersion', 'kind'] as const) {
       const value = object[name];
@@ -461,8 +479,8 @@ class Walk {
     this.#add(invalid('<nil>', '', `"${this.#field(depth)}" ${rule}`), depth);
   }
 
-  #add(error: FieldError, ownerDepth: number): void {
-    this.found.push({ error, owner: this.#path.slice(0, ownerDepth) });
+  #add(error: FieldError, ownerDepth: number, origin: Origin = 'schema'): void {
+    this.found.push({ error, origin, owner: this.#path.slice(0, ownerDepth) });
   }
 
   #field(depth: number): string {

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { goSyntax, goText, goTypeOf } from '../patch/go-text.ts';
 import {
   type ApplyType,
   elementPath,
@@ -141,11 +142,11 @@ function checkValue(type: ApplyType, value: JsonValue, path: PathElement[], faul
     }
     case 'map':
     case 'atomicMap':
-      if (!isJsonObject(value)) say(`expected map, got ${describe(value)}`);
+      if (!isJsonObject(value)) say(`expected map, got ${plainly(value)}`);
       else checkMembers(type, value, path, faults);
       return;
     default:
-      if (!Array.isArray(value)) say(`expected list, got ${describe(value)}`);
+      if (!Array.isArray(value)) say(`expected list, got ${plainly(value)}`);
       else checkElements(type, value, path, faults);
   }
 }
@@ -206,30 +207,32 @@ function scalarFault(type: ApplyType, value: JsonValue): string | undefined {
   const schema = type.schema;
   if (schema?.intOrString === true) {
     const fits = typeof value === 'string' || typeof value === 'number';
-    return fits ? undefined : `expected int or string, got ${describe(value)}`;
+    return fits ? undefined : `expected int or string, got ${plainly(value)}`;
   }
   switch (schema?.type) {
     case 'integer':
     case 'number':
       return typeof value === 'number'
         ? undefined
-        : `expected numeric (int or float), got ${typeName(value)}`;
+        : `expected numeric (int or float), got ${goTypeOf(value)}`;
     case 'string':
-      return typeof value === 'string' ? undefined : `expected string, got ${describe(value)}`;
+      return typeof value === 'string'
+        ? undefined
+        : `expected string, got ${cut(`&value.valueUnstructured{Value:${goSyntax(value)}}`)}`;
     case 'boolean':
-      return typeof value === 'boolean' ? undefined : `expected boolean, got ${describe(value)}`;
+      return typeof value === 'boolean' ? undefined : `expected boolean, got ${plainly(value)}`;
     default:
-      return typeof value === 'object' ? `expected scalar, got ${describe(value)}` : undefined;
+      return typeof value === 'object' ? `expected scalar, got ${plainly(value)}` : undefined;
   }
 }
 
-function typeName(value: JsonValue): string {
-  if (Array.isArray(value)) return 'list';
-  if (isJsonObject(value)) return 'map';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
+/** A value as structured-merge-diff prints what holds it: `&{map[a:1]}`. */
+function plainly(value: JsonValue): string {
+  return cut(`&{${goText(value)}}`);
 }
 
-function describe(value: JsonValue): string {
-  const text = JSON.stringify(value);
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+const shownMax = 1024;
+
+function cut(text: string): string {
+  return text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
 }

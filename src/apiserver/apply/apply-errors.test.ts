@@ -14,7 +14,7 @@ const errorRows: [name: string, applied: JsonObject, message: RegExp, reason?: '
   [
     'P3: other version',
     { ...config({}), apiVersion: 'example.com/v2' },
-    /Incorrect version specified in apply patch\. Specified patch version: example\.com\/v2, expected: example\.com\/v1/,
+    /^invalid object type: example\.com\/v2, Kind=/,
     'BadRequest',
   ],
   [
@@ -27,7 +27,13 @@ const errorRows: [name: string, applied: JsonObject, message: RegExp, reason?: '
     config({ replicas: 'x' }),
     /\.spec\.replicas: expected numeric \(int or float\), got string/,
   ],
-  ['wrong form', config({ labels: [] }), /\.spec\.labels: expected map, got \[\]/],
+  ['wrong form', config({ labels: [] }), /\.spec\.labels: expected map, got &\{\[\]\}/],
+  // structured-merge-diff typed/validate.go prints what holds the value.
+  [
+    'text expected',
+    config({ items: [{ name: 'n', value: [1, 'x'] }] }),
+    /\.spec\.items\[name="n"\]\.value: expected string, got &value\.valueUnstructured\{Value:\[\]interface \{\}\{1, "x"\}\}/,
+  ],
   ['P6: duplicate in a set', config({ set: ['a', 'a'] }), /\.spec\.set: duplicate entries for key \[="a"\]/],
   [
     'P6: duplicate in a keyed list',

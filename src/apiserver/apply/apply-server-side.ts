@@ -20,8 +20,6 @@ import {
 } from './update-managed-fields.ts';
 
 interface ApplyRequest extends ManagedFieldsRequest {
-  /** Where the request is made, for messages; absent: the configuration tells. */
-  readonly namespace?: string | undefined;
   /** The configuration as it was sent: apiVersion, kind, metadata.name and what the manager has an opinion on. */
   readonly applied: JsonObject;
   /** Takes fields from other managers instead of answering 409. */
@@ -74,13 +72,8 @@ function isBuiltin(request: ApplyRequest): boolean {
 function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   const { applied, apiVersion, live } = request;
   const specified = applied['apiVersion'];
-  if (specified !== apiVersion) {
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${jsonText(specified)}, expected: ${apiVersion}`,
-    );
-  }
-  if (live !== undefined && applied['kind'] !== live.kind) {
-    throw badRequest(`invalid object type: ${printKind(apiVersion, jsonText(applied['kind']))}`);
+  if (specified !== apiVersion || (live !== undefined && applied['kind'] !== live.kind)) {
+    throw badRequest(`invalid object type: ${printKind(jsonText(specified), jsonText(applied['kind']))}`);
   }
   const metadata = applied['metadata'];
   if (
@@ -92,9 +85,7 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   }
   const faults = checkConfig(type, applied);
   if (faults.length > 0)
-    throw unclassified(
-      `failed to create typed patch object (${describe(applied, request.namespace)}): ${joinFaults(faults)}`,
-    );
+    throw unclassified(`failed to create typed patch object (${describe(applied)}): ${joinFaults(faults)}`);
   if (!isJsonObject(metadata)) return { ...applied, metadata: {} };
   const given: JsonObject = {};
   for (const name in metadata) {
@@ -110,11 +101,10 @@ export function joinFaults(faults: readonly string[]): string {
     : ['errors:', ...faults.map((one) => `  ${one}`)].join('\n');
 }
 
-function describe(applied: JsonObject, requested: string | undefined): string {
+function describe(applied: JsonObject): string {
   const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
   const kind = printKind(jsonText(applied['apiVersion']), jsonText(applied['kind']));
-  const namespace = jsonText(metadata['namespace']) || (requested ?? '');
-  return `${namespace}/${jsonText(metadata['name'])}; ${kind}`;
+  return `${jsonText(metadata['namespace'])}/${jsonText(metadata['name'])}; ${kind}`;
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

@@ -87,8 +87,9 @@ class LazyType implements ApplyType {
   }
 
   get fields(): ReadonlyMap<string, ApplyField> | undefined {
-    if (this.madeFields === undefined && this.schema.properties !== undefined && this.form === 'map') {
-      this.madeFields = fieldsOf(this.schema);
+    const { properties, embeddedResource } = this.schema;
+    if (this.madeFields === undefined && this.form === 'map') {
+      if (properties !== undefined || embeddedResource === true) this.madeFields = fieldsOf(this.schema);
     }
     return this.madeFields;
   }
@@ -128,6 +129,23 @@ function formOf(schema: Schema): ApplyType['form'] {
   }
 }
 
+/** What an embedded resource has besides, as OpenAPI tells of it (apiextensions builder.addEmbeddedProperties). */
+function addEmbeddedFields(fields: Map<string, ApplyField>): void {
+  const members: readonly (readonly [string, Schema])[] = [
+    ['apiVersion', { type: 'string' }],
+    ['kind', { type: 'string' }],
+    ['metadata', objectMetaSchema()],
+  ];
+  for (const [name, property] of members) {
+    fields.set(name, {
+      path: fieldElement(name),
+      type: typeOf(property),
+      byValue: false,
+      inEmptyObject: false,
+    });
+  }
+}
+
 function fieldsOf(schema: Schema): ReadonlyMap<string, ApplyField> {
   const fields = new Map<string, ApplyField>();
   const builtin = schema.definition?.startsWith('io.k8s.') === true;
@@ -141,6 +159,7 @@ function fieldsOf(schema: Schema): ReadonlyMap<string, ApplyField> {
       inEmptyObject: byValue || required,
     });
   }
+  if (schema.embeddedResource === true) addEmbeddedFields(fields);
   return fields;
 }
 
@@ -183,10 +202,8 @@ function elementOf(form: ApplyType['form'], schema: Schema): ApplyType | undefin
   if (form === 'set' || form === 'keyedList') return typeOf(schema.items);
   if (form !== 'map') return undefined;
   if (schema.additionalProperties !== undefined) return typeOf(schema.additionalProperties);
-  const open =
-    schema.preserveUnknownFields === true ||
-    schema.embeddedResource === true ||
-    (schema.properties?.size ?? 0) === 0;
+  const isEmpty = (schema.properties?.size ?? 0) === 0 && schema.embeddedResource !== true;
+  const open = schema.preserveUnknownFields === true || isEmpty;
   return open ? deduced : undefined;
 }
 

@@ -7,9 +7,28 @@ import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 export function goText(value: JsonValue | undefined): string {
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (!isJsonObject(value)) return String(value);
+  if (!isJsonObject(value)) return typeof value === 'number' ? goNumber(value) : String(value);
   const members = Object.keys(value).sort();
   return `map[${members.map((key) => `${key}:${goText(value[key])}`).join(' ')}]`;
+}
+
+/** What is no int64 is a float64, which Go writes with an exponent from 1e+06 on, and below 1e-04. */
+function goNumber(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 2 ** 63) return BigInt(value).toString();
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e-4 && magnitude < 1e6) return String(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+/** The same with `%#v`, as Go would have it written in a program: `map[string]interface {}{"a":[]interface {}{1, "x"}}`. */
+export function goSyntax(value: JsonValue): string {
+  if (value === null) return 'interface {}(nil)';
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (!isJsonObject(value)) return goText(value);
+  const members = Object.keys(value).sort();
+  const inside = members.map((key) => `${JSON.stringify(key)}:${goSyntax(value[key] as JsonValue)}`);
+  return `map[string]interface {}{${inside.join(', ')}}`;
 }
 
 /** The same with `%s`, which is at a loss with what is no text: `%!s(int64=1)`. */

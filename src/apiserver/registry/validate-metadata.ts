@@ -144,8 +144,13 @@ export function normalizeMetadata(metadata: ObjectMeta): void {
   if ('selfLink' in metadata) delete metadata['selfLink'];
 }
 
+/** What of a kind its objects' metadata is checked by. */
+export type MetadataRules = Pick<ResourceDefinition, 'group' | 'namespaced' | 'origin'> & {
+  readonly strategy: Pick<ResourceDefinition['strategy'], 'validateName'>;
+};
+
 /** Kubernetes' ValidateObjectMeta (KUBERNETES.md O4): everything that is wrong with the metadata of an object at rest. */
-export function validateMetadata(metadata: ObjectMeta, definition: ResourceDefinition): FieldError[] {
+export function validateMetadata(metadata: ObjectMeta, definition: MetadataRules): FieldError[] {
   const errors: FieldError[] = [];
   const validateName = definition.strategy.validateName ?? dns1123Subdomain;
   const { name, generateName, namespace } = metadata;
@@ -232,12 +237,12 @@ const laxGroups: ReadonlySet<string> = new Set([
   'policy',
 ]);
 
-function finalizerErrors(metadata: ObjectMeta, definition: ResourceDefinition, errors: FieldError[]): void {
+function finalizerErrors(metadata: ObjectMeta, definition: MetadataRules, errors: FieldError[]): void {
   const { finalizers } = metadata;
   if (finalizers === undefined) return;
   finalizers.forEach((finalizer, index) => {
-    for (const why of labelKey(finalizer))
-      errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
+    // Without an index, as apimachinery's ValidateFinalizerName tells it; core/validation's own rule has one.
+    for (const why of labelKey(finalizer)) errors.push(invalid('metadata.finalizers', finalizer, why));
     const needsDomain = definition.origin === 'builtin' && !laxGroups.has(definition.group);
     if (!needsDomain || finalizer.includes('/') || plainFinalizers.has(finalizer)) return;
     const why = 'name is neither a standard finalizer name nor is it fully qualified';

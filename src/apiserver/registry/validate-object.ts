@@ -1,10 +1,15 @@
 import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
 import { validateRules } from '#apimachinery/cel/rules/validate-rules.ts';
 import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#apimachinery/field-error.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { Schema } from '#apimachinery/schema.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
+import { embeddedErrors, hasEmbedded } from './embedded-resources.ts';
+import { scaleErrors } from './scale-errors.ts';
 import { isInert, type Target } from './target.ts';
 import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts';
 import { takeVoucher } from './vouched.ts';
@@ -24,11 +29,10 @@ export function validateObject(
   const errors = validateMetadata(object.metadata, definition);
   if (old !== undefined) errors.push(...validateMetadataUpdate(object.metadata, old.metadata));
   const { schema } = version;
-  const fits = subresource === '' && takeVoucher(object);
-  if (!fits && !isPlainlyValid(schema, object)) {
-    // R5: what was wrong before and has not been touched passes.
-    const ratchets = old !== undefined && definition.origin === 'custom';
-    errors.push(...(ratchets ? validateChange(schema, object, old) : validateValue(schema, object)));
+  if (definition.origin === 'custom') errors.push(...customErrors(object, old, version, subresource));
+  else {
+    const fits = subresource === '' && takeVoucher(object);
+    if (!fits && !isPlainlyValid(schema, object)) errors.push(...validateValue(schema, object));
   }
   if (hasRules(schema)) errors.push(...ruleErrors(object, old, target, errors, warnings));
   if (!isInert(target.workspace, definition)) {
@@ -41,6 +45,47 @@ export function validateObject(
     object.metadata.name ?? object.metadata.generateName ?? '',
     errors,
   );
+}
+
+/** What the schema, the resources within it and its scale say of a custom resource (R3, R6). */
+function customErrors(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  version: ResourceVersion,
+  subresource: string,
+): readonly FieldError[] {
+  const { schema } = version;
+  const scale = scaleErrors(object, version, subresource);
+  if (subresource === 'status') return [...statusErrors(object, old, schema), ...scale];
+  const errors = changeErrors(schema, object, old);
+  return hasEmbedded(schema)
+    ? [...errors, ...scale, ...embeddedErrors(schema, object)]
+    : scale.length > 0
+      ? [...errors, ...scale]
+      : errors;
+}
+
+/** R5: what was wrong before and has not been touched passes. */
+function changeErrors(schema: Schema, value: JsonValue, old: JsonValue | undefined): readonly FieldError[] {
+  if (isPlainlyValid(schema, value)) return noErrors;
+  return old === undefined ? validateValue(schema, value) : validateChange(schema, value, old);
+}
+
+const noErrors: readonly FieldError[] = [];
+
+/** A write to `/status` is checked for its status alone, whose fields are then named from there (apiextensions ValidateStatusUpdate). */
+function statusErrors(
+  { status }: KubeObject,
+  old: KubeObject | undefined,
+  schema: Schema,
+): readonly FieldError[] {
+  const property = schema.properties?.get('status');
+  if (status === undefined || property === undefined) return noErrors;
+  return changeErrors(property, status, old?.['status'] ?? null).map((error) => {
+    const within =
+      error.field === '<nil>' ? '' : error.field.startsWith('[') ? error.field : `.${error.field}`;
+    return { ...error, field: `status${within}` };
+  });
 }
 
 /** Errors after which Kubernetes evaluates no rule: the object does not have the shape that rules rely on. */

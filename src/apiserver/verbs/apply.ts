@@ -51,7 +51,6 @@ export async function applyObject(
       const merging = withConversions(versions, (convert) =>
         applyServerSide({
           manager,
-          namespace: context.namespace,
           apiVersion,
           subresource,
           now,

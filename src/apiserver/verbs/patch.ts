@@ -94,14 +94,7 @@ async function patchWith(
  */
 function checkIdentity(object: KubeObject, context: ResourceContext): void {
   const { metadata } = object;
-  if (context.namespace !== undefined) {
-    metadata.namespace ||= context.namespace;
-    if (metadata.namespace !== context.namespace) {
-      throw badRequest(
-        'the namespace of the provided object does not match the namespace sent on the request',
-      );
-    }
-  }
+  if (context.namespace !== '') metadata.namespace ||= context.namespace;
   checkName(object, context);
 }
 

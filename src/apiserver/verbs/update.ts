@@ -83,8 +83,6 @@ export function checkName(object: KubeObject, context: ResourceContext): void {
   }
   if (!context.served.definition.namespaced) delete object.metadata.namespace;
   else if (namespace !== undefined && namespace !== context.namespace) {
-    throw badRequest(
-      `the namespace of the object (${namespace}) does not match the namespace on the request (${context.namespace})`,
-    );
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
 }

@@ -1,4 +1,10 @@
-import { ApiError, methodNotAllowed, pathMethodNotAllowed, pathNotFound } from '#apimachinery/api-error.ts';
+import {
+  ApiError,
+  methodNotAllowed,
+  notFound,
+  pathMethodNotAllowed,
+  pathNotFound,
+} from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
 import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
@@ -272,7 +278,8 @@ function rethrow(error: unknown): never {
 const kubeletSubresources = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
 
 function unknownSubresource({ served, subresource = '', name }: ResourceContext): ApiError {
-  const { group, resource } = served.definition;
+  const { group, resource, origin } = served.definition;
+  if (origin === 'custom') return notFound(served.definition, name);
   const runsElsewhere = group === '' && resource === 'pods' && kubeletSubresources.has(subresource);
   if (!runsElsewhere) return pathNotFound();
   return new ApiError(

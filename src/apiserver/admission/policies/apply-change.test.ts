@@ -56,7 +56,7 @@ const atomic =
   'error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ';
 const refusals: [Change, string][] = [
   [config({ zork: 'x' }), `${typed}.zork: field not declared in schema`],
-  [config({ text: 1 }), `${typed}.text: expected string, got 1`],
+  [config({ text: 1 }), `${typed}.text: expected string, got &value.valueUnstructured{Value:1}`],
   [config({ list: ['x'] }), `${atomic}.list`],
   [config({ struct: { text: 'x' }, list: [] }), `${atomic}.struct, .list`],
   [config({ keyed: [{ text: 'k', args: ['x'] }] }), `${atomic}.keyed[0].args`],

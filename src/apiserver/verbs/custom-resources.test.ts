@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { apiError, Harness } from './testing/harness.ts';
+
+/** A CRD `things.example.com` whose one version has these properties in its spec and status. */
+function things(spec: JsonObject, status: JsonObject = {}, scope = 'Namespaced'): ResourceDefinition {
+  const schema = {
+    type: 'object',
+    properties: {
+      spec: { type: 'object', properties: spec },
+      status: { type: 'object', properties: status },
+    },
+  };
+  const scale = {
+    specReplicasPath: '.spec.size',
+    statusReplicasPath: '.status.ready',
+    labelSelectorPath: '.status.selector',
+  };
+  return definitionFromCrd({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'things.example.com' },
+    spec: {
+      group: 'example.com',
+      scope,
+      names: { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: schema },
+          subresources: { status: {}, scale },
+        },
+      ],
+    },
+  });
+}
+
+const url = '/apis/example.com/v1/namespaces/default/things';
+
+function thing(spec: JsonObject, metadata: JsonObject = {}): JsonObject {
+  return { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'a', ...metadata }, spec };
+}
+
+async function causesOf(request: Promise<unknown>): Promise<readonly string[]> {
+  const error = await request.then(
+    () => assert.fail('it was accepted'),
+    (reason: unknown) => reason,
+  );
+  if (!isApiError(error, 'Invalid')) throw error;
+  return (error.details?.causes ?? []).map(({ field, message }) => `${field}: ${message}`);
+}
+
+const embedded = {
+  type: 'object',
+  'x-kubernetes-embedded-resource': true,
+  'x-kubernetes-preserve-unknown-fields': true,
+};
+
+// apiextensions pkg/apiserver/schema/objectmeta: CoerceWithOptions.
+test('resources within an object are brought into form (R3)', async () => {
+  const list = { type: 'array', items: embedded };
+  const map = { type: 'object', additionalProperties: embedded };
+  await using harness = await Harness.open({ definitions: [things({ one: embedded, list, map })] });
+  const pod = (metadata: JsonObject) => ({ apiVersion: 'v1', kind: 'Pod', metadata, spec: { any: 1 } });
+  const given = {
+    one: pod({ name: 'x', creationTimestamp: null, labels: {}, annotations: null, frob: 1 }),
+    list: [pod({ labels: { a: 'b' }, managedFields: [] }), pod({ grob: {} })],
+    map: { k: { ...pod({}), metadata: null } },
+  };
+  const { object, warnings } = await harness.post(url, thing(given));
+  assert.deepEqual(object['spec'], {
+    one: pod({ name: 'x' }),
+    list: [pod({ labels: { a: 'b' } }), pod({})],
+    map: { k: pod({}) },
+  });
+  assert.deepEqual(warnings, [
+    'unknown field "spec.list[1].metadata.grob"',
+    'unknown field "spec.one.metadata.frob"',
+  ]);
+  const refused: [JsonObject, string][] = [
+    [{ ...pod({}), kind: 2 }, 'spec.one.kind: Invalid value: 2: must be a string'],
+    [
+      pod({ name: 'x', labels: { a: 1 } }),
+      'spec.one.metadata: Invalid value: {"labels":{"a":1},"name":"x"}: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string',
+    ],
+    [
+      { ...pod({}), metadata: 'x' },
+      'spec.one.metadata: Invalid value: "x": json: cannot unmarshal string into Go value of type v1.ObjectMeta',
+    ],
+  ];
+  for (const [one, why] of refused) {
+    await assert.rejects(
+      harness.post(url, thing({ one })),
+      apiError('BadRequest', `Thing in version "v1" cannot be handled as a Thing: ${why}`),
+    );
+  }
+});
+
+// apiextensions pkg/apiserver/schema/objectmeta: Validate, of updates as of creations.
+test('the metadata of resources within an object is checked (R3)', async () => {
+  await using harness = await Harness.open({
+    definitions: [things({ one: embedded, other: { type: 'string' } })],
+  });
+  const one = (metadata: JsonObject) => thing({ one: { apiVersion: 'v1', kind: 'P', metadata } });
+  await harness.post(url, one({ name: 'Any_Thing', namespace: 'n' }));
+  const metadata = { name: 'a/b', namespace: 'N', labels: { 'a b': '' }, finalizers: ['b c'] };
+  const fields = (await causesOf(harness.patch(`${url}/a`, 'merge', one(metadata)))).map(
+    (cause) => cause.split(':')[0],
+  );
+  assert.deepEqual(
+    fields.sort(),
+    ['finalizers', 'labels', 'name', 'namespace'].map((name) => `spec.one.metadata.${name}`),
+  );
+});
+
+// structured-merge-diff over apiextensions pkg/controller/openapi/builder addEmbeddedProperties.
+test('an embedded resource is owned as any resource is (P6)', async () => {
+  await using harness = await Harness.open({ definitions: [things({ one: embedded })] });
+  const one = { apiVersion: 'v1', kind: 'P', metadata: { labels: { a: 'b' } }, spec: { x: { y: 1 } } };
+  const { object } = await harness.patch(`${url}/a?fieldManager=m`, 'apply', thing({ one }));
+  const [entry] = object.metadata.managedFields ?? [];
+  assert.deepEqual(entry?.['fieldsV1'], {
+    'f:spec': {
+      'f:one': {
+        'f:apiVersion': {},
+        'f:kind': {},
+        'f:metadata': { 'f:labels': { 'f:a': {} } },
+        'f:spec': { '.': {}, 'f:x': { '.': {}, 'f:y': {} } },
+      },
+    },
+  });
+});
+
+// apiextensions customResourceValidator.ValidateScaleSpec and ValidateScaleStatus.
+test('what a scale reads must be a number of replicas (R6)', async () => {
+  const any = { 'x-kubernetes-preserve-unknown-fields': true };
+  await using harness = await Harness.open({
+    definitions: [things({ size: any }, { ready: any, selector: any })],
+  });
+  assert.deepEqual(await causesOf(harness.post(url, thing({ size: -1 }))), [
+    '.spec.size: Invalid value: -1: should be a non-negative integer',
+  ]);
+  assert.deepEqual(await causesOf(harness.post(url, thing({ size: 2 ** 31 }))), [
+    '.spec.size: Invalid value: 2147483648: should be less than or equal to 2147483647',
+  ]);
+  assert.deepEqual(await causesOf(harness.post(url, thing({ size: 'x' }))), [
+    '.spec.size: Invalid value: 0: .spec.size accessor error: x is of the type string, expected int64',
+  ]);
+  await harness.post(url, thing({}));
+  const status = harness.patch(`${url}/a/status`, 'merge', { status: { ready: 'x', selector: { a: 1 } } });
+  assert.deepEqual(await causesOf(status), [
+    '.status.ready: Invalid value: 0: .status.ready accessor error: x is of the type string, expected int64',
+    '.status.selector: Invalid value: "": .status.selector accessor error: map[a:1] is of the type map[string]interface {}, expected string',
+  ]);
+});
+
+// apiextensions customResourceValidator.ValidateStatusUpdate.
+test('a write to /status is checked for the status alone (C7)', async () => {
+  const phase = { type: 'string', maxLength: 2 };
+  await using harness = await Harness.open({ definitions: [things({ one: embedded }, { phase })] });
+  await harness.post(url, thing({}));
+  assert.deepEqual(await causesOf(harness.patch(`${url}/a/status`, 'merge', { status: { phase: 1 } })), [
+    'status.phase: Invalid value: "integer": phase in body must be of type string: "integer"',
+  ]);
+  const { object } = await harness.patch(`${url}/a/status`, 'merge', { status: { phase: 'ok' } });
+  assert.deepEqual(object['status'], { phase: 'ok' });
+});
+
+// apiextensions customresource_handler ServeHTTP: what is none of its subresources is no object.
+test('a subresource that a custom resource has not is not found (C10)', async () => {
+  await using harness = await Harness.open({ definitions: [things({})] });
+  await assert.rejects(
+    harness.get(`${url}/a/frob`),
+    apiError('NotFound', 'things.example.com "a" not found'),
+  );
+});
+
+// apiserver rest.EnsureObjectNamespaceMatchesRequestNamespace.
+test('a patch that gives a cluster-scoped object a namespace changes nothing (C3)', async () => {
+  await using harness = await Harness.open({ definitions: [things({}, {}, 'Cluster')] });
+  const cluster = '/apis/example.com/v1/things';
+  const before = await harness.post(cluster, thing({}));
+  const { object } = await harness.patch(`${cluster}/a`, 'merge', { metadata: { namespace: 'x' } });
+  assert.deepEqual(object, before.object);
+});
