@@ -154,15 +154,15 @@ export class Returner {
 
   /** Idempotent. */
   async stop(): Promise<void> {
-    // First, so that a regrouping under way leaves no watch behind.
-    await this.#loop.stop();
+    await Promise.all([this.#loop.stop(), this.#requests.stop(), this.#returned.stop(), this.#stopBirths()]);
+    // A regrouping that was under way may have begun others meanwhile.
+    await this.#stopBirths();
+  }
+
+  async #stopBirths(): Promise<void> {
     const births = [...this.#births.values()];
     this.#births.clear();
-    await Promise.all([
-      this.#requests.stop(),
-      this.#returned.stop(),
-      ...births.map((one) => one.births.stop()),
-    ]);
+    await Promise.all(births.map((one) => one.births.stop()));
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
