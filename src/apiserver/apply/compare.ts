@@ -193,6 +193,14 @@ function compareBoth(
 ): void {
   const formWas = type === undefined ? 'leaf' : formFor(type, was);
   const formNow = type === undefined ? 'leaf' : formFor(type, now);
+  if (was === null && holdsMembers(type, formNow, now)) {
+    compareBoth(path, type, emptyOf(formNow), now, place, out);
+    return;
+  }
+  if (now === null && holdsMembers(type, formWas, was)) {
+    compareBoth(path, type, was, emptyOf(formWas), place, out);
+    return;
+  }
   if (formWas === 'leaf' && formNow === 'leaf') {
     if (!equalJson(was, now)) setModified(path, out);
     return;
@@ -215,6 +223,21 @@ function compareBoth(
     if (formNow !== 'leaf') nested.added = membersOf(type, now);
   }
   nestInto(path, nested, out);
+}
+
+type Form = ReturnType<typeof formFor>;
+
+/**
+ * Whether null beside this value is like an empty one: where the type says that there is a map or a list, and it has
+ * members. Beside an empty one it is another value (structured-merge-diff compareWalker.doMap, doList).
+ */
+function holdsMembers(type: ApplyType | undefined, form: Form, value: JsonValue): boolean {
+  if (form === 'leaf' || type?.form === 'deduced') return false;
+  return Object.keys(value as JsonObject).length > 0;
+}
+
+function emptyOf(form: Form): JsonValue {
+  return form === 'list' ? [] : {};
 }
 
 function setModified(path: PathElement, out: Differences): void {

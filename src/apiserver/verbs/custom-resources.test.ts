@@ -189,3 +189,26 @@ test('a patch that gives a cluster-scoped object a namespace changes nothing (C3
   const { object } = await harness.patch(`${cluster}/a`, 'merge', { metadata: { namespace: 'x' } });
   assert.deepEqual(object, before.object);
 });
+
+// structured-merge-diff typed/compare.go doMap, doList: null is like an empty one unless both sides are empty.
+test('members put where another owns null take nothing from that owner (P5)', async () => {
+  const text = { type: 'string' };
+  const properties: { [name: string]: JsonObject } = {
+    map: { type: 'object', nullable: true, additionalProperties: text },
+    set: { type: 'array', nullable: true, 'x-kubernetes-list-type': 'set', items: text },
+    list: { type: 'array', nullable: true, items: text },
+  };
+  await using harness = await Harness.open({ definitions: [things(properties)] });
+  const apply = (manager: string, spec: JsonObject) =>
+    harness.patch(`${url}/a?fieldManager=${manager}`, 'apply', thing(spec));
+  await apply('first', { map: null, set: null, list: null });
+  const { object } = await apply('second', { map: { a: 'b' }, set: ['a'] });
+  const fields = Object.fromEntries(
+    (object.metadata.managedFields ?? []).map((one) => [one.manager, one['fieldsV1']]),
+  );
+  assert.deepEqual(fields, {
+    first: { 'f:spec': { 'f:map': {}, 'f:set': {}, 'f:list': {} } },
+    second: { 'f:spec': { 'f:map': { 'f:a': {} }, 'f:set': { 'v:"a"': {} } } },
+  });
+  await assert.rejects(apply('third', { list: ['a'] }), apiError('Conflict', /"first": \.spec\.list$/));
+});
