@@ -147,6 +147,21 @@ describe('calls to etcd over HTTP/2', () => {
     assert.match((await failureOf(call(refusing.channel))).details, /^No connection established/);
   });
 
+  it('goes on after many calls that were refused before all of them was read', async () => {
+    const { channel } = await serve((stream) => {
+      stream.respond(
+        { ':status': 200, 'grpc-status': '8', 'grpc-message': 'too large' },
+        { endStream: true },
+      );
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+    for (let count = 0; count < 12; count++) {
+      const large = framed(3 * 1024 * 1024).frame;
+      const { code, details } = await failureOf(channel.call('/a', large, {}, 60_000));
+      assert.deepEqual([code, details], [8, 'too large']);
+    }
+  });
+
   it('is in doubt of one that was sent, and connects again for the next', async () => {
     let calls = 0;
     const { channel } = await serve((stream) => {

@@ -15,6 +15,12 @@ const connectTimeoutMs = 5_000;
 /** What etcd may send before we have worked it off: of one answer, and of all of a connection. */
 const streamWindowBytes = 4 * 1024 * 1024;
 const sessionWindowBytes = 16 * 1024 * 1024;
+/**
+ * No limit to what Node counts as a connection's memory, of which it counts calls that etcd refused before it had read
+ * them for ever: at its 10 MB nothing would go over the connection any more, nor end it. What waits to be sent is bounded
+ * by the store (etcd-storage.ts), what comes by the windows.
+ */
+const sessionMemoryMegabytesMax = Number.MAX_SAFE_INTEGER;
 /** How often it is looked whether calls have waited too long: they end at most so much late. */
 const sweepIntervalMs = 50;
 /** etcd takes pings that come faster than every 5 s for an attack. */
@@ -129,7 +135,11 @@ class Session {
     this.#scheme = tls === undefined ? 'http' : 'https';
     this.#monotonic = monotonic;
     const settings = { enablePush: false, initialWindowSize: streamWindowBytes };
-    this.#http = connect(`${this.#scheme}://${address}`, { settings, ...tls });
+    this.#http = connect(`${this.#scheme}://${address}`, {
+      settings,
+      maxSessionMemory: sessionMemoryMegabytesMax,
+      ...tls,
+    });
     this.#http.on('connect', () => {
       this.#connected = true;
       clearTimeout(this.#connectTimer);
