@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { HttpServerDependencies } from './dependencies.ts';
@@ -69,6 +69,8 @@ class SecureHttpServer implements HttpServer {
   readonly #dependencies: HttpServerDependencies;
   readonly #handler: RequestHandler;
   readonly #server: Http2SecureServer;
+  /** As they come, before their handshake, which some do not end. */
+  readonly #connections = new Set<Socket>();
   readonly #sockets = new Set<TLSSocket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   #isReady = true;
@@ -167,6 +169,8 @@ class SecureHttpServer implements HttpServer {
     await waitAtMost(this.#connectionsEnd(), goodbyeMs, signal);
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#sockets) socket.destroy();
+    // Whoever is in the middle of a handshake would be served after it, and waited for.
+    for (const socket of this.#connections) socket.destroy();
     await closed;
   }
 
@@ -227,6 +231,10 @@ class SecureHttpServer implements HttpServer {
     server.on('upgrade', (request: ServerRequest, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

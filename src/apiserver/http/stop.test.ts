@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { until } from '#test/harness/until.ts';
 import { closeOf, mastersOnly, rawConnection, resolverOf, startServer } from './testing/test-server.ts';
@@ -29,6 +30,23 @@ describe('stop of a server', () => {
     assert.equal(scene.verbs.watchCount, 0);
     await assert.rejects(scene.server.get('/livez', { connection: 'close' }));
     await scene.server.server.stop();
+  });
+
+  it('stop does not wait for a handshake that has not ended, nor serve anybody after it', async () => {
+    const { server, port } = scene.server;
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    // Answered on a connection that came later: the first was accepted.
+    assert.equal((await scene.server.get('/livez')).code, 200);
+    let isStopped = false;
+    const stopping = server.stop().finally(() => {
+      isStopped = true;
+    });
+    stopping.catch(() => {}); // told below
+    // Node ends such a handshake after two minutes.
+    await until('it has stopped', () => isStopped, { timeoutMs: 90_000 });
+    await Promise.all([stopping, closed]);
   });
 
   it('stop does not wait for a body that never comes', async () => {
