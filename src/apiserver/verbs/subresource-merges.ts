@@ -64,16 +64,23 @@ function mergeEphemeralContainers(proposed: KubeObject, live: KubeObject): KubeO
   return overlay(live, proposed, { spec });
 }
 
-/** Of a resize only the containers' resources and resize policies count. */
+/**
+ * Of a resize only the resources count, the pod's and its containers', and the resize policies. Where containers come, go
+ * or change places, they stay as proposed: validation refuses them (podResizeStrategy dropNonResizeUpdates).
+ */
 function mergeResize(proposed: KubeObject, live: KubeObject): KubeObject {
   const spec: JsonObject = { ...objectAt(live, 'spec') };
   for (const list of ['containers', 'initContainers']) {
     const wanted = listAt(objectAt(proposed, 'spec'), list);
+    const standing = listAt(spec, list);
+    if (wanted.length !== standing.length || wanted.some((one, i) => nameOf(one) !== nameOf(standing[i]))) {
+      spec[list] = wanted;
+      continue;
+    }
     if (spec[list] === undefined) continue;
-    spec[list] = listAt(spec, list).map((container) => {
-      if (!isJsonObject(container)) return container;
-      const resized = wanted.find((one) => isJsonObject(one) && one['name'] === container['name']);
-      if (!isJsonObject(resized)) return container;
+    spec[list] = standing.map((container, i) => {
+      const resized = wanted[i];
+      if (!isJsonObject(container) || !isJsonObject(resized)) return container;
       const copy: JsonObject = { ...container };
       for (const key of ['resources', 'resizePolicy']) {
         if (resized[key] === undefined) delete copy[key];
@@ -82,7 +89,14 @@ function mergeResize(proposed: KubeObject, live: KubeObject): KubeObject {
       return copy;
     });
   }
+  const { resources } = objectAt(proposed, 'spec');
+  if (resources === undefined) delete spec['resources'];
+  else spec['resources'] = resources;
   return overlay(live, proposed, { spec });
+}
+
+function nameOf(container: JsonValue | undefined): JsonValue | undefined {
+  return isJsonObject(container) ? container['name'] : undefined;
 }
 
 /** The live object with other parts; of the proposal's metadata only what guards and tracks the write counts. */

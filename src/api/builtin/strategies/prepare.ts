@@ -184,16 +184,24 @@ function restore(object: KubeObject, old: KubeObject): void {
   for (const key in old) if (key !== 'metadata') object[key] = cloneJson(old[key]!);
 }
 
-/** A resize changes resources and resize policies of containers, found by name, and of the pod (dropNonResizeUpdates). */
+/**
+ * A resize changes resources and resize policies of containers, and resources of the pod. Containers that come, go or
+ * change places are left to validation, which refuses them (dropNonResizeUpdates).
+ */
 function takeResources(spec: JsonObject, given: JsonObject): void {
   for (const list of ['containers', 'initContainers']) {
-    const wanted = new Map(objectsAt(given, list).map((one) => [textAt(one, 'name'), one]));
-    for (const container of objectsIn(spec, list)) {
-      const one = wanted.get(textAt(container, 'name'));
-      if (one === undefined) continue;
+    const wanted = objectsAt(given, list);
+    const standing = objectsIn(spec, list);
+    const isSame = (one: JsonObject, i: number) => textAt(one, 'name') === textAt(standing[i] ?? {}, 'name');
+    if (wanted.length !== standing.length || !wanted.every(isSame)) {
+      copyField(spec, given, list);
+      continue;
+    }
+    standing.forEach((container, i) => {
+      const one = wanted[i] ?? {};
       copyField(container, one, 'resources');
       copyField(container, one, 'resizePolicy');
-    }
+    });
   }
   copyField(spec, given, 'resources');
 }

@@ -6,7 +6,8 @@ import type { Errors } from './common.ts';
 
 type Annotations = { readonly [key: string]: unknown } | undefined;
 
-const mirror = 'kubernetes.io/config.mirror';
+/** Of a static pod, whose spec is its node's. */
+export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
 const localhost = 'localhost/';
 const containerLists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
@@ -27,7 +28,7 @@ export function checkPodAnnotations(
     if (old?.[key] === annotations[key]) continue;
     const value = String(annotations[key]);
     const at = `${path}[${key}]`;
-    if (key === mirror) {
+    if (key === mirrorAnnotation) {
       if (textAt(spec, 'nodeName') === '')
         errors.push(invalid(at, value, 'must set spec.nodeName if mirror pod annotation is set'));
     } else if (key === deletionCost) {
@@ -56,7 +57,7 @@ export function checkPodAnnotationChange(
   const refuse = (key: string, verb: string) => {
     if (key.startsWith(appArmorPrefix))
       errors.push(forbiddenField(`${path}[${key}]`, `may not ${verb} AppArmor annotations`));
-    if (key === mirror)
+    if (key === mirrorAnnotation)
       errors.push(forbiddenField(`${path}[${key}]`, `may not ${verb} mirror pod annotation`));
   };
   for (const key in old) if (annotations?.[key] !== old[key]) refuse(key, 'remove or update');

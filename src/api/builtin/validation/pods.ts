@@ -5,6 +5,7 @@ import { objectAt, objectsAt, textAt } from '../read.ts';
 import type { Errors } from './common.ts';
 import { checkImages } from './containers.ts';
 import { checkAnnotatedProfiles, checkPodAnnotationChange, checkPodAnnotations } from './pod-annotations.ts';
+import { checkResize } from './pod-resize.ts';
 import { checkPodSpec } from './pod-spec.ts';
 import { checkEphemeralUpdate, checkSpecUpdate } from './pod-update.ts';
 import type { PodMeta } from './volumes.ts';
@@ -60,6 +61,7 @@ export function validatePodUpdate(pod: KubeObject, old: KubeObject, subresource:
   const spec = checkPod(errors, pod);
   const before = objectAt(old, 'spec') ?? {};
   if (subresource === 'ephemeralcontainers') checkEphemeralUpdate(errors, spec, before);
+  else if (subresource === 'resize') checkResize(errors, pod, old);
   else if (subresource === '') checkSpecUpdate(errors, spec, before);
   return errors;
 }
