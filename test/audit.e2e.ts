@@ -225,6 +225,7 @@ describe('audit (O3)', { timeout: 600_000 }, () => {
           rules,
           admissionReviewVersions: ['v1'],
           sideEffects: 'None',
+          timeoutSeconds: 30,
         },
       ],
     });

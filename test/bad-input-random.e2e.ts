@@ -74,8 +74,9 @@ describe(`random input, CELLPLANE_RANDOM_SEED=${seed}`, { timeout: 600_000 + run
     await standing.assertUnharmed();
     const made = (statuses.get(200) ?? 0) + (statuses.get(201) ?? 0);
     const sent = [...statuses.values()].reduce((sum, count) => sum + count, 0);
+    // Of a run that was interrupted the first requests may all have been bad ones.
     assert.ok(
-      made > sent / 80,
+      sent < runs * atOnce || made > sent / 80,
       `random requests must succeed now and then: ${JSON.stringify([...statuses])}`,
     );
   });

@@ -129,13 +129,24 @@ describe(`chaos, CELLPLANE_CHAOS_SEED=${seed}`, {
   test('everything comes together: projects, bindings, cells, edges, statuses', async () => {
     // Replicas at zero rest where they were; here they are asked for everywhere.
     for (const { client, objects, policies } of projects) {
-      for (const policy of policies) await policy.set(finally2to1);
+      for (const policy of policies) {
+        const wanted = JSON.stringify(finally2to1);
+        await until(`${policy.tracked.what} is set`, async () => {
+          if (!policy.tracked.isCertain && !(await policy.tracked.resolve())) return false;
+          if (JSON.stringify(policy.tracked.state) === wanted) return true;
+          await policy.set(finally2to1);
+          return false;
+        });
+      }
       for (const { kind, ref, tracked } of objects) {
-        const { state } = tracked;
-        if (!kind.scalable || state === undefined || state.replicas > 0) continue;
-        await tracked.write({ ...state, replicas: 5 }, () =>
-          client.patch(ref, { type: 'merge', body: { spec: { replicas: 5 } } }),
-        );
+        await until(`${tracked.what} has replicas`, async () => {
+          if (!tracked.isCertain && !(await tracked.resolve())) return false;
+          const { state } = tracked;
+          if (!kind.scalable || state === undefined || state.replicas > 0) return true;
+          const body = { spec: { replicas: 5 } };
+          await tracked.write({ ...state, replicas: 5 }, () => client.patch(ref, { type: 'merge', body }));
+          return false;
+        });
       }
     }
     let last: string[] = [];

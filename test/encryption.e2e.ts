@@ -172,7 +172,7 @@ describe('encryption at rest by a KMS plugin (O5)', { timeout: 600_000 }, () => 
     folder = await temporaryFolder();
     data = path.join(folder.path, 'data');
     plugin = new FakeKmsPlugin(path.join(folder.path, 'kms.sock'));
-    const kms = `{kms: {apiVersion: v2, name: vault, endpoint: "unix://${plugin.socketPath}"}}`;
+    const kms = `{kms: {apiVersion: v2, name: vault, endpoint: "unix://${plugin.socketPath}", timeout: 60s}}`;
     await writeFile(path.join(folder.path, 'encryption.yaml'), configuration(`${kms}, {identity: {}}`));
   });
   after(async () => {

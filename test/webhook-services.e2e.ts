@@ -386,6 +386,7 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
           ],
           admissionReviewVersions: ['v1'],
           sideEffects: 'None',
+          timeoutSeconds: 30,
         },
       ],
     });
@@ -432,6 +433,7 @@ describe('webhooks by a Service (A2, R7)', { timeout: 600_000 }, () => {
             ],
             admissionReviewVersions: ['v1'],
             sideEffects: 'None',
+            timeoutSeconds: 30,
           },
         ],
       },
