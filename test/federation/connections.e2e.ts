@@ -14,7 +14,7 @@ import { until } from '../harness/until.ts';
 
 const breakerOpenMaxMs = 1_000;
 
-describe('connections', { timeout: 600_000 }, () => {
+describe('connections', { timeout: 840_000 }, () => {
   let constellation: Constellation;
   afterEach(() => constellation[Symbol.asyncDispose]());
 

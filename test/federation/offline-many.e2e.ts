@@ -27,7 +27,7 @@ const catchingUpMax = Math.max(64, 2 * away.length);
 /** Changes of the steady cell, and what cells that came a moment before the others still have under way. */
 const othersMax = 30;
 
-describe('fifty cells that were away', { timeout: 600_000 }, () => {
+describe('fifty cells that were away', { timeout: 840_000 }, () => {
   let constellation: Constellation;
   let federator: FederatorProcess;
   const edges = new Map<string, InProcessServer>();
