@@ -162,6 +162,20 @@ describe('calls to etcd over HTTP/2', () => {
     }
   });
 
+  it('does not wait for the rest of a call that was refused before all of it was taken', async () => {
+    const { channel } = await serve((stream) => {
+      stream.pause();
+      stream.respond(
+        { ':status': 200, 'grpc-status': '8', 'grpc-message': 'too large' },
+        { endStream: true },
+      );
+    });
+    for (let count = 0; count < 3; count++) {
+      const { code } = await failureOf(channel.call('/a', framed(3 * 1024 * 1024).frame, {}, 600_000));
+      assert.equal(code, 8);
+    }
+  });
+
   it('is in doubt of one that was sent, and connects again for the next', async () => {
     let calls = 0;
     const { channel } = await serve((stream) => {

@@ -283,6 +283,7 @@ class Call {
     stream.on('error', (error) => {
       this.error ??= error;
     });
+    stream.on('end', () => this.#cut());
     stream.on('close', () => this.#over());
   }
 
@@ -318,6 +319,16 @@ class Call {
   expire(): void {
     this.#own ??= new CallError(grpcStatus.DEADLINE_EXCEEDED, 'Deadline exceeded');
     this.#cancel();
+  }
+
+  /**
+   * Refused before all of it was taken. The rest is not waited for, nor that etcd resets the stream: Node does not tell of
+   * a reset without an error that comes after the end.
+   */
+  #cut(): void {
+    if (this.status === undefined || this.stream.writableFinished) return;
+    this.#over();
+    this.stream.destroy();
   }
 
   #cancel(): void {
