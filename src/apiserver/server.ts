@@ -99,6 +99,7 @@ import { defaultServiceRange, ServiceAllocator } from './registry/service-alloca
 import { FixedSharedObjects, type SharedObjects } from './registry/shared-objects.ts';
 import { objectOf } from './registry/stored-object.ts';
 import type { UserInfo } from './request/user.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { HookClient } from './services/hook-client.ts';
 import { ServiceAddresses } from './services/service-address.ts';
 import { ServiceNetworks } from './services/service-networks.ts';
@@ -277,7 +278,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const { tokenWebhook } = options;
   if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
   if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
-  const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign);
+  const metrics = new ServerMetrics(storage);
+  const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign, metrics);
   const verbs = new Verbs({
     registry,
     clock,
@@ -375,7 +377,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     touch: (workspace) => firstTouch.touch(workspace),
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
     flowControl,
-    metricsText: () => flowControl.render(),
+    metricsText: () => flowControl.render() + metrics.render(),
     aggregator,
     audit: options.auditor,
     healthChecks: [pingCheck, storageCheck(storage), ...(options.healthChecks ?? [])],
@@ -506,6 +508,7 @@ function createAuthenticator(
   serviceAccountTokens: ServiceAccountTokens,
   issuers: readonly TokenAuthenticator[],
   foreign: ForeignAuthentication | undefined,
+  { certificateLifetimes }: ServerMetrics,
 ): UnionAuthenticator {
   const tokens: TokenAuthenticator[] = [
     new ComponentTokens([new SigningKey(pki.serviceAccountKey)]),
@@ -518,7 +521,10 @@ function createAuthenticator(
   // Others than the server's own authority may have signed a certificate only where others are known.
   const own = authenticators.length === 0 ? undefined : new CertificateAuthorities(pki.ca.certificatePem);
   return new UnionAuthenticator({
-    authenticators: [...authenticators, new X509Authenticator(Date.now, own)],
+    authenticators: [
+      ...authenticators,
+      new X509Authenticator(Date.now, own, undefined, certificateLifetimes),
+    ],
     tokens,
     allowsAnonymous,
   });

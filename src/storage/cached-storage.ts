@@ -1,3 +1,4 @@
+import type { Histogram } from '#apimachinery/histogram.ts';
 import type { KeyValue, Revision, Storage, StorageEvent, StorageKey } from './storage.ts';
 
 /** An entry of the cache. `value` is a view on a slab; `memo` belongs to whoever reads the cache (parsed headers, rendered forms). */
@@ -48,4 +49,21 @@ export interface CachedStorage extends Storage {
   snapshot(prefix: string, atRevision?: Revision): CacheSnapshot;
   /** Like `watch`, but synchronous and with entries; throws `compacted` when afterRevision has left the ring. */
   watchCache(prefix: string, afterRevision: Revision, handler: CacheWatchHandler): { close(): void };
+  /** Costs as much as there are kinds. */
+  figures?(): CacheFigures;
 }
+
+/** What a cache holds and how its store answers, for metrics. */
+export interface CacheFigures {
+  readonly keys: number;
+  /** Objects by `/<group>/<resource>/`, of all workspaces; `''`: keys that are no objects'. */
+  readonly keysByRange: ReadonlyMap<string, number>;
+  readonly slabBytes: number;
+  readonly ringEvents: number;
+  readonly ringBytes: number;
+  readonly watchers: number;
+  /** How long committed transactions took in the store, by what their first operation does. */
+  readonly transactionSeconds: { readonly [operation in TransactionKind]: Histogram };
+}
+
+export type TransactionKind = 'create' | 'update' | 'delete';

@@ -15,16 +15,20 @@ export class X509Authenticator implements Authenticator {
   readonly #now: () => number;
   readonly #authorities: CertificateAuthorities | undefined;
   readonly #admit: (user: UserInfo) => UserInfo;
+  readonly #lifetimes: { observe(seconds: number): void } | undefined;
 
   /**
    * `authorities`: whose certificates these are, where TLS verifies against others beside them (a front proxy's, which
-   * name no users). Absent: what TLS has verified is theirs. `admit`: what their users count as here.
+   * name no users). Absent: what TLS has verified is theirs. `admit`: what their users count as here. `lifetimes`: is
+   * told with each request how long its certificate is still valid.
    */
   constructor(
     now: () => number = Date.now,
     authorities?: CertificateAuthorities,
     admit: (user: UserInfo) => UserInfo = (user) => user,
+    lifetimes?: { observe(seconds: number): void },
   ) {
+    this.#lifetimes = lifetimes;
     this.#now = now;
     this.#authorities = authorities;
     this.#admit = admit;
@@ -41,6 +45,7 @@ export class X509Authenticator implements Authenticator {
     if (now < certificate.notBeforeMs || now > certificate.notAfterMs) {
       throw unauthorized('client certificate is expired or not yet valid');
     }
+    this.#lifetimes?.observe((certificate.notAfterMs - now) / 1_000);
     const known = this.#users.get(certificate);
     if (known !== undefined) return known;
     if (this.#authorities !== undefined && !this.#authorities.signed(certificate)) {

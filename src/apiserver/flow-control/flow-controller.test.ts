@@ -41,7 +41,10 @@ describe('seats, queues and refusals (O2)', () => {
     assert.match(text, /current_executing_seats\{priority_level="global-default"\} 0/);
     assert.match(text, /current_inqueue_requests\{[^}]*flow_schema="service-accounts"\} 0/);
     assert.match(text, /nominal_limit_seats\{priority_level="workload-low"\} \d+/);
-    assert.match(text, /request_wait_duration_seconds_count\{[^}]*flow_schema="global-default"\} \d+/);
+    assert.match(
+      text,
+      /request_wait_duration_seconds_count\{[^}]*flow_schema="global-default",execute="true"\} \d+/,
+    );
   });
 
   test('a level borrows what others do not use, as far as they lend', async () => {

@@ -103,7 +103,8 @@ export class FlowMetrics {
     const name = 'apiserver_flowcontrol_request_wait_duration_seconds';
     lines.push(`# TYPE ${name} histogram`);
     for (const counts of all) {
-      const labels = labelsOf(counts);
+      // Requests that were refused are not among them.
+      const labels = `${labelsOf(counts)},execute="true"`;
       const waited = counts.waits.reduce((sum, count) => sum + count, 0);
       // Those that did not wait are in every bucket.
       let upTo = counts.dispatched - waited;

@@ -3,6 +3,7 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
+import { processMetrics } from './process-metrics.ts';
 import { RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
 import { kubernetesVersion } from './version-info.ts';
 
@@ -171,7 +172,7 @@ export class HttpMetrics {
       ['process_start_time_seconds', 'gauge', Math.round(performance.timeOrigin / 1000)],
     ];
     for (const [name, type, value] of plain) lines.push(`# TYPE ${name} ${type}`, `${name} ${value}`);
-    return `${lines.join('\n')}\n`;
+    return `${lines.join('\n')}\n${processMetrics()}`;
   }
 }
 

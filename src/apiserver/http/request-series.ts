@@ -1,4 +1,4 @@
-import { Histogram } from '#client/metrics/histogram.ts';
+import { Histogram } from '#apimachinery/histogram.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
 
 /** Upper ends of kube-apiserver's histograms of requests, in seconds: rules name 1, 5 and 30. */

@@ -1,4 +1,4 @@
-import type { Histogram } from './histogram.ts';
+import type { Histogram } from '#apimachinery/histogram.ts';
 
 export type MetricLabels = { readonly [name: string]: string };
 

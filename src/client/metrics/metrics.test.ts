@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
+import { Histogram } from '#apimachinery/histogram.ts';
 import { ScriptedClient } from '../testing/scripted-client.ts';
-import { Histogram } from './histogram.ts';
 import { meteredClient } from './metered-client.ts';
 import { MetricText } from './metric-text.ts';
 import { outcomeOf, RequestMetrics } from './request-metrics.ts';

@@ -1,5 +1,5 @@
 import { isApiError } from '#apimachinery/api-error.ts';
-import { Histogram } from './histogram.ts';
+import { Histogram } from '#apimachinery/histogram.ts';
 import type { MetricLabels, MetricText } from './metric-text.ts';
 
 /** `unanswered`: no answer came, or none in time; `refused`: the server answered with an error. */

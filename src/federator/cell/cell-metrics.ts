@@ -1,6 +1,6 @@
 import { conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
-import { Histogram } from '#client/metrics/histogram.ts';
+import { Histogram } from '#apimachinery/histogram.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import { RequestMetrics } from '#client/metrics/request-metrics.ts';
 

@@ -57,6 +57,11 @@ export class CacheState {
     return this.#points.size;
   }
 
+  /** How many keys there are in each bucket, by its prefix. */
+  sizes(): Map<string, number> {
+    return new Map([...this.#buckets.values()].map(({ prefix, size }) => [prefix, size]));
+  }
+
   get ringEvents(): number {
     return this.#ring.length;
   }

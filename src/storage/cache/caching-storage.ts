@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CachedStorage, CacheEntry, CacheSnapshot, CacheWatchHandler } from '../cached-storage.ts';
+import { Histogram } from '#apimachinery/histogram.ts';
+import type {
+  CachedStorage,
+  CacheEntry,
+  CacheFigures,
+  CacheSnapshot,
+  CacheWatchHandler,
+  TransactionKind,
+} from '../cached-storage.ts';
 import { isStorageError, StorageError } from '../errors.ts';
 import { type StorageLogger, silentLogger } from '../logger.ts';
 import type {
@@ -39,15 +47,6 @@ export interface CachedStorageOptions {
    */
   readonly progressDelayMs?: number | undefined;
   readonly logger?: StorageLogger | undefined;
-}
-
-/** What the cache holds, for metrics. */
-export interface CacheFigures {
-  readonly keys: number;
-  readonly slabBytes: number;
-  readonly ringEvents: number;
-  readonly ringBytes: number;
-  readonly watchers: number;
 }
 
 /**
@@ -107,6 +106,11 @@ class CachingStorage implements CachedStorage {
   readonly #watchers = new WatcherIndex<SlabEvent>();
   readonly #waiters = new RevisionWaiters();
   readonly #quorum: QuorumReads;
+  readonly #transactionSeconds = {
+    create: new Histogram(transactionBounds),
+    update: new Histogram(transactionBounds),
+    delete: new Histogram(transactionBounds),
+  };
   readonly #stopping = new AbortController();
   #state: CacheState;
   #subscription: Subscription | undefined;
@@ -138,10 +142,12 @@ class CachingStorage implements CachedStorage {
   figures(): CacheFigures {
     return {
       keys: this.#state.size,
+      keysByRange: this.#state.sizes(),
       slabBytes: this.#state.slabBytesHeld,
       ringEvents: this.#state.ringEvents,
       ringBytes: this.#state.ringBytes,
       watchers: this.#watchers.count,
+      transactionSeconds: this.#transactionSeconds,
     };
   }
 
@@ -209,11 +215,11 @@ class CachingStorage implements CachedStorage {
   }
 
   transact(transaction: Transaction): Promise<TransactionResult> {
-    return this.#inner
-      .transact(transaction)
-      .then((result) =>
-        result.revision <= this.#state.revision ? result : this.#followed(transaction, result),
-      );
+    const startedMs = performance.now();
+    return this.#inner.transact(transaction).then((result) => {
+      this.#transactionSeconds[kindOf(transaction)].observe((performance.now() - startedMs) / 1_000);
+      return result.revision <= this.#state.revision ? result : this.#followed(transaction, result);
+    });
   }
 
   /** `result` when the cache has reached its revision. */
@@ -376,4 +382,15 @@ function pageOf(snapshot: CacheSnapshot, options: RangeOptions): RangeResult {
   }
   const remaining = more ? snapshot.count(items.at(-1)?.key ?? options.startAfter) : 0;
   return { items, revision: snapshot.revision, more, remaining };
+}
+
+/** Those of kube-apiserver's histogram of calls to etcd, in seconds. */
+const transactionBounds = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+] as const;
+
+function kindOf({ operations, guards }: Transaction): TransactionKind {
+  const first = operations[0];
+  if (first?.type !== 'put') return first === undefined ? 'update' : 'delete';
+  return guards.some(({ key, revision }) => revision === 0 && key === first.key) ? 'create' : 'update';
 }
