@@ -1,3 +1,4 @@
+import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import { sha256Hex } from '#apimachinery/hash.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { compileJsonPath, type JsonPath } from '#apimachinery/jsonpath.ts';
@@ -201,12 +202,14 @@ const ageColumn: Column = {
 
 function columnOf(column: JsonObject): Column {
   const type = textOf(column['type']) as Column['type'];
-  const path = columnPath(textOf(column['jsonPath']));
+  const source = textOf(column['jsonPath']);
+  const path = columnPath(source);
   return {
     name: textOf(column['name']),
     type,
     format: textOf(column['format']),
-    description: textOf(column['description']),
+    description:
+      textOf(column['description']) || `Custom resource definition column (in JSONPath format): ${source}`,
     priority: typeof column['priority'] === 'number' ? column['priority'] : 0,
     value: (object) => cellOf(path?.first(object), type),
   };
@@ -226,7 +229,7 @@ function cellOf(value: JsonValue | undefined, type: Column['type']): JsonValue {
   if (value === undefined || value === null) return null;
   switch (type) {
     case 'string':
-      return typeof value === 'object' ? JSON.stringify(value) : String(value);
+      return typeof value === 'object' ? canonicalJson(value) : String(value);
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null;
     case 'number':

@@ -46,7 +46,7 @@ function* jsonPieces(result: ListResult, form: Form, forms: FormCache): Generato
     yield isPartial ? entryMetadataJson(entry, form) : entryJson(forms, entry, served);
     if (count % entriesPerLook === 0) yield pause;
   }
-  yield Buffer.from(`],"metadata":${JSON.stringify(listMetadata(result))}}\n`);
+  yield Buffer.from(`],"metadata":${JSON.stringify(listMetadata(result, form))}}\n`);
 }
 
 export function listType({ served }: ListResult, form: Form): { kind: string; apiVersion: string } {
@@ -56,11 +56,13 @@ export function listType({ served }: ListResult, form: Form): { kind: string; ap
 }
 
 /** To be called after the entries were taken. */
-export function listMetadata(result: ListResult): JsonObject {
-  const { continue: token, remainingItemCount } = result.page();
+export function listMetadata(result: ListResult, form: Form): JsonObject {
+  const { continue: token = '', remainingItemCount } = result.page();
+  // A list of custom resources says that nothing follows, as kube-apiserver's does (unstructured SetContinue).
+  const tellsEnd = form.as === 'Object' && result.served.definition.origin === 'custom';
   return {
     resourceVersion: String(result.revision),
-    ...(token === undefined ? {} : { continue: token }),
+    ...(token === '' && !tellsEnd ? {} : { continue: token }),
     ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
   };
 }
@@ -71,7 +73,7 @@ function* tablePieces(exchange: Exchange, result: ListResult, form: Form): Gener
   if (form.encoding === 'yaml') {
     const shape = { form, includeObject, withColumns: true };
     const table = tableOf(result.served, servedObjects(result.entries, result.served), {}, shape);
-    yield Buffer.from(toYaml({ ...table, metadata: listMetadata(result) }));
+    yield Buffer.from(toYaml({ ...table, metadata: listMetadata(result, form) }));
     return;
   }
   let isFirst = true;
@@ -88,7 +90,7 @@ function* tablePieces(exchange: Exchange, result: ListResult, form: Form): Gener
     }
     yield pause;
   }
-  yield Buffer.from(`],"metadata":${JSON.stringify(listMetadata(result))}}\n`);
+  yield Buffer.from(`],"metadata":${JSON.stringify(listMetadata(result, form))}}\n`);
 }
 
 function tableHead(table: JsonObject): Buffer {
@@ -122,5 +124,5 @@ function* yamlPieces(result: ListResult, form: Form): Generator<Piece> {
     yield pause;
   }
   if (!hasItems) yield Buffer.from('items: []\n');
-  yield Buffer.from(`kind: ${kind}\n${toYaml({ metadata: listMetadata(result) })}`);
+  yield Buffer.from(`kind: ${kind}\n${toYaml({ metadata: listMetadata(result, form) })}`);
 }

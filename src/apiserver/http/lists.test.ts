@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parse as parseYaml } from 'yaml';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from '#test/harness/until.ts';
+import type { ListResult } from '../verbs/result.ts';
 import { http2Call, type TestServer, widget } from './testing/test-server.ts';
 import {
   type Execute,
@@ -39,6 +41,25 @@ describe('lists over HTTP', () => {
       ['a', 'b'],
     );
     assert.equal(Number(answer.headers['content-length']), answer.raw.length);
+  });
+
+  it('L5: a last page of custom resources says that nothing follows, as a Table of them does not', async () => {
+    execute = (context, request) => ({
+      ...(listOf([])(context, request) as ListResult),
+      served: context.served,
+      page: () => ({}),
+    });
+    const custom = '/apis/custom.example.org/v1/customs';
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+    const asked: [string, JsonObject, JsonObject][] = [
+      [custom, {}, { resourceVersion: '9', continue: '' }],
+      [custom, { accept }, { resourceVersion: '9' }],
+      [path, {}, { resourceVersion: '9' }],
+    ];
+    for (const [url, headers, metadata] of asked) {
+      const answer = await server.get(url, headers as OutgoingHttpHeaders);
+      assert.deepEqual(answer.json()['metadata'], metadata);
+    }
   });
 
   it('L5: an empty one has items: []', async () => {

@@ -51,7 +51,7 @@ export async function measureProtobufList(
     sliceStart = performance.now();
   }
   const { apiVersion, kind } = listType(result, form);
-  return { ...listParts(apiVersion, kind, listMetadata(result), bytes), entries, held, encode };
+  return { ...listParts(apiVersion, kind, listMetadata(result, form), bytes), entries, held, encode };
 }
 
 /** Its document. */

@@ -212,3 +212,24 @@ test('members put where another owns null take nothing from that owner (P5)', as
   });
   await assert.rejects(apply('third', { list: ['a'] }), apiError('Conflict', /"first": \.spec\.list$/));
 });
+
+// apiextensions registry/customresource ScaleREST.
+test('a custom resource without replicas is no Scale until it is given some (R6)', async () => {
+  await using harness = await Harness.open({ definitions: [things({ size: { type: 'integer' } })] });
+  await harness.post(url, thing({}));
+  const absent = 'the spec replicas field ".spec.size"';
+  await assert.rejects(
+    harness.get(`${url}/a/scale`),
+    apiError('InternalError', `Internal error occurred: ${absent} does not exist`),
+  );
+  await assert.rejects(
+    harness.patch(`${url}/a/scale`, 'merge', { metadata: {} }),
+    apiError('BadRequest', `${absent} cannot be empty`),
+  );
+  await assert.rejects(harness.patch(`${url}/a/scale`, 'strategic', {}), apiError('UnsupportedMediaType'));
+  assert.deepEqual(await causesOf(harness.patch(`${url}/a/scale`, 'merge', { spec: { replicas: -1 } })), [
+    '.spec.size: Invalid value: -1: should be a non-negative integer',
+  ]);
+  const { object } = await harness.patch(`${url}/a/scale`, 'merge', { spec: { replicas: 2 } });
+  assert.deepEqual(object['spec'], { replicas: 2 });
+});

@@ -1,5 +1,5 @@
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
-import { badRequest, conflict, notFound, uidMismatch } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, internalError, notFound, uidMismatch } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject, typeInvalid } from '#apimachinery/field-error.ts';
 import { fieldValueAt } from '#apimachinery/field-selector.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -50,15 +50,19 @@ function getScale(
   const read = (): VerbResult => {
     const entry = registry.peek(target);
     if (entry === undefined) throw notFound(target.served.definition, target.name);
-    return {
-      type: 'object',
-      code: 200,
-      served: context.served,
-      object: scaleOf(registry.read(entry, target), paths),
-    };
+    const object = registry.read(entry, target);
+    if (lacksReplicas(object, context, paths)) {
+      throw internalError(`the spec replicas field ".${paths.specReplicasPath}" does not exist`);
+    }
+    return { type: 'object', code: 200, served: context.served, object: scaleOf(object, paths) };
   };
   const waiting = registry.storage.awaitFresh();
   return waiting === undefined ? read() : waiting.then(read);
+}
+
+/** Whether a custom resource says nothing of its replicas: it cannot be read as a Scale (apiextensions ScaleREST). */
+function lacksReplicas(object: KubeObject, { served }: ResourceContext, paths: ScalePaths): boolean {
+  return served.definition.origin === 'custom' && (valueAt(object, paths.specReplicasPath) ?? null) === null;
 }
 
 function updateScale(
@@ -89,14 +93,15 @@ function patchScale(
     const { value } = decodeConfiguration(request.body);
     return applyScale(environment, context, paths, parameters, value);
   }
-  const patch = decodePatch(request.body, undefined, true);
-  return writeScale(
-    environment,
-    context,
-    paths,
-    parameters,
-    (live) => patch.apply(scaleOf(live, paths)) as KubeObject,
-  );
+  const patch = decodePatch(request.body, undefined, context.served.definition.origin !== 'custom');
+  return writeScale(environment, context, paths, parameters, (live) => {
+    const scale = patch.apply(scaleOf(live, paths)) as KubeObject;
+    const says = isJsonObject(scale['spec']) && (scale['spec']['replicas'] ?? null) !== null;
+    if (!says && lacksReplicas(live, context, paths)) {
+      throw badRequest(`the spec replicas field ".${paths.specReplicasPath}" cannot be empty`);
+    }
+    return scale;
+  });
 }
 
 /** Sets the replicas of the parent to those of the Scale that `propose` gives. */
@@ -126,7 +131,7 @@ async function writeScale(
     (live) => {
       const scale = propose(live!);
       checkScaleIdentity(scale, live!, context);
-      return withReplicas(live!, paths.specReplicasPath, replicasOf(scale, context.name));
+      return withReplicas(live!, paths.specReplicasPath, replicasOf(scale, context));
     },
   );
   return scaleResult(environment, context, outcome, paths);
@@ -170,7 +175,7 @@ async function applyScale(
         force: parameters.force,
       });
       checkScaleIdentity(scale, parent, context);
-      const scaled = withReplicas(parent, paths.specReplicasPath, replicasOf(scale, context.name));
+      const scaled = withReplicas(parent, paths.specReplicasPath, replicasOf(scale, context));
       scaled.metadata.managedFields = managersOfParent(
         parent,
         scale.metadata.managedFields,
@@ -199,13 +204,14 @@ function checkScaleIdentity(scale: KubeObject, live: KubeObject, context: Resour
   if (resourceVersion !== live.metadata.resourceVersion) throw conflict(definition, context.name);
 }
 
-function replicasOf(scale: KubeObject, name: string): number {
+function replicasOf(scale: KubeObject, { name, served }: ResourceContext): number {
   const spec = scale['spec'];
   const replicas = isJsonObject(spec) ? (spec['replicas'] ?? 0) : 0;
   if (typeof replicas !== 'number' || !Number.isInteger(replicas)) {
     throw invalidObject(scaleKind, name, [typeInvalid('spec.replicas', replicas, 'must be an integer')]);
   }
-  if (replicas < 0) {
+  // Of a custom resource its own validation tells.
+  if (replicas < 0 && served.definition.origin !== 'custom') {
     const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
     throw invalidObject(scaleKind, name, [error]);
   }
