@@ -83,6 +83,17 @@ describe('watch over HTTP (W1–W7)', () => {
     assert.deepEqual((await watcher.next()).object.rows?.[0]?.cells, ['b', 3]);
   });
 
+  it('W7: a legacy watch needs the namespace of its name, and is a GET (endpoints/installer)', async () => {
+    const legacy = '/apis/example.org/v1/watch';
+    const codeOf = async (method: string, path: string) =>
+      (await scene.server.call(method, `${legacy}${path}`, undefined)).code;
+    assert.equal(await codeOf('GET', '/widgets/a'), 404);
+    assert.equal(await codeOf('GET', '/namespaces/n/widgets/a?fieldSelector=metadata.name%3Db'), 400);
+    for (const method of ['POST', 'PUT', 'DELETE', 'HEAD']) {
+      assert.equal(await codeOf(method, '/namespaces/n/widgets'), 405, method);
+    }
+  });
+
   it('N4: PartialObjectMetadata; YAML is no form of a stream', async () => {
     await scene.create('a', { size: 1 });
     const watcher = await scene.watch('', 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1');
