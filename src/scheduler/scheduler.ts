@@ -391,7 +391,8 @@ class SchedulerProcess implements Scheduler {
   }
 
   /** What is remembered of projects that another scheduler works on grows old, or has. */
-  #forget({ rebalancer, decider }: Workers, owns: Owns): void {
+  #forget({ ahead, rebalancer, decider }: Workers, owns: Owns): void {
+    ahead.forget(owns);
     for (const cluster of [...this.#states.clusters()]) {
       if (!owns(cluster)) continue;
       for (const key of [...this.#states.keysIn(cluster)]) {
