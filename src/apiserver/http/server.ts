@@ -9,7 +9,6 @@ import { ExpressShell } from './express-shell.ts';
 import { type HealthCheck, pingCheck } from './health.ts';
 import { Http2Connection } from './http2-connection.ts';
 import { defaultHttpLimits, type HttpLimits } from './limits.ts';
-import { holdWhilePaused } from './paused-parser.ts';
 import { configurePlainRoutes, exchanges } from './plain-routes.ts';
 import { RequestHandler } from './request-handler.ts';
 
@@ -226,10 +225,9 @@ class SecureHttpServer implements HttpServer {
       requestTimeout: receiveTimeoutMs,
       maxHeaderSize: limits.headerBytesMax,
     });
-    server.on('request', (request, response) => {
-      holdWhilePaused(request as ServerRequest);
-      this.#handler.handle(request as ServerRequest, response as ServerReply);
-    });
+    server.on('request', (request, response) =>
+      this.#handler.handle(request as ServerRequest, response as ServerReply),
+    );
     server.on('upgrade', (request: ServerRequest, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
