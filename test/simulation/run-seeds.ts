@@ -9,7 +9,7 @@ import type { SimulationOutcome } from './simulate.ts';
 /** Simulations at once: each is a process that computes without a pause. */
 const processesMax = Math.min(4, os.availableParallelism());
 /** A run that takes longer does not come to an end. */
-const seedTimeoutMs = 300_000;
+const seedTimeoutMs = 600_000;
 
 /**
  * The outcomes of seeds from `first` on, as they come. Each runs in a process of its own: modules loaded and random bytes

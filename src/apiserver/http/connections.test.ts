@@ -4,7 +4,14 @@ import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { until } from '#test/harness/until.ts';
 import { createHttpServer, ListenError } from './server.ts';
-import { http2Call, makePki, resolverOf, startServer, type TestServer } from './testing/test-server.ts';
+import {
+  http2Call,
+  makePki,
+  rawConnection,
+  resolverOf,
+  startServer,
+  type TestServer,
+} from './testing/test-server.ts';
 import { scheme, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
 describe('connections', () => {
@@ -54,6 +61,39 @@ describe('connections', () => {
       assert.equal((await impatient.get('/livez', {}, { token: '' })).code, 200);
     } finally {
       await impatient.stop();
+    }
+  });
+
+  it('a request that comes while an answer is still to be read is taken whole, however long', async () => {
+    const own = await startServer({
+      resolver: resolverOf(scheme),
+      verbs: {
+        execute: ({ info }, { body }) => {
+          const text = info.verb === 'get' ? 'x'.repeat(16 * 1024 * 1024) : '';
+          const length = body !== undefined && 'bytes' in body ? body.bytes.length : 0;
+          return { type: 'status', code: 200, body: { text, length } };
+        },
+      },
+    });
+    try {
+      const socket = await rawConnection(own);
+      const head = 'Host: x\r\nAuthorization: Bearer admin-token\r\n';
+      // More than lies between the two sides while nobody reads.
+      socket.write(`GET ${widgetPath} HTTP/1.1\r\n${head}\r\n`);
+      await once(socket, 'readable');
+      socket.write(
+        `PUT ${widgetPath} HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 40000\r\n\r\n${' '.repeat(40_000)}`,
+      );
+      await own.get('/livez', { connection: 'close' });
+      let last = '';
+      socket.on('data', (chunk: Buffer) => {
+        last = (last + chunk.toString('latin1')).slice(-1_000);
+      });
+      await until('both are answered', () => socket.closed || /"length":40000\}\s*$/.test(last));
+      assert.match(last, /HTTP\/1\.1 200 OK[\s\S]*"length":40000/);
+      socket.destroy();
+    } finally {
+      await own.stop();
     }
   });
 

@@ -9,6 +9,7 @@ import { ExpressShell } from './express-shell.ts';
 import { type HealthCheck, pingCheck } from './health.ts';
 import { Http2Connection } from './http2-connection.ts';
 import { defaultHttpLimits, type HttpLimits } from './limits.ts';
+import { keepParsing } from './paused-parser.ts';
 import { configurePlainRoutes, exchanges } from './plain-routes.ts';
 import { RequestHandler } from './request-handler.ts';
 
@@ -225,9 +226,10 @@ class SecureHttpServer implements HttpServer {
       requestTimeout: receiveTimeoutMs,
       maxHeaderSize: limits.headerBytesMax,
     });
-    server.on('request', (request, response) =>
-      this.#handler.handle(request as ServerRequest, response as ServerReply),
-    );
+    server.on('request', (request, response) => {
+      keepParsing(request as ServerRequest);
+      this.#handler.handle(request as ServerRequest, response as ServerReply);
+    });
     server.on('upgrade', (request: ServerRequest, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
