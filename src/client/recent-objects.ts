@@ -71,7 +71,7 @@ export class RecentObjects {
 }
 
 /** Of what it takes in memory: a bound needs no more. */
-export function roughBytesOf(value: JsonValue | undefined): number {
+function roughBytesOf(value: JsonValue | undefined): number {
   if (typeof value === 'string') return 24 + value.length;
   if (Array.isArray(value)) {
     let bytes = 16;

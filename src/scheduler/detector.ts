@@ -20,7 +20,6 @@ import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import type { Policies } from './policies.ts';
 import { isLazy } from './policy/activation.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import type { ReadAhead } from './read-ahead.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import {
   classNames,
@@ -42,7 +41,6 @@ export interface DetectorDependencies {
   readonly copies: CopyIndex;
   readonly states: KeyStates;
   readonly requirements: Requirements;
-  readonly ahead: ReadAhead;
   /** Asks for a decision. */
   readonly wake: (key: ProjectObjectKey) => void;
   /** Asks to gather what came back. */
@@ -353,27 +351,23 @@ export class Detector {
     }
   }
 
-  /** All objects that the policy places, where many lie together in the order of their names: so they are read ahead. */
   wakeSelected(policy: ResolvedPolicy): void {
     const { cluster } = policy;
-    const watched = new Map(policy.selectors.map(({ resource }) => [watchName(resource), resource]));
-    for (const [name, resource] of watched) {
-      const namespaces = new Map<string, { total: number; readonly names: string[] }>();
+    for (const name of new Set(policy.selectors.map(({ resource }) => watchName(resource)))) {
       for (const { metadata } of this.#on.watches.inCluster(name, cluster)) {
+        const key = keyInWatch(name, cluster, metadata);
         const identity = {
           namespace: metadata.namespace ?? '',
           name: metadata.name ?? '',
           labels: metadata.labels,
         };
-        const found = namespaces.get(identity.namespace) ?? { total: 0, names: [] };
-        if (found.total++ === 0) namespaces.set(identity.namespace, found);
-        const former = this.#on.states.get(keyInWatch(name, cluster, metadata))?.policyKey;
-        const owner = this.#on.policies.index.ownerOf(cluster, name, identity, former);
-        if (owner?.policy.key === policy.key) found.names.push(identity.name);
-      }
-      for (const [namespace, { total, names }] of namespaces) {
-        if (this.#on.ahead.expect({ ...resource, cluster, namespace }, names, total)) names.sort();
-        for (const one of names) this.#on.wake(keyInWatch(name, cluster, { namespace, name: one }));
+        const owner = this.#on.policies.index.ownerOf(
+          cluster,
+          name,
+          identity,
+          this.#on.states.get(key)?.policyKey,
+        );
+        if (owner?.policy.key === policy.key) this.#on.wake(key);
       }
     }
   }

@@ -3,7 +3,6 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Bounds } from './algorithm/bounds.ts';
 import type { BindingStore } from './binding-store.ts';
-import type { WatchedResource } from './copy-index.ts';
 import { dependencyResourceOf } from './dependencies/dependency-table.ts';
 import { followingMatch, type Need, needOf, noNeed } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
@@ -17,7 +16,6 @@ import { activeMatch, isLazy } from './policy/activation.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './projection/kinds.ts';
 import type { NameMapper } from './projection/names.ts';
-import type { ReadAhead } from './read-ahead.ts';
 import { readObject } from './read-object.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
@@ -47,7 +45,6 @@ export interface KnownReaderDependencies {
   readonly bindings: BindingStore;
   readonly states: KeyStates;
   readonly requirements: Requirements;
-  readonly ahead: ReadAhead;
 }
 
 /** Who selects or needs a project object, by what the watches tell; and all that a decision about it is made from. */
@@ -80,7 +77,7 @@ export class KnownReader {
     const resource = selected?.resource ?? followable;
     if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return none;
     const [first, present, mapper] = await Promise.all([
-      this.#on.watches.takeWhole(parts, resource) ?? this.#readObject(parts, resource, signal),
+      this.#on.watches.takeWhole(parts, resource) ?? readObject(this.#on.client, parts, resource, signal),
       this.#on.bindings.read(parts, signal),
       this.#on.mappers.of(project, signal),
     ]);
@@ -105,15 +102,6 @@ export class KnownReader {
     });
     const interpretation = this.#on.interpretations.of(project, parts.group, match.resource.kind);
     return { project, object, present, mapper, match, need, bounds, interpretation };
-  }
-
-  async #readObject(
-    parts: KeyParts,
-    resource: WatchedResource,
-    signal: AbortSignal,
-  ): Promise<KubeObject | undefined> {
-    const ahead = await this.#on.ahead.take(parts, resource);
-    return ahead ?? readObject(this.#on.client, parts, resource, signal);
   }
 
   /** Whether a policy selects the object, by what is known at this moment. */

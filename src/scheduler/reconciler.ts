@@ -34,7 +34,6 @@ import { activationOf, isLazy } from './policy/activation.ts';
 import { type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
 import type { OverrideSource } from './projection/overrides.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
-import type { ReadAhead } from './read-ahead.ts';
 import type { Rebalancer } from './rebalancer.ts';
 import { renderInputOf } from './render-input.ts';
 import { missingDueMs } from './rescheduling/missing-replicas.ts';
@@ -61,7 +60,6 @@ export interface ReconcilerDependencies {
   readonly bindings: BindingStore;
   readonly states: KeyStates;
   readonly requirements: Requirements;
-  readonly ahead: ReadAhead;
   readonly rebalancer: Rebalancer;
   readonly decider: Decider;
   readonly rollouts: Rollouts;
@@ -131,7 +129,6 @@ export class Reconciler {
       throw error;
     } finally {
       this.#on.decider.seen.see(key);
-      this.#on.ahead.passed(parts);
     }
   }
 

@@ -391,8 +391,7 @@ class SchedulerProcess implements Scheduler {
   }
 
   /** What is remembered of projects that another scheduler works on grows old, or has. */
-  #forget({ ahead, rebalancer, decider }: Workers, owns: Owns): void {
-    ahead.forget(owns);
+  #forget({ rebalancer, decider }: Workers, owns: Owns): void {
     for (const cluster of [...this.#states.clusters()]) {
       if (!owns(cluster)) continue;
       for (const key of [...this.#states.keysIn(cluster)]) {

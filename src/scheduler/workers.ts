@@ -16,10 +16,8 @@ import { clusterOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import { clusterOfPolicy } from './policy/policy-index.ts';
 import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
-import { ReadAhead } from './read-ahead.ts';
 import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
-import { watchName } from './resource-watches.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
 import type { SchedulerOptions } from './scheduler.ts';
@@ -29,7 +27,6 @@ import type { World } from './world.ts';
 
 /** What works on a World: tells what to look at, and looks. */
 export interface Workers {
-  readonly ahead: ReadAhead;
   readonly decider: Decider;
   readonly reconciler: Reconciler;
   readonly detector: Detector;
@@ -43,19 +40,8 @@ export interface Workers {
 const defaultConcurrency = 64;
 
 export function createWorkers(world: World, options: SchedulerOptions): Workers {
-  const {
-    client,
-    clock,
-    logger,
-    controlPlaneId,
-    workspaces,
-    cells,
-    copies,
-    states,
-    policies,
-    queues,
-    watches,
-  } = world;
+  const { client, clock, logger, controlPlaneId, workspaces, cells, copies, states, policies, queues } =
+    world;
   const writer = new CopyWriter(client, copies, controlPlaneId);
   const namespaces = new CellNamespaces(client, writer, copies);
   const isDecided = (key: ProjectObjectKey, place: string): boolean =>
@@ -68,11 +54,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
       for (const key of states.keysIn(cluster)) if (splitKey(key).group === group) world.wake(key);
     },
   });
-  const ahead = new ReadAhead({
-    ...world,
-    told: (key) => watches.get(watchName(key), key.cluster, key.namespace, key.name),
-  });
-  const shared = { ...world, writer, bindings, mappers, interpretations, ahead };
+  const shared = { ...world, writer, bindings, mappers, interpretations };
   const projector = new Projector({
     ...shared,
     namespaces,
@@ -150,7 +132,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     lookAtQuotas: (cell) => decider.quotas.lookAtCell(cell),
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
-  const workers = { ahead, decider, reconciler, detector, policyReconciler, rebalancer, keeper };
+  const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper };
   return {
     ...workers,
     loops: createLoops(world, { ...workers, progress, staticQuotas }, options.concurrency),
@@ -166,10 +148,7 @@ function createLoops(
     rebalancer,
     progress,
     staticQuotas,
-  }: Omit<Workers, 'ahead' | 'loops'> & {
-    readonly progress: PolicyProgress;
-    readonly staticQuotas: StaticQuotas;
-  },
+  }: Omit<Workers, 'loops'> & { readonly progress: PolicyProgress; readonly staticQuotas: StaticQuotas },
   concurrency = defaultConcurrency,
 ): ReconcileLoop[] {
   return [
