@@ -314,11 +314,12 @@ test('scale: get, put, patch, apply (C10, R6)', async () => {
     spec: { replicas: 2 },
   });
   assert.deepEqual(applied.object['spec'], { replicas: 2 });
+  // Of a custom resource the object is validated, not the Scale (apiextensions ScaleREST, ValidateScaleSpec).
   await assert.rejects(
     harness.patch(url, 'merge', { spec: { replicas: -1 } }),
     apiError(
       'Invalid',
-      /Scale.autoscaling "w" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0/,
+      /Widget.example.com "w" is invalid: \[spec.size: .*, \.spec\.size: Invalid value: -1: should be a non-negative integer\]/,
     ),
   );
   await harness.post(deployments, deployment());
