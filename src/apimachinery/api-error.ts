@@ -161,6 +161,11 @@ export function uidMismatch(asked: string, actual: string | undefined): string {
   return `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`;
 }
 
+/** An object that names another namespace than the request's path (apiserver rest.EnsureObjectNamespaceMatchesRequestNamespace). */
+export function otherNamespace(): ApiError {
+  return badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
 /** A path below a group that is served, without anything there (apimachinery `NewGenericServerResponse`). */
 export function pathNotFound(): ApiError {
   return new ApiError('NotFound', 'the server could not find the requested resource', { details: {} });

@@ -38,5 +38,10 @@ export class Histogram {
   }
 }
 
+/** Upper ends of kube-apiserver's histograms of requests and of calls to its store, in seconds: rules name 1, 5 and 30. */
+export const kubernetesDurationBounds: readonly number[] = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
+
 /** From a call over loopback to one that ran into its limit. */
 const durationBounds: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 1, 5, 10];

@@ -22,7 +22,7 @@ export interface LeaseOptions {
 
 /** Of each request with which a lease is given up. */
 const giveUpTimeoutMs = 5_000;
-const giveUpRetriesMax = 2;
+const giveUpTriesMax = 3;
 
 /**
  * Holds one coordination/v1 Lease, as client-go's leader election does: taken when absent, expired or given up, renewed
@@ -65,7 +65,7 @@ export class LeaseHolder {
     if (!this.#held) return;
     this.#set(false);
     try {
-      for (let tries = 0; !(await this.#giveUp()) && tries < giveUpRetriesMax; tries++);
+      for (let tries = 1; tries <= giveUpTriesMax; tries++) if (await this.#giveUp()) return;
     } catch (error) {
       this.#options.logger.debug({ err: error, lease: this.#options.lease.name }, 'lease was not given up');
     }

@@ -1,4 +1,4 @@
-import { badRequest } from '#apimachinery/api-error.ts';
+import { otherNamespace } from '#apimachinery/api-error.ts';
 import { cloneJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
@@ -26,8 +26,7 @@ export function replaceObject(
   const { uid, resourceVersion, namespace } = object.metadata;
   const where = copy.metadata?.namespace ?? '';
   if (where !== '' && where !== (namespace ?? '')) {
-    const why = 'the namespace of the provided object does not match the namespace sent on the request';
-    throw badRequest(why);
+    throw otherNamespace();
   }
   const accepted = acceptObject(back, [], {
     workspace: context.workspace as Workspace,

@@ -1,7 +1,7 @@
 import { textAt } from '#api/builtin/read.ts';
-import { badRequest, conflict, notFound } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, notFound, otherNamespace } from '#apimachinery/api-error.ts';
 import { type FieldError, invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
@@ -96,7 +96,7 @@ function checkIdentity(
   const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
   const { uid, name, namespace } = metadata;
   if (namespace !== undefined && namespace !== '' && namespace !== account.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw otherNamespace();
   }
   if (name !== undefined && name !== '' && name !== account.name) {
     const why = 'must match the service account name if specified';
@@ -150,9 +150,9 @@ function boundObjectOf(
   const ref = spec['boundObjectRef'];
   if (!isJsonObject(ref)) return undefined;
   const { uid } = ref;
-  const apiVersion = textOf(ref['apiVersion']);
-  const kind = textOf(ref['kind']);
-  const name = textOf(ref['name']);
+  const apiVersion = textAt(ref, 'apiVersion');
+  const kind = textAt(ref, 'kind');
+  const name = textAt(ref, 'name');
   const resource = Object.hasOwn(boundResources, kind) ? boundResources[kind] : undefined;
   if (resource === undefined || apiVersion.includes('/')) {
     const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
@@ -181,8 +181,4 @@ function boundObjectOf(
     uid: found,
     node: { name: nodeName, uid: node === undefined ? undefined : headerOf(node).uid },
   };
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
 }

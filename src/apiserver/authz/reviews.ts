@@ -1,4 +1,4 @@
-import { ApiError, badRequest } from '#apimachinery/api-error.ts';
+import { ApiError, badRequest, otherNamespace } from '#apimachinery/api-error.ts';
 import { type FieldError, invalidObject } from '#apimachinery/field-error.ts';
 import { type FieldRequirement, parseFieldSelector } from '#apimachinery/field-selector.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -65,7 +65,7 @@ function reviewLocalAccess(
 ): KubeObject | Promise<KubeObject> {
   const { metadata } = object;
   if (metadata.namespace !== undefined && metadata.namespace !== context.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw otherNamespace();
   }
   metadata.namespace = context.namespace;
   return reviewAccess(authorizer, context, object, subjectOf(object));

@@ -1,10 +1,5 @@
-import { Histogram } from '#apimachinery/histogram.ts';
+import { Histogram, kubernetesDurationBounds } from '#apimachinery/histogram.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
-
-/** Upper ends of kube-apiserver's histograms of requests, in seconds: rules name 1, 5 and 30. */
-const durationBuckets = [
-  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
-] as const;
 
 /** What kube-apiserver tells requests apart by, without the code of the answer. */
 export interface RequestLabels {
@@ -22,8 +17,8 @@ export interface RequestLabels {
 /** How long the requests of one set of labels took: in all, and without what they waited for their seats. */
 export class RequestDurations {
   readonly #text: string;
-  readonly #all = new Histogram(durationBuckets);
-  readonly #served = new Histogram(durationBuckets);
+  readonly #all = new Histogram(kubernetesDurationBounds);
+  readonly #served = new Histogram(kubernetesDurationBounds);
 
   constructor(labels: RequestLabels) {
     this.#text = textOf(labels);

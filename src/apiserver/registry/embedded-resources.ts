@@ -17,7 +17,7 @@ import {
 const holders = new WeakMap<Schema, boolean>();
 
 /** Whether objects of a CRD's schema, which is a tree, can have resources within them: found once for each schema. */
-export function hasEmbedded(schema: Schema): boolean {
+function hasEmbedded(schema: Schema): boolean {
   let found = holders.get(schema);
   if (found === undefined) {
     found =

@@ -8,7 +8,7 @@ import type { Schema } from '#apimachinery/schema.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
-import { embeddedErrors, hasEmbedded } from './embedded-resources.ts';
+import { embeddedErrors } from './embedded-resources.ts';
 import { scaleErrors } from './scale-errors.ts';
 import { isInert, type Target } from './target.ts';
 import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts';
@@ -57,12 +57,7 @@ function customErrors(
   const { schema } = version;
   const scale = scaleErrors(object, version, subresource);
   if (subresource === 'status') return [...statusErrors(object, old, schema), ...scale];
-  const errors = changeErrors(schema, object, old);
-  return hasEmbedded(schema)
-    ? [...errors, ...scale, ...embeddedErrors(schema, object)]
-    : scale.length > 0
-      ? [...errors, ...scale]
-      : errors;
+  return [...changeErrors(schema, object, old), ...scale, ...embeddedErrors(schema, object)];
 }
 
 /** R5: what was wrong before and has not been touched passes. */

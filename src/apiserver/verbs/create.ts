@@ -1,4 +1,4 @@
-import { ApiError, badRequest, methodNotAllowed } from '#apimachinery/api-error.ts';
+import { ApiError, methodNotAllowed, otherNamespace } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeObject } from './decode-body.ts';
@@ -43,6 +43,6 @@ export function checkNew(object: KubeObject, namespace: string): void {
   }
   if (namespace === '') delete metadata.namespace;
   else if (metadata.namespace !== undefined && metadata.namespace !== namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw otherNamespace();
   }
 }

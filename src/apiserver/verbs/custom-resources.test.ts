@@ -139,9 +139,9 @@ test('an embedded resource is owned as any resource is (P6)', async () => {
 
 // apiextensions customResourceValidator.ValidateScaleSpec and ValidateScaleStatus.
 test('what a scale reads must be a number of replicas (R6)', async () => {
-  const any = { 'x-kubernetes-preserve-unknown-fields': true };
+  const untyped = { 'x-kubernetes-preserve-unknown-fields': true };
   await using harness = await Harness.open({
-    definitions: [things({ size: any }, { ready: any, selector: any })],
+    definitions: [things({ size: untyped }, { ready: untyped, selector: untyped })],
   });
   assert.deepEqual(await causesOf(harness.post(url, thing({ size: -1 }))), [
     '.spec.size: Invalid value: -1: should be a non-negative integer',

@@ -14,7 +14,7 @@ import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import { decodeProtobuf, protobufMediaType } from '../protobuf/protobuf.ts';
-import { coerceEmbedded, hasEmbedded } from '../registry/embedded-resources.ts';
+import { coerceEmbedded } from '../registry/embedded-resources.ts';
 import { isInert } from '../registry/target.ts';
 import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-metadata.ts';
 import { vouchFor } from '../registry/vouched.ts';
@@ -183,13 +183,9 @@ function pruned(
   const { apiVersion, kind, metadata, ...rest } = given;
   const unknown = pruneUnknown(objectMetaSchema(), metadata).map((path) => `metadata.${path}`);
   unknown.push(...pruneUnknown(version.schema, rest));
-  if (hasEmbedded(version.schema)) {
-    const within = coerceEmbedded(version.schema, rest);
-    if (within.fault !== undefined) {
-      throw cannotBeDecoded(definition.kind, version.version, within.fault);
-    }
-    unknown.push(...within.unknown);
-  }
+  const within = coerceEmbedded(version.schema, rest);
+  if (within.fault !== undefined) throw cannotBeDecoded(definition.kind, version.version, within.fault);
+  unknown.push(...within.unknown);
   return { object: { apiVersion, kind, metadata, ...rest }, unknown };
 }
 

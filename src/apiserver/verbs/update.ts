@@ -1,4 +1,4 @@
-import { badRequest, conflict, uidMismatch } from '#apimachinery/api-error.ts';
+import { badRequest, conflict, otherNamespace, uidMismatch } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
@@ -83,6 +83,6 @@ export function checkName(object: KubeObject, context: ResourceContext): void {
   }
   if (!context.served.definition.namespaced) delete object.metadata.namespace;
   else if (namespace !== undefined && namespace !== context.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    throw otherNamespace();
   }
 }

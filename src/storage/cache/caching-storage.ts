@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Histogram } from '#apimachinery/histogram.ts';
+import { Histogram, kubernetesDurationBounds } from '#apimachinery/histogram.ts';
 import type {
   CachedStorage,
   CacheEntry,
@@ -107,9 +107,9 @@ class CachingStorage implements CachedStorage {
   readonly #waiters = new RevisionWaiters();
   readonly #quorum: QuorumReads;
   readonly #transactionSeconds = {
-    create: new Histogram(transactionBounds),
-    update: new Histogram(transactionBounds),
-    delete: new Histogram(transactionBounds),
+    create: new Histogram(kubernetesDurationBounds),
+    update: new Histogram(kubernetesDurationBounds),
+    delete: new Histogram(kubernetesDurationBounds),
   };
   readonly #stopping = new AbortController();
   #state: CacheState;
@@ -383,11 +383,6 @@ function pageOf(snapshot: CacheSnapshot, options: RangeOptions): RangeResult {
   const remaining = more ? snapshot.count(items.at(-1)?.key ?? options.startAfter) : 0;
   return { items, revision: snapshot.revision, more, remaining };
 }
-
-/** Those of kube-apiserver's histogram of calls to etcd, in seconds. */
-const transactionBounds = [
-  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
-] as const;
 
 function kindOf({ operations, guards }: Transaction): TransactionKind {
   const first = operations[0];
