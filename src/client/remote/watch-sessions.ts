@@ -6,6 +6,14 @@ import type { ConnectionLimits, ServerConnection } from './connection.ts';
 import { tlsOptions } from './connection.ts';
 import { openTunnel, targetOf } from './tunnel.ts';
 
+/** Streams of one session, however many more its server allows: what a connection holds up, when it breaks, stays few. */
+const streamsMax = 1_000;
+/**
+ * No limit to what Node counts as a session's memory: at its 10 MB, some 15,000 open streams, it refuses every further
+ * answer, and goes on to. `streamsMax` bounds it, and the windows what waits to be read.
+ */
+const sessionMemoryMegabytesMax = Number.MAX_SAFE_INTEGER;
+
 export interface StreamAnswer {
   readonly status: number;
   readonly body: Readable;
@@ -13,7 +21,7 @@ export interface StreamAnswer {
 
 /**
  * Long-lived streams to one server over as few connections as it allows: HTTP/2 sessions that each carry up to the
- * server's limit of streams (DEPENDENCIES: thousands of TLS connections cost half a gigabyte). `open` resolves
+ * server's limit of streams, and ours (DEPENDENCIES: thousands of TLS connections cost half a gigabyte). `open` resolves
  * undefined when the server speaks no HTTP/2, and the caller falls back to HTTP/1.1.
  */
 export class WatchSessions {
@@ -35,7 +43,17 @@ export class WatchSessions {
     signal: AbortSignal,
   ): Promise<StreamAnswer | undefined> {
     if (this.#http1Only) return undefined;
-    const session = await abortable(this.#sessionWithRoom(), signal);
+    const taking = this.#takeRoom();
+    let session: Session | undefined;
+    try {
+      session = await abortable(taking, signal);
+    } catch (error) {
+      taking.then(
+        (late) => late?.giveBack(),
+        () => {}, // it is what was thrown, or of no interest any more
+      );
+      throw error;
+    }
     if (session === undefined) return undefined;
     return session.request(path, headers, signal, this.#limits.requestTimeoutMs);
   }
@@ -45,15 +63,19 @@ export class WatchSessions {
     for (const session of this.#sessions.splice(0)) session.destroy();
   }
 
-  async #sessionWithRoom(): Promise<Session | undefined> {
+  /**
+   * A session in which room for a stream has been taken, of which `request` makes use: what is asked for together must not
+   * find the same room.
+   */
+  async #takeRoom(): Promise<Session | undefined> {
     for (;;) {
-      const free = this.#sessions.find((session) => session.hasRoom());
+      const free = this.#sessions.find((session) => session.take());
       if (free !== undefined) return free;
       this.#connecting ??= this.#connect().finally(() => {
         this.#connecting = undefined;
       });
       const session = await this.#connecting;
-      if (session === undefined || session.hasRoom()) return session;
+      if (session === undefined || session.take()) return session;
     }
   }
 
@@ -72,6 +94,7 @@ export class WatchSessions {
     const raw = http2.connect(url.origin, {
       createConnection: () => socket,
       settings: { enablePush: false },
+      maxSessionMemory: sessionMemoryMegabytesMax,
     });
     const session = new Session(raw, this.#limits, () => {
       const at = this.#sessions.indexOf(session);
@@ -174,11 +197,21 @@ class Session {
     this.#pinger.unref();
   }
 
-  hasRoom(): boolean {
-    const limit = this.#raw.remoteSettings?.maxConcurrentStreams ?? 100;
-    return !this.#over && !this.#raw.destroyed && !this.#raw.closed && this.#streams < limit;
+  /** Takes room for one stream; false: there is none. */
+  take(): boolean {
+    const limit = Math.min(this.#raw.remoteSettings?.maxConcurrentStreams ?? 100, streamsMax);
+    if (this.#over || this.#raw.destroyed || this.#raw.closed || this.#streams >= limit) return false;
+    this.#streams++;
+    return true;
   }
 
+  /** The room that was taken is not needed. */
+  giveBack(): void {
+    this.#streams--;
+    if (this.#streams === 0) this.#raw.unref();
+  }
+
+  /** Opens a stream in room that was taken, and gives that back at its end. */
   request(
     path: string,
     headers: { readonly [name: string]: string },
@@ -186,8 +219,13 @@ class Session {
     headersTimeoutMs: number,
   ): Promise<StreamAnswer> {
     return new Promise((resolve, reject) => {
-      const stream = this.#raw.request({ ':method': 'GET', ':path': path, ...headers });
-      this.#streams++;
+      let stream: http2.ClientHttp2Stream;
+      try {
+        stream = this.#raw.request({ ':method': 'GET', ':path': path, ...headers });
+      } catch (error) {
+        this.giveBack();
+        throw error;
+      }
       const abort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
       const timer = setTimeout(
         () => stream.destroy(new Error(`no answer within ${headersTimeoutMs} ms`)),
@@ -203,9 +241,8 @@ class Session {
       stream.once('close', () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
-        this.#streams--;
         reject(new Error('stream closed before an answer'));
-        if (this.#streams === 0) this.#raw.unref();
+        this.giveBack();
       });
       this.#raw.ref();
       if (signal.aborted) abort();
