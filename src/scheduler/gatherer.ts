@@ -252,9 +252,12 @@ export class Gatherer {
       statuses.length === 0 || interpretation?.has('statusAggregation') !== true
         ? undefined
         : interpretation.aggregate((await readObject(this.#on.client, parts, resource, signal)) ?? {}, items);
+    const heard = new Set(statuses.map(({ cell }) => cell));
+    const silent = reports.filter(({ cell }) => !heard.has(cell)).map(({ cell }) => cell);
     // Nobody reports (any more): an empty status, if one that was gathered before may still stand.
     const emptied = state.appliedStatusHash === undefined ? undefined : {};
-    const status: JsonObject | undefined = custom ?? aggregateStatus(resourceName, statuses, now) ?? emptied;
+    const status: JsonObject | undefined =
+      custom ?? aggregateStatus(resourceName, statuses, now, silent) ?? emptied;
     if (status === undefined || metadata?.uid === undefined) return false;
     const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
     if (observed !== undefined) status['observedGeneration'] = observed;

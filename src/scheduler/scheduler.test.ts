@@ -121,9 +121,12 @@ test('replicas are divided, status comes back summed, observedGeneration rises w
     ({ readyReplicas }) => readyReplicas === replicasOf(inAms),
   );
   assert.equal(first['observedGeneration'], undefined, 'one cell has not observed it yet');
+  const available = ({ conditions }: JsonObject) => (conditions as JsonObject[])[0]?.['status'];
+  assert.equal(available(first), 'Unknown', 'one cell has not told yet');
   await w.fra.report('apps/v1', 'deployments', inFra, status(replicasOf(inFra)));
   const both = await statusWhere('both have reported', ({ readyReplicas }) => readyReplicas === 5);
   assert.equal(both['observedGeneration'], 1);
+  assert.equal(available(both), 'True');
   const binding = await bindingWhere(
     w.controlPlane,
     w.project,

@@ -20,8 +20,10 @@ export interface AggregationRule {
   /** Lists joined without repetition, as dotted paths. */
   readonly union?: readonly string[];
   readonly conditions?: boolean;
-  /** The worst of these values, the first being worst. */
-  readonly worst?: { readonly field: string; readonly order: readonly string[] };
+  /** The worst of these values, the first being worst. `untold` is that of a cell that says nothing yet. */
+  readonly worst?: { readonly field: string; readonly order: readonly string[]; readonly untold?: string };
+  /** What no table tells. */
+  readonly more?: (merged: JsonObject, cells: readonly CellStatus[]) => void;
 }
 
 /** What a kind's own controller puts into its status, and how it adds up over cells (PLACEMENT.md 1, AggregateStatus). */
@@ -68,28 +70,44 @@ const rules: { readonly [resource: string]: AggregationRule | undefined } = {
     latest: ['completionTime'],
     conditions: true,
   },
-  'cronjobs.batch': { latest: ['lastScheduleTime', 'lastSuccessfulTime'] },
+  'cronjobs.batch': { latest: ['lastScheduleTime', 'lastSuccessfulTime'], more: joinActive },
   'services.': { union: ['loadBalancer.ingress'], conditions: true },
   'ingresses.networking.k8s.io': { union: ['loadBalancer.ingress'] },
   'horizontalpodautoscalers.autoscaling': {
     sum: ['currentReplicas', 'desiredReplicas'],
+    same: ['currentMetrics'],
     latest: ['lastScaleTime'],
     conditions: true,
   },
   'poddisruptionbudgets.policy': {
     sum: ['currentHealthy', 'desiredHealthy', 'disruptionsAllowed', 'expectedPods'],
     conditions: true,
+    more: joinDisrupted,
+  },
+  'persistentvolumes.': {
+    worst: {
+      field: 'phase',
+      order: ['Failed', 'Pending', 'Available', 'Bound', 'Released'],
+      untold: 'Pending',
+    },
+    same: ['reason', 'message'],
+    latest: ['lastPhaseTransitionTime'],
   },
   'persistentvolumeclaims.': {
-    worst: { field: 'phase', order: ['Lost', 'Pending', 'Bound'] },
+    worst: { field: 'phase', order: ['Lost', 'Pending', 'Bound'], untold: 'Pending' },
     same: ['accessModes', 'capacity'],
     conditions: true,
   },
   'pods.': {
-    worst: { field: 'phase', order: ['Failed', 'Unknown', 'Pending', 'Running', 'Succeeded'] },
+    worst: {
+      field: 'phase',
+      order: ['Failed', 'Unknown', 'Pending', 'Running', 'Succeeded'],
+      untold: 'Pending',
+    },
     earliest: ['startTime'],
-    same: ['qosClass'],
+    same: ['qosClass', 'reason', 'message', 'podIP', 'podIPs', 'hostIP', 'hostIPs', 'nominatedNodeName'],
     conditions: true,
+    more: mergeContainers,
   },
   'gateways.gateway.networking.k8s.io': { union: ['addresses', 'listeners'], conditions: true },
   'httproutes.gateway.networking.k8s.io': { union: ['parents'] },
@@ -104,25 +122,31 @@ const observed = 'observedGeneration';
 
 /**
  * One status for all cells, without observedGeneration. By the kind's rule, else: from one cell as it is; from several
- * what all agree on, and the conditions. Undefined when there is nothing to say. Deterministic in the order of `cells`.
+ * what all agree on, and the conditions. `silent`: cells that are to have the object and say nothing yet; what has to hold
+ * everywhere does not before they do. Undefined when there is nothing to say. Deterministic in the order of `cells`.
  */
 export function aggregateStatus(
   resource: string,
   cells: readonly CellStatus[],
   now: string,
+  silent: readonly string[] = [],
 ): JsonObject | undefined {
   if (cells.length === 0) return undefined;
   const rule = Object.hasOwn(rules, resource) ? rules[resource] : thirdPartyKind(resource)?.status;
-  const merged = rule === undefined ? mergeGenerically(cells, now) : mergeByRule(rule, resource, cells, now);
+  const all: Gathered = { resource, cells, silent, now };
+  const merged = rule === undefined ? mergeGenerically(all) : mergeByRule(rule, all);
   return Object.keys(merged).length === 0 ? undefined : merged;
 }
 
-function mergeByRule(
-  rule: AggregationRule,
-  resource: string,
-  cells: readonly CellStatus[],
-  now: string,
-): JsonObject {
+interface Gathered {
+  readonly resource: string;
+  readonly cells: readonly CellStatus[];
+  readonly silent: readonly string[];
+  readonly now: string;
+}
+
+function mergeByRule(rule: AggregationRule, all: Gathered): JsonObject {
+  const { cells, silent } = all;
   const merged: JsonObject = {};
   for (const field of rule.sum ?? []) {
     const numbers = cells.map(({ status }) => status[field]).filter((value) => typeof value === 'number');
@@ -133,7 +157,7 @@ function mergeByRule(
     const times = timesOf(cells, field);
     // A set of Jobs is complete when all are.
     const needsAll = field === 'completionTime';
-    if (times.length > 0 && (!needsAll || times.length === cells.length))
+    if (times.length > 0 && (!needsAll || times.length === cells.length + silent.length))
       merged[field] = times.at(-1) as string;
   }
   for (const field of rule.earliest ?? []) {
@@ -142,11 +166,14 @@ function mergeByRule(
   }
   for (const path of rule.union ?? []) joinLists(merged, path, cells);
   if (rule.worst !== undefined) {
-    const { field, order } = rule.worst;
-    const worst = order.find((value) => cells.some(({ status }) => status[field] === value));
+    const { field, order, untold } = rule.worst;
+    const values = new Set(cells.map(({ status }) => status[field]));
+    if (silent.length > 0 && untold !== undefined) values.add(untold);
+    const worst = order.find((value) => values.has(value));
     if (worst !== undefined) merged[field] = worst;
   }
-  if (rule.conditions === true) addConditions(merged, resource, cells, now);
+  if (rule.conditions === true) addConditions(merged, all);
+  rule.more?.(merged, cells);
   return merged;
 }
 
@@ -185,19 +212,16 @@ function joinLists(merged: JsonObject, path: string, cells: readonly CellStatus[
 }
 
 /** A Job that is not complete everywhere is not complete, though every cell that says something says so. */
-function addConditions(
-  merged: JsonObject,
-  resource: string,
-  cells: readonly CellStatus[],
-  now: string,
-): void {
+function addConditions(merged: JsonObject, { resource, cells, silent, now }: Gathered): void {
   let conditions = mergeConditions(
     cells.map(({ cell, status }) => ({ cell, conditions: status['conditions'] })),
     now,
+    silent,
   );
   if (resource === 'jobs.batch') {
     conditions = conditions.filter(({ type }) => {
       if (type !== 'Complete' && type !== 'SuccessCriteriaMet') return true;
+      if (silent.length > 0) return false;
       return cells.every(({ status }) => {
         const list = Array.isArray(status['conditions']) ? status['conditions'] : [];
         return list.some((one) => isJsonObject(one) && one['type'] === type && one['status'] === 'True');
@@ -207,12 +231,50 @@ function addConditions(
   if (conditions.length > 0) merged['conditions'] = conditions;
 }
 
-function mergeGenerically(cells: readonly CellStatus[], now: string): JsonObject {
+function mergeGenerically(all: Gathered): JsonObject {
+  const { cells } = all;
   const merged: JsonObject = {};
   const [first] = cells;
   if (first === undefined) return merged;
   for (const field in first.status)
     if (field !== observed && field !== 'conditions') keepSame(merged, field, cells);
-  addConditions(merged, '', cells, now);
+  addConditions(merged, all);
   return merged;
+}
+
+/** The Jobs that run in all cells. Which namespace that is there is no business of the project's. */
+function joinActive(merged: JsonObject, cells: readonly CellStatus[]): void {
+  const active = cells.flatMap(({ status }) => (Array.isArray(status['active']) ? status['active'] : []));
+  if (active.length === 0) return;
+  merged['active'] = active.filter(isJsonObject).map(({ namespace: _mapped, ...job }) => job);
+}
+
+/** Pods by cell: those of one name in two cells are two. */
+function joinDisrupted(merged: JsonObject, cells: readonly CellStatus[]): void {
+  const disrupted = cells.flatMap(({ cell, status }) => {
+    const pods = isJsonObject(status['disruptedPods']) ? status['disruptedPods'] : {};
+    return Object.entries(pods).map(([pod, time]) => [`${cell}/${pod}`, time] as const);
+  });
+  if (disrupted.length > 0) merged['disruptedPods'] = Object.fromEntries(disrupted);
+}
+
+/** A container is as ready as in the cell where it is least so; its restarts add up. */
+function mergeContainers(merged: JsonObject, cells: readonly CellStatus[]): void {
+  for (const field of ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses']) {
+    const byName = new Map<JsonValue | undefined, JsonObject[]>();
+    for (const { status } of cells) {
+      const list = Array.isArray(status[field]) ? status[field] : [];
+      for (const one of list.filter(isJsonObject)) {
+        const same = byName.get(one['name']);
+        if (same === undefined) byName.set(one['name'], [one]);
+        else same.push(one);
+      }
+    }
+    if (byName.size === 0) continue;
+    merged[field] = Array.from(byName.values(), (list) => {
+      const worst = list.find(({ ready }) => ready !== true) ?? list[0];
+      const restarts = list.map(({ restartCount }) => (typeof restartCount === 'number' ? restartCount : 0));
+      return { ...worst, restartCount: restarts.reduce((a, b) => a + b, 0) };
+    });
+  }
 }

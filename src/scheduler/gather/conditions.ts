@@ -18,11 +18,15 @@ export interface CellConditions {
 }
 
 /**
- * One list of conditions for all cells: a good condition is True when it is True in every cell that has it, a bad one
- * when it is True in any. Reason and message are those of a cell that decided, named where there are several cells; the
+ * One list of conditions for all cells: a good condition is True when it is True in every cell that has it, and Unknown while
+ * `silent` cells, which are to have the object, say nothing at all; a bad one is True when it is True in any. Reason and message are those of a cell that decided, named where there are several cells; the
  * transition time is the latest among those that decided. Ordered by type; deterministic.
  */
-export function mergeConditions(cells: readonly CellConditions[], now: string): Condition[] {
+export function mergeConditions(
+  cells: readonly CellConditions[],
+  now: string,
+  silent: readonly string[] = [],
+): Condition[] {
   const byType = new Map<string, { cell: string; condition: Condition }[]>();
   for (const { cell, conditions } of cells) {
     if (!Array.isArray(conditions)) continue;
@@ -33,10 +37,23 @@ export function mergeConditions(cells: readonly CellConditions[], now: string): 
       byType.set(condition['type'], list);
     }
   }
-  const several = cells.length > 1;
+  const several = cells.length + silent.length > 1;
   return [...byType]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([type, list]) => mergeOne(type, list, several, now));
+    .map(([type, list]) => untilAllTell(mergeOne(type, list, several, now), silent));
+}
+
+/** What is good news so far is no more than that while others have not been heard. */
+function untilAllTell(merged: Condition, silent: readonly string[]): Condition {
+  const [first] = silent;
+  if (first === undefined || merged.status !== 'True' || negativeTypes.has(merged.type)) return merged;
+  const others = silent.length > 1 ? ` and ${silent.length - 1} more` : '';
+  return {
+    ...merged,
+    status: 'Unknown',
+    reason: 'NotAllCellsReport',
+    message: `cell ${first}${others}: nothing was reported yet`,
+  };
 }
 
 function mergeOne(

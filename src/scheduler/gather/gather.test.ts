@@ -55,6 +55,47 @@ const sums: [string, JsonObject[], JsonObject | undefined][] = [
   ],
   ['persistentvolumeclaims.', [{ phase: 'Bound' }, { phase: 'Pending' }], { phase: 'Pending' }],
   ['cronjobs.batch', [{ lastScheduleTime: at(1) }, { lastScheduleTime: at(3) }], { lastScheduleTime: at(3) }],
+  [
+    'cronjobs.batch',
+    [
+      { active: [{ kind: 'Job', namespace: 'shop-default-x', name: 'a' }] },
+      { active: [{ kind: 'Job', namespace: 'shop-default-x', name: 'a' }] },
+    ],
+    {
+      active: [
+        { kind: 'Job', name: 'a' },
+        { kind: 'Job', name: 'a' },
+      ],
+    },
+  ],
+  [
+    'poddisruptionbudgets.policy',
+    [
+      { currentHealthy: 2, disruptedPods: { p: at(1) } },
+      { currentHealthy: 1, disruptedPods: { p: at(2) } },
+    ],
+    { currentHealthy: 3, disruptedPods: { 'c0/p': at(1), 'c1/p': at(2) } },
+  ],
+  ['persistentvolumes.', [{ phase: 'Bound' }, { phase: 'Available' }], { phase: 'Available' }],
+  [
+    'pods.',
+    [
+      {
+        phase: 'Running',
+        podIP: '10.0.0.1',
+        containerStatuses: [{ name: 'a', ready: true, restartCount: 1, image: 'x' }],
+      },
+      {
+        phase: 'Running',
+        podIP: '10.0.0.2',
+        containerStatuses: [{ name: 'a', ready: false, restartCount: 2, image: 'y' }],
+      },
+    ],
+    {
+      phase: 'Running',
+      containerStatuses: [{ name: 'a', ready: false, restartCount: 3, image: 'y' }],
+    },
+  ],
   ['widgets.example.com', [{ observedGeneration: 1, phase: 'Up', size: 1 }], { phase: 'Up', size: 1 }],
   [
     'widgets.example.com',
@@ -122,6 +163,22 @@ test('jobs are complete when all are', () => {
   );
 });
 
+test('what must hold everywhere does not before every cell has told', () => {
+  const done = { conditions: [condition('Complete', 'True', 1)], succeeded: 1, completionTime: at(1) };
+  assert.deepEqual(aggregateStatus('jobs.batch', cells(done), now, ['c1']), { succeeded: 1 });
+  assert.deepEqual(aggregateStatus('pods.', cells({ phase: 'Running' }), now, ['c1']), { phase: 'Pending' });
+  assert.deepEqual(aggregateStatus('pods.', cells({ phase: 'Failed' }), now, ['c1']), { phase: 'Failed' });
+  const told = { conditions: [condition('Ready', 'True', 1), condition('Stalled', 'True', 1, 'no')] };
+  const merged = aggregateStatus('widgets.example.com', cells(told), now, ['c1', 'c2']) ?? {};
+  assert.deepEqual(
+    (merged['conditions'] as JsonObject[]).map(({ type, status, message }) => [type, status, message]),
+    [
+      ['Ready', 'Unknown', 'cell c1 and 1 more: nothing was reported yet'],
+      ['Stalled', 'True', 'no'],
+    ],
+  );
+});
+
 const base = { applied: true, observed: true, hasStatus: true, replicas: 2, spec: {}, status: undefined };
 const health: [string, Partial<Parameters<typeof healthOf>[1]>, string][] = [
   ['deployments.apps', { status: { updatedReplicas: 2, availableReplicas: 2 } }, 'Healthy'],
@@ -132,6 +189,25 @@ const health: [string, Partial<Parameters<typeof healthOf>[1]>, string][] = [
   ['configmaps.', { hasStatus: false }, 'Healthy'],
   ['services.', { status: { loadBalancer: {} } }, 'Healthy'],
   ['services.', { status: { loadBalancer: {} }, spec: { type: 'LoadBalancer' } }, 'Unhealthy'],
+  ['services.', { status: { loadBalancer: { ingress: [{}] } }, spec: { type: 'LoadBalancer' } }, 'Unhealthy'],
+  ['statefulsets.apps', { status: { readyReplicas: 2, updatedReplicas: 1 } }, 'Unhealthy'],
+  [
+    'statefulsets.apps',
+    {
+      status: { readyReplicas: 2, updatedReplicas: 1 },
+      spec: { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } } },
+    },
+    'Healthy',
+  ],
+  [
+    'daemonsets.apps',
+    {
+      status: { desiredNumberScheduled: 2, numberAvailable: 2, updatedNumberScheduled: 0 },
+      spec: { updateStrategy: { type: 'OnDelete' } },
+    },
+    'Healthy',
+  ],
+  ['pods.', { status: { phase: 'Running' } }, 'Unhealthy'],
   ['jobs.batch', { status: { conditions: [condition('Failed', 'True', 1)] } }, 'Unhealthy'],
   ['widgets.example.com', { status: { conditions: [condition('Ready', 'False', 1)] } }, 'Unhealthy'],
   ['widgets.example.com', { status: { conditions: [condition('Ready', 'True', 1)] } }, 'Healthy'],

@@ -75,8 +75,7 @@ export class CopyReader {
       const reading: CopyReading = {
         resourceVersion: object.metadata.resourceVersion ?? '',
         generation: object.metadata.generation ?? 0,
-        // Of the spec only what judging health looks at.
-        spec: whole ? spec : spec['type'] === undefined ? {} : { type: spec['type'] },
+        spec: whole ? spec : healthSpecOf(spec),
         whole,
         status: isJsonObject(object['status']) ? object['status'] : undefined,
       };
@@ -87,6 +86,13 @@ export class CopyReader {
       throw error;
     }
   }
+}
+
+/** Of the spec only what judging health looks at. */
+function healthSpecOf(spec: JsonObject): JsonObject {
+  const kept: JsonObject = {};
+  for (const field of ['type', 'updateStrategy']) if (spec[field] !== undefined) kept[field] = spec[field];
+  return kept;
 }
 
 export interface CellReport {

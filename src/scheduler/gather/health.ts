@@ -24,17 +24,18 @@ const rolledOut =
 /** How each kind shows that it does what its spec asks for (PLACEMENT.md 1, InterpretHealth). */
 const rules: { readonly [resource: string]: HealthRule | undefined } = {
   'deployments.apps': rolledOut('availableReplicas'),
-  'statefulsets.apps': (status, replicas) =>
+  'statefulsets.apps': (status, replicas, spec) =>
     is(
       number(status['readyReplicas']) >= replicas &&
-        number(status['updatedReplicas'] ?? replicas) >= replicas,
+        number(status['updatedReplicas'] ?? replicas) >= updatedOf(replicas, spec),
     ),
   'replicasets.apps': (status, replicas) => is(number(status['availableReplicas']) >= replicas),
   'replicationcontrollers.': (status, replicas) => is(number(status['availableReplicas']) >= replicas),
-  'daemonsets.apps': (status) => {
+  'daemonsets.apps': (status, _replicas, spec) => {
     const desired = number(status['desiredNumberScheduled']);
     return is(
-      number(status['updatedNumberScheduled']) >= desired && number(status['numberAvailable']) >= desired,
+      number(status['updatedNumberScheduled']) >= updatedOf(desired, spec) &&
+        number(status['numberAvailable']) >= desired,
     );
   },
   'jobs.batch': (status) => is(conditionStatus(status, 'Failed') !== 'True'),
@@ -47,15 +48,27 @@ const rules: { readonly [resource: string]: HealthRule | undefined } = {
   'persistentvolumeclaims.': (status) => is(status['phase'] === 'Bound'),
   'pods.': (status) => {
     if (status['phase'] === 'Succeeded') return 'Healthy';
-    return is(status['phase'] === 'Running' && conditionStatus(status, 'Ready') !== 'False');
+    return is(status['phase'] === 'Running' && conditionStatus(status, 'Ready') === 'True');
   },
   'poddisruptionbudgets.policy': (status) =>
     is(number(status['currentHealthy']) >= number(status['desiredHealthy'])),
 };
 
+/**
+ * How many pods the edge brings to the newest revision by itself: with `OnDelete` none, with a partition those from its ordinal
+ * on (what `kubectl rollout status` waits for).
+ */
+function updatedOf(pods: number, { updateStrategy }: JsonObject): number {
+  if (!isJsonObject(updateStrategy)) return pods;
+  if (updateStrategy['type'] === 'OnDelete') return 0;
+  const { rollingUpdate } = updateStrategy;
+  return isJsonObject(rollingUpdate) ? Math.max(0, pods - number(rollingUpdate['partition'])) : pods;
+}
+
 function hasIngress(status: JsonObject): boolean {
   const balancer = status['loadBalancer'];
-  return isJsonObject(balancer) && Array.isArray(balancer['ingress']) && balancer['ingress'].length > 0;
+  if (!isJsonObject(balancer) || !Array.isArray(balancer['ingress'])) return false;
+  return balancer['ingress'].some((one) => isJsonObject(one) && Boolean(one['ip'] || one['hostname']));
 }
 
 /** What a table says of a custom kind; `Ready` and `Available` count as for any other where it says nothing. */
