@@ -39,6 +39,41 @@ export function returnedObjectName({ group, version, kind }: ReturnKind, name: s
   return `${kind.toLowerCase()}-${sha256Base32(hashed, 16)}`;
 }
 
+/** What is decided by alone, with those of its annotations that are named; the object itself is read when its turn comes. */
+export function slimReturned(
+  { apiVersion, kind, metadata, spec }: ReturnedObject,
+  keptAnnotations: readonly string[],
+): ReturnedObject {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      annotations: annotationsOf(metadata, keptAnnotations),
+    },
+    spec: {
+      ...(spec.apiVersion === undefined ? {} : { apiVersion: spec.apiVersion }),
+      kind: spec.kind,
+      name: spec.name,
+      object: {},
+    },
+  } as ReturnedObject;
+}
+
+/** Those of an object's annotations that are named, as far as it has them. */
+export function annotationsOf(
+  { annotations = {} }: ReturnedObject['metadata'],
+  keys: readonly string[],
+): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const key of keys) if (annotations[key] !== undefined) kept[key] = annotations[key];
+  return kept;
+}
+
 export const returnRequestDefinition = defineResource({
   group: federationGroup,
   kind: 'ReturnRequest',

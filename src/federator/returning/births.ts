@@ -1,4 +1,5 @@
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { Informer } from '#client/informer.ts';
 
 /** Something at an edge that no copy made and that is asked for: what its coming back is decided by. */
 export interface Birth extends KubeObject {
@@ -10,16 +11,8 @@ export interface Birth extends KubeObject {
 
 /** What is born at an edge of one kind, kept by one watch. */
 export interface Births {
-  start(): void;
-  /** Idempotent. */
-  stop(): Promise<void>;
-  /** What is absent before the first list is in means nothing. */
-  readonly hasSynced: boolean;
-  readonly synced: Promise<void>;
-  /** Why the edge gives no list, or no watch; undefined while it does. */
-  readonly lastError: unknown;
-  /** Resolves when the list under way, or the next, has ended, whatever came of it, and at a stop. */
-  nextAttempt(): Promise<void>;
+  /** Started and stopped by who made it. What is absent before it has synced means nothing. */
+  readonly watch: Pick<Informer, 'start' | 'stop' | 'hasSynced' | 'synced' | 'lastError' | 'nextAttempt'>;
   get(namespace: string, name: string): Birth | undefined;
   in(namespace: string): Iterable<Birth>;
 }

@@ -57,28 +57,8 @@ export class EdgeBirths implements Births {
     this.#informer.addHandler({ onAdd: tell, onUpdate: tell, onDelete: tell });
   }
 
-  start(): void {
-    this.#informer.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#informer.stop();
-  }
-
-  get hasSynced(): boolean {
-    return this.#informer.hasSynced;
-  }
-
-  get synced(): Promise<void> {
-    return this.#informer.synced;
-  }
-
-  get lastError(): unknown {
-    return this.#informer.lastError;
-  }
-
-  nextAttempt(): Promise<void> {
-    return this.#informer.nextAttempt();
+  get watch(): Births['watch'] {
+    return this.#informer;
   }
 
   get(namespace: string, name: string): Birth | undefined {

@@ -1,33 +1,12 @@
 import { type ReturnableKind, returnAnnotations } from '#api/federation/return-contract.ts';
-import type { ReturnedObject } from '#api/federation/returned-object.ts';
+import { annotationsOf } from '#api/federation/returned-object.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { clusterAnnotation } from '#client/informer.ts';
-
-/** What is decided by; the object itself is read when its turn comes. */
-export function slimReturned({ apiVersion, kind, metadata, spec }: ReturnedObject): ReturnedObject {
-  const { name, namespace, uid, resourceVersion } = metadata;
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      annotations: keptOf(metadata, clusterAnnotation, returnAnnotations.edgeState),
-    },
-    spec: {
-      ...(spec.apiVersion === undefined ? {} : { apiVersion: spec.apiVersion }),
-      kind: spec.kind,
-      name: spec.name,
-      object: {},
-    },
-  } as ReturnedObject;
-}
 
 /** Of an object that came back: where it came from, and what policies select by. */
 export function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, labels } = metadata;
+  const keys = [clusterAnnotation, returnAnnotations.source, returnAnnotations.edgeState];
   return {
     apiVersion,
     kind,
@@ -37,7 +16,7 @@ export function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }:
       uid,
       resourceVersion,
       ...(labels === undefined ? {} : { labels }),
-      annotations: keptOf(metadata, clusterAnnotation, returnAnnotations.source, returnAnnotations.edgeState),
+      annotations: annotationsOf(metadata, keys),
     },
   } as KubeObject;
 }
@@ -46,10 +25,4 @@ export function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }:
 export function originsAlone({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { managedFields: _managed, finalizers: _finalizers, ...kept } = metadata;
   return { apiVersion, kind, metadata: kept };
-}
-
-function keptOf({ annotations = {} }: KubeObject['metadata'], ...keys: string[]): Record<string, string> {
-  const kept: Record<string, string> = {};
-  for (const key of keys) if (annotations[key] !== undefined) kept[key] = annotations[key];
-  return kept;
 }

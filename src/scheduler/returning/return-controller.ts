@@ -5,10 +5,11 @@ import {
   type ReturnedObject,
   returnedObjectsGvr,
   returnRequestsGvr,
+  slimReturned,
 } from '#api/federation/returned-object.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef } from '#client/client.ts';
-import { Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
+import { clusterAnnotation, Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { QueueLength } from '../queues.ts';
@@ -17,7 +18,7 @@ import { askCell } from './ask-cell.ts';
 import { AskingPolicies } from './asking-policies.ts';
 import { bringObject } from './bring-object.ts';
 import { keepInProject } from './keep-in-project.ts';
-import { originsAlone, slimReturned, sourcesAlone } from './kept-forms.ts';
+import { originsAlone, sourcesAlone } from './kept-forms.ts';
 import { type MappedNamespace, MappedNamespaces } from './mapped-namespaces.ts';
 import { tellPolicyStatus } from './policy-status.ts';
 import { ProjectKinds } from './project-kinds.ts';
@@ -31,6 +32,8 @@ const statusDelayMs = 500;
 /** Of many that go at once, those that wait for room are looked at together. */
 const roomDelayMs = 200;
 const everywhere = '*';
+/** Of a ReturnedObject. */
+const keptAnnotations = [clusterAnnotation, returnAnnotations.edgeState];
 
 /**
  * Brings what is born at the edges into the projects that ask for it (ReturnPolicy): renders each policy as a ReturnRequest
@@ -71,7 +74,7 @@ export class ReturnController {
       policies,
       requests: this.#informer(returnRequestsGvr),
       returned: this.#informer(returnedObjectsGvr, {
-        transform: (object) => slimReturned(object as ReturnedObject),
+        transform: (object) => slimReturned(object as ReturnedObject, keptAnnotations),
       }),
       namespaces: new MappedNamespaces(controlPlaneId),
       projects: new ProjectKinds({
