@@ -12,6 +12,8 @@ const json = 'application/json';
 const scope = '/clusters/root';
 const deployments = `${scope}/apis/apps/v1/namespaces/default/deployments`;
 const rbac = `${scope}/apis/rbac.authorization.k8s.io/v1`;
+const admission = `${scope}/apis/admissionregistration.k8s.io/v1`;
+const policyCount = 10;
 
 type Rawly = (
   count: number,
@@ -24,7 +26,7 @@ interface Bench {
   readonly scale: number;
 }
 
-/** What the plain requests leave out: apply, patches, rules in CEL, many role bindings, Tables and pages. */
+/** What the plain requests leave out: apply, patches, rules in CEL, admission policies, many role bindings, Tables and pages. */
 export async function benchFeatures(scale: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
   await using server = await startCellplane([
@@ -47,6 +49,7 @@ export async function benchFeatures(scale: number): Promise<Row[]> {
     ...(await benchApply(bench)),
     ...(await benchLists(bench)),
     ...(await benchRules(bench)),
+    ...(await benchPolicies(bench)),
     ...(await benchBindings(bench)),
   ];
   await pool.destroy();
@@ -178,6 +181,84 @@ async function benchRules({ pool, rawly, scale }: Bench): Promise<Row[]> {
   return [
     row('durable CREATE of a custom object under 100 CEL rules', created.perSecond, '/s', created.note),
   ];
+}
+
+/** The same Deployment in a namespace that admission policies guard, and in one that they leave alone. */
+async function benchPolicies({ pool, rawly, scale }: Bench): Promise<Row[]> {
+  const guarded = 'guarded';
+  const free = 'unguarded';
+  for (const name of [guarded, free]) {
+    const metadata = { name, labels: { tier: name } };
+    await post(pool, `${scope}/api/v1/namespaces`, { apiVersion: 'v1', kind: 'Namespace', metadata });
+  }
+  const create = (namespace: string, name: string) => ({
+    method: 'POST',
+    path: `${scope}/apis/apps/v1/namespaces/${namespace}/deployments`,
+    contentType: json,
+    body: JSON.stringify(sampleDeployment(name, namespace)),
+  });
+  const policies = Array.from({ length: policyCount }, (_, index) => `bench-${index}`);
+  for (const policy of policies) {
+    await postPolicy(pool, policy, guarded);
+    await until(`${policy} refuses what it should`, async () => {
+      const { path, body } = create(guarded, `not-by-${policy}`);
+      const headers = { 'content-type': json };
+      const answer = await pool.request({ method: 'POST', path: `${path}?dryRun=All`, headers, body });
+      await answer.body.dump();
+      return answer.statusCode === 422;
+    });
+  }
+  const count = 5_000 * scale;
+  const left = await rawly(count, create(free, `load-${indexMark}`));
+  const judged = await rawly(count, create(guarded, `load-${indexMark}`));
+  return [
+    row(
+      `durable CREATE under ${policyCount} ValidatingAdmissionPolicies`,
+      judged.perSecond,
+      '/s',
+      `${judged.note}; without: ${Math.round(left.perSecond)}/s, ${left.note}`,
+    ),
+  ];
+}
+
+/** A policy of three expressions, a variable and a condition, bound to one namespace. */
+async function postPolicy(pool: Pool, name: string, namespace: string): Promise<void> {
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  await post(pool, `${admission}/validatingadmissionpolicies`, {
+    apiVersion,
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name },
+    spec: {
+      failurePolicy: 'Fail',
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: ['apps'],
+            apiVersions: ['v1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['deployments'],
+          },
+        ],
+      },
+      matchConditions: [{ name: 'not-of-nodes', expression: '!("system:nodes" in request.userInfo.groups)' }],
+      variables: [{ name: 'containers', expression: 'object.spec.template.spec.containers' }],
+      validations: [
+        { expression: `object.metadata.name != "not-by-${name}"`, message: 'not by this name' },
+        { expression: 'variables.containers.all(c, c.image.startsWith("registry.example/"))' },
+        { expression: 'variables.containers.exists(c, has(c.resources) && has(c.resources.limits))' },
+      ],
+    },
+  });
+  await post(pool, `${admission}/validatingadmissionpolicybindings`, {
+    apiVersion,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    metadata: { name },
+    spec: {
+      policyName: name,
+      validationActions: ['Deny'],
+      matchResources: { namespaceSelector: { matchLabels: { tier: namespace } } },
+    },
+  });
 }
 
 /** One reader among so many, who may read because of one binding. */
