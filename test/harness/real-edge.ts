@@ -57,8 +57,8 @@ export class RealEdge implements AsyncDisposable {
     this.client = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
   }
 
-  /** Throws when it does not become ready. */
-  static async start(binary: string): Promise<RealEdge> {
+  /** Flags are further ones of kube-apiserver. Throws when it does not become ready. */
+  static async start(binary: string, moreFlags: readonly string[] = []): Promise<RealEdge> {
     const folder = await temporaryFolder();
     const pki = await createTestPki();
     const at = (name: string) => path.join(folder.path, name);
@@ -90,6 +90,7 @@ export class RealEdge implements AsyncDisposable {
       `--audit-policy-file=${at('audit.json')}`,
       `--audit-log-path=${at('audit.log')}`,
       '--audit-log-mode=blocking',
+      ...moreFlags,
     ];
     const connection = adminConnectionTo(pki, `https://127.0.0.1:${port}`);
     const edge = new RealEdge(binary, flags, connection, folder, etcd);

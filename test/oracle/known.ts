@@ -1,0 +1,119 @@
+import type { JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { RawRequest } from '../harness/raw-http.ts';
+import type { Difference } from './differences.ts';
+import type { NormalAnswer } from './normalise.ts';
+
+export interface Exchange {
+  readonly request: RawRequest;
+  readonly oracle: NormalAnswer;
+  readonly ours: NormalAnswer;
+}
+
+/** A difference that is meant. */
+export interface KnownDifference {
+  /**
+   * First cell of its row in docs/kubernetes-contract.md, Differences from kube-apiserver; undefined for what is no difference:
+   * kube-controller-manager does it elsewhere, the oracle has none.
+   */
+  readonly row: string | undefined;
+  readonly explains: (difference: Difference, exchange: Exchange) => boolean;
+}
+
+const ends = (difference: Difference, ...segments: readonly string[]) =>
+  segments.every((segment, at) => difference.path.at(at - segments.length) === segment);
+const isEmpty = (value: JsonValue | undefined) => Array.isArray(value) && value.length === 0;
+const isAbsent = (value: JsonValue | undefined) => value === undefined || value === null;
+
+const isText = (value: JsonValue | undefined) => typeof value === 'string' && value !== '';
+const isMessage = ({ path }: Difference) => path.at(-1) === 'message' && path[0] === 'body';
+
+/** Objects, lists and what Go prints of them, up to the colon behind which the reason stands. */
+const valuePattern = /Invalid value: (?:\{.*?\}|\[.*?\]|map\[.*?\]|null|""): (?=[a-z`])/gs;
+function sameWithoutValues({ oracle, ours }: Difference): boolean {
+  const without = (value: JsonValue | undefined) => String(value).replace(valuePattern, 'Invalid value: …: ');
+  return without(oracle) === without(ours);
+}
+
+export const knownDifferences: readonly KnownDifference[] = [
+  {
+    row: 'every object of a workspace',
+    explains: (difference) =>
+      isAbsent(difference.oracle) &&
+      (ends(difference, 'annotations', 'kcp.io/cluster') ||
+        (ends(difference, 'annotations') &&
+          isJsonObject(difference.ours) &&
+          Object.keys(difference.ours).join() === 'kcp.io/cluster')),
+  },
+  {
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ oracle, ours }) => oracle === null && (ours === undefined || isEmpty(ours)),
+  },
+  {
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ path, oracle, ours }, exchange) => {
+      const owned = String(path.at(-1));
+      const printed = `${JSON.stringify(owned.slice(2))}:null`;
+      const isOwned = isJsonObject(oracle) && path.includes('fieldsV1') && owned.startsWith('f:');
+      return isOwned && ours === undefined && JSON.stringify(exchange.oracle.body).includes(printed);
+    },
+  },
+  {
+    row: "fields that a kind's strategy gives a new object (labels and selector of a Job, `spec.finalizers` of a namespace)",
+    explains: ({ path, oracle, ours }) =>
+      path.includes('fieldsV1') &&
+      oracle === undefined &&
+      (/controller-uid|"f:finalizers"/.test(JSON.stringify(ours)) || path.at(-1) === 'f:selector'),
+  },
+  {
+    row: 'ResourceQuota status',
+    explains: ({ path, oracle }, { request }) =>
+      path.includes('status') && oracle === undefined && request.path.includes('/resourcequotas'),
+  },
+  {
+    row: undefined, // types of policies are checked by a controller
+    explains: ({ path }, { request }) =>
+      request.path.includes('/validatingadmissionpolicies') &&
+      (path.at(-1) === 'resourceVersion' || path.includes('status') || path.includes('managedFields')),
+  },
+  {
+    row: 'descriptions of built-in kinds and of columns',
+    explains: ({ path, oracle, ours }) =>
+      path[1] === 'columnDefinitions' && path.at(-1) === 'description' && isText(oracle) && isText(ours),
+  },
+  {
+    row: 'values in messages',
+    explains: (difference) => isMessage(difference) && sameWithoutValues(difference),
+  },
+  {
+    row: '`Forbidden: pod updates may not change fields …`',
+    explains: (difference) =>
+      isMessage(difference) && String(difference.oracle).startsWith(`${String(difference.ours)}@@`),
+  },
+  {
+    row: 'a JSON or merge patch of which comes what cannot be decoded',
+    explains: (difference) =>
+      isMessage(difference) && /Invalid value: "\{.*json: cannot unmarshal/s.test(String(difference.ours)),
+  },
+  {
+    row: 'a write of `/scale`',
+    explains: ({ path }, { request }) =>
+      request.path.includes('/scale') &&
+      (path.includes('managedFields') || path.at(-1) === 'resourceVersion'),
+  },
+  {
+    row: 'generation of a Deployment, when its annotations change',
+    explains: ({ path }, { request }) =>
+      request.path.includes('/deployments') && path.at(-1) === 'generation',
+  },
+  {
+    row: 'items of lists',
+    explains: ({ path, oracle }) =>
+      path.at(-3) === 'items' && (path.at(-1) === 'apiVersion' || path.at(-1) === 'kind') && isAbsent(oracle),
+  },
+];
+
+/** Those that no known difference explains. */
+export function unexplained(differences: readonly Difference[], exchange: Exchange): Difference[] {
+  return differences.filter((one) => !knownDifferences.some(({ explains }) => explains(one, exchange)));
+}

@@ -1,0 +1,95 @@
+import { disposeAll } from '../harness/dispose-all.ts';
+import { type LoneServer, startLoneServer } from '../harness/lone-server.ts';
+import { type RawAnswer, RawHttp, type RawRequest } from '../harness/raw-http.ts';
+import { RealEdge } from '../harness/real-edge.ts';
+import { until } from '../harness/until.ts';
+
+export interface BothAnswers {
+  readonly oracle: RawAnswer;
+  readonly ours: RawAnswer;
+}
+
+/** The namespace that the cases write in. */
+export const namespace = 'oracle';
+
+const workspace = 'oracle';
+const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
+const serviceRange = '10.0.0.0/16';
+
+/** A kube-apiserver and a workspace, asked the same as administrators of each. */
+export class Pair implements AsyncDisposable {
+  readonly #oracle: RealEdge;
+  readonly #oracleRaw: RawHttp;
+  readonly #ours: LoneServer;
+
+  private constructor(oracle: RealEdge, ours: LoneServer) {
+    this.#oracle = oracle;
+    this.#oracleRaw = new RawHttp(oracle.connection);
+    this.#ours = ours;
+  }
+
+  static async start(binary: string): Promise<Pair> {
+    // As docs/kubernetes-contract.md has it under Differences: every version is served, privileged containers are
+    // taken, claims and volumes have no finalizers for their protection.
+    const flags = [
+      '--runtime-config=api/all=true',
+      '--allow-privileged=true',
+      '--disable-admission-plugins=StorageObjectInUseProtection',
+    ];
+    const ours = await startLoneServer(['--storage', 'memory', '--service-cluster-ip-range', serviceRange]);
+    let oracle: RealEdge;
+    try {
+      oracle = await RealEdge.start(binary, flags);
+    } catch (error) {
+      await disposeAll(ours);
+      throw error;
+    }
+    const pair = new Pair(oracle, ours);
+    try {
+      await pair.#prepare();
+    } catch (error) {
+      await pair[Symbol.asyncDispose]();
+      throw error;
+    }
+    return pair;
+  }
+
+  /** Paths are a kube-apiserver's, from the root. */
+  async send(request: RawRequest): Promise<BothAnswers> {
+    const [oracle, ours] = await Promise.all([this.askOracle(request), this.askOurs(request)]);
+    return { oracle, ours };
+  }
+
+  askOracle(request: RawRequest): Promise<RawAnswer> {
+    return this.#oracleRaw.send(request);
+  }
+
+  askOurs(request: RawRequest): Promise<RawAnswer> {
+    return this.#ours.raw.send({ ...request, path: `/clusters/root:${workspace}${request.path}` });
+  }
+
+  /** The namespace, with the account that kube-controller-manager would give it: pods are refused without. */
+  async #prepare(): Promise<void> {
+    await this.#ours.admin.create(
+      { cluster: 'root', gvr: workspaces },
+      { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name: workspace } },
+    );
+    await until('the workspace is ready', async () => {
+      const found = await this.#ours.admin.get({ cluster: 'root', gvr: workspaces, name: workspace });
+      return (found['status'] as { phase?: string } | undefined)?.phase === 'Ready';
+    });
+    const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
+    await this.send({ path: '/api/v1/namespaces', body: JSON.stringify(made) });
+    const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+    await this.askOracle({ path: accounts, body: JSON.stringify(account) });
+    await until('both have the default account', async () => {
+      const { oracle, ours } = await this.send({ path: `${accounts}/default` });
+      return oracle.status === 200 && ours.status === 200;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await disposeAll(() => this.#oracleRaw.close(), this.#oracle, this.#ours);
+  }
+}

@@ -1,0 +1,41 @@
+import type { RawAnswer } from '../harness/raw-http.ts';
+import { type Case, requestOf } from './case.ts';
+import { differencesOf, groupOf } from './differences.ts';
+import { unexplained } from './known.ts';
+import { Normaliser } from './normalise.ts';
+import type { Pair } from './pair.ts';
+import type { Report } from './report.ts';
+
+/** Cases under way at a time: both servers are busy then, and neither is asked more than it answers in seconds. */
+const casesAtATime = 8;
+
+/** Runs every case at both servers. */
+export async function runCases(pair: Pair, cases: readonly Case[], report: Report): Promise<void> {
+  const left = cases.values();
+  const worker = async () => {
+    for (const one of left) await runCase(pair, one, report);
+  };
+  await Promise.all(Array.from({ length: casesAtATime }, worker));
+}
+
+async function runCase(pair: Pair, { name, steps }: Case, report: Report): Promise<void> {
+  const sides = [new Normaliser(), new Normaliser()] as const;
+  const told = new Set<string>();
+  const answers: readonly [RawAnswer[], RawAnswer[]] = [[], []];
+  for (const [at, step] of steps.entries()) {
+    const requests = [requestOf(step, answers[0]), requestOf(step, answers[1])] as const;
+    const [oracle, ours] = await Promise.all([pair.askOracle(requests[0]), pair.askOurs(requests[1])]);
+    answers[0].push(oracle);
+    answers[1].push(ours);
+    const exchange = {
+      request: requests[0],
+      oracle: sides[0].answer(oracle),
+      ours: sides[1].answer(ours),
+    };
+    const differences = unexplained(differencesOf(exchange.oracle, exchange.ours), exchange);
+    // What differs in one answer mostly does in those that follow.
+    const fresh = differences.filter((difference) => !told.has(groupOf(difference)));
+    for (const difference of fresh) told.add(groupOf(difference));
+    report.add(`${name}, step ${at + 1}`, exchange, fresh);
+  }
+}
