@@ -12,7 +12,7 @@ import { parseEncryptionConfiguration } from '#apiserver/encryption/encryption-c
 import type { KmsProviders } from '#apiserver/encryption/kms-providers.ts';
 import { type IpRange, parseIpRange } from '#apiserver/registry/ip-range.ts';
 import { defaultServiceRange } from '#apiserver/registry/service-allocator.ts';
-import type { ApiServerOptions } from '#apiserver/server.ts';
+import type { ApiServerOptions } from '#apiserver/server/options.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
