@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { builtinDefinitions } from '#api/builtin/definitions.ts';
-import { encodeStored } from '#apiserver/registry/stored-object.ts';
+import { encodeStored } from '#apiserver/registry/encode-stored.ts';
 import { objectKey } from '#storage/keys.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Operation } from '#storage/storage.ts';

@@ -3,8 +3,8 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
 import { type SharedSet, sharedRevision, sharedUid } from '../registry/shared-objects.ts';
-import { encodeStored } from '../registry/stored-object.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { proxyUserName } from './proxy-certificates.ts';
 

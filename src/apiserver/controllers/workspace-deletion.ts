@@ -19,7 +19,8 @@ import type { CacheEntry, CacheEvent, CacheSnapshot } from '#storage/cached-stor
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Guard, Operation, Revision, StorageKey } from '#storage/storage.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../registry/deletion.ts';
-import { encodeStored, hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
+import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import { isGeneratedClusterId } from '../workspace/cluster-ref.ts';
 import { logicalClusterKey, type WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';

@@ -10,7 +10,9 @@ import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import { defaultsMark, servedApiVersion, undefaultedMark } from '../registry/conversion.ts';
-import { defaultsOf, encodeStored, objectOf, storedApiVersionOf } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
+import { storedApiVersionOf } from '../registry/stored-body.ts';
+import { defaultsOf, objectOf } from '../registry/stored-object.ts';
 import { type HookClient, HookError, hookTargetOf } from '../services/hook-client.ts';
 
 const timeoutMs = 30_000;

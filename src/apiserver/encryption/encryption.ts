@@ -1,5 +1,5 @@
 import type { KeyValue, Revision, StorageKey } from '#storage/storage.ts';
-import { markStale, unreadableValue } from '../registry/stored-object.ts';
+import { markStale, unreadableValue } from '../registry/unreadable-value.ts';
 import type { EncryptionRule } from './encryption-configuration.ts';
 import { identityTransformer, type Transformer } from './transformers.ts';
 

@@ -8,7 +8,7 @@ import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
 import { encodeBody } from '../protobuf/encode-object.ts';
 import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
-import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../registry/stored-object.ts';
+import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../registry/stored-body.ts';
 import { type IncludeObject, renderTable } from '../table/table.ts';
 import type { Exchange } from './exchange.ts';
 import type { FormCache } from './form-cache.ts';

@@ -24,7 +24,7 @@ import type { Revision } from '#storage/storage.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import { servedObjectOf } from '../registry/conversion.ts';
-import { metadataObjectOf } from '../registry/stored-object.ts';
+import { metadataObjectOf } from '../registry/stored-body.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { loopbackUser, type UserInfo } from '../request/user.ts';
 import type { RequestBody } from '../verbs/decode-body.ts';

@@ -7,7 +7,8 @@ import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
-import { bodyOf, defaultsOf, objectOf, storedApiVersionOf } from './stored-object.ts';
+import { bodyOf, storedApiVersionOf } from './stored-body.ts';
+import { defaultsOf, objectOf } from './stored-object.ts';
 
 /** What is worth knowing about one version of one definition, computed once. */
 interface VersionPlan {

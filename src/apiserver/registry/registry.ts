@@ -27,6 +27,7 @@ import {
   isPlainRemoval,
   planDeletion,
 } from './deletion.ts';
+import { encodeStored } from './encode-stored.ts';
 import {
   dedupeOwnerReferences,
   isNoop,
@@ -37,7 +38,7 @@ import {
 } from './prepare.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import { fromStorageError } from './storage-errors.ts';
-import { defaultsOf, encodeStored, entryOf, headerOf, isMarkedStale, objectOf } from './stored-object.ts';
+import { defaultsOf, entryOf, headerOf, objectOf } from './stored-object.ts';
 import {
   carriesClusterAnnotation,
   isInert,
@@ -46,6 +47,7 @@ import {
   type Target,
   withClusterAnnotation,
 } from './target.ts';
+import { isMarkedStale } from './unreadable-value.ts';
 import { validateObject } from './validate-object.ts';
 import { takeVoucher } from './vouched.ts';
 import type { DeletionOutcome, Propose, UpdateOptions, WriteOptions, WriteOutcome } from './writes.ts';

@@ -5,7 +5,8 @@ import type { CacheEntry } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import type { Revision } from '#storage/storage.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { encodeStored, headerOf } from './stored-object.ts';
+import { encodeStored } from './encode-stored.ts';
+import { headerOf } from './stored-object.ts';
 
 /**
  * Objects that every workspace has without storing them: bootstrap roles and their bindings (DESIGN.md, API server). A

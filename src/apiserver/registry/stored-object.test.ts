@@ -7,19 +7,15 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { jsonFromOutside } from '#apimachinery/testing/json-arbitrary.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision, StorageKey } from '#storage/storage.ts';
+import { encodeStored } from './encode-stored.ts';
 import {
   bodyOf,
-  encodeStored,
-  hasDeletionTimestamp,
-  hasOwnerReferences,
-  headerOf,
-  headOf,
   leanMetadataBodyOf,
   metadataBodyOf,
   metadataObjectOf,
-  objectOf,
   storedApiVersionOf,
-} from './stored-object.ts';
+} from './stored-body.ts';
+import { hasDeletionTimestamp, hasOwnerReferences, headerOf, headOf, objectOf } from './stored-object.ts';
 
 const definition: ResourceDefinition = {
   group: 'apps',

@@ -6,7 +6,7 @@ import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
-import { encodeStored } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
 import { ServiceAddressError, ServiceAddresses } from './service-address.ts';
 import { NetworkError, ServiceNetworks } from './service-networks.ts';
 

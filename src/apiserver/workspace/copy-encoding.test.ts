@@ -7,7 +7,8 @@ import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#apimachinery/o
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Revision } from '#storage/storage.ts';
-import { encodeStored, entryOf, headerOf, objectOf } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
+import { entryOf, headerOf, objectOf } from '../registry/stored-object.ts';
 import { encodeCopy, parsedCopy, splicedCopy } from './copy-encoding.ts';
 
 const revision = 41 as Revision;

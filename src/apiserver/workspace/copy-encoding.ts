@@ -4,17 +4,10 @@ import { federationGroup, federationVersion } from '#api/federation/group.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { KeyParts } from '#storage/keys.ts';
-import {
-  encodeStored,
-  encodeTexts,
-  hasDeletionTimestamp,
-  hasOwnerReferences,
-  headerOf,
-  headOf,
-  leanTextsOf,
-  type StoredHeader,
-  storedApiVersionOf,
-} from '../registry/stored-object.ts';
+import { encodeStored, encodeTexts } from '../registry/encode-stored.ts';
+import { leanTextsOf, storedApiVersionOf } from '../registry/stored-body.ts';
+import type { StoredHeader } from '../registry/stored-form.ts';
+import { hasDeletionTimestamp, hasOwnerReferences, headerOf, headOf } from '../registry/stored-object.ts';
 
 /** A copy that takes more stored bytes is read by who wants it: its event must not burden every watcher. */
 const toldObjectBytesMax = 64 * 1024;

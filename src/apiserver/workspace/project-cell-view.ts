@@ -10,7 +10,8 @@ import type {
 import { StorageError } from '#storage/errors.ts';
 import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } from '#storage/storage.ts';
-import { encodeStored, objectOf } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
+import { objectOf } from '../registry/stored-object.ts';
 import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';
 import type { WorkspaceDirectory } from './workspace-index.ts';
 

@@ -6,7 +6,7 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import type { Guard, Operation, Revision, StorageKey } from '#storage/storage.ts';
-import { encodeStored } from '../registry/stored-object.ts';
+import { encodeStored } from '../registry/encode-stored.ts';
 import { withClusterAnnotation } from '../registry/target.ts';
 
 /** An object that the system itself puts into a workspace, beside admission, as part of a larger transaction. */

@@ -1,7 +1,8 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import { flowConfigurationOf } from '../../flow-control/flow-configurations.ts';
 import { FlowController } from '../../flow-control/flow-controller.ts';
-import { encodeStored, entryOf } from '../../registry/stored-object.ts';
+import { encodeStored } from '../../registry/encode-stored.ts';
+import { entryOf } from '../../registry/stored-object.ts';
 import type { ResourceContext } from '../../request/context.ts';
 import type { VerbRequest } from '../../verbs/request.ts';
 import type { VerbResult } from '../../verbs/result.ts';

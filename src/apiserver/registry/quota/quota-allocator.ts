@@ -16,7 +16,8 @@ import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import type { Guard, Operation } from '#storage/storage.ts';
 import type { Allocation, Allocator } from '../allocator.ts';
-import { defaultsOf, encodeStored, objectOf } from '../stored-object.ts';
+import { encodeStored } from '../encode-stored.ts';
+import { defaultsOf, objectOf } from '../stored-object.ts';
 import { keyOf, type Target } from '../target.ts';
 import {
   concernsResource,
