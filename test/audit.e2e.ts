@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { objectsAt, textAt, valueAt } from '#api/builtin/read.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { certificateFor } from './extension/extension-server.ts';
@@ -25,7 +25,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
 - {level: None, nonResourceURLs: ['/*']}
-- {level: Metadata, resources: [{group: '', resources: [secrets]}]}
+- {level: Metadata, resources: [{group: '', resources: [secrets, serviceaccounts/token, pods]}]}
 - {level: RequestResponse, omitManagedFields: true, verbs: [create, update], resources: [{group: '', resources: [configmaps]}]}
 - {level: None}
 `;
@@ -154,6 +154,36 @@ describe('audit (O3)', { timeout: 600_000 }, () => {
     assert.deepEqual(
       [toldSecret?.['auditID'], toldMap?.['auditID']],
       [secret?.['auditID'], map?.['auditID']],
+    );
+  });
+
+  test('a token that was issued is told by its id, what an unrestricted pod is held to by its level', async () => {
+    const path = '/clusters/root/api/v1/namespaces/default/serviceaccounts/default/token';
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
+    const answer = await admin.raw({ cluster: undefined, method: 'POST', path, body });
+    assert.ok(isJsonObject(answer));
+    const token = textAt(answer, 'status', 'token');
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as JsonObject;
+    await admin.create(core('pods'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p' },
+      spec: { containers: [{ name: 'c', image: 'i' }] },
+    });
+    const [issued, pod] = await until('both are logged', async () => {
+      const all = await logged();
+      const both = [
+        all.find((one) => textAt(one, 'objectRef', 'subresource') === 'token'),
+        all.find((one) => textAt(one, 'objectRef', 'resource') === 'pods'),
+      ] as const;
+      return both.every((one) => one !== undefined) ? both : undefined;
+    });
+    const credential = valueAt(issued, 'annotations', 'authentication.kubernetes.io/issued-credential-id');
+    assert.equal(credential, `JTI=${claims['jti']}`);
+    assert.ok(!JSON.stringify(issued).includes(token));
+    assert.equal(
+      valueAt(pod, 'annotations', 'pod-security.kubernetes.io/enforce-policy'),
+      'privileged:latest',
     );
   });
 

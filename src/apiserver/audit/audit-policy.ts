@@ -1,8 +1,8 @@
 import { booleanAt, objectsAt, textAt, textsAt } from '#api/builtin/read.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
-import type { RequestInfo } from '../request/request-info.ts';
-import type { UserInfo } from '../request/user.ts';
+import type { AuthorizationAttributes } from '../authz/authorizer.ts';
+import type { ResourceRequest } from '../request/request-info.ts';
 
 /** How much of a request is told, each level containing the ones before it (KUBERNETES.md O3). */
 export const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const;
@@ -10,6 +10,11 @@ export type AuditLevel = (typeof auditLevels)[number];
 
 export const auditStages = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const;
 export type AuditStage = (typeof auditStages)[number];
+
+/** What a policy decides by: the request as authorizers see it; `user` is undefined where nobody knows who asks. */
+export type AuditedAttributes = Pick<AuthorizationAttributes, 'verb' | 'resource' | 'path'> & {
+  readonly user: AuthorizationAttributes['user'] | undefined;
+};
 
 /** What the policy says of one request. */
 export interface AuditDecision {
@@ -56,8 +61,8 @@ export class AuditPolicy {
     return new AuditPolicy(rules.map((rule, i) => ruleOf(rule, `rules[${i}]`, stages, omitManagedFields)));
   }
 
-  decide(info: RequestInfo, user: UserInfo): AuditDecision {
-    for (const rule of this.#rules) if (matches(rule, info, user)) return rule;
+  decide(attributes: AuditedAttributes): AuditDecision {
+    for (const rule of this.#rules) if (matches(rule, attributes)) return rule;
     return nothing;
   }
 }
@@ -88,7 +93,19 @@ function ruleOf(
   if (parsed.nonResourceUrls.length > 0 && parsed.namespaces.length + parsed.resources.length > 0) {
     throw new Error(`${field}.nonResourceURLs: rules cannot apply to both regular resources and URLs`);
   }
+  for (const url of parsed.nonResourceUrls) checkUrl(url, `${field}.nonResourceURLs`);
+  for (const { resources, resourceNames } of parsed.resources) {
+    if (resources.length === 0 && resourceNames.length > 0) {
+      throw new Error(`${field}.resources.resourceNames: using resourceNames requires at least one resource`);
+    }
+  }
   return parsed;
+}
+
+function checkUrl(url: string, field: string): void {
+  if (url === '*') return;
+  if (!url.startsWith('/')) throw new Error(`${field}: ${url} must begin with a '/' character`);
+  if (url.slice(0, -1).includes('*')) throw new Error(`${field}: '*' must be the final character of ${url}`);
 }
 
 function stagesOf(from: JsonObject, field: string): AuditStage[] {
@@ -99,14 +116,17 @@ function stagesOf(from: JsonObject, field: string): AuditStage[] {
   });
 }
 
-function matches(rule: Rule, info: RequestInfo, user: UserInfo): boolean {
-  if (rule.users.length > 0 && !rule.users.includes(user.name)) return false;
-  if (rule.userGroups.length > 0 && !rule.userGroups.some((group) => user.groups.includes(group)))
-    return false;
-  if (rule.verbs.length > 0 && !rule.verbs.includes(info.verb) && !rule.verbs.includes('*')) return false;
-  if (rule.namespaces.length > 0 || rule.resources.length > 0) return matchesResource(rule, info);
-  if (rule.nonResourceUrls.length === 0) return true;
-  return info.resource === undefined && rule.nonResourceUrls.some((url) => matchesPath(url, info.path));
+/** As k8s.io/apiserver/pkg/audit/policy's checker does: `*` is a name of groups and resources, not of verbs. */
+function matches(rule: Rule, { user, verb, resource, path }: AuditedAttributes): boolean {
+  const { users, userGroups, verbs, namespaces, resources, nonResourceUrls } = rule;
+  if (users.length > 0 && (user === undefined || !users.includes(user.name))) return false;
+  if (userGroups.length > 0 && !userGroups.some((group) => user?.groups.includes(group))) return false;
+  if (verbs.length > 0 && !verbs.includes(verb)) return false;
+  if (namespaces.length > 0 || resources.length > 0) {
+    return resource !== undefined && matchesResource(rule, resource);
+  }
+  if (nonResourceUrls.length === 0) return true;
+  return resource === undefined && nonResourceUrls.some((url) => matchesPath(url, path));
 }
 
 function matchesPath(pattern: string, path: string): boolean {
@@ -114,8 +134,7 @@ function matchesPath(pattern: string, path: string): boolean {
   return pattern === path;
 }
 
-function matchesResource({ namespaces, resources }: Rule, { resource: asked }: RequestInfo): boolean {
-  if (asked === undefined) return false;
+function matchesResource({ namespaces, resources }: Rule, asked: ResourceRequest): boolean {
   if (namespaces.length > 0 && !namespaces.includes(asked.namespace)) return false;
   if (resources.length === 0) return true;
   const { resource, subresource } = asked;
@@ -126,7 +145,7 @@ function matchesResource({ namespaces, resources }: Rule, { resource: asked }: R
     pattern === `${resource}/*` ||
     (subresource !== '' && pattern === `*/${subresource}`);
   return resources.some((one) => {
-    if (one.group !== asked.group) return false;
+    if (one.group !== asked.group && one.group !== '*') return false;
     if (one.resources.length === 0) return true;
     if (one.resourceNames.length > 0 && !one.resourceNames.includes(asked.name)) return false;
     return one.resources.some(isMeant);

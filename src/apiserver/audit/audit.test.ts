@@ -3,11 +3,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { textAt, valueAt } from '#api/builtin/read.ts';
+import { objectsAt, textAt, valueAt } from '#api/builtin/read.ts';
+import { ApiError, notFound } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { createScheme } from '#apimachinery/scheme-build.ts';
 import { silentLogger } from '#client/logger.ts';
-import { definition, resolverOf, startServer } from '../http/testing/test-server.ts';
+import { attributesOf } from '../authz/attributes.ts';
+import { definition, resolverOf, startServer, widget as widgetObject } from '../http/testing/test-server.ts';
+import { listOf, single } from '../http/testing/widget-server.ts';
 import { parseRequestInfo } from '../request/parse-request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import { Auditor } from './audit.ts';
@@ -26,6 +29,9 @@ rules:
 - {level: Request, resources: [{group: "", resources: ["*/status"]}]}
 - {level: Metadata, resources: [{group: "", resources: [secrets], resourceNames: [s]}], omitManagedFields: true}
 - {level: Metadata, verbs: [delete], userGroups: [dev]}
+- {level: Request, namespaces: [closed]}
+- {level: Request, resources: [{group: "*", resources: [deployments], resourceNames: [d]}]}
+- {level: Metadata, verbs: ["*"]}
 `);
   const rows: [string, string, string, UserInfo?][] = [
     ['GET', '/api/v1/namespaces/shop/pods/p', 'RequestResponse'],
@@ -36,9 +42,13 @@ rules:
     ['DELETE', '/apis/apps/v1/namespaces/a/deployments/d', 'Metadata'],
     ['GET', '/healthz/ping', 'None'],
     ['GET', '/api/v1/namespaces/shop/pods/p', 'None', { ...jane, name: 'noisy' }],
+    ['GET', '/api/v1/namespaces/closed', 'Request'],
+    ['GET', '/apis/apps/v1/namespaces/a/deployments?fieldSelector=metadata.name%3Dd', 'Request'],
+    ['GET', '/apis/apps/v1/namespaces/a/deployments', 'None'],
   ];
   for (const [method, url, level, user] of rows) {
-    assert.equal(policy.decide(parseRequestInfo(method, url), user ?? jane).level, level, `${method} ${url}`);
+    const attributes = attributesOf(parseRequestInfo(method, url), user ?? jane, undefined);
+    assert.equal(policy.decide(attributes).level, level, `${method} ${url}`);
   }
 });
 
@@ -49,6 +59,9 @@ test('a policy that cannot be used is refused with its fault (O3)', () => {
     [`${head}rules: [{level: Some}]`, /rules\[0\]\.level/],
     [`${head}omitStages: [Never]\nrules: [{level: None}]`, /omitStages/],
     [`${head}rules: [{level: None, namespaces: [a], nonResourceURLs: [/x]}]`, /nonResourceURLs/],
+    [`${head}rules: [{level: None, nonResourceURLs: [x]}]`, /must begin with/],
+    [`${head}rules: [{level: None, nonResourceURLs: ['/a*b']}]`, /final character/],
+    [`${head}rules: [{level: None, resources: [{resourceNames: [a]}]}]`, /requires at least one resource/],
   ];
   for (const [text, message] of rows) assert.throws(() => AuditPolicy.parse(text), message);
 });
@@ -56,7 +69,7 @@ test('a policy that cannot be used is refused with its fault (O3)', () => {
 async function withAudit(
   policy: string,
   run: (server: Awaited<ReturnType<typeof startServer>>) => Promise<void>,
-  body: JsonObject = { kind: 'Status', metadata: { name: 'x', managedFields: [{ manager: 'm' }] } },
+  verbs: Partial<Parameters<typeof startServer>[0]> = {},
 ): Promise<JsonObject[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'audit-'));
   try {
@@ -69,7 +82,8 @@ async function withAudit(
       audit: auditor,
       resolver: resolverOf(createScheme([definition()]), 'root:acme'),
       authorizer: { authorize: () => ({ decision: 'allow', reason: 'a test' }) },
-      verbs: { execute: () => ({ type: 'status', code: 200, body }) },
+      verbs: { execute: () => ({ type: 'status', code: 200, body: { kind: 'Status', metadata: {} } }) },
+      ...verbs,
     });
     try {
       await run(server);
@@ -103,6 +117,7 @@ test('an event tells who asked for what, and how it ended (O3)', async () => {
       );
       assert.equal(answer.code, 200, answer.text);
     },
+    { verbs: { execute: single } },
   );
   assert.deepEqual(
     events.map(({ stage }) => stage),
@@ -125,7 +140,7 @@ test('an event tells who asked for what, and how it ended (O3)', async () => {
   });
   assert.deepEqual(complete['responseStatus'], { metadata: {}, code: 200 });
   assert.deepEqual(complete['requestObject'], { metadata: { name: 'w' }, spec: { size: 1 } });
-  assert.deepEqual(complete['responseObject'], { kind: 'Status', metadata: { name: 'x' } });
+  assert.equal(textAt(complete, 'responseObject', 'metadata', 'name'), 'a');
   assert.equal(valueAt(complete, 'annotations', 'authorization.k8s.io/decision'), 'allow');
   assert.equal(valueAt(complete, 'annotations', 'authorization.k8s.io/reason'), 'a test');
   assert.match(String(complete['stageTimestamp']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
@@ -153,6 +168,163 @@ test('Metadata tells no bodies, omitted stages are not told, None costs no event
       ['ResponseComplete', 404, undefined],
     ],
   );
+});
+
+const at = (events: readonly JsonObject[], stage: string) => events.find((one) => one['stage'] === stage);
+const asTable = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+
+test('a list is told in the form that it was sent in, without managed fields where these are omitted (O3)', async () => {
+  const one = widgetObject('a', { size: 3 });
+  one.metadata.managedFields = [{ manager: 'm', operation: 'Update' }] as never;
+  const many = Array.from({ length: 40 }, (_, i) => widgetObject(`w${i}`));
+  const answers: string[] = [];
+  const events = await withAudit(
+    'omitManagedFields: true\nomitStages: [RequestReceived]\nrules: [{level: RequestResponse}]',
+    async (server) => {
+      for (const headers of [{}, asTable, { accept: 'application/yaml' }]) {
+        answers.push((await server.get(`/clusters/root:acme${widget}?limit=1`, headers)).text);
+      }
+    },
+    { verbs: { execute: listOf([one, ...many]) } },
+  );
+  const [list, table, yaml] = events.map(({ responseObject }) => responseObject as JsonObject);
+  assert.equal(objectsAt(list!, 'items').length, 41);
+  assert.equal(valueAt(objectsAt(list!, 'items')[0]!, 'metadata', 'managedFields'), undefined);
+  assert.deepEqual(list?.['metadata'], { resourceVersion: '9', continue: 'next', remainingItemCount: 5 });
+  assert.deepEqual(yaml, list);
+  assert.equal(table?.['kind'], 'Table');
+  const [row] = objectsAt(table!, 'rows');
+  assert.deepEqual(row?.['cells'], ['a', 3]);
+  assert.equal(valueAt(row!, 'object', 'metadata', 'managedFields'), undefined);
+  // What the client got is whole, managed fields and all.
+  const sent = JSON.parse(answers[0]!) as JsonObject;
+  assert.equal(objectsAt(sent, 'items').length, 41);
+  assert.equal(objectsAt(objectsAt(sent, 'items')[0]!, 'metadata', 'managedFields').length, 1);
+});
+
+test('which object is meant stands in the record at every level: from path, selector or body (O3)', async () => {
+  const rows: [string, string, JsonObject | undefined, JsonObject][] = [
+    ['GET', `${widget}?fieldSelector=metadata.name%3Dw`, undefined, { name: 'w', namespace: 'default' }],
+    [
+      'PUT',
+      `${widget}/w`,
+      { metadata: { name: 'w', uid: 'u', resourceVersion: '7' } },
+      { name: 'w', namespace: 'default', uid: 'u', resourceVersion: '7' },
+    ],
+    // A patch is no object: what it would set is not what it is about.
+    ['PATCH', `${widget}/w`, { metadata: { uid: 'u' } }, { name: 'w', namespace: 'default' }],
+  ];
+  const events = await withAudit(
+    'omitStages: [RequestReceived]\nrules: [{level: Metadata}]',
+    async (server) => {
+      for (const [method, url, body] of rows) {
+        const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+        const text = body && JSON.stringify(body);
+        await server.call(method, `/clusters/root:acme${url}`, text, text ? { 'content-type': type } : {});
+      }
+    },
+  );
+  assert.deepEqual(
+    events.map(({ objectRef }) => objectRef),
+    rows.map(([, , , told]) => ({
+      resource: 'widgets',
+      apiGroup: 'example.org',
+      apiVersion: 'v1',
+      ...told,
+    })),
+  );
+});
+
+test('a failure is told with its details, a Status of success with its outcome (O3)', async () => {
+  const answers = [
+    () => {
+      throw notFound({ group: 'example.org', resource: 'widgets' }, 'w');
+    },
+    () => ({
+      type: 'status' as const,
+      code: 200,
+      body: { kind: 'Status', metadata: {}, status: 'Success', details: { name: 'w', uid: 'u' } },
+    }),
+  ];
+  const events = await withAudit(
+    'omitStages: [RequestReceived]\nrules: [{level: Metadata}]',
+    async (server) => {
+      await server.get(`/clusters/root:acme${widget}/w`);
+      await server.get(`/clusters/root:acme${widget}/w`);
+    },
+    { verbs: { execute: () => answers.shift()!() } },
+  );
+  assert.deepEqual(
+    events.map(({ responseStatus }) => responseStatus),
+    [
+      {
+        metadata: {},
+        status: 'Failure',
+        message: 'widgets.example.org "w" not found',
+        reason: 'NotFound',
+        details: { name: 'w', group: 'example.org', kind: 'widgets' },
+        code: 404,
+      },
+      { metadata: {}, status: 'Success', details: { name: 'w', uid: 'u' }, code: 200 },
+    ],
+  );
+  assert.ok(events.every(({ responseObject }) => responseObject === undefined));
+});
+
+test('credentials that are nobody’s are told by the beginning of their answer alone (O3, U1)', async () => {
+  const events = await withAudit(
+    'rules: [{level: None, userGroups: [x]}, {level: Metadata}]',
+    async (server) => {
+      await server.get(`/clusters/root:acme${widget}/w`, {}, { token: 'nobody' });
+    },
+  );
+  const [only] = events as [JsonObject];
+  assert.equal(events.length, 1);
+  assert.equal(only['stage'], 'ResponseStarted');
+  assert.deepEqual(only['user'], {});
+  assert.deepEqual(only['responseStatus'], {
+    metadata: {},
+    status: 'Failure',
+    message: 'Unauthorized',
+    reason: 'Unauthorized',
+    code: 401,
+  });
+});
+
+test('a watch that is refused has both stages of its answer (O3)', async () => {
+  const events = await withAudit(
+    'rules: [{level: Metadata}]',
+    async (server) => {
+      await server.get(`/clusters/root:acme${widget}?watch=true`);
+    },
+    {
+      verbs: {
+        execute: () => {
+          throw new ApiError('Expired', 'too old');
+        },
+      },
+    },
+  );
+  assert.deepEqual(
+    events.map(({ stage }) => stage),
+    ['RequestReceived', 'ResponseStarted', 'ResponseComplete'],
+  );
+  assert.equal(valueAt(at(events, 'ResponseStarted'), 'responseStatus', 'code'), 410);
+});
+
+test('proxies’ word on where a request came from stands before its connection’s; long agents are cut (O3)', async () => {
+  const headers = {
+    'x-forwarded-for': '10.1.2.3, nonsense',
+    'x-real-ip': '10.9.9.9',
+    'user-agent': 'u'.repeat(1100),
+  };
+  const [event] = await withAudit('rules: [{level: Metadata}]', async (server) => {
+    await server.get(`/clusters/root:acme${widget}/w`, headers);
+  });
+  const addresses = event?.['sourceIPs'] as string[];
+  assert.deepEqual(addresses.slice(0, 2), ['10.1.2.3', '10.9.9.9']);
+  assert.match(addresses[2] ?? '', /^(127\.0\.0\.1|::1)$/);
+  assert.equal(event?.['userAgent'], `${'u'.repeat(1024)}...TRUNCATED`);
 });
 
 test('a full file is put aside, and only the newest are kept', async () => {

@@ -1,13 +1,15 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { attributesOf } from '../authz/attributes.ts';
 import type { AuthorizationDecision } from '../authz/authorizer.ts';
-import { renderEntry } from '../registry/conversion.ts';
-import type { RequestInfo } from '../request/request-info.ts';
-import type { UserInfo } from '../request/user.ts';
+import type { RequestInfo, ResourceRequest } from '../request/request-info.ts';
+import { anonymousUser, type UserInfo } from '../request/user.ts';
 import { decodeDocument, type RequestBody } from '../verbs/decode-body.ts';
-import type { VerbResult } from '../verbs/result.ts';
 import type { AuditSink } from './audit-log.ts';
 import type { AuditDecision, AuditPolicy, AuditStage } from './audit-policy.ts';
+
+/** As in Kubernetes. */
+const userAgentLengthMax = 1024;
 
 /** What an audit event tells of a request that is known when it comes. */
 export interface AuditedRequest {
@@ -15,7 +17,8 @@ export interface AuditedRequest {
   /** As it came, with `/clusters/…` and query. */
   readonly requestUri: string;
   readonly info: RequestInfo;
-  readonly user: UserInfo;
+  /** Undefined: nobody knows who asks. */
+  readonly user: UserInfo | undefined;
   readonly sourceIps: readonly string[];
   readonly userAgent: string | undefined;
   readonly receivedAtMs: number;
@@ -35,11 +38,28 @@ export class Auditor {
 
   /** Undefined for a request that is not to be told of. */
   begin(request: AuditedRequest): AuditRecord | undefined {
-    const decision = this.#policy.decide(request.info, request.user);
-    if (decision.level === 'None') return undefined;
-    const record = new AuditRecord(request, decision, this.#sink, this.#now);
-    record.stage('RequestReceived');
+    const record = this.#recordOf(request);
+    record?.stage('RequestReceived');
     return record;
+  }
+
+  /**
+   * A request whose credentials are nobody's: as by k8s.io/apiserver's WithFailedAuthenticationAudit, the beginning of
+   * its answer is all that is told.
+   */
+  refused(request: AuditedRequest, error: ApiError): void {
+    const record = this.#recordOf(request);
+    record?.failed(error);
+    record?.responseStarted(error.code);
+  }
+
+  #recordOf(request: AuditedRequest): AuditRecord | undefined {
+    const { info, user } = request;
+    // The name and namespace that authorizers are asked about are those that the record tells.
+    const { resource } = attributesOf(info, user ?? anonymousUser, undefined);
+    const decision = this.#policy.decide({ user, verb: info.verb, resource, path: info.path });
+    if (decision.level === 'None') return undefined;
+    return new AuditRecord(request, resource, decision, this.#sink, this.#now);
   }
 
   close(): void | Promise<void> {
@@ -50,6 +70,7 @@ export class Auditor {
 /** One request on its way; every member is called at most once, `complete` at its end. */
 export class AuditRecord {
   readonly #request: AuditedRequest;
+  readonly #resource: ResourceRequest | undefined;
   readonly #decision: AuditDecision;
   readonly #sink: AuditSink;
   readonly #now: () => number;
@@ -60,11 +81,20 @@ export class AuditRecord {
   #identity: JsonObject = {};
   #requestObject: JsonValue | undefined;
   #responseObject: JsonValue | undefined;
-  #error: ApiError | undefined;
+  /** The answer, where it is a Status. */
+  #status: JsonObject | undefined;
+  #isStarted = false;
   #isComplete = false;
 
-  constructor(request: AuditedRequest, decision: AuditDecision, sink: AuditSink, now: () => number) {
+  constructor(
+    request: AuditedRequest,
+    resource: ResourceRequest | undefined,
+    decision: AuditDecision,
+    sink: AuditSink,
+    now: () => number,
+  ) {
     this.#request = request;
+    this.#resource = resource;
     this.#decision = decision;
     this.#sink = sink;
     this.#now = now;
@@ -96,12 +126,15 @@ export class AuditRecord {
 
   requestBody(body: RequestBody): void {
     const { level } = this.#decision;
-    // The name of what is created stands in the body alone: a record of any level tells it.
-    const namesObject = this.#request.info.resource?.name === '' && this.#request.info.verb === 'create';
-    if (level === 'Metadata' && !namesObject) return;
+    const { verb } = this.#request.info;
+    // Which object is meant stands in the body too, which a record of any level tells; a patch is no object.
+    const isObject = verb === 'create' || verb === 'update';
+    if (level === 'Metadata' && !isObject) return;
     try {
       const { value } = decodeDocument(asJson(body), true);
-      this.#identity = isJsonObject(value) && isJsonObject(value['metadata']) ? value['metadata'] : {};
+      if (isObject && isJsonObject(value) && isJsonObject(value['metadata'])) {
+        this.#identity = value['metadata'];
+      }
       if (level !== 'Metadata') this.#requestObject = this.#tidied(value);
     } catch (error) {
       // A body that cannot be read is refused with 4xx; the record is still told, without it.
@@ -109,23 +142,44 @@ export class AuditRecord {
     }
   }
 
-  result(result: VerbResult): void {
-    if (this.#decision.level !== 'RequestResponse') return;
-    this.#responseObject = this.#tidied(objectOf(result));
+  /** Whether the level tells what is answered. */
+  get wantsResponse(): boolean {
+    return this.#decision.level === 'RequestResponse';
+  }
+
+  /** What is answered, as JSON; ignored where the level does not tell it. */
+  responseBody(document: JsonObject): void {
+    if (this.wantsResponse) this.#responseObject = this.#tidied(document);
+  }
+
+  /** The body is larger than a record may be: the annotation is that of kube-apiserver's truncating backend. */
+  responseTooLarge(): void {
+    this.#annotations['audit.k8s.io/truncated'] = 'true';
+  }
+
+  /** The answer is a Status: at every level the record tells its outcome. */
+  answeredStatus(status: JsonObject): void {
+    this.#status = status;
+    if (this.wantsResponse) this.#responseObject = status;
   }
 
   failed(error: ApiError): void {
-    this.#error = error;
+    this.answeredStatus(error.toStatus());
   }
 
   /** The headers of a watch are out. */
   responseStarted(code: number): void {
+    this.#isStarted = true;
     this.stage('ResponseStarted', code);
   }
 
-  complete(code: number): void {
+  /** `isAnswered`: whether an answer was begun before the connection went. */
+  complete(code: number, isAnswered = true): void {
     if (this.#isComplete) return;
     this.#isComplete = true;
+    if (!isAnswered) this.#status = { status: 'Success', message: 'Connection closed early' };
+    // A watch that is refused has both stages too.
+    if (this.#request.info.verb === 'watch' && !this.#isStarted) this.responseStarted(code);
     this.stage('ResponseComplete', code);
   }
 
@@ -141,34 +195,34 @@ export class AuditRecord {
       stage,
       requestURI: requestUri,
       verb: info.verb,
-      user: userJson(user),
+      user: user === undefined ? {} : userJson(user),
     };
     if (this.#impersonated !== undefined) event['impersonatedUser'] = userJson(this.#impersonated);
     if (this.#constraint !== undefined) {
       event['authenticationMetadata'] = { impersonationConstraint: this.#constraint };
     }
     if (sourceIps.length > 0) event['sourceIPs'] = [...sourceIps];
-    if (userAgent !== undefined) event['userAgent'] = userAgent;
+    if (userAgent !== undefined) event['userAgent'] = truncated(userAgent);
     const reference = this.#objectRef();
     if (reference !== undefined) event['objectRef'] = reference;
-    if (code !== undefined) event['responseStatus'] = statusOf(code, this.#error);
+    if (code !== undefined) event['responseStatus'] = statusOf(code, this.#status);
     if (this.#requestObject !== undefined) event['requestObject'] = this.#requestObject;
-    const response = this.#error?.toStatus() ?? this.#responseObject;
-    if (response !== undefined && code !== undefined && level === 'RequestResponse') {
-      event['responseObject'] = response;
+    if (this.#responseObject !== undefined && code !== undefined) {
+      event['responseObject'] = this.#responseObject;
     }
     event['requestReceivedTimestamp'] = microTime(receivedAtMs);
-    event['stageTimestamp'] = microTime(this.#now());
+    event['stageTimestamp'] = microTime(stage === 'RequestReceived' ? receivedAtMs : this.#now());
     if (Object.keys(this.#annotations).length > 0) event['annotations'] = { ...this.#annotations };
     this.#sink.write(event);
   }
 
   #objectRef(): JsonObject | undefined {
-    const { resource } = this.#request.info;
+    const resource = this.#resource;
     if (resource === undefined) return undefined;
     const reference: JsonObject = { resource: resource.resource };
-    if (resource.namespace !== '') reference['namespace'] = resource.namespace;
     const given = this.#identity;
+    const namespace = resource.namespace !== '' ? resource.namespace : given['namespace'];
+    if (typeof namespace === 'string' && namespace !== '') reference['namespace'] = namespace;
     const name = resource.name !== '' ? resource.name : given['name'];
     if (typeof name === 'string' && name !== '') reference['name'] = name;
     if (typeof given['uid'] === 'string') reference['uid'] = given['uid'];
@@ -181,8 +235,9 @@ export class AuditRecord {
 
   #tidied(value: JsonValue | undefined): JsonValue | undefined {
     if (!this.#decision.omitManagedFields || !isJsonObject(value)) return value;
-    const { items } = value;
+    const { items, rows } = value;
     if (Array.isArray(items)) return { ...value, items: items.map(withoutManagedFields) };
+    if (value['kind'] === 'Table' && Array.isArray(rows)) return { ...value, rows: rows.map(tidiedRow) };
     return withoutManagedFields(value);
   }
 }
@@ -201,26 +256,25 @@ function withoutManagedFields(value: JsonValue): JsonValue {
   return { ...value, metadata };
 }
 
-function objectOf(result: VerbResult): JsonValue | undefined {
-  switch (result.type) {
-    case 'entry':
-      return JSON.parse(renderEntry(result.entry, result.served).toString('utf8')) as JsonValue;
-    case 'object':
-      return result.object;
-    case 'encoded':
-      return JSON.parse(result.body.toString('utf8')) as JsonValue;
-    case 'status':
-      return result.body;
-    default:
-      // A list is streamed while it is read, a watch has no one object: their events tell all but the content.
-      return undefined;
-  }
+function tidiedRow(row: JsonValue): JsonValue {
+  if (!isJsonObject(row) || row['object'] === undefined) return row;
+  return { ...row, object: withoutManagedFields(row['object']) };
 }
 
-function statusOf(code: number, error: ApiError | undefined): JsonObject {
-  if (error === undefined) return { metadata: {}, code };
-  const { reason, message } = error;
-  return { metadata: {}, status: 'Failure', message, reason, code };
+/** Of a Status that was answered, what is bounded (AuditContext.LogResponseObject of k8s.io/apiserver). */
+function statusOf(code: number, answered: JsonObject | undefined): JsonObject {
+  const told: JsonObject = { metadata: {} };
+  for (const field of ['status', 'message', 'reason', 'details']) {
+    const value = answered?.[field];
+    if (value !== undefined) told[field] = value;
+  }
+  told['code'] = code;
+  return told;
+}
+
+function truncated(userAgent: string): string {
+  if (userAgent.length <= userAgentLengthMax) return userAgent;
+  return `${userAgent.slice(0, userAgentLengthMax)}...TRUNCATED`;
 }
 
 function userJson({ name, uid, groups, extra }: UserInfo): JsonObject {

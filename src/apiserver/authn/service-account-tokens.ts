@@ -20,6 +20,14 @@ export interface BoundObject {
   readonly node?: { readonly name: string; readonly uid: string | undefined } | undefined;
 }
 
+export interface IssuedToken {
+  readonly token: string;
+  /** Undefined: it never expires. */
+  readonly expiresAtMs: number | undefined;
+  /** What its users have as `credential-id`. */
+  readonly credentialId: string;
+}
+
 export interface TokenGrant {
   readonly clusterId: string;
   readonly namespace: string;
@@ -87,15 +95,16 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     this.#verified = new LRUCache({ max: options.verifiedTokensMax ?? 10_000 });
   }
 
-  issue(grant: TokenGrant): { readonly token: string; readonly expiresAtMs: number | undefined } {
+  issue(grant: TokenGrant): IssuedToken {
     const issuedAt = Math.floor(this.#now() / 1000);
     const expiresAt = grant.expirationSeconds === undefined ? undefined : issuedAt + grant.expirationSeconds;
+    const jti = randomUUID();
     const claims: JsonObject = {
       aud: [...(grant.audiences.length === 0 ? this.apiAudiences : grant.audiences)],
       ...(expiresAt === undefined ? {} : { exp: expiresAt }),
       iat: issuedAt,
       iss: this.issuer,
-      jti: randomUUID(),
+      jti,
       'kubernetes.io': {
         clusterName: grant.clusterId,
         namespace: grant.namespace,
@@ -106,7 +115,11 @@ export class ServiceAccountTokens implements TokenAuthenticator {
       sub: `${serviceAccountUserPrefix}${grant.namespace}:${grant.name}`,
     };
     const token = this.#keys[0]!.sign(claims);
-    return { token, expiresAtMs: expiresAt === undefined ? undefined : expiresAt * 1000 };
+    return {
+      token,
+      expiresAtMs: expiresAt === undefined ? undefined : expiresAt * 1000,
+      credentialId: credentialIdOf(jti),
+    };
   }
 
   authenticateToken(
@@ -191,6 +204,11 @@ function gone(): Error {
   return unauthorized('the service account, or the object that the token is bound to, is gone');
 }
 
+/** By which the audit log tells one token from another (KEP-4193). */
+function credentialIdOf(jti: string): string {
+  return `JTI=${jti}`;
+}
+
 function fromClaims(claims: JsonObject): VerifiedToken | undefined {
   const { aud, exp, nbf, jti, sub } = claims;
   const own = claims['kubernetes.io'];
@@ -207,7 +225,7 @@ function fromClaims(claims: JsonObject): VerifiedToken | undefined {
     groups: serviceAccountGroups(namespace),
     extra: new Map([
       [clusterNameExtra, [clusterName]],
-      ...(isText(jti) ? [[credentialIdExtra, [`JTI=${jti}`]] as const] : []),
+      ...(isText(jti) ? [[credentialIdExtra, [credentialIdOf(jti)]] as const] : []),
       ...boundExtras(boundObject),
     ]),
   };

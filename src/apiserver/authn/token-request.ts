@@ -49,7 +49,7 @@ function answer(
       }),
     ),
   );
-  const { token, expiresAtMs } = tokens.issue({
+  const { token, expiresAtMs, credentialId } = tokens.issue({
     clusterId: workspace.id,
     namespace,
     name,
@@ -58,6 +58,7 @@ function answer(
     expirationSeconds,
     boundObject,
   });
+  context.annotate?.('authentication.kubernetes.io/issued-credential-id', credentialId);
   return {
     ...object,
     metadata: {

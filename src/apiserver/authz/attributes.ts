@@ -1,20 +1,22 @@
 import { ApiError, type StatusDetails } from '#apimachinery/api-error.ts';
 import { formatGroupResource } from '#apimachinery/gvk.ts';
-import type { RequestInfo, ResourceRequest } from '../request/request-info.ts';
+import { namespaceOf, type RequestInfo, type ResourceRequest } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { AuthorizationAttributes } from './authorizer.ts';
 
 /**
- * What authorizers are asked about a request. A list or watch whose field selector pins metadata.name is a question
- * about that name, so that resourceNames can grant it, as in Kubernetes.
+ * What authorizers are asked about a request, and audit tells of it (k8s.io/apiserver's RequestInfo). A list or watch whose
+ * field selector pins metadata.name is a question about that name, so that resourceNames can grant it; one about a
+ * namespace is a question in it, so that a Role in it can grant it.
  */
 export function attributesOf(
   info: RequestInfo,
   user: UserInfo,
   workspace: Workspace | undefined,
 ): AuthorizationAttributes {
-  const { resource, verb, path } = info;
+  const { verb, path } = info;
+  const resource = info.resource && inItsNamespace(info.resource);
   const selects = verb === 'list' || verb === 'watch' || verb === 'deletecollection';
   if (resource === undefined || !selects || resource.name !== '') {
     return { user, workspace, verb, resource, path };
@@ -22,7 +24,8 @@ export function attributesOf(
   const selector = info.query.get('fieldSelector');
   if (selector === null || selector === '') return { user, workspace, verb, resource, path };
   const fieldRequirements = exactRequirements(selector);
-  const name = fieldRequirements.get('metadata.name') ?? '';
+  // Nobody who may delete one object may delete collections of it.
+  const name = (verb === 'deletecollection' ? undefined : fieldRequirements.get('metadata.name')) ?? '';
   return {
     user,
     workspace,
@@ -31,6 +34,11 @@ export function attributesOf(
     path,
     fieldRequirements,
   };
+}
+
+function inItsNamespace(resource: ResourceRequest): ResourceRequest {
+  const namespace = namespaceOf(resource);
+  return namespace === resource.namespace ? resource : { ...resource, namespace };
 }
 
 /** `a=b,c==d,e!=f` → {a: b, c: d}. Escaped values (`\,`) are left out: nobody is let in by them. */

@@ -17,23 +17,34 @@ import {
 /** A role as bindings name it: `c/<name>` for a ClusterRole, `r/<namespace>/<name>` for a Role. */
 type RoleKey = string;
 
+/** A binding as it is kept: `<name>`, with its namespace in front where it has one. */
+type BindingKey = string;
+
 /** What one subject holds in one namespace ('' = everywhere): roles, and their rules compiled when first asked for. */
-class Grants {
-  /** Role → how many bindings give it. */
-  readonly roles = new Map<RoleKey, number>();
+export class Grants {
+  /** A user's name (a service account is the user that it authenticates as), or a group's. */
+  readonly subject: string;
+  /** Role → the bindings that give it. */
+  readonly roles = new Map<RoleKey, BindingKey[]>();
   compiled: RuleSet | undefined;
+
+  constructor(subject: string) {
+    this.subject = subject;
+  }
 }
 
 /** All that one user or group is bound to. */
 class SubjectGrants {
-  readonly allowedReason: string;
-  readonly everywhere = new Grants();
+  readonly everywhere: Grants;
   readonly byNamespace = new Map<string, Grants>();
 
-  constructor(allowedReason: string) {
-    this.allowedReason = allowedReason;
+  constructor(subject: string) {
+    this.everywhere = new Grants(subject);
   }
 }
+
+/** What rules are asked: about a resource, or about another path. */
+export type RbacQuestion = ResourceQuestion | { readonly verb: string; readonly path: string };
 
 export type RbacResource = 'roles' | 'clusterroles' | 'rolebindings' | 'clusterrolebindings';
 
@@ -74,9 +85,9 @@ export class RbacIndex {
     } else {
       const key = resource === 'rolebindings' ? `${namespace}/${name}` : name;
       const old = this.#bindings.get(key);
-      if (old !== undefined) this.#count(old, -1);
+      if (old !== undefined) this.#count(key, old, -1);
       this.#bindings.set(key, object);
-      this.#count(object, 1);
+      this.#count(key, object, 1);
     }
   }
 
@@ -87,32 +98,47 @@ export class RbacIndex {
     } else {
       const key = resource === 'rolebindings' ? `${namespace}/${name}` : name;
       const old = this.#bindings.get(key);
-      if (old !== undefined) this.#count(old, -1);
+      if (old !== undefined) this.#count(key, old, -1);
       this.#bindings.delete(key);
     }
   }
 
-  /** Why the user may do this, or undefined. `namespace` is '' for cluster-scoped requests. */
-  allowsResource(user: UserInfo, namespace: string, question: ResourceQuestion): string | undefined {
+  /** What lets the user do this, or undefined. `namespace` is '' for cluster-scoped requests. */
+  allowsResource(user: UserInfo, namespace: string, question: ResourceQuestion): Grants | undefined {
     const own = this.#users.get(user.name);
-    if (own !== undefined && this.#grantAllows(own, namespace, question)) return own.allowedReason;
+    const granted = own && this.#allowing(own, namespace, question);
+    if (granted !== undefined) return granted;
     for (const group of user.groups) {
-      const grants = this.#groups.get(group);
-      if (grants !== undefined && this.#grantAllows(grants, namespace, question)) return grants.allowedReason;
+      const held = this.#groups.get(group);
+      const allowing = held && this.#allowing(held, namespace, question);
+      if (allowing !== undefined) return allowing;
     }
     return undefined;
   }
 
-  allowsUrl(user: UserInfo, verb: string, path: string): string | undefined {
-    const own = this.#users.get(user.name);
-    if (own !== undefined && this.#compiled(own.everywhere).allowsUrl(verb, path)) return own.allowedReason;
+  allowsUrl(user: UserInfo, verb: string, path: string): Grants | undefined {
+    const own = this.#users.get(user.name)?.everywhere;
+    if (own !== undefined && this.#compiled(own).allowsUrl(verb, path)) return own;
     for (const group of user.groups) {
-      const grants = this.#groups.get(group);
-      if (grants !== undefined && this.#compiled(grants.everywhere).allowsUrl(verb, path)) {
-        return grants.allowedReason;
-      }
+      const held = this.#groups.get(group)?.everywhere;
+      if (held !== undefined && this.#compiled(held).allowsUrl(verb, path)) return held;
     }
     return undefined;
+  }
+
+  /**
+   * Which binding of which role it was, in the words of k8s.io/kubernetes' rbac.RBACAuthorizer. To be asked at once: of
+   * what has changed since, the subject alone is told.
+   */
+  reasonOf({ subject, roles }: Grants, question: RbacQuestion): string {
+    for (const [role, bindings] of roles) {
+      const rules = new RuleSet(this.#rulesOfRole(role));
+      const allows =
+        'path' in question ? rules.allowsUrl(question.verb, question.path) : rules.allowsResource(question);
+      const binding = allows ? this.#bindings.get(bindings[0] ?? '') : undefined;
+      if (binding !== undefined) return `RBAC: allowed by ${describe(binding, subject)}`;
+    }
+    return `RBAC: allowed to ${JSON.stringify(subject)}`;
   }
 
   /** Every rule that the user holds in this namespace ('' = cluster-wide ones only). */
@@ -136,11 +162,14 @@ export class RbacIndex {
     return this.#roles.has(key) || this.#shared.has(key) ? this.#rulesOfRole(key) : undefined;
   }
 
-  #grantAllows(subject: SubjectGrants, namespace: string, question: ResourceQuestion): boolean {
-    if (this.#compiled(subject.everywhere).allowsResource(question)) return true;
-    if (namespace === '') return false;
-    const grants = subject.byNamespace.get(namespace);
-    return grants !== undefined && this.#compiled(grants).allowsResource(question);
+  #allowing(
+    { everywhere, byNamespace }: SubjectGrants,
+    namespace: string,
+    question: ResourceQuestion,
+  ): Grants | undefined {
+    if (this.#compiled(everywhere).allowsResource(question)) return everywhere;
+    const grants = namespace === '' ? undefined : byNamespace.get(namespace);
+    return grants !== undefined && this.#compiled(grants).allowsResource(question) ? grants : undefined;
   }
 
   #compiled(grants: Grants): RuleSet {
@@ -190,7 +219,7 @@ export class RbacIndex {
   }
 
   /** Adds a binding's grants to its subjects (by = 1) or takes them back (by = -1). */
-  #count(binding: KubeObject, by: 1 | -1): void {
+  #count(bindingKey: BindingKey, binding: KubeObject, by: 1 | -1): void {
     const ref = roleRefOf(binding);
     if (ref === undefined) return;
     const namespace = binding.metadata.namespace ?? '';
@@ -199,12 +228,15 @@ export class RbacIndex {
       const found = this.#subject(subject, namespace, by === 1);
       if (found === undefined) continue;
       const grants =
-        namespace === '' ? found.everywhere : getOrMake(found.byNamespace, namespace, () => new Grants());
-      const count = (grants.roles.get(key) ?? 0) + by;
-      if (count > 0) grants.roles.set(key, count);
-      else grants.roles.delete(key);
+        namespace === ''
+          ? found.everywhere
+          : getOrMake(found.byNamespace, namespace, () => new Grants(found.everywhere.subject));
+      const bindings = getOrMake(grants.roles, key, () => []);
+      if (by === 1) bindings.push(bindingKey);
+      else if (bindings.includes(bindingKey)) bindings.splice(bindings.indexOf(bindingKey), 1);
+      if (bindings.length === 0) grants.roles.delete(key);
       grants.compiled = undefined;
-      this.#hold(key, grants, count > 0);
+      this.#hold(key, grants, bindings.length > 0);
       if (by === -1) this.#prune(subject, found, namespace, grants);
     }
   }
@@ -225,8 +257,7 @@ export class RbacIndex {
     const name = subjectName(subject, namespace);
     if (where === undefined || name === undefined) return undefined;
     if (!make) return where.get(name);
-    const reason = `RBAC: allowed to ${subject.kind} ${JSON.stringify(name)}`;
-    return getOrMake(where, name, () => new SubjectGrants(reason));
+    return getOrMake(where, name, () => new SubjectGrants(name));
   }
 
   #mapFor(subject: Subject): Map<string, SubjectGrants> | undefined {
@@ -278,6 +309,20 @@ function subjectName(subject: Subject, bindingNamespace: string): string | undef
   if (subject.kind !== 'ServiceAccount') return subject.name;
   const namespace = subject.namespace || bindingNamespace;
   return namespace === '' ? undefined : `${serviceAccountUserPrefix}${namespace}:${subject.name}`;
+}
+
+/** `RoleBinding "name/namespace" of Role "name" to User "name"`. */
+function describe(binding: KubeObject, holder: string): string {
+  const { name = '', namespace = '' } = binding.metadata;
+  const quoted = (text: string, where: string) => JSON.stringify(where === '' ? text : `${text}/${where}`);
+  const ref = roleRefOf(binding);
+  const subject = subjectsOf(binding).find((one) => subjectName(one, namespace) === holder);
+  const accountNamespace = subject?.kind === 'ServiceAccount' ? subject.namespace || namespace : '';
+  return (
+    `${namespace === '' ? 'ClusterRoleBinding' : 'RoleBinding'} ${quoted(name, namespace)} ` +
+    `of ${ref?.kind} ${quoted(ref?.name ?? '', '')} ` +
+    `to ${subject?.kind} ${quoted(subject?.name ?? holder, accountNamespace)}`
+  );
 }
 
 /** The bootstrap policy alone: what every workspace starts from. */

@@ -155,6 +155,35 @@ describe('authorization', () => {
       assert.equal(await may(dev, 'list', { ...pods, name: '' }), false);
     });
 
+    it('the reason names the binding, the role and the subject that let a request in', async () => {
+      const reasonOf = async (who: UserInfo, verb: string, what: AuthorizationAttributes['resource']) =>
+        (await server.authorizer.authorize({ user: who, workspace: shop, verb, resource: what, path: '' }))
+          .reason;
+      const reader = { rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }] };
+      await store(cache, shop.id, object('Role', 'reader', reader, 'n'));
+      await store(cache, shop.id, object('Role', 'nothing', { rules: [] }, 'n'));
+      await store(cache, shop.id, binding('a', 'Role:nothing', 'User:jane', 'n'));
+      await store(cache, shop.id, binding('b', 'Role:reader', 'User:jane', 'n'));
+      await store(cache, shop.id, binding('c', 'ClusterRole:view', 'Group:dev'));
+      const robot = { kind: 'ServiceAccount', name: 'robot', namespace: 'm' };
+      await store(cache, shop.id, { ...binding('d', 'Role:reader', 'User:x', 'n'), subjects: [robot] });
+      for (const one of ['joe', 'system:serviceaccount:m:robot']) await enter(one);
+      assert.equal(
+        await reasonOf(user('jane'), 'get', pods),
+        'RBAC: allowed by RoleBinding "b/n" of Role "reader" to User "jane"',
+      );
+      assert.equal(
+        await reasonOf(user('joe', ['dev']), 'get', pods),
+        'RBAC: allowed by ClusterRoleBinding "c" of ClusterRole "view" to Group "dev"',
+      );
+      assert.equal(
+        await reasonOf(user('system:serviceaccount:m:robot'), 'get', pods),
+        'RBAC: allowed by RoleBinding "d/n" of Role "reader" to ServiceAccount "robot/m"',
+      );
+      await removeStored(cache, shop.id, 'RoleBinding', 'b', 'n');
+      assert.equal(await may(user('jane'), 'get', pods), false);
+    });
+
     it('two bindings to one role: removing one leaves the other', async () => {
       await store(cache, shop.id, binding('one', 'ClusterRole:view', 'User:jane'));
       await store(cache, shop.id, binding('two', 'ClusterRole:view', 'User:jane'));
@@ -167,8 +196,17 @@ describe('authorization', () => {
 
     it('a namespace itself counts as lying in it', async () => {
       await store(cache, shop.id, binding('v', 'ClusterRole:view', 'User:jane', 'n'));
-      assert.equal(await may(user('jane'), 'get', resource('namespaces', { name: 'n' })), true);
-      assert.equal(await may(user('jane'), 'get', resource('namespaces', { name: 'm' })), false);
+      const asked = (url: string) => attributesOf(parseRequestInfo('GET', url), user('jane'), shop);
+      const inN = asked('/api/v1/namespaces/n');
+      assert.equal(await may(user('jane'), 'get', inN.resource), true);
+      assert.equal(await may(user('jane'), 'get', asked('/api/v1/namespaces/n/status').resource), true);
+      assert.equal(await may(user('jane'), 'get', asked('/api/v1/namespaces/m').resource), false);
+      assert.match(
+        forbiddenError(inN, '').message,
+        /resource "namespaces" in API group "" in the namespace "n"$/,
+      );
+      // A review that asks about it without a namespace asks about all of them.
+      assert.equal(await may(user('jane'), 'get', resource('namespaces', { name: 'n' })), false);
       assert.equal(await may(user('jane'), 'list', resource('namespaces')), false);
     });
 
@@ -584,5 +622,11 @@ describe('messages (E4)', () => {
       ],
     );
     assert.equal(info.resource?.name, '');
+    // As in kube-apiserver, resourceNames never grant the deletion of a collection.
+    const deletion = parseRequestInfo(
+      'DELETE',
+      '/api/v1/namespaces/n/secrets?fieldSelector=metadata.name%3Da',
+    );
+    assert.equal(attributesOf(deletion, jane, shop).resource?.name, '');
   });
 });

@@ -16,7 +16,13 @@ import {
 } from './bootstrap-roles.ts';
 import { effectiveUsers } from './effective-users.ts';
 import { type PolicyRule, type RoleRef, rbacGroup } from './policy-rule.ts';
-import { bootstrapIndex, RbacIndex, type RbacResource } from './rbac-index.ts';
+import {
+  bootstrapIndex,
+  type Grants,
+  RbacIndex,
+  type RbacQuestion,
+  type RbacResource,
+} from './rbac-index.ts';
 
 const rbacResources: readonly RbacResource[] = [
   'roles',
@@ -29,6 +35,24 @@ const inertOpinion: AuthorizationDecision = {
   decision: 'noOpinion',
   reason: 'RBAC objects in a cell workspace grant nothing',
 };
+
+/** The reason is made when it is read, which is for the audit log and reviews: most requests' is read by nobody. */
+class Allowed implements AuthorizationDecision {
+  readonly decision = 'allow';
+  readonly #index: RbacIndex;
+  readonly #grants: Grants;
+  readonly #question: RbacQuestion;
+
+  constructor(index: RbacIndex, grants: Grants, question: RbacQuestion) {
+    this.#index = index;
+    this.#grants = grants;
+    this.#question = question;
+  }
+
+  get reason(): string {
+    return this.#index.reasonOf(this.#grants, this.#question);
+  }
+}
 
 export interface RbacLimits {
   /** Workspaces whose RBAC is kept indexed; the one not asked about for the longest goes first. */
@@ -122,21 +146,16 @@ export class RbacAuthorizer implements Authorizer {
   ): AuthorizationDecision {
     const { index, overridesShared } = this.#indexOf(workspace);
     const shared = overridesShared ? undefined : this.#sharedOf(workspace);
-    const question = resource === undefined ? undefined : { verb, ...resource };
-    // A request for one namespace counts as a request in it, so that a Role in it can grant it.
-    const namespace =
-      resource === undefined
-        ? ''
-        : resource.resource === 'namespaces' && resource.group === '' && resource.namespace === ''
-          ? resource.name
-          : resource.namespace;
+    const question = resource === undefined ? { verb, path } : { verb, ...resource };
+    const allowing = (asked: RbacIndex, one: UserInfo): Grants | undefined =>
+      'path' in question
+        ? asked.allowsUrl(one, verb, path)
+        : asked.allowsResource(one, question.namespace, question);
     for (const one of effectiveUsers(workspace.id, user)) {
-      const reason =
-        question === undefined
-          ? (shared?.allowsUrl(one, verb, path) ?? index.allowsUrl(one, verb, path))
-          : (shared?.allowsResource(one, namespace, question) ??
-            index.allowsResource(one, namespace, question));
-      if (reason !== undefined) return { decision: 'allow', reason };
+      const byShared = shared && allowing(shared, one);
+      if (shared !== undefined && byShared !== undefined) return new Allowed(shared, byShared, question);
+      const granted = allowing(index, one);
+      if (granted !== undefined) return new Allowed(index, granted, question);
     }
     return noOpinion;
   }

@@ -1,8 +1,8 @@
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { RequestInfo } from '../request/request-info.ts';
+import { namespaceOf, type RequestInfo } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import { catchAllName, exemptName } from './bootstrap-objects.ts';
-import { type FlowSchema, matchesRequest, namespaceOf, readFlowSchema, rulesFor } from './flow-schema.ts';
+import { type FlowSchema, matchesRequest, readFlowSchema, rulesFor } from './flow-schema.ts';
 import { type PriorityLevel, readPriorityLevel } from './priority-level.ts';
 
 /** Which schema and level a request falls under. One object for each schema: requests share it. */

@@ -2,7 +2,7 @@ import { booleanAt, numberAt, objectsAt, textAt, textsAt } from '#api/builtin/re
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { serviceAccountUserPrefix } from '../authz/effective-users.ts';
-import type { RequestInfo, ResourceRequest } from '../request/request-info.ts';
+import { namespaceOf, type RequestInfo, type ResourceRequest } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 
 /** A FlowSchema made ready to be asked (KUBERNETES.md O2). */
@@ -115,11 +115,6 @@ export function matchesRequest(rules: readonly FlowRule[], { resource, verb, pat
     }
   }
   return false;
-}
-
-/** A request for one namespace is one in it, as Kubernetes' RequestInfo has it. */
-export function namespaceOf({ group, resource, namespace, name }: ResourceRequest): string {
-  return resource === 'namespaces' && group === '' && namespace === '' ? name : namespace;
 }
 
 function speaksOf({ users, groups, accountPrefixes }: FlowRule, user: UserInfo): boolean {

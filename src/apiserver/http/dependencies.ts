@@ -82,7 +82,7 @@ export interface HttpServerDependencies {
   /** API servers behind APIServices (KUBERNETES.md O1). Asked after authorization, for requests in a workspace. */
   readonly aggregator?: Pick<Aggregator, 'remoteOf' | 'serve' | 'discovery' | 'openapi'> | undefined;
   /** Absent: nothing is audited, at no cost (KUBERNETES.md O3). */
-  readonly audit?: Pick<Auditor, 'begin'> | undefined;
+  readonly audit?: Pick<Auditor, 'begin' | 'refused'> | undefined;
   readonly healthChecks: readonly HealthCheck[];
   /** Service-account keys and their discovery document (U2). */
   readonly openId?: { jwks(): JsonObject; openidConfiguration(baseUrl: string): JsonObject } | undefined;

@@ -1,3 +1,4 @@
+import { removedReleaseOf } from '#api/builtin/deprecations.ts';
 import { batchPath } from '#api/federation/batch.ts';
 import {
   ApiError,
@@ -9,11 +10,13 @@ import {
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
+import type { AuditRecord } from '../audit/audit.ts';
 import type { Seat } from '../flow-control/flow-request.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { RequestBody } from '../verbs/decode-body.ts';
 import type { VerbResult } from '../verbs/result.ts';
+import { auditAnswer } from './audited-answer.ts';
 import { refuseInBatch, serveBatch } from './batch/serve-batch.ts';
 import { readBody } from './body.ts';
 import type { DocumentRequest, HttpServerDependencies } from './dependencies.ts';
@@ -205,6 +208,7 @@ export class Dispatcher {
     const { verb, method } = exchange.info;
     if (verb === '' || (verb === 'watch' && method !== 'GET')) throw pathMethodNotAllowed();
     exchange.served = served;
+    if (exchange.audit !== undefined) auditDeprecation(exchange.audit, served);
     exchange.subresource = resource.subresource;
     exchange.namespace = resource.namespace;
     exchange.name = resource.name;
@@ -279,7 +283,18 @@ export class Dispatcher {
     form: Form,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
-    exchange.audit?.result(result);
+    if (exchange.audit === undefined) return this.#send(exchange, result, form, upgrade);
+    const shown = auditAnswer(exchange, exchange.audit, result, form, this.#forms);
+    if (shown instanceof Promise) return shown.then((known) => this.#send(exchange, known, form, upgrade));
+    return this.#send(exchange, shown, form, upgrade);
+  }
+
+  #send(
+    exchange: Exchange,
+    result: VerbResult,
+    form: Form,
+    upgrade: UpgradeTarget | undefined,
+  ): Promise<void> | undefined {
     if (exchange.isGone) return undefined;
     switch (result.type) {
       case 'watch':
@@ -322,6 +337,14 @@ export class Dispatcher {
     const channel = new WebSocketChannel(request, upgrade.socket, upgrade.head, apiHeaders(exchange));
     this.watches.start(exchange, result, form, channel, handOver(exchange));
   }
+}
+
+/** As kube-apiserver's MonitorRequest has it: records of requests that will fail in a later release can be looked for. */
+function auditDeprecation(audit: AuditRecord, { definition, version }: ServedResource): void {
+  if (version.deprecationWarning === undefined) return;
+  audit.annotate('k8s.io/deprecated', 'true');
+  const removed = removedReleaseOf(definition.group, version.version, definition.kind);
+  if (removed !== undefined) audit.annotate('k8s.io/removed-release', removed);
 }
 
 /** A watch is no request that its connection has too many of. */

@@ -82,6 +82,11 @@ function objectJson(result: SingleResult, forms: FormCache): Buffer {
   }
 }
 
+/** What is answered in a form, whatever its encoding. */
+export function documentOf(exchange: Exchange, result: SingleResult, form: Form): JsonObject {
+  return transform(exchange, result, shownForm(result, form));
+}
+
 function transform(exchange: Exchange, result: SingleResult, form: Form): JsonObject {
   if (result.type === 'status') return result.body;
   const object = parsed(result);

@@ -8,6 +8,7 @@ import type { Refusal, Seat } from '../flow-control/flow-request.ts';
 import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { auditedRequest } from './audited-request.ts';
 import { isServedInBatch } from './batch/serve-batch.ts';
 import { credentialsOf } from './connection-credentials.ts';
 import { Deadlines } from './deadlines.ts';
@@ -29,6 +30,7 @@ import { isWebSocketUpgrade } from './websocket.ts';
 /** Open to all and about the process: answered without looking at any workspace (KUBERNETES.md D7, D8). */
 const processPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
 const retryWhileStoppingSeconds = 5;
+const unauthorizedCode = 401;
 /** A timer may fire a little before its time by another clock. */
 const timerToleranceMs = 5;
 
@@ -159,21 +161,13 @@ export class RequestHandler {
   }
 
   #beginAudit(exchange: Exchange): void {
-    const { request, response, info, user, auditId } = exchange;
-    const address = request.socket?.remoteAddress;
-    exchange.audit = this.#dependencies.audit?.begin({
-      auditId,
-      requestUri: request.url ?? '/',
-      info,
-      user,
-      sourceIps: address === undefined ? [] : [address],
-      userAgent: request.headers['user-agent'],
-      receivedAtMs: Date.now() - (performance.now() - exchange.startedAtMs),
-    });
+    const { response } = exchange;
+    exchange.audit = this.#dependencies.audit?.begin(auditedRequest(exchange, exchange.user));
     // Whatever becomes of the answer, this is its end; an upgraded connection is no longer the response's.
     if (exchange.audit === undefined) return;
     response.once('close', () => {
-      if (!exchange.wantsWebSocket || response.headersSent) exchange.audit?.complete(response.statusCode);
+      if (exchange.wantsWebSocket && !response.headersSent) return;
+      exchange.audit?.complete(response.statusCode, response.headersSent);
     });
   }
 
@@ -258,9 +252,8 @@ export class RequestHandler {
     decided: AuthorizationDecision,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
-    const { decision, reason } = decided;
     exchange.audit?.authorized(decided);
-    if (decision !== 'allow') throw forbiddenError(attributes, reason);
+    if (decided.decision !== 'allow') throw forbiddenError(attributes, decided.reason);
     return this.#dispatcher.serve(exchange, upgrade);
   }
 
@@ -311,9 +304,12 @@ export class RequestHandler {
     const fields = { auditId, method: request.method, url: request.url, user: exchange.user.name };
     const told = toApiError(error, this.#dependencies.logger, fields);
     exchange.audit?.failed(told);
+    if (told.code === unauthorizedCode) {
+      this.#dependencies.audit?.refused(auditedRequest(exchange, undefined), told);
+    }
     sendError(exchange, told);
     // As kube-apiserver does: whoever is not known gets no second lot of streams over the same connection.
-    if (told.code === 401 && 'stream' in request) http2ConnectionOf(request)?.giveNotice();
+    if (told.code === unauthorizedCode && 'stream' in request) http2ConnectionOf(request)?.giveNotice();
   }
 
   #finish(exchange: Exchange): void {

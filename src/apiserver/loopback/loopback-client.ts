@@ -210,8 +210,8 @@ export class LoopbackClient implements KubeClient {
     const { authorizer } = this.#options;
     if (authorizer === undefined) return;
     const attributes = attributesOf(info, this.#user, workspace);
-    const { decision, reason }: AuthorizationDecision = await authorizer.authorize(attributes);
-    if (decision !== 'allow') throw forbiddenError(attributes, reason);
+    const decided: AuthorizationDecision = await authorizer.authorize(attributes);
+    if (decided.decision !== 'allow') throw forbiddenError(attributes, decided.reason);
   }
 
   async *#watch(

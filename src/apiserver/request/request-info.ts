@@ -28,3 +28,8 @@ export interface ResourceRequest {
   /** Of a legacy watch on one object (W7): its name, which is in the field selector as well. */
   readonly watched?: string | undefined;
 }
+
+/** A request for one namespace is one in it, as Kubernetes' RequestInfo has it. */
+export function namespaceOf({ group, resource, namespace, name }: ResourceRequest): string {
+  return resource === 'namespaces' && group === '' && namespace === '' ? name : namespace;
+}

@@ -19,6 +19,7 @@ import {
   levelText,
   type PodSecurityPolicy,
   policyOf,
+  unrestricted,
 } from './policy.ts';
 
 /** Where kinds hold a pod's template: of these, violations are warned of and audited, never refused. */
@@ -38,6 +39,7 @@ const ignoredSubresources: ReadonlySet<string> = new Set(['binding', 'eviction',
 /** Pods of a namespace that a stricter level is tried on. */
 const podsMax = 3000;
 const auditPrefix = 'pod-security.kubernetes.io/';
+const enforcedAnnotation = `${auditPrefix}enforce-policy`;
 
 /**
  * Kubernetes' PodSecurity (KUBERNETES.md A4): a namespace's labels say which of the Pod Security Standards its pods are
@@ -56,7 +58,12 @@ export class PodSecurity implements AdmissionPlugin {
     if ((operation !== 'CREATE' && operation !== 'UPDATE') || workspace === undefined) return false;
     const { definition } = served;
     if (definition.origin !== 'builtin' || isInert(workspace, definition)) return false;
-    if (isPod(context)) return !ignoredSubresources.has(subresource) && this.#isAsked(context);
+    if (isPod(context)) {
+      if (ignoredSubresources.has(subresource)) return false;
+      if (this.#isAsked(context)) return true;
+      context.annotate?.(enforcedAnnotation, levelText(unrestricted));
+      return false;
+    }
     if (subresource !== '') return false;
     if (isNamespace(context)) return hasPolicy(object?.metadata.labels);
     return templates[`${definition.group}/${definition.resource}`] !== undefined && this.#isAsked(context);
@@ -78,7 +85,7 @@ export class PodSecurity implements AdmissionPlugin {
     if (oldObject !== undefined && !isSignificant(object, oldObject)) return undefined;
     const pod = checkedPod(object);
     const found = evaluatePod(policy.enforce, pod);
-    context.annotate?.(`${auditPrefix}enforce-policy`, levelText(policy.enforce));
+    context.annotate?.(enforcedAnnotation, levelText(policy.enforce));
     tell(context, policy, pod, found.length > 0);
     if (found.length > 0) {
       const why = `violates PodSecurity ${JSON.stringify(levelText(policy.enforce))}: ${findingsText(found)}`;

@@ -21,7 +21,7 @@ export interface PodSecurityPolicy {
 
 const prefix = 'pod-security.kubernetes.io/';
 const levels: readonly Level[] = ['privileged', 'baseline', 'restricted'];
-const unrestricted: LevelVersion = { level: 'privileged', version: 'latest' };
+export const unrestricted: LevelVersion = { level: 'privileged', version: 'latest' };
 const noPolicy: PodSecurityPolicy = { enforce: unrestricted, audit: unrestricted, warn: unrestricted };
 const versionPattern = /^v1\.(0|[1-9][0-9]*)$/;
 
