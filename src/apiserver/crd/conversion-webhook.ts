@@ -6,13 +6,13 @@ import { formatApiVersion } from '#apimachinery/gvk.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
-import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
-import { defaultsMark, servedApiVersion, undefaultedMark } from '../registry/conversion.ts';
+import { coerceToSchema } from '../registry/coercion.ts';
+import { servedApiVersion, settledMark, settledObjectOf, untouchedMark } from '../registry/conversion.ts';
 import { encodeStored } from '../registry/encode-stored.ts';
 import { storedApiVersionOf } from '../registry/stored-body.ts';
-import { defaultsOf, objectOf } from '../registry/stored-object.ts';
+import { schemaMarkOf } from '../registry/stored-object.ts';
 import { type HookClient, HookError, hookTargetOf } from '../services/hook-client.ts';
 
 const timeoutMs = 30_000;
@@ -57,7 +57,7 @@ export class ConversionWebhooks {
     const missing = found.flatMap((entry, at) => (entry === undefined ? [at] : []));
     for (let from = 0; from < missing.length; from += batchMax) {
       const batch = missing.slice(from, from + batchMax);
-      const objects = batch.map((at) => objectOf(entries[at] as CacheEntry));
+      const objects = batch.map((at) => settledObjectOf(entries[at] as CacheEntry, served.definition));
       const converted = await this.convert(served.definition, clusterId, objects, wanted);
       batch.forEach((at, i) => {
         const entry = entries[at] as CacheEntry;
@@ -162,10 +162,10 @@ function withKeptMetadata(
 
 function encoded(entry: CacheEntry, object: KubeObject, served: ServedResource): CacheEntry {
   const { definition, version } = served;
-  const isInert = defaultsOf(entry) === undefaultedMark;
-  if (!isInert) applyDefaults(version.schema, object);
+  const isInert = schemaMarkOf(entry) === untouchedMark;
+  if (!isInert) coerceToSchema(version.schema, object);
   // What is selected by is what is stored; only the body is another.
-  const value = encodeStored(object, definition, isInert ? undefaultedMark : defaultsMark(served));
+  const value = encodeStored(object, definition, isInert ? untouchedMark : settledMark(served));
   return { key: entry.key, value, revision: entry.revision, memo: undefined };
 }
 

@@ -7,7 +7,7 @@ import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
 import { encodeBody } from '../protobuf/encode-object.ts';
-import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
+import { renderAsStored, renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
 import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../registry/stored-body.ts';
 import { type IncludeObject, renderTable } from '../table/table.ts';
 import type { Exchange } from './exchange.ts';
@@ -21,10 +21,16 @@ export function entryJson(
   served: ServedResource,
   revision?: Revision,
 ): Buffer {
-  if (served.version.fromStorage === undefined || revision !== undefined)
-    return renderEntry(entry, served, revision);
+  if (revision !== undefined) return renderEntry(entry, served, revision);
+  const stored = renderAsStored(entry, served);
+  if (stored !== undefined) return stored;
   // A copy: what is kept must not keep the lot that it was cut from (byte-lots.ts).
-  return forms.get(entry, servedApiVersion(served), () => Buffer.from(renderEntry(entry, served)));
+  return forms.get(entry, `json ${shapeKey(served)}`, () => Buffer.from(renderEntry(entry, served)));
+}
+
+/** What an entry's served form depends on besides the entry: a CRD's schemas may change. */
+export function shapeKey(served: ServedResource): string {
+  return `${servedApiVersion(served)} ${served.definition.contentHash ?? ''}`;
 }
 
 /** PartialObjectMetadata (N4) of an entry. */
@@ -51,7 +57,7 @@ export function entryProtobuf(
   served: ServedResource,
   form: Form,
 ): Buffer {
-  const which = form.as === 'PartialObjectMetadata' ? 'pm' : `pb ${servedApiVersion(served)}`;
+  const which = form.as === 'PartialObjectMetadata' ? 'pm' : `pb ${shapeKey(served)}`;
   return forms.get(entry, which, () => protobufBody(entry, served, form));
 }
 

@@ -14,6 +14,7 @@ import {
   entryProtobuf,
   includeObjectOf,
   partialMetadata,
+  shapeKey,
   shownKind,
   type TableShape,
   tableOfObject,
@@ -58,7 +59,7 @@ function encode(exchange: Exchange, result: SingleResult, form: Form, forms: For
     return encodeProtobuf(transform(exchange, result, form));
   } else if (form.as === 'Object' && result.type === 'entry') {
     const { entry, served } = result;
-    const key = `yaml ${served.version.version}`;
+    const key = `yaml ${shapeKey(served)}`;
     return forms.get(entry, key, () => Buffer.from(toYaml(servedObjectOf(entry, served))));
   }
   const value = transform(exchange, result, form);

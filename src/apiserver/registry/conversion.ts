@@ -1,14 +1,16 @@
-import { createHash } from 'node:crypto';
 import { formatApiVersion } from '#apimachinery/gvk.ts';
+import { cloneJson, equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, ResourceVersion } from '#apimachinery/resource-definition.ts';
-import type { Schema } from '#apimachinery/schema.ts';
 import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
+import { coerceToSchema, type SchemaShape, shapeOf } from './coercion.ts';
+import { isNoop } from './prepare.ts';
 import { bodyOf, storedApiVersionOf } from './stored-body.ts';
-import { defaultsOf, objectOf } from './stored-object.ts';
+import { objectOf, schemaMarkOf } from './stored-object.ts';
+import { stripClusterAnnotation } from './target.ts';
 
 /** What is worth knowing about one version of one definition, computed once. */
 interface VersionPlan {
@@ -16,11 +18,12 @@ interface VersionPlan {
   readonly storageApiVersion: string;
   /** The served form differs from the stored one in nothing but apiVersion. */
   readonly sameShape: boolean;
-  /** Which defaults its schema has, as a hash; '' when none or when they are not applied on read. */
-  readonly defaults: string;
+  /** What coercing an object of this version does; nothing to kinds that are not custom, which are done when written. */
+  readonly coercion: SchemaShape;
 }
 
 const plans = new WeakMap<ResourceDefinition, Map<string, VersionPlan>>();
+const noCoercion: SchemaShape = { shape: '', content: '' };
 
 function planOf(definition: ResourceDefinition, version: ResourceVersion): VersionPlan {
   let byVersion = plans.get(definition);
@@ -30,32 +33,36 @@ function planOf(definition: ResourceDefinition, version: ResourceVersion): Versi
   }
   let plan = byVersion.get(version.version);
   if (plan === undefined) {
+    const isCustom = definition.origin === 'custom';
+    const coercion = isCustom ? shapeOf(version.schema) : noCoercion;
+    const storage = storageVersionOf(definition);
     plan = {
       apiVersion: formatApiVersion({ group: definition.group, version: version.version }),
       storageApiVersion: formatApiVersion({
         group: definition.storedAs.group,
         version: definition.storageVersion,
       }),
-      sameShape: version.fromStorage === undefined,
-      // Built-in kinds are defaulted when written; a custom kind's schema may have changed since (R3).
-      defaults: definition.origin === 'custom' ? defaultsHash(version.schema) : '',
+      sameShape:
+        version.fromStorage === undefined &&
+        (!isCustom || storage === version || coercion.shape === planOf(definition, storage).coercion.shape),
+      coercion,
     };
     byVersion.set(version.version, plan);
   }
   return plan;
 }
 
+function storageVersionOf(definition: ResourceDefinition): ResourceVersion {
+  const { versions, storageVersion } = definition;
+  return versions.find((one) => one.version === storageVersion) ?? (versions[0] as ResourceVersion);
+}
+
 export function servedApiVersion(served: ServedResource): string {
   return planOf(served.definition, served.version).apiVersion;
 }
 
-/** The hash of the defaults that objects written through this version carry (see `encodeStored`). */
-export function defaultsMark(served: ServedResource): string {
-  return planOf(served.definition, served.version).defaults;
-}
-
-/** Written as given, nothing defaulted: reads shall not default either. */
-export const undefaultedMark = '-';
+/** Written as given, neither coerced nor defaulted: reads shall do neither. */
+export const untouchedMark = '-';
 
 /** The object in its storage version; the argument may become part of the result and is no longer the caller's. */
 export function toStorageVersion(object: KubeObject, served: ServedResource): KubeObject {
@@ -69,11 +76,56 @@ export function toStorageVersion(object: KubeObject, served: ServedResource): Ku
   return { ...converted, apiVersion: plan.storageApiVersion };
 }
 
+/** An object as it is to be stored, and the mark to store with it (see `encodeStored`). */
+export interface StorageForm {
+  readonly object: KubeObject;
+  readonly mark: string;
+}
+
+/**
+ * The object in its storage version and in that version's shape. What that version has defaults for stays without where
+ * the served one had none: they are those of the day on which it is read (apiextensions customresource_handler). The
+ * argument is not changed but for its apiVersion.
+ */
+export function storageFormOf(object: KubeObject, served: ServedResource): StorageForm {
+  const { definition, version } = served;
+  const { sameShape } = planOf(definition, version);
+  const storage = storageVersionOf(definition);
+  const { content } = planOf(definition, storage).coercion;
+  if (sameShape || definition.origin !== 'custom') {
+    return { object: toStorageVersion(object, served), mark: content };
+  }
+  return coercedForm(toStorageVersion(cloneJson(object) as KubeObject, served), definition);
+}
+
+/** Of an object that stands in the storage version of a custom kind: coerced in place. */
+export function coercedForm(object: KubeObject, definition: ResourceDefinition): StorageForm {
+  const storage = storageVersionOf(definition);
+  coerceToSchema(storage.schema, object);
+  const defaulted = cloneJson(object) as KubeObject;
+  applyDefaults(storage.schema, defaulted);
+  const { content } = planOf(definition, storage).coercion;
+  return { object, mark: equalJson(defaulted, object) ? content : '' };
+}
+
+/** Whether what is read in this version may be less than what was written in it. */
+export function isReshaped({ definition, version }: ServedResource): boolean {
+  return definition.origin === 'custom' && !planOf(definition, version).sameShape;
+}
+
 /** The stored object in the served version; the caller owns it. `revision` as in `objectOf`. */
 export function servedObjectOf(entry: CacheEntry, served: ServedResource, revision?: Revision): KubeObject {
   const { definition, version } = served;
   const plan = planOf(definition, version);
   let object = objectOf(entry, revision);
+  if (definition.origin === 'custom') {
+    const written = writtenVersionOf(definition, object.apiVersion);
+    settle(entry, object, definition, written);
+    object.apiVersion = plan.apiVersion;
+    const isSame = written === version || planOf(definition, written).coercion.shape === plan.coercion.shape;
+    if (!isSame && schemaMarkOf(entry) !== untouchedMark) coerceToSchema(version.schema, object);
+    return object;
+  }
   if (object.apiVersion !== plan.storageApiVersion && object.apiVersion !== plan.apiVersion) {
     // Written when another version was the storage version.
     const writtenAs = versionOfApiVersion(definition, object.apiVersion);
@@ -83,8 +135,31 @@ export function servedObjectOf(entry: CacheEntry, served: ServedResource, revisi
     object = version.fromStorage(object);
   }
   object.apiVersion = plan.apiVersion;
-  if (needsDefaults(entry, plan)) applyDefaults(version.schema, object);
   return object;
+}
+
+/** A custom resource as it is decoded from the store, in the version in which it lies there. */
+export function settledObjectOf(entry: CacheEntry, definition: ResourceDefinition): KubeObject {
+  const object = objectOf(entry);
+  settle(entry, object, definition, writtenVersionOf(definition, object.apiVersion));
+  return object;
+}
+
+/** Coerced and defaulted by the schema of the version in which it was written, unless it lies there so. */
+function settle(
+  entry: CacheEntry,
+  object: KubeObject,
+  definition: ResourceDefinition,
+  written: ResourceVersion,
+): void {
+  if (!needsCoercion(entry, planOf(definition, written))) return;
+  coerceToSchema(written.schema, object);
+  applyDefaults(written.schema, object);
+}
+
+/** The mark of an object that stands in this version, coerced and defaulted. */
+export function settledMark({ definition, version }: ServedResource): string {
+  return planOf(definition, version).coercion.content;
 }
 
 /**
@@ -92,19 +167,56 @@ export function servedObjectOf(entry: CacheEntry, served: ServedResource, revisi
  * versions differ in nothing but their name, else parsed and converted.
  */
 export function renderEntry(entry: CacheEntry, served: ServedResource, revision?: Revision): Buffer {
-  const plan = planOf(served.definition, served.version);
-  if (!needsDefaults(entry, plan)) {
-    const stored = storedApiVersionOf(entry);
-    if (stored === plan.apiVersion) return bodyOf(entry, revision);
-    if (plan.sameShape && stored === plan.storageApiVersion) return bodyOf(entry, revision, plan.apiVersion);
-  }
-  return Buffer.from(JSON.stringify(servedObjectOf(entry, served, revision)));
+  return (
+    renderAsStored(entry, served, revision) ??
+    Buffer.from(JSON.stringify(servedObjectOf(entry, served, revision)))
+  );
 }
 
-function needsDefaults(entry: CacheEntry, plan: VersionPlan): boolean {
-  if (plan.defaults === '') return false;
-  const mark = defaultsOf(entry);
-  return mark !== plan.defaults && mark !== undefaultedMark;
+/** The stored bytes with their splices; undefined where they have to be parsed. */
+export function renderAsStored(
+  entry: CacheEntry,
+  served: ServedResource,
+  revision?: Revision,
+): Buffer | undefined {
+  const { definition, version } = served;
+  const plan = planOf(definition, version);
+  const stored = storedApiVersionOf(entry);
+  if (stored === plan.apiVersion) {
+    return needsCoercion(entry, plan) ? undefined : bodyOf(entry, revision);
+  }
+  if (!plan.sameShape || stored !== plan.storageApiVersion) return undefined;
+  return needsCoercion(entry, planOf(definition, storageVersionOf(definition)))
+    ? undefined
+    : bodyOf(entry, revision, plan.apiVersion);
+}
+
+/**
+ * Whether writing an object that is what was read would still change what is stored: it lies there in a version that is
+ * no longer the one to store in, or with what its served version or today's schema does not show (C5).
+ */
+export function isStoredOtherwise(entry: CacheEntry, object: KubeObject, served: ServedResource): boolean {
+  const { definition, version } = served;
+  const plan = planOf(definition, version);
+  if (storedApiVersionOf(entry) !== plan.storageApiVersion) return true;
+  if (definition.origin !== 'custom' || definition.conversion !== undefined) return false;
+  const storage = planOf(definition, storageVersionOf(definition));
+  if (plan.sameShape && !needsCoercion(entry, storage)) return false;
+  const before = objectOf(entry);
+  stripClusterAnnotation(before);
+  return !isNoop(storageFormOf(cloneJson(object) as KubeObject, served).object, before);
+}
+
+/** `plan`: of the version in which the entry was written. */
+function needsCoercion(entry: CacheEntry, { coercion }: VersionPlan): boolean {
+  if (coercion.content === '') return false;
+  const mark = schemaMarkOf(entry);
+  return mark !== coercion.content && mark !== untouchedMark;
+}
+
+/** The version that an object was written in; the storage version where there is no such version any more. */
+function writtenVersionOf(definition: ResourceDefinition, apiVersion: string): ResourceVersion {
+  return versionOfApiVersion(definition, apiVersion) ?? storageVersionOf(definition);
 }
 
 function versionOfApiVersion(
@@ -114,24 +226,4 @@ function versionOfApiVersion(
   return definition.versions.find(
     (one) => formatApiVersion({ group: definition.storedAs.group, version: one.version }) === apiVersion,
   );
-}
-
-/** A short hash over all defaults of a schema, '' when it has none. Cyclic schemas are walked once a node. */
-function defaultsHash(schema: Schema): string {
-  const found: string[] = [];
-  const seen = new Set<Schema>();
-  const walk = (node: Schema, path: string): void => {
-    if (seen.has(node)) return;
-    seen.add(node);
-    if (node.default !== undefined) found.push(`${path}=${JSON.stringify(node.default)}`);
-    if (node.properties !== undefined) {
-      for (const [name, child] of node.properties) walk(child, `${path}.${name}`);
-    }
-    if (node.additionalProperties !== undefined) walk(node.additionalProperties, `${path}.*`);
-    if (node.items !== undefined) walk(node.items, `${path}[]`);
-  };
-  walk(schema, '');
-  return found.length === 0
-    ? ''
-    : createHash('sha256').update(found.join('\n')).digest('base64url').slice(0, 8);
 }

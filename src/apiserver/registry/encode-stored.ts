@@ -21,13 +21,13 @@ import { clusterAnnotation } from './target.ts';
 
 /**
  * Encodes an object that stands in its definition's storage version. `metadata.resourceVersion` is left out whatever it
- * says; the object is not changed. `defaults` tells which schema defaults have been applied (`defaultsMark`), so that
+ * says; the object is not changed. `schemaMark` tells by which schema it was coerced and defaulted (`storageFormOf`), so that
  * reads need not apply them again. With a `clusterId` the body bears the annotation that tells it.
  */
 export function encodeStored(
   object: KubeObject,
   definition: ResourceDefinition,
-  defaults = '',
+  schemaMark = '',
   clusterId?: string,
 ): Buffer {
   const { apiVersion, kind, metadata } = object;
@@ -45,7 +45,7 @@ export function encodeStored(
     { apiVersion, head, metadata: metadataJson, tail, fieldSets },
     metadata,
     fields,
-    defaults,
+    schemaMark,
   );
 }
 
@@ -69,7 +69,7 @@ function storedValue(
   { apiVersion, head, metadata, tail, fieldSets }: BodyTexts,
   { uid, labels, ownerReferences, finalizers, deletionTimestamp }: Identity,
   fields: HeaderJson['s'],
-  defaults: string,
+  schemaMark: string,
 ): Buffer {
   const body = `${head}${metadata}${tail}}`;
   const bodyBytes = Buffer.byteLength(body);
@@ -99,7 +99,7 @@ function storedValue(
     header.s = fields;
     flags |= flagFields;
   }
-  if (defaults !== '') header.m = defaults;
+  if (schemaMark !== '') header.m = schemaMark;
   const headerJson = JSON.stringify(header);
 
   const headerBytes = Buffer.byteLength(headerJson);

@@ -18,7 +18,15 @@ import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import { Allocations } from './allocations.ts';
 import type { Allocator } from './allocator.ts';
 import { cloneObject } from './clone-object.ts';
-import { defaultsMark, servedObjectOf, toStorageVersion, undefaultedMark } from './conversion.ts';
+import {
+  coercedForm,
+  isReshaped,
+  isStoredOtherwise,
+  servedObjectOf,
+  storageFormOf,
+  toStorageVersion,
+  untouchedMark,
+} from './conversion.ts';
 import {
   checkPreconditions,
   type DeletionOptions,
@@ -38,7 +46,7 @@ import {
 } from './prepare.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import { fromStorageError } from './storage-errors.ts';
-import { defaultsOf, entryOf, headerOf, objectOf } from './stored-object.ts';
+import { entryOf, headerOf, objectOf, schemaMarkOf } from './stored-object.ts';
 import {
   carriesClusterAnnotation,
   isInert,
@@ -206,7 +214,7 @@ export class Registry {
       const readable = reading instanceof Promise ? await reading : reading;
       const outcome = await this.#updateOnce(
         target,
-        readable,
+        { entry: readable, stored: entry },
         current === undefined,
         options,
         propose,
@@ -335,7 +343,7 @@ export class Registry {
       return { outcome: { type: 'removed', entry: last, uid } };
     }
     // The body is as it was, so are the defaults in it.
-    const value = encodeStored(plan.object, target.served.definition, defaultsOf(entry));
+    const value = encodeStored(plan.object, target.served.definition, schemaMarkOf(entry));
     if (dryRun) {
       const unwritten = entryOf({ key, value, revision: entry.revision });
       const object = servedObjectOf(unwritten, target.served);
@@ -349,7 +357,7 @@ export class Registry {
 
   async #updateOnce(
     target: Target,
-    entry: CacheEntry,
+    { entry, stored }: { readonly entry: CacheEntry; readonly stored: CacheEntry },
     isShared: boolean,
     options: UpdateOptions,
     propose: Propose,
@@ -384,8 +392,9 @@ export class Registry {
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
 
-    if (isNoop(object, old) && !isMarkedStale(entry) && this.#mustRewrite?.(entry) !== true)
+    if (isNoop(object, old) && !this.#mustBeWritten(target, stored, object)) {
       return { outcome: { type: 'unchanged', entry } };
+    }
     if (isFinallyDeleted(object, definition)) {
       return this.#finishDeletion(target, entry, object, options.dryRun);
     }
@@ -481,17 +490,25 @@ export class Registry {
       version: definition.storageVersion,
     });
     const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
-    return this.conversions
-      .convert(definition, workspace.id, [object], apiVersion)
-      .then(([stored]) => encodeStored(stored as KubeObject, definition, '', clusterId));
+    return this.conversions.convert(definition, workspace.id, [object], apiVersion).then(([converted]) => {
+      const stored = converted as KubeObject;
+      if (isInert(workspace, definition)) {
+        return encodeStored(stored, definition, untouchedMark, clusterId);
+      }
+      const form = coercedForm(stored === object ? cloneObject(stored) : stored, definition);
+      return encodeStored(form.object, definition, form.mark, clusterId);
+    });
   }
 
   #encode(target: Target, object: KubeObject): Buffer {
     const { workspace, served } = target;
-    const stored = toStorageVersion(object, served);
-    const defaults = isInert(workspace, served.definition) ? undefaultedMark : defaultsMark(served);
+    const { definition } = served;
     const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
-    return encodeStored(stored, served.definition, defaults, clusterId);
+    if (isInert(workspace, definition)) {
+      return encodeStored(toStorageVersion(object, served), definition, untouchedMark, clusterId);
+    }
+    const { object: stored, mark } = storageFormOf(object, served);
+    return encodeStored(stored, definition, mark, clusterId);
   }
 
   #shown(target: Target, object: KubeObject): KubeObject {
@@ -501,9 +518,24 @@ export class Registry {
   }
 
   #dryRun(target: Target, object: KubeObject, created: boolean, revision?: Revision): WriteOutcome {
-    const shown = this.#shown(target, object);
+    const shown = this.#shown(target, this.#asStored(target, object));
     if (revision !== undefined) shown.metadata.resourceVersion = String(revision);
     return { type: 'dry-run', created, object: shown };
+  }
+
+  /** What a write would leave of it (KUBERNETES.md R7). */
+  #asStored(target: Target, object: KubeObject): KubeObject {
+    const { workspace, served } = target;
+    if (!isReshaped(served) || served.definition.conversion !== undefined) return object;
+    if (isInert(workspace, served.definition)) return object;
+    const value = this.#encode(target, object);
+    return this.read(entryOf({ key: keyOf(target), value, revision: 0 as Revision }), target);
+  }
+
+  /** Whether what changes nothing for who reads it is to be written all the same (C5, O5). */
+  #mustBeWritten({ workspace, served }: Target, entry: CacheEntry, object: KubeObject): boolean {
+    if (isMarkedStale(entry) || this.#mustRewrite?.(entry) === true) return true;
+    return !isInert(workspace, served.definition) && isStoredOtherwise(entry, object, served);
   }
 
   /** Once, however often the write is tried. */

@@ -58,7 +58,7 @@ export interface HeaderJson {
   f?: readonly string[];
   d?: string;
   s?: { [label: string]: string };
-  /** Which schema defaults the body has, as a hash. */
+  /** Which schema the body fits, as a hash. */
   m?: string;
 }
 

@@ -145,7 +145,7 @@ test('the header holds what selectors and garbage collection need', () => {
       finalizers: ['f'],
       deletionTimestamp: '2026-01-01T00:00:00Z',
       fields: { 'spec.node': 'n1', derived: 'Widget!' },
-      defaults: '',
+      schemaMark: '',
     },
   );
   assert.equal(headerOf(one), header, 'memoised');

@@ -24,8 +24,8 @@ export function headerOf(entry: CacheEntry): StoredHeader {
 }
 
 /** The mark that was given to `encodeStored`; '' when none. */
-export function defaultsOf(entry: CacheEntry): string {
-  return (headerOf(entry) as ParsedHeader).defaults;
+export function schemaMarkOf(entry: CacheEntry): string {
+  return (headerOf(entry) as ParsedHeader).schemaMark;
 }
 
 /** Whether a stored value bears the mark without parsing its header. */
@@ -117,7 +117,7 @@ class ParsedHeader implements StoredHeader {
   readonly finalizers: readonly string[];
   readonly deletionTimestamp: string | undefined;
   readonly fields: { readonly [label: string]: string };
-  readonly defaults: string;
+  readonly schemaMark: string;
 
   constructor(value: Buffer) {
     checkFormat(value);
@@ -130,6 +130,6 @@ class ParsedHeader implements StoredHeader {
     this.finalizers = json.f ?? noFinalizers;
     this.deletionTimestamp = json.d;
     this.fields = json.s ?? noFields;
-    this.defaults = json.m ?? '';
+    this.schemaMark = json.m ?? '';
   }
 }

@@ -17,7 +17,7 @@ import { rangePrefix } from '#storage/keys.ts';
 import type { Guard, Operation } from '#storage/storage.ts';
 import type { Allocation, Allocator } from '../allocator.ts';
 import { encodeStored } from '../encode-stored.ts';
-import { defaultsOf, objectOf } from '../stored-object.ts';
+import { objectOf, schemaMarkOf } from '../stored-object.ts';
 import { keyOf, type Target } from '../target.ts';
 import {
   concernsResource,
@@ -236,7 +236,7 @@ function statusOperation(
   if (equalJson(next, status)) return undefined;
   const definition = target.workspace.scheme.definitionOf(quotas.group, quotas.resource);
   if (definition === undefined) return undefined;
-  const value = encodeStored({ ...quota.object, status: next }, definition, defaultsOf(quota.entry));
+  const value = encodeStored({ ...quota.object, status: next }, definition, schemaMarkOf(quota.entry));
   return { type: 'put', key: quota.entry.key, value };
 }
 
