@@ -40,8 +40,6 @@ export class CrdApiServices implements Controller {
   readonly #context: ControllerContext;
   readonly #crds: CrdSource;
   readonly #loop: KeyedLoop;
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext, crds: CrdSource) {
     this.#context = context;
@@ -51,32 +49,33 @@ export class CrdApiServices implements Controller {
       context,
       concurrency: 4,
       reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { events } = this.#context;
-    this.#unlisten = [
+    return [
       events.listen(rangePrefix(stored), {
         event: ({ key }) => this.#loop.queue.add(clusterOf(key)),
         reset: () => this.#resync(),
       }),
       this.#crds.onCrd((clusterId) => this.#loop.queue.add(clusterId)),
     ];
-    this.#loop.start();
-    this.#resync();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
   }
 
   /** Workspaces with CRDs are told of by these. */
   #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(stored), this.#stopping.signal, (key) => {
+    lookAtKeys(this.#context, rangePrefix(stored), this.#loop.signal, (key) => {
       const clusterId = clusterOf(key);
       if (this.#crds.generationOf(clusterId) === 0) this.#loop.queue.add(clusterId);
     });

@@ -41,7 +41,6 @@ export class AssignmentController implements Controller {
   readonly #loop: KeyedLoop;
   /** As the last event or look showed each. Bounded by the number of Cells. */
   readonly #known = new Map<StorageKey, KnownCell>();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext, liveness: FederatorLiveness) {
     this.#context = context;
@@ -52,14 +51,24 @@ export class AssignmentController implements Controller {
       concurrency: 1,
       backoffMaxMs: 2_000,
       reconcile: (_key, signal) => this.#reconcile(signal),
+      listen: () => this.#listen(),
+      resync: () => this.#again(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    this.#known.clear();
+  }
+
+  #listen(): (() => void)[] {
     const { events, index } = this.#context;
-    const again = () => this.#loop.queue.addAfter(cellsWorkspacePath, settleMs);
-    this.#unlisten = [
+    const again = () => this.#again();
+    return [
       events.listen(cellsPrefix, {
         event: (event) => {
           if (this.#concerns(event)) again();
@@ -75,14 +84,10 @@ export class AssignmentController implements Controller {
       }),
       this.#liveness.onChange(again),
     ];
-    this.#loop.start();
-    again();
   }
 
-  async stop(): Promise<void> {
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
-    this.#known.clear();
+  #again(): void {
+    this.#loop.queue.addAfter(cellsWorkspacePath, settleMs);
   }
 
   /** Whether it changes anything that is looked at. */

@@ -33,7 +33,6 @@ export class CellController implements Controller {
   readonly #context: ControllerContext;
   readonly #liveness: FederatorLiveness;
   readonly #loop: KeyedLoop;
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext, liveness: FederatorLiveness) {
     this.#context = context;
@@ -44,17 +43,26 @@ export class CellController implements Controller {
       concurrency: 8,
       backoffMaxMs: 5_000,
       reconcile: (name, signal) => this.#reconcile(name, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#addAll(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { events } = this.#context;
     const add = ({ key }: { readonly key: string }) => {
       if (this.#isInCells(key)) this.#loop.queue.add(parseObjectKey(key).name);
     };
     const all = () => this.#addAll();
-    this.#unlisten = [
+    return [
       events.listen(cellsPrefix, {
         event: (event) => {
           if (!this.#isReport(event)) add(event);
@@ -68,13 +76,6 @@ export class CellController implements Controller {
       }),
       this.#liveness.onChange(all),
     ];
-    this.#loop.start();
-    all();
-  }
-
-  async stop(): Promise<void> {
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
   }
 
   /** A change by which nothing is to be done: of a Cell that stays, by a federator that lives. */

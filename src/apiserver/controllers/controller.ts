@@ -33,14 +33,23 @@ export interface KeyedLoopOptions {
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
   /** Longest wait between tries of a key that keeps failing. Default 30,000. */
   readonly backoffMaxMs?: number | undefined;
+  /** Begins to listen to what fills the queue; returns how to stop. */
+  readonly listen: () => readonly (() => void)[];
+  /** Fills the queue with all there is to look at: at the start. */
+  readonly resync: () => void;
 }
 
-/** A queue of keys and the workers on it. */
+/** A queue of keys, what fills it, and the workers on it: all that a controller starts and stops. */
 export class KeyedLoop {
   readonly queue: WorkQueue;
+  readonly #options: KeyedLoopOptions;
   readonly #loop: ReconcileLoop;
+  readonly #stopping = new AbortController();
+  #unlisten: readonly (() => void)[] | undefined;
 
-  constructor({ name, context, concurrency, reconcile, backoffMaxMs = 30_000 }: KeyedLoopOptions) {
+  constructor(options: KeyedLoopOptions) {
+    const { name, context, concurrency, reconcile, backoffMaxMs = 30_000 } = options;
+    this.#options = options;
     this.queue = new WorkQueue({ clock: context.clock, backoffMinMs: 20, backoffMaxMs });
     this.#loop = new ReconcileLoop({
       name,
@@ -55,11 +64,23 @@ export class KeyedLoop {
     });
   }
 
-  start(): void {
-    this.#loop.start();
+  /** Fires at the stop. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
   }
 
-  stop(): Promise<void> {
-    return this.#loop.stop();
+  /** Idempotent. */
+  start(): void {
+    if (this.#unlisten !== undefined) return;
+    this.#unlisten = this.#options.listen();
+    this.#loop.start();
+    this.#options.resync();
+  }
+
+  /** Idempotent; resolves when what was under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const unlisten of this.#unlisten ?? []) unlisten();
+    await this.#loop.stop();
   }
 }

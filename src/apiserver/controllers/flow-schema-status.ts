@@ -30,8 +30,6 @@ export class FlowSchemaStatus implements Controller {
   readonly name = 'flow-schema-status';
   readonly #context: ControllerContext;
   readonly #loop: KeyedLoop;
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -40,32 +38,30 @@ export class FlowSchemaStatus implements Controller {
       context,
       concurrency: 2,
       reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const listener = {
       event: ({ key }: { readonly key: string }) => this.#loop.queue.add(clusterOf(key)),
       reset: () => this.#resync(),
     };
     const { events } = this.#context;
-    this.#unlisten = [
-      events.listen(rangePrefix(schemas), listener),
-      events.listen(rangePrefix(levels), listener),
-    ];
-    this.#loop.start();
-    this.#resync();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
+    return [events.listen(rangePrefix(schemas), listener), events.listen(rangePrefix(levels), listener)];
   }
 
   #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(schemas), this.#stopping.signal, (key) =>
+    lookAtKeys(this.#context, rangePrefix(schemas), this.#loop.signal, (key) =>
       this.#loop.queue.add(clusterOf(key)),
     );
   }

@@ -49,8 +49,6 @@ export class GarbageCollector implements Controller {
   /** Binding of an object that waits for the edges → the object, and the other way round. */
   readonly #bound = new Map<StorageKey, StorageKey>();
   readonly #bindings = new Map<StorageKey, StorageKey>();
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void) | undefined;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -59,23 +57,26 @@ export class GarbageCollector implements Controller {
       context,
       concurrency: 16,
       reconcile: (key, signal) => this.#reconcile(key, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten !== undefined) return;
-    this.#unlisten = this.#context.events.listen(undefined, {
-      event: (event) => this.#notice(event),
-      reset: () => this.#resync(),
-    });
     this.#loop.start();
-    this.#resync();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#unlisten?.();
-    await this.#loop.stop();
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
+    return [
+      this.#context.events.listen(undefined, {
+        event: (event) => this.#notice(event),
+        reset: () => this.#resync(),
+      }),
+    ];
   }
 
   /** For tests and metrics. */
@@ -86,11 +87,11 @@ export class GarbageCollector implements Controller {
   #resync(): void {
     this.#index.clear();
     const look = async () => {
-      for await (const entry of currentEntries(this.#context.storage, '/', this.#stopping.signal)) {
+      for await (const entry of currentEntries(this.#context.storage, '/', this.#loop.signal)) {
         if (!entry.key.startsWith(internalPrefix)) this.#noticeEntry(entry);
       }
       // Owners may have come into view after their dependents.
-      if (!this.#stopping.signal.aborted)
+      if (!this.#loop.signal.aborted)
         this.#context.logger.debug({ dependents: this.#index.size }, 'ownership read');
     };
     look().catch((error: unknown) => {

@@ -31,8 +31,6 @@ export class NamespaceDefaults implements Controller {
   readonly #context: ControllerContext;
   readonly #rootCa: () => string;
   readonly #loop: KeyedLoop;
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext, rootCa: () => string) {
     this.#context = context;
@@ -42,14 +40,23 @@ export class NamespaceDefaults implements Controller {
       context,
       concurrency: 8,
       reconcile: (key, signal) => this.#reconcile(key, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { events } = this.#context;
     const reset = () => this.#resync();
-    this.#unlisten = [
+    return [
       events.listen(namespacesPrefix, {
         event: ({ key, entry, previous }) => {
           if (entry === undefined || previous !== undefined) return;
@@ -69,14 +76,6 @@ export class NamespaceDefaults implements Controller {
         reset: () => {},
       }),
     ];
-    this.#loop.start();
-    this.#resync();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
   }
 
   /** Namespaces that were made before the workspace's first touch. */
@@ -94,7 +93,7 @@ export class NamespaceDefaults implements Controller {
   }
 
   #resync(): void {
-    lookAtKeys(this.#context, namespacesPrefix, this.#stopping.signal, (key) =>
+    lookAtKeys(this.#context, namespacesPrefix, this.#loop.signal, (key) =>
       this.#loop.queue.add(namespaceOf(key, true)),
     );
   }

@@ -39,8 +39,6 @@ export class NamespaceDeletion implements Controller {
   readonly #loop: KeyedLoop;
   /** `<cluster>/<namespace>` of those that wait for their content to go. */
   readonly #waiting = new Set<string>();
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -49,13 +47,22 @@ export class NamespaceDeletion implements Controller {
       context,
       concurrency: 8,
       reconcile: (key, signal) => this.#reconcile(key, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { events } = this.#context;
-    this.#unlisten = [
+    return [
       events.listen(namespacesPrefix, {
         event: ({ entry }) => {
           if (entry !== undefined && hasDeletionTimestamp(entry)) this.#loop.queue.add(loopKey(entry.key));
@@ -64,14 +71,6 @@ export class NamespaceDeletion implements Controller {
       }),
       events.listen(undefined, { event: (event) => this.#notice(event), reset: () => {} }),
     ];
-    this.#loop.start();
-    this.#resync();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
   }
 
   #notice({ key }: CacheEvent): void {
@@ -82,11 +81,7 @@ export class NamespaceDeletion implements Controller {
 
   #resync(): void {
     const look = async () => {
-      for await (const entry of currentEntries(
-        this.#context.storage,
-        namespacesPrefix,
-        this.#stopping.signal,
-      )) {
+      for await (const entry of currentEntries(this.#context.storage, namespacesPrefix, this.#loop.signal)) {
         if (hasDeletionTimestamp(entry)) this.#loop.queue.add(loopKey(entry.key));
       }
     };

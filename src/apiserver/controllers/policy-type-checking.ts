@@ -22,8 +22,6 @@ export class PolicyTypeChecking implements Controller {
   readonly name = 'policy-type-checking';
   readonly #context: ControllerContext;
   readonly #loop: KeyedLoop;
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void) | undefined;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -32,31 +30,32 @@ export class PolicyTypeChecking implements Controller {
       context,
       concurrency: 2,
       reconcile: (key, signal) => this.#reconcile(key, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten !== undefined) return;
-    this.#unlisten = this.#context.events.listen(rangePrefix(policies), {
-      event: ({ key, entry }) => {
-        if (entry !== undefined) this.#loop.queue.add(key);
-      },
-      reset: () => this.#resync(),
-    });
     this.#loop.start();
-    this.#resync();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#unlisten?.();
-    await this.#loop.stop();
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
+    return [
+      this.#context.events.listen(rangePrefix(policies), {
+        event: ({ key, entry }) => {
+          if (entry !== undefined) this.#loop.queue.add(key);
+        },
+        reset: () => this.#resync(),
+      }),
+    ];
   }
 
   #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(policies), this.#stopping.signal, (key) =>
-      this.#loop.queue.add(key),
-    );
+    lookAtKeys(this.#context, rangePrefix(policies), this.#loop.signal, (key) => this.#loop.queue.add(key));
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {

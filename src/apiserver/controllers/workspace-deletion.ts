@@ -79,8 +79,6 @@ export class WorkspaceDeletion implements Controller {
   readonly #removing = new Set<string>();
   /** Newest snapshot by resource, shared by the deletions of one burst. */
   readonly #snapshots = new Map<string, CacheSnapshot>();
-  readonly #stopping = new AbortController();
-  #unlisten: (() => void)[] = [];
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -89,27 +87,28 @@ export class WorkspaceDeletion implements Controller {
       context,
       concurrency: 16,
       reconcile: (clusterId, signal) => this.#reconcile(clusterId, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten.length > 0) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { events, index } = this.#context;
     const { queue } = this.#loop;
-    this.#unlisten = [
+    return [
       index.onChange((record, change) => {
         if (change !== 'removed' && isClosing(record)) queue.add(record.id);
       }),
       events.listen(undefined, { event: (event) => this.#notice(event), reset: () => this.#resync() }),
     ];
-    this.#loop.start();
-    this.#resync();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    for (const unlisten of this.#unlisten) unlisten();
-    await this.#loop.stop();
   }
 
   /** What happens in a workspace that waits may be what it waits for; what is written into none belongs nowhere. */
@@ -139,7 +138,7 @@ export class WorkspaceDeletion implements Controller {
     for (const record of this.#context.index.records())
       if (isClosing(record)) this.#loop.queue.add(record.id);
     this.#findStrays().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) {
+      if (!this.#loop.signal.aborted) {
         this.#context.logger.warn({ err: error }, 'could not look for what deleted workspaces left behind');
       }
     });
@@ -154,7 +153,7 @@ export class WorkspaceDeletion implements Controller {
       let after: StorageKey | undefined;
       for (;;) {
         if (++looks % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
-        if (this.#stopping.signal.aborted) return;
+        if (this.#loop.signal.aborted) return;
         const next = snapshot.entries(after).next();
         if (next.done === true) break;
         const clusterId = clusterOf(next.value.key);

@@ -26,7 +26,6 @@ export class WorkspaceReadiness implements Controller {
   readonly name = 'workspace-readiness';
   readonly #context: ControllerContext;
   readonly #loop: KeyedLoop;
-  #unlisten: (() => void) | undefined;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -35,29 +34,38 @@ export class WorkspaceReadiness implements Controller {
       context,
       concurrency: 4,
       reconcile: (clusterId, signal) => this.#reconcile(clusterId, signal),
+      listen: () => this.#listen(),
+      resync: () => this.#resync(),
     });
   }
 
   start(): void {
-    if (this.#unlisten !== undefined) return;
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  #listen(): (() => void)[] {
     const { index } = this.#context;
     /** Those that have been seen initializing: their Workspace may lag behind. */
     const initializing = new Set<string>();
-    this.#unlisten = index.onChange(({ id, phase }, change) => {
-      if (change !== 'removed' && (phase === 'Initializing' || phase === 'Scheduling')) {
-        initializing.add(id);
-        this.#loop.queue.add(id);
-      } else if (initializing.delete(id) && change !== 'removed') {
-        this.#loop.queue.add(id);
-      }
-    });
-    this.#loop.start();
-    for (const { id, phase } of index.records()) if (phase !== 'Ready') this.#loop.queue.add(id);
+    return [
+      index.onChange(({ id, phase }, change) => {
+        if (change !== 'removed' && (phase === 'Initializing' || phase === 'Scheduling')) {
+          initializing.add(id);
+          this.#loop.queue.add(id);
+        } else if (initializing.delete(id) && change !== 'removed') {
+          this.#loop.queue.add(id);
+        }
+      }),
+    ];
   }
 
-  async stop(): Promise<void> {
-    this.#unlisten?.();
-    await this.#loop.stop();
+  #resync(): void {
+    const { index } = this.#context;
+    for (const { id, phase } of index.records()) if (phase !== 'Ready') this.#loop.queue.add(id);
   }
 
   async #reconcile(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
