@@ -6,7 +6,7 @@ import { pathSegmentName } from '#apimachinery/names.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
-import { typeMismatch, wordFor } from '../verbs/decode-errors.ts';
+import { typeMismatch, wordFor } from '../request/go-words.ts';
 import {
   type MetadataRules,
   metadataTypeErrors,

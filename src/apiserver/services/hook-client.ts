@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { numberAt, objectAt, textAt } from '#api/builtin/read.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { linkedController } from '#apimachinery/lifecycle.ts';
-import { notAnObject } from '../verbs/decode-errors.ts';
+import { notAnObject } from '../request/go-words.ts';
 import { answerFault, callFault, deadlineExceeded } from './hook-faults.ts';
 import { type ServiceAddresses, type ServiceReference, serviceHostName } from './service-address.ts';
 import type { ServiceNetworks } from './service-networks.ts';

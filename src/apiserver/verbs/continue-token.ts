@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-import { wordFor } from './decode-errors.ts';
+import { wordFor } from '../request/go-words.ts';
 
 /** Where a list goes on (L4). */
 export interface ContinuePosition {

@@ -18,17 +18,9 @@ import { coerceEmbedded } from '../registry/embedded-resources.ts';
 import { isInert } from '../registry/target.ts';
 import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-metadata.ts';
 import { vouchFor } from '../registry/vouched.ts';
+import { notAnObject, typeMismatch, wordFor } from '../request/go-words.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import {
-  inWordsFor,
-  notAnObject,
-  notRegistered,
-  otherKind,
-  otherVersion,
-  typeMismatch,
-  unrecognized,
-  wordFor,
-} from './decode-errors.ts';
+import { inWordsFor, notRegistered, otherKind, otherVersion, unrecognized } from './decode-errors.ts';
 import { dropNulls } from './drop-nulls.ts';
 import { joinBytes } from './join-bytes.ts';
 import type { FieldValidation } from './options.ts';

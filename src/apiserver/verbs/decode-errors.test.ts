@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { otherKind, typeMismatch, unrecognized } from './decode-errors.ts';
+import { typeMismatch } from '../request/go-words.ts';
+import { otherKind, unrecognized } from './decode-errors.ts';
 
 test("a wrong type is told in encoding/json's words (source: sigs.k8s.io/json)", () => {
   const schema = builtinSchema('io.k8s.api.apps.v1.Deployment');

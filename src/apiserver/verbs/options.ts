@@ -11,7 +11,7 @@ import {
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { DeletionOptions } from '../registry/deletion.ts';
-import { wordFor } from './decode-errors.ts';
+import { wordFor } from '../request/go-words.ts';
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 

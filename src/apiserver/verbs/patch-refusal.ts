@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import { quantityDefinition } from '#apimachinery/quantity.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { goKindOf, goText, goTypeOf } from '../patch/go-text.ts';
-import { base64Fault, quantityFault, wordFor } from './decode-errors.ts';
+import { base64Fault, quantityFault, wordFor } from '../request/go-words.ts';
 
 /**
  * 422 for a patch of which comes what cannot be decoded, for `error`, which said so (apiserver `jsonPatcher`). Kubernetes

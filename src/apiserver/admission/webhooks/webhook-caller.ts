@@ -1,7 +1,7 @@
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { base64Fault, notAnObject, wordFor } from '../../request/go-words.ts';
 import type { HookClient } from '../../services/hook-client.ts';
-import { base64Fault, notAnObject, wordFor } from '../../verbs/decode-errors.ts';
 import type { Webhook } from './webhook-configuration.ts';
 
 /** Largest answer that is read. */
