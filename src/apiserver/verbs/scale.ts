@@ -8,12 +8,12 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { Subresource } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
-import type { WriteOutcome } from '../registry/writes.ts';
+import type { UpdateOptions, WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeConfiguration } from './apply.ts';
 import { decodeKind } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
-import { tracker, trackingOf } from './field-tracking.ts';
+import { type Tracking, tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters, type WriteParameters } from './options.ts';
 import { applyPatchType, decodePatch, patchTypeOf } from './patch.ts';
 import { targetOf, type VerbRequest } from './request.ts';
@@ -105,86 +105,88 @@ function patchScale(
 }
 
 /** Sets the replicas of the parent to those of the Scale that `propose` gives. */
-async function writeScale(
+function writeScale(
   environment: VerbEnvironment,
   context: ResourceContext,
   paths: ScalePaths,
   parameters: WriteParameters,
   propose: (live: KubeObject) => KubeObject,
 ): Promise<VerbResult> {
-  const tracking = trackingOf(
-    context,
-    parameters,
-    environment.clock.now(),
-    environment.registry.conversions,
-    'scale',
-  );
-  const outcome = await environment.registry.update(
-    targetOf(context),
-    {
-      dryRun: parameters.dryRun,
-      warnings: context.warnings,
-      admission: environment.admission.for(context, parameters.dryRun),
-      subresource: '',
-      track: tracker(context.served, tracking),
-    },
-    (live) => {
-      const scale = propose(live!);
-      checkScaleIdentity(scale, live!, context);
-      return withReplicas(live!, paths.specReplicasPath, replicasOf(scale, context));
-    },
-  );
-  return scaleResult(environment, context, outcome, paths);
+  const tracking = scaleTracking(environment, context, parameters);
+  const track = tracker(context.served, tracking);
+  return writeParent({ environment, context, paths, parameters, track }, (live) => {
+    const scale = propose(live);
+    checkScaleIdentity(scale, live, context);
+    return withReplicas(live, paths.specReplicasPath, replicasOf(scale, context));
+  });
 }
 
-async function applyScale(
+/** Managers are told of the Scale, and from there of the parent. */
+function applyScale(
   environment: VerbEnvironment,
   context: ResourceContext,
   paths: ScalePaths,
   parameters: WriteParameters,
   applied: JsonObject,
 ): Promise<VerbResult> {
-  const tracking = trackingOf(
-    context,
-    parameters,
-    environment.clock.now(),
-    environment.registry.conversions,
-    'scale',
-  );
+  const tracking = scaleTracking(environment, context, parameters);
   const { manager, subresource, now } = tracking;
-  const outcome = await environment.registry.update(
-    targetOf(context),
-    {
-      dryRun: parameters.dryRun,
-      warnings: context.warnings,
-      admission: environment.admission.for(context, parameters.dryRun),
-      subresource: '',
-    },
-    (live) => {
-      const parent = live!;
-      const before = scaleOf(parent, paths);
-      before.metadata.managedFields = managersOfScale(parent, paths.specReplicasPath);
-      const { object: scale } = applyServerSide({
-        manager,
-        apiVersion: scaleApiVersion,
-        subresource,
-        now,
-        schema: scaleSchema(),
-        live: before,
-        applied,
-        force: parameters.force,
-      });
-      checkScaleIdentity(scale, parent, context);
-      const scaled = withReplicas(parent, paths.specReplicasPath, replicasOf(scale, context));
-      scaled.metadata.managedFields = managersOfParent(
-        parent,
-        scale.metadata.managedFields,
-        paths.specReplicasPath,
-        tracking.apiVersion,
-      );
-      return scaled;
-    },
-  );
+  return writeParent({ environment, context, paths, parameters }, (live) => {
+    const before = scaleOf(live, paths);
+    before.metadata.managedFields = managersOfScale(live, paths.specReplicasPath);
+    const { object: scale } = applyServerSide({
+      manager,
+      apiVersion: scaleApiVersion,
+      subresource,
+      now,
+      schema: scaleSchema(),
+      live: before,
+      applied,
+      force: parameters.force,
+    });
+    checkScaleIdentity(scale, live, context);
+    const scaled = withReplicas(live, paths.specReplicasPath, replicasOf(scale, context));
+    scaled.metadata.managedFields = managersOfParent(
+      live,
+      scale.metadata.managedFields,
+      paths.specReplicasPath,
+      tracking.apiVersion,
+    );
+    return scaled;
+  });
+}
+
+function scaleTracking(
+  { clock, registry }: VerbEnvironment,
+  context: ResourceContext,
+  parameters: WriteParameters,
+): Tracking {
+  return trackingOf(context, parameters, clock.now(), registry.conversions, 'scale');
+}
+
+interface ScaleWrite {
+  readonly environment: VerbEnvironment;
+  readonly context: ResourceContext;
+  readonly paths: ScalePaths;
+  readonly parameters: WriteParameters;
+  /** Absent: `change` sees to managedFields. */
+  readonly track?: UpdateOptions['track'];
+}
+
+/** Writes what `change` makes of the parent; answers with its Scale. */
+async function writeParent(
+  { environment, context, paths, parameters: { dryRun }, track }: ScaleWrite,
+  change: (live: KubeObject) => KubeObject,
+): Promise<VerbResult> {
+  const { registry, admission } = environment;
+  const options = {
+    dryRun,
+    warnings: context.warnings,
+    admission: admission.for(context, dryRun),
+    subresource: '',
+    ...(track === undefined ? {} : { track }),
+  };
+  const outcome = await registry.update(targetOf(context), options, (live) => change(live!));
   return scaleResult(environment, context, outcome, paths);
 }
 

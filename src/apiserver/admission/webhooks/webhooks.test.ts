@@ -13,7 +13,8 @@ import { ServiceAddresses } from '../../services/service-address.ts';
 import { ServiceNetworks } from '../../services/service-networks.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
 import { widgets } from '../../verbs/testing/widgets.ts';
-import { MutatingWebhooks, ValidatingWebhooks } from './webhook-admission.ts';
+import { MutatingWebhooks } from './mutating-webhooks.ts';
+import { ValidatingWebhooks } from './validating-webhooks.ts';
 import { WebhookCaller } from './webhook-caller.ts';
 import { ruleMatches } from './webhook-configuration.ts';
 
