@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { RandomPool } from './random-pool.ts';
 
 /**
  * Validators of names, each returning what is wrong (nothing when valid) in the words of Kubernetes'
@@ -223,22 +223,13 @@ export function portNumber(value: number): string[] {
 const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 const suffixLength = 5;
 const generatedBaseLengthMax = 58;
-const pool = Buffer.alloc(1024);
-let poolOffset = pool.length;
-
-function randomByte(): number {
-  if (poolOffset === pool.length) {
-    randomFillSync(pool);
-    poolOffset = 0;
-  }
-  return pool[poolOffset++] as number;
-}
+const pool = new RandomPool(1024);
 
 /** Five characters of Kubernetes' vowel-less alphabet, unbiased (KUBERNETES.md C2). */
 export function generateNameSuffix(): string {
   let suffix = '';
   while (suffix.length < suffixLength) {
-    const byte = randomByte();
+    const byte = pool.next();
     // 243 = 9 * 27: higher bytes would favour the alphabet's head.
     if (byte < 243) suffix += suffixAlphabet[byte % 27];
   }

@@ -2,7 +2,7 @@
 // Prints what was wrong with the seed that replays it; ends with 1 when anything was.
 import { parseArgs } from 'node:util';
 import { seedOfNow } from '../harness/seed.ts';
-import { reportOf, runSeeds } from './run-seeds.ts';
+import { reportOf, runSeeds, seedsFrom } from './run-seeds.ts';
 
 const { values } = parseArgs({
   options: { seeds: { type: 'string', default: '100' }, seed: { type: 'string' } },
@@ -17,7 +17,7 @@ const startedMs = Date.now();
 let done = 0;
 let failed = 0;
 const faults = new Map<string, number>();
-for await (const outcome of runSeeds({ first, count })) {
+for await (const outcome of runSeeds({ seeds: seedsFrom(first, count) })) {
   done++;
   for (const [fault, times] of Object.entries(outcome.faults)) {
     faults.set(fault, (faults.get(fault) ?? 0) + times);

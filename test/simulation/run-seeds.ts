@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { bundleScript } from '../harness/bundle-script.ts';
@@ -10,18 +10,19 @@ import type { SimulationOutcome } from './simulate.ts';
 const processesMax = Math.min(4, os.availableParallelism());
 /** A run that takes longer does not come to an end. */
 const seedTimeoutMs = 600_000;
+/** Compiled code serves every later run of a process, and costs more than a run by it; its heap grows with each. */
+const seedsPerProcessMax = 25;
 
 /**
- * The outcomes of seeds from `first` on, as they come. Each runs in a process of its own: modules loaded and random bytes
- * drawn by an earlier one would make it another run than its seed alone does.
+ * The outcomes of `seeds` as they come. A run is what its seed alone makes it, whatever its process ran before
+ * (`VirtualTime` begins each with nothing that an earlier one left): what is found is found again by the seed alone.
  */
 export async function* runSeeds(options: {
-  readonly first: number;
-  readonly count: number;
+  readonly seeds: readonly number[];
   /** Ends it, as its caller's end does: no run goes on, the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }): AsyncGenerator<SimulationOutcome, void, undefined> {
-  const { first, count } = options;
+  const waiting = [...options.seeds];
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, options.signal ?? ending.signal]);
   await using folder = await temporaryFolder();
@@ -29,27 +30,28 @@ export async function* runSeeds(options: {
   const outcomes: SimulationOutcome[] = [];
   let wake: () => void = () => {};
   let failure: Error | undefined;
-  let next = 0;
-  let open = 0;
-  const runs: Promise<void>[] = [];
+  let open = Math.min(processesMax, waiting.length);
   const run = async () => {
-    while (next < count && failure === undefined) {
-      outcomes.push(await runSeed(program, first + next++, signal));
-      wake();
+    while (waiting.length > 0 && failure === undefined) {
+      await using process = new SeedProcess(program, signal);
+      for (let runs = 0; runs < seedsPerProcessMax && failure === undefined; runs++) {
+        const seed = waiting.shift();
+        if (seed === undefined) return;
+        outcomes.push(await process.run(seed));
+        wake();
+      }
     }
   };
-  for (let at = 0; at < Math.min(processesMax, count); at++) {
-    open++;
-    const one = run()
+  const runs = Array.from({ length: open }, () =>
+    run()
       .catch((error: Error) => {
         failure ??= error;
       })
       .finally(() => {
         open--;
         wake();
-      });
-    runs.push(one);
-  }
+      }),
+  );
   try {
     for (;;) {
       const outcome = outcomes.shift();
@@ -67,32 +69,44 @@ export async function* runSeeds(options: {
   }
 }
 
-async function runSeed(program: string, seed: number, signal: AbortSignal): Promise<SimulationOutcome> {
-  signal.throwIfAborted();
-  const child = fork(program, [String(seed)], {
-    execArgv: [],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  endWithThisProcess(child);
-  const endIt = () => child.kill('SIGKILL');
-  signal.addEventListener('abort', endIt);
-  // After its answer, which a process that has ended may still have under way.
-  const closed = once(child, 'close').then(() => undefined);
-  const answered = once(child, 'message').then(([message]) => message as SimulationOutcome);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), seedTimeoutMs);
-  });
-  try {
-    const outcome = await Promise.race([answered, closed, late]);
+/** A process that runs one seed after the other; it ends with the signal. */
+class SeedProcess implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #signal: AbortSignal;
+  readonly #closed: Promise<undefined>;
+  readonly #kill = () => void this.#child.kill('SIGKILL');
+
+  constructor(program: string, signal: AbortSignal) {
     signal.throwIfAborted();
-    if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
-    return outcome;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', endIt);
-    child.kill('SIGKILL');
-    await closed;
+    this.#signal = signal;
+    this.#child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    endWithThisProcess(this.#child);
+    // After its last answer, which a process that has ended may still have under way.
+    this.#closed = once(this.#child, 'close').then(() => undefined);
+    signal.addEventListener('abort', this.#kill, { once: true });
+  }
+
+  async run(seed: number): Promise<SimulationOutcome> {
+    const answered = once(this.#child, 'message').then(([message]) => message as SimulationOutcome);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, seedTimeoutMs, undefined);
+    });
+    try {
+      this.#child.send(seed, () => {}); // one that has ended is seen below
+      const outcome = await Promise.race([answered, this.#closed, late]);
+      this.#signal.throwIfAborted();
+      if (outcome === undefined) throw new Error(`seed ${seed} did not come to an end`);
+      return outcome;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#kill);
+    this.#kill();
+    await this.#closed;
   }
 }
 
@@ -108,4 +122,9 @@ export function reportOf({ seed, violations, journal }: SimulationOutcome): stri
     'what was done:',
     ...journal,
   ].join('\n');
+}
+
+/** `count` seeds from `first` on. */
+export function seedsFrom(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
 }

@@ -1,6 +1,9 @@
-// A child of run-seeds.ts: runs the seed of its argument and answers with the outcome.
+// A child of run-seeds.ts: runs each seed that it is sent, and answers with the outcome.
 import { createTestPki } from '../harness/test-pki.ts';
 import { simulate } from './simulate.ts';
 
-const outcome = await simulate({ seed: Number(process.argv[2]), pki: await createTestPki() });
-process.send?.(outcome, () => process.disconnect());
+const pki = await createTestPki();
+process.on('message', (seed: number) => {
+  // What goes wrong outside of a run ends the process, and so the seed.
+  void simulate({ seed, pki }).then((outcome) => process.send?.(outcome));
+});

@@ -1,5 +1,5 @@
-import { randomFillSync } from 'node:crypto';
 import { badRequest } from '#apimachinery/api-error.ts';
+import { RandomPool } from '#apimachinery/random-pool.ts';
 import type { ClusterId } from './workspace.ts';
 
 export const rootClusterId = 'root' as ClusterId;
@@ -40,18 +40,13 @@ export function depthOf(path: string): number {
 }
 
 const alphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
-const pool = Buffer.alloc(4096);
-let poolOffset = pool.length;
+const pool = new RandomPool(4096);
 
 /** A new logical-cluster name: 16 random base36 characters, 82 bits. */
 export function newClusterId(): ClusterId {
   let id = '';
   while (id.length < 16) {
-    if (poolOffset === pool.length) {
-      randomFillSync(pool);
-      poolOffset = 0;
-    }
-    const byte = pool[poolOffset++] as number;
+    const byte = pool.next();
     // 252 = 7 * 36: higher bytes would favour the alphabet's head.
     if (byte < 252) id += alphabet[byte % 36];
   }

@@ -23,6 +23,8 @@ export interface Reachable {
 
 const latencyMinMs = 0.2;
 const latencyMaxMs = 6;
+/** Why what serves a call ends with it. */
+const isOver = new Error('the call is over');
 /** After so long without a sign from the other side a stream is given up. */
 const keepAliveMs = 15_000;
 const requestTimeoutMs = 30_000;
@@ -286,7 +288,7 @@ class NetworkClient implements KubeClient {
       const endings: (() => void)[] = [];
       const end = (act: () => void) => {
         if (ending.signal.aborted) return;
-        ending.abort();
+        ending.abort(isOver); // an error of its own for each would cost more than the rest of the call
         for (const one of endings) one();
         void this.#from.awake().then(act);
       };
