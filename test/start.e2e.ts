@@ -100,7 +100,15 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     ['a port that is none', ['apiserver', '--port', '70000'], {}, /between 0 and 65535/],
     ['a wrong value in the environment', ['apiserver'], { CELLPLANE_PORT: 'many' }, /between 0 and 65535/],
     ['an unknown command', ['apisrever'], {}, /unknown command 'apisrever'/],
-    ['a federator without a name', ['federator'], {}, /required option '--name/],
+    ['a federator without a name', ['federator'], {}, /required option '--name.*\n\(add --help/],
+    ['a cell without its name', ['cell', 'cordon'], {}, /missing required argument 'name'\n\(add --help/],
+    [
+      'a backup that is not there',
+      ['restore', '/nonexistent/backup', '--data-dir', '/nonexistent/data'],
+      {},
+      /^cellplane: cannot read backup \/nonexistent\/backup: .*\n$/,
+    ],
+    ['a restore to nowhere', ['restore', '/nonexistent/backup'], {}, /^cellplane: give --data-dir.*\n$/],
     [
       'a kubeconfig that is not there',
       ['cell', 'list', '--kubeconfig', '/nonexistent/config'],

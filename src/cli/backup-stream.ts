@@ -37,7 +37,9 @@ export async function toFile(
   file: string,
   run: (write: (chunk: Uint8Array) => Promise<void>) => Promise<number>,
 ): Promise<number> {
-  const target = await open(file, 'w', 0o600);
+  const target = await open(file, 'w', 0o600).catch((error: Error) => {
+    throw new UsageError(`cannot write ${file}: ${error.message}`);
+  });
   try {
     const keys = await run(async (chunk) => {
       for (let at = 0; at < chunk.length; ) {

@@ -26,7 +26,6 @@ const program = new Command('cellplane')
       'Settings are read from flags, then CELLPLANE_* variables, then the YAML file that --config names.',
   )
   .version(version, '--version', 'print the version')
-  .showHelpAfterError('(add --help for what can be given)')
   .configureHelp({ sortSubcommands: false });
 
 for (const command of [
@@ -45,6 +44,7 @@ for (const command of [
 ]) {
   program.addCommand(command);
 }
+hintAtHelp(program);
 
 try {
   await program.parseAsync(process.argv);
@@ -57,6 +57,12 @@ try {
       `cellplane: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
   }
+}
+
+/** After what is wrong in a command line; commands that are added do not inherit it. */
+function hintAtHelp(command: Command): void {
+  command.showHelpAfterError('(add --help for what can be given)');
+  for (const subcommand of command.commands) hintAtHelp(subcommand);
 }
 
 /** Operating errors (a taken port, an unusable folder) carry a code and a message for people; defects do not. */

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import https from 'node:https';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -130,12 +129,22 @@ function download(connection: ServerConnection): Promise<Readable> {
 async function restore(file: string, settings: RestoreSettings, progress: Progress) {
   const storage = storageSettings(settings);
   if (storage.kind !== 'etcd' && settings.dataDir === undefined) {
-    throw new UsageError('--data-dir says where to restore to');
+    throw new UsageError('give --data-dir, the folder to restore into, or --storage etcd');
   }
+  const source = file === '-' ? process.stdin : await openBackup(file);
   return restoreInto(storage, path.resolve(settings.dataDir ?? '.'), {
-    source: file === '-' ? process.stdin : createReadStream(file),
+    source,
     asClone: settings.asClone,
     discardUnfinished: settings.discardUnfinished,
     onProgress: (done, total) => progress.report('restore', done, total),
   });
+}
+
+/** Opened here: the error of a stream that cannot be opened comes before anybody listens to it. */
+async function openBackup(file: string): Promise<Readable> {
+  try {
+    return (await open(file)).createReadStream();
+  } catch (error) {
+    throw new UsageError(`cannot read backup ${file}: ${(error as Error).message}`);
+  }
 }
