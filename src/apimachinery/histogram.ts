@@ -33,15 +33,25 @@ export class Histogram {
     for (let index = 0; index < this.#counts.length; index++) {
       total += this.#counts[index] as number;
       const bound = this.#bounds[index];
-      yield [bound === undefined ? '+Inf' : String(bound), total];
+      yield [bound === undefined ? '+Inf' : boundText(bound), total];
     }
   }
+}
+
+/** As Go writes numbers (`%g`): the text is a label, by which rules and recorded series find it. */
+function boundText(bound: number): string {
+  if (bound === 0 || (bound >= 1e-4 && bound < 1e6)) return String(bound);
+  const [digits, exponent] = bound.toExponential().split('e') as [string, string];
+  return `${digits}e${exponent.replace(/^([+-])(\d)$/, '$10$2')}`;
 }
 
 /** Upper ends of kube-apiserver's histograms of requests and of calls to its store, in seconds: rules name 1, 5 and 30. */
 export const kubernetesDurationBounds: readonly number[] = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
+
+/** The same of durations by objective (`apiserver_request_sli_duration_seconds`), which begin later. */
+export const kubernetesObjectiveBounds: readonly number[] = kubernetesDurationBounds.slice(2);
 
 /** From a call over loopback to one that ran into its limit. */
 const durationBounds: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 1, 5, 10];

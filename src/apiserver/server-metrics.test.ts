@@ -36,6 +36,9 @@ test('objects by kind and calls to the store, as dashboards of Kubernetes ask fo
       'etcd_request_duration_seconds_count{operation="update",type=""} 0',
       'etcd_request_duration_seconds_count{operation="delete",type=""} 1',
       'cellplane_cache_keys 3',
+      // Recorded series find a bucket by its text, which is Go's.
+      'apiserver_client_certificate_expiration_seconds_bucket{le="604800"} 0',
+      'apiserver_client_certificate_expiration_seconds_bucket{le="2.592e+06"} 0',
     ]) {
       assert.ok(text.includes(`${line}\n`), line);
     }

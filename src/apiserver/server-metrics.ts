@@ -1,6 +1,8 @@
 import { Histogram } from '#apimachinery/histogram.ts';
 import { MetricText } from '#client/metrics/metric-text.ts';
+import { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { Auditor } from './audit/audit.ts';
 
 /** Kinds that are told one by one; objects of those that are fewer are counted under `other`. */
 const kindsMax = 500;
@@ -19,10 +21,14 @@ const lifetimeBounds = [
  */
 export class ServerMetrics {
   readonly certificateLifetimes = new Histogram(lifetimeBounds);
+  /** Of the server's own controllers. */
+  readonly queues = new WorkQueueMetrics();
   readonly #storage: CachedStorage;
+  readonly #auditor: Pick<Auditor, 'render'> | undefined;
 
-  constructor(storage: CachedStorage) {
+  constructor(storage: CachedStorage, auditor?: Pick<Auditor, 'render'>) {
     this.#storage = storage;
+    this.#auditor = auditor;
   }
 
   /** Prometheus text exposition format 0.0.4. */
@@ -33,6 +39,8 @@ export class ServerMetrics {
       'How long the certificates that clients came with are still valid.',
       this.certificateLifetimes,
     );
+    this.queues.render(text);
+    this.#auditor?.render(text);
     const figures = this.#storage.figures?.();
     if (figures === undefined) return text.toString();
     for (const { group, resource, count } of byKind(figures.keysByRange)) {

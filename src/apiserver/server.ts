@@ -140,7 +140,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const { tokenWebhook } = options;
   if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
   if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
-  const metrics = new ServerMetrics(storage);
+  const metrics = new ServerMetrics(storage, options.auditor);
   const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign, metrics);
   const verbs = new Verbs({
     registry,
@@ -177,7 +177,16 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     logger,
   });
   const controllers = electedControllers(options, loopbackClient, () =>
-    termControllers({ options, crds, schemes, events, directory, client: loopbackClient, rootCa }),
+    termControllers({
+      options,
+      crds,
+      schemes,
+      events,
+      directory,
+      client: loopbackClient,
+      rootCa,
+      queues: metrics.queues,
+    }),
   );
   const flowConfigurations = new FlowConfigurations({
     storage,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { MetricText } from './metrics/metric-text.ts';
+import { WorkQueueMetrics } from './metrics/work-queue-metrics.ts';
 import { WorkQueue } from './workqueue.ts';
 
 test('a key stands in the queue once, in the order of its first adding', async () => {
@@ -94,4 +96,51 @@ test('of those who wait for a key the one that came last has it', async () => {
   assert.equal(await takers[1], 'b');
   queue.close();
   assert.equal(await takers[0], undefined);
+});
+
+test('what is told of a queue is what client-go tells of one', async () => {
+  let nowMs = 0;
+  const metrics = new WorkQueueMetrics(() => nowMs);
+  const clock = new ManualClock();
+  const queue = new WorkQueue({ clock, figures: metrics.of('crds') });
+  const told = () => {
+    const text = new MetricText();
+    metrics.render(text);
+    const lines = text.toString().split('\n');
+    return (name: string) =>
+      Number(
+        lines
+          .find((line) => line.startsWith(`${name}{`))
+          ?.split(' ')
+          .at(-1),
+      );
+  };
+  for (const key of ['a', 'b', 'a']) queue.add(key);
+  assert.deepEqual([told()('workqueue_adds_total'), told()('workqueue_depth')], [2, 2]);
+  nowMs = 500;
+  const key = await queue.take();
+  queue.add(key!);
+  await queue.take();
+  nowMs = 2_500;
+  assert.equal(told()('workqueue_depth'), 1);
+  assert.equal(told()('workqueue_unfinished_work_seconds'), 4);
+  assert.equal(told()('workqueue_longest_running_processor_seconds'), 2);
+  assert.equal(told()('workqueue_queue_duration_seconds_sum'), 1);
+  queue.addRateLimited(key!);
+  queue.done(key!);
+  assert.equal(told()('workqueue_retries_total'), 1);
+  assert.equal(told()('workqueue_work_duration_seconds_sum'), 2);
+  assert.equal(await queue.take(), key);
+  assert.equal(told()('workqueue_queue_duration_seconds_count'), 3);
+  assert.equal(told()('workqueue_depth'), 0);
+  // A queue that is made anew, as at a leader's next term, is counted on.
+  queue.close();
+  new WorkQueue({ clock, figures: metrics.of('crds') }).add('c');
+  assert.equal(told()('workqueue_adds_total'), 4);
+  const text = new MetricText();
+  metrics.render(text);
+  assert.match(
+    text.toString(),
+    /workqueue_queue_duration_seconds_bucket\{name="crds",le="9.999999999999999e-06"\} 0/,
+  );
 });

@@ -1,6 +1,7 @@
+import type { QueueFigures } from './metrics/work-queue-metrics.ts';
 import type { KeyQueue, Priority } from './queue/key-queue.ts';
 import { RankedKeys, rankOf } from './queue/ranked-keys.ts';
-import { TimedQueue } from './queue/timed-queue.ts';
+import { TimedQueue, type TimedQueueOptions } from './queue/timed-queue.ts';
 
 /** The KeyQueue in this process's memory. */
 export class WorkQueue extends TimedQueue implements KeyQueue {
@@ -8,7 +9,14 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
   readonly #active = new Set<string>();
   readonly #again = new Map<string, number>();
   readonly #waiting: Array<(key: string | undefined) => void> = [];
+  readonly #figures: QueueFigures | undefined;
   #closed = false;
+
+  /** `figures`: what is told of it, if anything. */
+  constructor(options: TimedQueueOptions & { readonly figures?: QueueFigures | undefined }) {
+    super(options);
+    this.#figures = options.figures;
+  }
 
   get size(): number {
     return this.#ready.size + this.#active.size + this.delays.size;
@@ -29,7 +37,13 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
   add(key: string, priority: Priority = 'normal'): void {
     if (this.#closed) return;
     this.delays.delete(key);
+    this.#figures?.added(key);
     this.#put(key, rankOf(priority));
+  }
+
+  override addAfter(key: string, delayMs: number): void {
+    if (!this.#closed) this.#figures?.retried();
+    super.addAfter(key, delayMs);
   }
 
   #put(key: string, rank: number): void {
@@ -42,7 +56,7 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
     const taker = this.#waiting.pop();
     if (taker === undefined) this.#ready.push(key, rank);
     else {
-      this.#active.add(key);
+      this.#activate(key);
       taker(key);
     }
   }
@@ -51,14 +65,20 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
     if (this.#closed) return Promise.resolve(undefined);
     const key = this.#ready.shift();
     if (key !== undefined) {
-      this.#active.add(key);
+      this.#activate(key);
       return Promise.resolve(key);
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  #activate(key: string): void {
+    this.#active.add(key);
+    this.#figures?.taken(key);
+  }
+
   done(key: string): void {
     this.#active.delete(key);
+    this.#figures?.done(key);
     const again = this.#again.get(key);
     if (again === undefined) return;
     this.#again.delete(key);
@@ -70,6 +90,7 @@ export class WorkQueue extends TimedQueue implements KeyQueue {
     this.#closed = true;
     this.#ready.clear();
     this.delays.clear();
+    this.#figures?.closed();
     for (const resolve of this.#waiting.splice(0)) resolve(undefined);
   }
 }

@@ -6,8 +6,15 @@ import type { Logger } from '#client/logger.ts';
 
 export interface AuditSink {
   write(event: JsonObject): void;
+  /** Events that were not told, by the name that Kubernetes has for the kind of sink. */
+  losses(): readonly AuditLoss[];
   /** Settles when what was written is told, or given up. */
   close(): void | Promise<void>;
+}
+
+export interface AuditLoss {
+  readonly plugin: 'log' | 'webhook';
+  readonly lost: number;
 }
 
 export interface AuditLogOptions {
@@ -49,9 +56,8 @@ export class AuditLog implements AuditSink {
     this.#bytes = this.#path === '-' ? 0 : statSync(this.#path).size;
   }
 
-  /** Events that could not be written. */
-  get lost(): number {
-    return this.#lost;
+  losses(): readonly AuditLoss[] {
+    return [{ plugin: 'log', lost: this.#lost }];
   }
 
   write(event: JsonObject): void {

@@ -2,7 +2,7 @@ import { Agent, request } from 'undici';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Logger } from '#client/logger.ts';
 import { type ServerConnection, tlsOptions } from '#client/remote/connection.ts';
-import type { AuditSink } from './audit-log.ts';
+import type { AuditLoss, AuditSink } from './audit-log.ts';
 
 export interface AuditWebhookOptions {
   /** `server`: the whole URL to post to. */
@@ -58,8 +58,8 @@ export class AuditWebhook implements AuditSink {
   }
 
   /** Events that found no place. */
-  get lost(): number {
-    return this.#lost;
+  losses(): readonly AuditLoss[] {
+    return [{ plugin: 'webhook', lost: this.#lost }];
   }
 
   write(event: JsonObject): void {
@@ -146,6 +146,7 @@ export function teeSink(sinks: readonly AuditSink[]): AuditSink {
     write: (event) => {
       for (const sink of sinks) sink.write(event);
     },
+    losses: () => sinks.flatMap((sink) => sink.losses()),
     close: async () => {
       await Promise.all(sinks.map((sink) => sink.close()));
     },

@@ -8,6 +8,7 @@ import { ApiError, notFound } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { createScheme } from '#apimachinery/scheme-build.ts';
 import { silentLogger } from '#client/logger.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import { attributesOf } from '../authz/attributes.ts';
 import { definition, resolverOf, startServer, widget as widgetObject } from '../http/testing/test-server.ts';
 import { listOf, single } from '../http/testing/widget-server.ts';
@@ -202,6 +203,27 @@ test('a list is told in the form that it was sent in, without managed fields whe
   assert.equal(objectsAt(objectsAt(sent, 'items')[0]!, 'metadata', 'managedFields').length, 1);
 });
 
+test('requests by level, events and losses are counted under Kubernetes’ names (O3)', () => {
+  const policy = AuditPolicy.parse(`${head}rules: [{level: None, verbs: [list]}, {level: Metadata}]`);
+  const lossy = { write: () => {}, losses: () => [{ plugin: 'log' as const, lost: 3 }], close: () => {} };
+  const auditor = new Auditor(policy, lossy);
+  for (const url of [widget, `${widget}/w`]) {
+    const info = parseRequestInfo('GET', url);
+    const request = { auditId: 'a', requestUri: url, info, user: jane, sourceIps: [], receivedAtMs: 0 };
+    auditor.begin({ ...request, userAgent: undefined })?.complete(200);
+  }
+  const text = new MetricText();
+  auditor.render(text);
+  for (const line of [
+    'apiserver_audit_event_total 2',
+    'apiserver_audit_error_total{plugin="log"} 3',
+    'apiserver_audit_level_total{level="None"} 1',
+    'apiserver_audit_level_total{level="Metadata"} 1',
+  ]) {
+    assert.ok(text.toString().includes(`${line}\n`), line);
+  }
+});
+
 test('which object is meant stands in the record at every level: from path, selector or body (O3)', async () => {
   const rows: [string, string, JsonObject | undefined, JsonObject][] = [
     ['GET', `${widget}?fieldSelector=metadata.name%3Dw`, undefined, { name: 'w', namespace: 'default' }],
@@ -344,7 +366,7 @@ test('a full file is put aside, and only the newest are kept', async () => {
     log.close();
     const files = await readdir(folder);
     assert.ok(files.includes('a.log') && files.length >= 2, files.join());
-    assert.equal(log.lost, 0);
+    assert.deepEqual(log.losses(), [{ plugin: 'log', lost: 0 }]);
     assert.equal(await readFile(path.join(folder, 'a.log'), 'utf8'), '{"event":"number 2"}\n');
   } finally {
     await rm(folder, { recursive: true, force: true });

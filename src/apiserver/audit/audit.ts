@@ -1,12 +1,13 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { MetricText } from '#client/metrics/metric-text.ts';
 import { attributesOf } from '../authz/attributes.ts';
 import type { AuthorizationDecision } from '../authz/authorizer.ts';
 import type { RequestInfo, ResourceRequest } from '../request/request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
 import { decodeDocument, type RequestBody } from '../verbs/decode-body.ts';
 import type { AuditSink } from './audit-log.ts';
-import type { AuditDecision, AuditPolicy, AuditStage } from './audit-policy.ts';
+import type { AuditDecision, AuditLevel, AuditPolicy, AuditStage } from './audit-policy.ts';
 
 /** As in Kubernetes. */
 const userAgentLengthMax = 1024;
@@ -29,10 +30,19 @@ export class Auditor {
   readonly #policy: AuditPolicy;
   readonly #sink: AuditSink;
   readonly #now: () => number;
+  readonly #requests = new Map<AuditLevel, number>();
+  #events = 0;
 
   constructor(policy: AuditPolicy, sink: AuditSink, now: () => number = Date.now) {
     this.#policy = policy;
-    this.#sink = sink;
+    this.#sink = {
+      write: (event) => {
+        this.#events++;
+        sink.write(event);
+      },
+      losses: () => sink.losses(),
+      close: () => sink.close(),
+    };
     this.#now = now;
   }
 
@@ -58,8 +68,20 @@ export class Auditor {
     // The name and namespace that authorizers are asked about are those that the record tells.
     const { resource } = attributesOf(info, user ?? anonymousUser, undefined);
     const decision = this.#policy.decide({ user, verb: info.verb, resource, path: info.path });
+    this.#requests.set(decision.level, (this.#requests.get(decision.level) ?? 0) + 1);
     if (decision.level === 'None') return undefined;
     return new AuditRecord(request, resource, decision, this.#sink, this.#now);
+  }
+
+  /** Under the names of k8s.io/apiserver/pkg/audit's metrics. */
+  render(text: MetricText): void {
+    text.counter('apiserver_audit_event_total', 'Events that were handed on.', this.#events);
+    for (const { plugin, lost } of this.#sink.losses()) {
+      text.counter('apiserver_audit_error_total', 'Events that were not told.', lost, { plugin });
+    }
+    for (const [level, count] of this.#requests) {
+      text.counter('apiserver_audit_level_total', 'Requests by level.', count, { level });
+    }
   }
 
   close(): void | Promise<void> {

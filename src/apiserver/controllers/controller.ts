@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
+import type { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
@@ -17,6 +18,8 @@ export interface ControllerContext {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where its queues are counted. */
+  readonly queues?: WorkQueueMetrics | undefined;
 }
 
 /** One for all workspaces. `start` and `stop` are idempotent; a stopped one is not started again. */
@@ -50,7 +53,8 @@ export class KeyedLoop {
   constructor(options: KeyedLoopOptions) {
     const { name, context, concurrency, reconcile, backoffMaxMs = 30_000 } = options;
     this.#options = options;
-    this.queue = new WorkQueue({ clock: context.clock, backoffMinMs: 20, backoffMaxMs });
+    const figures = context.queues?.of(name);
+    this.queue = new WorkQueue({ clock: context.clock, backoffMinMs: 20, backoffMaxMs, figures });
     this.#loop = new ReconcileLoop({
       name,
       queue: this.queue,

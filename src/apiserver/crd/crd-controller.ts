@@ -19,6 +19,7 @@ import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import type { CollectionRef, KubeClient, ObjectRef } from '#client/client.ts';
 import { type Logger, silentLogger } from '#client/logger.ts';
+import type { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { CrdCatalog } from './crd-catalog.ts';
@@ -34,6 +35,8 @@ export interface CrdControllerOptions {
   readonly baseScheme?: ((clusterId: string) => Scheme | undefined) | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
+  /** Where its queues are counted. */
+  readonly queues?: WorkQueueMetrics | undefined;
 }
 
 const crdGvr = { group: crdGroup, version: 'v1', resource: crdResource } as const;
@@ -59,9 +62,11 @@ export class CrdController {
 
   constructor(options: CrdControllerOptions) {
     this.#options = options;
-    const { clock = systemClock, logger = silentLogger } = options;
+    const { clock = systemClock, logger = silentLogger, queues } = options;
     this.#clock = clock;
-    this.#namingQueue = new WorkQueue({ clock, backoffMinMs: 20, backoffMaxMs: 30_000 });
+    const backoffMaxMs = 30_000;
+    const naming = queues?.of('crd-names');
+    this.#namingQueue = new WorkQueue({ clock, backoffMinMs: 20, backoffMaxMs, figures: naming });
     this.#naming = new ReconcileLoop({
       name: 'crd-names',
       queue: this.#namingQueue,
@@ -69,7 +74,8 @@ export class CrdController {
       concurrency: 4,
       logger,
     });
-    this.#cleaningQueue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 30_000 });
+    const cleaning = queues?.of('crd-cleanup');
+    this.#cleaningQueue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs, figures: cleaning });
     this.#cleaning = new ReconcileLoop({
       name: 'crd-cleanup',
       queue: this.#cleaningQueue,

@@ -108,6 +108,7 @@ export class FlowMetrics {
       const waited = counts.waits.reduce((sum, count) => sum + count, 0);
       // Those that did not wait are in every bucket.
       let upTo = counts.dispatched - waited;
+      lines.push(`${name}_bucket{${labels},le="0"} ${upTo}`);
       waitBuckets.forEach((bound, at) => {
         upTo += counts.waits[at] ?? 0;
         lines.push(`${name}_bucket{${labels},le="${bound}"} ${upTo}`);

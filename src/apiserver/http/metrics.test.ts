@@ -44,7 +44,7 @@ describe('metrics of requests', () => {
   ];
   for (const [parts, path, expected] of cases) {
     it(`labels as dashboards of Kubernetes have them (endpoints/metrics): ${expected}`, () => {
-      const metrics = new HttpMetrics();
+      const metrics = new HttpMetrics('1.2.3');
       metrics.observe(asked(parts, path));
       const [verb, subresource, scope] = expected.split(' ');
       const line = `apiserver_request_total{verb="${verb}",group="",version="v1",resource="pods",subresource="${subresource}",scope="${scope}",component="apiserver",dry_run="",code="${parts.code ?? 200}"} 1`;
@@ -53,14 +53,14 @@ describe('metrics of requests', () => {
   }
 
   it('a trial is told apart', () => {
-    const metrics = new HttpMetrics();
+    const metrics = new HttpMetrics('1.2.3');
     metrics.observe(asked({ verb: 'create' }));
     metrics.observe(asked({ verb: 'create', isDryRun: true }));
     assert.match(metrics.render(), /apiserver_request_total\{verb="POST",[^}]*dry_run="All",code="200"\} 1/);
   });
 
   it('durations, and those without the wait for a seat; none of watches', () => {
-    const metrics = new HttpMetrics();
+    const metrics = new HttpMetrics('1.2.3');
     metrics.observe(asked({ durationMs: 2_000, waitedMs: 1_990 }));
     metrics.observe(asked({ durationMs: 70_000 }));
     metrics.observe(asked({ verb: 'watch', durationMs: 5 }));
@@ -73,14 +73,14 @@ describe('metrics of requests', () => {
     const all = 'apiserver_request_duration_seconds';
     const own = 'apiserver_request_sli_duration_seconds';
     assert.deepEqual([value(`${all}_bucket`, '1.5'), value(`${all}_bucket`, '2')], ['0', '1']);
-    assert.deepEqual([value(`${own}_bucket`, '0.005'), value(`${own}_bucket`, '0.025')], ['0', '1']);
+    assert.deepEqual([value(`${own}_bucket`, '0.025'), value(`${own}_bucket`, '0.05')], [undefined, '1']);
     assert.deepEqual([value(`${all}_bucket`, '60'), value(`${all}_bucket`, '+Inf')], ['1', '2']);
     assert.deepEqual([value(`${all}_sum`), value(`${all}_count`)], ['72', '2']);
     assert.ok(!lines.some((line) => line.startsWith(all) && line.includes('WATCH')));
   });
 
   it('paths beside resources: some by name, whatever else under none', () => {
-    const metrics = new HttpMetrics();
+    const metrics = new HttpMetrics('1.2.3');
     const paths = ['/healthz/ping', '/api', '/apis/apps/v1', '/openapi/v3/apis/apps/v1', '/x1', '/x2', ''];
     for (const path of paths) {
       metrics.observePlain({ verb: 'get', code: 200, durationMs: 1, waitedMs: 0 }, path);
@@ -102,7 +102,7 @@ describe('metrics of requests', () => {
   });
 
   it('deprecated versions are named with the release that no longer has them', () => {
-    const metrics = new HttpMetrics();
+    const metrics = new HttpMetrics('1.2.3');
     const slices = served('resource.k8s.io', 'v1beta1', 'resourceslices');
     for (let i = 0; i < 3; i++) metrics.observe(asked({ served: slices }));
     metrics.observe(asked({}));
@@ -111,8 +111,41 @@ describe('metrics of requests', () => {
     ]);
   });
 
+  it('watches by kind and scope, their events by kind, and the release under the name that alerts look for', () => {
+    const metrics = new HttpMetrics('1.2.3');
+    const resource = { group: '', version: 'v1', resource: 'pods', namespace: '', name: '', subresource: '' };
+    const all = metrics.watchesOf(pods, resource);
+    all.open += 2;
+    all.events += 5;
+    const one = metrics.watchesOf(pods, { ...resource, namespace: 'n' });
+    one.open++;
+    one.events++;
+    assert.equal(metrics.watchesOf(pods, { ...resource, namespace: 'm' }), one);
+    const text = metrics.render();
+    const labels = (scope: string) =>
+      `component="apiserver",group="",resource="pods",scope="${scope}",subresource="",verb="WATCH",version="v1"`;
+    for (const line of [
+      `apiserver_longrunning_requests{${labels('cluster')}} 2`,
+      `apiserver_longrunning_requests{${labels('namespace')}} 1`,
+      'apiserver_watch_events_total{group="",resource="pods",version="v1"} 6',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line);
+    }
+    assert.match(
+      text,
+      /^kubernetes_build_info\{.*git_version="v1\.36\.0\+cellplane-1\.2\.3".*major="1".*\} 1$/m,
+    );
+    for (let i = 0; i < 1_200; i++) {
+      const definition = { ...pods.definition, resource: `r${i}` };
+      metrics.watchesOf({ definition, version: { ...pods.version } }, resource).open++;
+    }
+    const open = metrics.render().match(/^apiserver_longrunning_requests\{.*$/gm) ?? [];
+    assert.equal(open.length, 1_001);
+    assert.ok(open.some((line) => line.includes('resource="other"') && line.endsWith(' 202')));
+  });
+
   it('series are bounded: what comes beyond is told under `other`', () => {
-    const metrics = new HttpMetrics();
+    const metrics = new HttpMetrics('1.2.3');
     for (let i = 0; i < 7_000; i++) {
       const definition = { ...pods.definition, resource: `r${i}` };
       metrics.observe(asked({ served: { definition, version: { ...pods.version } } }));

@@ -5,12 +5,15 @@ import { escapeLabel } from '#client/metrics/metric-text.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { processMetrics } from './process-metrics.ts';
 import { RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
-import { kubernetesVersion } from './version-info.ts';
+import { kubernetesVersion, versionInfo } from './version-info.ts';
+import { WatchSeries, watchEvents } from './watch-series.ts';
 
 /** Sets of labels that requests are told apart by; what comes beyond is counted under the resource `other`. */
 const seriesMax = 5_000;
 /** The same of durations: each is fifty lines of an answer that is made at a stretch. */
 const durationsMax = 300;
+/** The same of watches. */
+const watchSeriesMax = 1_000;
 /** Deprecated APIs that are told; those of CRDs are whatever tenants write. */
 const deprecatedMax = 500;
 
@@ -60,11 +63,18 @@ export class HttpMetrics {
   readonly #deprecated = new Map<string, string>();
   /** Requests that wait for an answer. */
   readonly underWay = { mutating: 0, readOnly: 0 };
-  watches = 0;
+  readonly #watches = new Map<string, WatchSeries>();
+  readonly #watchesByVersion = new WeakMap<ResourceVersion, Map<string, WatchSeries>>();
   slowWatchersEnded = 0;
   watchFrames = 0;
   watchFramesShared = 0;
   rejected = 0;
+
+  readonly #productVersion: string;
+
+  constructor(productVersion: string) {
+    this.#productVersion = productVersion;
+  }
 
   /** A request for a resource. */
   observe(request: ObservedResourceRequest): void {
@@ -116,6 +126,25 @@ export class HttpMetrics {
     series.observe(code, durationMs, waitedMs);
   }
 
+  /** The series that a watch is counted in while it lasts. */
+  watchesOf({ definition, version }: ServedResource, resource: ResourceRequest): WatchSeries {
+    const scope = scopeOf('watch', resource);
+    const known = this.#watchesByVersion.get(version)?.get(scope);
+    if (known !== undefined) return known;
+    const { group, resource: name } = definition;
+    const labels = { verb: 'WATCH', group, version: version.version, resource: name, subresource: '', scope };
+    const make = (shown: RequestLabels) => new WatchSeries(shown);
+    const series = getOrMake(
+      this.#watches,
+      watchSeriesMax,
+      { ...labels, component: 'apiserver', dryRun: '' },
+      make,
+    );
+    const byScope = this.#watchesByVersion.get(version) ?? new Map<string, WatchSeries>();
+    this.#watchesByVersion.set(version, byScope.set(scope, series));
+    return series;
+  }
+
   #seriesOf(labels: RequestLabels): RequestSeries {
     const durations = () => (labels.verb === 'WATCH' ? undefined : this.#durationsOf(labels));
     return getOrMake(this.#series, seriesMax, labels, (shown) => new RequestSeries(shown, durations()));
@@ -146,6 +175,9 @@ export class HttpMetrics {
     for (const labels of this.#deprecated.values()) {
       lines.push(`apiserver_requested_deprecated_apis{${labels}} 1`);
     }
+    lines.push('# TYPE apiserver_longrunning_requests gauge');
+    for (const watches of this.#watches.values()) watches.renderOpen(lines);
+    lines.push('# TYPE apiserver_watch_events_total counter', ...watchEvents(this.#watches.values()));
     const { mutating, readOnly } = this.underWay;
     const { major, minor, patch } = kubernetesVersion;
     lines.push(
@@ -156,11 +188,12 @@ export class HttpMetrics {
       `apiserver_request_terminations_total{component="apiserver",code="429"} ${this.rejected}`,
       '# TYPE version_info gauge',
       `version_info{binary="${major}.${minor}.${patch}",component="kube"} 1`,
+      '# TYPE kubernetes_build_info gauge',
+      `kubernetes_build_info{${buildLabels(this.#productVersion)}} 1`,
     );
     const { rss, heapUsed, external } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     const plain: [string, 'counter' | 'gauge', number][] = [
-      ['apiserver_longrunning_requests', 'gauge', this.watches],
       ['cellplane_requests_rejected_total', 'counter', this.rejected],
       ['cellplane_watch_frames_total', 'counter', this.watchFrames],
       ['cellplane_watch_frames_shared_total', 'counter', this.watchFramesShared],
@@ -174,6 +207,25 @@ export class HttpMetrics {
     for (const [name, type, value] of plain) lines.push(`# TYPE ${name} ${type}`, `${name} ${value}`);
     return `${lines.join('\n')}\n${processMetrics()}`;
   }
+}
+
+/** By which alerts find servers of several releases side by side (KubeVersionMismatch). */
+function buildLabels(productVersion: string): string {
+  const info = versionInfo(productVersion);
+  const labels = {
+    build_date: info['buildDate'],
+    compiler: info['compiler'],
+    git_commit: info['gitCommit'],
+    git_tree_state: info['gitTreeState'],
+    git_version: info['gitVersion'],
+    go_version: info['goVersion'],
+    major: info['major'],
+    minor: info['minor'],
+    platform: info['platform'],
+  };
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(String(value))}"`)
+    .join(',');
 }
 
 /** One object, a namespace's, or all (apiserver's CleanScope). */

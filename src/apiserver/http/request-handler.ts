@@ -40,7 +40,7 @@ const timerToleranceMs = 5;
  * what is in memory is done in the turn in which it came, without a promise, a timer or a listener.
  */
 export class RequestHandler {
-  readonly metrics = new HttpMetrics();
+  readonly metrics: HttpMetrics;
   readonly inFlight = new InFlight();
   readonly watches: WatchStreams;
   /** Set when the server stops: requests are then refused (KUBERNETES.md §3, Shutdown). */
@@ -55,6 +55,7 @@ export class RequestHandler {
   readonly #gate: ReadGate;
 
   constructor(dependencies: HttpServerDependencies, limits: HttpLimits, plain: PlainHandler) {
+    this.metrics = new HttpMetrics(dependencies.version);
     this.#dependencies = dependencies;
     this.#limits = limits;
     const { flowControl } = dependencies;

@@ -1,4 +1,4 @@
-import { Histogram, kubernetesDurationBounds } from '#apimachinery/histogram.ts';
+import { Histogram, kubernetesDurationBounds, kubernetesObjectiveBounds } from '#apimachinery/histogram.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
 
 /** What kube-apiserver tells requests apart by, without the code of the answer. */
@@ -18,7 +18,7 @@ export interface RequestLabels {
 export class RequestDurations {
   readonly #text: string;
   readonly #all = new Histogram(kubernetesDurationBounds);
-  readonly #served = new Histogram(kubernetesDurationBounds);
+  readonly #served = new Histogram(kubernetesObjectiveBounds);
 
   constructor(labels: RequestLabels) {
     this.#text = textOf(labels);

@@ -12,7 +12,7 @@ function event(isForOne = false): CacheEvent {
 }
 
 it('frames are kept for others while there are any, and for them alone', () => {
-  const metrics = new HttpMetrics();
+  const metrics = new HttpMetrics('1.2.3');
   const cache = new FrameCache(1_000, metrics);
   let made = 0;
   const look = (one: CacheEvent, shape = 's') =>

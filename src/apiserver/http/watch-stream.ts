@@ -1,5 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { protobufMediaType } from '../protobuf/protobuf.ts';
+import type { ResourceRequest } from '../request/request-info.ts';
 import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
 import { type Exchange, isClosed } from './exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
@@ -10,9 +11,19 @@ import type { Form } from './negotiate.ts';
 import { includeObjectOf } from './object-forms.ts';
 import { apiHeaders } from './respond.ts';
 import { type FrameCache, FrameRenderer } from './watch-frames.ts';
+import type { WatchSeries } from './watch-series.ts';
 
 /** Frames are rendered ahead of the client up to this; what comes then waits as references into the cache. */
 const aheadBytesMax = 1024 * 1024;
+
+const noResource: ResourceRequest = {
+  group: '',
+  version: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: '',
+};
 
 /** All watches under way, so that stop can end them at a pace. */
 export class WatchStreams {
@@ -45,12 +56,13 @@ export class WatchStreams {
     const onSlow = () => {
       this.#metrics.slowWatchersEnded++;
     };
-    const stream = new WatchStream(renderer, channel, this.#limits, onSlow, seat);
+    const series = this.#metrics.watchesOf(result.served, exchange.info.resource ?? noResource);
+    const stream = new WatchStream(renderer, channel, this.#limits, onSlow, seat, series);
     this.#streams.add(stream);
-    this.#metrics.watches++;
+    series.open++;
     channel.onClose(() => {
       if (!this.#streams.delete(stream)) return;
-      this.#metrics.watches--;
+      series.open--;
       stream.stop();
     });
     channel.open(form.encoding === 'protobuf' ? 'protobuf' : 'json');
@@ -64,7 +76,7 @@ export class WatchStreams {
       for (const stream of [...this.#streams]) {
         if (left-- === 0) break;
         this.#streams.delete(stream);
-        this.#metrics.watches--;
+        stream.series.open--;
         stream.end();
       }
       if (this.#streams.size > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -83,6 +95,8 @@ class WatchStream implements WatchSink {
   readonly #channel: FrameChannel;
   readonly #limits: HttpLimits;
   readonly #onSlow: () => void;
+  /** Where it is counted. */
+  readonly series: WatchSeries;
   /** Bytes rendered ahead of the client. */
   readonly #aheadBytes: number;
   #queue: Pending[] = [];
@@ -99,8 +113,10 @@ class WatchStream implements WatchSink {
     limits: HttpLimits,
     onSlow: () => void,
     seat: { leave(): void } | undefined,
+    series: WatchSeries,
   ) {
     this.#seat = seat;
+    this.series = series;
     this.#renderer = renderer;
     this.#channel = channel;
     this.#limits = limits;
@@ -117,6 +133,7 @@ class WatchStream implements WatchSink {
 
   deliver(deliveries: readonly WatchDelivery[]): void {
     if (this.#isOver) return;
+    this.series.events += deliveries.length;
     const written = this.#queue.length === 0 ? this.#writeAhead(deliveries) : 0;
     if (written === deliveries.length) return;
     for (let i = written; i < deliveries.length; i++) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KubeClient } from '#client/client.ts';
 import { LeaseHolder } from '#client/lease.ts';
+import type { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import { CrdApiServices } from '../aggregation/crd-api-services.ts';
 import { LeaderTerms, type TermControllers } from '../controllers/leader-terms.ts';
 import { ServerControllers } from '../controllers/server-controllers.ts';
@@ -47,13 +48,14 @@ export interface ControllerParts {
   readonly directory: WorkspaceDirectory;
   readonly client: KubeClient;
   readonly rootCa: () => string;
+  readonly queues: WorkQueueMetrics;
 }
 
 /** The controllers of one term, over all workspaces. */
 export function termControllers(parts: ControllerParts): TermControllers {
-  const { options, crds, schemes, events, directory, client, rootCa } = parts;
+  const { options, crds, schemes, events, directory, client, rootCa, queues } = parts;
   const { storage, clock, logger, mode } = options;
-  const on = { storage, events, index: directory, client, clock, logger };
+  const on = { storage, events, index: directory, client, clock, logger, queues };
   const server = new ServerControllers({ ...on, rootCa, workspaces: mode === 'federation' });
   const crd = new CrdController({
     catalog: crds,
@@ -64,6 +66,7 @@ export function termControllers(parts: ControllerParts): TermControllers {
     },
     clock,
     logger,
+    queues,
   });
   const apiServices = new CrdApiServices(on, crds);
   return {

@@ -127,6 +127,7 @@ describe('batches', () => {
         AuditPolicy.parse('apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]'),
         {
           write: (event) => audited.push(event),
+          losses: () => [],
           close: () => {},
         },
       ),
