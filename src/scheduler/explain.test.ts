@@ -65,7 +65,7 @@ const input: ExplainInput = {
 test('each cell: chosen or why not, and how far its copy is', () => {
   const found = explain({
     ...input,
-    template: { object: deployment('web', 2), placement: {}, custom: false, scalable: true },
+    template: { object: deployment('web', 2), policy: {}, custom: false, scalable: true },
   });
   assert.equal(found.policy, 'PropagationPolicy p');
   assert.deepEqual(
@@ -96,7 +96,7 @@ test('what if: other cells, other replicas, and nothing is done', () => {
   const placement = {
     replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
   } as const;
-  const template = { object: deployment('web', 8), placement, custom: false, scalable: true };
+  const template = { object: deployment('web', 8), policy: { placement }, custom: false, scalable: true };
   const ask = (replicas: number | undefined, ...texts: string[]) => {
     const whatIf = { assumptions: texts.map(parseAssumption), replicas };
     const found = explain({
@@ -117,10 +117,65 @@ test('what if: other cells, other replicas, and nothing is done', () => {
     assert.throws(() => parseAssumption(text), RangeError);
 });
 
+test('what if is decided as the scheduler decides: failover, what holds it back, groups, followers', () => {
+  const cells = ['a', 'b'].map((name) => cell(name));
+  const base = { object: deployment('web', 2), custom: false, scalable: true };
+  const web = { ...binding, spec: { ...binding.spec, clusters: [{ name: 'a', replicas: 2 }] } };
+  const ask = (
+    assumption: string,
+    template: Omit<NonNullable<ExplainInput['template']>, 'object' | 'custom' | 'scalable'>,
+    bound: ResourceBinding = web,
+  ) => {
+    const whatIf = { assumptions: [parseAssumption(assumption)], replicas: undefined };
+    const found = explain({
+      ...input,
+      cells,
+      copies: [],
+      binding: bound,
+      nowMs: Date.parse('2025-12-01T00:00:00Z'),
+      whatIf,
+      template: { ...base, ...template },
+    });
+    const then = found.whatIf?.cells.filter(({ would }) => would !== false).map(({ cell: name }) => name);
+    return `${then?.join()}: ${found.whatIf?.message}`;
+  };
+  const onlyA = { clusterAffinity: { clusterNames: ['a'] } };
+  // Without another place it stays.
+  assert.match(ask('cell/a=down', { policy: { placement: onlyA } }), /^a: .*it stays where it is/);
+  assert.match(ask('cell/a=down', { policy: { failover: { cluster: { purgeMode: 'Directly' } } } }), /^b: /);
+  // What tolerates a taint for a time has left when that is over.
+  const clusterTolerations = [{ operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 }];
+  assert.match(ask('cell/a=drained', { policy: { placement: { clusterTolerations } } }), /^b: /);
+  const suspension = { scheduling: true };
+  assert.equal(ask('cell/a=down', { policy: { suspension } }), 'a: the policy suspends scheduling');
+  assert.match(
+    ask('cell/a=down', { policy: { schedulerName: 'x' }, isProfileMissing: true }),
+    /^a: waits for the SchedulingProfile x/,
+  );
+  assert.match(
+    ask('cell/a=down', { policy: {}, missingOverrides: ['o'] }),
+    /^a: waits for the override policies o/,
+  );
+  const peers = { affinity: undefined, antiAffinity: new Set(['b']) };
+  assert.match(ask('cell/a=down', { policy: {}, peers }), /^a: /);
+  // It avoids the cell where it failed.
+  const avoid = [{ cluster: 'b', until: '2026-01-01T00:00:00Z' }];
+  assert.match(
+    ask('cell/a=down', { policy: {} }, { ...web, status: { failover: { avoid } } }),
+    /^a: .*it stays where it is/,
+  );
+  const { policy: _none, ...followed } = web.spec;
+  const requiredBy = [
+    { name: 'x', resource: 'deployments.apps', resourceName: 'x', clusters: [{ name: 'b' }] },
+  ];
+  const follower = { ...web, spec: { ...followed, clusters: [], requiredBy } };
+  assert.equal(ask('cell/a=down', { policy: undefined }, follower), 'b: follows 1 objects that need it');
+});
+
 test('each cell that passed tells its points and its room', () => {
   const found = explain({
     ...input,
-    template: { object: deployment('web', 2), placement: {}, custom: false, scalable: true },
+    template: { object: deployment('web', 2), policy: {}, custom: false, scalable: true },
   });
   const [first] = found.cells;
   assert.deepEqual(first?.scores, { Stickiness: 100, SoftTaints: 50 });
@@ -167,7 +222,7 @@ test('a definition: what each cell made of it, though it has no copies', () => {
     ],
     project: { id: 'p', path: 'root:shop' },
     nowMs: 0,
-    template: { object: crd, placement: undefined, custom: false, scalable: false },
+    template: { object: crd, policy: {}, custom: false, scalable: false },
   });
   const why = (name: string) => {
     const one = told.cells.find((each) => each.cell === name);
@@ -198,7 +253,7 @@ test('what estimators and quotas say bounds the room, and is told', () => {
       whatIf: replicas === undefined ? undefined : { assumptions: [], replicas },
       template: {
         object: web,
-        placement: { replicaScheduling },
+        policy: { placement: { replicaScheduling } },
         custom: false,
         scalable: true,
         estimates: new Map<string, number | string>([

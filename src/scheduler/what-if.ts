@@ -9,17 +9,22 @@ export interface CellAssumption {
   readonly apply: (cell: Cell) => Cell | undefined;
 }
 
+/** What is asked is where things end up: when every tolerated time has run out. */
+const longAgo = '1970-01-01T00:00:00Z';
+
 const states: { readonly [state: string]: ((cell: Cell) => Cell | undefined) | undefined } = {
   /** It fails, and failover takes what it has. */
   down: (cell) =>
-    withTaints({ ...cell, status: withReady(cell, 'False') }, [{ key: 'what-if/down', effect: 'NoExecute' }]),
+    withTaints({ ...cell, status: withReady(cell, 'False') }, [
+      { key: 'what-if/down', effect: 'NoExecute', timeAdded: longAgo },
+    ]),
   up: (cell) => {
     const { suspend: _suspend, taints = [], ...spec } = cell.spec ?? {};
     const kept = taints.filter(({ effect }) => effect === 'PreferNoSchedule');
     return { ...cell, spec: { ...spec, taints: kept }, status: withReady(cell, 'True') };
   },
   cordoned: (cell) => withTaints(cell, [{ key: cellTaints.cordon, effect: 'NoSchedule' }]),
-  drained: (cell) => withTaints(cell, [{ key: cellTaints.drain, effect: 'NoExecute' }]),
+  drained: (cell) => withTaints(cell, [{ key: cellTaints.drain, effect: 'NoExecute', timeAdded: longAgo }]),
   gone: () => undefined,
 };
 

@@ -1,5 +1,3 @@
-import type { Failover } from '#api/policy/placement.ts';
-import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
@@ -9,7 +7,6 @@ import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
-import type { CompiledProfile } from '../algorithm/profile.ts';
 import { previousTargets } from '../binding.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
@@ -18,7 +15,12 @@ import { Estimators } from '../cells/estimators.ts';
 import type { CopyIndex } from '../copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
-import { decideWithFailover, type FailoverDecision, preservationOf } from '../failover/failover.ts';
+import {
+  decideWithFailover,
+  type FailoverDecision,
+  leavesAtOnce,
+  preservationOf,
+} from '../failover/failover.ts';
 import { remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
 import type { CopyReader } from '../gather/gather.ts';
@@ -32,11 +34,13 @@ import { crdResource, resourceKey } from '../projection/kinds.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
 import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
 import type { ResourceWatches } from '../resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
 import { Commitments, type Committed, underWayOf } from './commitments.ts';
+import { heldBack } from './held-back.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
 import { SchedulePriorities } from './schedule-priority.ts';
@@ -215,7 +219,7 @@ export class Decider {
     const nowMs = this.#on.clock.now();
     const previous = previousTargets(present);
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
-    const { on, unschedulable } = rescheduleOf(match, profile);
+    const { on, unschedulable } = rescheduleOf(match.policy.spec, profile);
     const triggers = on === undefined ? undefined : triggerDigests(on, match.policy, snapshot, template);
     const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule);
     const freshAt =
@@ -362,22 +366,18 @@ export class Decider {
     });
   }
 
-  /** Why nothing is decided now; undefined when nothing speaks against it. */
   #heldBack({ match, bounds, project, object }: Known): string | undefined {
-    const { suspension, dependentOverrides = [], schedulerName = '' } = match.policy.spec;
-    if (suspension?.scheduling === true) return 'the policy suspends scheduling';
-    const above = bounds?.list.find((bound) => bound.suspension?.scheduling === true);
-    if (above !== undefined) return `policy ${above.name} suspends scheduling`;
-    if (this.#profiles.of(schedulerName) === 'missing')
-      return `waits for the SchedulingProfile ${schedulerName}`;
-    if (dependentOverrides.length === 0) return undefined;
+    const { spec } = match.policy;
+    const missing = new Set(spec.dependentOverrides);
     const { namespace } = object.metadata;
-    const missing = new Set(dependentOverrides);
-    for (const source of this.#on.policies.overridesOf(project.id)) {
-      if (source.inheritedFrom === undefined && (source.namespace ?? namespace) === namespace)
-        missing.delete(source.name);
+    if (missing.size > 0) {
+      for (const source of this.#on.policies.overridesOf(project.id)) {
+        if (source.inheritedFrom === undefined && (source.namespace ?? namespace) === namespace)
+          missing.delete(source.name);
+      }
     }
-    return missing.size === 0 ? undefined : `waits for the override policies ${[...missing].join(', ')}`;
+    const isProfileMissing = this.#profiles.of(spec.schedulerName) === 'missing';
+    return heldBack({ spec, bounds, isProfileMissing, missingOverrides: [...missing] });
   }
 
   /** What the copies in cells that are left now say goes with the object. */
@@ -425,21 +425,6 @@ interface Prepared {
 }
 
 const noEstimates: ReadonlyMap<string, number> = new Map();
-
-/** What the policy says of rescheduling, and of what it does not say the profile. */
-function rescheduleOf(
-  { policy }: Known['match'],
-  profile: CompiledProfile | 'missing' | undefined,
-): Reschedule {
-  const own = policy.spec.reschedule;
-  const common = profile === 'missing' ? undefined : profile?.reschedule;
-  return common === undefined ? (own ?? noReschedule) : { ...common, ...own };
-}
-
-const noReschedule: Reschedule = {};
-
-/** A definition belongs to its cells: nothing goes from a cell that is left, and there is nothing to wait for. */
-const leavesAtOnce: Failover = { cluster: { purgeMode: 'Directly' } };
 
 function least(a: number | undefined, b: number): number {
   return a === undefined ? b : Math.min(a, b);

@@ -189,7 +189,7 @@ function failBack(
     health.preferredSinceMs = undefined;
     return undefined;
   }
-  const best = decide({ ...input, evicted, previousAffinity: undefined }, placement);
+  const best = decide({ ...input, evicted, previousAffinity: undefined, details: undefined }, placement);
   const preferred = groups.findIndex(({ name }) => name === best.affinity);
   if (best.outcome !== 'Scheduled' || preferred >= used) {
     health.preferredSinceMs = undefined;
@@ -267,6 +267,9 @@ function isOver(task: GracefulEvictionTask, decision: Decision, { input, health 
   if (graceEndMs(task) <= input.nowMs) return true;
   return decision.outcome === 'Scheduled' && decision.targets.every(({ name }) => health.healthy.has(name));
 }
+
+/** A definition belongs to its cells: nothing goes from a cell that is left, and there is nothing to wait for. */
+export const leavesAtOnce: Failover = { cluster: { purgeMode: 'Directly' } };
 
 /** The cells that are still to be left, with what they hold. */
 export function leavingTargets(tasks: readonly GracefulEvictionTask[]): Target[] {

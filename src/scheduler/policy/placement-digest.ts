@@ -1,10 +1,10 @@
+import type { PropagationSpec } from '#api/policy/placement.ts';
 import { contentHashOf } from '../projection/canonical.ts';
-import type { ResolvedPolicy } from './policy-index.ts';
 
 const digests = new WeakMap<object, string>();
 
 /** Equal for equal placements. */
-export function placementDigest({ spec }: ResolvedPolicy): string {
+export function placementDigest({ spec }: { readonly spec: Pick<PropagationSpec, 'placement'> }): string {
   let digest = digests.get(spec);
   if (digest === undefined) {
     digest = contentHashOf(spec.placement ?? {});

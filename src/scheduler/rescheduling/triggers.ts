@@ -1,10 +1,10 @@
+import type { PropagationSpec } from '#api/policy/placement.ts';
 import type { RescheduleTrigger } from '#api/policy/reschedule.ts';
 import { sha256Base32 } from '#apimachinery/hash.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { type CompiledPlacement, compilePlacement } from '../algorithm/compile.ts';
 import type { Template } from '../algorithm/decision.ts';
 import { placementDigest } from '../policy/placement-digest.ts';
-import type { ResolvedPolicy } from '../policy/policy-index.ts';
 
 /** By trigger, what it looks at as a digest: another one asks for a fresh decision. */
 export type TriggerDigests = { [trigger: string]: string };
@@ -15,7 +15,7 @@ const remembered = new WeakMap<CellSnapshot, WeakMap<CompiledPlacement, Map<stri
 /** What the triggers that are asked for look at now. Remembered as long as the snapshot, for all objects of a policy. */
 export function triggerDigests(
   triggers: readonly RescheduleTrigger[],
-  policy: ResolvedPolicy,
+  policy: { readonly spec: Pick<PropagationSpec, 'placement'> },
   snapshot: CellSnapshot,
   template: Template,
 ): TriggerDigests {
