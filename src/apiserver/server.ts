@@ -162,9 +162,15 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     if (change === 'removed') verbs.endWatches(id);
   });
   crds.onCrd((clusterId, _name, record, previous) => {
-    const gone = previous?.definition;
-    if (gone !== undefined && record?.definition === undefined)
-      verbs.endWatches(clusterId as ClusterId, gone);
+    const before = previous?.definition;
+    if (before === undefined) return;
+    const { group, resource, versions } = before;
+    const now = record?.definition;
+    if (now === undefined) verbs.endWatches(clusterId as ClusterId, { group, resource });
+    for (const { version, served } of now === undefined ? [] : versions) {
+      const isServed = now?.versions.some((one) => one.version === version && one.served);
+      if (served && isServed !== true) verbs.endWatches(clusterId as ClusterId, { group, resource, version });
+    }
   });
   const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
   const aggregator = new Aggregator({

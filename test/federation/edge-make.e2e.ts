@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Condition, conditionOf } from '#api/conditions.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient, PropagationPolicy } from '#client/client.ts';
@@ -314,6 +315,140 @@ describe('edges of other make', { timeout: 600_000 }, () => {
       versions.map(({ name }) => name),
       ['v1beta1'],
     );
+  });
+
+  test('it comes to serve another version, and back: objects follow, changes and repairs too', async () => {
+    const serve = async (served: string) => {
+      const crd = gizmoCrd('v1', 'v1beta1');
+      const { versions } = crd['spec'] as { versions: { name: string; served: boolean }[] };
+      await edge.patch(edgeRef(crds, 'gizmos.example.com'), {
+        type: 'merge',
+        body: { spec: { versions: versions.map((one) => ({ ...one, served: one.name === served })) } },
+      });
+      await until(`${served} alone is served`, async () => {
+        const versionsServed = await Promise.all(
+          ['v1', 'v1beta1'].map((version) =>
+            edge.list({ cluster: undefined, gvr: gizmos(version) }).then(
+              () => version,
+              () => '',
+            ),
+          ),
+        );
+        return versionsServed.join('') === served;
+      });
+    };
+    const sizeAtEdge = async (version: string, name: string) => {
+      const spec = (await atEdge(gizmos(version), name))?.['spec'] as { size?: number } | undefined;
+      return spec?.size;
+    };
+    const resize = (size: number) =>
+      constellation.admin.patch(refOf(gizmos('v1'), 'new'), { type: 'merge', body: { spec: { size } } });
+
+    await serve('v1');
+    await resize(2);
+    await until('the change is there', async () => (await sizeAtEdge('v1', 'new')) === 2);
+    await isApplied('Gizmo', 'new');
+    await serve('v1beta1');
+    // Nothing of ours is written: what is done there is seen all the same.
+    await edge.patch(edgeRef(gizmos('v1beta1'), 'old', mapped), {
+      type: 'merge',
+      body: { spec: { size: 9 } },
+    });
+    await until('it is repaired', async () => (await sizeAtEdge('v1beta1', 'old')) === 1);
+    for (const name of ['old', 'new']) {
+      await isApplied('Gizmo', name);
+      await constellation.admin.delete(refOf(gizmos('v1'), name));
+      await until(`${name} is gone`, async () => (await atEdge(gizmos('v1beta1'), name)) === undefined);
+    }
+  });
+
+  test('a kind of Kubernetes’ own that it serves in an older version only is written in that, and read', async () => {
+    const hpas = (version: string) => ({
+      group: 'autoscaling',
+      version,
+      resource: 'horizontalpodautoscalers',
+    });
+    const { edgeTap, start, stop } = constellation.federator();
+    const isOld = (tell: boolean) =>
+      until('the Cell tells what is served', async () => {
+        const { apiEnablements = [] } = (await constellation.cell()).status ?? {};
+        return apiEnablements.some(({ groupVersion }) => groupVersion === 'autoscaling/v2') !== tell;
+      });
+    edgeTap.plainDiscovery = true;
+    edgeTap.intercept = ({ verb, resource }) => {
+      if (verb === 'raw' && resource === '/apis/autoscaling/v2') throw new ApiError('NotFound', 'no');
+    };
+    await stop();
+    await start();
+    await isOld(true);
+    const selector = { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler' };
+    await placeInShop(constellation.admin, project, 'scaling', [selector], ['cell-a']);
+    const metrics = [
+      {
+        type: 'Resource',
+        resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 60 } },
+      },
+      {
+        type: 'Resource',
+        resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '64Mi' } },
+      },
+    ];
+    const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'scaled' };
+    await put(hpas('v2'), {
+      ...selector,
+      metadata: { name: 'scaler' },
+      spec: { scaleTargetRef, maxReplicas: 3, metrics },
+    });
+    await isApplied('HorizontalPodAutoscaler', 'scaler');
+    const there = (await atEdge(hpas('v2'), 'scaler')) as KubeObject;
+    assert.equal(
+      there.metadata.managedFields?.find(({ manager }) => manager === 'cellplane-federator')?.apiVersion,
+      'autoscaling/v1',
+    );
+    const byName = ({ metrics: all }: { metrics?: { resource: { name: string } }[] }) =>
+      [...(all ?? [])].sort((a, b) => a.resource.name.localeCompare(b.resource.name));
+    assert.deepEqual(byName(there['spec'] as { metrics?: typeof metrics }), metrics);
+    await edge.patch(
+      edgeRef(hpas('v2'), 'scaler', mapped),
+      {
+        type: 'merge',
+        body: {
+          status: {
+            desiredReplicas: 3,
+            currentReplicas: 2,
+            conditions: [
+              { type: 'ScalingActive', status: 'True', reason: 'ValidMetricFound', message: 'ok' },
+            ],
+          },
+        },
+      },
+      { subresource: 'status' },
+    );
+    await until('the status is in the copy', async () => {
+      const cluster = 'root:cells:cell-a';
+      const copy = await constellation.admin.get({
+        cluster,
+        gvr: hpas('v2'),
+        namespace: mapped,
+        name: 'scaler',
+      });
+      const { desiredReplicas, conditions } = (copy['status'] ?? {}) as {
+        desiredReplicas?: number;
+        conditions?: unknown[];
+      };
+      return desiredReplicas === 3 && conditions?.length === 1;
+    });
+    // A newer Kubernetes: the newer version is read from then on, and nothing is written for it.
+    edgeTap.plainDiscovery = false;
+    edgeTap.intercept = undefined;
+    await stop();
+    await start();
+    await isOld(false);
+    edgeTap.clear();
+    await put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'upgraded' } });
+    await until('another object is synced', () => atEdge(configMaps, 'upgraded'));
+    await until('nothing is under way', () => constellation.federator().process?.cell('cell-a')?.idle);
+    assert.equal(edgeTap.count('apply', 'horizontalpodautoscalers.autoscaling'), 0);
   });
 
   test('a deletion in the foreground waits for what is made there; one that orphans leaves it', async () => {

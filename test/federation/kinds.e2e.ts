@@ -148,6 +148,49 @@ describe('kinds and refusals', { timeout: 600_000 }, () => {
     assert.ok(await find(edge, edgeRef(crds, name)));
   });
 
+  test('a kind that its edge ceases to serve is told on objects that nobody touches, and they come back with it', async () => {
+    const name = 'gears.example.com';
+    const names = { kind: 'Gear', listKind: 'GearList', plural: 'gears', singular: 'gear' };
+    const crd = {
+      apiVersion: crdCopy.apiVersion,
+      kind: crdCopy.kind,
+      metadata: { name },
+      spec: { ...widgetCrd, names },
+    };
+    const gears = { ...widgets, resource: 'gears' };
+    const gear = { ...widget, kind: 'Gear', resource: 'gears', name: 'g' } as const;
+    // A definition of each side's own.
+    await constellation.admin.create({ cluster: `${cellsWorkspacePath}:cell-a`, gvr: crds }, crd);
+    await edge.create({ cluster: undefined, gvr: crds }, crd);
+    await until('the kind is served in the cell', () => copies.put(gear));
+    const isSynced = async () => {
+      const annotations = (await copies.get(gear)).metadata.annotations ?? {};
+      return (
+        annotations[syncAnnotations.syncedHash] !== undefined &&
+        annotations[syncAnnotations.syncError] === undefined
+      );
+    };
+    await until('the copy is in sync', isSynced);
+    const serve = (served: boolean) =>
+      edge.patch(edgeRef(crds, name), {
+        type: 'json',
+        operations: [{ op: 'add', path: '/spec/versions/0/served', value: served }],
+      });
+    await serve(false);
+    await until('the copy says so', async () => {
+      const { annotations } = (await copies.get(gear)).metadata;
+      return annotations?.[syncAnnotations.syncError]?.includes('APINotServed');
+    });
+    await until('the Cell is reachable, all its watches stand', async () =>
+      (await constellation.cell()).status?.conditions?.some(
+        ({ type, reason }) => type === 'Reachable' && reason === 'Reachable',
+      ),
+    );
+    await serve(true);
+    await until('the copy is in sync', isSynced);
+    assert.ok(await find(edge, edgeRef(gears, 'g', 'ns')));
+  });
+
   test('an edge that tells its kinds the old way is understood', async () => {
     const federator = constellation.federator();
     await federator.stop();

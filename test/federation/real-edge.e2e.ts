@@ -27,6 +27,7 @@ const core = (resource: string) => ({ group: '', version: 'v1', resource });
 const slices = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' };
 const jobs = { group: 'batch', version: 'v1', resource: 'jobs' };
 const admission = (resource: string) => ({ group: 'admissionregistration.k8s.io', version: 'v1', resource });
+const hpas = (version: string) => ({ group: 'autoscaling', version, resource: 'horizontalpodautoscalers' });
 const bindings = { group: 'work.karmada.io', version: 'v1alpha2', resource: 'resourcebindings' };
 const project = 'root:acme:shop';
 /** A kube-apiserver takes its time, to start and to notice. */
@@ -77,6 +78,29 @@ const objects: readonly (readonly [{ group: string; version: string; resource: s
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1024Mi' } } },
     },
   ],
+  [
+    hpas('v2'),
+    {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'scaler' },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'other' },
+        maxReplicas: 3,
+        metrics: [
+          {
+            type: 'Resource',
+            resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 60 } },
+          },
+          {
+            type: 'Pods',
+            pods: { metric: { name: 'rps' }, target: { type: 'AverageValue', averageValue: '1k' } },
+          },
+        ],
+        behavior: { scaleDown: { stabilizationWindowSeconds: 60 } },
+      },
+    },
+  ],
 ];
 
 function describeRealEdge(file: string): void {
@@ -91,7 +115,8 @@ function describeRealEdge(file: string): void {
     before(async () => {
       folder = await temporaryFolder();
       constellation = await Constellation.start({ cells: [] });
-      edge = await RealEdge.start(file);
+      // Some kinds as an older Kubernetes has them.
+      edge = await RealEdge.start(file, ['--runtime-config=autoscaling/v2=false']);
       federationFile = await writeKubeconfig(
         path.join(folder.path, 'federation'),
         adminConnectionTo(constellation.pki, constellation.server.url),
@@ -190,6 +215,11 @@ function describeRealEdge(file: string): void {
         /^10\.0\./,
         'the edge’s own address',
       );
+      const scaler = await atEdge(hpas('v1'), 'scaler');
+      const { targetCPUUtilizationPercentage: target } = (scaler?.['spec'] ?? {}) as JsonObject;
+      assert.equal(target, 60, 'in the version that it serves');
+      const metrics = scaler?.metadata.annotations?.['autoscaling.alpha.kubernetes.io/metrics'];
+      assert.match(metrics ?? '', /"rps"/);
       const job = await atEdge(jobs, 'once');
       const selector = ((job?.['spec'] ?? {}) as JsonObject)['selector'] as {
         matchLabels: { [key: string]: string };
@@ -246,6 +276,20 @@ function describeRealEdge(file: string): void {
       await until('the project has it', async () => {
         const { status: gathered } = await constellation.admin.get(inProject(deployments, 'web'));
         return (gathered as { readyReplicas?: number } | undefined)?.readyReplicas === 2;
+      });
+      await edge.client.patch(
+        edgeRef(hpas('v1'), 'scaler', mapped),
+        { type: 'merge', body: { status: { desiredReplicas: 3, currentReplicas: 2 } } },
+        { subresource: 'status' },
+      );
+      await until('so it has the autoscaler’s, in its own version', async () => {
+        const { status: gathered } = await constellation.admin.get({
+          cluster: `root:cells:${cell}`,
+          gvr: hpas('v2'),
+          namespace: mapped,
+          name: 'scaler',
+        });
+        return (gathered as { desiredReplicas?: number } | undefined)?.desiredReplicas === 3;
       });
     });
 

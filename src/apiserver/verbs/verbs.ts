@@ -118,14 +118,19 @@ export class Verbs {
    * Ends the watches of a workspace that goes away, or only those on one resource that it no longer serves. Clients see
    * a clean end, come back and are told.
    */
-  endWatches(clusterId: ClusterId, resource?: { readonly group: string; readonly resource: string }): void {
+  endWatches(
+    clusterId: ClusterId,
+    resource?: { readonly group: string; readonly resource: string; readonly version?: string },
+  ): void {
     for (const session of [...this.#sessions]) {
       const { workspace, served } = session.scope;
       if (workspace?.id !== clusterId) continue;
-      const { definition } = served;
+      const { definition, version } = served;
       if (
         resource !== undefined &&
-        (definition.group !== resource.group || definition.resource !== resource.resource)
+        (definition.group !== resource.group ||
+          definition.resource !== resource.resource ||
+          (resource.version ?? version.version) !== version.version)
       ) {
         continue;
       }

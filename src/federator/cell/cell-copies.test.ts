@@ -7,7 +7,7 @@ import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { CellCopies } from './cell-copies.ts';
 
 const finalizer = 'federation.cellplane.io/edge';
-const keyOf = (name: string) => `/v1/configmaps|ns/${name}`;
+const keyOf = (name: string) => `/configmaps|ns/${name}`;
 const originOf = (name: string, cluster = 'c1') => `p1|${cluster}||configmaps|shop|${name}`;
 
 function copy(

@@ -1,4 +1,4 @@
-import { isCrd } from '#api/apiextensions/crd.ts';
+import { crdGroup, crdResource, isCrd } from '#api/apiextensions/crd.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -16,7 +16,7 @@ import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { wavePriority } from '../downsync/waves.ts';
 import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
-import type { ApiEnablements } from '../edge/edge-kinds.ts';
+import { type ApiEnablements, ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgePace } from '../edge/edge-pace.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
@@ -28,7 +28,7 @@ import { CellCopies } from './cell-copies.ts';
 import type { CellLimits } from './cell-limits.ts';
 import { CellMetrics, writeCellMetrics } from './cell-metrics.ts';
 import { CellWorkspace } from './cell-workspace.ts';
-import { type CopyKey, parseCopyKey } from './copy-keys.ts';
+import { type CopyKey, parseCopyKey, targetOf } from './copy-keys.ts';
 import { Edge } from './edge.ts';
 import { type ConnectEdge, EdgeLink } from './edge-link.ts';
 import type { CellHealth } from './health-monitor.ts';
@@ -57,6 +57,8 @@ export interface CellSyncOptions {
 }
 
 const withdrawnRecheckMs = 1_000;
+/** What the keys of definitions begin with. */
+const crdKeys = `${crdGroup}/${crdResource}|`;
 
 /**
  * Everything for one cell, and nothing shared with another: queue, concurrency, connections, breaker, timeouts. Level
@@ -76,6 +78,9 @@ export class CellSync {
   readonly #loop: ReconcileLoop;
   readonly #workspace: CellWorkspace;
   readonly #copies: CellCopies;
+  /** What the cell's workspace serves. */
+  readonly #workspaceKinds: ServedKinds;
+  readonly #stopping = new AbortController();
   readonly #link: EdgeLink;
   readonly #sweeps: SweepSchedule;
   readonly #returner: Returner;
@@ -130,6 +135,12 @@ export class CellSync {
       logger,
       copiesMax: limits.copiesMax,
       onChange: (key, copy) => this.#onCopy(key, copy),
+    });
+    this.#workspaceKinds = new ServedKinds({
+      client: federationClient,
+      cluster: this.#workspace.path,
+      clock,
+      signal: this.#stopping.signal,
     });
     this.#link = new EdgeLink({
       ...options,
@@ -253,6 +264,7 @@ export class CellSync {
 
   async #stop(): Promise<void> {
     const { clock, limits, wheel } = this.#options;
+    this.#stopping.abort();
     wheel.cancel(`withdrawn/${this.name}`);
     this.#options.catchUp.set(this.name, false);
     // The last thing that is done at a withdrawn edge; it has a time limit of its own. The Cell may have gone before we
@@ -282,6 +294,7 @@ export class CellSync {
       workspace: this.#workspace,
       copies: this.#copies,
       kinds,
+      workspaceKinds: this.#workspaceKinds,
       cell: () => this.#cell,
       claim,
       held: this.held,
@@ -298,6 +311,7 @@ export class CellSync {
 
   #onCopy(key: CopyKey, copy: KubeObject | undefined): void {
     if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
+    if (key.startsWith(crdKeys)) this.#workspaceKinds.expire();
     this.#enqueue(key, this.#copies.hasSynced ? 'normal' : priorityOf(key, copy));
     if (copy === undefined) this.#checkWithdrawn();
   }
@@ -348,7 +362,9 @@ export class CellSync {
       else this.tally.markPending(key);
       return undefined;
     }
-    const item = { key, place: parseCopyKey(key), copy, failures: this.#queue.failuresOf(key) };
+    const place = parseCopyKey(key);
+    const version = copy === undefined ? edge.versionAt(place) : targetOf(copy).version;
+    const item = { key, place: { ...place, version }, copy, failures: this.#queue.failuresOf(key) };
     this.#waiting.delete(key);
     const settled = edge.settled(item);
     if (settled !== undefined) {

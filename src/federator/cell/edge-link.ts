@@ -295,6 +295,9 @@ export class EdgeLink {
       if (claim === undefined) await claimEdge(bare, edge.claim, signal);
       else ours(claim, edge.claim);
       await this.#readFacts(line, { signal, timeoutMs });
+      edge.reviewKinds().catch((error: unknown) => {
+        this.#options.logger.debug({ err: error, path: this.#options.workspace.path }, 'discovery failed');
+      });
       breaker.tried(true);
       this.#health.succeeded({
         kubernetesVersion: this.#version,

@@ -1,3 +1,4 @@
+import { edgeVersionsOf } from '#api/federation/edge-versions.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
@@ -11,15 +12,18 @@ import { type BrokenWatch, EdgeMirror } from '../edge/edge-mirror.ts';
 import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
+import { VersionChoice } from '../edge/version-choice.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
-import { type CopyKey, type CopyPlace, copyKeyOf } from './copy-keys.ts';
+import { type CopyKey, copyKeyOf, type ObjectPlace } from './copy-keys.ts';
 
 export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   /** As it stands at the edge. */
   readonly claim: Claim;
   readonly limits: CellLimits;
+  /** What the cell's workspace serves. */
+  readonly workspaceKinds: ServedKinds;
   /** Paces the statuses that are written to copies. */
   readonly statuses: TokenBucket;
   readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority) => void;
@@ -33,6 +37,7 @@ export class Edge {
   readonly #mirror: EdgeMirror;
   readonly #downsync: Downsync;
   readonly #upsync: Upsync;
+  readonly #versions: VersionChoice;
   #claim: Claim;
   #isPrepared = false;
   #preparing: Promise<void> | undefined;
@@ -67,6 +72,13 @@ export class Edge {
       onStatus: (key, status) => upsync.learn(key, status),
     });
     this.#downsync = new Downsync({ ...options, mirror: this.#mirror, claim: () => this.#claim });
+    const { kinds, workspaceKinds } = options;
+    this.#versions = new VersionChoice({ edgeKinds: kinds, workspaceKinds, mirror: this.#mirror });
+  }
+
+  /** In which version an object without a copy lies there, as far as is known. */
+  versionAt({ group, resource }: ObjectPlace): string {
+    return this.#anyVersion({ group, resource })?.version ?? '';
   }
 
   /**
@@ -75,7 +87,7 @@ export class Edge {
    */
   settled(item: SyncItem): SyncOutcome | undefined {
     if (!this.#isPrepared) return undefined;
-    const kind = this.kinds.peek(item.place.group, item.place.version, item.place.resource);
+    const kind = this.#versions.peek(item.place);
     if (kind === undefined || !this.#mirror.has(kind) || !this.#hasNamespace(item)) return undefined;
     return this.#upsync.isSettled(kind, item) ? this.#downsync.settled(kind, item) : undefined;
   }
@@ -83,18 +95,19 @@ export class Edge {
   /** Brings the edge object to what its copy says, then the copy's status to what the edge says. */
   async sync(item: SyncItem, signal: AbortSignal): Promise<SyncOutcome> {
     if (!this.#isPrepared) await this.#prepare(signal);
-    const { group, version, resource } = item.place;
+    const isLeaving = item.copy === undefined || item.copy.metadata.deletionTimestamp !== undefined;
     const kind =
-      this.kinds.peek(group, version, resource) ?? (await this.kinds.find(group, version, resource));
+      this.#versions.peek(item.place) ??
+      (await this.#versions.find(item.place)) ??
+      // Any version will do to delete it in.
+      (isLeaving ? this.#anyVersion(item.place) : undefined);
     if (kind === undefined) {
-      if (item.copy === undefined || item.copy.metadata.deletionTimestamp !== undefined) {
-        return this.#downsync.releaseUnserved(item, signal);
-      }
+      if (isLeaving) return this.#downsync.releaseUnserved(item, signal);
       throw notServed(item, this.kinds);
     }
     const mirroring = this.#mirror.ensure(kind);
     if (mirroring !== undefined) await mirroring;
-    const priming = this.#upsync.prime(kind, signal);
+    const priming = item.copy === undefined ? undefined : this.#upsync.prime(kind, item.place, signal);
     if (priming !== undefined) await priming;
     if (!this.#hasNamespace(item)) await this.#awaitNamespace(item);
     let outcome: SyncOutcome;
@@ -138,6 +151,15 @@ export class Edge {
     if (name === undefined) return false;
     const kind = this.#options.kinds.peek(namespaces.group, namespaces.version, namespaces.resource);
     return kind !== undefined && this.#mirror.get(kind, '', name) !== undefined;
+  }
+
+  /** Kinds that the edge says it does not know (any more, or in this version) are let go of. Throws ApiError. */
+  async reviewKinds(): Promise<void> {
+    const unknown = this.#mirror.unknown();
+    if (unknown.length === 0) return;
+    this.kinds.expire();
+    await this.kinds.refresh();
+    await Promise.all(unknown.map((kind) => this.#letGo(kind)));
   }
 
   /** Of everything of ours that is known to stand there. */
@@ -229,22 +251,41 @@ export class Edge {
     kinds.expire();
     await kinds.refresh();
     if (kinds.peek(kind.group, kind.version, kind.resource) !== undefined) return;
-    await this.#mirror.forget(kind);
-    throw notServed(item, kinds);
+    await this.#letGo(kind);
+    if ((await this.#versions.find(item.place)) === undefined) throw notServed(item, kinds);
+  }
+
+  /** The kind is not served in this version any more: its objects are looked at in another one, or are gone. */
+  async #letGo(kind: ServedKind): Promise<void> {
+    const { group, version, resource } = kind;
+    if (this.kinds.peek(group, version, resource) !== undefined) return;
+    const other = this.kinds.peekAny(group, resource);
+    if (other === undefined) await this.#mirror.forget(kind);
+    // Which version that is decides who looks at a copy next; until then any shows what is there.
+    else if (this.#mirror.kindOf(group, resource)?.version === version) {
+      // A list that fails is told as a broken watch.
+      this.#mirror.ensure(other)?.catch(() => {});
+    }
+  }
+
+  #anyVersion({ group, resource }: Pick<ObjectPlace, 'group' | 'resource'>): ServedKind | undefined {
+    return this.#mirror.kindOf(group, resource) ?? this.kinds.peekAny(group, resource);
   }
 }
 
 const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
 
-function namespaceKeyOf({ namespace }: CopyPlace): CopyKey {
+function namespaceKeyOf({ namespace }: ObjectPlace): CopyKey {
   return copyKeyOf({ ...namespaces, namespace: '', name: namespace });
 }
 
 function notServed({ place }: SyncItem, kinds: ServedKinds): SyncRefusal {
   const { group, version, resource } = place;
   const groupVersion = group === '' ? version : `${group}/${version}`;
-  const others = kinds.versionsOf(group, resource);
-  const only = others.length === 0 ? '' : `, only in ${others.join(', ')}`;
+  const others = kinds.versionsOf(group, resource).map((kind) => kind.version);
+  const why =
+    edgeVersionsOf(group, resource).length > 0 ? 'it cannot be written' : 'the cell’s workspace does not';
+  const only = others.length === 0 ? '' : `, only in ${others.sort().join(', ')}, in which ${why}`;
   return new SyncRefusal(
     'APINotServed',
     `the edge does not serve ${resource} in ${groupVersion}${only}`,

@@ -1,9 +1,10 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { edgeVersionOf } from '#api/federation/edge-versions.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef } from '#client/client.ts';
-import { type CopyKey, copyKeyOf, parseCopyKey } from '../cell/copy-keys.ts';
+import { type CopyKey, copyKeyOf, parseCopyKey, targetOf } from '../cell/copy-keys.ts';
 import { type EdgeObject, edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { isOfFormerCell, isOfOrigin, originKeyOf } from '../origin.ts';
@@ -58,14 +59,14 @@ export class Applier {
   async prepare(signal: AbortSignal): Promise<void> {
     const versions = new Set<string>();
     for (const key of this.#context.copies.keys()) {
-      const place = parseCopyKey(key);
-      if (isAutoscaler(place)) versions.add(place.version);
+      const copy = isAutoscaler(parseCopyKey(key)) ? this.#context.copies.get(key) : undefined;
+      if (copy !== undefined) versions.add(targetOf(copy).version);
     }
     for (const version of versions) {
       for await (const page of this.#context.workspace.readAll({ ...autoscalersResource, version }, signal)) {
         for (const copy of page) {
           const { name = '', namespace = '' } = copy.metadata;
-          const key = copyKeyOf({ ...autoscalersResource, version, namespace, name });
+          const key = copyKeyOf({ ...autoscalersResource, namespace, name });
           if (copy.metadata.deletionTimestamp === undefined) this.#autoscaled.learn(key, copy);
         }
       }
@@ -92,12 +93,12 @@ export class Applier {
 
   async apply(kind: ServedKind, item: SyncItem, why: ApplyReason, signal: AbortSignal): Promise<SyncOutcome> {
     const { key, place } = item;
-    const { mirror, workspace, copies } = this.#context;
+    const { mirror } = this.#context;
     if (why === 'drift') {
       const waitMs = this.#drift.waitMs(key);
       if (waitMs > 0) return { state: 'present', requeueAfterMs: waitMs };
     }
-    const copy = copies.takeWhole(key) ?? (await workspace.read(place, signal));
+    const copy = await this.#wholeCopy(kind, item, signal);
     // Its event is on the way.
     if (copy === undefined || copy.metadata.deletionTimestamp !== undefined) return { state: 'waiting' };
     if (isAutoscaler(place)) this.#retarget(this.#autoscaled.learn(key, copy));
@@ -138,6 +139,19 @@ export class Applier {
     // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
     if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
     return this.#applied(item, copy, form, applied, mirrored, signal);
+  }
+
+  /** The copy in the version that the edge has its kind in; undefined when it is gone. */
+  async #wholeCopy(kind: ServedKind, { key, place }: SyncItem, signal: AbortSignal) {
+    const { copies, workspace } = this.#context;
+    const inEdgeVersion = { ...place, version: kind.version };
+    const converted = edgeVersionOf(kind.group, kind.version, kind.resource);
+    // A custom kind's the server converts.
+    const wanted = kind.version === place.version || converted !== undefined ? place : inEdgeVersion;
+    const told = wanted === place ? copies.takeWhole(key) : undefined;
+    const copy = told ?? (await workspace.read(wanted, signal));
+    if (copy === undefined || converted === undefined || kind.version === place.version) return copy;
+    return converted.toEdge(copy);
   }
 
   /** The edge has what it should have. */

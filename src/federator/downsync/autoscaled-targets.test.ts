@@ -9,8 +9,8 @@ const autoscaler = (name: string, kind = 'Deployment', apiVersion = 'apps/v1'): 
   metadata: { name: 'hpa', namespace: 'ns' },
   spec: { scaleTargetRef: { apiVersion, kind, name } },
 });
-const web = 'apps/v1/deployments|ns/web';
-const db = 'apps/v1/statefulsets|ns/db';
+const web = 'apps/deployments|ns/web';
+const db = 'apps/statefulsets|ns/db';
 
 test('an object is autoscaled while an autoscaler names it; changes name those concerned', () => {
   const targets = new AutoscaledTargets();

@@ -63,5 +63,5 @@ function targetOf(autoscaler: KubeObject): CopyKey | undefined {
   const resource = scalableResources[`${group}/${kind}`];
   if (resource === undefined) return undefined;
   const { namespace = '' } = autoscaler.metadata;
-  return copyKeyOf({ group, version: 'v1', resource, namespace, name });
+  return copyKeyOf({ group, resource, namespace, name });
 }

@@ -5,7 +5,7 @@ import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
-import type { CopyKey, CopyPlace } from '../cell/copy-keys.ts';
+import type { CopyKey, ObjectPlace } from '../cell/copy-keys.ts';
 import type { HeldDeletions } from '../cell/held-deletions.ts';
 import type { SyncTally } from '../cell/sync-tally.ts';
 import type { Claim } from '../edge/edge-claim.ts';
@@ -43,7 +43,7 @@ export interface SyncContext {
 }
 
 /** Where an object lies at the edge: its names are the copy's. */
-export function edgeRefOf(kind: ServedKind, { namespace, name }: CopyPlace): ObjectRef {
+export function edgeRefOf(kind: ServedKind, { namespace, name }: ObjectPlace): ObjectRef {
   return {
     cluster: undefined,
     gvr: { group: kind.group, version: kind.version, resource: kind.resource },

@@ -1,4 +1,4 @@
-import type { CopyPlace } from '../cell/copy-keys.ts';
+import type { ObjectPlace } from '../cell/copy-keys.ts';
 
 /**
  * Waves in which much is brought to an edge at once: what others refer to first. It is an order, not a barrier: what comes
@@ -46,7 +46,7 @@ const last = waves.length;
  * Priority, below all that somebody changes just now, of one of many objects that are brought to an edge; `isWithdrawn`: or
  * taken away, which goes the other way round.
  */
-export function wavePriority(place: Pick<CopyPlace, 'group' | 'resource'>, isWithdrawn: boolean): number {
+export function wavePriority(place: Pick<ObjectPlace, 'group' | 'resource'>, isWithdrawn: boolean): number {
   const { group, resource } = place;
   const wave = waveOf.get(group === '' ? resource : `${resource}.${group}`) ?? last;
   return isWithdrawn ? wave - last - 1 : -1 - wave;

@@ -44,7 +44,7 @@ export class Withdrawer {
     const { held, tally, edgeClient, logger, copies, workspace } = this.#context;
     const hasVanished = evidence === 'absent' && copies.hasVanished(key, edge.origin);
     if (evidence === 'absent' && !hasVanished && !(await workspace.isAbsent(place, signal))) {
-      // There is a copy, which we have not heard of yet, or which is beyond the cell's bound, or in another version.
+      // There is a copy, which we have not heard of yet, or which is beyond the cell's bound.
       held.forget(key);
       return { state: 'waiting', requeueAfterMs: unheardRecheckMs };
     }
@@ -200,9 +200,7 @@ export class Withdrawer {
     }
     if (items.length === 0) return 'none';
     if (!isWithdrawing(cell())) return 'ours';
-    for (const key of copies.keys()) {
-      if (key.startsWith(`${group}/`) && key.includes(`/${resource}|`)) return 'ours';
-    }
+    for (const key of copies.keys()) if (key.startsWith(`${group}/${resource}|`)) return 'ours';
     return 'foreign';
   }
 }

@@ -7,6 +7,8 @@ import type { ServedKind } from './served-kind.ts';
 export interface ServedKindsOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
+  /** The workspace whose kinds they are; absent: the server has none. */
+  readonly cluster?: string | undefined;
   /** Ends readings under way. */
   readonly signal: AbortSignal;
   /** An unknown kind makes discovery be read again: not sooner than this, and more rarely while nothing new is found. */
@@ -37,14 +39,7 @@ export class ServedKinds {
     this.#refreshAfterMs = refreshMinMs;
   }
 
-  /** The kind in the wanted version, or undefined when it is not served so; asks the server anew before saying no. */
-  async find(group: string, version: string, resource: string): Promise<ServedKind | undefined> {
-    const known = this.peek(group, version, resource);
-    if (known !== undefined) return known;
-    await this.refresh();
-    return this.peek(group, version, resource);
-  }
-
+  /** The kind in the wanted version, or undefined when it was not served so when that was last read. */
   peek(group: string, version: string, resource: string): ServedKind | undefined {
     return this.#kinds.get(`${group}/${version}/${resource}`);
   }
@@ -67,12 +62,9 @@ export class ServedKinds {
     return undefined;
   }
 
-  /** The versions in which a resource is served, by name, as it was last read. */
-  versionsOf(group: string, resource: string): string[] {
-    const versions: string[] = [];
-    for (const kind of this.#kinds.values())
-      if (kind.group === group && kind.resource === resource) versions.push(kind.version);
-    return versions.sort();
+  /** A resource in all versions that are served, as it was last read, in the server's own order: the best first. */
+  versionsOf(group: string, resource: string): ServedKind[] {
+    return [...this.#kinds.values()].filter((kind) => kind.group === group && kind.resource === resource);
   }
 
   /** Something hints that the server serves other kinds now (a CRD came or went): it is asked again soon. */
@@ -94,7 +86,11 @@ export class ServedKinds {
   async #read(): Promise<void> {
     const startedMs = this.#options.clock.monotonic();
     const kinds = new Map<string, ServedKind>();
-    for (const kind of await readDiscovery(this.#options.client, this.#options.signal)) {
+    for (const kind of await readDiscovery(
+      this.#options.client,
+      this.#options.signal,
+      this.#options.cluster,
+    )) {
       kinds.set(`${kind.group}/${kind.version}/${kind.resource}`, kind);
     }
     const isNew = [...kinds.keys()].some((key) => !this.#kinds.has(key));

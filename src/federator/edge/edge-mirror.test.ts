@@ -23,5 +23,5 @@ test('a mirror that was stopped begins nothing any more', async () => {
   const late = mirror.ensure(kind);
   assert.ok(late !== undefined);
   await assert.rejects(late, (error) => isApiError(error, 'ServiceUnavailable'));
-  assert.equal(mirror.mirrors('', 'configmaps'), false);
+  assert.equal(mirror.kindOf('', 'configmaps'), undefined);
 });

@@ -1,5 +1,5 @@
 import { copyLabels } from '#api/federation/copy-contract.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -10,7 +10,7 @@ import type { Priority } from '#client/queue/key-queue.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import { settledWithin } from '../within.ts';
 import { type EdgeObject, edgeObjectOf } from './edge-object.ts';
-import { bringsStatus, type ServedKind } from './served-kind.ts';
+import { bringsStatus, type ServedKind, statusOf } from './served-kind.ts';
 
 export interface EdgeMirrorOptions {
   readonly edgeClient: KubeClient;
@@ -49,6 +49,7 @@ const watchTimeoutSeconds = 300;
  */
 export class EdgeMirror {
   readonly #options: EdgeMirrorOptions;
+  /** By `<group>/<resource>`: each in one version at a time. */
   readonly #kinds = new Map<string, MirroredKind>();
   #isStopped = false;
 
@@ -67,25 +68,34 @@ export class EdgeMirror {
     }
     const key = kindKeyOf(kind);
     let mirrored = this.#kinds.get(key);
-    if (mirrored === undefined) {
+    if (mirrored?.kind.version !== kind.version) {
+      const former = mirrored;
       mirrored = { kind, informer: this.#mirror(kind) };
       this.#kinds.set(key, mirrored);
       mirrored.informer.start();
+      if (former !== undefined) void this.#succeed(former, mirrored);
     }
     return mirrored.informer.hasSynced ? undefined : this.#synced(mirrored.informer);
   }
 
   /** Whether the kind's first list is in. */
   has(kind: ServedKind): boolean {
-    return this.#kinds.get(kindKeyOf(kind))?.informer.hasSynced === true;
+    const mirrored = this.#kinds.get(kindKeyOf(kind));
+    return mirrored?.kind.version === kind.version && mirrored.informer.hasSynced;
   }
 
-  /** Whether a resource is mirrored, in whatever version. */
-  mirrors(group: string, resource: string): boolean {
-    for (const { kind } of this.#kinds.values()) {
-      if (kind.group === group && kind.resource === resource) return true;
+  /** The version in which a resource is mirrored; undefined when it is not. */
+  kindOf(group: string, resource: string): ServedKind | undefined {
+    return this.#kinds.get(`${group}/${resource}`)?.kind;
+  }
+
+  /** The kinds of which the edge says that it does not know them. */
+  unknown(): ServedKind[] {
+    const kinds: ServedKind[] = [];
+    for (const { kind, informer } of this.#kinds.values()) {
+      if (!informer.connected && isApiError(informer.lastError, 'NotFound')) kinds.push(kind);
     }
-    return false;
+    return kinds;
   }
 
   /** Of everything of ours that is known to stand at the edge. */
@@ -103,7 +113,7 @@ export class EdgeMirror {
   /** The kind is not served any more: what was there of it is gone. */
   async forget(kind: ServedKind): Promise<void> {
     const mirrored = this.#kinds.get(kindKeyOf(kind));
-    if (mirrored === undefined) return;
+    if (mirrored === undefined || mirrored.kind.version !== kind.version) return;
     this.#kinds.delete(kindKeyOf(kind));
     await mirrored.informer.stop();
     for (const object of mirrored.informer.values()) {
@@ -170,7 +180,7 @@ export class EdgeMirror {
       transform: (object) => {
         if (bringsStatus(kind) && object.metadata.deletionTimestamp === undefined) {
           // One that was made again has none: what stands in the copy is of its forerunner.
-          onStatus(keyOf(kind, object), (object['status'] ?? {}) as JsonValue);
+          onStatus(keyOf(kind, object), statusOf(kind, object) ?? {});
         }
         return edgeObjectOf(object);
       },
@@ -185,6 +195,21 @@ export class EdgeMirror {
     return informer;
   }
 
+  /** Another version of a resource takes a former one's place: what went meanwhile is told, what is there was. */
+  async #succeed(former: MirroredKind, mirrored: MirroredKind): Promise<void> {
+    await former.informer.stop();
+    try {
+      await mirrored.informer.synced;
+    } catch {
+      return; // stopped before
+    }
+    for (const object of former.informer.values()) {
+      const { name = '', namespace = '' } = object.metadata;
+      if (mirrored.informer.get(`|${namespace}/${name}`) !== undefined) continue;
+      this.#options.onChange(mirrored.kind, keyOf(mirrored.kind, object), true, 'normal');
+    }
+  }
+
   async #synced(informer: Informer): Promise<void> {
     const { clock, timeoutMs } = this.#options;
     // One that has failed says so at once: keys of this kind must not take the others' places while they wait.
@@ -194,11 +219,11 @@ export class EdgeMirror {
   }
 }
 
-function kindKeyOf({ group, version, resource }: ServedKind): string {
-  return `${group}/${version}/${resource}`;
+function kindKeyOf({ group, resource }: ServedKind): string {
+  return `${group}/${resource}`;
 }
 
-function keyOf({ group, version, resource }: ServedKind, { metadata }: KubeObject): CopyKey {
+function keyOf({ group, resource }: ServedKind, { metadata }: KubeObject): CopyKey {
   const { name = '', namespace = '' } = metadata;
-  return copyKeyOf({ group, version, resource, namespace, name });
+  return copyKeyOf({ group, resource, namespace, name });
 }

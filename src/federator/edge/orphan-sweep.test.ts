@@ -134,7 +134,7 @@ test('what we applied and has no copy makes its kind be watched, in the version 
 
 test('kinds of which there are copies are not asked for', async () => {
   const { run, copies, asked } = worldOf({});
-  copies.push('/v1/configmaps|ns/a', '/v1/configmaps|ns/b', 'acme.example/v1/widgets|ns/c');
+  copies.push('/configmaps|ns/a', '/configmaps|ns/b', 'acme.example/widgets|ns/c');
   assert.equal(await run(), 0);
   assert.deepEqual(
     asked.map(({ resource }) => resource),

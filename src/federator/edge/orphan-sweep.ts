@@ -53,7 +53,12 @@ export class OrphanSweep {
       const { group, resource } = kind;
       const id = `${group}/${resource}`;
       // Any one version shows the objects of all.
-      if (!kind.isSyncable || neverSwept.has(id) || looked.has(id) || mirror.mirrors(group, resource))
+      if (
+        !kind.isSyncable ||
+        neverSwept.has(id) ||
+        looked.has(id) ||
+        mirror.kindOf(group, resource) !== undefined
+      )
         continue;
       looked.add(id);
       await quiet(signal);

@@ -136,7 +136,7 @@ test('an unknown kind makes discovery be read again, more and more rarely while 
   const { client, asked } = serverOf(answers);
   const kinds = new ServedKinds({ client, clock, signal, refreshMinMs: 100, refreshMaxMs: 400 });
   const readings = async (): Promise<number> => {
-    await kinds.find('apps', 'v1', 'deployments');
+    await kinds.refresh();
     return asked.length / 2;
   };
   const counts: number[] = [];
@@ -151,7 +151,8 @@ test('an unknown kind makes discovery be read again, more and more rarely while 
   answers['/apis'] = aggregatedNamed;
   kinds.expire();
   clock.advance(100);
-  assert.equal((await kinds.find('apps', 'v1', 'deployments'))?.kind, 'Deployment');
+  await kinds.refresh();
+  assert.equal(kinds.peek('apps', 'v1', 'deployments')?.kind, 'Deployment');
   assert.deepEqual(kinds.enablements, [
     { groupVersion: 'apps/v1', resources: [{ name: 'deployments', kind: 'Deployment' }] },
     { groupVersion: 'v1', resources: [{ name: 'configmaps', kind: 'ConfigMap' }] },

@@ -13,9 +13,13 @@ const concurrentReadsMax = 8;
  * KUBERNETES.md D2), else group version by group version. A group version that fails alone, as one of an extension
  * server that is down, is left out.
  */
-export async function readDiscovery(client: KubeClient, signal: AbortSignal): Promise<ServedKind[]> {
+export async function readDiscovery(
+  client: KubeClient,
+  signal: AbortSignal,
+  cluster?: string,
+): Promise<ServedKind[]> {
   const read = (path: string, accept?: string) =>
-    client.raw({ cluster: undefined, method: 'GET', path, accept }, { signal });
+    client.raw({ cluster, method: 'GET', path, accept }, { signal });
   const [core, named] = await Promise.all([read('/api', aggregated), read('/apis', aggregated)]);
   const kinds: ServedKind[] = [];
   const legacy: string[] = [];

@@ -1,4 +1,8 @@
 import { isCrd } from '#api/apiextensions/crd.ts';
+import { edgeVersionOf } from '#api/federation/edge-versions.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+
 /** A resource that an API server serves, in one version. */
 export interface ServedKind {
   readonly group: string;
@@ -24,4 +28,13 @@ export function isSyncable(verbs: readonly unknown[]): boolean {
  */
 export function bringsStatus(kind: ServedKind): boolean {
   return kind.hasStatus && !isCrd(kind);
+}
+
+/** The status of an object of the edge as it goes to the copy, which may be in another version. */
+export function statusOf(
+  { group, version, resource }: ServedKind,
+  object: KubeObject,
+): JsonValue | undefined {
+  const converted = edgeVersionOf(group, version, resource);
+  return converted === undefined ? object['status'] : converted.statusOf(object);
 }

@@ -3,14 +3,14 @@ import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
-import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
+import { type CopyKey, type CopyPlace, copyKeyOf } from '../cell/copy-keys.ts';
 import { digestOf } from '../digest.ts';
 import { edgeRefOf } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import { PendingStatuses } from '../edge/pending-statuses.ts';
-import { bringsStatus, type ServedKind } from '../edge/served-kind.ts';
+import { bringsStatus, type ServedKind, statusOf } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
 import { mapStatus } from './map-status.ts';
 
@@ -76,13 +76,13 @@ export class Upsync {
    * To be awaited before the first `sync` of a kind: learns in one list what stands in the copies, so that a federator
    * that starts writes only what differs. Undefined when it is done already.
    */
-  prime(kind: ServedKind, signal: AbortSignal): Promise<void> | undefined {
+  prime(kind: ServedKind, place: CopyPlace, signal: AbortSignal): Promise<void> | undefined {
     if (!bringsStatus(kind)) return undefined;
     const id = kindIdOf(kind);
     if (this.#isPrimed.has(id)) return undefined;
     let priming = this.#priming.get(id);
     if (priming === undefined) {
-      priming = this.#prime(kind, signal)
+      priming = this.#prime(place, signal)
         .then(() => {
           this.#isPrimed.add(id);
         })
@@ -136,7 +136,7 @@ export class Upsync {
     return 0;
   }
 
-  async #prime(kind: ServedKind, signal: AbortSignal): Promise<void> {
+  async #prime(kind: CopyPlace, signal: AbortSignal): Promise<void> {
     for await (const page of this.#options.workspace.readAll(kind, signal)) {
       for (const { metadata, status } of page) {
         if (status === undefined) continue;
@@ -165,10 +165,10 @@ export class Upsync {
   }
 
   async #read(kind: ServedKind, { place }: SyncItem, signal: AbortSignal): Promise<JsonValue | undefined> {
-    return (await this.#options.edgeClient.get(edgeRefOf(kind, place), { signal }))['status'];
+    return statusOf(kind, await this.#options.edgeClient.get(edgeRefOf(kind, place), { signal }));
   }
 }
 
-function kindIdOf({ group, version, resource }: ServedKind): string {
-  return `${group}/${version}/${resource}`;
+function kindIdOf({ group, resource }: ServedKind): string {
+  return `${group}/${resource}`;
 }

@@ -356,6 +356,13 @@ test('a custom kind needs a cell that lets its group in; a served kind one that 
   assert.equal(show(decide(inputOf(snapshotOf(...cells), { template: deployment }), {}).targets), 'a c');
   const held = inputOf(snapshotOf(...cells), { template: deployment, previous: targets('b') });
   assert.equal(show(decide(held, {}).targets), 'a b c');
+  // A syncer writes it in an older version (decision 186).
+  const hpa = { group: 'autoscaling', version: 'v2', kind: 'HorizontalPodAutoscaler' };
+  const scaler = template({ ...hpa, resource: 'horizontalpodautoscalers', replicas: undefined });
+  const older = ['v2beta1', 'v2beta2', 'v1'].map((version) =>
+    cell(version, { served: new Set([`autoscaling/${version}/${hpa.kind}`]) }),
+  );
+  assert.equal(show(decide(inputOf(snapshotOf(...older), { template: scaler }), {}).targets), 'v1 v2beta2');
 });
 
 test('a toleration with seconds runs out, and says when', () => {

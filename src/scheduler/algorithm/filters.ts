@@ -1,5 +1,6 @@
 import { type CellSnapshot, toleratedUntilMs } from './cell.ts';
 import type { FilterPlugin, PluginContext } from './framework.ts';
+import { servesKind } from './served-kind.ts';
 import { withinWindows } from './time-windows.ts';
 
 /** Explicit rules of the platform: they hold for cells in use as well. */
@@ -27,9 +28,7 @@ const apiEnablement: FilterPlugin = {
     if (template.custom && template.kind === 'CustomResourceDefinition') return 'APINotServed';
     if (held.has(cell.name)) return undefined;
     if (cell.served === undefined) return template.custom ? 'APINotServed' : undefined;
-    return cell.served.has(`${template.group}/${template.version}/${template.kind}`)
-      ? undefined
-      : 'APINotServed';
+    return servesKind(cell.served, template) ? undefined : 'APINotServed';
   },
 };
 

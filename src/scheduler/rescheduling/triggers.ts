@@ -4,6 +4,7 @@ import { sha256Base32 } from '#apimachinery/hash.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { type CompiledPlacement, compilePlacement } from '../algorithm/compile.ts';
 import type { Template } from '../algorithm/decision.ts';
+import { servesKind } from '../algorithm/served-kind.ts';
 import { placementDigest } from '../policy/placement-digest.ts';
 
 /** By trigger, what it looks at as a digest: another one asks for a fresh decision. */
@@ -38,9 +39,9 @@ function cellsDigest(
   trigger: Exclude<RescheduleTrigger, 'PolicyChanged'>,
   placement: CompiledPlacement,
   snapshot: CellSnapshot,
-  { group, version, kind }: Template,
+  template: Template,
 ): string {
-  const served = `${group}/${version}/${kind}`;
+  const { group, version, resource } = template;
   let ofSnapshot = remembered.get(snapshot);
   if (ofSnapshot === undefined) {
     ofSnapshot = new WeakMap();
@@ -51,12 +52,12 @@ function cellsDigest(
     ofPlacement = new Map();
     ofSnapshot.set(placement, ofPlacement);
   }
-  const key = trigger === 'CellAPIsChanged' ? `${trigger} ${served}` : trigger;
+  const key = trigger === 'CellAPIsChanged' ? `${trigger} ${group}/${version}/${resource}` : trigger;
   let digest = ofPlacement.get(key);
   if (digest === undefined) {
     const seen = snapshot.cells
       .filter((cell) => hasJoined(cell) && placement.groups.some(({ selects }) => selects(cell)))
-      .map((cell) => [cell.name, seenBy(trigger, cell, placement, served)]);
+      .map((cell) => [cell.name, seenBy(trigger, cell, placement, template)]);
     digest = sha256Base32(JSON.stringify(seen), digestLength);
     ofPlacement.set(key, digest);
   }
@@ -67,10 +68,10 @@ function seenBy(
   trigger: Exclude<RescheduleTrigger, 'PolicyChanged'>,
   cell: CellInfo,
   { sees }: CompiledPlacement,
-  served: string,
+  template: Template,
 ): string | boolean {
   if (trigger === 'CellLabelsChanged') return sees(cell);
-  return trigger === 'CellAPIsChanged' && (cell.served === undefined || cell.served.has(served));
+  return trigger === 'CellAPIsChanged' && (cell.served === undefined || servesKind(cell.served, template));
 }
 
 /** Has told what it serves, or needs not: a cell that is unwell for a while does not join again. */
