@@ -7,30 +7,35 @@ import { type CompiledSchema, compiled } from './compiled-schema.ts';
  * replaced by the default, or taken out where there is none. Defaults inside objects that are absent are not applied.
  */
 export function applyDefaults(schema: Schema, value: JsonValue): void {
-  if (typeof value === 'object' && value !== null) applyNode(compiled(schema), value);
+  if (typeof value === 'object' && value !== null) applyNode(compiled(schema), value, false);
 }
 
-function applyNode(node: CompiledSchema, value: JsonObject | JsonValue[]): void {
+/** Like `applyDefaults`, but a null for which there is no default stays (apiextensions `structuraldefaulting.Default`). */
+export function fillDefaults(schema: Schema, value: JsonValue): void {
+  if (typeof value === 'object' && value !== null) applyNode(compiled(schema), value, true);
+}
+
+function applyNode(node: CompiledSchema, value: JsonObject | JsonValue[], keepsNulls: boolean): void {
   node.open();
   if (Array.isArray(value)) {
-    if (node.items !== undefined) applyItems(node.items, value);
+    if (node.items !== undefined) applyItems(node.items, value, keepsNulls);
   } else {
-    applyObject(node, value);
+    applyObject(node, value, keepsNulls);
   }
 }
 
-function applyItems(items: CompiledSchema, list: JsonValue[]): void {
+function applyItems(items: CompiledSchema, list: JsonValue[], keepsNulls: boolean): void {
   for (let index = 0; index < list.length; index++) {
     let item = list[index] as JsonValue;
     if (item === null && !items.nullable && items.hasDefault) {
       item = cloneJson(items.default as JsonValue);
       list[index] = item;
     }
-    if (typeof item === 'object' && item !== null) applyNode(items, item);
+    if (typeof item === 'object' && item !== null) applyNode(items, item, keepsNulls);
   }
 }
 
-function applyObject(node: CompiledSchema, object: JsonObject): void {
+function applyObject(node: CompiledSchema, object: JsonObject, keepsNulls: boolean): void {
   const { properties, additional } = node;
   if (properties === undefined && additional === undefined) return;
   for (const key in object) {
@@ -39,10 +44,10 @@ function applyObject(node: CompiledSchema, object: JsonObject): void {
     const child = properties?.get(key) ?? additional;
     if (child === undefined) continue;
     if (value !== null) {
-      applyNode(child, value);
+      applyNode(child, value, keepsNulls);
     } else if (!child.nullable) {
       if (child.hasDefault) fill(child, object, key, child.default as JsonValue);
-      else delete object[key];
+      else if (!keepsNulls) delete object[key];
     }
   }
   if (node.defaulted === undefined) return;
@@ -56,5 +61,5 @@ function applyObject(node: CompiledSchema, object: JsonObject): void {
 function fill(child: CompiledSchema | undefined, object: JsonObject, key: string, value: JsonValue): void {
   const copy = cloneJson(value);
   object[key] = copy;
-  if (child !== undefined && typeof copy === 'object' && copy !== null) applyNode(child, copy);
+  if (child !== undefined && typeof copy === 'object' && copy !== null) applyNode(child, copy, false);
 }

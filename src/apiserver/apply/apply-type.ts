@@ -16,6 +16,8 @@ export interface ApplyType {
   readonly element: ApplyType | undefined;
   readonly keys: readonly string[];
   readonly keyDefaults: readonly (JsonValue | undefined)[];
+  /** Maps below take undeclared members: one above preserves unknown fields (kube-openapi schemaconv `visitSpec`). */
+  readonly isOpen: boolean;
 }
 
 interface ApplyField {
@@ -36,9 +38,11 @@ export const deduced: ApplyType = {
   element: undefined,
   keys: [],
   keyDefaults: [],
+  isOpen: true,
 };
 
 const types = new WeakMap<Schema, ApplyType>();
+const openTypes = new WeakMap<Schema, ApplyType>();
 const rootTypes = new WeakMap<Schema, ApplyType>();
 
 /** The type of whole objects of a kind: custom resources get ObjectMeta's rules for their metadata. */
@@ -53,20 +57,23 @@ export function rootTypeOf(schema: Schema): ApplyType {
 
 function makeRootType(schema: Schema): ApplyType {
   const metadata = schema.properties?.get('metadata');
-  if (metadata?.properties?.has('labels') === true && schema.definition !== undefined) return typeOf(schema);
+  if (metadata?.properties?.has('labels') === true && schema.definition !== undefined)
+    return typeOf(schema, false);
   const properties = new Map(schema.properties);
   properties.set('apiVersion', { type: 'string' });
   properties.set('kind', { type: 'string' });
   properties.set('metadata', objectMetaSchema());
-  return makeType({ ...schema, type: 'object', properties });
+  return makeType({ ...schema, type: 'object', properties }, false);
 }
 
-function typeOf(schema: Schema | undefined): ApplyType {
+function typeOf(schema: Schema | undefined, isOpen: boolean): ApplyType {
   if (schema === undefined) return deduced;
-  let type = types.get(schema);
+  // A named type is the same wherever it stands.
+  const known = isOpen && schema.definition === undefined ? openTypes : types;
+  let type = known.get(schema);
   if (type === undefined) {
-    type = makeType(schema);
-    types.set(schema, type);
+    type = makeType(schema, known === openTypes);
+    known.set(schema, type);
   }
   return type;
 }
@@ -76,26 +83,29 @@ class LazyType implements ApplyType {
   readonly form: ApplyType['form'];
   readonly schema: Schema;
   readonly keys: readonly string[];
+  readonly isOpen: boolean;
   private madeFields: ReadonlyMap<string, ApplyField> | undefined;
   private madeElement: ApplyType | undefined;
   private madeDefaults: readonly (JsonValue | undefined)[] | undefined;
 
-  constructor(form: ApplyType['form'], schema: Schema) {
+  constructor(form: ApplyType['form'], schema: Schema, isOpen: boolean) {
     this.form = form;
     this.schema = schema;
+    this.isOpen = isOpen || schema.preserveUnknownFields === true;
     this.keys = form === 'keyedList' ? [...(schema.listMapKeys ?? [])].sort() : [];
   }
 
   get fields(): ReadonlyMap<string, ApplyField> | undefined {
     const { properties, embeddedResource } = this.schema;
     if (this.madeFields === undefined && this.form === 'map') {
-      if (properties !== undefined || embeddedResource === true) this.madeFields = fieldsOf(this.schema);
+      if (properties !== undefined || embeddedResource === true)
+        this.madeFields = fieldsOf(this.schema, this.isOpen);
     }
     return this.madeFields;
   }
 
   get element(): ApplyType | undefined {
-    this.madeElement ??= elementOf(this.form, this.schema);
+    this.madeElement ??= elementOf(this.form, this.schema, this.isOpen);
     return this.madeElement;
   }
 
@@ -105,9 +115,9 @@ class LazyType implements ApplyType {
   }
 }
 
-function makeType(schema: Schema): ApplyType {
+function makeType(schema: Schema, isOpen: boolean): ApplyType {
   const form = formOf(schema);
-  return form === 'deduced' ? deduced : new LazyType(form, schema);
+  return form === 'deduced' ? deduced : new LazyType(form, schema, isOpen);
 }
 
 function formOf(schema: Schema): ApplyType['form'] {
@@ -139,14 +149,14 @@ function addEmbeddedFields(fields: Map<string, ApplyField>): void {
   for (const [name, property] of members) {
     fields.set(name, {
       path: fieldElement(name),
-      type: typeOf(property),
+      type: typeOf(property, false),
       byValue: false,
       inEmptyObject: false,
     });
   }
 }
 
-function fieldsOf(schema: Schema): ReadonlyMap<string, ApplyField> {
+function fieldsOf(schema: Schema, isOpen: boolean): ReadonlyMap<string, ApplyField> {
   const fields = new Map<string, ApplyField>();
   const builtin = schema.definition?.startsWith('io.k8s.') === true;
   for (const [name, property] of schema.properties ?? []) {
@@ -154,7 +164,7 @@ function fieldsOf(schema: Schema): ReadonlyMap<string, ApplyField> {
     const required = builtin && schema.required?.includes(name) === true;
     fields.set(name, {
       path: fieldElement(name),
-      type: typeOf(property),
+      type: typeOf(property, isOpen),
       byValue,
       inEmptyObject: byValue || required,
     });
@@ -198,13 +208,12 @@ function isStructByValue(parent: string, name: string, property: Schema): boolea
   );
 }
 
-function elementOf(form: ApplyType['form'], schema: Schema): ApplyType | undefined {
-  if (form === 'set' || form === 'keyedList') return typeOf(schema.items);
+function elementOf(form: ApplyType['form'], schema: Schema, isOpen: boolean): ApplyType | undefined {
+  if (form === 'set' || form === 'keyedList') return typeOf(schema.items, isOpen);
   if (form !== 'map') return undefined;
-  if (schema.additionalProperties !== undefined) return typeOf(schema.additionalProperties);
+  if (schema.additionalProperties !== undefined) return typeOf(schema.additionalProperties, isOpen);
   const isEmpty = (schema.properties?.size ?? 0) === 0 && schema.embeddedResource !== true;
-  const open = schema.preserveUnknownFields === true || isEmpty;
-  return open ? deduced : undefined;
+  return isOpen || isEmpty ? deduced : undefined;
 }
 
 const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
@@ -226,12 +235,14 @@ export function memberType(type: ApplyType, name: string): ApplyType | undefined
 export function insideMember(type: ApplyType, name: string): ApplyType | undefined {
   if (type.form !== 'atomicMap') return memberType(type, name);
   const property = type.schema?.properties?.get(name);
-  return property === undefined ? elementOf('map', type.schema ?? {}) : typeOf(property);
+  return property === undefined
+    ? elementOf('map', type.schema ?? {}, type.isOpen)
+    : typeOf(property, type.isOpen);
 }
 
 /** The type of the elements of a list of any kind. */
 export function insideElement(type: ApplyType): ApplyType | undefined {
-  return type.form === 'atomicList' ? typeOf(type.schema?.items) : type.element;
+  return type.form === 'atomicList' ? typeOf(type.schema?.items, type.isOpen) : type.element;
 }
 
 export function memberPath(type: ApplyType, name: string): PathElement {

@@ -69,6 +69,7 @@ export async function applyObject(
         served: target.served,
         fieldValidation: parameters.fieldValidation,
         warnings: attempt === 0 ? context.warnings : [],
+        keepsNulls: true,
       });
       if (managedFields !== undefined) proposed.metadata.managedFields = managedFields;
       if (live === undefined) {

@@ -233,3 +233,30 @@ test('a custom resource without replicas is no Scale until it is given some (R6)
   const { object } = await harness.patch(`${url}/a/scale`, 'merge', { spec: { replicas: 2 } });
   assert.deepEqual(object['spec'], { replicas: 2 });
 });
+
+// apiextensions: what is applied is defaulted, but never decoded by the schema (managedfields structuredMergeManager.Apply).
+test('a null that is applied is refused where the schema has neither place nor default for it (P3, R3)', async () => {
+  const text = { type: 'string' };
+  const properties = { plain: text, defaulted: { ...text, default: 'd' }, free: { ...text, nullable: true } };
+  await using harness = await Harness.open({ definitions: [things(properties)] });
+  const apply = (spec: JsonObject) => harness.patch(`${url}/a?fieldManager=m`, 'apply', thing(spec));
+  assert.deepEqual(await causesOf(apply({ plain: null })), [
+    'spec.plain: Invalid value: "null": spec.plain in body must be of type string: "null"',
+  ]);
+  const { object } = await apply({ defaulted: null, free: null });
+  assert.deepEqual(object['spec'], { defaulted: 'd', free: null });
+});
+
+// kube-openapi schemaconv visitSpec: a schema that preserves unknown fields opts its descendants in.
+test('below a field that preserves unknown ones any field may be applied (P3)', async () => {
+  const inner = { type: 'object', properties: { known: { type: 'string' } } };
+  const outer = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: { inner } };
+  await using harness = await Harness.open({ definitions: [things({ outer, inner })] });
+  const apply = (spec: JsonObject) => harness.patch(`${url}/a?fieldManager=m`, 'apply', thing(spec));
+  const { object } = await apply({ outer: { inner: { known: 'a', unknown: 'b' } } });
+  assert.deepEqual(object['spec'], { outer: { inner: { known: 'a' } } });
+  await assert.rejects(
+    apply({ inner: { unknown: 'b' } }),
+    /\.spec\.inner\.unknown: field not declared in schema/,
+  );
+});

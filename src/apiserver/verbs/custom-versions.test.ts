@@ -112,3 +112,20 @@ test('a write of nothing moves an object to the storage version (R7, C5)', async
   const { object: again } = await harness.put(`${url('v2')}/a`, moved);
   assert.equal(again.metadata.resourceVersion, moved.metadata.resourceVersion);
 });
+
+// structured-merge-diff merge/update.go compares in each manager's version, by that version's schema.
+test('what a manager owns in another version is compared by that version’s list types (P6, R7)', async () => {
+  const list = (type: string) => ({ l: { type: 'array', items: text, 'x-kubernetes-list-type': type } });
+  const versions = { v1: list('atomic'), v2: list('set') };
+  await using harness = await Harness.open({ definitions: [things(versions, 'v1')] });
+  await harness.patch(`${url('v2')}/a?fieldManager=one`, 'apply', thing('v2', { l: ['a', 'b'] }));
+  const two = `${url('v1')}/a?fieldManager=two`;
+  const { object } = await harness.patch(two, 'merge', { spec: { l: ['b', 'c'] } });
+  const owned = Object.fromEntries(
+    (object.metadata.managedFields ?? []).map(({ manager = '', fieldsV1 }) => [manager, fieldsV1]),
+  );
+  assert.deepEqual(owned, {
+    one: { 'f:spec': { 'f:l': { 'v:"b"': {} } } },
+    two: { 'f:spec': { 'f:l': {} } },
+  });
+});

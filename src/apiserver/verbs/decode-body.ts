@@ -8,7 +8,7 @@ import { formatApiVersion, type GroupVersionKind, parseApiVersion } from '#apima
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Schema } from '#apimachinery/schema.ts';
-import { applyDefaults } from '#apimachinery/schema-walk/defaults.ts';
+import { applyDefaults, fillDefaults } from '#apimachinery/schema-walk/defaults.ts';
 import { hasDefaults, isTidy, membersIfPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
@@ -82,6 +82,8 @@ export interface DecodeTarget {
   readonly served: ServedResource;
   readonly fieldValidation: FieldValidation;
   readonly warnings: string[];
+  /** Nulls that a custom kind's schema does not allow stay, to be refused: what is applied was never decoded by it. */
+  readonly keepsNulls?: boolean | undefined;
 }
 
 /** Decodes the object of a POST or PUT: checked, pruned and defaulted, in the served version (C1, C9). */
@@ -152,7 +154,8 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   reportFields(unknown, duplicates, target);
   if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;
-  if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
+  if (target.keepsNulls === true && definition.origin === 'custom') fillDefaults(version.schema, object);
+  else if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
   definition.strategy.defaults?.(object, version.version);
   return object;
 }

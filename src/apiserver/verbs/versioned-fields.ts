@@ -4,6 +4,7 @@ import { cloneJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
+import { isOwnedAlike } from '../apply/owned-alike.ts';
 import type { ManagedFieldsConverter } from '../apply/update-managed-fields.ts';
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import { toStorageVersion } from '../registry/conversion.ts';
@@ -40,15 +41,30 @@ export function versionedFieldsOf(
       },
     };
   }
-  if (!definition.versions.some((one) => one.toStorage !== undefined || one.fromStorage !== undefined)) {
-    return same;
-  }
+  if (!differInShape(definition)) return same;
   let fields = known.get(version);
   if (fields === undefined) {
     fields = { type: 'converted', convert: (object, apiVersion) => converted(served, object, apiVersion) };
     known.set(version, fields);
   }
   return fields;
+}
+
+const different = new WeakMap<ResourceDefinition, boolean>();
+
+/** Whether paths may mean something else in another version: of most kinds they do not. */
+function differInShape(definition: ResourceDefinition): boolean {
+  let differs = different.get(definition);
+  if (differs === undefined) {
+    const [first, ...others] = definition.versions;
+    differs =
+      definition.versions.some((one) => one.toStorage !== undefined || one.fromStorage !== undefined) ||
+      (definition.origin === 'custom' &&
+        first !== undefined &&
+        others.some((one) => !isOwnedAlike(first.schema, one.schema)));
+    different.set(definition, differs);
+  }
+  return differs;
 }
 
 function servedVersion(definition: ResourceDefinition, apiVersion: string): ResourceVersion | undefined {
