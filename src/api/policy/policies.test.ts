@@ -4,6 +4,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { projectDefinitions } from './definitions.ts';
 import { type OverridePolicy, overridePolicyDefinition, validateOverridePolicy } from './override-policy.ts';
 import {
+  inheritedPropagationPolicyDefinition,
   type PropagationPolicy,
   propagationPolicyDefinition,
   validatePropagationPolicy,
@@ -100,6 +101,37 @@ for (const [field, spec] of refused) {
     );
   });
 }
+
+test('a policy that selects every kind places nothing: what is about placing is refused by its path', () => {
+  const inherited = (spec: JsonObject): string[] => {
+    const object = policy({ resourceSelectors: [{ apiVersion: '*', kind: '*' }], ...spec });
+    delete object.metadata.namespace;
+    inheritedPropagationPolicyDefinition.strategy.defaults?.(object, 'v1alpha1');
+    return (inheritedPropagationPolicyDefinition.strategy.validate?.(object) ?? []).map(({ field }) => field);
+  };
+  const placing: JsonObject = {
+    priority: 3,
+    preemption: 'Always',
+    failover: { cluster: { purgeMode: 'Directly' } },
+    placement: { clusterTolerations: [{ operator: 'Exists' }], clusterAffinity: {} },
+  };
+  const bounding = {
+    priority: 0,
+    preemption: 'Never',
+    conflictResolution: 'Abort',
+    schedulerName: 'default-scheduler',
+    suspension: { dispatching: true },
+    placement: { clusterAffinity: {}, spreadConstraints: [{ spreadByField: 'region', minGroups: 2 }] },
+  };
+  assert.deepEqual(inherited(bounding), []);
+  assert.deepEqual(inherited(placing).sort(), [
+    'spec.failover',
+    'spec.placement.clusterTolerations',
+    'spec.preemption',
+    'spec.priority',
+  ]);
+  assert.deepEqual(inherited({ ...placing, resourceSelectors: [{ ...selector }] }), []);
+});
 
 test('what means nothing is accepted: false, empty, the default scheduler', () => {
   const spec = {

@@ -20,6 +20,7 @@ import { progressText, type RolloutProgress, rolloutProgressSchema } from './rol
 import {
   isDividedByRoom,
   isPlanned,
+  isSet,
   refuseUnhonoured,
   validateAffinity,
   validatePlacement,
@@ -141,8 +142,53 @@ export const inheritedPropagationPolicyDefinition: ResourceDefinition = defineRe
 /** Stands for every API version, and for every kind, in the selectors of inherited policies. */
 export const everyKind = '*';
 
+/** What says how objects are placed, and so nothing in a policy that places none. */
+const placingFields = [
+  'priority',
+  'propagateDeps',
+  'dependentOverrides',
+  'failover',
+  'preserveResourcesOnDeletion',
+  'schedulePriority',
+  'rollout',
+  'reschedule',
+] as const;
+
+/** The same, with what a client that means nothing by it writes. */
+const placingDefaults = {
+  preemption: 'Never',
+  conflictResolution: 'Abort',
+  schedulerName: 'default-scheduler',
+} as const;
+
+const placingPlacement = [
+  'clusterTolerations',
+  'replicaScheduling',
+  'workloadAffinity',
+  'near',
+  'data',
+  'activeHours',
+] as const;
+
+/** A policy whose every selector is for every kind bounds and does not place: what is about placing would do nothing. */
+function refusePlacingFields(spec: PropagationSpec, errors: FieldError[]): void {
+  if (!(spec.resourceSelectors ?? []).every(({ kind }) => kind === everyKind)) return;
+  const why = 'a policy that selects every kind bounds where objects are, and places none';
+  const refuse = (object: JsonObject | undefined, path: string, fields: readonly string[]): void => {
+    for (const field of fields) {
+      const value = object?.[field];
+      if (isSet(value) && value !== 0) errors.push(forbiddenField(`${path}.${field}`, why));
+    }
+  };
+  refuse(spec, 'spec', placingFields);
+  for (const field of ['preemption', 'conflictResolution', 'schedulerName'] as const)
+    if ((spec[field] ?? '') !== placingDefaults[field]) refuse(spec, 'spec', [field]);
+  refuse(spec.placement, 'spec.placement', placingPlacement);
+}
+
 function validateInheritedPolicy(policy: PropagationPolicy): FieldError[] {
   const errors = validateSpec(policy);
+  if (policy.spec !== undefined) refusePlacingFields(policy.spec, errors);
   const { resourceSelectors, enforcement, activationPreference } = policy.spec ?? {};
   if (activationPreference !== undefined) {
     const why = 'an inherited policy acts at once';

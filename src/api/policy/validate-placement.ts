@@ -34,7 +34,7 @@ export function refuseUnhonoured(
 }
 
 /** False, empty text, empty list: what a client writes that means nothing by it. */
-function isSet(value: JsonValue | undefined): boolean {
+export function isSet(value: JsonValue | undefined): boolean {
   if (value === undefined || value === null || value === false || value === '') return false;
   if (Array.isArray(value)) return value.length > 0;
   return !isJsonObject(value) || Object.keys(value).length > 0;
