@@ -128,6 +128,7 @@ type SecurityOptions = Pick<
   | 'serviceAccountIssuers'
   | 'tokenIssuers'
   | 'allowsAnonymous'
+  | 'anonymousPaths'
   | 'tokenWebhook'
   | 'foreign'
   | 'authorizers'
@@ -147,6 +148,7 @@ export async function readSecurity(flags: SecurityFlags, logger: Logger): Promis
     serviceAccountIssuers: issuersOf(flags.serviceAccountIssuer),
     tokenIssuers: authentication.issuers,
     allowsAnonymous: authentication.allowsAnonymous,
+    anonymousPaths: authentication.anonymousPaths,
     tokenWebhook,
     foreign,
     authorizers,

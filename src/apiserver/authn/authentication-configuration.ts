@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { objectAt, objectsAt, textAt, textsAt, valueAt } from '#api/builtin/read.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import { ClaimExpression, UserExpression } from './claim-expressions.ts';
+import { type KnownFields, refuseUnknownFields } from './known-fields.ts';
 
 /** One `jwt` entry of an AuthenticationConfiguration (KUBERNETES.md U1). */
 export interface JwtIssuer {
@@ -37,7 +39,34 @@ export interface AuthenticationConfiguration {
   readonly issuers: readonly JwtIssuer[];
   /** Whether requests without credentials are the anonymous user's. */
   readonly allowsAnonymous: boolean;
+  /** The only paths on which they are; undefined: on all. */
+  readonly anonymousPaths?: ReadonlySet<string> | undefined;
 }
+
+const mapping = { claim: true, prefix: true, expression: true } as const;
+const knownFields: KnownFields = {
+  apiVersion: true,
+  kind: true,
+  anonymous: { enabled: true, conditions: { path: true } },
+  jwt: {
+    issuer: {
+      url: true,
+      discoveryURL: true,
+      certificateAuthority: true,
+      audiences: true,
+      audienceMatchPolicy: true,
+      egressSelectorType: true,
+    },
+    claimValidationRules: { claim: true, requiredValue: true, expression: true, message: true },
+    claimMappings: {
+      username: mapping,
+      groups: mapping,
+      uid: { claim: true, expression: true },
+      extra: { key: true, valueExpression: true },
+    },
+    userValidationRules: { expression: true, message: true },
+  },
+};
 
 const apiVersions: ReadonlySet<unknown> = new Set([
   'apiserver.config.k8s.io/v1',
@@ -58,29 +87,81 @@ export function parseAuthenticationConfiguration(text: string): AuthenticationCo
   }
   if (!apiVersions.has(value['apiVersion']))
     throw new Error('apiVersion: must be apiserver.config.k8s.io/v1');
-  const anonymous = objectAt(value, 'anonymous');
-  if (anonymous?.['conditions'] !== undefined) {
-    throw new Error('anonymous.conditions: is not supported; switch it on or off as a whole');
-  }
+  refuseUnknownFields(value, knownFields);
   const entries = objectsAt(value, 'jwt');
   if (entries.length > issuersMax) throw new Error(`jwt: at most ${issuersMax} issuers`);
   const issuers = entries.map((entry, i) => issuerOf(entry, `jwt[${i}]`));
-  const urls = new Set(issuers.map(({ url }) => url));
-  if (urls.size !== issuers.length) throw new Error('jwt: each issuer.url stands once');
-  return { issuers, allowsAnonymous: anonymous === undefined || anonymous['enabled'] === true };
+  refuseTwice(
+    issuers.map(({ url }) => url),
+    'jwt: each issuer.url stands once',
+  );
+  refuseTwice(
+    issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []),
+    'jwt: each issuer.discoveryURL stands once',
+  );
+  return { issuers, ...anonymousOf(objectAt(value, 'anonymous')) };
+}
+
+function anonymousOf(
+  anonymous: JsonObject | undefined,
+): Pick<AuthenticationConfiguration, 'allowsAnonymous' | 'anonymousPaths'> {
+  if (anonymous === undefined) return { allowsAnonymous: true };
+  const allowsAnonymous = anonymous['enabled'] === true;
+  const paths = objectsAt(anonymous, 'conditions').map((condition) => textAt(condition, 'path'));
+  if (paths.length === 0) return { allowsAnonymous };
+  if (!allowsAnonymous) throw new Error('anonymous.conditions: stand only where enabled is true');
+  return { allowsAnonymous, anonymousPaths: new Set(paths) };
+}
+
+function refuseTwice(values: readonly string[], message: string): void {
+  if (new Set(values).size !== values.length) throw new Error(message);
+}
+
+function checkUrl(text: string, field: string): void {
+  if (!URL.canParse(text) || !text.startsWith('https://')) throw new Error(`${field}: must be an https URL`);
+  const { username, password, search, hash } = new URL(text);
+  if (username !== '' || password !== '' || search !== '' || hash !== '') {
+    throw new Error(`${field}: must have no user, query or fragment`);
+  }
+}
+
+function checkAuthorities(pem: string, field: string): void {
+  if (pem === '') return;
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (found.length === 0) throw new Error('it holds no certificate');
+    for (const one of found) new X509Certificate(one);
+  } catch (cause) {
+    throw new Error(`${field}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function audiencesOf(entry: JsonObject, field: string): readonly string[] {
+  const audiences = textsAt(entry, 'issuer', 'audiences');
+  if (audiences.length === 0 || audiences.includes('')) {
+    throw new Error(`${field}.audiences: at least one is required`);
+  }
+  refuseTwice(audiences, `${field}.audiences: each stands once`);
+  const policy = textAt(entry, 'issuer', 'audienceMatchPolicy');
+  if (policy !== 'MatchAny' && (policy !== '' || audiences.length > 1)) {
+    throw new Error(`${field}.audienceMatchPolicy: must be MatchAny`);
+  }
+  return audiences;
 }
 
 function issuerOf(entry: JsonObject, field: string): JwtIssuer {
   const url = textAt(entry, 'issuer', 'url');
-  if (!url.startsWith('https://')) throw new Error(`${field}.issuer.url: must be an https URL`);
+  checkUrl(url, `${field}.issuer.url`);
   const discoveryUrl = textAt(entry, 'issuer', 'discoveryURL');
-  if (discoveryUrl !== '' && !discoveryUrl.startsWith('https://')) {
-    throw new Error(`${field}.issuer.discoveryURL: must be an https URL`);
+  if (discoveryUrl !== '') checkUrl(discoveryUrl, `${field}.issuer.discoveryURL`);
+  if (discoveryUrl.replace(/\/+$/, '') === url.replace(/\/+$/, '')) {
+    throw new Error(`${field}.issuer.discoveryURL: must be another than url`);
   }
-  const audiences = textsAt(entry, 'issuer', 'audiences');
-  if (audiences.length === 0 || audiences.includes('')) {
-    throw new Error(`${field}.issuer.audiences: at least one is required`);
+  if (textAt(entry, 'issuer', 'egressSelectorType') !== '') {
+    throw new Error(`${field}.issuer.egressSelectorType: is not supported; there are no egress selectors`);
   }
+  const audiences = audiencesOf(entry, `${field}.issuer`);
+  checkAuthorities(textAt(entry, 'issuer', 'certificateAuthority'), `${field}.issuer.certificateAuthority`);
   const username = textMappingOf(entry, field, 'username');
   if (username === undefined)
     throw new Error(`${field}.claimMappings.username: claim or expression is required`);
@@ -176,7 +257,14 @@ function claimRulesOf(
     if ((claim === '') === (valueAt(rule, 'expression') === undefined)) {
       throw new Error(`${at}: either claim or expression`);
     }
-    if (claim !== '') requiredClaims.set(claim, textAt(rule, 'requiredValue'));
+    if (claim === '') {
+      if (rule['requiredValue'] !== undefined)
+        throw new Error(`${at}.requiredValue: stands with a claim only`);
+      return;
+    }
+    if (rule['message'] !== undefined) throw new Error(`${at}.message: stands with an expression only`);
+    if (requiredClaims.has(claim)) throw new Error(`${at}.claim: each stands once`);
+    requiredClaims.set(claim, textAt(rule, 'requiredValue'));
   });
   for (const { source, message, at } of rulesOf(entry, field, 'claimValidationRules')) {
     claimRules.push({ expression: new ClaimExpression(source, at, 'bool'), message });

@@ -34,6 +34,8 @@ export interface Credentials {
 export interface Authenticator {
   /** Whether it looks at `rawHeaders` and at certificates' `chain`, which cost something. */
   readonly readsHeaders?: boolean | undefined;
+  /** The only paths, as the client asked for them, on which requests are the anonymous user's; undefined: all. */
+  readonly anonymousPaths?: ReadonlySet<string> | undefined;
   authenticate(credentials: Credentials): UserInfo | undefined | Promise<UserInfo | undefined>;
 }
 

@@ -49,6 +49,7 @@ jwt:
 - issuer:
     url: ${issuer}
     audiences: [cellplane, other]
+    audienceMatchPolicy: MatchAny
     certificateAuthority: |
       ${ca}
   claimMappings:
@@ -151,12 +152,81 @@ test('what cannot be honoured is refused, naming the field (U1)', () => {
     ['kind: X', /kind/],
     [configuration('  userValidationRules: [{expression: "user.x"}]'), /userValidationRules/],
     [configuration('  claimValidationRules: [{expression: "7"}]'), /claimValidationRules\[0\]\.expression/],
-    [configuration().replace('prefix: "oidc:"', 'x: y'), /username\.prefix/],
+    [configuration().replace(', prefix: "oidc:"', ''), /username\.prefix/],
     [configuration().replace('https://', 'http://'), /issuer\.url/],
     [configuration().replace('[cellplane, other]', '[]'), /audiences/],
-    [configuration('anonymous: {enabled: true, conditions: [{path: /livez}]}'), /anonymous/],
+    [configuration('anonymous: {enabled: false, conditions: [{path: /livez}]}'), /anonymous\.conditions/],
+    // Misspelt, a rule would be none.
+    [configuration('  claimValidationRule: [{claim: a}]'), /jwt\[0\]\.claimValidationRule: unknown field/],
+    [configuration('  userValidationRules: [{expresion: "true"}]'), /userValidationRules\[0\]\.expresion/],
+    [configuration('  claimValidationRules: [{claim: a, message: m}]'), /rules\[0\]\.message/i],
+    [configuration('  claimValidationRules: [{claim: a}, {claim: a}]'), /rules\[1\]\.claim/i],
+    [configuration('  claimValidationRules: [{expression: "true", requiredValue: x}]'), /requiredValue/],
+    [configuration().replace('audienceMatchPolicy: MatchAny', ''), /audienceMatchPolicy/],
+    [configuration().replace('[cellplane, other]', '[other, other]'), /audiences/],
+    [
+      configuration().replace('audienceMatchPolicy', 'egressSelectorType: cluster\n    audienceMatchPolicy'),
+      /egress/,
+    ],
+    [
+      configuration().replace('audienceMatchPolicy', `discoveryURL: ${issuer}/\n    audienceMatchPolicy`),
+      /discoveryURL/,
+    ],
+    [configuration().replace(`url: ${issuer}`, `url: ${issuer}?a=b`), /issuer\.url/],
+    [configuration().replace('BEGIN CERTIFICATE', 'BEGIN'), /certificateAuthority/],
   ];
   for (const [text, message] of rows) assert.throws(() => parseAuthenticationConfiguration(text), message);
+});
+
+test('the example of Kubernetes’ documentation is taken as it is (U1)', () => {
+  const text = `
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt:
+- issuer:
+    url: https://example.com
+    discoveryURL: https://discovery.example.com/.well-known/openid-configuration
+    certificateAuthority: ${JSON.stringify(pki.ca.certificatePem)}
+    audiences:
+    - my-app
+    - my-other-app
+    audienceMatchPolicy: MatchAny
+  claimValidationRules:
+  - claim: hd
+    requiredValue: example.com
+  - expression: 'claims.hd == "example.com"'
+    message: the hd claim must be set to example.com
+  - expression: 'claims.exp - claims.nbf <= 86400'
+    message: total token lifetime must not exceed 24 hours
+  claimMappings:
+    username:
+      expression: 'claims.username + ":external-user"'
+    groups:
+      expression: 'claims.roles.split(",")'
+    uid:
+      expression: 'claims.sub'
+    extra:
+    - key: 'example.com/tenant'
+      valueExpression: 'claims.tenant'
+  userValidationRules:
+  - expression: "!user.username.startsWith('system:')"
+    message: 'username cannot used reserved system: prefix'
+  - expression: "user.groups.all(group, !group.startsWith('system:'))"
+    message: 'groups cannot used reserved system: prefix'
+anonymous:
+  enabled: true
+  conditions:
+  - path: "/livez"
+  - path: "/readyz"
+  - path: "/healthz"
+`;
+  const { issuers, allowsAnonymous, anonymousPaths } = parseAuthenticationConfiguration(text);
+  assert.deepEqual(issuers[0]?.audiences, ['my-app', 'my-other-app']);
+  assert.equal(issuers[0]?.requiredClaims.get('hd'), 'example.com');
+  assert.equal(issuers[0]?.claimRules.length, 2);
+  assert.equal(issuers[0]?.userRules.length, 2);
+  assert.equal(allowsAnonymous, true);
+  assert.deepEqual([...(anonymousPaths ?? [])], ['/livez', '/readyz', '/healthz']);
 });
 
 test('expressions over claims make the user, and rules refuse it (KEP-3331)', async () => {

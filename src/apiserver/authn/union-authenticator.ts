@@ -18,6 +18,7 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
   readonly #authenticators: readonly Authenticator[];
   readonly #tokens: readonly TokenAuthenticator[];
   readonly #allowsAnonymous: boolean;
+  readonly anonymousPaths: ReadonlySet<string> | undefined;
   readonly #readsHeaders: boolean;
 
   get readsHeaders(): boolean {
@@ -29,11 +30,13 @@ export class UnionAuthenticator implements Authenticator, TokenVerifier {
     readonly authenticators: readonly Authenticator[];
     readonly tokens: readonly TokenAuthenticator[];
     readonly allowsAnonymous?: boolean | undefined;
+    readonly anonymousPaths?: ReadonlySet<string> | undefined;
   }) {
     this.#authenticators = options.authenticators;
     this.#tokens = options.tokens;
     this.#readsHeaders = options.authenticators.some(({ readsHeaders }) => readsHeaders === true);
     this.#allowsAnonymous = options.allowsAnonymous ?? true;
+    this.anonymousPaths = options.anonymousPaths;
   }
 
   authenticate(credentials: Credentials): UserInfo | Promise<UserInfo> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { TokenFileAuthenticator } from '../authn/token-file.ts';
+import { UnionAuthenticator } from '../authn/union-authenticator.ts';
 import { clusterNameExtra } from '../authz/effective-users.ts';
 import {
   clientCertificate,
@@ -8,6 +10,7 @@ import {
   resolverOf,
   startServer,
   type TestServer,
+  tokens,
 } from './testing/test-server.ts';
 import { type Execute, scheme, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
@@ -52,6 +55,25 @@ describe('who asks (U1, U3)', () => {
       (await server.get(widgetPath, { authorization: 'bEARER admin-token' }, { token: '' })).code,
       200,
     );
+  });
+
+  it('an authentication configuration may open some paths alone to requests without credentials', async () => {
+    const authenticator = new UnionAuthenticator({
+      authenticators: [],
+      tokens: [new TokenFileAuthenticator(tokens)],
+      anonymousPaths: new Set(['/livez']),
+    });
+    const strict = await startWidgetServer(execute, { authenticator });
+    try {
+      const codeOf = async (path: string, token: string) => (await strict.get(path, {}, { token })).code;
+      assert.equal(await codeOf('/livez?verbose', ''), 200);
+      for (const path of ['/livez/ping', '/readyz', '/clusters/root/livez', widgetPath]) {
+        assert.equal(await codeOf(path, ''), 401, path);
+      }
+      assert.equal(await codeOf(widgetPath, 'admin-token'), 200);
+    } finally {
+      await strict.stop();
+    }
   });
 
   it('a connection that changes its token is told apart at every request', async () => {

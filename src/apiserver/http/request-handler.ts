@@ -6,7 +6,7 @@ import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/au
 import { homeClusterOf } from '../authz/effective-users.ts';
 import type { Refusal, Seat } from '../flow-control/flow-request.ts';
 import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-info.ts';
-import type { UserInfo } from '../request/user.ts';
+import { anonymousUser, type UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { auditedRequest } from './audited-request.ts';
 import { isServedInBatch } from './batch/serve-batch.ts';
@@ -144,7 +144,9 @@ export class RequestHandler {
     user: UserInfo | undefined,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
-    if (user === undefined) throw new ApiError('Unauthorized', 'Unauthorized');
+    if (user === undefined || (user === anonymousUser && this.#refusesAnonymous(exchange))) {
+      throw new ApiError('Unauthorized', 'Unauthorized');
+    }
     exchange.user = user;
     if (this.#dependencies.audit !== undefined) this.#beginAudit(exchange);
     const { info } = exchange;
@@ -159,6 +161,14 @@ export class RequestHandler {
       return workspace.then((found) => this.#entered(exchange, found, upgrade));
     }
     return this.#entered(exchange, workspace, upgrade);
+  }
+
+  /** KEP-4633: an authentication configuration may open some paths alone to requests without credentials. */
+  #refusesAnonymous({ request }: Exchange): boolean {
+    const { anonymousPaths } = this.#dependencies.authenticator;
+    if (anonymousPaths === undefined) return false;
+    const [path = ''] = (request.url ?? '').split('?');
+    return !anonymousPaths.has(path);
   }
 
   #beginAudit(exchange: Exchange): void {

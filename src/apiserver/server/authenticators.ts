@@ -12,7 +12,7 @@ import type { ApiServerOptions } from './options.ts';
 
 /** Who is asked for a request's user: the proxy in front, if there is one, then certificates, then tokens, in their order. */
 export function createAuthenticator(
-  { pki, tokenFile, allowsAnonymous }: ApiServerOptions,
+  { pki, tokenFile, allowsAnonymous, anonymousPaths }: ApiServerOptions,
   serviceAccountTokens: ServiceAccountTokens,
   issuers: readonly TokenAuthenticator[],
   foreign: ForeignAuthentication | undefined,
@@ -35,5 +35,6 @@ export function createAuthenticator(
     ],
     tokens,
     allowsAnonymous,
+    anonymousPaths,
   });
 }

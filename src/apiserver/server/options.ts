@@ -40,6 +40,8 @@ export interface ApiServerOptions {
   readonly serviceAccountIssuers?: readonly string[] | undefined;
   /** Whether requests without credentials are the anonymous user's. Default true. */
   readonly allowsAnonymous?: boolean | undefined;
+  /** The only paths on which they are; undefined: on all. */
+  readonly anonymousPaths?: ReadonlySet<string> | undefined;
   /** This server behind another one's aggregation layer or an authenticating proxy (KUBERNETES.md O1). */
   readonly foreign?: ForeignAuthenticationOptions | undefined;
   /** Authorizers inside workspaces in their order (KUBERNETES.md U5); default: RBAC alone. Closed by the server's stop. */
