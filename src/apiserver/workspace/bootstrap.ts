@@ -26,8 +26,8 @@ import { newClusterId, parentPathOf, rootClusterId, workspaceNameOf } from './cl
 import type { SchemeCatalog } from './scheme-catalog.ts';
 import { plantSeeds, type Seed, seedKey, seedOperation } from './seed.ts';
 import type { WorkspaceKind } from './workspace.ts';
+import { namespaceSeed, readyConditions } from './workspace-belongings.ts';
 import type { WorkspaceIndex } from './workspace-index.ts';
-import { namespaceSeed, readyConditions } from './workspace-lifecycle.ts';
 
 export interface BootstrapOptions {
   readonly storage: CachedStorage;

@@ -8,7 +8,7 @@ import type { Operation } from '#storage/storage.ts';
 import { serviceAddressReservations } from '../registry/service-allocator.ts';
 import { plantSeeds, type Seed } from './seed.ts';
 import type { ClusterId, Workspace } from './workspace.ts';
-import { namespaceSeed } from './workspace-lifecycle.ts';
+import { namespaceSeed } from './workspace-belongings.ts';
 
 export const serviceAccountName = 'default';
 export const rootCaName = 'kube-root-ca.crt';

@@ -1,6 +1,4 @@
-import type { Condition } from '#api/conditions.ts';
 import {
-  coreKcpGroup,
   kindAnnotation,
   type LogicalClusterObject,
   logicalClusterDefinition,
@@ -8,7 +6,6 @@ import {
   pathAnnotation,
   typeAnnotation,
 } from '#api/core-kcp/logical-cluster.ts';
-import { cellsWorkspacePath } from '#api/federation/group.ts';
 import {
   logicalClusterFinalizer,
   ownerAnnotation,
@@ -20,7 +17,7 @@ import {
 } from '#api/tenancy/workspace.ts';
 import { ApiError, forbidden } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { equalJson } from '#apimachinery/json.ts';
 import { generateName } from '#apimachinery/names.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
@@ -29,11 +26,31 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admissio
 import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import type { Allocation, Allocator } from '../registry/allocator.ts';
 import type { ResourceContext } from '../request/context.ts';
-import { systemMasters, type UserInfo } from '../request/user.ts';
+import type { UserInfo } from '../request/user.ts';
 import { depthOf, newClusterId, workspaceDepthMax } from './cluster-ref.ts';
 import { type Seed, seedOperation } from './seed.ts';
 import type { Workspace } from './workspace.ts';
+import {
+  adminBinding,
+  type Creator,
+  isSystemCreator,
+  listOf,
+  logicalClusterContent,
+  namespaceSeed,
+  readyConditions,
+  releasersOf,
+  userInfoJson,
+} from './workspace-belongings.ts';
 import { logicalClusterKey, type WorkspaceIndex } from './workspace-index.ts';
+import {
+  isClosing,
+  isLogicalClusters,
+  isSystem,
+  isWorkspaces,
+  refuseDeletion,
+  refuseSystemFields,
+  refuseWhileClosing,
+} from './workspace-refusals.ts';
 import {
   qualifiedTypeName,
   type ResolvedType,
@@ -52,9 +69,6 @@ export interface WorkspaceLifecycleOptions {
   readonly externalUrl: () => string;
   readonly clock?: Clock | undefined;
 }
-
-const workspaces = workspaceDefinition;
-const logicalClusters = logicalClusterDefinition;
 
 /**
  * How workspaces come into being: an admission plugin that settles a Workspace's type, cluster and URL, and a create
@@ -92,7 +106,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     if (!isLogicalClusters(context)) return undefined;
     if (operation === 'UPDATE') return this.#admitRelease(attributes);
     if (operation === 'CREATE' && !isSystem(context.user)) {
-      throw forbidden(logicalClusters, logicalClusterName, 'it is made with its workspace');
+      throw forbidden(logicalClusterDefinition, logicalClusterName, 'it is made with its workspace');
     }
     return undefined;
   }
@@ -121,7 +135,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     refuseSystemFields(workspace, name);
     if (depthOf(parent.path) >= workspaceDepthMax) {
       throw forbidden(
-        workspaces,
+        workspaceDefinition,
         name,
         `workspaces may not be nested deeper than ${workspaceDepthMax} levels`,
       );
@@ -130,7 +144,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     const settle = (decision: AuthorizationDecision) => {
       if (decision.decision !== 'allow') {
         throw forbidden(
-          workspaces,
+          workspaceDefinition,
           name,
           `unable to use workspacetype ${qualifiedTypeName(type)}: missing verb='use' permission on workspacetype`,
         );
@@ -157,7 +171,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
       if (refusal !== undefined) throw new WorkspaceTypeError(refusal);
       return type;
     } catch (error) {
-      if (error instanceof WorkspaceTypeError) throw forbidden(workspaces, name, error.message);
+      if (error instanceof WorkspaceTypeError) throw forbidden(workspaceDefinition, name, error.message);
       throw error;
     }
   }
@@ -244,7 +258,7 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     const seeds: Seed[] = [
       {
         ...common,
-        definition: logicalClusters,
+        definition: logicalClusterDefinition,
         metadata: {
           name: logicalClusterName,
           annotations: {
@@ -283,13 +297,17 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
     const next = object as LogicalClusterObject;
     const old = oldObject as LogicalClusterObject;
     if (next.status?.phase !== old.status?.phase && context.subresource === 'status') {
-      throw forbidden(logicalClusters, logicalClusterName, 'status.phase is set by the system');
+      throw forbidden(logicalClusterDefinition, logicalClusterName, 'status.phase is set by the system');
     }
     if (next.spec?.directlyDeletable !== old.spec?.directlyDeletable) {
-      throw forbidden(logicalClusters, logicalClusterName, 'spec.directlyDeletable is set by the system');
+      throw forbidden(
+        logicalClusterDefinition,
+        logicalClusterName,
+        'spec.directlyDeletable is set by the system',
+      );
     }
     if (!equalJson(next.metadata.finalizers, old.metadata.finalizers)) {
-      throw forbidden(logicalClusters, logicalClusterName, 'finalizers are set by the system');
+      throw forbidden(logicalClusterDefinition, logicalClusterName, 'finalizers are set by the system');
     }
     const asked: Promise<void>[] = [];
     for (const [field, verb] of releases) {
@@ -307,11 +325,11 @@ export class WorkspaceLifecycle implements AdmissionPlugin {
       decision = await this.#ask(user, verb, this.#options.types.byQualifiedName(qualified));
     } catch (error) {
       if (!(error instanceof WorkspaceTypeError)) throw error;
-      throw forbidden(logicalClusters, logicalClusterName, error.message);
+      throw forbidden(logicalClusterDefinition, logicalClusterName, error.message);
     }
     if (decision.decision === 'allow') return;
     throw forbidden(
-      logicalClusters,
+      logicalClusterDefinition,
       logicalClusterName,
       `missing verb='${verb}' permission on workspacetype ${qualified}`,
     );
@@ -322,158 +340,3 @@ const releases = [
   ['initializers', 'initialize'],
   ['terminators', 'terminate'],
 ] as const;
-
-/** Names of the type and those it extends that ask for an initializer (or terminator). */
-function releasersOf(type: ResolvedType, field: 'initializer' | 'terminator'): string[] {
-  return type.aliases.filter((alias) => alias.spec[field] === true).map(qualifiedTypeName);
-}
-
-function listOf(
-  field: 'initializers' | 'terminators',
-  values: readonly string[],
-): { [field: string]: string[] } {
-  return values.length === 0 ? {} : { [field]: [...values] };
-}
-
-/** Kubernetes' authentication/v1 UserInfo. */
-interface Creator extends JsonObject {
-  username?: string;
-  uid?: string;
-  groups?: string[];
-  extra?: { [key: string]: string[] };
-}
-
-function userInfoJson({ name, uid, groups, extra }: UserInfo): Creator {
-  return {
-    username: name,
-    ...(uid === undefined ? {} : { uid }),
-    ...(groups.length === 0 ? {} : { groups: [...groups] }),
-    ...(extra.size === 0
-      ? {}
-      : { extra: Object.fromEntries([...extra].map(([key, values]) => [key, [...values]])) }),
-  };
-}
-
-function logicalClusterContent(
-  parent: Workspace,
-  { metadata, spec, status }: WorkspaceObject,
-  type: ResolvedType,
-  creator: Creator,
-  now: string,
-): JsonObject {
-  const initializers = releasersOf(type, 'initializer');
-  const terminators = releasersOf(type, 'terminator');
-  return {
-    spec: {
-      directlyDeletable: false,
-      owner: {
-        apiVersion: `${tenancyGroup}/v1alpha1`,
-        resource: 'workspaces',
-        name: metadata.name,
-        cluster: parent.id,
-        uid: metadata.uid,
-      },
-      createdBy: creator,
-      ...listOf('initializers', initializers),
-      ...listOf('terminators', terminators),
-    },
-    status: {
-      phase: status?.phase,
-      URL: spec?.URL,
-      conditions: readyConditions(status?.phase === 'Ready' ? 'Ready' : 'Initializing', now).filter(
-        ({ type: condition }) => condition !== 'WorkspaceScheduled',
-      ),
-      ...listOf('initializers', initializers),
-      ...listOf('terminators', terminators),
-    },
-  };
-}
-
-export function readyConditions(phase: 'Ready' | 'Initializing', now: string): Condition[] {
-  const ready = phase === 'Ready';
-  return [
-    { type: 'WorkspaceScheduled', status: 'True', lastTransitionTime: now },
-    ready
-      ? { type: 'WorkspaceInitialized', status: 'True', lastTransitionTime: now }
-      : {
-          type: 'WorkspaceInitialized',
-          status: 'False',
-          severity: 'Info',
-          reason: 'InitializerExists',
-          message: 'Initializers still exist.',
-          lastTransitionTime: now,
-        },
-  ];
-}
-
-function isSystemCreator({ groups = [] }: Creator): boolean {
-  return groups.includes(systemMasters);
-}
-
-function adminBinding(userName: string): JsonObject {
-  return {
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: userName }],
-  };
-}
-
-/** A namespace as the registry would make it. */
-export function namespaceSeed(name: string): Pick<Seed, 'metadata' | 'content'> {
-  return {
-    metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
-    content: { spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } },
-  };
-}
-
-function isWorkspaces({ served }: ResourceContext): boolean {
-  return served.definition.group === tenancyGroup && served.definition.resource === 'workspaces';
-}
-
-function isLogicalClusters({ served }: ResourceContext): boolean {
-  return served.definition.group === coreKcpGroup && served.definition.resource === 'logicalclusters';
-}
-
-export function isSystem(user: UserInfo): boolean {
-  return user.groups.includes(systemMasters);
-}
-
-function isClosing(workspace: Workspace | undefined): boolean {
-  return workspace?.phase === 'Terminating' || workspace?.phase === 'Deleting';
-}
-
-/** A workspace that is being deleted takes nothing in: what came after the sweep would be left behind. */
-function refuseWhileClosing({ workspace, served, name }: ResourceContext): void {
-  if (!isClosing(workspace) || served.definition.virtual === true) return;
-  throw forbidden(
-    served.definition,
-    name,
-    `unable to create new content in workspace ${workspace?.path} because it is being terminated`,
-  );
-}
-
-function refuseSystemFields({ spec = {} }: WorkspaceObject, name: string): void {
-  for (const field of ['cluster', 'URL'] as const) {
-    if (spec[field] !== undefined) throw forbidden(workspaces, name, `spec.${field} is set by the system`);
-  }
-}
-
-/** LogicalClusters go with their Workspace; what the system stands on does not go at all. */
-function refuseDeletion({ context, oldObject }: AdmissionAttributes): void {
-  const { workspace, name, user } = context;
-  if (isWorkspaces(context)) {
-    if (`${workspace?.path}:${name}` !== cellsWorkspacePath) return;
-    throw forbidden(workspaces, name, 'the system needs it; delete the Cells in it');
-  }
-  if (workspace?.path === 'root' || workspace?.path === cellsWorkspacePath) {
-    throw forbidden(logicalClusters, logicalClusterName, 'the system needs it');
-  }
-  if (isSystem(user)) return;
-  const directly = (oldObject as LogicalClusterObject | undefined)?.spec?.directlyDeletable === true;
-  if (!directly) {
-    throw forbidden(
-      logicalClusters,
-      logicalClusterName,
-      'it is not directly deletable; delete its Workspace',
-    );
-  }
-}

@@ -7,7 +7,7 @@ import { otherDefaults } from '../defaults/other-defaults.ts';
 import { workloadDefaults } from '../defaults/workload-defaults.ts';
 import { booleanAt, numberAt, textAt } from '../read.ts';
 import { completeTypedForm } from '../typed-form.ts';
-import { admissionRules } from '../validation/admission-policies.ts';
+import { admissionRules } from '../validation/admission-rules.ts';
 import { appsRules } from '../validation/apps.ts';
 import { authorityRules } from '../validation/authority.ts';
 import { batchRules } from '../validation/batch.ts';
