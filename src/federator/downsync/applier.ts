@@ -1,5 +1,4 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
-import { edgeVersionOf } from '#api/federation/edge-versions.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -11,6 +10,7 @@ import { isOfFormerCell, isOfOrigin, originKeyOf } from '../origin.ts';
 import { applyForm, isScalable } from './apply-form.ts';
 import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
 import { type CopyNotes, parseSyncError } from './copy-notes.ts';
+import { CopyReader } from './copy-reader.ts';
 import { type ApplyReason, isStale } from './decide.ts';
 import { DriftRecord } from './drift-record.ts';
 import type { KnownEdge } from './known-edge.ts';
@@ -41,6 +41,7 @@ export class Applier {
   readonly #context: SyncContext;
   readonly #notes: CopyNotes;
   readonly #known: KnownEdge;
+  readonly #copies: CopyReader;
   readonly #drift: DriftRecord;
   readonly #autoscaled = new AutoscaledTargets();
   /** What is applied of these has changed although their copies have not. */
@@ -52,6 +53,7 @@ export class Applier {
     this.#context = context;
     this.#notes = notes;
     this.#known = known;
+    this.#copies = new CopyReader(context);
     this.#drift = new DriftRecord(context.clock);
   }
 
@@ -98,7 +100,7 @@ export class Applier {
       const waitMs = this.#drift.waitMs(key);
       if (waitMs > 0) return { state: 'present', requeueAfterMs: waitMs };
     }
-    const copy = await this.#wholeCopy(kind, item, signal);
+    const copy = await this.#copies.read(kind, item, signal);
     // Its event is on the way.
     if (copy === undefined || copy.metadata.deletionTimestamp !== undefined) return { state: 'waiting' };
     if (isAutoscaler(place)) this.#retarget(this.#autoscaled.learn(key, copy));
@@ -139,19 +141,6 @@ export class Applier {
     // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
     if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
     return this.#applied(item, copy, form, applied, mirrored, signal);
-  }
-
-  /** The copy in the version that the edge has its kind in; undefined when it is gone. */
-  async #wholeCopy(kind: ServedKind, { key, place }: SyncItem, signal: AbortSignal) {
-    const { copies, workspace } = this.#context;
-    const inEdgeVersion = { ...place, version: kind.version };
-    const converted = edgeVersionOf(kind.group, kind.version, kind.resource);
-    // A custom kind's the server converts.
-    const wanted = kind.version === place.version || converted !== undefined ? place : inEdgeVersion;
-    const told = wanted === place ? copies.takeWhole(key) : undefined;
-    const copy = told ?? (await workspace.read(wanted, signal));
-    if (copy === undefined || converted === undefined || kind.version === place.version) return copy;
-    return converted.toEdge(copy);
   }
 
   /** The edge has what it should have. */
