@@ -18,7 +18,10 @@
  *   decoded as their zero value;
  * - jsonOmitted: per definition, the optional fields that Go's JSON encoder leaves out when they are zero or empty
  *   (`omitempty` and neither pointer nor struct);
- * - jsonPrinted: per definition, the optional fields that it prints even so (structs, and what lacks `omitempty`).
+ * - jsonPrinted: per definition, the optional fields that it prints even so (structs, and what lacks `omitempty`);
+ * - typeNames: per definition, the fields whose Go type has another name than OpenAPI tells (`types.UID`);
+ * - embedded: per definition, the fields of structs that are embedded in it, by where (`RuleWithOperations.Rule`);
+ * - emptyObjects: per definition that an empty object of a kind holds by value, the fields that are printed of it, structs apart.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -60,6 +63,9 @@ interface GoFacts {
   requiredPointers: { [definition: string]: string[] };
   jsonOmitted: { [definition: string]: string[] };
   jsonPrinted: { [definition: string]: string[] };
+  typeNames: { [definition: string]: { [field: string]: string } };
+  embedded: { [definition: string]: { [where: string]: string[] } };
+  emptyObjects: { [definition: string]: { printed?: string[]; structs?: string[] } };
 }
 
 type MessageFact = { [field: string]: [number, string, string] };
@@ -277,6 +283,15 @@ async function main(): Promise<void> {
   await write(
     'resources.ts',
     moduleText('resourceGroups', 'API group → JSON text of its resources, a row per version.', byGroup),
+  );
+  const { typeNames, embedded, emptyObjects } = go;
+  await write(
+    'go-types.ts',
+    moduleText(
+      'goTypes',
+      'What Go has and OpenAPI does not tell: JSON text of a record by definition, parsed when first asked for.',
+      new Map(Object.entries({ typeNames, embedded, emptyObjects })),
+    ),
   );
   await write(
     'messages.ts',

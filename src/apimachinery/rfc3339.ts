@@ -50,3 +50,58 @@ function zoneOffsetMs(zone: string): number {
   const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6));
   return (zone[0] === '-' ? -minutes : minutes) * 60_000;
 }
+
+/** What time.Parse looks for, one after the other: the layout's own spelling, and what fits it. */
+const steps: readonly (readonly [string, RegExp])[] = [
+  ['2006', /^\d{4}/],
+  ['-', /^-/],
+  ['01', /^\d\d/],
+  ['-', /^-/],
+  ['02', /^\d\d/],
+  ['T', /^T/],
+  ['15', /^\d\d/],
+  [':', /^:/],
+  ['04', /^\d\d/],
+  [':', /^:/],
+  ['05', /^\d\d/],
+];
+const zoneStep = ['Z07:00', /^(?:Z|[+-]\d\d:\d\d)/] as const;
+const seconds = { layout: '2006-01-02T15:04:05Z07:00', steps: [...steps, zoneStep] };
+const micro = {
+  layout: '2006-01-02T15:04:05.000000Z07:00',
+  steps: [...steps, ['.000000', /^[.,]\d{6}/] as const, zoneStep],
+};
+/** The most of each number, by its place in the layout. */
+const most: { readonly [element: string]: readonly [string, number] } = {
+  '01': ['month', 12],
+  '15': ['hour', 23],
+  '04': ['minute', 59],
+  '05': ['second', 59],
+};
+
+/**
+ * Why Go does not read a text as meta/v1 Time (any decimals) or MicroTime (six of them), in the words of time.Parse; undefined
+ * when it does.
+ */
+export function timeFault(text: string, precision: 'seconds' | 'micro'): string | undefined {
+  const { layout, steps: wanted } = precision === 'micro' ? micro : seconds;
+  const quoted = JSON.stringify(text);
+  let rest = text;
+  for (const [element, pattern] of wanted) {
+    const found = pattern.exec(rest)?.[0];
+    if (found === undefined) {
+      const at = `cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(element)}`;
+      return `parsing time ${quoted} as ${JSON.stringify(layout)}: ${at}`;
+    }
+    const [name, max] = most[element] ?? [];
+    const isOut = max !== undefined && (Number(found) > max || (element === '01' && Number(found) === 0));
+    if (isOut) return `parsing time ${quoted}: ${name} out of range`;
+    rest = rest.slice(found.length);
+    // Decimals may follow the seconds though the layout has none.
+    if (element === '05' && precision === 'seconds') rest = rest.replace(/^[.,]\d+/, '');
+  }
+  if (rest !== '') return `parsing time ${quoted}: extra text: ${JSON.stringify(rest)}`;
+  const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number];
+  const isDay = day >= 1 && day <= new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
+  return isDay ? undefined : `parsing time ${quoted}: day out of range`;
+}

@@ -91,6 +91,20 @@ export const knownDifferences: readonly KnownDifference[] = [
       isMessage(difference) && String(difference.oracle).startsWith(`${String(difference.ours)}@@`),
   },
   {
+    row: "uid in a PUT that is not the object's",
+    explains: (difference) =>
+      isMessage(difference) &&
+      /Precondition failed: UID/.test(String(difference.oracle)) &&
+      /Precondition failed: UID/.test(String(difference.ours)),
+  },
+  {
+    row: 'malformed resourceVersion in a PUT',
+    explains: (_, { oracle, ours }) =>
+      oracle.status === 500 &&
+      ours.status === 409 &&
+      JSON.stringify(oracle.body).includes('strconv.ParseUint'),
+  },
+  {
     row: 'a JSON or merge patch of which comes what cannot be decoded',
     explains: (difference) =>
       isMessage(difference) && /Invalid value: "\{.*json: cannot unmarshal/s.test(String(difference.ours)),

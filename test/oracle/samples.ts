@@ -6,10 +6,23 @@ export interface Sample {
   readonly object: JsonObject;
 }
 
+const webhook = {
+  name: 'a.b.c',
+  admissionReviewVersions: ['v1'],
+  sideEffects: 'None',
+  clientConfig: { service: { name: 's', namespace: 'n' } },
+  // Of what nobody writes: it stands while other samples are written.
+  rules: [
+    { operations: ['CREATE'], apiGroups: ['none.example'], apiVersions: ['v1'], resources: ['nothings'] },
+  ],
+};
+
 /** What a base needs besides, to be taken by a server that runs. */
 const completed: { readonly [base: string]: JsonObject } = {
   // The first address of the range is the API server's own.
   IPAddress: { metadata: { name: '10.1.0.1' } },
+  ValidatingWebhookConfiguration: { webhooks: [webhook] },
+  MutatingWebhookConfiguration: { webhooks: [webhook] },
   PriorityLevelConfiguration: { spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } } },
 };
 

@@ -1,5 +1,5 @@
 import type { Schema } from '#apimachinery/schema.ts';
-import { goBytes } from '#apimachinery/schema-walk/formats.ts';
+import { goBytes, goMicroTime } from '#apimachinery/schema-walk/formats.ts';
 import type { FieldExtras, TypeExpression } from './catalogue-types.ts';
 import { catalogueType } from './catalogue-types.ts';
 
@@ -116,7 +116,7 @@ const specialTypes: { readonly [path: string]: (draft: Draft) => void } = {
   },
   [`${meta}.MicroTime`]: (draft) => {
     draft.type = 'string';
-    draft.validation = { format: 'date-time' };
+    draft.validation = goMicroTime;
   },
   'apimachinery.pkg.api.resource.Quantity': (draft) => {
     draft.validation = { anyOf: [{ type: 'string' }, { type: 'number' }] };
@@ -124,7 +124,10 @@ const specialTypes: { readonly [path: string]: (draft: Draft) => void } = {
   'apimachinery.pkg.util.intstr.IntOrString': (draft) => {
     draft.intOrString = true;
   },
-  [`${meta}.FieldsV1`]: openObject,
+  // Raw bytes to the decoder: what is no set of fields is found by who reads them.
+  [`${meta}.FieldsV1`]: (draft) => {
+    draft.preserveUnknownFields = true;
+  },
   'apimachinery.pkg.runtime.RawExtension': openObject,
   [`${meta}.Patch`]: openObject,
   [`${apiextensions}.JSON`]: (draft) => {

@@ -1,9 +1,10 @@
 import { membersOf } from '../decode-json.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import { isQuantity, quantityDefinition } from '../quantity.ts';
+import { timeFault } from '../rfc3339.ts';
 import type { Schema, SchemaType } from '../schema.ts';
 import { type CompiledSchema, compiled, type SimpleRules } from './compiled-schema.ts';
-import { goBytes, hasNumberFormat, hasStringFormat } from './formats.ts';
+import { goBytes, goMicroTime, hasNumberFormat, hasStringFormat } from './formats.ts';
 import { validateValue } from './validate.ts';
 
 /**
@@ -140,7 +141,9 @@ function passes(node: CompiledSchema, value: JsonValue): boolean {
   if (format !== undefined) {
     if (value === '' && node.validation === goBytes) return true;
     if (typeof value === 'number') return hasNumberFormat(value, format);
-    return typeof value === 'string' && hasStringFormat(value, format);
+    if (typeof value !== 'string') return false;
+    if (node.validation === goMicroTime) return timeFault(value, 'micro') === undefined;
+    return hasStringFormat(value, format);
   }
   return types?.includes(typeof value as SchemaType) === true;
 }

@@ -189,6 +189,9 @@ export function hasStringFormat(text: string, format: string): boolean {
  */
 export const goBytes: ValueValidation = Object.freeze({ format: 'byte' });
 
+/** Times of which Go reads six decimals and no other number of them (meta/v1 MicroTime). Known by its identity. */
+export const goMicroTime: ValueValidation = Object.freeze({ format: 'date-time' });
+
 export function isKnownStringFormat(format: string): boolean {
   return checks.has(format) || checks.has(format.replaceAll('-', ''));
 }

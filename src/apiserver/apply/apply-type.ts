@@ -1,4 +1,5 @@
 import { objectMetaSchema } from '#api/builtin/builtin-schema.ts';
+import { emptyStruct } from '#api/builtin/go-types.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { fieldElement, keyElement, type PathElement, valueElement } from './path-element.ts';
@@ -25,7 +26,7 @@ interface ApplyField {
   readonly type: ApplyType;
   /**
    * Whether Go's empty object of the kind has the field, so that filling it adds its members but not the field itself:
-   * structs by value, and required fields without omitempty. Counts only while all parents are structs by value.
+   * structs by value, and fields without omitempty. Counts only while all parents are structs by value.
    */
   readonly inEmptyObject: boolean;
   readonly byValue: boolean;
@@ -158,54 +159,18 @@ function addEmbeddedFields(fields: Map<string, ApplyField>): void {
 
 function fieldsOf(schema: Schema, isOpen: boolean): ReadonlyMap<string, ApplyField> {
   const fields = new Map<string, ApplyField>();
-  const builtin = schema.definition?.startsWith('io.k8s.') === true;
+  const empty = schema.definition === undefined ? undefined : emptyStruct(schema.definition);
   for (const [name, property] of schema.properties ?? []) {
-    const byValue = builtin && isStructByValue(schema.definition as string, name, property);
-    const required = builtin && schema.required?.includes(name) === true;
+    const byValue = empty?.structs?.includes(name) === true;
     fields.set(name, {
       path: fieldElement(name),
       type: typeOf(property, isOpen),
       byValue,
-      inEmptyObject: byValue || required,
+      inEmptyObject: byValue || empty?.printed?.includes(name) === true,
     });
   }
   if (schema.embeddedResource === true) addEmbeddedFields(fields);
   return fields;
-}
-
-/** Types that Kubernetes' Go structs hold by value wherever an empty object reaches them. */
-const structsByValue = new Set(
-  [
-    'apimachinery.pkg.apis.meta.v1.ObjectMeta',
-    'api.core.v1.PodSpec',
-    'api.apps.v1.DeploymentStrategy',
-    'api.apps.v1.DaemonSetUpdateStrategy',
-    'api.apps.v1.StatefulSetUpdateStrategy',
-    'api.batch.v1.JobSpec',
-    'api.batch.v1.JobTemplateSpec',
-    'api.core.v1.EventSource',
-    'api.core.v1.LoadBalancerStatus',
-    'api.core.v1.NodeSystemInfo',
-    'api.core.v1.NodeDaemonEndpoints',
-    'api.core.v1.VolumeResourceRequirements',
-    'api.networking.v1.IngressLoadBalancerStatus',
-    'api.rbac.v1.RoleRef',
-    'api.autoscaling.v1.CrossVersionObjectReference',
-    'api.autoscaling.v2.CrossVersionObjectReference',
-    'apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionNames',
-  ].map((name) => `io.k8s.${name}`),
-);
-
-function isStructByValue(parent: string, name: string, property: Schema): boolean {
-  const definition = property.definition;
-  if (definition === undefined || property.properties === undefined) return false;
-  if (structsByValue.has(definition)) return true;
-  if (definition.endsWith('.PodTemplateSpec')) return !parent.endsWith('.ReplicationControllerSpec');
-  if (name === 'podSelector') return parent === 'io.k8s.api.networking.v1.NetworkPolicySpec';
-  // `spec` and `status` of a kind; `involvedObject` of an Event.
-  return (
-    ((name === 'spec' || name === 'status') && definition.startsWith(parent)) || name === 'involvedObject'
-  );
 }
 
 function elementOf(form: ApplyType['form'], schema: Schema, isOpen: boolean): ApplyType | undefined {

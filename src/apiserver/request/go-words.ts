@@ -1,6 +1,9 @@
+import { embeddingOf, goTypeName } from '#api/builtin/go-types.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { isQuantity, quantityDefinition, quantityForm } from '#apimachinery/quantity.ts';
+import { timeFault } from '#apimachinery/rfc3339.ts';
 import type { Schema } from '#apimachinery/schema.ts';
+import { goMicroTime } from '#apimachinery/schema-walk/formats.ts';
 
 /** encoding/json's word for a value's type. */
 export function wordFor(value: JsonValue): string {
@@ -28,17 +31,19 @@ export function internalPackage(group: string): string {
 /**
  * The first value, in the document's order, that Go could not have decoded into its field, in encoding/json's words:
  * `json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string`. Undefined when there
- * is none. Of types that decode themselves quantities and bytes are told in their own words, times are not looked at.
+ * is none. Types that decode themselves tell in their own words.
  */
 export function typeMismatch(schema: Schema, value: JsonValue): string | undefined {
-  return mismatchAt(schema, value, { struct: structName(schema), path: '' });
+  return mismatchAt(schema, value, { struct: structName(schema), path: '', type: undefined });
 }
 
 interface Place {
   /** The Go struct whose field is being decoded. */
   readonly struct: string;
-  /** Dotted, without indices and map keys. */
+  /** Dotted, without indices and map keys, with the names of embedded structs. */
   readonly path: string;
+  /** The Go type of the value, where the schema does not tell it. */
+  readonly type: string | undefined;
 }
 
 function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | undefined {
@@ -49,15 +54,19 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
     return cannotUnmarshal(value, 'int32', place);
   }
   if (schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
-  if (schema.validation?.format === 'date-time') return undefined;
+  if (schema.validation?.format === 'date-time') {
+    if (typeof value !== 'string') return cannotUnmarshal(value, 'string', place, false);
+    return timeFault(value, schema.validation === goMicroTime ? 'micro' : 'seconds');
+  }
   if (!fitsType(schema, value)) {
-    return cannotUnmarshal(value, goType(schema), place, schema.type === 'integer');
+    return cannotUnmarshal(value, place.type ?? goType(schema), place, schema.type === 'integer');
   }
   if (typeof value === 'string' && schema.validation?.format === 'byte') return base64Fault(value);
   if (Array.isArray(value)) {
     if (schema.items === undefined) return undefined;
+    const within = { ...place, type: elementType(place.type) };
     for (const item of value) {
-      const found = mismatchAt(schema.items, item, place);
+      const found = mismatchAt(schema.items, item, within);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -70,12 +79,28 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
     if (next === undefined || one === undefined) continue;
     const within =
       property === undefined
-        ? place
-        : { struct: structName(schema), path: place.path === '' ? key : `${place.path}.${key}` };
+        ? { ...place, type: elementType(place.type) }
+        : fieldPlace(schema, key, place.path);
     const found = mismatchAt(next, one, within);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function fieldPlace(schema: Schema, field: string, above: string): Place {
+  const { definition = '' } = schema;
+  const segments = [above, embeddingOf(definition, field) ?? '', field];
+  return {
+    struct: structName(schema),
+    path: segments.filter((segment) => segment !== '').join('.'),
+    type: goTypeName(definition, field),
+  };
+}
+
+/** `[]v1.OperationType` → `v1.OperationType`, `map[string]v1.ExtraValue` → `v1.ExtraValue`. */
+function elementType(type: string | undefined): string | undefined {
+  const found = type === undefined ? null : /^(?:\[\]|map\[[^\]]*\])(.+)$/.exec(type);
+  return found?.[1];
 }
 
 function cannotUnmarshal(value: JsonValue, type: string, { struct, path }: Place, isInteger = true): string {

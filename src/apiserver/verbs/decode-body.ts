@@ -125,7 +125,12 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
     definition.origin === 'custom' ? undefined : workspace.scheme,
     definition.origin !== 'custom',
   );
-  const typeErrors = metadataTypeErrors(given.metadata);
+  let typeErrors = metadataTypeErrors(given.metadata);
+  if (typeErrors.length > 0) {
+    // A null in a list is its zero value.
+    dropNulls(objectMetaSchema(), given.metadata);
+    typeErrors = metadataTypeErrors(given.metadata);
+  }
   if (typeErrors.length > 0) {
     let mismatch: string | undefined;
     if (definition.origin === 'custom') mismatch = typeMismatch(objectMetaSchema(), given.metadata);
