@@ -110,7 +110,8 @@ export function invalidObject(
   errors: readonly FieldError[],
 ): ApiError {
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  const lines = errors.map((error) => `${error.field}: ${error.message}`);
+  // Told once in the text, as often as found in the causes (field.ErrorList.ToAggregate).
+  const lines = [...new Set(errors.map((error) => `${error.field}: ${error.message}`))];
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   const causes: StatusCause[] = errors.map((error) => ({
     reason: error.type,

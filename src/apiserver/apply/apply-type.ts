@@ -121,7 +121,11 @@ function makeType(schema: Schema, isOpen: boolean): ApplyType {
   return form === 'deduced' ? deduced : new LazyType(form, schema, isOpen);
 }
 
+/** Raw JSON to Go: owned as a whole (client-go's schema of applied types). */
+const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
+
 function formOf(schema: Schema): ApplyType['form'] {
+  if (schema.definition === rawExtension) return 'atomicMap';
   if (schema.intOrString === true) return 'scalar';
   switch (schema.type) {
     case 'object':

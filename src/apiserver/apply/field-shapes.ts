@@ -338,7 +338,9 @@ function take(step: Step, branch: Branch, value: JsonValue): Step {
 function setOf(branch: Branch, value: JsonValue): FieldSet | undefined {
   if (branch.skipped) return undefined;
   if (value === null) return branch.nullIsAbsent ? undefined : leaf;
-  return typeof value === 'object' ? ofValue(branch, value) : leaf;
+  if (typeof value === 'object') return ofValue(branch, value);
+  // Go's empty object says the same.
+  return branch.mode === 'bare' && (value === '' || value === 0 || value === false) ? undefined : leaf;
 }
 
 function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {

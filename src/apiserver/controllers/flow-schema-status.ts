@@ -88,11 +88,13 @@ export class FlowSchemaStatus implements Controller {
     if (isSame && present?.['message'] === wanted['message']) return;
     const since = isSame ? present?.['lastTransitionTime'] : undefined;
     const told: JsonObject = { ...wanted, lastTransitionTime: since ?? nowTime(clock.now()) };
-    const others = conditions.filter((one) => one !== present);
-    const body = { metadata: { uid, resourceVersion }, status: { conditions: [...others, told] } };
+    const body = {
+      apiVersion: `${flowControlGroup}/${schemasGvr.version}`,
+      kind: 'FlowSchema',
+      metadata: { name, uid, resourceVersion },
+      status: { conditions: [told] },
+    };
     const ref = { cluster, gvr: schemasGvr, name };
-    await settled(
-      client.patch(ref, { type: 'merge', body }, { subresource: 'status', fieldManager, signal }),
-    );
+    await settled(client.apply(ref, body, { subresource: 'status', fieldManager, force: true, signal }));
   }
 }

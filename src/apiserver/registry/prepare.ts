@@ -27,8 +27,9 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
 }
 
 function setFirstGeneration(metadata: ObjectMeta, { strategy }: Target['served']['definition']): void {
-  if (strategy.generation === 'none' || strategy.generation === 'of-changes') delete metadata.generation;
-  else metadata.generation = 1;
+  // Kinds that do not count keep what the creator says.
+  if (strategy.generation !== 'none' && strategy.generation !== 'of-changes') metadata.generation = 1;
+  else if (metadata.generation === 0) delete metadata.generation;
 }
 
 /** C7: whether a new object's status is not the creator's to give. */
@@ -207,6 +208,6 @@ export function dedupeOwnerReferences(metadata: ObjectMeta, warnings: string[]):
   if (repeated.size === 0) return;
   metadata.ownerReferences = unique;
   warnings.push(
-    `.metadata.ownerReferences contains duplicate entries, which were dropped; duplicate UID(s) observed: ${[...repeated].join(', ')}`,
+    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...repeated].join(', ')}`,
   );
 }

@@ -438,7 +438,8 @@ export class Registry {
     );
     if (!result.committed) return this.#lost(result, key);
     const shown = this.#shown(target, object);
-    shown.metadata.resourceVersion = String(result.revision);
+    // The revision that it had: what was to be written never was (generic registry.Store.deleteWithoutFinalizers).
+    shown.metadata.resourceVersion = String(entry.revision);
     return { outcome: { type: 'deleted', object: shown } };
   }
 

@@ -8,7 +8,14 @@ import {
 } from '#apimachinery/field-error.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import { equalJson, isJsonObject } from '#apimachinery/json.ts';
-import { dns1123Label, dns1123Subdomain, labelKey, labelValue } from '#apimachinery/names.ts';
+import {
+  dns1123Label,
+  dns1123Subdomain,
+  labelKey,
+  labelValue,
+  type NameValidator,
+  pathSegmentName,
+} from '#apimachinery/names.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 
@@ -146,13 +153,26 @@ export function normalizeMetadata(metadata: ObjectMeta): void {
 
 /** What of a kind its objects' metadata is checked by. */
 export type MetadataRules = Pick<ResourceDefinition, 'group' | 'namespaced' | 'origin'> & {
-  readonly strategy: Pick<ResourceDefinition['strategy'], 'validateName'>;
+  readonly strategy: Pick<ResourceDefinition['strategy'], 'validateName' | 'metadataLooks'>;
 };
 
 /** Kubernetes' ValidateObjectMeta (KUBERNETES.md O4): everything that is wrong with the metadata of an object at rest. */
 export function validateMetadata(metadata: ObjectMeta, definition: MetadataRules): FieldError[] {
+  const errors = identityErrors(metadata, definition, definition.strategy.validateName ?? dns1123Subdomain);
+  generationErrors(metadata, errors);
+  commonErrors(metadata, errors);
+  finalizerErrors(metadata, errors);
+  domainErrors(metadata, definition, errors);
+  return errors;
+}
+
+/** Names and namespace. */
+function identityErrors(
+  metadata: ObjectMeta,
+  definition: Pick<MetadataRules, 'namespaced'>,
+  validateName: NameValidator,
+): FieldError[] {
   const errors: FieldError[] = [];
-  const validateName = definition.strategy.validateName ?? dns1123Subdomain;
   const { name, generateName, namespace } = metadata;
   if (generateName !== undefined) {
     // A trailing dash is fine in a prefix: something will follow.
@@ -176,11 +196,19 @@ export function validateMetadata(metadata: ObjectMeta, definition: MetadataRules
   } else if (namespace !== undefined && namespace !== '') {
     errors.push(forbiddenField('metadata.namespace', 'not allowed on this type'));
   }
+  return errors;
+}
+
+function generationErrors({ generation }: ObjectMeta, errors: FieldError[]): void {
+  if (generation === undefined || generation >= 0) return;
+  errors.push(invalid('metadata.generation', generation, 'must be greater than or equal to 0'));
+}
+
+/** What is looked at in a whole and in a change. */
+function commonErrors(metadata: ObjectMeta, errors: FieldError[]): void {
   labelErrors(metadata.labels, errors);
   annotationErrors(metadata.annotations, errors);
   ownerErrors(metadata, errors);
-  finalizerErrors(metadata, definition, errors);
-  return errors;
 }
 
 /** No slash and no control character: what a storage key may hold (storage/keys.ts). */
@@ -237,21 +265,58 @@ const laxGroups: ReadonlySet<string> = new Set([
   'policy',
 ]);
 
-function finalizerErrors(metadata: ObjectMeta, definition: MetadataRules, errors: FieldError[]): void {
-  const { finalizers } = metadata;
+function finalizerErrors({ finalizers }: ObjectMeta, errors: FieldError[]): void {
   if (finalizers === undefined) return;
-  finalizers.forEach((finalizer, index) => {
-    // Without an index, as apimachinery's ValidateFinalizerName tells it; core/validation's own rule has one.
+  // Without an index, as apimachinery's ValidateFinalizerName tells it; core/validation's own rule has one.
+  for (const finalizer of finalizers)
     for (const why of labelKey(finalizer)) errors.push(invalid('metadata.finalizers', finalizer, why));
-    const needsDomain = definition.origin === 'builtin' && !laxGroups.has(definition.group);
-    if (!needsDomain || finalizer.includes('/') || plainFinalizers.has(finalizer)) return;
-    const why = 'name is neither a standard finalizer name nor is it fully qualified';
-    errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
-  });
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     const why = 'finalizer orphan and foregroundDeletion cannot be both set';
     errors.push(invalid('metadata.finalizers', finalizers, why));
   }
+}
+
+function domainErrors(
+  { finalizers }: ObjectMeta,
+  { origin, group }: Pick<MetadataRules, 'origin' | 'group'>,
+  errors: FieldError[],
+): void {
+  if (finalizers === undefined || origin !== 'builtin' || laxGroups.has(group)) return;
+  finalizers.forEach((finalizer, index) => {
+    if (finalizer.includes('/') || plainFinalizers.has(finalizer)) return;
+    const why = 'name is neither a standard finalizer name nor is it fully qualified';
+    errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
+  });
+}
+
+/**
+ * What is wrong with the metadata of an update: all kinds' is looked at as a whole and for its change, with any name that
+ * fits a path (rest.BeforeUpdate); then by the kind's own validation, which mostly finds the same again. `/status` has of
+ * it the change alone.
+ */
+export function updatedMetadataErrors(
+  metadata: ObjectMeta,
+  old: ObjectMeta,
+  definition: MetadataRules,
+  subresource: string,
+): FieldError[] {
+  const whole = validateMetadata(metadata, definition);
+  const change = validateMetadataUpdate(metadata, old);
+  if (whole.length === 0 && change.length === 0) return [];
+  commonErrors(metadata, change);
+  const errors = identityErrors(metadata, definition, pathSegmentName);
+  generationErrors(metadata, errors);
+  commonErrors(metadata, errors);
+  finalizerErrors(metadata, errors);
+  errors.push(...change);
+  const { metadataLooks = 'change' } = definition.strategy;
+  const looks = subresource === 'status' && metadataLooks !== 'none' ? 'change' : metadataLooks;
+  if (looks === 'change' || looks === 'both') {
+    errors.push(...change);
+    domainErrors(metadata, definition, errors);
+  }
+  if (looks === 'whole' || looks === 'both') errors.push(...whole);
+  return errors;
 }
 
 /**

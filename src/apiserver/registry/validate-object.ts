@@ -11,7 +11,7 @@ import { policyExpressionErrors } from '../admission/policies/policy-expressions
 import { embeddedErrors } from './embedded-resources.ts';
 import { scaleErrors } from './scale-errors.ts';
 import { isInert, type Target } from './target.ts';
-import { validateMetadata, validateMetadataUpdate } from './validate-metadata.ts';
+import { updatedMetadataErrors, validateMetadata } from './validate-metadata.ts';
 import { takeVoucher } from './vouched.ts';
 
 /**
@@ -26,8 +26,10 @@ export function validateObject(
   warnings: string[] = [],
 ): void {
   const { definition, version } = target.served;
-  const errors = validateMetadata(object.metadata, definition);
-  if (old !== undefined) errors.push(...validateMetadataUpdate(object.metadata, old.metadata));
+  const errors =
+    old === undefined
+      ? validateMetadata(object.metadata, definition)
+      : updatedMetadataErrors(object.metadata, old.metadata, definition, subresource);
   const { schema } = version;
   if (definition.origin === 'custom') errors.push(...customErrors(object, old, version, subresource));
   else {

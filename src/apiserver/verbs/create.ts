@@ -38,7 +38,8 @@ export async function createObject(
 /** C1: what a body must not say about an object that does not exist yet. */
 export function checkNew(object: KubeObject, namespace: string): void {
   const { metadata } = object;
-  if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '0') {
+  // What is no revision at all is passed over (etcd3 store.Create).
+  if (/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '')) {
     throw new ApiError('InternalError', 'resourceVersion should not be set on objects to be created');
   }
   if (namespace === '') delete metadata.namespace;

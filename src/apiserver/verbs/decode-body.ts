@@ -156,7 +156,13 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
     if (wrong !== undefined) throw cannotBeHandled(definition.kind, version.version, wrong);
   }
   // What cannot be decoded at all comes before what nobody knows.
-  reportFields(unknown, duplicates, target);
+  // Of custom resources Kubernetes gathers them by name, of its own kinds as it meets them.
+  const inOrder = definition.origin === 'custom' ? [...unknown].sort() : unknown;
+  const { fieldValidation, warnings } = target;
+  reportFields(inOrder, duplicates, {
+    ...{ fieldValidation, warnings },
+    ...{ kind: definition.kind, version: version.version },
+  });
   if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;
   if (target.keepsNulls === true && definition.origin === 'custom') fillDefaults(version.schema, object);
@@ -324,29 +330,42 @@ function otherIdentity(
   );
 }
 
+/** C9 of an object of a kind that is no resource's own. Takes its unknown fields away. */
+export function reportUnknownFields(
+  value: JsonValue,
+  schema: Schema,
+  kind: GroupVersionKind,
+  { fieldValidation, warnings }: Pick<DecodeTarget, 'fieldValidation' | 'warnings'>,
+): void {
+  const unknown = pruneUnknown(schema, value);
+  reportFields(unknown, none, { fieldValidation, warnings, kind: kind.kind, version: kind.version });
+}
+
+interface FieldReport extends Pick<DecodeTarget, 'fieldValidation' | 'warnings'> {
+  readonly kind: string;
+  readonly version: string;
+}
+
 /** C9: unknown and repeated fields are an error when Strict, a warning by default. */
 function reportFields(
-  unknown: readonly string[],
+  inOrder: readonly string[],
   duplicates: readonly string[],
-  { fieldValidation, served, warnings }: DecodeTarget,
+  { fieldValidation, warnings, kind, version }: FieldReport,
 ): void {
-  if (fieldValidation === 'Ignore' || (unknown.length === 0 && duplicates.length === 0)) return;
-  // Of custom resources Kubernetes gathers them by name, of its own kinds as it meets them.
-  const inOrder = served.definition.origin === 'custom' ? [...unknown].sort() : unknown;
+  if (fieldValidation === 'Ignore' || (inOrder.length === 0 && duplicates.length === 0)) return;
   const texts = [
     ...inOrder.map((path) => `unknown field ${JSON.stringify(path)}`),
     // A field that nobody knows is told once, however often it is there.
     ...duplicates
-      .filter((path) => !unknown.includes(path))
+      .filter((path) => !inOrder.includes(path))
       .map((path) => `duplicate field ${JSON.stringify(path)}`),
   ];
   if (fieldValidation === 'Warn') {
     warnings.push(...texts);
     return;
   }
-  const { kind } = served.definition;
   throw badRequest(
-    `${kind} in version "${served.version.version}" cannot be handled as a ${kind}: strict decoding error: ${texts.join(', ')}`,
+    `${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${texts.join(', ')}`,
   );
 }
 

@@ -11,7 +11,7 @@ import { applyServerSide } from '../apply/apply-server-side.ts';
 import type { UpdateOptions, WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeConfiguration } from './apply.ts';
-import { decodeKind } from './decode-body.ts';
+import { decodeKind, reportUnknownFields } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { type Tracking, tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters, type WriteParameters } from './options.ts';
@@ -78,6 +78,7 @@ function updateScale(
     );
   }
   const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
+  checkFields(scale, parameters, context);
   return writeScale(environment, context, paths, parameters, () => scale);
 }
 
@@ -94,14 +95,27 @@ function patchScale(
     return applyScale(environment, context, paths, parameters, value);
   }
   const patch = decodePatch(request.body, undefined, context.served.definition.origin !== 'custom');
+  let isChecked = false;
   return writeScale(environment, context, paths, parameters, (live) => {
     const scale = patch.apply(scaleOf(live, paths)) as KubeObject;
+    // What is tried again warns once.
+    if (!isChecked) checkFields(scale, parameters, context);
+    isChecked = true;
     const says = isJsonObject(scale['spec']) && (scale['spec']['replicas'] ?? null) !== null;
     if (!says && lacksReplicas(live, context, paths)) {
       throw badRequest(`the spec replicas field ".${paths.specReplicasPath}" cannot be empty`);
     }
     return scale;
   });
+}
+
+/** C9 */
+function checkFields(
+  scale: KubeObject,
+  { fieldValidation }: WriteParameters,
+  context: ResourceContext,
+): void {
+  reportUnknownFields(scale, scaleSchema(), scaleKind, { fieldValidation, warnings: context.warnings });
 }
 
 /** Sets the replicas of the parent to those of the Scale that `propose` gives. */

@@ -16,9 +16,11 @@ export function wideColumn(name: string, value: Cell, type: Column['type'] = 'st
   return { name, type, priority: 1, value };
 }
 
+const nameDescription = 'Name must be unique within a namespace.';
+
 /** Marks the column whose cells name the object: kubectl puts the kind before them when it lists several kinds. */
 export function nameColumn(value: Cell = (object) => object.metadata.name ?? ''): Column {
-  return { name: 'Name', type: 'string', format: 'name', priority: 0, value };
+  return { name: 'Name', type: 'string', format: 'name', description: nameDescription, priority: 0, value };
 }
 
 export const name: Column = nameColumn();

@@ -68,6 +68,7 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       }
     },
   },
+  nodes: { prepareForCreate: dropKubeletConfig, prepareForUpdate: dropKubeletConfig },
   services: { prepareForUpdate: dropWhatTheTypeNoLongerHas },
   serviceaccounts: { prepareForCreate: keepSecretNames, prepareForUpdate: keepSecretNames },
   limitranges: {
@@ -110,8 +111,11 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
   'daemonsets.apps': {
     prepareForCreate: (set) => setTemplateGeneration(set, Math.max(1, templateGenerationOf(set))),
     prepareForUpdate: (set, old, subresource) => {
-      if (subresource === 'status') return;
       const before = templateGenerationOf(old);
+      if (subresource === 'status') {
+        if (before > 0) setTemplateGeneration(set, before);
+        return;
+      }
       const isSame = equalJson(valueAt(set, 'spec', 'template'), valueAt(old, 'spec', 'template'));
       if (!isSame) setTemplateGeneration(set, before + 1);
       else if (before > 0) setTemplateGeneration(set, before);
@@ -123,7 +127,7 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       if (subresource !== 'status') keepStatusAnnotations(autoscaler, old);
     },
   },
-  'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: unshareLabels },
+  'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: takeTemplateLabels },
   'statefulsets.apps': withoutDisabled(['spec.updateStrategy.rollingUpdate.maxUnavailable']),
   'csidrivers.storage.k8s.io': withoutDisabled(['spec.preventPodSchedulingIfMissing']),
   'leases.coordination.k8s.io': withoutDisabled(['spec.strategy', 'spec.preferredHolder']),
@@ -145,6 +149,12 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
     prepareForUpdate: prepareSigningRequest,
   },
 };
+
+/** Of a feature that is gone (nodeStatusStrategy dropDisabledFields). */
+function dropKubeletConfig(node: KubeObject): void {
+  const status = objectOf(node, 'status');
+  if (status !== undefined) delete status['config'];
+}
 
 /** How often a DaemonSet's template changed: a field of old, which lives on in an annotation that nobody else writes. */
 const templateGeneration = 'deprecated.daemonset.template.generation';
@@ -352,6 +362,13 @@ function unshareLabels(job: KubeObject): boolean {
     return false;
   job.metadata.labels = { ...labels };
   return true;
+}
+
+/** A Job without labels has its template's, whoever took its own away (SetDefaults_Job, when it is read). */
+function takeTemplateLabels(job: KubeObject): void {
+  if (unshareLabels(job) || Object.keys(job.metadata.labels ?? {}).length > 0) return;
+  const labels = objectAt(job, 'spec', 'template', 'metadata', 'labels');
+  if (labels !== undefined) job.metadata.labels = { ...(labels as { [key: string]: string }) };
 }
 
 /** `/approval` writes conditions, `/status` all but the approval's conditions; the spec never changes. */

@@ -73,6 +73,49 @@ const unownedFields: { readonly [groupResource: string]: Traits['unownedFields']
   },
 };
 
+/** Kinds whose ValidateUpdate calls ValidateObjectMeta, or does not call ValidateObjectMetaUpdate. */
+const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet<string> } = {
+  none: new Set(['events', 'poddisruptionbudgets.policy']),
+  whole: new Set([
+    'limitranges',
+    'endpointslices.discovery.k8s.io',
+    'csinodes.storage.k8s.io',
+    'volumeattachments.storage.k8s.io',
+    'flowschemas.flowcontrol.apiserver.k8s.io',
+    'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io',
+    'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+    'validatingwebhookconfigurations.admissionregistration.k8s.io',
+    'validatingadmissionpolicies.admissionregistration.k8s.io',
+    'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  ]),
+  both: new Set([
+    'configmaps',
+    'endpoints',
+    'namespaces',
+    'nodes',
+    'persistentvolumeclaims',
+    'persistentvolumes',
+    'pods',
+    'secrets',
+    'serviceaccounts',
+    'controllerrevisions.apps',
+    'jobs.batch',
+    'certificatesigningrequests.certificates.k8s.io',
+    'ingressclasses.networking.k8s.io',
+    'ingresses.networking.k8s.io',
+    'ipaddresses.networking.k8s.io',
+    'runtimeclasses.node.k8s.io',
+    'clusterrolebindings.rbac.authorization.k8s.io',
+    'clusterroles.rbac.authorization.k8s.io',
+    'rolebindings.rbac.authorization.k8s.io',
+    'roles.rbac.authorization.k8s.io',
+    'deviceclasses.resource.k8s.io',
+    'csistoragecapacities.storage.k8s.io',
+    'storageclasses.storage.k8s.io',
+    'volumeattributesclasses.storage.k8s.io',
+  ]),
+};
+
 /** KUBERNETES.md C4. */
 const createdByUpdate: ReadonlySet<string> = new Set([
   'endpoints',
@@ -168,6 +211,7 @@ export interface Traits {
   readonly statusKeepsMetadata: readonly ('labels' | 'ownerReferences')[] | undefined;
   readonly unownedFields: { readonly [subresource: string]: readonly string[] } | undefined;
   readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
+  readonly metadataLooks: 'change' | 'whole' | 'both' | 'none';
 }
 
 export function traitsOf(groupResource: string): Traits {
@@ -182,5 +226,7 @@ export function traitsOf(groupResource: string): Traits {
     statusKeepsMetadata: statusKeepsMetadata[groupResource],
     unownedFields: unownedFields[groupResource],
     toldAs: groupResource === 'events.events.k8s.io' ? { group: '', kind: 'Event' } : undefined,
+    metadataLooks:
+      (['whole', 'both', 'none'] as const).find((look) => metadataLooks[look].has(groupResource)) ?? 'change',
   };
 }

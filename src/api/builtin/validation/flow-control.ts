@@ -1,4 +1,4 @@
-import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import { duplicate, forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -11,9 +11,21 @@ const group = 'flowcontrol.apiserver.k8s.io';
 
 /** flowcontrol (source: Kubernetes' pkg/apis/flowcontrol/validation). */
 export const flowControlRules: { readonly [groupResource: string]: Rule } = {
-  [`flowschemas.${group}`]: rule({ always: checkFlowSchema }),
-  [`prioritylevelconfigurations.${group}`]: rule({ always: checkPriorityLevel }),
+  [`flowschemas.${group}`]: rule({ always: checkFlowSchema, status: checkConditionTypes }),
+  [`prioritylevelconfigurations.${group}`]: rule({ always: checkPriorityLevel, status: checkConditionTypes }),
 };
+
+/** ValidateFlowSchemaStatus and ValidatePriorityLevelConfigurationStatus. */
+function checkConditionTypes(errors: Errors, object: KubeObject): void {
+  const types = new Set<string>();
+  objectsAt(object, 'status', 'conditions').forEach((condition, i) => {
+    const at = `status.conditions[${i}].type`;
+    const type = textAt(condition, 'type');
+    if (types.has(type)) errors.push(duplicate(at, type));
+    types.add(type);
+    if (type === '') errors.push(required(at));
+  });
+}
 
 const precedenceMax = 10_000;
 const queuesMax = 10_000_000;

@@ -168,8 +168,11 @@ export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
   for (const kind of [...Object.keys(sharedSourceChecks), ...localSources]) {
     const source = objectAt(spec, kind);
     if (source === undefined) continue;
-    if (count > 0) errors.push(forbiddenField(`spec.${kind}`, 'may not specify more than 1 volume type'));
-    else checkVolumeSource(errors, kind, source, affinity !== undefined);
+    // A flexVolume is counted and never refused for another beside it.
+    if (count > 0 && kind !== 'flexVolume') {
+      const at = kind === 'cephfs' ? 'spec.cephFS' : `spec.${kind}`;
+      errors.push(forbiddenField(at, 'may not specify more than 1 volume type'));
+    } else checkVolumeSource(errors, kind, source, affinity !== undefined);
     count++;
   }
   if (count === 0) errors.push(required('spec', 'must specify a volume type'));
