@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { RawAnswer } from '../harness/raw-http.ts';
 
@@ -35,14 +36,14 @@ export class Normaliser {
       if (value !== undefined) kept[name] = this.#text(String(value));
     }
     for (const name of present) if (headers[name] !== undefined) kept[name] = 'present';
-    return { status, headers: kept, body: this.#value((json as JsonValue | undefined) ?? text, '') };
+    return { status, headers: kept, body: this.#value(bodyOf(kept['content-type'] ?? '', text, json), '') };
   }
 
   #value(value: JsonValue, key: string): JsonValue {
     if (typeof value === 'string') return this.#string(value, key);
     if (key === 'nodePort' && typeof value === 'number' && value >= 30_000) return '<node port>';
     if (Array.isArray(value)) {
-      const items = value.map((item) => this.#value(item, ''));
+      const items = value.map((item) => this.#value(item, key === 'cells' ? 'cell' : ''));
       return key === 'managedFields' ? items.sort(byManager) : items;
     }
     if (!isJsonObject(value)) return value;
@@ -59,6 +60,7 @@ export class Normaliser {
   #string(value: string, key: string): string {
     if (key === 'resourceVersion') return this.#relative(value);
     if (key === 'continue' && value !== '') return '<continue>';
+    if (key === 'cell' && /^\d+[smhd]$/.test(value)) return '<age>';
     return this.#text(value);
   }
 
@@ -83,6 +85,13 @@ export class Normaliser {
       .replace(certificatePattern, '<certificate>')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }
+}
+
+/** Protobuf is compared by what the same kinds are in JSON: here only that it is that. */
+function bodyOf(contentType: string, text: string, json: RawAnswer['json']): JsonValue {
+  if (json !== undefined) return json as JsonValue;
+  if (contentType.includes('yaml')) return (parse(text) as JsonValue | undefined) ?? null;
+  return contentType.includes('protobuf') ? '<protobuf>' : text;
 }
 
 function numbered(seen: Map<string, string>, value: string, what: string): string {

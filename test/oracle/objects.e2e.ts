@@ -7,16 +7,16 @@ import { seedFrom } from '../harness/seed.ts';
 import { type Kinds, kindsOf } from './kinds.ts';
 import { lifecycles } from './lifecycles.ts';
 import { mutatedObjects, standingSamples } from './mutated-objects.ts';
+import { countFrom, oracleProgram } from './oracle-program.ts';
 import { Pair } from './pair.ts';
 import { Report } from './report.ts';
 import { runCases } from './run-cases.ts';
 import { plainSamples } from './samples.ts';
 
-const binary = process.env['CELLPLANE_TEST_KUBE_APISERVER'];
 /** For creation, for update and for status. */
-const mutationsOfEach = Number(process.env['CELLPLANE_ORACLE_COUNT'] ?? '40');
-if (binary !== undefined && binary !== '') describeObjects(binary);
-else console.log('the oracle: set CELLPLANE_TEST_KUBE_APISERVER to a kube-apiserver 1.36 to compare with it');
+const mutationsOfEach = 40;
+const binary = oracleProgram();
+if (binary !== undefined) describeObjects(binary);
 
 function describeObjects(file: string): void {
   describe('objects as kube-apiserver has them', { timeout: 1_800_000, skip: skipWithoutEtcd }, () => {
@@ -39,7 +39,11 @@ function describeObjects(file: string): void {
       const seed = seedFrom('CELLPLANE_ORACLE_SEED');
       const report = new Report();
       const standing = await standingSamples(pair, kinds, plainSamples());
-      await runCases(pair, mutatedObjects(kinds, standing, { seed, count: mutationsOfEach }), report);
+      await runCases(
+        pair,
+        mutatedObjects(kinds, standing, { seed, count: countFrom(mutationsOfEach) }),
+        report,
+      );
       console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
       assert.equal(report.different, 0);
     });

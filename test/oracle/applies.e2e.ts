@@ -1,0 +1,34 @@
+// Server-side apply by several managers at a workspace beside a kube-apiserver (CONTRIBUTING.md): only where
+// CELLPLANE_TEST_KUBE_APISERVER names one.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { skipWithoutEtcd } from '../harness/etcd-server.ts';
+import { Random } from '../harness/random.ts';
+import { seedFrom } from '../harness/seed.ts';
+import { appliedKinds, applies } from './applies.ts';
+import { countFrom, oracleProgram } from './oracle-program.ts';
+import { Pair } from './pair.ts';
+import { Report } from './report.ts';
+import { runCases } from './run-cases.ts';
+
+const binary = oracleProgram();
+if (binary !== undefined) describeApplies(binary);
+
+function describeApplies(file: string): void {
+  describe('ownership as kube-apiserver tells it', { timeout: 1_800_000, skip: skipWithoutEtcd }, () => {
+    let pair: Pair;
+    before(async () => {
+      pair = await Pair.start(file);
+      await appliedKinds(pair);
+    });
+    after(() => pair?.[Symbol.asyncDispose]());
+
+    test('random writes by several managers', async () => {
+      const seed = seedFrom('CELLPLANE_ORACLE_SEED');
+      const report = new Report();
+      await runCases(pair, applies(new Random(seed), countFrom(150)), report);
+      console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
+      assert.equal(report.different, 0);
+    });
+  });
+}
