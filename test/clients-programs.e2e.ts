@@ -16,6 +16,9 @@ const kept = path.join(os.tmpdir(), `cellplane-clients-${os.userInfo().uid}`);
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 const helmVersion = 'v3.20.0';
 const outputLengthMax = 200_000;
+/** Helm and controller-runtime are some thousand packages to compile the first time. */
+const prepareMs = 1_200_000;
+const runMs = 300_000;
 
 interface ClientProgram {
   readonly name: string;
@@ -105,13 +108,13 @@ const clientPrograms: readonly ClientProgram[] = [
 ];
 
 /** Runs it to the end; returns its standard output. Throws with what it wrote when it fails and wrote no checks. */
-function run({ file, args, cwd, env }: Command): Promise<string> {
+function run({ file, args, cwd, env }: Command, timeoutMs = prepareMs): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 300_000,
+      timeout: timeoutMs,
     });
     let stdout = '';
     let stderr = '';
@@ -130,7 +133,7 @@ function run({ file, args, cwd, env }: Command): Promise<string> {
 }
 
 if (process.env['CELLPLANE_TEST_CLIENTS'] === '1') {
-  describe('client programs', { timeout: 900_000 }, () => {
+  describe('client programs', { timeout: 2 * prepareMs }, () => {
     let server: LoneServer;
     before(async () => {
       server = await startLoneServer();
@@ -163,7 +166,7 @@ if (process.env['CELLPLANE_TEST_CLIENTS'] === '1') {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         const command = await prepare(findProgram(toolchain) ?? toolchain, folder);
         const env = { ...command.env, KUBECONFIG: await kubeconfigOf(name) };
-        const lines = (await run({ ...command, env })).trim().split('\n');
+        const lines = (await run({ ...command, env }, runMs)).trim().split('\n');
         for (const line of lines) {
           const { check, error } = JSON.parse(line) as { check: string; error?: string };
           await context.test(check, () => assert.equal(error, undefined, error));

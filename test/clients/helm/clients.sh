@@ -21,6 +21,8 @@ check 'install, with a CRD and a custom resource' 'STATUS: deployed' "$helm" ins
 check 'list' $'shop\tdefault' "$helm" list
 check 'server version, kinds and objects seen by a template' $'kubernetes: "36"\n  deployments: "true"\n  revision: "1"\n  existing: "default"' \
   "$helm" get manifest shop
+check 'hooks' 'helm.sh/hook: pre-install,pre-upgrade' "$helm" get hooks shop
+check 'status with the tables that the server makes of the objects' 'UP-TO-DATE' "$helm" status shop --show-resources
 check 'upgrade' 'REVISION: 2' "$helm" upgrade shop "$chart" --set replicas=3
 check 'upgrade to the same' 'REVISION: 3' "$helm" upgrade shop "$chart" --set replicas=3
 check 'rollback' 'Rollback was a success' "$helm" rollback shop 1

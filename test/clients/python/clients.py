@@ -123,6 +123,25 @@ def watches():
     assert seen == [("ADDED", "seen"), ("MODIFIED", "seen"), ("DELETED", "seen")], seen
 
 
+def resumed_watches():
+    """a watch that the server ends goes on where it was, with nothing lost or told twice"""
+    core = client.CoreV1Api()
+    start = core.list_namespaced_config_map("default").metadata.resource_version
+    stream, seen = watch.Watch(), []
+    for index in range(3):
+        core.create_namespaced_config_map("default", {"metadata": {"name": f"resumed-{index}"}})
+        place = {"resource_version": stream.resource_version or start}
+        for event in stream.stream(core.list_namespaced_config_map, "default", timeout_seconds=1, **place):
+            seen.append((event["type"], event["object"].metadata.name))
+    assert seen == [("ADDED", f"resumed-{index}") for index in range(3)], seen
+    # Bookmarks move the place on; the client keeps them to itself.
+    stream = watch.Watch()
+    marked = {"resource_version": start, "allow_watch_bookmarks": True, "timeout_seconds": 1}
+    names = [event["object"].metadata.name for event in stream.stream(core.list_namespaced_config_map, "default", **marked)]
+    assert names == [f"resumed-{index}" for index in range(3)], names
+    assert int(stream.resource_version) > int(start)
+
+
 def deployments():
     """typed workloads, scale, status, create from a dictionary"""
     labels = {"app": "web"}
@@ -188,14 +207,20 @@ def dynamic_client():
     found = dynamic.DynamicClient(client.ApiClient()).resources.get(api_version="python.example.com/v1", kind="Boat")
     applied = found.server_side_apply(body=boat("skiff", 2), name="skiff", namespace="default", field_manager="python")
     assert applied.spec.crew == 2
-    assert [item.metadata.name for item in found.get(namespace="default").items] == ["skiff"]
+    listed = found.get(namespace="default")
+    assert [item.metadata.name for item in listed.items] == ["skiff"]
+    found.patch(
+        body={"spec": {"crew": 5}}, name="skiff", namespace="default", content_type="application/merge-patch+json"
+    )
+    watched = found.watch(namespace="default", resource_version=listed.metadata.resourceVersion, timeout=1)
+    assert [(event["type"], event["object"].spec.crew) for event in watched] == [("MODIFIED", 5)]
     found.delete(name="skiff", namespace="default")
 
 
 def main():
     config.load_kube_config()
     failed = False
-    for check in (config_maps, secrets, pages, watches, deployments, custom_resources, dynamic_client):
+    for check in (config_maps, secrets, pages, watches, resumed_watches, deployments, custom_resources, dynamic_client):
         outcome = {"check": check.__doc__}
         try:
             check()
