@@ -54,7 +54,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
   quantity: [
     "isQuantity('1.3G') && isQuantity('1Mi') && !isQuantity('1.3') == false && !isQuantity('Three')",
     "quantity('50k').isInteger() && !quantity('1.5').isInteger() && quantity('50k').asInteger() == 50000",
-    "quantity('1.5').asApproximateFloat() == 1.5 && quantity('-5').sign() == -1 && quantity('0').sign() == 0",
+    "quantity('1.5').asApproximateFloat() == 1.5 && sign(quantity('-5')) == -1 && sign(quantity('0')) == 0",
     "quantity('200M').isGreaterThan(quantity('100M')) && quantity('1k').compareTo(quantity('1000')) == 0",
     "quantity('50k').add(20) == quantity('50020') && quantity('50k').sub(quantity('20k')) == quantity('30k')",
   ],
@@ -99,6 +99,13 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "'a,b,c'.split(',', 2) == ['a', 'b,c'] && ['a', 'b'].join('-') == 'a-b'",
     "'hello'.replace('l', 'L', 1) == 'heLlo' && ' x '.trim() == 'x' && 'TacO'.lowerAscii() == 'taco'",
     "'%s has %d'.format(['x', 5]) == 'x has 5'",
+    // As kube-apiserver 1.36 answers them.
+    "'%s'.format([[1.5, 'a\\t', null, b'x', duration('90s')]]) == '[1.500000, \"a\\\\t\", null, b\"x\", duration(\"90s\")]'",
+    "'%s'.format([{'b': 1, 'a': [dyn(true), 'x']}]) == '{\"a\":[true, \"x\"], \"b\":1}'",
+    "'%.2f %.0f %f'.format([-1234567.891, 2.5, 'Infinity']) == '-1,234,567.89 2 ∞'",
+    "'%.3e %e'.format([0.00012, 1e300]) == '1.200000×10⁻⁰⁴ 1.000000×10³⁰⁰'",
+    "string(1e6) == '1e+06' && string(123456.5) == '123456.5' && '%s'.format([73741824.0]) == '7.3741824e+07'",
+    "''.indexOf('o', 5) == -1 && 'abc'.lastIndexOf('c', 3) == -1 && 'abc'.indexOf('', 10) == 10",
   ],
   optionals: [
     "optional.of(1).value() == 1 && !optional.none().hasValue() && {'a': 1}[?'b'].orValue(2) == 2",

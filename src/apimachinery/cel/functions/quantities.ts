@@ -64,7 +64,8 @@ export function addQuantities(table: FunctionTable): void {
   table
     .add([`quantity(string) ${type}`], ([text]) => quantity(text as string), traversal(0))
     .add(['isQuantity(string) bool'], ([text]) => isQuantity(text as string), traversal(0))
-    .add([`${type}->sign() int`], ([value]) => {
+    // Not a member, as all others are (apiserver cel/library/quantity.go).
+    .add([`sign(${type}) int`], ([value]) => {
       const { nano } = quantityOf(value as Value);
       return nano > 0n ? 1n : nano < 0n ? -1n : 0n;
     })

@@ -42,7 +42,8 @@ export function showDouble(value: number): string {
   if (Object.is(value, -0)) return '-0';
   const [mantissa, exponent] = value.toExponential().split('e') as [string, string];
   const power = Number(exponent);
-  if (power < -4 || power >= 21) {
+  // The least digits count as six for this (strconv.FormatFloat 'g').
+  if (power < -4 || power >= 6) {
     const digits = Math.abs(power).toString().padStart(2, '0');
     return `${mantissa}e${power < 0 ? '-' : '+'}${digits}`;
   }

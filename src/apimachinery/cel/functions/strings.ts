@@ -48,8 +48,9 @@ function charAt([value, index]: readonly Value[]): Value {
 function indexOf([value, sought, from]: readonly Value[]): Value {
   const text = new Text(value as string);
   const start = (from as bigint | undefined) ?? 0n;
-  if (sought === '') return start < 0n || start > BigInt(text.length) ? outOfRange(start) : start;
-  if (start < 0n || start > BigInt(text.length)) return outOfRange(start);
+  if (sought === '') return start;
+  if (start < 0n) return outOfRange(start);
+  if (start >= BigInt(text.length)) return -1n;
   const found = text.text.indexOf(sought as string, text.offsetOf(Number(start)));
   return found < 0 ? -1n : BigInt(text.pointsBefore(found));
 }
@@ -57,8 +58,9 @@ function indexOf([value, sought, from]: readonly Value[]): Value {
 function lastIndexOf([value, sought, from]: readonly Value[]): Value {
   const text = new Text(value as string);
   const start = from as bigint | undefined;
-  if (start !== undefined && (start < 0n || start > BigInt(text.length))) return outOfRange(start);
   if (sought === '') return start ?? BigInt(text.length);
+  if (start !== undefined && start < 0n) return outOfRange(start);
+  if (start !== undefined && start >= BigInt(text.length)) return -1n;
   const offset = start === undefined ? undefined : text.offsetOf(Number(start));
   const found = text.text.lastIndexOf(sought as string, offset);
   return found < 0 ? -1n : BigInt(text.pointsBefore(found));
