@@ -185,6 +185,21 @@ describe('custom resources that come back', { timeout: 600_000 }, () => {
     );
     await has(1, 'Full');
 
+    const serve = (served: boolean) =>
+      edge.patch(
+        { cluster: undefined, gvr: crds, name: crd.metadata.name },
+        { type: 'json', operations: [{ op: 'add', path: '/spec/versions/0/served', value: served }] },
+      );
+    await serve(false);
+    await until('the policy says that the edge has ceased to serve it', async () =>
+      /cell-a: the edge does not serve Database in db.example.com\/v1/.test(
+        (await condition())?.message ?? '',
+      ),
+    );
+    assert.ok(await main(), 'what came of it stays: it stands at the edge');
+    await serve(true);
+    await until('nothing is wrong again', async () => (await condition())?.status === 'True');
+
     // The policy goes while nobody looks: what came of it goes all the same.
     await constellation.stopScheduler();
     await admin.delete({ ...inShop(returnPoliciesGvr), name: 'back' });

@@ -44,6 +44,8 @@ const regroupMs = 200;
 /** A kind that the edge does not serve, or not to us, is looked for again: first after this, then after twice as long, … */
 const unservedRecheckMinMs = 1_000;
 const unservedRecheckMaxMs = 30_000;
+/** Whether the edge has said of one that it does not know it any more. */
+const servedRecheckMs = 10_000;
 
 /**
  * Brings objects that are born at one edge into the cell's workspace, as ReturnedObjects beside the ReturnRequests that ask
@@ -150,24 +152,24 @@ export class Returner {
     this.#queue.add('kinds');
   }
 
-  /** Custom kinds that come to be served are watched from then on; who asked for one that is not is told. */
+  /** Kinds that come to be served are watched from then on, those that cease to be no more; who asked for one is told. */
   async #lookForKinds(edge: BirthPlace | undefined): Promise<ReconcileResult> {
-    const custom = this.#asked.kinds().filter(({ group }) => isCustomGroup(group));
-    if (edge === undefined) return undefined;
+    const asked = this.#asked.kinds();
+    if (edge === undefined || asked.length === 0) return undefined;
     const isMissing = (kind: ReturnKind) => !this.#births.has(kind);
-    if (custom.some(isMissing)) {
+    if (asked.some(isMissing) || this.#births.hasUnknown) {
       // What was just installed counts: the edge is asked anew, not more often than this.
       edge.kinds.expire();
       await edge.kinds.refresh();
-      if (custom.some((kind) => isMissing(kind) && servedAs(kind, edge) !== undefined)) {
+      if (asked.some((kind) => isMissing(kind) === (servedAs(kind, edge) !== undefined))) {
         this.#queue.add('regroup');
         return undefined;
       }
     }
-    const missing = custom.filter(isMissing);
+    const missing = asked.filter(isMissing);
     const unread = this.#births.refusedKinds();
     await this.#asked.tell(missing, unread);
-    if (missing.length === 0 && unread.size === 0) return undefined;
+    if (missing.length === 0 && unread.size === 0) return { requeueAfterMs: servedRecheckMs };
     const requeueAfterMs = this.#unservedRecheckMs;
     this.#unservedRecheckMs = Math.min(2 * requeueAfterMs, unservedRecheckMaxMs);
     return { requeueAfterMs };

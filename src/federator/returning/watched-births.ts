@@ -104,6 +104,13 @@ export class WatchedBirths {
     });
   }
 
+  /** Whether the edge does not know a kind (any more) that is looked for there. */
+  get hasUnknown(): boolean {
+    for (const { births } of this.#births.values())
+      if (isApiError(births.watch.lastError, 'NotFound')) return true;
+    return false;
+  }
+
   /** The kinds that the edge does not let the federator read, by their keys, with its own words. */
   refusedKinds(): ReadonlyMap<string, string> {
     const refused = new Map<string, string>();
@@ -137,7 +144,10 @@ export class WatchedBirths {
 /** The kind as the edge has it; undefined when it does not serve it. */
 export function servedAs(asked: ReturnKind, { kinds }: BirthPlace): ReturnableKind | undefined {
   const builtin = returnableKinds.find((kind) => kind === asked);
-  if (builtin !== undefined) return builtin;
+  if (builtin !== undefined) {
+    const { group, version, resource } = builtin;
+    return kinds.peek(group, version, resource) === undefined ? undefined : builtin;
+  }
   for (const { group, version, kind, resource, namespaced } of kinds.values()) {
     if (!namespaced || group !== asked.group || version !== asked.version || kind !== asked.kind) continue;
     return { group, version, kind, resource };
