@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
@@ -175,6 +179,40 @@ test('custom resources bring their definition; a differing one is a conflict tha
     /spec\.versions\[v1\]\.schema\..*size\.type differs/,
   );
   assert.equal((await w.fra.copies('example.com/v1', 'widgets')).length, 1);
+});
+
+test('an estimator that has room again is heard of, though nothing tells', async () => {
+  let replicas = 1;
+  let asked = 0;
+  const estimator = createServer((_request, response) => {
+    asked++;
+    response.end(JSON.stringify({ replicas }));
+  });
+  estimator.listen(0, '127.0.0.1');
+  await once(estimator, 'listening');
+  try {
+    const url = `http://127.0.0.1:${(estimator.address() as AddressInfo).port}/`;
+    await using w = await world({ capacity: { pods: 10 }, estimator: { url, timeoutMs: 10_000 } });
+    await using _scheduler = await startScheduler(w.controlPlane, { estimateAgainMs: 100 });
+    const replicaScheduling = {
+      replicaSchedulingType: 'Divided',
+      replicaDivisionPreference: 'Aggregated',
+    };
+    await w.controlPlane.create(
+      w.project,
+      'propagationpolicies',
+      policy('all', { placement: { replicaScheduling } }),
+    );
+    await w.controlPlane.create(w.project, 'deployments', deployment('web', 6));
+    // Both cells were asked, and have room for two together.
+    await until('both are asked', () => asked >= 2);
+    replicas = 8;
+    const isScheduled = (one: ResourceBinding) => condition(one, 'Scheduled')?.status === 'True';
+    await bindingWhere(w.controlPlane, w.project, 'web', isScheduled);
+  } finally {
+    estimator.closeAllConnections();
+    estimator.close();
+  }
 });
 
 test('freed capacity wakes what waits for it', async () => {

@@ -51,6 +51,8 @@ export interface SchedulerOptions {
    * are. Default 1,000.
    */
   readonly gatherIntervalMs?: number | undefined;
+  /** How soon estimators are asked again for what has no room by their word: they tell of no change. Default 30,000. */
+  readonly estimateAgainMs?: number | undefined;
   /** How fast failover takes objects from cells. */
   readonly eviction?: EvictionRates | undefined;
   /** How the work is divided among several schedulers; asked again for every new beginning. Default: this one is the only one. */

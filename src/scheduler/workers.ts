@@ -73,6 +73,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     ...shared,
     rebalancer,
     reader,
+    estimateAgainMs: options.estimateAgainMs,
     evictions: new EvictionLimiter(options.eviction, world.share),
     othersWait: () => queues.objects.ready > 0,
   });

@@ -62,6 +62,8 @@ export interface DeciderDependencies {
   readonly rebalancer: Rebalancer;
   readonly evictions: EvictionLimiter;
   readonly reader: CopyReader;
+  /** Default 30,000. */
+  readonly estimateAgainMs?: number | undefined;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   /** Whether further objects are queued. */
@@ -271,7 +273,7 @@ export class Decider {
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
     for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
     return {
-      decision: decision.outcome === 'Unschedulable' ? this.#untilExpiry(decision) : decision,
+      decision: this.#whileRoomLacks(decision, state, estimates, nowMs),
       tasks,
       state,
       template,
@@ -301,11 +303,24 @@ export class Decider {
     return { ...decided, decision: { ...kept, outcome: 'QuotaExceeded' } };
   }
 
-  /** What is assumed to be taken may never come: then there is room without anybody telling. */
-  #untilExpiry(decision: Decision): Decision {
-    const expiryMs = this.commitments.nextExpiryMs();
-    if (expiryMs === undefined) return decision;
-    return { ...decision, recheckAtMs: Math.min(expiryMs, decision.recheckAtMs ?? expiryMs) };
+  /**
+   * When there may be room without anybody telling: what is assumed to be taken may never come, and estimators tell of no
+   * change. Cells' own word wakes at once (`Detector.onCell`).
+   */
+  #whileRoomLacks(
+    decision: Decision,
+    { waitsForRoom }: KeyState,
+    estimates: ReadonlyMap<string, number>,
+    nowMs: number,
+  ): Decision {
+    const isUnschedulable = decision.outcome === 'Unschedulable';
+    const { estimateAgainMs = defaultEstimateAgainMs } = this.#on;
+    const times = [
+      decision.recheckAtMs,
+      isUnschedulable ? this.commitments.nextExpiryMs() : undefined,
+      (isUnschedulable || waitsForRoom) && estimates.size > 0 ? nowMs + estimateAgainMs : undefined,
+    ].filter((time) => time !== undefined);
+    return times.length === 0 ? decision : { ...decision, recheckAtMs: Math.min(...times) };
   }
 
   /** Asked only where room decides, of the cells that the policy may use. */
@@ -424,6 +439,7 @@ interface Prepared {
   readonly limited: boolean;
 }
 
+const defaultEstimateAgainMs = 30_000;
 const noEstimates: ReadonlyMap<string, number> = new Map();
 
 function least(a: number | undefined, b: number): number {
