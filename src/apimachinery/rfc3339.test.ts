@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatMicroTime, formatTime, nowTime, parseTime } from './rfc3339.ts';
+import { formatMicroTime, formatTime, nowTime, parseTime, timeFault } from './rfc3339.ts';
 
 test('times are whole seconds in UTC, micro times have six decimals', () => {
   const ms = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -22,4 +22,26 @@ test('RFC 3339 is parsed strictly', () => {
     ['', undefined],
   ];
   for (const [text, expected] of rows) assert.equal(parseTime(text), expected, text);
+});
+
+test('what Go does not read as a time is told as time.Parse tells it (meta/v1 Time, MicroTime)', () => {
+  const layout = '"2006-01-02T15:04:05Z07:00"';
+  const micro = '"2006-01-02T15:04:05.000000Z07:00"';
+  const rows: readonly (readonly [string, 'seconds' | 'micro', string | undefined])[] = [
+    ['2024-01-01T00:00:00Z', 'seconds', undefined],
+    ['2024-02-29T00:00:00.5+01:00', 'seconds', undefined],
+    ['2024-01-01T00:00:00.000000Z', 'micro', undefined],
+    ['', 'seconds', `parsing time "" as ${layout}: cannot parse "" as "2006"`],
+    ['bad', 'seconds', `parsing time "bad" as ${layout}: cannot parse "bad" as "2006"`],
+    ['2024-01-01', 'seconds', `parsing time "2024-01-01" as ${layout}: cannot parse "" as "T"`],
+    ['2024-13-01T00:00:00Z', 'seconds', 'parsing time "2024-13-01T00:00:00Z": month out of range'],
+    ['2023-02-29T00:00:00Z', 'seconds', 'parsing time "2023-02-29T00:00:00Z": day out of range'],
+    ['2024-01-01T00:00:00Zx', 'seconds', 'parsing time "2024-01-01T00:00:00Zx": extra text: "x"'],
+    [
+      '2024-01-01T00:00:00Z',
+      'micro',
+      `parsing time "2024-01-01T00:00:00Z" as ${micro}: cannot parse "Z" as ".000000"`,
+    ],
+  ];
+  for (const [text, precision, fault] of rows) assert.equal(timeFault(text, precision), fault, text);
 });

@@ -101,3 +101,35 @@ test('null handling: an applied null unsets a field of a built-in kind, and conf
   const { object } = applyServerSide({ ...request, live: tracked, manager: 'a', applied, force: true });
   assert.deepEqual(object['spec'], { paused: true, template: { metadata: { labels: { a: '1' } } } });
 });
+
+test('what Go’s empty object prints is owned only where something else is said (P4)', () => {
+  const owned = (definition: string, object: JsonObject) => {
+    const schema = builtinSchema(definition);
+    assert.ok(schema !== undefined);
+    return updateManagedFields({
+      ...{ schema, manager: 'm', apiVersion: String(object['apiVersion']), subresource: '', now },
+      ...{ live: undefined, updated: object as KubeObject, operation: 'Update' },
+    }).at(-1)?.fieldsV1;
+  };
+  const metadata = { name: 'x', namespace: 'default' };
+  assert.deepEqual(
+    owned('io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding', {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      metadata: { name: 'x' },
+      spec: { policyName: 'p', validationActions: ['Deny'] },
+    }),
+    { 'f:spec': { 'f:policyName': {}, 'f:validationActions': { '.': {}, 'v:"Deny"': {} } } },
+  );
+  assert.deepEqual(
+    owned('io.k8s.api.core.v1.Event', { apiVersion: 'v1', metadata, reportingComponent: '', reason: 'R' }),
+    { 'f:reason': {} },
+  );
+  assert.deepEqual(
+    owned('io.k8s.api.apps.v1.ControllerRevision', {
+      apiVersion: 'apps/v1',
+      metadata,
+      data: { a: { b: 1 } },
+    }),
+    { 'f:data': {} },
+  );
+});

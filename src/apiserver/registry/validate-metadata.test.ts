@@ -7,6 +7,7 @@ import { widgets } from '../verbs/testing/widgets.ts';
 import {
   metadataTypeErrors,
   normalizeMetadata,
+  updatedMetadataErrors,
   validateMetadata,
   validateMetadataUpdate,
 } from './validate-metadata.ts';
@@ -137,4 +138,23 @@ test('what may not change (C3, X3)', () => {
   for (const [metadata, field] of rows) {
     assert.equal(validateMetadataUpdate(metadata, old)[0]?.field, field, JSON.stringify(metadata));
   }
+});
+
+test('an update is looked at as a whole, for its change, and again by its kind (rest.BeforeUpdate)', () => {
+  const kind = { ...namespaced, origin: 'builtin', group: '' } as const;
+  const of = (look: 'change' | 'whole' | 'both' | 'none', metadata: ObjectMeta, subresource = '') =>
+    updatedMetadataErrors(metadata, fine, { ...kind, strategy: { metadataLooks: look } }, subresource);
+  const looks = ['none', 'change', 'whole', 'both'] as const;
+  const counts = (metadata: ObjectMeta, subresource = '') =>
+    looks.map((look) => of(look, metadata, subresource).length);
+  assert.deepEqual(counts(fine), [0, 0, 0, 0]);
+  assert.deepEqual(counts({ ...fine, labels: { a: '-' } }), [2, 3, 3, 4]);
+  assert.deepEqual(counts({ ...fine, labels: { a: '-' } }, 'status'), [2, 3, 3, 3]);
+  assert.deepEqual(counts({ ...fine, finalizers: ['plain'] }), [0, 1, 1, 2], 'core finalizers have a domain');
+  assert.deepEqual(
+    counts({ ...fine, generateName: 'Not_A_Name' }),
+    [0, 0, 1, 1],
+    'the kind’s rule for names',
+  );
+  assert.deepEqual(counts({ ...fine, generateName: 'a/b' }), [1, 1, 2, 2], 'what no path holds');
 });

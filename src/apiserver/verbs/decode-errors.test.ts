@@ -32,6 +32,22 @@ test("a wrong type is told in encoding/json's words (source: sigs.k8s.io/json)",
       { metadata: { labels: { a: true } } },
       'cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
     ],
+    [
+      pod({ livenessProbe: { exec: 1 } }),
+      'cannot unmarshal number into Go struct field Probe.spec.template.spec.containers.livenessProbe.ProbeHandler.exec of type v1.ExecAction',
+    ],
+    [
+      { metadata: { uid: 1 } },
+      'cannot unmarshal number into Go struct field ObjectMeta.metadata.uid of type types.UID',
+    ],
+    [
+      { metadata: { creationTimestamp: 1 } },
+      'cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string',
+    ],
+    [
+      pod({ securityContext: { capabilities: { add: [1] } } }),
+      'cannot unmarshal number into Go struct field Capabilities.spec.template.spec.containers.securityContext.capabilities.add of type v1.Capability',
+    ],
     [{ spec: [] }, 'cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec'],
     [pod({ name: 'c', ports: [{ containerPort: 80 }], resources: { limits: { cpu: 1 } } }), undefined],
   ];

@@ -74,6 +74,11 @@ test('finalizers: it lingers, they may only be removed, the last one deletes (X3
   assert.equal(less.object.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
   const last = await harness.patch(url, 'merge', { metadata: { finalizers: null } });
   assert.equal(last.code, 200);
+  assert.equal(
+    last.object.metadata.resourceVersion,
+    less.object.metadata.resourceVersion,
+    'nothing was written',
+  );
   await assert.rejects(harness.get(url), apiError('NotFound'));
   assert.deepEqual(watch.types, ['ADDED d', 'MODIFIED d', 'MODIFIED d', 'DELETED d']);
   watch.stop();

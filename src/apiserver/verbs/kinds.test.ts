@@ -114,3 +114,100 @@ test('each error stands once, and as often as Kubernetes finds it (E1)', async (
   const odd = await causesOf(`${base}/services`, service);
   assert.equal(odd.filter((one) => one.startsWith('spec.type')).length, 1, odd.join('\n'));
 });
+
+test('nulls in lists are zero values, as Go decodes them (C11)', async () => {
+  await using harness = await Harness.open();
+  const role = await harness.post('/apis/rbac.authorization.k8s.io/v1/clusterroles', {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'r' },
+    rules: [{ apiGroups: [null], resources: ['pods'], verbs: ['get'] }],
+  });
+  assert.deepEqual(valueAt(role.object, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]);
+  const finalizers = [null] as unknown as string[];
+  await assert.rejects(
+    harness.post(`${base}/configmaps`, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'm', finalizers },
+    }),
+    apiError('Invalid', /metadata\.finalizers: Invalid value: "": name part must be non-empty/),
+  );
+});
+
+test('what no revision is may stand in a new object, and generations of kinds that do not count (C1, C6)', async () => {
+  await using harness = await Harness.open();
+  const map = (name: string, metadata: JsonObject) =>
+    harness.post(`${base}/configmaps`, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, ...metadata },
+    });
+  const { object } = await map('a', { resourceVersion: 'x', generation: 7 });
+  assert.equal(object.metadata.generation, 7);
+  await assert.rejects(map('b', { resourceVersion: '7' }), apiError('InternalError'));
+  await assert.rejects(
+    map('b', { generation: -1 }),
+    apiError('Invalid', /must be greater than or equal to 0/),
+  );
+});
+
+test('a status writer takes away neither a Job’s labels nor a DaemonSet’s count; kubelet configs are gone (C7)', async () => {
+  await using harness = await Harness.open();
+  const put = async (path: string, object: JsonObject) => {
+    const { metadata } = await harness.post(path, object as never).then((made) => made.object);
+    const bare = { ...object, metadata: { name: metadata.name }, status: {} };
+    return harness.put(`${path}/${metadata.name}/status`, bare as never);
+  };
+  const job = await put('/apis/batch/v1/namespaces/default/jobs', {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'j' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+  });
+  assert.equal(job.object.metadata.labels?.['job-name'], 'j');
+  const set = await put('/apis/apps/v1/namespaces/default/daemonsets', {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'd' },
+    spec: { selector: { matchLabels: { a: 'b' } }, template: template({ a: 'b' }) },
+  });
+  assert.equal(set.object.metadata.annotations?.['deprecated.daemonset.template.generation'], '1');
+  const node = await harness.post('/api/v1/nodes', {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n' },
+    status: { config: { error: 'x' } },
+  });
+  assert.equal(valueAt(node.object, 'status', 'config'), undefined);
+});
+
+test('conditions of flow control have types, each once; a Scale’s unknown fields are told (C9)', async () => {
+  await using harness = await Harness.open();
+  const schemas = '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas';
+  await harness.post(schemas, {
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    kind: 'FlowSchema',
+    metadata: { name: 's' },
+    spec: { priorityLevelConfiguration: { name: 'global-default' } },
+  });
+  await assert.rejects(
+    harness.patch(`${schemas}/s/status`, 'merge', { status: { conditions: [{}, {}] } }),
+    apiError(
+      'Invalid',
+      /conditions\[0\]\.type: Required value, status\.conditions\[1\]\.type: Duplicate value/,
+    ),
+  );
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
+  await harness.post(deployments, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: { selector: { matchLabels: { a: 'b' } }, template: template({ a: 'b' }) },
+  });
+  const odd = { spec: { replicas: 2, size: 1 } };
+  await assert.rejects(
+    harness.patch(`${deployments}/d/scale?fieldValidation=Strict`, 'merge', odd),
+    (error) => isApiError(error) && /unknown field "spec\.size"/.test(error.message),
+  );
+});
