@@ -16,6 +16,17 @@ export interface UrlParts {
  * path. Undefined for what it refuses.
  */
 export function parseRequestUri(text: string): UrlParts | undefined {
+  return parse(text, true);
+}
+
+/** Go's url.Parse of a request's URI: without the fragment, and with a host behind two slashes. */
+export function parseUrl(text: string): UrlParts | undefined {
+  if (parseRequestUri(text) === undefined) return undefined;
+  const hash = text.indexOf('#');
+  return parse(hash < 0 ? text : text.slice(0, hash), false);
+}
+
+function parse(text: string, isOfRequest: boolean): UrlParts | undefined {
   if (text === '' || /[\x00-\x1f\x7f]/.test(text)) return undefined;
   if (text === '*') return { scheme: '', host: '', path: '*', query: '' };
   const found = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(text);
@@ -30,7 +41,8 @@ export function parseRequestUri(text: string): UrlParts | undefined {
   }
   let host = '';
   let path = beforeQuery;
-  if (scheme !== '' && beforeQuery.startsWith('//')) {
+  const hasHost = scheme !== '' || (!isOfRequest && !beforeQuery.startsWith('///'));
+  if (hasHost && beforeQuery.startsWith('//')) {
     const slash = beforeQuery.indexOf('/', 2);
     const authority = slash < 0 ? beforeQuery.slice(2) : beforeQuery.slice(2, slash);
     path = slash < 0 ? '' : beforeQuery.slice(slash);

@@ -43,6 +43,9 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "isURL('https://user:pass@example.com:80/path?query=val#fragment') && isURL('/absolute-path')",
     "!isURL('https://a:b:c/') && !isURL('../relative-path')",
     "url('https://example.com:80/').getHost() == 'example.com:80'",
+    // Checked as a request's URI, then parsed as any (apiserver cel/library/urls.go).
+    "url('//h:1/p').getHost() == 'h:1' && url('///p').getEscapedPath() == '///p' && url('/a#f').getEscapedPath() == '/a'",
+    "url('https://a/b?x=1#c').getQuery() == {'x': ['1']} && url('/x#y?q=1').getQuery() == {}",
     "url('https://[::1]:80/').getHost() == '[::1]:80' && url('https://[::1]:80/').getHostname() == '::1'",
     "url('/path').getScheme() == '' && url('https://example.com/').getScheme() == 'https'",
     "url('https://example.com:80/').getPort() == '80' && url('/path').getPort() == ''",
@@ -106,6 +109,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "'%.3e %e'.format([0.00012, 1e300]) == '1.200000×10⁻⁰⁴ 1.000000×10³⁰⁰'",
     "string(1e6) == '1e+06' && string(123456.5) == '123456.5' && '%s'.format([73741824.0]) == '7.3741824e+07'",
     "''.indexOf('o', 5) == -1 && 'abc'.lastIndexOf('c', 3) == -1 && 'abc'.indexOf('', 10) == 10",
+    "duration('-1.5s').getMilliseconds() == -1500 && timestamp('2024-01-01T00:00:01.5Z').getMilliseconds() == 500",
   ],
   optionals: [
     "optional.of(1).value() == 1 && !optional.none().hasValue() && {'a': 1}[?'b'].orValue(2) == 2",

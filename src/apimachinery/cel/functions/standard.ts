@@ -188,7 +188,8 @@ const durationParts: readonly (readonly [string, (nanos: bigint) => bigint])[] =
   ['getHours', (nanos) => nanos / (3600n * second)],
   ['getMinutes', (nanos) => nanos / (60n * second)],
   ['getSeconds', (nanos) => nanos / second],
-  ['getMilliseconds', (nanos) => (nanos % second) / 1_000_000n],
+  // All of them, as cel-go counts; the specification means those beyond the seconds.
+  ['getMilliseconds', (nanos) => nanos / 1_000_000n],
 ];
 
 function addTime(table: FunctionTable): void {

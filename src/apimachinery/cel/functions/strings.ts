@@ -102,9 +102,11 @@ function substring([value, from, to]: readonly Value[]): Value {
   const text = new Text(value as string);
   const start = from as bigint;
   const end = (to as bigint | undefined) ?? BigInt(text.length);
+  if (to !== undefined && start > end) {
+    return new CelFault(`invalid substring range. start: ${start}, end: ${end}`);
+  }
   if (start < 0n || start > BigInt(text.length)) return outOfRange(start);
   if (end < 0n || end > BigInt(text.length)) return outOfRange(end);
-  if (start > end) return new CelFault(`invalid substring range. start: ${start}, end: ${end}`);
   return text.slice(Number(start), Number(end));
 }
 

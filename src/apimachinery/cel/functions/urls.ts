@@ -1,4 +1,4 @@
-import { parseRequestUri, type UrlParts } from '../../go-url.ts';
+import { parseUrl, type UrlParts } from '../../go-url.ts';
 import { opaqueNamed } from '../types.ts';
 import { ArrayList, CelFault, NativeMap, Opaque, type Value } from '../values.ts';
 import { traversal } from './costs.ts';
@@ -74,7 +74,7 @@ export function addUrls(table: FunctionTable): void {
     .add(
       ['url(string) kubernetes.URL'],
       ([text]) => {
-        const parts = parseRequestUri(text as string);
+        const parts = parseUrl(text as string);
         if (parts !== undefined) return new UrlValue(text as string, parts);
         return new CelFault(
           `URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`,
@@ -82,7 +82,7 @@ export function addUrls(table: FunctionTable): void {
       },
       traversal(0),
     )
-    .add(['isURL(string) bool'], ([text]) => parseRequestUri(text as string) !== undefined);
+    .add(['isURL(string) bool'], ([text]) => parseUrl(text as string) !== undefined);
   part('getScheme', ({ scheme }) => scheme);
   part('getHost', ({ host }) => host);
   part('getHostname', ({ host }) => hostName(host));
