@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { objectAt, objectsAt, textAt, textsAt, valueAt } from '#api/builtin/read.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { type KnownFields, refuseUnknownFields } from '../known-fields.ts';
 import { ClaimExpression, UserExpression } from './claim-expressions.ts';
-import { type KnownFields, refuseUnknownFields } from './known-fields.ts';
 
 /** One `jwt` entry of an AuthenticationConfiguration (KUBERNETES.md U1). */
 export interface JwtIssuer {

@@ -1,6 +1,7 @@
 import { objectAt, objectsAt, textAt, valueAt } from '#api/builtin/read.ts';
 import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { type KnownFields, refuseUnknownFields } from '../known-fields.ts';
 import { conditionsMax, WebhookConditions } from './webhook-conditions.ts';
 
 /** One authorizer of the chain, in its place. */
@@ -21,6 +22,26 @@ const apiVersions: ReadonlySet<unknown> = new Set([
   'apiserver.config.k8s.io/v1',
   'apiserver.config.k8s.io/v1beta1',
 ]);
+const knownFields: KnownFields = {
+  apiVersion: true,
+  kind: true,
+  authorizers: {
+    type: true,
+    name: true,
+    webhook: {
+      authorizedTTL: true,
+      cacheAuthorizedRequests: true,
+      unauthorizedTTL: true,
+      cacheUnauthorizedRequests: true,
+      timeout: true,
+      subjectAccessReviewVersion: true,
+      matchConditionSubjectAccessReviewVersion: true,
+      failurePolicy: true,
+      connectionInfo: { type: true, kubeConfigFile: true },
+      matchConditions: { expression: true },
+    },
+  },
+};
 const authorizersMax = 16;
 const timeoutMaxMs = 30_000;
 const defaultAllowedMs = 5 * 60_000;
@@ -38,6 +59,7 @@ export function parseAuthorizationConfiguration(text: string): readonly Authoriz
   if (!apiVersions.has(value['apiVersion'])) {
     throw new Error('apiVersion: must be apiserver.config.k8s.io/v1');
   }
+  refuseUnknownFields(value, knownFields);
   const entries = objectsAt(value, 'authorizers');
   if (entries.length === 0) throw new Error('authorizers: at least one is required');
   if (entries.length > authorizersMax) throw new Error(`authorizers: at most ${authorizersMax}`);

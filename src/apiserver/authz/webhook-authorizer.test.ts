@@ -212,6 +212,10 @@ ${changed}
       [webhook().replace('- {type: RBAC, name: rbac}', ''), /RBAC/],
       [webhook().replace('{type: RBAC, name: rbac}', '{type: Node, name: node}'), /Node/],
       [webhook().replace('name: rbac', 'name: first'), /name/],
+      [
+        webhook().replace('matchConditions:', 'matchCondition:'),
+        /authorizers\[0\]\.webhook\.matchCondition: unknown/,
+      ],
       ['kind: Other', /kind/],
     ];
     for (const [text, message] of rows) assert.throws(() => parseAuthorizationConfiguration(text), message);
