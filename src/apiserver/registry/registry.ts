@@ -1,15 +1,5 @@
-import {
-  ApiError,
-  alreadyExists,
-  conflict,
-  forbidden,
-  isApiError,
-  notFound,
-  uidMismatch,
-} from '#apimachinery/api-error.ts';
+import { ApiError, alreadyExists, conflict, forbidden, notFound } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
-import { invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { formatApiVersion } from '#apimachinery/gvk.ts';
 import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
@@ -17,16 +7,10 @@ import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import { Allocations } from './allocations.ts';
 import type { Allocator } from './allocator.ts';
+import { checkIdentity } from './check-identity.ts';
 import { cloneObject } from './clone-object.ts';
-import {
-  coercedForm,
-  isReshaped,
-  isStoredOtherwise,
-  servedObjectOf,
-  storageFormOf,
-  toStorageVersion,
-  untouchedMark,
-} from './conversion.ts';
+import { confirmed } from './confirmed-write.ts';
+import { isReshaped, isStoredOtherwise, servedObjectOf } from './conversion.ts';
 import {
   checkPreconditions,
   type DeletionOptions,
@@ -35,7 +19,10 @@ import {
   isPlainRemoval,
   planDeletion,
 } from './deletion.ts';
+import { encodeConverted, encodeObject } from './encode-object.ts';
 import { encodeStored } from './encode-stored.ts';
+import { contended, type Lost, lostTo } from './lost-guard.ts';
+import { nextName } from './next-name.ts';
 import {
   dedupeOwnerReferences,
   isNoop,
@@ -60,15 +47,8 @@ import { validateObject } from './validate-object.ts';
 import { takeVoucher } from './vouched.ts';
 import type { DeletionOutcome, Propose, UpdateOptions, WriteOptions, WriteOutcome } from './writes.ts';
 
-/** Tries to find a free generated name (KUBERNETES.md C2). */
-const nameTriesMax = 8;
 /** Tries of a guarded write before the caller is told of the conflict. */
 const conflictTriesMax = 30;
-/** Runs of a write that was refused on a state that turned out to be old. */
-const staleRunsMax = 5;
-/** Tries to get what others want too (addresses, a place in a quota) for one write, and the wait between two of them. */
-const allocationTriesMax = 400;
-const contentionDelayMsMax = 20;
 /** Writes through which a kind's own warnings are told: of a status, a binding and the like there are none. */
 const warnedSubresources: ReadonlySet<string> = new Set(['', 'scale']);
 
@@ -155,7 +135,7 @@ export class Registry {
       if (this.peek(named) !== undefined) {
         if (!isGenerated && (await this.#isGoneElsewhere(named))) continue;
         if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
-        tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
+        tracked.metadata.name = nextName(target, tracked, nameTries++);
         continue;
       }
       const allocation = this.#allocations.allocate(named, {
@@ -165,7 +145,7 @@ export class Registry {
         attempt,
       });
       if (options.dryRun) return this.#dryRun(named, allocation.object, true);
-      const encoding = this.#encoded(named, allocation.object);
+      const encoding = encodeConverted(named, allocation.object, this.conversions);
       const value = encoding instanceof Promise ? await encoding : encoding;
       const result = await this.#transact(
         [{ key, revision: 0 as Revision }, ...allocation.guards],
@@ -179,7 +159,7 @@ export class Registry {
         continue;
       }
       if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
-      tracked.metadata.name = this.#nextName(target, tracked, nameTries++);
+      tracked.metadata.name = nextName(target, tracked, nameTries++);
     }
   }
 
@@ -188,7 +168,7 @@ export class Registry {
    * else was faster, unless its proposal names a resourceVersion that is not the live one: that is a Conflict.
    */
   update(target: Target, options: UpdateOptions, propose: Propose): Promise<WriteOutcome> {
-    return this.#confirmed(keyOf(target), options.warnings, isTransacted, (run) =>
+    return confirmed(this.storage, keyOf(target), options.warnings, isTransacted, (run) =>
       this.#update(target, options, (live, attempt) => propose(live, attempt + run)),
     );
   }
@@ -241,7 +221,7 @@ export class Registry {
   ): Promise<DeletionOutcome> {
     const isSettled = (outcome: DeletionOutcome) =>
       !deletion.dryRun && (outcome.type === 'removed' || (outcome.type === 'waiting' && outcome.isMarked));
-    return this.#confirmed(keyOf(target), undefined, isSettled, () =>
+    return confirmed(this.storage, keyOf(target), undefined, isSettled, () =>
       this.#delete(target, deletion, options),
     );
   }
@@ -287,35 +267,6 @@ export class Registry {
     }
   }
 
-  /**
-   * A write is prepared from what the cache holds. On a store that other servers write too that may be old, so that an
-   * answer which no transaction has confirmed (a refusal, nothing to change) is given only if the cache, brought up to
-   * date, still holds the same; else the write is done again.
-   */
-  async #confirmed<Outcome>(
-    key: StorageKey,
-    warnings: string[] | undefined,
-    isTransacted: (outcome: Outcome) => boolean,
-    write: (run: number) => Promise<Outcome>,
-  ): Promise<Outcome> {
-    if (this.storage.awaitSettled !== undefined) return write(0);
-    for (let run = 0; ; run++) {
-      const seen = this.storage.peek(key)?.revision;
-      const result = await write(run).then(
-        (outcome) => ({ outcome }),
-        (error: unknown) => ({ error }),
-      );
-      const confirmed = 'outcome' in result ? isTransacted(result.outcome) : !isRefusal(result.error);
-      if (!confirmed && run < staleRunsMax) {
-        await this.storage.awaitFresh();
-        if (this.storage.peek(key)?.revision !== seen) continue;
-      }
-      if (run > 0 && warnings !== undefined) warnings.splice(0, warnings.length, ...new Set(warnings));
-      if ('error' in result) throw result.error;
-      return result.outcome;
-    }
-  }
-
   /** Another server has deleted it, and this cache did not know yet. */
   async #isGoneElsewhere(target: Target): Promise<boolean> {
     if (this.storage.awaitSettled !== undefined) return false;
@@ -338,7 +289,7 @@ export class Registry {
         [{ key, revision: entry.revision }, ...released.guards],
         [{ type: 'delete', key }, ...released.operations],
       );
-      if (!result.committed) return this.#lost(result, key);
+      if (!result.committed) return lostTo(result, key);
       const last: CacheEntry = { key, value: entry.value, revision: result.revision, memo: entry.memo };
       return { outcome: { type: 'removed', entry: last, uid } };
     }
@@ -350,7 +301,7 @@ export class Registry {
       return { outcome: { type: 'would-wait', entry: unwritten, object } };
     }
     const result = await this.#transact([{ key, revision: entry.revision }], [{ type: 'put', key, value }]);
-    if (!result.committed) return this.#lost(result, key);
+    if (!result.committed) return lostTo(result, key);
     const marked = entryOf({ key, value, revision: result.revision });
     return { outcome: { type: 'waiting', entry: marked, isMarked: true } };
   }
@@ -368,7 +319,7 @@ export class Registry {
     const { key } = entry;
     const old = this.read(entry, target);
     const proposed = await propose(old, attempt);
-    this.#checkIdentity(proposed, old, target, options.uidIsContent === true);
+    checkIdentity(proposed, old, target, options.uidIsContent === true);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
     this.#allocations.prepareForUpdate(target, object, old);
@@ -405,14 +356,14 @@ export class Registry {
       attempt,
     });
     if (options.dryRun) return { outcome: this.#dryRun(target, allocation.object, false, entry.revision) };
-    const encoding = this.#encoded(target, allocation.object);
+    const encoding = encodeConverted(target, allocation.object, this.conversions);
     const value = encoding instanceof Promise ? await encoding : encoding;
     const revision = isShared ? (0 as Revision) : entry.revision;
     const result = await this.#transact(
       [{ key, revision }, ...allocation.guards],
       [{ type: 'put', key, value }, ...allocation.operations],
     );
-    if (!result.committed) return this.#lost(result, key);
+    if (!result.committed) return lostTo(result, key);
     return {
       outcome: {
         type: 'written',
@@ -436,80 +387,17 @@ export class Registry {
       [{ key, revision: entry.revision }, ...released.guards],
       [{ type: 'delete', key }, ...released.operations],
     );
-    if (!result.committed) return this.#lost(result, key);
+    if (!result.committed) return lostTo(result, key);
     const shown = this.#shown(target, object);
     // The revision that it had: what was to be written never was (generic registry.Store.deleteWithoutFinalizers).
     shown.metadata.resourceVersion = String(entry.revision);
     return { outcome: { type: 'deleted', object: shown } };
   }
 
-  /** C3: a stale resourceVersion or another uid is a conflict; none at all only where the kind allows it. */
-  #checkIdentity(proposed: KubeObject, old: KubeObject, target: Target, uidIsContent: boolean): void {
-    const { definition } = target.served;
-    const { uid, resourceVersion } = proposed.metadata;
-    if (!uidIsContent && uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
-      throw conflict(definition, target.name, uidMismatch(uid, old.metadata.uid));
-    }
-    if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
-      if (definition.strategy.unconditionalUpdate ?? definition.origin !== 'custom') return;
-      // By its resource, as generic registry.Store.Update has it, not by its kind.
-      throw invalidObject({ group: definition.group, kind: definition.resource }, target.name, [
-        { ...invalid('metadata.resourceVersion', 0, 'must be specified for an update') },
-      ]);
-    }
-    if (resourceVersion !== old.metadata.resourceVersion) throw conflict(definition, target.name);
-  }
-
-  #nextName(target: Target, object: KubeObject, tries: number): string {
-    const { metadata } = object;
-    if (tries >= nameTriesMax) {
-      const taken = alreadyExists(target.served.definition, metadata.name!);
-      throw new ApiError(
-        'AlreadyExists',
-        `${taken.message}, the server was not able to generate a unique name for the object`,
-        { details: taken.details },
-      );
-    }
-    return generateName(metadata.generateName!);
-  }
-
   #sharedEntry(target: Target): CacheEntry | undefined {
     return this.shared
       ?.of(target.workspace, target.served.definition.storedAs)
       ?.get(target.workspace, target.namespace, target.name);
-  }
-
-  /** Encoded at once, but for kinds that a webhook converts (KUBERNETES.md R7). */
-  #encoded(target: Target, object: KubeObject): Buffer | Promise<Buffer> {
-    const { definition } = target.served;
-    if (definition.conversion === undefined || this.conversions === undefined) {
-      return this.#encode(target, object);
-    }
-    const { workspace } = target;
-    const apiVersion = formatApiVersion({
-      group: definition.storedAs.group,
-      version: definition.storageVersion,
-    });
-    const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
-    return this.conversions.convert(definition, workspace.id, [object], apiVersion).then(([converted]) => {
-      const stored = converted as KubeObject;
-      if (isInert(workspace, definition)) {
-        return encodeStored(stored, definition, untouchedMark, clusterId);
-      }
-      const form = coercedForm(stored === object ? cloneObject(stored) : stored, definition);
-      return encodeStored(form.object, definition, form.mark, clusterId);
-    });
-  }
-
-  #encode(target: Target, object: KubeObject): Buffer {
-    const { workspace, served } = target;
-    const { definition } = served;
-    const clusterId = carriesClusterAnnotation(workspace) ? workspace.id : undefined;
-    if (isInert(workspace, definition)) {
-      return encodeStored(toStorageVersion(object, served), definition, untouchedMark, clusterId);
-    }
-    const { object: stored, mark } = storageFormOf(object, served);
-    return encodeStored(stored, definition, mark, clusterId);
   }
 
   #shown(target: Target, object: KubeObject): KubeObject {
@@ -529,7 +417,7 @@ export class Registry {
     const { workspace, served } = target;
     if (!isReshaped(served) || served.definition.conversion !== undefined) return object;
     if (isInert(workspace, served.definition)) return object;
-    const value = this.#encode(target, object);
+    const value = encodeObject(target, object);
     return this.read(entryOf({ key: keyOf(target), value, revision: 0 as Revision }), target);
   }
 
@@ -546,12 +434,6 @@ export class Registry {
     for (const warning of definition.strategy.warnings(object, old)) {
       if (!options.warnings.includes(warning)) options.warnings.push(warning);
     }
-  }
-
-  /** Whose guard failed, and the state to go on from. */
-  #lost(result: TransactionResult & { readonly committed: false }, key: StorageKey): Lost {
-    const elsewhere = result.failedGuard.key !== key;
-    return { current: elsewhere ? undefined : currentOf(result), elsewhere };
   }
 
   #newest({ current, elsewhere }: Lost, key: StorageKey): CacheEntry | undefined {
@@ -571,36 +453,7 @@ function isTransacted({ type }: WriteOutcome): boolean {
   return type === 'written' || type === 'deleted';
 }
 
-/** What a newer state could have decided otherwise. */
-function isRefusal(error: unknown): boolean {
-  return isApiError(error, 'NotFound', 'Conflict', 'AlreadyExists', 'Invalid', 'Forbidden');
-}
-
-interface Lost {
-  readonly current: CacheEntry | undefined;
-  /** The guard on another key failed: an address was taken, or somebody else was counted first. */
-  readonly elsewhere: boolean;
-}
-
-/** Before another try at something that many want at once: spreads them out, and gives up at last. */
-async function contended(attempt: number): Promise<void> {
-  if (attempt >= allocationTriesMax) throw tryAgain();
-  if (attempt < 2) return;
-  const delayMs = Math.random() * Math.min(attempt, contentionDelayMsMax);
-  await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
-}
-
-function currentOf(result: TransactionResult & { readonly committed: false }): CacheEntry | undefined {
-  return result.current === undefined ? undefined : entryOf(result.current);
-}
-
 /** The object appeared between the look and the create. */
 function isLostRace(error: unknown): boolean {
   return error instanceof ApiError && error.reason === 'AlreadyExists';
-}
-
-function tryAgain(): ApiError {
-  return new ApiError('ServerTimeout', 'No free address or port was found in time; try again.', {
-    details: { retryAfterSeconds: 1 },
-  });
 }

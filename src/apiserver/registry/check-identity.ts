@@ -1,0 +1,25 @@
+import { conflict, uidMismatch } from '#apimachinery/api-error.ts';
+import { invalid, invalidObject } from '#apimachinery/field-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Target } from './target.ts';
+
+/** C3: a stale resourceVersion or another uid is a conflict; none at all only where the kind allows it. */
+export function checkIdentity(
+  proposed: KubeObject,
+  old: KubeObject,
+  { served: { definition }, name }: Target,
+  uidIsContent: boolean,
+): void {
+  const { uid, resourceVersion } = proposed.metadata;
+  if (!uidIsContent && uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+    throw conflict(definition, name, uidMismatch(uid, old.metadata.uid));
+  }
+  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
+    if (definition.strategy.unconditionalUpdate ?? definition.origin !== 'custom') return;
+    // By its resource, as generic registry.Store.Update has it, not by its kind.
+    throw invalidObject({ group: definition.group, kind: definition.resource }, name, [
+      { ...invalid('metadata.resourceVersion', 0, 'must be specified for an update') },
+    ]);
+  }
+  if (resourceVersion !== old.metadata.resourceVersion) throw conflict(definition, name);
+}
