@@ -2,6 +2,7 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { renderKubeconfig } from './kubeconfig-file.ts';
 
 /** Namespace in `root:cells` that holds the credentials of cells. */
 const credentialsNamespace = 'cell-credentials';
@@ -26,12 +27,17 @@ export async function putCellCredentials(
   } catch (error) {
     if (!isApiError(error, 'AlreadyExists')) throw error;
   }
-  const entries = Object.entries({
-    caBundle: connection.caPem,
-    'tls.crt': connection.certificatePem,
-    'tls.key': connection.keyPem,
-    token: connection.token,
-  }).flatMap(([key, text]) =>
+  // How the edge's certificate is looked at has no key of its own.
+  const isKubeconfig = connection.tlsServerName !== undefined || connection.insecureSkipTlsVerify === true;
+  const texts = isKubeconfig
+    ? { kubeconfig: renderKubeconfig([{ name: cell, connection }], cell) }
+    : {
+        caBundle: connection.caPem,
+        'tls.crt': connection.certificatePem,
+        'tls.key': connection.keyPem,
+        token: connection.token,
+      };
+  const entries = Object.entries(texts).flatMap(([key, text]) =>
     text === undefined ? [] : [[key, Buffer.from(text, 'utf8').toString('base64')]],
   );
   const { namespace, name } = cellSecretRef(cell);

@@ -22,6 +22,8 @@ export function renderKubeconfig(contexts: readonly KubeconfigContext[], current
       cluster: {
         server: connection.server,
         ...(connection.caPem === undefined ? {} : { 'certificate-authority-data': base64(connection.caPem) }),
+        ...(connection.tlsServerName === undefined ? {} : { 'tls-server-name': connection.tlsServerName }),
+        ...(connection.insecureSkipTlsVerify === true ? { 'insecure-skip-tls-verify': true } : {}),
       },
     })),
     users: contexts.map(({ name, connection }) => ({

@@ -115,7 +115,12 @@ describe('cell join', { timeout: 600_000 }, () => {
   });
 
   test('unjoin --orphan leaves the objects; the edge can be joined again by its certificate', async () => {
-    assert.equal((await run('join', name, '--edge-kubeconfig', edgeFile)).code, 0);
+    // Under another name of its certificate.
+    const connection = { ...constellation.edge(name).connection, tlsServerName: 'localhost' };
+    const file = await writeKubeconfig(path.join(folder.path, 'other-name'), connection);
+    const joined = await run('join', name, '--edge-kubeconfig', file);
+    assert.equal(joined.code, 0, joined.output);
+    assert.deepEqual(Object.keys((await secretOf())?.['data'] ?? {}), ['kubeconfig']);
     await isReady();
     await syncs('configmap');
     const gone = await run('unjoin', name, '--orphan');
