@@ -130,7 +130,14 @@ const kinds: readonly Applied[] = [
     kind: 'ClusterRole',
     collection: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
     parts: (random) => [
-      { rules: items(random, (name) => ({ apiGroups: [''], resources: [name], verbs: ['get'] })) },
+      // Never none: that is `null` to kube-apiserver, and a conflict with whoever wrote it.
+      {
+        rules: ['x', ...['a', 'b'].filter(() => some(random, 0.5))].map((name) => ({
+          apiGroups: [''],
+          resources: [name],
+          verbs: ['get'],
+        })),
+      },
       { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [text(random)]: 'x' } }] } },
     ],
   },

@@ -79,7 +79,10 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     row: 'descriptions of built-in kinds and of columns',
     explains: ({ path, oracle, ours }) =>
-      path[1] === 'columnDefinitions' && path.at(-1) === 'description' && isText(oracle) && isText(ours),
+      path[1] === 'columnDefinitions' &&
+      path.at(-1) === 'description' &&
+      isText(oracle) &&
+      typeof ours === 'string',
   },
   {
     row: 'values in messages',
@@ -119,6 +122,23 @@ export const knownDifferences: readonly KnownDifference[] = [
     row: 'generation of a Deployment, when its annotations change',
     explains: ({ path }, { request }) =>
       request.path.includes('/deployments') && path.at(-1) === 'generation',
+  },
+  {
+    row: 'a stream of metadata in the form of a list, and such a form of an object that is not there',
+    explains: (_, { ours }) => ours.status === 406 && /you requested /.test(JSON.stringify(ours.body)),
+  },
+  {
+    row: 'malformed resourceVersion of a read or watch, resourceVersion in a POST',
+    explains: (_, { oracle, ours }) =>
+      oracle.status === 500 && ours.status === 400 && /strconv\.ParseUint/.test(JSON.stringify(ours.body)),
+  },
+  {
+    row: 'a `timeout` below zero',
+    explains: (_, { request, ours }) => ours.status === 400 && /[?&]timeout=-/.test(request.path),
+  },
+  {
+    row: '`selfLink` that an update writes',
+    explains: ({ path }) => path.at(-1) === 'selfLink',
   },
   {
     row: 'items of lists',

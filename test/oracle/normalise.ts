@@ -18,6 +18,7 @@ const timePattern = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const ownPattern = /\b10\.0\.\d{1,3}\.\d{1,3}\b(?!\/)/g;
 /** What the servers of the harness call who asks, and the certificate that was shown. */
 const userPattern = /\b(?:test-admin|cellplane-admin)\b/g;
+const authorityPattern = /-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*/g;
 const certificatePattern = /\bX509SHA256=[0-9a-f]{64}\b/g;
 const tokenVolumePattern = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** How far from now a time is taken for the server's own. */
@@ -44,7 +45,8 @@ export class Normaliser {
     if (key === 'nodePort' && typeof value === 'number' && value >= 30_000) return '<node port>';
     if (Array.isArray(value)) {
       const items = value.map((item) => this.#value(item, key === 'cells' ? 'cell' : ''));
-      return key === 'managedFields' ? items.sort(byManager) : items;
+      if (key === 'managedFields') return items.sort(byManager);
+      return key === 'causes' ? items.sort(byConflict) : items;
     }
     if (!isJsonObject(value)) return value;
     const result: JsonObject = {};
@@ -82,6 +84,7 @@ export class Normaliser {
       })
       .replace(ownPattern, '<address>')
       .replace(userPattern, '<user>')
+      .replace(authorityPattern, '<authority>')
       .replace(certificatePattern, '<certificate>')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }
@@ -109,6 +112,13 @@ function listMetadata(metadata: JsonObject): JsonObject {
   if (metadata['resourceVersion'] !== undefined) result['resourceVersion'] = '<list>';
   if (metadata['continue'] !== undefined) result['continue'] = '<continue>';
   return result;
+}
+
+/** Conflicts come manager by manager, out of a map of Go's: in any order. Causes of other errors keep theirs. */
+function byConflict(a: JsonValue, b: JsonValue): number {
+  const key = (cause: JsonValue) =>
+    isJsonObject(cause) && cause['reason'] === 'FieldManagerConflict' ? JSON.stringify(cause) : '';
+  return key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0;
 }
 
 /** Kubernetes sorts by time, of which a second may pass at one server between two writes and not at the other. */

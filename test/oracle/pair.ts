@@ -1,3 +1,4 @@
+import type { JsonObject } from '#apimachinery/json.ts';
 import { disposeAll } from '../harness/dispose-all.ts';
 import { type LoneServer, startLoneServer } from '../harness/lone-server.ts';
 import { type RawAnswer, RawHttp, type RawRequest } from '../harness/raw-http.ts';
@@ -68,7 +69,7 @@ export class Pair implements AsyncDisposable {
     return this.#ours.raw.send({ ...request, path: `/clusters/root:${workspace}${request.path}` });
   }
 
-  /** The namespace, with the account that kube-controller-manager would give it: pods are refused without. */
+  /** The namespace, with what kube-controller-manager would give it: pods are refused without an account. */
   async #prepare(): Promise<void> {
     await this.#ours.admin.create(
       { cluster: 'root', gvr: workspaces },
@@ -83,9 +84,26 @@ export class Pair implements AsyncDisposable {
     const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
     const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
     await this.askOracle({ path: accounts, body: JSON.stringify(account) });
-    await until('both have the default account', async () => {
+    const authority = `/api/v1/namespaces/${namespace}/configmaps/kube-root-ca.crt`;
+    await until('both have the default account, ours an authority', async () => {
       const { oracle, ours } = await this.send({ path: `${accounts}/default` });
-      return oracle.status === 200 && ours.status === 200;
+      return (
+        oracle.status === 200 &&
+        ours.status === 200 &&
+        (await this.askOurs({ path: authority })).status === 200
+      );
+    });
+    const { json } = await this.askOurs({ path: authority });
+    const { metadata, data } = json as { metadata: JsonObject; data: JsonObject };
+    const [written] = metadata['managedFields'] as unknown as readonly { manager: string }[];
+    const { ['kcp.io/cluster']: _, ...annotations } = metadata['annotations'] as JsonObject;
+    const copy = {
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', data },
+      metadata: { name: 'kube-root-ca.crt', annotations },
+    };
+    await this.askOracle({
+      path: `/api/v1/namespaces/${namespace}/configmaps?fieldManager=${written?.manager ?? ''}`,
+      body: JSON.stringify(copy),
     });
   }
 

@@ -211,3 +211,17 @@ test('conditions of flow control have types, each once; a Scale’s unknown fiel
     (error) => isApiError(error) && /unknown field "spec\.size"/.test(error.message),
   );
 });
+
+test('options are told in Kubernetes’ order; an empty policy is none (C8, X2)', async () => {
+  await using harness = await Harness.open();
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm' } };
+  await harness.post(`${base}/configmaps`, map);
+  await assert.rejects(
+    harness.patch(`${base}/configmaps/m?dryRun=None&force=false`, 'merge', {}),
+    apiError('Invalid', /force: Forbidden: .*, dryRun: Unsupported value/),
+  );
+  await assert.rejects(
+    harness.delete(`${base}/configmaps/m?propagationPolicy=`),
+    apiError('Invalid', /propagationPolicy: Unsupported value: ""/),
+  );
+});

@@ -54,19 +54,20 @@ export function parseWriteParameters(
 ): WriteParameters {
   if (query.size === 0 && !isApply) return plainWrite;
   const errors: FieldError[] = [];
-  const dryRun = dryRunOf(query.getAll('dryRun'), errors);
   const fieldManager = query.get('fieldManager') ?? '';
-  fieldManagerErrors(fieldManager, errors);
-  const fieldValidation = query.get('fieldValidation') ?? '';
-  if (!['', 'Ignore', 'Warn', 'Strict'].includes(fieldValidation)) {
-    errors.push(notSupported('fieldValidation', fieldValidation, ['', 'Ignore', 'Strict', 'Warn']));
-  }
   const force = query.get('force');
+  // In the order of meta/v1 ValidatePatchOptions.
   if (kind === 'PatchOptions') {
     if (isApply && fieldManager === '') errors.push(required('fieldManager', 'is required for apply patch'));
     if (!isApply && force !== null) {
       errors.push(forbiddenField('force', 'may not be specified for non-apply patch'));
     }
+  }
+  fieldManagerErrors(fieldManager, errors);
+  const dryRun = dryRunOf(query.getAll('dryRun'), errors);
+  const fieldValidation = query.get('fieldValidation') ?? '';
+  if (!['', 'Ignore', 'Warn', 'Strict'].includes(fieldValidation)) {
+    errors.push(notSupported('fieldValidation', fieldValidation, ['', 'Ignore', 'Strict', 'Warn']));
   }
   if (errors.length > 0) throw invalidObject({ group: optionsGroup, kind }, '', errors);
   return {
@@ -249,7 +250,8 @@ function deletionFromQuery(query: URLSearchParams): JsonObject | undefined {
   const orphanDependents = parseBoolean(query.get('orphanDependents'));
   if (orphanDependents !== undefined) given['orphanDependents'] = orphanDependents;
   const policy = query.get('propagationPolicy');
-  if (policy !== null && policy !== '') given['propagationPolicy'] = policy;
+  // An empty one too is no policy.
+  if (policy !== null) given['propagationPolicy'] = policy;
   if (parseBoolean(query.get('ignoreStoreReadErrorWithClusterBreakingPotential')) === true) {
     given['ignoreStoreReadErrorWithClusterBreakingPotential'] = true;
   }
