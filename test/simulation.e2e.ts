@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
+import { strikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
@@ -28,7 +29,7 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     }
     assert.ok(writes > 20 * count, `only ${writes} writes were acknowledged`);
     // Few seeds may leave one out.
-    const missing = networkFaultNames.filter((fault) => !struck.has(fault));
+    const missing = [...networkFaultNames, ...strikeNames].filter((fault) => !struck.has(fault));
     if (count >= 20) assert.deepEqual(missing, [], 'every fault was drawn and had an effect');
   });
 

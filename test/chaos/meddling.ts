@@ -10,6 +10,8 @@ import { type LoadKind, loadKinds } from './kinds.ts';
 /** Three repairs of one object in a minute would be taken for a rival, and answered with patience. */
 const editsOfOneObjectMax = 2;
 const pauseMs = 250;
+/** A server that was paused does after its waking what it was sent before: longer than any pause. */
+const lateMsMax = 15_000;
 const foreignNamespace = 'edge-own';
 
 /** What people do at an edge behind the federation's back. */
@@ -17,6 +19,7 @@ export class EdgeMeddler {
   readonly #client: KubeClient;
   readonly #mayTouch: (name: string) => boolean;
   readonly #edits = new Map<string, number>();
+  readonly #deletedUntilMs = new Map<string, number>();
   /** Objects of the edge's own, as they were made: nobody may touch them. */
   readonly foreign: { readonly ref: ObjectRef; readonly resourceVersion: string }[] = [];
   readonly unexpected: string[] = [];
@@ -85,8 +88,23 @@ export class EdgeMeddler {
     if (edits >= editsOfOneObjectMax) return;
     this.#edits.set(key, edits + 1);
     this.edits++;
-    if (action === 'delete') await this.#client.delete(ref);
+    if (action === 'delete') await this.#delete(ref);
     else await this.#client.patch(ref, { type: 'merge', body: handEdit(kind, random) });
+  }
+
+  async #delete(ref: ObjectRef): Promise<void> {
+    const what = `${ref.gvr.resource} ${ref.namespace}/${ref.name}`;
+    this.#deletedUntilMs.set(what, Number.POSITIVE_INFINITY);
+    try {
+      await this.#client.delete(ref);
+    } finally {
+      this.#deletedUntilMs.set(what, performance.now() + lateMsMax);
+    }
+  }
+
+  /** Whether a deletion of `<resource> <namespace>/<name>` may be one of these. */
+  mayHaveDeleted(what: string): boolean {
+    return (this.#deletedUntilMs.get(what) ?? Number.NEGATIVE_INFINITY) > performance.now();
   }
 
   /** The status that an edge's own controllers would write, with this share of the replicas ready. */

@@ -16,19 +16,19 @@ export class KeptStorage {
     return (await this.#storage.range({ prefix: '/' })).items;
   }
 
-  /** As `cellplane restore`: the state of the backup, a new incarnation, revisions beyond all that were handed out. */
+  /** As `cellplane restore`: a new incarnation, every key of the backup at one revision beyond all that were handed out. */
   async restore(backup: readonly KeyValue[]): Promise<void> {
     const before = this.#storage;
     const beyond = Number(await before.currentRevision()) + 100;
     const storage = createMemoryStorage({ controlPlaneId: before.controlPlaneId });
     this.#storage = storage;
-    const write = (operation: Parameters<Storage['transact']>[0]['operations'][number]) =>
-      storage.transact({ guards: [], operations: [operation] });
-    for (const { key, value } of backup) await write({ type: 'put', key, value });
+    const write = (...operations: Parameters<Storage['transact']>[0]['operations'][number][]) =>
+      storage.transact({ guards: [], operations });
     while (Number(await storage.currentRevision()) < beyond) {
       await write({ type: 'put', key: fillerKey, value: Buffer.from('{}') });
     }
     await write({ type: 'delete', key: fillerKey });
+    await write(...backup.map(({ key, value }) => ({ type: 'put', key, value }) as const));
     await storage.compact(await storage.currentRevision());
     await before.close();
   }

@@ -31,5 +31,5 @@ for await (const outcome of runSeeds({ seeds: seedsFrom(first, count) })) {
 }
 const seconds = Math.round((Date.now() - startedMs) / 1_000);
 process.stdout.write(`${done} seeds from ${first} on, ${failed} failed (${seconds} s)\n`);
-process.stdout.write(`faults of the network: ${JSON.stringify(Object.fromEntries(faults))}\n`);
+process.stdout.write(`faults: ${JSON.stringify(Object.fromEntries(faults))}\n`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -13,6 +13,7 @@ import { loadPolicy, runPolicies } from '../chaos/policies.ts';
 import { Watcher } from '../chaos/watcher.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
+import { DeletionWitness } from './deletion-witness.ts';
 import { Striker } from './strikes.ts';
 import { VirtualTime } from './world/virtual-time.ts';
 import { federationName, World } from './world/world.ts';
@@ -31,7 +32,7 @@ export interface SimulationOutcome {
   readonly violations: readonly string[];
   /** What was done to the system, in words. */
   readonly journal: readonly string[];
-  /** How often each fault of the network had an effect. */
+  /** How often each fault of the network had an effect, and each strike was done. */
   readonly faults: { readonly [fault: string]: number };
   readonly writes: number;
   readonly virtualMs: number;
@@ -76,6 +77,7 @@ class Simulation {
   readonly #meddlers = new Map<string, EdgeMeddler>();
   readonly #pinned: LoadObject[] = [];
   readonly #violations: string[] = [];
+  #witness: DeletionWitness | undefined;
 
   constructor(options: SimulationOptions, time: VirtualTime) {
     this.#options = options;
@@ -111,9 +113,9 @@ class Simulation {
     }
     return {
       seed,
-      violations: [...this.#ledger.violations, ...this.#violations],
+      violations: [...this.#ledger.violations, ...(this.#witness?.violations ?? []), ...this.#violations],
       journal: striker.journal,
-      faults: world.network.struck,
+      faults: { ...world.network.struck, ...striker.struck },
       writes: this.#ledger.writes,
       virtualMs: this.#time.nowMs,
       trace: JSON.stringify([
@@ -152,13 +154,21 @@ class Simulation {
       everyMs: 500,
     });
     for (const [cell, edge] of world.edges) {
-      await edge.observe(({ type, key }) => {
-        const name = key.slice(key.lastIndexOf('/') + 1);
-        if (type === 'delete' && name.startsWith(pinnedPrefix)) {
-          this.#violations.push(`${cell}: ${key} was deleted, and nobody asked for that`);
-        }
+      await edge.observe({
+        event: ({ type, key }) => {
+          const name = key.slice(key.lastIndexOf('/') + 1);
+          if (type === 'delete' && name.startsWith(pinnedPrefix)) {
+            this.#violations.push(`${cell}: ${key} was deleted, and nobody asked for that`);
+          }
+        },
       });
     }
+    this.#witness = new DeletionWitness({
+      federation: world.federation,
+      edges: world.edges,
+      mayBeByHand: (cell, what) => this.#meddlers.get(cell)?.mayHaveDeleted(what) ?? false,
+    });
+    await this.#witness.start();
   }
 
   async #pin(client: ProjectPlane['client'], object: LoadObject): Promise<void> {
@@ -290,6 +300,7 @@ class Simulation {
     for (const cell of items as Cell[]) {
       const held = conditionOf(cell.status?.conditions, 'DeletionHeld');
       if (held?.status !== 'True') continue;
+      this.#witness?.released(cell.metadata.name ?? '');
       const token = (held.message ?? '').slice((held.message ?? '').lastIndexOf('=') + 1);
       await look.patch(
         { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.metadata.name ?? '' },

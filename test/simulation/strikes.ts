@@ -1,5 +1,6 @@
 import type { KeyValue } from '#storage/storage.ts';
 import type { Random } from '../harness/random.ts';
+import type { SimulatedServer } from './world/server.ts';
 import { federationName, type Part, type World } from './world/world.ts';
 
 const strikes = {
@@ -13,13 +14,16 @@ const strikes = {
   storm: 4,
   bytes: 4,
   'store refuses': 2,
-  'edge backup': 3,
-  'edge restore': 1,
+  'edge backup': 2,
+  'edge restore': 2,
   'federation backup': 2,
-  'federation restore': 1,
+  'federation restore': 2,
 } as const;
 
 type Strike = keyof typeof strikes;
+
+/** Everything that is done, by the names under which it is counted. */
+export const strikeNames: readonly string[] = Object.keys(strikes);
 
 export interface StrikerOptions {
   readonly world: World;
@@ -41,16 +45,26 @@ const bytesMsMax = 8_000;
 const bytesRateMin = 0.1;
 const bytesRateMax = 0.6;
 const jumpMsMax = 600_000;
+/** Between a backup that is made for a restore and that restore. */
+const backupAgeMsMax = 6_000;
 
 /** Does to a world what chance says, until the end of its time; then everything is as it should be again. */
 export class Striker {
   readonly journal: string[] = [];
+  /** How often each was done. */
+  readonly struck: { [strike: string]: number } = {};
   readonly #world: World;
   readonly #random: Random;
   readonly #onRestored: (server: string) => Promise<void>;
   readonly #backups = new Map<string, readonly KeyValue[]>();
   readonly #pausedAtMs = new Map<string, number>();
   readonly #repairs = new Set<Promise<void>>();
+  /** To be done when it is time, and nothing else is being done. */
+  #restores: {
+    readonly server: SimulatedServer;
+    readonly backup: readonly KeyValue[];
+    readonly atMs: number;
+  }[] = [];
 
   constructor({ world, random, onRestored }: StrikerOptions) {
     this.#world = world;
@@ -63,8 +77,11 @@ export class Striker {
     const endMs = time.nowMs + forMs;
     while (time.nowMs < endMs) {
       await time.sleep(this.#random.next() * gapMsMax);
-      await this.#strike(this.#random.weighted(strikes));
+      await this.#restoreUntil(time.nowMs);
+      const strike = this.#random.weighted(strikes);
+      if (await this.#strike(strike)) this.struck[strike] = (this.struck[strike] ?? 0) + 1;
     }
+    await this.#restoreUntil(Number.POSITIVE_INFINITY);
     this.#note('all is mended');
     this.#world.network.healAll();
     for (const { process } of this.#world.parts) process?.wake();
@@ -72,7 +89,8 @@ export class Striker {
     for (const part of this.#world.parts) await part.start();
   }
 
-  async #strike(strike: Strike): Promise<void> {
+  /** Returns whether there was anything to be done. */
+  async #strike(strike: Strike): Promise<boolean> {
     const { network, edges, federation, time } = this.#world;
     const random = this.#random;
     switch (strike) {
@@ -82,26 +100,26 @@ export class Striker {
         this.#note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
         part.kill();
         this.#later(forMs, () => part.start());
-        return;
+        return true;
       }
       case 'pause': {
         const part = random.pick(this.#world.parts);
         const { process } = part;
         const lastMs = this.#pausedAtMs.get(part.name) ?? Number.NEGATIVE_INFINITY;
-        if (process === undefined || time.nowMs - lastMs < pauseMsMax + pauseGapMs) return;
+        if (process === undefined || time.nowMs - lastMs < pauseMsMax + pauseGapMs) return false;
         this.#pausedAtMs.set(part.name, time.nowMs);
         const forMs = random.next() ** 2 * pauseMsMax;
         this.#note(`${part.name} paused for ${Math.round(forMs)} ms`);
         process.pause();
         this.#later(forMs, async () => process.wake());
-        return;
+        return true;
       }
       case 'clock': {
         const part = random.pick(this.#world.parts);
         const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
         this.#note(`clock of ${part.name} jumps by ${byMs} ms`);
         part.process?.jump(byMs);
-        return;
+        return true;
       }
       case 'partition': {
         const [from, to] = this.#link();
@@ -109,21 +127,21 @@ export class Striker {
         this.#note(`${from} cut off from ${to} for ${Math.round(forMs)} ms`);
         network.cut(from, to);
         this.#later(forMs, async () => network.heal(from, to));
-        return;
+        return true;
       }
       case 'reset':
       case 'expire': {
         const [from, to] = this.#link();
         this.#note(`watches of ${from} at ${to}: ${strike}`);
         network.breakStreams(from, to, strike === 'reset' ? 'reset' : 'expired');
-        return;
+        return true;
       }
       case 'stale': {
         const [from, to] = this.#link();
         const forMs = random.next() * holdMsMax;
         this.#note(`watches of ${from} at ${to} stale for ${Math.round(forMs)} ms`);
         network.hold(from, to, forMs);
-        return;
+        return true;
       }
       case 'storm': {
         const rate = random.next() * stormRateMax;
@@ -133,7 +151,7 @@ export class Striker {
         this.#later(forMs, async () => {
           network.faultRate = 0;
         });
-        return;
+        return true;
       }
       case 'bytes': {
         const [from, to] = this.#link();
@@ -142,7 +160,7 @@ export class Striker {
         const share = `${Math.round(rate * 100)} % of what ${from} is answered by ${to}`;
         this.#note(`${share} comes damaged for ${Math.round(forMs)} ms`);
         network.damage(from, to, rate, forMs);
-        return;
+        return true;
       }
       case 'store refuses': {
         const server = random.pick([federation, ...edges.values()]);
@@ -152,29 +170,43 @@ export class Striker {
         this.#later(forMs, async () => {
           server.writeFaultRate = 0;
         });
-        return;
+        return true;
       }
       case 'edge backup':
       case 'federation backup': {
         const server = strike === 'edge backup' ? random.pick([...edges.values()]) : federation;
         this.#backups.set(server.name, await server.backUp());
         this.#note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
-        return;
+        return true;
       }
       case 'edge restore':
       case 'federation restore': {
         const server = strike === 'edge restore' ? random.pick([...edges.values()]) : federation;
         const backup = this.#backups.get(server.name);
-        if (backup === undefined) return;
-        this.#note(`${server.name} restored from its backup`);
-        await server.restore(backup);
-        await server.start();
-        await this.#onRestored(server.name);
-        return;
+        if (backup !== undefined) await this.#restore(server, backup);
+        else {
+          const present = await server.backUp();
+          this.#note(`${server.name} backed up`);
+          this.#restores.push({ server, backup: present, atMs: time.nowMs + random.next() * backupAgeMsMax });
+        }
+        return true;
       }
       default:
-        strike satisfies never;
+        return strike satisfies never;
     }
+  }
+
+  async #restoreUntil(nowMs: number): Promise<void> {
+    const due = this.#restores.filter(({ atMs }) => atMs <= nowMs);
+    this.#restores = this.#restores.filter(({ atMs }) => atMs > nowMs);
+    for (const { server, backup } of due) await this.#restore(server, backup);
+  }
+
+  async #restore(server: SimulatedServer, backup: readonly KeyValue[]): Promise<void> {
+    this.#note(`${server.name} restored from its backup`);
+    await server.restore(backup);
+    await server.start();
+    await this.#onRestored(server.name);
   }
 
   /** Some client and a server that it speaks to. */

@@ -24,6 +24,14 @@ export interface SimulatedServerOptions {
   readonly logger: Logger;
 }
 
+/** Is told at once what happens to a store. */
+export interface StoreObserver {
+  /** Every committed change, whoever made it. */
+  event(event: StorageEvent): void;
+  /** It was put back, and holds this now: no events tell of that. */
+  restored?(backup: readonly KeyValue[]): void;
+}
+
 const fsyncMsMax = 2;
 
 interface Run {
@@ -38,7 +46,7 @@ export class SimulatedServer implements Reachable {
   readonly #options: SimulatedServerOptions;
   readonly #kept = new KeptStorage();
   readonly #atDown = new Set<() => void>();
-  readonly #observers: ((event: StorageEvent) => void)[] = [];
+  readonly #observers: StoreObserver[] = [];
   #run: Run | undefined;
   #starting: SimulatedProcess | undefined;
   /** Share of the writes that the store refuses. */
@@ -111,18 +119,26 @@ export class SimulatedServer implements Reachable {
   async restore(backup: readonly KeyValue[]): Promise<void> {
     this.kill();
     await this.#kept.restore(backup);
-    for (const observer of this.#observers) await this.#observe(observer);
+    for (const observer of this.#observers) {
+      observer.restored?.(backup);
+      await this.#observe(observer);
+    }
   }
 
-  /** Tells every committed change, whoever made it, save what a restore takes away. */
-  async observe(observer: (event: StorageEvent) => void): Promise<void> {
+  /** From now on, past the network and all servers. */
+  async observe(observer: StoreObserver): Promise<void> {
     this.#observers.push(observer);
     await this.#observe(observer);
   }
 
-  async #observe(observer: (event: StorageEvent) => void): Promise<void> {
+  async #observe(observer: StoreObserver): Promise<void> {
     const storage = this.#kept.open();
-    const handler: WatchHandler = { events: (events) => events.forEach(observer), end: () => {} };
+    const handler: WatchHandler = {
+      events: (events) => {
+        for (const event of events) observer.event(event);
+      },
+      end: () => {},
+    };
     await storage.watch({ prefix: '', afterRevision: await storage.currentRevision() }, handler);
   }
 
