@@ -9,6 +9,10 @@ current-context: one
 clusters:
 - name: c
   cluster: {server: "https://127.0.0.1:6443/clusters/root", certificate-authority-data: ${base64('CA')}}
+- name: p
+  cluster: {server: "https://127.0.0.1:6443", proxy-url: "socks5://127.0.0.1:1080"}
+- name: w
+  cluster: {server: "https://127.0.0.1:6443", proxy-url: "127.0.0.1"}
 users:
 - name: u
   user: {client-certificate-data: ${base64('CERT')}, client-key-data: ${base64('KEY')}}
@@ -16,6 +20,8 @@ users:
   user: {token: secret}
 - name: e
   user: {exec: {command: evil}}
+- name: b
+  user: {username: admin, password: secret}
 contexts:
 - name: one
   context: {cluster: c, user: u}
@@ -25,6 +31,12 @@ contexts:
   context: {cluster: c, user: e}
 - name: four
   context: {cluster: absent, user: t}
+- name: six
+  context: {cluster: c, user: b}
+- name: seven
+  context: {cluster: p, user: t}
+- name: eight
+  context: {cluster: w, user: t}
 `;
 
 test('the current context, or the one asked for', async () => {
@@ -38,13 +50,17 @@ test('the current context, or the one asked for', async () => {
     insecureSkipTlsVerify: false,
   });
   assert.equal((await parseKubeconfig(good, { ...options, context: 'two' })).token, 'secret');
+  const proxied = await parseKubeconfig(good, { ...options, context: 'seven' });
+  assert.equal(proxied.proxyUrl, 'socks5://127.0.0.1:1080');
 });
 
 const refused: readonly (readonly [string, string, string | undefined, RegExp])[] = [
   ['not YAML', 'a: [', undefined, /not valid YAML/],
-  ['no such context', good, 'five', /no context "five"; it has: one, two, three, four/],
+  ['no such context', good, 'five', /no context "five"; it has: one, two, three, four, six, seven, eight/],
   ['no such cluster', good, 'four', /no cluster "absent"/],
   ['an exec plugin would run a foreign program', good, 'three', /exec plugin/],
+  ['a username and password would be left out in silence', good, 'six', /username and password/],
+  ['a proxy that is no URL', good, 'eight', /proxy-url that is no URL/],
   ['empty', '', undefined, /no context/],
 ];
 for (const [name, text, context, message] of refused) {

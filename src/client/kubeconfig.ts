@@ -14,8 +14,9 @@ interface Named<T> {
 type Fields = { readonly [key: string]: unknown };
 
 /**
- * Reads one context of a kubeconfig file: server, authority, client certificate or token. Files named in it are read
- * relative to it. Refused with a clear error: exec plugins and auth providers (they would run foreign programs).
+ * Reads one context of a kubeconfig file: server, proxy, authority, client certificate or token. Files named in it are read
+ * relative to it. Refused with a clear error: exec plugins and auth providers (they would run foreign programs), username
+ * and password.
  */
 export async function loadKubeconfig(file: string, context?: string): Promise<ServerConnection> {
   let text: string;
@@ -69,6 +70,17 @@ export async function parseKubeconfig(
       `${options.source}: user ${String(chosen.value['user'])} uses an exec plugin or auth provider; give a token or a client certificate instead`,
     );
   }
+  if (user['username'] !== undefined || user['password'] !== undefined) {
+    throw new KubeconfigError(
+      `${options.source}: user ${String(chosen.value['user'])} has a username and password, which no Kubernetes since 1.19 takes; give a token or a client certificate instead`,
+    );
+  }
+  const proxyUrl = cluster['proxy-url'];
+  if (proxyUrl !== undefined && (typeof proxyUrl !== 'string' || !URL.canParse(proxyUrl))) {
+    throw new KubeconfigError(
+      `${options.source}: cluster ${String(chosen.value['cluster'])} has a proxy-url that is no URL`,
+    );
+  }
   const server = cluster['server'];
   if (typeof server !== 'string' || !URL.canParse(server)) {
     throw new KubeconfigError(
@@ -96,6 +108,7 @@ export async function parseKubeconfig(
     ...(tokenFile === undefined ? {} : { tokenFile }),
     tlsServerName: typeof cluster['tls-server-name'] === 'string' ? cluster['tls-server-name'] : undefined,
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
   };
 }
 

@@ -10,8 +10,11 @@ import type { SimulationOutcome } from './simulate.ts';
 const processesMax = Math.min(4, os.availableParallelism());
 /** A run that takes longer does not come to an end. */
 const seedTimeoutMs = 600_000;
-/** Compiled code serves every later run of a process, and costs more than a run by it; its heap grows with each. */
-const seedsPerProcessMax = 25;
+/**
+ * Compiled code serves every later run of a process; its heap grows with each. They are the seeds that follow one another,
+ * so that what a process ran before is the same every time.
+ */
+const seedsPerProcessMax = 15;
 
 /**
  * The outcomes of `seeds` as they come. A run is what its seed alone makes it, whatever its process ran before
@@ -30,13 +33,12 @@ export async function* runSeeds(options: {
   const outcomes: SimulationOutcome[] = [];
   let wake: () => void = () => {};
   let failure: Error | undefined;
-  let open = Math.min(processesMax, waiting.length);
+  let open = Math.min(processesMax, Math.ceil(waiting.length / seedsPerProcessMax));
   const run = async () => {
     while (waiting.length > 0 && failure === undefined) {
       await using process = new SeedProcess(program, signal);
-      for (let runs = 0; runs < seedsPerProcessMax && failure === undefined; runs++) {
-        const seed = waiting.shift();
-        if (seed === undefined) return;
+      for (const seed of waiting.splice(0, seedsPerProcessMax)) {
+        if (failure !== undefined) return;
         outcomes.push(await process.run(seed));
         wake();
       }
