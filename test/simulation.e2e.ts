@@ -1,4 +1,4 @@
-// The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 60), and
+// The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 40), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); `npm run simulate` runs any number
 // of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
@@ -11,7 +11,7 @@ import { strikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
-const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 60);
+const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 40);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -33,12 +33,12 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     if (count >= 20) assert.deepEqual(missing, [], 'every fault was drawn and had an effect');
   });
 
-  test('a seed alone gives the run that it gave after others', async ({ signal }) => {
-    const after = outcomes.at(-1);
-    assert.ok(after !== undefined && after.journal.length > 0);
-    for await (const alone of runSeeds({ seeds: [after.seed], signal })) {
-      assert.deepEqual(alone.journal, after.journal);
-      assert.equal(alone.trace, after.trace);
+  test('a seed gives the run that it gave before', async ({ signal }) => {
+    const before = outcomes.find(({ seed }) => seed === first + count - 1);
+    assert.ok(before !== undefined && before.journal.length > 0);
+    for await (const again of runSeeds({ seeds: [before.seed], signal })) {
+      assert.deepEqual(again.journal, before.journal);
+      assert.equal(again.trace, before.trace);
     }
   });
 });
