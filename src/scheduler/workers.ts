@@ -37,7 +37,7 @@ export interface Workers {
   readonly loops: readonly ReconcileLoop[];
 }
 
-const defaultConcurrency = 64;
+const defaultConcurrency = 128;
 
 export function createWorkers(world: World, options: SchedulerOptions): Workers {
   const { client, clock, logger, controlPlaneId, workspaces, cells, copies, states, policies, queues } =

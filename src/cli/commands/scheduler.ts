@@ -30,7 +30,7 @@ export function schedulerCommand(): Command {
   const command = new Command('scheduler')
     .description('place the objects of all projects onto cells, and bring their status back')
     .addOption(
-      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 64 }),
+      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 128 }),
     )
     .addOption(metricsOption())
     .action(async (settings: Settings) => {
