@@ -5,7 +5,6 @@ import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
-import { emptyRandomPools } from '#apimachinery/random-pool.ts';
 import { Random } from '../../harness/random.ts';
 
 type Callback = (...args: unknown[]) => void;
@@ -271,11 +270,9 @@ export class VirtualTime {
     replace(crypto, 'randomFillSync', (buffer: Buffer) => buffer.fill(bytes(buffer.length)));
     replace(crypto, 'randomUUID', () => uuidOf(bytes(16)));
     syncBuiltinESMExports();
-    emptyRandomPools();
     this.#restore = () => {
       for (const one of undo.reverse()) one();
       syncBuiltinESMExports();
-      emptyRandomPools();
     };
   }
 
