@@ -233,7 +233,10 @@ export class RbacIndex {
           : getOrMake(found.byNamespace, namespace, () => new Grants(found.everywhere.subject));
       const bindings = getOrMake(grants.roles, key, () => []);
       if (by === 1) bindings.push(bindingKey);
-      else if (bindings.includes(bindingKey)) bindings.splice(bindings.indexOf(bindingKey), 1);
+      else {
+        const at = bindings.indexOf(bindingKey);
+        if (at !== -1) bindings.splice(at, 1);
+      }
       if (bindings.length === 0) grants.roles.delete(key);
       grants.compiled = undefined;
       this.#hold(key, grants, bindings.length > 0);
