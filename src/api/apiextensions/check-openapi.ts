@@ -64,7 +64,7 @@ function checkMembers(errors: FieldError[], schema: JsonObject, path: string, at
     const why = 'type cannot be set to null, use nullable as an alternative';
     errors.push(forbiddenField(`${path}.type`, why));
   }
-  if (Array.isArray(schema['items'])) {
+  if (schemasAt(schema['items']).length > 0) {
     errors.push(forbiddenField(`${path}.items`, 'items must be a schema object and not an array'));
   }
   if (at.insideMeta && schema['x-kubernetes-embedded-resource'] === true) {

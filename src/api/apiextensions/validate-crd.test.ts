@@ -461,6 +461,59 @@ test('updates keep what instances rely on', () => {
   assert.deepEqual(next.metadata.finalizers, [crdCleanupFinalizer]);
 });
 
+/** Two versions, of which one can be selected by a field: alike otherwise, or not. */
+function selectable(first: JsonObject, second: JsonObject): string[] {
+  return errorsOf(
+    created((o) => {
+      const [one] = specOf(o).versions;
+      Object.assign(schemaOf(o), { title: 'one' });
+      specOf(o).versions.push({ ...cloneJson(one!), name: 'v2', storage: false, ...second } as never);
+      Object.assign(one!, first);
+    }),
+  );
+}
+
+test('selectable fields stand where the schema stands, as Kubernetes gathers what versions have alike', () => {
+  const fields = { selectableFields: [{ jsonPath: '.spec.colour' }] };
+  const own =
+    'spec.versions[0].selectableFields: Invalid value: "": may only be set when `version.schema.openAPIV3Schema` is not included';
+  const shared =
+    'spec.selectableFields: Invalid value: "": may only be set when validations.schema is included';
+  const other = {
+    schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+  };
+  assert.deepEqual(selectable(fields, {}), [own]);
+  assert.deepEqual(selectable(fields, fields), []);
+  assert.deepEqual(selectable(fields, other), []);
+  assert.deepEqual(selectable(fields, { ...other, ...fields }), [shared]);
+});
+
+test('the type at the root, and defaults of a type that nobody knows', () => {
+  const withStatus = (root: JsonObject) =>
+    errorsOf(
+      created((o) => {
+        Object.assign(schemaOf(o), root);
+        Object.assign(specOf(o).versions[0]!, { subresources: { status: {} } });
+      }),
+    );
+  const only =
+    'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
+  const at = 'spec.validation.openAPIV3Schema.type';
+  const mustBe = `${at}: Invalid value: "array": must be object at the root`;
+  const items = 'spec.validation.openAPIV3Schema.items: Required value: must be specified';
+  const told = withStatus({ type: 'array', enum: [1] });
+  assert.deepEqual(told, [`${at}: Invalid value: "array": ${only}`, items, mustBe]);
+  assert.match(withStatus({ type: 'array', id: 'x' })[0] ?? '', /Invalid value: "id": only description type/);
+  const unknown = errorsOf(created((o) => field(o, { type: 'colour', default: 'red' })));
+  const path = 'spec.validation.openAPIV3Schema.properties[f]';
+  assert.equal(
+    unknown[0],
+    `${path}.default: Invalid value: "string":  in body must be of type colour: "string"`,
+  );
+  assert.match(unknown[1] ?? '', /type: Unsupported value: "colour"/);
+  assert.equal(unknown.length, 2);
+});
+
 test('CEL rules need no warning, unknown formats do', () => {
   const object = created((o) =>
     field(o, { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""' }] }),

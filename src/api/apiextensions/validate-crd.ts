@@ -208,7 +208,8 @@ function validateVersions(spec: JsonObject, errors: FieldError[]): void {
     validateDeprecation(version, at, errors);
     for (const member of Object.keys(sharedMembers) as SharedMember[]) {
       if (shared.has(member)) continue;
-      validateMember(version, member, `${at}.${member}`, hasStatus(version), errors);
+      const place = { path: `${at}.${member}`, isShared: false, hasSchema: !shared.has('schema') };
+      validateMember(version, member, place, hasStatus(version), errors);
     }
   });
   // Whole versions, as Kubernetes' own form of them prints.
@@ -226,7 +227,9 @@ function validateVersions(spec: JsonObject, errors: FieldError[]): void {
   const wrong = name === '' ? [] : dns1035Label(name);
   if (wrong.length > 0) errors.push(invalid('spec.version', name, wrong.join(',')));
   for (const member of shared) {
-    validateMember(first, member, `spec.${sharedMembers[member]}`, versions.some(hasStatus), errors);
+    const path = `spec.${sharedMembers[member]}`;
+    const place = { path, isShared: true, hasSchema: shared.has('schema') };
+    validateMember(first, member, place, versions.some(hasStatus), errors);
   }
 }
 
@@ -246,10 +249,24 @@ function goVersion(version: JsonObject, shared: ReadonlySet<SharedMember>): Json
   };
 }
 
+interface MemberPlace {
+  readonly path: string;
+  /** Whether it stands under spec, for all versions. */
+  readonly isShared: boolean;
+  /** Whether the schema stands where it does: else there is none to look at. */
+  readonly hasSchema: boolean;
+}
+
+const withoutSchema = {
+  shared: 'may only be set when validations.schema is included',
+  // Kubernetes says it the wrong way round.
+  own: 'may only be set when `version.schema.openAPIV3Schema` is not included',
+};
+
 function validateMember(
   version: JsonObject,
   member: SharedMember,
-  path: string,
+  { path, isShared, hasSchema }: MemberPlace,
   hasStatus: boolean,
   errors: FieldError[],
 ): void {
@@ -267,6 +284,8 @@ function validateMember(
       validateColumns(objectsIn(version['additionalPrinterColumns']), path, errors);
       return;
     default:
-      if (isJsonObject(schema)) validateSelectableFields(version, schema, path, errors);
+      if (objectsIn(version['selectableFields']).length === 0) return;
+      if (isJsonObject(schema) && hasSchema) validateSelectableFields(version, schema, path, errors);
+      else errors.push(invalid(path, '', isShared ? withoutSchema.shared : withoutSchema.own));
   }
 }

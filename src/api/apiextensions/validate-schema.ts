@@ -1,10 +1,16 @@
-import { type FieldError, forbiddenField, invalid, required } from '#apimachinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  required,
+  typeInvalid,
+} from '#apimachinery/field-error.ts';
 import { goRegexp } from '#apimachinery/go-regexp.ts';
 import { cloneJson, equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { isKnownStringFormat } from '#apimachinery/schema-walk/formats.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
-import { validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { typeName, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { checkOpenApi } from './check-openapi.ts';
 import { childrenOf, isPresent, propertiesAt, schemaAt, schemasAt } from './schema-nodes.ts';
 
@@ -63,7 +69,7 @@ export function validateStructuralSchema(schema: JsonObject, path: string): Sche
   checkOpenApi(openApi, schema, path);
   const hasStructure = !anyNode(
     schema,
-    (node) => Array.isArray(node['items']) || unstructurable.some((name) => isPresent(node[name])),
+    (node) => schemasAt(node['items']).length > 0 || unstructurable.some((name) => isPresent(node[name])),
   );
   let isStructural = false;
   if (hasStructure) {
@@ -307,6 +313,13 @@ function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue
   const pruned = cloneJson(value);
   pruneUnknown(compiled, pruned);
   if (!equalJson(pruned, value)) errors.push(invalid(path, value, 'must not have unknown fields'));
+  const { type: wanted } = schema;
+  if (isPresent(wanted) && compiled.type === undefined) {
+    // Refused elsewhere too; nothing has a type that nobody knows.
+    const name = typeName(value);
+    errors.push(typeInvalid(path, name, ` in body must be of type ${wanted}: "${name}"`));
+    return;
+  }
   for (const { type, field, message } of validateValue(compiled, value, '')) {
     // Whether a list's elements are distinct is not asked of defaults.
     if (type === 'FieldValueDuplicate') continue;

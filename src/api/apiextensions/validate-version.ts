@@ -1,8 +1,9 @@
 import { duplicate, type FieldError, invalid, required, tooMany } from '#apimachinery/field-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { plainPath } from '#apimachinery/jsonpath.ts';
 import { objectsIn, textOf } from './crd.ts';
 import { fieldAtPath } from './field-path.ts';
+import { isPresent } from './schema-nodes.ts';
 import { validateSchemaRules } from './validate-rules.ts';
 import { validateStructuralSchema } from './validate-schema.ts';
 
@@ -70,9 +71,18 @@ export function validateDeprecation(version: JsonObject, path: string, errors: F
   errors.push(invalid(field, warning, why));
 }
 
+/** The first that may not be there, in the order in which Kubernetes goes through them: type is the fifth. */
 function validateRootWithStatus(schema: JsonObject, path: string, errors: FieldError[]): void {
+  const { type } = schema;
+  const isBeforeType = ['id', '$schema', '$ref'].some((name) => isPresent(schema[name]));
+  if (isPresent(type) && type !== 'object' && !isBeforeType) {
+    const why =
+      'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
+    errors.push(invalid(`${path}.type`, type, why));
+    return;
+  }
   for (const name in schema) {
-    if (rootFieldsWithStatus.has(name) || schema[name] === undefined || schema[name] === null) continue;
+    if (rootFieldsWithStatus.has(name) || isZero(schema[name])) continue;
     errors.push(
       invalid(
         path,
@@ -82,6 +92,10 @@ function validateRootWithStatus(schema: JsonObject, path: string, errors: FieldE
     );
     return;
   }
+}
+
+function isZero(value: JsonValue | undefined): boolean {
+  return value === undefined || value === null || value === false || value === '';
 }
 
 /** Begins with a dot; that is all that Kubernetes asks of these paths. */

@@ -308,7 +308,7 @@ class Checker {
       const overloads = this.#environment.functions.get(candidate);
       if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
     }
-    this.#undeclared(expr.at, expr.name.replace(/^\./, ''));
+    this.#undeclared(expr.at, expr.name);
     for (const arg of expr.args) this.#infer(arg);
     return errorType;
   }

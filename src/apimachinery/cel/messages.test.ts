@@ -32,6 +32,8 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ['{"a" 1}', "6: Syntax error: missing ':' at '1'"],
   ['1 ? 2 3', "7: Syntax error: missing ':' at '3'"],
   ['if', '1: reserved identifier: if'],
+  ['.nope', "2: undeclared reference to '.nope' (in container '')"],
+  ['.nope(1)', "6: undeclared reference to '.nope' (in container '')"],
   [
     'object.x = 1',
     "10: Syntax error: token recognition error at: '= '",

@@ -295,7 +295,7 @@ class Parser {
       throw this.#error(name.at, `reserved identifier: ${name.text}`);
     }
     const full = isRooted ? `.${name.text}` : name.text;
-    if (!this.#is('(')) return { kind: 'ident', at, name: full, depth: 1 };
+    if (!this.#is('(')) return { kind: 'ident', at: name.at, name: full, depth: 1 };
     const open = this.#expect('(');
     const args = this.#arguments(')');
     if (full === 'has') return this.#has(args, open.at);

@@ -29,6 +29,8 @@ export class CompiledSchema {
   readonly listMapKeys: readonly string[];
   /** Part of a Kubernetes type, whose lists Kubernetes does not check for repeated keys on ordinary writes. */
   readonly isKubernetesType: boolean;
+  /** One of Kubernetes' unions of a schema and a plain value: it decodes itself, and nobody is told what it passes over. */
+  readonly isUnion: boolean;
   properties: Map<string, CompiledSchema> | undefined;
   additional: CompiledSchema | undefined;
   items: CompiledSchema | undefined;
@@ -62,6 +64,7 @@ export class CompiledSchema {
     this.listType = schema.listType === 'atomic' ? undefined : schema.listType;
     this.listMapKeys = schema.listMapKeys ?? [];
     this.isKubernetesType = schema.definition?.startsWith('io.k8s.') === true;
+    this.isUnion = this.isKubernetesType && schema.type === undefined && schema.properties !== undefined;
     this.properties = undefined;
     this.additional = undefined;
     this.items = undefined;

@@ -73,6 +73,7 @@ function scalarFits(node: CompiledSchema, value: string | number | boolean): boo
       break;
     case undefined:
       if (node.intOrString && typeof value !== 'string' && !Number.isSafeInteger(value)) return false;
+      if (node.isUnion && typeof value !== 'boolean') return false;
       break;
     default:
       return false;

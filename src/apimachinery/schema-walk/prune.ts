@@ -20,26 +20,30 @@ export function pruneUnknown(schema: Schema, value: JsonValue): string[] {
 
 const isMetaField = (key: string) => key === 'metadata' || key === 'kind' || key === 'apiVersion';
 
-/** `path` is scratch space shared by the whole walk: only its first `depth` parts are meant. */
+/**
+ * `path` is scratch space shared by the whole walk: only its first `depth` parts are meant. `removed` is undefined where
+ * nobody is told.
+ */
 function pruneNode(
   node: CompiledSchema,
   value: JsonObject | JsonValue[],
   path: Path,
   depth: number,
-  removed: string[],
+  removed: string[] | undefined,
 ): void {
   node.open();
+  const told = node.isUnion ? undefined : removed;
   if (Array.isArray(value)) {
-    const { items } = node;
+    const items = node.isUnion ? node : node.items;
     if (items === undefined) {
-      if (!node.keepsUnknown) emptyItems(value, path, depth, removed);
+      if (!node.keepsUnknown) emptyItems(value, path, depth, told);
       return;
     }
     for (let index = 0; index < value.length; index++) {
       const item = value[index];
       if (typeof item !== 'object' || item === null) continue;
       path[depth] = `[${index}]`;
-      pruneNode(items, item, path, depth + 1, removed);
+      pruneNode(items, item, path, depth + 1, told);
     }
     return;
   }
@@ -50,18 +54,18 @@ function pruneNode(
     if (child === undefined) {
       if (keepsUnknown || (node.embeddedResource && isMetaField(key))) continue;
       delete value[key];
-      report(path, depth, key, removed);
+      report(path, depth, key, told);
       continue;
     }
     const item = value[key];
     if (typeof item !== 'object' || item === null || (node.embeddedResource && isMetaField(key))) continue;
     path[depth] = key;
-    pruneNode(child, item, path, depth + 1, removed);
+    pruneNode(child, item, path, depth + 1, told);
   }
 }
 
 /** A list where the schema describes none: what its objects hold is unknown. */
-function emptyItems(list: JsonValue[], path: Path, depth: number, removed: string[]): void {
+function emptyItems(list: JsonValue[], path: Path, depth: number, removed: string[] | undefined): void {
   list.forEach((item, index) => {
     if (typeof item !== 'object' || item === null) return;
     path[depth] = `[${index}]`;
@@ -76,8 +80,8 @@ function emptyItems(list: JsonValue[], path: Path, depth: number, removed: strin
   });
 }
 
-function report(path: Path, depth: number, key: string, removed: string[]): void {
-  if (removed.length >= reportedMax) return;
+function report(path: Path, depth: number, key: string, removed: string[] | undefined): void {
+  if (removed === undefined || removed.length >= reportedMax) return;
   let text = '';
   for (let i = 0; i < depth; i++) {
     const part = path[i] as string;

@@ -98,7 +98,8 @@ function isUnchanged(
   return equalJson(now, before);
 }
 
-function typeName(value: JsonValue): string {
+/** A value's type, as errors name it. */
+export function typeName(value: JsonValue): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';

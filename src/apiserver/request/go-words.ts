@@ -1,5 +1,10 @@
 import { embeddingOf, goTypeName } from '#api/builtin/go-types.ts';
-import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  type JsonSchemaUnion,
+  jsonSchemaPropsDefinition,
+  jsonSchemaUnions,
+} from '#api/builtin/json-schema-unions.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { isQuantity, quantityDefinition, quantityForm } from '#apimachinery/quantity.ts';
 import { timeFault } from '#apimachinery/rfc3339.ts';
 import type { Schema } from '#apimachinery/schema.ts';
@@ -29,12 +34,17 @@ export function internalPackage(group: string): string {
 }
 
 /**
- * The first value, in the document's order, that Go could not have decoded into its field, in encoding/json's words:
- * `json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string`. Undefined when there
- * is none. Types that decode themselves tell in their own words.
+ * Why Go could not have decoded a value into its type, in encoding/json's words: `json: cannot unmarshal number into Go
+ * struct field EnvVar.spec.containers.env.value of type string`. Undefined when there is no such reason. Types that decode
+ * themselves tell in their own words and end the decoding; of all others the first in the document's order is told, when all
+ * of it has been read (sigs.k8s.io/json decodeState.saveError).
  */
 export function typeMismatch(schema: Schema, value: JsonValue): string | undefined {
-  return mismatchAt(schema, value, { struct: structName(schema), path: '', type: undefined });
+  const faults: Faults = { first: undefined };
+  return (
+    mismatchAt(schema, value, { struct: structName(schema), path: '', type: undefined }, faults) ??
+    faults.first
+  );
 }
 
 interface Place {
@@ -46,32 +56,47 @@ interface Place {
   readonly type: string | undefined;
 }
 
-function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | undefined {
+/** What decoding goes on after. */
+interface Faults {
+  first: string | undefined;
+}
+
+/** The reason that ends the decoding; others are left in `faults`. */
+function mismatchAt(schema: Schema, value: JsonValue, place: Place, faults: Faults): string | undefined {
   if (value === null) return undefined;
   if (schema.definition === quantityDefinition) return quantityFault(value);
   if (schema.intOrString === true) {
     if (typeof value === 'string' || Number.isInteger(value)) return undefined;
     return cannotUnmarshal(value, 'int32', place);
   }
+  const union = jsonSchemaUnions[schema.definition ?? ''];
+  if (union !== undefined) return unionMismatch(union, schema, value, place);
   if (schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
   if (schema.validation?.format === 'date-time') {
     if (typeof value !== 'string') return cannotUnmarshal(value, 'string', place, false);
     return timeFault(value, schema.validation === goMicroTime ? 'micro' : 'seconds');
   }
   if (!fitsType(schema, value)) {
-    return cannotUnmarshal(value, place.type ?? goType(schema), place, schema.type === 'integer');
+    faults.first ??= cannotUnmarshal(value, place.type ?? goType(schema), place, schema.type === 'integer');
+    return undefined;
   }
-  if (typeof value === 'string' && schema.validation?.format === 'byte') return base64Fault(value);
+  if (typeof value === 'string' && schema.validation?.format === 'byte') {
+    faults.first ??= base64Fault(value);
+    return undefined;
+  }
   if (Array.isArray(value)) {
     if (schema.items === undefined) return undefined;
     const within = { ...place, type: elementType(place.type) };
     for (const item of value) {
-      const found = mismatchAt(schema.items, item, within);
+      const found = mismatchAt(schema.items, item, within, faults);
       if (found !== undefined) return found;
     }
     return undefined;
   }
-  if (!isJsonObject(value)) return undefined;
+  return isJsonObject(value) ? memberMismatch(schema, value, place, faults) : undefined;
+}
+
+function memberMismatch(schema: Schema, value: JsonObject, place: Place, faults: Faults): string | undefined {
   for (const key in value) {
     const property = schema.properties?.get(key);
     const next = property ?? schema.additionalProperties;
@@ -81,17 +106,42 @@ function mismatchAt(schema: Schema, value: JsonValue, place: Place): string | un
       property === undefined
         ? { ...place, type: elementType(place.type) }
         : fieldPlace(schema, key, place.path);
-    const found = mismatchAt(next, one, within);
+    const found = mismatchAt(next, one, within, faults);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
+/** A schema or a plain value, as its UnmarshalJSON reads it: any fault within ends the decoding (apiextensions v1/marshal.go). */
+function unionMismatch(
+  union: JsonSchemaUnion,
+  schema: Schema,
+  value: JsonValue,
+  place: Place,
+): string | undefined {
+  const faults: Faults = { first: undefined };
+  if (isJsonObject(value)) {
+    return memberMismatch(schema, value, place, faults) ?? faults.first;
+  }
+  if (union === 'boolean') return typeof value === 'boolean' ? undefined : 'boolean or JSON schema expected';
+  if (!Array.isArray(value)) return undefined;
+  for (const item of value) {
+    if (item === null) continue;
+    if (union === 'strings') {
+      if (typeof item !== 'string') faults.first ??= cannotUnmarshal(item, 'string', place, false);
+    } else if (isJsonObject(item)) {
+      const found = memberMismatch(schema, item, place, faults);
+      if (found !== undefined) return found;
+    } else faults.first ??= cannotUnmarshal(item, 'v1.JSONSchemaProps', place, false);
+  }
+  return faults.first;
+}
+
 function fieldPlace(schema: Schema, field: string, above: string): Place {
-  const { definition = '' } = schema;
+  const definition = definitionOf(schema);
   const segments = [above, embeddingOf(definition, field) ?? '', field];
   return {
-    struct: structName(schema),
+    struct: definition.slice(definition.lastIndexOf('.') + 1),
     path: segments.filter((segment) => segment !== '').join('.'),
     type: goTypeName(definition, field),
   };
@@ -155,6 +205,11 @@ function fitsType({ type, validation }: Schema, value: JsonValue): boolean {
     default:
       return typeof value === type;
   }
+}
+
+/** The struct that a schema's members are fields of: those of a union are a schema's. */
+function definitionOf({ definition = '' }: Schema): string {
+  return jsonSchemaUnions[definition] === undefined ? definition : jsonSchemaPropsDefinition;
 }
 
 /** `io.k8s.api.apps.v1.DeploymentSpec` → `DeploymentSpec`. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
+import { isTidy } from '#apimachinery/schema-walk/fits.ts';
+import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { typeMismatch } from '../request/go-words.ts';
 import { otherKind, unrecognized } from './decode-errors.ts';
 
@@ -54,6 +56,60 @@ test("a wrong type is told in encoding/json's words (source: sigs.k8s.io/json)",
   for (const [object, expected] of rows) {
     assert.equal(typeMismatch(schema, object), expected === undefined ? undefined : `json: ${expected}`);
   }
+});
+
+test('what decodes itself ends the decoding, be it before or behind a wrong type (source: json.Unmarshaler)', () => {
+  const pod = builtinSchema('io.k8s.api.core.v1.Pod');
+  assert.ok(pod);
+  const container = { name: 'a', resources: { limits: { cpu: 'much' } } };
+  const form = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+  assert.equal(typeMismatch(pod, { spec: { hostname: 1, containers: [container], subdomain: 2 } }), form);
+  assert.equal(
+    typeMismatch(pod, { spec: { hostname: 1, subdomain: 2 } }),
+    'json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string',
+  );
+});
+
+test("a schema's unions are read as they read themselves (source: apiextensions v1/marshal.go)", () => {
+  const schema = builtinSchema(
+    'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',
+  );
+  assert.ok(schema);
+  const inField = (field: string, what: string) =>
+    `json: cannot unmarshal ${what} into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.${field}`;
+  const rows: readonly (readonly [JsonObject, string | undefined])[] = [
+    [{ additionalProperties: 'x' }, 'boolean or JSON schema expected'],
+    [{ additionalProperties: [] }, 'boolean or JSON schema expected'],
+    [{ additionalProperties: true }, undefined],
+    [{ type: 1, additionalProperties: 1 }, 'boolean or JSON schema expected'],
+    [
+      { type: 1, additionalProperties: { type: 1 } },
+      `${inField('additionalProperties.type', 'number')} of type string`,
+    ],
+    [
+      { items: { properties: { a: 'x' } } },
+      `${inField('items.properties', 'string')} of type v1.JSONSchemaProps`,
+    ],
+    [{ items: [{ type: 1 }] }, `${inField('items.type', 'number')} of type string`],
+    [{ items: ['x'] }, `${inField('items', 'string')} of type v1.JSONSchemaProps`],
+    [{ items: 'x' }, undefined],
+    [{ dependencies: { a: ['b'] } }, undefined],
+    [{ dependencies: { a: [1] } }, `${inField('dependencies', 'number')} of type string`],
+    [{ items: { items: { additionalProperties: 1 } } }, 'boolean or JSON schema expected'],
+  ];
+  for (const [openAPIV3Schema, expected] of rows) {
+    const crd = { spec: { versions: [{ schema: { openAPIV3Schema } }] } };
+    assert.equal(typeMismatch(schema, crd), expected, JSON.stringify(openAPIV3Schema));
+    assert.equal(isTidy(schema, crd) && expected !== undefined, false, JSON.stringify(openAPIV3Schema));
+    const given = cloneJson(crd);
+    assert.deepEqual(pruneUnknown(schema, given), []);
+    assert.deepEqual(given, crd);
+  }
+  const within = { items: { type: 'string', colour: 1 }, additionalProperties: { items: [{ colour: 1 }] } };
+  const crd = { spec: { versions: [{ schema: { openAPIV3Schema: { ...within, colour: 1 } } }] } };
+  assert.deepEqual(pruneUnknown(schema, crd), ['spec.versions[0].schema.openAPIV3Schema.colour']);
+  const left = { items: { type: 'string' }, additionalProperties: { items: [{}] } };
+  assert.deepEqual(crd, { spec: { versions: [{ schema: { openAPIV3Schema: left } }] } });
 });
 
 test('what is not recognized is shown by its beginning (source: apiserver transformDecodeError)', () => {
