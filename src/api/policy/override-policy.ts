@@ -6,6 +6,7 @@ import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { Overriders, OverrideSpec } from './placement.ts';
 import { overrideSpecSchema } from './placement-schema.ts';
+import { unusedOverrideFields } from './unused-fields.ts';
 import { validateAffinity, validateResourceSelectors } from './validate-placement.ts';
 
 /** policy.karmada.io/v1alpha1 OverridePolicy; ClusterOverridePolicy where it has no namespace. */
@@ -17,6 +18,7 @@ const strategy: Strategy = {
   defaults: setDefaults,
   validate: (object) => validateOverridePolicy(object as OverridePolicy),
   validateUpdate: (object) => validateOverridePolicy(object as OverridePolicy),
+  warnings: unusedOverrideFields,
 };
 
 export const overridePolicyDefinition: ResourceDefinition = defineResource({

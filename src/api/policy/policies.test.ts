@@ -44,6 +44,26 @@ const refused: [string, JsonObject][] = [
   ['spec.association', { association: true }],
   ['spec.reschedule.unschedulable', { reschedule: { unschedulable: {} } }],
   [
+    'spec.placement.replicaScheduling.weightPreference.staticWeightList[0].maxReplicas',
+    {
+      placement: {
+        replicaScheduling: {
+          replicaSchedulingType: 'Divided',
+          replicaDivisionPreference: 'Aggregated',
+          weightPreference: { staticWeightList: [{ targetCluster: {}, weight: 1, maxReplicas: 3 }] },
+        },
+      },
+    },
+  ],
+  [
+    'spec.rollout.waves[1]',
+    {
+      rollout: {
+        waves: [{ name: 'all' }, { name: 'late', clusterAffinity: { clusterNames: ['a'] } }],
+      },
+    },
+  ],
+  [
     'spec.schedulePriority.priorityClassSource',
     { schedulePriority: { priorityClassSource: 'FederatedPriorityClass' } },
   ],
@@ -195,6 +215,108 @@ for (const [field, overriders] of refusedOverrides) {
     );
   });
 }
+
+const divided = { replicaSchedulingType: 'Divided' };
+const weights = { staticWeightList: [{ targetCluster: {}, weight: 1 }] };
+const unused: [string[], JsonObject][] = [
+  [
+    ['spec.resourceSelectors[0].labelSelector'],
+    { resourceSelectors: [{ ...selector, name: 'a', labelSelector: { matchLabels: { a: 'b' } } }] },
+  ],
+  [
+    [
+      'spec.placement.replicaScheduling.replicaDivisionPreference',
+      'spec.placement.replicaScheduling.weightPreference',
+    ],
+    {
+      placement: {
+        replicaScheduling: {
+          replicaSchedulingType: 'Duplicated',
+          replicaDivisionPreference: 'Weighted',
+          weightPreference: weights,
+        },
+      },
+    },
+  ],
+  [
+    ['spec.placement.replicaScheduling.weightPreference'],
+    {
+      placement: {
+        replicaScheduling: {
+          ...divided,
+          replicaDivisionPreference: 'Aggregated',
+          weightPreference: weights,
+        },
+      },
+    },
+  ],
+  [
+    ['spec.placement.replicaScheduling.weightPreference.staticWeightList'],
+    {
+      placement: {
+        replicaScheduling: {
+          ...divided,
+          weightPreference: { ...weights, dynamicWeight: 'AvailableReplicas' },
+        },
+      },
+    },
+  ],
+  [
+    ['spec.placement.near', 'spec.placement.clusterTolerations[0]'],
+    {
+      placement: {
+        near: { latitude: 1, longitude: 1 },
+        clusterTolerations: [{ operator: 'Exists', effect: 'PreferNoSchedule' }],
+      },
+    },
+  ],
+  [
+    ['spec.failover.application.gracePeriodSeconds'],
+    { failover: { application: { purgeMode: 'Immediately', gracePeriodSeconds: 60 } } },
+  ],
+  [
+    ['spec.schedulePriority.priorityClassName'],
+    { schedulePriority: { priorityClassSource: 'PodPriorityClass', priorityClassName: 'x' } },
+  ],
+  [['spec.rollout.waves[0].pauseSeconds'], { rollout: { waves: [{ name: 'all', pauseSeconds: 60 }] } }],
+  [
+    [],
+    {
+      placement: {
+        near: { latitude: 1, longitude: 1 },
+        spreadConstraints: [{ maxGroups: 1 }],
+        replicaScheduling: { ...divided, weightPreference: weights },
+      },
+      failover: { application: { purgeMode: 'Graciously', gracePeriodSeconds: 60 } },
+      rollout: { waves: [{ name: 'a', clusterAffinity: {}, pauseSeconds: 60 }] },
+    },
+  ],
+];
+for (const [fields, spec] of unused) {
+  test(`what Karmada accepts is accepted, and the writer is told of ${fields.join(' and ') || 'nothing'}`, () => {
+    assert.deepEqual(validatePropagationPolicy(policy(spec)), []);
+    const { warnings } = propagationPolicyDefinition.strategy;
+    const told = warnings?.(policy(spec), undefined) ?? [];
+    assert.deepEqual(
+      told.map((text) => text.slice(0, text.indexOf(': has no effect: '))),
+      fields,
+    );
+  });
+}
+
+test('an override that removes needs no value, and its writer is told', () => {
+  const overriders = {
+    imageOverrider: [{ component: 'Tag', operator: 'remove', value: 'x' }],
+    plaintext: [{ path: '/spec/x', operator: 'remove', value: 1 }],
+    fieldOverrider: [{ fieldPath: '/data/x', json: [{ subPath: '/a', operator: 'remove', value: 1 }] }],
+  };
+  assert.deepEqual(validateOverridePolicy(override(overriders)), []);
+  const told = overridePolicyDefinition.strategy.warnings?.(override(overriders), undefined) ?? [];
+  assert.deepEqual(
+    told.map((text) => text.slice('spec.overrideRules[0].overriders.'.length, text.indexOf(': has'))),
+    ['imageOverrider[0].value', 'plaintext[0].value', 'fieldOverrider[0].json[0].value'],
+  );
+});
 
 test('the kinds of a project', () => {
   assert.deepEqual(

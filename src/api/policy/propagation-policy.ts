@@ -17,6 +17,7 @@ import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
 import { progressText, type RolloutProgress, rolloutProgressSchema } from './rollout-progress.ts';
+import { unusedPropagationFields } from './unused-fields.ts';
 import {
   isDividedByRoom,
   isPlanned,
@@ -54,6 +55,7 @@ const strategy: Strategy = {
   defaults: setDefaults,
   validate: (object) => validatePropagationPolicy(object as PropagationPolicy),
   validateUpdate: (object) => validatePropagationPolicy(object as PropagationPolicy),
+  warnings: unusedPropagationFields,
 };
 
 export const propagationPolicyDefinition: ResourceDefinition = defineResource({
@@ -136,6 +138,7 @@ export const inheritedPropagationPolicyDefinition: ResourceDefinition = defineRe
     },
     validate: (object) => validateInheritedPolicy(object as PropagationPolicy),
     validateUpdate: (object) => validateInheritedPolicy(object as PropagationPolicy),
+    warnings: unusedPropagationFields,
   },
 });
 
@@ -237,6 +240,11 @@ function validateRollout({ rollout, resourceSelectors }: PropagationSpec, errors
       errors.push(invalid(`${at}.name`, name, 'is the name of the wave of cells that no other names'));
     validateAffinity(clusterAffinity, `${at}.clusterAffinity`, errors);
   });
+  const takesAll = rollout.waves?.findIndex(({ clusterAffinity }) => clusterAffinity === undefined) ?? -1;
+  if (takesAll >= 0 && takesAll < rollout.waves.length - 1) {
+    const why = `no cell is left for it: wave ${rollout.waves[takesAll]?.name} has all that none before names`;
+    errors.push(forbiddenField(`spec.rollout.waves[${takesAll + 1}]`, why));
+  }
   resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
     if (apiVersion !== 'v1' || kind !== 'Secret') return;
     // What it was before would have to be kept where others may read it.

@@ -179,7 +179,8 @@ function validateSpread(
 
 /** Whether weights are for KubeFed's planner, which looks at room as well. */
 export function isPlanned(scheduling: ReplicaScheduling | undefined): boolean {
-  return (scheduling?.weightPreference?.staticWeightList ?? []).some(
+  if (scheduling?.replicaSchedulingType !== 'Divided' || isDividedByRoom(scheduling)) return false;
+  return (scheduling.weightPreference?.staticWeightList ?? []).some(
     ({ minReplicas = 0, maxReplicas, priority }) =>
       minReplicas > 0 || maxReplicas !== undefined || priority !== undefined,
   );
@@ -197,14 +198,16 @@ function validateReplicaScheduling(
   path: string,
   errors: FieldError[],
 ): void {
-  const { staticWeightList, dynamicWeight = '' } = scheduling?.weightPreference ?? {};
-  if (dynamicWeight !== '' && (staticWeightList?.length ?? 0) > 0) {
-    const why = 'staticWeightList and dynamicWeight exclude each other';
-    errors.push(forbiddenField(`${path}.weightPreference.staticWeightList`, why));
-  }
-  staticWeightList?.forEach(({ targetCluster, minReplicas = 0, maxReplicas }, i) => {
+  const { staticWeightList } = scheduling?.weightPreference ?? {};
+  const isWeighted = scheduling?.replicaSchedulingType === 'Divided' && !isDividedByRoom(scheduling);
+  staticWeightList?.forEach((weight, i) => {
+    const { targetCluster, minReplicas = 0, maxReplicas } = weight;
     const at = `${path}.weightPreference.staticWeightList[${i}]`;
     validateAffinity(targetCluster, `${at}.targetCluster`, errors);
+    for (const field of isWeighted ? [] : (['minReplicas', 'maxReplicas', 'priority'] as const)) {
+      const why = 'means something only where replicas are divided by static weights';
+      if (weight[field] !== undefined) errors.push(forbiddenField(`${at}.${field}`, why));
+    }
     if (maxReplicas !== undefined && minReplicas > maxReplicas)
       errors.push(invalid(`${at}.minReplicas`, minReplicas, 'must not be greater than maxReplicas'));
   });

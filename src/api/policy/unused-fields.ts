@@ -1,0 +1,118 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import type {
+  Overriders,
+  OverrideSpec,
+  Placement,
+  PropagationSpec,
+  ReplicaScheduling,
+  ResourceSelector,
+} from './placement.ts';
+import { isSet } from './validate-placement.ts';
+
+/** Tells of a field that is accepted, as Karmada does, although another one keeps it from having any effect. */
+type Tell = (path: string, why: string) => void;
+
+/**
+ * Fields of a policy that others beside them keep from having any effect. Karmada accepts these, so its manifests apply; whoever
+ * writes one is told. Our own fields that would do nothing are refused (`validatePlacement`).
+ */
+export function unusedPropagationFields(object: KubeObject): string[] {
+  return told((tell) => {
+    const { resourceSelectors, placement, failover, schedulePriority, rollout } = (object['spec'] ??
+      {}) as PropagationSpec;
+    tellOfSelectors(resourceSelectors, tell);
+    tellOfReplicaScheduling(placement?.replicaScheduling, tell);
+    tellOfScores(placement, tell);
+    const { purgeMode, gracePeriodSeconds, statePreservation } = failover?.application ?? {};
+    const waitsForNothing =
+      purgeMode === 'Never' || (isDirect(purgeMode) && (statePreservation?.rules ?? []).length === 0);
+    if (gracePeriodSeconds !== undefined && waitsForNothing) {
+      const why = `nothing is waited for where purgeMode is ${purgeMode}`;
+      tell('spec.failover.application.gracePeriodSeconds', why);
+    }
+    if (
+      schedulePriority?.priorityClassSource === 'PodPriorityClass' &&
+      isSet(schedulePriority.priorityClassName)
+    )
+      tell('spec.schedulePriority.priorityClassName', 'PodPriorityClass takes the class that the pods name');
+    const last = rollout?.waves?.at(-1);
+    if (last !== undefined && last.clusterAffinity === undefined && (last.pauseSeconds ?? 0) > 0) {
+      const at = `spec.rollout.waves[${(rollout?.waves.length ?? 1) - 1}].pauseSeconds`;
+      tell(at, 'no wave comes after this one');
+    }
+  });
+}
+
+/** The same of an override policy. */
+export function unusedOverrideFields(object: KubeObject): string[] {
+  return told((tell) => {
+    const { resourceSelectors, overrideRules, overriders } = (object['spec'] ?? {}) as OverrideSpec;
+    tellOfSelectors(resourceSelectors, tell);
+    tellOfOverriders(overriders, 'spec.overriders', tell);
+    overrideRules?.forEach((rule, i) => {
+      tellOfOverriders(rule.overriders, `spec.overrideRules[${i}].overriders`, tell);
+    });
+  });
+}
+
+function told(look: (tell: Tell) => void): string[] {
+  const warnings: string[] = [];
+  look((path, why) => warnings.push(`${path}: has no effect: ${why}`));
+  return warnings;
+}
+
+function isDirect(purgeMode: string | undefined): boolean {
+  return purgeMode === 'Directly' || purgeMode === 'Immediately';
+}
+
+/** karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. */
+function tellOfSelectors(selectors: readonly ResourceSelector[] | undefined, tell: Tell): void {
+  selectors?.forEach(({ name = '', labelSelector }, i) => {
+    if (name !== '' && isSet(labelSelector))
+      tell(`spec.resourceSelectors[${i}].labelSelector`, 'the name alone selects');
+  });
+}
+
+/** karmada pkg/apis/policy/v1alpha1: a preference is for Divided, weights are for Weighted, and dynamic ones come first. */
+function tellOfReplicaScheduling(scheduling: ReplicaScheduling | undefined, tell: Tell): void {
+  const at = 'spec.placement.replicaScheduling';
+  const { replicaSchedulingType, replicaDivisionPreference, weightPreference } = scheduling ?? {};
+  if (replicaSchedulingType === 'Duplicated') {
+    const why = 'every cell gets all replicas where replicaSchedulingType is Duplicated';
+    if (isSet(replicaDivisionPreference)) tell(`${at}.replicaDivisionPreference`, why);
+    if (isSet(weightPreference)) tell(`${at}.weightPreference`, why);
+  } else if (replicaDivisionPreference === 'Aggregated') {
+    if (isSet(weightPreference))
+      tell(`${at}.weightPreference`, 'room alone counts where replicaDivisionPreference is Aggregated');
+  } else if (isSet(weightPreference?.dynamicWeight) && isSet(weightPreference?.staticWeightList)) {
+    tell(`${at}.weightPreference.staticWeightList`, 'dynamicWeight stands beside it');
+  }
+}
+
+/** An inherited policy may bring the constraint that is missing, so that these are not refused though they are ours. */
+function tellOfScores(placement: Placement | undefined, tell: Tell): void {
+  if ((placement?.spreadConstraints?.length ?? 0) > 0) return;
+  const why = 'without a spread constraint all cells that may be used are, whatever their scores';
+  for (const field of ['near', 'data'] as const)
+    if (isSet(placement?.[field])) tell(`spec.placement.${field}`, why);
+  placement?.clusterTolerations?.forEach(({ effect }, i) => {
+    if (effect === 'PreferNoSchedule') tell(`spec.placement.clusterTolerations[${i}]`, why);
+  });
+}
+
+function tellOfOverriders(overriders: Overriders | undefined, path: string, tell: Tell): void {
+  const why = 'what is removed needs no value';
+  for (const field of ['imageOverrider', 'plaintext'] as const) {
+    overriders?.[field]?.forEach(({ operator, value }, i) => {
+      if (operator === 'remove' && isSet(value)) tell(`${path}.${field}[${i}].value`, why);
+    });
+  }
+  overriders?.fieldOverrider?.forEach((overrider, i) => {
+    for (const form of ['json', 'yaml'] as const) {
+      overrider[form]?.forEach(({ operator, value }, p) => {
+        if (operator === 'remove' && isSet(value))
+          tell(`${path}.fieldOverrider[${i}].${form}[${p}].value`, why);
+      });
+    }
+  });
+}
