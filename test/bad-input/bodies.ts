@@ -1,3 +1,4 @@
+import type { RawRequest } from '../harness/raw-http.ts';
 import {
   bodyBytesMax,
   maps,
@@ -136,8 +137,27 @@ export const mediaTypes: readonly Row[] = [
   ].map(
     (accept): Row => [`Accept ${accept.slice(0, 40)}`, { path: maps, headers: { accept } }, 406, onlyThese],
   ),
+  // In the order in which Kubernetes' routes are found and its handlers read: type of a patch, Accept, type of a body, options.
+  [
+    'type of a patch before Accept',
+    { ...unknownPatch(''), headers: { accept: 'text/html' } },
+    415,
+    /^415: Unsupported Media Type$/,
+  ],
+  ['type of a patch before options', unknownPatch('?force=true'), 415, /^415: /],
+  [
+    'type of a body before options',
+    { ...post(mapText(), `${maps}?dryRun=X`), contentType: 'text/plain' },
+    415,
+    unknownFormat,
+  ],
+  ['method before Accept', { method: 'PUT', path: maps, headers: { accept: 'text/html' } }, 405, /./],
   ['Table of a review (N3)', { ...post('{}', reviews), headers: table }, 406, onlyThese],
 ];
+
+function unknownPatch(query: string): RawRequest {
+  return { method: 'PATCH', path: `${maps}/a${query}`, body: '{}', contentType: 'application/x' };
+}
 
 function laughs(): string {
   const lines = ['a0: &a0 [x,x,x,x,x,x,x,x,x]'];

@@ -25,7 +25,14 @@ const ends = (difference: Difference, ...segments: readonly string[]) =>
 const isEmpty = (value: JsonValue | undefined) => Array.isArray(value) && value.length === 0;
 const isAbsent = (value: JsonValue | undefined) => value === undefined || value === null;
 
+const isOwner = (oracle: JsonValue | undefined, ours: JsonValue | undefined) =>
+  isJsonObject(oracle) && ours === undefined;
+
 const isText = (value: JsonValue | undefined) => typeof value === 'string' && value !== '';
+function generationOf({ body }: NormalAnswer): JsonValue | undefined {
+  const metadata = isJsonObject(body) ? body['metadata'] : undefined;
+  return isJsonObject(metadata) ? metadata['generation'] : undefined;
+}
 const isMessage = ({ path }: Difference) => path.at(-1) === 'message' && path[0] === 'body';
 
 /** Objects, lists and what Go prints of them, up to the colon behind which the reason stands. */
@@ -66,9 +73,47 @@ export const knownDifferences: readonly KnownDifference[] = [
       (/controller-uid|"f:finalizers"/.test(JSON.stringify(ours)) || path.at(-1) === 'f:selector'),
   },
   {
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ path, oracle, ours }, { request }) =>
+      // Forms of metadata do not show the `null` that is owned.
+      request.path.includes('/csinodes') && path.at(-1) === 'f:topologyKeys' && isOwner(oracle, ours),
+  },
+  {
     row: 'ResourceQuota status',
     explains: ({ path, oracle }, { request }) =>
-      path.includes('status') && oracle === undefined && request.path.includes('/resourcequotas'),
+      request.path.includes('/resourcequotas') &&
+      ((path.includes('status') && oracle === undefined) || (path.includes('cells') && oracle === '')),
+  },
+  {
+    row: 'third cell of an IPAddress in a Table',
+    explains: ({ path, oracle, ours }, { request }) =>
+      request.path.includes('/ipaddresses') &&
+      path.at(-2) === 'cells' &&
+      oracle === '<age>' &&
+      ours === undefined,
+  },
+  {
+    row: 'annotation `deprecated.daemonset.template.generation` in Tables and PartialObjectMetadata',
+    explains: ({ path, oracle, ours }, { request }) =>
+      request.path.includes('/daemonsets') &&
+      request.headers?.['accept']?.includes(';as=') === true &&
+      ((oracle === undefined && path.at(-1) === 'deprecated.daemonset.template.generation') ||
+        (isAbsent(oracle) && path.at(-1) === 'annotations' && isJsonObject(ours))),
+  },
+  {
+    row: 'phase of a PersistentVolumeClaim that was just created',
+    explains: ({ path, oracle, ours }, { request }) =>
+      request.path.includes('/persistentvolumeclaims/') &&
+      path.at(-1) === 'resourceVersion' &&
+      oracle === '<new revision>' &&
+      ours === '<same revision>',
+  },
+  {
+    row: "fields that a kind's strategy takes away (`externalTrafficPolicy` of a Service without external addresses)",
+    explains: ({ path, oracle, ours }, { request }) =>
+      request.path.includes('/services/') &&
+      path.at(-1) === 'f:externalTrafficPolicy' &&
+      isOwner(oracle, ours),
   },
   {
     row: undefined, // types of policies are checked by a controller
@@ -119,9 +164,23 @@ export const knownDifferences: readonly KnownDifference[] = [
       (path.includes('managedFields') || path.at(-1) === 'resourceVersion'),
   },
   {
+    row: 'a write of `/scale`',
+    explains: ({ path }) => path.at(-1) === 'f:replicas' && path.includes('fieldsV1'),
+  },
+  {
     row: 'generation of a Deployment, when its annotations change',
     explains: ({ path }, { request }) =>
       request.path.includes('/deployments') && path.at(-1) === 'generation',
+  },
+  {
+    row: 'generation of a Deployment, when its annotations change',
+    explains: ({ path, oracle, ours }, { request, ...both }) =>
+      // Its warnings are told again when the generation rises.
+      request.path.includes('/deployments') &&
+      path.join() === 'header,warning' &&
+      isText(oracle) &&
+      ours === undefined &&
+      generationOf(both.oracle) !== generationOf(both.ours),
   },
   {
     row: 'a stream of metadata in the form of a list, and such a form of an object that is not there',
@@ -129,8 +188,11 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'malformed resourceVersion of a read or watch, resourceVersion in a POST',
-    explains: (_, { oracle, ours }) =>
-      oracle.status === 500 && ours.status === 400 && /strconv\.ParseUint/.test(JSON.stringify(ours.body)),
+    explains: (_, { request, oracle, ours }) =>
+      oracle.status === 500 &&
+      ours.status === 400 &&
+      (/strconv\.ParseUint/.test(JSON.stringify(ours.body)) ||
+        (ours.body === '<protobuf>' && /[?&]resourceVersion=(?!\d+(?:&|$))/.test(request.path))),
   },
   {
     row: 'a `timeout` below zero',

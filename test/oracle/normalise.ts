@@ -20,6 +20,8 @@ const ownPattern = /\b10\.0\.\d{1,3}\.\d{1,3}\b(?!\/)/g;
 const userPattern = /\b(?:test-admin|cellplane-admin)\b/g;
 const authorityPattern = /-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*/g;
 const certificatePattern = /\bX509SHA256=[0-9a-f]{64}\b/g;
+const atNodesPattern = /^(?:pods\/(?:attach|exec|log|portforward|proxy)|(?:nodes|services)\/proxy)$/;
+const currentPattern = /(?<=Too large resource version: \d+, current: )\d+/g;
 const tokenVolumePattern = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** How far from now a time is taken for the server's own. */
 const nowMs = 3_600_000;
@@ -50,13 +52,23 @@ export class Normaliser {
     }
     if (!isJsonObject(value)) return value;
     const result: JsonObject = {};
-    const isList = Array.isArray(value['items']) || Array.isArray(value['rows']);
+    if (value['kind'] === 'APIResourceList') return this.#resources(value);
+    // A list of nothing may have `null` there.
+    const isList = value['items'] !== undefined || value['rows'] !== undefined;
     for (const name of Object.keys(value)) {
       const inner = value[name] as JsonValue;
       if (isList && name === 'metadata' && isJsonObject(inner)) result[name] = listMetadata(inner);
       else result[name] = this.#value(inner, name);
     }
     return result;
+  }
+
+  /** docs/kubernetes-contract.md, Differences: what runs at nodes is not in discovery. */
+  #resources(value: JsonObject): JsonObject {
+    const resources = (value['resources'] as JsonObject[]).filter(
+      ({ name }) => !atNodesPattern.test(String(name)),
+    );
+    return { ...value, resources };
   }
 
   #string(value: string, key: string): string {
@@ -86,6 +98,7 @@ export class Normaliser {
       .replace(userPattern, '<user>')
       .replace(authorityPattern, '<authority>')
       .replace(certificatePattern, '<certificate>')
+      .replace(currentPattern, '<revision>')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }
 }

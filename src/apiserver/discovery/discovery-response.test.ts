@@ -76,6 +76,8 @@ test('D1: a resource list with subresources of other groups, short names and sto
   const core = get('/api/v1').document;
   const pods = core.resources.find((one: { name: string }) => one.name === 'pods');
   assert.equal(pods.storageVersionHash, 'xPOwRZ+Yhw8=');
+  const statuses = core.resources.find((one: { name: string }) => one.name === 'componentstatuses');
+  assert.equal(statuses.storageVersionHash, undefined, 'nothing is stored');
   const names = core.resources.map((one: { name: string }) => one.name);
   assert.deepEqual(names, [...names].sort());
 });

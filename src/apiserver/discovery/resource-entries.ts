@@ -31,7 +31,7 @@ function legacyEntries(served: ServedResource): string {
     verbs: sorted(version.verbs),
     ...(definition.shortNames.length === 0 ? {} : { shortNames: definition.shortNames }),
     ...(definition.categories.length === 0 ? {} : { categories: definition.categories }),
-    ...(definition.virtual === true ? {} : { storageVersionHash: storageVersionHash(served) }),
+    ...(isStored(served) ? { storageVersionHash: storageVersionHash(served) } : {}),
   };
   const subs = bySubresourceName(version).map((subresource) => ({
     name: `${definition.resource}/${subresource.name}`,
@@ -44,6 +44,11 @@ function legacyEntries(served: ServedResource): string {
   // A resource that stands for nothing but its subresources has no entry of its own.
   const entries = version.verbs.length === 0 ? subs : [main, ...subs];
   return entries.map((entry) => JSON.stringify(entry)).join(',');
+}
+
+/** What is never written is made when it is asked for (componentstatuses). */
+function isStored({ definition, version }: ServedResource): boolean {
+  return definition.virtual !== true && version.verbs.includes('create');
 }
 
 /** Named only where it is not the list's own: `deployments/scale` is an autoscaling/v1 Scale. */

@@ -50,6 +50,8 @@ export interface HttpServerDependencies {
   readonly resolver: WorkspaceResolver;
   readonly verbs: {
     execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult>;
+    /** Throws what comes before the form of an answer. */
+    checkRoute?(context: ResourceContext, contentType: string): void;
     endAllWatches?(): void;
   };
   /** `/api`, `/apis` and below; undefined where nothing of the kind is served (404). */

@@ -212,14 +212,26 @@ export class Dispatcher {
     exchange.subresource = resource.subresource;
     exchange.namespace = resource.namespace;
     exchange.name = resource.name;
-    const form = negotiate(exchange.request.headers.accept, subjectOf(exchange), exchange);
-    // Whoever misspells it is told before anything is written.
-    if (form.as === 'Table') includeObjectOf(exchange);
+    const form = this.#formOf(exchange);
     if (exchange.workspace === undefined) refuseWildcard(exchange, form);
     const { workspace } = exchange;
     const touched = workspace === undefined ? undefined : this.#dependencies.touch?.(workspace);
     if (touched !== undefined) return touched.then(() => this.#readBody(exchange, form, upgrade));
     return this.#readBody(exchange, form, upgrade);
+  }
+
+  /** Throws ApiErrors: of method and body's type, then of Accept, as Kubernetes' routes are found. */
+  #formOf(exchange: Exchange): Form {
+    const { headers } = exchange.request;
+    try {
+      const form = negotiate(headers.accept, subjectOf(exchange), exchange);
+      // Whoever misspells it is told before anything is written.
+      if (form.as === 'Table') includeObjectOf(exchange);
+      return form;
+    } catch (error) {
+      this.#dependencies.verbs.checkRoute?.(exchange, headers['content-type'] ?? '');
+      throw error;
+    }
   }
 
   #intercept(exchange: Exchange): Promise<void> | undefined {

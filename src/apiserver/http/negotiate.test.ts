@@ -52,3 +52,16 @@ test('a stream may be asked for by its name', () => {
   assert.equal(negotiate(`${protobuf};stream=watch`, 'watch', asked('configmaps')).encoding, 'protobuf');
   assert.equal(negotiate(`text/html, ${json};stream=watch`, 'list', asked('configmaps')).encoding, 'json');
 });
+
+test('a route that nothing is found for tells of streams where there are some (go-restful)', () => {
+  const told = (method: string) => {
+    try {
+      negotiate('text/html', 'list', { ...asked('configmaps'), info: { method } });
+    } catch (error) {
+      return error instanceof ApiError ? error.message : '';
+    }
+    return '';
+  };
+  assert.match(told('GET'), /stream=watch/);
+  assert.doesNotMatch(told('DELETE'), /stream=watch/);
+});

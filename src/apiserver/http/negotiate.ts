@@ -33,6 +33,8 @@ const acceptLengthMax = 4096;
 export interface Asked {
   readonly served: ServedResource;
   readonly subresource: string;
+  /** Absent: a GET. */
+  readonly info?: { readonly method: string } | undefined;
 }
 
 /**
@@ -147,8 +149,9 @@ const producedTypes = ['application/json', 'application/yaml', protobufMediaType
 const streamedTypes = ['application/json;stream=watch', `${protobufMediaType};stream=watch`];
 
 function refusal(accept: string, subject: Subject, asked: Asked, isKnownRoute: boolean): ApiError {
-  const isCollection = subject === 'list' || subject === 'watch';
-  if (!isKnownRoute) return unroutable(isCollection ? [...producedTypes, ...streamedTypes] : producedTypes);
+  const isRead = (asked.info?.method ?? 'GET') === 'GET';
+  const streams = isRead && (subject === 'list' || subject === 'watch');
+  if (!isKnownRoute) return unroutable(streams ? [...producedTypes, ...streamedTypes] : producedTypes);
   const offered = hasMessage(asked)
     ? { types: producedTypes, streams: streamedTypes }
     : { types: producedTypes.slice(0, 2), streams: streamedTypes.slice(0, 1) };

@@ -1,3 +1,4 @@
+import { age } from '#api/builtin/columns/column.ts';
 import { badRequest } from '#apimachinery/api-error.ts';
 import { invalid } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
@@ -126,7 +127,7 @@ export function tableOfObject(served: ServedResource, object: KubeObject, shape:
   const { resourceVersion } = object.metadata;
   const listMetadata: JsonObject = resourceVersion === undefined ? {} : { resourceVersion };
   const shown =
-    object.kind === served.definition.kind ? served : withColumns(served, columnsFor(object.kind));
+    object.kind === served.definition.kind ? served : withColumns(served, columnsFor(object.kind, served));
   return tableOf(shown, [object], listMetadata, shape);
 }
 
@@ -153,10 +154,18 @@ const scaleColumns: readonly Column[] = [
   replicasColumn('Available', 'status'),
   ageColumn,
 ];
+/** Of Kubernetes' own kinds, as its printer has them (pkg/printers/internalversion, printScale). */
+const builtinScaleColumns: readonly Column[] = [
+  { ...nameColumn, format: '' },
+  replicasColumn('Desired', 'spec'),
+  replicasColumn('Available', 'status'),
+  age,
+];
 const plainColumns: readonly Column[] = [nameColumn, ageColumn];
 
-function columnsFor(kind: string): readonly Column[] {
-  return kind === 'Scale' ? scaleColumns : plainColumns;
+function columnsFor(kind: string, { definition }: ServedResource): readonly Column[] {
+  if (kind !== 'Scale') return plainColumns;
+  return definition.origin === 'custom' ? scaleColumns : builtinScaleColumns;
 }
 
 function replicasColumn(name: string, part: 'spec' | 'status'): Column {

@@ -1,7 +1,7 @@
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { conflict, uidMismatch } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 
@@ -21,12 +21,17 @@ export const orphanFinalizer = 'orphan';
 export const foregroundFinalizer = 'foregroundDeletion';
 
 export type DeletionPlan =
-  /** Nothing holds it: remove the key. */
-  | { readonly type: 'remove' }
+  /** Nothing holds it: remove the key. `marks`: what a kind that ends gracefully is told to have had at its end. */
+  | { readonly type: 'remove'; readonly marks?: DeletionMarks | undefined }
   /** Store this state, in which the object waits for its finalizers or its grace period. */
   | { readonly type: 'mark'; readonly object: KubeObject }
   /** It waits already and this request changes nothing about that. */
   | { readonly type: 'waiting' };
+
+export type DeletionMarks = Pick<
+  ObjectMeta,
+  'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'generation'
+>;
 
 /** Throws 409 when a precondition does not hold (X2). */
 export function checkPreconditions(
@@ -39,8 +44,8 @@ export function checkPreconditions(
   const { uid, resourceVersion } = preconditions;
   const words = isNamespace(definition) ? namespaceWords : deletionWords;
   // By its kind, not by its resource, as rest.BeforeDelete has it.
-  const { group, kind } = definition;
-  const told = isNamespace(definition) ? definition : { group, resource: kind };
+  const { group } = definition.storedAs;
+  const told = isNamespace(definition) ? definition : { group, resource: definition.kind };
   if (uid !== undefined && uid !== actual.uid) throw conflict(told, name, words.uid(uid, actual.uid));
   if (resourceVersion !== undefined && resourceVersion !== actual.resourceVersion) {
     throw conflict(told, name, words.resourceVersion(resourceVersion, actual.resourceVersion));
@@ -84,34 +89,43 @@ export function planDeletion(
     : garbageCollectionFinalizers(metadata.finalizers ?? [], definition, options);
   const graceSeconds = inert ? 0 : graceSecondsOf(object, definition, options);
   if (finalizers.length === 0 && graceSeconds === 0 && !hasSpecFinalizers(object, definition)) {
-    return { type: 'remove' };
+    // Marked before it is seen that nothing is left to wait for (rest.BeforeDelete).
+    if (!inert && isPod(definition)) markDying(metadata, 0, nowMs);
+    return { type: 'remove', marks: isPod(definition) ? metadata : undefined };
   }
 
   let changed = !sameList(finalizers, metadata.finalizers ?? []) || (inert && handOn(metadata, options));
   if (finalizers.length === 0) delete metadata.finalizers;
   else metadata.finalizers = finalizers;
-  if (metadata.deletionTimestamp === undefined) {
-    changed = true;
-    metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
+  const isNew = metadata.deletionTimestamp === undefined;
+  if (markDying(metadata, graceSeconds, nowMs)) changed = true;
+  if (isNew && !inert && isNamespace(definition)) {
     // A namespace ends in its own way, not within a period.
-    if (inert || !isNamespace(definition)) metadata.deletionGracePeriodSeconds = graceSeconds;
-    if (metadata.generation !== undefined) metadata.generation += 1;
-    if (isNamespace(definition) && !inert) {
-      object['status'] = {
-        ...(isJsonObject(object['status']) ? object['status'] : {}),
-        phase: 'Terminating',
-      };
-    }
-  } else if (graceSeconds < (metadata.deletionGracePeriodSeconds ?? 0)) {
-    // A later request may shorten the grace period, never lengthen it.
-    changed = true;
-    const asked = Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-    const end = asked + graceSeconds * 1000;
-    // Never in the past; what was to have some time has a second of it still (rest.BeforeDelete).
-    metadata.deletionTimestamp = formatTime(Math.max(end, nowMs));
-    metadata.deletionGracePeriodSeconds = end < nowMs && graceSeconds > 0 ? 1 : graceSeconds;
+    delete metadata.deletionGracePeriodSeconds;
+    object['status'] = {
+      ...(isJsonObject(object['status']) ? object['status'] : {}),
+      phase: 'Terminating',
+    };
   }
   return changed ? { type: 'mark', object } : { type: 'waiting' };
+}
+
+/** Sets until when an object has time to end. Returns whether that changed it. */
+function markDying(metadata: ObjectMeta, graceSeconds: number, nowMs: number): boolean {
+  if (metadata.deletionTimestamp === undefined) {
+    metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
+    metadata.deletionGracePeriodSeconds = graceSeconds;
+    if (metadata.generation !== undefined) metadata.generation += 1;
+    return true;
+  }
+  // A later request may shorten the grace period, never lengthen it.
+  if (graceSeconds >= (metadata.deletionGracePeriodSeconds ?? 0)) return false;
+  const asked = Date.parse(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  const end = asked + graceSeconds * 1000;
+  // Never in the past; what was to have some time has a second of it still (rest.BeforeDelete).
+  metadata.deletionTimestamp = formatTime(Math.max(end, nowMs));
+  metadata.deletionGracePeriodSeconds = end < nowMs && graceSeconds > 0 ? 1 : graceSeconds;
+  return true;
 }
 
 /**
@@ -192,7 +206,7 @@ function graceSecondsOf(
   definition: ResourceDefinition,
   options: DeletionOptions,
 ): number {
-  if (definition.group !== '' || definition.resource !== 'pods') return 0;
+  if (!isPod(definition)) return 0;
   const spec = isJsonObject(object['spec']) ? object['spec'] : {};
   const status = isJsonObject(object['status']) ? object['status'] : {};
   if (typeof spec['nodeName'] !== 'string' || spec['nodeName'] === '') return 0;
@@ -212,6 +226,10 @@ function hasSpecFinalizers(object: KubeObject, definition: ResourceDefinition): 
   if (!isNamespace(definition) || !isJsonObject(object['spec'])) return false;
   const { finalizers } = object['spec'];
   return Array.isArray(finalizers) && finalizers.length > 0;
+}
+
+function isPod({ group, resource }: ResourceDefinition): boolean {
+  return group === '' && resource === 'pods';
 }
 
 function isNamespace(definition: ResourceDefinition): boolean {

@@ -283,7 +283,8 @@ export class Registry {
     const { key } = entry;
     const { uid } = headerOf(entry);
     if (plan.type === 'remove') {
-      if (dryRun) return { outcome: { type: 'removed', entry, uid } };
+      const { marks } = plan;
+      if (dryRun) return { outcome: { type: 'removed', entry, uid, marks } };
       const released = this.#allocations.release(target, entry);
       const result = await this.#transact(
         [{ key, revision: entry.revision }, ...released.guards],
@@ -291,7 +292,7 @@ export class Registry {
       );
       if (!result.committed) return lostTo(result, key);
       const last: CacheEntry = { key, value: entry.value, revision: result.revision, memo: entry.memo };
-      return { outcome: { type: 'removed', entry: last, uid } };
+      return { outcome: { type: 'removed', entry: last, uid, marks } };
     }
     // The body is as it was, so are the defaults in it.
     const value = encodeStored(plan.object, target.served.definition, schemaMarkOf(entry));

@@ -1,5 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
+import type { DeletionMarks } from './deletion.ts';
 
 /** Admission as the registry calls it (A1); each returns undefined when done at once. */
 export interface WriteAdmission {
@@ -51,7 +52,12 @@ export type WriteOutcome =
   | { readonly type: 'dry-run'; readonly created: boolean; readonly object: KubeObject };
 
 export type DeletionOutcome =
-  | { readonly type: 'removed'; readonly entry: CacheEntry; readonly uid: string }
+  | {
+      readonly type: 'removed';
+      readonly entry: CacheEntry;
+      readonly uid: string;
+      readonly marks?: DeletionMarks | undefined;
+    }
   /** `isMarked`: by this call. */
   | { readonly type: 'waiting'; readonly entry: CacheEntry; readonly isMarked: boolean }
   /** It would wait like this: of no revision of its own, so that nothing may be kept under one. */

@@ -1,7 +1,7 @@
 import { ApiError, methodNotAllowed, otherNamespace } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
-import { decodeObject } from './decode-body.ts';
+import { checkMediaType, decodeObject } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { tracker, trackingOf } from './field-tracking.ts';
 import { parseWriteParameters } from './options.ts';
@@ -17,6 +17,7 @@ export async function createObject(
   const target = targetOf(context);
   const { definition } = target.served;
   if (definition.namespaced && context.namespace === '') throw methodNotAllowed(definition, 'create');
+  checkMediaType(request.body, definition.origin !== 'custom');
   const parameters = parseWriteParameters(context.info.query, 'CreateOptions');
   const object = decodeObject(request.body, {
     workspace: target.workspace,

@@ -48,12 +48,19 @@ export function mediaTypeOf(contentType: string): string {
 export function decodeDocument(body: RequestBody | undefined, acceptsProtobuf: boolean): DecodedJson {
   if (body === undefined) return { value: null, duplicateFields: noDuplicates };
   if ('object' in body) return { value: cloneJson(body.object), duplicateFields: noDuplicates };
+  checkMediaType(body, acceptsProtobuf);
   const mediaType = mediaTypeOf(body.contentType);
   if (jsonTypes.has(mediaType)) return decodeJson(body.bytes);
   if (yamlTypes.has(mediaType)) return decodeYaml(body.bytes);
-  if (mediaType === protobufMediaType && acceptsProtobuf) {
-    return { value: decodeProtobuf(body.bytes).object, duplicateFields: noDuplicates };
-  }
+  return { value: decodeProtobuf(body.bytes).object, duplicateFields: noDuplicates };
+}
+
+/** 415 for a body of which the type is not known, before anything of it is read (N1). */
+export function checkMediaType(body: RequestBody | undefined, acceptsProtobuf: boolean): void {
+  if (body === undefined || 'object' in body) return;
+  const mediaType = mediaTypeOf(body.contentType);
+  const isProtobuf = acceptsProtobuf && mediaType === protobufMediaType;
+  if (jsonTypes.has(mediaType) || yamlTypes.has(mediaType) || isProtobuf) return;
   throw unsupportedMediaType([
     'application/json',
     'application/yaml',

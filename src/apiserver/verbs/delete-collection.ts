@@ -5,7 +5,7 @@ import { derivedContext } from '../request/derived-context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
 import { warnOfDependents } from './delete.ts';
 import type { VerbEnvironment } from './environment.ts';
-import { listObjects } from './list.ts';
+import { listObjects, scopeOf } from './list.ts';
 import { parseDeletionOptions, parseListParameters } from './options.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { ListResult } from './result.ts';
@@ -26,9 +26,12 @@ export async function deleteCollection(
   if (definition.namespaced && context.namespace === '')
     throw methodNotAllowed(definition, 'deletecollection');
   const { query } = context.info;
+  const parameters = parseListParameters(query, false);
+  // What is wrong with the selection is told before what is wrong with the options (handlers.DeleteCollection).
+  scopeOf(context, parameters);
   const options = parseDeletionOptions(decodeDeleteOptions(request.body), query);
   warnOfDependents(context, options);
-  const list = await listObjects(registry, tokens, context, parseListParameters(query, false));
+  const list = await listObjects(registry, tokens, context, parameters);
   const found = [...list.entries];
   const page = list.page();
   const gone: (CacheEntry | undefined)[] = new Array(found.length);

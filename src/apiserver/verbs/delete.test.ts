@@ -103,6 +103,18 @@ test('preconditions (X2)', async () => {
     apiError('Conflict', /the ResourceVersion in the precondition \(1\) does not match/),
   );
   assert.equal((await send({ uid, resourceVersion })).code, 200);
+  // Whichever group it is read in, an Event is one of the core's.
+  const events = '/apis/events.k8s.io/v1/namespaces/default/events';
+  await harness.post(events, {
+    ...{ apiVersion: 'events.k8s.io/v1', kind: 'Event', metadata: { name: 'e' }, type: 'Normal' },
+    ...{ eventTime: '2026-01-01T00:00:00.000000Z', reason: 'r', action: 'a' },
+    ...{ reportingController: 'example.com/c', reportingInstance: 'i' },
+    regarding: { kind: 'Pod', namespace: 'default', name: 'p' },
+  });
+  await assert.rejects(
+    harness.delete(`${events}/e`, { preconditions: { uid: 'other' } }),
+    apiError('Conflict', /on Event "e": /),
+  );
 });
 
 test('options: refusals (X2)', async () => {
@@ -115,6 +127,12 @@ test('options: refusals (X2)', async () => {
       /orphanDependents and deletionPropagation cannot be both set/,
     ],
     [{ propagationPolicy: 'Upwards' }, 'Invalid', /Unsupported value: "Upwards"/],
+    // In the order of meta/v1 ValidateDeleteOptions.
+    [
+      { propagationPolicy: 'Up', orphanDependents: true, dryRun: ['X'] },
+      'Invalid',
+      /\[propagationPolicy: Invalid value: "Up": .*, propagationPolicy: Unsupported value: "Up": .*, dryRun: Unsupported/,
+    ],
     [{ dryRun: ['Some'] }, 'Invalid', /dryRun: Unsupported value/],
     [{ kind: 'Pod' }, 'BadRequest', /^no kind "Pod" is registered/],
     [{ gracePeriodSeconds: 'x' }, 'BadRequest', /gracePeriodSeconds/],
@@ -217,8 +235,13 @@ test('a namespace that goes has no grace period; its preconditions are told in w
 test('only a pod that runs somewhere has a grace period (X3)', async () => {
   await using harness = await open();
   await harness.post(pods, pod('unscheduled'));
-  // What is gone is the answer, for some kinds (ReturnDeletedObject): nothing of it lingers.
-  assert.equal((await harness.delete(`${pods}/unscheduled`)).object.metadata.deletionTimestamp, undefined);
+  // What is gone is the answer, for some kinds (ReturnDeletedObject), as it was marked: nothing of it lingers.
+  const gone = await harness.delete(`${pods}/unscheduled`);
+  const { deletionTimestamp, deletionGracePeriodSeconds, generation } = gone.object.metadata;
+  assert.deepEqual(
+    { deletionTimestamp, deletionGracePeriodSeconds, generation },
+    { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 0, generation: 2 },
+  );
   await assert.rejects(harness.get(`${pods}/unscheduled`), apiError('NotFound', /not found/, 404));
   await harness.post(pods, pod('running', { nodeName: 'n', terminationGracePeriodSeconds: 40 }));
   const first = await harness.delete(`${pods}/running`);

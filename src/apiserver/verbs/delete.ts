@@ -1,6 +1,10 @@
 import { returnsDeleted } from '#api/builtin/returned-deletions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import type { DeletionOptions } from '../registry/deletion.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ServedResource } from '#apimachinery/scheme.ts';
+import type { CacheEntry } from '#storage/cached-storage.ts';
+import { servedObjectOf } from '../registry/conversion.ts';
+import type { DeletionMarks, DeletionOptions } from '../registry/deletion.ts';
 import type { DeletionOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
@@ -39,12 +43,29 @@ function deletionResult(
   options: DeletionOptions,
 ): VerbResult {
   const { served } = context;
-  if (outcome.type === 'removed' && !returnsDeleted(served.definition)) {
-    return { type: 'status', code: 200, body: deletedStatus(context, outcome.uid) };
+  if (outcome.type === 'removed') {
+    if (!returnsDeleted(served.definition)) {
+      return { type: 'status', code: 200, body: deletedStatus(context, outcome.uid) };
+    }
+    if (outcome.marks !== undefined) {
+      return { type: 'object', code: 200, served, object: marked(outcome.entry, outcome.marks, served) };
+    }
   }
   const code = outcome.type !== 'removed' && options.orphanDependents === false ? 202 : 200;
   if (outcome.type === 'would-wait') return { type: 'object', code, served, object: outcome.object };
   return { type: 'entry', code, served, entry: outcome.entry };
+}
+
+/** The object that is gone, with the marks of its end. */
+function marked(entry: CacheEntry, marks: DeletionMarks, served: ServedResource): KubeObject {
+  const object = servedObjectOf(entry, served);
+  const { deletionTimestamp, deletionGracePeriodSeconds, generation } = marks;
+  const told = {
+    ...(generation === undefined ? {} : { generation }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
+  };
+  return { ...object, metadata: { ...object.metadata, ...told } };
 }
 
 function deletedStatus({ served, name }: ResourceContext, uid: string): JsonObject {

@@ -13,12 +13,16 @@ import type { VerbResult } from './result.ts';
  */
 export function getObject(registry: Registry, context: ResourceContext): VerbResult | Promise<VerbResult> {
   const target = targetOf(context);
-  const { query } = context.info;
-  const asked = query.size === 0 ? undefined : parseResourceVersion(query.get('resourceVersion') ?? '');
-  const waiting =
-    asked === undefined ? registry.storage.awaitFresh() : awaitRevision(registry.storage, asked);
+  const waiting = awaitAsked(registry, context);
   if (waiting === undefined) return read(registry, target);
   return waiting.then(() => read(registry, target));
+}
+
+/** Until the cache is as new as the request's resourceVersion asks for (L2); undefined when it is already. */
+export function awaitAsked({ storage }: Registry, { info }: ResourceContext): Promise<void> | undefined {
+  const { query } = info;
+  const asked = query.size === 0 ? undefined : parseResourceVersion(query.get('resourceVersion') ?? '');
+  return asked === undefined ? storage.awaitFresh() : awaitRevision(storage, asked);
 }
 
 function read(registry: Registry, target: Target): VerbResult {

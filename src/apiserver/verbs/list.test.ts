@@ -279,3 +279,17 @@ test('deletecollection tells what it takes as it was listed, tried or not (X5)',
   }
   assert.notEqual((await harness.get(`${maps}/held`)).object.metadata.deletionTimestamp, undefined);
 });
+
+test('what cannot be read is told before what may not be asked for (handlers.ListResource, DeleteCollection)', async () => {
+  await using harness = await Harness.open();
+  for (const query of ['labelSelector=a+in+b', 'fieldSelector=bad'])
+    await assert.rejects(
+      harness.get(`${maps}?${query}&sendInitialEvents=true`),
+      apiError('BadRequest'),
+      query,
+    );
+  await assert.rejects(
+    harness.delete(`${maps}?labelSelector=%3D&gracePeriodSeconds=x`),
+    apiError('BadRequest', /^found '='/),
+  );
+});

@@ -8,8 +8,10 @@ import {
   required,
   tooLong,
 } from '#apimachinery/field-error.ts';
+import { parseFieldSelector } from '#apimachinery/field-selector.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
+import { parseLabelSelector } from '#apimachinery/label-selector.ts';
 import type { DeletionOptions } from '../registry/deletion.ts';
 import { wordFor } from '../request/go-words.ts';
 
@@ -125,7 +127,12 @@ export function parseListParameters(query: URLSearchParams, isWatch: boolean): L
   };
   if (isWatch) watchErrors(parameters, errors);
   else listErrors(parameters, errors);
-  if (errors.length > 0) throw invalidObject({ group: optionsGroup, kind: 'ListOptions' }, '', errors);
+  if (errors.length > 0) {
+    // What cannot be read comes first (400): selectors are decoded with the other parameters.
+    parseLabelSelector(parameters.labelSelector);
+    parseFieldSelector(parameters.fieldSelector);
+    throw invalidObject({ group: optionsGroup, kind: 'ListOptions' }, '', errors);
+  }
   return parameters;
 }
 
@@ -210,20 +217,21 @@ export function parseDeletionOptions(body: JsonObject | undefined, query: URLSea
   if (dryRunValues !== undefined && dryRunValues !== null && !Array.isArray(dryRunValues)) {
     throw wrongOption('dryRun', dryRunValues, '[]string');
   }
-  const dryRun = dryRunOf(dryRunValues ?? [], errors);
   const gracePeriodSeconds = optionalInteger(given['gracePeriodSeconds'], 'gracePeriodSeconds');
   const orphanDependents = optionalBoolean(given['orphanDependents'], 'orphanDependents');
   const propagationPolicy = optionalText(given['propagationPolicy'], 'propagationPolicy');
+  // In the order of meta/v1 ValidateDeleteOptions.
   if (propagationPolicy !== undefined) {
-    if (!['Background', 'Foreground', 'Orphan'].includes(propagationPolicy)) {
-      const supported = ['Foreground', 'Background', 'Orphan', 'nil'];
-      errors.push(notSupported('propagationPolicy', propagationPolicy, supported));
-    }
     if (orphanDependents !== undefined) {
       const why = 'orphanDependents and deletionPropagation cannot be both set';
       errors.push(invalid('propagationPolicy', propagationPolicy, why));
     }
+    if (!['Background', 'Foreground', 'Orphan'].includes(propagationPolicy)) {
+      const supported = ['Foreground', 'Background', 'Orphan', 'nil'];
+      errors.push(notSupported('propagationPolicy', propagationPolicy, supported));
+    }
   }
+  const dryRun = dryRunOf(dryRunValues ?? [], errors);
   if (given['ignoreStoreReadErrorWithClusterBreakingPotential'] === true) {
     errors.push(forbiddenField('ignoreStoreReadErrorWithClusterBreakingPotential', 'is not supported'));
   }

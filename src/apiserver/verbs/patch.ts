@@ -2,6 +2,7 @@ import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { applyJsonPatch } from '../patch/json-patch.ts';
 import { applyMergePatch } from '../patch/merge-patch.ts';
@@ -23,6 +24,9 @@ export const jsonPatchType = 'application/json-patch+json';
 export const mergePatchType = 'application/merge-patch+json';
 export const strategicMergePatchType = 'application/strategic-merge-patch+json';
 export const applyPatchType = 'application/apply-patch+yaml';
+
+const customPatchTypes: readonly string[] = [jsonPatchType, mergePatchType, applyPatchType];
+const patchTypes: readonly string[] = [...customPatchTypes, strategicMergePatchType];
 
 /** A patch that has been decoded: gives the patched document, sharing nothing that may be changed with the one given. */
 export interface DecodedPatch {
@@ -53,8 +57,9 @@ async function patchWith(
   merge: SubresourceMerge | undefined,
 ): Promise<VerbResult> {
   const target = targetOf(context);
-  const parameters = parseWriteParameters(context.info.query, 'PatchOptions');
   const { definition, version } = target.served;
+  checkPatchType(patchTypeOf(request.body), definition);
+  const parameters = parseWriteParameters(context.info.query, 'PatchOptions');
   const patch = decodePatch(request.body, version.schema, definition.origin !== 'custom');
   const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const outcome = await environment.registry.update(
@@ -111,6 +116,12 @@ function oddities({ oddities: found = [] }: DecodedPatch, validation: FieldValid
   throw refusalOf(null, badRequest(`strict decoding error: ${found.join(', ')}`));
 }
 
+/** 415 for a type that the kind does not take (N1, P1): told before anything else of the request. */
+export function checkPatchType(type: string, { origin }: Pick<ResourceDefinition, 'origin'>): void {
+  const isRouted = origin !== 'custom';
+  if (!(isRouted ? patchTypes : customPatchTypes).includes(type)) throw unknownPatchType(isRouted);
+}
+
 export function patchTypeOf(body: RequestBody | undefined): string {
   return mediaTypeOf(body?.contentType ?? '');
 }
@@ -122,15 +133,8 @@ export function decodePatch(
   takesStrategic: boolean,
 ): DecodedPatch {
   const type = patchTypeOf(body);
-  const accepted = [
-    jsonPatchType,
-    mergePatchType,
-    ...(takesStrategic ? [strategicMergePatchType] : []),
-    applyPatchType,
-  ];
-  if (!accepted.includes(type) || body === undefined) {
-    throw takesStrategic ? unroutableMediaType() : unsupportedMediaType(accepted);
-  }
+  const accepted = takesStrategic ? patchTypes : customPatchTypes;
+  if (!accepted.includes(type) || body === undefined) throw unknownPatchType(takesStrategic);
   const { value, duplicates } = decodeJsonBody(body, type === strategicMergePatchType ? '' : decodingPatch);
   if (type === jsonPatchType) {
     const operations = value ?? [];
@@ -227,8 +231,9 @@ function unknownMembers(operations: JsonValue): string[] {
 
 const decodingPatch = 'error decoding patch: ';
 
-/** 415 where Kubernetes has a route for each of its patch types, and none for this one (go-restful's words). */
-function unroutableMediaType(): ApiError {
+/** Where Kubernetes has a route for each of its patch types, and none for this one, in go-restful's words. */
+function unknownPatchType(isRouted: boolean): ApiError {
+  if (!isRouted) return unsupportedMediaType(customPatchTypes);
   return new ApiError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
 }
 

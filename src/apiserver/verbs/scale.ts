@@ -14,8 +14,9 @@ import { decodeConfiguration } from './apply.ts';
 import { decodeKind, reportUnknownFields } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { type Tracking, tracker, trackingOf } from './field-tracking.ts';
+import { awaitAsked } from './get.ts';
 import { parseWriteParameters, type WriteParameters } from './options.ts';
-import { applyPatchType, decodePatch, patchTypeOf } from './patch.ts';
+import { applyPatchType, checkPatchType, decodePatch, patchTypeOf } from './patch.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 import { managersOfParent, managersOfScale, scaleApiVersion } from './scale-managers.ts';
@@ -56,7 +57,7 @@ function getScale(
     }
     return { type: 'object', code: 200, served: context.served, object: scaleOf(object, paths) };
   };
-  const waiting = registry.storage.awaitFresh();
+  const waiting = awaitAsked(registry, context);
   return waiting === undefined ? read() : waiting.then(read);
 }
 
@@ -89,6 +90,7 @@ function patchScale(
   paths: ScalePaths,
 ): Promise<VerbResult> {
   const isApply = patchTypeOf(request.body) === applyPatchType;
+  checkPatchType(patchTypeOf(request.body), context.served.definition);
   const parameters = parseWriteParameters(context.info.query, 'PatchOptions', isApply);
   if (isApply) {
     const { value } = decodeConfiguration(request.body);

@@ -187,3 +187,17 @@ test('what a kubelet would answer is told apart from what is nowhere (C10)', asy
   await assert.rejects(harness.get(`${pods}/x/log`), apiError('NotFound', told));
   await assert.rejects(harness.get(`${pods}/x/nothing`), apiError('NotFound', missing));
 });
+
+test('a Scale is read as new as it is asked for (L2)', async () => {
+  await using harness = await Harness.open();
+  const url = '/apis/apps/v1/namespaces/default/replicasets';
+  await harness.post(url, {
+    ...{ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: { name: 'r' } },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  });
+  assert.equal((await harness.get(`${url}/r/scale?resourceVersion=0`)).object.kind, 'Scale');
+  await assert.rejects(harness.get(`${url}/r/scale?resourceVersion=x`), apiError('BadRequest', /strconv/));
+});

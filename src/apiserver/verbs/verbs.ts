@@ -20,13 +20,14 @@ import type { ClusterId } from '../workspace/workspace.ts';
 import { ContinueTokens } from './continue-token.ts';
 import { convertedResult } from './converting.ts';
 import { createObject } from './create.ts';
+import { mediaTypeOf } from './decode-body.ts';
 import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { getObject } from './get.ts';
 import { listObjects } from './list.ts';
 import { parseListParameters } from './options.ts';
-import { patchObject } from './patch.ts';
+import { checkPatchType, patchObject } from './patch.ts';
 import { bindNamedPod, bindPod, evictPod } from './pod-subresources.ts';
 import { handlerKey, type ResourceHandler, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
@@ -143,14 +144,26 @@ export class Verbs {
     for (const session of [...this.#sessions]) session.end(undefined);
   }
 
+  /** Throws what is wrong with a request before anybody asks in which form it is to be answered: 405, 415 of a patch. */
+  checkRoute(context: ResourceContext, contentType: string): void {
+    const { served, info } = context;
+    const { definition, version } = served;
+    if (context.subresource === '') {
+      if (!isRouted(context)) throw wrongMethod(context);
+    } else {
+      const known = version.subresources.find((one) => one.name === context.subresource);
+      if (known === undefined) throw unknownSubresource(context);
+      if (!known.verbs.includes(info.verb as Verb)) throw wrongMethod(context);
+    }
+    if (info.verb === 'patch') checkPatchType(mediaTypeOf(contentType), definition);
+  }
+
   #dispatch(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
     const { served, info } = context;
     const { definition, version } = served;
     if (version.deprecationWarning !== undefined) context.warnings.push(version.deprecationWarning);
     if (context.subresource !== '') return this.#subresource(context, request);
-    if (!version.verbs.includes(info.verb as Verb) || !fitsPath(info.verb, context.name)) {
-      throw wrongMethod(context);
-    }
+    if (!isRouted(context)) throw wrongMethod(context);
     const handler = this.#handlers.get(handlerKey(definition.group, definition.resource));
     if (handler !== undefined) return handler(context, request, this.#environment);
     if (definition.virtual === true) {
@@ -262,6 +275,10 @@ function inScaledVersion(context: ResourceContext): ResourceContext {
   return version === undefined || version === served.version
     ? context
     : derivedContext(context, { served: { definition, version } });
+}
+
+function isRouted({ served, info, name }: ResourceContext): boolean {
+  return served.version.verbs.includes(info.verb as Verb) && fitsPath(info.verb, name);
 }
 
 /** Only collections are posted to; only named objects are replaced and patched. */

@@ -68,7 +68,7 @@ export const workloadColumns: { readonly [groupResource: string]: readonly Colum
   'controllerrevisions.apps': [
     name,
     column('Controller', controllerName),
-    column('Revision', (object) => String(numberAt(object, 'revision') ?? 0)),
+    column('Revision', (object) => numberAt(object, 'revision') ?? 0),
     age,
   ],
   'jobs.batch': [

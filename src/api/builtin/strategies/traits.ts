@@ -78,6 +78,7 @@ const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet
   none: new Set(['events', 'poddisruptionbudgets.policy']),
   whole: new Set([
     'limitranges',
+    'persistentvolumes',
     'endpointslices.discovery.k8s.io',
     'csinodes.storage.k8s.io',
     'volumeattachments.storage.k8s.io',
@@ -94,7 +95,6 @@ const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet
     'namespaces',
     'nodes',
     'persistentvolumeclaims',
-    'persistentvolumes',
     'pods',
     'secrets',
     'serviceaccounts',
