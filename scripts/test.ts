@@ -1,130 +1,42 @@
-// Runs every test: unit tests together in one process (a process per file costs a quarter of a minute), then each suite
-// that boots processes of its own. Usage: npm test [-- words that a file's path must contain]
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+// Runs every test: unit tests in a few processes (one per file costs a quarter of a minute), then each suite that boots
+// processes of its own. Some at a time, as many as there are processors: much of a suite is waiting for conditions, and none of
+// those that share the machine measures time. Usage: npm test [-- [--lanes N] words that a file's path must contain]
+import { readdir, stat } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { skipWithoutEtcd } from '../test/harness/etcd-server.ts';
+import { type Outcome, root, runSuite, type Suite } from './run-suite.ts';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const args = process.argv.slice(2);
+const words = args.filter((word, index) => !word.startsWith('--') && args[index - 1] !== '--lanes');
 
-async function filesUnder(folder: string, suffix: string): Promise<string[]> {
-  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
-    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
-    .filter((file) => words.every((word) => file.includes(word)))
-    .sort();
-}
-
-interface Outcome {
-  readonly name: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: readonly string[];
-  readonly exitCode: number;
-  readonly seconds: number;
-}
+/** More of them find little to do beside the simulation, and fill the memory of a small machine. */
+const lanesMax = 4;
+const lanesAsked = args.includes('--lanes') ? Number(args[args.indexOf('--lanes') + 1]) : undefined;
+if (lanesAsked !== undefined && !(Number.isInteger(lanesAsked) && lanesAsked > 0))
+  throw new Error('--lanes: how many suites at a time, from 1');
+const lanes = lanesAsked ?? Math.min(lanesMax, os.availableParallelism());
 
 /** A suite that has not ended by then is ended, with all that it started, and counts as failed. */
 const suiteTimeoutMs = 900_000;
-/** How long it has then to tell what keeps it (`tell-what-is-open.ts`). */
-const tellingTimeoutMs = 5_000;
 
-/** Each suite leads a process group, so that nothing it started outlives it or this program. */
-let running: ChildProcess | undefined;
-function killGroup(child: ChildProcess): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // All of it has ended.
-  }
-}
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
-    if (running !== undefined) killGroup(running);
-    process.exit(1);
-  });
-}
-
-/** Runs node with the arguments and counts what its TAP says; prints failures and skips as they come. */
-function run(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const startedMs = Date.now();
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...env },
-      detached: true,
-    });
-    running = child;
-    const late = setTimeout(() => {
-      console.log(`not ok - ${name} did not end within ${suiteTimeoutMs / 1_000} s`);
-      child.kill('SIGUSR2');
-      setTimeout(killGroup, tellingTimeoutMs, child);
-    }, suiteTimeoutMs);
-    let passed = 0;
-    let failed = 0;
-    const skipped: string[] = [];
-    let rest = '';
-    let failing = false;
-    child.stdout.setEncoding('utf8');
-    const line = (text: string) => {
-      const test = /^(\s*)(not )?ok \d+ - (.*?)(?: # (SKIP|TODO)(.*))?$/.exec(text);
-      if (test !== null) {
-        failing = test[2] !== undefined;
-        if (failing) console.log(text);
-        if (test[4] === 'SKIP')
-          skipped.push(`${test[3]}${test[5] === '' ? '' : ` (${(test[5] ?? '').trim()})`}`);
-      } else if (/^# (pass|fail) \d+$/.test(text)) {
-        const count = Number(text.split(' ')[2]);
-        if (text.startsWith('# pass')) passed += count;
-        else failed += count;
-      } else if (failing || text.startsWith('Bail') || /^(# )?\S*(Error|Warning)/.test(text)) {
-        console.log(text);
-      }
-    };
-    child.stdout.on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const text of lines) line(text);
-    });
-    child.on('exit', () => killGroup(child));
-    child.on('close', (code) => {
-      clearTimeout(late);
-      running = undefined;
-      const seconds = (Date.now() - startedMs) / 1_000;
-      console.log(
-        `${code === 0 ? 'ok  ' : 'FAIL'} ${name}: ${passed} passed, ${failed} failed, ${skipped.length} skipped (${seconds.toFixed(1)} s)`,
-      );
-      resolve({ name, passed, failed, skipped, exitCode: code ?? 1, seconds });
-    });
-  });
-}
-
-const outcomes: Outcome[] = [];
-const reporter = ['--test-reporter=tap'];
-const tsx = [
-  '--import',
-  'tsx',
-  '--import',
-  './scripts/property-seed.ts',
-  '--import',
-  './scripts/tell-what-is-open.ts',
+/** These have the machine for themselves. */
+const alone = [
+  // Compares how long the same takes with and without sick neighbours.
+  'test/federation/bulkheads.e2e.ts',
+  // Sends as much as the machine can.
+  'test/flood.e2e.ts',
+  // Computes on all processors.
+  'test/simulation.e2e.ts',
 ];
-
-const unit = [...(await filesUnder('src', '.test.ts')), ...(await filesUnder('test', '.test.ts'))];
-if (unit.length > 0) {
-  outcomes.push(
-    await run('unit tests', ['--expose-gc', ...tsx, ...reporter, path.join('scripts', 'run-unit.ts')], {
-      CELLPLANE_TEST_FILES: unit.join('\n'),
-    }),
-  );
-}
-const suites = await filesUnder('test', '.e2e.ts');
-for (const file of suites) outcomes.push(await run(file, ['--expose-gc', ...tsx, ...reporter, file]));
-
+/** Those that take longest begin first, so that none of them is what all wait for at the end. */
+const longest = [
+  'test/clients-kubectl.e2e.ts',
+  'test/main-job.e2e.ts on etcd',
+  'test/chaos.e2e.ts',
+  'test/several-schedulers.e2e.ts',
+  'test/main-job.e2e.ts',
+];
 /** What a store may show a client otherwise than the embedded one does: these run on etcd as well. */
 const alsoOnEtcd = [
   'test/contract.e2e.ts',
@@ -135,7 +47,75 @@ const alsoOnEtcd = [
   'test/isolation.e2e.ts',
   'test/main-job.e2e.ts',
 ];
-const onEtcd = suites.filter(
+
+async function filesUnder(folder: string, suffix: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter((file) => words.every((word) => file.includes(word)))
+    .sort();
+}
+
+/** The unit tests, a part for each lane, of about the same size. */
+async function unitTests(): Promise<Suite[]> {
+  const files = [...(await filesUnder('src', '.test.ts')), ...(await filesUnder('test', '.test.ts'))];
+  const sized = await Promise.all(
+    files.map(async (file) => ({ file, size: (await stat(path.join(root, file))).size })),
+  );
+  const parts = Array.from({ length: Math.min(lanes, files.length) }, () => ({
+    files: [] as string[],
+    size: 0,
+  }));
+  for (const { file, size } of sized.toSorted((a, b) => b.size - a.size)) {
+    const smallest = parts.reduce((least, part) => (part.size < least.size ? part : least));
+    smallest.files.push(file);
+    smallest.size += size;
+  }
+  return parts.map((part, index) => ({
+    name: parts.length === 1 ? 'unit tests' : `unit tests ${index + 1} of ${parts.length}`,
+    file: path.join('scripts', 'run-unit.ts'),
+    env: { CELLPLANE_TEST_FILES: part.files.sort().join('\n') },
+  }));
+}
+
+const outcomes: Outcome[] = [];
+
+/** What the suites that run now have printed: one's lines stand together. */
+const printed = new Map<string, string[]>();
+function flush(suite: string): void {
+  for (const line of printed.get(suite) ?? []) console.log(line);
+  printed.delete(suite);
+}
+process.on('exit', () => {
+  for (const suite of printed.keys()) {
+    console.log(`ended while it ran: ${suite}`);
+    flush(suite);
+  }
+});
+
+/** Runs them, `width` at a time. */
+async function runAll(suites: readonly Suite[], width: number): Promise<void> {
+  const waiting = [...suites];
+  const lane = async (index: number) => {
+    for (;;) {
+      const suite = waiting.shift();
+      if (suite === undefined) return;
+      const lines: string[] = [];
+      printed.set(suite.name, lines);
+      const env = { ...suite.env, CELLPLANE_TEST_LANE: `${index}/${width}` };
+      outcomes.push(
+        await runSuite({ ...suite, env }, { timeoutMs: suiteTimeoutMs, print: (line) => lines.push(line) }),
+      );
+      flush(suite.name);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, (_, index) => lane(index)));
+}
+
+const files = await filesUnder('test', '.e2e.ts');
+const suites: Suite[] = files.map((file) => ({ name: file, file }));
+const onEtcd = files.filter(
   (file) => alsoOnEtcd.includes(file) && process.env['CELLPLANE_TEST_STORAGE'] !== 'etcd',
 );
 if (onEtcd.length > 0 && skipWithoutEtcd !== false) {
@@ -146,13 +126,20 @@ if (onEtcd.length > 0 && skipWithoutEtcd !== false) {
     skipped: [`on etcd: ${onEtcd.join(', ')} (${skipWithoutEtcd})`],
     exitCode: 0,
     seconds: 0,
+    cpuSeconds: undefined,
   });
 } else {
-  for (const file of onEtcd) {
-    const args = ['--expose-gc', ...tsx, ...reporter, file];
-    outcomes.push(await run(`${file} on etcd`, args, { CELLPLANE_TEST_STORAGE: 'etcd' }));
-  }
+  suites.push(
+    ...onEtcd.map((file) => ({ name: `${file} on etcd`, file, env: { CELLPLANE_TEST_STORAGE: 'etcd' } })),
+  );
 }
+const rank = ({ name }: Suite) => (longest.includes(name) ? longest.indexOf(name) : longest.length);
+const together = suites.filter(({ file }) => !alone.includes(file)).toSorted((a, b) => rank(a) - rank(b));
+await runAll([...(await unitTests()), ...together], lanes);
+await runAll(
+  suites.filter(({ file }) => alone.includes(file)),
+  1,
+);
 
 const skipped = outcomes.flatMap((outcome) => outcome.skipped);
 if (skipped.length > 0) {

@@ -13,6 +13,9 @@ export interface Kubectl {
   readonly attempt: (args: readonly string[], input?: string) => Promise<KubectlResult>;
 }
 
+/** A kubectl lives for a tenth of a second: collecting its garbage was a quarter of the processor time that it took. */
+export const withoutCollecting = { GOGC: 'off' } as const;
+
 /** A kubectl bound to a kubeconfig, a context, and a cache folder of its own (discovery is cached for hours else). */
 export function kubectlFor(options: {
   readonly program: string;
@@ -27,6 +30,7 @@ export function kubectlFor(options: {
       const child = spawn(options.program, [...all, ...args], {
         stdio: ['pipe', 'pipe', 'pipe'],
         timeout: 300_000,
+        env: { ...process.env, ...withoutCollecting },
       });
       let stdout = '';
       let stderr = '';

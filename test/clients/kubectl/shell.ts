@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { withoutCollecting } from '../../harness/kubectl.ts';
 import { normalise } from './transcript.ts';
 
 const commandTimeoutMs = 300_000;
@@ -29,6 +30,7 @@ export async function openShell(options: {
   const kubeconfig = path.join(options.home, 'kubeconfig');
   await writeFile(kubeconfig, options.kubeconfig, { mode: 0o600 });
   const env = {
+    ...withoutCollecting,
     ...options.environment,
     PATH: `${programs}:${process.env['PATH'] ?? ''}`,
     HOME: options.home,
