@@ -43,9 +43,10 @@ test('streams that one session does not take go to another, asked for together t
   const server = await startGenerousServer();
   const limits = { ...defaultConnectionLimits, connectTimeoutMs: 120_000, requestTimeoutMs: 120_000 };
   const sessions = new WatchSessions(server.connection, limits);
-  const { signal } = new AbortController();
+  // A watch has a signal of its own.
+  const open = () => sessions.open('/watch', {}, new AbortController().signal);
   try {
-    const asked = Array.from({ length: 1_001 }, () => sessions.open('/watch', {}, signal));
+    const asked = Array.from({ length: 1_001 }, open);
     for (const answer of await Promise.all(asked)) assert.equal(answer?.status, 200);
     assert.deepEqual([...server.streams.values()], [1_000, 1]);
   } finally {
