@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
+import { cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
@@ -51,9 +52,9 @@ describe('cell join', { timeout: 600_000 }, () => {
   const edge = () => constellation.edge(name).client;
   const atEdge = (gvr: Parameters<typeof edgeRef>[0], object: string, namespace?: string) =>
     find(edge(), edgeRef(gvr, object, namespace));
-  const isReady = () =>
+  const isReady = (cell = name) =>
     until('it is ready', async () => {
-      const one = conditionOf((await constellation.cell(name)).status?.conditions, 'Ready');
+      const one = conditionOf((await constellation.cell(cell)).status?.conditions, 'Ready');
       if (one?.status === 'True') return one;
       throw new Error(`${one?.reason}: ${one?.message}`);
     });
@@ -101,6 +102,40 @@ describe('cell join', { timeout: 600_000 }, () => {
     assert.match(listed.output, /joined +True/);
   });
 
+  test('an edge of another cell is refused and left as it is; --take-over makes it the new one’s', async () => {
+    const claim = edgeRef(configMaps, 'cellplane-claim', 'cellplane-system');
+    const before = await find(edge(), claim);
+    const refused = await run('join', 'second', '--edge-kubeconfig', edgeFile);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /belongs to cell joined of control plane .*--take-over/);
+    assert.deepEqual(await find(edge(), claim), before);
+    const cells = await constellation.admin.list({ cluster: cellsWorkspacePath, gvr: cellsGvr });
+    assert.deepEqual(
+      cells.items.map(({ metadata }) => metadata.name),
+      [name],
+    );
+    const taken = await run('join', 'second', '--edge-kubeconfig', edgeFile, '--take-over');
+    assert.equal(taken.code, 0, taken.output);
+    await isReady('second');
+    assert.equal((await find(edge(), claim))?.metadata.uid, before?.metadata.uid);
+    // Its federator looks every 30 s otherwise.
+    await constellation.admin.patch(
+      { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
+      { type: 'merge', body: { spec: { healthCheck: { intervalSeconds: 5, timeoutSeconds: 5 } } } },
+    );
+    await until('the former cell says so', async () => {
+      const one = conditionOf((await constellation.cell(name)).status?.conditions, 'Ready');
+      return one?.reason === 'ForeignClaim' && /second/.test(one.message ?? '');
+    });
+    assert.ok(await atEdge(configMaps, 'a', 'ns'));
+    const back = await run('join', name, '--edge-kubeconfig', edgeFile, '--service-account', '--take-over');
+    assert.equal(back.code, 0, back.output);
+    await isReady();
+    const gone = await run('unjoin', 'second', '--orphan');
+    assert.equal(gone.code, 0, gone.output);
+    assert.ok(await find(edge(), claim));
+  });
+
   test('unjoin withdraws everything, then the account; a second one is told that there is no such cell', async () => {
     const gone = await run('unjoin', name, '--edge-kubeconfig', edgeFile);
     assert.equal(gone.code, 0, gone.output);
@@ -135,6 +170,18 @@ describe('cell join', { timeout: 600_000 }, () => {
     const failed = await run('join', 'nowhere', '--edge-kubeconfig', file);
     assert.notEqual(failed.code, 0);
     assert.match(failed.output, /127\.0\.0\.1:1/);
+    const stranger = path.join(folder.path, 'stranger');
+    const { server, caPem } = constellation.edge(name).connection;
+    await writeFile(
+      stranger,
+      renderKubeconfig([{ name: 'x', connection: { server, caPem, token: 'no' } }], 'x'),
+    );
+    const unknown = await run('join', 'x', '--edge-kubeconfig', stranger);
+    assert.notEqual(unknown.code, 0);
+    assert.ok(
+      unknown.output.includes(`${server} does not accept the credentials of ${stranger}`),
+      unknown.output,
+    );
     const wrong = await run('join', 'x', '--edge-kubeconfig', edgeFile, '--service-account', 'a/b/c');
     assert.match(wrong.output, /namespace\/name/);
   });

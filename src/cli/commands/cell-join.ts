@@ -7,10 +7,18 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
 import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import {
+  type Claim,
+  claimName,
+  claimNamespace,
+  readClaim,
+  releaseClaim,
+} from '#federator/edge/edge-claim.ts';
+import { edgeProblemOf } from '#federator/edge/edge-problem.ts';
 import { cellSecretRef, putCellCredentials, removeCellCredentials } from '../cell-credentials.ts';
 import { type ConnectSettings, connect, withFederationClient, withKubeconfig } from '../connect.ts';
 import { createEdgeAccount, removeEdgeAccount } from '../edge-account.ts';
-import { takeFormerClaim } from '../former-claim.ts';
+import { claimantOf, takeClaimOver } from '../edge-claimant.ts';
 import { UsageError } from '../run-command.ts';
 import { parseLabels, parsePositive, withConfigFile } from '../settings.ts';
 
@@ -20,6 +28,7 @@ interface JoinSettings extends ConnectSettings {
   readonly serviceAccount?: string | boolean;
   readonly apiGroups: readonly string[];
   readonly allowPrivileged: boolean;
+  readonly takeOver: boolean;
   readonly apiEndpoint?: string;
   readonly labels?: { readonly [key: string]: string };
   readonly pop?: string;
@@ -48,6 +57,7 @@ export function joinCommand(): Command {
       [],
     )
     .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)', false)
+    .option('--take-over', 'take the edge away from the cell that it belongs to', false)
     .option(
       '--api-endpoint <url>',
       'URL by which the federator reaches the edge (default: that of the kubeconfig)',
@@ -65,33 +75,60 @@ export function joinCommand(): Command {
       await withFederationClient(settings, async (federationClient) => {
         // Who cannot register the cell leaves nothing at the edge.
         await findCell(federationClient, name);
-        const edge = await withEdge(given, async (edgeClient) => {
-          const credentials = await credentialsFor(edgeClient, given, settings);
+        await withEdge(given, async (edgeClient) => {
           const signal = AbortSignal.timeout(edgeTimeoutMs);
-          const obstacle = await takeFormerClaim(edgeClient, federationClient, name, signal);
-          if (obstacle !== undefined) process.stderr.write(`${obstacle}\n`);
-          return credentials;
+          const claim = await tryEdge(given, edgeClient, settings, signal);
+          const claimant = await claimantOf(claim, federationClient, name, signal);
+          if (claimant.kind === 'other' && !settings.takeOver) throw claimedByAnother(given, claimant.claim);
+          if (claimant.kind === 'former') await releaseClaim(edgeClient, claimant.claim, signal);
+          const edge = await credentialsFor(edgeClient, given, settings, signal);
+          await putCellCredentials(federationClient, name, edge, fieldManager);
+          await putCell(federationClient, name, edge, settings);
+          if (claimant.kind === 'other') {
+            await takeClaimOver({ edgeClient, federationClient }, claimant.claim, name, signal);
+          }
         });
-        await putCellCredentials(federationClient, name, edge, fieldManager);
-        await putCell(federationClient, name, edge, settings);
         process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);
       });
     });
   return withConfigFile(withKubeconfig(command));
 }
 
-/** What the cell is reached with. Whatever it is, it is tried: a wrong address or certificate is told now. */
+/** Whatever the edge is reached with, it is tried: a wrong address or certificate is told now. Returns whose it is. */
+async function tryEdge(
+  { server }: ServerConnection,
+  edgeClient: KubeClient,
+  { edgeKubeconfig }: JoinSettings,
+  signal: AbortSignal,
+): Promise<Claim | undefined> {
+  const options = { timeoutMs: 10_000, signal };
+  try {
+    await edgeClient.raw({ cluster: undefined, method: 'GET', path: '/version' }, options);
+    return await readClaim(edgeClient, options);
+  } catch (error) {
+    const { reached, reason, message } = edgeProblemOf(error);
+    if (!reached) throw error; // it names the edge
+    const why =
+      reason === 'Unauthorized'
+        ? `does not accept the credentials of ${edgeKubeconfig}`
+        : `refuses: ${message}`;
+    throw new UsageError(`the edge API server ${server} ${why}`);
+  }
+}
+
+function claimedByAnother({ server }: ServerConnection, { cellName, controlPlaneId }: Claim): UsageError {
+  return new UsageError(
+    `the edge API server ${server} belongs to cell ${cellName} of control plane ${controlPlaneId} (ConfigMap ${claimNamespace}/${claimName} there); unjoin that one first, or --take-over takes it away: what that one brought there stays, and nobody follows it`,
+  );
+}
+
+/** What the cell is reached with: what was given, or an account of its own. */
 async function credentialsFor(
   edgeClient: KubeClient,
   given: ServerConnection,
-  settings: JoinSettings,
+  { serviceAccount, apiGroups, allowPrivileged }: JoinSettings,
+  signal: AbortSignal,
 ): Promise<ServerConnection> {
-  const signal = AbortSignal.timeout(edgeTimeoutMs);
-  await edgeClient.raw(
-    { cluster: undefined, method: 'GET', path: '/version' },
-    { timeoutMs: 10_000, signal },
-  );
-  const { serviceAccount, apiGroups, allowPrivileged } = settings;
   if (serviceAccount === undefined || serviceAccount === false) return given;
   const { token, expires } = await createEdgeAccount(
     edgeClient,

@@ -62,16 +62,23 @@ export async function renewClaim(edgeClient: KubeClient, wanted: Claim, signal: 
   const present = await readClaimObject(edgeClient, { signal });
   if (present === undefined || !sameClaim(present.claim, wanted)) return;
   if (sameSource(present.claim, wanted)) return;
-  const { resourceVersion } = present.object.metadata;
-  const object = claimObject(wanted);
-  await edgeClient.update(
-    claimRef,
-    {
-      ...object,
-      metadata: { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
-    },
-    { signal, fieldManager: edgeFieldManager },
-  );
+  await writeClaim(edgeClient, present.object, wanted, signal);
+}
+
+/**
+ * Makes the edge another's in one write, if it is still the former one's, and returns the claim that stands there then. Throws
+ * ApiError.
+ */
+export async function replaceClaim(
+  edgeClient: KubeClient,
+  { former, wanted }: { readonly former: Claim; readonly wanted: Claim },
+  signal: AbortSignal,
+): Promise<Claim> {
+  const present = await readClaimObject(edgeClient, { signal });
+  if (present === undefined) return claimEdge(edgeClient, wanted, signal);
+  if (!sameClaim(present.claim, former)) return present.claim;
+  await writeClaim(edgeClient, present.object, wanted, signal);
+  return wanted;
 }
 
 /** Takes our claim away, so that the edge can be joined to another cell; another's stays. */
@@ -114,6 +121,24 @@ async function readClaimObject(
     },
     object,
   };
+}
+
+/** Throws Conflict when somebody has written it since. */
+async function writeClaim(
+  edgeClient: KubeClient,
+  { metadata: { resourceVersion } }: KubeObject,
+  wanted: Claim,
+  signal: AbortSignal,
+): Promise<void> {
+  const object = claimObject(wanted);
+  await edgeClient.update(
+    claimRef,
+    {
+      ...object,
+      metadata: { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+    },
+    { signal, fieldManager: edgeFieldManager },
+  );
 }
 
 function claimObject(claim: Claim): KubeObject {

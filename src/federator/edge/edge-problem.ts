@@ -31,6 +31,9 @@ export function isUnanswered(error: unknown): error is ApiError {
   return isApiError(error, 'Timeout', 'ServiceUnavailable') && error.cause !== undefined;
 }
 
+/** The answer itself says no more than its reason. */
+const refused = 'the edge API server does not accept the credentials of the Cell’s Secret';
+
 export function edgeProblemOf(error: unknown): EdgeProblem {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CellProblem) return { reason: error.reason, message, reached: error.reached };
@@ -39,6 +42,7 @@ export function edgeProblemOf(error: unknown): EdgeProblem {
       error.reason === 'Timeout' ? 'EdgeTimeout' : (reasonOfCode(codeOf(error.cause)) ?? 'EdgeUnreachable');
     return { reason, message, reached: false };
   }
+  if (isApiError(error, 'Unauthorized')) return { reason: 'Unauthorized', message: refused, reached: true };
   if (isApiError(error)) return { reason: error.reason, message, reached: true };
   return { reason: 'EdgeUnreachable', message, reached: false };
 }

@@ -1,0 +1,75 @@
+import { setTimeout } from 'node:timers/promises';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import type { KubeClient } from '#client/client.ts';
+import { readControlPlane } from '#client/control-plane.ts';
+import { CellWorkspace, type CopySource } from '#federator/cell/cell-workspace.ts';
+import { type Claim, replaceClaim, sameClaim } from '#federator/edge/edge-claim.ts';
+import { UsageError } from './run-command.ts';
+
+/** Whose an edge is that is to be joined. */
+export type Claimant =
+  /** Nobody's, or already the cell's own. */
+  | { readonly kind: 'none' }
+  /** A Cell of this control plane left it when it was removed (`unjoin --orphan`): nobody follows it any more. */
+  | { readonly kind: 'former'; readonly claim: Claim }
+  | { readonly kind: 'other'; readonly claim: Claim };
+
+const pollMs = 200;
+
+/** Throws ApiError of the federation API server. */
+export async function claimantOf(
+  claim: Claim | undefined,
+  federationClient: KubeClient,
+  cellName: string,
+  signal: AbortSignal,
+): Promise<Claimant> {
+  if (claim === undefined) return { kind: 'none' };
+  const { controlPlaneId } = await readControlPlane(federationClient, signal);
+  if (claim.controlPlaneId !== controlPlaneId) return { kind: 'other', claim };
+  const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }, { signal });
+  const holder = items.find(({ metadata }) => metadata.uid === claim.cellUid);
+  if (holder === undefined) return { kind: 'former', claim };
+  return holder.metadata.name === cellName ? { kind: 'none' } : { kind: 'other', claim };
+}
+
+/**
+ * Makes the edge the Cell's in one write, so that the former one's federator finds another's claim there and never none, which
+ * it would take for its own. Throws ApiError, and UsageError when the Cell's workspace does not come.
+ */
+export async function takeClaimOver(
+  clients: { readonly edgeClient: KubeClient; readonly federationClient: KubeClient },
+  former: Claim,
+  cellName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { edgeClient, federationClient } = clients;
+  const { metadata } = (await federationClient.get(
+    { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cellName },
+    { signal },
+  )) as Cell;
+  const { controlPlaneId } = await readControlPlane(federationClient, signal);
+  const source = await sourceOf(federationClient, cellName, signal);
+  const wanted: Claim = { controlPlaneId, cellName, cellUid: metadata.uid ?? '', ...source };
+  const present = await replaceClaim(edgeClient, { former, wanted }, signal);
+  if (sameClaim(present, wanted)) return;
+  throw new UsageError(
+    `cell ${present.cellName} of control plane ${present.controlPlaneId} has claimed the edge meanwhile`,
+  );
+}
+
+/** Waits for the workspace that the server makes for a new Cell. */
+async function sourceOf(
+  federationClient: KubeClient,
+  cellName: string,
+  signal: AbortSignal,
+): Promise<CopySource> {
+  const workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${cellName}`);
+  for (;;) {
+    const source = await workspace.source(signal);
+    if (source !== undefined) return source;
+    await setTimeout(pollMs, undefined, { signal }).catch(() => {
+      throw new UsageError(`workspace ${workspace.path} is not ready; join again`);
+    });
+  }
+}
