@@ -80,7 +80,7 @@ test('cells of built-in kinds (source: Kubernetes pkg/printers/internalversion)'
         },
         revision: 4,
       },
-      { Controller: 'statefulset.apps/s', Revision: '4' },
+      { Controller: 'statefulset.apps/s', Revision: 4 },
     ],
     [
       'batch',
