@@ -20,8 +20,9 @@ export interface Outcome {
 
 export interface Suite {
   readonly name: string;
-  /** What follows node's own options: the file. */
   readonly file: string;
+  /** Node's; by default those that run sources. */
+  readonly nodeOptions?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -53,29 +54,29 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const nodeOptions = ['--expose-gc', '--import', 'tsx', '--test-reporter=tap'].concat(
-  ['property-seed.ts', 'test-process.ts'].flatMap((name) => ['--import', `./scripts/${name}`]),
-);
+/** What every test process begins with. */
+export const preloaded = ['scripts/property-seed.ts', 'scripts/test-process.ts'];
+const fromSources = ['tsx', ...preloaded.map((file) => `./${file}`)].flatMap((one) => ['--import', one]);
 
 /** Runs it to its end; prints failures as they come. */
-export function runSuite(suite: Suite, options: RunOptions): Promise<Outcome> {
+export function runSuite(suite: Suite, { timeoutMs, print, started }: RunOptions): Promise<Outcome> {
   const { name } = suite;
-  const { print } = options;
   const startedMs = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...nodeOptions, suite.file], {
+    const options = ['--expose-gc', '--test-reporter=tap', ...(suite.nodeOptions ?? fromSources)];
+    const child = spawn(process.execPath, [...options, suite.file], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...suite.env },
       detached: true,
     });
     running.add(child);
-    if (child.pid !== undefined) options.started?.(child.pid);
+    if (child.pid !== undefined) started?.(child.pid);
     const late = setTimeout(() => {
-      print(`not ok - ${name} did not end within ${options.timeoutMs / 1_000} s`);
+      print(`not ok - ${name} did not end within ${timeoutMs / 1_000} s`);
       child.kill('SIGUSR2');
       setTimeout(killGroup, tellingTimeoutMs, child);
-    }, options.timeoutMs);
+    }, timeoutMs);
     let passed = 0;
     let failed = 0;
     let cpuSeconds: number | undefined;

@@ -5,6 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { skipWithoutEtcd } from '../test/harness/etcd-server.ts';
+import { bundleSuites } from './bundle-suites.ts';
 import { type Outcome, root, runSuite, type Suite } from './run-suite.ts';
 
 const args = process.argv.slice(2);
@@ -114,7 +115,14 @@ async function runAll(suites: readonly Suite[], width: number): Promise<void> {
 }
 
 const files = await filesUnder('test', '.e2e.ts');
-const suites: Suite[] = files.map((file) => ({ name: file, file }));
+await using bundled = await bundleSuites(files);
+const suiteOf = (file: string, more: Partial<Suite> = {}): Suite => ({
+  name: file,
+  file: bundled.fileOf(file),
+  nodeOptions: bundled.nodeOptions,
+  ...more,
+});
+const suites = files.map((file) => suiteOf(file));
 const onEtcd = files.filter(
   (file) => alsoOnEtcd.includes(file) && process.env['CELLPLANE_TEST_STORAGE'] !== 'etcd',
 );
@@ -130,14 +138,16 @@ if (onEtcd.length > 0 && skipWithoutEtcd !== false) {
   });
 } else {
   suites.push(
-    ...onEtcd.map((file) => ({ name: `${file} on etcd`, file, env: { CELLPLANE_TEST_STORAGE: 'etcd' } })),
+    ...onEtcd.map((file) =>
+      suiteOf(file, { name: `${file} on etcd`, env: { CELLPLANE_TEST_STORAGE: 'etcd' } }),
+    ),
   );
 }
 const rank = ({ name }: Suite) => (longest.includes(name) ? longest.indexOf(name) : longest.length);
-const together = suites.filter(({ file }) => !alone.includes(file)).toSorted((a, b) => rank(a) - rank(b));
+const together = suites.filter(({ name }) => !alone.includes(name)).toSorted((a, b) => rank(a) - rank(b));
 await runAll([...(await unitTests()), ...together], lanes);
 await runAll(
-  suites.filter(({ file }) => alone.includes(file)),
+  suites.filter(({ name }) => alone.includes(name)),
   1,
 );
 
