@@ -12,7 +12,7 @@ import {
   placeNamespace,
   startManyCells,
 } from './many-cells.ts';
-import { cpuOf } from './raw-load.ts';
+import { cpuOf, type ProcessCpu } from './raw-load.ts';
 import { sampleConfigMap } from './samples.ts';
 import { type Row, row } from './table.ts';
 
@@ -107,7 +107,7 @@ async function warmUp(many: ManyCells, cell: string): Promise<Row> {
 
 const measured = ['apiserver', 'scheduler'] as const;
 
-type Cpu = { readonly [process: string]: Awaited<ReturnType<typeof cpuOf>> };
+type Cpu = { readonly [process: string]: ProcessCpu };
 
 async function cpuNow({ constellation }: ManyCells): Promise<Cpu> {
   const pids = await constellation.processIds();
@@ -118,13 +118,13 @@ async function cpuNow({ constellation }: ManyCells): Promise<Cpu> {
 /** What each process spent on one: tells more than rates do on a machine that others use too. */
 function cpuRows(what: string, before: Cpu, after: Cpu, count: number): Row[] {
   return measured.map((name) => {
-    const spent = (which: 'allUs' | 'mainUs') =>
+    const spent = (which: keyof ProcessCpu) =>
       ((after[name]?.[which] ?? 0) - (before[name]?.[which] ?? 0)) / count;
     return row(
       `CPU of the ${name}, each ${what}`,
       spent('mainUs'),
       'µs',
-      `all threads ${spent('allUs').toFixed(0)}`,
+      `all threads ${spent('allUs').toFixed(0)}; main thread waited for a core ${spent('mainWaitedUs').toFixed(0)}`,
     );
   });
 }

@@ -91,13 +91,27 @@ function templateOf(
 /** Clock ticks of /proc are 10 ms on every Linux that Node runs on. */
 const tickUs = 10_000;
 
-/** CPU time of a process since it began: of all its threads, and of the one that runs JavaScript. */
-export async function cpuOf(pid: number): Promise<{ readonly allUs: number; readonly mainUs: number }> {
-  const [all, main] = await Promise.all([
+export interface ProcessCpu {
+  readonly allUs: number;
+  /** Of the thread that runs JavaScript. */
+  readonly mainUs: number;
+  /** How long that thread could have run and had no core: what looks like waiting for a disk or a peer may be this. */
+  readonly mainWaitedUs: number;
+}
+
+/** CPU time of a process since it began. */
+export async function cpuOf(pid: number): Promise<ProcessCpu> {
+  const [all, main, scheduling] = await Promise.all([
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/task/${pid}/stat`, 'utf8'),
+    readFile(`/proc/${pid}/task/${pid}/schedstat`, 'utf8'),
   ]);
-  return { allUs: ticksOf(all) * tickUs, mainUs: ticksOf(main) * tickUs };
+  return {
+    allUs: ticksOf(all) * tickUs,
+    mainUs: ticksOf(main) * tickUs,
+    // Nanoseconds run, nanoseconds waited, times run.
+    mainWaitedUs: Number(scheduling.split(' ')[1]) / 1_000,
+  };
 }
 
 /** User and system time: fields 14 and 15 of proc(5), counted from behind the name, which may hold spaces. */
