@@ -1,21 +1,23 @@
 // The end-to-end suites, bundled together: each is a process of its own, and loading one from its hundreds of sources takes
-// two seconds of processor time, of its bundle a third of one.
-import { readFile, rm } from 'node:fs/promises';
+// several times as long as from its bundle (docs/decisions/0190).
+import { rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { preloaded, root } from './run-suite.ts';
 
-export interface BundledSuites extends AsyncDisposable {
+export interface BundledSuites {
   /** What node is to run for a source, relative to the root. */
   fileOf(source: string): string;
   /** What it is to be started with then. */
   readonly nodeOptions: readonly string[];
 }
 
-/** The sources, relative to the root, and what they share. In a folder of this run's own below dist/, removed at the end. */
+/** The sources, relative to the root, and what they share. In a folder of this run's own below dist/, removed at its end. */
 export async function bundleSuites(sources: readonly string[]): Promise<BundledSuites> {
   const folder = path.join('dist', `suites-${process.pid}`);
+  process.once('exit', () => rmSync(path.join(root, folder), { recursive: true, force: true }));
   await build({
     absWorkingDir: root,
     entryPoints: [...sources, ...preloaded],
@@ -37,7 +39,6 @@ export async function bundleSuites(sources: readonly string[]): Promise<BundledS
   return {
     fileOf,
     nodeOptions: ['--enable-source-maps', ...imports],
-    [Symbol.asyncDispose]: () => rm(path.join(root, folder), { recursive: true, force: true }),
   };
 }
 

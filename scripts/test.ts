@@ -115,7 +115,7 @@ async function runAll(suites: readonly Suite[], width: number): Promise<void> {
 }
 
 const files = await filesUnder('test', '.e2e.ts');
-await using bundled = await bundleSuites(files);
+const bundled = await bundleSuites(files);
 const suiteOf = (file: string, more: Partial<Suite> = {}): Suite => ({
   name: file,
   file: bundled.fileOf(file),
