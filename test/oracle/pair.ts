@@ -1,4 +1,5 @@
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { ServerConnection } from '#client/remote/connection.ts';
 import { disposeAll } from '../harness/dispose-all.ts';
 import { type LoneServer, startLoneServer } from '../harness/lone-server.ts';
 import { type RawAnswer, RawHttp, type RawRequest } from '../harness/raw-http.ts';
@@ -9,6 +10,8 @@ export interface BothAnswers {
   readonly oracle: RawAnswer;
   readonly ours: RawAnswer;
 }
+
+export type Side = 'oracle' | 'ours';
 
 /** The namespace that the cases write in. */
 export const namespace = 'oracle';
@@ -61,12 +64,23 @@ export class Pair implements AsyncDisposable {
     return { oracle, ours };
   }
 
+  ask(side: Side, request: RawRequest): Promise<RawAnswer> {
+    return side === 'oracle' ? this.askOracle(request) : this.askOurs(request);
+  }
+
+  /** Where to open a watch at one of the two. */
+  watchOf(side: Side, request: RawRequest): readonly [ServerConnection, RawRequest] {
+    return side === 'oracle'
+      ? [this.#oracle.connection, request]
+      : [this.#ours.connection, { ...request, path: pathAtOurs(request.path) }];
+  }
+
   askOracle(request: RawRequest): Promise<RawAnswer> {
     return this.#oracleRaw.send(request);
   }
 
   askOurs(request: RawRequest): Promise<RawAnswer> {
-    return this.#ours.raw.send({ ...request, path: `/clusters/root:${workspace}${request.path}` });
+    return this.#ours.raw.send({ ...request, path: pathAtOurs(request.path) });
   }
 
   /** The namespace, with what kube-controller-manager would give it: pods are refused without an account. */
@@ -110,4 +124,8 @@ export class Pair implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await disposeAll(() => this.#oracleRaw.close(), this.#oracle, this.#ours);
   }
+}
+
+function pathAtOurs(path: string): string {
+  return `/clusters/root:${workspace}${path}`;
 }

@@ -33,6 +33,7 @@ test('406 in the words of kube-apiserver (endpoints/handlers/negotiation, asPart
     [`${json};as=Table;v=v2;g=meta.k8s.io`, 'watch', all],
     [`${json};as=Foo${meta}`, 'watch', all],
     ['application/yaml', 'watch', streams],
+    [`application/yaml,${json}`, 'watch', streams],
     [`application/yaml;as=Table${meta}`, 'watch', streams],
     [`${json};stream=foo`, 'object', all],
     [`${json};stream=foo`, 'watch', all],

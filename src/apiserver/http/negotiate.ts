@@ -67,8 +67,18 @@ function firstForm(accept: string, subject: Subject, protobuf: boolean): Form | 
   for (const clause of parseAccept(accept)) {
     const form = formOf(clause, subject, protobuf);
     if (form !== undefined) return form;
+    // What is acceptable decides; that there is no stream of it is seen afterwards (NegotiateOutputMediaTypeStream).
+    if (subject === 'watch' && formOf(withoutStream(clause), 'object', protobuf) !== undefined)
+      return undefined;
   }
   return undefined;
+}
+
+function withoutStream(clause: Clause): Clause {
+  if (clause.parameters.get('stream') !== 'watch') return clause;
+  const parameters = new Map(clause.parameters);
+  parameters.delete('stream');
+  return { ...clause, parameters };
 }
 
 /**

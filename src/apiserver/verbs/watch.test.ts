@@ -73,6 +73,9 @@ test('bookmarks each minute and before the end; a clean end (W4, W5)', async () 
   await using harness = await open();
   const watch = await harness.watch(`${maps}?watch=true&allowWatchBookmarks=true&timeoutSeconds=150`);
   const silent = await harness.watch(`${maps}?watch=true&timeoutSeconds=150`);
+  // As if initial events had been asked for (SetListOptionsDefaults).
+  assert.deepEqual(watch.log, [`BOOKMARK@${harness.storage.revision} initial`]);
+  watch.log.length = 0;
   harness.clock.advance(61_000);
   assert.deepEqual(watch.types, ['BOOKMARK']);
   await harness.post(maps, map('a'));

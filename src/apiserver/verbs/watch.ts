@@ -74,7 +74,9 @@ function beginningOf(parameters: ListParameters, asked: number | undefined): Beg
     return { type: 'state', endBookmark: parameters.allowWatchBookmarks };
   }
   if (asked === undefined || asked === 0) {
-    return parameters.sendInitialEvents === false ? { type: 'now' } : { type: 'state', endBookmark: false };
+    if (parameters.sendInitialEvents === false) return { type: 'now' };
+    // As if initial events had been asked for (SetListOptionsDefaults): their end is told to who takes bookmarks.
+    return { type: 'state', endBookmark: parameters.allowWatchBookmarks };
   }
   return { type: 'after', revision: asked as Revision };
 }
