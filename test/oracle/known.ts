@@ -184,7 +184,11 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'a stream of metadata in the form of a list, and such a form of an object that is not there',
-    explains: (_, { ours }) => ours.status === 406 && /you requested /.test(JSON.stringify(ours.body)),
+    explains: (_, { request, ours }) =>
+      ours.status === 406 &&
+      (/you requested /.test(JSON.stringify(ours.body)) ||
+        (/watch/.test(request.path) &&
+          request.headers?.['accept']?.includes('as=PartialObjectMetadataList') === true)),
   },
   {
     row: 'malformed resourceVersion of a read or watch, resourceVersion in a POST',

@@ -133,6 +133,8 @@ describe('service-account tokens (U1, U2)', () => {
       assert.ok(authenticate(status.token));
       assert.equal(spec.expirationSeconds, 3600);
       assert.deepEqual(spec.audiences, ['https://issuer']);
+      const twice = (await ask({ audiences: ['x', 'x'] })) as KubeObject & { spec: { audiences: string[] } };
+      assert.deepEqual(twice.spec.audiences, ['x', 'x'], 'as they were asked for');
       assert.equal(Date.parse(status.expirationTimestamp), now + 3_600_000);
     });
 

@@ -133,7 +133,7 @@ function audiencesOf(spec: JsonObject): string[] {
   if (!Array.isArray(given) || !given.every((one) => typeof one === 'string')) {
     throw badRequest('spec.audiences must be a list of strings');
   }
-  return [...new Set(given as string[])];
+  return [...(given as string[])];
 }
 
 const boundResources: { readonly [kind: string]: 'pods' | 'secrets' | 'nodes' } = {

@@ -23,6 +23,11 @@ describe('messages (E4)', () => {
       '/apis/apps/v1/namespaces/n/deployments/d/scale',
       'deployments.apps "d" is forbidden: User "jane" cannot update resource "deployments/scale" in API group "apps" in the namespace "n"',
     ],
+    [
+      'GET',
+      '/api/v1/nodes/x/proxy/a/b',
+      'nodes "x" is forbidden: User "jane" cannot get resource "nodes/proxy" in API group "" at the cluster scope',
+    ],
     ['GET', '/metrics', 'forbidden: User "jane" cannot get path "/metrics"'],
   ];
   for (const [method, url, message] of rows) {

@@ -38,6 +38,9 @@ export function attributesOf(
 
 function inItsNamespace(resource: ResourceRequest): ResourceRequest {
   const namespace = namespaceOf(resource);
+  const slash = resource.subresource.indexOf('/');
+  // What stands behind a subresource is its own (RequestInfo): a right on `nodes/proxy` is one on all of its paths.
+  if (slash >= 0) return { ...resource, namespace, subresource: resource.subresource.slice(0, slash) };
   return namespace === resource.namespace ? resource : { ...resource, namespace };
 }
 

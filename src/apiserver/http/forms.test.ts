@@ -120,6 +120,17 @@ describe('forms of one object (N1–N6)', () => {
     assert.doesNotMatch((await get(undefined, '', { 'user-agent': 'kubectl/v1.36' })).text, /^\{\n/);
   });
 
+  it('what is in one line ends with one, what is indented does not (serializer/json Encode)', async () => {
+    const table = 'application/json;as=Table;g=meta.k8s.io;v=v1';
+    for (const accept of [undefined, table, 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'])
+      assert.match((await get(accept)).text, /\}\n$/, accept);
+    assert.match((await get(undefined, '?pretty=true')).text, /\n\}$/);
+    // Who takes no plain form is told errors as WriteRawJSON has them.
+    const nonsense = await get('application/json;as=Nonsense;g=meta.k8s.io;v=v1');
+    assert.equal(nonsense.code, 406);
+    assert.match(nonsense.text, /^\{\n {2}"kind": "Status",\n(?:.*\n)*\}$/);
+  });
+
   it('N5: gzip above 128 KiB, when taken', async () => {
     execute = () => ({
       type: 'object',

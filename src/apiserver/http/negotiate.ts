@@ -20,6 +20,8 @@ export interface Form {
 export type Subject = 'object' | 'list' | 'watch' | 'review';
 
 export const jsonForm: Form = { encoding: 'json', as: 'Object', metaVersion: 'v1' };
+/** Of errors for who takes no plain form: indented (responsewriters.WriteRawJSON). */
+export const rawErrorForm: Form = { ...jsonForm };
 const yamlForm: Form = { encoding: 'yaml', as: 'Object', metaVersion: 'v1' };
 const protobufForm: Form = { encoding: 'protobuf', as: 'Object', metaVersion: 'v1' };
 const objectForms = { json: jsonForm, yaml: yamlForm, protobuf: protobufForm } as const;
@@ -86,8 +88,9 @@ function withoutStream(clause: Clause): Clause {
  */
 export function negotiateError(accept: string | undefined): Form {
   if (accept === undefined || accept.length > acceptLengthMax) return jsonForm;
-  if (!accept.includes('yaml') && !accept.includes(protobufMediaType)) return jsonForm;
-  return objectForms[firstForm(accept, 'review', true)?.encoding ?? 'json'];
+  if (accept === '' || accept === '*/*' || accept === 'application/json') return jsonForm;
+  const form = firstForm(accept, 'review', true);
+  return form === undefined ? rawErrorForm : objectForms[form.encoding];
 }
 
 interface Clause {

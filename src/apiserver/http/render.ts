@@ -1,7 +1,9 @@
+import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { encodeProtobuf, enveloped, hasProtobuf } from '../protobuf/encode-object.ts';
+import { allocateBytes } from '../registry/byte-lots.ts';
 import { servedObjectOf } from '../registry/conversion.ts';
 import type { VerbResult } from '../verbs/result.ts';
 import type { Exchange } from './exchange.ts';
@@ -34,8 +36,18 @@ export function sendResult(
 ): Promise<void> | undefined {
   const shown = shownForm(result, form);
   let body = encode(exchange, result, shown, forms);
-  if (shown.encoding === 'json' && wantsPretty(exchange)) body = prettyJson(body);
+  if (shown.encoding === 'json') body = wantsPretty(exchange) ? prettyJson(body) : ended(body);
   return sendBody(exchange, result.code, contentTypeOf(shown), body, limits.gzipBytesMin);
+}
+
+const newline = 0x0a;
+
+/** JSON in one line has its end, as Go's encoder writes it; what is indented has none. */
+function ended(body: Buffer): Buffer {
+  if (body.at(-1) === newline) return body;
+  const whole = allocateBytes(body.length + 1);
+  whole[copyBytes(body, whole, 0)] = newline;
+  return whole;
 }
 
 /** What is no object of the kind that was negotiated for may have fewer forms than it. */

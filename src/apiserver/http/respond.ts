@@ -8,7 +8,7 @@ import { protobufMediaType } from '../protobuf/protobuf.ts';
 import { hasBody } from './body.ts';
 import type { PreparedResponse } from './dependencies.ts';
 import type { Exchange, ServerRequest } from './exchange.ts';
-import { type Form, negotiateError } from './negotiate.ts';
+import { type Form, negotiateError, rawErrorForm } from './negotiate.ts';
 import { toYaml } from './yaml-text.ts';
 
 const gzipAsync = promisify(gzip);
@@ -131,7 +131,7 @@ export function wantsPretty(exchange: Exchange): boolean {
 }
 
 export function prettyJson(body: Buffer): Buffer {
-  return Buffer.from(`${JSON.stringify(JSON.parse(body.toString('utf8')), null, 2)}\n`);
+  return Buffer.from(JSON.stringify(JSON.parse(body.toString('utf8')), null, 2));
 }
 
 /** Go's net/http draws the same line. */
@@ -152,7 +152,10 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   }
   const status = error.toStatus();
   const form = negotiateError(request.headers.accept);
-  const body = encodeStatus(status, form);
+  let body = encodeStatus(status, form);
+  // Where no request could be read from it, nobody asks.
+  const asksPretty = exchange.info !== undefined && wantsPretty(exchange);
+  if (form.encoding === 'json' && (asksPretty || form === rawErrorForm)) body = prettyJson(body);
   const headers = apiHeaders(exchange);
   headers['Content-Type'] = contentTypeOf(form);
   headers['Content-Length'] = body.length;
