@@ -1,6 +1,6 @@
 // An edge of another make: kube-apiserver itself, joined as an operator joins it. Such a program has to be built first
 // (CONTRIBUTING.md), so it runs only when CELLPLANE_TEST_KUBE_APISERVER names one; any version from 1.30 on will do.
-// docs/federation-contract.md: FE1, FE2, FC4, FD2, FD3, FD4, FU1, FU3
+// docs/federation-contract.md: FE1, FE2, FC4, FD2, FD3, FD4, FO3, FU1, FU3
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import path from 'node:path';
@@ -192,6 +192,11 @@ function describeRealEdge(file: string): void {
       (await edge.requests()).filter(
         ({ verb, user }) => user.includes('cellplane-federator') && !['get', 'list', 'watch'].includes(verb),
       );
+
+    /** How often the federator has looked whose the edge is, and how far its store. */
+    const looks = async () =>
+      (await edge.requests()).filter(({ verb, name }) => verb === 'list' && name === 'cellplane-claim')
+        .length;
 
     test('it is joined, and takes what kube-apiserver fills in as its own', async () => {
       await join();
@@ -403,6 +408,27 @@ function describeRealEdge(file: string): void {
       });
       await edge.resume();
       await until('the change is there', async () => (await dataAtEdge('plain'))['a'] === '2', slow);
+    });
+
+    test('what it was put back from, by a backup, follows again', async () => {
+      await edge.backUp();
+      await constellation.admin.patch(inProject(configMaps, 'plain'), {
+        type: 'merge',
+        body: { data: { a: '3' } },
+      });
+      await until('the change is there', async () => (await dataAtEdge('plain'))['a'] === '3', slow);
+      // Revisions that the edge will not reach again by itself.
+      for (let n = 0; n < 100; n++) {
+        await edge.client.create(
+          { cluster: undefined, gvr: configMaps, namespace: 'default' },
+          { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `filler-${n}` } },
+        );
+      }
+      const before = await looks();
+      await until('the federator has looked since', async () => (await looks()) > before, slow);
+      await edge.putBack();
+      assert.notEqual((await dataAtEdge('plain'))['a'], '3');
+      await until('the change is there again', async () => (await dataAtEdge('plain'))['a'] === '3', slow);
     });
 
     test('unjoin --orphan leaves it all; the same edge is joined again', async () => {

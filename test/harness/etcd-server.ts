@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -104,6 +104,26 @@ export class EtcdServer {
   /** `kill -9`; the data stays. */
   kill(): Promise<void> {
     return killHard(this.#child);
+  }
+
+  /** Keeps a copy of the data; the process must have been killed. */
+  async backUp(): Promise<void> {
+    await rm(this.#backup, { recursive: true, force: true });
+    await cp(this.#data, this.#backup, { recursive: true });
+  }
+
+  /** Puts the data back to the copy; the process must have been killed. */
+  async putBack(): Promise<void> {
+    await rm(this.#data, { recursive: true, force: true });
+    await cp(this.#backup, this.#data, { recursive: true });
+  }
+
+  get #data(): string {
+    return path.join(this.#folder, 'data');
+  }
+
+  get #backup(): string {
+    return path.join(this.#folder, 'backup');
   }
 
   /** Stops the process: it keeps its connections and answers nothing. */

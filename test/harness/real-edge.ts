@@ -132,6 +132,24 @@ export class RealEdge implements AsyncDisposable {
     return killHard(this.#child);
   }
 
+  /** Keeps a copy of all its data, at rest. */
+  async backUp(): Promise<void> {
+    await this.#atRest(() => this.#etcd.backUp());
+  }
+
+  /** Puts its data back to the copy: revisions go back with it. */
+  async putBack(): Promise<void> {
+    await this.#atRest(() => this.#etcd.putBack());
+  }
+
+  async #atRest(run: () => Promise<void>): Promise<void> {
+    await this.kill();
+    await this.#etcd.kill();
+    await run();
+    await this.#etcd.resume();
+    await this.resume();
+  }
+
   /** Every request so far that has been answered, in order. */
   async requests(): Promise<AuditedRequest[]> {
     const text = await readFile(path.join(this.#folder.path, 'audit.log'), 'utf8');

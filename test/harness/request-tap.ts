@@ -63,7 +63,9 @@ export class RequestTap {
         return client.get(ref, options);
       },
       list: async (collection, options) => {
-        await note('list', collection);
+        // As kube-apiserver tells its requests: a list of one name has it.
+        const name = /^metadata\.name=(.*)$/.exec(options?.fieldSelector ?? '')?.[1] ?? '';
+        await note('list', { ...collection, name });
         return client.list(collection, options);
       },
       watch: (collection, options) => {

@@ -6,12 +6,13 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { Breaker } from '../edge/breaker.ts';
-import { type Claim, claimEdge, readClaim, sameClaim } from '../edge/edge-claim.ts';
+import { type Claim, claimEdge, lookAtClaim, sameClaim } from '../edge/edge-claim.ts';
 import { isSameConnection, readEdgeConnection } from '../edge/edge-connection.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgePace } from '../edge/edge-pace.ts';
 import { CellProblem, type EdgeProblem, edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
 import { GuardedClient } from '../edge/guarded-client.ts';
+import { StoreRevision } from '../edge/store-revision.ts';
 import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
@@ -50,6 +51,7 @@ interface Line {
   readonly bare: KubeClient;
   readonly edge: Edge;
   readonly ending: AbortController;
+  readonly revision: StoreRevision;
 }
 
 /** An edge of which something had to wait so recently floods. */
@@ -257,7 +259,7 @@ export class EdgeLink {
       }
       const edge = makeEdge(guarded, kinds, claim);
       const old = this.#line;
-      this.#line = { connection, breaker, bare, edge, ending };
+      this.#line = { connection, breaker, bare, edge, ending, revision: new StoreRevision() };
       this.#factsDueMs = 0;
       onConnected();
       if (old !== undefined) await closeLine(old);
@@ -290,10 +292,15 @@ export class EdgeLink {
     const timeoutMs = (cell().spec?.healthCheck?.timeoutSeconds ?? 10) * 1_000;
     const startedMs = clock.monotonic();
     try {
-      const claim = await readClaim(bare, { signal, timeoutMs });
+      const { claim, revision } = await lookAtClaim(bare, { signal, timeoutMs });
       const latencyMs = Math.round((clock.monotonic() - startedMs) * 10) / 10;
       if (claim === undefined) await claimEdge(bare, edge.claim, signal);
       else ours(claim, edge.claim);
+      const isPutBack = line.revision.hasGoneBack(revision);
+      if (claim === undefined || isPutBack) {
+        await this.#beginAnew(line, { revision, isPutBack });
+        return;
+      }
       await this.#readFacts(line, { signal, timeoutMs });
       edge.reviewKinds().catch((error: unknown) => {
         this.#options.logger.debug({ err: error, path: this.#options.workspace.path }, 'discovery failed');
@@ -313,6 +320,20 @@ export class EdgeLink {
       // It has become another's: nothing more is done there.
       if (error instanceof CellProblem) await this.#drop();
     }
+  }
+
+  /** Its watches would go on at a revision that the edge has yet to reach, and tell nothing until then. */
+  async #beginAnew(
+    line: Line,
+    found: { readonly revision: string; readonly isPutBack: boolean },
+  ): Promise<void> {
+    const { logger, workspace } = this.#options;
+    logger.warn(
+      { path: workspace.path, ...found },
+      'the edge is not what it was: its store was put back or made anew, or its claim taken away; all of it is compared',
+    );
+    if (this.#line === line) await this.#drop();
+    this.refresh();
   }
 
   /** What makes an edge that answers a burden all the same. The messages do not change with every look. */

@@ -1,7 +1,8 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeList, KubeObject } from '#apimachinery/object.ts';
 import type { CallOptions, KubeClient, ObjectRef } from '#client/client.ts';
+import { checkedList } from './checked-answer.ts';
 import { edgeFieldManager } from './edge-object.ts';
 
 /** Whose an edge is. */
@@ -28,7 +29,6 @@ const claimRef: ObjectRef = {
   namespace: claimNamespace,
   name: claimName,
 };
-
 /**
  * Writes our claim at an edge that has none, and returns the claim that stands there: a caller whose own it is not must
  * not touch the edge (DESIGN.md: a foreign claim is refused).
@@ -93,6 +93,28 @@ export async function releaseClaim(edgeClient: KubeClient, ours: Claim, signal: 
   }
 }
 
+/** Whose an edge is, and how far its store has come; '' when it does not say. */
+export interface ClaimLook {
+  readonly claim: Claim | undefined;
+  readonly revision: string;
+}
+
+/** Reads the claim together with the store's revision: a list has it. Throws ApiError. */
+export async function lookAtClaim(edgeClient: KubeClient, options: CallOptions): Promise<ClaimLook> {
+  let list: KubeList;
+  try {
+    const fieldSelector = `metadata.name=${claimName}`;
+    list = checkedList(await edgeClient.list(claimRef, { ...options, fieldSelector }), claimRef);
+  } catch (error) {
+    if (!isApiError(error, 'Forbidden')) throw error;
+    // Credentials by hand may be good for reading it alone.
+    return { claim: await readClaim(edgeClient, options), revision: '' };
+  }
+  const { items, metadata } = list;
+  const object = items.find((item) => item.metadata.name === claimName);
+  return { claim: object && claimOf(object), revision: metadata.resourceVersion ?? '' };
+}
+
 /** The claim that stands at the edge; undefined when there is none. */
 export async function readClaim(edgeClient: KubeClient, options: CallOptions): Promise<Claim | undefined> {
   return (await readClaimObject(edgeClient, options))?.claim;
@@ -109,17 +131,18 @@ async function readClaimObject(
     if (isApiError(error, 'NotFound')) return undefined;
     throw error;
   }
+  return { claim: claimOf(object), object };
+}
+
+function claimOf(object: KubeObject): Claim {
   const data = isJsonObject(object['data']) ? object['data'] : {};
   const text = (key: string) => (typeof data[key] === 'string' ? data[key] : '');
   return {
-    claim: {
-      controlPlaneId: text('controlPlaneId'),
-      cellName: text('cellName'),
-      cellUid: text('cellUid'),
-      incarnationId: text('incarnationId'),
-      clusterId: text('clusterId'),
-    },
-    object,
+    controlPlaneId: text('controlPlaneId'),
+    cellName: text('cellName'),
+    cellUid: text('cellUid'),
+    incarnationId: text('incarnationId'),
+    clusterId: text('clusterId'),
   };
 }
 

@@ -1,0 +1,169 @@
+// docs/federation-contract.md: FO3
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { clusterAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import type { Cell } from '#api/federation/cell.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
+import { silentLogger } from '#client/logger.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import type { Claim } from '../edge/edge-claim.ts';
+import { EdgePace } from '../edge/edge-pace.ts';
+import { Wheel } from '../wheel.ts';
+import { defaultCellLimits } from './cell-limits.ts';
+import { CellMetrics } from './cell-metrics.ts';
+import { CellWorkspace } from './cell-workspace.ts';
+import type { Edge } from './edge.ts';
+import { EdgeLink } from './edge-link.ts';
+
+const mine: Claim = {
+  controlPlaneId: 'here',
+  cellName: 'a',
+  cellUid: 'u',
+  incarnationId: 'i',
+  clusterId: 'c',
+};
+
+/** An edge of which the test says whose it is, how far its store has come, and what may be done there. */
+class FakeEdge {
+  claim: Claim | undefined = { ...mine };
+  revision = '1000';
+  mayList = true;
+
+  client(): KubeClient {
+    const object = (): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'cellplane-claim', namespace: 'cellplane-system' },
+      data: { ...this.claim },
+    });
+    return {
+      ...new ScriptedClient().client,
+      raw: async ({ path }): Promise<JsonValue> => {
+        if (path === '/version') return { gitVersion: 'v1.30.0' };
+        return { kind: 'APIGroupDiscoveryList', items: [] };
+      },
+      list: async () => {
+        if (!this.mayList) throw new ApiError('Forbidden', 'no');
+        const items = this.claim === undefined ? [] : [object()];
+        return { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: this.revision }, items };
+      },
+      get: async () => {
+        if (this.claim === undefined) throw new ApiError('NotFound', 'no');
+        return object();
+      },
+      create: async (_collection, created) => {
+        const data = created['data'];
+        if (data !== undefined) this.claim = data as unknown as Claim;
+        return created;
+      },
+    };
+  }
+}
+
+const federationClient: KubeClient = {
+  ...new ScriptedClient().client,
+  get: async () => ({
+    apiVersion: 'core.kcp.io/v1alpha1',
+    kind: 'LogicalCluster',
+    metadata: { name: 'cluster', annotations: { [clusterAnnotation]: mine.clusterId } },
+    status: { phase: 'Ready' },
+  }),
+  raw: async () => ({ controlPlaneId: mine.controlPlaneId, incarnationId: mine.incarnationId }),
+};
+
+const links: EdgeLink[] = [];
+after(() => Promise.all(links.map((link) => link.stop())));
+
+/** A link to `edge`; `look` lets the time until the next look pass, `made` are the connections so far. */
+async function connected(edge: FakeEdge) {
+  const clock = new ManualClock();
+  const made: Claim[] = [];
+  const cell: Cell = {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'Cell',
+    metadata: { name: mine.cellName, uid: mine.cellUid },
+    spec: { apiEndpoint: 'https://edge.invalid' },
+  };
+  const { edgeReadBytesPerSecond, edgeReadBurstBytes, edgeEventMsPerSecond, edgeEventBurstMs } =
+    defaultCellLimits;
+  const link = new EdgeLink({
+    cell: () => cell,
+    federationClient,
+    workspace: new CellWorkspace(federationClient, 'root:cells:a'),
+    connectEdge: () => edge.client(),
+    controlPlaneId: mine.controlPlaneId,
+    pace: new EdgePace({
+      clock,
+      bytesPerSecond: edgeReadBytesPerSecond,
+      burstBytes: edgeReadBurstBytes,
+      eventMsPerSecond: edgeEventMsPerSecond,
+      eventBurstMs: edgeEventBurstMs,
+    }),
+    metrics: new CellMetrics(),
+    makeEdge: (_client, kinds, claim) => {
+      made.push(claim);
+      const parts: Partial<Edge> = {
+        claim,
+        kinds,
+        isInDoubt: false,
+        brokenWatch: () => undefined,
+        reviewKinds: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      };
+      return parts as Edge;
+    },
+    onConnected: () => {},
+    onHealth: () => {},
+    wheel: new Wheel(clock),
+    clock,
+    logger: silentLogger,
+    limits: defaultCellLimits,
+  });
+  links.push(link);
+  link.start();
+  const look = () => clock.advanceAsync(31_000, 1_000);
+  await look();
+  assert.equal(link.health.reason, 'Reachable');
+  assert.equal(made.length, 1);
+  return { link, made, look };
+}
+
+test('an edge whose store was put back is connected to anew, once: its watches would tell nothing', async () => {
+  const edge = new FakeEdge();
+  const { link, made, look } = await connected(edge);
+  edge.revision = '2000';
+  await look();
+  assert.equal(made.length, 1);
+  edge.revision = '1999';
+  await look();
+  assert.equal(made.length, 2);
+  assert.equal(link.health.reason, 'Reachable');
+  await look();
+  assert.equal(made.length, 2);
+});
+
+test('so is one whose claim is gone, which has it again; one that has become another’s is let go of', async () => {
+  const edge = new FakeEdge();
+  const { link, made, look } = await connected(edge);
+  edge.claim = undefined;
+  await look();
+  assert.equal(made.length, 2);
+  assert.deepEqual(edge.claim, mine);
+  edge.claim = { ...mine, cellUid: 'another' };
+  await look();
+  assert.equal(link.health.reason, 'ForeignClaim');
+  assert.equal(link.edge, undefined);
+});
+
+test('credentials that may read the claim and not list ConfigMaps are enough', async () => {
+  const edge = new FakeEdge();
+  edge.mayList = false;
+  const { made, look } = await connected(edge);
+  edge.revision = '1';
+  await look();
+  assert.equal(made.length, 1);
+});
