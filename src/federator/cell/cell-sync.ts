@@ -10,7 +10,7 @@ import type { Logger } from '#client/logger.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
-import { type CatchUp, Gate, shareMin } from '../catch-up.ts';
+import type { CatchUp } from '../catch-up.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
@@ -38,6 +38,7 @@ import { SweepSchedule } from './sweep-schedule.ts';
 import { passingFailuresMax, syncFailureOf } from './sync-failure.ts';
 import { SyncTally } from './sync-tally.ts';
 import { WaitingKeys } from './waiting-keys.ts';
+import { WorkWidth } from './work-width.ts';
 
 export interface CellSyncOptions {
   readonly cell: Cell;
@@ -85,13 +86,10 @@ export class CellSync {
   readonly #sweeps: SweepSchedule;
   readonly #returner: Returner;
   readonly #waiting = new WaitingKeys();
-  readonly #gate = new Gate(() => this.#width());
-  #isCatchingUp = false;
+  readonly #width: WorkWidth;
   /** How many objects failed when one was last done, and the token of what was held; the first one done is news. */
   #failedTold = -1;
   #heldTold: string | undefined;
-  /** While it catches up: how many objects it has got to working on at once. */
-  #catchUpWidth = shareMin;
   #cell: Cell;
   #started = false;
   #stopped: Promise<void> | undefined;
@@ -109,6 +107,13 @@ export class CellSync {
     this.tally = new SyncTally(clock, (afterMs) => this.#metrics.delays.observe(afterMs / 1_000));
     this.#workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${this.name}`);
     this.#queue = new PacedQueue({ clock, limits });
+    this.#width = new WorkWidth({
+      cell: this.name,
+      catchUp: options.catchUp,
+      limits,
+      pending: () => this.tally.counts.pending,
+      isBreakerOpen: () => this.#link.isBreakerOpen,
+    });
     this.#pace = new EdgePace({
       clock,
       bytesPerSecond: limits.edgeReadBytesPerSecond,
@@ -266,7 +271,7 @@ export class CellSync {
     const { clock, limits, wheel } = this.#options;
     this.#stopping.abort();
     wheel.cancel(`withdrawn/${this.name}`);
-    this.#options.catchUp.set(this.name, false);
+    this.#width.stop();
     // The last thing that is done at a withdrawn edge; it has a time limit of its own. The Cell may have gone before we
     // saw its last copy go: that we let go of all of them is as good.
     const edge = this.#link.edge;
@@ -368,11 +373,10 @@ export class CellSync {
     this.#waiting.delete(key);
     const settled = edge.settled(item);
     if (settled !== undefined) {
-      // The gate, which asks this else, is not gone through.
-      if (this.#isCatchingUp) this.#width();
+      this.#width.passed();
       return this.#done(item, settled);
     }
-    const turn = this.#gate.enter();
+    const turn = this.#width.enter();
     if (turn !== undefined) await turn;
     try {
       return this.#done(item, await edge.sync(item, signal));
@@ -381,8 +385,7 @@ export class CellSync {
       await this.#failed(item, edge, error, signal);
       throw error;
     } finally {
-      this.#catchUpWidth++;
-      this.#gate.leave();
+      this.#width.leave();
     }
   }
 
@@ -398,23 +401,6 @@ export class CellSync {
       this.#options.onReport();
     }
     return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
-  }
-
-  /** How many objects are worked on at once: fewer while this cell and others catch up. */
-  #width(): number {
-    const { catchUp, limits } = this.#options;
-    const { pending } = this.tally.counts;
-    // Until it is done: the last of many cells' objects are many too.
-    const isBehind = pending > (this.#isCatchingUp ? shareMin : limits.catchUpPending);
-    // One that does not answer does nothing: it takes no share, and no more wait at its breaker than go out together then.
-    const isOpen = this.#link.isBreakerOpen;
-    this.#isCatchingUp = isBehind && !isOpen;
-    catchUp.set(this.name, this.#isCatchingUp);
-    if (isOpen || !isBehind) this.#catchUpWidth = shareMin;
-    if (isOpen) return shareMin;
-    if (!isBehind) return limits.concurrency;
-    // It begins slowly: when many come back together, each knows of the others before it has gone far.
-    return Math.min(limits.concurrency, catchUp.share, this.#catchUpWidth);
   }
 
   async #failed(item: SyncItem, edge: Edge, error: unknown, signal: AbortSignal): Promise<void> {
