@@ -183,12 +183,12 @@ export const knownDifferences: readonly KnownDifference[] = [
       generationOf(both.oracle) !== generationOf(both.ours),
   },
   {
-    row: 'a stream of metadata in the form of a list, and such a form of an object that is not there',
+    row: 'a stream of metadata in the form of a list, or in YAML beside wrong parameters, and such a form of an object that is not there',
     explains: (_, { request, ours }) =>
       ours.status === 406 &&
       (/you requested /.test(JSON.stringify(ours.body)) ||
         (/watch/.test(request.path) &&
-          request.headers?.['accept']?.includes('as=PartialObjectMetadataList') === true)),
+          /as=PartialObjectMetadataList|yaml/.test(request.headers?.['accept'] ?? ''))),
   },
   {
     row: 'malformed resourceVersion of a read or watch, resourceVersion in a POST',

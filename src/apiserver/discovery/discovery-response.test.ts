@@ -73,7 +73,9 @@ test('D1: a resource list with subresources of other groups, short names and sto
     kind: 'Deployment',
     verbs: ['get', 'patch', 'update'],
   });
+  assert.equal(document.apiVersion, 'v1');
   const core = get('/api/v1').document;
+  assert.deepEqual([core.kind, core.apiVersion, core.groupVersion], ['APIResourceList', undefined, 'v1']);
   const pods = core.resources.find((one: { name: string }) => one.name === 'pods');
   assert.equal(pods.storageVersionHash, 'xPOwRZ+Yhw8=');
   const statuses = core.resources.find((one: { name: string }) => one.name === 'componentstatuses');

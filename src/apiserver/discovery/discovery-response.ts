@@ -148,8 +148,10 @@ function resourceList(group: ApiGroup | undefined, version: string): (() => Buff
     let body = lists.get(found);
     if (body === undefined) {
       const entries = found.resources.map((served) => resourceText(served).legacy).join(',');
+      // The core's has no apiVersion, as in release 1.1 (endpoints/discovery, keepUnversioned).
+      const apiVersion = found.apiVersion.includes('/') ? '"apiVersion":"v1",' : '';
       body = Buffer.from(
-        `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"${found.apiVersion}","resources":[${entries}]}\n`,
+        `{"kind":"APIResourceList",${apiVersion}"groupVersion":"${found.apiVersion}","resources":[${entries}]}\n`,
       );
       lists.set(found, body);
     }

@@ -29,8 +29,14 @@ export function inForm(prepared: PreparedResponse, form: Form): PreparedResponse
   }
   let made = forms.get(form.encoding);
   if (made === undefined) {
-    const document: JsonObject = { apiVersion: 'v1', ...(JSON.parse(body.toString('utf8')) as JsonObject) };
-    made = form.encoding === 'protobuf' ? encodeProtobuf(document) : Buffer.from(toYaml(document));
+    const document = JSON.parse(body.toString('utf8')) as JsonObject;
+    // Of a list of resources YAML has what JSON has; an envelope always has a version.
+    const isList = document['kind'] === 'APIResourceList';
+    const versioned: JsonObject = { apiVersion: 'v1', ...document };
+    made =
+      form.encoding === 'protobuf'
+        ? encodeProtobuf(versioned)
+        : Buffer.from(toYaml(isList ? document : versioned));
     forms.set(form.encoding, made);
   }
   return { code, headers: { ...prepared.headers, 'Content-Type': contentTypeOf(form) }, body: made };
