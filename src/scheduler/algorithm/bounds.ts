@@ -1,6 +1,7 @@
 import type { ClusterAffinity, Placement, SpreadConstraint, Suspension } from '#api/policy/placement.ts';
 import { type CellPredicate, compileAffinity } from './affinity.ts';
 import type { CellSnapshot } from './cell.ts';
+import type { BoundConstraint } from './spread.ts';
 
 /** One inherited policy as a bound on where an object may be. */
 export interface Bound {
@@ -94,7 +95,7 @@ const emptyPlacement: Placement = {};
 
 /**
  * The placement with the spread that the bounds ask for: over each thing the greater minGroups, the lesser maxGroups and
- * maxSkew. The placement itself where they ask for none. Equal arguments give the same object.
+ * maxSkew. Replicas are bound to their minGroups as well (`filledGroups`). The placement itself where they ask for none. Equal arguments give the same object.
  */
 export function withinBounds(
   placement: Placement | undefined,
@@ -110,15 +111,18 @@ export function withinBounds(
   }
   let result = ofPlacement.get(bounds);
   if (result === undefined) {
-    const constraints = [source, ...bounds.list].flatMap(({ spreadConstraints = [] }) => spreadConstraints);
+    const above = bounds.list.flatMap(({ spreadConstraints }) =>
+      spreadConstraints.map((one): BoundConstraint => ({ ...one, filledGroups: one.minGroups ?? 0 })),
+    );
+    const constraints: BoundConstraint[] = [...(source.spreadConstraints ?? []), ...above];
     result = { ...source, spreadConstraints: mergeConstraints(constraints) };
     ofPlacement.set(bounds, result);
   }
   return result;
 }
 
-function mergeConstraints(constraints: readonly SpreadConstraint[]): SpreadConstraint[] {
-  const byDimension = new Map<string, SpreadConstraint>();
+function mergeConstraints(constraints: readonly BoundConstraint[]): BoundConstraint[] {
+  const byDimension = new Map<string, BoundConstraint>();
   for (const constraint of constraints) {
     const { spreadByField = '', spreadByLabel = '' } = constraint;
     const dimension = spreadByLabel === '' ? `field ${spreadByField || 'cluster'}` : `label ${spreadByLabel}`;
@@ -128,8 +132,12 @@ function mergeConstraints(constraints: readonly SpreadConstraint[]): SpreadConst
   return [...byDimension.values()];
 }
 
-function stricter(a: SpreadConstraint, b: SpreadConstraint): SpreadConstraint {
-  const result: SpreadConstraint = { ...a, minGroups: Math.max(a.minGroups ?? 0, b.minGroups ?? 0) };
+function stricter(a: BoundConstraint, b: BoundConstraint): BoundConstraint {
+  const result: BoundConstraint = {
+    ...a,
+    minGroups: Math.max(a.minGroups ?? 0, b.minGroups ?? 0),
+    filledGroups: Math.max(a.filledGroups ?? 0, b.filledGroups ?? 0),
+  };
   const maxGroups = least(a.maxGroups, b.maxGroups);
   if (maxGroups !== undefined) result.maxGroups = maxGroups;
   const maxSkew = least(a.maxSkew, b.maxSkew);

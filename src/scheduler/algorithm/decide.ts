@@ -11,10 +11,11 @@ import {
 } from './compile.ts';
 import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
+import { unfilledGroups } from './fill-groups.ts';
 import { filtersFor } from './filters.ts';
 import type { Candidate, FilterPlugin, PluginContext } from './framework.ts';
 import { scoreCandidates } from './profile.ts';
-import { selectCells } from './select.ts';
+import { type Demand, room, type Selection, selectCells } from './select.ts';
 
 /**
  * Where a template goes: filter, score, select, divide. Pure and deterministic; does no I/O. Sticky: what is placed stays
@@ -114,14 +115,13 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
 
   const { template } = input;
   const candidates = dropUnweighted(feasible, placement, refusals, template.replicas);
-  const selection = selectCells(candidates, placement, {
+  const selection = select(candidates, placement, refusals, {
     snapshot: input.snapshot,
     needed: isDynamic(placement) ? (template.replicas ?? 0) : 0,
     replicas: template.replicas ?? 0,
     divided: placement.division.type !== 'Duplicated' && template.replicas !== undefined,
   });
   if (!selection.ok) return conclude('Unschedulable', selection.message, kept(feasible, input.previous));
-  markUnselected(candidates, selection.selected, placement, refusals);
 
   if (template.replicas === undefined) {
     const targets = selection.selected.map(({ cell }) => ({ name: cell.name, replicas: undefined }));
@@ -142,7 +142,33 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
     if (replicas > 0 || template.replicas === 0) targets.push({ name: cell.name, replicas });
     else refusals[index] = 'NoReplicasLeft';
   }
-  return conclude('Scheduled', `placed in ${targets.length} cells`, targets);
+  const lacking = unfilledGroups(division.replicas, chosen, placement.spread);
+  return conclude('Scheduled', `placed in ${targets.length} cells${lacking}`, targets);
+}
+
+/**
+ * Where inherited policies ask for replicas in several groups, and room says how many each cell gets, cells without any are no
+ * help: they are chosen only where it does not go without.
+ */
+function select(
+  candidates: readonly Candidate[],
+  placement: CompiledPlacement,
+  refusals: (RefusalCode | undefined)[],
+  demand: Demand,
+): Selection {
+  if (demand.needed > 0 && (placement.spread?.filled.length ?? 0) > 0) {
+    const roomy = candidates.filter((candidate) => room(candidate) > 0);
+    const selection = selectCells(roomy, placement, demand);
+    if (selection.ok) {
+      markUnselected(roomy, selection.selected, placement, refusals);
+      const full = candidates.filter((candidate) => room(candidate) <= 0);
+      for (const { index } of full) refusals[index] = 'NoCapacity';
+      return selection;
+    }
+  }
+  const selection = selectCells(candidates, placement, demand);
+  if (selection.ok) markUnselected(candidates, selection.selected, placement, refusals);
+  return selection;
 }
 
 function isDynamic({ division }: CompiledPlacement): boolean {

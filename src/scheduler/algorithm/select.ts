@@ -85,28 +85,42 @@ function narrow(
     ...finer.map((one) => (one.minGroups > 1 || one.maxGroups >= minGroups ? one.maxGroups : maxGroups)),
   );
   const fixed = representatives(groups, members, dimensions.slice(0, at));
-  const least = fewestGroups(groups, targets, minGroups, most, fixed);
   let failure: Selection = {
     ok: false,
     message: `no ${most} groups by ${name} have the cells and the room that the spread constraints ask for`,
   };
-  // One try is enough where one target decides; several targets at once may need more groups than each for itself.
-  for (let count = least ?? Number.POSITIVE_INFINITY; count <= most; count = Math.min(most, count * 2)) {
-    const chosen = chooseGroups(groups, targets, count, fixed);
-    if (chosen !== undefined) {
-      const selection = narrow(
-        chosen.flatMap((choice) => members.get(choice.name) as Candidate[]),
-        spread,
-        dimensions,
-        at + 1,
-        demand,
-      );
-      if (selection.ok) return selection;
-      failure = selection;
+  for (const kept of withHeld(fixed, groups, most, demand)) {
+    const least = fewestGroups(groups, targets, minGroups, most, kept);
+    // One try is enough where one target decides; several targets at once may need more groups than each for itself.
+    for (let count = least ?? Number.POSITIVE_INFINITY; count <= most; count = Math.min(most, count * 2)) {
+      const chosen = chooseGroups(groups, targets, count, kept);
+      if (chosen !== undefined) {
+        const selection = narrow(
+          chosen.flatMap((choice) => members.get(choice.name) as Candidate[]),
+          spread,
+          dimensions,
+          at + 1,
+          demand,
+        );
+        if (selection.ok) return selection;
+        failure = selection;
+      }
+      if (count === most) break;
     }
-    if (count === most) break;
   }
   return failure;
+}
+
+/** Groups that must be among the chosen: where room decides first with those that hold replicas, so that another one moves none. */
+function withHeld(
+  fixed: Set<GroupChoice>,
+  groups: readonly GroupChoice[],
+  most: number,
+  { needed }: Demand,
+): Set<GroupChoice>[] {
+  if (needed <= 0) return [fixed];
+  const kept = new Set([...fixed, ...groups.filter(({ held }) => held)]);
+  return kept.size > fixed.size && kept.size <= most ? [kept, fixed] : [fixed];
 }
 
 /** The best group in each group of the dimensions before: none of those chosen there may be lost. */

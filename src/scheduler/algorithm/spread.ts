@@ -16,6 +16,22 @@ export interface SpreadDimension {
   readonly maxSkew: number;
 }
 
+/** As a policy says it or, with `filledGroups`, as an inherited one asks for it. */
+export interface BoundConstraint extends SpreadConstraint {
+  /** How many groups have to have replicas, where these are divided. */
+  filledGroups?: number;
+}
+
+/** Groups of which some have to have replicas. */
+export interface FilledDimension {
+  /** What the groups are called in messages. */
+  readonly name: string;
+  readonly groupOf: (cell: CellInfo) => string;
+  readonly minGroups: number;
+  /** That inherited policies ask for; 0: none. */
+  readonly filledGroups: number;
+}
+
 export interface GroupNumbers {
   readonly numbers: Int32Array;
   /** By number; the first is empty. */
@@ -28,6 +44,10 @@ export interface CompiledSpread {
   /** Infinity when not limited. */
   readonly maxCells: number;
   readonly dimensions: readonly SpreadDimension[];
+  /** All that have more than one group to use, cells among them. */
+  readonly asked: readonly FilledDimension[];
+  /** Of these what inherited policies ask for. */
+  readonly filled: readonly FilledDimension[];
 }
 
 const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | undefined } = {
@@ -40,14 +60,20 @@ const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | un
 
 /** Undefined when there is no constraint. Of several over the same thing the first counts (validation refuses them). */
 export function compileSpread(
-  constraints: readonly SpreadConstraint[] | undefined,
+  constraints: readonly BoundConstraint[] | undefined,
 ): CompiledSpread | undefined {
   if (constraints === undefined || constraints.length === 0) return undefined;
-  let cells: SpreadConstraint | undefined;
+  let cells: BoundConstraint | undefined;
+  const asked: FilledDimension[] = [];
+  const ask = (name: string, groupOf: (cell: CellInfo) => string, constraint: BoundConstraint): void => {
+    const { minGroups = 0, filledGroups = 0 } = constraint;
+    if (minGroups > 1) asked.push({ name, groupOf, minGroups, filledGroups });
+  };
   const dimensions = new Map<string, SpreadDimension>();
   for (const constraint of constraints) {
     const { spreadByField = '', spreadByLabel = '' } = constraint;
     if (spreadByLabel === '' && (spreadByField === '' || spreadByField === 'cluster')) {
+      if (cells === undefined) ask('cells', ({ name }) => name, constraint);
       cells ??= constraint;
       continue;
     }
@@ -58,6 +84,7 @@ export function compileSpread(
         ? (fieldGroups[spreadByField] ?? noGroup)
         : (cell: CellInfo) => (Object.hasOwn(cell.labels, name) ? (cell.labels[name] ?? '') : '');
     if (dimensions.has(key)) continue;
+    ask(`groups by ${name}`, groupOf, constraint);
     dimensions.set(key, {
       name,
       groupOf,
@@ -71,6 +98,8 @@ export function compileSpread(
     minCells: cells?.minGroups ?? 0,
     maxCells: limit(cells?.maxGroups),
     dimensions: [...dimensions.values()],
+    asked,
+    filled: asked.filter(({ filledGroups }) => filledGroups > 1),
   };
 }
 

@@ -21,8 +21,24 @@ export function divideByWebster(seats: number, parties: readonly Party[], uid = 
   if (parties.length === 0 || seats <= 0) return given;
   const left = seats - headStart(seats, parties, given);
   const order = contenders(left, parties, given);
+  const before = claimOrder(parties, given, uid);
+  for (let i = (order.length >> 1) - 1; i >= 0; i--) sink(order, i, before);
+  for (let i = 0; i < left; i++) {
+    const winner = order[0] as number;
+    given[winner] = (given[winner] as number) + 1;
+    sink(order, 0, before);
+  }
+  return given;
+}
+
+/** Whether the claim of party `a` to another seat comes before that of `b`, with the seats that they have at the time. */
+export function claimOrder(
+  parties: readonly Party[],
+  given: readonly number[],
+  uid: string,
+): (a: number, b: number) => boolean {
   const descending = uid !== '' && fnv32a(uid) % 2 === 1;
-  const before = (a: number, b: number): boolean => {
+  return (a, b) => {
     const seatsA = given[a] as number;
     const seatsB = given[b] as number;
     const claimA = (parties[a] as Party).weight / (2 * seatsA + 1);
@@ -32,13 +48,6 @@ export function divideByWebster(seats: number, parties: readonly Party[], uid = 
     const ascending = (parties[a] as Party).name < (parties[b] as Party).name;
     return ascending !== descending;
   };
-  for (let i = (order.length >> 1) - 1; i >= 0; i--) sink(order, i, before);
-  for (let i = 0; i < left; i++) {
-    const winner = order[0] as number;
-    given[winner] = (given[winner] as number) + 1;
-    sink(order, 0, before);
-  }
-  return given;
 }
 
 /**
