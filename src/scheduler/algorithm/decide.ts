@@ -156,7 +156,8 @@ function select(
   refusals: (RefusalCode | undefined)[],
   demand: Demand,
 ): Selection {
-  if (demand.needed > 0 && (placement.spread?.filled.length ?? 0) > 0) {
+  const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
+  if (byRoom && demand.replicas > 0 && (placement.spread?.filled.length ?? 0) > 0) {
     const roomy = candidates.filter((candidate) => room(candidate) > 0);
     const selection = selectCells(roomy, placement, demand);
     if (selection.ok) {

@@ -71,18 +71,19 @@ function fillRules(
   if (division.type === 'Static') {
     const parties = partiesOf(candidates, staticWeights(candidates));
     const none = replicas.map(() => 0);
-    const lastSeats = replicas.map((seats) => seats - 1);
-    const later = claimOrder(parties, lastSeats, uid);
     return {
       prefers: claimOrder(parties, none, uid),
-      gives: (a, b) => later(b, a),
+      givers(shares) {
+        const lastSeats = shares.map((seats) => seats - 1);
+        const isEarlier = claimOrder(parties, lastSeats, uid);
+        return (a, b) => isEarlier(b, a);
+      },
       hasRoom: () => true,
       fromZero: true,
     };
   }
   const of = (i: number): Candidate => candidates[i] as Candidate;
   const share = (i: number): number => replicas[i] as number;
-  const grown = (i: number): number => Math.max(0, share(i) - of(i).previous);
   return {
     prefers: (a, b) => {
       const used = Number(of(b).previous > 0) - Number(of(a).previous > 0);
@@ -90,9 +91,12 @@ function fillRules(
         used || of(a).tier - of(b).tier || share(b) - share(a) || of(b).available - of(a).available;
       return order === 0 ? compareNames(of(a), of(b)) < 0 : order < 0;
     },
-    gives: (a, b) => {
-      const order = grown(b) - grown(a) || share(b) - share(a);
-      return order === 0 ? compareNames(of(a), of(b)) > 0 : order < 0;
+    givers(shares) {
+      const grown = (i: number): number => Math.max(0, (shares[i] as number) - of(i).previous);
+      return (a, b) => {
+        const order = grown(b) - grown(a) || (shares[b] as number) - (shares[a] as number);
+        return order === 0 ? compareNames(of(a), of(b)) > 0 : order < 0;
+      };
     },
     hasRoom: (i) => {
       if (of(i).previous + of(i).available < 1) return false;

@@ -6,8 +6,8 @@ import type { CompiledSpread, FilledDimension, SpreadDimension } from './spread.
 export interface FillRules {
   /** Whether `a` is to get its first replica rather than `b`. */
   readonly prefers: (a: number, b: number) => boolean;
-  /** Whether `a` rather than `b` is to give one of the replicas that they have. */
-  readonly gives: (a: number, b: number) => boolean;
+  /** Whether `a` rather than `b` is to give one of the replicas that they have by now. */
+  readonly givers: (shares: readonly number[]) => (a: number, b: number) => boolean;
   /** Whether the candidate may have any. */
   readonly hasRoom: (i: number) => boolean;
   /**
@@ -27,7 +27,7 @@ export function fillGroups(
   replicas: readonly number[],
   candidates: readonly Candidate[],
   dimensions: readonly FilledDimension[],
-  { prefers, gives, hasRoom, fromZero }: FillRules,
+  { prefers, givers, hasRoom, fromZero }: FillRules,
 ): readonly number[] {
   const isFilled = dimensions.every((one) => filledCount(replicas, candidates, one) >= one.filledGroups);
   if (isFilled && !fromZero) return replicas;
@@ -36,6 +36,7 @@ export function fillGroups(
   const filled = [...replicas];
   for (const i of kept) {
     if (filled[i] !== 0) continue;
+    const gives = givers(filled);
     let giver: number | undefined;
     filled.forEach((share, other) => {
       if (share <= (kept.has(other) ? 1 : 0)) return;

@@ -1,6 +1,6 @@
 import type { Atoms } from './atoms.ts';
 import type { Division } from './divide.ts';
-import { levelAtoms } from './level-atoms.ts';
+import { type Atom, type LevelDimension, type Levelled, levelAtoms } from './level-atoms.ts';
 import { levelRange, levelShares } from './skew.ts';
 
 /** How the members of one group share what the group gets. */
@@ -30,19 +30,11 @@ export function levelGroups(
   const sums = members.map((list) => list.reduce((sum, i) => sum + (replicas[i] as number), 0));
   const rooms = members.map((list) => list.reduce((sum, i) => sum + divider.roomOf(i), 0));
   const [only] = constraints;
-  const shares =
+  const { shares, isKnown }: { readonly shares: readonly number[] | undefined; readonly isKnown?: boolean } =
     constraints.length === 1 && only !== undefined
-      ? levelShares(sums, rooms, only.maxSkew)
-      : levelAtoms(
-          groups.map((numbers, a) => ({
-            groups: numbers,
-            room: rooms[a] as number,
-            has: sums[a] as number,
-          })),
-          constraints.map(({ maxSkew }, d) => ({ groupCount: groupCounts[d] as number, maxSkew, least: 0 })),
-          sums.reduce((total, sum) => total + sum, 0),
-        );
-  if (shares === undefined) return { ok: false, message: refusalOf(constraints) };
+      ? { shares: levelShares(sums, rooms, only.maxSkew) }
+      : levelSeveral(sums, rooms, groups, dimensionsOf(constraints, groupCounts));
+  if (shares === undefined) return { ok: false, message: refusalOf(constraints, isKnown) };
   const levelled = [...replicas];
   for (let a = 0; a < members.length; a++) {
     if (shares[a] === sums[a]) continue;
@@ -73,25 +65,50 @@ export function levellingRefusal(
       ? refusalOf(constraints)
       : undefined;
   }
-  let left = replicas;
-  const share = replicas / roomy.reduce((sum, room) => sum + room, 0);
-  const atoms = roomy.map((room, a) => {
-    const has = Math.min(left, Math.ceil(room * share));
-    left -= has;
-    return { groups: groups[a] as readonly number[], room, has };
-  });
-  const dimensions = constraints.map(({ maxSkew }, d) => ({
-    groupCount: groupCounts[d] as number,
-    maxSkew,
-    least: 0,
-  }));
-  return levelAtoms(atoms, dimensions, replicas) === undefined ? refusalOf(constraints) : undefined;
+  const atoms = atomsWith(proportional(replicas, roomy), roomy, groups);
+  const levelled: Levelled = levelAtoms(atoms, dimensionsOf(constraints, groupCounts), replicas);
+  return levelled.shares === undefined ? refusalOf(constraints, levelled.isKnown) : undefined;
 }
 
-function refusalOf(constraints: readonly Skewed[]): string {
+/** From what there is; where none is found from there, from where every room is used alike, as when cells are chosen. */
+function levelSeveral(
+  sums: readonly number[],
+  rooms: readonly number[],
+  groups: Atoms['groups'],
+  dimensions: readonly LevelDimension[],
+): Levelled {
+  const total = sums.reduce((one, sum) => one + sum, 0);
+  const levelled = levelAtoms(atomsWith(sums, rooms, groups), dimensions, total);
+  if (levelled.shares !== undefined || levelled.isKnown) return levelled;
+  return levelAtoms(atomsWith(proportional(total, rooms), rooms, groups), dimensions, total);
+}
+
+function dimensionsOf(constraints: readonly Skewed[], groupCounts: readonly number[]): LevelDimension[] {
+  return constraints.map(({ maxSkew }, d) => ({ groupCount: groupCounts[d] as number, maxSkew, least: 0 }));
+}
+
+function atomsWith(has: readonly number[], rooms: readonly number[], groups: Atoms['groups']): Atom[] {
+  return rooms.map((room, a) => ({ groups: groups[a] as readonly number[], room, has: has[a] as number }));
+}
+
+/** As much of every room; one without a limit is as good as one for all. */
+function proportional(total: number, rooms: readonly number[]): number[] {
+  const limited = rooms.map((room) => Math.min(room, total));
+  const part = total / limited.reduce((sum, room) => sum + room, 0);
+  let left = total;
+  return limited.map((room) => {
+    const share = Math.min(left, Math.ceil(room * part));
+    left -= share;
+    return share;
+  });
+}
+
+/** `isKnown`: there is no way; else none was found. */
+function refusalOf(constraints: readonly Skewed[], isKnown = true): string {
   const [only] = constraints;
   if (constraints.length === 1 && only !== undefined)
     return `the groups have not the room to differ by no more than ${only.maxSkew} replicas`;
   const each = constraints.map(({ name, maxSkew }) => `${maxSkew} by ${name}`).join(' and ');
+  if (!isKnown) return `no way was found to differ by no more replicas than ${each}: not all were tried`;
   return `the groups have not the room to differ by no more replicas than ${each}`;
 }

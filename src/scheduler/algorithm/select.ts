@@ -344,7 +344,7 @@ function levelCells(
   const least = Math.max(minCells, ...groupCounts);
   const step = Math.max(1, Math.ceil((most - least + 1) / sizesMax));
   for (let size = most; size >= least; size = size > least ? Math.max(least, size - step) : -1) {
-    const shares = levelAtoms(atoms, levels, size);
+    const { shares } = levelAtoms(atoms, levels, size);
     if (shares === undefined) continue;
     const chosen = new Set<Candidate>();
     members.forEach((list, a) => {
