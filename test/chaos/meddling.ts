@@ -5,7 +5,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { Random } from '../harness/random.ts';
-import { type LoadKind, loadKinds } from './kinds.ts';
+import { type LoadKind, loadKinds, renderObject } from './kinds.ts';
 
 /** Three repairs of one object in a minute would be taken for a rival, and answered with patience. */
 const editsOfOneObjectMax = 2;
@@ -13,6 +13,8 @@ const pauseMs = 250;
 /** A server that was paused does after its waking what it was sent before: longer than any pause. */
 const lateMsMax = 15_000;
 const foreignNamespace = 'edge-own';
+/** On what was made in the place of a copy's object, for as long as the storm lasts. */
+const inPlaceLabel = 'made-in-place';
 
 /** What people do at an edge behind the federation's back. */
 export class EdgeMeddler {
@@ -92,14 +94,55 @@ export class EdgeMeddler {
     else await this.#client.patch(ref, { type: 'merge', body: handEdit(kind, random) });
   }
 
-  async #delete(ref: ObjectRef): Promise<void> {
+  async #delete(ref: ObjectRef, client = this.#client): Promise<void> {
     const what = `${ref.gvr.resource} ${ref.namespace}/${ref.name}`;
     this.#deletedUntilMs.set(what, Number.POSITIVE_INFINITY);
     try {
-      await this.#client.delete(ref);
+      await client.delete(ref);
     } finally {
       this.#deletedUntilMs.set(what, performance.now() + lateMsMax);
     }
+  }
+
+  /**
+   * Puts an object of the edge's own in the place of a copy's, until `takeReplacementsAway`. False where that cannot be.
+   * `look`: a client that no fault reaches.
+   */
+  async replace(ref: ObjectRef, look: KubeClient): Promise<boolean> {
+    const kind = loadKinds.find(({ gvr }) => gvr.resource === ref.gvr.resource);
+    const { namespace = '', name } = ref;
+    if (kind === undefined || !this.#mayTouch(name)) return false;
+    const here = { cluster: undefined, gvr: kind.gvr, namespace, name };
+    try {
+      const before = await look.get(here);
+      if (before.metadata.labels?.[copyLabels.originCluster] === undefined) return false;
+      await this.#delete(here, look);
+      const own = renderObject(kind, namespace, name, { stamp: 0, label: 'own', replicas: 0 });
+      const labelled = { ...own, metadata: { ...own.metadata, labels: { [inPlaceLabel]: 'true' } } };
+      const made = await look.create(here, labelled);
+      this.foreign.push({ ref: here, resourceVersion: made.metadata.resourceVersion ?? '' });
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError) return false;
+      throw error;
+    }
+  }
+
+  /** Makes way for the copies again. Returns what of it was touched before. */
+  async takeReplacementsAway(look: KubeClient): Promise<string[]> {
+    const touched = await this.foreignTouched(look);
+    for (const { gvr } of loadKinds) {
+      const { items } = await look.list({ cluster: undefined, gvr }, { labelSelector: inPlaceLabel });
+      for (const { metadata } of items) {
+        const ref = { cluster: undefined, gvr, namespace: metadata.namespace, name: metadata.name ?? '' };
+        await look.delete(ref);
+        const at = this.foreign.findIndex(
+          (own) => own.ref.gvr === gvr && own.ref.namespace === ref.namespace && own.ref.name === ref.name,
+        );
+        if (at >= 0) this.foreign.splice(at, 1);
+      }
+    }
+    return touched;
   }
 
   /** Whether a deletion of `<resource> <namespace>/<name>` may be one of these. */
@@ -127,6 +170,8 @@ export class EdgeMeddler {
     for (const own of this.foreign.splice(0)) {
       try {
         const now = await look.get(own.ref);
+        // In whose place it was made is there again.
+        if (now.metadata.labels?.[copyLabels.originCluster] !== undefined) continue;
         this.foreign.push({ ref: own.ref, resourceVersion: now.metadata.resourceVersion ?? '' });
       } catch (error) {
         if (!isApiError(error, 'NotFound')) throw error;

@@ -11,8 +11,14 @@ const processesMax = Math.min(4, os.availableParallelism());
 /** A run that takes longer does not come to an end. */
 const seedTimeoutMs = 600_000;
 /**
- * The outcomes of `seeds` as they come. Each runs in a process of its own: what an earlier one has compiled, loaded and
- * remembered would make it another run than its seed alone does, if only by the order of two requests.
+ * Compiled code serves every later run of a process; its heap grows with each. They are the seeds that follow one another,
+ * so that what a process ran before is the same every time.
+ */
+const seedsPerProcessMax = 10;
+
+/**
+ * The outcomes of `seeds` as they come. A run is what its seed alone makes it, whatever its process ran before
+ * (`VirtualTime` begins each with nothing that an earlier one left): what is found is found again by the seed alone.
  */
 export async function* runSeeds(options: {
   readonly seeds: readonly number[];
@@ -27,14 +33,15 @@ export async function* runSeeds(options: {
   const outcomes: SimulationOutcome[] = [];
   let wake: () => void = () => {};
   let failure: Error | undefined;
-  let open = Math.min(processesMax, waiting.length);
+  let open = Math.min(processesMax, Math.ceil(waiting.length / seedsPerProcessMax));
   const run = async () => {
-    while (failure === undefined) {
-      const seed = waiting.shift();
-      if (seed === undefined) return;
+    while (waiting.length > 0 && failure === undefined) {
       await using process = new SeedProcess(program, signal);
-      outcomes.push(await process.run(seed));
-      wake();
+      for (const seed of waiting.splice(0, seedsPerProcessMax)) {
+        if (failure !== undefined) return;
+        outcomes.push(await process.run(seed));
+        wake();
+      }
     }
   };
   const runs = Array.from({ length: open }, () =>
@@ -64,7 +71,7 @@ export async function* runSeeds(options: {
   }
 }
 
-/** A process that runs the seed that it is sent; it ends with the signal. */
+/** A process that runs one seed after the other; it ends with the signal. */
 class SeedProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #signal: AbortSignal;

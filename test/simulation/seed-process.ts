@@ -1,4 +1,4 @@
-// A child of run-seeds.ts: runs the seed that it is sent, and answers with the outcome.
+// A child of run-seeds.ts: runs one seed after the other as they are sent, and answers with the outcomes.
 import type { ServerPki } from '#apiserver/pki/pki.ts';
 import { createTestPki } from '../harness/test-pki.ts';
 import { simulate } from './simulate.ts';

@@ -14,7 +14,9 @@ import { Watcher } from '../chaos/watcher.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
 import { DeletionWitness } from './deletion-witness.ts';
+import { doEnding } from './endings.ts';
 import { Striker } from './strikes.ts';
+import { replacedFault, type SimulatedNetwork } from './world/network.ts';
 import { VirtualTime } from './world/virtual-time.ts';
 import { federationName, World } from './world/world.ts';
 
@@ -36,7 +38,7 @@ export interface SimulationOutcome {
   readonly faults: { readonly [fault: string]: number };
   readonly writes: number;
   readonly virtualMs: number;
-  /** Equal for equal runs: of every request, and of all that stands at the end. */
+  /** Equal for equal runs: of every request, when it was made, and what became of all. */
   readonly trace: string;
 }
 
@@ -49,6 +51,10 @@ const pinnedNamespace = 'pinned';
 const pinnedPrefix = 'pinned-';
 const objectsPerKind = 2;
 const finally2to1to1 = { 'cell-a': 2, 'cell-b': 1, 'cell-c': 1 };
+/** Of the federation's deletions at edges. */
+const replacedRate = 0.1;
+/** By then none of that is under way any more, where nothing is struck. */
+const replacedMsMax = 5_000;
 const stormyMsMin = 4_000;
 const stormyMsMax = 20_000;
 const quietMs = 900_000;
@@ -105,8 +111,8 @@ class Simulation {
     });
     try {
       await this.#prepare(world);
-      await this.#stormyTimes(striker, stormyMs);
-      await this.#comeTogether(world);
+      await this.#stormyTimes(world, striker, stormyMs);
+      await this.#comeTogether(world, striker);
       await this.#rest(world);
     } catch (error) {
       this.#violations.push((error as Error).stack ?? String(error));
@@ -119,6 +125,7 @@ class Simulation {
       writes: this.#ledger.writes,
       virtualMs: this.#time.nowMs,
       trace: JSON.stringify([
+        world.network.digest,
         world.network.requests,
         world.network.struck,
         this.#ledger.writes,
@@ -184,7 +191,7 @@ class Simulation {
     );
   }
 
-  async #stormyTimes(striker: Striker, stormyMs: number): Promise<void> {
+  async #stormyTimes(world: World, striker: Striker, stormyMs: number): Promise<void> {
     const stopping = new AbortController();
     const { signal } = stopping;
     const watching = new AbortController();
@@ -207,9 +214,24 @@ class Simulation {
       ]),
       ...[...this.#meddlers.values()].map((meddler) => meddler.run(this.#random.fork(), signal)),
     ];
+    world.network.beforeDeletion = this.#replaceBeforeDeletion(world);
     await striker.run(stormyMs);
+    world.network.beforeDeletion = undefined;
     stopping.abort();
     await Promise.all(running);
+    await this.#know();
+    watching.abort();
+    await Promise.all(watches);
+    await this.#time.sleep(replacedMsMax);
+    for (const [cell, edge] of world.edges) {
+      const meddler = this.#meddlers.get(cell);
+      const touched = (await meddler?.takeReplacementsAway(world.lookAt(edge))) ?? [];
+      this.#violations.push(...(meddler?.unexpected ?? []), ...touched.map((what) => `${cell}: ${what}`));
+    }
+  }
+
+  /** What the projects hold, where an outcome was not told or a restore has made it uncertain. */
+  async #know(): Promise<void> {
     const never = new AbortController().signal;
     for (const { objects, policies } of this.#projects) {
       for (const { tracked } of objects) await settle(tracked, never);
@@ -219,12 +241,9 @@ class Simulation {
         });
       }
     }
-    watching.abort();
-    await Promise.all(watches);
-    for (const { unexpected } of this.#meddlers.values()) this.#violations.push(...unexpected);
   }
 
-  async #comeTogether(world: World): Promise<void> {
+  async #comeTogether(world: World, striker: Striker): Promise<void> {
     for (const { client, objects, policies } of this.#projects) {
       for (const policy of policies) await policy.set(finally2to1to1);
       for (const { kind, ref, tracked } of objects) {
@@ -236,19 +255,38 @@ class Simulation {
       }
     }
     await this.#agree(world);
-    for (const [cell, edge] of world.edges) {
-      const client = world.lookAt(edge);
-      const { items } = await client.list({ cluster: undefined, gvr: loadKinds[1]!.gvr });
-      for (const object of items) {
-        const { name = '', namespace = '' } = object.metadata;
-        const ref = { cluster: undefined, gvr: loadKinds[1]!.gvr, namespace, name };
-        await this.#meddlers.get(cell)?.writeStatus(ref, object, 1);
-      }
-    }
+    await this.#writeStatuses(world, 1);
+    await this.#agree(world);
+    const ending = await doEnding({
+      world,
+      random: this.#random.fork(),
+      projects: this.#projects,
+      pinned: new Set(this.#pinned),
+      agree: () => this.#agree(world),
+      writeStatuses: (share) => this.#writeStatuses(world, share),
+      restored: async ({ name }) => {
+        await this.#restored(world, name);
+        await this.#know();
+      },
+    });
+    striker.ended(ending);
     await this.#agree(world);
     for (const [cell, edge] of world.edges) {
       const touched = await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge));
       this.#violations.push(...(touched ?? []).map((what) => `${cell}: ${what}`));
+    }
+  }
+
+  async #writeStatuses(world: World, share: number): Promise<void> {
+    const { gvr } = loadKinds[1]!;
+    for (const [cell, edge] of world.edges) {
+      const client = world.lookAt(edge);
+      const { items } = await client.list({ cluster: undefined, gvr });
+      for (const object of items) {
+        const { name = '', namespace = '' } = object.metadata;
+        const ref = { cluster: undefined, gvr, namespace, name };
+        await this.#meddlers.get(cell)?.writeStatus(ref, object, share);
+      }
     }
   }
 
@@ -287,6 +325,18 @@ class Simulation {
       ...[...(now ?? [])].filter((line) => old?.has(line) === false).map((line) => `+ ${line}`),
     ];
     if (changes.length > 0) this.#violations.push('somebody writes although all agree:', ...changes);
+  }
+
+  /** Just when the federation deletes at an edge, someone there may have made something else of that name. */
+  #replaceBeforeDeletion(world: World): SimulatedNetwork['beforeDeletion'] {
+    const random = this.#random.fork();
+    return async (server, ref) => {
+      const meddler = this.#meddlers.get(server);
+      if (meddler === undefined || random.next() >= replacedRate) return;
+      const edge = world.edge(server);
+      if (!edge.isUp || !(await meddler.replace(ref, world.lookAt(edge)))) return;
+      world.network.countFault(replacedFault);
+    };
   }
 
   async #restored(world: World, server: string): Promise<void> {

@@ -1,10 +1,14 @@
 import type { KeyValue } from '#storage/storage.ts';
 import type { Random } from '../harness/random.ts';
+import { endingNames } from './endings.ts';
+import type { AroundWrite } from './world/process.ts';
 import type { SimulatedServer } from './world/server.ts';
 import { federationName, type Part, type World } from './world/world.ts';
 
 const strikes = {
-  kill: 8,
+  kill: 6,
+  'kill before a write': 4,
+  'kill after a write': 4,
   pause: 4,
   clock: 2,
   partition: 4,
@@ -23,7 +27,7 @@ const strikes = {
 type Strike = keyof typeof strikes;
 
 /** Everything that is done, by the names under which it is counted. */
-export const strikeNames: readonly string[] = Object.keys(strikes);
+export const strikeNames: readonly string[] = [...Object.keys(strikes), ...endingNames];
 
 export interface StrikerOptions {
   readonly world: World;
@@ -34,6 +38,8 @@ export interface StrikerOptions {
 
 const gapMsMax = 2_500;
 const downMsMax = 6_000;
+/** Of a process, from the moment in which one of them is chosen. */
+const writesMax = 40;
 /** Well below the time limit of the load's calls: what was given up must not be done later. */
 const pauseMsMax = 12_000;
 const pauseGapMs = 20_000;
@@ -79,14 +85,23 @@ export class Striker {
       await time.sleep(this.#random.next() * gapMsMax);
       await this.#restoreUntil(time.nowMs);
       const strike = this.#random.weighted(strikes);
-      if (await this.#strike(strike)) this.struck[strike] = (this.struck[strike] ?? 0) + 1;
+      if (await this.#strike(strike)) this.#count(strike);
     }
     await this.#restoreUntil(Number.POSITIVE_INFINITY);
     this.#note('all is mended');
     this.#world.network.healAll();
-    for (const { process } of this.#world.parts) process?.wake();
+    for (const { process } of this.#world.parts) {
+      process?.forgetAim();
+      process?.wake();
+    }
     await Promise.all(this.#repairs);
     for (const part of this.#world.parts) await part.start();
+  }
+
+  /** An ending was done. */
+  ended(ending: string): void {
+    this.#note(ending);
+    this.struck[ending] = 1;
   }
 
   /** Returns whether there was anything to be done. */
@@ -102,6 +117,10 @@ export class Striker {
         this.#later(forMs, () => part.start());
         return true;
       }
+      case 'kill before a write':
+        return this.#aim('before', strike);
+      case 'kill after a write':
+        return this.#aim('after', strike);
       case 'pause': {
         const part = random.pick(this.#world.parts);
         const { process } = part;
@@ -194,6 +213,25 @@ export class Striker {
       default:
         return strike satisfies never;
     }
+  }
+
+  /** Kills around a write that is yet to come: it counts when it has come. */
+  #aim(when: AroundWrite, strike: Strike): false {
+    const random = this.#random;
+    const part = random.pick(this.#world.parts);
+    const nth = 1 + Math.floor(random.next() ** 2 * writesMax);
+    const forMs = random.next() ** 2 * downMsMax;
+    part.process?.aimAtWrite(nth, when, () => {
+      this.#note(`${part.name} killed ${when} a write, back after ${Math.round(forMs)} ms`);
+      part.kill();
+      this.#later(forMs, () => part.start());
+      this.#count(strike);
+    });
+    return false;
+  }
+
+  #count(strike: Strike): void {
+    this.struck[strike] = (this.struck[strike] ?? 0) + 1;
   }
 
   async #restoreUntil(nowMs: number): Promise<void> {

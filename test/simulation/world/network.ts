@@ -2,13 +2,23 @@ import { setMaxListeners } from 'node:events';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { AcceptedConnection } from '#apiserver/http/server.ts';
 import type { UserInfo } from '#apiserver/request/user.ts';
-import type { CallOptions, CollectionRef, KubeClient, WatchEvent, WatchOptions } from '#client/client.ts';
+import type {
+  CallOptions,
+  CollectionRef,
+  KubeClient,
+  ObjectRef,
+  WatchEvent,
+  WatchOptions,
+} from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import type { Random } from '../../harness/random.ts';
 import { byteFaultNames } from './byte-faults.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import { openWire } from './wire.ts';
+
+/** The process of whoever is no part of the system. */
+export const peopleName = 'people';
 
 /** What can be reached over the simulated network. */
 export interface Reachable {
@@ -23,11 +33,13 @@ export interface Reachable {
 
 const latencyMinMs = 0.2;
 const latencyMaxMs = 6;
+const fnvPrime = 0x01000193;
 /** Why what serves a call ends with it. */
 const isOver = new Error('the call is over');
 /** After so long without a sign from the other side a stream is given up. */
 const keepAliveMs = 15_000;
 const requestTimeoutMs = 30_000;
+const writeVerbs: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'apply', 'delete']);
 
 type CallFault =
   | 'refused'
@@ -50,8 +62,15 @@ const callFaults: { readonly [fault in CallFault]: number } = {
   Conflict: 2,
 };
 
+/** What was to be deleted was something else by the time that it was. */
+export const replacedFault = 'replaced before deletion';
+
 /** Every fault that can be drawn, by the names under which those that had an effect are counted. */
-export const networkFaultNames: readonly string[] = [...Object.keys(callFaults), ...byteFaultNames];
+export const networkFaultNames: readonly string[] = [
+  ...Object.keys(callFaults),
+  ...byteFaultNames,
+  replacedFault,
+];
 
 interface Link {
   /** Rises with every partition and heal. */
@@ -82,6 +101,10 @@ export class SimulatedNetwork {
   faultRate = 0;
   /** Of every verb from one to another. */
   requests: Counted = {};
+  /** Done when a component's deletion has come to the server, before it is carried out. */
+  beforeDeletion: ((server: string, ref: ObjectRef) => Promise<void>) | undefined;
+  /** Of every request in its order and moment. */
+  digest = 0;
   /** Faults that had an effect, by name. */
   readonly struck: Counted = {};
 
@@ -167,7 +190,11 @@ export class SimulatedNetwork {
   }
 
   count(from: string, to: string, verb: string): void {
-    add(this.requests, `${from}>${to} ${verb}`);
+    const what = `${from}>${to} ${verb}`;
+    add(this.requests, what);
+    for (const character of `${this.#time.nowMs} ${what}`) {
+      this.digest = Math.imul(this.digest ^ (character.codePointAt(0) ?? 0), fnvPrime) >>> 0;
+    }
   }
 
   countFault(fault: string): void {
@@ -252,7 +279,13 @@ class NetworkClient implements KubeClient {
     this.#call('apply', options, (target, bounded) => target.apply(ref, object, bounded));
 
   delete: KubeClient['delete'] = (ref, options) =>
-    this.#call('delete', options, (target, bounded) => target.delete(ref, bounded));
+    this.#call('delete', options, async (target, bounded) => {
+      const { beforeDeletion } = this.#network;
+      if (beforeDeletion !== undefined && this.#from.name !== peopleName) {
+        await beforeDeletion(this.#server.name, ref);
+      }
+      return target.delete(ref, bounded);
+    });
 
   deleteCollection: KubeClient['deleteCollection'] = (collection, options) =>
     this.#call('delete', options, (target, bounded) => target.deleteCollection(collection, bounded));
@@ -326,7 +359,13 @@ class NetworkClient implements KubeClient {
     const link = this.#network.link(this.#from.name, name);
     await this.#from.awake();
     this.#network.count(this.#from.name, name, verb);
-    if (this.#goesAsBytes(link)) return perform(this.#overBytes(link), { ...options, signal });
+    const isWrite = writeVerbs.has(verb);
+    if (isWrite) await this.#from.atWrite('before');
+    if (this.#goesAsBytes(link)) {
+      const value = await perform(this.#overBytes(link), { ...options, signal });
+      if (isWrite) await this.#from.atWrite('after');
+      return value;
+    }
     await this.#latency();
     if (link.isCut) await never();
     const fault = this.#network.drawFault();
@@ -349,6 +388,7 @@ class NetworkClient implements KubeClient {
     });
     down.catch(() => {}); // told by the race
     const value = await Promise.race([perform(target, options), down]);
+    if (isWrite) await this.#from.atWrite('after');
     // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
     if (fault === 'twice' && !isIdle) await Promise.race([perform(target, options).catch(() => {}), down]);
     if (fault === 'answer-lost') throw unreachable('connection reset');

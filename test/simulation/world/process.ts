@@ -1,6 +1,15 @@
 import type { Clock, TimerHandle } from '#apimachinery/clock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
+/** Around a write: before it is sent or committed, or after it, when nobody was told yet. */
+export type AroundWrite = 'before' | 'after';
+
+interface Aim {
+  readonly when: AroundWrite;
+  writesLeft: number;
+  readonly strike: () => void;
+}
+
 /**
  * One run of a simulated process: it can be paused, its clock can jump, and it can be killed at any await. What is killed
  * stays where it is for good: none of its timers fires, none of its calls is answered.
@@ -12,6 +21,7 @@ export class SimulatedProcess {
   #jumpMs = 0;
   #isAlive = true;
   #isPaused = false;
+  #aim: Aim | undefined;
   readonly #atWaking: (() => void)[] = [];
   readonly #atDeath = new Set<() => void>();
 
@@ -42,9 +52,28 @@ export class SimulatedProcess {
   /** As SIGKILL. */
   kill(): void {
     this.#isAlive = false;
+    this.#aim = undefined;
     this.#atWaking.length = 0;
     for (const callback of this.#atDeath) callback();
     this.#atDeath.clear();
+  }
+
+  /** `strike` is done around the `nth` write from now on; it takes the place of what was aimed before. */
+  aimAtWrite(nth: number, when: AroundWrite, strike: () => void): void {
+    this.#aim = { when, writesLeft: nth, strike };
+  }
+
+  forgetAim(): void {
+    this.#aim = undefined;
+  }
+
+  /** For whoever carries its writes: returns never, when the process dies of it. */
+  async atWrite(when: AroundWrite): Promise<void> {
+    const aim = this.#aim;
+    if (aim?.when !== when || --aim.writesLeft > 0) return;
+    this.#aim = undefined;
+    aim.strike();
+    await this.awake();
   }
 
   /** As SIGSTOP. */

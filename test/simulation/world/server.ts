@@ -172,10 +172,13 @@ export class SimulatedServer implements Reachable {
     const transact: Storage['transact'] = async (transaction) => {
       await time.sleep(random.next() ** 2 * fsyncMsMax);
       await asleep();
+      await process.atWrite('before');
       if (this.writeFaultRate > 0 && random.next() < this.writeFaultRate) {
         throw new StorageError('unavailable', 'injected: the store takes no writes now');
       }
-      return inner.transact(transaction);
+      const result = await inner.transact(transaction);
+      await process.atWrite('after');
+      return result;
     };
     const watch: Storage['watch'] = async (options, handler) => {
       await asleep();

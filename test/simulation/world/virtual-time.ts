@@ -2,13 +2,18 @@
 // equal runs. It takes the place of Node's own timers, clocks and sources of chance while it is installed; nothing in the
 // system under test knows.
 import crypto from 'node:crypto';
-import { syncBuiltinESMExports } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
+import { emptyRandomPools } from '#apimachinery/random-pool.ts';
 import { Random } from '../../harness/random.ts';
 
 type Callback = (...args: unknown[]) => void;
 
+/** Timers of seconds, which undici keeps in one list for the whole process; it has no types of them. */
+const undiciTimers = createRequire(import.meta.url)('undici/lib/util/timers.js') as {
+  readonly reset: () => void;
+};
 const realSetImmediate = globalThis.setImmediate;
 const realClearImmediate = globalThis.clearImmediate;
 /** What no timer fires after ends: a run that makes no progress in virtual time. */
@@ -269,10 +274,16 @@ export class VirtualTime {
     replace(crypto, 'randomBytes', bytes);
     replace(crypto, 'randomFillSync', (buffer: Buffer) => buffer.fill(bytes(buffer.length)));
     replace(crypto, 'randomUUID', () => uuidOf(bytes(16)));
+    replace(crypto, 'randomInt', (...limits: [max: number] | [min: number, max: number]) => {
+      const [min, max] = limits.length === 1 ? [0, limits[0]] : limits;
+      return this.#chance.between(min, max - 1);
+    });
     syncBuiltinESMExports();
+    beginAnew();
     this.#restore = () => {
       for (const one of undo.reverse()) one();
       syncBuiltinESMExports();
+      beginAnew();
     };
   }
 
@@ -297,6 +308,12 @@ export class VirtualTime {
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+/** Random bytes drawn ahead, and timers that lie in another run's time, would make a run another than its seed alone does. */
+function beginAnew(): void {
+  emptyRandomPools();
+  undiciTimers.reset();
 }
 
 function isBefore(a: Arming, b: Arming): boolean {

@@ -15,7 +15,7 @@ import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
 import type { Random } from '../../harness/random.ts';
 import { until } from '../../harness/until.ts';
-import { SimulatedNetwork } from './network.ts';
+import { peopleName, SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedServer } from './server.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -66,7 +66,7 @@ export class World {
     this.#logger = options.logger ?? silentLogger;
     this.time = time;
     this.network = new SimulatedNetwork(time, random.fork());
-    this.people = new SimulatedProcess('people', time);
+    this.people = new SimulatedProcess(peopleName, time);
     const server = (name: string, mode: 'federation' | 'edge') =>
       new SimulatedServer({ name, mode, pki, time, random: random.fork(), logger: this.#logger });
     this.federation = server(federationName, 'federation');
@@ -104,7 +104,7 @@ export class World {
 
   /** Over the network, faults and all; `cluster` for refs that name none. */
   peopleAt(server: SimulatedServer, cluster?: string): KubeClient {
-    const client = this.network.connect(this.people, server, userOf('people', systemMasters));
+    const client = this.network.connect(this.people, server, userOf(peopleName, systemMasters));
     return cluster === undefined ? client : inWorkspace(client, cluster);
   }
 

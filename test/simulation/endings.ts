@@ -1,0 +1,137 @@
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { ProjectPlane } from '../chaos/compare.ts';
+import { renderObject } from '../chaos/kinds.ts';
+import type { LoadObject } from '../chaos/load.ts';
+import type { Random } from '../harness/random.ts';
+import { until } from '../harness/until.ts';
+import type { SimulatedServer } from './world/server.ts';
+import type { World } from './world/world.ts';
+
+/** What is done, when all is well again, for which chance would hardly ever meet the moment in a storm. */
+const endings = {
+  /** A namespace loses all of its copies in all cells but one; what is the edges' own in it stays. */
+  'namespace emptied': 1,
+  /** Objects are made anew, equal to what they were, while the scheduler sees nothing. */
+  'replaced unseen': 1,
+  /** The federation is put back to a moment in which objects had changed and their copies not yet; statuses have since. */
+  'restored half-way': 1,
+} as const;
+
+export const endingNames: readonly string[] = Object.keys(endings);
+
+const unseenMsMax = 120_000;
+
+export interface EndingOptions {
+  readonly world: World;
+  readonly random: Random;
+  readonly projects: readonly ProjectPlane[];
+  /** What nobody may ever touch. */
+  readonly pinned: ReadonlySet<LoadObject>;
+  /** Resolves when all planes agree, or it is told that they do not. */
+  readonly agree: () => Promise<void>;
+  /** The edges' controllers tell that this share of the replicas is ready. */
+  readonly writeStatuses: (share: number) => Promise<void>;
+  /** That backup was put back: what was known of the projects' objects is asked for again. */
+  readonly restored: (server: SimulatedServer) => Promise<void>;
+}
+
+/** Does one of the endings, and returns its name; all planes agree before, and are to agree again some time after. */
+export async function doEnding(options: EndingOptions): Promise<string> {
+  const ending = options.random.weighted(endings);
+  switch (ending) {
+    case 'namespace emptied':
+      await emptyNamespace(options);
+      break;
+    case 'replaced unseen':
+      await replaceUnseen(options);
+      break;
+    case 'restored half-way':
+      await restoreHalfWay(options);
+      break;
+    default:
+      return ending satisfies never;
+  }
+  return ending;
+}
+
+async function emptyNamespace({ world, random, projects, agree }: EndingOptions): Promise<void> {
+  const policies = projects.map((project) => ({
+    policy: project.policies[0] as ProjectPlane['policies'][number],
+    cell: random.pick([...world.edges.keys()]),
+  }));
+  const before = policies.map(({ policy }) => policy.tracked.state);
+  for (const { policy, cell } of policies) await policy.set({ [cell]: 1 });
+  await agree();
+  for (const [at, { policy }] of policies.entries()) await policy.set(before[at] ?? {});
+}
+
+async function replaceUnseen(options: EndingOptions): Promise<void> {
+  const { agree } = options;
+  const replaced = loose(options).filter(({ object }) => object.kind.scalable);
+  // What is made anew for the second time is equal in its generation too.
+  await unseen(options, async () => {
+    for (const one of replaced) await makeAnew(one);
+  });
+  await agree();
+  await unseen(options, async () => {
+    for (const one of replaced) await makeAnew(one);
+  });
+}
+
+async function restoreHalfWay(options: EndingOptions): Promise<void> {
+  const { federation } = options.world;
+  let backup: Awaited<ReturnType<SimulatedServer['backUp']>> = [];
+  await unseen(options, async () => {
+    for (const { client, object } of loose(options)) {
+      const { kind, ref, tracked } = object;
+      const { state } = tracked;
+      if (state === undefined) continue;
+      const next = { ...state, label: 'ending', replicas: kind.scalable ? state.replicas + 1 : 0 };
+      const spec = kind.scalable ? { spec: { replicas: next.replicas } } : {};
+      await tracked.write(next, () =>
+        client.patch(ref, { type: 'merge', body: { metadata: { labels: { chaos: next.label } }, ...spec } }),
+      );
+    }
+    backup = await federation.backUp();
+  });
+  await options.agree();
+  await options.writeStatuses(0.5);
+  await options.agree();
+  await federation.restore(backup);
+  await federation.start();
+  await options.restored(federation);
+}
+
+interface LooseObject {
+  readonly client: ProjectPlane['client'];
+  readonly object: LoadObject;
+}
+
+function loose({ projects, pinned }: EndingOptions): LooseObject[] {
+  return projects.flatMap(({ client, objects }) =>
+    objects.filter((object) => !pinned.has(object)).map((object) => ({ client, object })),
+  );
+}
+
+/** What the scheduler hears of it begins with what there is at its end. */
+async function unseen({ world }: EndingOptions, act: () => Promise<void>): Promise<void> {
+  const link = ['scheduler', world.federation.name] as const;
+  world.network.hold(...link, unseenMsMax);
+  await act();
+  world.network.breakStreams(...link, 'expired');
+  world.network.hold(...link, 0);
+}
+
+async function makeAnew({ client, object }: LooseObject): Promise<void> {
+  const { kind, namespace, name, ref, tracked } = object;
+  const { state } = tracked;
+  if (state === undefined) return;
+  await tracked.write(undefined, () => client.delete(ref));
+  await until(`${tracked.what} is gone`, () =>
+    client.get(ref).then(
+      () => false,
+      (error: unknown) => isApiError(error, 'NotFound'),
+    ),
+  );
+  await tracked.write(state, () => client.create(ref, renderObject(kind, namespace, name, state)));
+}
