@@ -106,6 +106,17 @@ describe('deletions at an edge', () => {
     assert.deepEqual(witness.violations, []);
   });
 
+  test('what an edge that was put back holds stands since then, and no deletion of it comes late', async () => {
+    edge.put('edge', 'there');
+    const backup = await edge.backUp();
+    edge.delete('edge');
+    federation.put(cellCluster, 'two');
+    edge.restore(backup);
+    witness.putBack('cell-a', backup);
+    edge.delete('edge');
+    assert.deepEqual(witness.violations, ['cell-a configmaps n/x was deleted although its copy stands']);
+  });
+
   test('a copy that went with a restore says nothing until a person releases it', () => {
     inSync();
     federation.restore([]);

@@ -73,6 +73,17 @@ export class DeletionWitness {
     for (const place of this.#vanished) if (place.startsWith(`${cell} `)) this.#vanished.delete(place);
   }
 
+  /**
+   * The edge was put back while all was at rest: what it holds stands since now. (In a storm a deletion that was right before
+   * may still be under way.)
+   */
+  putBack(cell: string, backup: readonly KeyValue[]): void {
+    for (const { key } of backup) {
+      const what = describe(key);
+      if (what !== undefined) this.#writtenAt.set(`${cell} ${what}`, ++this.#moments);
+    }
+  }
+
   #copyEvent({ type, key, value, revision }: StorageEvent): void {
     const place = this.#placeOf(key);
     if (place === undefined) return;

@@ -1,6 +1,9 @@
+import { copyLabels } from '#api/federation/copy-contract.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { KeyValue } from '#storage/storage.ts';
 import type { ProjectPlane } from '../chaos/compare.ts';
-import { renderObject } from '../chaos/kinds.ts';
+import { loadKinds, renderObject } from '../chaos/kinds.ts';
 import type { LoadObject } from '../chaos/load.ts';
 import type { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
@@ -15,11 +18,15 @@ const endings = {
   'replaced unseen': 1,
   /** The federation is put back to a moment in which objects had changed and their copies not yet; statuses have since. */
   'restored half-way': 1,
+  /** An edge is put back to when it held what was withdrawn since, and is wanted again by copies not yet heard of. */
+  'copies unheard': 1,
 } as const;
 
 export const endingNames: readonly string[] = Object.keys(endings);
 
 const unseenMsMax = 120_000;
+/** Within it a federator connects to an edge that was put back, and sweeps it. */
+const unheardMs = 40_000;
 
 export interface EndingOptions {
   readonly world: World;
@@ -31,7 +38,9 @@ export interface EndingOptions {
   readonly agree: () => Promise<void>;
   /** The edges' controllers tell that this share of the replicas is ready. */
   readonly writeStatuses: (share: number) => Promise<void>;
-  /** That backup was put back: what was known of the projects' objects is asked for again. */
+  /** The edge's objects stand since now, whatever happened to them before. */
+  readonly putBack: (cell: string, backup: readonly KeyValue[]) => void;
+  /** That server was put back to a backup: what was known of what it holds is asked for again. */
   readonly restored: (server: SimulatedServer) => Promise<void>;
 }
 
@@ -47,6 +56,9 @@ export async function doEnding(options: EndingOptions): Promise<string> {
       break;
     case 'restored half-way':
       await restoreHalfWay(options);
+      break;
+    case 'copies unheard':
+      await leaveCopiesUnheard(options);
       break;
     default:
       return ending satisfies never;
@@ -100,6 +112,44 @@ async function restoreHalfWay(options: EndingOptions): Promise<void> {
   await federation.restore(backup);
   await federation.start();
   await options.restored(federation);
+}
+
+async function leaveCopiesUnheard(options: EndingOptions): Promise<void> {
+  const { world, random, projects } = options;
+  const { federation, network, time } = world;
+  const cells = [...world.edges.keys()];
+  const left = random.pick(cells);
+  const other = random.pick(cells.filter((cell) => cell !== left));
+  const edge = world.edge(left);
+  const policies = projects.map(({ policies: [policy] }) => policy as ProjectPlane['policies'][number]);
+  const before = policies.map(({ tracked }) => tracked.state ?? {});
+  const copies = () => countCopies(world, left);
+  const copiesBefore = await copies();
+  const backup = await edge.backUp();
+  for (const policy of policies) await policy.set({ [other]: 1 });
+  await options.agree();
+  for (const { name } of world.parts)
+    network.hold(name, federation.name, name === 'scheduler' ? 0 : unheardMs);
+  for (const [at, policy] of policies.entries()) await policy.set(before[at] ?? {});
+  await until('the copies are back', async () => (await copies()) >= copiesBefore, {
+    timeoutMs: unheardMs / 2,
+  });
+  await edge.restore(backup);
+  options.putBack(left, backup);
+  await edge.start();
+  await options.restored(edge);
+  await time.sleep(unheardMs);
+}
+
+/** In the cell's workspace, of the kinds of the load. */
+async function countCopies(world: World, cell: string): Promise<number> {
+  const look = world.lookAt(world.federation, `${cellsWorkspacePath}:${cell}`);
+  const lists = await Promise.all(
+    loadKinds.map(({ gvr }) =>
+      look.list({ cluster: undefined, gvr }, { labelSelector: copyLabels.originCluster }),
+    ),
+  );
+  return lists.reduce((sum, { items }) => sum + items.length, 0);
 }
 
 interface LooseObject {

@@ -14,7 +14,7 @@ const seedTimeoutMs = 600_000;
  * Compiled code serves every later run of a process; its heap grows with each. They are the seeds that follow one another,
  * so that what a process ran before is the same every time.
  */
-const seedsPerProcessMax = 10;
+const seedsPerProcessMax = 9;
 
 /**
  * The outcomes of `seeds` as they come. A run is what its seed alone makes it, whatever its process ran before

@@ -264,6 +264,7 @@ class Simulation {
       pinned: new Set(this.#pinned),
       agree: () => this.#agree(world),
       writeStatuses: (share) => this.#writeStatuses(world, share),
+      putBack: (cell, backup) => this.#witness?.putBack(cell, backup),
       restored: async ({ name }) => {
         await this.#restored(world, name);
         await this.#know();
