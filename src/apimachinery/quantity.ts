@@ -1,5 +1,6 @@
 /**
- * resource.Quantity: an exact fixed-point number, 10^-9 the smallest unit, capped at 2^63-1 as Kubernetes caps it.
+ * resource.Quantity: an exact fixed-point number, 10^-9 the smallest unit; with a binary suffix capped at 2^63-1, as
+ * Kubernetes caps it since 1.36.
  * The format is kept, so that sums print in the unit of the first operand.
  */
 export interface Quantity {
@@ -12,6 +13,8 @@ export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
 const nanoPerUnit = 1_000_000_000n;
 const nanoMax = ((1n << 63n) - 1n) * nanoPerUnit;
+/** Decimal exponents beyond this are taken for it: a hostile one must not make a huge number. */
+const powerMax = 400;
 const textLengthMax = 256;
 
 const decimalSuffixes: readonly string[] = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
@@ -30,20 +33,14 @@ function malformed(): RangeError {
 
 const shape = /^([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+|[A-Za-z]*)$/;
 
-/** mantissa / 10^fractionDigits * 10^exponent * 2^shift in nano units, rounded away from zero, capped. */
+/** mantissa / 10^fractionDigits * 10^exponent * 2^shift in nano units, rounded away from zero. */
 function scale(mantissa: bigint, exponent: number, shift: number): bigint {
   const power = exponent + 9;
-  let numerator = mantissa << BigInt(shift);
-  if (power >= 0) {
-    // Beyond the cap whatever the mantissa; also keeps a hostile exponent from making a huge number.
-    if (numerator !== 0n && power > 30) return nanoMax;
-    numerator *= 10n ** BigInt(power);
-    return numerator > nanoMax ? nanoMax : numerator;
-  }
+  const numerator = mantissa << BigInt(shift);
+  if (power >= 0) return numerator * 10n ** BigInt(Math.min(power, powerMax));
   if (-power > textLengthMax * 2) return mantissa === 0n ? 0n : 1n;
   const divisor = 10n ** BigInt(-power);
-  const quotient = (numerator + divisor - 1n) / divisor;
-  return quotient > nanoMax ? nanoMax : quotient;
+  return (numerator + divisor - 1n) / divisor;
 }
 
 /** The same few texts come with every pod: what they parse to is remembered for this many. */
@@ -75,7 +72,7 @@ function parse(source: string): Quantity {
   if (whole === '' && fraction === '') throw malformed();
   const mantissa = BigInt(whole + fraction);
   const { exponent, shift, format } = suffixOf(suffix);
-  const nano = scale(mantissa, exponent - fraction.length, shift);
+  const nano = capped(scale(mantissa, exponent - fraction.length, shift), format);
   return { nano: sign === '-' ? -nano : nano, format };
 }
 
@@ -104,17 +101,20 @@ export function isQuantity(text: unknown): boolean {
 
 export const zeroQuantity: Quantity = { nano: 0n, format: 'DecimalSI' };
 
-function capped(nano: bigint): bigint {
+function capped(nano: bigint, format: QuantityFormat): bigint {
+  if (format !== 'BinarySI') return nano;
   return nano > nanoMax ? nanoMax : nano < -nanoMax ? -nanoMax : nano;
 }
 
 /** The sum, in the format of `a` unless that is zero. */
 export function addQuantity(a: Quantity, b: Quantity): Quantity {
-  return { nano: capped(a.nano + b.nano), format: a.nano === 0n ? b.format : a.format };
+  const format = a.nano === 0n ? b.format : a.format;
+  return { nano: capped(a.nano + b.nano, format), format };
 }
 
 export function subtractQuantity(a: Quantity, b: Quantity): Quantity {
-  return { nano: capped(a.nano - b.nano), format: a.nano === 0n ? b.format : a.format };
+  const format = a.nano === 0n ? b.format : a.format;
+  return { nano: capped(a.nano - b.nano, format), format };
 }
 
 /** Negative, zero or positive as `a` is less than, equal to or greater than `b`. */
@@ -124,7 +124,7 @@ export function compareQuantity(a: Quantity, b: Quantity): number {
 
 /** `factor` must be an integer. */
 export function multiplyQuantity(quantity: Quantity, factor: number | bigint): Quantity {
-  return { nano: capped(quantity.nano * BigInt(factor)), format: quantity.format };
+  return { nano: capped(quantity.nano * BigInt(factor), quantity.format), format: quantity.format };
 }
 
 /** The whole units, rounded up (Quantity.Value). */
@@ -166,7 +166,8 @@ export function formatQuantity({ nano, format }: Quantity): string {
   }
   let mantissa = nano;
   let step = 0;
-  while (step < decimalSuffixes.length - 1 && mantissa % 1000n === 0n) {
+  const stepMax = format === 'DecimalExponent' ? Number.POSITIVE_INFINITY : decimalSuffixes.length - 1;
+  while (step < stepMax && mantissa % 1000n === 0n) {
     mantissa /= 1000n;
     step++;
   }

@@ -119,9 +119,11 @@ export interface Strategy {
   readonly statusKeepsMetadata?: readonly ('labels' | 'ownerReferences')[] | undefined;
   /**
    * How often a kind's own validation of an update looks at metadata that has been looked at for all kinds: at the change
-   * (default), at the whole, at both or at nothing. Each time has causes of its own in the error.
+   * (default), at the whole once or twice, at both in one order or the other, or at nothing. Each time has causes of its own in the error.
    */
-  readonly metadataLooks?: 'change' | 'whole' | 'both' | 'none' | undefined;
+  readonly metadataLooks?: 'change' | 'whole' | 'twice' | 'whole first' | 'both' | 'none' | undefined;
+  /** Whether a generateName may be whatever fits a path: only the name is held to the kind's rule. */
+  readonly prefixIsFree?: boolean;
   /** By subresource (`''`: the object itself): fields that nobody comes to own by writing there, where it is no general rule. */
   readonly unownedFields?: { readonly [subresource: string]: readonly string[] } | undefined;
   /** The kind that errors name, where that is another than the definition's: events of both groups are core's. */

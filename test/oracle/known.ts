@@ -1,4 +1,4 @@
-import type { JsonValue } from '#apimachinery/json.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { RawRequest } from '../harness/raw-http.ts';
 import type { Difference } from './differences.ts';
@@ -36,10 +36,96 @@ function generationOf({ body }: NormalAnswer): JsonValue | undefined {
 const isMessage = ({ path }: Difference) => path.at(-1) === 'message' && path[0] === 'body';
 
 /** Objects, lists and what Go prints of them, up to the colon behind which the reason stands. */
-const valuePattern = /Invalid value: (?:\{.*?\}|\[.*?\]|map\[.*?\]|null|""): (?=[a-z`])/gs;
+const valuePattern =
+  /((?:Invalid|Unsupported) value): (?:\{.*?\}|\[.*?\]|map\[.*?\]|null|""): (?=[A-Za-z`])/gs;
+const repeatedPattern = /Duplicate value: \{.*?\}(?=, [a-z]|\]?$)/gs;
 function sameWithoutValues({ oracle, ours }: Difference): boolean {
-  const without = (value: JsonValue | undefined) => String(value).replace(valuePattern, 'Invalid value: …: ');
+  const without = (value: JsonValue | undefined) =>
+    String(value).replace(valuePattern, '$1: …: ').replace(repeatedPattern, 'Duplicate value: …');
   return without(oracle) === without(ours);
+}
+
+/** Hunks of a diff, which stand where a message says what must not change. */
+const diffPattern = /(?:@@ [^\n]*\n(?:[ +-][^\n]*\n)+)+/g;
+const withoutDiff = (value: JsonValue | undefined) => String(value).replace(diffPattern, '');
+
+type IsLeftOut = (path: string, value: JsonValue | undefined) => boolean;
+
+/** What is owned, without some fields and without who owns no other. `values`: what the fields are looked up in. */
+function ownedWithout(body: JsonValue, values: JsonValue, isLeftOut: IsLeftOut): string {
+  const managed = isJsonObject(body) && isJsonObject(body['metadata']) && body['metadata']['managedFields'];
+  const entries = Array.isArray(managed) ? (managed as JsonObject[]) : [];
+  const kept = entries.flatMap(({ fieldsV1, time: _, ...entry }) => {
+    const fields = ownedOf(fieldsV1, '', values, isLeftOut);
+    return fields === undefined ? [] : [{ ...entry, fieldsV1: fields }];
+  });
+  return JSON.stringify(kept);
+}
+
+/** Undefined when nothing is left of the set. */
+function ownedOf(
+  set: JsonValue | undefined,
+  path: string,
+  value: JsonValue | undefined,
+  isLeftOut: IsLeftOut,
+): JsonObject | undefined {
+  if (!isJsonObject(set)) return undefined;
+  const kept: JsonObject = {};
+  for (const element of Object.keys(set).sort()) {
+    if (element === '.') continue;
+    const inner = set[element];
+    const at = path === '' ? element : `${path}.${element}`;
+    const member = memberAt(value, element);
+    if (isLeftOut(at, member)) continue;
+    if (isJsonObject(inner) && Object.keys(inner).length === 0) kept[element] = inner;
+    else {
+      const below = ownedOf(inner, at, member, isLeftOut);
+      if (below !== undefined) kept[element] = below;
+    }
+  }
+  return Object.keys(kept).length === 0 ? undefined : kept;
+}
+
+function memberAt(value: JsonValue | undefined, element: string): JsonValue | undefined {
+  if (element.startsWith('f:')) return isJsonObject(value) ? value[element.slice(2)] : undefined;
+  if (!Array.isArray(value) || !element.startsWith('k:')) return undefined;
+  const key = Object.entries(JSON.parse(element.slice(2)) as JsonObject);
+  return value.find((one) => isJsonObject(one) && key.every(([name, wanted]) => one[name] === wanted));
+}
+
+/** Of which resource a request is, as its path has it. */
+const isOf = (path: string, resource: string) => new RegExp(`/${resource}(?:[/?]|$)`).test(path);
+
+/** Fields that a strategy gives, changes or takes away after kube-apiserver has noted who wrote what. */
+const settled: readonly { readonly resource: string; readonly path: string }[] = [
+  { resource: 'leases', path: 'f:spec.f:strategy' },
+  { resource: 'leases', path: 'f:spec.f:preferredHolder' },
+  { resource: 'persistentvolumeclaims', path: 'f:spec.f:dataSource' },
+  { resource: 'persistentvolumeclaims', path: 'f:spec.f:dataSourceRef' },
+  { resource: 'persistentvolumes', path: 'f:status.f:lastPhaseTransitionTime' },
+  { resource: 'nodes', path: 'f:spec.f:configSource' },
+  { resource: 'pods', path: 'f:status.f:nodeAllocatableResourceClaimStatuses' },
+  { resource: 'daemonsets', path: 'f:metadata.f:annotations.f:deprecated.daemonset.template.generation' },
+  {
+    resource: 'horizontalpodautoscalers',
+    path: 'f:metadata.f:annotations.f:autoscaling.alpha.kubernetes.io/current-metrics',
+  },
+  {
+    resource: 'horizontalpodautoscalers',
+    path: 'f:metadata.f:annotations.f:autoscaling.alpha.kubernetes.io/conditions',
+  },
+];
+
+/** Whether nobody owns anything else than at the oracle, but for fields that are settled or, there, `null`. */
+function isOwnedAlike({ path }: Difference, { request, oracle, ours }: Exchange, settles: boolean): boolean {
+  if (path[0] !== 'body' || path[1] !== 'metadata' || path[2] !== 'managedFields') return false;
+  const mine = settled.filter((one) => settles && isOf(request.path, one.resource));
+  const isLeftOut: IsLeftOut = (at, value) =>
+    value === null ||
+    mine.some((one) => one.path === at || (one.path.startsWith(`${at}.`) && at.endsWith('f:annotations')));
+  return (
+    ownedWithout(oracle.body, oracle.body, isLeftOut) === ownedWithout(ours.body, oracle.body, isLeftOut)
+  );
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
@@ -66,7 +152,34 @@ export const knownDifferences: readonly KnownDifference[] = [
     },
   },
   {
-    row: "fields that a kind's strategy gives a new object (labels and selector of a Job, `spec.finalizers` of a namespace)",
+    row: 'a required list that is absent, times that were never set',
+    explains: (difference, exchange) => isOwnedAlike(difference, exchange, false),
+  },
+  {
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ path, ours }, { request }) =>
+      path.includes('fieldsV1') &&
+      ours === undefined &&
+      ((isOf(request.path, 'csinodes') && path.at(-1) === 'f:topologyKeys') ||
+        (isOf(request.path, 'events') && path.at(-2) === 'f:series' && path.at(-1) === '.')),
+  },
+  {
+    row: "fields that a kind's strategy gives, changes or takes away (labels and selector of a Job, `spec.finalizers` of a namespace, `spec.dataSource` of a claim)",
+    explains: (difference, exchange) => isOwnedAlike(difference, exchange, true),
+  },
+  {
+    row: 'an item without the key of its list, owned fields within a pod template',
+    explains: ({ path, oracle, ours }, { request }) =>
+      path.join('.') === 'body.metadata.managedFields' &&
+      oracle === undefined &&
+      Array.isArray(ours) &&
+      (['serviceaccounts', 'flowschemas', 'prioritylevelconfigurations'].some((one) =>
+        isOf(request.path, one),
+      ) ||
+        /"template":.*"managedFields":/s.test(String(request.body))),
+  },
+  {
+    row: "fields that a kind's strategy gives, changes or takes away (labels and selector of a Job, `spec.finalizers` of a namespace, `spec.dataSource` of a claim)",
     explains: ({ path, oracle, ours }) =>
       path.includes('fieldsV1') &&
       oracle === undefined &&
@@ -134,9 +247,15 @@ export const knownDifferences: readonly KnownDifference[] = [
     explains: (difference) => isMessage(difference) && sameWithoutValues(difference),
   },
   {
-    row: '`Forbidden: pod updates may not change fields …`',
+    row: '`Forbidden: pod updates may not change fields …`, `spec is immutable after creation …`',
     explains: (difference) =>
-      isMessage(difference) && String(difference.oracle).startsWith(`${String(difference.ours)}@@`),
+      isMessage(difference) &&
+      String(difference.oracle).includes('@@ ') &&
+      sameWithoutValues({
+        path: [],
+        oracle: withoutDiff(difference.oracle),
+        ours: withoutDiff(difference.ours),
+      }),
   },
   {
     row: "uid in a PUT that is not the object's",
@@ -199,6 +318,14 @@ export const knownDifferences: readonly KnownDifference[] = [
         (ours.body === '<protobuf>' && /[?&]resourceVersion=(?!\d+(?:&|$))/.test(request.path))),
   },
   {
+    row: 'malformed resourceVersion of a read or watch, resourceVersion in a POST',
+    explains: ({ path, ours }, { request }) =>
+      path.join('.') === 'body.metadata.resourceVersion' &&
+      request.method === 'POST' &&
+      request.path.includes('dryRun=All') &&
+      isAbsent(ours),
+  },
+  {
     row: 'a `timeout` below zero',
     explains: (_, { request, ours }) => ours.status === 400 && /[?&]timeout=-/.test(request.path),
   },
@@ -211,6 +338,38 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     row: '`selfLink` that an update writes',
     explains: ({ path }) => path.at(-1) === 'selfLink',
+  },
+  {
+    row: 'CEL syntax errors',
+    explains: ({ path, oracle, ours }, { request }) => {
+      const isPolicy = /\/(?:validating|mutating)(?:webhookconfigurations|admissionpolicies)/.test(
+        request.path,
+      );
+      const plain = (value: JsonValue | undefined) =>
+        String(value).replace(/ERROR: <input>:\d+:\d+: Syntax error: .*?\n \| [^\n]*\n \| [.^]*\n?/gs, '');
+      const isTold = path.at(-1) === 'message' && /Syntax error: /.test(String(ours));
+      return isPolicy && isTold && plain(oracle) === plain(ours);
+    },
+  },
+  {
+    row: 'scaleIO volume without secretRef',
+    explains: ({ path, ours }) =>
+      (path.at(-1) === 'message' || path.includes('causes') || path[0] === 'status') &&
+      /scaleIO\.secretRef/.test(JSON.stringify(ours ?? '')),
+  },
+  {
+    row: 'generation, when an empty list or map stands where nothing stood',
+    explains: ({ path }, { request }) =>
+      path.at(-1) === 'generation' &&
+      isOf(request.path, 'endpointslices') &&
+      String(request.body).includes('deprecatedTopology'),
+  },
+  {
+    row: 'an empty list in the metadata of a volumeClaimTemplate (`finalizers: []`)',
+    explains: (_, { request, oracle }) =>
+      /"volumeClaimTemplate":.*"(?:finalizers|ownerReferences|managedFields)":\[\]/s.test(
+        String(request.body),
+      ) && /volumeClaimTemplate\.metadata\.\w+: Forbidden: cannot be set/.test(JSON.stringify(oracle.body)),
   },
   {
     row: 'items of lists',

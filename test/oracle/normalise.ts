@@ -55,7 +55,8 @@ export class Normaliser {
     if (value['kind'] === 'APIResourceList') return this.#resources(value);
     // A list of nothing may have `null` there.
     const isList = value['items'] !== undefined || value['rows'] !== undefined;
-    for (const name of Object.keys(value)) {
+    // In an order that both have, so that what is chance is numbered alike.
+    for (const name of Object.keys(value).sort()) {
       const inner = value[name] as JsonValue;
       if (isList && name === 'metadata' && isJsonObject(inner)) result[name] = listMetadata(inner);
       else result[name] = this.#value(inner, name);

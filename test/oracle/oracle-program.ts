@@ -13,3 +13,13 @@ export function countFrom(otherwise: number): number {
   if (!/^\d{1,7}$/.test(given)) throw new Error(`CELLPLANE_ORACLE_COUNT=${given}: must be a whole number`);
   return Number(given);
 }
+
+/** Which cases to run: those whose name matches CELLPLANE_ORACLE_ONLY, or else all. */
+export function onlyNamed<Named extends { readonly name: string }>(
+  cases: readonly Named[],
+): readonly Named[] {
+  const given = process.env['CELLPLANE_ORACLE_ONLY'];
+  if (given === undefined || given === '') return cases;
+  const pattern = new RegExp(given);
+  return cases.filter(({ name }) => pattern.test(name));
+}

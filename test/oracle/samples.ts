@@ -25,6 +25,8 @@ const completed: { readonly [base: string]: JsonObject } = {
   IPAddress: { metadata: { name: '10.1.0.1' } },
   ValidatingWebhookConfiguration: { webhooks: [webhook] },
   MutatingWebhookConfiguration: { webhooks: [webhook] },
+  // Of what nobody makes: it stands while other samples are written, and ours counts.
+  ResourceQuota: { spec: { hard: { 'count/nothings.none.example': '5' } } },
   PriorityLevelConfiguration: { spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } } },
 };
 

@@ -128,7 +128,10 @@ const specialTypes: { readonly [path: string]: (draft: Draft) => void } = {
   [`${meta}.FieldsV1`]: (draft) => {
     draft.preserveUnknownFields = true;
   },
-  'apimachinery.pkg.runtime.RawExtension': openObject,
+  // Raw bytes too: that they are no object is found by the kind's validation.
+  'apimachinery.pkg.runtime.RawExtension': (draft) => {
+    draft.preserveUnknownFields = true;
+  },
   [`${meta}.Patch`]: openObject,
   [`${apiextensions}.JSON`]: (draft) => {
     draft.preserveUnknownFields = true;

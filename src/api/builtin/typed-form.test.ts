@@ -38,6 +38,12 @@ test('objects take the form that Go gives them on decoding', () => {
       },
     ],
     ['io.k8s.api.core.v1.ConfigMap', { data: {}, immutable: false }, { immutable: false }],
+    // An order to forget who owns what.
+    [
+      'io.k8s.api.core.v1.ConfigMap',
+      { metadata: { managedFields: [] } },
+      { metadata: { managedFields: [] } },
+    ],
     ['io.k8s.api.apps.v1.StatefulSetOrdinals', {}, { start: 0 }],
     [
       'io.k8s.api.coordination.v1.Lease',

@@ -16,7 +16,18 @@ export function completeTypedForm(definition: string, object: JsonObject): void 
     plan = planOf(definition.slice('io.k8s.'.length)) ?? 'nothing';
     rootPlans.set(definition, plan);
   }
-  if (plan !== 'nothing') plan.complete(object);
+  if (plan === 'nothing') return;
+  const metadata = object['metadata'];
+  const forgets = isForgetting(metadata);
+  plan.complete(object);
+  if (forgets) (metadata as JsonObject)['managedFields'] = [];
+}
+
+/** No managers at all are an order to forget them (KUBERNETES.md P4): of the object, not of what is in it. */
+function isForgetting(metadata: JsonValue | undefined): boolean {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return false;
+  const managers = metadata['managedFields'];
+  return Array.isArray(managers) && managers.length === 0;
 }
 
 /** Plans by full names: of the kinds that there are. */
@@ -82,6 +93,7 @@ function isZero(value: JsonValue): boolean {
  * version of it.
  */
 const emptyIsSaid: { readonly [type: string]: readonly string[] } = {
+  EphemeralContainer: ['ports', 'resizePolicy', 'restartPolicyRules'],
   DeviceAttribute: ['bools', 'ints', 'strings', 'versions'],
   HPAScalingRules: ['policies'],
 };

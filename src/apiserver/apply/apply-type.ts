@@ -186,11 +186,13 @@ function elementOf(form: ApplyType['form'], schema: Schema, isOpen: boolean): Ap
 }
 
 const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
+const localReference = 'io.k8s.api.core.v1.LocalObjectReference';
 
-/** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and no others. */
+/** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and a reference's `name: ""`. */
 function keyDefault(items: Schema | undefined, key: string): JsonValue | undefined {
   const declared = items?.properties?.get(key)?.default;
   if (declared !== undefined) return declared;
+  if (key === 'name' && items?.definition === localReference) return '';
   return key === 'protocol' && protocolDefaults.has(items?.definition ?? '') ? 'TCP' : undefined;
 }
 

@@ -74,7 +74,11 @@ function listFields(type: ApplyType, value: readonly JsonValue[], member: boolea
   for (const item of value) {
     const at = elementPath(type, item);
     if ('error' in at) continue;
-    if (found[at.path] !== undefined) continue;
+    if (found[at.path] !== undefined) {
+      // Duplicates have no members of their own.
+      found[at.path] = leaf;
+      continue;
+    }
     found[at.path] = allFields(type.element, item);
     order.push(at.path);
   }
@@ -202,7 +206,7 @@ function compareBoth(
     return;
   }
   if (formWas === 'leaf' && formNow === 'leaf') {
-    if (!equalJson(was, now)) setModified(path, out);
+    if (!equalJson(was, now)) setWhole('modified', path, out);
     return;
   }
   if (type === undefined) return;
@@ -218,7 +222,7 @@ function compareBoth(
     compareLists(type, was as JsonValue[], now as JsonValue[], nested);
   } else {
     // The value changed its form: the whole changed, and the old or new members go or come with it.
-    setModified(path, out);
+    setWhole('modified', path, out);
     if (formWas !== 'leaf') nested.removed = membersOf(type, was);
     if (formNow !== 'leaf') nested.added = membersOf(type, now);
   }
@@ -240,9 +244,11 @@ function emptyOf(form: Form): JsonValue {
   return form === 'list' ? [] : {};
 }
 
-function setModified(path: PathElement, out: Differences): void {
-  out.modified ??= {};
-  out.modified[path] = leaf;
+/** Names an element, besides what may be named of its members already. */
+function setWhole(how: 'added' | 'modified' | 'removed', path: PathElement, out: Differences): void {
+  out[how] ??= {};
+  const members = out[how][path];
+  out[how][path] = members === undefined ? leaf : { [self]: leaf, ...members };
 }
 
 function membersOf(type: ApplyType, value: JsonValue): FieldSet | undefined {
@@ -282,17 +288,25 @@ function compareLists(
   const now = byElement(type, after);
   for (const [path, items] of now) {
     const old = was.get(path);
-    if (items.length === 1 && (old === undefined || old.length === 1)) {
-      comparePath(path, type.element, old?.[0], items[0], 'inside', out);
-    } else if (old === undefined) {
-      comparePath(path, type.element, undefined, items[0], 'inside', out);
-    } else if (!equalJson(old, items)) {
+    if (items.length === 1) {
+      if (old === undefined || old.length === 1) {
+        comparePath(path, type.element, old?.[0], items[0], 'inside', out);
+      } else {
+        comparePath(path, type.element, undefined, items[0], 'inside', out);
+        setWhole('removed', path, out);
+      }
+    } else if (old !== undefined && old.length > 1) {
       // Duplicates have no members of their own: they are owned together.
-      setModified(path, out);
+      if (!equalJson(old, items)) setWhole('modified', path, out);
+    } else {
+      if (old !== undefined) comparePath(path, type.element, old[0], undefined, 'inside', out);
+      setWhole('added', path, out);
     }
   }
   for (const [path, items] of was) {
-    if (!now.has(path)) comparePath(path, type.element, items[0], undefined, 'inside', out);
+    if (now.has(path)) continue;
+    if (items.length === 1) comparePath(path, type.element, items[0], undefined, 'inside', out);
+    else setWhole('removed', path, out);
   }
 }
 

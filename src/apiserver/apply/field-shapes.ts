@@ -52,8 +52,10 @@ type Level = Map<JsonValue | undefined, unknown>;
 /** A member after a step, whatever its value is. */
 interface Branch {
   readonly path: PathElement;
-  /** Never managed, or an element that the list has already. */
+  /** Never managed, or an element that a list of claims has already. */
   readonly skipped: boolean;
+  /** An element that the list has already: duplicates have no members of their own. */
+  readonly isRepeated: boolean;
   readonly type: ApplyType | undefined;
   readonly mode: Mode;
   /** Typed kinds know no null: what is not nullable is simply not there. */
@@ -308,8 +310,10 @@ function ofLargeList(type: ApplyType, mode: ListMode, value: readonly JsonValue[
   const sets = new Map<PathElement, FieldSet>();
   for (const item of value) {
     const branch = newElementBranch(type, mode, undefined, item);
-    if (branch === undefined || sets.has(branch.path)) continue;
-    const set = setOf(branch, item);
+    if (branch === undefined) continue;
+    const isTakenAlready = sets.has(branch.path);
+    if (isTakenAlready && branch.mode === 'claimed') continue;
+    const set = isTakenAlready ? leaf : setOf(branch, item);
     if (set !== undefined) sets.set(branch.path, set);
   }
   return assemble(sets, countsItself(mode));
@@ -337,6 +341,7 @@ function take(step: Step, branch: Branch, value: JsonValue): Step {
 /** The fields of a member; undefined when it adds none. */
 function setOf(branch: Branch, value: JsonValue): FieldSet | undefined {
   if (branch.skipped) return undefined;
+  if (branch.isRepeated) return leaf;
   if (value === null) return branch.nullIsAbsent ? undefined : leaf;
   if (typeof value === 'object') return ofValue(branch, value);
   // Go's empty object says the same.
@@ -349,6 +354,7 @@ function memberBranch(type: ApplyType, mode: Mode, name: string): Branch {
   return {
     path: field?.path ?? memberPath(type, name),
     skipped: isUnmanagedIn(mode, name),
+    isRepeated: false,
     type: child,
     mode: isClaim(mode) ? claimMode(mode, name, field !== undefined) : memberMode(mode, name, field),
     nullIsAbsent: !isClaim(mode) && child?.schema !== undefined && child.schema.nullable !== true,
@@ -434,11 +440,14 @@ function newElementBranch(
 ): Branch | undefined {
   const at = elementPath(type, item);
   if ('error' in at) return undefined;
+  const isClaim = mode === 'claimed' || mode === 'leading';
+  const isTakenAlready = isTaken(step, at.path);
   return {
     path: at.path,
-    skipped: isTaken(step, at.path),
+    skipped: isTakenAlready && isClaim,
+    isRepeated: isTakenAlready && !isClaim,
     type: type.element,
-    mode: mode === 'claimed' || mode === 'leading' ? 'claimed' : 'all',
+    mode: isClaim ? 'claimed' : 'all',
     nullIsAbsent: false,
     tree: undefined,
     asLeaf: undefined,
@@ -448,7 +457,6 @@ function newElementBranch(
   };
 }
 
-/** Of elements with one key the first counts. */
 function isTaken(step: Step | undefined, path: PathElement): boolean {
   for (let at = step; at !== undefined; at = at.before) if (at.path === path) return true;
   return false;
@@ -457,7 +465,10 @@ function isTaken(step: Step | undefined, path: PathElement): boolean {
 function finished(step: Step, countsItself: boolean): FieldSet | undefined {
   if (step.made === undefined) {
     const sets = new Map<PathElement, FieldSet>();
-    for (let at = step; at.path !== undefined; at = at.before as Step) sets.set(at.path, at.set);
+    for (let at = step; at.path !== undefined; at = at.before as Step) {
+      // From the last to the first: what says that an element is repeated comes after it.
+      if (!sets.has(at.path)) sets.set(at.path, at.set);
+    }
     step.made = assemble(sets, countsItself) ?? null;
     keptBytes += sets.size * elementBytes;
     if (step.made !== null) known.add(Object.freeze(step.made));

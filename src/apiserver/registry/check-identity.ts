@@ -1,4 +1,4 @@
-import { conflict, uidMismatch } from '#apimachinery/api-error.ts';
+import { ApiError, conflict, uidMismatch } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target } from './target.ts';
@@ -22,4 +22,12 @@ export function checkIdentity(
     ]);
   }
   if (resourceVersion !== old.metadata.resourceVersion) throw conflict(definition, name);
+}
+
+/** Whether a text says a revision: what says none is passed over in a new object (etcd3 store.Create). */
+export const isRevision = (text: string | undefined): boolean => /^0*[1-9]\d*$/.test(text ?? '');
+
+/** C1: what does not exist yet has no revision; told when all else about it is right (etcd3 store.Create). */
+export function revisionOfNew(): ApiError {
+  return new ApiError('InternalError', 'resourceVersion should not be set on objects to be created');
 }

@@ -7,7 +7,7 @@ import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import { Allocations } from './allocations.ts';
 import type { Allocator } from './allocator.ts';
-import { checkIdentity } from './check-identity.ts';
+import { checkIdentity, isRevision, revisionOfNew } from './check-identity.ts';
 import { cloneObject } from './clone-object.ts';
 import { confirmed } from './confirmed-write.ts';
 import { isReshaped, isStoredOtherwise, servedObjectOf } from './conversion.ts';
@@ -102,6 +102,7 @@ export class Registry {
    * object, or from its generateName. Throws ApiErrors: AlreadyExists, Invalid, whatever admission says.
    */
   async create(target: Target, object: KubeObject, options: WriteOptions): Promise<WriteOutcome> {
+    const namesRevision = isRevision(object.metadata.resourceVersion);
     prepareForCreate(object, target, this.#clock.now());
     dedupeOwnerReferences(object.metadata, options.warnings);
     const { metadata } = object;
@@ -129,6 +130,7 @@ export class Registry {
       this.#warn(target, tracked, undefined, options);
       const validated = options.admission?.validate('CREATE', tracked, undefined);
       if (validated !== undefined) await validated;
+      if (namesRevision && !options.dryRun) throw revisionOfNew();
       const { workspace, served, namespace } = target;
       const named: Target = { workspace, served, namespace, name: tracked.metadata.name! };
       const key = keyOf(named);
@@ -320,11 +322,11 @@ export class Registry {
     const { key } = entry;
     const old = this.read(entry, target);
     const proposed = await propose(old, attempt);
+    dedupeOwnerReferences(proposed.metadata, options.warnings);
     checkIdentity(proposed, old, target, options.uidIsContent === true);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
     this.#allocations.prepareForUpdate(target, object, old);
-    dedupeOwnerReferences(object.metadata, options.warnings);
     const tracking = options.track === undefined ? object : options.track(object, old);
     object = tracking instanceof Promise ? await tracking : tracking;
     if (admission?.mutates('UPDATE', object, old) === true) {
@@ -416,6 +418,10 @@ export class Registry {
   /** What a write would leave of it (KUBERNETES.md R7). */
   #asStored(target: Target, object: KubeObject): KubeObject {
     const { workspace, served } = target;
+    const { toStorage, fromStorage } = served.version;
+    if (served.definition.origin === 'builtin' && toStorage !== undefined && fromStorage !== undefined) {
+      return fromStorage(toStorage(object));
+    }
     if (!isReshaped(served) || served.definition.conversion !== undefined) return object;
     if (isInert(workspace, served.definition)) return object;
     const value = encodeObject(target, object);

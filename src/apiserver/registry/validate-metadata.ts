@@ -153,16 +153,24 @@ export function normalizeMetadata(metadata: ObjectMeta): void {
 
 /** What of a kind its objects' metadata is checked by. */
 export type MetadataRules = Pick<ResourceDefinition, 'group' | 'namespaced' | 'origin'> & {
-  readonly strategy: Pick<ResourceDefinition['strategy'], 'validateName' | 'metadataLooks'>;
+  readonly strategy: Pick<ResourceDefinition['strategy'], 'validateName' | 'metadataLooks' | 'prefixIsFree'>;
 };
 
 /** Kubernetes' ValidateObjectMeta (KUBERNETES.md O4): everything that is wrong with the metadata of an object at rest. */
 export function validateMetadata(metadata: ObjectMeta, definition: MetadataRules): FieldError[] {
-  const errors = identityErrors(metadata, definition, definition.strategy.validateName ?? dns1123Subdomain);
+  const { validateName = dns1123Subdomain, metadataLooks, prefixIsFree } = definition.strategy;
+  // Where the kind does not look, all that fits a key is taken (rest.BeforeCreate).
+  const isUnseen = metadataLooks === 'none';
+  const errors = identityErrors(
+    metadata,
+    definition,
+    isUnseen ? pathSegmentName : validateName,
+    prefixIsFree === true ? pathSegmentName : undefined,
+  );
   generationErrors(metadata, errors);
   commonErrors(metadata, errors);
   finalizerErrors(metadata, errors);
-  domainErrors(metadata, definition, errors);
+  if (!isUnseen) domainErrors(metadata, definition, errors);
   return errors;
 }
 
@@ -171,12 +179,13 @@ function identityErrors(
   metadata: ObjectMeta,
   definition: Pick<MetadataRules, 'namespaced'>,
   validateName: NameValidator,
+  validatePrefix: NameValidator = validateName,
 ): FieldError[] {
   const errors: FieldError[] = [];
   const { name, generateName, namespace } = metadata;
   if (generateName !== undefined) {
-    // A trailing dash is fine in a prefix: something will follow.
-    for (const why of validateName(generateName.replace(/-$/, 'a'))) {
+    // A trailing dash is fine in a prefix: something will follow. Upstream puts an `a` for it and what is before it.
+    for (const why of validatePrefix(generateName.replace(/.-$/, 'a'))) {
       errors.push(invalid('metadata.generateName', generateName, why));
     }
   }
@@ -311,11 +320,13 @@ export function updatedMetadataErrors(
   errors.push(...change);
   const { metadataLooks = 'change' } = definition.strategy;
   const looks = subresource === 'status' && metadataLooks !== 'none' ? 'change' : metadataLooks;
-  if (looks === 'change' || looks === 'both') {
+  if (looks === 'whole first') errors.push(...whole);
+  if (looks === 'change' || looks === 'both' || looks === 'whole first') {
     errors.push(...change);
     domainErrors(metadata, definition, errors);
   }
-  if (looks === 'whole' || looks === 'both') errors.push(...whole);
+  if (looks === 'whole' || looks === 'both' || looks === 'twice') errors.push(...whole);
+  if (looks === 'twice') errors.push(...whole);
   return errors;
 }
 

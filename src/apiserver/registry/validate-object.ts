@@ -123,7 +123,15 @@ function strategyErrors(
       ? strategy.validateUpdate(object, old, subresource)
       : (strategy.validate?.(object) ?? []);
   const expressions = subresource === '' ? policyExpressionErrors(definition, object, old) : [];
-  return expressions.length === 0 ? errors : [...errors, ...expressions];
+  if (expressions.length > 0) for (const one of expressions) placeExpressionError(errors, one);
+  return errors;
+}
+
+/** A condition's expression is told of before its name (admissionregistration validateMatchCondition). In place. */
+function placeExpressionError(errors: FieldError[], error: FieldError): void {
+  const holder = /^(.*matchConditions\[\d+\]\.)expression$/.exec(error.field)?.[1];
+  const at = holder === undefined ? -1 : errors.findIndex(({ field }) => field === `${holder}name`);
+  errors.splice(at < 0 ? errors.length : at, 0, error);
 }
 
 /**

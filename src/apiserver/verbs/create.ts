@@ -1,4 +1,4 @@
-import { ApiError, methodNotAllowed, otherNamespace } from '#apimachinery/api-error.ts';
+import { methodNotAllowed, otherNamespace } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkMediaType, decodeObject } from './decode-body.ts';
@@ -39,10 +39,6 @@ export async function createObject(
 /** C1: what a body must not say about an object that does not exist yet. */
 export function checkNew(object: KubeObject, namespace: string): void {
   const { metadata } = object;
-  // What is no revision at all is passed over (etcd3 store.Create).
-  if (/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '')) {
-    throw new ApiError('InternalError', 'resourceVersion should not be set on objects to be created');
-  }
   if (namespace === '') delete metadata.namespace;
   else if (metadata.namespace !== undefined && metadata.namespace !== namespace) {
     throw otherNamespace();

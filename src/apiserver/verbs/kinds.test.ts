@@ -225,3 +225,42 @@ test('options are told in Kubernetes’ order; an empty policy is none (C8, X2)'
     apiError('Invalid', /propagationPolicy: Unsupported value: ""/),
   );
 });
+
+test('what single changed fields found: managers forgotten, dry runs in other versions, pods that go at once (P4, C8, X3)', async () => {
+  await using harness = await Harness.open();
+  const map: JsonObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm' }, data: { a: '1' } };
+  const made = await harness.post(`${base}/configmaps`, map);
+  assert.ok(Array.isArray(valueAt(made.body, 'metadata', 'managedFields')));
+  const forgotten = await harness.put(`${base}/configmaps/m`, {
+    ...map,
+    metadata: { name: 'm', managedFields: [] },
+  });
+  assert.equal(valueAt(forgotten.body, 'metadata', 'managedFields'), undefined);
+
+  const scalers = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers';
+  const scaler: JsonObject = {
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'h' },
+    spec: { maxReplicas: 2, scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' } },
+  };
+  await harness.post(scalers, scaler);
+  const tried = await harness.put(`${scalers}/h/status?dryRun=All`, {
+    ...scaler,
+    status: { currentReplicas: 1, desiredReplicas: 1, currentCPUUtilizationPercentage: 7 },
+  });
+  assert.match(
+    textAt(tried.body, 'metadata', 'annotations', 'autoscaling.alpha.kubernetes.io/current-metrics'),
+    /"currentAverageUtilization":7/,
+  );
+
+  await harness.post(`${base}/pods`, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  });
+  const gone = await harness.delete(`${base}/pods/p`);
+  assert.equal(numberAt(gone.body, 'metadata', 'generation'), 2);
+  assert.equal(numberAt(gone.body, 'metadata', 'deletionGracePeriodSeconds'), 0);
+});

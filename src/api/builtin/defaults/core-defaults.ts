@@ -59,12 +59,14 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
   persistentvolumeclaims: (claim) => {
     defaultPhase(claim, 'Pending');
     defaultClaimSpec(objectIn(claim, 'spec'));
+    roundAmounts(objectOf(claim, 'status'), 'capacity', 'allocatedResources');
   },
   limitranges: (range) => {
     for (const item of objectsIn(objectOf(range, 'spec'), 'limits')) defaultLimits(item);
   },
   resourcequotas: (quota) => {
-    roundResources(objectOf(objectOf(quota, 'spec'), 'hard'));
+    roundAmounts(objectOf(quota, 'spec'), 'hard');
+    roundAmounts(objectOf(quota, 'status'), 'hard', 'used');
   },
   events: defaultReporter,
   nodes: (node) => {
@@ -72,8 +74,13 @@ export const coreDefaults: { readonly [resource: string]: (object: KubeObject) =
     const status = objectOf(node, 'status');
     const capacity = objectOf(status, 'capacity');
     if (status !== undefined && capacity !== undefined) defaultTo(status, 'allocatable', { ...capacity });
+    roundAmounts(status, 'capacity', 'allocatable');
   },
 };
+
+function roundAmounts(holder: JsonObject | undefined, ...fields: readonly string[]): void {
+  for (const field of fields) roundResources(objectOf(holder, field));
+}
 
 /** Of a status that is there; a new object gets its own. */
 function defaultPhase(object: KubeObject, phase: string): void {

@@ -192,6 +192,9 @@ export function roundResources(list: JsonObject | undefined): void {
   }
 }
 
+/** Of a repository's name without its domain (distribution/reference RepositoryNameTotalLengthMax). */
+const pathLengthMax = 255;
+
 /** `latest`, named or implied by no tag and no digest, is pulled always. A reference that does not parse is not. */
 function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   const colon = image.lastIndexOf(':');
@@ -204,6 +207,7 @@ function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   const parts = name.split('/');
   const hasDomain = parts.length > 1 && (/[.:A-Z]/.test(parts[0]!) || parts[0] === 'localhost');
   const path = parts.slice(hasDomain ? 1 : 0);
+  if (path.join('/').length > pathLengthMax) return 'IfNotPresent';
   if (!path.every((part) => /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/.test(part))) return 'IfNotPresent';
   if (tag === undefined) return digest === undefined ? 'Always' : 'IfNotPresent';
   return tag === 'latest' ? 'Always' : 'IfNotPresent';

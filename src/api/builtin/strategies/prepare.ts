@@ -25,6 +25,7 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
     },
     prepareForUpdate: (namespace, old, subresource) => {
       if (subresource === 'finalize') copyField(namespace, old, 'status');
+      if (subresource === 'status') namespace['status'] ??= { phase: 'Active' };
       if (subresource !== '') return;
       copyField(objectIn(namespace, 'spec'), objectAt(old, 'spec'), 'finalizers');
     },
@@ -65,6 +66,7 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
         if (status !== undefined && textAt(status, 'qosClass') === '') {
           copyField(status, objectAt(old, 'status'), 'qosClass');
         }
+        if (status !== undefined) dropGatedStatus(status, objectAt(old, 'status'));
       }
     },
   },
@@ -87,8 +89,10 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       volume['status'] = { phase: 'Pending', lastPhaseTransitionTime: nowTime(Date.now()) };
     },
     prepareForUpdate: (volume, old, subresource) => {
-      const status = objectOf(volume, 'status');
-      if (subresource !== 'status' || status === undefined) return;
+      if (subresource !== 'status') return;
+      // Of a status that says nothing the phase is the default (SetDefaults_PersistentVolume).
+      const status = objectIn(volume, 'status');
+      status['phase'] ??= 'Pending';
       if (textAt(status, 'phase') !== textAt(old, 'status', 'phase')) {
         status['lastPhaseTransitionTime'] = nowTime(Date.now());
       } else {
@@ -103,6 +107,8 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       normalizeDataSource(objectIn(claim, 'spec'), undefined);
     },
     prepareForUpdate: (claim, old, subresource) => {
+      // Of a status that says nothing the phase is the default (SetDefaults_PersistentVolumeClaim).
+      if (subresource === 'status') objectIn(claim, 'status')['phase'] ??= 'Pending';
       if (subresource !== '') return;
       dropForeignSource(claim, old);
       normalizeDataSource(objectIn(claim, 'spec'), objectAt(old, 'spec'));
@@ -150,10 +156,27 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
   },
 };
 
-/** Of a feature that is gone (nodeStatusStrategy dropDisabledFields). */
+const statusLists = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
+
+/**
+ * What gates that are off by default hide of a pod's status, unless it is in use: DRANodeAllocatableResources,
+ * ImageVolumeWithDigest (dropDisabledPodStatusFields of pkg/api/pod).
+ */
+function dropGatedStatus(status: JsonObject, old: JsonObject | undefined): void {
+  if (objectsAt(old, 'nodeAllocatableResourceClaimStatuses').length === 0)
+    delete status['nodeAllocatableResourceClaimStatuses'];
+  const mountsOf = (one: JsonObject | undefined) =>
+    statusLists.flatMap((list) => objectsAt(one, list).flatMap((each) => objectsAt(each, 'volumeMounts')));
+  if (mountsOf(old).some((mount) => mount['volumeStatus'] !== undefined)) return;
+  for (const mount of mountsOf(status)) delete mount['volumeStatus'];
+}
+
+/** Of a feature that is gone (dropDisabledFields of nodeStrategy). */
 function dropKubeletConfig(node: KubeObject): void {
   const status = objectOf(node, 'status');
   if (status !== undefined) delete status['config'];
+  const spec = objectOf(node, 'spec');
+  if (spec !== undefined) delete spec['configSource'];
 }
 
 /** How often a DaemonSet's template changed: a field of old, which lives on in an annotation that nobody else writes. */
@@ -257,7 +280,10 @@ function addRequirements(
 
 function keepSecretNames(account: KubeObject): void {
   if (!Array.isArray(account['secrets'])) return;
-  account['secrets'] = objectsAt(account, 'secrets').map((secret) => ({ name: textAt(secret, 'name') }));
+  account['secrets'] = objectsAt(account, 'secrets').map((secret): JsonObject => {
+    const name = textAt(secret, 'name');
+    return name === '' ? {} : { name };
+  });
 }
 
 /** Fields that the new type does not have go, when the user did not touch them (dropTypeDependentFields). */

@@ -75,14 +75,14 @@ export function strategyOf(
       setDefaults?.(object, version);
     },
     ...prepares[key],
-    ...(dropGated === undefined
-      ? {}
-      : {
-          prepareForUpdate: (object: KubeObject, old: KubeObject, subresource: string) => {
-            prepares[key]?.prepareForUpdate?.(object, old, subresource);
-            if (subresource !== 'status') dropGated(object, old);
-          },
-        }),
+    prepareForUpdate: (object, old, subresource) => {
+      (prepares[key]?.prepareForUpdate ?? own?.prepareForUpdate)?.(object, old, subresource);
+      if (subresource !== 'status') dropGated?.(object, old);
+      else if (object['status'] === undefined) {
+        const definition = definitions.get(object.apiVersion.slice(object.apiVersion.indexOf('/') + 1));
+        if (definition !== undefined) completeStatus(definition, object);
+      }
+    },
     prepareForCreate: (object) => {
       dropGated?.(object, undefined);
       (prepares[key]?.prepareForCreate ?? own?.prepareForCreate)?.(object);

@@ -74,7 +74,9 @@ const unownedFields: { readonly [groupResource: string]: Traits['unownedFields']
 };
 
 /** Kinds whose ValidateUpdate calls ValidateObjectMeta, or does not call ValidateObjectMetaUpdate. */
-const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet<string> } = {
+const metadataLooks: {
+  readonly [look in 'whole' | 'twice' | 'whole first' | 'both' | 'none']: ReadonlySet<string>;
+} = {
   none: new Set(['events', 'poddisruptionbudgets.policy']),
   whole: new Set([
     'limitranges',
@@ -89,20 +91,12 @@ const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet
     'validatingadmissionpolicies.admissionregistration.k8s.io',
     'validatingadmissionpolicybindings.admissionregistration.k8s.io',
   ]),
-  both: new Set([
-    'configmaps',
-    'endpoints',
+  twice: new Set(['persistentvolumes']),
+  'whole first': new Set([
     'namespaces',
     'nodes',
-    'persistentvolumeclaims',
-    'pods',
-    'secrets',
-    'serviceaccounts',
-    'controllerrevisions.apps',
     'jobs.batch',
     'certificatesigningrequests.certificates.k8s.io',
-    'ingressclasses.networking.k8s.io',
-    'ingresses.networking.k8s.io',
     'ipaddresses.networking.k8s.io',
     'runtimeclasses.node.k8s.io',
     'clusterrolebindings.rbac.authorization.k8s.io',
@@ -112,9 +106,26 @@ const metadataLooks: { readonly [look in 'whole' | 'both' | 'none']: ReadonlySet
     'deviceclasses.resource.k8s.io',
     'csistoragecapacities.storage.k8s.io',
     'storageclasses.storage.k8s.io',
+  ]),
+  both: new Set([
+    'configmaps',
+    'endpoints',
+    'persistentvolumeclaims',
+    'pods',
+    'secrets',
+    'serviceaccounts',
+    'controllerrevisions.apps',
+    'ingressclasses.networking.k8s.io',
+    'ingresses.networking.k8s.io',
     'volumeattributesclasses.storage.k8s.io',
   ]),
 };
+
+/** Kinds whose names are validated by ValidateObjectMetaWithOpts, which does not look at generateName. */
+const prefixesFree: ReadonlySet<string> = new Set([
+  'replicationcontrollers',
+  'deviceclasses.resource.k8s.io',
+]);
 
 /** KUBERNETES.md C4. */
 const createdByUpdate: ReadonlySet<string> = new Set([
@@ -157,8 +168,17 @@ const conditionallyUpdated: ReadonlySet<string> = new Set([
   'customresourcedefinitions.apiextensions.k8s.io',
 ]);
 
+/** validate.LongName, which tells its limit in bytes. */
+function longName(name: string): string[] {
+  return dns1123Subdomain(name).map((why) =>
+    why.replace(/^(must be no more than \d+) characters$/, '$1 bytes'),
+  );
+}
+
 const nameValidators: { readonly [groupResource: string]: NameValidator } = {
   namespaces: dns1123Label,
+  replicationcontrollers: longName,
+  'deviceclasses.resource.k8s.io': longName,
   // A label that may begin with a digit since 1.36 (KEP-5311).
   services: dns1123Label,
   'ipaddresses.networking.k8s.io': canonicalAddress,
@@ -211,7 +231,8 @@ export interface Traits {
   readonly statusKeepsMetadata: readonly ('labels' | 'ownerReferences')[] | undefined;
   readonly unownedFields: { readonly [subresource: string]: readonly string[] } | undefined;
   readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
-  readonly metadataLooks: 'change' | 'whole' | 'both' | 'none';
+  readonly metadataLooks: 'change' | 'whole' | 'twice' | 'whole first' | 'both' | 'none';
+  readonly prefixIsFree: boolean;
 }
 
 export function traitsOf(groupResource: string): Traits {
@@ -226,7 +247,10 @@ export function traitsOf(groupResource: string): Traits {
     statusKeepsMetadata: statusKeepsMetadata[groupResource],
     unownedFields: unownedFields[groupResource],
     toldAs: groupResource === 'events.events.k8s.io' ? { group: '', kind: 'Event' } : undefined,
+    prefixIsFree: prefixesFree.has(groupResource),
     metadataLooks:
-      (['whole', 'both', 'none'] as const).find((look) => metadataLooks[look].has(groupResource)) ?? 'change',
+      (['whole', 'twice', 'whole first', 'both', 'none'] as const).find((look) =>
+        metadataLooks[look].has(groupResource),
+      ) ?? 'change',
   };
 }

@@ -66,16 +66,17 @@ export const appsRules: { readonly [groupResource: string]: Rule } = {
     },
   }),
   'daemonsets.apps': rule({
+    changeFirst: checkSelectorKept,
     always: (errors, set) => checkDaemonSet(errors, specOf(set)),
-    change: checkSelectorKept,
     status: (errors, set, old) => {
       checkCounts(errors, set, daemonSetCounts, []);
       checkCollisions(errors, set, old);
     },
   }),
   'controllerrevisions.apps': rule({
-    always: (errors, revision) => {
+    always: (errors, revision, old) => {
       checkNonNegative(errors, 'revision', numberAt(revision, 'revision'));
+      if (old !== undefined) return;
       if (revision['data'] === undefined || revision['data'] === null) {
         errors.push(required('data', 'data is mandatory'));
       } else if (!isJsonObject(revision['data'])) {

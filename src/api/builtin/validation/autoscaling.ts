@@ -133,15 +133,16 @@ function checkMetric(errors: Errors, at: string, metric: JsonObject): void {
   const type = textAt(metric, 'type');
   const expected = Object.hasOwn(metricFields, type) ? metricFields[type]! : undefined;
   if (type === '') errors.push(required(`${at}.type`, 'must specify a metric source type'));
-  if (expected === undefined) {
-    errors.push(notSupported(`${at}.type`, type, Object.keys(metricFields).sort()));
-  } else if (objectAt(metric, expected) === undefined) {
-    errors.push(required(`${at}.${expected}`, 'must populate information for the given metric source'));
-  }
+  const types = Object.keys(metricFields).sort();
+  if (expected === undefined) errors.push(notSupported(`${at}.type`, type, types));
   // The first source is looked at, be it the type's or not; of several only the type's may stand.
   const present = sourceOrder.filter((field) => objectAt(metric, field) !== undefined);
   const [first] = present;
   if (first !== undefined) checkMetricSource(errors, `${at}.${first}`, first, objectAt(metric, first)!);
+  if (expected === undefined) errors.push(notSupported(`${at}.type`, type, types));
+  else if (objectAt(metric, expected) === undefined) {
+    errors.push(required(`${at}.${expected}`, 'must populate information for the given metric source'));
+  }
   for (const field of present.length > 1 ? present : []) {
     if (field === expected) continue;
     errors.push(forbiddenField(`${at}.${field}`, 'must populate the given metric source only'));

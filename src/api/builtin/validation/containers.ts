@@ -6,7 +6,7 @@ import {
   required,
   tooMany,
 } from '#apimachinery/field-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { configMapKey, dns1123Subdomain, envVarName, isEnvVarName, portName } from '#apimachinery/names.ts';
 import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import {
@@ -68,7 +68,11 @@ export function checkInitContainers(errors: Errors, path: string, spec: JsonObje
     const at = `${path}[${i}]`;
     const name = textAt(container, 'name');
     checkContainer(errors, at, container, pod);
-    checkRestartRules(errors, at, container);
+    // Without a policy of its own its rules are not looked at (validateInitContainerRestartPolicy).
+    if (valueAt(container, 'restartPolicy') !== undefined) checkRestartRules(errors, at, container);
+    else if (objectsAt(container, 'restartPolicyRules').length > 0) {
+      errors.push(required(`${at}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
+    }
     const isSidecar = textAt(container, 'restartPolicy') === 'Always';
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     else if (name !== '') names.add(name);
@@ -100,26 +104,18 @@ export function checkInitContainers(errors: Errors, path: string, spec: JsonObje
   });
 }
 
-/** What an ephemeral container may carry. */
-const ephemeralFields: ReadonlySet<string> = new Set([
-  'name',
-  'image',
-  'command',
-  'args',
-  'workingDir',
-  'envFrom',
-  'env',
-  'volumeMounts',
-  'volumeDevices',
-  'terminationMessagePath',
-  'terminationMessagePolicy',
-  'imagePullPolicy',
-  'securityContext',
-  'stdin',
-  'stdinOnce',
-  'tty',
-  'targetContainerName',
-]);
+/** What an ephemeral container may not carry, in the order of Go's type. */
+const barredOfEphemeral = [
+  'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+];
 
 /** core validateEphemeralContainers. */
 export function checkEphemeralContainers(
@@ -144,12 +140,8 @@ export function checkEphemeralContainers(
     names.add(name);
     const target = textAt(container, 'targetContainerName');
     if (target !== '' && !others.has(target)) errors.push(notFoundField(`${at}.targetContainerName`, target));
-    for (const field in container) {
-      const value = container[field];
-      const isEmpty =
-        value === undefined ||
-        (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
-      if (!isEmpty && !ephemeralFields.has(field)) {
+    for (const field of barredOfEphemeral) {
+      if (!isZeroField(field, container[field])) {
         errors.push(forbiddenField(`${at}.${field}`, 'cannot be set for an Ephemeral Container'));
       }
     }
@@ -162,6 +154,12 @@ export function checkEphemeralContainers(
       }
     });
   });
+}
+
+/** What is there is no zero of Go, be it empty, but for the one struct. */
+function isZeroField(field: string, value: JsonValue | undefined): boolean {
+  if (value === undefined || value === null) return true;
+  return field === 'resources' && Object.keys(value).length === 0;
 }
 
 function checkHooks(errors: Errors, at: string, container: JsonObject, pod: PodContext): void {

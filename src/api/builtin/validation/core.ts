@@ -16,6 +16,7 @@ import { nodeRule } from './nodes.ts';
 import {
   checkClaimChange,
   checkClaimSpec,
+  checkClaimStatus,
   checkVolumeChange,
   checkVolumeSpec,
 } from './persistent-volumes.ts';
@@ -70,6 +71,7 @@ export const coreRules: { readonly [resource: string]: Rule } = {
   persistentvolumeclaims: rule({
     always: (errors, claim) => checkClaimSpec(errors, 'spec', specOf(claim)),
     change: checkClaimChange,
+    status: checkClaimStatus,
   }),
   limitranges: rule({ always: checkLimitRange }),
   resourcequotas: rule({

@@ -17,6 +17,7 @@ const immutableEventFields = [
   'firstTimestamp',
   'lastTimestamp',
   'count',
+  'reason', // once more, as ValidateEventUpdate has it
   'type',
   'eventTime',
   'action',

@@ -327,6 +327,9 @@ function checkIndexedName(errors: Errors, job: KubeObject): void {
 
 function checkJobChange(errors: Errors, job: KubeObject, old: KubeObject): void {
   const spec = specOf(job);
+  // Once more (ValidateJobUpdate beside ValidateJob).
+  checkJobSpec(errors, 'spec', spec);
+  checkJobSelector(errors, spec);
   const before = specOf(old);
   if (textAt(spec, 'completionMode') !== 'Indexed') {
     checkImmutable(errors, 'spec.completions', spec['completions'], before['completions']);

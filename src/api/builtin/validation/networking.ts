@@ -53,19 +53,23 @@ export const networkingRules: { readonly [groupResource: string]: Rule } = {
     },
   }),
   'ingressclasses.networking.k8s.io': rule({
-    always: checkIngressClass,
-    change: (errors, ingressClass, old) =>
+    changeFirst: (errors, ingressClass, old) =>
       checkImmutable(
         errors,
         'spec.controller',
         specOf(ingressClass)['controller'],
         specOf(old)['controller'],
       ),
+    always: checkIngressClass,
   }),
   'networkpolicies.networking.k8s.io': rule({ always: checkNetworkPolicy }),
   'ipaddresses.networking.k8s.io': rule({
     always: (errors, address) => {
-      const parent = objectAt(address, 'spec', 'parentRef') ?? {};
+      const parent = objectAt(address, 'spec', 'parentRef');
+      if (parent === undefined) {
+        errors.push(required('spec.parentRef'));
+        return;
+      }
       const group = textAt(parent, 'group');
       if (group !== '') checkName(errors, 'spec.parentRef.group', group, dns1123Subdomain);
       for (const field of ['resource', 'name']) {
@@ -445,11 +449,14 @@ function checkEndpoints(errors: Errors, endpoints: KubeObject): void {
       addresses.forEach((address, j) => {
         const path = `${at}.${field}[${j}]`;
         const ip = textAt(address, 'ip');
-        if (checkIp(errors, `${path}.ip`, ip)) checkEndpointIp(errors, `${path}.ip`, ip);
+        const isAddress = checkIp(errors, `${path}.ip`, ip);
         const hostname = textAt(address, 'hostname');
         if (hostname !== '') checkDnsLabel(errors, `${path}.hostname`, hostname);
         const node = valueAt(address, 'nodeName');
         if (typeof node === 'string') checkName(errors, `${path}.nodeName`, node, dns1123Subdomain);
+        // Looked at twice, as ValidateEndpointIP does.
+        if (isAddress) checkEndpointIp(errors, `${path}.ip`, ip);
+        else errors.push(invalid(`${path}.ip`, ip, 'must be a valid IP address'));
       });
     }
     if (count === 0) errors.push(required(at, 'must specify `addresses` or `notReadyAddresses`'));

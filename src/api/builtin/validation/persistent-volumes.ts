@@ -1,8 +1,8 @@
 import { forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
 import { cloneJson, equalJson, type JsonObject } from '#apimachinery/json.ts';
-import { dns1123Label, dns1123Subdomain } from '#apimachinery/names.ts';
+import { dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { compareQuantity, formatQuantity, zeroQuantity } from '#apimachinery/quantity.ts';
+import { compareQuantity, formatQuantity, quantityValue, zeroQuantity } from '#apimachinery/quantity.ts';
 import { objectAt, textAt, textsAt, valueAt } from '../read.ts';
 import {
   checkAnnotations,
@@ -15,7 +15,7 @@ import {
   keyPath,
 } from './common.ts';
 import { checkIscsi } from './iscsi-source.ts';
-import { checkResourceAmount, quantityOf } from './resources.ts';
+import { checkResourceAmount, isNative, quantityOf } from './resources.ts';
 import { specOf } from './rule.ts';
 import { checkNodeSelector } from './scheduling.ts';
 import { checkDriverName, type SourceCheck, sharedSourceChecks } from './volume-sources.ts';
@@ -87,11 +87,29 @@ function checkDataSource(errors: Errors, at: string, source: JsonObject | undefi
 export function checkTemplateMeta(errors: Errors, path: string, metadata: JsonObject | undefined): void {
   checkAnnotations(errors, `${path}.annotations`, objectAt(metadata, 'annotations'));
   checkLabels(errors, `${path}.labels`, objectAt(metadata, 'labels'));
-  for (const field in metadata) {
-    if (field === 'labels' || field === 'annotations' || metadata[field] === undefined) continue;
-    errors.push(forbiddenField(`${path}.${field}`, 'cannot be set'));
+  for (const field of metadata === undefined ? [] : barredOfTemplate) {
+    if (metadata?.[field] === undefined) continue;
+    // Told under the name that the field has in Go.
+    errors.push(forbiddenField(`${path}.${field === 'uid' ? 'uID' : field}`, 'cannot be set'));
   }
 }
+
+/** All but labels and annotations, in the order of Go's type. */
+const barredOfTemplate = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+];
 
 /** core ValidatePersistentVolumeClaimUpdate, beyond what always holds. */
 export function checkClaimChange(errors: Errors, claim: KubeObject, old: KubeObject): void {
@@ -245,6 +263,8 @@ function requireSecretNamespace(errors: Errors, path: string, source: JsonObject
 /** core ValidatePersistentVolumeUpdate, beyond what always holds. */
 export function checkVolumeChange(errors: Errors, volume: KubeObject, old: KubeObject): void {
   const spec = specOf(volume);
+  // Once more, as Kubernetes does.
+  checkVolumeSpec(errors, spec);
   const before = specOf(old);
   const kinds = [...Object.keys(sharedSourceChecks), ...localSources];
   const changed = kinds.some((kind) => {
@@ -266,4 +286,51 @@ export function checkVolumeChange(errors: Errors, volume: KubeObject, old: KubeO
     const why = 'update from non-nil value to nil is forbidden';
     errors.push(forbiddenField('spec.volumeAttributesClassName', why));
   }
+}
+
+const resizeStates = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizePending',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+].sort();
+
+/** core ValidatePersistentVolumeClaimStatusUpdate. */
+export function checkClaimStatus(errors: Errors, claim: KubeObject): void {
+  const status = objectAt(claim, 'status');
+  const capacity = objectAt(status, 'capacity') ?? {};
+  for (const name in capacity) checkBasicAmount(errors, keyPath('status.capacity', name), capacity, name);
+  const states = objectAt(status, 'allocatedResourceStatuses') ?? {};
+  const statesAt = 'status.allocatedResourceStatuses';
+  for (const name in states) {
+    checkClaimResource(errors, statesAt, name);
+    // The key is told, as in Kubernetes.
+    if (!resizeStates.includes(String(states[name]))) errors.push(notSupported(statesAt, name, resizeStates));
+  }
+  const allocated = objectAt(status, 'allocatedResources') ?? {};
+  for (const name in allocated) {
+    if (!checkClaimResource(errors, 'status.allocatedResources', name)) continue;
+    const at = keyPath('status.allocatedResources', name);
+    if (checkBasicAmount(errors, at, allocated, name)) {
+      checkResourceAmount(errors, at, 'storage', allocated[name]);
+    }
+  }
+}
+
+function checkBasicAmount(errors: Errors, at: string, amounts: JsonObject, name: string): boolean {
+  const quantity = quantityOf(amounts, name);
+  if (quantity === undefined || quantity.nano >= 0n) return true;
+  errors.push(invalid(at, Number(quantityValue(quantity)), 'must be a valid resource quantity'));
+  return false;
+}
+
+/** Of Kubernetes' own names only `storage`. */
+function checkClaimResource(errors: Errors, at: string, name: string): boolean {
+  const before = errors.length;
+  checkName(errors, at, name, labelKey);
+  if (errors.length > before) return false;
+  if (!isNative(name) || name === 'storage') return true;
+  errors.push(notSupported(at, name, ['storage']));
+  return false;
 }

@@ -7,6 +7,7 @@ import { checkImages } from './containers.ts';
 import { checkAnnotatedProfiles, checkPodAnnotationChange, checkPodAnnotations } from './pod-annotations.ts';
 import { checkResize } from './pod-resize.ts';
 import { checkPodSpec } from './pod-spec.ts';
+import { checkPodStatus } from './pod-status.ts';
 import { checkEphemeralUpdate, checkSpecUpdate } from './pod-update.ts';
 import type { PodMeta } from './volumes.ts';
 
@@ -57,7 +58,10 @@ export function validatePodUpdate(pod: KubeObject, old: KubeObject, subresource:
   const formerly = old.metadata.annotations;
   checkPodAnnotationChange(errors, 'metadata.annotations', annotations, formerly);
   checkPodAnnotations(errors, 'metadata.annotations', annotations, objectAt(pod, 'spec') ?? {}, formerly);
-  if (subresource === 'status') return errors;
+  if (subresource === 'status') {
+    checkPodStatus(errors, pod, old);
+    return errors;
+  }
   const spec = checkPod(errors, pod);
   const before = objectAt(old, 'spec') ?? {};
   if (subresource === 'ephemeralcontainers') checkEphemeralUpdate(errors, spec, before);

@@ -10,13 +10,15 @@ export type Rule = Pick<Strategy, 'validate' | 'validateUpdate'>;
 interface RuleParts {
   /** What must always hold; `old` is what is replaced, undefined on create. */
   readonly always?: (errors: Errors, object: KubeObject, old: KubeObject | undefined) => void;
+  /** What must hold between two states of the main path, told before what always must. */
+  readonly changeFirst?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
   /** What must hold between two states of the main path. */
   readonly change?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
   /** What must hold of a status that is written on its own; specs are not looked at again then, as in Kubernetes. */
   readonly status?: (errors: Errors, object: KubeObject, old: KubeObject) => void;
 }
 
-export function rule({ always, change, status }: RuleParts): Rule {
+export function rule({ always, changeFirst, change, status }: RuleParts): Rule {
   return {
     validate: (object) => {
       const errors: Errors = [];
@@ -27,6 +29,7 @@ export function rule({ always, change, status }: RuleParts): Rule {
       const errors: Errors = [];
       if (subresource === 'status') status?.(errors, object, old);
       else {
+        if (subresource === '') changeFirst?.(errors, object, old);
         always?.(errors, object, old);
         if (subresource === '') change?.(errors, object, old);
       }

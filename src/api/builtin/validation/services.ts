@@ -37,6 +37,8 @@ export function checkService(errors: Errors, service: KubeObject, old: KubeObjec
     checkAddresses(errors, spec, addresses);
     if (errors.length > count) return;
   }
+  // On an update looked at once more, before all else (ValidateServiceUpdate).
+  if (old !== undefined) checkBalancerClass(errors, spec, type);
   const isHeadless = addresses.length === 1 && addresses[0] === 'None';
   const ports = objectsAt(spec, 'ports');
   if (ports.length === 0 && !isHeadless && type !== 'ExternalName') errors.push(required('spec.ports'));
@@ -213,8 +215,12 @@ function checkBalancer(
   if (valueAt(spec, 'allocateLoadBalancerNodePorts') !== undefined && type !== 'LoadBalancer') {
     errors.push(forbiddenField('spec.allocateLoadBalancerNodePorts', only));
   }
-  const balancerClass = valueAt(spec, 'loadBalancerClass');
-  if (balancerClass === undefined) return;
+  checkBalancerClass(errors, spec, type);
+}
+
+function checkBalancerClass(errors: Errors, spec: JsonObject, type: string): void {
+  const only = "may only be used when `type` is 'LoadBalancer'";
+  if (valueAt(spec, 'loadBalancerClass') === undefined) return;
   if (type !== 'LoadBalancer') errors.push(forbiddenField('spec.loadBalancerClass', only));
   else checkName(errors, 'spec.loadBalancerClass', textAt(spec, 'loadBalancerClass'), labelKey);
 }

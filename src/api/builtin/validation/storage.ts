@@ -30,18 +30,18 @@ export const storageRules: { readonly [groupResource: string]: Rule } = {
     change: (errors, attachment, old) => checkImmutable(errors, 'spec', attachment['spec'], old['spec']),
   }),
   'volumeattributesclasses.storage.k8s.io': rule({
+    changeFirst: (errors, attributes, old) => {
+      for (const field of ['driverName', 'parameters']) {
+        if (equalJson(attributes[field], old[field])) continue;
+        errors.push(forbiddenField(field, `updates to ${field} are forbidden.`));
+      }
+    },
     always: (errors, attributes) => {
       const driver = textAt(attributes, 'driverName');
       checkProvisioner(errors, 'driverName', driver);
       checkParameters(errors, objectAt(attributes, 'parameters'));
       if (Object.keys(objectAt(attributes, 'parameters') ?? {}).length === 0) {
         errors.push(required('parameters', 'must contain at least one key/value pair'));
-      }
-    },
-    change: (errors, attributes, old) => {
-      for (const field of ['driverName', 'parameters']) {
-        if (equalJson(attributes[field], old[field])) continue;
-        errors.push(forbiddenField(field, `updates to ${field} are forbidden.`));
       }
     },
   }),

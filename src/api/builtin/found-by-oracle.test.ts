@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FieldError } from '#apimachinery/field-error.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { builtinDefinitions } from './definitions.ts';
+import { variant, vectors } from './testing/vectors.ts';
+
+/** What kube-apiserver 1.36.0 answered to one field of a base object changed (test/oracle/mutations.ts). */
+interface Row {
+  readonly base: string;
+  readonly write: 'create' | 'update' | 'status';
+  readonly set: JsonObject;
+  /** `reason field` of each cause, in its order; none where it is accepted. Those of metadata are the registry's. */
+  readonly causes: readonly string[];
+}
+
+/** What the kind's own validation finds after defaults and preparation. */
+function errorsOf({ base, write, set }: Row): readonly FieldError[] {
+  const object = variant(base, set) as KubeObject;
+  const { group, version } = parseApiVersion(object.apiVersion)!;
+  const found = builtinDefinitions().find(
+    (one) => one.group === group && one.kind === object.kind && one.virtual !== true,
+  );
+  const { strategy } = found!;
+  strategy.defaults?.(object, version);
+  object.metadata.uid = 'u';
+  if (write === 'create') {
+    strategy.prepareForCreate?.(object);
+    return strategy.validate?.(object) ?? [];
+  }
+  const old = variant(base, {}) as KubeObject;
+  strategy.defaults?.(old, version);
+  old.metadata.uid = 'u';
+  strategy.prepareForCreate?.(old);
+  const subresource = write === 'status' ? 'status' : '';
+  const written = write === 'status' ? ({ ...old, status: object['status'] } as KubeObject) : object;
+  strategy.prepareForUpdate?.(written, old, subresource);
+  return strategy.validateUpdate?.(written, old, subresource) ?? [];
+}
+
+test('what kube-apiserver told of single changed fields is told in its order and as often (C11)', () => {
+  const rows = vectors<Row>('found-by-oracle.jsonl');
+  assert.ok(rows.length > 25);
+  for (const row of rows) {
+    assert.deepEqual(
+      errorsOf(row).map(({ type, field }) => `${type} ${field}`),
+      row.causes,
+      `${row.write} ${row.base} ${JSON.stringify(row.set)}`,
+    );
+  }
+});
