@@ -26,9 +26,21 @@ const htmlCharacters = /[<>&\u2028\u2029]/g;
 /** As Go prints it: texts quoted, all else as its JSON encoder writes it, which escapes what HTML gives a meaning. */
 function quote(value: unknown): string {
   if (typeof value === 'string') return goQuote(value);
+  if (typeof value === 'number') return goNumber(value);
   const text = JSON.stringify(value ?? null);
   if (typeof value !== 'object') return text;
   return text.replace(htmlCharacters, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const int64Bound = 2 ** 63;
+
+/** As Go's `%v`: an integer in full; of floating point an exponent where it is below -4 or at least 6 (strconv's `g`). */
+function goNumber(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < int64Bound) return String(value);
+  const [digits = '', exponent = ''] = value.toExponential().split('e');
+  const power = Number(exponent);
+  if (power >= -4 && power < 6) return String(value);
+  return `${digits}e${exponent.slice(0, 1)}${exponent.slice(1).padStart(2, '0')}`;
 }
 
 const notPrinted = /[\u0000-\u001f\u007f-\u00a0\u00ad]/;
@@ -92,11 +104,16 @@ export function forbiddenField(field: string, detail: string): FieldError {
 }
 
 export function tooLong(field: string, maxBytes: number): FieldError {
-  return { type: 'FieldValueTooLong', field, message: `Too long: may not be more than ${maxBytes} bytes` };
+  const unit = maxBytes === 1 ? 'byte' : 'bytes';
+  return { type: 'FieldValueTooLong', field, message: `Too long: may not be more than ${maxBytes} ${unit}` };
 }
 
 export function tooMany(field: string, actual: number, max: number): FieldError {
-  return { type: 'FieldValueTooMany', field, message: `Too many: ${actual}: must have at most ${max} items` };
+  return {
+    type: 'FieldValueTooMany',
+    field,
+    message: `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`,
+  };
 }
 
 export function typeInvalid(field: string, value: unknown, detail: string): FieldError {

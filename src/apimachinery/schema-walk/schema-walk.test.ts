@@ -127,6 +127,112 @@ test('unknown fields are taken out and named', () => {
 });
 
 // Source: kube-openapi pkg/validation/errors and apiextensions' translation into field errors.
+test('a wrong type is told by the format that counts, and beside all else that is said of the value', () => {
+  // kube-openapi validate/type.go, values.go, schema_props.go; errors are told once (Result.AddErrors).
+  const at = (props: JsonObject) => ({ type: 'object', properties: { f: props } });
+  const general = (text: string) => `<nil>: Invalid value: "": "f" must ${text}`;
+  const byFormat = (name: string, format: string) =>
+    `f: Invalid value: "${name}": f in body must be of type ${format}: "${name}"`;
+  const unfitting = (format: string) =>
+    `<nil>: Invalid value: "": Checked value must be of type integer ${format} in f`;
+  const either = [{ required: ['a'] }, { required: ['b'] }];
+  const rows: readonly [JsonObject, JsonValue, string[]][] = [
+    [at({ type: 'string', format: 'uuid' }), { f: true }, [byFormat('', 'uuid')]],
+    [at({ type: 'string', format: 'uuid' }), { f: 1 }, [byFormat('int64', 'uuid')]],
+    [at({ type: 'string', format: 'uuid' }), { f: [] }, []],
+    [at({ type: 'string', format: 'odd' }), { f: [] }, [byFormat('array', 'string')]],
+    [at({ type: 'string', format: 'odd' }), { f: 1 }, [byFormat('integer', 'string')]],
+    [at({ type: 'integer', format: 'int32' }), { f: {} }, [byFormat('', 'int32')]],
+    [at({ type: 'integer', format: 'int32' }), { f: 'x' }, [byFormat('string', 'integer')]],
+    [
+      at({ type: 'integer', format: 'odd' }),
+      { f: 1.5 },
+      [unfitting('(default format)'), byFormat('number', 'integer')],
+    ],
+    [
+      at({ type: 'integer', not: { maximum: 5 } }),
+      { f: 1.5 },
+      [
+        unfitting('(default format)'),
+        byFormat('number', 'integer'),
+        general('not validate the schema (not)'),
+      ],
+    ],
+    [
+      at({
+        'x-kubernetes-int-or-string': true,
+        allOf: [{ anyOf: [{ type: 'integer' }, { type: 'string' }] }],
+      }),
+      { f: true },
+      [
+        byFormat('boolean', 'integer,string'),
+        general('validate at least one schema (anyOf)'),
+        byFormat('boolean', 'integer'),
+        general('validate all the schemas (allOf). None validated'),
+      ],
+    ],
+    [
+      at({ type: 'object', allOf: either, required: ['a'] }),
+      { f: { b: 1 } },
+      ['f.a: Required value', general('validate all the schemas (allOf)')],
+    ],
+    [
+      at({ type: 'object', anyOf: either }),
+      { f: {} },
+      [general('validate at least one schema (anyOf)'), 'f.a: Required value'],
+    ],
+    [
+      at({ type: 'number', multipleOf: 0.5 }),
+      { f: 3 },
+      ['f: Invalid value: 0: factor MultipleOf declared for f must be positive: 0'],
+    ],
+    [at({ type: 'number', multipleOf: 2.5 }), { f: 4 }, []],
+    [at({ type: 'number', minimum: 2.5 }), { f: 2 }, []],
+    [
+      at({ type: 'number', maximum: 2.5 }),
+      { f: 3 },
+      ['f: Invalid value: 3: f in body should be less than or equal to 2'],
+    ],
+    [
+      at({ type: 'integer', multipleOf: 3 }),
+      { f: 2_147_483_648 },
+      ['f: Invalid value: 2147483648: f in body should be a multiple of 3'],
+    ],
+    [
+      at({ type: 'number', maximum: 1 }),
+      { f: 1234567.5 },
+      ['f: Invalid value: 1.2345675e+06: f in body should be less than or equal to 1'],
+    ],
+    [
+      { type: 'object', oneOf: either },
+      {},
+      [
+        '<nil>: Invalid value: "": "" must validate one and only one schema (oneOf). Found none valid',
+        'a: Required value',
+      ],
+    ],
+    [
+      at({
+        type: 'object',
+        additionalProperties: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },
+      }),
+      { f: { 'a.b': ['x', 'x'], c: [1] } },
+      [
+        'f[a.b][1]: Duplicate value: "x"',
+        'f.c[0]: Invalid value: "integer": f.c[0] in body must be of type string: "integer"',
+      ],
+    ],
+  ];
+  for (const [schema, value, errors] of rows) {
+    const found = validateValue(schemaFromJsonSchemaProps(schema), value);
+    assert.deepEqual(
+      found.map(({ field, message }) => `${field}: ${message}`),
+      errors,
+      JSON.stringify(schema),
+    );
+  }
+});
+
 test('values are validated with the texts of Kubernetes', () => {
   const at = (props: JsonObject) => ({ type: 'object', properties: { f: props } });
   const rows: readonly [JsonObject, JsonValue, string[]][] = [
@@ -204,7 +310,7 @@ test('values are validated with the texts of Kubernetes', () => {
       ['f: Invalid value: "😀": f in body should be at least 2 chars long'],
     ],
     [at({ type: 'string', maxLength: 1 }), { f: '😀' }, []],
-    [at({ type: 'string', maxLength: 1 }), { f: 'ab' }, ['f: Too long: may not be more than 1 bytes']],
+    [at({ type: 'string', maxLength: 1 }), { f: 'ab' }, ['f: Too long: may not be more than 1 byte']],
     [
       at({ type: 'integer', minimum: 1 }),
       { f: 0 },
@@ -221,7 +327,7 @@ test('values are validated with the texts of Kubernetes', () => {
       { f: 0.35 },
       ['f: Invalid value: 0.35: f in body should be a multiple of 0.1'],
     ],
-    [at({ type: 'array', maxItems: 1 }), { f: [1, 2] }, ['f: Too many: 2: must have at most 1 items']],
+    [at({ type: 'array', maxItems: 1 }), { f: [1, 2] }, ['f: Too many: 2: must have at most 1 item']],
     [
       at({ type: 'array', minItems: 1 }),
       { f: [] },
@@ -230,7 +336,7 @@ test('values are validated with the texts of Kubernetes', () => {
     [
       at({ type: 'object', maxProperties: 1, additionalProperties: {} }),
       { f: { a: 1, b: 2 } },
-      ['f: Too many: 2: must have at most 1 items'],
+      ['f: Too many: 2: must have at most 1 item'],
     ],
     [
       at({ type: 'integer', format: 'int32' }),

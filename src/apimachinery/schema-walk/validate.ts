@@ -14,7 +14,7 @@ import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../jso
 import { dns1035Label } from '../names.ts';
 import type { Schema, ValueValidation } from '../schema.ts';
 import { type CompiledSchema, compiled } from './compiled-schema.ts';
-import { goBytes, hasNumberFormat, hasStringFormat } from './formats.ts';
+import { goBytes, hasNumberFormat, hasStringFormat, isKnownStringFormat } from './formats.ts';
 
 /** Validation stops here: more would help nobody, and messages must fit a response. */
 const errorsMax = 100;
@@ -44,7 +44,15 @@ interface Found {
 export function validateValue(schema: Schema, value: JsonValue, path = ''): FieldError[] {
   const walk = new Walk(path);
   walk.validate(compiled(schema), value, 0, true);
-  return walk.found.map(({ error }) => error);
+  return distinct(walk.found);
+}
+
+/** Each once: a junctor may say again what is said without it. */
+function distinct(found: readonly Found[]): FieldError[] {
+  const seen = new Set<string>();
+  const isNew = ({ origin, error: { field, message } }: Found) =>
+    origin !== 'schema' || (!seen.has(`${field}: ${message}`) && seen.add(`${field}: ${message}`));
+  return found.filter(isNew).map(({ error }) => error);
 }
 
 /**
@@ -61,7 +69,7 @@ export function validateChange(schema: Schema, value: JsonValue, old: JsonValue,
     hadListErrors ??= hasListErrors(schema, old);
     return !hadListErrors;
   };
-  return walk.found.filter(isTold).map(({ error }) => error);
+  return distinct(walk.found.filter(isTold));
 }
 
 function hasListErrors(schema: Schema, value: JsonValue): boolean {
@@ -119,9 +127,34 @@ function hasType(node: CompiledSchema, value: JsonValue): boolean {
     case 'number':
       return typeof value === 'number';
     case 'string':
+      // A list passes where a format is asked for: what has one is looked at no further (kube-openapi typeValidator).
+      if (Array.isArray(value) && !node.isKubernetesType) return checkedFormat(node) !== undefined;
+      return typeof value === 'string' || (node.intOrString && Number.isInteger(value));
     case 'boolean':
-      return typeof value === node.type || (node.intOrString && Number.isInteger(value));
+      return typeof value === node.type;
   }
+}
+
+/** The format that counts: others are passed over (StripUnsupportedFormatsPostProcess). */
+function checkedFormat({ type, validation }: CompiledSchema): string | undefined {
+  const format = validation?.format;
+  if (format === undefined) return undefined;
+  switch (type) {
+    case 'string':
+      return isKnownStringFormat(format) ? format : undefined;
+    case 'integer':
+      return format === 'int32' || format === 'int64' ? format : undefined;
+    case 'number':
+      return format === 'float' || format === 'double' ? format : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The format of a value that says itself which it has: numbers. */
+function formatName(value: JsonValue): string {
+  if (typeof value !== 'number') return '';
+  return Number.isInteger(value) ? 'int64' : 'float64';
 }
 
 /** One text for each JSON value, the same whatever the order of an object's members. */
@@ -167,11 +200,26 @@ function isInt64(value: number): boolean {
   return Number.isInteger(value) && value >= -int64Bound && value < int64Bound;
 }
 
+/** What a branch of a junctor found. */
+interface Failures {
+  readonly found: readonly Found[];
+  readonly visited: number;
+}
+
+/** The branch that looked at more of the value is told, the first of equals (kube-openapi Result.MatchCount). */
+function better(best: Failures | undefined, next: Failures): Failures {
+  return best === undefined || next.visited > best.visited ? next : best;
+}
+
 class Walk {
   readonly found: Found[] = [];
   readonly #prefix: string;
   /** Scratch space: the first `depth` segments lead to the value at hand. */
   readonly #path: Segment[] = [];
+  /** Which of them are keys of a map. */
+  readonly #isMapKey: boolean[] = [];
+  /** Values that a schema was held against. */
+  #visited = 0;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -179,6 +227,7 @@ class Walk {
 
   validate(node: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): void {
     if (this.found.length >= errorsMax) return;
+    this.#visited++;
     if (value === null) {
       if (node.nullable || (node.type === undefined && !node.intOrString)) {
         if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
@@ -188,12 +237,13 @@ class Walk {
       return;
     }
     if (node.type === 'integer' && typeof value === 'number' && !isInt64(value)) {
-      this.#noInteger(node.validation, value, depth);
+      this.#noInteger(node, value, depth, checksLists);
       return;
     }
     if (!hasType(node, value)) {
+      // All else that is said of such a value holds nevertheless.
       this.#wrongType(node, value, depth);
-      if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
+      if (node.validation !== undefined) this.#rules(node, node.validation, value, depth, checksLists);
       return;
     }
     if (typeof value === 'object') {
@@ -231,13 +281,14 @@ class Walk {
       if (item === null || isJsonObject(item)) return;
       this.#path[depth] = index;
       const why = 'must be an object for an array of list-type map';
-      this.#add(invalid(this.#field(depth + 1), item, why), depth, 'list');
+      this.#add(invalid(this.#keyedField(depth + 1), item, why), depth, 'list');
     });
   }
 
   #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {
     const seen = new Set<string>();
     list.forEach((item, index) => {
+      if (node.listType === 'map' && !isJsonObject(item)) return;
       const key = node.listType === 'set' ? canonical(item) : mapKeyOf(node, item);
       if (!seen.has(key)) {
         seen.add(key);
@@ -250,7 +301,7 @@ class Walk {
         shown = object;
       }
       this.#path[depth] = index;
-      this.#add(duplicate(this.#field(depth + 1), shown), depth, 'list');
+      this.#add(duplicate(this.#keyedField(depth + 1), shown), depth, 'list');
     });
   }
 
@@ -258,10 +309,12 @@ class Walk {
     const { properties, additional } = node;
     if (properties !== undefined || additional !== undefined) {
       for (const key in object) {
-        const child = properties?.get(key) ?? additional;
+        const property = properties?.get(key);
+        const child = property ?? additional;
         const value = object[key];
         if (child === undefined || value === undefined) continue;
         this.#path[depth] = key;
+        this.#isMapKey[depth] = property === undefined;
         this.validate(child, value, depth + 1, checksLists);
       }
     }
@@ -278,7 +331,7 @@ class Walk {
   #embedded(object: JsonObject, depth: number): void {
     const tell = (name: string, error: (field: string) => FieldError) => {
       this.#path[depth] = name;
-      this.#add(error(this.#field(depth + 1)), depth, 'embedded');
+      this.#add(error(this.#keyedField(depth + 1)), depth, 'embedded');
     };
     for (const name of ['apiVersion', 'kind'] as const) {
       const value = object[name];
@@ -312,7 +365,7 @@ class Walk {
     if (node.allOf !== undefined) this.#allOf(node, node.allOf, value, depth, checksLists);
     if (node.anyOf !== undefined) this.#anyOf(node.anyOf, value, depth, checksLists);
     if (node.oneOf !== undefined) this.#oneOf(node.oneOf, value, depth, checksLists);
-    if (node.not !== undefined && this.#failuresOf(node.not, value, depth, checksLists).length === 0) {
+    if (node.not !== undefined && this.#failuresOf(node.not, value, depth, checksLists).found.length === 0) {
       this.#general(depth, 'must not validate the schema (not)');
     }
   }
@@ -352,7 +405,11 @@ class Walk {
   }
 
   #numberRules(rules: ValueValidation, number: number, depth: number): void {
-    const { minimum, maximum, multipleOf, format } = rules;
+    const { format } = rules;
+    // Integers are compared with integers, whatever is behind the point of the rule (MaximumNativeType and its like).
+    const bound = (limit: number | undefined) =>
+      limit !== undefined && isInt64(number) ? Math.trunc(limit) : limit;
+    const [minimum, maximum, factor] = [rules.minimum, rules.maximum, rules.multipleOf].map(bound);
     if (maximum !== undefined) {
       if (rules.exclusiveMaximum === true ? number >= maximum : number > maximum) {
         const relation = rules.exclusiveMaximum === true ? 'less than' : 'less than or equal to';
@@ -365,8 +422,12 @@ class Walk {
         this.#invalid(depth, number, `should be ${relation} ${minimum}`);
       }
     }
-    if (multipleOf !== undefined && multipleOf > 0 && !isMultipleOf(number, multipleOf)) {
-      this.#invalid(depth, number, `should be a multiple of ${multipleOf}`);
+    if (factor !== undefined && factor <= 0) {
+      const where = this.#pathText(depth, false);
+      const why = `factor MultipleOf declared for ${where} must be positive: ${factor}`;
+      this.#add(invalid(this.#field(depth), factor, why), depth);
+    } else if (factor !== undefined && !isMultipleOf(number, factor)) {
+      this.#invalid(depth, number, `should be a multiple of ${factor}`);
     }
     if (format !== undefined && Number.isInteger(number) && !hasNumberFormat(number, format)) {
       this.#unfitting(format, depth);
@@ -380,13 +441,14 @@ class Walk {
   }
 
   /** A number that is no integer, or none of 64 bits: what is said of it as kube-openapi says it. */
-  #noInteger(rules: ValueValidation | undefined, number: number, depth: number): void {
-    const format = rules?.format;
+  #noInteger(node: CompiledSchema, number: number, depth: number, checksLists: boolean): void {
+    const rules = node.validation;
+    const format = checkedFormat(node);
     this.#unfitting(format, depth);
     const field = this.#field(depth);
     const [name, wanted] = format === undefined ? ['number', 'integer'] : ['float64', format];
     this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
-    if (rules !== undefined) this.#numberRules({ ...rules, format: undefined }, number, depth);
+    if (rules !== undefined) this.#rules(node, { ...rules, format: undefined }, number, depth, checksLists);
   }
 
   #arrayRules(rules: ValueValidation, list: readonly JsonValue[], depth: number): void {
@@ -420,53 +482,60 @@ class Walk {
     depth: number,
     checksLists: boolean,
   ): void {
-    const before = this.found.length;
-    for (const branch of branches) this.validate(branch, value, depth, checksLists);
-    // What narrows a type of Kubernetes' own is our way to say it, not the schema's author's.
-    if (this.found.length > before && !node.isKubernetesType) {
-      this.#general(depth, 'must validate all the schemas (allOf)');
+    let failed = 0;
+    for (const branch of branches) {
+      const before = this.found.length;
+      this.validate(branch, value, depth, checksLists);
+      if (this.found.length > before) failed++;
     }
+    // What narrows a type of Kubernetes' own is our way to say it, not the schema's author's.
+    if (failed === 0 || node.isKubernetesType) return;
+    const none = failed === branches.length ? '. None validated' : '';
+    this.#general(depth, `must validate all the schemas (allOf)${none}`);
   }
 
   #anyOf(branches: readonly CompiledSchema[], value: JsonValue, depth: number, checksLists: boolean): void {
-    let best: Found[] | undefined;
+    let best: Failures | undefined;
     for (const branch of branches) {
       const failures = this.#failuresOf(branch, value, depth, checksLists);
-      if (failures.length === 0) return;
-      if (best === undefined || failures.length < best.length) best = failures;
+      if (failures.found.length === 0) return;
+      best = better(best, failures);
     }
     this.#general(depth, 'must validate at least one schema (anyOf)');
-    this.found.push(...(best ?? []));
+    this.found.push(...(best?.found ?? []));
   }
 
   #oneOf(branches: readonly CompiledSchema[], value: JsonValue, depth: number, checksLists: boolean): void {
-    let best: Found[] | undefined;
+    let best: Failures | undefined;
     let valid = 0;
     for (const branch of branches) {
       const failures = this.#failuresOf(branch, value, depth, checksLists);
-      if (failures.length === 0) valid++;
-      else if (best === undefined || failures.length < best.length) best = failures;
+      if (failures.found.length === 0) valid++;
+      else best = better(best, failures);
     }
     if (valid === 1) return;
     const count = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`;
     this.#general(depth, `must validate one and only one schema (oneOf). ${count}`);
-    if (valid === 0) this.found.push(...(best ?? []));
+    if (valid === 0) this.found.push(...(best?.found ?? []));
   }
 
-  #failuresOf(branch: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): Found[] {
+  #failuresOf(branch: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): Failures {
     const start = this.found.length;
     // The bound counts for a branch as well: it is only asked whether it fails.
     const saved = this.found.splice(0, start >= errorsMax ? start : 0);
+    const visitedBefore = this.#visited;
     this.validate(branch, value, depth, checksLists);
-    const failures = this.found.splice(start - saved.length);
+    const found = this.found.splice(start - saved.length);
     this.found.unshift(...saved);
-    return failures;
+    return { found, visited: this.#visited - visitedBefore };
   }
 
   #wrongType(node: CompiledSchema, value: JsonValue, depth: number): void {
-    const wanted = node.type ?? 'integer,string';
     const field = this.#field(depth);
-    const name = typeName(value);
+    const format = value === null || typeof value === 'string' ? undefined : checkedFormat(node);
+    const isByFormat = format !== undefined && !Array.isArray(value);
+    const wanted = isByFormat ? format : (node.type ?? 'integer,string');
+    const name = isByFormat ? formatName(value) : typeName(value);
     this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
   }
 
@@ -477,7 +546,7 @@ class Walk {
 
   /** What is about no value in particular has no field either: only its text names it. */
   #general(depth: number, rule: string): void {
-    this.#add(invalid('<nil>', '', `"${this.#field(depth)}" ${rule}`), depth);
+    this.#add(invalid('<nil>', '', `"${this.#pathText(depth, false)}" ${rule}`), depth);
   }
 
   #add(error: FieldError, ownerDepth: number, origin: Origin = 'schema'): void {
@@ -485,18 +554,28 @@ class Walk {
   }
 
   #field(depth: number): string {
+    return this.#pathText(depth, false) || '<nil>';
+  }
+
+  /** With keys of maps in brackets, as what is not the schema's own rules names them (field.Path.Key). */
+  #keyedField(depth: number): string {
+    return this.#pathText(depth, true) || '<nil>';
+  }
+
+  #pathText(depth: number, isKeyed: boolean): string {
     let text = this.#prefix;
     for (let i = 0; i < depth; i++) {
       const segment = this.#path[i] as Segment;
-      if (typeof segment === 'number') text += `[${segment}]`;
+      if (typeof segment === 'number' || (isKeyed && this.#isMapKey[i] === true)) text += `[${segment}]`;
       else text += text === '' ? segment : `.${segment}`;
     }
-    return text === '' ? '<nil>' : text;
+    return text;
   }
 }
 
 /** Decimal fractions are no exact doubles: 0.3 is a multiple of 0.1. */
 function isMultipleOf(number: number, factor: number): boolean {
+  if (Number.isSafeInteger(number) && Number.isInteger(factor)) return number % factor === 0;
   const quotient = number / factor;
   return Math.abs(quotient - Math.round(quotient)) <= 1e-9 * Math.max(1, Math.abs(quotient));
 }

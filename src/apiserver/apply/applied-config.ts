@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { Schema } from '#apimachinery/schema.ts';
 import { goSyntax, goText, goTypeOf } from '../patch/go-text.ts';
 import {
   type ApplyType,
@@ -180,8 +181,9 @@ function checkElements(
     }
     const at = elementPath(type, item);
     if ('error' in at) {
+      // What follows cannot be named either: it is looked at no further.
       faults.push(`${printPath(path)}: element ${i}: ${at.error}`);
-      continue;
+      return;
     }
     if (seen.has(at.path)) {
       faults.push(`${printPath(path)}: duplicate entries for key ${printElement(at.path)}`);
@@ -203,12 +205,8 @@ function checkAt(
   path.pop();
 }
 
-function scalarFault(type: ApplyType, value: JsonValue): string | undefined {
-  const schema = type.schema;
-  if (schema?.intOrString === true) {
-    const fits = typeof value === 'string' || typeof value === 'number';
-    return fits ? undefined : `expected int or string, got ${plainly(value)}`;
-  }
+/** structured-merge-diff typed/validate.go, for the types that kube-openapi's schemaconv makes of OpenAPI's. */
+function scalarFault({ schema }: ApplyType, value: JsonValue): string | undefined {
   switch (schema?.type) {
     case 'integer':
     case 'number':
@@ -216,14 +214,25 @@ function scalarFault(type: ApplyType, value: JsonValue): string | undefined {
         ? undefined
         : `expected numeric (int or float), got ${goTypeOf(value)}`;
     case 'string':
+      if (hasOwnForm(schema)) return untypedFault(value);
       return typeof value === 'string'
         ? undefined
         : `expected string, got ${cut(`&value.valueUnstructured{Value:${goSyntax(value)}}`)}`;
     case 'boolean':
       return typeof value === 'boolean' ? undefined : `expected boolean, got ${plainly(value)}`;
     default:
-      return typeof value === 'object' ? `expected scalar, got ${plainly(value)}` : undefined;
+      return untypedFault(value);
   }
+}
+
+/** Of a text with a format it is not known that it is one, but for bytes. */
+function hasOwnForm({ validation }: Schema): boolean {
+  const format = validation?.format ?? '';
+  return format !== '' && format !== 'byte';
+}
+
+function untypedFault(value: JsonValue): string | undefined {
+  return typeof value === 'object' ? `expected any scalar, got ${plainly(value)}` : undefined;
 }
 
 /** A value as structured-merge-diff prints what holds it: `&{map[a:1]}`. */

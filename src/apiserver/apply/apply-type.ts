@@ -126,7 +126,8 @@ const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
 
 function formOf(schema: Schema): ApplyType['form'] {
   if (schema.definition === rawExtension) return 'atomicMap';
-  if (schema.intOrString === true) return 'scalar';
+  // A custom kind's says no type in OpenAPI.
+  if (schema.intOrString === true) return schema.definition === undefined ? 'deduced' : 'scalar';
   switch (schema.type) {
     case 'object':
       return schema.mapType === 'atomic' ? 'atomicMap' : 'map';

@@ -50,15 +50,14 @@ function nested(
   type: string,
   fits: (value: JsonValue) => boolean,
 ): { readonly value: JsonValue | undefined } | { readonly fault: string } {
-  const parts = path.split('.');
   let value: JsonValue | undefined = object;
-  const fault = (at: number, wanted: string): { readonly fault: string } => ({
-    fault: `.${parts.slice(0, at).join('.')} accessor error: ${goText(value)} is of the type ${goTypeOf(value)}, expected ${wanted}`,
+  const fault = (wanted: string): { readonly fault: string } => ({
+    fault: `.${path} accessor error: ${goText(value)} is of the type ${value === null ? '<nil>' : goTypeOf(value)}, expected ${wanted}`,
   });
-  for (const [at, part] of parts.entries()) {
+  for (const part of path.split('.')) {
     if (value === undefined || value === null) return { value: undefined };
-    if (!isJsonObject(value)) return fault(at, 'map[string]interface{}');
+    if (!isJsonObject(value)) return fault('map[string]interface{}');
     value = value[part];
   }
-  return value === undefined || fits(value) ? { value } : fault(parts.length, type);
+  return value === undefined || fits(value) ? { value } : fault(type);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { apiError, Harness } from './testing/harness.ts';
 
@@ -152,11 +152,72 @@ test('what a scale reads must be a number of replicas (R6)', async () => {
   assert.deepEqual(await causesOf(harness.post(url, thing({ size: 'x' }))), [
     '.spec.size: Invalid value: 0: .spec.size accessor error: x is of the type string, expected int64',
   ]);
+  assert.deepEqual(await causesOf(harness.post(url, { ...thing({}), spec: true })), [
+    'spec: Invalid value: "boolean": spec in body must be of type object: "boolean"',
+    '.spec.size: Invalid value: 0: .spec.size accessor error: true is of the type bool, expected map[string]interface{}',
+  ]);
   await harness.post(url, thing({}));
   const status = harness.patch(`${url}/a/status`, 'merge', { status: { ready: 'x', selector: { a: 1 } } });
   assert.deepEqual(await causesOf(status), [
     '.status.ready: Invalid value: 0: .status.ready accessor error: x is of the type string, expected int64',
     '.status.selector: Invalid value: "": .status.selector accessor error: map[a:1] is of the type map[string]interface {}, expected string',
+  ]);
+});
+
+// structured-merge-diff typed/validate.go over the types that kube-openapi's schemaconv makes.
+test('what is applied is checked as far as OpenAPI tells its types (P6)', async () => {
+  const set = { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } };
+  await using harness = await Harness.open({
+    definitions: [
+      things({
+        either: { 'x-kubernetes-int-or-string': true },
+        formed: { type: 'string', format: 'uuid' },
+        bytes: { type: 'string', format: 'byte' },
+        set,
+      }),
+    ],
+  });
+  const applied = (spec: JsonObject) => harness.patch(`${url}/a?fieldManager=m`, 'apply', thing(spec));
+  assert.deepEqual(await causesOf(applied({ either: true })), [
+    'spec.either: Invalid value: "boolean": spec.either in body must be of type integer,string: "boolean"',
+  ]);
+  assert.deepEqual(await causesOf(applied({ formed: 1 })), [
+    'spec.formed: Invalid value: "int64": spec.formed in body must be of type uuid: "int64"',
+  ]);
+  const rows: readonly (readonly [JsonObject, RegExp])[] = [
+    [{ formed: [] }, /Kind=Thing\): \.spec\.formed: expected any scalar, got &\{\[\]\}$/],
+    [{ bytes: 1 }, /\.spec\.bytes: expected string, got &value\.valueUnstructured\{Value:1\}$/],
+    [
+      { set: [{ a: 1 }, { a: 1 }] },
+      /Kind=Thing\): \.spec\.set: element 0: associative list without keys has an element that's a map type$/,
+    ],
+  ];
+  for (const [spec, expected] of rows) await assert.rejects(applied(spec), apiError('', expected));
+});
+
+// apiserver transformDecodeError, jsonPatcher: what is no Scale is refused before the object is looked for.
+test('a Scale that cannot be decoded (C10)', async () => {
+  await using harness = await Harness.open({ definitions: [things({ size: { type: 'integer' } })] });
+  const scale = (name: string, replicas: JsonValue) => ({
+    ...{ apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name } },
+    spec: { replicas },
+  });
+  const unknown = 'no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"';
+  await assert.rejects(
+    harness.put(`${url}/none/scale`, scale('none', 'x')),
+    (error) => isApiError(error, 'BadRequest') && error.message === unknown,
+  );
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
+  await assert.rejects(
+    harness.put(`${deployments}/none/scale`, scale('none', 1.5)),
+    apiError(
+      'BadRequest',
+      /^Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal number 1\.5 into Go struct field ScaleSpec\.spec\.replicas of type int32$/,
+    ),
+  );
+  await harness.post(url, thing({ size: 1 }));
+  assert.deepEqual(await causesOf(harness.patch(`${url}/a/scale`, 'merge', { spec: { replicas: 'x' } })), [
+    'patch: Invalid value: "{\\"spec\\":{\\"replicas\\":\\"x\\"}}": json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32',
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
 import { badRequest, conflict, internalError, notFound, uidMismatch } from '#apimachinery/api-error.ts';
-import { invalid, invalidObject, typeInvalid } from '#apimachinery/field-error.ts';
+import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { fieldValueAt } from '#apimachinery/field-selector.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
@@ -10,6 +10,7 @@ import type { Schema } from '#apimachinery/schema.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
 import type { UpdateOptions, WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
+import { typeMismatch } from '../request/go-words.ts';
 import { decodeConfiguration } from './apply.ts';
 import { decodeKind, reportUnknownFields } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
@@ -79,7 +80,8 @@ function updateScale(
     );
   }
   const parameters = parseWriteParameters(context.info.query, 'UpdateOptions');
-  checkFields(scale, parameters, context);
+  refuseUndecodable(scale, context.served.definition.origin === 'custom');
+  checkFields(scale, parameters, context.warnings);
   return writeScale(environment, context, paths, parameters, () => scale);
 }
 
@@ -96,12 +98,17 @@ function patchScale(
     const { value } = decodeConfiguration(request.body);
     return applyScale(environment, context, paths, parameters, value);
   }
-  const patch = decodePatch(request.body, undefined, context.served.definition.origin !== 'custom');
+  const isCustom = context.served.definition.origin === 'custom';
+  const patch = decodePatch(request.body, isCustom ? undefined : scaleSchema(), !isCustom);
   let isChecked = false;
   return writeScale(environment, context, paths, parameters, (live) => {
-    const scale = patch.apply(scaleOf(live, paths)) as KubeObject;
-    // What is tried again warns once.
-    if (!isChecked) checkFields(scale, parameters, context);
+    const before = scaleOf(live, paths);
+    const scale = patch.apply(before) as KubeObject;
+    const warnings = isChecked ? [] : context.warnings; // what is tried again warns once
+    patch.accept(before, () => {
+      refuseUndecodable(scale, false);
+      checkFields(scale, parameters, warnings);
+    });
     isChecked = true;
     const says = isJsonObject(scale['spec']) && (scale['spec']['replicas'] ?? null) !== null;
     if (!says && lacksReplicas(live, context, paths)) {
@@ -112,12 +119,20 @@ function patchScale(
 }
 
 /** C9 */
-function checkFields(
-  scale: KubeObject,
-  { fieldValidation }: WriteParameters,
-  context: ResourceContext,
-): void {
-  reportUnknownFields(scale, scaleSchema(), scaleKind, { fieldValidation, warnings: context.warnings });
+function checkFields(scale: KubeObject, { fieldValidation }: WriteParameters, warnings: string[]): void {
+  reportUnknownFields(scale, scaleSchema(), scaleKind, { fieldValidation, warnings });
+}
+
+/** What the scheme of custom resources says of any Scale that it cannot decode (apiserver transformDecodeError). */
+const notOfCustomKinds = 'no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"';
+
+/** 400 for a value that does not fit its field. */
+function refuseUndecodable(scale: KubeObject, isCustom: boolean): void {
+  const why = typeMismatch(scaleSchema(), scale);
+  if (why === undefined) return;
+  throw badRequest(
+    isCustom ? notOfCustomKinds : `Scale in version "v1" cannot be handled as a Scale: ${why}`,
+  );
 }
 
 /** Sets the replicas of the parent to those of the Scale that `propose` gives. */
@@ -160,6 +175,7 @@ function applyScale(
       applied,
       force: parameters.force,
     });
+    refuseUndecodable(scale, false);
     checkScaleIdentity(scale, live, context);
     const scaled = withReplicas(live, paths.specReplicasPath, replicasOf(scale, context));
     scaled.metadata.managedFields = managersOfParent(
@@ -224,10 +240,7 @@ function checkScaleIdentity(scale: KubeObject, live: KubeObject, context: Resour
 
 function replicasOf(scale: KubeObject, { name, served }: ResourceContext): number {
   const spec = scale['spec'];
-  const replicas = isJsonObject(spec) ? (spec['replicas'] ?? 0) : 0;
-  if (typeof replicas !== 'number' || !Number.isInteger(replicas)) {
-    throw invalidObject(scaleKind, name, [typeInvalid('spec.replicas', replicas, 'must be an integer')]);
-  }
+  const replicas = isJsonObject(spec) ? Number(spec['replicas'] ?? 0) : 0;
   // Of a custom resource its own validation tells.
   if (replicas < 0 && served.definition.origin !== 'custom') {
     const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
