@@ -4,7 +4,7 @@ import { type FillRules, fillGroups, keepsSkews } from './fill-groups.ts';
 import type { Candidate } from './framework.ts';
 import { levelGroups } from './level-groups.ts';
 import { type PlannedCell, planReplicas } from './plan-replicas.ts';
-import { compareNames } from './select.ts';
+import { coarserFirst, compareNames } from './select.ts';
 import type { SpreadDimension } from './spread.ts';
 import { claimOrder, divideByWebster, type Party } from './webster.ts';
 
@@ -30,7 +30,9 @@ export function divideReplicas(
   if (division.type === 'Duplicated') return { ok: true, replicas: candidates.map(() => desired) };
   const divided = divideFreely(desired, candidates, placement, tie);
   if (spread === undefined || !divided.ok) return divided;
-  const skewed = spread.dimensions.filter(({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY);
+  const skewed = coarserFirst(spread.dimensions, candidates).filter(
+    ({ maxSkew }) => maxSkew < Number.POSITIVE_INFINITY,
+  );
   const levelled =
     skewed.length === 0 ? divided : divideLevelly(divided.replicas, candidates, placement, skewed, tie);
   if (spread.filled.length === 0 || !levelled.ok) return levelled;

@@ -168,7 +168,7 @@ test('three that all cross, 1,000 cells in 200 regions: a decision costs no more
     const { user, system } = process.cpuUsage(before);
     // With little play it is a puzzle; the answer then says that a way may have been missed.
     if (outcome !== 'Scheduled') assert.match(message, /not all were tried/);
-    if (skew > 2) assert.equal(outcome, 'Scheduled', message);
+    if (skew > 1) assert.equal(outcome, 'Scheduled', message);
     // A collapse, not a rate: the machine may do other things.
     assert.ok((user + system) / 1_000 < 10_000, `${(user + system) / 1_000} ms`);
   }

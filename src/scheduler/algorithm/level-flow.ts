@@ -1,5 +1,5 @@
 import { type Arc, type Cut, settle } from './kilter.ts';
-import type { Atom, LevelDimension } from './level-atoms.ts';
+import type { Atom, LevelBudget, LevelDimension } from './level-atoms.ts';
 import type { Chains, Link } from './level-chains.ts';
 import { repairShares } from './level-repair.ts';
 
@@ -41,18 +41,18 @@ export class LevelFlow {
   readonly #firstAtom: number;
   readonly #cuts: LevelCut[] = [];
   #nodeCount = 2;
-  #work: number;
+  readonly #budget: LevelBudget;
   #repairs = repairsMax;
 
   constructor(
     atoms: readonly Atom[],
     dimensions: readonly LevelDimension[],
     { one, other, left }: Chains,
-    workMax: number,
+    budget: LevelBudget,
   ) {
     this.#atoms = atoms;
     this.#dimensions = dimensions;
-    this.#work = workMax;
+    this.#budget = budget;
     this.#left = left.map((d) => {
       const groups: number[][] = Array.from({ length: dimensions[d]?.groupCount ?? 0 }, () => []);
       for (const [i, atom] of atoms.entries()) groups[atom.groups[d] as number]?.push(i);
@@ -76,7 +76,7 @@ export class LevelFlow {
 
   /** The work that it may do is done: what it did not find may be there. */
   get isExhausted(): boolean {
-    return this.#work <= 0;
+    return this.#budget.left <= 0;
   }
 
   /** Whole shares within these levels, as near to what there is as detours lead; undefined when there are none, or it is exhausted. */
@@ -99,9 +99,10 @@ export class LevelFlow {
   }
 
   #settle(arcs: readonly Arc[]): Cut | undefined {
-    const meter = { looked: 0 };
+    // Each arc is copied and laid out before any is looked at.
+    const meter = { looked: arcs.length };
     const cut = settle(this.#nodeCount, arcs, meter);
-    this.#work -= meter.looked;
+    this.#budget.left -= meter.looked;
     return cut;
   }
 
@@ -109,7 +110,7 @@ export class LevelFlow {
     if (this.#repairs <= 0) return undefined;
     this.#repairs--;
     const flows = arcs.slice(this.#firstAtom).map(({ flow }) => flow);
-    return repairShares(this.#atoms, this.#dimensions, levels, flows);
+    return repairShares(this.#atoms, this.#dimensions, levels, flows, this.#budget);
   }
 
   /** Nodes and arcs of a chain; returns where atoms are joined to it. */

@@ -1,6 +1,13 @@
 import type { Atoms } from './atoms.ts';
 import type { Division } from './divide.ts';
-import { type Atom, type LevelDimension, type Levelled, levelAtoms } from './level-atoms.ts';
+import {
+  type Atom,
+  type LevelBudget,
+  type LevelDimension,
+  type Levelled,
+  levelAtoms,
+  levelBudget,
+} from './level-atoms.ts';
 import { levelRange, levelShares } from './skew.ts';
 
 /** How the members of one group share what the group gets. */
@@ -57,6 +64,7 @@ export function levellingRefusal(
   rooms: readonly number[],
   { members, groups, groupCounts }: Atoms,
   constraints: readonly Skewed[],
+  budget: LevelBudget,
 ): string | undefined {
   const roomy = members.map((list) => list.reduce((sum, i) => sum + (rooms[i] as number), 0));
   const [only] = constraints;
@@ -66,7 +74,7 @@ export function levellingRefusal(
       : undefined;
   }
   const atoms = atomsWith(proportional(replicas, roomy), roomy, groups);
-  const levelled: Levelled = levelAtoms(atoms, dimensionsOf(constraints, groupCounts), replicas);
+  const levelled: Levelled = levelAtoms(atoms, dimensionsOf(constraints, groupCounts), replicas, budget);
   return levelled.shares === undefined ? refusalOf(constraints, levelled.isKnown) : undefined;
 }
 
@@ -78,9 +86,10 @@ function levelSeveral(
   dimensions: readonly LevelDimension[],
 ): Levelled {
   const total = sums.reduce((one, sum) => one + sum, 0);
-  const levelled = levelAtoms(atomsWith(sums, rooms, groups), dimensions, total);
+  const budget = levelBudget();
+  const levelled = levelAtoms(atomsWith(sums, rooms, groups), dimensions, total, budget);
   if (levelled.shares !== undefined || levelled.isKnown) return levelled;
-  return levelAtoms(atomsWith(proportional(total, rooms), rooms, groups), dimensions, total);
+  return levelAtoms(atomsWith(proportional(total, rooms), rooms, groups), dimensions, total, budget);
 }
 
 function dimensionsOf(constraints: readonly Skewed[], groupCounts: readonly number[]): LevelDimension[] {

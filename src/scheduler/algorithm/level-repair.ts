@@ -1,8 +1,8 @@
-import type { Atom, LevelDimension } from './level-atoms.ts';
+import type { Atom, LevelBudget, LevelDimension } from './level-atoms.ts';
 
-/** Moves of one unit that are tried, and atoms that are looked at for them. */
+/** Moves of one unit that are tried, and how many atoms may be looked at for them for each of what the budget has: it is quicker. */
 const movesMax = 2_000;
-const looksMax = 1_000_000;
+const looksPerArc = 20;
 /** Moves for which an atom that was changed is let alone. */
 const restMoves = 7;
 
@@ -16,10 +16,11 @@ export function repairShares(
   dimensions: readonly LevelDimension[],
   levels: readonly number[],
   start: readonly number[],
+  budget: LevelBudget,
 ): number[] | undefined {
   const repair = new Repair(atoms, dimensions, levels, start);
-  const moves = Math.min(movesMax, Math.ceil(looksMax / atoms.length));
-  for (let move = 1; move <= moves; move++) {
+  for (let move = 1; move <= movesMax && budget.left > 0; move++) {
+    budget.left -= (2 * atoms.length) / looksPerArc;
     const worst = repair.worst();
     if (worst === undefined) return repair.shares;
     const first = repair.best(worst.by, worst.group, move);

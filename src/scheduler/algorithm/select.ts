@@ -2,7 +2,7 @@ import { atomsOf } from './atoms.ts';
 import type { CellSnapshot } from './cell.ts';
 import type { CompiledPlacement } from './compile.ts';
 import type { Candidate } from './framework.ts';
-import { levelAtoms } from './level-atoms.ts';
+import { type LevelBudget, levelAtoms, levelBudget } from './level-atoms.ts';
 import { levellingRefusal } from './level-groups.ts';
 import { byGroupRank, chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
 import { isWithinSkew } from './skew.ts';
@@ -28,6 +28,11 @@ export interface Demand {
   readonly divided: boolean;
 }
 
+/** With what its searches may cost together. */
+interface BudgetedDemand extends Demand {
+  readonly budget: LevelBudget;
+}
+
 /**
  * Picks the cells that may be used (PLACEMENT.md 2, Selection): all of them without a spread constraint. With constraints
  * over groups (region, zone, provider, pop, label) the groups are chosen first, coarser ones before finer ones, as few as
@@ -42,20 +47,28 @@ export interface Demand {
 export function selectCells(
   candidates: readonly Candidate[],
   { spread }: CompiledPlacement,
-  demand: Demand,
+  wanted: Demand,
 ): Selection {
   if (spread === undefined) return { ok: true, selected: candidates };
+  const demand = { ...wanted, budget: levelBudget() };
   if (spread.dimensions.length === 0) return pickCells(candidates, spread, [], demand);
   if (spread.dimensions.length === 1) return narrow(candidates, spread, spread.dimensions, 0, demand);
   const located = candidates.filter(({ cell }) =>
     spread.dimensions.every(({ groupOf }) => groupOf(cell) !== ''),
   );
-  // Coarser first: what has fewer groups.
-  const ordered = spread.dimensions
-    .map((dimension) => ({ dimension, count: distinct(located, dimension) }))
+  return narrow(located, spread, coarserFirst(spread.dimensions, located), 0, demand);
+}
+
+/** What has fewer groups is coarser. */
+export function coarserFirst(
+  dimensions: readonly SpreadDimension[],
+  candidates: readonly Candidate[],
+): readonly SpreadDimension[] {
+  if (dimensions.length < 2) return dimensions;
+  return dimensions
+    .map((dimension) => ({ dimension, count: distinct(candidates, dimension) }))
     .sort((a, b) => a.count - b.count)
     .map(({ dimension }) => dimension);
-  return narrow(located, spread, ordered, 0, demand);
 }
 
 /** Chooses the groups of one dimension, and goes on with the cells that lie in them. */
@@ -64,7 +77,7 @@ function narrow(
   spread: CompiledSpread,
   dimensions: readonly SpreadDimension[],
   at: number,
-  demand: Demand,
+  demand: BudgetedDemand,
 ): Selection {
   const dimension = dimensions[at];
   if (dimension === undefined) return pickCells(candidates, spread, dimensions, demand);
@@ -183,7 +196,7 @@ function pickCells(
   candidates: readonly Candidate[],
   spread: CompiledSpread,
   dimensions: readonly SpreadDimension[],
-  { needed, replicas, divided }: Demand,
+  { needed, replicas, divided, budget }: BudgetedDemand,
 ): Selection {
   const { minCells, maxCells } = spread;
   if (candidates.length < minCells) {
@@ -211,7 +224,7 @@ function pickCells(
   } else {
     fillEvenly(ranked, skewed, maxCells, selected);
     if (selected.size < minCells || !keepsSkew(selected, skewed)) {
-      const levelled = levelCells(ranked, dimensions, { minCells, maxCells }, selected);
+      const levelled = levelCells(ranked, dimensions, { minCells, maxCells }, selected, budget);
       if (levelled === undefined) {
         const each = skewed.map(({ name, maxSkew }) => `${maxSkew} by ${name}`).join(' and ');
         return { ok: false, message: `no choice of cells differs by no more than ${each}` };
@@ -236,7 +249,7 @@ function pickCells(
   const result = [...selected].sort(compareNames);
   const levelled = divided && needed > 0 ? dimensions.filter(isSkewed) : [];
   if (levelled.length > 0) {
-    const message = levellingRefusal(replicas, result.map(room), atomsOf(result, levelled), levelled);
+    const message = levellingRefusal(replicas, result.map(room), atomsOf(result, levelled), levelled, budget);
     if (message !== undefined) return { ok: false, message };
   }
   for (const dimension of dimensions) {
@@ -328,6 +341,7 @@ function levelCells(
   dimensions: readonly SpreadDimension[],
   { minCells, maxCells }: { readonly minCells: number; readonly maxCells: number },
   selected: ReadonlySet<Candidate>,
+  budget: LevelBudget,
 ): Set<Candidate> | undefined {
   const { members, groups, groupCounts } = atomsOf(ranked, dimensions);
   const atoms = members.map((list, a) => ({
@@ -344,7 +358,7 @@ function levelCells(
   const least = Math.max(minCells, ...groupCounts);
   const step = Math.max(1, Math.ceil((most - least + 1) / sizesMax));
   for (let size = most; size >= least; size = size > least ? Math.max(least, size - step) : -1) {
-    const { shares } = levelAtoms(atoms, levels, size);
+    const { shares } = levelAtoms(atoms, levels, size, budget);
     if (shares === undefined) continue;
     const chosen = new Set<Candidate>();
     members.forEach((list, a) => {
