@@ -200,6 +200,36 @@ describe('custom resources that come back', { timeout: 600_000 }, () => {
     await serve(true);
     await until('nothing is wrong again', async () => (await condition())?.status === 'True');
 
+    // The kind goes from the edge, with all of it, while no federator looks: what came of it goes when one does. That it is not
+    // served alone is not enough.
+    const federator = constellation.federator();
+    await federator.stop();
+    await serve(false);
+    federator.edgeTap.clear();
+    await federator.start();
+    const definition = { cluster: undefined, gvr: crds, name: crd.metadata.name };
+    await until('it looks for the definition', async () => {
+      return federator.edgeTap.count('list', `${crds.resource}.${crds.group}`) > 0;
+    });
+    await until('the policy says that the edge does not serve it', async () =>
+      /cell-a: the edge does not serve Database in db.example.com\/v1/.test(
+        (await condition())?.message ?? '',
+      ),
+    );
+    assert.ok(await main(), 'what came of it stays: its definition stands at the edge');
+    await federator.stop();
+    await edge.delete(definition);
+    await until('the definition is gone', async () => (await find(edge, definition)) === undefined);
+    await federator.start();
+    await until('what came of it goes', async () => (await main()) === undefined);
+    await install(edge);
+    await edge.create(atEdge, {
+      apiVersion: 'db.example.com/v1',
+      kind: 'Database',
+      metadata: { name: 'main' },
+    });
+    await until('it comes anew', main);
+
     // The policy goes while nobody looks: what came of it goes all the same.
     await constellation.stopScheduler();
     await admin.delete({ ...inShop(returnPoliciesGvr), name: 'back' });

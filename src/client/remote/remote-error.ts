@@ -28,10 +28,51 @@ export function errorFromAnswer(code: number, body: Buffer): ApiError {
     parsed = undefined; // a proxy's page or plain text: told by its code below
   }
   if (isJsonObject(parsed) && parsed['kind'] === 'Status') return errorFromStatus(parsed, code);
-  const text = body.subarray(0, 512).toString('utf8').trim();
-  return new ApiError(reasonOfCode.get(code) ?? 'InternalError', text === '' ? `HTTP ${code}` : text, {
-    code,
-  });
+  return new ApiError(reasonOfCode.get(code) ?? 'InternalError', messageOfText(code, body), { code });
+}
+
+const textBytesMax = 512;
+const pageBytesMax = 4096;
+
+/** One line, whatever it was: it goes into conditions, logs and tables. */
+function messageOfText(code: number, body: Buffer): string {
+  const page = pageTitle(body);
+  if (page !== undefined) return `HTTP ${code} with an HTML page${page === '' ? '' : `: ${page}`}`;
+  const text = lineOf(body.subarray(0, textBytesMax).toString('utf8'));
+  return text === '' ? `HTTP ${code}` : text;
+}
+
+/** What the page of a proxy before the server is headed; '' when it does not say, undefined when it is no page. */
+function pageTitle(body: Buffer): string | undefined {
+  let start = body.subarray(0, pageBytesMax).toString('utf8').trimStart();
+  // Not by one expression: a server that lies could make it try every way to part the comments.
+  for (let end = 0; start.startsWith('<!--') && end >= 0; ) {
+    end = start.indexOf('-->');
+    if (end >= 0) start = start.slice(end + 3).trimStart();
+  }
+  if (!/^(?:<\?xml\b[^>]*>\s*)?<(?:!doctype\s+html|html|head|title|body)\b/i.test(start)) return undefined;
+  const [, title = ''] = /<title\b[^<>]*>([^<]*)/i.exec(start) ?? [];
+  const [, heading = ''] = /<h1\b[^<>]*>([^<]*)/i.exec(start) ?? [];
+  return plain(title) || plain(heading);
+}
+
+const entities = new Map([
+  ['amp', '&'],
+  ['gt', '>'],
+  ['lt', '<'],
+  ['nbsp', ' '],
+  ['quot', '"'],
+  ['#39', "'"],
+]);
+
+function plain(html: string): string {
+  const decoded = html.replace(/&(#39|[a-z]+);/g, (whole, name: string) => entities.get(name) ?? whole);
+  return lineOf(decoded).slice(0, 200);
+}
+
+/** Control characters count as blanks: what a server sends does not steer a terminal. */
+function lineOf(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
 }
 
 export function errorFromStatus(status: { readonly [key: string]: unknown }, httpCode?: number): ApiError {

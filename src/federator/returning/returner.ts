@@ -7,11 +7,13 @@ import {
   returnKindKey,
   staysAtEdge,
 } from '#api/federation/return-contract.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
+import { goneKinds } from '../edge/custom-kind-gone.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
 import { Asked } from './asked.ts';
 import { type BirthPlace, readBirth } from './birth-place.ts';
@@ -62,6 +64,8 @@ export class Returner {
   readonly #events: EventBringer;
   /** Content that was too large, by key: until the edge object changes it is not read again. */
   readonly #refused = new Map<string, string>();
+  /** Keys of the kinds of which the edge has no objects any more, as it was last asked; others that it does not serve it may have. */
+  #gone: ReadonlySet<string> = new Set();
   #unservedRecheckMs = unservedRecheckMinMs;
   #isStarted = false;
 
@@ -124,7 +128,7 @@ export class Returner {
       await this.#regroup(edge);
       return undefined;
     }
-    if (key === 'kinds') return this.#lookForKinds(edge);
+    if (key === 'kinds') return this.#lookForKinds(edge, signal);
     if (edge === undefined || this.#options.isPaused()) return undefined;
     if (key.startsWith('trim|')) {
       const { events } = this.#births;
@@ -143,6 +147,7 @@ export class Returner {
   /** Watches at the edge the kinds that are asked for now, and looks at everything anew. */
   async #regroup(edge: BirthPlace | undefined): Promise<void> {
     this.#refused.clear();
+    this.#gone = new Set();
     this.#events.restart();
     await this.#births.stop();
     if (edge === undefined) return;
@@ -153,7 +158,7 @@ export class Returner {
   }
 
   /** Kinds that come to be served are watched from then on, those that cease to be no more; who asked for one is told. */
-  async #lookForKinds(edge: BirthPlace | undefined): Promise<ReconcileResult> {
+  async #lookForKinds(edge: BirthPlace | undefined, signal: AbortSignal): Promise<ReconcileResult> {
     const asked = this.#asked.kinds();
     if (edge === undefined || asked.length === 0) return undefined;
     const isMissing = (kind: ReturnKind) => !this.#births.has(kind);
@@ -169,10 +174,33 @@ export class Returner {
     const missing = asked.filter(isMissing);
     const unread = this.#births.refusedKinds();
     await this.#asked.tell(missing, unread);
+    await this.#lookForGone(edge, missing, signal);
     if (missing.length === 0 && unread.size === 0) return { requeueAfterMs: servedRecheckMs };
     const requeueAfterMs = this.#unservedRecheckMs;
     this.#unservedRecheckMs = Math.min(2 * requeueAfterMs, unservedRecheckMaxMs);
     return { requeueAfterMs };
+  }
+
+  /** What came back of kinds that went with all their objects while nobody watched goes too. */
+  async #lookForGone(
+    { client: edgeClient }: BirthPlace,
+    missing: readonly ReturnKind[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const returned = new Set(Array.from(this.#returned.values(), (one) => partsOf(keyOfReturned(one)).kind));
+    const kinds = missing.filter((kind) => isCustomGroup(kind.group) && returned.has(returnKindKey(kind)));
+    if (kinds.length === 0) {
+      this.#gone = new Set();
+      return;
+    }
+    try {
+      this.#gone = new Set((await goneKinds(edgeClient, kinds, signal)).map(returnKindKey));
+    } catch (error) {
+      this.#gone = new Set();
+      if (!isApiError(error)) throw error;
+      this.#options.logger.info({ error: error.message }, 'the edge does not say which kinds are gone');
+    }
+    if (this.#gone.size > 0) this.#lookAtReturned();
   }
 
   #lookAtReturned(): void {
@@ -199,8 +227,9 @@ export class Returner {
   async #bring(key: string, edge: BirthPlace, signal: AbortSignal): Promise<undefined> {
     const { kind: kindKey, namespace, name } = partsOf(key);
     const known = this.#births.get(kindKey);
-    // Not asked for any more: known without the edge. Asked for: absence counts only in a complete list.
-    if (this.#asked.hasKind(kindKey) && known?.births.watch.hasSynced !== true) return;
+    // Not asked for any more: known without the edge. Asked for: absence counts only in a complete list, or of the whole kind.
+    const isKnown = known === undefined ? this.#gone.has(kindKey) : known.births.watch.hasSynced;
+    if (this.#asked.hasKind(kindKey) && !isKnown) return;
     const birth = known?.births.get(namespace, name);
     const present = this.#returned.byKey(key);
     if (known === undefined || birth === undefined || !this.#births.fits(known.kind, birth)) {
