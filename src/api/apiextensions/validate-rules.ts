@@ -1,7 +1,6 @@
 import { declOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
 import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
 import { type RuleProgram, rulesOf } from '#apimachinery/cel/rules/rule-program.ts';
-import { validateRulesAt } from '#apimachinery/cel/rules/validate-rules.ts';
 import { type FieldError, forbiddenField, invalid } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { CelRule, Schema } from '#apimachinery/schema.ts';
@@ -25,13 +24,17 @@ interface Place {
 }
 
 /**
- * The CEL rules of a CRD's structural schema: they must compile, cost little enough by estimate, and hold for the
- * schema's own defaults (KUBERNETES.md R4). With Kubernetes' messages; at most 50 errors.
+ * The CEL rules of a CRD's structural schema: they must compile and cost little enough by estimate (KUBERNETES.md R4). With
+ * Kubernetes' messages; at most 50 errors. Rules of a node are not looked at while one of `refusedFields` lies within it.
  */
-export function validateSchemaRules(props: JsonObject, path: string): FieldError[] {
+export function validateSchemaRules(
+  props: JsonObject,
+  path: string,
+  refusedFields: readonly string[],
+): FieldError[] {
   const schema = schemaFromJsonSchemaProps(props);
   if (!hasRules(schema)) return [];
-  const check = new RuleCheck();
+  const check = new RuleCheck(refusedFields);
   check.visit(schema, { path, isResource: true, cardinality: 1, uncorrelatable: undefined });
   check.total(path);
   return check.errors.slice(0, errorsMax);
@@ -39,25 +42,17 @@ export function validateSchemaRules(props: JsonObject, path: string): FieldError
 
 class RuleCheck {
   readonly errors: FieldError[] = [];
+  readonly #refusedFields: readonly string[];
   #total = 0;
   readonly #costly: { readonly path: string; readonly cost: number }[] = [];
+
+  constructor(refusedFields: readonly string[]) {
+    this.#refusedFields = refusedFields;
+  }
 
   visit(schema: Schema, place: Place): void {
     if (this.errors.length >= errorsMax || !hasRules(schema)) return;
     const { path } = place;
-    rulesOf(schema, place.isResource).forEach((rule, index) => {
-      this.#rule(schema, rule, place, `${path}.x-kubernetes-validations[${index}]`);
-    });
-    if (schema.default !== undefined && path !== '') {
-      this.errors.push(...validateRulesAt(schema, place.isResource, schema.default, `${path}.default`));
-    }
-    for (const [name, child] of schema.properties ?? []) {
-      this.visit(child, {
-        ...place,
-        path: `${path}.properties[${name}]`,
-        isResource: child.embeddedResource === true,
-      });
-    }
     const { additionalProperties, items } = schema;
     if (additionalProperties !== undefined) {
       this.visit(additionalProperties, {
@@ -65,6 +60,13 @@ class RuleCheck {
         isResource: additionalProperties.embeddedResource === true,
         cardinality: times(place.cardinality, schema.validation?.maxProperties),
         uncorrelatable: place.uncorrelatable,
+      });
+    }
+    for (const [name, child] of schema.properties ?? []) {
+      this.visit(child, {
+        ...place,
+        path: `${path}.properties[${name}]`,
+        isResource: child.embeddedResource === true,
       });
     }
     if (items !== undefined) {
@@ -75,6 +77,10 @@ class RuleCheck {
         uncorrelatable: schema.listType === 'map' ? place.uncorrelatable : (place.uncorrelatable ?? path),
       });
     }
+    if (this.#refusedFields.some((field) => field.startsWith(`${path}.`))) return;
+    rulesOf(schema, place.isResource).forEach((rule, index) => {
+      this.#rule(schema, rule, place, `${path}.x-kubernetes-validations[${index}]`);
+    });
   }
 
   #rule(schema: Schema, program: RuleProgram, place: Place, at: string): void {

@@ -1,3 +1,4 @@
+import { validateRulesOfDefault } from '#apimachinery/cel/rules/validate-rules.ts';
 import {
   type FieldError,
   forbiddenField,
@@ -53,6 +54,8 @@ export interface SchemaErrors {
   readonly errors: readonly FieldError[];
   /** Whether rules can be looked at: they wait until what they are about is described properly. */
   readonly isStructural: boolean;
+  /** Fields that OpenAPI's rules refuse: rules of nodes that hold one wait for that too. */
+  readonly refusedFields: readonly string[];
 }
 
 /**
@@ -84,7 +87,11 @@ export function validateStructuralSchema(schema: JsonObject, path: string): Sche
   if (!hasStructure && errors.length === 0) {
     errors.push(invalid(path, '', "OpenAPIV3Schema 'schema' is not supported"));
   }
-  return { errors: errors.slice(0, schemaErrorsMax), isStructural: isStructural && openApi.length === 0 };
+  return {
+    errors: errors.slice(0, schemaErrorsMax),
+    isStructural,
+    refusedFields: openApi.map(({ field }) => field),
+  };
 }
 
 function textOf({ field, message }: FieldError): string {
@@ -289,7 +296,10 @@ function branchCompleteness(
   }
 }
 
-/** Defaults must be valid themselves and hold no unknown fields; where they may not be at all they are not looked at. */
+/**
+ * Defaults must be valid themselves, hold no unknown fields and keep the rules (CEL) of what they stand for; where they may
+ * not be at all they are not looked at: so nothing below additionalProperties is.
+ */
 function defaults(errors: FieldError[], schema: JsonObject, path: string, isResource: boolean): void {
   if (errors.length >= schemaErrorsMax) return;
   const value = schema['default'];
@@ -320,9 +330,9 @@ function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue
     errors.push(typeInvalid(path, name, ` in body must be of type ${wanted}: "${name}"`));
     return;
   }
-  for (const { type, field, message } of validateValue(compiled, value, '')) {
-    // Whether a list's elements are distinct is not asked of defaults.
-    if (type === 'FieldValueDuplicate') continue;
+  // Whether a list's elements are distinct is not asked of defaults.
+  const wrong = validateValue(compiled, value, '').filter(({ type }) => type !== 'FieldValueDuplicate');
+  for (const { type, field, message } of wrong) {
     const isRoot = field === rootName;
     errors.push({
       type,
@@ -330,6 +340,9 @@ function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue
       message: isRoot ? message.replace(` ${rootName} in body`, '  in body') : message,
     });
   }
+  if (wrong.length > 0) return;
+  const isResource = schema['x-kubernetes-embedded-resource'] === true;
+  errors.push(...validateRulesOfDefault(compiled, isResource, value, path));
 }
 
 /** Formats that nobody knows, and that are therefore not checked (as Kubernetes warns). */

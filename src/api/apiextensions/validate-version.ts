@@ -46,9 +46,9 @@ export function validateVersionSchema(
   errors: FieldError[],
 ): void {
   if (hasStatus) validateRootWithStatus(schema, path, errors);
-  const { errors: wrong, isStructural } = validateStructuralSchema(schema, path);
+  const { errors: wrong, isStructural, refusedFields } = validateStructuralSchema(schema, path);
   errors.push(...wrong);
-  if (isStructural) errors.push(...validateSchemaRules(schema, path));
+  if (isStructural) errors.push(...validateSchemaRules(schema, path, refusedFields));
 }
 
 export function validateDeprecation(version: JsonObject, path: string, errors: FieldError[]): void {

@@ -73,6 +73,17 @@ test('recursive types are followed along the data', () => {
   const object: JsonObject = { not: { 'x-kubernetes-validations': [{}] } };
   completeTypedForm(props, object);
   assert.deepEqual(object, { not: { 'x-kubernetes-validations': [{ rule: '' }] } });
+  const unions: JsonObject = {
+    additionalProperties: { required: [], items: { items: [{ enum: [] }], additionalProperties: true } },
+    additionalItems: false,
+    dependencies: { a: [], b: { title: '' } },
+  };
+  completeTypedForm(props, unions);
+  assert.deepEqual(unions, {
+    additionalProperties: { items: { items: [{}], additionalProperties: true } },
+    additionalItems: false,
+    dependencies: { a: [], b: {} },
+  });
 });
 
 test('every definition has a plan', () => {

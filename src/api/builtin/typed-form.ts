@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { canonicalQuantity } from '#apimachinery/quantity.ts';
 import type { CatalogueType, FieldExtras, TypeExpression } from './catalogue-types.ts';
 import { catalogueType } from './catalogue-types.ts';
+import { jsonSchemaPropsDefinition, jsonSchemaUnions } from './json-schema-unions.ts';
 
 /**
  * What an object becomes when a Kubernetes server decodes it into its Go type: required fields that are not pointers
@@ -106,6 +107,7 @@ const open = new Map<string, StructPlan>();
 function planOf(path: string): Plan | undefined {
   const scalar = scalarPlans[path];
   if (scalar !== undefined) return { complete: scalar };
+  if (jsonSchemaUnions[`io.k8s.${path}`] !== undefined) return unionPlan;
   if (plans.has(path)) return plans.get(path);
   const building = open.get(path);
   if (building !== undefined) return building;
@@ -137,6 +139,15 @@ function planOf(path: string): Plan | undefined {
   plans.set(path, useful);
   return useful;
 }
+
+/** A schema, or several, or a plain value (json-schema-unions.ts). */
+const unionPlan: Plan = {
+  complete: (value) => {
+    const schema = planOf(jsonSchemaPropsDefinition.slice('io.k8s.'.length));
+    if (schema === undefined) return value;
+    return Array.isArray(value) ? completeList(schema, value) : schema.complete(value);
+  },
+};
 
 function expressionOf(type: CatalogueType, field: string): TypeExpression {
   const entry: TypeExpression | readonly [TypeExpression, FieldExtras] = type.p![field]!;

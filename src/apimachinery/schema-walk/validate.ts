@@ -436,7 +436,7 @@ class Walk {
 
   #unfitting(format: string | undefined, depth: number): void {
     const form = format === undefined ? '(default format)' : `with format ${format}`;
-    const text = `Checked value must be of type integer ${form} in ${this.#field(depth)}`;
+    const text = `Checked value must be of type integer ${form} in ${this.#named(depth)}`;
     this.#add(invalid('<nil>', '', text), depth);
   }
 
@@ -445,9 +445,12 @@ class Walk {
     const rules = node.validation;
     const format = checkedFormat(node);
     this.#unfitting(format, depth);
-    const field = this.#field(depth);
     const [name, wanted] = format === undefined ? ['number', 'integer'] : ['float64', format];
-    this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
+    const shown = this.#named(depth);
+    this.#add(
+      typeInvalid(this.#field(depth), name, `${shown} in body must be of type ${wanted}: "${name}"`),
+      depth,
+    );
     if (rules !== undefined) this.#rules(node, { ...rules, format: undefined }, number, depth, checksLists);
   }
 
@@ -531,17 +534,19 @@ class Walk {
   }
 
   #wrongType(node: CompiledSchema, value: JsonValue, depth: number): void {
-    const field = this.#field(depth);
     const format = value === null || typeof value === 'string' ? undefined : checkedFormat(node);
     const isByFormat = format !== undefined && !Array.isArray(value);
     const wanted = isByFormat ? format : (node.type ?? 'integer,string');
     const name = isByFormat ? formatName(value) : typeName(value);
-    this.#add(typeInvalid(field, name, `${field} in body must be of type ${wanted}: "${name}"`), depth);
+    const shown = this.#named(depth);
+    this.#add(
+      typeInvalid(this.#field(depth), name, `${shown} in body must be of type ${wanted}: "${name}"`),
+      depth,
+    );
   }
 
   #invalid(depth: number, value: JsonValue, rule: string): void {
-    const field = this.#field(depth);
-    this.#add(invalid(field, value, `${field} in body ${rule}`), depth);
+    this.#add(invalid(this.#field(depth), value, `${this.#named(depth)} in body ${rule}`), depth);
   }
 
   /** What is about no value in particular has no field either: only its text names it. */
@@ -554,6 +559,11 @@ class Walk {
   }
 
   #field(depth: number): string {
+    return this.#pathText(depth, false).replace(/^\./, '') || '<nil>';
+  }
+
+  /** How texts name it. */
+  #named(depth: number): string {
     return this.#pathText(depth, false) || '<nil>';
   }
 
@@ -567,7 +577,8 @@ class Walk {
     for (let i = 0; i < depth; i++) {
       const segment = this.#path[i] as Segment;
       if (typeof segment === 'number' || (isKeyed && this.#isMapKey[i] === true)) text += `[${segment}]`;
-      else text += text === '' ? segment : `.${segment}`;
+      // Keys of a map that is the whole value keep their dot in texts (kube-openapi validate/object_validator.go).
+      else text += text === '' && this.#isMapKey[i] !== true ? segment : `.${segment}`;
     }
     return text;
   }

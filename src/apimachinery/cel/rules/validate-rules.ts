@@ -28,22 +28,28 @@ const nothing: RuleResult = { errors: [], ratcheted: [] };
  */
 export function validateRules(schema: Schema, value: JsonObject, old: JsonValue | undefined): RuleResult {
   if (!hasRules(schema)) return nothing;
-  const walk = new RuleWalk();
+  const walk = new RuleWalk(true);
   walk.visit(schema, true, value, old, '', { isUnchanged: undefined, old });
   return walk;
 }
 
-/** The errors of one part of an object by itself, such as a default. */
-export function validateRulesAt(
+/**
+ * The errors of a default: it must hold as what replaces itself, and as what is new (apiextensions defaulting/validation.go).
+ */
+export function validateRulesOfDefault(
   schema: Schema,
   isResource: boolean,
   value: JsonValue,
   path: string,
 ): readonly FieldError[] {
   if (!hasRules(schema)) return [];
-  const walk = new RuleWalk();
-  walk.visit(schema, isResource, value, undefined, path, { isUnchanged: undefined, old: undefined });
-  return walk.errors;
+  const errorsWith = (old: JsonValue | undefined): readonly FieldError[] => {
+    const walk = new RuleWalk(false);
+    walk.visit(schema, isResource, value, old, path, { isUnchanged: undefined, old });
+    return walk.errors;
+  };
+  const errors = errorsWith(value);
+  return errors.length > 0 ? errors : errorsWith(undefined);
 }
 
 /** Where a node stands among what has an old counterpart. */
@@ -56,7 +62,13 @@ interface Correlation {
 class RuleWalk implements RuleResult {
   readonly errors: FieldError[] = [];
   readonly ratcheted: FieldError[] = [];
+  readonly #letsPass: boolean;
   #budget = objectCostMax;
+
+  /** `letsPass`: whether errors of what has not changed are told apart. */
+  constructor(letsPass: boolean) {
+    this.#letsPass = letsPass;
+  }
 
   /** False when nothing more is to be evaluated. */
   visit(
@@ -182,7 +194,7 @@ class RuleWalk implements RuleResult {
       const detail = this.#message(rule, variables, nameOf(at), type);
       if (detail === undefined) return false;
       const error = errorFor(rule.rule, nameOf(at), value, detail);
-      if (!rule.usesOldSelf && isUnchanged()) this.ratcheted.push(error);
+      if (this.#letsPass && !rule.usesOldSelf && isUnchanged()) this.ratcheted.push(error);
       else this.errors.push(error);
     }
     return true;
