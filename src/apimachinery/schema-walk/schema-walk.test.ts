@@ -398,6 +398,16 @@ test('values are validated with the texts of Kubernetes', () => {
       ],
     ],
     [
+      at({
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { 'x-kubernetes-preserve-unknown-fields': true },
+      }),
+      { f: [{ n: 1 }, { n: 1 }, null, 'a', 'b'] },
+      ['f[3]: Invalid value: "a": must be an object for an array of list-type map'],
+    ],
+    [
       at({ type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }),
       { f: ['a', 'b', 'a'] },
       ['f[2]: Duplicate value: "a"'],

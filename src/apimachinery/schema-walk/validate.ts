@@ -272,17 +272,19 @@ class Walk {
         this.validate(items, list[index] as JsonValue, depth + 1, checksLists);
       }
     }
-    if (checksLists && node.listType === 'map') this.#nonObjects(list, depth);
-    if (checksLists && node.listType !== undefined && list.length > 1) this.#repeated(node, list, depth);
+    if (!checksLists || node.listType === undefined) return;
+    if (node.listType === 'map' && !this.#hasObjects(list, depth)) return;
+    if (list.length > 1) this.#repeated(node, list, depth);
   }
 
-  #nonObjects(list: readonly JsonValue[], depth: number): void {
-    list.forEach((item, index) => {
-      if (item === null || isJsonObject(item)) return;
-      this.#path[depth] = index;
-      const why = 'must be an object for an array of list-type map';
-      this.#add(invalid(this.#keyedField(depth + 1), item, why), depth, 'list');
-    });
+  /** The first that is none ends what is said of a keyed list (apiextensions schema/listtype validateListMap). */
+  #hasObjects(list: readonly JsonValue[], depth: number): boolean {
+    const index = list.findIndex((item) => item !== null && !isJsonObject(item));
+    if (index < 0) return true;
+    this.#path[depth] = index;
+    const why = 'must be an object for an array of list-type map';
+    this.#add(invalid(this.#keyedField(depth + 1), list[index] as JsonValue, why), depth, 'list');
+    return false;
   }
 
   #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {

@@ -45,6 +45,11 @@ const errorRows: [name: string, applied: JsonObject, message: RegExp, reason?: '
     config({ items: [{ value: '1' }] }),
     /\.spec\.items: element 0: associative list with keys has an element that omits all key fields \["name"\]/,
   ],
+  [
+    'keys that are no scalars',
+    config({ items: [{ name: { a: null, b: [1, { c: 'x' }] } }, { name: {} }] }),
+    /\.spec\.items\[name=a=nullb=\[1,c="x"\]\]\.name: expected string, got .*\.spec\.items\[name=\]\.name: /s,
+  ],
   ['several faults', config({ frob: 1, grob: 1 }), /errors:\n {2}\.spec\.frob: .*\n {2}\.spec\.grob: /],
 ];
 

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 
 /**
  * One step of a field path as FieldsV1 writes it (KUBERNETES.md P4): `f:replicas` a field or map key, `k:{"name":"a"}`
@@ -120,7 +120,7 @@ export function printElement(element: PathElement): string {
     case 'k': {
       const key = parse(text);
       if (typeof key !== 'object' || key === null) return `[${text}]`;
-      const parts = Object.entries(key).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+      const parts = Object.entries(key).map(([name, value]) => `${name}=${printKey(value as JsonValue)}`);
       return `[${parts.join(',')}]`;
     }
     case 'v':
@@ -130,6 +130,15 @@ export function printElement(element: PathElement): string {
     default:
       return `.${text}`;
   }
+}
+
+/** An object, which no schema lets a key be, has nothing around or between its members (structured-merge-diff value.ToString). */
+function printKey(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(printKey).join(',')}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  return Object.entries(value)
+    .map(([name, member]) => `${name}=${printKey(member as JsonValue)}`)
+    .join('');
 }
 
 /** `.spec.template.spec.containers[name="nginx"].image` */
