@@ -1,6 +1,7 @@
 // What stands between a federator and its edges: wrong credentials, lines that break or hang, servers that restart.
 // docs/federation-contract.md: FB1, FC2
 import assert from 'node:assert/strict';
+import { createServer } from 'node:https';
 import net from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
@@ -60,6 +61,17 @@ describe('connections', { timeout: 840_000 }, () => {
       connection,
     );
     await constellation.addCell('bad-key', {}, { ...connection, keyPem: 'nonsense' });
+    // A proxy before the edge, with a page of its own.
+    const page = '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n</body>\r\n</html>\r\n';
+    const { certificatePem: cert, keyPem: key } = constellation.pki.serving;
+    const proxy = createServer({ cert, key }, (_request, response) => response.writeHead(502).end(page));
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    constellation.onEnd(async () => {
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    });
+    const { port: proxyPort } = proxy.address() as net.AddressInfo;
+    await constellation.addCell('html', {}, { ...connection, server: `https://127.0.0.1:${proxyPort}` });
     // Whoever comes first has the edge.
     await syncs('good', 'a');
     await constellation.addCell('claimed', {}, connection);
@@ -71,6 +83,7 @@ describe('connections', { timeout: 840_000 }, () => {
       ['no-rights', 'Forbidden', 'True', /stranger/],
       ['no-secret', 'CredentialsMissing', 'False', /nowhere\/nothing/],
       ['bad-key', 'CredentialsInvalid', 'False', /./],
+      ['html', 'InternalError', 'True', /HTTP 502 with an HTML page: 502 Bad Gateway$/],
       ['claimed', 'ForeignClaim', 'True', /cell good/],
     ] as const;
     for (const [cell, reason, reachable, message] of rows) {
