@@ -74,6 +74,12 @@ function ownedWithout(body: JsonValue, values: JsonValue, isLeftOut: IsLeftOut):
   return JSON.stringify(kept);
 }
 
+/** Whether managers of two answers own the same but for some fields. */
+function areOwnedAlike(oracle: JsonValue, ours: JsonValue, isLeftOut: IsLeftOut): boolean {
+  const owned = (body: JsonValue) => ownedWithout(body, body, isLeftOut);
+  return owned(oracle) === owned(ours);
+}
+
 /** Undefined when nothing is left of the set. */
 function ownedOf(
   set: JsonValue | undefined,
@@ -159,6 +165,23 @@ function managersIn(body: JsonValue): JsonObject[] {
   const metadata = isJsonObject(body) ? body['metadata'] : undefined;
   const managers = isJsonObject(metadata) ? metadata['managedFields'] : undefined;
   return Array.isArray(managers) ? managers.filter(isJsonObject) : [];
+}
+
+/** Whether a kube-apiserver has dropped an object's managers: to those that applied since all else was there before them. */
+function haveBeenLost(body: JsonValue): boolean {
+  const managers = managersIn(body);
+  return managers.length === 0 || managers.some(({ manager }) => manager === 'before-first-apply');
+}
+
+/** Whether both servers tell the same conflicts but for those over status. */
+function conflictAlike(oracle: JsonValue, ours: JsonValue): boolean {
+  const others = (body: JsonValue) => {
+    const causes = sortedCauses(body);
+    return Array.isArray(causes)
+      ? causes.filter((cause) => !/"field":"\.status\..*"FieldManagerConflict"/.test(String(cause)))
+      : causes;
+  };
+  return equalJson(others(oracle), others(ours));
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
@@ -385,9 +408,9 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'scaleIO volume without secretRef',
-    explains: ({ path, ours }) =>
+    explains: ({ path }, { ours }) =>
       (path.at(-1) === 'message' || path.includes('causes') || path[0] === 'status') &&
-      /scaleIO\.secretRef/.test(JSON.stringify(ours ?? '')),
+      /scaleIO\.secretRef/.test(JSON.stringify(ours.body)),
   },
   {
     row: 'generation, when an empty list or map stands where nothing stood',
@@ -421,9 +444,10 @@ export const knownDifferences: readonly KnownDifference[] = [
     row: "managers of a CRD's other version, whose schema does not fit the object (conversion `None`)",
     explains: ({ path }, { request, oracle, ours }) =>
       request.path.includes(customGroup) &&
-      path.includes('managedFields') &&
+      // That managers are gone is a change too.
+      (path.includes('managedFields') || path.at(-1) === 'resourceVersion') &&
       managersIn(ours.body).length > 0 &&
-      managersIn(oracle.body).every(({ manager }) => manager === 'before-first-apply'),
+      haveBeenLost(oracle.body),
   },
   {
     row: "managers of a CRD's other version, whose schema does not fit the object (conversion `None`)",
@@ -439,6 +463,25 @@ export const knownDifferences: readonly KnownDifference[] = [
       path.includes('managedFields') &&
       path.includes('f:status') &&
       oracle === undefined,
+  },
+  {
+    row: 'an update in one version of a CRD with a status subresource',
+    explains: (difference, { request, oracle, ours }) => {
+      if (!request.path.includes(customGroup)) return false;
+      const isStatus: IsLeftOut = (at) => at === 'f:status';
+      if (oracle.status === 409 && (isCause(difference.path) || isMessage(difference)))
+        return conflictAlike(oracle.body, ours.body);
+      return difference.path.includes('managedFields') && areOwnedAlike(oracle.body, ours.body, isStatus);
+    },
+  },
+  {
+    // What a write of it leaves stays to the writes that follow.
+    row: 'a write of `/scale`',
+    explains: ({ path }, { request, oracle, ours }) =>
+      request.path.includes(customGroup) &&
+      path.includes('managedFields') &&
+      managersIn(ours.body).some(({ subresource }) => subresource === 'scale') &&
+      areOwnedAlike(oracle.body, ours.body, (at) => at === 'f:spec.f:replicas'),
   },
   {
     row: undefined, // faults of what is applied come out of a map of Go's: in any order

@@ -10,7 +10,10 @@ export function applyDefaults(schema: Schema, value: JsonValue): void {
   if (typeof value === 'object' && value !== null) applyNode(compiled(schema), value, false);
 }
 
-/** Like `applyDefaults`, but a null for which there is no default stays (apiextensions `structuraldefaulting.Default`). */
+/**
+ * Like `applyDefaults`, but a null for which there is no default stays where it is going to be refused (apiextensions
+ * `structuraldefaulting.Default`): others are gone once they are read from the store again.
+ */
 export function fillDefaults(schema: Schema, value: JsonValue): void {
   if (typeof value === 'object' && value !== null) applyNode(compiled(schema), value, true);
 }
@@ -47,7 +50,7 @@ function applyObject(node: CompiledSchema, object: JsonObject, keepsNulls: boole
       applyNode(child, value, keepsNulls);
     } else if (!child.nullable) {
       if (child.hasDefault) fill(child, object, key, child.default as JsonValue);
-      else if (!keepsNulls) delete object[key];
+      else if (!keepsNulls || isPassedOver(node, child, key)) delete object[key];
     }
   }
   if (node.defaulted === undefined) return;
@@ -55,6 +58,12 @@ function applyObject(node: CompiledSchema, object: JsonObject, keepsNulls: boole
     if (object[key] === undefined || !Object.hasOwn(object, key))
       fill((properties as Map<string, CompiledSchema>).get(key), object, key, value);
   }
+}
+
+/** Whether nobody refuses a null: nothing is said of the value, nor whether it must be there. */
+function isPassedOver(node: CompiledSchema, child: CompiledSchema, key: string): boolean {
+  const isOpen = child.type === undefined && !child.intOrString && child.validation === undefined;
+  return isOpen && node.required?.includes(key) !== true;
 }
 
 /** A default that is an object may itself lack fields that have defaults. */

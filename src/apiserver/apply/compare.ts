@@ -197,11 +197,11 @@ function compareBoth(
 ): void {
   const formWas = type === undefined ? 'leaf' : formFor(type, was);
   const formNow = type === undefined ? 'leaf' : formFor(type, now);
-  if (was === null && holdsMembers(type, formNow, now)) {
+  if (was === null && holdsMembers(formNow, now)) {
     compareBoth(path, type, emptyOf(formNow), now, place, out);
     return;
   }
-  if (now === null && holdsMembers(type, formWas, was)) {
+  if (now === null && holdsMembers(formWas, was)) {
     compareBoth(path, type, was, emptyOf(formWas), place, out);
     return;
   }
@@ -232,11 +232,10 @@ function compareBoth(
 type Form = ReturnType<typeof formFor>;
 
 /**
- * Whether null beside this value is like an empty one: where the type says that there is a map or a list, and it has
- * members. Beside an empty one it is another value (structured-merge-diff compareWalker.doMap, doList).
+ * Whether null beside this value is like an empty one: where there is a map or a list, and it has members. Beside an empty one it is another value (structured-merge-diff compareWalker.doMap, doList).
  */
-function holdsMembers(type: ApplyType | undefined, form: Form, value: JsonValue): boolean {
-  if (form === 'leaf' || type?.form === 'deduced') return false;
+function holdsMembers(form: Form, value: JsonValue): boolean {
+  if (form === 'leaf') return false;
   return Object.keys(value as JsonObject).length > 0;
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { pathSegmentName } from '#apimachinery/names.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
@@ -157,4 +158,8 @@ test('an update is looked at as a whole, for its change, and again by its kind (
     'the kind’s rule for names',
   );
   assert.deepEqual(counts({ ...fine, generateName: 'a/b' }), [1, 1, 2, 2], 'what no path holds');
+  const owners = [{ apiVersion: 'x', kind: 'x', name: 'x', uid: '' }];
+  const volume = builtinDefinitions().find(({ kind: name }) => name === 'PersistentVolume')!;
+  const told = updatedMetadataErrors({ name: 'a', ownerReferences: owners }, { name: 'a' }, volume, '');
+  assert.equal(told.length, 4, 'a volume is looked at as a whole twice');
 });

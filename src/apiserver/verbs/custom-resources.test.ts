@@ -258,18 +258,25 @@ test('members put where another owns null take nothing from that owner (P5)', as
     map: { type: 'object', nullable: true, additionalProperties: text },
     set: { type: 'array', nullable: true, 'x-kubernetes-list-type': 'set', items: text },
     list: { type: 'array', nullable: true, items: text },
+    open: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
   };
   await using harness = await Harness.open({ definitions: [things(properties)] });
   const apply = (manager: string, spec: JsonObject) =>
     harness.patch(`${url}/a?fieldManager=${manager}`, 'apply', thing(spec));
-  await apply('first', { map: null, set: null, list: null });
-  const { object } = await apply('second', { map: { a: 'b' }, set: ['a'] });
+  await apply('first', { map: null, set: null, list: null, open: { k: null } });
+  const { object } = await apply('second', { map: { a: 'b' }, set: ['a'], open: { k: { a: 1 } } });
   const fields = Object.fromEntries(
     (object.metadata.managedFields ?? []).map((one) => [one.manager, one['fieldsV1']]),
   );
   assert.deepEqual(fields, {
-    first: { 'f:spec': { 'f:map': {}, 'f:set': {}, 'f:list': {} } },
-    second: { 'f:spec': { 'f:map': { 'f:a': {} }, 'f:set': { 'v:"a"': {} } } },
+    first: { 'f:spec': { 'f:map': {}, 'f:set': {}, 'f:list': {}, 'f:open': { 'f:k': {} } } },
+    second: {
+      'f:spec': {
+        'f:map': { 'f:a': {} },
+        'f:set': { 'v:"a"': {} },
+        'f:open': { 'f:k': { '.': {}, 'f:a': {} } },
+      },
+    },
   });
   await assert.rejects(apply('third', { list: ['a'] }), apiError('Conflict', /"first": \.spec\.list$/));
 });
@@ -298,7 +305,13 @@ test('a custom resource without replicas is no Scale until it is given some (R6)
 // apiextensions: what is applied is defaulted, but never decoded by the schema (managedfields structuredMergeManager.Apply).
 test('a null that is applied is refused where the schema has neither place nor default for it (P3, R3)', async () => {
   const text = { type: 'string' };
-  const properties = { plain: text, defaulted: { ...text, default: 'd' }, free: { ...text, nullable: true } };
+  const open = { 'x-kubernetes-preserve-unknown-fields': true };
+  const properties = {
+    plain: text,
+    defaulted: { ...text, default: 'd' },
+    free: { ...text, nullable: true },
+    open,
+  };
   await using harness = await Harness.open({ definitions: [things(properties)] });
   const apply = (spec: JsonObject) => harness.patch(`${url}/a?fieldManager=m`, 'apply', thing(spec));
   assert.deepEqual(await causesOf(apply({ plain: null })), [
@@ -306,6 +319,8 @@ test('a null that is applied is refused where the schema has neither place nor d
   ]);
   const { object } = await apply({ defaulted: null, free: null });
   assert.deepEqual(object['spec'], { defaulted: 'd', free: null });
+  // Nobody refuses it where all is open, and reading it from the store takes it out.
+  assert.deepEqual((await apply({ plain: 'p', open: null })).object['spec'], { plain: 'p', defaulted: 'd' });
 });
 
 // kube-openapi schemaconv visitSpec: a schema that preserves unknown fields opts its descendants in.

@@ -21,17 +21,19 @@ export function dropNulls(schema: Schema | undefined, value: JsonValue | undefin
   if (schema.properties !== undefined) dropFromProperties(schema.properties, value);
   else if (schema.additionalProperties !== undefined) {
     for (const key in value) {
-      if (value[key] === null) value[key] = zeroOf(schema.additionalProperties);
+      if (value[key] === null && isTime(schema.additionalProperties)) delete value[key];
+      else if (value[key] === null) value[key] = zeroOf(schema.additionalProperties);
       else if (typeof value[key] === 'object') dropNulls(schema.additionalProperties, value[key]);
     }
   }
 }
 
 /** Null where the zero value has no other form: free-form values, and times, which are told of as wrong. */
-function zeroOf({ type, definition, intOrString, items, validation }: Schema): JsonValue {
+function zeroOf(schema: Schema): JsonValue {
+  const { type, definition, intOrString, items } = schema;
   if (definition === quantityDefinition) return '0';
   if (intOrString === true) return 0;
-  if (validation?.format === 'date-time') return null;
+  if (isTime(schema)) return null;
   switch (type) {
     case 'string':
       return '';
@@ -47,6 +49,10 @@ function zeroOf({ type, definition, intOrString, items, validation }: Schema): J
     default:
       return null;
   }
+}
+
+function isTime({ validation }: Schema): boolean {
+  return validation?.format === 'date-time';
 }
 
 function dropFromProperties(properties: ReadonlyMap<string, Schema>, value: JsonObject): void {

@@ -124,6 +124,20 @@ test('nulls in lists are zero values, as Go decodes them (C11)', async () => {
     rules: [{ apiGroups: [null], resources: ['pods'], verbs: ['get'] }],
   });
   assert.deepEqual(valueAt(role.object, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]);
+  // A time that was never set is left out of a map too.
+  const budget = {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name: 'b' },
+    spec: { minAvailable: 1, selector: { matchLabels: { a: 'b' } } },
+    status: { disruptedPods: { a: null } },
+  };
+  const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  await harness.post(budgets, budget);
+  const { object } = await harness.patch(`${budgets}/b/status`, 'merge', { status: { disruptedPods: {} } });
+  const { status: _, ...rest } = object;
+  const set = await harness.put(`${budgets}/b/status`, { ...rest, status: budget.status } as never);
+  assert.equal(valueAt(set.object, 'status', 'disruptedPods', 'a'), undefined);
   const finalizers = [null] as unknown as string[];
   await assert.rejects(
     harness.post(`${base}/configmaps`, {

@@ -80,7 +80,6 @@ const metadataLooks: {
   none: new Set(['events', 'poddisruptionbudgets.policy']),
   whole: new Set([
     'limitranges',
-    'persistentvolumes',
     'endpointslices.discovery.k8s.io',
     'csinodes.storage.k8s.io',
     'volumeattachments.storage.k8s.io',
