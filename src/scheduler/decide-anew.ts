@@ -34,6 +34,7 @@ import { definedGroup } from './projector.ts';
 import { deschedulingLimits, limitsNow } from './rescheduling/missing-replicas.ts';
 import { rescheduleOf } from './rescheduling/reschedule-of.ts';
 import { isTriggered, triggerDigests } from './rescheduling/triggers.ts';
+import { cellsOnTrial } from './rollout/plan.ts';
 import { toldQuotas } from './told-quotas.ts';
 
 export interface InheritedSource {
@@ -46,7 +47,7 @@ export interface InheritedSource {
 /** The parts of a policy that decide where an object goes. */
 export type DecidingSpec = Pick<
   PropagationSpec,
-  'placement' | 'failover' | 'suspension' | 'schedulerName' | 'reschedule' | 'dependentOverrides'
+  'placement' | 'failover' | 'rollout' | 'suspension' | 'schedulerName' | 'reschedule' | 'dependentOverrides'
 >;
 
 /** What a decision is made from besides cells and binding. */
@@ -236,6 +237,7 @@ function decideBy(
     failover: isShared ? leavesAtOnce : policy.failover,
     tasks: isShared ? [] : (binding.spec.gracefulEvictionTasks ?? []),
     health: healthOf(binding),
+    onTrial: cellsOnTrial(policy.rollout, binding.status?.rollout, snapshot.cells),
     mayEvict: () => 0,
   }).decision;
 }

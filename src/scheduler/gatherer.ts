@@ -48,7 +48,9 @@ export interface GathererDependencies {
 const defaultGatherIntervalMs = 1_000;
 
 /** What failover goes by: where the object is healthy, and since when it is not. */
-function recordHealth({ health }: KeyState, reports: readonly CellReport[], nowMs: number): void {
+function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: number): void {
+  const { health } = state;
+  state.isHeard = true;
   health.healthy.clear();
   const unhealthy = new Set<string>();
   for (const { cell, applied, health: one } of reports) {

@@ -35,6 +35,10 @@ export interface KeyState {
   lastGatherMs: number;
   /** When time alone may change the decision, in milliseconds. */
   recheckAtMs: number | undefined;
+  /** When the last decision was made, in milliseconds. */
+  decidedAtMs: number;
+  /** Whether the cells’ reports were gathered since the object was looked at first. */
+  isHeard: boolean;
   /** Higher goes first where several wait for the same. */
   priority: number;
   /** What the cells are taken to hold of it. */
@@ -57,7 +61,7 @@ export interface KeyState {
     | undefined;
   /** How far a change of the object is; undefined where its policy has no rollout. */
   rolloutStatus: RolloutStatus | undefined;
-  /** Cells are being left until the object is healthy elsewhere. */
+  /** Cells are left as soon as the object is healthy elsewhere. */
   leaving: boolean;
 }
 
@@ -78,6 +82,8 @@ function emptyKeyState(policyKey: string): KeyState {
     statusOwnedElsewhere: undefined,
     lastGatherMs: Number.NEGATIVE_INFINITY,
     recheckAtMs: undefined,
+    decidedAtMs: Number.NEGATIVE_INFINITY,
+    isHeard: false,
     priority: 0,
     committed: undefined,
     rollout: undefined,

@@ -155,7 +155,7 @@ export class Reconciler {
     if (isRolloutDue(state)) this.#on.wake(key);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
     const dueMs = earlier(
-      applicationDueMs(policy.spec.failover, health),
+      applicationDueMs(policy.spec.failover, health, state.decidedAtMs),
       descheduling === undefined || replicas === undefined || waitsForRoom
         ? undefined
         : missingDueMs(replicas, descheduling),
@@ -201,8 +201,12 @@ export class Reconciler {
       decided,
       renderInputOf(this.#on, parts, known, template, lying, tasks),
       new Set(lying.map(({ name }) => name)),
+      new Set(tasks.map(({ fromCluster }) => fromCluster)),
       signal,
     );
+    // What was unwell is not there any more.
+    if (staged.status?.phase === 'RolledBack' && present?.status?.rollout?.phase !== 'RolledBack')
+      state.health.unhealthySinceMs.clear();
     const { input } = staged;
     const projection = this.#on.projector.render(input, lying);
     const binding = bindingOf(
@@ -239,7 +243,8 @@ export class Reconciler {
     state.decidedBy = isLazy(policy) ? match : undefined;
     state.outcome = decision.outcome;
     state.targets = targets;
-    state.leaving = tasks.length > 0;
+    // What may go once the object is well: `isOver` of `failover.ts`.
+    state.leaving = decision.outcome === 'Scheduled' && tasks.some(({ purgeMode }) => purgeMode !== 'Never');
     state.rollout = staged.watch;
     this.#tellProgress(state, staged.status, formerPolicy);
     this.#requireDependencies(key, parts, known, lying);

@@ -37,6 +37,7 @@ import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/mis
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
 import type { ResourceWatches } from '../resource-watches.ts';
+import { cellsOnTrial } from '../rollout/plan.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
 import { Commitments, type Committed, underWayOf } from './commitments.ts';
@@ -217,6 +218,7 @@ export class Decider {
       if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
     }
     state.priority = priority ?? 0;
+    state.decidedAtMs = this.#on.clock.now();
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
     const previous = previousTargets(present);
@@ -377,6 +379,7 @@ export class Decider {
       failover,
       tasks: isShared ? [] : tasks,
       health: state.health,
+      onTrial: cellsOnTrial(match.policy.spec.rollout, present?.status?.rollout, snapshot.cells),
       mayEvict: (cell: CellInfo): number => (isShared ? 0 : this.#on.evictions.take(cell, snapshot, nowMs)),
     });
   }

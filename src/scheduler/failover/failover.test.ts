@@ -34,6 +34,7 @@ function run(
     health?: HealthRecord;
     atSeconds?: number;
     waitMs?: number;
+    onTrial?: string;
     affinity?: string;
   } = {},
 ) {
@@ -50,6 +51,7 @@ function run(
     failover: more.failover,
     tasks: more.tasks ?? [],
     health: more.health ?? record(),
+    onTrial: new Set(more.onTrial === undefined ? [] : [more.onTrial]),
     mayEvict: () => more.waitMs ?? 0,
   });
   const after = decision.recheckAtMs === undefined ? undefined : (decision.recheckAtMs - startMs) / 1_000;
@@ -119,13 +121,15 @@ test('an application that stays unhealthy leaves the cell, and is not brought ba
     application: { decisionConditions: { tolerationSeconds: 60 }, purgeMode: 'Never' },
   };
   const health = record({ unhealthySinceMs: new Map([['a', startMs]]) });
-  assert.equal(applicationDueMs(failover, health), startMs + 60_000);
+  assert.equal(applicationDueMs(failover, health, startMs), startMs + 60_000);
   assert.equal(run(cells, 'a:4', { failover, health, atSeconds: 59 }).placed, 'a:4');
   assert.equal(run(cells, 'a:4', { health, atSeconds: 60 }).placed, 'a:4', 'only where the policy says so');
+  assert.equal(run(cells, 'a:4', { failover, health, atSeconds: 60, onTrial: 'a' }).placed, 'a:4');
+  assert.equal(applicationDueMs(failover, health, startMs + 60_001), undefined, 'settled by a decision');
   const moved = run(cells, 'a:4', { failover, health, atSeconds: 60 });
   assert.equal(moved.placed, 'b:4');
   assert.deepEqual(moved.leaving, ['a:4 ApplicationFailure']);
-  assert.equal(applicationDueMs(failover, health), undefined);
+  assert.equal(applicationDueMs(failover, health, startMs + 60_000), undefined);
   const healthy = { ...health, healthy: new Set(['b']) };
   const later = run(cells, 'b:4', { failover, health: healthy, tasks: moved.tasks, atSeconds: 9_000 });
   assert.deepEqual(later.leaving, ['a:4 ApplicationFailure'], 'Never purges never');

@@ -31,6 +31,8 @@ export interface FailoverInput {
   /** Evictions under way, as the binding records them. */
   readonly tasks: readonly GracefulEvictionTask[];
   readonly health: HealthRecord;
+  /** Cells where a staged change of the object is judged by its rollout, which goes back on it rather than leaves the cell. */
+  readonly onTrial: ReadonlySet<string>;
   /** Zero when one object may be taken from the cell now; else how long to wait, in milliseconds. */
   readonly mayEvict: (cell: CellInfo) => number;
 }
@@ -52,7 +54,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const { nowMs } = input;
   for (const [cell, untilMs] of health.avoidUntilMs) if (untilMs <= nowMs) health.avoidUntilMs.delete(cell);
   const leaving = new Set(tasks.map(({ fromCluster }) => fromCluster));
-  const failed = failedCells(failover?.application, input.previous, health, nowMs);
+  const failed = failedCells(failover?.application, input.previous, given, nowMs);
   const evicted = new Set([...leaving, ...health.avoidUntilMs.keys(), ...failed]);
   let decision = decide({ ...input, evicted }, placement);
   let recheckAtMs = decision.recheckAtMs;
@@ -115,7 +117,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
 function failedCells(
   application: ApplicationFailover | undefined,
   previous: readonly Target[],
-  { unhealthySinceMs }: HealthRecord,
+  { health: { unhealthySinceMs }, onTrial }: FailoverInput,
   nowMs: number,
 ): Set<string> {
   const failed = new Set<string>();
@@ -123,7 +125,7 @@ function failedCells(
   const toleratedMs = tolerationMs(application);
   for (const { name } of previous) {
     const sinceMs = unhealthySinceMs.get(name);
-    if (sinceMs !== undefined && nowMs - sinceMs >= toleratedMs) failed.add(name);
+    if (sinceMs !== undefined && !onTrial.has(name) && nowMs - sinceMs >= toleratedMs) failed.add(name);
   }
   return failed;
 }
@@ -132,16 +134,21 @@ function tolerationMs({ decisionConditions }: ApplicationFailover): number {
   return (decisionConditions?.tolerationSeconds ?? defaultTolerationSeconds) * 1_000;
 }
 
-/** When the next cell will have been unhealthy for too long, in milliseconds; undefined when none is. */
+/**
+ * When the next cell will have been unhealthy for too long, in milliseconds; undefined when none is. What was due before the
+ * last decision is settled by it: where the object stays all the same, it waits for news and not for time.
+ */
 export function applicationDueMs(
   failover: Failover | undefined,
   { unhealthySinceMs, avoidUntilMs }: HealthRecord,
+  decidedAtMs: number,
 ): number | undefined {
   if (failover?.application === undefined) return undefined;
   let due: number | undefined;
   for (const [cell, sinceMs] of unhealthySinceMs) {
     if (avoidUntilMs.has(cell)) continue;
     const atMs = sinceMs + tolerationMs(failover.application);
+    if (atMs < decidedAtMs) continue;
     due = due === undefined ? atMs : Math.min(due, atMs);
   }
   return due;

@@ -23,7 +23,14 @@ class Run {
   step(
     atSeconds: number,
     healthy: string,
-    more: { unhealthy?: string; approved?: string; rollout?: Rollout } = {},
+    more: {
+      unhealthy?: string;
+      approved?: string;
+      rollout?: Rollout;
+      leaving?: string;
+      joined?: string;
+      isHeard?: boolean;
+    } = {},
   ) {
     const words = (text = ''): string[] => text.split(' ').filter((word) => word !== '');
     this.last = planRollout({
@@ -32,6 +39,9 @@ class Run {
       kept: 'old',
       status: this.status,
       cells,
+      leaving: new Set(words(more.leaving)),
+      joined: new Set(words(more.joined)),
+      isHeard: more.isHeard ?? true,
       healthy: new Set(words(healthy)),
       unhealthy: new Map(words(more.unhealthy).map((name) => [name, startMs])),
       approved: more.approved,
@@ -93,6 +103,9 @@ test('what is new, and what was before, goes everywhere at once', () => {
     rollout,
     status: undefined,
     cells,
+    leaving: new Set<string>(),
+    joined: new Set<string>(),
+    isHeard: true,
     healthy: new Set<string>(),
     unhealthy: new Map<string, number>(),
   };
@@ -107,4 +120,37 @@ test('another change begins anew', () => {
   run.step(0, '');
   run.status = { ...(run.status as RolloutStatus), target: 'other', phase: 'RolledBack' };
   assert.equal(run.step(500, ''), 'Progressing 0, behind: b c d until 800');
+});
+
+test('a cell that is being left is waited for no more, and one that comes has its own time', () => {
+  const run = new Run();
+  run.step(0, '');
+  assert.equal(run.step(100, '', { joined: 'a' }), 'Progressing 0, behind: b c d until 400');
+  assert.equal(run.step(110, '', { joined: 'b' }), 'Progressing 0, behind: b c d until 400', 'not reached');
+  assert.equal(run.step(120, '', { leaving: 'a' }), 'Pausing 0, behind: b c d until 180');
+  assert.equal(
+    run.step(130, '', { leaving: 'a', unhealthy: 'a' }),
+    'Pausing 0, behind: b c d until 180',
+    'nor is its health',
+  );
+});
+
+test('nothing is gone back on before the cells were heard', () => {
+  const run = new Run();
+  run.step(0, '');
+  assert.equal(run.step(900, '', { isHeard: false }), 'Progressing 0, behind: b c d until 901');
+  assert.equal(run.step(901, ''), 'RolledBack 0, behind: a b c d');
+});
+
+test('a wave that was to be approved and is no more holds nothing up', () => {
+  const run = new Run();
+  const waves = [
+    { name: 'first', clusterAffinity: { clusterNames: ['a'] } },
+    { name: 'second', approval: true },
+  ];
+  run.step(0, '', { rollout: { waves } });
+  assert.equal(run.step(10, 'a', { rollout: { waves } }), 'AwaitingApproval 0, behind: b c d');
+  const one = { waves: [{ name: 'first' }] };
+  run.step(20, 'a b c d', { rollout: one });
+  assert.equal(run.status?.phase, 'Complete');
 });

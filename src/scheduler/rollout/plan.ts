@@ -6,6 +6,8 @@ import { compileAffinity } from '../algorithm/affinity.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 
 const defaultHealthTimeoutSeconds = 600;
+/** After a restart: how long until it is looked again whether the cells were heard. */
+const hearingMs = 1_000;
 
 export interface RolloutInput {
   readonly rollout: Rollout;
@@ -17,10 +19,16 @@ export interface RolloutInput {
   readonly status: RolloutStatus | undefined;
   /** Cells that are to have the object. */
   readonly cells: readonly CellInfo[];
+  /** Of these, cells that are being left: nothing waits for them. */
+  readonly leaving: ReadonlySet<string>;
+  /** Of these, cells that did not have the object before. */
+  readonly joined: ReadonlySet<string>;
   /** Cells in which it is as decided, and healthy. */
   readonly healthy: ReadonlySet<string>;
   /** Cell → since when it is unhealthy there. */
   readonly unhealthy: ReadonlyMap<string, number>;
+  /** Whether anything came back from the cells since this process looks at them. */
+  readonly isHeard: boolean;
   /** What people approved: `<revision>/<wave>`. */
   readonly approved: string | undefined;
   readonly nowMs: number;
@@ -58,29 +66,38 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   // What is known of cells that the change has not reached speaks of what was before.
   const reached = cellsUpTo(waves, status.wave);
   const healthy = new Set([...input.healthy].filter((cell) => reached.has(cell)));
+  // A cell that comes into a wave that has begun gets the time that the others had.
+  if ([...reached].some((cell) => input.joined.has(cell)))
+    status = { ...status, phase: 'Progressing', since: now };
   // Not begun yet: the first wave may want approval too.
   if (status.wave < 0) status = enter(0, status, input, waves);
   for (;;) {
     const updated = cellsUpTo(waves, status.wave);
     const behind = new Set([...all].filter((cell) => !updated.has(cell)));
+    const needed = new Set([...updated].filter((cell) => !input.leaving.has(cell)));
     if (status.phase === 'AwaitingApproval') {
+      // The wave that was to be approved is no more.
+      if (status.wave + 1 >= waves.length) {
+        status = { ...status, phase: 'Progressing', since: now };
+        continue;
+      }
       const next = enter(status.wave + 1, status, input, waves);
-      if (next.phase === 'AwaitingApproval' || status.wave + 1 >= waves.length) {
-        if (isWell(updated, input)) return stay(counted(next, updated, all), behind, updated, undefined);
+      if (next.phase === 'AwaitingApproval') {
+        if (isWell(needed, input)) return stay(counted(next, updated, all), behind, needed, undefined);
         status = { ...status, phase: 'Progressing', since: now };
         continue;
       }
       status = next;
       continue;
     }
-    const well = [...updated].every((cell) => healthy.has(cell));
+    const well = [...needed].every((cell) => healthy.has(cell));
     if (status.phase === 'Pausing') {
-      if (!isWell(updated, input)) {
+      if (!isWell(needed, input)) {
         status = { ...status, phase: 'Progressing', since: now };
         continue;
       }
       const untilMs = Date.parse(status.since) + pauseMs(rollout, status.wave);
-      if (nowMs < untilMs) return stay(counted(status, updated, all), behind, updated, untilMs);
+      if (nowMs < untilMs) return stay(counted(status, updated, all), behind, needed, untilMs);
       status = enter(status.wave + 1, status, input, waves);
       continue;
     }
@@ -93,21 +110,22 @@ export function planRollout(input: RolloutInput): RolloutPlan {
           : enter(status.wave + 1, status, input, waves);
       continue;
     }
-    const failing = [...updated].filter((cell) => !healthy.has(cell)).sort();
+    const failing = [...needed].filter((cell) => !healthy.has(cell)).sort();
     const dueMs =
       Date.parse(status.since) + (rollout.healthTimeoutSeconds ?? defaultHealthTimeoutSeconds) * 1_000;
-    if (nowMs < dueMs) {
+    if (nowMs < dueMs || !input.isHeard) {
+      const recheckAtMs = nowMs < dueMs ? dueMs : nowMs + hearingMs;
       const waiting = {
         ...counted(status, updated, all),
         phase: 'Progressing' as const,
         message: waitsFor(failing),
       };
-      return { ...stay(waiting, behind, updated, dueMs), awaited: updated };
+      return { ...stay(waiting, behind, needed, recheckAtMs), awaited: needed };
     }
     const message = `not healthy in time: ${someOf(failing)}`;
     if (rollout.onFailure === 'Pause') {
       const paused = { ...counted(status, updated, all), phase: 'Paused' as const, message };
-      return { ...stay(paused, behind, updated, undefined), awaited: updated };
+      return { ...stay(paused, behind, needed, undefined), awaited: needed };
     }
     return stay(
       { ...status, phase: 'RolledBack', updated: 0, cells: all.size, message, since: now },
@@ -142,6 +160,17 @@ function cellsUpTo(waves: readonly Wave[], wave: number): Set<string> {
   const names = new Set<string>();
   for (const { cells } of waves.slice(0, wave + 1)) for (const cell of cells) names.add(cell);
   return names;
+}
+
+/** Cells that a change which is still under way has reached: its own waves judge them. */
+export function cellsOnTrial(
+  rollout: Rollout | undefined,
+  status: RolloutStatus | undefined,
+  cells: readonly CellInfo[],
+): ReadonlySet<string> {
+  if (rollout === undefined || status === undefined) return new Set();
+  if (status.phase === 'Complete' || status.phase === 'RolledBack') return new Set();
+  return cellsUpTo(wavesOf(rollout, cells), status.wave);
 }
 
 /** Begins a wave, or waits for somebody to approve it. */

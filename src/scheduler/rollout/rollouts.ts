@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { bindingName } from '#api/work/binding-name.ts';
-import type { RolloutStatus } from '#api/work/resource-binding.ts';
+import type { BindingSnapshot, RolloutStatus, TargetCluster } from '#api/work/resource-binding.ts';
 import { type TemplateRevision, templateRevisionsGvr } from '#api/work/template-revision.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonValue } from '#apimachinery/json.ts';
@@ -43,13 +43,14 @@ export class Rollouts {
     this.#client = client;
   }
 
-  /** `targets`: names of all cells that are to have the object. */
+  /** `targets`: names of all cells that are to have the object; `leaving`: those of them that are being left. */
   async stage(
     parts: KeyParts,
     { match, present, object }: Known,
     { state, snapshot, nowMs }: Decided,
     input: RenderInput,
     targets: ReadonlySet<string>,
+    leaving: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<StagedRendering> {
     const { rollout } = match.policy.spec;
@@ -60,12 +61,20 @@ export class Rollouts {
     const stored = await this.#read(parts, signal);
     const kept = stored?.spec.revision;
     const cells: CellInfo[] = snapshot.cells.filter(({ name }) => targets.has(name));
+    const before = new Set(
+      [...(present?.spec.clusters ?? []), ...(present?.spec.requiredBy ?? []).flatMap(clustersOf)].map(
+        nameOf,
+      ),
+    );
     const plan = planRollout({
       rollout,
       revision,
       kept: stored === undefined || !isOf(stored, object) ? undefined : kept,
       status: present?.status?.rollout,
       cells,
+      leaving,
+      joined: new Set([...targets].filter((cell) => !before.has(cell) && !leaving.has(cell))),
+      isHeard: state.isHeard,
       healthy: state.health.healthy,
       unhealthy: state.health.unhealthySinceMs,
       approved: object.metadata.annotations?.[approvalAnnotation],
@@ -140,6 +149,14 @@ export class Rollouts {
         : await this.#client.update(ref, next, { signal });
     this.#stored.set(cacheKeyOf(parts), { revision: { ...next, metadata: written.metadata } });
   }
+}
+
+function clustersOf({ clusters = [] }: BindingSnapshot): readonly TargetCluster[] {
+  return clusters;
+}
+
+function nameOf({ name }: TargetCluster): string {
+  return name;
 }
 
 function refOf({ cluster, group, resource, namespace, name }: KeyParts) {
