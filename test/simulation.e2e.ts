@@ -1,4 +1,4 @@
-// The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 54), and
+// The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 108), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); `npm run simulate` runs any number
 // of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
@@ -11,7 +11,7 @@ import { strikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
-const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 54);
+const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 108);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
