@@ -7,6 +7,7 @@ import type {
   ReplicaScheduling,
   ResourceSelector,
 } from './placement.ts';
+import { purgeModeNamed } from './purge-mode.ts';
 import { isSet } from './validate-placement.ts';
 
 /** Tells of a field that is accepted, as Karmada does, although another one keeps it from having any effect. */
@@ -24,8 +25,9 @@ export function unusedPropagationFields(object: KubeObject): string[] {
     tellOfReplicaScheduling(placement?.replicaScheduling, tell);
     tellOfScores(placement, tell);
     const { purgeMode, gracePeriodSeconds, statePreservation } = failover?.application ?? {};
+    const mode = purgeModeNamed(purgeMode);
     const waitsForNothing =
-      purgeMode === 'Never' || (isDirect(purgeMode) && (statePreservation?.rules ?? []).length === 0);
+      mode === 'Never' || (mode === 'Directly' && (statePreservation?.rules ?? []).length === 0);
     if (gracePeriodSeconds !== undefined && waitsForNothing) {
       const why = `nothing is waited for where purgeMode is ${purgeMode}`;
       tell('spec.failover.application.gracePeriodSeconds', why);
@@ -59,10 +61,6 @@ function told(look: (tell: Tell) => void): string[] {
   const warnings: string[] = [];
   look((path, why) => warnings.push(`${path}: has no effect: ${why}`));
   return warnings;
-}
-
-function isDirect(purgeMode: string | undefined): boolean {
-  return purgeMode === 'Directly' || purgeMode === 'Immediately';
 }
 
 /** karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. */

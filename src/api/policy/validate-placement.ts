@@ -179,11 +179,16 @@ function validateSpread(
 
 /** Whether weights are for KubeFed's planner, which looks at room as well. */
 export function isPlanned(scheduling: ReplicaScheduling | undefined): boolean {
-  if (scheduling?.replicaSchedulingType !== 'Divided' || isDividedByRoom(scheduling)) return false;
-  return (scheduling.weightPreference?.staticWeightList ?? []).some(
+  if (!isDividedByWeights(scheduling)) return false;
+  return (scheduling?.weightPreference?.staticWeightList ?? []).some(
     ({ minReplicas = 0, maxReplicas, priority }) =>
       minReplicas > 0 || maxReplicas !== undefined || priority !== undefined,
   );
+}
+
+/** Whether static weights say how many replicas each cell gets, alone or to KubeFed's planner. */
+function isDividedByWeights(scheduling: ReplicaScheduling | undefined): boolean {
+  return scheduling?.replicaSchedulingType === 'Divided' && !isDividedByRoom(scheduling);
 }
 
 /** Whether the free room of cells says how many replicas each gets, apart from KubeFed's planner. */
@@ -199,7 +204,7 @@ function validateReplicaScheduling(
   errors: FieldError[],
 ): void {
   const { staticWeightList } = scheduling?.weightPreference ?? {};
-  const isWeighted = scheduling?.replicaSchedulingType === 'Divided' && !isDividedByRoom(scheduling);
+  const isWeighted = isDividedByWeights(scheduling);
   staticWeightList?.forEach((weight, i) => {
     const { targetCluster, minReplicas = 0, maxReplicas } = weight;
     const at = `${path}.weightPreference.staticWeightList[${i}]`;

@@ -29,6 +29,7 @@ const claimRef: ObjectRef = {
   namespace: claimNamespace,
   name: claimName,
 };
+
 /**
  * Writes our claim at an edge that has none, and returns the claim that stands there: a caller whose own it is not must
  * not touch the edge (DESIGN.md: a foreign claim is refused).

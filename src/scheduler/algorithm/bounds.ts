@@ -95,7 +95,8 @@ const emptyPlacement: Placement = {};
 
 /**
  * The placement with the spread that the bounds ask for: over each thing the greater minGroups, the lesser maxGroups and
- * maxSkew. Replicas are bound to their minGroups as well (`filledGroups`). The placement itself where they ask for none. Equal arguments give the same object.
+ * maxSkew. Replicas are bound to their minGroups as well (`filledGroups`). The placement itself where they ask for none. Equal
+ * arguments give the same object.
  */
 export function withinBounds(
   placement: Placement | undefined,

@@ -94,7 +94,7 @@ export class LevelFlow {
       this.#cuts.push(this.#learn(cut));
       return undefined;
     }
-    if (this.#left.length === 0) return arcs.slice(this.#firstAtom).map(({ flow }) => flow);
+    if (this.#left.length === 0) return this.#sharesOf(arcs);
     return this.#repair(arcs, levels) ?? this.#search(arcs, levels);
   }
 
@@ -109,8 +109,11 @@ export class LevelFlow {
   #repair(arcs: readonly Arc[], levels: readonly number[]): readonly number[] | undefined {
     if (this.#repairs <= 0) return undefined;
     this.#repairs--;
-    const flows = arcs.slice(this.#firstAtom).map(({ flow }) => flow);
-    return repairShares(this.#atoms, this.#dimensions, levels, flows, this.#budget);
+    return repairShares(this.#atoms, this.#dimensions, levels, this.#sharesOf(arcs), this.#budget);
+  }
+
+  #sharesOf(arcs: readonly Arc[]): number[] {
+    return arcs.slice(this.#firstAtom).map(({ flow }) => flow);
   }
 
   /** Nodes and arcs of a chain; returns where atoms are joined to it. */
@@ -154,9 +157,8 @@ export class LevelFlow {
    * to as much less, or more, as is needed, then the other way, so that nothing is passed over (branch and bound).
    */
   #search(arcs: readonly Arc[], levels: readonly number[]): readonly number[] | undefined {
-    const shares = arcs.slice(this.#firstAtom).map(({ flow }) => flow);
     const excess = this.#worst(arcs, levels);
-    if (excess === undefined) return shares;
+    if (excess === undefined) return this.#sharesOf(arcs);
     if (excess === 'hopeless' || this.isExhausted) return undefined;
     const { members, amount } = excess;
     let widest = -1;

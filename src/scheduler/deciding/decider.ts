@@ -218,9 +218,9 @@ export class Decider {
       if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
     }
     state.priority = priority ?? 0;
-    state.decidedAtMs = this.#on.clock.now();
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
+    state.decidedAtMs = nowMs;
     const previous = previousTargets(present);
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
     const { on, unschedulable } = rescheduleOf(match.policy.spec, profile);

@@ -1,4 +1,5 @@
 import type { ApplicationFailover, Failover, Placement, StatePreservation } from '#api/policy/placement.ts';
+import { purgeModeNamed } from '#api/policy/purge-mode.ts';
 import type { EvictionReason, GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
@@ -216,9 +217,7 @@ function purgeModeOf(
   failover: Failover | undefined,
   application: boolean,
 ): 'Directly' | 'Gracefully' | 'Never' {
-  const mode = application ? failover?.application?.purgeMode : failover?.cluster?.purgeMode;
-  if (mode === 'Directly' || mode === 'Immediately') return 'Directly';
-  return mode === 'Never' ? 'Never' : 'Gracefully';
+  return purgeModeNamed(application ? failover?.application?.purgeMode : failover?.cluster?.purgeMode);
 }
 
 /** What of the status is handed on when a cell is left for this reason. */
