@@ -4,7 +4,7 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { rangePrefix } from '#storage/keys.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from '../controllers/controller.ts';
+import { type ControllerContext, KeyedController } from '../controllers/controller.ts';
 import { settled } from '../controllers/settled.ts';
 import { clusterOf, lookAtKeys } from '../controllers/store-events.ts';
 import { objectOf } from '../registry/stored-object.ts';
@@ -35,54 +35,35 @@ const managed = 'true';
  * apiservices` shows them, clients may wait for them. One that somebody else made for the version is left alone. Says of
  * every APIService without a Service that it is available. Nothing is served by them. Not in cell workspaces.
  */
-export class CrdApiServices implements Controller {
-  readonly name = 'crd-api-services';
-  readonly #context: ControllerContext;
+export class CrdApiServices extends KeyedController<ClusterId> {
   readonly #crds: CrdSource;
-  readonly #loop: KeyedLoop;
 
   constructor(context: ControllerContext, crds: CrdSource) {
-    this.#context = context;
+    super(context, { name: 'crd-api-services', concurrency: 4 });
     this.#crds = crds;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 4,
-      reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { events } = this.#context;
+  protected listen(): (() => void)[] {
+    const { events } = this.context;
     return [
       events.listen(rangePrefix(stored), {
-        event: ({ key }) => this.#loop.queue.add(clusterOf(key)),
-        reset: () => this.#resync(),
+        event: ({ key }) => this.queue.add(clusterOf(key)),
+        reset: () => this.resync(),
       }),
-      this.#crds.onCrd((clusterId) => this.#loop.queue.add(clusterId)),
+      this.#crds.onCrd((clusterId) => this.queue.add(clusterId)),
     ];
   }
 
   /** Workspaces with CRDs are told of by these. */
-  #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(stored), this.#loop.signal, (key) => {
+  protected resync(): void {
+    lookAtKeys(this.context, rangePrefix(stored), this.signal, (key) => {
       const clusterId = clusterOf(key);
-      if (this.#crds.generationOf(clusterId) === 0) this.#loop.queue.add(clusterId);
+      if (this.#crds.generationOf(clusterId) === 0) this.queue.add(clusterId);
     });
   }
 
-  async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, index, client } = this.#context;
+  protected async reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index, client } = this.context;
     // Mostly there is nothing to write, and so nothing to wait for: requests have their turn all the same.
     await new Promise((resolve) => setImmediate(resolve));
     const record = index.recordOf(cluster);
@@ -129,11 +110,11 @@ export class CrdApiServices implements Controller {
     if (present?.['status'] === localCondition.status && present?.['reason'] === localCondition.reason)
       return;
     const { name = '', uid, resourceVersion } = object.metadata;
-    const told = { ...localCondition, lastTransitionTime: nowTime(this.#context.clock.now()) };
+    const told = { ...localCondition, lastTransitionTime: nowTime(this.context.clock.now()) };
     const others = conditions.filter((one) => one !== present);
     const body = { metadata: { uid, resourceVersion }, status: { conditions: [...others, told] } };
     await settled(
-      this.#context.client.patch(
+      this.context.client.patch(
         { cluster, gvr, name },
         { type: 'merge', body },
         { subresource: 'status', signal },

@@ -12,7 +12,7 @@ import { cellOfEntry } from '../registry/cell-of-entry.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import { parentPathOf } from '../workspace/cluster-ref.ts';
 import { type AssignableCell, type AssignableFederator, assign } from './assign.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import type { FederatorLiveness } from './federator-liveness.ts';
 
 const cellsPrefix = rangePrefix(cellDefinition.storedAs);
@@ -34,40 +34,24 @@ interface KnownCell {
  * Writes who holds each Cell (DESIGN: Assignment), alone, through the subresource `assignment`. Level-triggered: every
  * decision is made anew from all Cells, Federators and leases. The epoch rises with each change of hands.
  */
-export class AssignmentController implements Controller {
-  readonly name = 'cell-assignment';
-  readonly #context: ControllerContext;
+export class AssignmentController extends KeyedController {
   readonly #liveness: FederatorLiveness;
-  readonly #loop: KeyedLoop;
   /** As the last event or look showed each. Bounded by the number of Cells. */
   readonly #known = new Map<StorageKey, KnownCell>();
 
   constructor(context: ControllerContext, liveness: FederatorLiveness) {
-    this.#context = context;
+    super(context, { name: 'cell-assignment', concurrency: 1, backoffMaxMs: 2_000 });
     this.#liveness = liveness;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 1,
-      backoffMaxMs: 2_000,
-      reconcile: (_key, signal) => this.#reconcile(signal),
-      listen: () => this.#listen(),
-      resync: () => this.#again(),
-    });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  async stop(): Promise<void> {
-    await this.#loop.stop();
+  override async stop(): Promise<void> {
+    await super.stop();
     this.#known.clear();
   }
 
-  #listen(): (() => void)[] {
-    const { events, index } = this.#context;
-    const again = () => this.#again();
+  protected listen(): (() => void)[] {
+    const { events, index } = this.context;
+    const again = () => this.resync();
     return [
       events.listen(cellsPrefix, {
         event: (event) => {
@@ -86,8 +70,8 @@ export class AssignmentController implements Controller {
     ];
   }
 
-  #again(): void {
-    this.#loop.queue.addAfter(cellsWorkspacePath, settleMs);
+  protected resync(): void {
+    this.queue.addAfter(cellsWorkspacePath, settleMs);
   }
 
   /** Whether it changes anything that is looked at. */
@@ -115,7 +99,7 @@ export class AssignmentController implements Controller {
     );
   }
 
-  async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
+  protected async reconcile(_key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const cells = this.#entries(cellsPrefix).map((entry) => ({ entry, known: this.#know(entry) }));
     const federators = this.#entries(federatorsPrefix).map((entry) => objectOf(entry) as Federator);
     const wanted = assign(
@@ -134,7 +118,7 @@ export class AssignmentController implements Controller {
   }
 
   #entries(prefix: string): CacheEntry[] {
-    const { storage, index } = this.#context;
+    const { storage, index } = this.context;
     const cells = index.find(cellsWorkspacePath);
     return cells === undefined ? [] : [...storage.snapshot(`${prefix}${cells.id}/`).entries()];
   }
@@ -161,7 +145,7 @@ export class AssignmentController implements Controller {
 
   /** The cell's logical cluster as the workspace of its path has it; undefined while there is none. */
   #clusterOf(name: string): string | undefined {
-    const record = this.#context.index.find(`${cellsWorkspacePath}:${name}`);
+    const record = this.context.index.find(`${cellsWorkspacePath}:${name}`);
     return record?.kind === 'cell' && parentPathOf(record.path) === cellsWorkspacePath
       ? record.id
       : undefined;
@@ -172,7 +156,7 @@ export class AssignmentController implements Controller {
   }
 
   async #write(cell: Cell, federator: string | undefined, signal: AbortSignal): Promise<void> {
-    const { client, clock, logger } = this.#context;
+    const { client, clock, logger } = this.context;
     const before = cell.status?.assignment;
     const { name = '', uid, resourceVersion } = cell.metadata;
     const changesHands = federator !== undefined && before?.federator !== federator;
@@ -195,7 +179,7 @@ export class AssignmentController implements Controller {
       if (isApiError(error, 'NotFound')) return;
       // It changed meanwhile; its event asks for the next decision.
       if (!isApiError(error, 'Conflict')) throw error;
-      this.#loop.queue.addAfter(cellsWorkspacePath, settleMs);
+      this.queue.addAfter(cellsWorkspacePath, settleMs);
     }
   }
 }

@@ -11,7 +11,7 @@ import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import { cellOfEntry } from '../registry/cell-of-entry.ts';
 import { hasDeletionTimestamp, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { WorkspaceRecord } from '../workspace/workspace-index.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { deleteEntries, orRaced } from './delete-entries.ts';
 import type { FederatorLiveness } from './federator-liveness.ts';
 import { clusterOf, internalPrefix } from './store-events.ts';
@@ -28,40 +28,20 @@ const vouched = ['Ready', 'Reachable', 'Synced'] as const;
  * Cell deletes nothing at its edge, because the copies go without being marked for deletion; with `deletionPolicy:
  * Withdraw` they are marked first, and the Cell waits until its federator has let go of the last one.
  */
-export class CellController implements Controller {
-  readonly name = 'cells';
-  readonly #context: ControllerContext;
+export class CellController extends KeyedController {
   readonly #liveness: FederatorLiveness;
-  readonly #loop: KeyedLoop;
 
   constructor(context: ControllerContext, liveness: FederatorLiveness) {
-    this.#context = context;
+    super(context, { name: 'cells', concurrency: 8, backoffMaxMs: 5_000 });
     this.#liveness = liveness;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 8,
-      backoffMaxMs: 5_000,
-      reconcile: (name, signal) => this.#reconcile(name, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#addAll(),
-    });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { events } = this.#context;
+  protected listen(): (() => void)[] {
+    const { events } = this.context;
     const add = ({ key }: { readonly key: string }) => {
-      if (this.#isInCells(key)) this.#loop.queue.add(parseObjectKey(key).name);
+      if (this.#isInCells(key)) this.queue.add(parseObjectKey(key).name);
     };
-    const all = () => this.#addAll();
+    const all = () => this.resync();
     return [
       events.listen(cellsPrefix, {
         event: (event) => {
@@ -90,19 +70,19 @@ export class CellController implements Controller {
   }
 
   #isInCells(key: string): boolean {
-    return this.#context.index.recordOf(clusterOf(key))?.path === cellsWorkspacePath;
+    return this.context.index.recordOf(clusterOf(key))?.path === cellsWorkspacePath;
   }
 
-  #addAll(): void {
-    const cells = this.#context.index.find(cellsWorkspacePath);
+  protected resync(): void {
+    const cells = this.context.index.find(cellsWorkspacePath);
     if (cells === undefined) return;
-    for (const { key } of this.#context.storage.snapshot(`${cellsPrefix}${cells.id}/`).entries()) {
-      this.#loop.queue.add(parseObjectKey(key).name);
+    for (const { key } of this.context.storage.snapshot(`${cellsPrefix}${cells.id}/`).entries()) {
+      this.queue.add(parseObjectKey(key).name);
     }
   }
 
-  async #reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const cells = this.#context.index.find(cellsWorkspacePath);
+  protected async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const cells = this.context.index.find(cellsWorkspacePath);
     if (cells === undefined) return undefined;
     const entry = this.#peek(cellDefinition.storedAs, cells.id, name);
     if (entry === undefined) return undefined;
@@ -118,13 +98,13 @@ export class CellController implements Controller {
     clusterId: string,
     name: string,
   ): CacheEntry | undefined {
-    return this.#context.storage.peek(objectKey({ ...stored, clusterId, namespace: '', name }));
+    return this.context.storage.peek(objectKey({ ...stored, clusterId, namespace: '', name }));
   }
 
   async #createWorkspace(name: string, signal: AbortSignal): Promise<void> {
     const collection = { cluster: cellsWorkspacePath, gvr: workspacesGvr };
     try {
-      await this.#context.client.create(
+      await this.context.client.create(
         collection,
         {
           apiVersion: 'tenancy.kcp.io/v1alpha1',
@@ -156,33 +136,33 @@ export class CellController implements Controller {
       }
       const preconditions = { uid: headerOf(workspace).uid };
       const ref = { cluster: cellsWorkspacePath, gvr: workspacesGvr, name };
-      await orRaced(this.#context.client.delete(ref, { preconditions, signal }));
+      await orRaced(this.context.client.delete(ref, { preconditions, signal }));
       return undefined;
     }
     const { uid, resourceVersion } = cell.metadata;
     const left = finalizers.filter((one) => one !== cellFinalizer);
     const metadata = { uid, resourceVersion, finalizers: left.length === 0 ? null : left };
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
-    await this.#context.client.patch(ref, { type: 'merge', body: { metadata } }, { signal });
+    await this.context.client.patch(ref, { type: 'merge', body: { metadata } }, { signal });
     return undefined;
   }
 
   /** Marks all copies of the cell for deletion; returns how many there still are. */
   async #withdraw(name: string, signal: AbortSignal): Promise<number> {
-    const record = this.#context.index.find(`${cellsWorkspacePath}:${name}`);
+    const record = this.context.index.find(`${cellsWorkspacePath}:${name}`);
     if (record === undefined) return 0;
-    await this.#context.storage.awaitFresh();
-    await deleteEntries(this.#context, this.#copiesOf(record), signal);
+    await this.context.storage.awaitFresh();
+    await deleteEntries(this.context, this.#copiesOf(record), signal);
     return this.#copiesOf(record).length;
   }
 
   #copiesOf(record: WorkspaceRecord): CacheEntry[] {
-    return [...this.#context.events.resourcePrefixes()].flatMap((prefix) => this.#copiesIn(prefix, record));
+    return [...this.context.events.resourcePrefixes()].flatMap((prefix) => this.#copiesIn(prefix, record));
   }
 
   #copiesIn(prefix: string, { id }: WorkspaceRecord): CacheEntry[] {
     if (prefix.startsWith(internalPrefix)) return [];
-    const { storage } = this.#context;
+    const { storage } = this.context;
     return [...storage.snapshot(`${prefix}${id}/`).entries()].filter(
       (entry) => hasLabels(entry) && headerOf(entry).labels[copyLabels.originCluster] !== undefined,
     );
@@ -216,13 +196,13 @@ export class CellController implements Controller {
   }
 
   async #putConditions(cell: Cell, wanted: readonly Condition[], signal: AbortSignal): Promise<void> {
-    const now = nowTime(this.#context.clock.now());
+    const now = nowTime(this.context.clock.now());
     let conditions = cell.status?.conditions;
     for (const one of wanted) conditions = withCondition(conditions, one, now);
     if (conditions === undefined || conditions === cell.status?.conditions) return;
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.metadata.name ?? '' };
     const status = { ...cell.status, conditions };
     // A conflict means that something is told by its own event.
-    await orRaced(this.#context.client.update(ref, { ...cell, status }, { subresource: 'status', signal }));
+    await orRaced(this.context.client.update(ref, { ...cell, status }, { subresource: 'status', signal }));
   }
 }

@@ -29,30 +29,29 @@ export interface Controller {
   stop(): Promise<void>;
 }
 
-export interface KeyedLoopOptions {
+export interface KeyedControllerOptions {
   readonly name: string;
-  readonly context: ControllerContext;
+  /** Keys that are looked at at the same time. */
   readonly concurrency: number;
-  readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
   /** Longest wait between tries of a key that keeps failing. Default 30,000. */
   readonly backoffMaxMs?: number | undefined;
-  /** Begins to listen to what fills the queue; returns how to stop. */
-  readonly listen: () => readonly (() => void)[];
-  /** Fills the queue with all there is to look at: at the start. */
-  readonly resync: () => void;
 }
 
-/** A queue of keys, what fills it, and the workers on it: all that a controller starts and stops. */
-export class KeyedLoop {
-  readonly queue: WorkQueue;
-  readonly #options: KeyedLoopOptions;
+/** A controller with a queue of keys, what fills it, and the workers on it. `Key` is what it puts there. */
+export abstract class KeyedController<Key extends string = string> implements Controller {
+  readonly name: string;
+  protected readonly context: ControllerContext;
+  protected readonly queue: WorkQueue;
   readonly #loop: ReconcileLoop;
   readonly #stopping = new AbortController();
   #unlisten: readonly (() => void)[] | undefined;
 
-  constructor(options: KeyedLoopOptions) {
-    const { name, context, concurrency, reconcile, backoffMaxMs = 30_000 } = options;
-    this.#options = options;
+  constructor(
+    context: ControllerContext,
+    { name, concurrency, backoffMaxMs = 30_000 }: KeyedControllerOptions,
+  ) {
+    this.name = name;
+    this.context = context;
     const figures = context.queues?.of(name);
     this.queue = new WorkQueue({ clock: context.clock, backoffMinMs: 20, backoffMaxMs, figures });
     this.#loop = new ReconcileLoop({
@@ -61,27 +60,34 @@ export class KeyedLoop {
       reconcile: (key, signal) => {
         // Every call under way listens to it: bounded by the concurrency, but by more than Node expects.
         setMaxListeners(0, signal);
-        return reconcile(key, signal);
+        return this.reconcile(key as Key, signal);
       },
       concurrency,
       logger: context.logger,
     });
   }
 
+  /** Begins to listen to what fills the queue; returns how to stop. */
+  protected abstract listen(): readonly (() => void)[];
+
+  /** Fills the queue with all there is to look at: at the start. */
+  protected abstract resync(): void;
+
+  protected abstract reconcile(key: Key, signal: AbortSignal): Promise<ReconcileResult>;
+
   /** Fires at the stop. */
-  get signal(): AbortSignal {
+  protected get signal(): AbortSignal {
     return this.#stopping.signal;
   }
 
-  /** Idempotent. */
   start(): void {
     if (this.#unlisten !== undefined) return;
-    this.#unlisten = this.#options.listen();
+    this.#unlisten = this.listen();
     this.#loop.start();
-    this.#options.resync();
+    this.resync();
   }
 
-  /** Idempotent; resolves when what was under way has ended. */
+  /** Resolves when what was under way has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const unlisten of this.#unlisten ?? []) unlisten();

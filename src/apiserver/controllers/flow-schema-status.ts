@@ -11,7 +11,7 @@ import {
 } from '../flow-control/bootstrap-objects.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
 import { clusterOf, lookAtKeys } from './store-events.ts';
 
@@ -26,48 +26,26 @@ const sharedLevels = new Set(bootstrapPriorityLevels.map(({ metadata }) => metad
  * Says in each stored FlowSchema's condition `Dangling` whether the level that it names exists (KUBERNETES.md O2): one
  * that names none does not act. Not in cell workspaces, where nothing of the kind does.
  */
-export class FlowSchemaStatus implements Controller {
-  readonly name = 'flow-schema-status';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
-
+export class FlowSchemaStatus extends KeyedController<ClusterId> {
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 2,
-      reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'flow-schema-status', concurrency: 2 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
+  protected listen(): (() => void)[] {
     const listener = {
-      event: ({ key }: { readonly key: string }) => this.#loop.queue.add(clusterOf(key)),
-      reset: () => this.#resync(),
+      event: ({ key }: { readonly key: string }) => this.queue.add(clusterOf(key)),
+      reset: () => this.resync(),
     };
-    const { events } = this.#context;
+    const { events } = this.context;
     return [events.listen(rangePrefix(schemas), listener), events.listen(rangePrefix(levels), listener)];
   }
 
-  #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(schemas), this.#loop.signal, (key) =>
-      this.#loop.queue.add(clusterOf(key)),
-    );
+  protected resync(): void {
+    lookAtKeys(this.context, rangePrefix(schemas), this.signal, (key) => this.queue.add(clusterOf(key)));
   }
 
-  async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, index } = this.#context;
+  protected async reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index } = this.context;
     const record = index.recordOf(cluster);
     if (record === undefined || record.kind === 'cell') return undefined;
     for (const entry of storage.snapshot(rangePrefix(schemas, cluster)).entries()) {
@@ -77,7 +55,7 @@ export class FlowSchemaStatus implements Controller {
   }
 
   async #tell(cluster: ClusterId, schema: KubeObject, signal: AbortSignal): Promise<void> {
-    const { storage, client, clock } = this.#context;
+    const { storage, client, clock } = this.context;
     const { name = '', uid, resourceVersion } = schema.metadata;
     const level = textAt(schema, 'spec', 'priorityLevelConfiguration', 'name');
     const key = objectKey({ ...levels, clusterId: cluster, namespace: '', name: level });

@@ -14,7 +14,7 @@ import type { StorageKey } from '#storage/storage.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../registry/deletion.ts';
 import { hasDeletionTimestamp, hasOwnerReferences, headerOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { OwnerIndex } from './owner-index.ts';
 import { clusterOf, currentEntries, internalPrefix, placeOf } from './store-events.ts';
 
@@ -39,10 +39,7 @@ type OwnerState =
  * says whom an event may concern; what is done is decided from the stored state, and an owner's absence is confirmed by
  * a consistent read before anything is deleted.
  */
-export class GarbageCollector implements Controller {
-  readonly name = 'garbage-collector';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
+export class GarbageCollector extends KeyedController {
   readonly #index = new OwnerIndex();
   /** `<cluster>/<uid>` of owners that wait for their dependents → their key. */
   readonly #foreground = new Map<string, StorageKey>();
@@ -51,30 +48,14 @@ export class GarbageCollector implements Controller {
   readonly #bindings = new Map<StorageKey, StorageKey>();
 
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 16,
-      reconcile: (key, signal) => this.#reconcile(key, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'garbage-collector', concurrency: 16 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
+  protected listen(): (() => void)[] {
     return [
-      this.#context.events.listen(undefined, {
+      this.context.events.listen(undefined, {
         event: (event) => this.#notice(event),
-        reset: () => this.#resync(),
+        reset: () => this.resync(),
       }),
     ];
   }
@@ -84,18 +65,17 @@ export class GarbageCollector implements Controller {
     return this.#index.size;
   }
 
-  #resync(): void {
+  protected resync(): void {
     this.#index.clear();
     const look = async () => {
-      for await (const entry of currentEntries(this.#context.storage, '/', this.#loop.signal)) {
+      for await (const entry of currentEntries(this.context.storage, '/', this.signal)) {
         if (!entry.key.startsWith(internalPrefix)) this.#noticeEntry(entry);
       }
       // Owners may have come into view after their dependents.
-      if (!this.#loop.signal.aborted)
-        this.#context.logger.debug({ dependents: this.#index.size }, 'ownership read');
+      if (!this.signal.aborted) this.context.logger.debug({ dependents: this.#index.size }, 'ownership read');
     };
     look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not read ownership');
+      this.context.logger.warn({ err: error }, 'could not read ownership');
     });
   }
 
@@ -159,11 +139,11 @@ export class GarbageCollector implements Controller {
   }
 
   #add(mark: string, key: StorageKey): void {
-    this.#loop.queue.add(mark + key);
+    this.queue.add(mark + key);
   }
 
   #isInert(clusterId: string): boolean {
-    return this.#context.index.recordOf(clusterId)?.kind === 'cell';
+    return this.context.index.recordOf(clusterId)?.kind === 'cell';
   }
 
   /** A cheap look that may say no where a thorough one says yes. */
@@ -171,22 +151,22 @@ export class GarbageCollector implements Controller {
     const scheme = this.#schemeOf(clusterId);
     const place = scheme === undefined ? undefined : ownerPlace(scheme, key, owner);
     if (place === undefined) return false;
-    const entry = this.#context.storage.peek(place.key);
+    const entry = this.context.storage.peek(place.key);
     return entry !== undefined && headerOf(entry).uid === owner.uid && !isWaiting(entry);
   }
 
   #schemeOf(clusterId: string): Scheme | undefined {
-    return this.#context.index.byId(clusterId as ClusterId)?.scheme;
+    return this.context.index.byId(clusterId as ClusterId)?.scheme;
   }
 
-  async #reconcile(marked: string, signal: AbortSignal): Promise<ReconcileResult> {
+  protected async reconcile(marked: string, signal: AbortSignal): Promise<ReconcileResult> {
     const key = marked.slice(1) as StorageKey;
     const clusterId = clusterOf(key);
-    const record = this.#context.index.recordOf(clusterId);
+    const record = this.context.index.recordOf(clusterId);
     // A workspace that goes needs no collector; its deletion sees to all of it.
     if (record === undefined || record.phase === 'Terminating' || record.phase === 'Deleting')
       return undefined;
-    const entry = this.#context.storage.peek(key);
+    const entry = this.context.storage.peek(key);
     if (entry === undefined || record.kind === 'cell') return undefined;
     return marked.startsWith(ownerMark)
       ? this.#releaseOwner(clusterId, entry, signal)
@@ -234,13 +214,13 @@ export class GarbageCollector implements Controller {
     const scheme = this.#schemeOf(clusterId);
     const place = scheme === undefined ? undefined : ownerPlace(scheme, key, owner);
     if (place === undefined) return 'unknown';
-    const entry = this.#context.storage.peek(place.key);
+    const entry = this.context.storage.peek(place.key);
     if (entry !== undefined && headerOf(entry).uid === owner.uid)
       return isWaiting(entry) ? 'waiting' : 'solid';
     const ref = refAt(clusterId, place.definition, place.namespace, owner.name);
     if (ref === undefined) return 'unknown';
     try {
-      const object = await this.#context.client.get(ref, { metadataOnly: true, signal });
+      const object = await this.context.client.get(ref, { metadataOnly: true, signal });
       if (object.metadata.uid !== owner.uid) return 'absent';
       const { deletionTimestamp, finalizers } = object.metadata;
       return deletionTimestamp !== undefined && finalizers?.includes(foregroundFinalizer) === true
@@ -260,7 +240,7 @@ export class GarbageCollector implements Controller {
     if (ref === undefined) return { requeueAfterMs: unknownKindRecheckMs };
     if (await this.#isAtEdges(entry)) return undefined;
     if (header.finalizers.includes(orphanFinalizer)) {
-      await this.#context.storage.awaitFresh();
+      await this.context.storage.awaitFresh();
       for (const dependent of this.#dependentsOf(clusterId, entry)) {
         const owners = headerOf(dependent).ownerReferences.filter(({ uid }) => uid !== header.uid);
         const dependentRef = this.#refOf(clusterId, dependent);
@@ -272,7 +252,7 @@ export class GarbageCollector implements Controller {
     if (!header.finalizers.includes(foregroundFinalizer)) return undefined;
     // Listening before looking: a dependent that goes meanwhile is noticed.
     this.#foreground.set(`${clusterId}/${header.uid}`, entry.key);
-    await this.#context.storage.awaitFresh();
+    await this.context.storage.awaitFresh();
     const blocking = this.#dependentsOf(clusterId, entry).filter((dependent) =>
       headerOf(dependent).ownerReferences.some(
         ({ uid, blockOwnerDeletion }) => uid === header.uid && blockOwnerDeletion === true,
@@ -301,8 +281,8 @@ export class GarbageCollector implements Controller {
     // Listening before looking, as for dependents.
     this.#bound.set(bindingKey, key);
     this.#bindings.set(key, bindingKey);
-    await this.#context.storage.awaitFresh();
-    if (this.#context.storage.peek(bindingKey) !== undefined) return true;
+    await this.context.storage.awaitFresh();
+    if (this.context.storage.peek(bindingKey) !== undefined) return true;
     this.#forgetBound(key, bindingKey);
     return false;
   }
@@ -314,7 +294,7 @@ export class GarbageCollector implements Controller {
     const entries: CacheEntry[] = [];
     for (const key of this.#index.dependentsOf(clusterId, headerOf(owner).uid)) {
       if (isNamespaced && placeOf(key) !== place) continue;
-      const entry = this.#context.storage.peek(key);
+      const entry = this.context.storage.peek(key);
       if (entry !== undefined) entries.push(entry);
     }
     return entries;
@@ -360,7 +340,7 @@ export class GarbageCollector implements Controller {
   async #patch(ref: ObjectRef, entry: CacheEntry, change: JsonObject, signal: AbortSignal): Promise<void> {
     const metadata = { uid: headerOf(entry).uid, resourceVersion: String(entry.revision), ...change };
     try {
-      await this.#context.client.patch(ref, { type: 'merge', body: { metadata } }, { signal });
+      await this.context.client.patch(ref, { type: 'merge', body: { metadata } }, { signal });
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
     }
@@ -374,7 +354,7 @@ export class GarbageCollector implements Controller {
   ): Promise<void> {
     const preconditions = { uid: headerOf(entry).uid, resourceVersion: String(entry.revision) };
     try {
-      await this.#context.client.delete(ref, { preconditions, propagationPolicy, signal });
+      await this.context.client.delete(ref, { preconditions, propagationPolicy, signal });
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
     }

@@ -13,7 +13,7 @@ import {
   serviceAccountName,
 } from '../workspace/first-touch.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { lookAtKeys } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
@@ -26,41 +26,22 @@ const configMapsGvr = { group: '', version: 'v1', resource: 'configmaps' } as co
  * Sees to it that each namespace has ServiceAccount `default` and ConfigMap `kube-root-ca.crt`, and restores them when
  * they are altered (KUBERNETES.md S4). Not in cell workspaces, and not in workspaces that nobody has touched yet.
  */
-export class NamespaceDefaults implements Controller {
-  readonly name = 'namespace-defaults';
-  readonly #context: ControllerContext;
+export class NamespaceDefaults extends KeyedController {
   readonly #rootCa: () => string;
-  readonly #loop: KeyedLoop;
 
   constructor(context: ControllerContext, rootCa: () => string) {
-    this.#context = context;
+    super(context, { name: 'namespace-defaults', concurrency: 8 });
     this.#rootCa = rootCa;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 8,
-      reconcile: (key, signal) => this.#reconcile(key, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { events } = this.#context;
-    const reset = () => this.#resync();
+  protected listen(): (() => void)[] {
+    const { events } = this.context;
+    const reset = () => this.resync();
     return [
       events.listen(namespacesPrefix, {
         event: ({ key, entry, previous }) => {
           if (entry === undefined || previous !== undefined) return;
-          this.#loop.queue.add(namespaceOf(key, true));
+          this.queue.add(namespaceOf(key, true));
           if (key.endsWith('/kube-system')) this.#noticeTouch(key);
         },
         reset,
@@ -81,26 +62,24 @@ export class NamespaceDefaults implements Controller {
   /** Namespaces that were made before the workspace's first touch. */
   #noticeTouch(key: string): void {
     const range = `${namespacesPrefix}${parseObjectKey(key).clusterId}/`;
-    for (const entry of this.#context.storage.snapshot(range).entries()) {
-      this.#loop.queue.add(namespaceOf(entry.key, true));
+    for (const entry of this.context.storage.snapshot(range).entries()) {
+      this.queue.add(namespaceOf(entry.key, true));
     }
   }
 
   #notice({ key }: CacheEvent, name: string): void {
     if (key.endsWith(name) && key.charAt(key.length - name.length - 1) === '/') {
-      this.#loop.queue.add(namespaceOf(key, false));
+      this.queue.add(namespaceOf(key, false));
     }
   }
 
-  #resync(): void {
-    lookAtKeys(this.#context, namespacesPrefix, this.#loop.signal, (key) =>
-      this.#loop.queue.add(namespaceOf(key, true)),
-    );
+  protected resync(): void {
+    lookAtKeys(this.context, namespacesPrefix, this.signal, (key) => this.queue.add(namespaceOf(key, true)));
   }
 
-  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+  protected async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const [clusterId, namespace] = key.split('/') as [ClusterId, string];
-    const { storage, index, client } = this.#context;
+    const { storage, index, client } = this.context;
     const record = index.recordOf(clusterId);
     if (record === undefined || record.kind === 'cell' || record.phase !== 'Ready') return undefined;
     const living = this.#peek('namespaces', clusterId, '', namespace);
@@ -146,7 +125,7 @@ export class NamespaceDefaults implements Controller {
   }
 
   #peek(resource: string, clusterId: string, namespace: string, name: string): CacheEntry | undefined {
-    return this.#context.storage.peek(objectKey({ group: '', resource, clusterId, namespace, name }));
+    return this.context.storage.peek(objectKey({ group: '', resource, clusterId, namespace, name }));
   }
 }
 

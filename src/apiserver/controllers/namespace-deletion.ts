@@ -10,7 +10,7 @@ import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
 import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { currentEntries, placeOf } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
@@ -33,41 +33,22 @@ interface Namespace extends KubeObject {
  * Empties namespaces that are being deleted and then takes their finalizer `kubernetes` off (KUBERNETES.md S3). All
  * namespaced resources count, custom ones included, served or not any more; pods go first (KEP-5080).
  */
-export class NamespaceDeletion implements Controller {
-  readonly name = 'namespace-deletion';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
+export class NamespaceDeletion extends KeyedController {
   /** `<cluster>/<namespace>` of those that wait for their content to go. */
   readonly #waiting = new Set<string>();
 
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 8,
-      reconcile: (key, signal) => this.#reconcile(key, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'namespace-deletion', concurrency: 8 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { events } = this.#context;
+  protected listen(): (() => void)[] {
+    const { events } = this.context;
     return [
       events.listen(namespacesPrefix, {
         event: ({ entry }) => {
-          if (entry !== undefined && hasDeletionTimestamp(entry)) this.#loop.queue.add(loopKey(entry.key));
+          if (entry !== undefined && hasDeletionTimestamp(entry)) this.queue.add(loopKey(entry.key));
         },
-        reset: () => this.#resync(),
+        reset: () => this.resync(),
       }),
       events.listen(undefined, { event: (event) => this.#notice(event), reset: () => {} }),
     ];
@@ -76,23 +57,23 @@ export class NamespaceDeletion implements Controller {
   #notice({ key }: CacheEvent): void {
     if (this.#waiting.size === 0) return;
     const waiting = placeOf(key);
-    if (this.#waiting.has(waiting)) this.#loop.queue.addAfter(waiting, settleMs);
+    if (this.#waiting.has(waiting)) this.queue.addAfter(waiting, settleMs);
   }
 
-  #resync(): void {
+  protected resync(): void {
     const look = async () => {
-      for await (const entry of currentEntries(this.#context.storage, namespacesPrefix, this.#loop.signal)) {
-        if (hasDeletionTimestamp(entry)) this.#loop.queue.add(loopKey(entry.key));
+      for await (const entry of currentEntries(this.context.storage, namespacesPrefix, this.signal)) {
+        if (hasDeletionTimestamp(entry)) this.queue.add(loopKey(entry.key));
       }
     };
     look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not look for namespaces that are being deleted');
+      this.context.logger.warn({ err: error }, 'could not look for namespaces that are being deleted');
     });
   }
 
-  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+  protected async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const [clusterId, name] = key.split('/') as [string, string];
-    const { storage, index } = this.#context;
+    const { storage, index } = this.context;
     const entry = storage.peek(namespaceKey(clusterId, name));
     const phase = index.recordOf(clusterId)?.phase;
     // A workspace that goes takes its namespaces with it.
@@ -146,7 +127,7 @@ export class NamespaceDeletion implements Controller {
       // Its definition is gone, and with it whoever could take finalizers off.
       for (let from = 0; from < entries.length; from += 1_000) {
         const some = entries.slice(from, from + 1_000);
-        await this.#context.storage.transact({
+        await this.context.storage.transact({
           guards: some.map(({ key, revision }) => ({ key, revision })),
           operations: some.map(({ key }) => ({ type: 'delete', key })),
         });
@@ -154,11 +135,11 @@ export class NamespaceDeletion implements Controller {
       return;
     }
     if (entries.every(hasDeletionTimestamp)) return;
-    await this.#context.client.deleteCollection(collection, { propagationPolicy: 'Background', signal });
+    await this.context.client.deleteCollection(collection, { propagationPolicy: 'Background', signal });
   }
 
   #remaining(clusterId: string, namespace: string): Remaining[] {
-    const { storage, events, index } = this.#context;
+    const { storage, events, index } = this.context;
     const scheme = index.byId(clusterId as ClusterId)?.scheme;
     const remaining: Remaining[] = [];
     for (const prefix of events.resourcePrefixes()) {
@@ -185,7 +166,7 @@ export class NamespaceDeletion implements Controller {
     failures: readonly unknown[],
     signal: AbortSignal,
   ): Promise<void> {
-    const now = nowTime(this.#context.clock.now());
+    const now = nowTime(this.context.clock.now());
     let conditions = namespace.status?.conditions;
     for (const wanted of conditionsFor(remaining, failures)) {
       conditions = withCondition(conditions, wanted, now);
@@ -211,11 +192,11 @@ export class NamespaceDeletion implements Controller {
   ): Promise<void> {
     const ref = { cluster: clusterId, gvr: namespacesGvr, name: namespace.metadata.name ?? '' };
     try {
-      await this.#context.client.update(ref, namespace, { subresource, signal });
+      await this.context.client.update(ref, namespace, { subresource, signal });
     } catch (error) {
       if (isApiError(error, 'NotFound')) return;
       if (!isApiError(error, 'Conflict')) throw error;
-      this.#loop.queue.addAfter(`${clusterId}/${ref.name}`, settleMs);
+      this.queue.addAfter(`${clusterId}/${ref.name}`, settleMs);
     }
   }
 }

@@ -5,7 +5,7 @@ import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import { expressionWarnings } from '../admission/policies/type-checking.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
 import { lookAtKeys } from './store-events.ts';
 
@@ -18,48 +18,28 @@ const fieldManager = 'validatingadmissionpolicy-status';
  * Checks each ValidatingAdmissionPolicy, once a generation, against the kinds that it names, and says in its status what
  * its expressions get wrong about them (KUBERNETES.md A3). Not in cell workspaces, where no policy acts.
  */
-export class PolicyTypeChecking implements Controller {
-  readonly name = 'policy-type-checking';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
-
+export class PolicyTypeChecking extends KeyedController {
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 2,
-      reconcile: (key, signal) => this.#reconcile(key, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'policy-type-checking', concurrency: 2 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
+  protected listen(): (() => void)[] {
     return [
-      this.#context.events.listen(rangePrefix(policies), {
+      this.context.events.listen(rangePrefix(policies), {
         event: ({ key, entry }) => {
-          if (entry !== undefined) this.#loop.queue.add(key);
+          if (entry !== undefined) this.queue.add(key);
         },
-        reset: () => this.#resync(),
+        reset: () => this.resync(),
       }),
     ];
   }
 
-  #resync(): void {
-    lookAtKeys(this.#context, rangePrefix(policies), this.#loop.signal, (key) => this.#loop.queue.add(key));
+  protected resync(): void {
+    lookAtKeys(this.context, rangePrefix(policies), this.signal, (key) => this.queue.add(key));
   }
 
-  async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, index, client } = this.#context;
+  protected async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index, client } = this.context;
     const { clusterId, name } = parseObjectKey(key);
     const workspace = index.byId(clusterId as ClusterId);
     const entry = storage.peek(objectKey({ ...policies, clusterId, namespace: '', name }));

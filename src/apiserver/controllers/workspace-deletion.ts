@@ -23,7 +23,7 @@ import { encodeStored } from '../registry/encode-stored.ts';
 import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import { isGeneratedClusterId } from '../workspace/cluster-ref.ts';
 import { logicalClusterKey, type WorkspaceRecord } from '../workspace/workspace-index.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { deleteEach } from './delete-each.ts';
 import { deleteEntries, orRaced } from './delete-entries.ts';
 import { clusterOf, internalPrefix } from './store-events.ts';
@@ -69,10 +69,7 @@ interface Content {
  * with the LogicalCluster and the Workspace, in one transaction where it fits. Nothing of a deleted workspace stays
  * behind, not even what was written while it was being deleted.
  */
-export class WorkspaceDeletion implements Controller {
-  readonly name = 'workspace-deletion';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
+export class WorkspaceDeletion extends KeyedController {
   /** Clusters that wait for an event inside. */
   readonly #waiting = new Set<string>();
   /** Clusters whose last keys are being removed: that they go is no news. */
@@ -81,33 +78,17 @@ export class WorkspaceDeletion implements Controller {
   readonly #snapshots = new Map<string, CacheSnapshot>();
 
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 16,
-      reconcile: (clusterId, signal) => this.#reconcile(clusterId, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'workspace-deletion', concurrency: 16 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { events, index } = this.#context;
-    const { queue } = this.#loop;
+  protected listen(): (() => void)[] {
+    const { events, index } = this.context;
+    const { queue } = this;
     return [
       index.onChange((record, change) => {
         if (change !== 'removed' && isClosing(record)) queue.add(record.id);
       }),
-      events.listen(undefined, { event: (event) => this.#notice(event), reset: () => this.#resync() }),
+      events.listen(undefined, { event: (event) => this.#notice(event), reset: () => this.resync() }),
     ];
   }
 
@@ -117,67 +98,66 @@ export class WorkspaceDeletion implements Controller {
     if (entry === undefined && previous !== undefined && key.startsWith(workspacePrefix)) {
       // Somebody took our finalizer off: the cluster has lost its Workspace.
       const cluster = (objectOf(previous) as WorkspaceObject).spec?.cluster;
-      if (cluster !== undefined && this.#context.storage.peek(logicalClusterKey(cluster)) !== undefined) {
-        this.#loop.queue.add(cluster);
+      if (cluster !== undefined && this.context.storage.peek(logicalClusterKey(cluster)) !== undefined) {
+        this.queue.add(cluster);
       }
     }
     if (this.#waiting.has(clusterId)) {
       if (entry === undefined && this.#removing.has(clusterId)) return;
-      this.#loop.queue.addAfter(clusterId, settleMs);
+      this.queue.addAfter(clusterId, settleMs);
       return;
     }
     if (entry === undefined || !isGeneratedClusterId(clusterId)) return;
-    const { index, storage } = this.#context;
+    const { index, storage } = this.context;
     if (index.recordOf(clusterId) !== undefined) return;
     // A creation's events come in the order of keys, and here before they come to the index.
     if (storage.peek(logicalClusterKey(clusterId)) !== undefined) return;
-    this.#loop.queue.addAfter(clusterId, settleMs);
+    this.queue.addAfter(clusterId, settleMs);
   }
 
-  #resync(): void {
-    for (const record of this.#context.index.records())
-      if (isClosing(record)) this.#loop.queue.add(record.id);
+  protected resync(): void {
+    for (const record of this.context.index.records()) if (isClosing(record)) this.queue.add(record.id);
     this.#findStrays().catch((error: unknown) => {
-      if (!this.#loop.signal.aborted) {
-        this.#context.logger.warn({ err: error }, 'could not look for what deleted workspaces left behind');
+      if (!this.signal.aborted) {
+        this.context.logger.warn({ err: error }, 'could not look for what deleted workspaces left behind');
       }
     });
   }
 
   /** Clusters that have keys and no LogicalCluster, or a LogicalCluster without its Workspace. */
   async #findStrays(): Promise<void> {
-    const { storage, events, index } = this.#context;
+    const { storage, events, index } = this.context;
     let looks = 0;
     for (const prefix of events.resourcePrefixes()) {
       const snapshot = storage.snapshot(prefix);
       let after: StorageKey | undefined;
       for (;;) {
         if (++looks % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
-        if (this.#loop.signal.aborted) return;
+        if (this.signal.aborted) return;
         const next = snapshot.entries(after).next();
         if (next.done === true) break;
         const clusterId = clusterOf(next.value.key);
         if (isGeneratedClusterId(clusterId) && index.recordOf(clusterId) === undefined) {
-          this.#loop.queue.add(clusterId);
+          this.queue.add(clusterId);
         } else if (prefix === logicalClusterPrefix && this.#isOwnerless(next.value)) {
-          this.#loop.queue.add(clusterId);
+          this.queue.add(clusterId);
         }
         after = `${prefix}${clusterId}/\uffff` as StorageKey;
       }
     }
   }
 
-  async #reconcile(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
+  protected async reconcile(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
     try {
       return await this.#lookAt(clusterId, signal);
     } finally {
       // The burst is over: what the snapshots hold may be let go of.
-      if (this.#loop.queue.size <= 1) this.#snapshots.clear();
+      if (this.queue.size <= 1) this.#snapshots.clear();
     }
   }
 
   async #lookAt(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, index } = this.#context;
+    const { storage, index } = this.context;
     const record = index.recordOf(clusterId);
     const cluster = storage.peek(logicalClusterKey(clusterId));
     if (cluster === undefined) {
@@ -198,7 +178,7 @@ export class WorkspaceDeletion implements Controller {
 
   async #sweep(record: WorkspaceRecord, cluster: CacheEntry, signal: AbortSignal): Promise<ReconcileResult> {
     const { id } = record;
-    const { storage } = this.#context;
+    const { storage } = this.context;
     // Nothing is created inside since the Workspace was marked, so that any later state will do for a first look; a
     // second one is for what changed.
     const marked = this.#ownerEntry(cluster)?.revision ?? cluster.revision;
@@ -218,7 +198,7 @@ export class WorkspaceDeletion implements Controller {
     if (terminators.length === 0) {
       await this.#deleteThroughApi(content.held, signal);
       const free = content.free.filter((entry) => !isSupporting(entry.key));
-      await deleteEach(this.#context.storage, free);
+      await deleteEach(this.context.storage, free);
     }
     await this.#report(record, content, terminators, signal);
     return { requeueAfterMs: recheckMs };
@@ -226,7 +206,7 @@ export class WorkspaceDeletion implements Controller {
 
   #contentOf(record: WorkspaceRecord, atLeast: number): Content {
     const content: Content = { free: [], held: [], children: [] };
-    for (const prefix of this.#context.events.resourcePrefixes()) {
+    for (const prefix of this.context.events.resourcePrefixes()) {
       if (prefix === logicalClusterPrefix) continue;
       for (const entry of this.#entriesOf(prefix, record.id, atLeast)) {
         if (prefix === workspacePrefix) content.children.push(entry);
@@ -241,7 +221,7 @@ export class WorkspaceDeletion implements Controller {
   *#entriesOf(prefix: string, clusterId: string, atLeast: number): Generator<CacheEntry> {
     let snapshot = this.#snapshots.get(prefix);
     if (snapshot === undefined || snapshot.revision < atLeast) {
-      snapshot = this.#context.storage.snapshot(prefix);
+      snapshot = this.context.storage.snapshot(prefix);
       this.#snapshots.set(prefix, snapshot);
     }
     const range = `${prefix}${clusterId}/`;
@@ -260,12 +240,12 @@ export class WorkspaceDeletion implements Controller {
     const last = this.#ownerOperation(cluster);
     this.#removing.add(record.id);
     try {
-      if (!(await deleteEach(this.#context.storage, free))) return this.#forgetSnapshots();
+      if (!(await deleteEach(this.context.storage, free))) return this.#forgetSnapshots();
       if (!(await this.#remove(cluster, last))) return this.#forgetSnapshots();
     } finally {
       this.#removing.delete(record.id);
     }
-    this.#context.logger.debug({ workspace: record.path, cluster: record.id }, 'workspace deleted');
+    this.context.logger.debug({ workspace: record.path, cluster: record.id }, 'workspace deleted');
     return true;
   }
 
@@ -278,7 +258,7 @@ export class WorkspaceDeletion implements Controller {
     { key, revision }: CacheEntry,
     more: { readonly guards: readonly Guard[]; readonly operations: readonly Operation[] },
   ): Promise<boolean> {
-    const result = await this.#context.storage.transact({
+    const result = await this.context.storage.transact({
       guards: [...more.guards, { key, revision }],
       operations: [...more.operations, { type: 'delete', key }],
     });
@@ -288,10 +268,10 @@ export class WorkspaceDeletion implements Controller {
   /** What lies under a cluster id that no LogicalCluster bears: guarded by that absence. */
   async #removeStray(clusterId: string): Promise<void> {
     const guard: Guard = { key: logicalClusterKey(clusterId), revision: 0 as Revision };
-    for (const prefix of this.#context.events.resourcePrefixes()) {
+    for (const prefix of this.context.events.resourcePrefixes()) {
       const range = `${prefix}${clusterId}/`;
-      const entries = [...this.#context.storage.snapshot(range).entries()];
-      if (!(await deleteEach(this.#context.storage, entries, [guard]))) {
+      const entries = [...this.context.storage.snapshot(range).entries()];
+      if (!(await deleteEach(this.context.storage, entries, [guard]))) {
         throw new Error('what a deleted workspace left behind changed while it was removed');
       }
     }
@@ -307,7 +287,7 @@ export class WorkspaceDeletion implements Controller {
     const guards = [{ key, revision }];
     if (finalizers.length === 0) return { guards, operations: [{ type: 'delete', key }] };
     workspace.metadata.finalizers = finalizers;
-    workspace.metadata.deletionTimestamp ??= nowTime(this.#context.clock.now());
+    workspace.metadata.deletionTimestamp ??= nowTime(this.context.clock.now());
     workspace.metadata.deletionGracePeriodSeconds ??= 0;
     return {
       guards,
@@ -321,12 +301,12 @@ export class WorkspaceDeletion implements Controller {
     const id = clusterOf(cluster.key);
     if (owner === undefined) return this.#ownerByPath(id);
     const key = workspaceKey(owner.cluster, owner.name);
-    const entry = this.#context.storage.peek(key);
+    const entry = this.context.storage.peek(key);
     return entry !== undefined && headerOf(entry).uid === owner.uid ? entry : undefined;
   }
 
   #ownerByPath(id: string): CacheEntry | undefined {
-    const { index, storage } = this.#context;
+    const { index, storage } = this.context;
     const path = index.recordOf(id)?.path ?? '';
     const colon = path.lastIndexOf(':');
     const parent = colon < 0 ? undefined : index.find(path.slice(0, colon));
@@ -346,7 +326,7 @@ export class WorkspaceDeletion implements Controller {
   async #markCluster({ id }: WorkspaceRecord, cluster: CacheEntry): Promise<void> {
     const preconditions = { uid: headerOf(cluster).uid };
     await orRaced(
-      this.#context.client.delete(
+      this.context.client.delete(
         { cluster: id, gvr: logicalClustersGvr, name: logicalClusterName },
         { preconditions },
       ),
@@ -355,7 +335,7 @@ export class WorkspaceDeletion implements Controller {
 
   /** Those that nobody serves any more can be let go of by nobody either: they are removed. */
   async #deleteThroughApi(entries: readonly CacheEntry[], signal: AbortSignal): Promise<void> {
-    await deleteEach(this.#context.storage, await deleteEntries(this.#context, entries, signal));
+    await deleteEach(this.context.storage, await deleteEntries(this.context, entries, signal));
   }
 
   /** Tells in LogicalCluster and Workspace what is being waited for. */
@@ -365,7 +345,7 @@ export class WorkspaceDeletion implements Controller {
     terminators: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, storage, clock } = this.#context;
+    const { client, storage, clock } = this.context;
     const now = nowTime(clock.now());
     const condition = {
       type: 'WorkspaceContentDeleted',
@@ -400,7 +380,7 @@ export class WorkspaceDeletion implements Controller {
     if (workspace.status?.phase === 'Deleting' && conditions === workspace.status.conditions) return;
     const ref = { cluster: clusterId, gvr: workspacesGvr, name };
     const status = { ...workspace.status, phase: 'Deleting' as const, conditions };
-    const { client } = this.#context;
+    const { client } = this.context;
     await orRaced(client.update(ref, { ...workspace, status }, { subresource: 'status', signal }));
     const labels = { [phaseLabel]: 'Deleting' };
     await orRaced(client.patch(ref, { type: 'merge', body: { metadata: { labels } } }, { signal }));

@@ -16,60 +16,40 @@ import type { ReconcileResult } from '#client/reconcile.ts';
 import { objectKey } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import { logicalClusterKey } from '../workspace/workspace-index.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 
 /**
  * Makes workspaces Ready when their last initializer is gone, and tells in the Workspace which ones remain. Workspaces
  * of types without initializers are Ready from their creation and never come here.
  */
-export class WorkspaceReadiness implements Controller {
-  readonly name = 'workspace-readiness';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
-
+export class WorkspaceReadiness extends KeyedController {
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 4,
-      reconcile: (clusterId, signal) => this.#reconcile(clusterId, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'workspace-readiness', concurrency: 4 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
-    const { index } = this.#context;
+  protected listen(): (() => void)[] {
+    const { index } = this.context;
     /** Those that have been seen initializing: their Workspace may lag behind. */
     const initializing = new Set<string>();
     return [
       index.onChange(({ id, phase }, change) => {
         if (change !== 'removed' && (phase === 'Initializing' || phase === 'Scheduling')) {
           initializing.add(id);
-          this.#loop.queue.add(id);
+          this.queue.add(id);
         } else if (initializing.delete(id) && change !== 'removed') {
-          this.#loop.queue.add(id);
+          this.queue.add(id);
         }
       }),
     ];
   }
 
-  #resync(): void {
-    const { index } = this.#context;
-    for (const { id, phase } of index.records()) if (phase !== 'Ready') this.#loop.queue.add(id);
+  protected resync(): void {
+    const { index } = this.context;
+    for (const { id, phase } of index.records()) if (phase !== 'Ready') this.queue.add(id);
   }
 
-  async #reconcile(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, client, clock, index } = this.#context;
+  protected async reconcile(clusterId: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, client, clock, index } = this.context;
     const record = index.recordOf(clusterId);
     const entry = storage.peek(logicalClusterKey(clusterId));
     if (record === undefined || entry === undefined || !isComing(record.phase)) return undefined;
@@ -94,7 +74,7 @@ export class WorkspaceReadiness implements Controller {
   ): Promise<void> {
     const { owner } = cluster.spec ?? {};
     if (owner === undefined) return;
-    const { storage, client } = this.#context;
+    const { storage, client } = this.context;
     const { storedAs } = workspaceDefinition;
     const entry = storage.peek(
       objectKey({ ...storedAs, clusterId: owner.cluster, namespace: '', name: owner.name }),
