@@ -1,8 +1,9 @@
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
-import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
+import { numberAt, objectAt, objectsAt, textAt } from '../read.ts';
 import type { Conversion } from './conversion.ts';
+import { specMetricToV1, specMetricToV2, statusMetricToV1, statusMetricToV2 } from './hpa-metrics.ts';
 
 /**
  * autoscaling/v1 ↔ autoscaling/v2. What v1 has no field for travels in annotations, in v1's own spelling (source:
@@ -30,7 +31,7 @@ function toV2(hpa: KubeObject): KubeObject {
   if (hpa.apiVersion !== 'autoscaling/v1') return hpa;
   const carried = hpa.metadata.annotations ?? {};
   const { targetCPUUtilizationPercentage: target, ...spec } = objectAt(hpa, 'spec') ?? {};
-  const metrics = parsedList(carried[metricsAnnotation]).map(metricSpecToV2);
+  const metrics = parsedList(carried[metricsAnnotation]).map(specMetricToV2);
   if (typeof target === 'number') metrics.push(cpuUtilization(target));
   if (metrics.length === 0) metrics.push(cpuUtilization(defaultCpuUtilization));
   const v2Spec: JsonObject = { ...spec, metrics };
@@ -54,7 +55,7 @@ function statusToV2(status: JsonObject, carried: Annotations): JsonObject {
   if (v2['currentReplicas'] === 0) delete v2['currentReplicas'];
   const currentMetrics = parsed(carried[currentMetricsAnnotation]);
   if (Array.isArray(currentMetrics)) {
-    v2['currentMetrics'] = currentMetrics.filter(isJsonObject).map(metricStatusToV2);
+    v2['currentMetrics'] = currentMetrics.filter(isJsonObject).map(statusMetricToV2);
   } else if (typeof current === 'number') {
     v2['currentMetrics'] = [
       { type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current } } },
@@ -73,7 +74,7 @@ function toV1(hpa: KubeObject): KubeObject {
   const others: JsonObject[] = [];
   for (const metric of objectsAt(hpa, 'spec', 'metrics')) {
     const utilization = cpuUtilizationOf(metric);
-    if (utilization === undefined) others.push(metricSpecToV1(metric));
+    if (utilization === undefined) others.push(specMetricToV1(metric));
     else v1Spec['targetCPUUtilizationPercentage'] ??= utilization;
   }
   if (others.length > 0) carried[metricsAnnotation] = JSON.stringify(others);
@@ -103,7 +104,7 @@ function statusToV1(status: JsonObject, carried: Annotations): JsonObject {
       v1['currentCPUUtilizationPercentage'] = utilization;
     }
   }
-  if (metrics.length > 0) carried[currentMetricsAnnotation] = JSON.stringify(metrics.map(metricStatusToV1));
+  if (metrics.length > 0) carried[currentMetricsAnnotation] = JSON.stringify(metrics.map(statusMetricToV1));
   if (Array.isArray(conditions) && conditions.length > 0) {
     carried[conditionsAnnotation] = JSON.stringify(conditions);
   }
@@ -143,196 +144,6 @@ function parsed(text: string | undefined): JsonValue | undefined {
 function parsedList(text: string | undefined): JsonObject[] {
   const value = parsed(text);
   return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-/** Drops absent members, so that no field is stored as undefined. */
-function compact(object: JsonObject): JsonObject {
-  const kept: JsonObject = {};
-  for (const key in object) if (object[key] !== undefined) kept[key] = object[key];
-  return kept;
-}
-
-function isZero(quantity: JsonValue | undefined): boolean {
-  return quantity === undefined || quantity === '0' || quantity === 0 || quantity === '';
-}
-
-function metricSpecToV2(metric: JsonObject): JsonObject {
-  const type = textAt(metric, 'type');
-  const converted: JsonObject = { type };
-  const one = (field: string) => objectAt(metric, field);
-  const resource = one('resource');
-  if (resource !== undefined) converted['resource'] = resourceTargetToV2(resource);
-  const container = one('containerResource');
-  if (container !== undefined) converted['containerResource'] = resourceTargetToV2(container);
-  const pods = one('pods');
-  if (pods !== undefined) {
-    converted['pods'] = {
-      metric: compact({ name: textAt(pods, 'metricName'), selector: pods['selector'] }),
-      target: compact({ type: 'AverageValue', averageValue: pods['targetAverageValue'] }),
-    };
-  }
-  const object = one('object');
-  if (object !== undefined) {
-    const average = object['averageValue'];
-    const value = object['targetValue'];
-    converted['object'] = {
-      describedObject: object['target'] ?? {},
-      metric: compact({ name: textAt(object, 'metricName'), selector: object['selector'] }),
-      target: compact({
-        type: average === undefined ? 'Value' : 'AverageValue',
-        value: average !== undefined && isZero(value) ? undefined : (value ?? '0'),
-        averageValue: average,
-      }),
-    };
-  }
-  const external = one('external');
-  if (external !== undefined) {
-    converted['external'] = {
-      metric: compact({ name: textAt(external, 'metricName'), selector: external['metricSelector'] }),
-      target: compact({
-        type: external['targetValue'] === undefined ? 'AverageValue' : 'Value',
-        value: external['targetValue'],
-        averageValue: external['targetAverageValue'],
-      }),
-    };
-  }
-  return converted;
-}
-
-function resourceTargetToV2(resource: JsonObject): JsonObject {
-  const utilization = resource['targetAverageUtilization'];
-  return compact({
-    name: resource['name'],
-    container: resource['container'],
-    target: compact({
-      type: utilization === undefined ? 'AverageValue' : 'Utilization',
-      averageValue: resource['targetAverageValue'],
-      averageUtilization: utilization,
-    }),
-  });
-}
-
-function metricSpecToV1(metric: JsonObject): JsonObject {
-  const converted: JsonObject = { type: textAt(metric, 'type') };
-  for (const field of ['resource', 'containerResource']) {
-    const resource = objectAt(metric, field);
-    if (resource === undefined) continue;
-    converted[field] = compact({
-      name: resource['name'],
-      targetAverageUtilization: valueAt(resource, 'target', 'averageUtilization'),
-      targetAverageValue: valueAt(resource, 'target', 'averageValue'),
-      container: resource['container'],
-    });
-  }
-  const pods = objectAt(metric, 'pods');
-  if (pods !== undefined) {
-    converted['pods'] = compact({
-      metricName: textAt(pods, 'metric', 'name'),
-      targetAverageValue: valueAt(pods, 'target', 'averageValue') ?? '0',
-      selector: valueAt(pods, 'metric', 'selector'),
-    });
-  }
-  const object = objectAt(metric, 'object');
-  if (object !== undefined) {
-    converted['object'] = compact({
-      target: object['describedObject'],
-      metricName: textAt(object, 'metric', 'name'),
-      targetValue: valueAt(object, 'target', 'value') ?? '0',
-      selector: valueAt(object, 'metric', 'selector'),
-      averageValue: valueAt(object, 'target', 'averageValue'),
-    });
-  }
-  const external = objectAt(metric, 'external');
-  if (external !== undefined) {
-    converted['external'] = compact({
-      metricName: textAt(external, 'metric', 'name'),
-      metricSelector: valueAt(external, 'metric', 'selector'),
-      targetValue: valueAt(external, 'target', 'value'),
-      targetAverageValue: valueAt(external, 'target', 'averageValue'),
-    });
-  }
-  return converted;
-}
-
-function metricStatusToV2(metric: JsonObject): JsonObject {
-  const converted: JsonObject = { type: textAt(metric, 'type') };
-  for (const field of ['resource', 'containerResource']) {
-    const resource = objectAt(metric, field);
-    if (resource === undefined) continue;
-    converted[field] = compact({
-      name: resource['name'],
-      container: resource['container'],
-      current: compact({
-        averageValue: resource['currentAverageValue'],
-        averageUtilization: resource['currentAverageUtilization'],
-      }),
-    });
-  }
-  const pods = objectAt(metric, 'pods');
-  if (pods !== undefined) {
-    converted['pods'] = {
-      metric: compact({ name: textAt(pods, 'metricName'), selector: pods['selector'] }),
-      current: compact({ averageValue: pods['currentAverageValue'] }),
-    };
-  }
-  const object = objectAt(metric, 'object');
-  if (object !== undefined) {
-    converted['object'] = {
-      describedObject: object['target'] ?? {},
-      metric: compact({ name: textAt(object, 'metricName'), selector: object['selector'] }),
-      current: compact({ value: object['currentValue'], averageValue: object['averageValue'] }),
-    };
-  }
-  const external = objectAt(metric, 'external');
-  if (external !== undefined) {
-    converted['external'] = {
-      metric: compact({ name: textAt(external, 'metricName'), selector: external['metricSelector'] }),
-      current: compact({ value: external['currentValue'], averageValue: external['currentAverageValue'] }),
-    };
-  }
-  return converted;
-}
-
-function metricStatusToV1(metric: JsonObject): JsonObject {
-  const converted: JsonObject = { type: textAt(metric, 'type') };
-  for (const field of ['resource', 'containerResource']) {
-    const resource = objectAt(metric, field);
-    if (resource === undefined) continue;
-    converted[field] = compact({
-      name: resource['name'],
-      container: resource['container'],
-      currentAverageUtilization: valueAt(resource, 'current', 'averageUtilization'),
-      currentAverageValue: valueAt(resource, 'current', 'averageValue') ?? '0',
-    });
-  }
-  const pods = objectAt(metric, 'pods');
-  if (pods !== undefined) {
-    converted['pods'] = compact({
-      metricName: textAt(pods, 'metric', 'name'),
-      currentAverageValue: valueAt(pods, 'current', 'averageValue') ?? '0',
-      selector: valueAt(pods, 'metric', 'selector'),
-    });
-  }
-  const object = objectAt(metric, 'object');
-  if (object !== undefined) {
-    converted['object'] = compact({
-      target: object['describedObject'],
-      metricName: textAt(object, 'metric', 'name'),
-      currentValue: valueAt(object, 'current', 'value') ?? '0',
-      selector: valueAt(object, 'metric', 'selector'),
-      averageValue: valueAt(object, 'current', 'averageValue'),
-    });
-  }
-  const external = objectAt(metric, 'external');
-  if (external !== undefined) {
-    converted['external'] = compact({
-      metricName: textAt(external, 'metric', 'name'),
-      metricSelector: valueAt(external, 'metric', 'selector'),
-      currentValue: valueAt(external, 'current', 'value') ?? '0',
-      currentAverageValue: valueAt(external, 'current', 'averageValue'),
-    });
-  }
-  return converted;
 }
 
 /** The behavior annotation holds Go's internal type, whose fields have no JSON names: `ScaleUp`, `StabilizationWindowSeconds`. */
