@@ -19,22 +19,18 @@ import { derivedContext } from '../request/derived-context.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { ContinueTokens } from './continue-token.ts';
 import { convertedResult } from './converting.ts';
-import { createObject } from './create.ts';
 import { mediaTypeOf } from './decode-body.ts';
-import { deleteObject } from './delete.ts';
-import { deleteCollection } from './delete-collection.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { getObject } from './get.ts';
-import { listObjects } from './list.ts';
-import { parseListParameters } from './options.ts';
 import { checkPatchType, patchObject } from './patch.ts';
 import { bindNamedPod, bindPod, evictPod } from './pod-subresources.ts';
 import { handlerKey, type ResourceHandler, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 import { serveScale } from './scale.ts';
+import { serveStored } from './serve-stored.ts';
 import { subresourceMerges } from './subresource-merges.ts';
 import { updateObject } from './update.ts';
-import { type WatchSession, watchObjects } from './watch.ts';
+import type { WatchSession } from './watch.ts';
 import { WatchTimers } from './watch-timers.ts';
 
 export interface VerbsOptions {
@@ -159,8 +155,7 @@ export class Verbs {
   }
 
   #dispatch(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
-    const { served, info } = context;
-    const { definition, version } = served;
+    const { definition, version } = context.served;
     if (version.deprecationWarning !== undefined) context.warnings.push(version.deprecationWarning);
     if (context.subresource !== '') return this.#subresource(context, request);
     if (!isRouted(context)) throw wrongMethod(context);
@@ -172,32 +167,7 @@ export class Verbs {
       }
       throw new ApiError('NotImplemented', `${formatGroupResource(definition)} is not served here`);
     }
-    const environment = this.#environment;
-    switch (info.verb as Verb) {
-      case 'get':
-        return getObject(environment.registry, context);
-      case 'list':
-        return listObjects(
-          environment.registry,
-          environment.tokens,
-          context,
-          parseListParameters(info.query, false),
-        );
-      case 'watch':
-        return watchObjects(environment.watch, context, parseListParameters(info.query, true));
-      case 'create':
-        return createObject(environment, context, request);
-      case 'update':
-        return updateObject(environment, context, request);
-      case 'patch':
-        return patchObject(environment, context, request);
-      case 'delete':
-        return deleteObject(environment, context, request);
-      case 'deletecollection':
-        return deleteCollection(environment, context, request);
-      default:
-        throw methodNotAllowed(definition, info.verb);
-    }
+    return serveStored(this.#environment, context, request);
   }
 
   #subresource(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {

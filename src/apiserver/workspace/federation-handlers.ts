@@ -5,28 +5,20 @@ import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { StoreEvents } from '../controllers/store-events.ts';
 import { Registry } from '../registry/registry.ts';
-import type { ResourceContext } from '../request/context.ts';
 import { ContinueTokens } from '../verbs/continue-token.ts';
-import { createObject } from '../verbs/create.ts';
 import { decodeObject } from '../verbs/decode-body.ts';
-import { deleteObject } from '../verbs/delete.ts';
-import { deleteCollection } from '../verbs/delete-collection.ts';
-import type { VerbEnvironment } from '../verbs/environment.ts';
+import type { ReadEnvironment, VerbEnvironment } from '../verbs/environment.ts';
 import { getObject } from '../verbs/get.ts';
-import { listObjects } from '../verbs/list.ts';
-import { parseListParameters, parseWriteParameters } from '../verbs/options.ts';
-import { patchObject } from '../verbs/patch.ts';
+import { parseWriteParameters } from '../verbs/options.ts';
 import {
   type HandlerTools,
   handlerKey,
   type ResourceHandler,
   targetOf,
-  type VerbRequest,
   writeResult,
 } from '../verbs/request.ts';
-import type { VerbResult } from '../verbs/result.ts';
-import { updateObject } from '../verbs/update.ts';
-import { type WatchEnvironment, type WatchSession, watchObjects } from '../verbs/watch.ts';
+import { serveReading, serveStored } from '../verbs/serve-stored.ts';
+import type { WatchSession } from '../verbs/watch.ts';
 import { WatchTimers } from '../verbs/watch-timers.ts';
 import { CopyView } from './copy-view.ts';
 import { ProjectCellView } from './project-cell-view.ts';
@@ -49,8 +41,8 @@ export interface FederationHandlersOptions {
 export class FederationHandlers {
   readonly handlers: ReadonlyMap<string, ResourceHandler>;
   readonly #copyView: CopyView;
-  readonly #copies: Served;
-  readonly #projectCells: Served;
+  readonly #copies: ReadEnvironment;
+  readonly #projectCells: ReadEnvironment;
   readonly #sessions = new Set<WatchSession>();
   readonly #unlisten: () => void;
 
@@ -60,7 +52,7 @@ export class FederationHandlers {
     this.#copyView = new CopyView(storage, events);
     const tokens = new ContinueTokens(storage.controlPlaneId);
     const timers = new WatchTimers(clock);
-    const serve = (view: CachedStorage): Served => {
+    const serve = (view: CachedStorage): ReadEnvironment => {
       const registry = new Registry({ storage: view });
       return { registry, tokens, watch: { registry, clock, timers, sessions: this.#sessions, random } };
     };
@@ -91,60 +83,20 @@ export class FederationHandlers {
     if (context.workspace === undefined) {
       throw methodNotAllowed(context.served.definition, context.info.verb);
     }
-    return read(this.#copies, context);
+    return serveReading(this.#copies, context);
   };
 
   /** In a project's workspace the cells that it may use; elsewhere Cells are objects like any others. */
   readonly #serveCells: ResourceHandler = (context, request, tools) => {
-    if (context.served.definition.virtual === true) return read(this.#projectCells, context);
+    if (context.served.definition.virtual === true) return serveReading(this.#projectCells, context);
     if (!isEnvironment(tools)) throw new TypeError('a handler was called by something else than the verbs');
     return serveStored(tools, context, request);
   };
 }
 
-/** What reading verbs need to show a view. */
-interface Served {
-  readonly registry: Registry;
-  readonly tokens: ContinueTokens;
-  readonly watch: WatchEnvironment;
-}
-
-function read(
-  { registry, tokens, watch }: Served,
-  context: ResourceContext,
-): VerbResult | Promise<VerbResult> {
-  const { verb, query } = context.info;
-  if (verb === 'get') return getObject(registry, context);
-  return verb === 'watch'
-    ? watchObjects(watch, context, parseListParameters(query, true))
-    : listObjects(registry, tokens, context, parseListParameters(query, false));
-}
-
 /** The verbs hand their handlers their whole environment; the handlers' type names the part that most need. */
 function isEnvironment(tools: HandlerTools): tools is VerbEnvironment {
   return 'admission' in tools && 'watch' in tools;
-}
-
-/** The generic verbs, for a resource that is virtual only in some workspaces. */
-function serveStored(
-  environment: VerbEnvironment,
-  context: ResourceContext,
-  request: VerbRequest,
-): VerbResult | Promise<VerbResult> {
-  switch (context.info.verb) {
-    case 'create':
-      return createObject(environment, context, request);
-    case 'update':
-      return updateObject(environment, context, request);
-    case 'patch':
-      return patchObject(environment, context, request);
-    case 'delete':
-      return deleteObject(environment, context, request);
-    case 'deletecollection':
-      return deleteCollection(environment, context, request);
-    default:
-      return read(environment, context);
-  }
 }
 
 /**
