@@ -1,6 +1,7 @@
 import type { Pool } from 'undici';
-import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { adminConnection, temporaryFolder } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
+import { startApiServer } from './api-server.ts';
 import { load, loadPool } from './load.ts';
 import { indexMark } from './raw-job.ts';
 import { noteOf, type RawRequest, rawLoad } from './raw-load.ts';
@@ -29,15 +30,7 @@ interface Bench {
 /** What the plain requests leave out: apply, patches, rules in CEL, admission policies, many role bindings, Tables and pages. */
 export async function benchFeatures(scale: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using server = await startCellplane([
-    'apiserver',
-    '--data-dir',
-    folder.path,
-    '--port',
-    '0',
-    '--log-level',
-    'warn',
-  ]);
+  await using server = await startApiServer(folder.path);
   const connection = await adminConnection(folder.path);
   const pool = loadPool(connection, 8);
   const rawly: Rawly = async (count, request) => {

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import path from 'node:path';
-import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { adminConnection, temporaryFolder } from '../harness/processes.ts';
+import { startApiServer } from './api-server.ts';
 import { load, loadPool } from './load.ts';
 import { indexMark } from './raw-job.ts';
 import { noteOf, type RawLoadResult, type RawRequest, rawLoad } from './raw-load.ts';
@@ -13,15 +14,7 @@ const scope = '/clusters/root';
 /** GET, CREATE, UPDATE and LIST over TLS against a server of its own process, and the bare server beside it. */
 export async function benchRequests(scale: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using server = await startCellplane([
-    'apiserver',
-    '--data-dir',
-    folder.path,
-    '--port',
-    '0',
-    '--log-level',
-    'warn',
-  ]);
+  await using server = await startApiServer(folder.path);
   const connection = await adminConnection(folder.path);
   const pool = loadPool(connection, 1);
   const rawly = (count: number, request: RawRequest) =>

@@ -5,7 +5,8 @@ import { encodeStored } from '#apiserver/registry/encode-stored.ts';
 import { objectKey } from '#storage/keys.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import type { Operation } from '#storage/storage.ts';
-import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { adminConnection, temporaryFolder } from '../harness/processes.ts';
+import { startApiServer } from './api-server.ts';
 import { load, loadPool } from './load.ts';
 import { cpuOf } from './raw-load.ts';
 import { sampleConfigMap, sampleDeployment } from './samples.ts';
@@ -15,26 +16,10 @@ import { type Row, row } from './table.ts';
 /** The longest that a server with so many objects keeps a request waiting while it lists and writes. */
 export async function benchStall(objects: number): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  const first = await startCellplane([
-    'apiserver',
-    '--data-dir',
-    folder.path,
-    '--port',
-    '0',
-    '--log-level',
-    'warn',
-  ]);
+  const first = await startApiServer(folder.path);
   await first.stop();
   await fill(folder.path, objects);
-  await using server = await startCellplane([
-    'apiserver',
-    '--data-dir',
-    folder.path,
-    '--port',
-    '0',
-    '--log-level',
-    'warn',
-  ]);
+  await using server = await startApiServer(folder.path);
   const startCpu = await cpuOf(server.pid);
   const rows = [
     row(

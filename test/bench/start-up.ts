@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
-import { startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { temporaryFolder } from '../harness/processes.ts';
+import { startApiServer } from './api-server.ts';
 import { type Row, row } from './table.ts';
 
 export async function residentBytes(pid: number): Promise<number> {
@@ -14,15 +15,7 @@ export async function benchStartUp(): Promise<Row[]> {
   let idleBytes = 0;
   for (let run = 0; run < 5; run++) {
     await using folder = await temporaryFolder();
-    await using server = await startCellplane([
-      'apiserver',
-      '--data-dir',
-      folder.path,
-      '--port',
-      '0',
-      '--log-level',
-      'warn',
-    ]);
+    await using server = await startApiServer(folder.path);
     times.push(server.readyAfterMs);
     if (run === 4) {
       await setTimeout(3_000);

@@ -1,6 +1,7 @@
 import http2 from 'node:http2';
-import { adminConnection, startCellplane, temporaryFolder } from '../harness/processes.ts';
+import { adminConnection, temporaryFolder } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
+import { startApiServer } from './api-server.ts';
 import { loadPool } from './load.ts';
 import { sampleConfigMap } from './samples.ts';
 import { percentile, type Row, row } from './table.ts';
@@ -11,15 +12,7 @@ const changes = 100;
 /** One write seen by a thousand watchers. */
 export async function benchWatchFanout(): Promise<Row[]> {
   await using folder = await temporaryFolder();
-  await using _server = await startCellplane([
-    'apiserver',
-    '--data-dir',
-    folder.path,
-    '--port',
-    '0',
-    '--log-level',
-    'warn',
-  ]);
+  await using _server = await startApiServer(folder.path);
   const connection = await adminConnection(folder.path);
   const path = '/clusters/root/api/v1/namespaces/default/configmaps';
   const sessions = Array.from({ length: 10 }, () =>
