@@ -34,6 +34,7 @@ test('the role has the kinds that copies can be of, by name, and what reads disc
       [['acme.example'], ['widgets']],
       [[''], ['events']],
       [['discovery.k8s.io'], ['endpointslices']],
+      [['apiregistration.k8s.io'], ['apiservices']],
       [undefined, undefined],
     ],
   );

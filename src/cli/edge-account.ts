@@ -125,6 +125,8 @@ export function rulesFor(
       verbs: ['bind', 'escalate'],
     });
   }
+  // Whether a kind that is not served any more went with its definition (federator/edge/custom-kind-gone.ts).
+  rules.push({ apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], verbs: ['get'] });
   rules.push({ nonResourceURLs: ['/version', '/api', '/api/*', '/apis', '/apis/*'], verbs: ['get'] });
   return rules;
 }

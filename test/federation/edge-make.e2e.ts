@@ -1,6 +1,6 @@
 // Edges that their own operators have set up in their own way: Pod Security, quotas, admission that changes what is applied, kinds
 // in other versions, controllers with dependents. What each makes of a project's objects is told in the project.
-// docs/federation-contract.md: FD4, FD5, FE1, FE2
+// docs/federation-contract.md: FD4, FD5, FE1, FE2, FU1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Condition, conditionOf } from '#api/conditions.ts';
@@ -149,6 +149,31 @@ describe('edges of other make', { timeout: 600_000 }, () => {
     await constellation.admin.patch(refOf(pods, 'one-too-many'), {
       type: 'merge',
       body: { metadata: { labels: { again: 'yes' } } },
+    });
+    await isApplied('Pod', 'one-too-many');
+
+    // Somebody there deletes it, and it cannot come back: nothing is told as if it were there.
+    const there = edgeRef(pods, 'one-too-many', mapped);
+    const body = { status: { phase: 'Running' } };
+    await edge.patch(there, { type: 'merge', body }, { subresource: 'status' });
+    const phase = async () => {
+      const { status } = await constellation.admin.get(refOf(pods, 'one-too-many'));
+      return (status as { phase?: string } | undefined)?.phase;
+    };
+    await until('its status is in the project', async () => (await phase()) === 'Running');
+    const none = { ...quota, metadata: { name: 'no-pods' }, spec: { hard: { pods: '0' } } };
+    await edge.create({ cluster: undefined, gvr: core('resourcequotas'), namespace: mapped }, none);
+    await until('the quota counts', async () => {
+      const { status } = await edge.get(edgeRef(core('resourcequotas'), 'no-pods', mapped));
+      return (status as { used?: JsonObject } | undefined)?.used?.['pods'] === '2';
+    });
+    await edge.delete(there, { gracePeriodSeconds: 0 });
+    await isRefused('Pod', 'one-too-many', /exceeded quota: no-pods/);
+    await until('its status is not told any more', async () => (await phase()) !== 'Running');
+    await edge.delete(edgeRef(core('resourcequotas'), 'no-pods', mapped));
+    await constellation.admin.patch(refOf(pods, 'one-too-many'), {
+      type: 'merge',
+      body: { metadata: { labels: { again: 'and-again' } } },
     });
     await isApplied('Pod', 'one-too-many');
   });

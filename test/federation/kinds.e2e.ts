@@ -1,5 +1,5 @@
 // Kinds and refusals: what an edge does not serve or does not accept is told where the object's owner looks.
-// docs/federation-contract.md: FD1, FD5, FE1
+// docs/federation-contract.md: FD1, FD5, FE1, FU1
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { syncAnnotations } from '#api/federation/copy-contract.ts';
@@ -189,6 +189,95 @@ describe('kinds and refusals', { timeout: 600_000 }, () => {
     await serve(true);
     await until('the copy is in sync', isSynced);
     assert.ok(await find(edge, edgeRef(gears, 'g', 'ns')));
+  });
+
+  test('a kind that goes from its edge with its definition takes what it told with it, seen or not; one that is only not served does not', async () => {
+    const federator = constellation.federator();
+    const customKind = (kind: string) => {
+      const plural = `${kind.toLowerCase()}s`;
+      return {
+        apiVersion: crdCopy.apiVersion,
+        kind: crdCopy.kind,
+        metadata: { name: `${plural}.parts.example.com` },
+        spec: {
+          ...widgetCrd,
+          group: 'parts.example.com',
+          names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase() },
+          versions: (widgetCrd['versions'] as JsonObject[]).map((one) => ({
+            ...one,
+            subresources: { status: {} },
+            schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+          })),
+        },
+      };
+    };
+    // Another kind of the group version stays: it is served there all the while.
+    const [bolt, nut] = [customKind('Bolt'), customKind('Nut')];
+    for (const crd of [bolt, nut]) {
+      await constellation.admin.create({ cluster: `${cellsWorkspacePath}:cell-a`, gvr: crds }, crd);
+      await edge.create({ cluster: undefined, gvr: crds }, crd);
+    }
+    const copy = {
+      ...widget,
+      apiVersion: 'parts.example.com/v1',
+      kind: 'Bolt',
+      resource: 'bolts',
+      name: 'b',
+    };
+    await until('the kind is served in the cell', () => copies.put(copy));
+    const atEdge = edgeRef({ group: 'parts.example.com', version: 'v1', resource: 'bolts' }, 'b', 'ns');
+    const tellStatus = async () => {
+      await until('it is at the edge', () => find(edge, atEdge));
+      const body = { status: { phase: 'Tight' } };
+      await edge.patch(atEdge, { type: 'merge', body }, { subresource: 'status' });
+      await until('the status is there, and all is well', async () => {
+        const { metadata, status } = await copies.get(copy);
+        const { [syncAnnotations.syncError]: error } = metadata.annotations ?? {};
+        return error === undefined && (status as JsonObject | undefined)?.['phase'] === 'Tight';
+      });
+    };
+    const isNotServed = (annotations: { readonly [key: string]: string } = {}) =>
+      annotations[syncAnnotations.syncError]?.includes('APINotServed') === true;
+    const definition = edgeRef(crds, bolt.metadata.name);
+    const isForgotten = async () => {
+      const { metadata, status } = await copies.get(copy);
+      const { [syncAnnotations.syncedHash]: hash } = metadata.annotations ?? {};
+      return (
+        isNotServed(metadata.annotations) && hash === undefined && Object.keys(status ?? {}).length === 0
+      );
+    };
+    await tellStatus();
+    await edge.delete(definition);
+    await until('the federator sees it go: nothing is said to be there', isForgotten);
+
+    await edge.create({ cluster: undefined, gvr: crds }, bolt);
+    await tellStatus();
+    await federator.stop();
+    await edge.patch(definition, {
+      type: 'json',
+      operations: [{ op: 'add', path: '/spec/versions/0/served', value: false }],
+    });
+    federator.edgeTap.clear();
+    await federator.start();
+    await until('the copy says that it is not served', async () =>
+      isNotServed((await copies.get(copy)).metadata.annotations),
+    );
+    await until('the definition was looked for', async () => {
+      return federator.edgeTap.count('get', `${crds.resource}.${crds.group}`) > 0;
+    });
+    await federator.stop();
+    const kept = await copies.get(copy);
+    assert.equal((kept['status'] as JsonObject)['phase'], 'Tight', 'it stands at the edge');
+    assert.ok(kept.metadata.annotations?.[syncAnnotations.syncedHash]);
+    await edge.delete(definition);
+    await until('it is gone', async () => (await find(edge, definition)) === undefined);
+    await federator.start();
+    await until('nothing is said to be there', isForgotten);
+    await copies.delete(copy);
+    await until(
+      'the copy goes',
+      async () => (await find(constellation.admin, copies.refOf(copy))) === undefined,
+    );
   });
 
   test('an edge that tells its kinds the old way is understood', async () => {

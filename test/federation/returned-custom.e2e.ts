@@ -140,6 +140,15 @@ describe('custom resources that come back', { timeout: 600_000 }, () => {
       );
     }
 
+    // Another kind of the group version is served at the edge all the while.
+    await edge.create({ cluster: undefined, gvr: crds }, {
+      ...crd,
+      metadata: { name: 'backups.db.example.com' },
+      spec: {
+        ...crd.spec,
+        names: { kind: 'Backup', listKind: 'BackupList', plural: 'backups', singular: 'backup' },
+      },
+    } as unknown as JsonObject as never);
     await install(admin, project);
     await assert.rejects(asks([asked]), forbidden, 'when the kind is there');
     await admin.create(inShop(returnPoliciesGvr), policyOf({ resources: [asked] }, 'back'));

@@ -1,4 +1,5 @@
 import { edgeVersionsOf } from '#api/federation/edge-versions.ts';
+import { isCustomGroup } from '#api/federation/return-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
@@ -9,6 +10,7 @@ import { namespaceOf, SyncRefusal, waitsForKinds, waitsForNamespace } from '../d
 import { type Claim, renewClaim } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import { type BrokenWatch, EdgeMirror } from '../edge/edge-mirror.ts';
+import { GoneResources } from '../edge/gone-resources.ts';
 import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
@@ -38,6 +40,7 @@ export class Edge {
   readonly #downsync: Downsync;
   readonly #upsync: Upsync;
   readonly #versions: VersionChoice;
+  readonly #goneResources: GoneResources;
   #claim: Claim;
   #isPrepared = false;
   #preparing: Promise<void> | undefined;
@@ -74,6 +77,7 @@ export class Edge {
     this.#downsync = new Downsync({ ...options, mirror: this.#mirror, claim: () => this.#claim });
     const { kinds, workspaceKinds } = options;
     this.#versions = new VersionChoice({ edgeKinds: kinds, workspaceKinds, mirror: this.#mirror });
+    this.#goneResources = new GoneResources({ edgeClient, clock, logger });
   }
 
   /** In which version an object without a copy lies there, as far as is known. */
@@ -167,13 +171,17 @@ export class Edge {
     return this.#mirror.keys();
   }
 
-  /** Says on the copy why it is not at the edge. */
-  report(
+  /** Says on the copy why it is not at the edge. What was there before is told of no more once it is known to be gone. */
+  async report(
     item: SyncItem,
     error: { readonly reason: string; readonly message: string },
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#downsync.report(item, error, signal);
+    const isGone =
+      this.#downsync.saysThere(item) &&
+      (await this.#isGone(item, signal)) &&
+      (await this.#upsync.takeBack(item, signal));
+    await this.#downsync.report(item, error, isGone, signal);
   }
 
   get claim(): Claim {
@@ -218,6 +226,17 @@ export class Edge {
         this.#preparing = undefined;
       });
     return this.#preparing;
+  }
+
+  /** Whether the edge is known to hold nothing of the copy; when it does not say, it may. */
+  async #isGone(item: SyncItem, signal: AbortSignal): Promise<boolean> {
+    const { place } = item;
+    const kind = this.#versions.peek(place);
+    if (kind !== undefined) {
+      return this.#mirror.has(kind) && !this.#mirror.isInDoubt && this.#downsync.isAbsent(kind, item);
+    }
+    // Of a kind that is not served the objects may stand there all the same.
+    return isCustomGroup(place.group) && (await this.#goneResources.has(place, signal));
   }
 
   /** Whether the object's namespace is known to be at the edge, or need not be waited for: what the wait would find out. */

@@ -63,6 +63,17 @@ export class CopyNotes {
     );
   }
 
+  /** The edge had the copy, in whatever content, and has nothing of it any more; `error`: why it does not come back. */
+  async gone(
+    target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
+    error: SyncError,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { syncError, syncedHash, syncedFields } = syncAnnotations;
+    const wanted = { [syncError]: textOf(error), [syncedHash]: null, [syncedFields]: null };
+    await this.#write(target, wanted, signal);
+  }
+
   async failed(
     target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     error: SyncError,

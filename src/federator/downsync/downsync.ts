@@ -1,3 +1,4 @@
+import { syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
@@ -112,9 +113,28 @@ export class Downsync {
     this.#known.forget(key);
   }
 
-  /** Says on the copy why it is not at the edge. */
-  async report({ key, place, copy }: SyncItem, error: SyncError, signal: AbortSignal): Promise<void> {
-    if (copy !== undefined) await this.#notes.failed({ key, place, copy }, error, signal);
+  /** Whether its copy says that the edge has it, in whatever content. */
+  saysThere({ copy }: SyncItem): boolean {
+    const { annotations, deletionTimestamp } = copy?.metadata ?? {};
+    return deletionTimestamp === undefined && annotations?.[syncAnnotations.syncedHash] !== undefined;
+  }
+
+  /** Neither the kind's watch nor our own last write knows of it. */
+  isAbsent(kind: ServedKind, { key, place }: SyncItem): boolean {
+    const mirrored = this.#context.mirror.get(kind, place.namespace, place.name);
+    return this.#known.newest(key, mirrored) === undefined;
+  }
+
+  /** Says on the copy why it is not at the edge. `isGone`: and that nothing of it is. */
+  async report(
+    { key, place, copy }: SyncItem,
+    error: SyncError,
+    isGone: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (copy === undefined) return;
+    if (isGone) await this.#notes.gone({ key, place, copy }, error, signal);
+    else await this.#notes.failed({ key, place, copy }, error, signal);
   }
 
   /** What our own write was answered need not be remembered once the watch and the copy both say it. */

@@ -1,3 +1,4 @@
+import { isCrd } from '#api/apiextensions/crd.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -42,6 +43,8 @@ const unknownStatus: Written = {
   copyGeneration: undefined,
 };
 
+const noStatusDigest = digestOf({});
+
 /** Carries statuses from one edge to the copies, each as soon as the edge's watch tells of it. */
 export class Upsync {
   readonly #options: UpsyncOptions;
@@ -77,8 +80,32 @@ export class Upsync {
    * that starts writes only what differs. Undefined when it is done already.
    */
   prime(kind: ServedKind, place: CopyPlace, signal: AbortSignal): Promise<void> | undefined {
-    if (!bringsStatus(kind)) return undefined;
-    const id = kindIdOf(kind);
+    return bringsStatus(kind) ? this.#primed(place, signal) : undefined;
+  }
+
+  /** The edge has nothing of it any more: what stands in the copy goes. False while it is not its turn yet. */
+  async takeBack({ key, place, copy }: SyncItem, signal: AbortSignal): Promise<boolean> {
+    if (copy === undefined || isCrd(place)) return true;
+    await this.#primed(place, signal);
+    const before = this.#written.get(key);
+    if (before === undefined || before.copyDigest === noStatusDigest || before.copyDigest === '') return true;
+    const { pace, metrics, workspace } = this.#options;
+    if (pace.waitMs > 0) return false;
+    this.#written.set(key, unknownStatus);
+    pace.spend(1);
+    metrics.statusesWritten++;
+    if (!(await workspace.writeStatus(place, {}, signal))) return true;
+    this.#written.set(key, {
+      edgeDigest: '',
+      copyDigest: noStatusDigest,
+      edgeGeneration: undefined,
+      copyGeneration: copy.metadata.generation,
+    });
+    return true;
+  }
+
+  #primed(place: CopyPlace, signal: AbortSignal): Promise<void> | undefined {
+    const id = kindIdOf(place);
     if (this.#isPrimed.has(id)) return undefined;
     let priming = this.#priming.get(id);
     if (priming === undefined) {
@@ -169,6 +196,6 @@ export class Upsync {
   }
 }
 
-function kindIdOf({ group, resource }: ServedKind): string {
+function kindIdOf({ group, resource }: Pick<CopyPlace, 'group' | 'resource'>): string {
   return `${group}/${resource}`;
 }
