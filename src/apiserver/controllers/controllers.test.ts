@@ -86,6 +86,46 @@ describe('controllers over workspaces', () => {
     await dangles('True');
   });
 
+  test('a ClusterRole with an aggregationRule has the rules of those that it selects (U4)', async () => {
+    const apiVersion = 'rbac.authorization.k8s.io/v1';
+    const gvr = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' };
+    const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });
+    const create = (name: string, more: object, labels: { [key: string]: string } = {}) =>
+      server.client.create(
+        { cluster, gvr },
+        { apiVersion, kind: 'ClusterRole', metadata: { name, labels }, ...more },
+      );
+    const has = (name: string, resources: readonly string[]) =>
+      eventually(`${name} has ${resources.join()}`, async () => {
+        const { rules } = (await server.client.get({ cluster, gvr, name })) as KubeObject & {
+          rules?: { resources?: string[] }[];
+        };
+        return (rules ?? []).flatMap((one) => one.resources ?? []).join() === resources.join();
+      });
+    const selecting = (a: string) => ({ clusterRoleSelectors: [{ matchLabels: { a } }] });
+    await create('b-part', { rules: [rule('pods'), rule('nodes')] }, { a: 'x' });
+    await create('whole', { aggregationRule: selecting('x'), rules: [] }, { a: 'y' });
+    await has('whole', ['pods', 'nodes']);
+    await create('a-part', { rules: [rule('secrets'), rule('nodes')] }, { a: 'x' });
+    await has('whole', ['secrets', 'nodes', 'pods']);
+    await create('of-the-whole', { aggregationRule: selecting('y') });
+    await has('of-the-whole', ['secrets', 'nodes', 'pods']);
+    await server.client.delete({ cluster, gvr, name: 'b-part' });
+    await has('of-the-whole', ['secrets', 'nodes']);
+    // What somebody else writes into them does not stay.
+    await server.client.patch(
+      { cluster, gvr, name: 'whole' },
+      { type: 'merge', body: { rules: [rule('pods')] } },
+    );
+    await has('whole', ['secrets', 'nodes']);
+    const shared = { matchLabels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' } };
+    await create('of-shared', { aggregationRule: { clusterRoleSelectors: [shared] } });
+    await eventually('shared roles count', async () => {
+      const role = await server.client.get({ cluster, gvr, name: 'of-shared' });
+      return JSON.stringify(role['rules']).includes('selfsubjectaccessreviews');
+    });
+  });
+
   test('a namespace is emptied, waits for finalizers, and goes (S3)', async () => {
     const namespaces = core('namespaces');
     const name = 'doomed';

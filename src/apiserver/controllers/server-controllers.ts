@@ -1,6 +1,7 @@
 import type { Logger } from '#client/logger.ts';
 import { AssignmentController } from './assignment-controller.ts';
 import { CellController } from './cell-controller.ts';
+import { ClusterRoleAggregation } from './cluster-role-aggregation.ts';
 import type { Controller, ControllerContext } from './controller.ts';
 import { EventExpiry } from './event-expiry.ts';
 import { FederatorLiveness } from './federator-liveness.ts';
@@ -41,6 +42,7 @@ export class ServerControllers {
       new EventExpiry(context),
       new FlowSchemaStatus(context),
       new PolicyTypeChecking(context),
+      new ClusterRoleAggregation(context),
     ];
     if (!workspaces) {
       this.#controllers = everywhere;

@@ -24,3 +24,15 @@ test('a pod’s node and what its class was resolved to stay behind; the class i
     [undefined, undefined, undefined],
   );
 });
+
+test('the rules of a ClusterRole that takes others in are the edge’s to fill', () => {
+  const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] };
+  const role: KubeObject = {
+    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'r' } },
+    ...{ aggregationRule, rules: [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }] },
+  };
+  const plain: KubeObject = { ...role, aggregationRule: null };
+  for (const one of [role, plain]) stripServerFields(one, { podSecurityLabels: false });
+  assert.deepEqual([role['rules'], role['aggregationRule']], [undefined, aggregationRule]);
+  assert.notEqual(plain['rules'], undefined);
+});

@@ -110,6 +110,10 @@ const strippers: { readonly [apiVersionKind: string]: Stripper | undefined } = {
     delete spec['claimRef']['resourceVersion'];
   },
   'batch/v1/Job': stripJob,
+  'rbac.authorization.k8s.io/v1/ClusterRole': (object) => {
+    // The edge fills them from what is there of the roles that are selected.
+    if (isJsonObject(object['aggregationRule'])) delete object['rules'];
+  },
 };
 
 /** Addresses, families and node ports are each cluster's own, unless a person asked for them. */
