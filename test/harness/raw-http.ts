@@ -13,7 +13,8 @@ export interface RawRequest {
   readonly method?: string | undefined;
   /** Sent as it is: nothing is normalized or escaped. */
   readonly path: string;
-  readonly headers?: { readonly [name: string]: string } | undefined;
+  /** Several values are several lines. */
+  readonly headers?: { readonly [name: string]: string | string[] } | undefined;
   readonly body?: string | Buffer | undefined;
   /** Shorthand for the Content-Type header; default `application/json` when there is a body. */
   readonly contentType?: string | undefined;
@@ -43,7 +44,7 @@ export class RawHttp {
   send(request: RawRequest): Promise<RawAnswer> {
     const { body, contentType, method = body === undefined ? 'GET' : 'POST' } = request;
     const { hostname, port } = new URL(this.connection.server);
-    const headers: { [name: string]: string } = { ...request.headers };
+    const headers: { [name: string]: string | string[] } = { ...request.headers };
     if (this.connection.token !== undefined) headers['authorization'] ??= `Bearer ${this.connection.token}`;
     if (body !== undefined) {
       if (contentType !== '') headers['content-type'] ??= contentType ?? 'application/json';

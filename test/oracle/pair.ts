@@ -25,11 +25,14 @@ export class Pair implements AsyncDisposable {
   readonly #oracle: RealEdge;
   readonly #oracleRaw: RawHttp;
   readonly #ours: LoneServer;
+  /** Without the administrators' certificates. */
+  readonly #bare: { readonly [side in Side]: RawHttp };
 
   private constructor(oracle: RealEdge, ours: LoneServer) {
     this.#oracle = oracle;
     this.#oracleRaw = new RawHttp(oracle.connection);
     this.#ours = ours;
+    this.#bare = { oracle: bareTo(oracle.connection), ours: bareTo(ours.connection) };
   }
 
   static async start(binary: string): Promise<Pair> {
@@ -40,7 +43,10 @@ export class Pair implements AsyncDisposable {
       '--allow-privileged=true',
       '--disable-admission-plugins=StorageObjectInUseProtection',
     ];
-    const ours = await startLoneServer(['--storage', 'memory', '--service-cluster-ip-range', serviceRange]);
+    const ours = await startLoneServer([
+      ...['--storage', 'memory', '--service-cluster-ip-range', serviceRange],
+      ...['--service-account-issuer', 'https://kubernetes.default.svc'],
+    ]);
     let oracle: RealEdge;
     try {
       oracle = await RealEdge.start(binary, flags);
@@ -75,12 +81,14 @@ export class Pair implements AsyncDisposable {
       : [this.#ours.connection, { ...request, path: pathAtOurs(request.path) }];
   }
 
+  /** Who shows an `authorization` is nobody else. */
   askOracle(request: RawRequest): Promise<RawAnswer> {
-    return this.#oracleRaw.send(request);
+    return (isBare(request) ? this.#bare.oracle : this.#oracleRaw).send(request);
   }
 
   askOurs(request: RawRequest): Promise<RawAnswer> {
-    return this.#ours.raw.send({ ...request, path: pathAtOurs(request.path) });
+    const raw = isBare(request) ? this.#bare.ours : this.#ours.raw;
+    return raw.send({ ...request, path: pathAtOurs(request.path) });
   }
 
   /** The namespace, with what kube-controller-manager would give it: pods are refused without an account. */
@@ -122,8 +130,18 @@ export class Pair implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await disposeAll(() => this.#oracleRaw.close(), this.#oracle, this.#ours);
+    const { oracle, ours } = this.#bare;
+    const clients = [this.#oracleRaw, oracle, ours].map((raw) => () => raw.close());
+    await disposeAll(...clients, this.#oracle, this.#ours);
   }
+}
+
+function isBare({ headers }: RawRequest): boolean {
+  return headers?.['authorization'] !== undefined;
+}
+
+function bareTo({ server, caPem, tlsServerName }: ServerConnection): RawHttp {
+  return new RawHttp({ server, caPem, tlsServerName });
 }
 
 function pathAtOurs(path: string): string {

@@ -46,11 +46,11 @@ export async function impersonate(
   const { user: requester, workspace } = request;
   const wanted = parseHeaders(headers);
   const isMaster = requester.groups.includes(systemMasters) && isInScope(workspace?.id, requester);
-  if (!isMaster) {
-    if (workspace === undefined) throw refused('impersonation is not possible over all workspaces');
-    refuseAuthority(wanted, requester);
-  }
+  if (!isMaster && workspace === undefined)
+    throw refused('impersonation is not possible over all workspaces');
   const { constraint } = await authorizeImpersonation(wanted, request, authorizer);
+  // Whatever RBAC says.
+  if (!isMaster) refuseAuthority(wanted, requester);
   return { user: resultOf(wanted, constraint, isMaster ? undefined : workspace?.id), constraint };
 }
 

@@ -6,18 +6,13 @@ const noOpinion: AuthorizationDecision = { decision: 'noOpinion', reason: '' };
 
 /** Open to everyone, without entering a workspace (KUBERNETES.md D7, D8). */
 const publicPaths = /^\/(?:(?:healthz|livez|readyz)(?:\/.*)?|version\/?)$/;
-/** Public keys and where to find them (U2), and which store this is (well-known.ts), for whoever is authenticated. */
-const issuerPaths = new Set([
-  '/openid/v1/jwks',
-  '/openid/v1/jwks/',
-  '/.well-known/openid-configuration',
-  '/.well-known/cellplane',
-]);
+/** Which store this is (well-known.ts), for whoever is authenticated. */
+const storePath = '/.well-known/cellplane';
 
 export const alwaysAllowPathsAuthorizer: Authorizer = {
   authorize({ resource, verb, path, user }: AuthorizationAttributes): AuthorizationDecision {
     if (resource !== undefined || (verb !== 'get' && verb !== 'head')) return noOpinion;
     if (publicPaths.test(path)) return allowed;
-    return issuerPaths.has(path) && user.groups.includes(allAuthenticated) ? allowed : noOpinion;
+    return path === storePath && user.groups.includes(allAuthenticated) ? allowed : noOpinion;
   },
 };

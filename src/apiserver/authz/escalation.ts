@@ -1,12 +1,12 @@
 import { forbidden, notFound } from '#apimachinery/api-error.ts';
-import { equalJson, type JsonValue } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { AuthorizationDecision, Authorizer } from './authorizer.ts';
 import { isInScope } from './effective-users.ts';
 import { type PolicyRule, RuleSet, rbacGroup, roleRefOf, rulesNotCovered, rulesOf } from './policy-rule.ts';
-import type { RbacAuthorizer } from './rbac.ts';
+import { absenceText, type RbacAuthorizer } from './rbac.ts';
 
 const fullAuthority: readonly PolicyRule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
@@ -14,12 +14,16 @@ const fullAuthority: readonly PolicyRule[] = [
 ];
 
 /**
- * KUBERNETES.md U4: who makes or widens a role must hold its permissions or may `escalate` it; who binds a role must
- * hold its permissions or may `bind` it; an aggregationRule needs full authority. `system:masters` passes. Objects in a
- * cell workspace grant nothing, so there is nothing to escalate.
+ * KUBERNETES.md U4: who writes a role must hold its permissions or may `escalate` it; who writes a binding must hold its
+ * role's permissions or may `bind` it; an aggregationRule needs full authority. So it is whatever of the object is written,
+ * a label too, by which it may be taken in by another role; but not for what the garbage collection writes. `system:masters`
+ * passes. Objects in a cell workspace grant nothing, so there is nothing to escalate.
+ *
+ * Before the object is validated, as in k8s.io/kubernetes/pkg/registry/rbac/(cluster)role(binding)/policybased.
  */
 export class RbacEscalationPlugin implements AdmissionPlugin {
   readonly name = 'RbacEscalation';
+  readonly looksOnly = true;
   readonly #authorizer: Authorizer;
   readonly #rbac: RbacAuthorizer;
 
@@ -37,9 +41,10 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
     return !(user.groups.includes(systemMasters) && isInScope(workspace.id, user));
   }
 
-  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    const { object } = attributes;
+  mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const { object, oldObject } = attributes;
     if (object === undefined) return undefined;
+    if (oldObject !== undefined && isCollectionOnly(object, oldObject)) return undefined;
     const { resource } = attributes.context.served.definition;
     return resource === 'roles' || resource === 'clusterroles'
       ? this.#checkRole(attributes, object)
@@ -47,40 +52,34 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
   }
 
   #checkRole(attributes: AdmissionAttributes, role: KubeObject): Promise<void> | undefined {
-    const old = attributes.oldObject;
-    if (old !== undefined && sameFields(old, role, ['rules', 'aggregationRule'])) return undefined;
-    const { resource } = attributes.context.served.definition;
-    return this.#unlessAllowed(
-      attributes,
-      { verb: 'escalate', resource, name: role.metadata.name ?? '' },
-      () => {
-        const wanted = role['aggregationRule'] == null ? rulesOf(role) : fullAuthority;
-        const missing = this.#missing(attributes, wanted);
-        if (missing.length === 0) return;
-        const why =
-          wanted === fullAuthority
-            ? 'must have cluster-admin privileges to use an aggregationRule'
-            : grantText(attributes.context.user, missing);
-        throw forbidden(attributes.context.served.definition, role.metadata.name ?? '', why);
-      },
-    );
+    const { context, oldObject } = attributes;
+    const { definition } = context.served;
+    // The name in the path: there is none yet of what is created.
+    const name = context.info.resource?.name ?? '';
+    return this.#unlessAllowed(attributes, { verb: 'escalate', resource: definition.resource, name }, () => {
+      const missing = this.#missing(attributes, rulesOf(role));
+      const refuse = (why: string) => forbidden(definition, role.metadata.name ?? '', why);
+      if (missing.length > 0) throw refuse(this.#grantText(attributes, missing));
+      if (!aggregates(role) && !(oldObject !== undefined && aggregates(oldObject))) return;
+      if (this.#missing(attributes, fullAuthority).length === 0) return;
+      throw refuse('must have cluster-admin privileges to use the aggregationRule');
+    });
   }
 
   #checkBinding(attributes: AdmissionAttributes, binding: KubeObject): Promise<void> | undefined {
-    const old = attributes.oldObject;
-    if (old !== undefined && sameFields(old, binding, ['subjects', 'roleRef'])) return undefined;
     const ref = roleRefOf(binding);
     // Validation has its say about a binding without one.
     if (ref === undefined) return undefined;
     const resource = ref.kind === 'Role' ? 'roles' : 'clusterroles';
-    const { workspace, namespace, served, user } = attributes.context;
+    const { workspace, namespace, served } = attributes.context;
     return this.#unlessAllowed(attributes, { verb: 'bind', resource, name: ref.name }, () => {
       const wanted = this.#rbac.rulesOfRoleRef(ref, workspace!, namespace);
       // Told of the binding, as it is by Kubernetes, whose registry of bindings looks the role up.
       if (wanted === undefined) throw notFound(served.definition, ref.name);
       const missing = this.#missing(attributes, wanted);
       if (missing.length > 0) {
-        throw forbidden(served.definition, binding.metadata.name ?? '', grantText(user, missing));
+        const why = this.#grantText(attributes, missing);
+        throw forbidden(served.definition, binding.metadata.name ?? '', why);
       }
     });
   }
@@ -88,6 +87,13 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
   #missing({ context }: AdmissionAttributes, wanted: readonly PolicyRule[]): PolicyRule[] {
     const held = new RuleSet(this.#rbac.rulesFor(context.user, context.workspace!, context.namespace));
     return rulesNotCovered(wanted, held);
+  }
+
+  #grantText({ context }: AdmissionAttributes, missing: readonly PolicyRule[]): string {
+    const { user, workspace, namespace, served } = context;
+    const absent = this.#rbac.absentRolesFor(user, workspace!, namespace);
+    const unresolved = absenceText(absent, served.definition.resource);
+    return `${grantText(user, missing)}${unresolved === '' ? '' : `; resolution errors: [${unresolved}]`}`;
   }
 
   /** Runs `check` unless the user holds this verb on the role. */
@@ -120,10 +126,29 @@ export class RbacEscalationPlugin implements AdmissionPlugin {
   }
 }
 
-function sameFields(a: KubeObject, b: KubeObject, fields: readonly string[]): boolean {
-  return fields.every((field) =>
-    equalJson(a[field] as JsonValue | undefined, b[field] as JsonValue | undefined),
-  );
+/** What the garbage collection and storage write (k8s.io/kubernetes/pkg/registry/rbac IsOnlyMutatingGCFields). */
+const collectionFields = [
+  'ownerReferences',
+  'finalizers',
+  'selfLink',
+  'managedFields',
+  'resourceVersion',
+] as const;
+
+function isCollectionOnly(object: KubeObject, old: KubeObject): boolean {
+  return equalJson(withoutCollection(object), withoutCollection(old));
+}
+
+function withoutCollection({ metadata, ...rest }: KubeObject): JsonObject {
+  const kept: JsonObject = { ...metadata };
+  for (const field of collectionFields) delete kept[field];
+  return { ...rest, metadata: kept } as JsonObject;
+}
+
+function aggregates(role: KubeObject): boolean {
+  const rule = role['aggregationRule'];
+  const selectors = isJsonObject(rule) ? rule['clusterRoleSelectors'] : undefined;
+  return Array.isArray(selectors) && selectors.length > 0;
 }
 
 /** Lines of a refusal: more would tell nobody more. */

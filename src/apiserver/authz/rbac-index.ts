@@ -46,6 +46,12 @@ class SubjectGrants {
 /** What rules are asked: about a resource, or about another path. */
 export type RbacQuestion = ResourceQuestion | { readonly verb: string; readonly path: string };
 
+/** Bound and not there. */
+export interface AbsentRole {
+  readonly kind: 'role' | 'clusterrole';
+  readonly name: string;
+}
+
 export type RbacResource = 'roles' | 'clusterroles' | 'rolebindings' | 'clusterrolebindings';
 
 /**
@@ -141,25 +147,43 @@ export class RbacIndex {
     return `RBAC: allowed to ${JSON.stringify(subject)}`;
   }
 
-  /** Every rule that the user holds in this namespace ('' = cluster-wide ones only). */
+  /**
+   * Every rule that the user holds in this namespace ('' = cluster-wide ones only), binding by binding: once each, whichever
+   * and however many of its subjects the user is. Those of the cluster first, each kind by name.
+   */
   rulesFor(user: UserInfo, namespace: string): PolicyRule[] {
-    const rules: PolicyRule[] = [];
+    return this.#rolesFor(user, namespace).flatMap((role) => this.#rulesOfRole(role));
+  }
+
+  /** The roles that the user is bound to in this namespace and that do not exist. */
+  absentRolesFor(user: UserInfo, namespace: string): AbsentRole[] {
+    return this.#rolesFor(user, namespace)
+      .filter((role) => !this.#exists(role))
+      .map((role) => ({
+        kind: role.startsWith('r/') ? 'role' : 'clusterrole',
+        name: role.slice(role.lastIndexOf('/') + 1),
+      }));
+  }
+
+  #rolesFor(user: UserInfo, namespace: string): RoleKey[] {
+    const everywhere = new Map<BindingKey, RoleKey>();
+    const inNamespace = new Map<BindingKey, RoleKey>();
     const subjects = [this.#users.get(user.name), ...user.groups.map((group) => this.#groups.get(group))];
     for (const subject of subjects) {
-      if (subject === undefined) continue;
-      const grants = [subject.everywhere, namespace === '' ? undefined : subject.byNamespace.get(namespace)];
-      for (const grant of grants) {
-        if (grant === undefined) continue;
-        for (const role of grant.roles.keys()) rules.push(...this.#rulesOfRole(role));
-      }
+      addBindings(everywhere, subject?.everywhere);
+      if (namespace !== '') addBindings(inNamespace, subject?.byNamespace.get(namespace));
     }
-    return rules;
+    return [...inOrder(everywhere), ...inOrder(inNamespace)];
+  }
+
+  #exists(role: RoleKey): boolean {
+    return this.#roles.has(role) || this.#shared.has(role);
   }
 
   /** The rules that a binding in this namespace would give, or undefined when there is no such role. */
   rulesOfRoleRef(ref: RoleRef, namespace: string): readonly PolicyRule[] | undefined {
     const key = roleKeyOf(ref, namespace);
-    return this.#roles.has(key) || this.#shared.has(key) ? this.#rulesOfRole(key) : undefined;
+    return this.#exists(key) ? this.#rulesOfRole(key) : undefined;
   }
 
   #allowing(
@@ -301,6 +325,14 @@ function slimmed({ apiVersion, kind, metadata, ...rest }: KubeObject): KubeObjec
 
 function roleKeyOf(ref: RoleRef, namespace: string): RoleKey {
   return ref.kind === 'Role' ? `r/${namespace}/${ref.name}` : `c/${ref.name}`;
+}
+
+function addBindings(to: Map<BindingKey, RoleKey>, grants: Grants | undefined): void {
+  for (const [role, bindings] of grants?.roles ?? []) for (const binding of bindings) to.set(binding, role);
+}
+
+function inOrder(bound: ReadonlyMap<BindingKey, RoleKey>): RoleKey[] {
+  return [...bound].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, role]) => role);
 }
 
 function sharedKeyOf({ kind, metadata }: KubeObject): RoleKey {

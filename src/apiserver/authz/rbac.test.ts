@@ -62,8 +62,29 @@ describe('RBAC over workspaces', () => {
     for (const path of ['/metrics', '/healthzz', '/', '/openapi/v2', '/openid/v1/jwks']) {
       assert.equal(await may(nobody, 'get', path), false, path);
     }
-    assert.equal(await may(user('jane'), 'get', '/openid/v1/jwks'), true);
     assert.equal(await may(nobody, 'post', '/version'), false);
+  });
+
+  it('the keys of tokens are for those who are bound to see them, service accounts to begin with (U2)', async () => {
+    await world.enter('jane');
+    assert.equal(await may(user('jane'), 'get', '/openid/v1/jwks'), false);
+    const account = user('system:serviceaccount:n:a', ['system:authenticated', 'system:serviceaccounts']);
+    assert.equal(await may(account, 'get', '/openid/v1/jwks'), true);
+    assert.equal(await may(user('jane'), 'get', '/.well-known/cellplane'), true);
+  });
+
+  it('reviews tell who holds what, not which paths are open to requests (U5)', async () => {
+    const asked = { workspace: shop, verb: 'get', resource: undefined, path: '/healthz' };
+    const decided = async (who: UserInfo) => world.reviewed.authorize({ ...asked, user: who });
+    assert.equal((await decided(user('jane'))).decision, 'noOpinion');
+    await world.enter('jane');
+    const { decision, reason } = await decided(user('jane'));
+    assert.equal(decision, 'allow');
+    assert.match(
+      reason,
+      /^RBAC: allowed by ClusterRoleBinding "system:(?:discovery|public-info-viewer)" of /,
+    );
+    assert.equal((await decided(user('jane', []))).decision, 'noOpinion');
   });
 
   describe('RBAC follows what is stored', () => {
@@ -204,6 +225,35 @@ describe('RBAC over workspaces', () => {
       await store(world.cache, shop.id, binding('w', 'Role:absent', 'User:jane', 'n'));
       assert.equal(await may(user('jane'), 'get', pods), false);
     });
+  });
+
+  it('a refusal names the roles that are bound and not there', async () => {
+    await world.enter('jane');
+    const asked = { user: user('jane'), workspace: shop, verb: 'get', resource: pods, path: '' };
+    const reason = async () => (await world.authorizer.authorize(asked)).reason;
+    assert.equal(await reason(), '');
+    await store(world.cache, shop.id, binding('w', 'Role:absent', 'User:jane', 'n'));
+    assert.equal(await reason(), 'RBAC: role.rbac.authorization.k8s.io "absent" not found');
+    await store(world.cache, shop.id, binding('a', 'ClusterRole:gone', 'User:jane'));
+    await store(world.cache, shop.id, binding('b', 'ClusterRole:gone', 'Group:system:authenticated', 'n'));
+    const both =
+      'clusterrole.rbac.authorization.k8s.io "gone" not found, role.rbac.authorization.k8s.io "absent" not found';
+    assert.equal(await reason(), `RBAC: [${both}]`);
+  });
+
+  it('rules are told binding by binding, however many of its subjects the user is', async () => {
+    const rules = [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }];
+    await store(world.cache, shop.id, object('ClusterRole', 'r', { rules }));
+    const both = binding('both', 'ClusterRole:r', 'User:jane', 'n');
+    both['subjects'] = [
+      { kind: 'User', name: 'jane' },
+      { kind: 'Group', name: 'dev' },
+    ];
+    await store(world.cache, shop.id, both);
+    const held = () => world.rbac.rulesFor(user('jane', ['dev']), shop, 'n');
+    assert.deepEqual(held(), rules);
+    await store(world.cache, shop.id, binding('again', 'ClusterRole:r', 'Group:dev', 'n'));
+    assert.deepEqual(held(), [...rules, ...rules]);
   });
 
   it('10,000 bindings do not show in latency', async () => {

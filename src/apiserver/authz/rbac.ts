@@ -17,6 +17,7 @@ import {
 import { effectiveUsers } from './effective-users.ts';
 import { type PolicyRule, type RoleRef, rbacGroup } from './policy-rule.ts';
 import {
+  type AbsentRole,
   bootstrapIndex,
   type Grants,
   RbacIndex,
@@ -31,6 +32,7 @@ const rbacResources: readonly RbacResource[] = [
   'clusterrolebindings',
 ];
 const noOpinion: AuthorizationDecision = { decision: 'noOpinion', reason: '' };
+
 const inertOpinion: AuthorizationDecision = {
   decision: 'noOpinion',
   reason: 'RBAC objects in a cell workspace grant nothing',
@@ -52,6 +54,33 @@ class Allowed implements AuthorizationDecision {
   get reason(): string {
     return this.#index.reasonOf(this.#grants, this.#question);
   }
+}
+
+/** The reason, made when it is read, names the roles that the user is bound to and that are not there. */
+class NotAllowed implements AuthorizationDecision {
+  readonly decision = 'noOpinion';
+  readonly #absentRoles: () => readonly AbsentRole[];
+
+  constructor(absentRoles: () => readonly AbsentRole[]) {
+    this.#absentRoles = absentRoles;
+  }
+
+  get reason(): string {
+    const text = absenceText(this.#absentRoles());
+    return text === '' ? '' : `RBAC: ${text}`;
+  }
+}
+
+/**
+ * That these roles are not there; empty when none is missing. `resource`: what the registry that looks them up names instead
+ * of their kind. Several texts as k8s.io/apimachinery/pkg/util/errors has them in an Aggregate.
+ */
+export function absenceText(roles: readonly AbsentRole[], resource?: string): string {
+  const texts = new Set(
+    roles.map(({ kind, name }) => `${resource ?? kind}.${rbacGroup} ${JSON.stringify(name)} not found`),
+  );
+  const all = [...texts].join(', ');
+  return texts.size > 1 ? `[${all}]` : all;
 }
 
 export interface RbacLimits {
@@ -135,6 +164,13 @@ export class RbacAuthorizer implements Authorizer {
     return rules;
   }
 
+  /** The roles that the user is bound to in the workspace and namespace and that do not exist. */
+  absentRolesFor(user: UserInfo, workspace: Workspace, namespace: string): AbsentRole[] {
+    if (workspace.inert) return [];
+    const { index } = this.#indexOf(workspace);
+    return effectiveUsers(workspace.id, user).flatMap((one) => index.absentRolesFor(one, namespace));
+  }
+
   /** The rules behind a roleRef in this namespace ('' for a ClusterRoleBinding); undefined when there is no such role. */
   rulesOfRoleRef(ref: RoleRef, workspace: Workspace, namespace: string): readonly PolicyRule[] | undefined {
     return this.#indexOf(workspace).index.rulesOfRoleRef(ref, namespace);
@@ -157,7 +193,7 @@ export class RbacAuthorizer implements Authorizer {
       const granted = allowing(index, one);
       if (granted !== undefined) return new Allowed(index, granted, question);
     }
-    return noOpinion;
+    return new NotAllowed(() => this.absentRolesFor(user, workspace, resource?.namespace ?? ''));
   }
 
   #sharedOf(workspace: Workspace): RbacIndex {

@@ -5,11 +5,11 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ResourceContext } from '../request/context.ts';
-import type { UserInfo } from '../request/user.ts';
+import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from './authorizer.ts';
 import { isInScope } from './effective-users.ts';
 import type { PolicyRule } from './policy-rule.ts';
-import type { RbacAuthorizer } from './rbac.ts';
+import { absenceText, type RbacAuthorizer } from './rbac.ts';
 import { accessReviewErrors, selectorEvaluationError } from './review-validation.ts';
 
 /**
@@ -34,23 +34,23 @@ export interface TokenVerifier {
 
 /** The review kinds by `group/resource`. */
 export function reviewHandlers(dependencies: {
-  readonly authorizer: Authorizer;
+  readonly reviewed: Authorizer;
   readonly rbac: RbacAuthorizer;
   readonly tokens: TokenVerifier;
 }): ReadonlyMap<string, VirtualHandler> {
-  const { authorizer, rbac, tokens } = dependencies;
+  const { reviewed, rbac, tokens } = dependencies;
   return new Map<string, VirtualHandler>([
     [
       'authorization.k8s.io/subjectaccessreviews',
-      (context, object) => reviewAccess(authorizer, context, object, subjectOf(object)),
+      (context, object) => reviewAccess(reviewed, context, object, subjectOf(object)),
     ],
     [
       'authorization.k8s.io/localsubjectaccessreviews',
-      (context, object) => reviewLocalAccess(authorizer, context, object),
+      (context, object) => reviewLocalAccess(reviewed, context, object),
     ],
     [
       'authorization.k8s.io/selfsubjectaccessreviews',
-      (context, object) => reviewAccess(authorizer, context, object, context.user),
+      (context, object) => reviewAccess(reviewed, context, object, context.user),
     ],
     ['authorization.k8s.io/selfsubjectrulesreviews', (context, object) => reviewRules(rbac, context, object)],
     ['authentication.k8s.io/selfsubjectreviews', (context, object) => reviewSelf(context, object)],
@@ -173,40 +173,39 @@ function reviewRules(rbac: RbacAuthorizer, context: ResourceContext, object: Kub
   if (namespace === '') throw badRequest('no namespace on request');
   const { workspace, user } = context;
   const rules = workspace === undefined ? [] : rbac.rulesFor(user, workspace, namespace);
-  if (user.groups.includes('system:masters')) {
+  // Where RBAC acts they hold these by the binding of cluster-admin; in a cell workspace it does not.
+  if (workspace?.inert === true && user.groups.includes(systemMasters)) {
     rules.push(
       { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
       { verbs: ['*'], nonResourceURLs: ['*'] },
     );
   }
+  const absent = workspace === undefined ? [] : rbac.absentRolesFor(user, workspace, namespace);
   return {
     ...object,
-    metadata: object.metadata ?? {},
+    metadata: {},
     spec: {},
-    status: { ...splitRules(rules), incomplete: false },
+    status: {
+      ...splitRules(rules),
+      incomplete: false,
+      ...(absent.length === 0 ? {} : { evaluationError: absenceText(absent) }),
+    },
   };
 }
 
-/** Resource rules and URL rules apart, each once. */
+/** Resource rules and URL rules apart, as often as bindings give them (rbac.RBACAuthorizer RulesFor). */
 function splitRules(rules: readonly PolicyRule[]): JsonObject {
-  const resourceRules = new Map<string, JsonObject>();
-  const nonResourceRules = new Map<string, JsonObject>();
+  const resourceRules: JsonObject[] = [];
+  const nonResourceRules: JsonObject[] = [];
   for (const { verbs, apiGroups, resources, resourceNames, nonResourceURLs } of rules) {
     if (resources !== undefined && resources.length > 0) {
-      const rule: JsonObject = {
-        verbs,
-        apiGroups: apiGroups ?? [],
-        resources,
-        ...(resourceNames === undefined ? {} : { resourceNames }),
-      };
-      resourceRules.set(JSON.stringify(rule), rule);
+      const names = resourceNames === undefined || resourceNames.length === 0 ? {} : { resourceNames };
+      resourceRules.push({ verbs, apiGroups: apiGroups ?? [], resources, ...names });
     }
-    if (nonResourceURLs !== undefined && nonResourceURLs.length > 0) {
-      const rule: JsonObject = { verbs, nonResourceURLs };
-      nonResourceRules.set(JSON.stringify(rule), rule);
-    }
+    if (nonResourceURLs !== undefined && nonResourceURLs.length > 0)
+      nonResourceRules.push({ verbs, nonResourceURLs });
   }
-  return { resourceRules: [...resourceRules.values()], nonResourceRules: [...nonResourceRules.values()] };
+  return { resourceRules, nonResourceRules };
 }
 
 /** Whatever was sent: there is nothing to say in it. */

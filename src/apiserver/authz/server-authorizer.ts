@@ -12,8 +12,10 @@ import { UnionAuthorizer } from './union-authorizer.ts';
 import { WorkspaceAccessAuthorizer } from './workspace-access.ts';
 
 export interface ServerAuthorizer {
-  /** The whole chain: what HTTP, loopback and reviews ask. */
+  /** The whole chain: what HTTP and loopback ask. */
   readonly authorizer: Authorizer;
+  /** What reviews ask: that a path is always open is a matter of requests, not of who holds what. */
+  readonly reviewed: Authorizer;
   /** The RBAC part: for escalation checks and SelfSubjectRulesReview. */
   readonly rbac: RbacAuthorizer;
   readonly assignments: CellAssignments;
@@ -46,15 +48,14 @@ export function createServerAuthorizer(options: {
   const byRbac = new WorkspaceAccessAuthorizer(rbac);
   const isAlone = before.length === 0 && after.length === 0;
   const inWorkspace = isAlone ? byRbac : new UnionAuthorizer([...before, byRbac, ...after]);
-  const authorizer = new UnionAuthorizer([
-    systemMastersAuthorizer,
-    alwaysAllowPathsAuthorizer,
+  const byRights = [
     new ComponentAuthorizer(assignments),
     new CellContentAuthorizer(inWorkspace, resolver),
     inWorkspace,
-  ]);
+  ];
   return {
-    authorizer,
+    authorizer: new UnionAuthorizer([systemMastersAuthorizer, alwaysAllowPathsAuthorizer, ...byRights]),
+    reviewed: new UnionAuthorizer([systemMastersAuthorizer, ...byRights]),
     rbac,
     assignments,
     start() {

@@ -1,14 +1,17 @@
 import type { Express, NextFunction, Request, Response } from 'express';
 import { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { HttpServerDependencies } from './dependencies.ts';
 import { toApiError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { answerHealth, type HealthCheck } from './health.ts';
-import { sendBody, sendError, sendJson, sendNotFound, sendText } from './respond.ts';
+import { sendBody, sendError, sendJson, sendNotFound, sendPrepared, sendText } from './respond.ts';
 import { versionInfo } from './version-info.ts';
 
 /** Where the chain leaves what it found out about a request that it hands to Express. */
 export const exchanges = new WeakMap<object, Exchange>();
+
+const metadataMaxAgeSeconds = 3_600;
 
 export interface PlainRouteTools {
   readonly dependencies: HttpServerDependencies;
@@ -41,10 +44,10 @@ export function configurePlainRoutes(app: Express, tools: PlainRouteTools): void
   get('/', (exchange) => sendJson(exchange, 200, { paths: indexPaths(dependencies) }));
   const { openId } = dependencies;
   if (openId !== undefined) {
-    get('/openid/v1/jwks', (exchange) => sendJson(exchange, 200, openId.jwks()));
+    get('/openid/v1/jwks', (exchange) => sendMetadata(exchange, 'application/jwk-set+json', openId.jwks()));
     get('/.well-known/openid-configuration', (exchange) => {
       const host = exchange.request.headers['host'] ?? 'localhost';
-      sendJson(exchange, 200, openId.openidConfiguration(`https://${host}`));
+      return sendMetadata(exchange, 'application/json', openId.openidConfiguration(`https://${host}`));
     });
   }
   for (const { path, router } of dependencies.mounts ?? []) app.use(path, router);
@@ -54,6 +57,19 @@ export function configurePlainRoutes(app: Express, tools: PlainRouteTools): void
     const fields = { auditId: exchange.auditId, method: request.method, url: request.url };
     sendError(exchange, toApiError(error, dependencies.logger, fields));
   });
+}
+
+/** May be kept by whoever verifies tokens (k8s.io/kubernetes/pkg/routes/openidmetadata.go): keys are added before they sign. */
+function sendMetadata(exchange: Exchange, contentType: string, document: JsonObject): Promise<void> {
+  const headers = {
+    'Content-Type': contentType,
+    'Cache-Control': `public, max-age=${metadataMaxAgeSeconds}`,
+  };
+  return sendPrepared(
+    exchange,
+    { code: 200, headers, body: JSON.stringify(document) },
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 function exchangeOf(request: object): Exchange {

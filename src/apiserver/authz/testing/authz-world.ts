@@ -52,6 +52,15 @@ export class AuthzWorld {
     return (this.#server as ServerAuthorizer).authorizer;
   }
 
+  get rbac(): ServerAuthorizer['rbac'] {
+    return (this.#server as ServerAuthorizer).rbac;
+  }
+
+  /** What reviews ask. */
+  get reviewed(): ServerAuthorizer['reviewed'] {
+    return (this.#server as ServerAuthorizer).reviewed;
+  }
+
   /** `what`: a resource, or another path. */
   async may(
     who: UserInfo,
