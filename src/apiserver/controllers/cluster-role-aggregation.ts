@@ -8,7 +8,7 @@ import { type PolicyRule, rbacGroup } from '../authz/policy-rule.ts';
 import { RbacIndex } from '../authz/rbac-index.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
-import { type Controller, type ControllerContext, KeyedLoop } from './controller.ts';
+import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
 import { clusterOf, currentEntries } from './store-events.ts';
 
@@ -23,51 +23,27 @@ const aggregationField = Buffer.from('"aggregationRule"');
  * shared ones among them. The shared aggregated roles themselves are put together where they are asked (RbacIndex). Not in
  * cell workspaces, where no role acts. A workspace without such a role costs nothing.
  */
-export class ClusterRoleAggregation implements Controller {
-  readonly name = 'clusterrole-aggregation';
-  readonly #context: ControllerContext;
-  readonly #loop: KeyedLoop;
+export class ClusterRoleAggregation extends KeyedController<ClusterId> {
   /** Where there may be aggregated roles: any change of a ClusterRole there may be one of theirs. */
   readonly #aggregating = new Set<string>();
 
   constructor(context: ControllerContext) {
-    this.#context = context;
-    this.#loop = new KeyedLoop({
-      name: this.name,
-      context,
-      concurrency: 2,
-      reconcile: (clusterId, signal) => this.#reconcile(clusterId as ClusterId, signal),
-      listen: () => this.#listen(),
-      resync: () => this.#resync(),
-    });
+    super(context, { name: 'clusterrole-aggregation', concurrency: 2 });
   }
 
-  start(): void {
-    this.#loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
-  }
-
-  #listen(): (() => void)[] {
+  protected listen(): (() => void)[] {
     return [
-      this.#context.events.listen(rangePrefix(clusterRoles), {
+      this.context.events.listen(rangePrefix(clusterRoles), {
         event: ({ key, entry }) => this.#look(clusterOf(key), entry?.value),
-        reset: () => this.#resync(),
+        reset: () => this.resync(),
       }),
     ];
   }
 
-  #look(cluster: string, value: Buffer | undefined): void {
-    if (value?.includes(aggregationField) === true) this.#aggregating.add(cluster);
-    if (this.#aggregating.has(cluster)) this.#loop.queue.add(cluster);
-  }
-
-  #resync(): void {
-    const { storage, logger } = this.#context;
+  protected resync(): void {
+    const { storage, logger } = this.context;
     const run = async () => {
-      const entries = currentEntries(storage, rangePrefix(clusterRoles), this.#loop.signal);
+      const entries = currentEntries(storage, rangePrefix(clusterRoles), this.signal);
       for await (const { key, value } of entries) this.#look(clusterOf(key), value);
     };
     run().catch((error: unknown) => {
@@ -75,8 +51,8 @@ export class ClusterRoleAggregation implements Controller {
     });
   }
 
-  async #reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
-    const { storage, index } = this.#context;
+  protected async reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {
+    const { storage, index } = this.context;
     const record = index.recordOf(cluster);
     const snapshot = storage.snapshot(rangePrefix(clusterRoles, cluster));
     const stored = [...snapshot.entries()].map((entry) => objectOf(entry));
@@ -89,13 +65,18 @@ export class ClusterRoleAggregation implements Controller {
     return undefined;
   }
 
+  #look(cluster: string, value: Buffer | undefined): void {
+    if (value?.includes(aggregationField) === true) this.#aggregating.add(cluster);
+    if (this.#aggregating.has(cluster)) this.queue.add(cluster);
+  }
+
   async #fill(cluster: ClusterId, role: KubeObject, rules: PolicyRule[], signal: AbortSignal): Promise<void> {
     if (equalJson(rules, (role['rules'] ?? []) as JsonValue)) return;
     const { name = '', uid } = role.metadata;
     // Not its resourceVersion: what else its owner writes is not touched, and who is late is told of the next change.
     const body = { apiVersion: `${rbacGroup}/v1`, kind: 'ClusterRole', metadata: { name, uid }, rules };
     const ref = { cluster, gvr: clusterRolesGvr, name };
-    await settled(this.#context.client.apply(ref, body, { fieldManager, force: true, signal }));
+    await settled(this.context.client.apply(ref, body, { fieldManager, force: true, signal }));
   }
 }
 
