@@ -22,6 +22,7 @@ import { cellInfoOf } from './cells/cell-info.ts';
 import { namedScores } from './cells/cell-scores.ts';
 import { dividesByRoom } from './cells/estimate-question.ts';
 import { heldBack } from './deciding/held-back.ts';
+import type { ToldCommitments } from './deciding/told-commitments.ts';
 import { type Reason, reasonOf } from './explain-reasons.ts';
 import { decideWithFailover, type HealthRecord, leavesAtOnce } from './failover/failover.ts';
 import { remember, rememberedReplicas } from './failover/health-memory.ts';
@@ -76,7 +77,12 @@ export interface ExplainedTemplate {
   readonly quotas?: readonly FederatedResourceQuota[] | undefined;
   /** What the cells' estimators say fits, or why they say nothing. */
   readonly estimates?: ReadonlyMap<string, number | string> | undefined;
+  /** What decisions take that cells do not tell of yet, and how many other objects each cell was given. */
+  readonly commitments?: ToldCommitments | undefined;
 }
+
+/** A taint that does not tell since when it is there: what is told is where things end up, and not for how long it is tolerated. */
+const longAgoMs = (): number => 0;
 
 /** Everything that deciding anew says of each cell. */
 export interface Found {
@@ -98,8 +104,7 @@ export interface AnewInput {
 
 /**
  * The decision as the scheduler makes it of what the binding says (`Decider`), in these cells. Whoever leaves a cell because it
- * failed leaves it now: rates are the scheduler's own. What other decisions take that cells cannot tell of yet is not known
- * here. Pure.
+ * failed leaves it now: rates are the scheduler's own. Pure.
  */
 export function decideAnew(
   { binding, project, nowMs }: AnewInput,
@@ -110,7 +115,7 @@ export function decideAnew(
   const { object, inherited = [], profile: profileObject, scores = [], quotas = [] } = given;
   const estimates = given.estimates ?? new Map<string, number | string>();
   const infos: CellInfo[] = cells
-    .map((cell) => cellInfoOf(cell, true, undefined, namedScores(scores, cell.metadata.name ?? '')))
+    .map((cell) => cellInfoOf(cell, true, longAgoMs, namedScores(scores, cell.metadata.name ?? '')))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const snapshot = { version: 0, cells: infos };
   const definition = isDefinition(binding) ? definedGroup(object) : undefined;
@@ -140,6 +145,8 @@ export function decideAnew(
     bounds,
     snapshot,
     previous,
+    loadOf: given.commitments?.loadOf,
+    assumedIn: given.commitments?.assumedIn,
     peers: given.peers,
     roomIn: isAsked ? (cell) => Math.min(estimateIn(cell), told.roomIn(cell)) : undefined,
     previousAffinity: binding.status?.schedulerObservingAffinityName,

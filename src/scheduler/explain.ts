@@ -47,6 +47,8 @@ export interface Explanation {
   readonly quotaRoom: number | undefined;
   /** All cells, by name. */
   readonly cells: readonly CellExplanation[];
+  /** What bears on decisions and could not be had: the reasons, and what if, leave it out. */
+  readonly unknown: readonly string[];
   readonly whatIf: WhatIf | undefined;
 }
 
@@ -79,6 +81,8 @@ export interface ExplainInput {
    * now; without, only the examples that the binding keeps are known.
    */
   readonly template?: ExplainedTemplate | undefined;
+  /** What could not be read, in words. */
+  readonly unknown?: readonly string[] | undefined;
 }
 
 /** Says for each cell whether an object is placed there, why or why not, and how far its copy is. Pure. */
@@ -134,6 +138,7 @@ export function explain(input: ExplainInput): Explanation {
     rollout: binding.status?.rollout,
     policy: policy === undefined ? undefined : policyText(policy),
     cells,
+    unknown: input.unknown ?? [],
     whatIf:
       input.template === undefined || input.whatIf === undefined
         ? undefined

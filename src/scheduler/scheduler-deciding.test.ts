@@ -223,7 +223,7 @@ test('a quota holds over all cells: what goes beyond waits until room is made', 
     bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
   {
     await using _scheduler = await startScheduler(controlPlane);
-    const spec = { ...deployments, placement: oneCell };
+    const spec = { ...deployments, placement: { clusterAffinity: { clusterNames: ['ams'] } } };
     await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
     await controlPlane.create(project, 'deployments', deployment('a', 4, pod));
     await reasonOf('a', 'Success');

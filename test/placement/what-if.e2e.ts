@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellTaints } from '#api/federation/cell-taints.ts';
+import { schedulingProfilesGvr } from '#api/policy/scheduling-profile.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { forbidden } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
 import { type ExplainInput, explain } from '#scheduler/explain.ts';
 import { ControlPlane, gvrOf, until } from '#scheduler/testing/control-plane.ts';
 import { configMap, deployment, policy } from '#scheduler/testing/objects.ts';
@@ -29,6 +33,21 @@ const apiEnablements: JsonObject[] = [
   { groupVersion: 'v1', resources: [{ name: 'configmaps', kind: 'ConfigMap' }] },
   { groupVersion: 'apps/v1', resources: [{ name: 'deployments', kind: 'Deployment' }] },
 ];
+
+/** Pods that fit in the cell, in which nothing ever runs: what is placed there is under way. */
+const roomIn = (index: number): number => 5 + 2 * index;
+
+const evenProfile: KubeObject = {
+  apiVersion: `${schedulingProfilesGvr.group}/${schedulingProfilesGvr.version}`,
+  kind: 'SchedulingProfile',
+  metadata: { name: 'even' },
+  spec: {
+    scores: [
+      { name: 'Balance', weight: 10 },
+      { name: 'Stickiness', weight: 1 },
+    ],
+  },
+};
 
 /** What may be asked of a cell, and what is written to have it so. */
 const changes: { readonly [state: string]: (taints: readonly JsonObject[]) => JsonObject } = {
@@ -110,7 +129,7 @@ test('what explain tells under other circumstances is what is decided when they 
     const ref = { cluster: 'root:cells', gvr: cellsGvr, name };
     await admin.patch(
       ref,
-      { type: 'merge', body: { status: { apiEnablements } } },
+      { type: 'merge', body: { status: { apiEnablements, allocatable: { pods: `${roomIn(i)}` } } } },
       { subresource: 'status' },
     );
   }
@@ -201,6 +220,119 @@ test('what explain tells under other circumstances is what is decided when they 
     await changeCells(cellNames, () => changes['up']?.([]) ?? {});
   }
 });
+
+const weighted = { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' };
+const byRoom = { ...weighted, weightPreference: { dynamicWeight: 'AvailableReplicas' } };
+const aggregated = { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' };
+const oneCell = [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }];
+const twoCells = [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 2 }];
+const planned = {
+  ...weighted,
+  weightPreference: {
+    staticWeightList: [{ targetCluster: {}, weight: 1, minReplicas: 1, maxReplicas: 9 }],
+  },
+};
+
+/** What the scheduler makes of these depends on what is under way in the cells, or on how many objects each has. */
+const pending: { readonly [name: string]: JsonObject } = {
+  'by-room': { placement: { replicaScheduling: byRoom } },
+  'by-room-in-two': { placement: { replicaScheduling: byRoom, spreadConstraints: twoCells } },
+  'by-room-evenly': {
+    schedulerName: 'even',
+    placement: { replicaScheduling: byRoom, spreadConstraints: twoCells },
+  },
+  'in-few': { placement: { replicaScheduling: aggregated } },
+  planned: { placement: { replicaScheduling: planned } },
+  'evenly-in-one': { schedulerName: 'even', placement: { spreadConstraints: oneCell } },
+};
+
+test('what other decisions take that no cell tells of yet, and how many objects each has, is known to what if', async () => {
+  await using controlPlane = await ControlPlane.open();
+  const { admin } = controlPlane;
+  const project = await controlPlane.project('shop');
+  const other = await controlPlane.project('other');
+  for (const [i, name] of ['a', 'b', 'c'].entries()) {
+    await controlPlane.cell(name);
+    const status = { apiEnablements, allocatable: { pods: `${20 + 4 * i}`, cpu: '40' } };
+    const ref = { cluster: 'root:cells', gvr: cellsGvr, name };
+    await admin.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status' });
+  }
+  await admin.create({ cluster: 'root:cells', gvr: schedulingProfilesGvr }, evenProfile);
+  await using scheduler = await startScheduler(controlPlane);
+  const settle = async (cluster: string, name: string, replicas: number): Promise<ResourceBinding> => {
+    const decided = await bindingWhere(controlPlane, cluster, name, ({ spec }) => spec.replicas === replicas);
+    await until('all is decided', () => scheduler.idle);
+    return decided;
+  };
+  // Another project's replicas are under way in c alone, its ConfigMaps lie in a.
+  const only = (...clusterNames: string[]): JsonObject => ({ clusterAffinity: { clusterNames } });
+  const noise = {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+    placement: { ...only('c'), replicaScheduling: byRoom },
+  };
+  const maps = { resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap' }], placement: only('a') };
+  await controlPlane.create(other, 'propagationpolicies', policy('noise', noise));
+  await controlPlane.create(other, 'propagationpolicies', policy('maps', maps));
+  for (const name of ['one', 'two', 'three']) {
+    await controlPlane.create(other, 'configmaps', configMap(name));
+    await bindingWhere(controlPlane, other, name, () => true);
+  }
+  const requests = { cpu: '2' };
+  const heavy = { containers: [{ name: 'main', image: 'registry.example/app:1', resources: { requests } }] };
+  await controlPlane.create(other, 'deployments', deployment('heavy', 9, heavy));
+  await settle(other, 'heavy', 9);
+
+  const asked = async (
+    reader: KubeClient,
+    name: string,
+    replicas: number,
+  ): Promise<{ readonly targets: string; readonly unknown: readonly string[] }> => {
+    const resource = { gvr: deployments, kind: 'Deployment', namespaced: true, scalable: true, name };
+    const whatIf = { assumptions: [], replicas };
+    const question = { workspace: project, namespace: 'default', nowMs: Date.now(), whatIf };
+    const { whatIf: told, unknown } = explain(await readExplainInput(reader, question, resource));
+    const cells = told?.cells.filter(({ would }) => would !== false) ?? [];
+    return { targets: shown(cells.map(({ cell, would }) => [cell, Number(would)])), unknown };
+  };
+  const leaks: string[] = [];
+  for (const [name, spec] of Object.entries(pending)) {
+    const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment', name }];
+    await controlPlane.create(project, 'propagationpolicies', policy(name, { resourceSelectors, ...spec }));
+    await controlPlane.create(project, 'deployments', deployment(name, 4));
+    let stands = shown(targetsOf(await settle(project, name, 4)));
+    assert.deepEqual(await asked(admin, name, 4), { targets: stands, unknown: [] }, `${name}: as it is`);
+    const ref = { cluster: project, gvr: deployments, namespace: 'default', name };
+    for (const replicas of [11, 7, 13]) {
+      const { targets } = await asked(admin, name, replicas);
+      // Who may not read other projects' bindings is told so.
+      const blind = await asked(without(admin, '*'), name, replicas);
+      assert.match(blind.unknown.join(), /^bindings of other projects: not for this user to read/);
+      if (blind.targets !== targets) leaks.push(name);
+      await admin.patch(ref, { type: 'merge', body: { spec: { replicas } } });
+      stands = shown(targetsOf(await settle(project, name, replicas)));
+      assert.equal(targets, stands, `${name}: with ${replicas} replicas`);
+    }
+  }
+  // The table is about what else is under way: without it the answer would have been another.
+  assert.ok(new Set(leaks).size >= 3, `only ${leaks.join()} depend on what other projects have`);
+});
+
+/** As somebody sees it who may not read over all workspaces. */
+function without(client: KubeClient, cluster: string): KubeClient {
+  return new Proxy(client, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if ((args[0] as { readonly cluster?: string }).cluster === cluster)
+          return Promise.reject(
+            forbidden({ group: 'work.karmada.io', resource: 'resourcebindings' }, '', 'not for you'),
+          );
+        return Reflect.apply(value, target, args) as unknown;
+      };
+    },
+  });
+}
 
 function targetsOf({ spec }: ResourceBinding): [string, number][] {
   return (spec.clusters ?? []).map(({ name, replicas = 0 }) => [name, replicas]);

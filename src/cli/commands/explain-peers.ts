@@ -2,7 +2,6 @@ import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/poli
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import { resourceBindingsGvr } from '#api/work/group.ts';
 import type { BoundPolicy, ResourceBinding } from '#api/work/resource-binding.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -10,22 +9,23 @@ import type { KubeClient } from '#client/client.ts';
 import type { Peers } from '#scheduler/algorithm/decision.ts';
 import { AffinityGroups, membershipOf } from '#scheduler/deciding/affinity-groups.ts';
 import { type KeyParts, keyOf } from '#scheduler/object-key.ts';
+import type { Unread } from './explain-unread.ts';
 
 /** The policy that a binding names; undefined: gone a moment ago, or not for this user to read. */
 export async function readBoundPolicy(
   federationClient: KubeClient,
   projectWorkspace: string,
   { kind, namespace, name, workspace }: BoundPolicy,
+  unread: Unread,
 ): Promise<PropagationSpec | undefined> {
   const gvr = kind === 'PropagationPolicy' ? propagationPoliciesGvr : clusterPropagationPoliciesGvr;
-  try {
-    const cluster = workspace ?? projectWorkspace;
-    const object = await federationClient.get({ cluster, gvr, namespace, name });
-    return isJsonObject(object['spec']) ? (object['spec'] as PropagationSpec) : undefined;
-  } catch (error) {
-    if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
-    throw error;
-  }
+  const cluster = workspace ?? projectWorkspace;
+  const object = await unread.or(
+    `${kind} ${name} of ${cluster}`,
+    () => federationClient.get({ cluster, gvr, namespace, name }),
+    undefined,
+  );
+  return isJsonObject(object?.['spec']) ? (object['spec'] as PropagationSpec) : undefined;
 }
 
 /**
@@ -38,6 +38,7 @@ export async function readPeers(
   object: KubeObject,
   policy: PropagationSpec | undefined,
   binding: ResourceBinding,
+  unread: Unread,
 ): Promise<Peers | undefined> {
   const { namespace } = object.metadata;
   if (policy?.placement?.workloadAffinity === undefined || namespace === undefined) return undefined;
@@ -50,17 +51,19 @@ export async function readPeers(
     const { policy: bound, resource, clusters = [], gracefulEvictionTasks = [] } = other.spec;
     if (bound === undefined || keyOf(partsOf(other, workspace)) === keyOf(own)) continue;
     const key = JSON.stringify([bound.workspace, bound.namespace, bound.name]);
-    if (!policies.has(key)) policies.set(key, await readBoundPolicy(federationClient, workspace, bound));
+    if (!policies.has(key))
+      policies.set(key, await readBoundPolicy(federationClient, workspace, bound, unread));
     const placement = policies.get(key)?.placement;
     if (placement?.workloadAffinity === undefined) continue;
     const { group = '', version = '' } = parseApiVersion(resource.apiVersion) ?? {};
     const gvr = { group, version, resource: resource.resource };
-    const labels = await readLabels(federationClient, {
-      cluster: workspace,
-      gvr,
-      namespace,
-      name: resource.name,
-    });
+    const ref = { cluster: workspace, gvr, namespace, name: resource.name };
+    const peer = await unread.or(
+      `labels of ${resource.resource}/${resource.name}`,
+      () => federationClient.get(ref, { metadataOnly: true }),
+      undefined,
+    );
+    const labels = peer?.metadata.labels;
     const parts = partsOf(other, workspace);
     const cells = [
       ...clusters.map(({ name }) => name),
@@ -75,16 +78,4 @@ function partsOf({ spec: { resource } }: ResourceBinding, cluster: string): KeyP
   const { group = '' } = parseApiVersion(resource.apiVersion) ?? {};
   const { namespace = '', name } = resource;
   return { group, resource: resource.resource, cluster, namespace, name };
-}
-
-async function readLabels(
-  federationClient: KubeClient,
-  ref: Parameters<KubeClient['get']>[0],
-): Promise<KubeObject['metadata']['labels']> {
-  try {
-    return (await federationClient.get(ref, { metadataOnly: true })).metadata.labels;
-  } catch (error) {
-    if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
-    throw error;
-  }
 }

@@ -79,7 +79,7 @@ function readAssumption(text: string): CellAssumption {
 }
 
 function render(argument: string, settings: Settings, explanation: Explanation): string {
-  const { scheduled, message, policy, boundBy, quotaRoom, rollout, cells } = explanation;
+  const { scheduled, message, policy, boundBy, quotaRoom, rollout, cells, unknown } = explanation;
   const head = [
     `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
@@ -87,6 +87,7 @@ function render(argument: string, settings: Settings, explanation: Explanation):
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
     ...(quotaRoom === undefined ? [] : [`Quota:      room for ${quotaRoom} more replicas`]),
     ...(rollout === undefined ? [] : [`Rollout:    ${rolloutText(rollout)}`]),
+    ...unknown.map((what) => `Unknown:    ${what}`),
   ];
   const rows = cells.map((cell) => [
     cell.cell,

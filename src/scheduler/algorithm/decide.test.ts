@@ -38,7 +38,25 @@ interface Row {
 }
 
 const abc = [cell('a'), cell('b'), cell('c')];
+const oneOf: Placement = { spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 1 }] };
 const rows: Row[] = [
+  {
+    rule: 'of cells with equal points the roomiest, whatever divides (PLACEMENT.md 2, Selection)',
+    cells: [cell('a', free(3)), cell('b', free(9)), cell('c', free(6))],
+    placement: oneOf,
+    replicas: 2,
+    want: 'b:2',
+    refusals: 'MaxGroupsReached - MaxGroupsReached',
+  },
+  {
+    rule: 'the room of its own replicas counts',
+    cells: [cell('a', free(3)), cell('b', free(5))],
+    placement: { ...oneOf, ...staticWeights({ a: 1, b: 1 }) },
+    replicas: 4,
+    previous: 'a:4',
+    want: 'a:4',
+    refusals: '- MaxGroupsReached',
+  },
   {
     rule: 'duplicated: all cells get all replicas',
     cells: abc,
@@ -414,6 +432,8 @@ const anyPlacement = fc.constantFrom<Placement>(
   dynamic,
   aggregated,
   { ...dynamic, spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 3 }] },
+  { ...staticWeights({ c0: 1, c1: 2, c2: 3 }), ...oneOf },
+  oneOf,
 );
 
 test('properties: the sum is what was asked, equal input gives equal output, a decision is a fixed point', () => {
@@ -427,6 +447,8 @@ test('properties: the sum is what was asked, equal input gives equal output, a d
         const input = inputOf(snapshotOf(...cells), { template: template({ replicas, uid }) });
         const decision = decide(input, placement);
         assert.deepEqual(decide(input, placement), decision);
+        const details = { scores: new Map(), available: new Map() };
+        assert.deepEqual(decide({ ...input, details }, placement), decision, 'what is told changes nothing');
         const sum = decision.targets.reduce((total, target) => total + (target.replicas ?? 0), 0);
         assert.equal(sum, decision.outcome === 'Scheduled' ? replicas : 0);
         const names = decision.targets.map(({ name }) => name);

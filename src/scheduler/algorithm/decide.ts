@@ -9,7 +9,7 @@ import {
   plannedWeight,
   staticWeights,
 } from './compile.ts';
-import type { Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
+import type { Decision, DecisionDetails, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
 import { unfilledGroups } from './fill-groups.ts';
 import { filtersFor } from './filters.ts';
@@ -185,15 +185,12 @@ function filterCells(
   const { input, placement } = context;
   const { cells } = input.snapshot;
   const tiers = group.tiers(input.snapshot);
-  const groupSpread = (placement.spread?.dimensions.length ?? 0) > 0;
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
   const { details, mostIn } = input;
-  // Only a spread constraint makes a choice among cells that pass.
-  const scored = placement.spread !== undefined || details !== undefined;
-  const counted =
-    byRoom ||
-    ((groupSpread || (scored && input.profile !== undefined) || details !== undefined) &&
-      input.template.replicas !== undefined);
+  // Only a spread constraint makes a choice among cells that pass: by score, then room (PLACEMENT.md 2, Selection).
+  const isChoice = placement.spread !== undefined;
+  const scored = isChoice || details !== undefined;
+  const counted = byRoom || (isChoice && input.template.replicas !== undefined);
   const { division } = placement;
   const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
   const allowed = input.bounds?.allows(input.snapshot);
@@ -228,10 +225,24 @@ function filterCells(
     });
   }
   if (!scored) return feasible;
-  for (const { cell, available } of details === undefined ? [] : feasible)
-    details?.available.set(cell.name, available);
+  if (details !== undefined) tellRoom(feasible, fits, context, details);
   scoreCandidates(feasible, context, details?.scores);
   return feasible;
+}
+
+/** What people are told changes nothing: room that the decision does not look at is counted for them alone. */
+function tellRoom(
+  feasible: readonly Candidate[],
+  counted: Int32Array | undefined,
+  context: PluginContext,
+  details: DecisionDetails,
+): void {
+  const { snapshot, template } = context.input;
+  const fits = counted ?? fitsIn(snapshot, template.request);
+  for (const { cell, index, available } of feasible) {
+    const isCounted = counted !== undefined || template.replicas === undefined;
+    details.available.set(cell.name, isCounted ? available : availableIn(cell, index, fits, context));
+  }
 }
 
 function firstRefusal(

@@ -88,7 +88,7 @@ export interface DecisionInput {
    * another affinity group, it counts for nothing.
    */
   readonly mostIn?: ReadonlyMap<string, number> | undefined;
-  /** How many objects a cell has been given. */
+  /** How many other objects a cell has been given. */
   readonly loadOf?: ((cell: string) => number) | undefined;
   /** Collects what each cell was found to be worth and to hold: for people to look at. */
   readonly details?: DecisionDetails | undefined;

@@ -56,7 +56,7 @@ const measures: { readonly [name in Exclude<WeightedScore['name'], 'Named'>]: Om
     SoftTaints: { lowerIsBetter: true, measure: ({ cell }, context) => untoleratedSoftTaints(cell, context) },
     /** Replicas that still fit. */
     Room: { lowerIsBetter: false, measure: ({ available }) => available },
-    /** Objects that are placed there already. */
+    /** Other objects that are placed there already. */
     Balance: { lowerIsBetter: true, measure: ({ cell }, { input }) => input.loadOf?.(cell.name) },
     Cost: { lowerIsBetter: true, measure: ({ cell }) => cell.cost },
     /** Of the last probe by the cell's federator. */

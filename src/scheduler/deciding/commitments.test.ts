@@ -20,13 +20,14 @@ test('replicas count as taken until the cell tells of them, or their time is ove
   commitments.place(key, first, undefined, [], request, 0);
   assert.deepEqual(shown('a'), { pods: 2, cpu: 1 });
   assert.equal(shown('silent'), undefined);
-  assert.equal(commitments.loadOf('a'), 1);
+  assert.equal(commitments.loadBeside(undefined)('a'), 1);
+  assert.equal(commitments.loadBeside(first)('a'), 0, 'others than itself');
   commitments.told('a');
   assert.deepEqual(shown('a'), { pods: 2, cpu: 1 }, 'it has not landed yet');
   const more = at(true, ['a', 3]);
   commitments.place(key, more, first, [], request, 1_000);
   assert.deepEqual(shown('a', 1_000), { pods: 3, cpu: 1.5 });
-  assert.equal(commitments.loadOf('silent'), 0);
+  assert.equal(commitments.loadBeside(undefined)('silent'), 0);
   const less = at(true, ['a', 1]);
   commitments.place(key, less, more, [], request, 2_000);
   assert.deepEqual(shown('a', 2_000), { pods: 1, cpu: 0.5 });
@@ -38,7 +39,7 @@ test('replicas count as taken until the cell tells of them, or their time is ove
   assert.equal(commitments.nextExpiryMs(), 303_000);
   assert.equal(shown('a', 303_000), undefined);
   commitments.drop(key, last);
-  assert.equal(commitments.loadOf('a'), 0);
+  assert.equal(commitments.loadBeside(undefined)('a'), 0);
 });
 
 test('what a binding said before a restart is no news to the cells', () => {
@@ -58,7 +59,7 @@ test('what is not divided by room is not assumed', () => {
   const commitments = new Commitments(() => true);
   commitments.place(key, at(false, ['a', 3]), undefined, [], request, 0);
   assert.equal(commitments.assumedIn('a', 0), undefined);
-  assert.equal(commitments.loadOf('a'), 1);
+  assert.equal(commitments.loadBeside(undefined)('a'), 1);
 });
 
 test('after a restart a binding tells what is under way', () => {
@@ -68,26 +69,34 @@ test('after a restart a binding tells what is under way', () => {
       { name: 'a', replicas: 2 },
       { name: 'b', replicas: 1 },
       { name: 'c', replicas: 4 },
+      { name: 'd', replicas: 5 },
     ],
   };
-  const item = (clusterName: string, health: 'Healthy' | 'Unhealthy') => ({
+  const item = (clusterName: string, health: 'Healthy' | 'Unhealthy', status = {}) => ({
     clusterName,
     applied: true,
     health,
+    status,
   });
   const status = {
     lastScheduledTime: '1970-01-01T00:00:10Z',
-    aggregatedStatus: [item('a', 'Healthy'), item('b', 'Unhealthy')],
+    aggregatedStatus: [
+      item('a', 'Healthy'),
+      item('b', 'Unhealthy'),
+      // It was given two more: what runs there the cell tells.
+      item('d', 'Unhealthy', { replicas: 4, readyReplicas: 3 }),
+    ],
   };
   const underWay = underWayOf(spec, status, 20_000);
   assert.deepEqual(underWay, [
     { name: 'b', replicas: 1 },
     { name: 'c', replicas: 4 },
+    { name: 'd', replicas: 2 },
   ]);
   const summary = { cells: 51, applied: 51, healthy: 50, unhealthy: 1, unknown: 0 };
   assert.deepEqual(
     underWayOf(spec, { ...status, summary }, 20_000).map(({ name }) => name),
-    ['b'],
+    ['b', 'd'],
     'of many cells only those are told that are not well',
   );
   assert.deepEqual(underWayOf(spec, status, 310_000), [], 'what was decided long ago is known to the cells');

@@ -1,4 +1,5 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
@@ -36,12 +37,21 @@ export class Commitments {
   readonly #assumed = new Map<string, Map<ProjectObjectKey, Assumption>>();
   readonly #sums = new Map<string, ReadonlyMap<string, number>>();
 
-  /** Objects that were given to the cell. */
-  readonly loadOf = (cell: string): number => this.#loads.get(cell) ?? 0;
-
   /** `tellsRoom`: whether the cell says what is free in it. */
   constructor(tellsRoom: (cell: string) => boolean) {
     this.#tellsRoom = tellsRoom;
+  }
+
+  /**
+   * How many objects each cell was given, without the one that these were filed of: it is not to be driven from where it is by
+   * being there.
+   */
+  loadBeside(own: Committed | undefined): (cell: string) => number {
+    let held: ReadonlySet<string> | undefined;
+    return (cell) => {
+      held ??= new Set(own?.targets.map(({ name }) => name));
+      return (this.#loads.get(cell) ?? 0) - (held.has(cell) ? 1 : 0);
+    };
   }
 
   /**
@@ -144,15 +154,16 @@ export class Commitments {
   }
 
   #load(cell: string, change: 1 | -1): void {
-    const load = this.loadOf(cell) + change;
+    const load = (this.#loads.get(cell) ?? 0) + change;
     if (load > 0) this.#loads.set(cell, load);
     else this.#loads.delete(cell);
   }
 }
 
 /**
- * Cells of a decision not long ago that nothing says of that the object is well there. Where a binding tells of single cells
- * no more (there are too many), it names those that are not well.
+ * Cells of a decision not long ago that nothing says of that the object is well there, with the replicas that do not run there
+ * yet: those that run are part of what the cell tells. Where a binding tells of single cells no more (there are too many), it
+ * names those that are not well.
  */
 export function underWayOf(
   spec: Pick<ResourceBinding['spec'], 'clusters'>,
@@ -168,7 +179,16 @@ export function underWayOf(
       const item = told.get(name);
       return item === undefined ? !isCut : item.applied !== true || item.health !== 'Healthy';
     })
-    .map(({ name, replicas }) => ({ name, replicas }));
+    .map(({ name, replicas = 0 }) => ({
+      name,
+      replicas: Math.max(0, replicas - runningIn(told.get(name)?.status)),
+    }));
+}
+
+/** Of the copy, by its status; a Job counts its pods by another name. */
+function runningIn(status: JsonObject | undefined): number {
+  const running = status?.['readyReplicas'] ?? status?.['ready'];
+  return typeof running === 'number' ? running : 0;
 }
 
 function sumOf(assumptions: Iterable<Assumption>): Map<string, number> {

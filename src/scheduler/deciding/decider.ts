@@ -246,7 +246,7 @@ export class Decider {
       bounds,
       peers: this.#groups.peersOf(key, membership),
       profile: profile === 'missing' ? undefined : profile,
-      loadOf: this.commitments.loadOf,
+      loadOf: this.commitments.loadBeside(state.committed),
       assumedIn: (cell) => this.commitments.assumedIn(cell, nowMs),
       roomIn:
         estimates.size === 0 && !limited
