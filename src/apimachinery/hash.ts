@@ -44,6 +44,11 @@ export function sha256Base36(text: string | Uint8Array, length: number): string 
   return base36(sha256(text), length);
 }
 
+/** The first `length` × 6 bits; at most 43 characters. */
+export function sha256Base64url(text: string | Uint8Array, length: number): string {
+  return hash('sha256', text, 'base64url').slice(0, length);
+}
+
 /** 32-bit FNV-1a over UTF-8, unsigned: a fast spread, never for anything that an enemy may collide. */
 export function fnv32a(text: string | Uint8Array): number {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;

@@ -12,6 +12,7 @@ import {
   withProblems,
 } from './binding.ts';
 import { gatheredStatus } from './gather/gather.ts';
+import { triggerDigests } from './rescheduling/triggers.ts';
 
 const now = '2026-01-01T00:00:00Z';
 const cells = Array.from({ length: 1_100 }, (_, i) =>
@@ -52,7 +53,9 @@ function input(more: Partial<BindingInput> = {}): BindingInput {
 }
 
 test('at 1,000 cells a binding stays under 64 KiB, with everything gathered into it', () => {
-  const binding = bindingOf(input(), undefined);
+  const on = ['CellJoined', 'CellLabelsChanged', 'CellAPIsChanged', 'PolicyChanged'] as const;
+  const triggers = triggerDigests(on, { spec: {} }, snapshot, template());
+  const binding = bindingOf(input({ triggers }), undefined);
   assert.equal(binding.spec.clusters?.length, 1_000);
   assert.deepEqual(binding.status?.refusals, [
     { code: 'CellNotReady', count: 100, examples: ['cell-1000', 'cell-1001', 'cell-1002'] },

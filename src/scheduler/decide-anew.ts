@@ -226,7 +226,11 @@ function decideBy(
   const { on, unschedulable } = rescheduleOf(policy, profile);
   const fresh =
     on !== undefined &&
-    isTriggered(triggerDigests(on, { spec: policy }, snapshot, template), binding.status?.reschedule);
+    isTriggered(
+      triggerDigests(on, { spec: policy }, snapshot, template),
+      binding.status?.reschedule,
+      snapshot,
+    );
   const usable = new Set(snapshot.cells.filter(({ ready }) => ready).map(({ name }) => name));
   const limiting =
     unschedulable === undefined || !dividesByRoom(policy.placement)

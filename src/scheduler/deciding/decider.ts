@@ -225,7 +225,7 @@ export class Decider {
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
     const { on, unschedulable } = rescheduleOf(match.policy.spec, profile);
     const triggers = on === undefined ? undefined : triggerDigests(on, match.policy, snapshot, template);
-    const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule);
+    const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule, snapshot);
     const freshAt =
       this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??
       (isFresh ? nowTime(nowMs) : undefined);

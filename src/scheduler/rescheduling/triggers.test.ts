@@ -24,7 +24,7 @@ const b = cell('b', { labels: { area: 'us' }, served });
 function triggered(trigger: RescheduleTrigger, ...after: Parameters<typeof snapshotOf>): boolean {
   const digests = (...cells: Parameters<typeof snapshotOf>) =>
     triggerDigests([trigger], europe, snapshotOf(...cells), template());
-  return isTriggered(digests(...after), digests(a, b));
+  return isTriggered(digests(...after), digests(a, b), snapshotOf(...after));
 }
 
 test('a cell that joins triggers, one that the placement may not use or that is unwell for a while does not', () => {
@@ -35,9 +35,23 @@ test('a cell that joins triggers, one that the placement may not use or that is 
   assert.equal(triggered('CellJoined', a, { ...b, labels: area }), true, 'as good as joined');
 });
 
+test('a cell that goes triggers nothing; one that comes in its place, or comes back, does', () => {
+  for (const trigger of ['CellJoined', 'CellLabelsChanged', 'CellAPIsChanged'] as const) {
+    assert.equal(triggered(trigger, b), false, trigger);
+    assert.equal(triggered(trigger, { ...a, deleting: true }, b), false, trigger);
+    assert.equal(triggered(trigger, cell('c', { labels: area, served }), b), true, trigger);
+  }
+  const digests = (...cells: Parameters<typeof snapshotOf>) =>
+    triggerDigests(['CellJoined'], europe, snapshotOf(...cells), template());
+  assert.equal(isTriggered(digests(a), digests(b), snapshotOf(a)), true);
+  const earlier = { CellJoined: 'abcdefghijklmnop' };
+  assert.equal(isTriggered(digests(a), earlier, snapshotOf(a)), false, 'as an earlier release wrote it');
+});
+
 test('labels trigger where the placement looks at them', () => {
   assert.equal(triggered('CellLabelsChanged', a, { ...b, labels: area }), true);
   assert.equal(triggered('CellLabelsChanged', { ...a, labels: { ...area, other: 'x' } }, b), false);
+  assert.equal(triggered('CellLabelsChanged', { ...a, labels: {} }, b), true, 'it may be used no more');
 });
 
 test('kinds that a cell serves trigger when it is the kind at hand', () => {
@@ -49,8 +63,8 @@ test('kinds that a cell serves trigger when it is the kind at hand', () => {
 test('a policy triggers when its placement is another, and nothing that is asked for anew', () => {
   const snapshot = snapshotOf(a, b);
   const of = (policy: ResolvedPolicy) => triggerDigests(['PolicyChanged'], policy, snapshot, template());
-  assert.equal(isTriggered(of(europe), of(policyOf(eu))), false);
-  assert.equal(isTriggered(of(europe), of(policyOf(undefined))), true);
-  assert.equal(isTriggered(of(europe), undefined), false);
-  assert.equal(isTriggered(of(europe), { CellJoined: 'x' }), false);
+  assert.equal(isTriggered(of(europe), of(policyOf(eu)), snapshot), false);
+  assert.equal(isTriggered(of(europe), of(policyOf(undefined)), snapshot), true);
+  assert.equal(isTriggered(of(europe), undefined, snapshot), false);
+  assert.equal(isTriggered(of(europe), { CellJoined: 'x' }, snapshot), false);
 });
