@@ -5,8 +5,16 @@ import { seedOfNow } from '../harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './run-seeds.ts';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '100' }, seed: { type: 'string' } },
+  options: {
+    seeds: { type: 'string', default: '100' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
 });
+if (values.help) {
+  process.stdout.write('npm run simulate [-- --seeds N (100) --seed S (one of the moment)]\n');
+  process.exit(0);
+}
 const wholeNumber = (name: string, text: string): number => {
   if (!/^\d{1,10}$/.test(text)) throw new Error(`--${name} ${text}: must be a whole number`);
   return Number(text);
