@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -41,12 +42,22 @@ const taint = (w: World, name: string, effect: string) =>
   patchCell(w, name, { spec: { taints: [{ key: 'k', effect, timeAdded: '2026-01-01T00:00:00Z' }] } });
 const patchWeb = ({ controlPlane, project }: World, body: JsonObject) =>
   controlPlane.admin.patch(projectRef(project, 'apps/v1', 'deployments', 'web'), { type: 'merge', body });
+const rebalance = ({ controlPlane, project }: World) =>
+  controlPlane.create(project, 'workloadrebalancers', {
+    apiVersion: 'apps.karmada.io/v1alpha1',
+    kind: 'WorkloadRebalancer',
+    metadata: { name: 'now' },
+    spec: { workloads: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'default', name: 'web' }] },
+  });
 const webWhere = (w: World, holds: Parameters<typeof bindingWhere>[3]) =>
   bindingWhere(w.controlPlane, w.project, 'web', holds);
 const placedIn = (w: World, cells: string) =>
   webWhere(w, ({ spec }) => (spec.clusters ?? []).map(({ name }) => name).join() === cells);
 const phaseIs = (w: World, ...phases: string[]) =>
   webWhere(w, ({ status }) => phases.includes(status?.rollout?.phase ?? ''));
+const aMinuteLater = Object.create(systemClock, {
+  now: { value: () => systemClock.now() + 61_000 },
+}) as typeof systemClock;
 const replicasOf = (copy: KubeObject) => (copy['spec'] as JsonObject)['replicas'];
 
 test('a broken change is gone back on in the canary cell, which application failover does not leave', async () => {
@@ -69,6 +80,62 @@ test('a broken change is gone back on in the canary cell, which application fail
   assert.equal(ended.spec.clusters?.length, 2);
   assert.deepEqual((await w.fra.copies('apps/v1', 'deployments')).map(imageOf), [old]);
   await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === old);
+});
+
+test('a rollout that paused at what is broken holds application failover, until it goes on', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  await using scheduler = await startScheduler(controlPlane);
+  const failover = { application: { decisionConditions: { tolerationSeconds: 0 } } };
+  const rollout = { ...canaryInAms, healthTimeoutSeconds: 1, onFailure: 'Pause' };
+  const spec = { ...deployments, failover, rollout };
+  await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 2));
+  await phaseIs(w, 'Complete');
+  await patchWeb(w, withImage('app:broken'));
+  const isBroken = (binding: ResourceBinding) =>
+    binding.status?.aggregatedStatus?.some((one) => one.health === 'Unhealthy') === true;
+  await webWhere(w, (one) => one.status?.rollout?.phase === 'Paused' && isBroken(one));
+  // Something that has it decided anew, and long after all that failover waits for.
+  await rebalance(w);
+  const held = await webWhere(w, (one) => one.spec.rescheduleTriggeredAt !== undefined);
+  assert.equal(held.spec.clusters?.length, 2);
+  await until('all is done that can be', () => scheduler.idle);
+  const { spec: bound, status } = await placedIn(w, 'ams,fra');
+  assert.deepEqual([bound.gracefulEvictionTasks, status?.rollout?.phase], [undefined, 'Paused']);
+  assert.deepEqual((await w.fra.copies('apps/v1', 'deployments')).map(imageOf), [old]);
+  await patchWeb(w, withImage('app:2'));
+  await w.fra.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
+  await phaseIs(w, 'Complete');
+});
+
+test('a canary cell that is lost before it told of the change lets it go nowhere else', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _fra = edge(w.fra);
+  {
+    await using _ams = edge(w.ams);
+    await using _scheduler = await startScheduler(controlPlane);
+    const spec = { ...deployments, rollout: { ...canaryInAms, healthTimeoutSeconds: 60 } };
+    await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+    await controlPlane.create(project, 'deployments', deployment('web', 2));
+    await placedIn(w, 'ams,fra');
+    await phaseIs(w, 'Complete');
+  }
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await patchWeb(w, withImage('app:2'));
+    await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
+    await controlPlane.admin.delete(cellRef('ams'));
+    await webWhere(w, ({ status }) => status?.rollout?.message?.includes('none of its cells') === true);
+  }
+  await using _scheduler = await startScheduler(controlPlane, { clock: aMinuteLater });
+  const { status } = await phaseIs(w, 'Complete', 'RolledBack');
+  assert.equal(status?.rollout?.phase, 'RolledBack');
+  assert.equal(status?.rollout?.message, 'wave canary has none of its cells any more');
+  assert.deepEqual((await w.fra.copies('apps/v1', 'deployments')).map(imageOf), [old]);
 });
 
 test('an unhealthy object that can go nowhere else is decided about once', async () => {
@@ -111,10 +178,7 @@ test('a rollout goes on though the scheduler was away for longer than it waits',
       copy !== undefined && (copy['status'] as JsonObject)['observedGeneration'] === copy.metadata.generation
     );
   });
-  const clock = Object.create(systemClock, {
-    now: { value: () => systemClock.now() + 61_000 },
-  }) as typeof systemClock;
-  await using _scheduler = await startScheduler(controlPlane, { clock });
+  await using _scheduler = await startScheduler(controlPlane, { clock: aMinuteLater });
   const { status } = await phaseIs(w, 'Complete', 'RolledBack');
   assert.equal(status?.rollout?.phase, 'Complete', status?.rollout?.message);
 });
@@ -135,12 +199,7 @@ test('a rebalancer during a rollout: who comes has what was before until its wav
   await patchWeb(w, withImage('app:2'));
   await phaseIs(w, 'Progressing');
   await taint(w, 'fra', 'NoSchedule');
-  await controlPlane.create(project, 'workloadrebalancers', {
-    apiVersion: 'apps.karmada.io/v1alpha1',
-    kind: 'WorkloadRebalancer',
-    metadata: { name: 'now' },
-    spec: { workloads: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'default', name: 'web' }] },
-  });
+  await rebalance(w);
   const { status } = await placedIn(w, 'ams,par');
   assert.equal(status?.rollout?.phase, 'Progressing');
   assert.equal(imageOf(await par.copy('apps/v1', 'deployments', 'web')), old);
@@ -211,6 +270,76 @@ test('what is scaled while it fails over has its new size where it goes, and its
   await using _fra = edge(w.fra);
   await w.ams.drained('apps/v1', 'deployments');
   await webWhere(w, ({ spec: { gracefulEvictionTasks } }) => gracefulEvictionTasks === undefined);
+});
+
+const leaves = (w: World, cell: string | undefined) =>
+  webWhere(w, ({ spec }) => {
+    return (spec.gracefulEvictionTasks ?? []).map(({ fromCluster }) => fromCluster).join() === (cell ?? '');
+  });
+
+test('what finds no room during a graceful eviction keeps the copy that it leaves, until it is well elsewhere', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  for (const cell of ['ams', 'fra']) await patchCell(w, cell, { spec: { capacity: { pods: '6' } } });
+  await using scheduler = await startScheduler(controlPlane);
+  const replicaScheduling = { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' };
+  const spec = { ...deployments, placement: { replicaScheduling } };
+  await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 5));
+  await placedIn(w, 'ams');
+  await taint(w, 'ams', 'NoExecute');
+  await placedIn(w, 'fra');
+  await patchWeb(w, { spec: { replicas: 9 } });
+  await webWhere(w, (one) => condition(one, 'Scheduled')?.reason === 'Unschedulable');
+  await using _fra = edge(w.fra);
+  await webWhere(
+    w,
+    ({ status }) => status?.aggregatedStatus?.some((one) => one.health === 'Healthy') === true,
+  );
+  await until('all is done that can be', () => scheduler.idle);
+  await leaves(w, 'ams');
+  assert.equal((await w.ams.copies('apps/v1', 'deployments'))[0]?.metadata.deletionTimestamp, undefined);
+  await patchCell(w, 'fra', { spec: { capacity: { pods: '20' } } });
+  await w.ams.drained('apps/v1', 'deployments');
+  await leaves(w, undefined);
+});
+
+test('what is suspended during a graceful eviction stays where it is, and leaves when that is over', async () => {
+  for (const suspension of [{ scheduling: true }, { dispatching: true }]) {
+    await using w = await world();
+    const { controlPlane, project } = w;
+    await using scheduler = await startScheduler(controlPlane);
+    const spec = { ...deployments, placement: oneCell };
+    await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+    await controlPlane.create(project, 'deployments', deployment('web', 2));
+    await placedIn(w, 'ams');
+    await taint(w, 'ams', 'NoExecute');
+    await placedIn(w, 'fra');
+    await w.fra.copy('apps/v1', 'deployments', 'web');
+    const suspend = (value: JsonObject | null) =>
+      controlPlane.admin.patch(projectRef(project, policies, 'propagationpolicies', 'web'), {
+        type: 'merge',
+        body: { spec: { suspension: value, priority: value === null ? 2 : 1 } },
+      });
+    await suspend(suspension);
+    if ('scheduling' in suspension)
+      await webWhere(w, (one) => condition(one, 'Scheduled')?.reason === 'SchedulingSuspended');
+    else await until('all is done that can be', () => scheduler.idle);
+    await using _fra = edge(w.fra);
+    await webWhere(
+      w,
+      ({ status }) => status?.aggregatedStatus?.some((one) => one.health === 'Healthy') === true,
+    );
+    await until('all is done that can be', () => scheduler.idle);
+    const [kept] = await w.ams.copies('apps/v1', 'deployments');
+    assert.ok(
+      kept !== undefined && kept.metadata.deletionTimestamp === undefined,
+      JSON.stringify(suspension),
+    );
+    await suspend(null);
+    await w.ams.drained('apps/v1', 'deployments');
+    await leaves(w, undefined);
+  }
 });
 
 test('a policy that takes over during a graceful eviction lets it end, without going back', async () => {

@@ -153,6 +153,7 @@ const status: JsonObject = {
         target: stringSchema,
         wave: { type: 'integer', format: 'int32' },
         waveName: stringSchema,
+        waveCells: count,
         waves: count,
         updated: count,
         cells: count,

@@ -153,6 +153,8 @@ export interface RolloutStatus extends JsonObject {
   /** Index of the wave that was reached last; -1: none. */
   wave: number;
   waveName?: string;
+  /** The most cells that it had. */
+  waveCells?: number;
   /** How many waves there are. */
   waves: number;
   /** Cells of the waves that were reached. */

@@ -30,6 +30,7 @@ class Run {
       leaving?: string;
       joined?: string;
       isHeard?: boolean;
+      cells?: string;
     } = {},
   ) {
     const words = (text = ''): string[] => text.split(' ').filter((word) => word !== '');
@@ -38,7 +39,7 @@ class Run {
       revision: 'new',
       kept: 'old',
       status: this.status,
-      cells,
+      cells: more.cells === undefined ? cells : cells.filter(({ name }) => words(more.cells).includes(name)),
       leaving: new Set(words(more.leaving)),
       joined: new Set(words(more.joined)),
       isHeard: more.isHeard ?? true,
@@ -127,12 +128,49 @@ test('a cell that is being left is waited for no more, and one that comes has it
   run.step(0, '');
   assert.equal(run.step(100, '', { joined: 'a' }), 'Progressing 0, behind: b c d until 400');
   assert.equal(run.step(110, '', { joined: 'b' }), 'Progressing 0, behind: b c d until 400', 'not reached');
-  assert.equal(run.step(120, '', { leaving: 'a' }), 'Pausing 0, behind: b c d until 180');
+  const two: Rollout = { waves: [{ name: 'first', clusterAffinity: { clusterNames: ['a', 'b'] } }] };
+  const other = new Run();
+  other.step(0, '', { rollout: two });
   assert.equal(
-    run.step(130, '', { leaving: 'a', unhealthy: 'a' }),
-    'Pausing 0, behind: b c d until 180',
+    other.step(10, 'b', { rollout: two, leaving: 'a', unhealthy: 'a' }),
+    'Progressing 1, behind:  until 610',
     'nor is its health',
   );
+});
+
+test('a wave that lost all its cells before it was done is not passed over', () => {
+  const run = new Run();
+  run.step(0, '');
+  assert.equal(run.status?.waveCells, 1);
+  assert.equal(run.step(120, '', { leaving: 'a' }), 'Progressing 0, behind: b c d until 300');
+  assert.equal(run.status?.message, 'wave canary has none of its cells any more');
+  assert.equal(run.last?.awaited, undefined, 'nothing that is heard of other cells wakes it');
+  assert.equal(run.step(130, '', { cells: 'b c d' }), 'Progressing 0, behind: b c d until 300', 'gone');
+  assert.equal(run.step(140, '', { joined: 'a' }), 'Progressing 0, behind: b c d until 440', 'it is back');
+  assert.equal(run.step(150, 'a'), 'Pausing 0, behind: b c d until 210');
+  // What was done is done.
+  assert.equal(run.step(160, '', { leaving: 'a' }), 'Pausing 0, behind: b c d until 210');
+  assert.equal(run.step(210, '', { cells: 'b c d' }), 'AwaitingApproval 0, behind: b c d');
+  // Nor does it let go on what nobody approved.
+  assert.equal(run.step(220, '', { cells: 'c d' }), 'AwaitingApproval 0, behind: c d');
+  assert.equal(run.step(230, '', { cells: 'c d', approved: 'new/few' }), 'Progressing 2, behind:  until 530');
+});
+
+test('a wave that lost all its cells fails as one that is not healthy does; one that never had any is passed over', () => {
+  const run = new Run();
+  run.step(0, '');
+  assert.equal(run.step(300, '', { cells: 'b c d' }), 'RolledBack 0, behind: b c d');
+  assert.equal(run.status?.message, 'wave canary has none of its cells any more');
+  const held = new Run();
+  const pausing: Rollout = { ...rollout, onFailure: 'Pause' };
+  held.step(0, '', { rollout: pausing });
+  assert.equal(held.step(300, '', { rollout: pausing, cells: 'b c d' }), 'Paused 0, behind: b c d');
+  assert.equal(held.step(400, 'b c d', { rollout: pausing, cells: 'b c d' }), 'Paused 0, behind: b c d');
+  const nowhere = new Run();
+  nowhere.step(0, '');
+  assert.equal(nowhere.step(900, '', { cells: '-' }), 'Progressing 0, behind: ', 'nothing is anywhere');
+  const never = new Run();
+  assert.equal(never.step(0, '', { cells: 'b c d' }), 'AwaitingApproval 0, behind: b c d');
 });
 
 test('nothing is gone back on before the cells were heard', () => {

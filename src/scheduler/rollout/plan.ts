@@ -47,8 +47,8 @@ export interface RolloutPlan {
 
 /**
  * Takes an object that changed to its cells wave by wave: the next begins when all cells of those before are healthy, the
- * pause is over and, where asked for, somebody approved. A wave that is not healthy in time is gone back on, or stays.
- * Pure. What is new (nothing is kept of it) goes everywhere at once, as does what the object was before.
+ * pause is over and, where asked for, somebody approved. A wave that is not healthy in time is gone back on, or stays; so is one
+ * whose cells have all gone before they told: the change was tried nowhere that it was to be tried. Pure. What is new (nothing is kept of it) goes everywhere at once, as does what the object was before.
  */
 export function planRollout(input: RolloutInput): RolloutPlan {
   const { rollout, revision, kept, cells, nowMs } = input;
@@ -76,12 +76,13 @@ export function planRollout(input: RolloutInput): RolloutPlan {
     const behind = new Set([...all].filter((cell) => !updated.has(cell)));
     const needed = new Set([...updated].filter((cell) => !input.leaving.has(cell)));
     if (status.phase === 'AwaitingApproval') {
-      // The wave that was to be approved is no more.
+      // The policy has the wave that was to be approved no more.
       if (status.wave + 1 >= waves.length) {
         status = { ...status, phase: 'Progressing', since: now };
         continue;
       }
-      const next = enter(status.wave + 1, status, input, waves);
+      // Where its cells have gone meanwhile, nobody has approved the wave after it.
+      const next = enter(status.wave + 1, status, input, waves, true);
       if (next.phase === 'AwaitingApproval') {
         if (isWell(needed, input)) return stay(counted(next, updated, all), behind, needed, undefined);
         status = { ...status, phase: 'Progressing', since: now };
@@ -101,7 +102,11 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       status = enter(status.wave + 1, status, input, waves);
       continue;
     }
-    if (well) {
+    const present = [...(waves[status.wave]?.cells ?? [])].filter((cell) => needed.has(cell)).length;
+    // Where no cell is behind there is nothing left to go wrong in.
+    const isEmptied = present === 0 && (status.waveCells ?? 0) > 0 && (behind.size > 0 || all.size === 0);
+    if (present > (status.waveCells ?? 0)) status = { ...status, waveCells: present };
+    if (well && !isEmptied) {
       if (status.wave >= waves.length - 1) return complete(revision, waves.length, all);
       const isEmpty = (waves[status.wave]?.cells.size ?? 0) === 0;
       status =
@@ -111,6 +116,12 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       continue;
     }
     const failing = [...needed].filter((cell) => !healthy.has(cell)).sort();
+    const emptied = `wave ${status.waveName ?? ''} has none of its cells any more`;
+    // What nobody has fails nowhere.
+    if (isEmptied && all.size === 0)
+      return stay({ ...counted(status, updated, all), message: emptied }, behind, needed, undefined);
+    // Nothing that is heard of the others tells of it.
+    const awaited = isEmptied ? undefined : needed;
     const dueMs =
       Date.parse(status.since) + (rollout.healthTimeoutSeconds ?? defaultHealthTimeoutSeconds) * 1_000;
     if (nowMs < dueMs || !input.isHeard) {
@@ -118,14 +129,14 @@ export function planRollout(input: RolloutInput): RolloutPlan {
       const waiting = {
         ...counted(status, updated, all),
         phase: 'Progressing' as const,
-        message: waitsFor(failing),
+        message: isEmptied ? emptied : waitsFor(failing),
       };
-      return { ...stay(waiting, behind, needed, recheckAtMs), awaited: needed };
+      return { ...stay(waiting, behind, needed, recheckAtMs), awaited };
     }
-    const message = `not healthy in time: ${someOf(failing)}`;
+    const message = isEmptied ? emptied : `not healthy in time: ${someOf(failing)}`;
     if (rollout.onFailure === 'Pause') {
       const paused = { ...counted(status, updated, all), phase: 'Paused' as const, message };
-      return { ...stay(paused, behind, needed, undefined), awaited: needed };
+      return { ...stay(paused, behind, needed, undefined), awaited };
     }
     return stay(
       { ...status, phase: 'RolledBack', updated: 0, cells: all.size, message, since: now },
@@ -173,22 +184,25 @@ export function cellsOnTrial(
   return cellsUpTo(wavesOf(rollout, cells), status.wave);
 }
 
-/** Begins a wave, or waits for somebody to approve it. */
+/** Begins a wave, or waits for somebody to approve it; one that has no cells needs no approval, unless it waited for it already. */
 function enter(
   wave: number,
   status: RolloutStatus,
-  { approved, nowMs, revision }: RolloutInput,
+  { approved, nowMs, revision, leaving }: RolloutInput,
   waves: readonly Wave[],
+  waited = false,
 ): RolloutStatus {
-  const { name = '', approval = false, cells } = waves[wave] ?? {};
-  if (approval && cells !== undefined && cells.size > 0 && !isApproved(approved, revision, wave, waves)) {
+  const { name = '', approval = false, cells = new Set<string>() } = waves[wave] ?? {};
+  if (approval && (waited || cells.size > 0) && !isApproved(approved, revision, wave, waves)) {
     return {
       ...status,
       phase: 'AwaitingApproval',
       message: `wave ${name} waits for the annotation federation.cellplane.io/rollout-approved: ${revision}/${name}`,
     };
   }
-  return { ...status, phase: 'Progressing', wave, waveName: name, since: nowTime(nowMs), message: '' };
+  const waveCells = [...cells].filter((cell) => !leaving.has(cell)).length;
+  const since = nowTime(nowMs);
+  return { ...status, phase: 'Progressing', wave, waveName: name, waveCells, since, message: '' };
 }
 
 /** Approving a wave approves those before it. */
