@@ -125,7 +125,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
 
   if (template.replicas === undefined) {
     const targets = selection.selected.map(({ cell }) => ({ name: cell.name, replicas: undefined }));
-    return conclude('Scheduled', `placed in ${targets.length} cells`, targets);
+    return conclude('Scheduled', placedIn(targets), targets);
   }
   const chosen =
     template.replicas === 0 ? restingPlaces(selection.selected, previous, refusals) : selection.selected;
@@ -143,7 +143,11 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
     else refusals[index] = 'NoReplicasLeft';
   }
   const lacking = unfilledGroups(division.replicas, chosen, placement.spread);
-  return conclude('Scheduled', `placed in ${targets.length} cells${lacking}`, targets);
+  return conclude('Scheduled', `${placedIn(targets)}${lacking}`, targets);
+}
+
+function placedIn({ length }: readonly Target[]): string {
+  return length === 1 ? 'placed in 1 cell' : `placed in ${length} cells`;
 }
 
 /**
