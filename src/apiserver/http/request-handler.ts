@@ -202,7 +202,8 @@ export class RequestHandler {
     exchange.workspace = workspace;
     if (workspace !== undefined) exchange.audit?.workspace(workspace.path);
     const { headers } = exchange.request;
-    if (!wantsImpersonation(headers)) return this.#enter(exchange, upgrade);
+    // A batch is in nobody else's name, and its items have no such headers of their own.
+    if (exchange.item !== undefined || !wantsImpersonation(headers)) return this.#enter(exchange, upgrade);
     const { authorizer } = this.#dependencies;
     const asked = attributesOf(exchange.info, exchange.user, workspace);
     return impersonate(headers, asked, authorizer).then(({ user, constraint }) => {

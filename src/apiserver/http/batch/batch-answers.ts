@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { batchAnswerLine, batchMediaType } from '#api/federation/batch.ts';
+import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import type { Exchange } from '../exchange.ts';
 import { apiHeaders } from '../respond.ts';
+import type { ItemAnswer } from './item-request.ts';
 
 /** Answers wait so long for others of their batch. */
 const gatherMs = 2;
@@ -15,7 +17,8 @@ const gatheredBytesMax = 256 * 1024;
 export class BatchAnswers {
   readonly #exchange: Exchange;
   readonly #onAll: () => void;
-  #parts: Buffer[] = [];
+  /** Lines, each with its body behind it. */
+  #parts: (string | Buffer)[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #left: number;
@@ -27,20 +30,11 @@ export class BatchAnswers {
     this.#onAll = onAll;
   }
 
-  add(
-    item: number,
-    code: number,
-    headers: ReadonlyMap<string, string | readonly string[]>,
-    body: Buffer,
-  ): void {
-    const line = batchAnswerLine(item, code, only(headers.get('content-type')), body.length, {
-      auditId: headers.get('audit-id'),
-      retryAfter: headers.get('retry-after'),
-      warnings: headers.get('warning'),
-    });
-    const head = Buffer.from(line);
-    this.#parts.push(head, body);
-    this.#bytes += head.length + body.length;
+  add(item: number, { code, contentType, auditId, retryAfter, warnings, body }: ItemAnswer): void {
+    const more = { auditId, retryAfter, warnings };
+    const line = batchAnswerLine(item, code, contentType, body.length, more);
+    this.#parts.push(line, body);
+    this.#bytes += Buffer.byteLength(line) + body.length;
     if (--this.#left === 0 || this.#bytes > gatheredBytesMax) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), gatherMs);
   }
@@ -49,7 +43,7 @@ export class BatchAnswers {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const isLast = this.#left === 0;
-    const bytes = Buffer.concat(this.#parts, this.#bytes);
+    const bytes = joined(this.#parts, this.#bytes);
     this.#parts = [];
     this.#bytes = 0;
     // Both kinds of response take it so; their union's types do not.
@@ -66,6 +60,12 @@ export class BatchAnswers {
   }
 }
 
-function only(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : value?.[0];
+/** `bytes`: what all of them have. */
+function joined(parts: readonly (string | Buffer)[], bytes: number): Buffer {
+  const whole = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const part of parts) {
+    at += typeof part === 'string' ? whole.write(part, at) : copyBytes(part, whole, at);
+  }
+  return whole;
 }

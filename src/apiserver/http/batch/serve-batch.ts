@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { batchItemsOf, batchMediaType, notInBatch } from '#api/federation/batch.ts';
 import { badRequest } from '#apimachinery/api-error.ts';
 import { wantsImpersonation } from '../../authn/impersonation.ts';
@@ -7,7 +8,7 @@ import { Exchange } from '../exchange.ts';
 import type { Receiving } from '../receiving.ts';
 import { sendText } from '../respond.ts';
 import { BatchAnswers } from './batch-answers.ts';
-import { ItemReply, ItemRequest } from './item-request.ts';
+import { type ItemAnswer, ItemReply, ItemRequest } from './item-request.ts';
 
 /** What is done to one object, and answered with one document. */
 const singleVerbs: ReadonlySet<string> = new Set(['get', 'create', 'update', 'patch', 'delete']);
@@ -57,13 +58,13 @@ export async function serveBatch(
   await new Promise<void>((resolve) => {
     response.once('close', resolve);
     const answers = new BatchAnswers(exchange, items.length, resolve);
+    const onAnswer = (index: number, answer: ItemAnswer): void => answers.add(index, answer);
     items.forEach((item, index) => {
       const itemRequest = new ItemRequest(request, prefix, item);
-      const reply = new ItemReply(itemRequest, (code, headers, body) =>
-        answers.add(index, code, headers, body),
-      );
+      const reply = new ItemReply(index, onAnswer);
       replies.push(reply);
-      const one = new Exchange(itemRequest, reply);
+      // They have what the chain asks of a request without a stream, and of a response with one document.
+      const one = new Exchange(itemRequest as unknown as IncomingMessage, reply as unknown as ServerResponse);
       one.item = {
         batch: exchange,
         body: item.body === undefined ? undefined : { contentType: item.contentType ?? '', bytes: item.body },
