@@ -57,7 +57,6 @@ function validationOf(props: JsonObject, isIntOrString: boolean): ValueValidatio
     oneOf: schemaList(props['oneOf']),
     not: isJsonObject(props['not']) ? convert(props['not']) : undefined,
   });
-  // `anyOf: [{type: integer}, {type: string}]` beside x-kubernetes-int-or-string says the same once more.
   if (isIntOrString && isIntOrStringTypes(props['anyOf'])) delete validation.anyOf;
   return Object.keys(validation).length > 0 ? validation : undefined;
 }
@@ -109,6 +108,7 @@ function convert(props: JsonObject): Schema {
     nullable: flag(props['nullable']),
     default: props['default'] === null ? undefined : props['default'],
     intOrString,
+    repeatsTypes: intOrString === true && isIntOrStringTypes(props['anyOf']) ? true : undefined,
     preserveUnknownFields: flag(props['x-kubernetes-preserve-unknown-fields']),
     embeddedResource: flag(props['x-kubernetes-embedded-resource']),
     listType: text(props['x-kubernetes-list-type']) as Schema['listType'],

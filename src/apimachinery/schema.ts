@@ -20,6 +20,8 @@ export interface Schema {
   readonly nullable?: boolean | undefined;
   readonly default?: JsonValue | undefined;
   readonly intOrString?: boolean | undefined;
+  /** `anyOf: [{type: integer}, {type: string}]` beside intOrString says the same once more: it counts for messages alone. */
+  readonly repeatsTypes?: boolean | undefined;
   readonly preserveUnknownFields?: boolean | undefined;
   readonly embeddedResource?: boolean | undefined;
   /** KUBERNETES.md P6; absent means atomic for lists and granular for maps. */

@@ -1,3 +1,4 @@
+import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import { validateRulesOfDefault } from '#apimachinery/cel/rules/validate-rules.ts';
 import {
   type FieldError,
@@ -322,7 +323,9 @@ function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue
   const compiled = schemaFromJsonSchemaProps(schema);
   const pruned = cloneJson(value);
   pruneUnknown(compiled, pruned);
-  if (!equalJson(pruned, value)) errors.push(invalid(path, value, 'must not have unknown fields'));
+  if (!equalJson(pruned, value)) {
+    errors.push(invalid(path, sortedMembers(value), 'must not have unknown fields'));
+  }
   const { type: wanted } = schema;
   if (isPresent(wanted) && compiled.type === undefined) {
     // Refused elsewhere too; nothing has a type that nobody knows.
@@ -333,16 +336,16 @@ function checkDefault(errors: FieldError[], schema: JsonObject, value: JsonValue
   // Whether a list's elements are distinct is not asked of defaults.
   const wrong = validateValue(compiled, value, '').filter(({ type }) => type !== 'FieldValueDuplicate');
   for (const { type, field, message } of wrong) {
-    const isRoot = field === rootName;
-    errors.push({
-      type,
-      field: isRoot ? path : `${path}.${field}`,
-      message: isRoot ? message.replace(` ${rootName} in body`, '  in body') : message,
-    });
+    errors.push({ type, field: field === rootName ? path : `${path}.${field}`, message });
   }
   if (wrong.length > 0) return;
   const isResource = schema['x-kubernetes-embedded-resource'] === true;
   errors.push(...validateRulesOfDefault(compiled, isResource, value, path));
+}
+
+/** As Go prints a map. */
+function sortedMembers(value: JsonValue): JsonValue {
+  return JSON.parse(canonicalJson(value)) as JsonValue;
 }
 
 /** Formats that nobody knows, and that are therefore not checked (as Kubernetes warns). */

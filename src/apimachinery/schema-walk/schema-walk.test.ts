@@ -7,9 +7,14 @@ import { schemaFromJsonSchemaProps, schemaToOpenApi } from '../schema-from-opena
 import { jsonFromOutside } from '../testing/json-arbitrary.ts';
 import { applyDefaults } from './defaults.ts';
 import { pruneUnknown } from './prune.ts';
-import { validateChange, validateValue } from './validate.ts';
+import { customFaults, validateValue } from './validate.ts';
 
 const schemaOf = schemaFromJsonSchemaProps;
+
+const validateChange = (...given: Parameters<typeof customFaults>) => {
+  const { schema, embedded, lists } = customFaults(...given);
+  return [...schema, ...embedded, ...lists];
+};
 
 // Source: k8s.io/apiextensions-apiserver pkg/apiserver/schema/defaulting (KUBERNETES.md R3).
 test('defaults are filled in as structural schemas say', () => {
@@ -235,7 +240,7 @@ test('a wrong type is told by the format that counts, and beside all else that i
 
 test('values are validated with the texts of Kubernetes', () => {
   const at = (props: JsonObject) => ({ type: 'object', properties: { f: props } });
-  const rows: readonly [JsonObject, JsonValue, string[]][] = [
+  const rows: [JsonObject, JsonValue, string[]][] = [
     [
       at({ type: 'integer' }),
       { f: 'x' },
@@ -433,6 +438,51 @@ test('values are validated with the texts of Kubernetes', () => {
       ['f[1].a: Invalid value: "string": f[1].a in body must be of type integer: "string"'],
     ],
   ];
+  rows.push(
+    // All that is said of a null that may not be there (kube-openapi basicCommonValidator).
+    [
+      at({ type: 'string', enum: ['a'] }),
+      { f: null },
+      [
+        'f: Invalid value: "null": f in body must be of type string: "null"',
+        'f: Unsupported value: null: supported values: "a"',
+      ],
+    ],
+    [
+      at({ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }),
+      { f: [] },
+      [
+        'f: Invalid value: "array": f in body must be of type integer,string: "array"',
+        '<nil>: Invalid value: "": "f" must validate at least one schema (anyOf)',
+        'f: Invalid value: "array": f in body must be of type integer: "array"',
+      ],
+    ],
+    [
+      at({ 'x-kubernetes-int-or-string': true }),
+      { f: [] },
+      ['f: Invalid value: "array": f in body must be of type integer,string: "array"'],
+    ],
+    // A number is converted to what the allowed value is before it is compared (kube-openapi basicCommonValidator).
+    [
+      at({ type: 'integer', enum: [1] }),
+      { f: 1.5 },
+      [
+        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
+        'f: Invalid value: "number": f in body must be of type integer: "number"',
+      ],
+    ],
+    [at({ 'x-kubernetes-int-or-string': true, enum: ['a'] }), { f: 97 }, []],
+    [
+      at({ 'x-kubernetes-int-or-string': true, enum: ['a'] }),
+      { f: 98 },
+      ['f: Unsupported value: 98: supported values: "a"'],
+    ],
+    [
+      at({ type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }),
+      { f: ['a', 'a', 'a'] },
+      ['f[1]: Duplicate value: "a"'],
+    ],
+  );
   for (const [props, value, expected] of rows) {
     const errors = validateValue(schemaOf(props), value).map(({ field, message }) => `${field}: ${message}`);
     assert.deepEqual(errors, expected, JSON.stringify([props, value]));
@@ -454,6 +504,24 @@ test('an embedded resource must say what it is', () => {
     'kind: Invalid value: 3: must be a string',
     'metadata: Invalid value: "x": must be an object',
   ]);
+  const parent = schemaOf({
+    type: 'object',
+
+    properties: {
+      open: { type: 'object', additionalProperties: { type: 'string' } },
+      one: {
+        type: 'object',
+        'x-kubernetes-embedded-resource': true,
+        'x-kubernetes-preserve-unknown-fields': true,
+      },
+    },
+  });
+  // Names of its own are fields, whatever keys of maps were there before.
+  const told = validateValue(parent, { open: { k: 'v' }, one: { apiVersion: 'v1' } });
+  assert.deepEqual(
+    told.map(({ field }) => field),
+    ['one.kind'],
+  );
 });
 
 test('formats accept and refuse', () => {
@@ -589,6 +657,16 @@ test('an unchanged invalid value passes an update (R5)', () => {
   );
   assert.deepEqual(fields({ b: 1 }, { b: 1 }), []);
   assert.deepEqual(fields({ b: 2 }, { b: 1 }), ['r']);
+  // What no schema describes counts as changed (apiserver cel/common CorrelatedObject).
+  const open = schemaOf({
+    type: 'object',
+    properties: {
+      f: { type: 'object', required: ['r'], 'x-kubernetes-preserve-unknown-fields': true },
+    },
+  });
+  const told = (value: JsonValue) => validateChange(open, value, value).map(({ field }) => field);
+  assert.deepEqual(told({ f: {} }), []);
+  assert.deepEqual(told({ f: { x: 1 } }), ['f.r']);
 });
 
 test('lists of Kubernetes types may repeat keys, those of custom ones may not', () => {

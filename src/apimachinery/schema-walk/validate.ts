@@ -55,24 +55,36 @@ function distinct(found: readonly Found[]): FieldError[] {
   return found.filter(isNew).map(({ error }) => error);
 }
 
-/**
- * Like `validateValue`, for an update: errors of values that were there before, unchanged, are let pass (KUBERNETES.md
- * R5, KEP-4008). Items of map lists are found again by their keys; other lists must be unchanged as a whole.
- */
-export function validateChange(schema: Schema, value: JsonValue, old: JsonValue, path = ''): FieldError[] {
-  const walk = new Walk(path);
-  walk.validate(compiled(schema), value, 0, true);
-  let hadListErrors: boolean | undefined;
-  const isTold = ({ origin, owner }: Found): boolean => {
-    if (origin === 'embedded') return true;
-    if (origin === 'schema') return !isUnchanged(compiled(schema), value, old, owner);
-    hadListErrors ??= hasListErrors(schema, old);
-    return !hadListErrors;
-  };
-  return distinct(walk.found.filter(isTold));
+/** What is wrong with a custom resource, by who finds it: Kubernetes asks one after the other (apiextensions customResourceStrategy). */
+export interface CustomFaults {
+  readonly schema: readonly FieldError[];
+  readonly embedded: readonly FieldError[];
+  readonly lists: readonly FieldError[];
 }
 
-function hasListErrors(schema: Schema, value: JsonValue): boolean {
+/**
+ * Like `validateValue`, for custom resources. In an update, of an `old` object, errors of values that were there before,
+ * unchanged, are let pass (KUBERNETES.md R5, KEP-4008). Items of map lists are found again by their keys; other lists must be
+ * unchanged as a whole. Lists are told of only if nothing was wrong with the old object's.
+ */
+export function customFaults(schema: Schema, value: JsonValue, old: JsonValue | undefined): CustomFaults {
+  const walk = new Walk('');
+  walk.validate(compiled(schema), value, 0, true);
+  const of = (origin: Origin) => walk.found.filter((one) => one.origin === origin);
+  const ruled = of('schema').filter(
+    ({ owner }) => old === undefined || !isUnchanged(compiled(schema), value, old, owner),
+  );
+  const lists = of('list');
+  const areOld = old !== undefined && lists.length > 0 && hasListFaults(schema, old);
+  return {
+    schema: distinct(ruled),
+    embedded: of('embedded').map(({ error }) => error),
+    lists: areOld ? [] : lists.map(({ error }) => error),
+  };
+}
+
+/** Whether a list of the value has an item twice, or one that it may not have. */
+export function hasListFaults(schema: Schema, value: JsonValue): boolean {
   const walk = new Walk('');
   walk.validate(compiled(schema), value, 0, true);
   return walk.found.some(({ origin }) => origin === 'list');
@@ -103,7 +115,35 @@ function isUnchanged(
     }
     if (before === undefined) return false;
   }
-  return equalJson(now, before);
+  return now !== undefined && before !== undefined && isCorrelatedEqual(schema, now, before);
+}
+
+/**
+ * Whether two values are equal member by member, each of a schema of its own: what the schema does not describe counts as
+ * changed, items of map lists are held against those with their keys (apiserver cel/common CorrelatedObject.CachedDeepEqual).
+ */
+function isCorrelatedEqual(node: CompiledSchema | undefined, now: JsonValue, before: JsonValue): boolean {
+  node?.open();
+  if (Array.isArray(now) && Array.isArray(before)) {
+    if (node?.listType !== 'map') return equalJson(now, before);
+    const old = new Map(before.map((item) => [mapKeyOf(node, item), item]));
+    return (
+      now.length === before.length &&
+      now.every((item) => {
+        const known = old.get(mapKeyOf(node, item));
+        return known !== undefined && isCorrelatedEqual(node.items, item, known);
+      })
+    );
+  }
+  if (!isJsonObject(now) || !isJsonObject(before)) return equalJson(now, before);
+  const names = Object.keys(now);
+  if (names.length !== Object.keys(before).length) return false;
+  return names.every((name) => {
+    const child = node?.properties?.get(name) ?? node?.additional;
+    const [value, known] = [now[name], before[name]];
+    if (child === undefined || value === undefined || known === undefined) return false;
+    return isCorrelatedEqual(child, value, known);
+  });
 }
 
 /** A value's type, as errors name it. */
@@ -200,6 +240,24 @@ function isInt64(value: number): boolean {
   return Number.isInteger(value) && value >= -int64Bound && value < int64Bound;
 }
 
+/** `anyOf` of an x-kubernetes-int-or-string that says its types once more. */
+const textOrInteger: readonly CompiledSchema[] = [
+  compiled({ type: 'integer' }),
+  compiled({ type: 'string' }),
+];
+
+/**
+ * Whether Go's conversion of a number makes the allowed value of it: fractions are cut off where a whole number stands, and a
+ * whole number is the code of a character (kube-openapi basicCommonValidator).
+ */
+function isConvertedTo(value: JsonValue, allowed: JsonValue): boolean {
+  if (typeof value !== 'number') return false;
+  if (typeof allowed === 'number') return isInt64(allowed) && Math.trunc(value) === allowed;
+  if (typeof allowed !== 'string' || !Number.isInteger(value)) return false;
+  const isCharacter = value >= 0 && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
+  return allowed === (isCharacter ? String.fromCodePoint(value) : '\ufffd');
+}
+
 /** What a branch of a junctor found. */
 interface Failures {
   readonly found: readonly Found[];
@@ -229,11 +287,9 @@ class Walk {
     if (this.found.length >= errorsMax) return;
     this.#visited++;
     if (value === null) {
-      if (node.nullable || (node.type === undefined && !node.intOrString)) {
-        if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
-      } else {
-        this.#wrongType(node, value, depth);
-      }
+      const isAllowed = node.nullable || (node.type === undefined && !node.intOrString);
+      if (!isAllowed) this.#wrongType(node, value, depth);
+      if (node.validation?.enum !== undefined) this.#enum(node.validation.enum, value, depth);
       return;
     }
     if (node.type === 'integer' && typeof value === 'number' && !isInt64(value)) {
@@ -243,6 +299,7 @@ class Walk {
     if (!hasType(node, value)) {
       // All else that is said of such a value holds nevertheless.
       this.#wrongType(node, value, depth);
+      if (node.schema.repeatsTypes === true) this.#anyOf(textOrInteger, value, depth, checksLists);
       if (node.validation !== undefined) this.#rules(node, node.validation, value, depth, checksLists);
       return;
     }
@@ -288,14 +345,14 @@ class Walk {
   }
 
   #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {
-    const seen = new Set<string>();
+    const seen = new Map<string, number>();
     list.forEach((item, index) => {
       if (node.listType === 'map' && !isJsonObject(item)) return;
       const key = node.listType === 'set' ? canonical(item) : mapKeyOf(node, item);
-      if (!seen.has(key)) {
-        seen.add(key);
-        return;
-      }
+      const times = (seen.get(key) ?? 0) + 1;
+      seen.set(key, times);
+      // Of what stands there often the second is told (apiextensions schema/listtype validateListSet).
+      if (times !== 2) return;
       let shown = item;
       if (node.listType === 'map' && isJsonObject(item)) {
         const object: JsonObject = {};
@@ -325,6 +382,7 @@ class Walk {
       // Own members only: a field may be called like one that every object inherits.
       if (object[name] !== undefined && Object.hasOwn(object, name)) continue;
       this.#path[depth] = name;
+      this.#isMapKey[depth] = false;
       this.#add(required(this.#field(depth + 1)), depth);
     }
   }
@@ -333,6 +391,7 @@ class Walk {
   #embedded(object: JsonObject, depth: number): void {
     const tell = (name: string, error: (field: string) => FieldError) => {
       this.#path[depth] = name;
+      this.#isMapKey[depth] = false;
       this.#add(error(this.#keyedField(depth + 1)), depth, 'embedded');
     };
     for (const name of ['apiVersion', 'kind'] as const) {
@@ -373,7 +432,7 @@ class Walk {
   }
 
   #enum(allowed: readonly JsonValue[], value: JsonValue, depth: number): void {
-    for (const one of allowed) if (equalJson(one, value)) return;
+    for (const one of allowed) if (equalJson(one, value) || isConvertedTo(value, one)) return;
     const shown = allowed.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
     this.#add(notSupported(this.#field(depth), value, shown), depth);
   }
@@ -564,9 +623,9 @@ class Walk {
     return this.#pathText(depth, false).replace(/^\./, '') || '<nil>';
   }
 
-  /** How texts name it. */
+  /** How texts name it: the whole value not at all. */
   #named(depth: number): string {
-    return this.#pathText(depth, false) || '<nil>';
+    return this.#pathText(depth, false);
   }
 
   /** With keys of maps in brackets, as what is not the schema's own rules names them (field.Path.Key). */

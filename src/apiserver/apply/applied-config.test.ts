@@ -26,6 +26,10 @@ test('P6: elements that are one by their keys, given or by default, are found in
   const rows: readonly (readonly [JsonObject, RegExp | undefined])[] = [
     [{ plain: [{ key: 'a' }, { key: 'b', note: 'a' }] }, undefined],
     [{ plain: [{ key: 'a' }, { key: 'b' }, { key: 'a' }] }, /\.plain: duplicate entries for key \[key="a"\]/],
+    // A null is a key like any other (structured-merge-diff typed/helpers.go).
+    [{ plain: [{ key: null }, { key: 'a' }] }, undefined],
+    [{ defaulted: [{ key: null }, { note: 'a' }] }, undefined],
+    [{ plain: [{ key: null }, { key: null }] }, /\.plain: duplicate entries for key \[key=null\]/],
     [{ plain: [{ note: 'a' }] }, /\.plain: element 0: .*omits all key fields/],
     [{ plain: ['a'] }, /non-map elements/],
     [{ defaulted: [{ key: 'y' }, { note: 'a' }] }, undefined],

@@ -273,7 +273,8 @@ function keyPath(type: ApplyType, item: JsonObject): PathElement | undefined {
   const values: JsonValue[] = [];
   for (let i = 0; i < type.keys.length; i++) {
     const name = type.keys[i] as string;
-    const value = item[name] ?? type.keyDefaults[i];
+    // A null is a key like any other.
+    const value = Object.hasOwn(item, name) ? item[name] : type.keyDefaults[i];
     if (value === undefined) continue;
     names.push(name);
     values.push(value);

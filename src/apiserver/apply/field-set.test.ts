@@ -108,6 +108,7 @@ test('P4, P5: keys as Go writes them, paths as conflicts print them', () => {
     '.spec.ports[port=80,protocol="TCP"].name',
   );
   assert.equal(printPath(['f:set', 'v:"a"']), '.set[="a"]');
+  assert.equal(printPath(['f:set', 'v:1e-7']), '.set[=1e-07]');
   assert.equal(printPath(['f:list', 'i:3']), '.list[3]');
 });
 

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { goText } from '../patch/go-text.ts';
 
 /**
  * One step of a field path as FieldsV1 writes it (KUBERNETES.md P4): `f:replicas` a field or map key, `k:{"name":"a"}`
@@ -124,7 +125,7 @@ export function printElement(element: PathElement): string {
       return `[${parts.join(',')}]`;
     }
     case 'v':
-      return `[=${text}]`;
+      return `[=${printKey(parse(text))}]`;
     case 'i':
       return `[${text}]`;
     default:
@@ -135,6 +136,7 @@ export function printElement(element: PathElement): string {
 /** An object, which no schema lets a key be, has nothing around or between its members (structured-merge-diff value.ToString). */
 function printKey(value: JsonValue): string {
   if (Array.isArray(value)) return `[${value.map(printKey).join(',')}]`;
+  if (typeof value === 'number') return goText(value);
   if (!isJsonObject(value)) return JSON.stringify(value);
   return Object.entries(value)
     .map(([name, member]) => `${name}=${printKey(member as JsonValue)}`)

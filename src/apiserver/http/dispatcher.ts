@@ -225,8 +225,8 @@ export class Dispatcher {
     const { headers } = exchange.request;
     try {
       const form = negotiate(headers.accept, subjectOf(exchange), exchange);
-      // Whoever misspells it is told before anything is written.
-      if (form.as === 'Table') includeObjectOf(exchange);
+      // Whoever misspells it is told before anything is written; of a read, after what is wrong with its other options.
+      if (form.as === 'Table' && exchange.info.method !== 'GET') includeObjectOf(exchange);
       return form;
     } catch (error) {
       this.#dependencies.verbs.checkRoute?.(exchange, headers['content-type'] ?? '');

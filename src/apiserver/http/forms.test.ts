@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parse as parseYaml } from 'yaml';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { VerbResult } from '../verbs/result.ts';
@@ -95,6 +96,12 @@ describe('forms of one object (N1–N6)', () => {
       wrong.json()['message'],
       `Unable to convert to Table as requested: includeObject: Invalid value: "none": must be 'Metadata', 'Object', 'None', or empty`,
     );
+    // What is wrong with the read itself comes before the form of its answer.
+    execute = () => {
+      throw new ApiError('NotFound', 'there is none');
+    };
+    assert.equal((await get(accept, '?includeObject=none')).code, 404);
+    execute = single;
     assert.equal((await get(undefined, '?includeObject=none')).code, 200);
   });
 

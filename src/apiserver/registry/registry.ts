@@ -9,6 +9,7 @@ import { Allocations } from './allocations.ts';
 import type { Allocator } from './allocator.ts';
 import { checkIdentity, isRevision, revisionOfNew } from './check-identity.ts';
 import { cloneObject } from './clone-object.ts';
+import { coerceToSchema } from './coercion.ts';
 import { confirmed } from './confirmed-write.ts';
 import { isReshaped, isStoredOtherwise, servedObjectOf } from './conversion.ts';
 import {
@@ -130,6 +131,7 @@ export class Registry {
       this.#warn(target, tracked, undefined, options);
       const validated = options.admission?.validate('CREATE', tracked, undefined);
       if (validated !== undefined) await validated;
+      if (options.coerces === true) coerceToSchema(target.served.version.schema, tracked);
       if (namesRevision && !options.dryRun) throw revisionOfNew();
       const { workspace, served, namespace } = target;
       const named: Target = { workspace, served, namespace, name: tracked.metadata.name! };
@@ -345,6 +347,7 @@ export class Registry {
     if (warnedSubresources.has(subresource)) this.#warn(target, object, old, options);
     const validated = admission?.validate('UPDATE', object, () => old);
     if (validated !== undefined) await validated;
+    if (options.coerces === true) coerceToSchema(target.served.version.schema, object);
 
     if (isNoop(object, old) && !this.#mustBeWritten(target, stored, object)) {
       return { outcome: { type: 'unchanged', entry } };

@@ -1,12 +1,11 @@
 import { hasRules } from '#apimachinery/cel/rules/has-rules.ts';
 import { validateRules } from '#apimachinery/cel/rules/validate-rules.ts';
 import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#apimachinery/field-error.ts';
-import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
-import { validateChange, validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { customFaults, hasListFaults, validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
 import { embeddedErrors } from './embedded-resources.ts';
 import { scaleErrors } from './scale-errors.ts';
@@ -49,7 +48,7 @@ export function validateObject(
   );
 }
 
-/** What the schema, the resources within it and its scale say of a custom resource (R3, R6). */
+/** What the schema, its scale, the resources within it and its lists say of a custom resource, in this order (R3, R5, R6). */
 function customErrors(
   object: KubeObject,
   old: KubeObject | undefined,
@@ -58,31 +57,35 @@ function customErrors(
 ): readonly FieldError[] {
   const { schema } = version;
   const scale = scaleErrors(object, version, subresource);
-  if (subresource === 'status') return [...statusErrors(object, old, schema), ...scale];
-  return [...changeErrors(schema, object, old), ...scale, ...embeddedErrors(schema, object)];
+  if (subresource === 'status') return statusErrors(object, old, schema, scale);
+  const within = embeddedErrors(schema, object);
+  if (isPlainlyValid(schema, object)) return [...scale, ...within];
+  const faults = customFaults(schema, object, old);
+  return [...faults.schema, ...scale, ...faults.embedded, ...within, ...faults.lists];
 }
 
-/** R5: what was wrong before and has not been touched passes. */
-function changeErrors(schema: Schema, value: JsonValue, old: JsonValue | undefined): readonly FieldError[] {
-  if (isPlainlyValid(schema, value)) return noErrors;
-  return old === undefined ? validateValue(schema, value) : validateChange(schema, value, old);
-}
-
-const noErrors: readonly FieldError[] = [];
-
-/** A write to `/status` is checked for its status alone, whose fields are then named from there (apiextensions ValidateStatusUpdate). */
+/**
+ * A write to `/status` is checked for its status alone, whose fields are then named from there, and not for the resources
+ * within it (apiextensions ValidateStatusUpdate).
+ */
 function statusErrors(
   { status }: KubeObject,
   old: KubeObject | undefined,
   schema: Schema,
+  scale: readonly FieldError[],
 ): readonly FieldError[] {
   const property = schema.properties?.get('status');
-  if (status === undefined || property === undefined) return noErrors;
-  return changeErrors(property, status, old?.['status'] ?? null).map((error) => {
-    const within =
-      error.field === '<nil>' ? '' : error.field.startsWith('[') ? error.field : `.${error.field}`;
-    return { ...error, field: `status${within}` };
-  });
+  if (status === undefined || property === undefined || isPlainlyValid(property, status)) return scale;
+  const faults = customFaults(property, status, old?.['status'] ?? null);
+  // What was wrong with any list of the old object lets all of them pass.
+  const lists =
+    faults.lists.length > 0 && old !== undefined && hasListFaults(schema, old) ? [] : faults.lists;
+  return [...faults.schema.map(ofStatus), ...scale, ...lists.map(ofStatus)];
+}
+
+function ofStatus(error: FieldError): FieldError {
+  const within = error.field === '<nil>' ? '' : error.field.startsWith('[') ? error.field : `.${error.field}`;
+  return { ...error, field: `status${within}` };
 }
 
 /** Errors after which Kubernetes evaluates no rule: the object does not have the shape that rules rely on. */

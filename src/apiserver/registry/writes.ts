@@ -28,6 +28,8 @@ export interface WriteOptions {
   /** Texts for the client; appended. */
   readonly warnings: string[];
   readonly admission?: WriteAdmission | undefined;
+  /** Coerced to its schema once it is found valid: what is applied was not before (apiextensions, whose storage does it). */
+  readonly coerces?: boolean | undefined;
   /** Writes managedFields into the object (P4); undefined where the proposal carries them already (apply). */
   readonly track?:
     | ((object: KubeObject, live: KubeObject | undefined) => KubeObject | Promise<KubeObject>)

@@ -41,6 +41,7 @@ export async function applyObject(
       admission: environment.admission.for(context, parameters.dryRun),
       subresource: context.subresource,
       createWhenAbsent: context.subresource === '',
+      coerces: context.served.definition.origin === 'custom',
     },
     async (live, attempt) => {
       checkPrecondition(applied, live, context);
@@ -69,7 +70,7 @@ export async function applyObject(
         served: target.served,
         fieldValidation: parameters.fieldValidation,
         warnings: attempt === 0 ? context.warnings : [],
-        keepsNulls: true,
+        isApplied: true,
       });
       if (managedFields !== undefined) proposed.metadata.managedFields = managedFields;
       if (live === undefined) {

@@ -231,6 +231,35 @@ test('a write to /status is checked for the status alone (C7)', async () => {
   ]);
   const { object } = await harness.patch(`${url}/a/status`, 'merge', { status: { phase: 'ok' } });
   assert.deepEqual(object['status'], { phase: 'ok' });
+  assert.deepEqual(await causesOf(harness.patch(`${url}/a/status`, 'merge', { status: 'x' })), [
+    'status: Invalid value: "string":  in body must be of type object: "string"',
+    '.status.ready: Invalid value: 0: .status.ready accessor error: x is of the type string, expected map[string]interface{}',
+    '.status.selector: Invalid value: "": .status.selector accessor error: x is of the type string, expected map[string]interface{}',
+  ]);
+});
+
+// apiextensions customResourceStrategy and statusStrategy: schema, scale, resources within, lists; these not within a status.
+test('what is wrong with a custom resource is told in the order in which it is looked at (R3, R6)', async () => {
+  const list = { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'integer', maximum: 5 } };
+  const properties = { size: { type: 'integer' }, list, one: embedded };
+  await using harness = await Harness.open({
+    definitions: [things(properties, { ready: { type: 'integer' }, list, one: embedded })],
+  });
+  const wrong = { list: [9, 9, 9], one: { kind: 'P' } };
+  assert.deepEqual(await causesOf(harness.post(url, thing({ size: -1, ...wrong }))), [
+    'spec.list[0]: Invalid value: 9: spec.list[0] in body should be less than or equal to 5',
+    'spec.list[1]: Invalid value: 9: spec.list[1] in body should be less than or equal to 5',
+    'spec.list[2]: Invalid value: 9: spec.list[2] in body should be less than or equal to 5',
+    '.spec.size: Invalid value: -1: should be a non-negative integer',
+    'spec.one.apiVersion: Required value',
+    'spec.list[1]: Duplicate value: 9',
+  ]);
+  await harness.post(url, thing({}));
+  const status = { ready: -1, list: [1, 1], one: { kind: 'P' } };
+  assert.deepEqual(await causesOf(harness.patch(`${url}/a/status`, 'merge', { status })), [
+    '.status.ready: Invalid value: -1: should be a non-negative integer',
+    'status.list[1]: Duplicate value: 1',
+  ]);
 });
 
 // apiextensions customresource_handler ServeHTTP: what is none of its subresources is no object.
@@ -300,6 +329,10 @@ test('a custom resource without replicas is no Scale until it is given some (R6)
   ]);
   const { object } = await harness.patch(`${url}/a/scale`, 'merge', { spec: { replicas: 2 } });
   assert.deepEqual(object['spec'], { replicas: 2 });
+  // Taken away they are none, which is not the same as never given.
+  await harness.post(url, thing({}, { name: 'b' }));
+  const none = await harness.patch(`${url}/b/scale`, 'merge', { spec: { replicas: null } });
+  assert.deepEqual(none.object['spec'], {});
 });
 
 // apiextensions: what is applied is defaulted, but never decoded by the schema (managedfields structuredMergeManager.Apply).
@@ -321,6 +354,24 @@ test('a null that is applied is refused where the schema has neither place nor d
   assert.deepEqual(object['spec'], { defaulted: 'd', free: null });
   // Nobody refuses it where all is open, and reading it from the store takes it out.
   assert.deepEqual((await apply({ plain: 'p', open: null })).object['spec'], { plain: 'p', defaulted: 'd' });
+});
+
+// apiextensions: what is applied is never decoded by the schema, which is asked before it is stored and prunes what is read.
+test('of fields within an object that the schema says nothing of an apply is not told (C9, P3)', async () => {
+  const object = { type: 'object', minProperties: 1 };
+  await using harness = await Harness.open({ definitions: [things({ object })] });
+  const body = thing({ object: { a: 1 } });
+  const applied = await harness.patch(`${url}/a?fieldManager=m&fieldValidation=Strict`, 'apply', body);
+  assert.deepEqual(applied.warnings, []);
+  assert.deepEqual(applied.object['spec'], { object: {} });
+  assert.deepEqual((await harness.get(`${url}/a`)).object['spec'], { object: {} });
+  await assert.rejects(
+    harness.post(`${url}?fieldValidation=Strict`, thing({ object: { a: 1 } }, { name: 'b' })),
+    apiError('BadRequest', /unknown field "spec\.object\.a"/),
+  );
+  assert.deepEqual(await causesOf(harness.post(url, thing({ object: { a: 1 } }, { name: 'b' }))), [
+    'spec.object: Invalid value: 0: spec.object in body should have at least 1 properties',
+  ]);
 });
 
 // kube-openapi schemaconv visitSpec: a schema that preserves unknown fields opts its descendants in.

@@ -89,8 +89,11 @@ export interface DecodeTarget {
   readonly served: ServedResource;
   readonly fieldValidation: FieldValidation;
   readonly warnings: string[];
-  /** Nulls that a custom kind's schema does not allow stay, to be refused: what is applied was never decoded by it. */
-  readonly keepsNulls?: boolean | undefined;
+  /**
+   * What is applied to a custom kind was never decoded by its schema: nulls that it does not allow stay, to be refused, and so
+   * do fields within objects of which it says nothing, of which nobody is told (WriteOptions.coerces).
+   */
+  readonly isApplied?: boolean | undefined;
 }
 
 /** Decodes the object of a POST or PUT: checked, pruned and defaulted, in the served version (C1, C9). */
@@ -150,7 +153,8 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   const fits = members !== undefined;
   duplicates ??= fits && members === decoded.members ? none : decoded.duplicateFields();
   const tidy = fits || (definition.origin === 'builtin' && isTidied(given, version.schema));
-  const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served);
+  const isApplied = target.isApplied === true && definition.origin === 'custom';
+  const { object, unknown } = tidy ? { object: given, unknown: [] } : pruned(given, served, isApplied);
   normalizeMetadata(object.metadata);
   // Go finds wrong types while decoding (400); a custom resource's are found by its schema (422), after defaulting.
   if (!tidy && definition.origin === 'builtin') {
@@ -172,7 +176,7 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   });
   if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;
-  if (target.keepsNulls === true && definition.origin === 'custom') fillDefaults(version.schema, object);
+  if (isApplied) fillDefaults(version.schema, object);
   else if (!tidy || hasDefaults(version.schema)) applyDefaults(version.schema, object);
   definition.strategy.defaults?.(object, version.version);
   return object;
@@ -189,16 +193,17 @@ function isTidied(given: KubeObject, schema: Schema): boolean {
 function pruned(
   given: KubeObject,
   { definition, version }: ServedResource,
+  isApplied: boolean,
 ): { readonly object: KubeObject; readonly unknown: readonly string[] } {
   if (definition.origin === 'builtin') {
     return { object: given, unknown: pruneUnknown(version.schema, given) };
   }
   const { apiVersion, kind, metadata, ...rest } = given;
   const unknown = pruneUnknown(objectMetaSchema(), metadata).map((path) => `metadata.${path}`);
-  unknown.push(...pruneUnknown(version.schema, rest));
+  if (!isApplied) unknown.push(...pruneUnknown(version.schema, rest));
   const within = coerceEmbedded(version.schema, rest);
   if (within.fault !== undefined) throw cannotBeDecoded(definition.kind, version.version, within.fault);
-  unknown.push(...within.unknown);
+  if (!isApplied) unknown.push(...within.unknown);
   return { object: { apiVersion, kind, metadata, ...rest }, unknown };
 }
 

@@ -204,6 +204,14 @@ test('a future resourceVersion is waited for, then 504 (L3)', async () => {
     assert.ok(isApiError(error, 'Timeout'));
     assert.equal(error.code, 504);
     assert.equal(error.details?.causes?.[0]?.reason, 'ResourceVersionTooLarge');
+    assert.equal(error.details?.retryAfterSeconds, 1);
+    return true;
+  });
+  // Of just that revision nobody says when to try again (etcd3 store.go).
+  const exact = '?resourceVersion=9999999999999999999&resourceVersionMatch=Exact';
+  await assert.rejects(harness.list(`${maps}${exact}`), (error) => {
+    assert.ok(isApiError(error, 'Timeout'));
+    assert.equal(error.details?.retryAfterSeconds, undefined);
     return true;
   });
   await assert.rejects(

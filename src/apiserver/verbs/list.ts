@@ -66,7 +66,7 @@ export function listObjects(
     asked !== 0 &&
     (parameters.resourceVersionMatch === 'Exact' ||
       (parameters.resourceVersionMatch === '' && parameters.limit > 0));
-  const waiting = asked === undefined ? storage.awaitFresh() : awaitRevision(storage, asked);
+  const waiting = asked === undefined ? storage.awaitFresh() : awaitRevision(storage, asked, isExact);
   const answer = (): ListResult | Promise<ListResult> =>
     isExact
       ? listAt(registry, tokens, scope, parameters, asked as Revision)

@@ -24,6 +24,9 @@ import { managersOfParent, managersOfScale, scaleApiVersion } from './scale-mana
 
 type ScalePaths = NonNullable<Subresource['scale']>;
 
+/** Stands in a patched Scale for replicas that its object does not have (apiextensions scaleUpdatedObjectInfo). */
+const absentReplicas = -(2 ** 31);
+
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
 /** `/scale`: autoscaling/v1 Scale over three paths of an object (C10, R6). */
@@ -103,6 +106,8 @@ function patchScale(
   let isChecked = false;
   return writeScale(environment, context, paths, parameters, (live) => {
     const before = scaleOf(live, paths);
+    const isMarked = lacksReplicas(live, context, paths);
+    if (isMarked) before['spec'] = { replicas: absentReplicas };
     const scale = patch.apply(before) as KubeObject;
     const warnings = isChecked ? [] : context.warnings; // what is tried again warns once
     patch.accept(before, () => {
@@ -110,8 +115,7 @@ function patchScale(
       checkFields(scale, parameters, warnings);
     });
     isChecked = true;
-    const says = isJsonObject(scale['spec']) && (scale['spec']['replicas'] ?? null) !== null;
-    if (!says && lacksReplicas(live, context, paths)) {
+    if (isMarked && isJsonObject(scale['spec']) && scale['spec']['replicas'] === absentReplicas) {
       throw badRequest(`the spec replicas field ".${paths.specReplicasPath}" cannot be empty`);
     }
     return scale;
