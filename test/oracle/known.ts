@@ -1,26 +1,13 @@
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
 
-import { equalJson, isJsonObject } from '#apimachinery/json.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
 import type { RawRequest } from '../harness/raw-http.ts';
-import { customGroup } from './custom.ts';
 import type { Difference } from './differences.ts';
+import { knownOfCustomKinds } from './known-custom.ts';
+import type { Exchange, KnownDifference } from './known-difference.ts';
+import { isMessage, sortedCauses } from './known-messages.ts';
+import { areOwnedAlike, type IsLeftOut, ownedWithout } from './known-owners.ts';
 import type { NormalAnswer } from './normalise.ts';
-
-export interface Exchange {
-  readonly request: RawRequest;
-  readonly oracle: NormalAnswer;
-  readonly ours: NormalAnswer;
-}
-
-/** A difference that is meant. */
-export interface KnownDifference {
-  /**
-   * First cell of its row in docs/kubernetes-contract.md, Differences from kube-apiserver; undefined for what is no difference:
-   * kube-controller-manager does it elsewhere, the oracle has none.
-   */
-  readonly row: string | undefined;
-  readonly explains: (difference: Difference, exchange: Exchange) => boolean;
-}
 
 const ends = (difference: Difference, ...segments: readonly string[]) =>
   segments.every((segment, at) => difference.path.at(at - segments.length) === segment);
@@ -35,18 +22,6 @@ function generationOf({ body }: NormalAnswer): JsonValue | undefined {
   const metadata = isJsonObject(body) ? body['metadata'] : undefined;
   return isJsonObject(metadata) ? metadata['generation'] : undefined;
 }
-const isMessage = ({ path }: Pick<Difference, 'path'>) => path.at(-1) === 'message' && path[0] === 'body';
-
-const isCause = (path: Difference['path']) =>
-  path[0] === 'body' && path[1] === 'details' && path[2] === 'causes';
-
-/** Undefined for an answer without causes, which is like no other. */
-function sortedCauses(body: JsonValue): JsonValue {
-  const details = isJsonObject(body) ? body['details'] : undefined;
-  const causes = isJsonObject(details) ? details['causes'] : undefined;
-  return Array.isArray(causes) ? causes.map((cause) => JSON.stringify(cause)).sort() : JSON.stringify(body);
-}
-
 /** Objects, lists and what Go prints of them, up to the colon behind which the reason stands. */
 const valuePattern =
   /((?:Invalid|Unsupported) value): (?:\{.*?\}|\[.*?\]|map\[.*?\]|null|""): (?=[A-Za-z`])/gs;
@@ -60,56 +35,6 @@ function sameWithoutValues({ oracle, ours }: Difference): boolean {
 /** Hunks of a diff, which stand where a message says what must not change. */
 const diffPattern = /(?:@@ [^\n]*\n(?:[ +-][^\n]*\n)+)+/g;
 const withoutDiff = (value: JsonValue | undefined) => String(value).replace(diffPattern, '');
-
-type IsLeftOut = (path: string, value: JsonValue | undefined) => boolean;
-
-/** What is owned, without some fields and without who owns no other. `values`: what the fields are looked up in. */
-function ownedWithout(body: JsonValue, values: JsonValue, isLeftOut: IsLeftOut): string {
-  const managed = isJsonObject(body) && isJsonObject(body['metadata']) && body['metadata']['managedFields'];
-  const entries = Array.isArray(managed) ? (managed as JsonObject[]) : [];
-  const kept = entries.flatMap(({ fieldsV1, time: _, ...entry }) => {
-    const fields = ownedOf(fieldsV1, '', values, isLeftOut);
-    return fields === undefined ? [] : [{ ...entry, fieldsV1: fields }];
-  });
-  return JSON.stringify(kept);
-}
-
-/** Whether managers of two answers own the same but for some fields. */
-function areOwnedAlike(oracle: JsonValue, ours: JsonValue, isLeftOut: IsLeftOut): boolean {
-  const owned = (body: JsonValue) => ownedWithout(body, body, isLeftOut);
-  return owned(oracle) === owned(ours);
-}
-
-/** Undefined when nothing is left of the set. */
-function ownedOf(
-  set: JsonValue | undefined,
-  path: string,
-  value: JsonValue | undefined,
-  isLeftOut: IsLeftOut,
-): JsonObject | undefined {
-  if (!isJsonObject(set)) return undefined;
-  const kept: JsonObject = {};
-  for (const element of Object.keys(set).sort()) {
-    if (element === '.') continue;
-    const inner = set[element];
-    const at = path === '' ? element : `${path}.${element}`;
-    const member = memberAt(value, element);
-    if (isLeftOut(at, member)) continue;
-    if (isJsonObject(inner) && Object.keys(inner).length === 0) kept[element] = inner;
-    else {
-      const below = ownedOf(inner, at, member, isLeftOut);
-      if (below !== undefined) kept[element] = below;
-    }
-  }
-  return Object.keys(kept).length === 0 ? undefined : kept;
-}
-
-function memberAt(value: JsonValue | undefined, element: string): JsonValue | undefined {
-  if (element.startsWith('f:')) return isJsonObject(value) ? value[element.slice(2)] : undefined;
-  if (!Array.isArray(value) || !element.startsWith('k:')) return undefined;
-  const key = Object.entries(JSON.parse(element.slice(2)) as JsonObject);
-  return value.find((one) => isJsonObject(one) && key.every(([name, wanted]) => one[name] === wanted));
-}
 
 /** Of which resource a request is, as its path has it. */
 const isOf = (path: string, resource: string) => new RegExp(`/${resource}(?:[/?]|$)`).test(path);
@@ -154,34 +79,19 @@ function sameWithoutPatch({ oracle, ours }: Difference): boolean {
   return patchPattern.test(String(ours)) && without(oracle) === without(ours);
 }
 
-/** Behind `failed to create typed patch object (…): errors:` there is a fault a line. */
-function sameLines({ oracle, ours }: Difference): boolean {
-  const sorted = (value: JsonValue | undefined) => String(value).split('\n').sort().join('\n');
-  return String(oracle).includes(': errors:\n') && sorted(oracle) === sorted(ours);
-}
+/** A fault that ANTLR tells, with the lines that show where it is. */
+const syntaxErrorPattern = /ERROR: <input>:\d+:\d+: Syntax error: .*?\n \| [^\n]*\n \| [.^]*\n?/gs;
 
-/** Entries of an object's managedFields; none for an answer that has none. */
-function managersIn(body: JsonValue): JsonObject[] {
-  const metadata = isJsonObject(body) ? body['metadata'] : undefined;
-  const managers = isJsonObject(metadata) ? metadata['managedFields'] : undefined;
-  return Array.isArray(managers) ? managers.filter(isJsonObject) : [];
-}
-
-/** Whether a kube-apiserver has dropped an object's managers: to those that applied since all else was there before them. */
-function haveBeenLost(body: JsonValue): boolean {
-  const managers = managersIn(body);
-  return managers.length === 0 || managers.some(({ manager }) => manager === 'before-first-apply');
-}
-
-/** Whether both servers tell the same conflicts but for those over status. */
-function conflictAlike(oracle: JsonValue, ours: JsonValue): boolean {
-  const others = (body: JsonValue) => {
+/** Whether two refusals, or a refusal and what was written, differ in nothing but causes of one sort. */
+function differInCauses(oracle: NormalAnswer, ours: NormalAnswer, isMeant: RegExp): boolean {
+  const others = ({ status, body }: NormalAnswer) => {
     const causes = sortedCauses(body);
-    return Array.isArray(causes)
-      ? causes.filter((cause) => !/"field":"\.status\..*"FieldManagerConflict"/.test(String(cause)))
-      : causes;
+    if (Array.isArray(causes)) return causes.filter((cause) => !isMeant.test(String(cause)));
+    return status < 300 ? [] : undefined;
   };
-  return equalJson(others(oracle), others(ours));
+  if (![oracle, ours].some(({ body }) => isMeant.test(String(sortedCauses(body))))) return false;
+  const [theirs, own] = [others(oracle), others(ours)];
+  return theirs !== undefined && own !== undefined && theirs.join() === own.join();
 }
 
 const isReview = ({ path }: RawRequest) => /\/apis\/auth(?:entic|oriz)ation\.k8s\.io\/.*reviews/.test(path);
@@ -204,6 +114,7 @@ function sortedRules(body: JsonValue): string {
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
+  ...knownOfCustomKinds,
   {
     row: 'every object of a workspace',
     explains: (difference) =>
@@ -255,10 +166,12 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: "fields that a kind's strategy gives, changes or takes away (labels and selector of a Job, `spec.finalizers` of a namespace, `spec.dataSource` of a claim)",
-    explains: ({ path, oracle, ours }) =>
+    explains: ({ path, oracle, ours }, { request }) =>
       path.includes('fieldsV1') &&
       oracle === undefined &&
-      (/controller-uid|"f:finalizers"/.test(JSON.stringify(ours)) || path.at(-1) === 'f:selector'),
+      ((isOf(request.path, 'jobs') &&
+        (/controller-uid/.test(JSON.stringify(ours)) || path.at(-1) === 'f:selector')) ||
+        (isOf(request.path, 'namespaces') && /"f:finalizers"/.test(JSON.stringify(ours)))),
   },
   {
     row: 'a required list that is absent, times that were never set',
@@ -352,18 +265,27 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'a write of `/scale`',
-    explains: ({ path }, { request }) =>
-      request.path.includes('/scale') &&
-      (path.includes('managedFields') || path.at(-1) === 'resourceVersion'),
+    explains: ({ path }, { request, earlier, oracle, ours }) =>
+      path.includes('managedFields') &&
+      [request, ...(earlier ?? [])].some((one) => /\/scale(?:\?|$)/.test(one.path)) &&
+      areOwnedAlike(oracle.body, ours.body, (at) => at === 'f:spec.f:replicas'),
   },
   {
+    // The split is a change, of which the Scale shows the revision alone.
     row: 'a write of `/scale`',
-    explains: ({ path }) => path.at(-1) === 'f:replicas' && path.includes('fieldsV1'),
+    explains: ({ path, oracle, ours }, { request }) =>
+      /\/scale(?:\?|$)/.test(request.path) &&
+      path.join('.') === 'body.metadata.resourceVersion' &&
+      oracle === '<new revision>' &&
+      ours === '<same revision>',
   },
   {
     row: 'generation of a Deployment, when its annotations change',
-    explains: ({ path }, { request }) =>
-      request.path.includes('/deployments') && path.at(-1) === 'generation',
+    explains: ({ path, oracle, ours }, { request, earlier }) =>
+      isOf(request.path, 'deployments') &&
+      path.at(-1) === 'generation' &&
+      Number(oracle) > Number(ours) &&
+      [request, ...(earlier ?? [])].some(({ body }) => String(body).includes('annotations')),
   },
   {
     row: 'generation of a Deployment, when its annotations change',
@@ -419,17 +341,18 @@ export const knownDifferences: readonly KnownDifference[] = [
       const isPolicy = /\/(?:validating|mutating)(?:webhookconfigurations|admissionpolicies)/.test(
         request.path,
       );
-      const plain = (value: JsonValue | undefined) =>
-        String(value).replace(/ERROR: <input>:\d+:\d+: Syntax error: .*?\n \| [^\n]*\n \| [.^]*\n?/gs, '');
-      const isTold = path.at(-1) === 'message' && /Syntax error: /.test(String(ours));
-      return isPolicy && isTold && plain(oracle) === plain(ours);
+      if (typeof oracle !== 'string' || typeof ours !== 'string') return false;
+      const plain = (value: string) => value.replace(syntaxErrorPattern, '');
+      const errorsIn = (value: string) => (value.match(syntaxErrorPattern) ?? []).map((one) => one.trimEnd());
+      const [theirs, own] = [errorsIn(oracle), errorsIn(ours)];
+      const isTold = path.at(-1) === 'message' && own.length > 0;
+      return isPolicy && isTold && plain(oracle) === plain(ours) && own.every((one) => theirs.includes(one));
     },
   },
   {
     row: 'scaleIO volume without secretRef',
-    explains: ({ path }, { ours }) =>
-      (path.at(-1) === 'message' || path.includes('causes') || path[0] === 'status') &&
-      /scaleIO\.secretRef/.test(JSON.stringify(ours.body)),
+    parts: true,
+    explains: (_, { oracle, ours }) => differInCauses(oracle, ours, /scaleIO\.secretRef/),
   },
   {
     row: 'generation, when an empty list or map stands where nothing stood',
@@ -440,79 +363,19 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'an empty list in the metadata of a volumeClaimTemplate (`finalizers: []`)',
-    explains: (_, { request, oracle }) =>
+    parts: true,
+    explains: (_, { request, oracle, ours }) =>
       /"volumeClaimTemplate":.*"(?:finalizers|ownerReferences|managedFields)":\[\]/s.test(
         String(request.body),
-      ) && /volumeClaimTemplate\.metadata\.\w+: Forbidden: cannot be set/.test(JSON.stringify(oracle.body)),
-  },
-  {
-    row: undefined, // faults of a custom resource, and of a definition, come out of a map of Go's: in any order
-    explains: ({ path }, { request, oracle, ours }) =>
-      (request.path.includes(customGroup) || isOf(request.path, 'customresourcedefinitions')) &&
-      (isCause(path) || isMessage({ path })) &&
-      equalJson(sortedCauses(oracle.body), sortedCauses(ours.body)),
+      ) && differInCauses(oracle, ours, /volumeClaimTemplate\.metadata\.\w+".*Forbidden: cannot be set/),
   },
   {
     row: 'CRDs',
-    explains: ({ path, oracle }, { request }) =>
-      request.path.includes('/customresourcedefinitions') &&
-      path.at(-1) === 'finalizers' &&
-      oracle === undefined,
-  },
-  {
-    row: "managers of a CRD's other version, whose schema does not fit the object (conversion `None`)",
-    explains: ({ path }, { request, oracle, ours }) =>
-      request.path.includes(customGroup) &&
-      // That managers are gone is a change too.
-      (path.includes('managedFields') || path.at(-1) === 'resourceVersion') &&
-      managersIn(ours.body).length > 0 &&
-      haveBeenLost(oracle.body),
-  },
-  {
-    row: "managers of a CRD's other version, whose schema does not fit the object (conversion `None`)",
-    explains: ({ path }, { request, oracle }) =>
-      request.path.includes(customGroup) &&
-      (isCause(path) || isMessage({ path })) &&
-      JSON.stringify(oracle.body).includes('conflict with \\"before-first-apply\\"'),
-  },
-  {
-    row: 'an update in one version of a CRD with a status subresource',
-    explains: ({ path, oracle }, { request }) =>
-      request.path.includes(customGroup) &&
-      path.includes('managedFields') &&
-      path.includes('f:status') &&
-      oracle === undefined,
-  },
-  {
-    row: 'an update in one version of a CRD with a status subresource',
-    explains: (difference, { request, oracle, ours }) => {
-      if (!request.path.includes(customGroup)) return false;
-      const isStatus: IsLeftOut = (at) => at === 'f:status';
-      if (oracle.status === 409 && (isCause(difference.path) || isMessage(difference)))
-        return conflictAlike(oracle.body, ours.body);
-      return difference.path.includes('managedFields') && areOwnedAlike(oracle.body, ours.body, isStatus);
-    },
-  },
-  {
-    // What a write of it leaves stays to the writes that follow.
-    row: 'a write of `/scale`',
-    explains: ({ path }, { request, oracle, ours }) =>
-      request.path.includes(customGroup) &&
-      path.includes('managedFields') &&
-      managersIn(ours.body).some(({ subresource }) => subresource === 'scale') &&
-      areOwnedAlike(oracle.body, ours.body, (at) => at === 'f:spec.f:replicas'),
-  },
-  {
-    row: undefined, // faults of what is applied come out of a map of Go's: in any order
-    explains: (difference, { oracle }) =>
-      isMessage(difference) && oracle.status === 500 && sameLines(difference),
-  },
-  {
-    row: 'integers beyond 2^53 in custom resources',
-    explains: (_, { request, ours }) =>
-      request.path.includes(customGroup) &&
-      ours.status === 422 &&
-      /should be an integer between -9007199254740991/.test(JSON.stringify(ours.body)),
+    explains: ({ path, oracle, ours }, { request }) =>
+      isOf(request.path, 'customresourcedefinitions') &&
+      oracle === undefined &&
+      (path.at(-1) === 'finalizers' ||
+        (path.includes('fieldsV1') && JSON.stringify(ours).includes('"f:finalizers"'))),
   },
   {
     row: 'managedFields of TokenRequests and reviews',
@@ -551,7 +414,20 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
 ];
 
-/** Those that no known difference explains. */
-export function unexplained(differences: readonly Difference[], exchange: Exchange): Difference[] {
-  return differences.filter((one) => !knownDifferences.some(({ explains }) => explains(one, exchange)));
+export interface Explained {
+  /** Those that no known difference explains. */
+  readonly left: readonly Difference[];
+  /** Whether what the two store differs from here on. */
+  readonly isParted: boolean;
+}
+
+export function explained(differences: readonly Difference[], exchange: Exchange): Explained {
+  const left: Difference[] = [];
+  let isParted = false;
+  for (const one of differences) {
+    const found = knownDifferences.find(({ explains }) => explains(one, exchange));
+    if (found === undefined) left.push(one);
+    else if (found.parts === true) isParted = true;
+  }
+  return { left, isParted };
 }

@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import type { JsonValue } from '#apimachinery/json.ts';
 import { type Difference, groupOf } from './differences.ts';
-import type { Exchange } from './known.ts';
+import type { Exchange } from './known-difference.ts';
 
 interface Example {
   readonly name: string;

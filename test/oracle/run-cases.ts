@@ -1,7 +1,7 @@
-import type { RawAnswer } from '../harness/raw-http.ts';
+import type { RawAnswer, RawRequest } from '../harness/raw-http.ts';
 import { type Case, requestOf } from './case.ts';
 import { differencesOf, groupOf } from './differences.ts';
-import { unexplained } from './known.ts';
+import { explained } from './known.ts';
 import { Normaliser } from './normalise.ts';
 import type { Pair } from './pair.ts';
 import type { Report } from './report.ts';
@@ -22,6 +22,7 @@ async function runCase(pair: Pair, { name, steps }: Case, report: Report): Promi
   const sides = [new Normaliser(), new Normaliser()] as const;
   const told = new Set<string>();
   const answers: readonly [RawAnswer[], RawAnswer[]] = [[], []];
+  let earlier: readonly RawRequest[] = [];
   for (const [at, step] of steps.entries()) {
     const requests = [requestOf(step, answers[0]), requestOf(step, answers[1])] as const;
     const [oracle, ours] = await Promise.all([pair.askOracle(requests[0]), pair.askOurs(requests[1])]);
@@ -29,13 +30,16 @@ async function runCase(pair: Pair, { name, steps }: Case, report: Report): Promi
     answers[1].push(ours);
     const exchange = {
       request: requests[0],
+      earlier,
       oracle: sides[0].answer(oracle),
       ours: sides[1].answer(ours),
     };
-    const differences = unexplained(differencesOf(exchange.oracle, exchange.ours), exchange);
+    earlier = [...earlier, requests[0]];
+    const { left, isParted } = explained(differencesOf(exchange.oracle, exchange.ours), exchange);
     // What differs in one answer mostly does in those that follow.
-    const fresh = differences.filter((difference) => !told.has(groupOf(difference)));
+    const fresh = left.filter((difference) => !told.has(groupOf(difference)));
     for (const difference of fresh) told.add(groupOf(difference));
     report.add(`${name}, step ${at + 1}`, exchange, fresh);
+    if (isParted) return;
   }
 }

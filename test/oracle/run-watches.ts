@@ -4,7 +4,7 @@ import { until } from '../harness/until.ts';
 import { requestOf, type Step, type StepOf } from './case.ts';
 import { differencesOf } from './differences.ts';
 import { EventStream } from './event-stream.ts';
-import { unexplained } from './known.ts';
+import { explained } from './known.ts';
 import { Normaliser } from './normalise.ts';
 import type { Pair, Side } from './pair.ts';
 import type { Report } from './report.ts';
@@ -27,7 +27,7 @@ async function runWatch(pair: Pair, one: WatchCase, report: Report): Promise<voi
   const [oracle, ours] = await Promise.all(sides.map((side) => watchedAt(pair, side, one)));
   if (oracle === undefined || ours === undefined) throw new Error('a side is missing');
   const exchange = { request: oracle.request, oracle: oracle.answer, ours: ours.answer };
-  report.add(one.name, exchange, unexplained(differencesOf(exchange.oracle, exchange.ours), exchange));
+  report.add(one.name, exchange, explained(differencesOf(exchange.oracle, exchange.ours), exchange).left);
 }
 
 async function watchedAt(pair: Pair, side: Side, one: WatchCase) {
