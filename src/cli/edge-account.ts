@@ -1,11 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { returnableKinds } from '#api/federation/return-contract.ts';
+import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { readDiscovery } from '#federator/edge/read-discovery.ts';
 import type { ServedKind } from '#federator/edge/served-kind.ts';
-import { isPrivilegedResource, isPropagatedResource } from '#scheduler/projection/kinds.ts';
+import { isPrivilegedResource } from '#scheduler/projection/kinds.ts';
 
 export interface EdgeAccountOptions {
   readonly namespace: string;

@@ -1,3 +1,4 @@
+import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -14,7 +15,7 @@ import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import type { Policies } from './policies.ts';
 import { activeMatch, isLazy } from './policy/activation.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
-import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './projection/kinds.ts';
+import { isPropagatedMetadata, isPropagatedObject } from './projection/kinds.ts';
 import type { NameMapper } from './projection/names.ts';
 import { readObject } from './read-object.ts';
 import { type ResourceWatches, watchName } from './resource-watches.ts';

@@ -7,6 +7,7 @@ import {
 import type { OverrideSpec, PropagationSpec } from '#api/policy/placement.ts';
 import { everyKind, type PropagationPolicy } from '#api/policy/propagation-policy.ts';
 import type { RolloutProgress } from '#api/policy/rollout-progress.ts';
+import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import type { BoundPolicy } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
@@ -25,7 +26,6 @@ import {
   type ResolvedPolicy,
   splitInheritedKey,
 } from './policy/policy-index.ts';
-import { isPropagatedResource } from './projection/kinds.ts';
 import { type OverrideSource, overridesOfRules, rulesOf } from './projection/overrides.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
 

@@ -7,6 +7,7 @@ import { kindSchema, stringListSchema, stringSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { ClusterAffinity } from './placement.ts';
 import { clusterAffinitySchema } from './placement-schema.ts';
+import { unusedTaintFields } from './unused-fields.ts';
 import { validateAffinity } from './validate-placement.ts';
 
 export const clusterTaintPoliciesGvr = {
@@ -52,6 +53,7 @@ const conditions: JsonObject = {
 const strategy: Strategy = {
   validate: (object) => validateClusterTaintPolicy(object as ClusterTaintPolicy),
   validateUpdate: (object) => validateClusterTaintPolicy(object as ClusterTaintPolicy),
+  warnings: unusedTaintFields,
 };
 
 export const clusterTaintPolicyDefinition: ResourceDefinition = defineResource({

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { clusterTaintPolicyDefinition } from './cluster-taint-policy.ts';
 import { projectDefinitions } from './definitions.ts';
 import { type OverridePolicy, overridePolicyDefinition, validateOverridePolicy } from './override-policy.ts';
 import {
+  clusterPropagationPolicyDefinition,
   inheritedPropagationPolicyDefinition,
   type PropagationPolicy,
   propagationPolicyDefinition,
@@ -278,6 +282,18 @@ const unused: [string[], JsonObject][] = [
     ['spec.schedulePriority.priorityClassName'],
     { schedulePriority: { priorityClassSource: 'PodPriorityClass', priorityClassName: 'x' } },
   ],
+  [
+    ['spec.resourceSelectors[0].kind', 'spec.resourceSelectors[2].kind', 'spec.resourceSelectors[3].kind'],
+    {
+      resourceSelectors: [
+        { apiVersion: 'v1', kind: 'Node' },
+        { ...selector },
+        { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' },
+        { apiVersion: 'apps/v1', kind: 'Deploymet' },
+        { apiVersion: 'example.com/v1', kind: 'Widget' },
+      ],
+    },
+  ],
   [['spec.rollout.waves[0].pauseSeconds'], { rollout: { waves: [{ name: 'all', pauseSeconds: 60 }] } }],
   [
     [],
@@ -303,6 +319,41 @@ for (const [fields, spec] of unused) {
     );
   });
 }
+
+test('kinds that cannot go by a policy, or not in waves, and taints that nothing adds', () => {
+  const clusterRole = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' };
+  const clusterWide = (spec: JsonObject): PropagationPolicy => {
+    const { metadata, ...rest } = policy(spec);
+    return { ...rest, kind: 'ClusterPropagationPolicy', metadata: { name: 'p' } };
+  };
+  const toldOf = (object: KubeObject, { strategy }: ResourceDefinition) =>
+    strategy.warnings?.(object, undefined);
+  const wide = { resourceSelectors: [clusterRole, { ...clusterRole, namespace: 'x' }] };
+  assert.deepEqual(toldOf(clusterWide(wide), clusterPropagationPolicyDefinition), [
+    'spec.resourceSelectors[1].namespace: has no effect: a ClusterRole has none',
+  ]);
+  const rollout = { waves: [{ name: 'all' }] };
+  const secret = { apiVersion: 'v1', kind: 'Secret' };
+  const staged = validatePropagationPolicy(
+    clusterWide({ rollout, resourceSelectors: [{ ...selector }, clusterRole, secret] }),
+  );
+  assert.deepEqual(
+    staged.map(({ field }) => field),
+    ['spec.resourceSelectors[1].kind', 'spec.resourceSelectors[2].kind'],
+  );
+  const own = { resourceSelectors: [{ apiVersion: 'policy.karmada.io/v1alpha1', kind: 'OverridePolicy' }] };
+  assert.match(String(toldOf(policy(own), propagationPolicyDefinition)), /OverridePolicy is never taken/);
+  const overridden = override({});
+  overridden.spec.resourceSelectors = [clusterRole];
+  assert.match(String(toldOf(overridden, overridePolicyDefinition)), /only cluster-wide policies select it/);
+  const taints: KubeObject = {
+    apiVersion: 'policy.karmada.io/v1alpha1',
+    kind: 'ClusterTaintPolicy',
+    metadata: { name: 't' },
+    spec: { taints: [{ key: 'k', effect: 'NoSchedule' }] },
+  };
+  assert.match(String(toldOf(taints, clusterTaintPolicyDefinition)), /^spec.taints: has no effect/);
+});
 
 test('an override that removes needs no value, and its writer is told', () => {
   const overriders = {

@@ -17,6 +17,7 @@ import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
 import { propagationSpecSchema } from './placement-schema.ts';
 import { progressText, type RolloutProgress, rolloutProgressSchema } from './rollout-progress.ts';
+import { selectedKind } from './selected-kinds.ts';
 import { unusedPropagationFields } from './unused-fields.ts';
 import {
   isDividedByRoom,
@@ -246,10 +247,14 @@ function validateRollout({ rollout, resourceSelectors }: PropagationSpec, errors
     errors.push(forbiddenField(`spec.rollout.waves[${takesAll + 1}]`, why));
   }
   resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
-    if (apiVersion !== 'v1' || kind !== 'Secret') return;
+    const at = `spec.resourceSelectors[${i}].kind`;
+    const selected = selectedKind(apiVersion, kind);
     // What it was before would have to be kept where others may read it.
-    const why = 'a Secret cannot be rolled out in waves';
-    errors.push(forbiddenField(`spec.resourceSelectors[${i}].kind`, why));
+    if (apiVersion === 'v1' && kind === 'Secret')
+      errors.push(forbiddenField(at, 'a Secret cannot be rolled out in waves'));
+    // What it was before is kept in a namespace.
+    else if (typeof selected === 'object' && selected.propagated && !selected.namespaced)
+      errors.push(forbiddenField(at, `a ${kind} has no namespace, and cannot be rolled out in waves`));
   });
 }
 

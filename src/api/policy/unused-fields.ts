@@ -1,4 +1,5 @@
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ClusterTaintPolicy } from './cluster-taint-policy.ts';
 import type {
   Overriders,
   OverrideSpec,
@@ -8,6 +9,7 @@ import type {
   ResourceSelector,
 } from './placement.ts';
 import { purgeModeNamed } from './purge-mode.ts';
+import { selectedKind } from './selected-kinds.ts';
 import { isSet } from './validate-placement.ts';
 
 /** Tells of a field that is accepted, as Karmada does, although another one keeps it from having any effect. */
@@ -21,7 +23,7 @@ export function unusedPropagationFields(object: KubeObject): string[] {
   return told((tell) => {
     const { resourceSelectors, placement, failover, schedulePriority, rollout } = (object['spec'] ??
       {}) as PropagationSpec;
-    tellOfSelectors(resourceSelectors, tell);
+    tellOfSelectors(resourceSelectors, object.metadata.namespace !== undefined, tell);
     tellOfReplicaScheduling(placement?.replicaScheduling, tell);
     tellOfScores(placement, tell);
     const { purgeMode, gracePeriodSeconds, statePreservation } = failover?.application ?? {};
@@ -49,7 +51,7 @@ export function unusedPropagationFields(object: KubeObject): string[] {
 export function unusedOverrideFields(object: KubeObject): string[] {
   return told((tell) => {
     const { resourceSelectors, overrideRules, overriders } = (object['spec'] ?? {}) as OverrideSpec;
-    tellOfSelectors(resourceSelectors, tell);
+    tellOfSelectors(resourceSelectors, object.metadata.namespace !== undefined, tell);
     tellOfOverriders(overriders, 'spec.overriders', tell);
     overrideRules?.forEach((rule, i) => {
       tellOfOverriders(rule.overriders, `spec.overrideRules[${i}].overriders`, tell);
@@ -63,11 +65,34 @@ function told(look: (tell: Tell) => void): string[] {
   return warnings;
 }
 
-/** karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. */
-function tellOfSelectors(selectors: readonly ResourceSelector[] | undefined, tell: Tell): void {
-  selectors?.forEach(({ name = '', labelSelector }, i) => {
-    if (name !== '' && isSet(labelSelector))
-      tell(`spec.resourceSelectors[${i}].labelSelector`, 'the name alone selects');
+/**
+ * karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. A kind that no object of can go anywhere by the
+ * policy is accepted beside others, as Karmada does. `isNamespaced`: of the policy.
+ */
+function tellOfSelectors(
+  selectors: readonly ResourceSelector[] | undefined,
+  isNamespaced: boolean,
+  tell: Tell,
+): void {
+  selectors?.forEach(({ apiVersion, kind, name = '', namespace = '', labelSelector }, i) => {
+    const at = `spec.resourceSelectors[${i}]`;
+    if (name !== '' && isSet(labelSelector)) tell(`${at}.labelSelector`, 'the name alone selects');
+    const selected = selectedKind(apiVersion, kind);
+    if (selected === undefined) return;
+    if (selected === 'unserved') tell(`${at}.kind`, `there is no ${kind} in ${apiVersion}`);
+    else if (!selected.propagated) tell(`${at}.kind`, `a ${kind} is never taken to cells`);
+    else if (isNamespaced && !selected.namespaced)
+      tell(`${at}.kind`, `a ${kind} has no namespace: only cluster-wide policies select it`);
+    else if (!selected.namespaced && namespace !== '') tell(`${at}.namespace`, `a ${kind} has none`);
+  });
+}
+
+/** Of a ClusterTaintPolicy (karmada pkg/apis/policy/v1alpha1: without conditions nothing is added or removed). */
+export function unusedTaintFields(object: KubeObject): string[] {
+  return told((tell) => {
+    const { addOnConditions = [], removeOnConditions = [] } = (object as ClusterTaintPolicy).spec ?? {};
+    if (addOnConditions.length + removeOnConditions.length === 0)
+      tell('spec.taints', 'neither addOnConditions nor removeOnConditions say when');
   });
 }
 

@@ -2,42 +2,6 @@ import { returnedFromLabel } from '#api/federation/return-contract.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 
 /**
- * What is never propagated, whatever a policy selects (DESIGN.md, Names): what other objects make, what belongs to a
- * cluster's own machinery, and what cannot be renamed.
- */
-const neverByResource: ReadonlySet<string> = new Set([
-  'events',
-  'events.events.k8s.io',
-  'leases.coordination.k8s.io',
-  'leasecandidates.coordination.k8s.io',
-  'endpoints',
-  'endpointslices.discovery.k8s.io',
-  'nodes',
-  'componentstatuses',
-  'bindings',
-  'apiservices.apiregistration.k8s.io',
-  'controllerrevisions.apps',
-  'certificatesigningrequests.certificates.k8s.io',
-  'clustertrustbundles.certificates.k8s.io',
-  'podcertificaterequests.certificates.k8s.io',
-  'csinodes.storage.k8s.io',
-  'csistoragecapacities.storage.k8s.io',
-  'volumeattachments.storage.k8s.io',
-  'resourceslices.resource.k8s.io',
-  'ipaddresses.networking.k8s.io',
-  'servicecidrs.networking.k8s.io',
-  'storageversions.internal.apiserver.k8s.io',
-  'storageversionmigrations.storagemigration.k8s.io',
-]);
-
-const ownGroups: readonly string[] = ['cellplane.io', 'karmada.io', 'kcp.io'];
-const reviewGroups: ReadonlySet<string> = new Set([
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'metrics.k8s.io',
-]);
-
-/**
  * Kinds that grant authority or act beyond a namespace: propagated only where a cell's `spec.allow` names them. By
  * resource, since that is what a copy is filed under; `spec.allow` names the kind.
  */
@@ -68,12 +32,6 @@ export const crdResource = 'customresourcedefinitions.apiextensions.k8s.io';
 
 export function resourceKey(group: string, resource: string): string {
   return group === '' ? resource : `${resource}.${group}`;
-}
-
-/** Whether objects of this resource may be propagated at all. */
-export function isPropagatedResource(group: string, resource: string): boolean {
-  if (neverByResource.has(resourceKey(group, resource)) || reviewGroups.has(group)) return false;
-  return !ownGroups.some((own) => group === own || group.endsWith(`.${own}`));
 }
 
 export function isPrivilegedResource(group: string, resource: string): boolean {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { canonicalJson } from './canonical.ts';
 import { formatImage, overrideImage, parseImage } from './image.ts';
 import { patchAt, readPointer } from './json-pointer.ts';
-import { isPropagatedMetadata, isPropagatedObject, isPropagatedResource } from './kinds.ts';
+import { isPropagatedMetadata, isPropagatedObject } from './kinds.ts';
 import { parseFieldPath, rewriteAt } from './paths.ts';
 import { requestOf } from './replicas.ts';
 
