@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
-import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { bindingNameOf, type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { isNewer } from './resource-versions.ts';
 
 const bindingsRememberedMax = 10_000;
@@ -94,11 +93,12 @@ export class BindingStore {
   }
 }
 
-function refOf({ cluster, group, resource, namespace, name }: KeyParts): ObjectRef {
+function refOf(key: KeyParts): ObjectRef {
+  const { cluster, namespace } = key;
   return {
     cluster,
     gvr: namespace === '' ? clusterResourceBindingsGvr : resourceBindingsGvr,
     namespace: namespace === '' ? undefined : namespace,
-    name: bindingName(group, resource, name),
+    name: bindingNameOf(key),
   };
 }

@@ -1,4 +1,3 @@
-import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -7,7 +6,7 @@ import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { boundObject, parseTemplateAnnotation, templateAnnotation } from './binding.ts';
 import type { WatchedResource } from './copy-index.ts';
-import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { bindingNameOf, type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { watchName } from './resource-watches.ts';
 import { slimMetadata } from './slim-metadata.ts';
 import { pickResource } from './watched-kinds.ts';
@@ -62,7 +61,7 @@ export class BindingWatch {
   /** The metadata of an object's binding as it was told last. */
   metadataOf(key: KeyParts): KubeObject | undefined {
     const informer = key.namespace === '' ? this.#clusterWide : this.#namespaced;
-    return informer.get(`${key.cluster}|${key.namespace}/${bindingName(key.group, key.resource, key.name)}`);
+    return informer.get(`${key.cluster}|${key.namespace}/${bindingNameOf(key)}`);
   }
 
   /** The objects that have a binding. */

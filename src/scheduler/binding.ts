@@ -1,5 +1,4 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
-import { bindingName } from '#api/work/binding-name.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import {
   type Activation,
@@ -20,7 +19,7 @@ import { type Bounds, forbiddingPolicy } from './algorithm/bounds.ts';
 import type { CellSnapshot } from './algorithm/cell.ts';
 import type { Decision, Outcome, Target } from './algorithm/decision.ts';
 import type { DiscoveredResource } from './discovery.ts';
-import type { KeyParts } from './object-key.ts';
+import { bindingNameOf, type KeyParts } from './object-key.ts';
 import { placementDigest } from './policy/placement-digest.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
 import type { TriggerDigests } from './rescheduling/triggers.ts';
@@ -145,7 +144,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
   const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
   if (present !== undefined && equalJson(present.spec, spec) && equalJson(present.status, status))
     return present;
-  const name = bindingName(key.group, key.resource, key.name);
+  const name = bindingNameOf(key);
   return {
     apiVersion: `${workGroup}/${workVersion}`,
     kind: key.namespace === '' ? 'ClusterResourceBinding' : 'ResourceBinding',

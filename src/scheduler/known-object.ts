@@ -1,6 +1,6 @@
 import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Bounds } from './algorithm/bounds.ts';
 import type { BindingStore } from './binding-store.ts';
@@ -111,7 +111,7 @@ export class KnownReader {
   }
 
   #mayBeNeeded(parts: KeyParts): boolean {
-    if (!this.#isThere(parts)) return false;
+    if (this.#told(parts) === undefined) return false;
     return this.#on.requirements.isRequired(keyOf(parts)) || this.#on.bindings.isKnown(parts);
   }
 
@@ -119,21 +119,23 @@ export class KnownReader {
   #followed(key: ProjectObjectKey, parts: KeyParts): PolicyMatch | undefined {
     const resource = dependencyResourceOf(parts.group, parts.resource);
     if (resource === undefined || !this.#on.requirements.isRequired(key)) return undefined;
-    return this.#isThere(parts) ? followingMatch(parts.cluster, resource, noNeed) : undefined;
+    return this.#told(parts) === undefined ? undefined : followingMatch(parts.cluster, resource, noNeed);
   }
 
-  /** As far as the watch tells: in a project, not going, and of those that travel. */
-  #isThere({ group, resource, cluster, namespace, name }: KeyParts): boolean {
-    if (this.#on.workspaces.project(cluster) === undefined) return false;
-    const metadata = this.#on.watches.get(`${resource}.${group}`, cluster, namespace, name)?.metadata;
-    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return false;
-    return isPropagatedMetadata(group, resource, metadata);
+  /** As the watch tells it, if it is in a project, not going, and of those that travel. */
+  #told(parts: KeyParts): ObjectMeta | undefined {
+    if (this.#on.workspaces.project(parts.cluster) === undefined) return undefined;
+    const metadata = this.#on.watches.ofKey(parts)?.metadata;
+    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return undefined;
+    return isPropagatedMetadata(parts.group, parts.resource, metadata) ? metadata : undefined;
   }
 
   #ownerOf(parts: KeyParts): PolicyMatch | undefined {
     const { group, resource, cluster, namespace, name } = parts;
-    if (!isPropagatedResource(group, resource) || !this.#isThere(parts)) return undefined;
-    const labels = this.#on.watches.get(watchName(parts), cluster, namespace, name)?.metadata.labels;
+    if (!isPropagatedResource(group, resource)) return undefined;
+    const metadata = this.#told(parts);
+    if (metadata === undefined) return undefined;
+    const { labels } = metadata;
     const owner = this.#on.states.get(keyOf(parts))?.policyKey;
     return this.#on.policies.index.ownerOf(cluster, watchName(parts), { namespace, name, labels }, owner);
   }

@@ -8,7 +8,7 @@ import { clusterAnnotation, Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { RecentObjects } from '#client/recent-objects.ts';
 import type { WatchedResource } from './copy-index.ts';
-import { type KeyParts, keyOf } from './object-key.ts';
+import { type KeyParts, keyOf, watchedKeyOf } from './object-key.ts';
 import { slimMetadata } from './slim-metadata.ts';
 
 /** Called for every object of a watched resource, in whichever workspace; `object` is undefined when it is gone. */
@@ -112,13 +112,18 @@ export class ResourceWatches {
     return this.#informers.get(resourceName)?.informer.get(`${cluster}|${namespace}/${name}`);
   }
 
+  /** Likewise, of a project object. */
+  ofKey(key: KeyParts): KubeObject | undefined {
+    return this.#informers.get(watchName(key))?.informer.get(watchedKeyOf(key));
+  }
+
   /**
    * The object as it was told whole, if it is of this version, just new, and nothing newer was told of it since; once, and the
    * caller's own. Else it is to be read.
    */
-  takeWhole(key: KeyParts, { group, version, resource }: WatchedResource): KubeObject | undefined {
-    const told = this.get(watchName({ group, resource }), key.cluster, key.namespace, key.name);
-    if (told === undefined || this.#recent.bytes === 0) return undefined;
+  takeWhole(key: KeyParts, { group, version }: WatchedResource): KubeObject | undefined {
+    const told = this.#recent.bytes === 0 ? undefined : this.ofKey(key);
+    if (told === undefined) return undefined;
     const object = this.#recent.take(keyOf(key), told.metadata.resourceVersion);
     return object?.apiVersion === formatApiVersion({ group, version }) ? object : undefined;
   }
