@@ -61,7 +61,13 @@ export interface MapExpr extends Base {
 export interface StructExpr extends Base {
   readonly kind: 'struct';
   readonly name: string;
-  readonly fields: readonly { readonly name: string; readonly value: Expr; readonly isOptional: boolean }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly value: Expr;
+    readonly isOptional: boolean;
+    /** Of the colon, where a fault of the field is told. */
+    readonly at: number;
+  }[];
 }
 
 export type ComprehensionMacro =

@@ -223,7 +223,7 @@ class Checker {
         this.#used.add(candidate);
         return variable.type;
       }
-      const type = namedTypes.get(candidate);
+      const type = namedTypes.get(candidate) ?? this.#environment.structOf?.(candidate)?.type;
       if (type !== undefined) {
         this.#references.set(expr, { kind: 'type', type });
         return typeOfType(type);
@@ -440,13 +440,13 @@ class Checker {
       const struct = this.#environment.structOf?.(candidate);
       if (struct === undefined) continue;
       this.#structs.set(expr, struct);
-      for (const { name, value, isOptional } of expr.fields) {
+      for (const { name, value, isOptional, at } of expr.fields) {
         const type = this.#held(this.#infer(value), isOptional, value.at);
         const wanted = struct.fieldType(name);
-        if (wanted === undefined) this.#error(value.at, `undefined field '${name}'`);
+        if (wanted === undefined) this.#error(at, `undefined field '${name}'`);
         else if (!this.#substitution.assign(wanted, type)) {
           this.#error(
-            value.at,
+            at,
             `expected type of field '${name}' is '${this.#show(wanted)}' but provided type is '${this.#show(type)}'`,
           );
         }

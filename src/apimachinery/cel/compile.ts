@@ -149,7 +149,7 @@ class Compiler {
         if (value instanceof CelFault) return value;
         const found = read(value);
         if (value instanceof Optional && found instanceof Optional) return found.value !== undefined;
-        return found === noOverload ? found : found !== undefined;
+        return found instanceof CelFault ? found : found !== undefined;
       };
     }
     if (expr.isOptional) {
@@ -332,7 +332,9 @@ class Compiler {
 
 const nowhere = new Frame([], Number.POSITIVE_INFINITY);
 
-/** Undefined when absent. */
+const unsupportedIndex = new CelFault("unsupported index type 'string' in list");
+
+/** Undefined when absent, as it is in whatever has no fields (cel-go interpreter refQualify). */
 function selectField(value: Value, field: string): Value | undefined {
   if (value instanceof CelMap) return value.get(field);
   if (value instanceof Optional) {
@@ -341,7 +343,7 @@ function selectField(value: Value, field: string): Value | undefined {
     if (found === undefined) return Optional.none;
     return found instanceof CelFault || found instanceof Optional ? found : new Optional(found);
   }
-  return noOverload;
+  return value instanceof CelList ? unsupportedIndex : undefined;
 }
 
 /** `&&` (decided by false) and `||` (decided by true): either side may decide, whatever the other one says. */

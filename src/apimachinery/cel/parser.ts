@@ -360,7 +360,7 @@ class Parser {
 
   #struct(type: Expr): StructExpr {
     const { at } = this.#expect('{');
-    const fields: { name: string; value: Expr; isOptional: boolean }[] = [];
+    const fields: { name: string; value: Expr; isOptional: boolean; at: number }[] = [];
     while (!this.#accept('}')) {
       const isOptional = this.#accept('?');
       const name = this.#peek();
@@ -368,8 +368,8 @@ class Parser {
         throw this.#wrongInput("{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}", false);
       }
       this.#index++;
-      this.#expect(':');
-      fields.push({ isOptional, name: name.text, value: this.#expression() });
+      const colon = this.#expect(':');
+      fields.push({ isOptional, name: name.text, at: colon.at, value: this.#expression() });
       if (!this.#accept(',')) {
         this.#expect('}', "{'}', ','}");
         break;

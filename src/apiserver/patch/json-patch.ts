@@ -143,6 +143,9 @@ function refuseMoveIntoItself(from: string, path: string, index: number): void {
 function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject): void {
   const needed = op === 'copy' || op === 'move' ? from : op === 'add' ? undefined : path;
   if (typeof needed !== 'string' || resolve(root, needed) !== undefined) return;
+  // A member that is absent where it could be is another value, not a wrong path (evanphx/json-patch v4 Patch.test).
+  if (op === 'test' && isAbsentMember(root, needed))
+    throw unprocessablePatch(new PatchTestFailed(`testing value ${needed} failed: test failed`));
   throw unprocessablePatch(absent(root, op, jsonText(path), needed));
 }
 
@@ -160,7 +163,10 @@ function absent(root: JsonValue, op: JsonValue | undefined, path: string, needed
       return `add operation does not apply: doc is missing path: "${path}": missing value`;
     case 'move':
     case 'copy':
-      return `${op} operation does not apply: doc is missing from path: ${needed}: missing value`;
+      // `copy` of a member that is absent is of null: it does not come here.
+      return hasParent && op === 'move'
+        ? `error in move for path: '${last}': Unable to remove nonexistent key: ${last}: missing value`
+        : `${op} operation does not apply: doc is missing from path: ${needed}: missing value`;
     case 'replace':
       return `replace operation does not apply: doc is missing path: ${path}: missing value`;
     case 'test':

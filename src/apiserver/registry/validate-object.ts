@@ -6,7 +6,7 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
 import { customFaults, hasListFaults, validateValue } from '#apimachinery/schema-walk/validate.ts';
-import { policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
+import { inOrderOfPolicies, policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
 import { embeddedErrors } from './embedded-resources.ts';
 import { scaleErrors } from './scale-errors.ts';
 import { isInert, type Target } from './target.ts';
@@ -126,15 +126,7 @@ function strategyErrors(
       ? strategy.validateUpdate(object, old, subresource)
       : (strategy.validate?.(object) ?? []);
   const expressions = subresource === '' ? policyExpressionErrors(definition, object, old) : [];
-  if (expressions.length > 0) for (const one of expressions) placeExpressionError(errors, one);
-  return errors;
-}
-
-/** A condition's expression is told of before its name (admissionregistration validateMatchCondition). In place. */
-function placeExpressionError(errors: FieldError[], error: FieldError): void {
-  const holder = /^(.*matchConditions\[\d+\]\.)expression$/.exec(error.field)?.[1];
-  const at = holder === undefined ? -1 : errors.findIndex(({ field }) => field === `${holder}name`);
-  errors.splice(at < 0 ? errors.length : at, 0, error);
+  return expressions.length === 0 ? errors : inOrderOfPolicies([...errors, ...expressions]);
 }
 
 /**

@@ -159,15 +159,17 @@ export function optionalIndex(container: Value, key: Value): Value {
   if (container instanceof Optional) {
     return container.value === undefined ? container : optionalIndex(container.value, key);
   }
-  if (!(container instanceof CelList) && !(container instanceof CelMap)) return noOverload;
+  if (!(container instanceof CelList) && !(container instanceof CelMap)) return Optional.none;
   const found = lookUp(container, key);
   if (found instanceof CelFault) return found;
   return found === undefined ? Optional.none : new Optional(found);
 }
 
+/** What has no parts has none of any key (cel-go interpreter refQualify). */
 export function indexThrough(container: Value, key: Value): Value {
   if (container instanceof Optional) return optionalIndex(container, key);
-  return container instanceof CelList || container instanceof CelMap ? index(container, key) : noOverload;
+  if (container instanceof CelList || container instanceof CelMap) return index(container, key);
+  return new CelFault(`no such key: ${showKey(key)}`);
 }
 
 const binary =

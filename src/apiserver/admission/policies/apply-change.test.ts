@@ -43,6 +43,7 @@ const rows: [Change, JsonObject][] = [
   [patch({ op: 'replace', path: '/text', value: 'b' }), { ...live, text: 'b' }],
   // Nothing of a patch is done whose test finds something else.
   [patch({ op: 'add', path: '/new', value: 'b' }, { op: 'test', path: '/text', value: 'z' }), live],
+  [patch({ op: 'add', path: '/new', value: 'b' }, { op: 'test', path: '/absent', value: 'z' }), live],
 ];
 
 test('mutations', () => {

@@ -50,85 +50,125 @@ export class MutatingPolicies implements AdmissionPlugin {
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    const policies = this.#source.policies(attributes.context.workspace!);
-    const matching = policies.flatMap((bound) => {
+    const faults: Fault[] = [];
+    const invocations = this.#invocations(attributes, faults);
+    if (invocations.length > 0) return this.#run(invocations, faults, attributes);
+    refuseFor(faults, attributes);
+    return undefined;
+  }
+
+  /** What is to be done: each policy by each of its bindings, with each of its parameters. */
+  #invocations(attributes: AdmissionAttributes, faults: Fault[]): Invocation[] {
+    const found: Invocation[] = [];
+    for (const bound of this.#source.policies(attributes.context.workspace!)) {
       const { match } = bound.policy;
-      const version =
-        match === undefined ? undefined : matchedVersion(match, attributes, this.#storage, false);
-      return version === undefined ? [] : [{ bound, version }];
-    });
-    return matching.length === 0 ? undefined : this.#run(matching, attributes);
+      const version = match && matchedVersion(match, attributes, this.#storage, false);
+      if (version === undefined) continue;
+      for (const binding of bound.bindings) {
+        const isMatching =
+          binding.match === undefined ||
+          matchedVersion(binding.match, attributes, this.#storage, true) !== undefined;
+        if (!isMatching) continue;
+        try {
+          const params = this.#params(bound, binding, attributes);
+          for (const param of params) found.push({ bound, binding, version, param });
+        } catch (error) {
+          if (!(error instanceof PolicyConfigurationError)) throw error;
+          faults.push({ bound, binding, error });
+        }
+      }
+    }
+    return found;
+  }
+
+  #params(
+    { policy }: BoundPolicy<MutatingPolicy>,
+    { paramRef }: PolicyBinding,
+    { context }: AdmissionAttributes,
+  ): readonly (KubeObject | undefined)[] {
+    const namespace = context.served.definition.namespaced ? context.namespace : '';
+    return paramsFor(policy.paramKind, paramRef, context.workspace!, namespace, this.#storage);
   }
 
   async #run(
-    matching: readonly { readonly bound: BoundPolicy<MutatingPolicy>; readonly version: ResourceVersion }[],
+    invocations: readonly Invocation[],
+    faults: Fault[],
     attributes: AdmissionAttributes,
   ): Promise<void> {
     const memo: DecisionMemo = new Map();
+    const again = new Set<string>();
     let isMutated = false;
-    for (const { bound, version } of matching) {
-      if (await this.#apply(bound, version, attributes, memo)) isMutated = true;
+    for (const invocation of invocations) {
+      const outcome = await this.#invoke(invocation, attributes, memo, faults, undefined);
+      if (outcome.isMutated) isMutated = true;
+      if (outcome.isInvoked && invocation.bound.policy.reinvokes) again.add(keyOf(invocation));
     }
-    if (!isMutated) return;
-    for (const { bound, version } of matching) {
-      if (bound.policy.reinvokes) await this.#apply(bound, version, attributes, memo);
-    }
+    refuseFor(faults, attributes);
+    if (!isMutated || again.size === 0) return;
+    const late: Fault[] = [];
+    for (const invocation of this.#invocations(attributes, late))
+      await this.#invoke(invocation, attributes, memo, late, again);
+    refuseFor(late, attributes);
   }
 
-  /** Whether a mutation was done, be it without effect: that is what makes Kubernetes invoke again. */
-  async #apply(
-    bound: BoundPolicy<MutatingPolicy>,
-    version: ResourceVersion,
+  /**
+   * Whether its conditions let it, and whether a mutation was done, be it without effect: that is what makes Kubernetes invoke
+   * again. A mutation that cannot be done is told of, and the next is tried. `only`: those that are invoked at all.
+   */
+  async #invoke(
+    { bound, binding, version, param }: Invocation,
     attributes: AdmissionAttributes,
     memo: DecisionMemo,
-  ): Promise<boolean> {
-    let isMutated = false;
-    for (const binding of bound.bindings) {
-      const { match } = binding;
-      if (match !== undefined && matchedVersion(match, attributes, this.#storage, true) === undefined)
-        continue;
+    faults: Fault[],
+    only: ReadonlySet<string> | undefined,
+  ): Promise<{ readonly isInvoked: boolean; readonly isMutated: boolean }> {
+    const { policy } = bound;
+    const sources = { storage: this.#storage, authorizer: this.#authorizer, memo };
+    const input = () => policyInput(attributes, version, param, sources);
+    const tried = async (step: () => Promise<boolean>): Promise<boolean> => {
       try {
-        if (await this.#bind(bound.policy, binding, version, attributes, memo)) isMutated = true;
+        return await step();
       } catch (error) {
-        const isOwn = error instanceof MutationError || error instanceof PolicyConfigurationError;
-        if (!isOwn) throw error;
-        if (bound.policy.failsClosed) throw refusal(bound.name, binding.name, error, attributes);
+        if (!(error instanceof MutationError)) throw error;
+        faults.push({ bound, binding, error });
+        return false;
       }
-    }
-    return isMutated;
-  }
-
-  async #bind(
-    policy: MutatingPolicy,
-    binding: PolicyBinding,
-    version: ResourceVersion,
-    attributes: AdmissionAttributes,
-    memo: DecisionMemo,
-  ): Promise<boolean> {
-    const { context } = attributes;
+    };
+    const isInvoked =
+      (await tried(() => settled(() => mutationApplies(policy, input())))) &&
+      only?.has(keyOf({ bound, binding, version, param })) !== false;
     let isMutated = false;
-    const namespace = context.served.definition.namespaced ? context.namespace : '';
-    const params = paramsFor(
-      policy.paramKind,
-      binding.paramRef,
-      context.workspace!,
-      namespace,
-      this.#storage,
-    );
-    for (const param of params) {
-      const sources = { storage: this.#storage, authorizer: this.#authorizer, memo };
-      const input = () => policyInput(attributes, version, param, sources);
-      if (!(await settled(() => mutationApplies(policy, input())))) continue;
-      for (const mutation of policy.mutations) {
+    if (!isInvoked) return { isInvoked, isMutated };
+    for (const mutation of policy.mutations) {
+      const isDone = await tried(async () => {
         const change = await settled(() => changeOf(mutation, policy, input()));
         const live = inVersion(attributes.object as KubeObject, attributes.context, version);
         const after = applyChange(rootTypeOf(version.schema), live, change);
         replaceObject(attributes, version, after as KubeObject);
-        isMutated = true;
-      }
+        return true;
+      });
+      if (isDone) isMutated = true;
     }
-    return isMutated;
+    return { isInvoked, isMutated };
   }
+}
+
+interface Invocation {
+  readonly bound: BoundPolicy<MutatingPolicy>;
+  readonly binding: PolicyBinding;
+  readonly version: ResourceVersion;
+  readonly param: KubeObject | undefined;
+}
+
+/** What one invocation could not do. */
+interface Fault {
+  readonly bound: BoundPolicy<MutatingPolicy>;
+  readonly binding: PolicyBinding;
+  readonly error: MutationError | PolicyConfigurationError;
+}
+
+function keyOf({ bound, binding, param }: Invocation): string {
+  return JSON.stringify([bound.name, binding.name, param?.metadata.namespace, param?.metadata.name]);
 }
 
 /** Evaluates again as long as an authorizer has still to answer. */
@@ -144,20 +184,25 @@ async function settled<T>(evaluate: () => T): Promise<T> {
   throw new MutationError('the policy asks for more authorization decisions than one request may');
 }
 
-/** 403, with the reason Invalid where an expression or what came of it is at fault, as Kubernetes has it. */
-function refusal(
-  policy: string,
-  binding: string,
-  error: Error,
-  { context, object }: AdmissionAttributes,
-): ApiError {
-  const text = `policy '${policy}' with binding '${binding}' denied request: ${wordsOf(error)}`;
+/**
+ * 403 for the faults of those policies that do not ignore them: the first is the message, its reason Invalid where an
+ * expression or what came of it is at fault (apiserver pkg/admission/plugin/policy/generic/policy_dispatcher.go).
+ */
+function refuseFor(faults: readonly Fault[], { context, object }: AdmissionAttributes): void {
+  const told = faults.filter(({ bound }) => bound.policy.failsClosed);
+  const [first] = told;
+  if (first === undefined) return;
+  const causes = told.map(({ bound, binding, error }) => ({
+    message: `policy '${bound.name}' with binding '${binding.name}' denied request: ${wordsOf(error)}`,
+  }));
+  const text = causes[0]?.message ?? '';
   const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
   const { details } = forbidden(context.served.definition, name, text);
-  return new ApiError(error instanceof PolicyConfigurationError ? 'Forbidden' : 'Invalid', text, {
+  const isConfiguration = first.error instanceof PolicyConfigurationError;
+  throw new ApiError(isConfiguration ? 'Forbidden' : 'Invalid', text, {
     code: 403,
-    details: { ...details, causes: [{ message: text }] },
-    cause: error,
+    details: { ...details, causes },
+    cause: first.error,
   });
 }
 

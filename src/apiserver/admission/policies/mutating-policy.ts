@@ -1,14 +1,7 @@
 import type { StructType } from '#apimachinery/cel/environment.ts';
 import { FunctionTable } from '#apimachinery/cel/functions/registry.ts';
 import { boolType, CelType, dynType, listOf, stringType } from '#apimachinery/cel/types.ts';
-import {
-  CelFault,
-  CelList,
-  type CelMap,
-  jsonOfValue,
-  NativeMap,
-  type Value,
-} from '#apimachinery/cel/values.ts';
+import { CelFault, CelList, CelMap, jsonOfValue, NativeMap, type Value } from '#apimachinery/cel/values.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import {
   BudgetError,
@@ -56,10 +49,18 @@ export class MutationError extends Error {
 const objectType = (name: string): CelType => new CelType('object', name);
 const patchType = new CelType('object', 'JSONPatch');
 
-function mapOfFields(fields: ReadonlyMap<string, Value>): CelMap {
-  const map = new NativeMap();
-  for (const [name, value] of fields) map.add(name, value);
-  return map;
+/** A field that JSONPatch has not is one of no type: nothing fits it. */
+const noType = new CelType('opaque', '');
+
+/** What `Object.spec{…}` makes: it knows what it was called. */
+class Initialised extends NativeMap {
+  readonly typeName: string;
+
+  constructor(typeName: string, fields: ReadonlyMap<string, Value>) {
+    super();
+    this.typeName = typeName;
+    for (const [name, value] of fields) this.add(name, value);
+  }
 }
 
 const patchFields: ReadonlyMap<string, CelType> = new Map([
@@ -71,10 +72,18 @@ const patchFields: ReadonlyMap<string, CelType> = new Map([
 
 function structOf(name: string): StructType | undefined {
   if (name === 'JSONPatch') {
-    return { type: patchType, fieldType: (field) => patchFields.get(field), make: mapOfFields };
+    return {
+      type: patchType,
+      fieldType: (field) => patchFields.get(field) ?? noType,
+      make: (fields) => new Initialised(name, fields),
+    };
   }
   if (name !== 'Object' && !name.startsWith('Object.')) return undefined;
-  return { type: objectType(name), fieldType: () => dynType, make: mapOfFields };
+  return {
+    type: objectType(name),
+    fieldType: () => dynType,
+    make: (fields) => new Initialised(name, fields),
+  };
 }
 
 /** `jsonpatch.escapeKey` (RFC 6901). */
@@ -146,7 +155,10 @@ export function changeOf(
   if (value instanceof CelFault) {
     throw new MutationError(`expression '${expression.source}' resulted in error: ${value.message}`);
   }
-  if (type === 'ApplyConfiguration') return { type, config: configOf(value) };
+  if (type === 'ApplyConfiguration') {
+    checkNames(value, 'Object');
+    return { type, config: configOf(value) };
+  }
   if (!(value instanceof CelList)) throw new MutationError('a JSONPatch expression must evaluate to a list');
   return { type, operations: value.toArray().map(operationOf) };
 }
@@ -160,7 +172,31 @@ function withinBudget<T>(evaluate: () => T): T {
   }
 }
 
+/** Types of initializers must be called after the fields that they stand in (cel/mutation/dynamic CheckTypeNamesMatchFieldPathNames). */
+function checkNames(value: Value, name: string): void {
+  const faults = namesNotOf(value, name);
+  if (faults.length > 0) throw new MutationError(`type mismatch: ${faults.join('\n')}`);
+}
+
+function namesNotOf(value: Value, name: string): string[] {
+  if (value instanceof CelList) return value.toArray().flatMap((item) => namesNotOf(item, name));
+  if (!(value instanceof CelMap)) return [];
+  const isNamed = value instanceof Initialised;
+  const wrong =
+    isNamed && value.typeName !== name
+      ? [
+          `unexpected type name "${value.typeName}", expected "${name}", which matches field name path from root Object type`,
+        ]
+      : [];
+  const inside = value
+    .keys()
+    .flatMap((key) => namesNotOf(value.get(key) as Value, isNamed ? `${name}.${String(key)}` : name));
+  return [...wrong, ...inside];
+}
+
 function operationOf(value: Value): JsonValue {
+  const set = value instanceof CelMap ? value.get('value') : undefined;
+  if (set instanceof Initialised) checkNames(set, set.typeName);
   const json = jsonOfValue(value);
   if (!isJsonObject(json))
     throw new MutationError('a JSONPatch expression must evaluate to a list of JSONPatch');

@@ -84,6 +84,9 @@ test('what validations can say and see', async () => {
     [{ expression: 'false', messageExpression: "'is ' + object.data.a" }, /denied request: is b/],
     [{ expression: 'false', reason: 'Forbidden', message: 'm' }, /denied request: m/],
     [{ expression: 'object.data.nothing == 1' }, /resulted in error: no such key: nothing/],
+    [{ expression: '!has(oldObject.data) && !oldObject.?data.hasValue()' }, undefined],
+    [{ expression: "oldObject.data.a == 'b'" }, /resulted in error: no such key: data/],
+    [{ expression: "oldObject['data'] == 'b'" }, /resulted in error: no such key: data/],
     [{ expression: "oldObject == null && request.operation == 'CREATE'" }, undefined],
     [{ expression: "request.userInfo.username == 'system:apiserver' && !request.dryRun" }, undefined],
     [{ expression: "request.kind.kind == 'ConfigMap' && request.namespace == 'default'" }, undefined],
@@ -331,6 +334,37 @@ test('a mutating policy that asks for it is invoked once more after its own muta
   await bind(harness, { reinvocationPolicy: 'IfNeeded', mutations }, {}, 'Mutating');
   const { object } = await harness.post(maps, map('m', { a: '1' }));
   assert.deepEqual(object['data'], { a: '1', n: '2' });
+});
+
+test('each mutation that cannot be done is told of, and those after it are done', async () => {
+  await using harness = await open();
+  const apply = (expression: string): JsonObject => ({
+    patchType: 'ApplyConfiguration',
+    applyConfiguration: { expression },
+  });
+  const mutations = [
+    apply('Object{data: {"b": object.data.absent}}'),
+    apply('Object{data: Object.nope{c: "1"}}'),
+    apply('Object{data: {"d": "1"}}'),
+  ];
+  const spec = { reinvocationPolicy: 'Never', mutations };
+  await bind(harness, { ...spec, failurePolicy: 'Ignore' }, {}, 'Mutating', 'ignores');
+  const { object } = await harness.post(maps, map('m', { a: '1' }));
+  assert.deepEqual(object['data'], { a: '1', d: '1' });
+  await bind(harness, spec, {}, 'Mutating', 'fails');
+  await assert.rejects(harness.post(maps, map('n', { a: '1' })), (error) => {
+    assert.ok(isApiError(error, 'Invalid'));
+    const by = "policy 'fails' with binding 'fails-b' denied request: ";
+    assert.deepEqual(error.details?.causes, [
+      {
+        message: `${by}expression 'Object{data: {"b": object.data.absent}}' resulted in error: no such key: absent`,
+      },
+      {
+        message: `${by}type mismatch: unexpected type name "Object.nope", expected "Object.data", which matches field name path from root Object type`,
+      },
+    ]);
+    return true;
+  });
 });
 
 test('what a mutating policy cannot do is 403 with the reason Invalid, in its own words', async () => {

@@ -91,6 +91,47 @@ function conditionErrors(
   return unchanged ? [] : namedErrors(conditions, 'spec.matchConditions');
 }
 
+/** Where in a spec is looked first (pkg/apis/admissionregistration/validation): fields in the order in which they are told. */
+const parts = [
+  ...['failurePolicy', 'paramKind', 'matchConstraints', 'matchConditions', 'variables'],
+  ...['validations', 'mutations', 'auditAnnotations', 'reinvocationPolicy'],
+];
+const fieldsOfPart: { readonly [part: string]: readonly string[] } = {
+  matchConditions: ['expression', 'name'],
+  variables: ['name', 'expression'],
+  validations: ['expression', 'messageExpression', 'message', 'reason'],
+  auditAnnotations: ['key', 'valueExpression'],
+};
+
+/** The errors of a policy or webhook configuration in the order in which Kubernetes finds them. */
+export function inOrderOfPolicies(errors: readonly FieldError[]): FieldError[] {
+  const ranked = errors.map((error) => ({ error, rank: rankOf(error) }));
+  return ranked.sort((a, b) => compareRanks(a.rank, b.rank)).map(({ error }) => error);
+}
+
+function rankOf({ field, type }: FieldError): number[] {
+  const webhook = /^webhooks\[(\d+)\](\.matchConditions\[(\d+)\]\.(\w+))?/.exec(field);
+  if (webhook !== null) {
+    const [, at, isCondition, index, name = ''] = webhook;
+    const inside = isCondition === undefined ? [0] : [1, Number(index), name === 'expression' ? 0 : 1];
+    return [parts.length, Number(at), ...inside];
+  }
+  const place = /^spec\.(\w+)(?:\[(\d+)\](?:\.(\w+))?)?/.exec(field);
+  if (place === null) return [-1];
+  const [, part = '', index = '-1', name = ''] = place;
+  // A key that was there before is told when all else of the item has been.
+  const isRepeated = type === 'FieldValueDuplicate' ? 1 : 0;
+  return [parts.indexOf(part), Number(index), isRepeated, fieldsOfPart[part]?.indexOf(name) ?? 0];
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  for (const [at, rank] of a.entries()) {
+    const difference = rank - (b[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
 function sameField(a: JsonObject, b: JsonObject, field: string): boolean {
   return equalJson(a[field], b[field]);
 }

@@ -108,6 +108,10 @@ export class ValidatingPolicies implements AdmissionPlugin {
         };
         for (const denial of this.#ask(bound, binding, version, attributes, memo, onAnnotation)) {
           const refusal = { ...denial, policy: bound.name, binding: binding.name };
+          if (denial.refuses === true) {
+            refusals.push(refusal);
+            continue;
+          }
           if (binding.actions.includes('Warn')) {
             warnings.push(
               `Validation failed for ValidatingAdmissionPolicy '${bound.name}' with binding '${binding.name}': ${denial.message}`,
@@ -122,7 +126,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
               validationActions: [...binding.actions],
             });
           }
-          if (binding.actions.includes('Deny') || denial.reason === '') refusals.push(refusal);
+          if (binding.actions.includes('Deny')) refusals.push(refusal);
         }
       }
     }
@@ -167,10 +171,8 @@ export class ValidatingPolicies implements AdmissionPlugin {
       );
     } catch (error) {
       if (!(error instanceof PolicyConfigurationError)) throw error;
-      // What is wrong with the configuration refuses whatever the binding's actions are.
-      return policy.failsClosed
-        ? [{ message: `failed to configure binding: ${error.message}`, reason: '' }]
-        : [];
+      const message = `failed to configure binding: ${error.message}`;
+      return policy.failsClosed ? [{ message, reason: 'Invalid', refuses: true }] : [];
     }
   }
 }

@@ -50,6 +50,8 @@ export interface Denial {
   readonly reason: string;
   /** Which of the policy's validations; undefined for what is wrong beside them. */
   readonly index?: number | undefined;
+  /** The binding's actions do not count: what is wrong with configurations and annotations. */
+  readonly refuses?: true | undefined;
 }
 
 /** Compiles a policy's spec (A3); what does not compile stands in it as an error. */
@@ -118,7 +120,8 @@ export function validatePolicy(
       validate(validation, evaluation, failed).map((denial) => ({ ...denial, index })),
     );
     for (const { key, expression } of policy.auditAnnotations) {
-      denials.push(...annotate(key, expression, evaluation, failed, onAnnotation));
+      const faults = annotate(key, expression, evaluation, failed, onAnnotation);
+      denials.push(...faults.map((fault) => ({ ...fault, refuses: true }) as const));
     }
     return denials;
   } catch (error) {
