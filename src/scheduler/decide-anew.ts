@@ -120,17 +120,7 @@ export function decideAnew(
   const snapshot = { version: 0, cells: infos };
   const definition = isDefinition(binding) ? definedGroup(object) : undefined;
   const template = templateOf(binding, given, replicas);
-  const policies = new InheritedPolicies();
-  for (const { workspace, name, spec } of inherited)
-    policies.put(`${workspace}/${name}`, workspace, name, spec);
-  const { namespace = '', name = '', labels } = object.metadata;
-  const bounds = policies.boundsOf(project.path, {
-    group: groupOf(binding),
-    kind: template.kind,
-    namespace,
-    name,
-    labels,
-  });
+  const bounds = boundsAbove(inherited, project.path, binding, object);
   const details: DecisionDetails = { scores: new Map(), available: new Map() };
   const previous = previousTargets(binding);
   const told = toldQuotas(quotas, previous, template.request);
@@ -185,6 +175,20 @@ export function decideAnew(
       return room === told.roomIn(cell) ? 'quota' : room === estimateIn(cell) ? 'estimator' : undefined;
     },
   };
+}
+
+/** What inherited policies allow the object; undefined: none of them selects it. */
+export function boundsAbove(
+  inherited: readonly InheritedSource[],
+  path: string,
+  binding: ResourceBinding,
+  { metadata: { namespace = '', name = '', labels } }: KubeObject,
+): Bounds | undefined {
+  const policies = new InheritedPolicies();
+  for (const source of inherited)
+    policies.put(`${source.workspace}/${source.name}`, source.workspace, source.name, source.spec);
+  const { kind } = binding.spec.resource;
+  return policies.boundsOf(path, { group: groupOf(binding), kind, namespace, name, labels });
 }
 
 function templateOf(

@@ -84,6 +84,44 @@ test('each cell: chosen or why not, and how far its copy is', () => {
   assert.equal(found.cells[0]?.health, 'Healthy');
 });
 
+test('a copy that stays until the object is well elsewhere, and cells that are left as they are', () => {
+  const task = {
+    fromCluster: 'z',
+    reason: 'TaintUntolerated',
+    purgeMode: 'Gracefully',
+    creationTimestamp: '2026-01-01T00:00:00Z',
+  } as const;
+  const told = (
+    more: Partial<ExplainInput>,
+    policy: NonNullable<ExplainInput['template']>['policy'] = {},
+  ) => {
+    const { cells } = explain({
+      ...input,
+      copies: [
+        copy('a', { [syncAnnotations.syncedHash]: 'h' }),
+        copy('z', { [syncAnnotations.syncedHash]: 'h' }),
+      ],
+      ...more,
+      template: { object: deployment('web', 2), policy, custom: false, scalable: true },
+    });
+    return new Map(cells.map(({ cell: name, sync, message }) => [name, `${sync}: ${message}`]));
+  };
+  const leaving = { ...binding, spec: { ...binding.spec, gracefulEvictionTasks: [{ ...task }] } };
+  const stays =
+    'its copy stays until the object is healthy elsewhere, at the latest until 2026-01-01T00:10:00Z';
+  assert.equal(
+    told({ binding: leaving }).get('z'),
+    `Leaving: the cell has a taint that the policy does not tolerate; ${stays}`,
+  );
+  const suspension = { dispatchingOnClusters: { clusterNames: ['a', 'x'] } };
+  const suspended = told({}, { suspension });
+  assert.equal(suspended.get('a'), 'Suspended: dispatching is suspended: it is left as it was');
+  assert.match(suspended.get('b') ?? '', /^Missing/);
+  assert.match(suspended.get('x') ?? '', /^None/);
+  const everywhere = told({}, { suspension: { dispatching: true } });
+  assert.match(everywhere.get('b') ?? '', /^Suspended/);
+});
+
 test('without the object the examples that the binding keeps are told', () => {
   const found = explain(input);
   assert.deepEqual(

@@ -3,19 +3,34 @@ import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/fe
 import type {
   AggregatedStatusItem,
   BoundPolicy,
+  GracefulEvictionTask,
   ResourceBinding,
   RolloutStatus,
 } from '#api/work/resource-binding.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
+import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { ProjectRef } from './algorithm/cell.ts';
 import type { RefusalCode } from './algorithm/decision.ts';
-import { decideAnew, type ExplainedTemplate, isDefinition } from './decide-anew.ts';
+import { boundsAbove, decideAnew, type ExplainedTemplate, isDefinition } from './decide-anew.ts';
 import { isRefusalCode, type Reason, reasonOf } from './explain-reasons.ts';
+import { defaultGraceSeconds } from './failover/failover.ts';
 import { syncErrorText } from './gather/gather.ts';
+import { suspendedCells } from './policy/policy-index.ts';
 import { assuming, type CellAssumption } from './what-if.ts';
 
-/** How far a cell is: `Synced`: the edge has the copy as it is; `Withdrawing`: the copy waits for the edge to let go. */
-export type SyncState = 'Synced' | 'Pending' | 'Failed' | 'Missing' | 'Withdrawing' | 'None';
+/**
+ * How far a cell is: `Synced`: the edge has the copy as it is; `Suspended`: the cell is left as it is; `Leaving`: the copy stays until
+ * the object is well elsewhere; `Withdrawing`: it waits for the edge to let go.
+ */
+export type SyncState =
+  | 'Synced'
+  | 'Pending'
+  | 'Failed'
+  | 'Missing'
+  | 'Suspended'
+  | 'Leaving'
+  | 'Withdrawing'
+  | 'None';
 
 export interface CellExplanation {
   readonly cell: string;
@@ -97,6 +112,7 @@ export function explain(input: ExplainInput): Explanation {
   const found =
     input.template === undefined ? undefined : decideAnew(input, input.template, input.cells, undefined);
   const reasons = found?.reasons ?? toldReasons(binding);
+  const isSuspended = suspendedBy(input);
   const names = new Set([
     ...input.cells.map(({ metadata }) => metadata.name ?? ''),
     ...chosen.keys(),
@@ -108,7 +124,7 @@ export function explain(input: ExplainInput): Explanation {
     const told = health.get(cell);
     const { sync, message } = isDefinition(binding)
       ? definitionSyncOf(input, cell, isChosen, told)
-      : syncOf(input, cell, isChosen);
+      : suspendedSync(isSuspended(cell) && isChosen, syncOf(input, cell, isChosen));
     const reason = isChosen ? undefined : reasons.get(cell);
     const failure = told?.appliedMessage;
     return {
@@ -118,6 +134,7 @@ export function explain(input: ExplainInput): Explanation {
       reason: reason?.code,
       message: [
         isChosen ? message || failure || '' : (reason?.text ?? message),
+        !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
         ...estimatorFailure(input.template?.estimates?.get(cell)),
       ]
         .filter((text) => text !== '')
@@ -164,10 +181,42 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
     return chosen
       ? { sync: 'Missing', message: 'the copy is not written yet' }
       : { sync: 'None', message: '' };
-  if (!chosen || own.some(({ metadata }) => metadata.deletionTimestamp !== undefined)) {
+  const isGoing = own.some(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  const task = input.binding.spec.gracefulEvictionTasks?.find(({ fromCluster }) => fromCluster === cell);
+  if (!chosen && !isGoing && task !== undefined) return { sync: 'Leaving', message: leavingText(task) };
+  if (!chosen || isGoing) {
     return { sync: 'Withdrawing', message: 'the copy waits for the edge to let go of it' };
   }
   return reportedSync(own);
+}
+
+function leavingText({
+  purgeMode,
+  creationTimestamp,
+  gracePeriodSeconds = defaultGraceSeconds,
+}: GracefulEvictionTask): string {
+  if (purgeMode === 'Never') return 'its copy stays (purgeMode Never)';
+  const until = nowTime(Date.parse(creationTimestamp) + gracePeriodSeconds * 1_000);
+  return `its copy stays until the object is healthy elsewhere, at the latest until ${until}`;
+}
+
+/** Cells in which the object's policy, or an inherited one, leaves everything as it is. */
+function suspendedBy({ template, project, binding }: ExplainInput): (cell: string) => boolean {
+  const { policy, inherited = [], object } = template ?? {};
+  if (object === undefined) return () => false;
+  const bounds = boundsAbove(inherited, project.path, binding, object);
+  const suspended = [policy ?? {}, ...(bounds?.list ?? [])].map(suspendedCells);
+  return (cell) => suspended.some((cells) => cells === true || cells.has(cell));
+}
+
+/** What is told of the copy says nothing of what was decided since. */
+function suspendedSync(
+  isSuspended: boolean,
+  told: { sync: SyncState; message: string },
+): { sync: SyncState; message: string } {
+  return isSuspended
+    ? { sync: 'Suspended', message: 'dispatching is suspended: it is left as it was' }
+    : told;
 }
 
 function reportedSync(own: ExplainInput['copies']): { sync: SyncState; message: string } {

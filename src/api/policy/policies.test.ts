@@ -332,6 +332,8 @@ test('kinds that cannot go by a policy, or not in waves, and taints that nothing
   assert.deepEqual(toldOf(clusterWide(wide), clusterPropagationPolicyDefinition), [
     'spec.resourceSelectors[1].namespace: has no effect: a ClusterRole has none',
   ]);
+  const everything = clusterWide({ resourceSelectors: [{ apiVersion: '*', kind: '*' }] });
+  assert.deepEqual(toldOf(everything, inheritedPropagationPolicyDefinition), []);
   const rollout = { waves: [{ name: 'all' }] };
   const secret = { apiVersion: 'v1', kind: 'Secret' };
   const staged = validatePropagationPolicy(

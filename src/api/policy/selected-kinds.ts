@@ -54,11 +54,11 @@ let builtinKinds: ReadonlyMap<string, SelectedKind> | undefined;
 
 /**
  * Of Kubernetes' own kinds and ours; `unserved`: its group is one that no definition can bring a kind into, and has none of this
- * name; undefined: a custom kind, which only its definition tells of.
+ * name; undefined: a custom kind, which only its definition tells of, or every kind.
  */
 export function selectedKind(apiVersion: string, kind: string): SelectedKind | 'unserved' | undefined {
   const group = parseApiVersion(apiVersion)?.group;
-  if (group === undefined) return undefined;
+  if (group === undefined || kind === '*') return undefined;
   builtinKinds ??= new Map(
     builtinDefinitions().flatMap(({ group: ofGroup, kind: name, resource, namespaced, versions }) => {
       const selected = { namespaced, propagated: isPropagatedResource(ofGroup, resource) };

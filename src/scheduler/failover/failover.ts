@@ -9,7 +9,7 @@ import type { Decision, DecisionInput, RefusalCode, Target } from '../algorithm/
 
 /** Karmada's defaults (PLACEMENT.md 2, Timing). */
 const defaultTolerationSeconds = 300;
-const defaultGraceSeconds = 600;
+export const defaultGraceSeconds = 600;
 /** How long a cell is not used again for an object that was unwell in it. */
 const avoidMs = 600_000;
 
