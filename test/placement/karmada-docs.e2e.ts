@@ -182,6 +182,8 @@ describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
     ['affinity-groups.yaml', 3, 'member1 3'],
     ['affinity-groups.yaml', 110, 'member1 100, member3 10'],
     ['priorities.yaml', 1, 'member3 1'],
+    ['migration.yaml', 2, 'member1 2, member2 2'],
+    ['more-forms.yaml', 3, 'member1 1, member2 2'],
   ] as const) {
     test(`${file}: ${replicas} replicas go to ${shares}`, async () => {
       const project = await projectWith(file);
@@ -225,6 +227,42 @@ describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
     );
     const other = JSON.stringify(await copyIn('member2', 'deployments', 'nginx', project));
     assert.ok(other.includes('"image":"docker.io/library/nginx:1.1"'));
+  });
+
+  test('rollout-by-overrides.yaml: another version and other replicas in one cluster', async () => {
+    const project = await projectWith('rollout-by-overrides.yaml');
+    await deploy(project, 'nginx', 6);
+    await copyIn('member1', 'deployments', 'nginx', project, (text) => {
+      return text.includes('"args":["--version=2","--fast"]') && text.includes('"replicas":4');
+    });
+    const other = JSON.stringify(await copyIn('member2', 'deployments', 'nginx', project));
+    assert.ok(other.includes('"args":["--quiet","--fast"]') && other.includes('"replicas":6'), other);
+    // The wave is over: the override goes, and what it changed is as it was.
+    const [, , wave] = documentsIn('rollout-by-overrides.yaml');
+    await constellation.admin.delete(refOf(project, wave as KubeObject));
+    await copyIn('member1', 'deployments', 'nginx', project, (text) => text.includes('"replicas":6'));
+  });
+
+  test('kinds of Karmada that are not here are refused, and not kept', async () => {
+    const project = await projectWith();
+    for (const [group, version, resource] of [
+      ['autoscaling.karmada.io', 'v1alpha1', 'federatedhpas'],
+      ['autoscaling.karmada.io', 'v1alpha1', 'cronfederatedhpas'],
+      ['networking.karmada.io', 'v1alpha1', 'multiclusterservices'],
+      ['networking.karmada.io', 'v1alpha1', 'multiclusteringresses'],
+      ['remedy.karmada.io', 'v1alpha1', 'remedies'],
+      ['search.karmada.io', 'v1alpha1', 'resourceregistries'],
+      ['cluster.karmada.io', 'v1alpha1', 'clusters'],
+      ['work.karmada.io', 'v1alpha1', 'works'],
+      ['config.karmada.io', 'v1alpha1', 'resourceinterpreterwebhookconfigurations'],
+    ] as const) {
+      const collection = { cluster: project, gvr: { group, version, resource }, namespace: 'default' };
+      const object = { apiVersion: `${group}/${version}`, kind: 'Any', metadata: { name: 'any' }, spec: {} };
+      await assert.rejects(constellation.admin.create(collection, object), (error) => {
+        assert.ok(isApiError(error, 'NotFound'), `${resource}: ${String(error)}`);
+        return true;
+      });
+    }
   });
 
   test('overrides.yaml: fields within text', async () => {
