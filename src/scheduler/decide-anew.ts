@@ -77,6 +77,8 @@ export interface ExplainedTemplate {
   readonly quotas?: readonly FederatedResourceQuota[] | undefined;
   /** What the cells' estimators say fits, or why they say nothing. */
   readonly estimates?: ReadonlyMap<string, number | string> | undefined;
+  /** By cell how many replicas its edge has no node for, as far as estimators tell. */
+  readonly unschedulable?: ReadonlyMap<string, number> | undefined;
   /** What decisions take that cells do not tell of yet, and how many other objects each cell was given. */
   readonly commitments?: ToldCommitments | undefined;
 }
@@ -218,7 +220,7 @@ function templateOf(
 
 function decideBy(
   binding: ResourceBinding,
-  { policy, isProfileMissing = false, missingOverrides = [] }: ExplainedTemplate,
+  { policy, isProfileMissing = false, missingOverrides = [], unschedulable: stuck }: ExplainedTemplate,
   input: DecisionInput,
   bounds: Bounds | undefined,
 ): Decision {
@@ -245,6 +247,7 @@ function decideBy(
           deschedulingLimits(unschedulable),
           (cell) => usable.has(cell),
           nowMs,
+          stuck,
         );
   return decideWithFailover({
     input: { ...input, fresh, mostIn: limiting?.mostIn },

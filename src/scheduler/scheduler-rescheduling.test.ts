@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { deployment, policy } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
@@ -15,6 +19,7 @@ const byRoom = {
   },
 };
 
+const cellRef = (name: string) => ({ cluster: 'root:cells', gvr: cellsGvr, name });
 const shares = (w: World, expected: string) =>
   bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => {
     return (spec.clusters ?? []).map(({ name, replicas }) => `${name} ${replicas}`).join() === expected;
@@ -62,6 +67,47 @@ test('replicas that do not run move to where there is room, and are told about',
   );
 });
 
+test('of replicas that do not run only those without a node move, where the cell’s estimator tells', async () => {
+  const questions: JsonObject[] = [];
+  const estimator = createServer((request, response) => {
+    void text(request).then((body) => {
+      questions.push(JSON.parse(body) as JsonObject);
+      response.end('{"replicas": 100, "unschedulableReplicas": 1}');
+    });
+  });
+  await new Promise<void>((resolve) => estimator.listen(0, '127.0.0.1', resolve));
+  try {
+    await using w = await world({ capacity: { pods: '10' } });
+    const { controlPlane, project } = w;
+    const { port } = estimator.address() as AddressInfo;
+    const body = { spec: { estimator: { url: `http://127.0.0.1:${port}/`, timeoutMs: 10_000 } } };
+    await controlPlane.admin.patch(cellRef('fra'), { type: 'merge', body });
+    await using _scheduler = await startScheduler(controlPlane);
+    const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
+    await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
+    await controlPlane.create(project, 'deployments', deployment('web', 8));
+    await shares(w, 'ams 4,fra 4');
+    await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+    const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+    await report(w.fra, copy, 4, 1);
+    const binding = await shares(w, 'ams 5,fra 3');
+    assert.match(condition(binding, 'Scheduled')?.message ?? '', /at most 3 in fra/);
+    const { namespace = '', name = '' } = copy.metadata;
+    assert.deepEqual(
+      questions.find(({ kind }) => kind === 'UnschedulableRequest'),
+      {
+        apiVersion: 'federation.cellplane.io/v1alpha1',
+        kind: 'UnschedulableRequest',
+        resource: { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name },
+        afterSeconds: 1,
+      },
+    );
+  } finally {
+    estimator.closeAllConnections();
+    estimator.close();
+  }
+});
+
 test('replicas that run nowhere else stay, until a cell has room', async () => {
   await using w = await world({ capacity: { pods: '4' } });
   const { controlPlane, project } = w;
@@ -76,8 +122,10 @@ test('replicas that run nowhere else stay, until a cell has room', async () => {
     return (condition(binding, 'Scheduled')?.message ?? '').includes('have no other place');
   });
   assert.equal(condition(stuck, 'Scheduled')?.status, 'True');
-  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
-  await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { capacity: { pods: '20' } } } });
+  await controlPlane.admin.patch(cellRef('ams'), {
+    type: 'merge',
+    body: { spec: { capacity: { pods: '20' } } },
+  });
   await shares(w, 'ams 8');
 });
 

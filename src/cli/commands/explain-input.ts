@@ -49,26 +49,36 @@ export async function readExplainInput(
     throw new UsageError(
       'the policy that decided is gone, or not for this user to read: no what-if without it',
     );
-  const template =
-    policy === 'unknown'
-      ? undefined
-      : await readTemplate(
-          federationClient,
-          { workspace, path, nowMs, object, policy, binding, cells: cells.items as Cell[] },
-          resource,
-          unread,
-        );
-  const copies = await Promise.all(
+  const copyLists = await Promise.all(
     names.map((cell) =>
       isCrd(gvr)
         ? definitionIn(federationClient, cell, resource)
         : copiesIn(federationClient, cell, projectId, resource, namespace),
     ),
   );
+  const copies = copyLists.flat();
+  const template =
+    policy === 'unknown'
+      ? undefined
+      : await readTemplate(
+          federationClient,
+          {
+            workspace,
+            path,
+            nowMs,
+            object,
+            policy,
+            binding,
+            cells: cells.items as Cell[],
+            copies: copies.map(({ metadata }) => metadata),
+          },
+          resource,
+          unread,
+        );
   return {
     binding,
     cells: cells.items as Cell[],
-    copies: copies.flat(),
+    copies,
     project: { id: projectId, path },
     nowMs,
     whatIf,

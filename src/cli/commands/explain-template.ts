@@ -10,22 +10,17 @@ import {
   clusterPropagationPoliciesGvr,
   overridePoliciesGvr,
 } from '#api/policy/group.ts';
-import type { Placement, PropagationSpec } from '#api/policy/placement.ts';
+import type { PropagationSpec } from '#api/policy/placement.ts';
 import { type SchedulingProfile, schedulingProfilesGvr } from '#api/policy/scheduling-profile.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
-import { systemClock } from '#apimachinery/clock.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { silentLogger } from '#client/logger.ts';
 import { crdsGvr } from '#scheduler/cell-crds.ts';
-import { cellInfoOf } from '#scheduler/cells/cell-info.ts';
-import { estimatedCells, questionOf } from '#scheduler/cells/estimate-question.ts';
-import { Estimators } from '#scheduler/cells/estimators.ts';
 import type { ExplainedTemplate, InheritedSource } from '#scheduler/decide-anew.ts';
-import { replicasOf, requestOf } from '#scheduler/projection/replicas.ts';
 import type { NamedResource } from '../resource-argument.ts';
 import { readCommitments } from './explain-commitments.ts';
+import { askEstimators } from './explain-estimators.ts';
 import { readInterpretation } from './explain-interpretation.ts';
 import { readPeers } from './explain-peers.ts';
 import type { Unread } from './explain-unread.ts';
@@ -40,6 +35,8 @@ export interface TemplateQuestion {
   readonly policy: PropagationSpec | undefined;
   readonly binding: ResourceBinding;
   readonly cells: readonly Cell[];
+  /** The metadata of its copies. */
+  readonly copies: readonly ObjectMeta[];
 }
 
 /** What else than the object a decision about it looks at; what may not be read is said to `unread`. */
@@ -49,7 +46,7 @@ export async function readTemplate(
   resource: NamedResource,
   unread: Unread,
 ): Promise<ExplainedTemplate> {
-  const { workspace, path, object, policy, binding, cells } = question;
+  const { workspace, path, nowMs, copies, object, policy, binding, cells } = question;
   const { namespace } = object.metadata;
   const profile = await readProfile(federationClient, policy?.schedulerName, unread);
   return {
@@ -62,7 +59,7 @@ export async function readTemplate(
     interpretation: await readInterpretation(federationClient, path, resource, unread),
     scores: await readScores(federationClient, unread),
     quotas: namespace === undefined ? [] : await readQuotas(federationClient, workspace, namespace, unread),
-    estimates: await askEstimators(cells, policy?.placement, object, resource, unread),
+    ...(await askEstimators({ cells, policy, profile, binding, copies, nowMs, object }, resource, unread)),
     commitments: await readCommitments(federationClient, question, unread),
     custom: await isCustom(federationClient, workspace, resource),
     scalable: resource.scalable,
@@ -111,35 +108,6 @@ function readQuotas(
     const { items } = await federationClient.list({ cluster: workspace, gvr, namespace });
     return items as FederatedResourceQuota[];
   }, []);
-}
-
-/** As the scheduler asks them, each with its own timeout, and yet from here: one that only the scheduler reaches says nothing. */
-async function askEstimators(
-  cells: readonly Cell[],
-  placement: Placement | undefined,
-  object: KubeObject,
-  { gvr: { group, resource }, scalable }: NamedResource,
-  unread: Unread,
-): Promise<ReadonlyMap<string, number | string>> {
-  const kind = { group, resource, scalable };
-  const infos = cells.map((cell) => cellInfoOf(cell, true));
-  const asked = replicasOf(object, kind) === undefined ? [] : estimatedCells(infos, placement);
-  const told = new Map<string, number | string>();
-  if (asked.length === 0) return told;
-  const onFailure = (cell: string, error: unknown): void => {
-    const why = error instanceof Error ? error.message : String(error);
-    told.set(cell, why);
-    unread.add(`estimator of ${cell}: ${why}`);
-  };
-  const estimators = new Estimators(systemClock, silentLogger, onFailure);
-  try {
-    const question = questionOf(object, kind, requestOf(object, kind));
-    const estimates = await estimators.ask(asked, question, new AbortController().signal);
-    for (const [cell, replicas] of estimates) told.set(cell, replicas);
-  } finally {
-    await estimators.close();
-  }
-  return told;
 }
 
 /** Of the override policies that the policy waits for, those that are not there; none where they may not be read. */

@@ -4,7 +4,7 @@ import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 import { compilePlacement } from '../algorithm/compile.ts';
 import { podSpecOf } from '../projection/replicas.ts';
-import type { EstimateQuestion } from './estimators.ts';
+import type { EstimateQuestion, UnschedulableQuestion } from './estimators.ts';
 
 /** Whether free room says how many replicas a cell gets. */
 export function dividesByRoom(placement: Placement | undefined): boolean {
@@ -34,4 +34,18 @@ export function questionOf(
   for (const field of ['nodeSelector', 'affinity', 'tolerations', 'priorityClassName'] as const)
     if (pod[field] !== undefined) Object.assign(question, { [field]: pod[field] });
   return question;
+}
+
+/** What estimators are asked about replicas of it that do not run. `copy`: where it lies in cells. */
+export function unschedulableQuestion(
+  { apiVersion, kind }: KubeObject,
+  copy: { readonly namespace: string; readonly name: string },
+  afterMs: number,
+): UnschedulableQuestion {
+  return {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'UnschedulableRequest',
+    resource: { apiVersion, kind, namespace: copy.namespace, name: copy.name },
+    afterSeconds: Math.floor(afterMs / 1_000),
+  };
 }

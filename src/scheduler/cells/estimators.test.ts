@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { silentLogger } from '#client/logger.ts';
 import { cell } from '../algorithm/testing/cells.ts';
-import { type EstimateQuestion, Estimators } from './estimators.ts';
+import { type EstimateQuestion, Estimators, type UnschedulableQuestion } from './estimators.ts';
 
 const question: EstimateQuestion = {
   apiVersion: 'federation.cellplane.io/v1alpha1',
@@ -54,6 +54,39 @@ test('an estimator that hangs or lies costs its own cell alone, and is left alon
   } finally {
     await estimators.close();
     for (const { server } of [good, hanging, lying]) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+});
+
+test('replicas without a node are asked for apart: an estimator that does not know the question goes on saying what fits', async () => {
+  const asked: string[] = [];
+  const old = await listen('{"replicas": 7}', asked);
+  const able = await listen('{"unschedulableReplicas": 2}', []);
+  const estimators = new Estimators(new ManualClock(), silentLogger);
+  const unschedulable: UnschedulableQuestion = {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'UnschedulableRequest',
+    resource: { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'n', name: 'web' },
+    afterSeconds: 300,
+  };
+  try {
+    const cells = [
+      cell('old', { estimator: { url: old.url, timeoutMs: 60_000 } }),
+      cell('able', { estimator: { url: able.url, timeoutMs: 60_000 } }),
+    ];
+    const { signal } = new AbortController();
+    for (let times = 0; times < 2; times++)
+      assert.deepEqual([...(await estimators.ask(cells, unschedulable, signal))], [['able', 2]]);
+    assert.deepEqual([...(await estimators.ask(cells.slice(0, 1), question, signal))], [['old', 7]]);
+    assert.deepEqual(
+      asked.map((body) => (JSON.parse(body) as { kind: string }).kind),
+      ['UnschedulableRequest', 'EstimateRequest'],
+    );
+  } finally {
+    await estimators.close();
+    for (const { server } of [old, able]) {
       server.closeAllConnections();
       server.close();
     }

@@ -18,12 +18,31 @@ export interface EstimateQuestion extends JsonObject {
   priorityClassName?: string;
 }
 
+/** The same: how many of a workload's replicas the edge has found no node for, for at least so long. */
+export interface UnschedulableQuestion extends JsonObject {
+  apiVersion: 'federation.cellplane.io/v1alpha1';
+  kind: 'UnschedulableRequest';
+  /** As it is called at the edge. */
+  resource: { apiVersion: string; kind: string; namespace: string; name: string };
+  afterSeconds: number;
+}
+
+export type EstimatorQuestion = EstimateQuestion | UnschedulableQuestion;
+
+const answerFields: { readonly [kind in EstimatorQuestion['kind']]: string } = {
+  EstimateRequest: 'replicas',
+  UnschedulableRequest: 'unschedulableReplicas',
+};
+
 const answersMax = 50_000;
 const answerBytesMax = 64 * 1024;
 /** How long an answer is taken for true. */
 const answerMs = 5_000;
-/** How long an estimator that failed is not asked. */
-const restMs = 30_000;
+/** How long an estimator that failed is not asked; one that fails at the second question may not know it. */
+const restMs: { readonly [kind in EstimatorQuestion['kind']]: number } = {
+  EstimateRequest: 30_000,
+  UnschedulableRequest: 600_000,
+};
 const defaultTimeoutMs = 1_000;
 const connectionsMax = 16;
 /** Estimators asked at once for one decision. */
@@ -40,7 +59,8 @@ export class Estimators {
   readonly #answers = new LRUCache<string, { readonly replicas: number; readonly untilMs: number }>({
     max: answersMax,
   });
-  readonly #restUntilMs = new Map<string, number>();
+  /** By cell, then by question. */
+  readonly #restUntilMs = new Map<string, Map<string, number>>();
   readonly #agents = new Map<string, { readonly caBundle: string; readonly agent: Agent }>();
 
   /** `onFailure`: an estimator could not be asked. */
@@ -50,10 +70,10 @@ export class Estimators {
     this.#onFailure = onFailure;
   }
 
-  /** Cell → replicas that fit, of those cells whose estimator answers. Takes no longer than the slowest one may. */
+  /** Cell → replicas that fit, or that have no node, of those cells whose estimator answers. Takes no longer than the slowest one may. */
   async ask(
     cells: readonly CellInfo[],
-    question: EstimateQuestion,
+    question: EstimatorQuestion,
     signal: AbortSignal,
   ): Promise<Map<string, number>> {
     const body = JSON.stringify(question);
@@ -62,7 +82,7 @@ export class Estimators {
     const worker = async (): Promise<void> => {
       while (next < cells.length) {
         const cell = cells[next++] as CellInfo;
-        const replicas = await this.#askOne(cell, body, signal);
+        const replicas = await this.#askOne(cell, question.kind, body, signal);
         if (replicas !== undefined) estimates.set(cell.name, replicas);
       }
     };
@@ -82,21 +102,27 @@ export class Estimators {
     await Promise.all(Array.from(this.#agents.keys(), (cell) => this.forget(cell)));
   }
 
-  async #askOne(cell: CellInfo, body: string, signal: AbortSignal): Promise<number | undefined> {
+  async #askOne(
+    cell: CellInfo,
+    kind: EstimatorQuestion['kind'],
+    body: string,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     const { estimator, name } = cell;
     const nowMs = this.#clock.now();
-    if (estimator === undefined || (this.#restUntilMs.get(name) ?? 0) > nowMs) return undefined;
+    if (estimator === undefined || (this.#restUntilMs.get(name)?.get(kind) ?? 0) > nowMs) return undefined;
     const key = `${name}\n${estimator.url}\n${body}`;
     const known = this.#answers.get(key);
     if (known !== undefined && known.untilMs > nowMs) return known.replicas;
     try {
-      const replicas = await this.#post(cell, estimator, body, signal);
-      this.#restUntilMs.delete(name);
+      const replicas = await this.#post(cell, estimator, answerFields[kind], body, signal);
+      this.#restUntilMs.get(name)?.delete(kind);
       this.#answers.set(key, { replicas, untilMs: this.#clock.now() + answerMs });
       return replicas;
     } catch (error) {
       if (signal.aborted) throw error;
-      this.#restUntilMs.set(name, this.#clock.now() + restMs);
+      const rests = this.#restUntilMs.get(name) ?? new Map<string, number>();
+      this.#restUntilMs.set(name, rests.set(kind, this.#clock.now() + restMs[kind]));
       this.#onFailure?.(name, error);
       this.#logger.warn(
         { err: error, cell: name },
@@ -109,6 +135,7 @@ export class Estimators {
   async #post(
     { name }: CellInfo,
     { url, caBundle = '', timeoutMs = defaultTimeoutMs }: NonNullable<CellInfo['estimator']>,
+    field: string,
     body: string,
     signal: AbortSignal,
   ): Promise<number> {
@@ -124,9 +151,9 @@ export class Estimators {
     const text = await readBounded(answer.body);
     if (answer.statusCode !== 200) throw new Error(`it answers with status ${answer.statusCode}`);
     const told: unknown = JSON.parse(text);
-    const replicas = isJsonObject(told as JsonObject) ? (told as JsonObject)['replicas'] : undefined;
+    const replicas = isJsonObject(told as JsonObject) ? (told as JsonObject)[field] : undefined;
     if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
-      throw new Error('its answer has no count of replicas');
+      throw new Error(`its answer has no count as ${field}`);
     return replicas;
   }
 

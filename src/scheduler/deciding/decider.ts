@@ -10,7 +10,12 @@ import type { Decision, DecisionInput, Outcome, Target, Template } from '../algo
 import { previousTargets } from '../binding.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
-import { dividesByRoom, estimatedCells, questionOf } from '../cells/estimate-question.ts';
+import {
+  dividesByRoom,
+  estimatedCells,
+  questionOf,
+  unschedulableQuestion,
+} from '../cells/estimate-question.ts';
 import { Estimators } from '../cells/estimators.ts';
 import type { CopyIndex } from '../copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
@@ -33,7 +38,7 @@ import type { Policies } from '../policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
-import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import { cellsDue, deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
 import type { ResourceWatches } from '../resource-watches.ts';
@@ -189,7 +194,9 @@ export class Decider {
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
     if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
     const estimates = await this.#estimate(known, template, signal);
-    const decided = this.#decideNow(key, known, { template, membership, priority, estimates, limited });
+    const unschedulable = await this.#askUnschedulable(key, known, signal);
+    const prepared = { template, membership, priority, estimates, unschedulable, limited };
+    const decided = this.#decideNow(key, known, prepared);
     return { ...decided, tasks: await this.#withPreservedState(key, decided, known, signal) };
   }
 
@@ -206,7 +213,7 @@ export class Decider {
   #decideNow(
     key: ProjectObjectKey,
     known: Known,
-    { template, membership, priority, estimates, limited }: Prepared,
+    { template, membership, priority, estimates, unschedulable: stuck, limited }: Prepared,
   ): Decided {
     const { project, object, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
@@ -235,7 +242,7 @@ export class Decider {
         : deschedulingLimits(unschedulable);
     if (state.descheduling === undefined) state.replicas = undefined;
     else state.replicas ??= rememberedReplicas(present?.status?.failover);
-    const limiting = this.#limiting(state, previous, nowMs);
+    const limiting = this.#limiting(state, previous, stuck, nowMs);
     const input: DecisionInput = {
       template,
       project: { id: project.id, path: project.path },
@@ -275,7 +282,7 @@ export class Decider {
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
     for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
     return {
-      decision: this.#whileRoomLacks(decision, state, estimates, nowMs),
+      decision: this.#whileRoomLacks(decision, state, estimates.size + stuck.size > 0, nowMs),
       tasks,
       state,
       template,
@@ -289,11 +296,16 @@ export class Decider {
   }
 
   /** Where replicas do not run that the policy wants moved; undefined: it wants none moved. */
-  #limiting({ descheduling, replicas }: KeyState, previous: readonly Target[], nowMs: number) {
+  #limiting(
+    { descheduling, replicas }: KeyState,
+    previous: readonly Target[],
+    unschedulable: ReadonlyMap<string, number>,
+    nowMs: number,
+  ) {
     if (descheduling === undefined || replicas === undefined) return undefined;
     if (replicas.missing.size === 0 && replicas.limits.size === 0) return undefined;
     const isUsable = (cell: string): boolean => this.#on.cells.info(cell)?.ready === true;
-    return limitsNow(replicas, previous, descheduling, isUsable, nowMs);
+    return limitsNow(replicas, previous, descheduling, isUsable, nowMs, unschedulable);
   }
 
   /** A quota that forbids more leaves what is placed as it is. */
@@ -312,7 +324,7 @@ export class Decider {
   #whileRoomLacks(
     decision: Decision,
     { waitsForRoom }: KeyState,
-    estimates: ReadonlyMap<string, number>,
+    isEstimated: boolean,
     nowMs: number,
   ): Decision {
     const isUnschedulable = decision.outcome === 'Unschedulable';
@@ -320,7 +332,7 @@ export class Decider {
     const times = [
       decision.recheckAtMs,
       isUnschedulable ? this.commitments.nextExpiryMs() : undefined,
-      (isUnschedulable || waitsForRoom) && estimates.size > 0 ? nowMs + estimateAgainMs : undefined,
+      (isUnschedulable || waitsForRoom) && isEstimated ? nowMs + estimateAgainMs : undefined,
     ].filter((time) => time !== undefined);
     return times.length === 0 ? decision : { ...decision, recheckAtMs: Math.min(...times) };
   }
@@ -337,6 +349,28 @@ export class Decider {
     const asked = estimatedCells(cells, match.policy.spec.placement);
     if (asked.length === 0) return noEstimates;
     return this.#estimators.ask(asked, questionOf(object, match.resource, request), signal);
+  }
+
+  /** Where replicas did not run for too long: how many of them the edge has no node for, as far as estimators tell. */
+  async #askUnschedulable(
+    key: ProjectObjectKey,
+    { match, object, present }: Known,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, number>> {
+    const { spec } = match.policy;
+    const { unschedulable } = rescheduleOf(spec, this.#profiles.of(spec.schedulerName));
+    const failover = present?.status?.failover;
+    if (unschedulable === undefined || !dividesByRoom(spec.placement)) return noEstimates;
+    const limits = deschedulingLimits(unschedulable);
+    const record = this.#on.states.get(key)?.replicas ?? rememberedReplicas(failover);
+    const due = cellsDue(record, limits, this.#on.clock.now());
+    if (due.size === 0) return noEstimates;
+    const asked = this.#on.cells
+      .snapshot()
+      .cells.filter(({ name, estimator, ready }) => ready && estimator !== undefined && due.has(name));
+    const [copy] = this.#on.copies.ofOrigin(key).values();
+    if (asked.length === 0 || copy === undefined) return noEstimates;
+    return this.#estimators.ask(asked, unschedulableQuestion(object, copy, limits.afterMs), signal);
   }
 
   #countAgain(cluster: string, namespace: string): void {
@@ -438,6 +472,8 @@ interface Prepared {
   readonly membership: Membership;
   readonly priority: number | undefined;
   readonly estimates: ReadonlyMap<string, number>;
+  /** By cell, how many replicas its edge has no node for; of cells that were asked. */
+  readonly unschedulable: ReadonlyMap<string, number>;
   /** A quota speaks of the namespace. */
   readonly limited: boolean;
 }

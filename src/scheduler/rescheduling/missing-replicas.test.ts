@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  cellsDue,
   deschedulingLimits,
   limitsNow,
   missingDueMs,
@@ -70,6 +71,30 @@ test('a cell is limited to what ran, for longer each time, and forgotten in the 
   assert.deepEqual(record.limits.get('a'), { replicas: 3, untilMs: 41 * minute, times: 2 });
   limitsNow(record, moved, limits, every, 61 * minute);
   assert.equal(record.limits.size, 0, 'as long again after it was over');
+});
+
+test('only what the edge has no node for is taken away, where its estimator tells; what crashes stays and is asked for again', () => {
+  const record = newRecord();
+  recordMissing(record, 'a', 4, 0);
+  recordMissing(record, 'b', 2, 0);
+  assert.deepEqual(cellsDue(record, limits, 5 * minute - 1), new Set());
+  assert.deepEqual(cellsDue(record, limits, 5 * minute), new Set(['a', 'b']));
+  const told = new Map([
+    ['a', 1],
+    ['b', 0],
+  ]);
+  const now = limitsNow(record, previous, limits, every, 5 * minute, told);
+  assert.deepEqual(Object.fromEntries(now.mostIn), { a: 4, b: 3 }, 'b, where some crash, is given none');
+  assert.deepEqual([...now.due], ['a']);
+  const crashing = limitsNow(record, previous, limits, every, 5 * minute, new Map([...told, ['a', 0]]));
+  assert.deepEqual([crashing.mostIn.size, crashing.waits], [0, true]);
+  assert.equal(settleLimits(record, crashing, previous, limits, 5 * minute), true);
+  const all = limitsNow(record, previous, limits, every, 5 * minute, new Map([['a', 9]]));
+  assert.deepEqual(
+    Object.fromEntries(all.mostIn),
+    { a: 1, b: 1 },
+    'no more than are missing; b does not tell',
+  );
 });
 
 test('without another place, or word of the cell, nothing is limited, and an event is waited for', () => {

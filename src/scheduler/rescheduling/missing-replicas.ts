@@ -79,6 +79,17 @@ export function missingDueMs(
   return due;
 }
 
+/** Cells in which replicas have been missing for too long. */
+export function cellsDue(
+  { missing }: ReplicaRecord,
+  { afterMs }: DeschedulingLimits,
+  nowMs: number,
+): Set<string> {
+  const due = new Set<string>();
+  for (const [cell, { sinceMs }] of missing) if (nowMs - sinceMs >= afterMs) due.add(cell);
+  return due;
+}
+
 export interface Limiting {
   /** Cell → the most replicas that it is to be given. Empty: nothing is limited. */
   readonly mostIn: ReadonlyMap<string, number>;
@@ -91,7 +102,8 @@ export interface Limiting {
 /**
  * What the next decision is to be limited to: in cells where replicas were missing for too long, what runs; where that was
  * found before, what was found, for a while; and while anything is taken from anywhere, nothing is added where some are
- * missing. `isUsable`: a cell that is not ready tells of the past alone. What is long over is forgotten.
+ * missing. `isUsable`: a cell that is not ready tells of the past alone. `unschedulable`: by cell how many of the missing the edge
+ * has no node for, where its estimator tells; the others crash, as they would elsewhere. What is long over is forgotten.
  */
 export function limitsNow(
   record: ReplicaRecord,
@@ -99,6 +111,7 @@ export function limitsNow(
   { afterMs, avoidMs }: DeschedulingLimits,
   isUsable: (cell: string) => boolean,
   nowMs: number,
+  unschedulable: ReadonlyMap<string, number> = noneTold,
 ): Limiting {
   const mostIn = new Map<string, number>();
   const due = new Set<string>();
@@ -114,7 +127,12 @@ export function limitsNow(
     else if (nowMs - sinceMs < afterMs) continue;
     else if (!isUsable(cell)) waits = true;
     else {
-      mostIn.set(cell, Math.max(0, has - replicas));
+      const stuck = Math.min(replicas, unschedulable.get(cell) ?? replicas);
+      if (stuck === 0) {
+        waits = true;
+        continue;
+      }
+      mostIn.set(cell, Math.max(0, has - stuck));
       due.add(cell);
     }
   }
@@ -148,6 +166,8 @@ export function settleLimits(
   }
   return stays;
 }
+
+const noneTold: ReadonlyMap<string, number> = new Map();
 
 function avoidFor(avoidMs: number, times: number): number {
   return Math.min(avoidMsMax, avoidMs * 2 ** Math.min(20, times - 1));
