@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { formatMicroTime, formatTime, nowTime, parseTime, timeFault } from './rfc3339.ts';
 
 test('times are whole seconds in UTC, micro times have six decimals', () => {
@@ -22,6 +23,26 @@ test('RFC 3339 is parsed strictly', () => {
     ['', undefined],
   ];
   for (const [text, expected] of rows) assert.equal(parseTime(text), expected, text);
+});
+
+test('times as they are mostly written are read like all others', () => {
+  const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 4 });
+  const number = (length: number, max: number) =>
+    fc.oneof({ weight: 9, arbitrary: fc.nat(max).map((one) => String(one).padStart(length, '0')) }, digits);
+  const separator = fc.constantFrom('-', 'T', ':', '-', 'T', ':', 't', ' ');
+  const written = fc
+    .tuple(number(4, 9_999), number(2, 13), number(2, 32), number(2, 25), number(2, 61), number(2, 61))
+    .map(([y, m, d, h, i, s]) => `${y}-${m}-${d}T${h}:${i}:${s}`);
+  const spoilt = fc
+    .tuple(written, fc.nat(18), separator)
+    .map(([text, at, other]) => text.slice(0, at) + other + text.slice(at + 1));
+  fc.assert(
+    fc.property(fc.oneof(written, spoilt), (text) => {
+      // With another zone of the same offset it is looked at as closely as any text.
+      assert.equal(parseTime(`${text}Z`), parseTime(`${text}+00:00`), text);
+    }),
+    { numRuns: 5_000 },
+  );
 });
 
 test('what Go does not read as a time is told as time.Parse tells it (meta/v1 Time, MicroTime)', () => {

@@ -26,6 +26,10 @@ const pattern =
 
 /** Milliseconds since the epoch, or undefined when the text is no RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
+  if (text.length === plainLength) {
+    const plain = parsePlain(text);
+    if (plain !== undefined) return plain;
+  }
   if (text.length > 64) return undefined;
   const parts = pattern.exec(text);
   if (parts === null) return undefined;
@@ -43,6 +47,48 @@ export function parseTime(text: string): number | undefined {
   if (date.getUTCMonth() + 1 !== Number(month) || date.getUTCDate() !== Number(day)) return undefined;
   const millis = fraction === undefined ? 0 : Math.floor(Number(`0.${fraction}`) * 1000);
   return utc + millis - zoneOffsetMs(zone as string);
+}
+
+/** As `formatTime` writes it, which is how nearly all times are written. */
+const plainLength = '2026-01-02T03:04:05Z'.length;
+/** No month is shorter; later days are left to the long way, and years that `Date.UTC` takes for others. */
+const plainDayMax = 28;
+const plainYearMin = 1_000;
+
+/** Undefined for what is to be looked at more closely. */
+function parsePlain(text: string): number | undefined {
+  const isPlain =
+    text.charCodeAt(4) === 0x2d &&
+    text.charCodeAt(7) === 0x2d &&
+    text.charCodeAt(10) === 0x54 &&
+    text.charCodeAt(13) === 0x3a &&
+    text.charCodeAt(16) === 0x3a &&
+    text.charCodeAt(19) === 0x5a;
+  if (!isPlain) return undefined;
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+  const month = twoDigits(text, 5);
+  const day = twoDigits(text, 8);
+  const hour = twoDigits(text, 11);
+  const minute = twoDigits(text, 14);
+  const second = twoDigits(text, 17);
+  // Where there is no digit all comparisons fail.
+  const fits =
+    year >= plainYearMin &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= plainDayMax &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 59;
+  return fits ? Date.UTC(year, month - 1, day, hour, minute, second) : undefined;
+}
+
+/** NaN where there are none. */
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 0x30;
+  const ones = text.charCodeAt(at + 1) - 0x30;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
 function zoneOffsetMs(zone: string): number {

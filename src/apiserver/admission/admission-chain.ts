@@ -1,4 +1,5 @@
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { WriteAdmission } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from './admission.ts';
@@ -8,35 +9,41 @@ import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from '.
  * undefined when every plugin was done at once.
  */
 export class AdmissionChain {
-  readonly #mutating: readonly AdmissionPlugin[];
-  readonly #changing: readonly AdmissionPlugin[];
-  readonly #looking: readonly AdmissionPlugin[];
-  readonly #validating: readonly AdmissionPlugin[];
+  readonly #plugins: readonly AdmissionPlugin[];
+  /** Found once for each kind: of two dozen plugins most are for a few kinds, and each write would ask all of them thrice. */
+  readonly #ofKind = new WeakMap<ResourceDefinition, KindPlugins>();
 
   constructor(plugins: readonly AdmissionPlugin[]) {
-    this.#mutating = plugins.filter((plugin) => plugin.mutate !== undefined);
-    this.#changing = this.#mutating.filter((plugin) => plugin.looksOnly !== true);
-    this.#looking = this.#mutating.filter((plugin) => plugin.looksOnly === true);
-    this.#validating = plugins.filter((plugin) => plugin.validate !== undefined);
+    this.#plugins = plugins;
+  }
+
+  #for({ context }: AdmissionAttributes): KindPlugins {
+    const { definition } = context.served;
+    let found = this.#ofKind.get(definition);
+    if (found === undefined) {
+      found = new KindPlugins(this.#plugins.filter((plugin) => mayHandle(plugin, definition)));
+      this.#ofKind.set(definition, found);
+    }
+    return found;
   }
 
   /** Whether anybody could change the object. */
   mutates(attributes: AdmissionAttributes): boolean {
-    for (const plugin of this.#changing) if (plugin.handles(attributes)) return true;
+    for (const plugin of this.#for(attributes).changing) if (plugin.handles(attributes)) return true;
     return false;
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#mutating, 'mutate', attributes);
+    return run(this.#for(attributes).mutating, 'mutate', attributes);
   }
 
   /** What is left of `mutate` where nobody changes the object. */
   look(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#looking, 'mutate', attributes);
+    return run(this.#for(attributes).looking, 'mutate', attributes);
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#validating, 'validate', attributes);
+    return run(this.#for(attributes).validating, 'validate', attributes);
   }
 
   /** The chain as the registry calls it, for one request. */
@@ -56,6 +63,26 @@ export class AdmissionChain {
     await this.mutate(attributes);
     await this.validate(attributes);
   }
+}
+
+/** Those that may handle a kind, by what they do. */
+class KindPlugins {
+  readonly mutating: readonly AdmissionPlugin[];
+  readonly changing: readonly AdmissionPlugin[];
+  readonly looking: readonly AdmissionPlugin[];
+  readonly validating: readonly AdmissionPlugin[];
+
+  constructor(plugins: readonly AdmissionPlugin[]) {
+    this.mutating = plugins.filter((plugin) => plugin.mutate !== undefined);
+    this.changing = this.mutating.filter((plugin) => plugin.looksOnly !== true);
+    this.looking = this.mutating.filter((plugin) => plugin.looksOnly === true);
+    this.validating = plugins.filter((plugin) => plugin.validate !== undefined);
+  }
+}
+
+function mayHandle({ kinds }: AdmissionPlugin, { group, resource }: ResourceDefinition): boolean {
+  if (kinds === undefined) return true;
+  return kinds.some((one) => one.group === group && (one.resource === '*' || one.resource === resource));
 }
 
 class RequestAdmission implements WriteAdmission {

@@ -1,3 +1,4 @@
+import type { GroupResource } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 
@@ -21,6 +22,8 @@ export interface AdmissionPlugin {
   readonly name: string;
   /** `mutate` changes nothing: it is there to refuse before others mutate and validate. */
   readonly looksOnly?: true;
+  /** It handles nothing else; resource `*`: any of the group. Absent: it may handle any kind. */
+  readonly kinds?: readonly GroupResource[];
   handles(attributes: AdmissionAttributes): boolean;
   mutate?(attributes: AdmissionAttributes): Promise<void> | undefined;
   validate?(attributes: AdmissionAttributes): Promise<void> | undefined;

@@ -14,6 +14,7 @@ const profileLengthMax = 4095;
  */
 export class AppArmorFields implements AdmissionPlugin {
   readonly name = 'AppArmorFields';
+  readonly kinds = [pods];
 
   handles(attributes: AdmissionAttributes): boolean {
     if (!concerns(attributes, 'CREATE', pods)) return false;

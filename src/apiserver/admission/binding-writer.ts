@@ -16,6 +16,10 @@ const revisions = 'templaterevisions';
  */
 export class BindingWriter implements AdmissionPlugin {
   readonly name = 'BindingWriter';
+  readonly kinds = [
+    { group: bindingGroup, resource: '*' },
+    { group: federationGroup, resource: revisions },
+  ];
 
   handles({ context, operation }: AdmissionAttributes): boolean {
     const { group, resource } = context.served.definition;

@@ -19,6 +19,7 @@ const why =
  */
 export class ClaimResize implements AdmissionPlugin {
   readonly name = 'PersistentVolumeClaimResize';
+  readonly kinds = [claims];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

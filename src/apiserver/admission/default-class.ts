@@ -1,5 +1,6 @@
 import { objectIn } from '#api/builtin/defaults/defaulting.ts';
 import { valueAt } from '#api/builtin/read.ts';
+import type { GroupResource } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { rangePrefix } from '#storage/keys.ts';
@@ -46,6 +47,7 @@ const ingresses: Classed = {
  */
 export class DefaultClass implements AdmissionPlugin {
   readonly name: string;
+  readonly kinds: readonly GroupResource[];
   readonly #storage: CachedStorage;
   readonly #classed: Classed;
 
@@ -53,6 +55,7 @@ export class DefaultClass implements AdmissionPlugin {
     this.name = name;
     this.#storage = storage;
     this.#classed = classed;
+    this.kinds = [classed];
   }
 
   static storage(storage: CachedStorage): DefaultClass {

@@ -14,6 +14,7 @@ const tolerationSeconds = 300;
  */
 export class DefaultTolerations implements AdmissionPlugin {
   readonly name = 'DefaultTolerationSeconds';
+  readonly kinds = [pods];
 
   handles(attributes: AdmissionAttributes): boolean {
     if (concerns(attributes, 'CREATE', pods)) return true;

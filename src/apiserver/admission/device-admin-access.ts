@@ -15,6 +15,7 @@ const kinds: ReadonlySet<string> = new Set(['resourceclaims', 'resourceclaimtemp
  */
 export class DeviceAdminAccess implements AdmissionPlugin {
   readonly name = 'DeviceAdminAccess';
+  readonly kinds = [{ group: 'resource.k8s.io', resource: '*' }];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

@@ -18,6 +18,7 @@ import { objectOf } from '../registry/stored-object.ts';
 import { isInert } from '../registry/target.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { pods } from './concerns.ts';
 
 type ResourceList = { readonly [name: string]: Quantity };
 
@@ -34,6 +35,7 @@ interface Limit {
 /** Kubernetes' LimitRanger (A4): fills in what pods' containers leave open, and holds pods and claims to the bounds. */
 export class LimitRanger implements AdmissionPlugin {
   readonly name = 'LimitRanger';
+  readonly kinds = [pods, { group: '', resource: 'persistentvolumeclaims' }];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

@@ -10,6 +10,7 @@ const effect = 'NoSchedule';
 /** Kubernetes' TaintNodesByCondition: a new node takes no pods until whoever watches it has seen that it is ready. */
 export class NodeTaint implements AdmissionPlugin {
   readonly name = 'TaintNodesByCondition';
+  readonly kinds = [nodes];
 
   handles(attributes: AdmissionAttributes): boolean {
     return concerns(attributes, 'CREATE', nodes);

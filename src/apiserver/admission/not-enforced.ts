@@ -11,6 +11,7 @@ const admissionGroup = 'admissionregistration.k8s.io';
  */
 export class NotEnforced implements AdmissionPlugin {
   readonly name = 'NotEnforced';
+  readonly kinds = [{ group: admissionGroup, resource: '*' }];
 
   handles({ context, operation }: AdmissionAttributes): boolean {
     const { served, workspace, subresource } = context;

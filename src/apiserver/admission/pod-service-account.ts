@@ -28,6 +28,7 @@ const accountRetryMs = 50;
  */
 export class PodServiceAccount implements AdmissionPlugin {
   readonly name = 'ServiceAccount';
+  readonly kinds = [pods];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

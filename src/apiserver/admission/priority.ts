@@ -8,6 +8,7 @@ import { objectOf } from '../registry/stored-object.ts';
 import { isInert } from '../registry/target.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { pods } from './concerns.ts';
 
 const group = 'scheduling.k8s.io';
 const resource = 'priorityclasses';
@@ -51,6 +52,7 @@ export const systemPriorityClasses: readonly KubeObject[] = [...systemClasses].m
  */
 export class Priority implements AdmissionPlugin {
   readonly name = 'Priority';
+  readonly kinds = [pods, { group, resource }];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

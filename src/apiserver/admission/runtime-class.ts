@@ -21,6 +21,7 @@ const ownOverhead = 'pod rejected: Pod Overhead set without corresponding Runtim
  */
 export class RuntimeClassAdmission implements AdmissionPlugin {
   readonly name = 'RuntimeClass';
+  readonly kinds = [pods];
   readonly #storage: CachedStorage;
 
   constructor(storage: CachedStorage) {

@@ -21,6 +21,7 @@ interface Act {
  */
 export class SignerPermission implements AdmissionPlugin {
   readonly name = 'SignerPermission';
+  readonly kinds = [{ group, resource: '*' }];
   readonly #authorizer: Authorizer;
 
   constructor(authorizer: Authorizer) {

@@ -12,6 +12,7 @@ const requests = { group: 'certificates.k8s.io', resource: 'certificatesigningre
  */
 export class SigningRequestSubject implements AdmissionPlugin {
   readonly name = 'SigningRequestSubject';
+  readonly kinds = [requests];
 
   handles(attributes: AdmissionAttributes): boolean {
     return concerns(attributes, 'CREATE', requests);

@@ -23,6 +23,7 @@ const fullAuthority: readonly PolicyRule[] = [
  */
 export class RbacEscalationPlugin implements AdmissionPlugin {
   readonly name = 'RbacEscalation';
+  readonly kinds = [{ group: rbacGroup, resource: '*' }];
   readonly looksOnly = true;
   readonly #authorizer: Authorizer;
   readonly #rbac: RbacAuthorizer;

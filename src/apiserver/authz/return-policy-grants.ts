@@ -17,6 +17,7 @@ import type { Authorizer } from './authorizer.ts';
  */
 export class ReturnPolicyGrantsPlugin implements AdmissionPlugin {
   readonly name = 'ReturnPolicyGrants';
+  readonly kinds = [returnPoliciesGvr];
   readonly #authorizer: Authorizer;
 
   constructor(authorizer: Authorizer) {

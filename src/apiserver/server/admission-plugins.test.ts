@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
+import { federationGroup } from '#api/federation/group.ts';
+import { workGroup } from '#api/work/group.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { AdmissionAttributes, AdmissionOperation } from '../admission/admission.ts';
+import { AdmissionChain } from '../admission/admission-chain.ts';
+import { admissionPlugins } from './admission-plugins.ts';
+
+const operations: readonly AdmissionOperation[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'];
+const subresources = ['', 'status', 'approval', 'binding', 'resize', 'scale'];
+
+/** Nothing of a plugin is asked here but whether it handles a request. */
+const unused = {} as never;
+const plugins = admissionPlugins({
+  storage: unused,
+  lifecycle: undefined,
+  firstTouch: unused,
+  authorization: unused,
+  webhookCaller: unused,
+  isAudited: false,
+});
+
+const definitions: readonly Pick<ResourceDefinition, 'group' | 'resource' | 'origin'>[] = [
+  ...builtinDefinitions(),
+  { group: workGroup, resource: 'resourcebindings', origin: 'system' },
+  { group: federationGroup, resource: 'templaterevisions', origin: 'system' },
+  { group: federationGroup, resource: 'returnpolicies', origin: 'system' },
+  { group: federationGroup, resource: 'cells', origin: 'system' },
+];
+
+function attributesOf(
+  definition: (typeof definitions)[number],
+  operation: AdmissionOperation,
+  subresource: string,
+): AdmissionAttributes {
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Any',
+    metadata: {
+      name: 'a',
+      annotations: { 'container.apparmor.security.beta.kubernetes.io/a': 'runtime/default' },
+    },
+    spec: { runtimeClassName: 'a', priorityClassName: 'a' },
+  } as unknown as KubeObject;
+  const context = {
+    served: { definition, version: { version: 'v1' } },
+    workspace: { id: 'a', type: 'project', inert: false },
+    user: { name: 'jane', groups: [] },
+    subresource,
+    namespace: 'default',
+    name: 'a',
+  };
+  return {
+    context: context as unknown as AdmissionAttributes['context'],
+    operation,
+    object,
+    oldObject: object,
+    dryRun: false,
+  };
+}
+
+test('a plugin handles no kind beside those that it names', () => {
+  const handled = new Map<string, Set<string>>();
+  for (const plugin of plugins) {
+    const { name, kinds } = plugin;
+    if (kinds === undefined) continue;
+    const found = new Set<string>();
+    handled.set(name, found);
+    for (const definition of definitions) {
+      const { group, resource } = definition;
+      const isNamed = kinds.some(
+        (one) => one.group === group && (one.resource === '*' || one.resource === resource),
+      );
+      for (const operation of operations) {
+        for (const subresource of subresources) {
+          if (!plugin.handles(attributesOf(definition, operation, subresource))) continue;
+          assert.ok(isNamed, `${name} handles ${operation} of ${resource}.${group}/${subresource}`);
+          found.add(`${resource}.${group}`);
+        }
+      }
+    }
+  }
+  // Of each there is something that it handles: else nothing was found out about it.
+  for (const [name, found] of handled) assert.notEqual(found.size, 0, name);
+  assert.ok(handled.size >= 15);
+});
+
+test('who handles a kind is asked, whichever kind was asked for before', async () => {
+  const asked: string[] = [];
+  const plugin = (name: string, resource: string) => ({
+    name,
+    kinds: [{ group: '', resource }],
+    handles: () => true,
+    mutate: () => {
+      asked.push(name);
+      return undefined;
+    },
+  });
+  const chain = new AdmissionChain([plugin('a', 'pods'), plugin('b', 'nodes'), plugin('c', '*')]);
+  for (const resource of ['pods', 'nodes', 'services']) {
+    const attributes = attributesOf({ group: '', resource, origin: 'builtin' }, 'CREATE', '');
+    asked.push(resource);
+    assert.equal(chain.mutates(attributes), true);
+    await chain.mutate(attributes);
+  }
+  assert.deepEqual(asked, ['pods', 'a', 'c', 'nodes', 'b', 'c', 'services', 'c']);
+});
