@@ -33,23 +33,30 @@ export async function standingSamples(
   return standing;
 }
 
-/** Each sample with one field changed: as a new object, as an update of the one that stands, as its status. */
+interface MutatedOptions {
+  readonly seed: number;
+  /** For creation, for update and for status. */
+  readonly count: number;
+  /** How many are changed at once. */
+  readonly fields: number;
+}
+
+/** Each sample with fields changed: as a new object, as an update of the one that stands, as its status. */
 export function mutatedObjects(
   kinds: Kinds,
   standing: readonly Standing[],
-  options: { readonly seed: number; readonly count: number },
+  { seed, count, fields }: MutatedOptions,
 ): Case[] {
-  const { seed, count } = options;
   return standing.flatMap(({ sample, kind, name }) => {
     const collection = collectionOf(kind);
     const fromSeed = (more: number) => new Random(seed + more);
     const tried = '?dryRun=All&fieldValidation=Strict';
     const made = named(sample.object, `new-${name}`, namespace);
     const present = named(sample.object, name, namespace);
-    const creations = mutationsOf(kinds, kind.schema, made, { random: fromSeed(0), count });
-    const updates = mutationsOf(kinds, kind.schema, present, { random: fromSeed(1), count });
+    const creations = mutationsOf(kinds, kind.schema, made, { random: fromSeed(0), count, fields });
+    const updates = mutationsOf(kinds, kind.schema, present, { random: fromSeed(1), count, fields });
     const statuses = kind.subresources.includes('status')
-      ? mutationsOf(kinds, kind.schema, present, { random: fromSeed(2), count, below: 'status' })
+      ? mutationsOf(kinds, kind.schema, present, { random: fromSeed(2), count, fields, below: 'status' })
       : [];
     return [
       ...creations.map(({ name: what, object }) => ({

@@ -15,6 +15,15 @@ export interface Mutation {
   readonly object: JsonObject;
 }
 
+interface MutationOptions {
+  readonly random: Random;
+  readonly count: number;
+  /** Only fields of this one, such as `status`. */
+  readonly below?: string | undefined;
+  /** How many fields are changed at once; 1 if absent. */
+  readonly fields?: number | undefined;
+}
+
 /** Schemas that hold themselves (JSONSchemaProps) are entered so often. */
 const recursionsMax = 1;
 const depthMax = 12;
@@ -119,14 +128,13 @@ function valuesFor(schemas: Kinds['schemas'], schema: Schema, present: JsonValue
   ];
 }
 
-/** Objects with one field changed, at most `count` of them: each place is as likely as any other. */
+/** Objects with so many fields changed, at most `count` of them: each place is as likely as any other. */
 export function mutationsOf(
   { schemas }: Kinds,
   rootName: string,
   object: JsonObject,
-  options: { readonly random: Random; readonly count: number; readonly below?: string },
+  { random, count, below, fields = 1 }: MutationOptions,
 ): Mutation[] {
-  const { random, count, below } = options;
   const root = schemas.get(rootName);
   if (root === undefined) return [];
   const sites = sitesOf(schemas, root).filter(({ path }) => below === undefined || path[0] === below);
@@ -134,15 +142,17 @@ export function mutationsOf(
   const seen = new Set<string>();
   const mutations: Mutation[] = [];
   for (let tries = 0; mutations.length < count && tries < count * 4; tries++) {
-    const site = random.pick(sites);
-    const present = valueAt(object, site.path);
-    const isRemoved = present !== undefined && random.next() < 0.2;
-    const value = isRemoved ? undefined : random.pick(valuesFor(schemas, site.schema, present));
-    const name = `${site.path.join('.')} = ${isRemoved ? 'absent' : JSON.stringify(value).slice(0, 60)}`;
+    const copy = cloneJson(object);
+    const name = Array.from({ length: fields }, () => {
+      const site = random.pick(sites);
+      const present = valueAt(copy, site.path);
+      const isRemoved = present !== undefined && random.next() < 0.2;
+      const value = isRemoved ? undefined : random.pick(valuesFor(schemas, site.schema, present));
+      place(schemas, root, copy, site.path, value);
+      return `${site.path.join('.')} = ${isRemoved ? 'absent' : JSON.stringify(value).slice(0, 60)}`;
+    }).join(' and ');
     if (seen.has(name)) continue;
     seen.add(name);
-    const copy = cloneJson(object);
-    place(schemas, root, copy, site.path, value);
     mutations.push({ name, object: copy });
   }
   return mutations;

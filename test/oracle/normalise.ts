@@ -23,6 +23,8 @@ const certificatePattern = /\bX509SHA256=[0-9a-f]{64}\b/g;
 const atNodesPattern = /^(?:pods\/(?:attach|exec|log|portforward|proxy)|(?:nodes|services)\/proxy)$/;
 const currentPattern = /(?<=Too large resource version: \d+, current: )\d+/g;
 const tokenPattern = /\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/g;
+const guardPattern =
+  /(?<=ResourceVersion in (?:the precondition|record) \()\d{2,}(?=\))|(?<=ResourceVersion in (?:precondition|object meta): )\d{2,}/g;
 const tokenVolumePattern = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** How far from now a time is taken for the server's own. */
 const nowMs = 3_600_000;
@@ -101,6 +103,7 @@ export class Normaliser {
       .replace(authorityPattern, '<authority>')
       .replace(certificatePattern, '<certificate>')
       .replace(currentPattern, '<revision>')
+      .replace(guardPattern, '<revision>')
       .replace(tokenPattern, '<token>')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }

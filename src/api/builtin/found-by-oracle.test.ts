@@ -51,3 +51,14 @@ test('what kube-apiserver told of single changed fields is told in its order and
     );
   }
 });
+
+// kube-apiserver tells a field.Path there, of which JSON has nothing (validatePersistentVolumeClaimSpec).
+test('two sources of a claim that differ are told with an empty value (C11)', () => {
+  const other = { kind: 'PersistentVolumeClaim', name: 'b' };
+  const set = { 'spec.dataSource': { ...other, name: 'a' }, 'spec.dataSourceRef': other };
+  const messages = errorsOf({ base: 'PersistentVolumeClaim', write: 'create', set, causes: [] });
+  assert.deepEqual(
+    messages.map(({ field, message }) => `${field}: ${message}`),
+    ['spec: Invalid value: {}: must match dataSourceRef'],
+  );
+});

@@ -84,6 +84,7 @@ export function planDeletion(
   inert: boolean,
 ): DeletionPlan {
   const { metadata } = object;
+  if (!inert && isPod(definition) && isEndingAnyway(metadata, options)) return { type: 'waiting' };
   const finalizers = inert
     ? (metadata.finalizers ?? [])
     : garbageCollectionFinalizers(metadata.finalizers ?? [], definition, options);
@@ -108,6 +109,19 @@ export function planDeletion(
     };
   }
   return changed ? { type: 'mark', object } : { type: 'waiting' };
+}
+
+/**
+ * Whether an object is given time to end already, and no less is asked for: then nothing about it changes, not even how its
+ * dependents go (rest.BeforeDelete, registry.Store.Delete).
+ */
+function isEndingAnyway(
+  { deletionTimestamp, deletionGracePeriodSeconds }: ObjectMeta,
+  { gracePeriodSeconds }: DeletionOptions,
+): boolean {
+  if (deletionTimestamp === undefined || (deletionGracePeriodSeconds ?? 0) === 0) return false;
+  if (gracePeriodSeconds === undefined) return true;
+  return (gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds) >= deletionGracePeriodSeconds!;
 }
 
 /** Sets until when an object has time to end. Returns whether that changed it. */
@@ -193,7 +207,9 @@ function propagationOf(
   { orphanDependents, propagationPolicy }: DeletionOptions,
 ): 'Background' | 'Foreground' | 'Orphan' {
   if (definition.strategy.defaultPropagation === 'unsupported') return 'Background';
-  if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background';
+  if (orphanDependents === true) return 'Orphan';
+  // The namespaces' own storage (shouldHaveDeleteDependentsFinalizer).
+  if (orphanDependents === false) return isNamespace(definition) ? 'Foreground' : 'Background';
   if (propagationPolicy !== undefined) return propagationPolicy;
   if (existing.includes(orphanFinalizer)) return 'Orphan';
   if (existing.includes(foregroundFinalizer)) return 'Foreground';

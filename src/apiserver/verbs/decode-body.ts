@@ -20,7 +20,14 @@ import { metadataTypeErrors, normalizeMetadata } from '../registry/validate-meta
 import { vouchFor } from '../registry/vouched.ts';
 import { notAnObject, typeMismatch, wordFor } from '../request/go-words.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { inWordsFor, notRegistered, otherKind, otherVersion, unrecognized } from './decode-errors.ts';
+import {
+  inWordsFor,
+  notRegistered,
+  otherKind,
+  otherRegistryName,
+  otherVersion,
+  unrecognized,
+} from './decode-errors.ts';
 import { dropNulls } from './drop-nulls.ts';
 import { joinBytes } from './join-bytes.ts';
 import type { FieldValidation } from './options.ts';
@@ -222,7 +229,7 @@ export function decodeDeleteOptions(body: RequestBody | undefined): JsonObject |
   if (!isJsonObject(value)) throw badRequest('the body of a DELETE must be DeleteOptions');
   const { kind, apiVersion } = value;
   if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions') {
-    throw badRequest(notRegistered(jsonText(kind), jsonText(apiVersion ?? '')));
+    throw badRequest(notRegistered(jsonText(kind), jsonText(apiVersion ?? ''), otherRegistryName));
   }
   return value;
 }

@@ -6,6 +6,8 @@ import type { RequestBody } from './decode-body.ts';
 
 /** The name that Go's registry of kinds has in a released kube-apiserver; it stands in messages. */
 const registryName = 'pkg/api/legacyscheme/scheme.go:30';
+/** Of options, and of all that is not a kind of Kubernetes' own. */
+export const otherRegistryName = 'pkg/runtime/scheme.go:111';
 const summaryBytesMax = 30;
 
 /** 400 for a body of which not even apiVersion and kind can be told (apiserver `transformDecodeError`). */
@@ -50,8 +52,8 @@ export function otherKind(
 }
 
 /** What the registry of kinds says of one that it does not know. */
-export function notRegistered(kind: string, apiVersion: string): string {
-  return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${JSON.stringify(registryName)}`;
+export function notRegistered(kind: string, apiVersion: string, scheme = registryName): string {
+  return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${JSON.stringify(scheme)}`;
 }
 
 /** 400 for a version of the right kind that the path is not for. */

@@ -65,7 +65,9 @@ export async function deleteCollection(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, found.length) }, worker));
+  // Where some may be refused, what comes before the first that is has gone, and nothing behind it.
+  const workers = options.preconditions === undefined ? concurrency : 1;
+  await Promise.all(Array.from({ length: Math.min(workers, found.length) }, worker));
   return {
     type: 'list',
     served: list.served,

@@ -134,13 +134,27 @@ test('options: refusals (X2)', async () => {
       /\[propagationPolicy: Invalid value: "Up": .*, propagationPolicy: Unsupported value: "Up": .*, dryRun: Unsupported/,
     ],
     [{ dryRun: ['Some'] }, 'Invalid', /dryRun: Unsupported value/],
-    [{ kind: 'Pod' }, 'BadRequest', /^no kind "Pod" is registered/],
+    [
+      { kind: 'Pod' },
+      'BadRequest',
+      /^no kind "Pod" is registered .* in scheme "pkg\/runtime\/scheme.go:111"$/,
+    ],
+    [
+      { propagationPolicy: 1 },
+      'BadRequest',
+      /field DeleteOptions\.propagationPolicy of type v1\.DeletionPropagation$/,
+    ],
+    [{ preconditions: { uid: 1 } }, 'BadRequest', /of type types\.UID$/],
     [{ gracePeriodSeconds: 'x' }, 'BadRequest', /gracePeriodSeconds/],
   ];
   for (const [body, reason, message] of rows) {
     await assert.rejects(harness.delete(`${maps}/a`, body), apiError(reason, message), JSON.stringify(body));
   }
   await assert.rejects(harness.delete(`${maps}/a?propagationPolicy=Up`), apiError('Invalid'));
+  await assert.rejects(
+    harness.delete(`${maps}/a?gracePeriodSeconds=`),
+    apiError('BadRequest', 'strconv.ParseInt: parsing "": invalid syntax'),
+  );
 });
 
 test('propagation policies become finalizers for the garbage collector (X4)', async () => {
@@ -227,6 +241,9 @@ test('a namespace that goes has no grace period; its preconditions are told in w
     harness.delete(url, { preconditions: { uid: 'other' } }),
     apiError('Conflict', /on namespaces "n": Precondition failed: UID in precondition: other/),
   );
+  // Its dependents go first, where those of others would go after it (shouldHaveDeleteDependentsFinalizer).
+  const tried = await harness.delete(url, { orphanDependents: false, dryRun: ['All'] });
+  assert.deepEqual(tried.object.metadata.finalizers, ['foregroundDeletion']);
   const { metadata } = (await harness.delete(url)).object;
   assert.notEqual(metadata.deletionTimestamp, undefined);
   assert.equal(metadata.deletionGracePeriodSeconds, undefined);
@@ -251,6 +268,14 @@ test('only a pod that runs somewhere has a grace period (X3)', async () => {
   assert.equal(shorter.object.metadata.deletionTimestamp, '2026-01-01T00:00:10Z');
   const longer = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 100 });
   assert.equal(longer.object.metadata.deletionGracePeriodSeconds, 10);
+  // While it is given time to end nothing else about its deletion changes (registry.Store.Delete).
+  for (const options of [
+    { propagationPolicy: 'Orphan' },
+    { propagationPolicy: 'Foreground', gracePeriodSeconds: 10 },
+  ]) {
+    const pending = await harness.delete(`${pods}/running`, options);
+    assert.equal(pending.object.metadata.finalizers, undefined);
+  }
   harness.clock.advance(60_000);
   const late = await harness.delete(`${pods}/running`, { gracePeriodSeconds: 5 });
   assert.equal(late.object.metadata.deletionTimestamp, '2026-01-01T00:01:00Z', 'never in the past');

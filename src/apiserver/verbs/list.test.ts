@@ -254,6 +254,13 @@ test('deletecollection takes what the selectors match (X5)', async () => {
   assert.equal(items.length, 3);
   assert.deepEqual((await harness.list(maps)).names, ['m2', 'm4']);
   await assert.rejects(harness.delete('/api/v1/configmaps'), apiError('MethodNotAllowed'));
+  // One after the other up to the first that is refused (registry.Store.DeleteCollection).
+  const { uid } = (await harness.get(`${maps}/m4`)).object.metadata;
+  await assert.rejects(
+    harness.delete(maps, { preconditions: { uid: uid as string } }),
+    apiError('Conflict', /"m2"/),
+  );
+  assert.deepEqual((await harness.list(maps)).names, ['m2', 'm4']);
 });
 
 test('every page concatenated is the list, whatever the limit', async () => {

@@ -219,7 +219,11 @@ export function parseDeletionOptions(body: JsonObject | undefined, query: URLSea
   }
   const gracePeriodSeconds = optionalInteger(given['gracePeriodSeconds'], 'gracePeriodSeconds');
   const orphanDependents = optionalBoolean(given['orphanDependents'], 'orphanDependents');
-  const propagationPolicy = optionalText(given['propagationPolicy'], 'propagationPolicy');
+  const propagationPolicy = optionalText(
+    given['propagationPolicy'],
+    'propagationPolicy',
+    'v1.DeletionPropagation',
+  );
   // In the order of meta/v1 ValidateDeleteOptions.
   if (propagationPolicy !== undefined) {
     if (orphanDependents !== undefined) {
@@ -253,6 +257,7 @@ function deletionFromQuery(query: URLSearchParams): JsonObject | undefined {
   if (query.size === 0) return undefined;
   const given: JsonObject = {};
   if (query.has('dryRun')) given['dryRun'] = query.getAll('dryRun');
+  if (query.get('gracePeriodSeconds') === '') throw badRequest(notParsed('ParseInt', ''));
   if (query.has('gracePeriodSeconds'))
     given['gracePeriodSeconds'] = parseInteger(query, 'gracePeriodSeconds');
   const orphanDependents = parseBoolean(query.get('orphanDependents'));
@@ -270,7 +275,7 @@ function preconditionsOf(value: JsonValue | undefined): DeletionOptions['precond
   if (value === undefined || value === null) return undefined;
   if (!isJsonObject(value)) throw wrongOption('preconditions', value, 'v1.Preconditions');
   return {
-    uid: optionalText(value['uid'], 'preconditions.uid'),
+    uid: optionalText(value['uid'], 'preconditions.uid', 'types.UID'),
     resourceVersion: optionalText(value['resourceVersion'], 'preconditions.resourceVersion'),
   };
 }
@@ -283,9 +288,9 @@ function wrongOption(field: string, value: JsonValue, goType: string): ApiError 
   );
 }
 
-function optionalText(value: JsonValue | undefined, field: string): string | undefined {
+function optionalText(value: JsonValue | undefined, field: string, goType = 'string'): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'string') throw wrongOption(field, value, 'string');
+  if (typeof value !== 'string') throw wrongOption(field, value, goType);
   return value;
 }
 

@@ -43,6 +43,9 @@ test('update: guards and names (C3, C4)', async () => {
     put('a', { name: 'a', namespace: 'other' }),
     apiError('BadRequest', /does not match the namespace/),
   );
+  // Where it lies comes before what it is called.
+  for (const metadata of [{ namespace: 'other' }, { name: 'b', namespace: 'other' }])
+    await assert.rejects(put('a', metadata), apiError('BadRequest', /does not match the namespace/));
   await assert.rejects(
     put('a', { name: 'a', resourceVersion: '1' }),
     apiError(

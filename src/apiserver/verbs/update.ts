@@ -30,6 +30,8 @@ export async function updateObject(
       fieldValidation: parameters.fieldValidation,
       warnings,
     });
+    // Where it lies comes before what it is called (rest.EnsureObjectNamespaceMatchesRequestNamespace).
+    if (definition.namespaced && isElsewhere(object, context)) throw otherNamespace();
     checkName(object, context);
     return object;
   };
@@ -72,7 +74,7 @@ function checkUidOfAbsent({ metadata: { uid } }: KubeObject, { served, name }: R
 
 /** C3: a body says which object it is. */
 export function checkName(object: KubeObject, context: ResourceContext): void {
-  const { name, namespace } = object.metadata;
+  const { name } = object.metadata;
   if (name === undefined) {
     throw badRequest(
       `the name of the object (${context.name} based on URL) was undeterminable: name must be provided`,
@@ -82,7 +84,9 @@ export function checkName(object: KubeObject, context: ResourceContext): void {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${context.name})`);
   }
   if (!context.served.definition.namespaced) delete object.metadata.namespace;
-  else if (namespace !== undefined && namespace !== context.namespace) {
-    throw otherNamespace();
-  }
+  else if (isElsewhere(object, context)) throw otherNamespace();
+}
+
+function isElsewhere({ metadata: { namespace } }: KubeObject, context: ResourceContext): boolean {
+  return namespace !== undefined && namespace !== context.namespace;
 }

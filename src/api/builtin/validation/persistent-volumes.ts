@@ -62,12 +62,13 @@ export function checkClaimSpec(errors: Errors, path: string, spec: JsonObject): 
   const namespace = textAt(reference, 'namespace');
   if (namespace !== '') checkName(errors, `${path}.dataSourceRef.namespace`, namespace, dns1123Label);
   if (source === undefined || reference === undefined) return;
+  // The value that is told is a field.Path, of which JSON has nothing.
   if (namespace !== '') {
     const why = 'may not be specified when dataSourceRef.namespace is specified';
-    errors.push(invalid(path, `${path}.dataSource`, why));
+    errors.push(invalid(path, {}, why));
   } else {
     const same = ['apiGroup', 'kind', 'name'].every((field) => equalJson(source[field], reference[field]));
-    if (!same) errors.push(invalid(path, `${path}.dataSource`, 'must match dataSourceRef'));
+    if (!same) errors.push(invalid(path, {}, 'must match dataSourceRef'));
   }
 }
 
