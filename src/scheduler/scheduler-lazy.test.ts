@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { until } from './testing/control-plane.ts';
-import { configMap, policy } from './testing/objects.ts';
+import { gvrOf, until } from './testing/control-plane.ts';
+import { clusterPolicy, configMap, policy } from './testing/objects.ts';
 import {
   bindings,
   bindingWhere,
@@ -74,4 +74,30 @@ test('an object that was there before a lazy policy is placed when it is edited'
     body: { data: { edited: 'yes' } },
   });
   await isIn(w, 'before', 'ams');
+});
+
+test('edits of a lazy policy above projects act on their objects when these are edited', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const kinds = [['v1', 'ConfigMap']] as const;
+  const spec = { enforcement: 'Default', activationPreference: 'Lazy', ...to('ams') };
+  await controlPlane.create('root', 'clusterpropagationpolicies', clusterPolicy('common', kinds, spec));
+  {
+    await using scheduler = await startScheduler(controlPlane);
+    for (const name of ['a', 'b']) await controlPlane.create(project, 'configmaps', configMap(name));
+    for (const name of ['a', 'b']) await isIn(w, name, 'ams');
+    const ref = { cluster: 'root', gvr: gvrOf(policies, 'clusterpropagationpolicies'), name: 'common' };
+    await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: to('fra') } });
+    await controlPlane.admin.patch(projectRef(project, 'v1', 'configmaps', 'a'), {
+      type: 'merge',
+      body: { data: { edited: 'yes' } },
+    });
+    await isIn(w, 'a', 'fra');
+    await until('all is done that can be', () => scheduler.idle);
+    await isIn(w, 'b', 'ams');
+  }
+  await using scheduler = await startScheduler(controlPlane);
+  await until('all is looked at', () => scheduler.idle);
+  const binding = await isIn(w, 'b', 'ams');
+  assert.equal(binding.spec.policy?.workspace, 'root');
 });

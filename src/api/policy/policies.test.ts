@@ -357,6 +357,14 @@ test('kinds that cannot go by a policy, or not in waves, and taints that nothing
   assert.match(String(toldOf(taints, clusterTaintPolicyDefinition)), /^spec.taints: has no effect/);
 });
 
+test('an inherited policy may be lazy where it only places', () => {
+  const { validate } = inheritedPropagationPolicyDefinition.strategy;
+  const refusedFor = (enforcement: string) =>
+    validate?.(policy({ enforcement, activationPreference: 'Lazy' })).map(({ field }) => field);
+  assert.deepEqual(refusedFor('Required'), ['spec.activationPreference']);
+  assert.deepEqual(refusedFor('Default'), []);
+});
+
 test('an override that removes needs no value, and its writer is told', () => {
   const overriders = {
     imageOverrider: [{ component: 'Tag', operator: 'remove', value: 'x' }],

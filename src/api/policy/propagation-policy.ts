@@ -194,8 +194,8 @@ function validateInheritedPolicy(policy: PropagationPolicy): FieldError[] {
   const errors = validateSpec(policy);
   if (policy.spec !== undefined) refusePlacingFields(policy.spec, errors);
   const { resourceSelectors, enforcement, activationPreference } = policy.spec ?? {};
-  if (activationPreference !== undefined) {
-    const why = 'an inherited policy acts at once';
+  if (activationPreference !== undefined && enforcement !== 'Default') {
+    const why = 'an inherited policy that is Required acts at once; with enforcement Default it may be lazy';
     errors.push(forbiddenField('spec.activationPreference', why));
   }
   resourceSelectors?.forEach(({ apiVersion, kind }, i) => {
