@@ -67,6 +67,7 @@ export class Returner {
   /** Keys of the kinds of which the edge has no objects any more, as it was last asked; others that it does not serve it may have. */
   #gone: ReadonlySet<string> = new Set();
   #unservedRecheckMs = unservedRecheckMinMs;
+  #isRegrouping = false;
   #isStarted = false;
 
   constructor(options: ReturnerOptions) {
@@ -125,7 +126,12 @@ export class Returner {
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const edge = this.#options.edge();
     if (key === 'regroup') {
-      await this.#regroup(edge);
+      this.#isRegrouping = true;
+      try {
+        await this.#regroup(edge);
+      } finally {
+        this.#isRegrouping = false;
+      }
       return undefined;
     }
     if (key === 'kinds') return this.#lookForKinds(edge, signal);
@@ -160,7 +166,8 @@ export class Returner {
   /** Kinds that come to be served are watched from then on, those that cease to be no more; who asked for one is told. */
   async #lookForKinds(edge: BirthPlace | undefined, signal: AbortSignal): Promise<ReconcileResult> {
     const asked = this.#asked.kinds();
-    if (edge === undefined || asked.length === 0) return undefined;
+    // Nothing is watched in the middle of a regrouping, which looks here at its end: what is missing now would begin another.
+    if (edge === undefined || asked.length === 0 || this.#isRegrouping) return undefined;
     const isMissing = (kind: ReturnKind) => !this.#births.has(kind);
     if (asked.some(isMissing) || this.#births.hasUnknown) {
       // What was just installed counts: the edge is asked anew, not more often than this.

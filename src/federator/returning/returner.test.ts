@@ -1,0 +1,73 @@
+// docs/federation-contract.md: FU3
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { returnRequestsGvr } from '#api/federation/returned-object.ts';
+import { systemClock } from '#apimachinery/clock.ts';
+import type { KubeClient, ListOptions } from '#client/client.ts';
+import { silentLogger } from '#client/logger.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import type { ServedKinds } from '../edge/edge-kinds.ts';
+import { servedConfigMaps } from '../edge/testing/served-config-maps.ts';
+import { TokenBucket } from '../edge/token-bucket.ts';
+import { Returner } from './returner.ts';
+
+/** Of lists at the edge: one for the start, one for each regrouping. */
+const listsMax = 4;
+const turns = 200;
+
+test('an edge that has not answered yet is asked once for each regrouping', async () => {
+  const requests = new ScriptedClient();
+  requests.items = [
+    {
+      apiVersion: 'federation.cellplane.io/v1alpha1',
+      kind: 'ReturnRequest',
+      metadata: { name: 'back', namespace: 'mapped', uid: '1', resourceVersion: '1' },
+      spec: { resources: [{ kind: 'ConfigMap' }], maxObjects: 10, maxEvents: 10 },
+    },
+  ];
+  const nothing = new ScriptedClient();
+  const federationClient: KubeClient = {
+    ...requests.client,
+    list: (collection, options) =>
+      (collection.gvr.resource === returnRequestsGvr.resource ? requests : nothing).client.list(
+        collection,
+        options,
+      ),
+    watch: (collection, options) => nothing.client.watch(collection, options),
+  };
+  let lists = 0;
+  const edgeClient: KubeClient = {
+    ...nothing.client,
+    list: (_collection, { signal }: ListOptions = {}) =>
+      new Promise((_, reject) => {
+        lists++;
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      }),
+  };
+  const kinds: Pick<ServedKinds, 'peek' | 'values' | 'expire' | 'refresh'> = {
+    peek: () => servedConfigMaps,
+    values: () => [servedConfigMaps].values(),
+    expire: () => {},
+    // A loop that never pauses would never let the test go on.
+    refresh: () => (lists > listsMax ? new Promise(() => {}) : Promise.resolve()),
+  };
+  const bucket = () => new TokenBucket({ clock: systemClock, perSecond: 1_000, burst: 1_000 });
+  const returner = new Returner({
+    federationClient,
+    workspace: 'root:cells:a',
+    edge: () => ({ client: edgeClient, kinds: kinds as ServedKinds }),
+    isPaused: () => false,
+    pace: bucket(),
+    eventPace: bucket(),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  after(() => returner.stop());
+  returner.start();
+  while (lists === 0) await setTimeout(1);
+  returner.restart();
+  while (lists === 1) await setTimeout(1);
+  for (let turn = 0; turn < turns; turn++) await setTimeout(0);
+  assert.ok(lists <= listsMax, `${lists} lists`);
+});
