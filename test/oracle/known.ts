@@ -406,6 +406,32 @@ export const knownDifferences: readonly KnownDifference[] = [
       path.join() === 'header,warning' && oracle === undefined && /keeps no audit log/.test(String(ours)),
   },
   {
+    row: 'a PUT without uid, creationTimestamp or resourceVersion, as mutating webhooks and policies see it',
+    explains: ({ path, oracle }, { request }) =>
+      request.method === 'PUT' &&
+      path[1] === 'reviews' &&
+      ((path.at(-3) === 'object' &&
+        oracle === undefined &&
+        /^(?:uid|creationTimestamp|resourceVersion)$/.test(String(path.at(-1)))) ||
+        // It is the first of the two that is seen.
+        path.slice(-3).join('.') === 'oldObject.metadata.resourceVersion'),
+  },
+  {
+    row: undefined, // each side's calls have uids of their own, numbered in the order in which they are seen
+    explains: ({ path, oracle, ours }) =>
+      path[1] === 'reviews' &&
+      path.at(-1) === 'uid' &&
+      [oracle, ours].every((uid) => /^<uid \d+>$/.test(String(uid))),
+  },
+  {
+    row: "reason of a webhook's refusal",
+    explains: ({ path, oracle, ours }, exchange) =>
+      path.join('.') === 'body.reason' &&
+      isText(oracle) &&
+      ours === undefined &&
+      /admission webhook/.test(JSON.stringify(exchange.oracle.body)),
+  },
+  {
     row: 'scaleIO volume without secretRef',
     parts: true,
     explains: (_, { oracle, ours }) => differInCauses(oracle, ours, /scaleIO\.secretRef/),

@@ -2,7 +2,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { Random } from '../harness/random.ts';
 import type { Case, Step } from './case.ts';
 import { namespace } from './pair.ts';
-import { collectionOf, type DrawnPolicy, drawPolicy, labelsOf } from './policies.ts';
+import { collectionOf, drawPolicy, labelsOf } from './policies.ts';
 
 const maps = `/api/v1/namespaces/${namespace}/configmaps`;
 const mergePatch = 'application/merge-patch+json';
@@ -32,7 +32,7 @@ function autoscaler(name: string, labels: JsonObject): JsonObject {
 }
 
 /** Writes of the kinds that policies are about; what is stored is a ConfigMap, if it may be. */
-export function writesUnder({ name }: DrawnPolicy): Case {
+export function writesUnder({ name }: { readonly name: string }): Case {
   const labels = labelsOf(name);
   const map = (data: JsonObject): JsonObject => ({
     ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `${name}-a`, labels } },
@@ -59,7 +59,15 @@ export function writesUnder({ name }: DrawnPolicy): Case {
       path: `/apis/autoscaling/v2/namespaces/${namespace}/horizontalpodautoscalers?dryRun=All`,
       body: autoscaler(name, labels),
     },
-    { method: 'DELETE', path: `${maps}/${name}-a` },
+    {
+      path: `${maps}?dryRun=All`,
+      body: { ...map({ a: '1' }), metadata: { generateName: `${name}-`, labels } },
+    },
+    {
+      method: 'DELETE',
+      path: `${maps}/${name}-a?gracePeriodSeconds=5`,
+      body: { propagationPolicy: 'Background' },
+    },
   ];
   return { name: `writes under ${name}`, steps };
 }

@@ -25,6 +25,11 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ['true and false', "6: Syntax error: mismatched input 'and' expecting <EOF>"],
   ['1 2', "3: Syntax error: extraneous input '2' expecting <EOF>"],
   ['size("a"', "9: Syntax error: missing ')' at '<EOF>'"],
+  ['f(', `3: Syntax error: mismatched input '<EOF>' expecting ${operand.replace("'(',", "'(', ')',")}`],
+  [
+    '[',
+    `2: Syntax error: mismatched input '<EOF>' expecting {'[', ']', '{', '(', '.', ',', '-', '!', '?', ${operand.slice(operand.indexOf("'true'"))}`,
+  ],
   ['[1', "3: Syntax error: mismatched input '<EOF>' expecting {']', ','}"],
   ['[1 2]', "4: Syntax error: extraneous input '2' expecting {']', ','}"],
   ['[1,', "4: Syntax error: missing ']' at '<EOF>'"],

@@ -321,6 +321,7 @@ class Parser {
   #arguments(end: string): Expr[] {
     const args: Expr[] = [];
     if (this.#accept(end)) return args;
+    if (this.#peek().type === 'end') throw this.#wrongInput(argumentTokens, false);
     do args.push(this.#expression());
     while (this.#accept(','));
     this.#expect(end);
@@ -329,6 +330,7 @@ class Parser {
 
   #list(at: number): ListExpr {
     const elements: { value: Expr; isOptional: boolean }[] = [];
+    if (this.#peek().type === 'end') throw this.#wrongInput(elementTokens, false);
     while (!this.#accept(']')) {
       const isOptional = this.#accept('?');
       if (!isOptional && elements.length > 0 && !beginsOperand(this.#peek())) throw this.#unclosed(']');
@@ -479,6 +481,12 @@ function macroShape(name: string, count: number): MacroShape | undefined {
 /** What may begin an operand, as ANTLR lists it. */
 const operandTokens =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+
+/** The same where the call may end, or the list. */
+const argumentTokens = operandTokens.replace("'(',", "'(', ')',");
+const elementTokens = operandTokens
+  .replace("'[',", "'[', ']',")
+  .replace("'.', '-', '!',", "'.', ',', '-', '!', '?',");
 
 function beginsOperand({ type, text }: Token): boolean {
   if (type === 'punctuation') return '[{(.-!'.includes(text);

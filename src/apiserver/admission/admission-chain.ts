@@ -1,8 +1,9 @@
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { WriteAdmission } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
-import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from './admission.ts';
+import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Creation } from './admission.ts';
 
 /**
  * The plugins in their order (A1): all mutations before schema validation, all validations after it. Each step returns
@@ -47,8 +48,8 @@ export class AdmissionChain {
   }
 
   /** The chain as the registry calls it, for one request. */
-  for(context: ResourceContext, dryRun: boolean): WriteAdmission {
-    return new RequestAdmission(this, context, dryRun);
+  for(context: ResourceContext, dryRun: boolean, deletion?: () => JsonObject): WriteAdmission {
+    return new RequestAdmission(this, context, dryRun, deletion);
   }
 
   /** CONNECT, for subresources that act rather than store; `object` is the body's. */
@@ -89,8 +90,15 @@ class RequestAdmission implements WriteAdmission {
   readonly #chain: AdmissionChain;
   readonly #context: ResourceContext;
   readonly #dryRun: boolean;
+  readonly #deletion: (() => JsonObject) | undefined;
 
-  constructor(chain: AdmissionChain, context: ResourceContext, dryRun: boolean) {
+  constructor(
+    chain: AdmissionChain,
+    context: ResourceContext,
+    dryRun: boolean,
+    deletion: (() => JsonObject) | undefined,
+  ) {
+    this.#deletion = deletion;
     this.#chain = chain;
     this.#context = context;
     this.#dryRun = dryRun;
@@ -104,8 +112,10 @@ class RequestAdmission implements WriteAdmission {
     operation: AdmissionOperation,
     object: KubeObject,
     old: KubeObject | undefined,
+    isNameGenerated = false,
   ): Promise<void> | undefined {
-    return this.#chain.mutate(this.#attributes(operation, object, old));
+    const creation = operation === 'CREATE' ? { isNameGenerated } : undefined;
+    return this.#chain.mutate(this.#attributes(operation, object, old, creation));
   }
 
   look(
@@ -133,8 +143,10 @@ class RequestAdmission implements WriteAdmission {
     operation: AdmissionOperation,
     object: KubeObject | undefined,
     old: KubeObject | (() => KubeObject) | undefined,
+    creation?: Creation,
   ): AdmissionAttributes {
-    return new LazyAttributes(this.#context, operation, object, old, this.#dryRun);
+    const more = { dryRun: this.#dryRun, creation, deletion: this.#deletion };
+    return new LazyAttributes(this.#context, operation, object, old, more);
   }
 }
 
@@ -144,6 +156,8 @@ class LazyAttributes implements AdmissionAttributes {
   readonly operation: AdmissionOperation;
   readonly object: KubeObject | undefined;
   readonly dryRun: boolean;
+  readonly creation: Creation | undefined;
+  readonly deletion: (() => JsonObject) | undefined;
   #old: KubeObject | (() => KubeObject) | undefined;
 
   constructor(
@@ -151,12 +165,14 @@ class LazyAttributes implements AdmissionAttributes {
     operation: AdmissionOperation,
     object: KubeObject | undefined,
     old: KubeObject | (() => KubeObject) | undefined,
-    dryRun: boolean,
+    more: Pick<AdmissionAttributes, 'dryRun' | 'creation' | 'deletion'>,
   ) {
     this.context = context;
     this.operation = operation;
     this.object = object;
-    this.dryRun = dryRun;
+    this.dryRun = more.dryRun;
+    this.creation = more.creation;
+    this.deletion = more.deletion;
     this.#old = old;
   }
 

@@ -1,4 +1,5 @@
 import type { GroupResource } from '#apimachinery/gvk.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceContext } from '../request/context.ts';
 
@@ -11,6 +12,14 @@ export interface AdmissionAttributes {
   readonly object: KubeObject | undefined;
   readonly oldObject: KubeObject | undefined;
   readonly dryRun: boolean;
+  /** Before the registry has completed what is created: what it gives then is nobody's to see yet. */
+  readonly creation?: Creation | undefined;
+  /** What a deletion is asked with, as DeleteOptions show it. */
+  readonly deletion?: (() => JsonObject) | undefined;
+}
+
+export interface Creation {
+  readonly isNameGenerated: boolean;
 }
 
 /**

@@ -55,7 +55,7 @@ export function admissionRequest(
   version: ResourceVersion,
   uid: string,
 ): JsonObject {
-  const { context, operation, object, oldObject, dryRun } = attributes;
+  const { context, operation, dryRun } = attributes;
   const { definition, version: requested } = context.served;
   const { group, kind, resource } = definition;
   const { user, subresource } = context;
@@ -69,7 +69,7 @@ export function admissionRequest(
     ...(subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource }),
     requestKind: told ?? { group, version: requested.version, kind },
     requestResource: { group, version: requested.version, resource },
-    ...nameAndNamespace(context, object ?? oldObject),
+    ...nameAndNamespace(attributes),
     operation,
     userInfo: {
       username: user.name,
@@ -81,7 +81,7 @@ export function admissionRequest(
     options: {
       kind: optionsKind[operation],
       apiVersion: 'meta.k8s.io/v1',
-      ...optionsOf(context, operation),
+      ...optionsOf(attributes),
       ...(dryRun ? { dryRun: ['All'] } : {}),
     },
   };
@@ -97,24 +97,18 @@ function posted(
   return own && { group: own.group, version: own.version, kind: own.kind };
 }
 
-/** The options that stand in the URL; a deletion's may stand in its body instead, which is not shown. */
-function optionsOf({ info }: ResourceContext, operation: AdmissionOperation): JsonObject {
-  const { query } = info;
-  const names = operation === 'DELETE' ? deleteOptions : writeOptions;
+/** The options that stand in the URL; a deletion's may stand in its body instead. */
+function optionsOf({ context, operation, deletion }: AdmissionAttributes): JsonObject {
+  if (operation === 'DELETE') return deletion?.() ?? {};
   const options: JsonObject = {};
-  for (const name of names) {
-    const value = query.get(name);
-    if (value === null || value === undefined || value === '') continue;
-    if (name === 'gracePeriodSeconds') {
-      const seconds = Number(value);
-      if (Number.isInteger(seconds)) options[name] = seconds;
-    } else options[name] = value;
+  for (const name of writeOptions) {
+    const value = context.info.query.get(name);
+    if (value !== null && value !== undefined && value !== '') options[name] = value;
   }
   return options;
 }
 
 const writeOptions = ['fieldManager', 'fieldValidation'];
-const deleteOptions = ['gracePeriodSeconds', 'propagationPolicy'];
 
 const optionsKind = {
   CREATE: 'CreateOptions',
@@ -123,12 +117,54 @@ const optionsKind = {
   CONNECT: 'ConnectOptions',
 } as const;
 
-function nameAndNamespace(context: ResourceContext, object: KubeObject | undefined): JsonObject {
-  const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
+/** Of what is asked about; '' while it has none. */
+export function requestedName({ context, object, oldObject, creation }: AdmissionAttributes): string {
+  if (context.name !== '') return context.name;
+  return creation?.isNameGenerated === true ? '' : ((object ?? oldObject)?.metadata.name ?? '');
+}
+
+function nameAndNamespace(attributes: AdmissionAttributes): JsonObject {
+  const { context } = attributes;
+  const name = requestedName(attributes);
   return {
     ...(name === '' ? {} : { name }),
     ...(context.namespace === '' ? {} : { namespace: context.namespace }),
   };
+}
+
+/** The objects of a request, as webhooks and expressions see them in one version of the resource. */
+export function objectsInVersion(
+  attributes: AdmissionAttributes,
+  version: ResourceVersion,
+): { readonly object: KubeObject | undefined; readonly oldObject: KubeObject | undefined } {
+  const { context, object, oldObject } = attributes;
+  const shown = object && completed(object, attributes);
+  return {
+    object: shown && inVersion(shown, context, version),
+    oldObject: oldObject && inVersion(oldObject, context, version),
+  };
+}
+
+/**
+ * As far as it is while somebody may still change it: what is created has none of what the registry gives (rest.BeforeCreate
+ * comes after mutation), what is updated has the revision that it replaces.
+ */
+function completed(object: KubeObject, { context, oldObject, creation }: AdmissionAttributes): KubeObject {
+  const { metadata } = object;
+  if (creation !== undefined && context.subresource === '') {
+    const { uid: _, creationTimestamp: __, generation, name, ...rest } = metadata;
+    const counts = context.served.definition.strategy.generation;
+    const isOwn = counts === 'none' || counts === 'of-changes';
+    const kept = {
+      ...(creation.isNameGenerated || name === undefined ? {} : { name }),
+      ...rest,
+      ...(isOwn && generation !== undefined ? { generation } : {}),
+    };
+    return { ...object, metadata: kept };
+  }
+  const revision = oldObject?.metadata.resourceVersion;
+  if (revision === undefined || metadata.resourceVersion !== undefined) return object;
+  return { ...object, metadata: { ...metadata, resourceVersion: revision } };
 }
 
 /** The object in another version of its resource; the one given is not changed. */

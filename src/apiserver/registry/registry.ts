@@ -115,7 +115,7 @@ export class Registry {
     const { uid, creationTimestamp } = tracked.metadata;
     if (options.admission?.mutates('CREATE', tracked, undefined) === true) {
       takeVoucher(tracked);
-      const mutated = options.admission.mutate('CREATE', tracked, undefined);
+      const mutated = options.admission.mutate('CREATE', tracked, undefined, isGenerated);
       if (mutated !== undefined) {
         await mutated;
         settleCreated(tracked, { uid, creationTimestamp }, target);

@@ -11,10 +11,12 @@ export interface WriteAdmission {
     object: KubeObject,
     old: KubeObject | undefined,
   ): Promise<void> | undefined;
+  /** `isNameGenerated`: of what is created. */
   mutate(
     operation: 'CREATE' | 'UPDATE',
     object: KubeObject,
     old: KubeObject | undefined,
+    isNameGenerated?: boolean,
   ): Promise<void> | undefined;
   validate(
     operation: 'CREATE' | 'UPDATE' | 'DELETE',

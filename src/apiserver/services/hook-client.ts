@@ -93,7 +93,10 @@ export class HookClient {
       });
       const text = await readBounded(response.body, answerBytesMax);
       const { statusCode } = response;
-      if (statusCode < 200 || statusCode > 206) throw new HookError(answerFault(statusCode, text));
+      if (statusCode < 200 || statusCode > 206) {
+        const contentType = response.headers['content-type'];
+        throw new HookError(answerFault(statusCode, text, String(contentType ?? '')));
+      }
       return decoded(statusCode, text);
     } catch (error) {
       if (error instanceof HookError) throw error;

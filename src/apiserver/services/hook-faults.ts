@@ -20,9 +20,13 @@ const answers: { readonly [code: number]: string } = {
 };
 const shownLengthMax = 2048;
 
-/** Why an answer that is no success came, from its code and body: a Status tells itself. */
-export function answerFault(code: number, body: string): string {
-  const text = body.slice(0, shownLengthMax);
+/**
+ * Why an answer that is no success came, from its code and body: a Status tells itself, a text too (client-go rest
+ * isTextResponse).
+ */
+export function answerFault(code: number, body: string, contentType = ''): string {
+  const isText = contentType === '' || contentType.trimStart().startsWith('text/');
+  const text = isText ? body.slice(0, shownLengthMax) : 'unknown';
   const status = statusMessage(body);
   if (status !== undefined) return status;
   if (code === 403) return text === '' ? 'the server does not allow access to the requested resource' : text;

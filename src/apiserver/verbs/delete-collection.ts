@@ -6,7 +6,7 @@ import { decodeDeleteOptions } from './decode-body.ts';
 import { warnOfDependents } from './delete.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { listObjects, scopeOf } from './list.ts';
-import { parseDeletionOptions, parseListParameters } from './options.ts';
+import { parseDeletionOptions, parseListParameters, shownDeletion } from './options.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { ListResult } from './result.ts';
 import { nameOf } from './selection.ts';
@@ -41,7 +41,9 @@ export async function deleteCollection(
     const name = nameOf(entry.key);
     try {
       await registry.delete({ ...target, name }, options, {
-        admission: admission.for(derivedContext(context, { name }), options.dryRun),
+        admission: admission.for(derivedContext(context, { name }), options.dryRun, () =>
+          shownDeletion(options),
+        ),
       });
       // As it was listed, as kube-apiserver answers; what became of it is of another revision, or of none.
       gone[index] = entry;

@@ -9,7 +9,7 @@ import type { DeletionOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { decodeDeleteOptions } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
-import { parseDeletionOptions } from './options.ts';
+import { parseDeletionOptions, shownDeletion } from './options.ts';
 import { targetOf, type VerbRequest } from './request.ts';
 import type { VerbResult } from './result.ts';
 
@@ -22,7 +22,7 @@ export async function deleteObject(
   const options = parseDeletionOptions(decodeDeleteOptions(request.body), context.info.query);
   warnOfDependents(context, options);
   const outcome = await environment.registry.delete(targetOf(context), options, {
-    admission: environment.admission.for(context, options.dryRun),
+    admission: environment.admission.for(context, options.dryRun, () => shownDeletion(options)),
   });
   return deletionResult(outcome, context, options);
 }

@@ -251,6 +251,14 @@ export function parseDeletionOptions(body: JsonObject | undefined, query: URLSea
   };
 }
 
+/** DeleteOptions as webhooks and expressions see them, without `dryRun`. */
+export function shownDeletion({ dryRun: _, ...options }: DeletionOptions): JsonObject {
+  const shown: JsonObject = {};
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined) shown[name] = value as JsonValue;
+  return shown;
+}
+
 const plainDeletion: DeletionOptions = Object.freeze({ dryRun: false });
 
 function deletionFromQuery(query: URLSearchParams): JsonObject | undefined {

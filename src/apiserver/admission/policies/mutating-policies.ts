@@ -6,7 +6,7 @@ import { rootTypeOf } from '../../apply/apply-type.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { replaceObject } from '../replace-object.ts';
-import { concernsTenants, inVersion } from '../request-view.ts';
+import { concernsTenants, inVersion, requestedName } from '../request-view.ts';
 import { applyChange } from './apply-change.ts';
 import { type DecisionMemo, PendingDecision } from './cel-authorizer.ts';
 import {
@@ -188,7 +188,7 @@ async function settled<T>(evaluate: () => T): Promise<T> {
  * 403 for the faults of those policies that do not ignore them: the first is the message, its reason Invalid where an
  * expression or what came of it is at fault (apiserver pkg/admission/plugin/policy/generic/policy_dispatcher.go).
  */
-function refuseFor(faults: readonly Fault[], { context, object }: AdmissionAttributes): void {
+function refuseFor(faults: readonly Fault[], attributes: AdmissionAttributes): void {
   const told = faults.filter(({ bound }) => bound.policy.failsClosed);
   const [first] = told;
   if (first === undefined) return;
@@ -196,8 +196,10 @@ function refuseFor(faults: readonly Fault[], { context, object }: AdmissionAttri
     message: `policy '${bound.name}' with binding '${binding.name}' denied request: ${wordsOf(error)}`,
   }));
   const text = causes[0]?.message ?? '';
-  const name = context.name === '' ? (object?.metadata.name ?? '') : context.name;
-  const { details } = forbidden(context.served.definition, name, text);
+  const { definition } = attributes.context.served;
+  // admission.NewForbidden tells what a name is to be made of, where there is none.
+  const name = requestedName(attributes) || attributes.object?.metadata.generateName || '';
+  const { details } = forbidden(definition, name, text);
   const isConfiguration = first.error instanceof PolicyConfigurationError;
   throw new ApiError(isConfiguration ? 'Forbidden' : 'Invalid', text, {
     code: 403,

@@ -22,6 +22,7 @@ import {
 } from './expressions.ts';
 import { conditionsHold } from './match-conditions.ts';
 import { policyEnvironment } from './policy-environment.ts';
+import { conditionInput } from './policy-input.ts';
 import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
 
 export interface Mutation {
@@ -129,7 +130,7 @@ export type Change =
 export function mutationApplies(policy: MutatingPolicy, input: Omit<EvaluationInput, 'own'>): boolean {
   if (policy.conditions.length === 0) return true;
   const result = withinBudget(() =>
-    conditionsHold(policy.conditions, new Evaluation(input, conditionsCostMax)),
+    conditionsHold(policy.conditions, new Evaluation(conditionInput(input), conditionsCostMax)),
   );
   if (result.error !== undefined) throw new MutationError(result.error);
   return result.matches;

@@ -4,7 +4,7 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import { objectOf as storedObjectOf } from '../../registry/stored-object.ts';
 import type { AdmissionAttributes } from '../admission.ts';
-import { admissionRequest, inVersion, namespaceEntry } from '../request-view.ts';
+import { admissionRequest, namespaceEntry, objectsInVersion } from '../request-view.ts';
 import { CelAuthorizer, type DecisionMemo } from './cel-authorizer.ts';
 import type { EvaluationInput } from './evaluation.ts';
 
@@ -14,6 +14,12 @@ export interface InputSources {
   readonly memo: DecisionMemo;
 }
 
+/** What match conditions see: the resource that is requested, whichever version of it matched (matchconditions/matcher.go). */
+export function conditionInput<Input extends Pick<EvaluationInput, 'request'>>(input: Input): Input {
+  const { request } = input;
+  return { ...input, request: { ...request, resource: request['requestResource'] } };
+}
+
 /** What the expressions of a policy or webhook see of a request, in one version of its resource. */
 export function policyInput(
   attributes: AdmissionAttributes,
@@ -21,11 +27,10 @@ export function policyInput(
   params: KubeObject | undefined,
   { storage, authorizer, memo }: InputSources,
 ): Omit<EvaluationInput, 'own'> {
-  const { context, object, oldObject } = attributes;
+  const { context } = attributes;
   const namespace = namespaceEntry(context, storage);
   return {
-    object: object === undefined ? undefined : inVersion(object, context, version),
-    oldObject: oldObject === undefined ? undefined : inVersion(oldObject, context, version),
+    ...objectsInVersion(attributes, version),
     request: admissionRequest(attributes, version, context.auditId),
     params,
     namespace: namespace === undefined ? undefined : storedObjectOf(namespace),

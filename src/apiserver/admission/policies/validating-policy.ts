@@ -21,6 +21,7 @@ import {
 } from './expressions.ts';
 import { conditionsHold } from './match-conditions.ts';
 import { policyEnvironment } from './policy-environment.ts';
+import { conditionInput } from './policy-input.ts';
 import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
 
 /** Longer ones are cut, as in Kubernetes. */
@@ -110,7 +111,7 @@ export function validatePolicy(
     if (policy.conditions.length > 0) {
       const conditions = conditionsHold(
         policy.conditions,
-        new Evaluation({ ...input, own }, conditionsCostMax),
+        new Evaluation({ ...conditionInput(input), own }, conditionsCostMax),
       );
       if (conditions.error !== undefined) return failed(conditions.error);
       if (!conditions.matches) return [];

@@ -9,8 +9,14 @@ import type { AdmissionAttributes } from '../admission.ts';
 import { type DecisionMemo, PendingDecision } from '../policies/cel-authorizer.ts';
 import { BudgetError, conditionsCostMax, Evaluation } from '../policies/evaluation.ts';
 import { conditionsHold } from '../policies/match-conditions.ts';
-import { policyInput } from '../policies/policy-input.ts';
-import { admissionRequest, concernsTenants, inVersion, namespaceLabels } from '../request-view.ts';
+import { conditionInput, policyInput } from '../policies/policy-input.ts';
+import {
+  admissionRequest,
+  concernsTenants,
+  namespaceLabels,
+  objectsInVersion,
+  requestedName,
+} from '../request-view.ts';
 import { type WebhookAnswer, WebhookCallError, type WebhookCaller } from './webhook-caller.ts';
 import { ruleMatches, type Webhook } from './webhook-configuration.ts';
 import { WebhookSource } from './webhook-source.ts';
@@ -69,7 +75,7 @@ export class WebhookCalls {
     for (let waits = 0; waits < decisionsMax; waits++) {
       try {
         const input = policyInput(attributes, version, undefined, { storage, authorizer, memo });
-        const result = conditionsHold(conditions, new Evaluation(input, conditionsCostMax));
+        const result = conditionsHold(conditions, new Evaluation(conditionInput(input), conditionsCostMax));
         if (result.error === undefined) return result.matches;
         error = result.error;
         break;
@@ -82,9 +88,8 @@ export class WebhookCalls {
       }
     }
     if (webhook.failurePolicy === 'Ignore') return false;
-    const { served, name } = attributes.context;
-    const told = name === '' ? (attributes.object?.metadata.name ?? '') : name;
-    throw forbidden(served.definition, told, error ?? 'too many authorization decisions');
+    const { definition } = attributes.context.served;
+    throw forbidden(definition, requestedName(attributes), error ?? 'too many authorization decisions');
   }
 
   /**
@@ -172,14 +177,14 @@ function matchingVersion(
 
 /** AdmissionReview v1 (A2). */
 function reviewOf({ version }: Call, attributes: AdmissionAttributes, uid: string): JsonObject {
-  const { context, object, oldObject } = attributes;
+  const { object = null, oldObject = null } = objectsInVersion(attributes, version);
   return {
     kind: 'AdmissionReview',
     apiVersion: 'admission.k8s.io/v1',
     request: {
       ...admissionRequest(attributes, version, uid),
-      object: object === undefined ? null : inVersion(object, context, version),
-      oldObject: oldObject === undefined ? null : inVersion(oldObject, context, version),
+      object,
+      oldObject,
     },
   };
 }

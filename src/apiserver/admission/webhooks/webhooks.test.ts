@@ -13,6 +13,7 @@ import { ServiceAddresses } from '../../services/service-address.ts';
 import { ServiceNetworks } from '../../services/service-networks.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
 import { widgets } from '../../verbs/testing/widgets.ts';
+import { conditionInput } from '../policies/policy-input.ts';
 import { MutatingWebhooks } from './mutating-webhooks.ts';
 import { ValidatingWebhooks } from './validating-webhooks.ts';
 import { WebhookCaller } from './webhook-caller.ts';
@@ -221,6 +222,40 @@ describe('calls', () => {
     await harness.post(`/clusters/cell${mutating}`, configuration('Mutating', 'm', '/mutate'));
     await harness.post(`/clusters/cell${maps}`, map('a'));
     assert.equal(seen.length, 0);
+  });
+
+  test('who mutates sees what is created before the registry completes it (A1)', async () => {
+    await using harness = await open();
+    reply('/mutate', () => ({}));
+    reply('/validate', () => ({}));
+    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
+    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    const made = await harness.post(maps, { ...map(''), metadata: { generateName: 'g-' } });
+    const metadataOf = (at: number, which: string) =>
+      (seen[at]![which] as { readonly metadata: JsonObject }).metadata;
+    assert.equal(seen[0]!['name'], undefined);
+    for (const field of ['uid', 'creationTimestamp', 'name', 'generation'])
+      assert.equal(metadataOf(0, 'object')[field], undefined, field);
+    assert.equal(metadataOf(0, 'object')['generateName'], 'g-');
+    assert.equal(seen[1]!['name'], made.object.metadata.name);
+    assert.equal(metadataOf(1, 'object')['uid'], made.object.metadata.uid);
+    seen.length = 0;
+    const path = `${maps}/${made.object.metadata.name}`;
+    await harness.patch(path, 'merge', { data: { a: 'b' } });
+    const { resourceVersion } = made.object.metadata;
+    for (const at of [0, 1]) assert.equal(metadataOf(at, 'object')['resourceVersion'], resourceVersion);
+    seen.length = 0;
+    await harness.delete(path, {
+      propagationPolicy: 'Background',
+      preconditions: { uid: made.object.metadata.uid ?? '' },
+    });
+    const { preconditions, propagationPolicy } = seen[0]!['options'] as JsonObject;
+    assert.deepEqual([propagationPolicy, preconditions], ['Background', { uid: made.object.metadata.uid }]);
+  });
+
+  test('match conditions see the resource that is requested, whichever version matched (A2)', () => {
+    const request = { resource: { version: 'v1' }, requestResource: { version: 'v2' } };
+    assert.deepEqual(conditionInput({ request }).request['resource'], { version: 'v2' });
   });
 
   test('refusals (A2)', async () => {
