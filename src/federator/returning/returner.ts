@@ -126,12 +126,7 @@ export class Returner {
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const edge = this.#options.edge();
     if (key === 'regroup') {
-      this.#isRegrouping = true;
-      try {
-        await this.#regroup(edge);
-      } finally {
-        this.#isRegrouping = false;
-      }
+      await this.#regroup(edge);
       return undefined;
     }
     if (key === 'kinds') return this.#lookForKinds(edge, signal);
@@ -155,7 +150,12 @@ export class Returner {
     this.#refused.clear();
     this.#gone = new Set();
     this.#events.restart();
-    await this.#births.stop();
+    this.#isRegrouping = true;
+    try {
+      await this.#births.stop();
+    } finally {
+      this.#isRegrouping = false;
+    }
     if (edge === undefined) return;
     this.#births.start(edge);
     this.#lookAtReturned();
