@@ -3,10 +3,12 @@ import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 
 /**
  * What kube-apiserver 1.36 publishes of single fields beside their types: the values that a text may have, and defaults. A
- * field is named by its definition (without `io.k8s.`) and its own name; `[]` behind it means each item of a list. These
- * are for readers of the documents (`kubectl explain`, generated clients); what is stored is checked by validation.
+ * field is named by its definition (without `io.k8s.`) and its own name; `[]` behind it means each item of a list, `{}` each
+ * member of a map. These are for readers of the documents (`kubectl explain`, generated clients); what is stored is checked
+ * by validation.
  */
 const enums: readonly (readonly [values: readonly string[], ...fields: string[]])[] = [
+  [['Allow', 'Deny'], 'api.admissionregistration.v1alpha1.ParamRef.parameterNotFoundAction'],
   [
     ['Equivalent', 'Exact'],
     'api.admissionregistration.v1.MatchResources.matchPolicy',
@@ -250,6 +252,7 @@ const enums: readonly (readonly [values: readonly string[], ...fields: string[]]
   [
     ['All', 'ExactCount'],
     'api.resource.v1.DeviceSubRequest.allocationMode',
+    'api.resource.v1beta1.DeviceRequest.allocationMode',
     'api.resource.v1.ExactDeviceRequest.allocationMode',
   ],
   [
@@ -318,13 +321,28 @@ const prefix = 'io.k8s.';
 /** Adds what is published of this field to its schema in OpenAPI form. */
 export function addFieldFacts(definition: string, field: string, schema: JsonObject): void {
   const key = `${definition.slice(prefix.length)}.${field}`;
-  const values = enumOf.get(key);
+  const values = valuesOf(key);
   if (values !== undefined) schema['enum'] = [...values];
   const initial = defaults[key];
   if (initial !== undefined) schema['default'] = initial;
-  const ofItems = enumOf.get(`${key}[]`);
-  const { items } = schema;
+  const { items, additionalProperties } = schema;
+  const ofItems = isSchema(items) ? valuesOf(`${key}[]`) : undefined;
   if (ofItems !== undefined && isSchema(items)) items['enum'] = [...ofItems];
+  const ofMembers = isSchema(additionalProperties) ? valuesOf(`${key}{}`) : undefined;
+  if (ofMembers !== undefined && isSchema(additionalProperties))
+    additionalProperties['enum'] = [...ofMembers];
+}
+
+/** Those of which Kubernetes says nothing, other than of their like. */
+const unsaid: ReadonlySet<string> = new Set([
+  'api.admissionregistration.v1beta1.MatchResources.matchPolicy',
+  'api.admissionregistration.v1beta1.MutatingAdmissionPolicySpec.failurePolicy',
+]);
+
+/** A field of a beta or an alpha has the values that the same field of v1 has. */
+function valuesOf(key: string): readonly string[] | undefined {
+  if (unsaid.has(key)) return undefined;
+  return enumOf.get(key) ?? enumOf.get(key.replace(/\.v\d+(?:alpha|beta)\d+\./, '.v1.'));
 }
 
 /** Adds what is published of a definition. */

@@ -184,6 +184,14 @@ test('D5: schemas of built-in kinds carry patch and list extensions, also beside
   assert.equal(schemas['io.k8s.api.core.v1.ContainerPort'].properties.protocol.default, 'TCP');
   const { accessModes } = schemas['io.k8s.api.core.v1.PersistentVolumeClaimSpec'].properties;
   assert.ok(accessModes.items.enum.includes('ReadWriteOncePod'));
+  const { allocatedResourceStatuses } = schemas['io.k8s.api.core.v1.PersistentVolumeClaimStatus'].properties;
+  assert.ok(allocatedResourceStatuses.additionalProperties.enum.includes('NodeResizePending'));
+  // Versions before v1 say the same, all but two fields.
+  const beta = document('/openapi/v3/apis/admissionregistration.k8s.io/v1beta1').components.schemas;
+  const { reinvocationPolicy, failurePolicy } =
+    beta['io.k8s.api.admissionregistration.v1beta1.MutatingAdmissionPolicySpec'].properties;
+  assert.deepEqual(reinvocationPolicy.enum, ['IfNeeded', 'Never']);
+  assert.equal(failurePolicy.enum, undefined);
   assert.equal(ports['x-kubernetes-patch-merge-key'], 'containerPort');
   assert.deepEqual(ports['x-kubernetes-list-map-keys'], ['containerPort', 'protocol']);
   assert.deepEqual(schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString'], {
