@@ -5,14 +5,15 @@ import type { ServerConnection } from '#client/remote/connection.ts';
 import { tlsOptions } from '#client/remote/connection.ts';
 import type { RawAnswer, RawRequest } from '../harness/raw-http.ts';
 import { until } from '../harness/until.ts';
+import { protobufEvents } from './protobuf-events.ts';
 
 const endAnnotation = 'k8s.io/initial-events-end';
 
-/** One watch at one server, over a connection of its own: what has come of it so far. JSON only. */
+/** One watch at one server, over a connection of its own: what has come of it so far. */
 export class EventStream implements Disposable {
   readonly #response: IncomingMessage;
   readonly #destroy: () => void;
-  #text = '';
+  #unread: Buffer = Buffer.alloc(0);
   #isEnded = false;
   /** Events so far, without the bookmarks that come by the clock. */
   readonly events: JsonObject[] = [];
@@ -20,8 +21,7 @@ export class EventStream implements Disposable {
   private constructor(response: IncomingMessage, destroy: () => void) {
     this.#response = response;
     this.#destroy = destroy;
-    response.setEncoding('utf8');
-    response.on('data', (chunk: string) => this.#take(chunk));
+    response.on('data', (chunk: Buffer) => this.#take(chunk));
     // Whoever is closed in the middle may be told of a reset.
     response.on('error', () => {});
     response.on('close', () => {
@@ -69,25 +69,33 @@ export class EventStream implements Disposable {
   async answer(): Promise<RawAnswer> {
     if (!this.isWatch) await until('the refusal is there', () => this.#isEnded);
     const { statusCode = 0, headers } = this.#response;
-    const json = this.isWatch ? { events: this.events } : refusalOf(this.#text);
-    return { status: statusCode, headers, text: this.#text, json };
+    const text = this.#unread.toString('utf8');
+    const json = this.isWatch ? { events: this.events } : refusalOf(text);
+    return { status: statusCode, headers, text, json };
   }
 
   [Symbol.dispose](): void {
     this.#destroy();
   }
 
-  #take(chunk: string): void {
-    this.#text += chunk;
+  #take(chunk: Buffer): void {
+    this.#unread = Buffer.concat([this.#unread, chunk]);
     if (!this.isWatch) return;
-    const lines = this.#text.split('\n');
-    this.#text = lines.pop() ?? '';
-    for (const line of lines) {
-      const event = JSON.parse(line) as JsonObject;
+    const isProtobuf = String(this.#response.headers['content-type']).includes('protobuf');
+    const { events, rest } = isProtobuf ? protobufEvents(this.#unread) : jsonEvents(this.#unread);
+    this.#unread = rest;
+    for (const event of events)
       if (event['type'] !== 'BOOKMARK' || endAnnotation in annotationsOf(event['object']))
         this.events.push(event);
-    }
   }
+}
+
+/** One a line. */
+function jsonEvents(buffer: Buffer): { readonly events: JsonObject[]; readonly rest: Buffer } {
+  const end = buffer.lastIndexOf(0x0a) + 1;
+  const lines = buffer.subarray(0, end).toString('utf8').split('\n');
+  const events = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as JsonObject);
+  return { events, rest: buffer.subarray(end) };
 }
 
 function refusalOf(text: string): JsonObject | undefined {

@@ -5,20 +5,32 @@ import { after, before, describe, test } from 'node:test';
 import { skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { Random } from '../harness/random.ts';
 import { seedFrom } from '../harness/seed.ts';
+import { until } from '../harness/until.ts';
 import { countFrom, oracleProgram } from './oracle-program.ts';
 import { Pair } from './pair.ts';
 import { Report } from './report.ts';
 import { runWatches } from './run-watches.ts';
-import { watches } from './watches.ts';
+import { watchedDefinition, watches } from './watches.ts';
 
 const binary = oracleProgram();
 if (binary !== undefined) describeWatches(binary);
+
+async function define(pair: Pair): Promise<void> {
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  await pair.send({ path, method: 'POST', body: JSON.stringify(watchedDefinition) });
+  const collection = '/apis/watched.oracle.example.com/v1/watcheds';
+  await until('both serve the kind', async () => {
+    const { oracle, ours } = await pair.send({ path: collection });
+    return oracle.status === 200 && ours.status === 200;
+  });
+}
 
 function describeWatches(file: string): void {
   describe('events as kube-apiserver tells them', { timeout: 1_800_000, skip: skipWithoutEtcd }, () => {
     let pair: Pair;
     before(async () => {
       pair = await Pair.start(file);
+      await define(pair);
     });
     after(() => pair?.[Symbol.asyncDispose]());
 

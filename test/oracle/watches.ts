@@ -16,6 +16,41 @@ export interface WatchCase {
   readonly kind: Kind;
 }
 
+/** Of the kind that the suite defines. */
+const watchedGroup = 'watched.oracle.example.com';
+
+export const watchedDefinition: JsonObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `watcheds.${watchedGroup}` },
+  spec: {
+    group: watchedGroup,
+    scope: 'Namespaced',
+    names: { plural: 'watcheds', kind: 'Watched' },
+    versions: [
+      {
+        ...{ name: 'v1', served: true, storage: true },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: { size: { type: 'integer', default: 1 }, node: { type: 'string' } },
+              },
+            },
+          },
+        },
+        additionalPrinterColumns: [
+          { name: 'Size', type: 'integer', jsonPath: '.spec.size', description: 'how large it is' },
+          { name: 'Node', type: 'string', jsonPath: '.spec.node', priority: 1 },
+        ],
+        selectableFields: [{ jsonPath: '.spec.node' }],
+      },
+    ],
+  },
+};
+
 interface Kind {
   readonly apiVersion: string;
   readonly kind: string;
@@ -44,6 +79,10 @@ const kinds: readonly Kind[] = [
   {
     ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', resource: 'leases', more: { spec: {} } },
     change: (random) => ({ spec: { holderIdentity: `h${random.between(1, 3)}` } }),
+  },
+  {
+    ...{ apiVersion: `${watchedGroup}/v1`, kind: 'Watched', resource: 'watcheds', more: { spec: {} } },
+    change: (random) => ({ spec: { size: random.between(1, 3), node: random.pick(['n', 'm', null]) } }),
   },
 ];
 
@@ -107,6 +146,8 @@ const accepts = [
   'application/json;as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io,application/json',
   'application/yaml,application/json',
   'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io',
+  'application/vnd.kubernetes.protobuf;stream=watch,application/json',
+  'application/vnd.kubernetes.protobuf',
 ];
 
 type QueryOf = (answers: readonly RawAnswer[]) => string;
