@@ -201,12 +201,13 @@ export class Policies {
     const above = object === undefined ? undefined : this.#workspaceAbove(object);
     if (object === undefined || above === undefined || object.metadata.deletionTimestamp !== undefined)
       return undefined;
-    const { name = '', uid = '' } = object.metadata;
+    const { name = '', uid = '', resourceVersion } = object.metadata;
     return {
       cluster: above.id,
       namespace: undefined,
       name,
       uid,
+      resourceVersion,
       spec: object['spec'] as PropagationSpec,
       keys: Array.from(this.#options.workspaces.projectsBelow(above.path), (id) => inheritedKeyOf(key, id)),
     };
@@ -349,6 +350,7 @@ export interface PolicyAbove {
   readonly namespace: undefined;
   readonly name: string;
   readonly uid: string;
+  readonly resourceVersion: string | undefined;
   readonly spec: PropagationSpec;
   /** Of the projects below, as policies of theirs. */
   readonly keys: readonly string[];

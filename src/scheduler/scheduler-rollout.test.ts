@@ -4,8 +4,13 @@ import type { PropagationPolicy } from '#api/policy/propagation-policy.ts';
 import { progressText } from '#api/policy/rollout-progress.ts';
 import { templateRevisionsGvr } from '#api/work/template-revision.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { KeyQueue } from '#client/queue/key-queue.ts';
+import { laneOf } from '#client/queue/lanes.ts';
+import type { SharingListener, WorkSharing } from '#client/queue/work-sharing.ts';
+import { WorkQueue } from '#client/workqueue.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
 import { edge, imageOf, withImage } from './testing/edge.ts';
 import { clusterPolicy, deployment, policy } from './testing/objects.ts';
@@ -96,7 +101,8 @@ test('a change reaches its cells wave by wave, waits for approval, and is gone b
   await using _scheduler = await startScheduler(controlPlane);
   await patch({ metadata: { annotations: { 'federation.cellplane.io/rollout-approved': `${target}/all` } } });
   await phaseIs('Complete');
-  await progressIs('Complete 1/1');
+  const complete = await progressIs('Complete 1/1');
+  assert.equal(complete?.unfinished, undefined);
 
   await controlPlane.admin.patch(policyRef, {
     type: 'merge',
@@ -163,4 +169,73 @@ test('a policy above projects tells how far its objects in all of them are, with
   const waiting = await progressIs('AwaitingApproval 1/2');
   assert.equal(waiting?.awaitingApproval, 1);
   assert.equal(waiting?.unfinished, undefined);
+});
+
+/** One of two schedulers that share the projects: those of every other lane. */
+class HalfOfTheLanes implements WorkSharing {
+  readonly share = 0.5;
+  readonly #parity: number;
+
+  constructor(parity: number) {
+    this.#parity = parity;
+  }
+
+  owns = (owner: string): boolean => laneOf(owner) % 2 === this.#parity;
+
+  queue(): KeyQueue {
+    return new WorkQueue({ clock: systemClock });
+  }
+
+  start(_scope: string, listener: SharingListener): void {
+    listener.gained(this.owns);
+  }
+
+  async stop(): Promise<void> {}
+}
+
+test('a policy above projects that two schedulers share tells how far the objects of all are', async () => {
+  await using w = await world();
+  const { controlPlane } = w;
+  const projects = [w.project];
+  const parityOf = (project: string) => laneOf(project) % 2;
+  while (new Set(projects.map(parityOf)).size < 2)
+    projects.push(await controlPlane.project(`p${projects.length}`));
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  const rollout = {
+    waves: [
+      { name: 'canary', clusterAffinity: { clusterNames: ['ams'] } },
+      { name: 'all', approval: true },
+    ],
+  };
+  await controlPlane.create(
+    'root',
+    'clusterpropagationpolicies',
+    clusterPolicy('common', [['apps/v1', 'Deployment']], { rollout }),
+  );
+  const toldIs = (text: string) =>
+    until(`the policy tells ${text}`, async () => {
+      const ref = { cluster: 'root', gvr: gvrOf(policies, 'clusterpropagationpolicies'), name: 'common' };
+      const { status } = (await controlPlane.admin.get(ref)) as PropagationPolicy;
+      return progressText(status?.rollout) === text ? status?.rollout : undefined;
+    });
+  const count = projects.length;
+  {
+    await using _even = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(0) });
+    await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
+    for (const project of projects) await controlPlane.create(project, 'deployments', deployment('web', 1));
+    const done = await toldIs(`Complete ${count}/${count}`);
+    const lanes = new Set(projects.map((project) => String(laneOf(project))));
+    assert.deepEqual(Object.keys(done?.parts ?? {}).sort(), [...lanes].sort());
+    const last = projects.at(-1) as string;
+    const web = { cluster: last, gvr, namespace: 'default', name: 'web' };
+    await controlPlane.admin.patch(web, { type: 'merge', body: withImage('app:2') });
+    await toldIs(`AwaitingApproval ${count - 1}/${count}`);
+  }
+  // One that has all of them tells it at once.
+  await using _all = await startScheduler(controlPlane);
+  await until('without parts', async () => {
+    const told = await toldIs(`AwaitingApproval ${count - 1}/${count}`);
+    return told !== undefined && told.parts === undefined;
+  });
 });

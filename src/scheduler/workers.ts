@@ -13,7 +13,6 @@ import { Interpretations } from './interpreter/interpretations.ts';
 import { Mappers } from './mappers.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
 import { clusterOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import { clusterOfPolicy } from './policy/policy-index.ts';
 import { PolicyReconciler } from './policy-reconciler.ts';
 import { Projector } from './projector.ts';
 import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
@@ -184,7 +183,7 @@ function createLoops(
     new ReconcileLoop({
       name: 'progress',
       queue: queues.progress,
-      reconcile: async (key) => (owns(clusterOfPolicy(key)) ? progress.reconcile(key, signal) : undefined),
+      reconcile: (key) => progress.reconcile(key, signal),
       concurrency: 2,
       logger,
     }),

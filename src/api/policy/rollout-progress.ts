@@ -1,8 +1,8 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { RolloutStatus } from '../work/resource-binding.ts';
 
-/** How far the objects of a policy with a `rollout` are; of a project's own policies. */
-export interface RolloutProgress extends JsonObject {
+/** How far objects of a policy with a `rollout` are. */
+export interface RolloutCounts extends JsonObject {
   /** Objects that the policy places and that it can roll out. */
   objects: number;
   /** Of these, by phase; a pause between waves counts as progress. */
@@ -11,7 +11,16 @@ export interface RolloutProgress extends JsonObject {
   awaitingApproval: number;
   paused: number;
   rolledBack: number;
-  /** Objects that are not complete, those that need somebody first: the first few by name. */
+}
+
+/** How far all of them are. */
+export interface RolloutProgress extends RolloutCounts {
+  /**
+   * Where several schedulers share the projects below the policy, what each tells of those that it has: by lane of projects. The
+   * counts are their sums.
+   */
+  parts?: { [lane: string]: RolloutCounts };
+  /** Of a project's own policy, objects that are not complete, those that need somebody first: the first few by name. */
   unfinished?: UnfinishedRollout[];
 }
 
@@ -33,16 +42,21 @@ export interface UnfinishedRollout extends JsonObject {
 const count: JsonObject = { type: 'integer', format: 'int32', minimum: 0 };
 const text: JsonObject = { type: 'string' };
 
+const counts = {
+  objects: count,
+  complete: count,
+  progressing: count,
+  awaitingApproval: count,
+  paused: count,
+  rolledBack: count,
+} as const satisfies JsonObject;
+
 export const rolloutProgressSchema: JsonObject = {
   type: 'object',
   'x-kubernetes-map-type': 'atomic',
   properties: {
-    objects: count,
-    complete: count,
-    progressing: count,
-    awaitingApproval: count,
-    paused: count,
-    rolledBack: count,
+    ...counts,
+    parts: { type: 'object', additionalProperties: { type: 'object', properties: counts } },
     unfinished: {
       type: 'array',
       items: {

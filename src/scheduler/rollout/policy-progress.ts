@@ -1,15 +1,16 @@
 import { clusterPropagationPoliciesGvr, propagationPoliciesGvr } from '#api/policy/group.ts';
-import type { RolloutProgress, UnfinishedRollout } from '#api/policy/rollout-progress.ts';
+import type { RolloutCounts, RolloutProgress, UnfinishedRollout } from '#api/policy/rollout-progress.ts';
 import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
-import { equalJson } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
+import { laneOf } from '#client/queue/lanes.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { WorkQueue } from '#client/workqueue.ts';
 import type { KeyStates } from '../key-state.ts';
 import { splitKey } from '../object-key.ts';
-import type { Policies } from '../policies.ts';
-import { splitInheritedKey } from '../policy/policy-index.ts';
+import type { Policies, PolicyAbove } from '../policies.ts';
+import { clusterOfPolicy, splitInheritedKey } from '../policy/policy-index.ts';
 
 /** A policy's progress is written at most once in this time. */
 const statusIntervalMs = 1_000;
@@ -23,14 +24,15 @@ export interface PolicyProgressOptions {
   readonly queue: WorkQueue;
   /** Of all projects that are this scheduler's, from 0 to 1. */
   readonly share: () => number;
+  readonly owns: (cluster: string) => boolean;
   /** Default 1,000. */
   readonly intervalMs?: number | undefined;
 }
 
 /**
  * Adds up how far the rollouts of a policy's objects are and writes it into the policy's status. Of a policy above projects counts
- * alone: what its objects are called in other projects is nobody's to read in one place. One scheduler that has all projects tells
- * these; of several that share them each sees a part, and none tells.
+ * alone: what its objects are called in other projects is nobody's to read in one place. Of several schedulers that share the
+ * projects each tells of its lanes, and adds up what all have told.
  */
 export class PolicyProgress {
   readonly #options: PolicyProgressOptions;
@@ -46,23 +48,21 @@ export class PolicyProgress {
   }
 
   async reconcile(policyKey: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { client, policies, share } = this.#options;
+    const { client, policies, share, owns } = this.#options;
     const inherited = splitInheritedKey(policyKey);
     if (inherited !== undefined) {
       this.look(policyKey);
       return undefined;
     }
     const above = policies.policyAbove(policyKey);
+    if (above === undefined && !owns(clusterOfPolicy(policyKey))) return undefined;
     const policy = above ?? policies.index.get(policyKey);
     // One that stands by knows of nothing.
     if (policy === undefined || (above !== undefined && share() === 0)) return undefined;
     const { cluster, namespace, name, uid, spec } = policy;
     const told = policies.toldProgress(policyKey);
-    const isWhole = above === undefined || share() === 1;
-    const rollout =
-      spec.rollout === undefined || !isWhole
-        ? undefined
-        : this.#progressOf(above?.keys ?? [policyKey], above === undefined ? unfinishedMax : 0);
+    const isShared = above !== undefined && share() < 1;
+    const rollout = spec.rollout === undefined ? undefined : this.#rolloutOf(policyKey, above, told);
     if (equalJson(rollout, told)) return undefined;
     const gvr = namespace === undefined ? clusterPropagationPoliciesGvr : propagationPoliciesGvr;
     try {
@@ -71,38 +71,64 @@ export class PolicyProgress {
         {
           type: 'merge',
           body: {
-            metadata: { uid },
-            status: { rollout: null, ...(rollout === undefined ? {} : { rollout }) },
+            // What the others told since is not to be lost.
+            metadata: { uid, ...(isShared ? { resourceVersion: above.resourceVersion ?? null } : {}) },
+            status: { rollout: rollout === undefined ? null : replacing(told, rollout) },
           },
         },
         { subresource: 'status', signal },
       );
     } catch (error) {
-      // Gone, or made anew: which is told.
+      // Gone, or made anew: which is told. Or another scheduler told something meanwhile.
       if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+      if (isShared) this.look(policyKey);
     }
     return undefined;
   }
 
-  /** `namedMax`: objects that are not done and are named. */
-  #progressOf(policyKeys: Iterable<string>, namedMax: number): RolloutProgress {
+  #rolloutOf(
+    policyKey: string,
+    above: PolicyAbove | undefined,
+    told: RolloutProgress | undefined,
+  ): RolloutProgress {
+    const { share, owns } = this.#options;
+    if (above === undefined) return this.#ownProgress(policyKey);
+    const own = new Map<string, RolloutCounts>();
+    const lanes = new Set<string>();
+    for (const key of above.keys) {
+      const project = clusterOfPolicy(key);
+      const lane = String(laneOf(project));
+      lanes.add(lane);
+      if (owns(project)) own.set(lane, sumOf([own.get(lane) ?? nothing, this.#countsOf(key)]));
+    }
+    if (share() === 1) return sumOf(own.values());
+    const parts: NonNullable<RolloutProgress['parts']> = {};
+    for (const lane of [...lanes].sort()) {
+      const part = own.get(lane) ?? told?.parts?.[lane];
+      if (part !== undefined) parts[lane] = part;
+    }
+    return { ...sumOf(Object.values(parts)), parts };
+  }
+
+  #countsOf(policyKey: string): RolloutCounts {
     const { states } = this.#options;
-    const progress = {
-      objects: 0,
-      complete: 0,
-      progressing: 0,
-      awaitingApproval: 0,
-      paused: 0,
-      rolledBack: 0,
-    };
-    const unfinished: UnfinishedRollout[] = [];
-    const keys = Array.from(policyKeys, (policyKey) => [...states.keysOf(policyKey)]).flat();
-    for (const key of keys) {
+    const counts = { ...nothing };
+    for (const key of states.keysOf(policyKey)) {
       const status = states.get(key)?.rolloutStatus;
       if (status === undefined) continue;
-      progress.objects++;
-      progress[countOf[status.phase]]++;
-      if (status.phase === 'Complete' || namedMax === 0) continue;
+      counts.objects++;
+      counts[countOf[status.phase]]++;
+    }
+    return counts;
+  }
+
+  #ownProgress(policyKey: string): RolloutProgress {
+    const { states } = this.#options;
+    const counts = this.#countsOf(policyKey);
+    const unfinished: UnfinishedRollout[] = [];
+    for (const key of states.keysOf(policyKey)) {
+      const status = states.get(key)?.rolloutStatus;
+      if (status === undefined || status.phase === 'Complete') continue;
       const { resource, group, namespace, name } = splitKey(key);
       unfinished.push({
         resource: `${resource}.${group}`,
@@ -115,12 +141,39 @@ export class PolicyProgress {
         ...(status.message === undefined ? {} : { message: status.message.slice(0, messageLengthMax) }),
       });
     }
-    if (unfinished.length === 0) return progress;
+    if (unfinished.length === 0) return counts;
     unfinished.sort(
       (a, b) => urgency[b.phase] - urgency[a.phase] || (identityOf(a) < identityOf(b) ? -1 : 1),
     );
-    return { ...progress, unfinished: unfinished.slice(0, namedMax) };
+    return { ...counts, unfinished: unfinished.slice(0, unfinishedMax) };
   }
+}
+
+/** A merge patch that leaves nothing of what was told before: what is not told any more is null. */
+function replacing(told: JsonObject | undefined, now: JsonObject): JsonObject {
+  const patch: JsonObject = { ...now };
+  for (const [name, before] of Object.entries(told ?? {})) {
+    const value = now[name];
+    if (value === undefined) patch[name] = null;
+    else if (isJsonObject(value) && isJsonObject(before)) patch[name] = replacing(before, value);
+  }
+  return patch;
+}
+
+const nothing = {
+  objects: 0,
+  complete: 0,
+  progressing: 0,
+  awaitingApproval: 0,
+  paused: 0,
+  rolledBack: 0,
+};
+
+function sumOf(parts: Iterable<RolloutCounts>): RolloutCounts {
+  const sum = { ...nothing };
+  for (const part of parts)
+    for (const name of Object.keys(nothing) as (keyof typeof nothing)[]) sum[name] += part[name];
+  return sum;
 }
 
 type Phase = RolloutStatus['phase'];
@@ -132,7 +185,7 @@ const countOf = {
   AwaitingApproval: 'awaitingApproval',
   Paused: 'paused',
   RolledBack: 'rolledBack',
-} as const satisfies { readonly [phase in Phase]: keyof RolloutProgress };
+} as const satisfies { readonly [phase in Phase]: keyof typeof nothing };
 
 const urgency: { readonly [phase in Phase]: number } = {
   RolledBack: 4,
