@@ -13,9 +13,14 @@ import type { OpenCall } from '../open-calls.ts';
 import { type AnsweredBytes, requestBytes } from './request-bytes.ts';
 
 export interface BatchLimits {
-  /** Batches that are young: sent, less than half answered, and not older than `youngMs`. While there are so many, calls gather. */
+  /**
+   * Batches that are young: sent, less than half answered, and not older than twice what batches of late took to be half
+   * answered. While there are so many, calls gather.
+   */
   readonly youngMax: number;
+  /** One is young for so long at least, if it is not answered, and at most. */
   readonly youngMs: number;
+  readonly youngMsMax: number;
   /** Bodies in one batch; a call with a larger one goes by itself. */
   readonly batchBytesMax: number;
   /** A server that knows no batches is not asked again for so long. */
@@ -25,9 +30,13 @@ export interface BatchLimits {
 export const defaultBatchLimits: BatchLimits = {
   youngMax: 2,
   youngMs: 5,
+  youngMsMax: 100,
   batchBytesMax: 1024 * 1024,
   unknownMs: 60_000,
 };
+
+/** A batch's time counts for so much of what is usual. */
+const usualPart = 1 / 4;
 
 /** A call for one object, as it would be sent by itself. */
 export interface SingleRequest extends Omit<BatchItem, 'body'> {
@@ -72,6 +81,8 @@ export class Batcher {
   #waiting: Pending[] = [];
   #young = 0;
   #isScheduled = false;
+  /** Until a batch is half answered, of late. */
+  #usualMs = 0;
   #unknownUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BatcherOptions) {
@@ -126,10 +137,24 @@ export class Batcher {
         clearTimeout(timer);
         if (this.#waiting.length > 0) this.#schedule();
       };
-      const timer = setTimeout(aged, this.#limits.youngMs).unref();
-      if (batch.length > 1) this.#sendBatch(batch, aged);
-      else this.#repeatAlone(first, aged);
+      const sentMs = this.#now();
+      const timer = setTimeout(aged, this.#youngMs).unref();
+      const onAnswered = () => {
+        this.#usualMs += (this.#now() - sentMs - this.#usualMs) * usualPart;
+        aged();
+      };
+      if (batch.length > 1) this.#sendBatch(batch, { onAnswered, onAged: aged });
+      else this.#repeatAlone(first, onAnswered);
     }
+  }
+
+  /**
+   * How long a batch keeps others waiting. A server that is busy answers late whatever it is sent, and what comes in many
+   * small batches costs both sides several times as much as in a few.
+   */
+  get #youngMs(): number {
+    const { youngMs, youngMsMax } = this.#limits;
+    return Math.min(youngMsMax, Math.max(youngMs, 2 * this.#usualMs));
   }
 
   /** Those at the front that fit into one batch, without those that were given up. */
@@ -168,12 +193,12 @@ export class Batcher {
     );
   }
 
-  #sendBatch(batch: readonly Pending[], onAged: () => void): void {
+  #sendBatch(batch: readonly Pending[], events: Pick<BatchEvents, 'onAnswered' | 'onAged'>): void {
     const { dispatcher, path, headers } = this.#options;
     let body = '';
     for (const { request } of batch) body += batchItemText(request, request.body);
     const answers = new BatchResponse(batch, {
-      onAged,
+      ...events,
       alone: (pending) => this.#repeatAlone(pending),
       onUnknown: () => {
         this.#unknownUntilMs = this.#now() + this.#limits.unknownMs;
@@ -198,7 +223,9 @@ const unknownCodes: ReadonlySet<number> = new Set([403, 404, 405, 415, 501]);
 const tooLarge = 413;
 
 interface BatchEvents {
-  /** Half of it is answered, or it is over. */
+  /** Half of it is answered. Once. */
+  readonly onAnswered: () => void;
+  /** It is over, or nobody waits for it any more. */
   readonly onAged: () => void;
   /** To be sent by itself. */
   readonly alone: (pending: Pending) => void;
@@ -275,7 +302,7 @@ class BatchResponse implements Dispatcher.DispatchHandler {
     if (pending?.onOver === undefined) return;
     if (pending.isOver) this.#givenUp--;
     pending.onOver = undefined;
-    if (++this.#answered * 2 >= this.#batch.length) this.#events.onAged();
+    if (++this.#answered === Math.ceil(this.#batch.length / 2)) this.#events.onAnswered();
     if (code === notInBatch) this.#events.alone(pending);
     else finish(pending, { statusCode: code, body });
     this.#abandon();
