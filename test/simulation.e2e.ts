@@ -7,11 +7,13 @@ import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
-import { strikeNames } from './simulation/strikes.ts';
+import { strikeNames, wideStrikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
 const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 108);
+/** Of runs with operators, rollouts, failover and what is born at edges beside everything else (`wideFrom`). */
+const wideCount = Number(process.env['CELLPLANE_SIMULATION_WIDE_SEEDS'] ?? 0);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -31,6 +33,21 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     // Few seeds may leave one out.
     const missing = [...networkFaultNames, ...strikeNames].filter((fault) => !struck.has(fault));
     if (count >= 20) assert.deepEqual(missing, [], 'every fault was drawn and had an effect');
+  });
+
+  const skip = wideCount === 0 && 'CELLPLANE_SIMULATION_WIDE_SEEDS is not set';
+  test(`${wideCount} wide seeds: so it does with operators, rollouts and what is born at edges`, {
+    skip,
+  }, async ({ signal }) => {
+    const struck = new Set<string>();
+    for await (const outcome of runSeeds({ seeds: seedsFrom(1_001, wideCount), signal })) {
+      assert.deepEqual(outcome.violations, [], reportOf(outcome));
+      for (const fault in outcome.faults) struck.add(fault);
+    }
+    assert.ok(
+      wideStrikeNames.some((name) => struck.has(name)),
+      'something of it was done',
+    );
   });
 
   test('a seed alone gives the run that it gave after others', async ({ signal }) => {

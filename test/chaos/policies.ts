@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Random } from '../harness/random.ts';
@@ -13,6 +14,13 @@ const gvr = { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propag
 const name = 'everything';
 const pauseMs = 700;
 
+/** What a policy says beside where its objects go; as it stands in `spec` or, of tolerations, in `spec.placement`. */
+export interface PolicyTraits {
+  readonly clusterTolerations?: readonly JsonObject[] | undefined;
+  readonly rollout?: JsonObject | undefined;
+  readonly failover?: JsonObject | undefined;
+}
+
 export interface LoadPolicy {
   readonly namespace: string;
   readonly tracked: Tracked<Weights>;
@@ -26,6 +34,7 @@ export function loadPolicy(
   ledger: Ledger,
   project: string,
   namespace: string,
+  traits: PolicyTraits = {},
 ): LoadPolicy {
   const ref = { cluster: undefined, gvr, namespace, name };
   const options = { timeoutMs: callTimeoutMs };
@@ -40,7 +49,7 @@ export function loadPolicy(
     tracked,
     set: (weights) =>
       tracked.write(weights, () =>
-        client.apply(ref, renderPolicy(namespace, weights), {
+        client.apply(ref, renderPolicy(namespace, weights, traits), {
           ...options,
           fieldManager: 'chaos',
           force: true,
@@ -75,14 +84,21 @@ function randomWeights(cells: readonly string[], random: Random): Weights {
   return Object.fromEntries(some.map((cell) => [cell, random.between(1, 3)]));
 }
 
-function renderPolicy(namespace: string, weights: Weights): KubeObject {
+function renderPolicy(
+  namespace: string,
+  weights: Weights,
+  { clusterTolerations, rollout, failover }: PolicyTraits,
+): KubeObject {
   return {
     apiVersion: 'policy.karmada.io/v1alpha1',
     kind: 'PropagationPolicy',
     metadata: { name, namespace },
     spec: {
       resourceSelectors: loadKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind })),
+      ...(rollout === undefined ? {} : { rollout }),
+      ...(failover === undefined ? {} : { failover }),
       placement: {
+        ...(clusterTolerations === undefined ? {} : { clusterTolerations: [...clusterTolerations] }),
         clusterAffinity: { clusterNames: Object.keys(weights) },
         replicaScheduling: {
           replicaSchedulingType: 'Divided',

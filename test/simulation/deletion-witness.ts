@@ -50,13 +50,8 @@ export class DeletionWitness {
   /** Once cells have their workspaces. */
   async start(): Promise<void> {
     const { federation, edges } = this.#options;
+    await this.findCells();
     for (const [cell, edge] of edges) {
-      const workspace = await federation.admin.get({
-        cluster: `${cellsWorkspacePath}:${cell}`,
-        gvr: logicalClustersGvr,
-        name: logicalClusterName,
-      });
-      this.#cells.set(workspace.metadata.annotations?.[clusterAnnotation] ?? '', cell);
       await edge.observe({ event: (event) => this.#edgeEvent(cell, event) });
     }
     await federation.observe({
@@ -65,6 +60,19 @@ export class DeletionWitness {
     });
     for (const item of await federation.backUp()) {
       if (!this.#copies.has(this.#placeOf(item.key) ?? '')) this.#put(item);
+    }
+  }
+
+  /** A cell has another workspace. */
+  async findCells(): Promise<void> {
+    const { federation, edges } = this.#options;
+    for (const cell of edges.keys()) {
+      const workspace = await federation.admin.get({
+        cluster: `${cellsWorkspacePath}:${cell}`,
+        gvr: logicalClustersGvr,
+        name: logicalClusterName,
+      });
+      this.#cells.set(workspace.metadata.annotations?.[clusterAnnotation] ?? '', cell);
     }
   }
 

@@ -5,8 +5,8 @@ import type { KeyValue } from '#storage/storage.ts';
 import type { ProjectPlane } from '../chaos/compare.ts';
 import { loadKinds, renderObject } from '../chaos/kinds.ts';
 import type { LoadObject } from '../chaos/load.ts';
-import type { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
+import { drainFederator, type LeavingOptions, orphanCell, takeOver, withdrawCell } from './leavings.ts';
 import type { SimulatedServer } from './world/server.ts';
 import type { World } from './world/world.ts';
 
@@ -22,16 +22,31 @@ const endings = {
   'copies unheard': 1,
 } as const;
 
+/** And in wide runs. */
+const leavings = {
+  /** A cell leaves with everything that it had, and comes back. */
+  'cell withdrawn': 1,
+  /** A cell leaves, and what it had stays as it is until it comes back. */
+  'cell orphaned': 1,
+  /** Another Cell takes the edge over, and gives it back. */
+  'claim taken over': 1,
+  /** A federator is to have no cells while objects change. */
+  'federator handed over': 1,
+} as const;
+
 export const endingNames: readonly string[] = Object.keys(endings);
+export const leavingNames: readonly string[] = Object.keys(leavings);
 
 const unseenMsMax = 120_000;
 /** Within it a federator connects to an edge that was put back, and sweeps it. */
 const unheardMs = 40_000;
 
-export interface EndingOptions {
-  readonly world: World;
-  readonly random: Random;
+export interface EndingOptions
+  extends Pick<LeavingOptions, 'world' | 'random' | 'differences' | 'mayGo' | 'rejoined' | 'violation'> {
   readonly projects: readonly ProjectPlane[];
+  readonly isWide: boolean;
+  /** Whether changes of the namespace's objects go from cell to cell, when they are healthy there. */
+  readonly isStaged: (namespace: string) => boolean;
   /** What nobody may ever touch. */
   readonly pinned: ReadonlySet<LoadObject>;
   /** Resolves when all planes agree, or it is told that they do not. */
@@ -46,7 +61,10 @@ export interface EndingOptions {
 
 /** Does one of the endings, and returns its name; all planes agree before, and are to agree again some time after. */
 export async function doEnding(options: EndingOptions): Promise<string> {
-  const ending = options.random.weighted(endings);
+  const ending: keyof typeof endings | keyof typeof leavings = options.isWide
+    ? options.random.weighted({ ...endings, ...leavings })
+    : options.random.weighted(endings);
+  const leaving: LeavingOptions = { ...options, change: (which) => changeAll(options, which) };
   switch (ending) {
     case 'namespace emptied':
       await emptyNamespace(options);
@@ -59,6 +77,18 @@ export async function doEnding(options: EndingOptions): Promise<string> {
       break;
     case 'copies unheard':
       await leaveCopiesUnheard(options);
+      break;
+    case 'cell withdrawn':
+      await withdrawCell(leaving);
+      break;
+    case 'cell orphaned':
+      await orphanCell(leaving);
+      break;
+    case 'claim taken over':
+      await takeOver(leaving);
+      break;
+    case 'federator handed over':
+      await drainFederator(leaving);
       break;
     default:
       return ending satisfies never;
@@ -94,16 +124,7 @@ async function restoreHalfWay(options: EndingOptions): Promise<void> {
   const { federation } = options.world;
   let backup: Awaited<ReturnType<SimulatedServer['backUp']>> = [];
   await unseen(options, async () => {
-    for (const { client, object } of loose(options)) {
-      const { kind, ref, tracked } = object;
-      const { state } = tracked;
-      if (state === undefined) continue;
-      const next = { ...state, label: 'ending', replicas: kind.scalable ? state.replicas + 1 : 0 };
-      const spec = kind.scalable ? { spec: { replicas: next.replicas } } : {};
-      await tracked.write(next, () =>
-        client.patch(ref, { type: 'merge', body: { metadata: { labels: { chaos: next.label } }, ...spec } }),
-      );
-    }
+    await changeAll(options);
     backup = await federation.backUp();
   });
   await options.agree();
@@ -112,6 +133,20 @@ async function restoreHalfWay(options: EndingOptions): Promise<void> {
   await federation.restore(backup);
   await federation.start();
   await options.restored(federation);
+}
+
+async function changeAll(options: EndingOptions, which: 'all' | 'unstaged' = 'all'): Promise<void> {
+  for (const { client, object } of loose(options)) {
+    if (which === 'unstaged' && options.isStaged(object.namespace)) continue;
+    const { kind, ref, tracked } = object;
+    const { state } = tracked;
+    if (state === undefined) continue;
+    const next = { ...state, label: 'ending', replicas: kind.scalable ? state.replicas + 1 : 0 };
+    const spec = kind.scalable ? { spec: { replicas: next.replicas } } : {};
+    await tracked.write(next, () =>
+      client.patch(ref, { type: 'merge', body: { metadata: { labels: { chaos: next.label } }, ...spec } }),
+    );
+  }
 }
 
 async function leaveCopiesUnheard(options: EndingOptions): Promise<void> {

@@ -1,7 +1,10 @@
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
 import type { Logger } from '#client/logger.ts';
 import { type CellPlane, differences, type ProjectPlane, revisions } from '../chaos/compare.ts';
@@ -9,12 +12,15 @@ import { loadKinds } from '../chaos/kinds.ts';
 import { Ledger } from '../chaos/ledger.ts';
 import { type LoadObject, loadObjects, resetStamps, runLoad, settle } from '../chaos/load.ts';
 import { EdgeMeddler } from '../chaos/meddling.ts';
-import { loadPolicy, runPolicies } from '../chaos/policies.ts';
+import { loadPolicy, type PolicyTraits, runPolicies } from '../chaos/policies.ts';
 import { Watcher } from '../chaos/watcher.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
+import { Births } from './births.ts';
 import { DeletionWitness } from './deletion-witness.ts';
 import { doEnding } from './endings.ts';
+import { Operators } from './operators.ts';
+import { RolloutWitness, stagedChange } from './rollout-witness.ts';
 import { Striker } from './strikes.ts';
 import { replacedFault, type SimulatedNetwork } from './world/network.ts';
 import { VirtualTime } from './world/virtual-time.ts';
@@ -46,6 +52,14 @@ const cellNames = ['cell-a', 'cell-b', 'cell-c'] as const;
 const federatorNames = ['federator-a', 'federator-b'] as const;
 const projectNames = ['acme', 'globex'] as const;
 const looseNamespaces = ['one', 'two'] as const;
+/**
+ * Runs with these seeds have operators, rollouts, failover, and what is born at edges as well; those with lower ones, which CI
+ * replays, are what they were before there was any of it.
+ */
+const wideFrom = 1_000;
+const moreChance = 0x5eed;
+/** Of these, the one whose policies may have more to say than where objects go. */
+const tendedNamespace = 'two';
 /** What stays where it is all along: nothing of it may ever go at an edge. */
 const pinnedNamespace = 'pinned';
 const pinnedPrefix = 'pinned-';
@@ -58,11 +72,48 @@ const replacedMsMax = 5_000;
 const stormyMsMin = 4_000;
 const stormyMsMax = 20_000;
 const quietMs = 900_000;
+/** By then nearly everything has come together; what has not waits for some time to be over. */
+const soonMs = 60_000;
+/** An object that was unwell in a cell is not placed there for ten minutes (docs/policies.md, `failover`). */
+const avoidedMs = 620_000;
 /** Longer than what was contested is still told of. */
 const calmMs = 180_000;
 const steadyMs = 120_000;
 /** Leases, probes and reports of two federators with three cells, a scheduler and their servers. */
 const steadyRequestsMax = 600;
+
+/** Half of the runs have policies that say where objects go, and nothing else. */
+function drawTraits(random: Random): PolicyTraits {
+  const rollout = {
+    waves: [
+      { name: 'first', clusterAffinity: { clusterNames: [cellNames[0]] } },
+      {
+        name: 'second',
+        clusterAffinity: { clusterNames: [cellNames[1]] },
+        pauseSeconds: random.between(0, 3),
+      },
+    ],
+    healthTimeoutSeconds: random.between(5, 30),
+    onFailure: 'Pause',
+  };
+  const failover = {
+    application: {
+      decisionConditions: { tolerationSeconds: random.between(2, 10) },
+      gracePeriodSeconds: random.between(5, 30),
+      purgeMode: random.pick(['Graciously', 'Directly']),
+    },
+  };
+  switch (random.weighted({ neither: 2, rollout: 1, failover: 1, both: 1 })) {
+    case 'rollout':
+      return { rollout };
+    case 'failover':
+      return { failover };
+    case 'both':
+      return { rollout, failover };
+    default:
+      return {};
+  }
+}
 
 /**
  * One run of the whole system under a random load and random faults, decided by its seed alone; afterwards everything is
@@ -83,12 +134,26 @@ class Simulation {
   readonly #meddlers = new Map<string, EdgeMeddler>();
   readonly #pinned: LoadObject[] = [];
   readonly #violations: string[] = [];
+  readonly #traits: PolicyTraits;
+  /** Of what only runs with seeds from `wideFrom` on have; undefined in others. */
+  readonly #more: Random | undefined;
+  /** Most of the runs bring nothing back. */
+  readonly #hasBirths: boolean;
+  /** Cells that are being withdrawn. */
+  readonly #mayGo = new Set<string>();
+  #operators: Operators | undefined;
+  #births: Births | undefined;
   #witness: DeletionWitness | undefined;
+  #rolloutWitness: RolloutWitness | undefined;
 
   constructor(options: SimulationOptions, time: VirtualTime) {
     this.#options = options;
     this.#time = time;
     this.#random = new Random(options.seed);
+    const isWide = options.seed >= wideFrom;
+    this.#more = isWide ? new Random(options.seed ^ moreChance) : undefined;
+    this.#traits = this.#more === undefined ? {} : drawTraits(this.#more.fork());
+    this.#hasBirths = this.#more !== undefined && this.#more.next() < 0.35;
   }
 
   async run(): Promise<SimulationOutcome> {
@@ -110,6 +175,22 @@ class Simulation {
       onRestored: (server) => this.#restored(world, server),
     });
     try {
+      if (this.#more !== undefined) {
+        this.#operators = new Operators({
+          world,
+          random: this.#more.fork(),
+          note: (what) => striker.note(what),
+          count: (deed) => striker.count(deed),
+        });
+      }
+      if (this.#hasBirths) {
+        this.#births = new Births({
+          world,
+          projects: projectNames.map((name) => `root:${name}`),
+          namespaces: [looseNamespaces[0], pinnedNamespace],
+          count: (what) => striker.count(what),
+        });
+      }
       await this.#prepare(world);
       await this.#stormyTimes(world, striker, stormyMs);
       await this.#comeTogether(world, striker);
@@ -117,11 +198,21 @@ class Simulation {
     } catch (error) {
       this.#violations.push((error as Error).stack ?? String(error));
     }
+    const judged = this.#rolloutWitness?.judged ?? 0;
     return {
       seed,
-      violations: [...this.#ledger.violations, ...(this.#witness?.violations ?? []), ...this.#violations],
+      violations: [
+        ...this.#ledger.violations,
+        ...(this.#witness?.violations ?? []),
+        ...(this.#rolloutWitness?.violations ?? []),
+        ...this.#violations,
+      ],
       journal: striker.journal,
-      faults: { ...world.network.struck, ...striker.struck },
+      faults: {
+        ...world.network.struck,
+        ...striker.struck,
+        ...(judged === 0 ? {} : { [stagedChange]: judged }),
+      },
       writes: this.#ledger.writes,
       virtualMs: this.#time.nowMs,
       trace: JSON.stringify([
@@ -140,7 +231,7 @@ class Simulation {
       const path = `root:${name}`;
       const client = world.peopleAt(world.federation, path);
       const policies = [...looseNamespaces, pinnedNamespace].map((namespace) =>
-        loadPolicy(client, this.#ledger, name, namespace),
+        loadPolicy(client, this.#ledger, name, namespace, this.#traitsOf(namespace)),
       );
       for (const policy of policies) await policy.set(finally2to1to1);
       const pinned = loadObjects(client, this.#ledger, name, [pinnedNamespace], 0, 1, pinnedPrefix).filter(
@@ -151,6 +242,7 @@ class Simulation {
       this.#projects.push({ path, client, objects: [...loose, ...pinned], policies });
       this.#pinned.push(...pinned);
     }
+    await this.#births?.prepare();
     for (const [cell, edge] of world.edges) {
       const meddler = new EdgeMeddler(world.peopleAt(edge), (name) => !name.startsWith(pinnedPrefix));
       await meddler.prepare();
@@ -164,7 +256,7 @@ class Simulation {
       await edge.observe({
         event: ({ type, key }) => {
           const name = key.slice(key.lastIndexOf('/') + 1);
-          if (type === 'delete' && name.startsWith(pinnedPrefix)) {
+          if (type === 'delete' && name.startsWith(pinnedPrefix) && !this.#mayGo.has(cell)) {
             this.#violations.push(`${cell}: ${key} was deleted, and nobody asked for that`);
           }
         },
@@ -176,6 +268,20 @@ class Simulation {
       mayBeByHand: (cell, what) => this.#meddlers.get(cell)?.mayHaveDeleted(what) ?? false,
     });
     await this.#witness.start();
+    if (this.#traits.rollout === undefined) return;
+    this.#rolloutWitness = new RolloutWitness({
+      federation: world.federation,
+      cells: cellNames,
+      namespace: tendedNamespace,
+    });
+    await this.#rolloutWitness.start();
+  }
+
+  /** What is pinned stays in cells that are drained; some of the rest is rolled out in waves, and fails over. */
+  #traitsOf(namespace: string): PolicyTraits {
+    if (this.#more === undefined) return {};
+    if (namespace === pinnedNamespace) return { clusterTolerations: [{ operator: 'Exists' }] };
+    return namespace === tendedNamespace ? this.#traits : {};
   }
 
   async #pin(client: ProjectPlane['client'], object: LoadObject): Promise<void> {
@@ -213,12 +319,15 @@ class Simulation {
         runPolicies(policies.slice(0, looseNamespaces.length), cellNames, this.#random.fork(), signal),
       ]),
       ...[...this.#meddlers.values()].map((meddler) => meddler.run(this.#random.fork(), signal)),
+      this.#operators?.run(signal),
+      this.#births?.run((this.#more ?? this.#random).fork(), signal),
     ];
     world.network.beforeDeletion = this.#replaceBeforeDeletion(world);
     await striker.run(stormyMs);
     world.network.beforeDeletion = undefined;
     stopping.abort();
     await Promise.all(running);
+    await this.#operators?.mend();
     await this.#know();
     watching.abort();
     await Promise.all(watches);
@@ -254,7 +363,7 @@ class Simulation {
         );
       }
     }
-    await this.#agree(world);
+    await this.#agree(world, this.#more === undefined ? [] : [...looseNamespaces]);
     await this.#writeStatuses(world, 1);
     await this.#agree(world);
     const ending = await doEnding({
@@ -264,6 +373,18 @@ class Simulation {
       pinned: new Set(this.#pinned),
       agree: () => this.#agree(world),
       writeStatuses: (share) => this.#writeStatuses(world, share),
+      differences: () => this.#differences(world),
+      isWide: this.#more !== undefined,
+      isStaged: (namespace) => this.#tended.includes(namespace),
+      mayGo: (cell, may) => {
+        if (may) this.#mayGo.add(cell);
+        else this.#mayGo.delete(cell);
+      },
+      rejoined: async () => {
+        await this.#witness?.findCells();
+        await this.#rolloutWitness?.findCells();
+      },
+      violation: (what) => this.#violations.push(what),
       putBack: (cell, backup) => this.#witness?.putBack(cell, backup),
       restored: async ({ name }) => {
         await this.#restored(world, name);
@@ -272,44 +393,98 @@ class Simulation {
     });
     striker.ended(ending);
     await this.#agree(world);
+    this.#violations.push(...((await this.#births?.ownTouched()) ?? []));
     for (const [cell, edge] of world.edges) {
       const touched = await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge));
       this.#violations.push(...(touched ?? []).map((what) => `${cell}: ${what}`));
     }
   }
 
-  async #writeStatuses(world: World, share: number): Promise<void> {
+  async #writeStatuses(
+    world: World,
+    share: number,
+    concerns: (object: KubeObject) => boolean = () => true,
+  ): Promise<void> {
     const { gvr } = loadKinds[1]!;
     for (const [cell, edge] of world.edges) {
       const client = world.lookAt(edge);
       const { items } = await client.list({ cluster: undefined, gvr });
       for (const object of items) {
+        if (!concerns(object)) continue;
         const { name = '', namespace = '' } = object.metadata;
         const ref = { cluster: undefined, gvr, namespace, name };
-        await this.#meddlers.get(cell)?.writeStatus(ref, object, share);
+        try {
+          await this.#meddlers.get(cell)?.writeStatus(ref, object, share);
+        } catch (error) {
+          if (!isApiError(error, 'NotFound')) throw error; // it is on its way to another cell
+        }
       }
     }
   }
 
-  /** All planes agree in time; a person lets held deletions happen. */
-  async #agree(world: World): Promise<void> {
-    const endMs = this.#time.nowMs + quietMs;
+  /**
+   * All planes agree in time; a person lets held deletions happen. In `tended` namespaces the edges' controllers tell meanwhile
+   * that all is ready: what is rolled out, or left for another cell, waits for that.
+   */
+  async #agree(world: World, tended = this.#tended): Promise<void> {
+    const beganMs = this.#time.nowMs;
+    let isTouched = this.#traits.failover === undefined;
     for (;;) {
       await this.#releaseHeld(world);
+      if (tended.length > 0) await this.#tend(world, tended);
       const found = await this.#differences(world);
       if (found.length === 0) return;
-      if (this.#time.nowMs > endMs) {
+      const forMs = this.#time.nowMs - beganMs;
+      if (forMs > quietMs) {
         this.#violations.push(...found);
         return;
       }
-      await this.#time.sleep(2_000);
+      if (!isTouched && forMs > avoidedMs) {
+        isTouched = true;
+        await this.#touch();
+      }
+      await this.#time.sleep(this.#more === undefined ? 2_000 : forMs < soonMs ? 3_000 : 30_000);
     }
+  }
+
+  /** What has left a cell because it was unwell there may go back after a while, when it is decided about the next time. */
+  async #touch(): Promise<void> {
+    for (const { client, objects } of this.#projects) {
+      for (const { namespace, ref, tracked } of objects) {
+        const { state } = tracked;
+        if (namespace !== tendedNamespace || state === undefined) continue;
+        const next = { ...state, label: `${state.label}-touched` };
+        await tracked.write(next, () =>
+          client.patch(ref, { type: 'merge', body: { metadata: { labels: { chaos: next.label } } } }),
+        );
+      }
+    }
+  }
+
+  get #tended(): string[] {
+    return this.#traits.rollout === undefined && this.#traits.failover === undefined ? [] : [tendedNamespace];
+  }
+
+  async #tend(world: World, namespaces: readonly string[]): Promise<void> {
+    await this.#writeStatuses(world, 1, (object) => {
+      const { annotations = {}, generation = 1 } = object.metadata;
+      const { replicas = 0 } = object['spec'] as { replicas?: number };
+      const { observedGeneration, readyReplicas = 0 } = (object['status'] ?? {}) as {
+        observedGeneration?: number;
+        readyReplicas?: number;
+      };
+      if (observedGeneration === generation && readyReplicas === replicas) return false;
+      return namespaces.includes(annotations[copyAnnotations.originNamespace] ?? '');
+    });
   }
 
   /** Then nobody writes any more, and little is asked. */
   async #rest(world: World): Promise<void> {
     if (this.#violations.length > 0) return;
     await this.#time.sleep(calmMs);
+    // Whoever has still not read the newest credentials is refused now, and that would be told.
+    this.#operators?.revokeFormer();
+    const { refusals } = world.network;
     const { projects, cells } = this.#planes(world);
     const before = await revisions(projects, cells);
     world.network.requests = {};
@@ -318,6 +493,11 @@ class Simulation {
     if (requests > steadyRequestsMax) {
       this.#violations.push(
         `${requests} requests in ${steadyMs} ms of rest: ${JSON.stringify(world.network.requests)}`,
+      );
+    }
+    if (world.network.refusals > refusals) {
+      this.#violations.push(
+        `credentials that were changed long ago were refused ${world.network.refusals - refusals} times`,
       );
     }
     const [old, now] = [before, await revisions(projects, cells)].map((text) => new Set(text.split('\n')));
@@ -341,8 +521,10 @@ class Simulation {
   }
 
   async #restored(world: World, server: string): Promise<void> {
-    if (server === federationName) this.#ledger.restored();
-    else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
+    if (server === federationName) {
+      this.#ledger.restored();
+      await this.#births?.restored();
+    } else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
   }
 
   async #releaseHeld(world: World): Promise<void> {
@@ -360,9 +542,9 @@ class Simulation {
     }
   }
 
-  #differences(world: World): Promise<string[]> {
+  async #differences(world: World): Promise<string[]> {
     const { projects, cells } = this.#planes(world);
-    return differences(projects, cells);
+    return [...(await differences(projects, cells)), ...((await this.#births?.differences()) ?? [])];
   }
 
   #planes(world: World): { projects: ProjectPlane[]; cells: CellPlane[] } {

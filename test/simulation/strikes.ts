@@ -1,6 +1,9 @@
 import type { KeyValue } from '#storage/storage.ts';
 import type { Random } from '../harness/random.ts';
-import { endingNames } from './endings.ts';
+import { birthStrikes } from './births.ts';
+import { endingNames, leavingNames } from './endings.ts';
+import { deedNames } from './operators.ts';
+import { stagedChange } from './rollout-witness.ts';
 import type { AroundWrite } from './world/process.ts';
 import type { SimulatedServer } from './world/server.ts';
 import { federationName, type Part, type World } from './world/world.ts';
@@ -28,6 +31,14 @@ type Strike = keyof typeof strikes;
 
 /** Everything that is done, by the names under which it is counted. */
 export const strikeNames: readonly string[] = [...Object.keys(strikes), ...endingNames];
+
+/** And in wide runs. */
+export const wideStrikeNames: readonly string[] = [
+  ...deedNames,
+  ...birthStrikes,
+  ...leavingNames,
+  stagedChange,
+];
 
 export interface StrikerOptions {
   readonly world: World;
@@ -85,10 +96,10 @@ export class Striker {
       await time.sleep(this.#random.next() * gapMsMax);
       await this.#restoreUntil(time.nowMs);
       const strike = this.#random.weighted(strikes);
-      if (await this.#strike(strike)) this.#count(strike);
+      if (await this.#strike(strike)) this.count(strike);
     }
     await this.#restoreUntil(Number.POSITIVE_INFINITY);
-    this.#note('all is mended');
+    this.note('all is mended');
     this.#world.network.healAll();
     for (const { process } of this.#world.parts) {
       process?.forgetAim();
@@ -100,7 +111,7 @@ export class Striker {
 
   /** An ending was done. */
   ended(ending: string): void {
-    this.#note(ending);
+    this.note(ending);
     this.struck[ending] = 1;
   }
 
@@ -112,7 +123,7 @@ export class Striker {
       case 'kill': {
         const part = random.pick(this.#world.parts);
         const forMs = random.next() ** 2 * downMsMax;
-        this.#note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
+        this.note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
         part.kill();
         this.#later(forMs, () => part.start());
         return true;
@@ -128,7 +139,7 @@ export class Striker {
         if (process === undefined || time.nowMs - lastMs < pauseMsMax + pauseGapMs) return false;
         this.#pausedAtMs.set(part.name, time.nowMs);
         const forMs = random.next() ** 2 * pauseMsMax;
-        this.#note(`${part.name} paused for ${Math.round(forMs)} ms`);
+        this.note(`${part.name} paused for ${Math.round(forMs)} ms`);
         process.pause();
         this.#later(forMs, async () => process.wake());
         return true;
@@ -136,14 +147,14 @@ export class Striker {
       case 'clock': {
         const part = random.pick(this.#world.parts);
         const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
-        this.#note(`clock of ${part.name} jumps by ${byMs} ms`);
+        this.note(`clock of ${part.name} jumps by ${byMs} ms`);
         part.process?.jump(byMs);
         return true;
       }
       case 'partition': {
         const [from, to] = this.#link();
         const forMs = random.next() ** 2 * partitionMsMax;
-        this.#note(`${from} cut off from ${to} for ${Math.round(forMs)} ms`);
+        this.note(`${from} cut off from ${to} for ${Math.round(forMs)} ms`);
         network.cut(from, to);
         this.#later(forMs, async () => network.heal(from, to));
         return true;
@@ -151,21 +162,21 @@ export class Striker {
       case 'reset':
       case 'expire': {
         const [from, to] = this.#link();
-        this.#note(`watches of ${from} at ${to}: ${strike}`);
+        this.note(`watches of ${from} at ${to}: ${strike}`);
         network.breakStreams(from, to, strike === 'reset' ? 'reset' : 'expired');
         return true;
       }
       case 'stale': {
         const [from, to] = this.#link();
         const forMs = random.next() * holdMsMax;
-        this.#note(`watches of ${from} at ${to} stale for ${Math.round(forMs)} ms`);
+        this.note(`watches of ${from} at ${to} stale for ${Math.round(forMs)} ms`);
         network.hold(from, to, forMs);
         return true;
       }
       case 'storm': {
         const rate = random.next() * stormRateMax;
         const forMs = random.next() * stormMsMax;
-        this.#note(`${Math.round(rate * 100)} % of all calls fail for ${Math.round(forMs)} ms`);
+        this.note(`${Math.round(rate * 100)} % of all calls fail for ${Math.round(forMs)} ms`);
         network.faultRate = rate;
         this.#later(forMs, async () => {
           network.faultRate = 0;
@@ -177,14 +188,14 @@ export class Striker {
         const rate = bytesRateMin + random.next() * (bytesRateMax - bytesRateMin);
         const forMs = random.next() * bytesMsMax;
         const share = `${Math.round(rate * 100)} % of what ${from} is answered by ${to}`;
-        this.#note(`${share} comes damaged for ${Math.round(forMs)} ms`);
+        this.note(`${share} comes damaged for ${Math.round(forMs)} ms`);
         network.damage(from, to, rate, forMs);
         return true;
       }
       case 'store refuses': {
         const server = random.pick([federation, ...edges.values()]);
         const forMs = random.next() * stormMsMax;
-        this.#note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
+        this.note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
         server.writeFaultRate = 0.5;
         this.#later(forMs, async () => {
           server.writeFaultRate = 0;
@@ -195,7 +206,7 @@ export class Striker {
       case 'federation backup': {
         const server = strike === 'edge backup' ? random.pick([...edges.values()]) : federation;
         this.#backups.set(server.name, await server.backUp());
-        this.#note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
+        this.note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
         return true;
       }
       case 'edge restore':
@@ -205,7 +216,7 @@ export class Striker {
         if (backup !== undefined) await this.#restore(server, backup);
         else {
           const present = await server.backUp();
-          this.#note(`${server.name} backed up`);
+          this.note(`${server.name} backed up`);
           this.#restores.push({ server, backup: present, atMs: time.nowMs + random.next() * backupAgeMsMax });
         }
         return true;
@@ -222,15 +233,16 @@ export class Striker {
     const nth = 1 + Math.floor(random.next() ** 2 * writesMax);
     const forMs = random.next() ** 2 * downMsMax;
     part.process?.aimAtWrite(nth, when, () => {
-      this.#note(`${part.name} killed ${when} a write, back after ${Math.round(forMs)} ms`);
+      this.note(`${part.name} killed ${when} a write, back after ${Math.round(forMs)} ms`);
       part.kill();
       this.#later(forMs, () => part.start());
-      this.#count(strike);
+      this.count(strike);
     });
     return false;
   }
 
-  #count(strike: Strike): void {
+  /** Something was done, under this name. */
+  count(strike: string): void {
     this.struck[strike] = (this.struck[strike] ?? 0) + 1;
   }
 
@@ -241,7 +253,7 @@ export class Striker {
   }
 
   async #restore(server: SimulatedServer, backup: readonly KeyValue[]): Promise<void> {
-    this.#note(`${server.name} restored from its backup`);
+    this.note(`${server.name} restored from its backup`);
     await server.restore(backup);
     await server.start();
     await this.#onRestored(server.name);
@@ -263,7 +275,7 @@ export class Striker {
     void repaired.then(() => this.#repairs.delete(repaired));
   }
 
-  #note(what: string): void {
+  note(what: string): void {
     this.journal.push(`${(this.#world.time.nowMs / 1_000).toFixed(3)} s: ${what}`);
   }
 }

@@ -88,6 +88,13 @@ interface Counted {
   [what: string]: number;
 }
 
+export interface Connecting {
+  /** As RemoteClient's. */
+  readonly batches?: boolean | undefined;
+  /** Whether the server accepts, at this moment, the credentials that the client has. */
+  readonly isAccepted?: (() => boolean) | undefined;
+}
+
 /**
  * Every request and watch between simulated processes: late by chance, in any order, and for as long as faults are drawn
  * refused, unanswered although done, done twice, or answered with an error. For a while a link's calls and watches go as bytes,
@@ -103,6 +110,8 @@ export class SimulatedNetwork {
   requests: Counted = {};
   /** Done when a component's deletion has come to the server, before it is carried out. */
   beforeDeletion: ((server: string, ref: ObjectRef) => Promise<void>) | undefined;
+  /** How often credentials were not accepted. */
+  refusals = 0;
   /** Of every request in its order and moment. */
   digest = 0;
   /** Faults that had an effect, by name. */
@@ -179,9 +188,9 @@ export class SimulatedNetwork {
     this.breakStreams(from, to, 'reset');
   }
 
-  /** A client of `server` for a process. `batches`: as RemoteClient's. */
-  connect(from: SimulatedProcess, server: Reachable, user: UserInfo, batches = false): KubeClient {
-    return new NetworkClient(this.#time, this.#random, this, from, server, user, batches);
+  /** A client of `server` for a process. */
+  connect(from: SimulatedProcess, server: Reachable, user: UserInfo, options: Connecting = {}): KubeClient {
+    return new NetworkClient(this.#time, this.#random, this, from, server, user, options);
   }
 
   drawFault(): CallFault | undefined {
@@ -237,7 +246,7 @@ class NetworkClient implements KubeClient {
   readonly #from: SimulatedProcess;
   readonly #server: Reachable;
   readonly #user: UserInfo;
-  readonly #batches: boolean;
+  readonly #options: Connecting;
   readonly #closing = new AbortController();
   #remote: RemoteClient | undefined;
 
@@ -248,7 +257,7 @@ class NetworkClient implements KubeClient {
     from: SimulatedProcess,
     server: Reachable,
     user: UserInfo,
-    batches: boolean,
+    options: Connecting,
   ) {
     this.#time = time;
     this.#random = random;
@@ -256,7 +265,7 @@ class NetworkClient implements KubeClient {
     this.#from = from;
     this.#server = server;
     this.#user = user;
-    this.#batches = batches;
+    this.#options = options;
     setMaxListeners(0, this.#closing.signal); // one for every call under way
   }
 
@@ -359,6 +368,7 @@ class NetworkClient implements KubeClient {
     const link = this.#network.link(this.#from.name, name);
     await this.#from.awake();
     this.#network.count(this.#from.name, name, verb);
+    this.#authenticate();
     const isWrite = writeVerbs.has(verb);
     if (isWrite) await this.#from.atWrite('before');
     if (this.#goesAsBytes(link)) {
@@ -427,6 +437,7 @@ class NetworkClient implements KubeClient {
     try {
       await this.#from.awake();
       this.#network.count(this.#from.name, name, 'watch');
+      this.#authenticate();
       const opened = await until(
         (async () => {
           if (this.#goesAsBytes(link)) return { isWired: true, fault: undefined };
@@ -472,6 +483,12 @@ class NetworkClient implements KubeClient {
     }
   }
 
+  #authenticate(): void {
+    if (this.#options.isAccepted?.() !== false) return;
+    this.#network.refusals++;
+    throw new ApiError('Unauthorized', 'Unauthorized');
+  }
+
   #goesAsBytes(link: Link): boolean {
     return link.bytesUntilMs > this.#time.nowMs;
   }
@@ -509,7 +526,7 @@ class NetworkClient implements KubeClient {
         struck: (fault) => this.#network.countFault(fault),
       });
     // The name by which fields are owned is the same as of calls that do not go as bytes.
-    const options = { userAgent: 'cellplane', batches: this.#batches, connector };
+    const options = { userAgent: 'cellplane', batches: this.#options.batches, connector };
     return new RemoteClient({ server: `http://${name}.example` }, options);
   }
 

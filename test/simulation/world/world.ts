@@ -1,6 +1,7 @@
 import { cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import {
   federatorGroup,
   federatorUserPrefix,
@@ -9,7 +10,7 @@ import {
 } from '#apiserver/authz/components.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
 import { allAuthenticated, systemMasters, type UserInfo } from '#apiserver/request/user.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type Logger, silentLogger } from '#client/logger.ts';
 import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
@@ -55,6 +56,8 @@ export class World {
   readonly edges = new Map<string, SimulatedServer>();
   /** Everything that can be killed and started, servers among it. */
   readonly parts: readonly Part[];
+  /** What each edge accepts for the federation now. */
+  readonly tokens = new Map<string, Set<string>>();
   /** People and their tools: never killed. */
   readonly people: SimulatedProcess;
   readonly #options: WorldOptions;
@@ -70,7 +73,10 @@ export class World {
     const server = (name: string, mode: 'federation' | 'edge') =>
       new SimulatedServer({ name, mode, pki, time, random: random.fork(), logger: this.#logger });
     this.federation = server(federationName, 'federation');
-    for (const cell of cells) this.edges.set(cell, server(cell, 'edge'));
+    for (const cell of cells) {
+      this.edges.set(cell, server(cell, 'edge'));
+      this.tokens.set(cell, new Set([cell]));
+    }
     this.parts = [
       this.federation,
       ...this.edges.values(),
@@ -135,7 +141,7 @@ export class World {
 
   #runScheduler(process: SimulatedProcess): void {
     const user = userOf(schedulerUserName, schedulerGroup);
-    const client = this.network.connect(process, this.federation, user, true);
+    const client = this.network.connect(process, this.federation, user, { batches: true });
     const { clock } = process;
     const scheduler = createScheduler({ client, clock, logger: this.#logger, emptyNamespaceMs: 5_000 });
     scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
@@ -146,10 +152,13 @@ export class World {
     const user = userOf(`${federatorUserPrefix}${name}`, federatorGroup);
     const federator = new FederatorProcess({
       name,
-      federationClient: this.network.connect(process, this.federation, user, true),
-      connectEdge: ({ server }) => {
-        const cell = new URL(server).hostname.split('.')[0] ?? '';
-        return this.network.connect(process, this.edge(cell), userOf('federation', systemMasters));
+      federationClient: this.network.connect(process, this.federation, user, { batches: true }),
+      connectEdge: ({ server, token = '' }) => {
+        const edge = new URL(server).hostname.split('.')[0] ?? '';
+        const isAccepted = () => this.tokens.get(edge)?.has(token) === true;
+        return this.network.connect(process, this.edge(edge), userOf('federation', systemMasters), {
+          isAccepted,
+        });
       },
       clock,
       logger: this.#logger,
@@ -167,25 +176,9 @@ export class World {
     for (const name of this.#options.cells) {
       await admin.create(
         { cluster: cellsWorkspacePath, gvr: secretsGvr, namespace: credentialsNamespace },
-        {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { name, namespace: credentialsNamespace },
-          data: { token: Buffer.from(name).toString('base64') },
-        },
+        credentialsOf(name, name),
       );
-      await admin.create(
-        { cluster: cellsWorkspacePath, gvr: cellsGvr },
-        {
-          apiVersion: `${federationGroup}/${federationVersion}`,
-          kind: 'Cell',
-          metadata: { name },
-          spec: {
-            apiEndpoint: `https://${name}.edge.example`,
-            secretRef: { namespace: credentialsNamespace, name },
-          },
-        },
-      );
+      await admin.create({ cluster: cellsWorkspacePath, gvr: cellsGvr }, cellOf(name, name));
     }
   }
 
@@ -214,6 +207,34 @@ export class World {
       );
     }
   }
+}
+
+/** Where the Secret lies that `credentialsOf` is. */
+export function credentialsRef(name: string): ObjectRef {
+  return { cluster: cellsWorkspacePath, gvr: secretsGvr, namespace: credentialsNamespace, name };
+}
+
+/** A cell's Secret. */
+export function credentialsOf(name: string, token: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace: credentialsNamespace },
+    data: { token: Buffer.from(token).toString('base64') },
+  };
+}
+
+/** A Cell of that edge, with the Secret of the edge's name. */
+export function cellOf(name: string, edge: string): KubeObject {
+  return {
+    apiVersion: `${federationGroup}/${federationVersion}`,
+    kind: 'Cell',
+    metadata: { name },
+    spec: {
+      apiEndpoint: `https://${edge}.edge.example`,
+      secretRef: { namespace: credentialsNamespace, name: edge },
+    },
+  };
 }
 
 function userOf(name: string, ...groups: string[]): UserInfo {
