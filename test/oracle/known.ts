@@ -436,6 +436,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'a JSON patch of a MutatingAdmissionPolicy that leaves what cannot be decoded; unknown fields in it',
+    parts: true,
     explains: (_, { oracle, ours }) =>
       oracle.status === 500 &&
       ours.status < 300 &&
