@@ -31,6 +31,8 @@ interface Copy {
   readonly isWithdrawn: boolean;
   /** The newest stamp with which it was seen to be as decided, and healthy. */
   readonly healthyStamp: number;
+  /** With which it came: a cell that joins a wave that was let on before has what is new at once. */
+  readonly firstStamp: number;
 }
 
 /**
@@ -127,6 +129,7 @@ export class RolloutWitness {
       stamp,
       isWithdrawn: deletionTimestamp !== undefined,
       healthyStamp: isHealthy(object) ? Math.max(stamp, healthyBefore) : healthyBefore,
+      firstStamp: before?.firstStamp ?? stamp,
     };
     if (isJudged && !this.#isOver && before !== undefined && !before.isWithdrawn && stamp > before.stamp)
       this.#judge(origin, cell, stamp, copies);
@@ -150,7 +153,7 @@ export class RolloutWitness {
       this.judged++;
       if (copy.stamp < stamp) {
         this.violations.push(`${origin}: ${cell} got ${stamp} while ${earlier} had ${copy.stamp}`);
-      } else if (copy.healthyStamp < stamp) {
+      } else if (copy.healthyStamp < stamp && copy.firstStamp < stamp) {
         this.violations.push(`${origin}: ${cell} got ${stamp}, with which ${earlier} was never healthy`);
       }
     }

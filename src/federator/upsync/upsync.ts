@@ -1,6 +1,7 @@
 import { isCrd } from '#api/apiextensions/crd.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
@@ -33,6 +34,8 @@ interface Written {
   readonly copyDigest: string;
   readonly edgeGeneration: number | undefined;
   readonly copyGeneration: number | undefined;
+  /** Whether the edge held the copy's content then. */
+  readonly inSync: boolean;
 }
 
 /** Differs from every status. */
@@ -41,6 +44,7 @@ const unknownStatus: Written = {
   copyDigest: 'unknown',
   edgeGeneration: undefined,
   copyGeneration: undefined,
+  inSync: false,
 };
 
 const noStatusDigest = digestOf({});
@@ -100,6 +104,7 @@ export class Upsync {
       copyDigest: noStatusDigest,
       edgeGeneration: undefined,
       copyGeneration: copy.metadata.generation,
+      inSync: true,
     });
     return true;
   }
@@ -137,12 +142,12 @@ export class Upsync {
     if (pending === undefined && !this.#countsAnew(item, edge)) return 0;
     if (this.#options.pace.waitMs > 0) return this.#options.pace.waitMs;
     const edgeStatus = pending?.status ?? (await this.#read(kind, item, signal));
-    const status = mapStatus({
-      edgeStatus,
+    const counted = {
       edgeGeneration: edge.metadata.generation,
       copyGeneration: copy.metadata.generation,
-      inSync: edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash],
-    });
+      inSync: holdsContentOf(copy, edge),
+    };
+    const status = mapStatus({ edgeStatus, ...counted });
     const copyDigest = digestOf(status);
     const before = this.#written.get(key);
     const isFirstAndEmpty = before === undefined && Object.keys(status ?? {}).length === 0;
@@ -156,8 +161,7 @@ export class Upsync {
     this.#written.set(key, {
       edgeDigest: pending?.digest ?? digestOf(edgeStatus),
       copyDigest,
-      edgeGeneration: edge.metadata.generation,
-      copyGeneration: copy.metadata.generation,
+      ...counted,
     });
     if (pending !== undefined) this.#pending.written(key, pending);
     return 0;
@@ -175,25 +179,32 @@ export class Upsync {
           copyDigest: digestOf(status as JsonValue),
           edgeGeneration: undefined,
           copyGeneration: generation,
+          inSync: true,
         });
       }
     }
   }
 
   /**
-   * The copy's generation rose, yet the edge had nothing to change (a field that is not applied there): its status says
-   * what it said, but `observedGeneration` counts from another number now. Rare, so it is read again, not remembered.
+   * The edge has come to hold the copy's content without a new generation of its own (a field that is not applied there, a label,
+   * what it had held before): its status says what it said, but `observedGeneration` counts from another number now. Rare, so
+   * it is read again, not remembered.
    */
   #countsAnew({ key, copy }: SyncItem, edge: EdgeObject): boolean {
     const written = this.#written.get(key);
-    if (written === undefined || written.copyGeneration === copy?.metadata.generation) return false;
+    if (written === undefined || copy === undefined) return false;
+    if (written.inSync && written.copyGeneration === copy.metadata.generation) return false;
     if (written.edgeDigest !== '' && written.edgeGeneration !== edge.metadata.generation) return false;
-    return edge.contentHash === copy?.metadata.annotations?.[copyAnnotations.contentHash];
+    return holdsContentOf(copy, edge);
   }
 
   async #read(kind: ServedKind, { place }: SyncItem, signal: AbortSignal): Promise<JsonValue | undefined> {
     return statusOf(kind, await this.#options.edgeClient.get(edgeRefOf(kind, place), { signal }));
   }
+}
+
+function holdsContentOf(copy: KubeObject, edge: EdgeObject): boolean {
+  return edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash];
 }
 
 function kindIdOf({ group, resource }: Pick<CopyPlace, 'group' | 'resource'>): string {
