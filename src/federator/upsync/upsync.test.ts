@@ -49,12 +49,13 @@ function world() {
       scene.reads++;
       return scene.edge;
     },
-    patch: async (_ref, { operations }: { operations?: readonly { value?: unknown }[] }) => {
-      const status = (operations?.[0]?.value ?? {}) as Partial<typeof edgeStatus>;
+    patch: async (_ref, patch) => {
+      const [operation] = patch.type === 'json' ? patch.operations : [];
+      const status = (operation?.value ?? {}) as Partial<typeof edgeStatus>;
       scene.told.push(status.observedGeneration);
-      return {};
+      return scene.edge;
     },
-  } as KubeClient;
+  };
   const upsync = new Upsync({
     edgeClient: client,
     workspace: new CellWorkspace(client, 'root:cells:cell-a'),
