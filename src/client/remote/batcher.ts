@@ -30,7 +30,7 @@ export interface BatchLimits {
 export const defaultBatchLimits: BatchLimits = {
   youngMax: 2,
   youngMs: 5,
-  youngMsMax: 100,
+  youngMsMax: 25,
   batchBytesMax: 1024 * 1024,
   unknownMs: 60_000,
 };
