@@ -66,7 +66,7 @@ function told(look: (tell: Tell) => void): string[] {
 }
 
 /**
- * karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. A kind that no object of can go anywhere by the
+ * karmada pkg/apis/policy/v1alpha1: a name makes the label selector be ignored. A kind of which nothing can go anywhere by the
  * policy is accepted beside others, as Karmada does. `isNamespaced`: of the policy.
  */
 function tellOfSelectors(

@@ -6,7 +6,7 @@ import type { ReconcileResult } from '#client/reconcile.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import { type ControllerContext, KeyedController } from '../controllers/controller.ts';
 import { settled } from '../controllers/settled.ts';
-import { clusterOf, lookAtKeys } from '../controllers/store-events.ts';
+import { clusterOf, lookAtEntries } from '../controllers/store-events.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { apiServiceGroup, apiServiceResource } from './api-service.ts';
@@ -56,7 +56,7 @@ export class CrdApiServices extends KeyedController<ClusterId> {
 
   /** Workspaces with CRDs are told of by these. */
   protected resync(): void {
-    lookAtKeys(this.context, rangePrefix(stored), this.signal, (key) => {
+    lookAtEntries(this.context, rangePrefix(stored), this.signal, ({ key }) => {
       const clusterId = clusterOf(key);
       if (this.#crds.generationOf(clusterId) === 0) this.queue.add(clusterId);
     });

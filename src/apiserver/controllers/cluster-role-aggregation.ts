@@ -10,7 +10,7 @@ import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
-import { clusterOf, currentEntries } from './store-events.ts';
+import { clusterOf, lookAtEntries } from './store-events.ts';
 
 const clusterRoles = { group: rbacGroup, resource: 'clusterroles' } as const;
 const clusterRolesGvr = { ...clusterRoles, version: 'v1' } as const;
@@ -41,14 +41,9 @@ export class ClusterRoleAggregation extends KeyedController<ClusterId> {
   }
 
   protected resync(): void {
-    const { storage, logger } = this.context;
-    const run = async () => {
-      const entries = currentEntries(storage, rangePrefix(clusterRoles), this.signal);
-      for await (const { key, value } of entries) this.#look(clusterOf(key), value);
-    };
-    run().catch((error: unknown) => {
-      logger.warn({ err: error }, 'could not look for aggregated ClusterRoles');
-    });
+    lookAtEntries(this.context, rangePrefix(clusterRoles), this.signal, ({ key, value }) =>
+      this.#look(clusterOf(key), value),
+    );
   }
 
   protected async reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {

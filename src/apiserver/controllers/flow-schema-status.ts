@@ -13,7 +13,7 @@ import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
-import { clusterOf, lookAtKeys } from './store-events.ts';
+import { clusterOf, lookAtEntries } from './store-events.ts';
 
 const schemas = { group: flowControlGroup, resource: 'flowschemas' } as const;
 const levels = { group: flowControlGroup, resource: 'prioritylevelconfigurations' } as const;
@@ -41,7 +41,9 @@ export class FlowSchemaStatus extends KeyedController<ClusterId> {
   }
 
   protected resync(): void {
-    lookAtKeys(this.context, rangePrefix(schemas), this.signal, (key) => this.queue.add(clusterOf(key)));
+    lookAtEntries(this.context, rangePrefix(schemas), this.signal, ({ key }) =>
+      this.queue.add(clusterOf(key)),
+    );
   }
 
   protected async reconcile(cluster: ClusterId, signal: AbortSignal): Promise<ReconcileResult> {

@@ -14,7 +14,7 @@ import {
 } from '../workspace/first-touch.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
-import { lookAtKeys } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
 const serviceAccountsPrefix = '/core/serviceaccounts/';
@@ -74,7 +74,9 @@ export class NamespaceDefaults extends KeyedController {
   }
 
   protected resync(): void {
-    lookAtKeys(this.context, namespacesPrefix, this.signal, (key) => this.queue.add(namespaceOf(key, true)));
+    lookAtEntries(this.context, namespacesPrefix, this.signal, ({ key }) =>
+      this.queue.add(namespaceOf(key, true)),
+    );
   }
 
   protected async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {

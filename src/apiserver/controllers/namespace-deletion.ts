@@ -11,7 +11,7 @@ import type { StorageKey } from '#storage/storage.ts';
 import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
-import { currentEntries, placeOf } from './store-events.ts';
+import { lookAtEntries, placeOf } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
 const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
@@ -61,13 +61,8 @@ export class NamespaceDeletion extends KeyedController {
   }
 
   protected resync(): void {
-    const look = async () => {
-      for await (const entry of currentEntries(this.context.storage, namespacesPrefix, this.signal)) {
-        if (hasDeletionTimestamp(entry)) this.queue.add(loopKey(entry.key));
-      }
-    };
-    look().catch((error: unknown) => {
-      this.context.logger.warn({ err: error }, 'could not look for namespaces that are being deleted');
+    lookAtEntries(this.context, namespacesPrefix, this.signal, (entry) => {
+      if (hasDeletionTimestamp(entry)) this.queue.add(loopKey(entry.key));
     });
   }
 

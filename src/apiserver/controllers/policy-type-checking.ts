@@ -7,7 +7,7 @@ import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
-import { lookAtKeys } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const policies = { group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' } as const;
 const policiesGvr = { ...policies, version: 'v1' } as const;
@@ -35,7 +35,7 @@ export class PolicyTypeChecking extends KeyedController {
   }
 
   protected resync(): void {
-    lookAtKeys(this.context, rangePrefix(policies), this.signal, (key) => this.queue.add(key));
+    lookAtEntries(this.context, rangePrefix(policies), this.signal, ({ key }) => this.queue.add(key));
   }
 
   protected async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {

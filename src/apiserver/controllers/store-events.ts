@@ -167,15 +167,15 @@ export async function* currentEntries(
   }
 }
 
-/** Calls `look` with each key under the prefix, in turns of its own; logs it when that cannot be done. */
-export function lookAtKeys(
+/** Calls `look` with each entry under the prefix, in turns of its own; logs it when that cannot be done. */
+export function lookAtEntries(
   { storage, logger }: { readonly storage: CachedStorage; readonly logger: Logger },
   prefix: string,
   signal: AbortSignal,
-  look: (key: StorageKey) => void,
+  look: (entry: CacheEntry) => void,
 ): void {
   const run = async () => {
-    for await (const { key } of currentEntries(storage, prefix, signal)) look(key);
+    for await (const entry of currentEntries(storage, prefix, signal)) look(entry);
   };
   run().catch((error: unknown) => {
     logger.warn({ err: error, prefix }, 'could not look for objects under a prefix');

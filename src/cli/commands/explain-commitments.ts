@@ -6,6 +6,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
+import { listPages } from '#client/list-pages.ts';
 import type { ReplicaRequest } from '#scheduler/algorithm/capacity.ts';
 import { dividesByRoom } from '#scheduler/cells/estimate-question.ts';
 import {
@@ -76,14 +77,8 @@ async function readBindings(
 async function listAll(federationClient: KubeClient, cluster: string): Promise<ResourceBinding[]> {
   const bindings: ResourceBinding[] = [];
   for (const gvr of [resourceBindingsGvr, clusterResourceBindingsGvr]) {
-    for (let token: string | undefined = ''; token !== undefined; ) {
-      const page = await federationClient.list(
-        { cluster, gvr },
-        { limit: pageSize, ...(token === '' ? {} : { continue: token }) },
-      );
-      bindings.push(...(page.items as ResourceBinding[]));
-      token = page.metadata.continue === '' ? undefined : page.metadata.continue;
-    }
+    for await (const { items } of listPages(federationClient, { cluster, gvr }, { limit: pageSize }))
+      bindings.push(...(items as ResourceBinding[]));
   }
   return bindings;
 }
