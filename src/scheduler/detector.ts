@@ -307,11 +307,12 @@ export class Detector {
   onCell(change: CellChange | undefined): void {
     if (change === undefined) return;
     if (change.rules) {
-      for (const policy of this.#on.policies.index.values()) {
-        if (!concerns(policy, change) || !this.#isOther(policy, change)) continue;
-        for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
-      }
       const name = (change.now ?? change.old)?.name ?? '';
+      for (const policy of this.#on.policies.index.values()) {
+        if (!concerns(policy, change)) this.#wakeKept(policy, name);
+        else if (this.#isOther(policy, change))
+          for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
+      }
       this.#wakeFollowing(name);
       this.#on.lookAtQuotas(name);
       return;
@@ -342,6 +343,15 @@ export class Detector {
       if (selects(now) !== selects(old)) return true;
     }
     return this.#on.policies.distinguishes(cluster, now, old);
+  }
+
+  /** What lies in a cell that its policy does not name, as it has no place in others: the cell may let it stay no more. */
+  #wakeKept(policy: ResolvedPolicy, cell: string): void {
+    for (const key of this.#on.states.keysOf(policy.key)) {
+      const state = this.#on.states.get(key);
+      if (state === undefined || state.outcome === 'Scheduled') continue;
+      if (state.targets.some(({ name }) => name === cell)) this.#on.wake(key);
+    }
   }
 
   /** What lies in a cell because others need it there may be overridden by what the cell is. */

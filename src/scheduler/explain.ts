@@ -14,6 +14,7 @@ import type { RefusalCode } from './algorithm/decision.ts';
 import { boundsAbove, decideAnew, type ExplainedTemplate, isDefinition } from './decide-anew.ts';
 import { isRefusalCode, type Reason, reasonOf } from './explain-reasons.ts';
 import { defaultGraceSeconds } from './failover/failover.ts';
+import { releaseAnnotation, releaseOf } from './failover/released-evictions.ts';
 import { syncErrorText } from './gather/gather.ts';
 import { suspendedCells } from './policy/policy-index.ts';
 import { assuming, type CellAssumption } from './what-if.ts';
@@ -190,12 +191,10 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
   return reportedSync(own);
 }
 
-function leavingText({
-  purgeMode,
-  creationTimestamp,
-  gracePeriodSeconds = defaultGraceSeconds,
-}: GracefulEvictionTask): string {
-  if (purgeMode === 'Never') return 'its copy stays (purgeMode Never)';
+function leavingText(task: GracefulEvictionTask): string {
+  const { purgeMode, creationTimestamp, gracePeriodSeconds = defaultGraceSeconds } = task;
+  if (purgeMode === 'Never')
+    return `its copy stays (purgeMode Never) until the object has the annotation ${releaseAnnotation}: ${releaseOf(task)}`;
   const until = nowTime(Date.parse(creationTimestamp) + gracePeriodSeconds * 1_000);
   return `its copy stays until the object is healthy elsewhere, at the latest until ${until}`;
 }

@@ -249,6 +249,55 @@ test('freed capacity wakes what waits for it', async () => {
   ]);
 });
 
+test('an affinity whose cells lack room leaves the object where it is, until there is room or the platform speaks', async () => {
+  await using w = await world({ capacity: { pods: 4 } });
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const placementIn = (...clusterNames: string[]): JsonObject => ({
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+    clusterAffinity: { clusterNames },
+  });
+  await w.controlPlane.create(
+    w.project,
+    'propagationpolicies',
+    policy('all', { placement: placementIn('ams') }),
+  );
+  for (const name of ['moves', 'goes']) {
+    await w.controlPlane.create(w.project, 'deployments', deployment(name, name === 'moves' ? 3 : 1));
+    await bindingWhere(w.controlPlane, w.project, name, ({ spec }) => spec.clusters?.[0]?.name === 'ams');
+  }
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const change = (name: string, spec: JsonObject) =>
+    w.controlPlane.admin.patch(
+      { cluster: 'root:cells', gvr: cells, name },
+      { type: 'merge', body: { spec } },
+    );
+  await change('fra', { capacity: { pods: 0 } });
+  const ref = projectRef(w.project, policies, 'propagationpolicies', 'all');
+  await w.controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { placement: placementIn('fra') } } });
+  for (const [name, replicas] of [
+    ['moves', 3],
+    ['goes', 1],
+  ] as const) {
+    const kept = await bindingWhere(
+      w.controlPlane,
+      w.project,
+      name,
+      (one) => condition(one, 'Scheduled')?.reason === 'Unschedulable',
+    );
+    assert.deepEqual(kept.spec.clusters, [{ name: 'ams', replicas }]);
+    assert.match(condition(kept, 'Scheduled')?.message ?? '', /stays in 1 cell that the affinity excludes/);
+  }
+  await change('fra', { capacity: { pods: 3 } });
+  await bindingWhere(
+    w.controlPlane,
+    w.project,
+    'moves',
+    ({ spec }) => spec.clusters?.map(({ name }) => name).join() === 'fra',
+  );
+  await change('ams', { projects: ['root:other'] });
+  await bindingWhere(w.controlPlane, w.project, 'goes', ({ spec }) => (spec.clusters ?? []).length === 0);
+});
+
 test('suspended dispatching leaves the cells as they are', async () => {
   await using w = await world();
   await using _scheduler = await startScheduler(w.controlPlane);

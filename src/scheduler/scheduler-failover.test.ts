@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, projectRef, startScheduler, world } from './testing/world.ts';
 
 const one = { placement: { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] } };
 
@@ -77,4 +77,45 @@ test('a toleration that runs out moves work by itself, though something else is 
   await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
   await w.ams.report('apps/v1', 'deployments', copy, { observedGeneration: 1, replicas: 1 });
   await w.fra.copy('apps/v1', 'deployments', 'web');
+});
+
+test('a copy that purgeMode Never leaves goes when somebody lets go of that eviction', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using scheduler = await startScheduler(controlPlane);
+  const spec = {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+    ...one,
+    failover: { application: { decisionConditions: { tolerationSeconds: 1 }, purgeMode: 'Never' } },
+  };
+  await controlPlane.create(project, 'propagationpolicies', policy('one', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 1));
+  const copy = await w.ams.copy('apps/v1', 'deployments', 'web');
+  const well = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1 };
+  await w.ams.report('apps/v1', 'deployments', copy, { ...well, readyReplicas: 0 });
+  const elsewhere = await w.fra.copy('apps/v1', 'deployments', 'web');
+  await w.fra.report('apps/v1', 'deployments', elsewhere, { ...well, availableReplicas: 1 });
+  const { spec: bound } = await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+    return status?.aggregatedStatus?.some((item) => item.health === 'Healthy') === true;
+  });
+  const [task] = bound.gracefulEvictionTasks ?? [];
+  assert.deepEqual([task?.fromCluster, task?.purgeMode], ['ams', 'Never']);
+  await until('all is done that can be', () => scheduler.idle);
+  const [kept] = await w.ams.copies('apps/v1', 'deployments');
+  assert.notEqual(kept, undefined);
+  assert.equal(kept?.metadata.deletionTimestamp, undefined);
+  const annotations = {
+    'federation.cellplane.io/released-evictions': `ams/${task?.creationTimestamp ?? ''}`,
+  };
+  await controlPlane.admin.patch(projectRef(project, 'apps/v1', 'deployments', 'web'), {
+    type: 'merge',
+    body: { metadata: { annotations } },
+  });
+  await w.ams.drained('apps/v1', 'deployments');
+  await bindingWhere(
+    controlPlane,
+    project,
+    'web',
+    ({ spec: now }) => now.gracefulEvictionTasks === undefined,
+  );
 });

@@ -16,6 +16,7 @@ import { filtersFor } from './filters.ts';
 import type { Candidate, FilterPlugin, PluginContext } from './framework.ts';
 import { scoreCandidates } from './profile.ts';
 import { type Demand, room, type Selection, selectCells } from './select.ts';
+import { excludedThatStay, keptIn, mayFitLater, toldOf } from './staying.ts';
 
 /**
  * Where a template goes: filter, score, select, divide. Pure and deterministic; does no I/O. Sticky: what is placed stays
@@ -40,6 +41,8 @@ export function decide(input: DecisionInput, placement: Placement | undefined): 
   const free = decideFreely({ ...input, mostIn: undefined }, placement);
   return { ...free, message: `${free.message}; replicas that do not run have no other place` };
 }
+
+const nothing: readonly Target[] = [];
 
 /** Cells named in a message. */
 const toldMax = 5;
@@ -83,13 +86,24 @@ function decideGroups(input: DecisionInput, placement: Placement | undefined): D
   const used = compiled.groups.findIndex(({ name }) => name === input.previousAffinity);
   const order =
     used < 0 ? compiled.groups : [...compiled.groups.slice(used), ...compiled.groups.slice(0, used)];
-  let first: Decision | undefined;
+  let best: Decision | undefined;
+  let recheckAtMs: number | undefined;
   for (const group of order) {
     const decision = decideInGroup(input, compiled, group);
     if (decision.outcome === 'Scheduled') return decision;
-    first ??= decision;
+    recheckAtMs = Math.min(
+      recheckAtMs ?? Number.POSITIVE_INFINITY,
+      decision.recheckAtMs ?? Number.POSITIVE_INFINITY,
+    );
+    // A group that names no cell takes nothing away while another may have room one day.
+    const keepsMore = best?.targets.length === 0 && decision.targets.length > 0;
+    if (best === undefined || keepsMore)
+      best = { ...decision, affinity: best?.affinity ?? decision.affinity };
   }
-  return first as Decision;
+  return {
+    ...(best as Decision),
+    recheckAtMs: recheckAtMs === Number.POSITIVE_INFINITY ? undefined : recheckAtMs,
+  };
 }
 
 function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group: AffinityGroup): Decision {
@@ -111,7 +125,19 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
   const conclude = (outcome: Decision['outcome'], message: string, targets: readonly Target[]): Decision => {
     return { outcome, message, targets, refusals, affinity: group.name, recheckAtMs };
   };
-  if (feasible.length === 0) return conclude('NoClusterFit', summarize(cells.length, refusals), []);
+  if (feasible.length === 0) {
+    const summary = summarize(cells.length, refusals);
+    const kept = mayFitLater(refusals) ? excludedThatStay(input, refusals) : nothing;
+    return conclude('NoClusterFit', `${summary}${toldOf(kept)}`, kept);
+  }
+  const stay = (message: string): Decision => {
+    const excluded = excludedThatStay(input, refusals);
+    return conclude(
+      'Unschedulable',
+      `${message}${toldOf(excluded)}`,
+      keptIn(feasible, excluded, input.previous),
+    );
+  };
 
   const { template } = input;
   const candidates = dropUnweighted(feasible, placement, refusals, template.replicas);
@@ -121,7 +147,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
     replicas: template.replicas ?? 0,
     divided: placement.division.type !== 'Duplicated' && template.replicas !== undefined,
   });
-  if (!selection.ok) return conclude('Unschedulable', selection.message, kept(feasible, input.previous));
+  if (!selection.ok) return stay(selection.message);
 
   if (template.replicas === undefined) {
     const targets = selection.selected.map(({ cell }) => ({ name: cell.name, replicas: undefined }));
@@ -133,7 +159,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
   if (!division.ok) {
     for (const { index } of chosen) refusals[index] = 'NoCapacity';
     for (const { cell, index } of chosen) if (previous.has(cell.name)) refusals[index] = undefined;
-    return conclude('Unschedulable', division.message, kept(feasible, input.previous));
+    return stay(division.message);
   }
   const targets: Target[] = [];
   for (let i = 0; i < chosen.length; i++) {
@@ -335,11 +361,6 @@ function restingPlaces(
   if (resting.length === 0) return selected;
   for (const { cell, index } of selected) if (!previous.has(cell.name)) refusals[index] = 'NoReplicasLeft';
   return resting;
-}
-
-function kept(feasible: readonly Candidate[], previous: readonly Target[]): Target[] {
-  const names = new Set(feasible.map(({ cell }) => cell.name));
-  return previous.filter(({ name }) => names.has(name));
 }
 
 /** `0 of 3 cells fit: AffinityNotMatched 2, CellNotReady 1`. */

@@ -104,8 +104,10 @@ export interface DecisionInput {
 }
 
 /**
- * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met; what was
- * placed stays where no explicit rule speaks against it. `QuotaExceeded`: a quota forbids it; what is placed stays. `Suspended`: the policy holds decisions back; nothing changes.
+ * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met. With both, what
+ * was placed stays where no rule of the platform speaks against it (`staying.ts`); where the affinity names no cell, nothing
+ * does. `QuotaExceeded`: a quota forbids it; what is placed stays. `Suspended`: the policy holds decisions back; nothing
+ * changes.
  */
 export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable' | 'QuotaExceeded' | 'Suspended';
 

@@ -28,6 +28,7 @@ import {
 } from '../failover/failover.ts';
 import { remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
+import { isReleased, releaseAnnotation } from '../failover/released-evictions.ts';
 import type { CopyReader } from '../gather/gather.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
 import type { Interpretations } from '../interpreter/interpretations.ts';
@@ -392,8 +393,9 @@ export class Decider {
   }
 
   #decideBy(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
-    const { match, need, present, bounds } = known;
+    const { object, match, need, present, bounds } = known;
     const { snapshot, nowMs } = input;
+    const released = object.metadata.annotations?.[releaseAnnotation];
     const tasks = present?.spec.gracefulEvictionTasks ?? [];
     if (isFollowing(match)) return { decision: followingDecision(need, snapshot), tasks: [] };
     const { placement } = match.policy.spec;
@@ -404,7 +406,7 @@ export class Decider {
       const forbidden = forbiddenCells(bounds, snapshot);
       return {
         decision: suspendedDecision(input, holding),
-        tasks: tasks.filter(({ fromCluster }) => !forbidden.has(fromCluster)),
+        tasks: tasks.filter((task) => !forbidden.has(task.fromCluster) && !isReleased(task, released)),
       };
     }
     return decideWithFailover({
@@ -412,6 +414,7 @@ export class Decider {
       placement: withinBounds(placement, bounds),
       failover,
       tasks: isShared ? [] : tasks,
+      released,
       health: state.health,
       onTrial: cellsOnTrial(match.policy.spec.rollout, present?.status?.rollout, snapshot.cells),
       mayEvict: (cell: CellInfo): number => (isShared ? 0 : this.#on.evictions.take(cell, snapshot, nowMs)),

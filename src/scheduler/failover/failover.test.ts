@@ -32,6 +32,8 @@ function run(
     failover?: Failover;
     tasks?: readonly GracefulEvictionTask[];
     health?: HealthRecord;
+    released?: string;
+    replicas?: number;
     atSeconds?: number;
     waitMs?: number;
     onTrial?: string;
@@ -39,7 +41,7 @@ function run(
   } = {},
 ) {
   const all = targets(previous);
-  const replicas = all.reduce((sum, one) => sum + (one.replicas ?? 0), 0);
+  const replicas = more.replicas ?? all.reduce((sum, one) => sum + (one.replicas ?? 0), 0);
   const { decision, tasks } = decideWithFailover({
     input: inputOf(snapshotOf(...cells), {
       template: template({ replicas }),
@@ -50,6 +52,7 @@ function run(
     placement: more.placement ?? dynamic,
     failover: more.failover,
     tasks: more.tasks ?? [],
+    released: more.released,
     health: more.health ?? record(),
     onTrial: new Set(more.onTrial === undefined ? [] : [more.onTrial]),
     mayEvict: () => more.waitMs ?? 0,
@@ -134,6 +137,27 @@ test('an application that stays unhealthy leaves the cell, and is not brought ba
   const later = run(cells, 'b:4', { failover, health: healthy, tasks: moved.tasks, atSeconds: 9_000 });
   assert.deepEqual(later.leaving, ['a:4 ApplicationFailure'], 'Never purges never');
   assert.equal(health.avoidUntilMs.size, 0, 'for a while');
+  const again = { failover, health: healthy, tasks: moved.tasks, atSeconds: 9_000 };
+  assert.deepEqual(run(cells, 'b:4', { ...again, released: 'b/2026-01-01T00:01:00Z,a' }).leaving.length, 1);
+  const named = 'b/2026-01-01T00:01:00Z, a/2026-01-01T00:01:00Z';
+  assert.deepEqual(run(cells, 'b:4', { ...again, released: named }).leaving, [], 'somebody lets go of it');
+});
+
+test('an object that avoids a cell is decided anew at the very moment when it need not any more', () => {
+  const cells = [cell('a', room(9)), cell('b', { ...room(9), ready: false })];
+  const failover: Failover = { application: { purgeMode: 'Directly' } };
+  const unhealthySinceMs = new Map([['a', startMs]]);
+  const health = record({ unhealthySinceMs });
+  const left = run(cells, 'a:4', { failover, health, atSeconds: 300 });
+  assert.equal(left.placed, '', 'Directly waits for no other place');
+  assert.equal(left.after, 900);
+  unhealthySinceMs.clear();
+  const waiting = run(cells, '', { failover, health, replicas: 4, atSeconds: 500 });
+  assert.equal(waiting.placed, '');
+  assert.equal(waiting.after, 900, 'whatever it is decided anew for in between');
+  const back = run(cells, '', { failover, health, replicas: 4, atSeconds: 900 });
+  assert.equal(back.placed, 'a:4');
+  assert.equal(back.after, undefined);
 });
 
 test('failback is asked for, and comes when the preferred group could take it for long enough', () => {

@@ -6,6 +6,7 @@ import type { CellInfo } from '../algorithm/cell.ts';
 import { compilePlacement } from '../algorithm/compile.ts';
 import { decide } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, RefusalCode, Target } from '../algorithm/decision.ts';
+import { isReleased } from './released-evictions.ts';
 
 /** Karmada's defaults (PLACEMENT.md 2, Timing). */
 const defaultTolerationSeconds = 300;
@@ -31,6 +32,8 @@ export interface FailoverInput {
   readonly failover: Failover | undefined;
   /** Evictions under way, as the binding records them. */
   readonly tasks: readonly GracefulEvictionTask[];
+  /** Evictions that somebody lets go of: `releaseAnnotation` of the object. */
+  readonly released?: string | undefined;
   readonly health: HealthRecord;
   /** Cells where a staged change of the object is judged by its rollout, which goes back on it rather than leaves the cell. */
   readonly onTrial: ReadonlySet<string>;
@@ -84,12 +87,17 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
     decision = decide({ ...input, evicted: rest, evictionHeld: held }, placement);
     decision = { ...decision, message: `${decision.message}; ${why}` };
   }
+  // What avoids a cell is decided anew when that is over: by nothing else would it be heard of.
+  for (const untilMs of health.avoidUntilMs.values()) recheck(untilMs);
   const failback = failBack(given, decision, evicted, recheck);
   const left = evictions.filter(({ name }) => !held.has(name));
   const next: GracefulEvictionTask[] = [];
   for (const target of left) {
     const application = failed.has(target.name);
-    if (application) health.avoidUntilMs.set(target.name, nowMs + avoidMs);
+    if (application) {
+      health.avoidUntilMs.set(target.name, nowMs + avoidMs);
+      recheck(nowMs + avoidMs);
+    }
     const preserves = preservationOf(failover, application) !== undefined;
     // Nothing stays in the cell, but what is to be handed on is remembered.
     if (directly(target.name) && !preserves) continue;
@@ -262,13 +270,15 @@ const neverStays: ReadonlySet<RefusalCode> = new Set([
   'CellDeleting',
 ]);
 
-function isOver(task: GracefulEvictionTask, decision: Decision, { input, health }: FailoverInput): boolean {
+function isOver(task: GracefulEvictionTask, decision: Decision, given: FailoverInput): boolean {
+  const { input, health, released } = given;
   const { fromCluster, reason, purgeMode } = task;
   const at = input.snapshot.cells.findIndex(({ name }) => name === fromCluster);
   if (at < 0 || decision.targets.some(({ name }) => name === fromCluster)) return true;
   const refusal = decision.refusals[at];
   if (refusal !== undefined && neverStays.has(refusal)) return true;
   if (refusal === 'AffinityNotMatched' && reason !== 'Failback') return true;
+  if (isReleased(task, released)) return true;
   if (purgeMode === 'Never') return false;
   if (graceEndMs(task) <= input.nowMs) return true;
   return decision.outcome === 'Scheduled' && decision.targets.every(({ name }) => health.healthy.has(name));
