@@ -93,3 +93,45 @@ test('a lease that another has taken meanwhile is left alone', async () => {
   assert.equal(store.holder, 'other');
   assert.equal(store.updates, 1);
 });
+
+test('that the server answers again is told once, after it did not', async () => {
+  const store = new LeaseStore();
+  const clock = new ManualClock();
+  let isAway = false;
+  let again = 0;
+  let looks = 0;
+  const holder = new LeaseHolder({
+    client: {
+      ...store.client,
+      get: (ref, options) => {
+        looks++;
+        if (isAway) return Promise.reject(new ApiError('ServiceUnavailable', 'away'));
+        return store.client.get(ref, options);
+      },
+    },
+    lease,
+    identity: 'me',
+    clock,
+    logger: silentLogger,
+    durationMs: 10_000,
+    renewIntervalMs: 1_000,
+    onAnsweredAgain: () => again++,
+  });
+  holder.start();
+  const look = async () => {
+    const before = looks;
+    await clock.advanceAsync(2_000, 100);
+    assert.ok(looks > before);
+  };
+  await look();
+  assert.equal(again, 0);
+  isAway = true;
+  await look();
+  await look();
+  assert.equal(again, 0);
+  isAway = false;
+  await look();
+  await look();
+  assert.equal(again, 1);
+  await holder.stop();
+});

@@ -18,6 +18,8 @@ export interface LeaseOptions {
   /** How often the holder renews; well below durationMs. */
   readonly renewIntervalMs: number;
   readonly labels?: { readonly [key: string]: string } | undefined;
+  /** The server has done a look that it was asked for, after one or more that it did not. */
+  readonly onAnsweredAgain?: (() => void) | undefined;
 }
 
 /** Of each request with which a lease is given up. */
@@ -87,13 +89,17 @@ export class LeaseHolder {
   }
 
   async #run(): Promise<void> {
-    const { clock, renewIntervalMs, logger, lease } = this.#options;
+    const { clock, renewIntervalMs, logger, lease, onAnsweredAgain } = this.#options;
     const signal = this.#stopping.signal;
+    let hasFailed = false;
     while (!signal.aborted) {
       try {
         this.#set(await this.#tryHold(signal));
+        if (hasFailed) onAnsweredAgain?.();
+        hasFailed = false;
       } catch (error) {
         if (signal.aborted) return;
+        hasFailed = true;
         logger.debug({ err: error, lease: lease.name }, 'lease could not be renewed');
         if (this.#held && !this.held) this.#set(false);
       }

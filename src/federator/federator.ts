@@ -86,6 +86,10 @@ export class FederatorProcess {
       },
       durationMs: leaseDurationMs,
       renewIntervalMs: Math.max(500, Math.floor(leaseDurationMs / 4)),
+      // The one call that is made again and again whatever there is to do.
+      onAnsweredAgain: () => {
+        for (const cell of this.#cells.values()) cell.answersAgain();
+      },
     });
     this.#cellInformer = new Informer({
       client: federationClient,

@@ -160,6 +160,7 @@ export class CellSync {
         this.#sweeps.restart();
         this.#returner.restart();
       },
+      onAnswersAgain: () => this.#queue.answersAgain(),
       onHealth: options.onReport,
     });
     this.#returner = new Returner({
@@ -245,6 +246,11 @@ export class CellSync {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** The federation API server does what it is asked for, after it did not. */
+  answersAgain(): void {
+    this.#queue.answersAgain();
   }
 
   /** Takes over a changed Cell; the connection is made anew when what it rests on has changed. */
@@ -408,6 +414,7 @@ export class CellSync {
     this.#options.onReport();
     // The edge is away, or another connection took over: told on the Cell, and nobody's fault here.
     if (isUnanswered(error) || edge !== this.#link.edge) {
+      this.#queue.unanswered(key);
       if (item.copy !== undefined) this.tally.markPending(key);
       return;
     }

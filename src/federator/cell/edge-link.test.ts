@@ -32,6 +32,7 @@ class FakeEdge {
   claim: Claim | undefined = { ...mine };
   revision = '1000';
   mayList = true;
+  isAway = false;
 
   client(): KubeClient {
     const object = (): KubeObject => ({
@@ -47,11 +48,13 @@ class FakeEdge {
         return { kind: 'APIGroupDiscoveryList', items: [] };
       },
       list: async () => {
+        if (this.isAway) throw new ApiError('ServiceUnavailable', 'away', { cause: new Error('reset') });
         if (!this.mayList) throw new ApiError('Forbidden', 'no');
         const items = this.claim === undefined ? [] : [object()];
         return { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: this.revision }, items };
       },
       get: async () => {
+        if (this.isAway) throw new ApiError('ServiceUnavailable', 'away', { cause: new Error('reset') });
         if (this.claim === undefined) throw new ApiError('NotFound', 'no');
         return object();
       },
@@ -82,6 +85,7 @@ after(() => Promise.all(links.map((link) => link.stop())));
 async function connected(edge: FakeEdge) {
   const clock = new ManualClock();
   const made: Claim[] = [];
+  const told = { again: 0 };
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
     kind: 'Cell',
@@ -117,6 +121,7 @@ async function connected(edge: FakeEdge) {
       return parts as Edge;
     },
     onConnected: () => {},
+    onAnswersAgain: () => told.again++,
     onHealth: () => {},
     wheel: new Wheel(clock),
     clock,
@@ -129,7 +134,7 @@ async function connected(edge: FakeEdge) {
   await look();
   assert.equal(link.health.reason, 'Reachable');
   assert.equal(made.length, 1);
-  return { link, made, look };
+  return { link, made, look, told };
 }
 
 test('an edge whose store was put back is connected to anew, once: its watches would tell nothing', async () => {
@@ -166,4 +171,20 @@ test('credentials that may read the claim and not list ConfigMaps are enough', a
   edge.revision = '1';
   await look();
   assert.equal(made.length, 1);
+});
+
+test('that an edge answers again is told once, when it is looked at after it was away', async () => {
+  const edge = new FakeEdge();
+  const { link, look, told } = await connected(edge);
+  const before = told.again;
+  await look();
+  edge.isAway = true;
+  await look();
+  assert.equal(link.health.reachable, 'False');
+  assert.equal(told.again, before);
+  edge.isAway = false;
+  await look();
+  await look();
+  assert.equal(link.health.reachable, 'True');
+  assert.equal(told.again, before + 1);
 });

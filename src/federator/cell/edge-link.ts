@@ -37,6 +37,8 @@ export interface EdgeLinkOptions {
   readonly makeEdge: (edgeClient: KubeClient, kinds: ServedKinds, claim: Claim) => Edge;
   /** Another edge connection is in use, or none: keys have to be looked at. */
   readonly onConnected: () => void;
+  /** The edge answers as it should, and did not when it was looked at before. */
+  readonly onAnswersAgain: () => void;
   readonly onHealth: () => void;
   readonly wheel: Wheel;
   readonly clock: Clock;
@@ -305,12 +307,14 @@ export class EdgeLink {
       edge.reviewKinds().catch((error: unknown) => {
         this.#options.logger.debug({ err: error, path: this.#options.workspace.path }, 'discovery failed');
       });
+      const wasAway = breaker.isOpen || this.#health.undecided;
       breaker.tried(true);
       this.#health.succeeded({
         kubernetesVersion: this.#version,
         latencyMs,
         note: this.#note ?? brokenWatchOf(edge) ?? this.#strain(latencyMs),
       });
+      if (wasAway) this.#options.onAnswersAgain();
     } catch (error) {
       if (signal.aborted || this.#line !== line) return;
       const problem = edgeProblemOf(error);

@@ -68,3 +68,50 @@ test('when one is accepted after all, others follow at once', async () => {
   assert.equal(queue.idle, false);
   queue.close();
 });
+
+/** A queue in which these got no answer so often that each waits for half a minute. */
+async function unansweredQueue(...keys: readonly string[]): Promise<PacedQueue> {
+  const clock = new ManualClock();
+  const queue = new PacedQueue({ clock, limits });
+  for (const key of keys) queue.add(key);
+  for (let tries = 0; tries < 14; tries++) {
+    clock.advance(60_000);
+    for (let left = keys.length; left > 0; left--) {
+      const key = (await queue.take()) ?? '';
+      queue.unanswered(key);
+      queue.addRateLimited(key);
+      queue.done(key);
+    }
+  }
+  clock.advance(1_000);
+  assert.equal(queue.idle, true, 'all of them wait');
+  return queue;
+}
+
+test('what got no answer is tried as soon as answers come again, a few first, others as those succeed', async () => {
+  const queue = await unansweredQueue('a', 'b', 'c', 'd', 'e');
+  queue.answersAgain();
+  assert.deepEqual([await queue.take(), await queue.take()], ['a', 'b']);
+  assert.equal(queue.idle, false);
+  queue.done('a');
+  queue.done('b');
+  assert.equal(queue.idle, true, 'the others wait for what comes of these');
+  queue.succeeded('a');
+  assert.deepEqual([await queue.take(), await queue.take()], ['b', 'c']);
+  queue.close();
+});
+
+test('what gets no answer again waits longer than before, and brings no other along', async () => {
+  const queue = await unansweredQueue('a', 'b', 'c');
+  const failures = queue.failuresOf('a');
+  queue.answersAgain();
+  for (const key of ['a', 'b']) {
+    assert.equal(await queue.take(), key);
+    queue.unanswered(key);
+    assert.ok(queue.addRateLimited(key) > 10_000);
+    queue.done(key);
+  }
+  assert.ok(queue.failuresOf('a') > failures);
+  assert.equal(queue.idle, true);
+  queue.close();
+});

@@ -24,6 +24,10 @@ export class PacedQueue extends WorkQueue {
   readonly #retries: TokenBucket;
   /** The longest ago tried first. */
   readonly #failing = new Set<CopyKey>();
+  /** Who was asked last, of these, did not answer: the edge, or the federation API server. */
+  readonly #unanswered = new Set<CopyKey>();
+  /** Of those what is tried again since answers come again. */
+  readonly #resuming = new Set<CopyKey>();
   readonly #pausesMs = new Map<CopyKey, number>();
   readonly #clock: Clock;
   readonly #retryMs: number;
@@ -41,22 +45,52 @@ export class PacedQueue extends WorkQueue {
 
   /** The edge refused it. To be called before the key's failure is told to the queue. */
   failed(key: CopyKey): void {
+    this.#answered(key);
     this.#failing.delete(key);
     this.#failing.add(key);
     this.#failuresInRow++;
     this.#pausesMs.set(key, Math.max(this.#retries.spend(1), this.#rowWaitMs()));
   }
 
+  /** No answer came. */
+  unanswered(key: CopyKey): void {
+    this.#failing.delete(key);
+    this.#resuming.delete(key);
+    this.#unanswered.add(key);
+  }
+
+  /**
+   * Answers come again after none came, or none of use: what waits for its next try because of that need not wait any longer.
+   * A few go first, others as those succeed.
+   */
+  answersAgain(): void {
+    for (const key of this.#unanswered) this.#resuming.add(key);
+    this.#unanswered.clear();
+    this.#tryAgain(this.#resuming);
+    this.#tryAgain(this.#failing);
+  }
+
   /** The edge accepted it, or it is no matter any more. */
   succeeded(key: CopyKey): void {
     this.#pausesMs.delete(key);
+    if (this.#answered(key)) this.#tryAgain(this.#resuming);
     if (!this.#failing.delete(key)) return;
     this.#failuresInRow = 0;
     this.#nextTryAtMs = Number.NEGATIVE_INFINITY;
+    this.#tryAgain(this.#failing);
+  }
+
+  /** Returns whether the key waited for answers to come again, and they have. */
+  #answered(key: CopyKey): boolean {
+    this.#unanswered.delete(key);
+    return this.#resuming.delete(key);
+  }
+
+  #tryAgain(keys: ReadonlySet<CopyKey>): void {
     let followers = 0;
-    for (const other of this.#failing) {
-      this.add(other);
-      if (++followers >= followersMax) return;
+    for (const key of keys) {
+      if (followers++ >= followersMax) return;
+      this.add(key);
     }
   }
 

@@ -1,18 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
-import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import { tenantOf } from './namespace-tenants.ts';
 
 const verbs = ['list', 'watch', 'patch', 'delete'];
+/** Nothing is waited for. */
+const clock: Clock = {
+  now: () => systemClock.now(),
+  monotonic: () => systemClock.monotonic(),
+  setTimeout: (callback) => systemClock.setTimeout(callback, 0),
+};
 const served = ['configmaps', 'secrets', 'serviceaccounts', 'endpoints', 'events', 'pods'];
 
 /** An edge whose namespace `ns` holds these objects by resource. */
-async function tenantIn(objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError }) {
+async function tenantIn(
+  objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError },
+  isAnswered: () => boolean = () => true,
+) {
   const selectors = new Set<string | undefined>();
   const client: KubeClient = {
     ...new ScriptedClient().client,
@@ -44,6 +53,7 @@ async function tenantIn(objects: { readonly [resource: string]: readonly ObjectM
     list: async ({ gvr, namespace }, options = {}) => {
       assert.equal(namespace, 'ns', `${gvr.resource} of one namespace alone`);
       assert.equal(options.metadataOnly, true);
+      if (!isAnswered()) throw new ApiError('ServiceUnavailable', 'not now');
       selectors.add(options.labelSelector);
       const found = objects[gvr.resource] ?? [];
       if (found instanceof ApiError) throw found;
@@ -56,8 +66,9 @@ async function tenantIn(objects: { readonly [resource: string]: readonly ObjectM
       return { apiVersion: 'v1', kind: 'List', metadata: { continue: token }, items };
     },
   };
-  const kinds = new ServedKinds({ client, clock: new ManualClock(), signal: new AbortController().signal });
-  const tenant = await tenantOf('ns', client, kinds, new AbortController().signal);
+  const { signal } = new AbortController();
+  const kinds = new ServedKinds({ client, clock, signal });
+  const tenant = await tenantOf('ns', { edgeClient: client, kinds, clock }, signal);
   assert.deepEqual([...selectors], ['!federation.cellplane.io/origin-cluster']);
   return tenant;
 }
@@ -94,6 +105,13 @@ for (const [name, objects, tenant] of rows) {
   test(`a mapped namespace with ${name} ${tenant === undefined ? 'may go' : 'stays'}`, async () =>
     assert.equal(await tenantIn(objects), tenant));
 }
+
+test('a look comes to its end where two of three calls fail', async () => {
+  let calls = 0;
+  const isAnswered = () => ++calls % 3 === 0;
+  assert.equal(await tenantIn({ pods: [{ name: 'debug' }] }, isAnswered), 'pods/debug');
+  assert.ok(calls > served.length, 'calls failed');
+});
 
 test('an edge that cannot be asked is not taken for empty', () =>
   assert.rejects(tenantIn({ pods: new ApiError('ServiceUnavailable', 'x') }), /x/));

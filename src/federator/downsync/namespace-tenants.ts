@@ -1,5 +1,7 @@
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { Clock } from '#apimachinery/clock.ts';
+import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { listPages } from '#client/list-pages.ts';
@@ -7,6 +9,12 @@ import type { ServedKinds } from '../edge/edge-kinds.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 
 const pageSize = 50;
+/**
+ * A look asks once for each kind, some dozens of times in all, and says nothing unless all of them are answered: where one call of
+ * seven fails, hardly any look would ever come to its end if it began anew each time.
+ */
+const attemptsMax = 5;
+const backoff = { minMs: 100, maxMs: 1_000 };
 /** Made by the control plane itself in whatever namespace: nobody's work is lost with them. */
 const neverTenants: ReadonlySet<string> = new Set([
   '/endpoints',
@@ -22,6 +30,12 @@ const madeWithNamespaces: ReadonlySet<string> = new Set([
 ]);
 const tokenAnnotation = 'kubernetes.io/service-account.name';
 
+export interface NamespaceEdge {
+  readonly edgeClient: KubeClient;
+  readonly kinds: ServedKinds;
+  readonly clock: Clock;
+}
+
 /**
  * An object of the edge's own in a namespace that copies made, as `<resource>.<group>/<name>`; undefined when there is
  * none. What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per
@@ -29,17 +43,18 @@ const tokenAnnotation = 'kubernetes.io/service-account.name';
  */
 export async function tenantOf(
   namespace: string,
-  edgeClient: KubeClient,
-  kinds: ServedKinds,
+  { edgeClient, kinds, clock }: NamespaceEdge,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  await kinds.refresh();
+  const patiently = <T>(ask: () => Promise<T>): Promise<T> =>
+    retry(ask, { retryable: mayPass, attemptsMax, signal, clock, backoff });
+  await patiently(() => kinds.refresh());
   const looked = new Set<string>();
   for (const kind of [...kinds.values()]) {
     const id = `${kind.group}/${kind.resource}`;
     if (!kind.namespaced || !kind.isSyncable || neverTenants.has(id) || looked.has(id)) continue;
     looked.add(id);
-    const name = await firstTenant(kind, namespace, edgeClient, signal);
+    const name = await patiently(() => firstTenant(kind, namespace, edgeClient, signal));
     if (name !== undefined) return `${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}/${name}`;
   }
   return undefined;
@@ -64,6 +79,18 @@ async function firstTenant(
     if (!isApiError(error, 'NotFound', 'Forbidden', 'MethodNotAllowed')) throw error;
   }
   return undefined;
+}
+
+/** The edge, or the way there, is busy or broken just now. */
+function mayPass(error: unknown): boolean {
+  return isApiError(
+    error,
+    'InternalError',
+    'ServerTimeout',
+    'ServiceUnavailable',
+    'Timeout',
+    'TooManyRequests',
+  );
 }
 
 function isTenant({ metadata }: KubeObject, id: string): boolean {

@@ -62,7 +62,7 @@ export class Withdrawer {
       }
     }
     if (isNamespace(kind)) {
-      const tenant = await tenantOf(place.name, edgeClient, this.#context.kinds, signal);
+      const tenant = await tenantOf(place.name, this.#context, signal);
       if (tenant !== undefined) {
         logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
         return this.orphan(kind, item, edge, signal);
