@@ -1,6 +1,6 @@
 import { sha256Hex } from './hash.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from './json.ts';
-import type { CelRule, Schema, SchemaType, ValueValidation } from './schema.ts';
+import type { CelRule, Schema, SchemaProse, SchemaType, ValueValidation } from './schema.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -83,6 +83,15 @@ function celRulesOf(value: JsonValue | undefined): readonly CelRule[] | undefine
   );
 }
 
+function proseOf({ title, externalDocs, example }: JsonObject): SchemaProse | undefined {
+  const prose: SchemaProse = compact({
+    title: text(title),
+    externalDocs: isJsonObject(externalDocs) ? externalDocs : undefined,
+    example,
+  });
+  return Object.keys(prose).length > 0 ? prose : undefined;
+}
+
 function convert(props: JsonObject): Schema {
   const intOrString = flag(props['x-kubernetes-int-or-string']);
   const type = text(props['type']);
@@ -90,6 +99,7 @@ function convert(props: JsonObject): Schema {
   const schema: Writable<Schema> = {
     type: type !== undefined && types.has(type) ? (type as SchemaType) : undefined,
     description: text(props['description']),
+    prose: proseOf(props),
     properties: isJsonObject(properties)
       ? new Map(
           Object.entries(properties).map(([name, child]) => [

@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /**
  * The one form of a structural schema that everything in the project reads: validation, defaulting, pruning, patches,
@@ -12,6 +12,8 @@ export interface Schema {
   /** The definition's name in OpenAPI (`io.k8s.api.apps.v1.DeploymentSpec`) when it is a named one. */
   readonly definition?: string | undefined;
   readonly description?: string | undefined;
+  /** What OpenAPI tells beside it. */
+  readonly prose?: SchemaProse | undefined;
   readonly properties?: ReadonlyMap<string, Schema> | undefined;
   /** Values of a map. Absent with type object and no properties: see `preserveUnknownFields`. */
   readonly additionalProperties?: Schema | undefined;
@@ -34,6 +36,12 @@ export interface Schema {
   readonly validation?: ValueValidation | undefined;
   /** x-kubernetes-validations, kept for serving back; evaluated by the CEL engine when there is one. */
   readonly celRules?: readonly CelRule[] | undefined;
+}
+
+export interface SchemaProse {
+  readonly title?: string | undefined;
+  readonly externalDocs?: JsonObject | undefined;
+  readonly example?: JsonValue | undefined;
 }
 
 export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';

@@ -6,6 +6,8 @@ export interface Exchange {
   readonly request: RawRequest;
   readonly oracle: NormalAnswer;
   readonly ours: NormalAnswer;
+  /** Of a document that is compared in parts. */
+  readonly part?: string | undefined;
   /** What was asked before in the same case, oldest first. */
   readonly earlier?: readonly RawRequest[] | undefined;
 }

@@ -522,11 +522,15 @@ export interface Explained {
   readonly isParted: boolean;
 }
 
-export function explained(differences: readonly Difference[], exchange: Exchange): Explained {
+export function explained(
+  differences: readonly Difference[],
+  exchange: Exchange,
+  known: readonly KnownDifference[] = knownDifferences,
+): Explained {
   const left: Difference[] = [];
   let isParted = false;
   for (const one of differences) {
-    const found = knownDifferences.find(({ explains }) => explains(one, exchange));
+    const found = known.find(({ explains }) => explains(one, exchange));
     if (found === undefined) left.push(one);
     else if (found.parts === true) isParted = true;
   }

@@ -28,7 +28,7 @@ function legacyEntries(served: ServedResource): string {
     singularName: definition.singular,
     namespaced: definition.namespaced,
     kind: definition.kind,
-    verbs: sorted(version.verbs),
+    verbs: verbsOf(served),
     ...(definition.shortNames.length === 0 ? {} : { shortNames: definition.shortNames }),
     ...(definition.categories.length === 0 ? {} : { categories: definition.categories }),
     ...(isStored(served) ? { storageVersionHash: storageVersionHash(served) } : {}),
@@ -58,7 +58,8 @@ function otherGroupVersion(served: ServedResource, subresource: Subresource): ob
   return same ? {} : { group: subresource.group, version: subresource.version };
 }
 
-function aggregatedEntry({ definition, version }: ServedResource): object {
+function aggregatedEntry(served: ServedResource): object {
+  const { definition, version } = served;
   const subs = bySubresourceName(version).map((subresource) => ({
     subresource: subresource.name,
     responseKind: { group: subresource.group, version: subresource.version, kind: subresource.kind },
@@ -69,7 +70,7 @@ function aggregatedEntry({ definition, version }: ServedResource): object {
     responseKind: { group: definition.group, version: version.version, kind: definition.kind },
     scope: definition.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: definition.singular,
-    verbs: sorted(version.verbs),
+    verbs: verbsOf(served),
     ...(definition.shortNames.length === 0 ? {} : { shortNames: definition.shortNames }),
     ...(definition.categories.length === 0 ? {} : { categories: definition.categories }),
     ...(subs.length === 0 ? {} : { subresources: subs }),
@@ -78,6 +79,11 @@ function aggregatedEntry({ definition, version }: ServedResource): object {
 
 function bySubresourceName(version: ResourceVersion): readonly Subresource[] {
   return [...version.subresources].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Of custom kinds in the order in which apiextensions-apiserver has them. */
+function verbsOf({ definition, version }: ServedResource): readonly Verb[] {
+  return definition.origin === 'custom' ? version.verbs : sorted(version.verbs);
 }
 
 function sorted(verbs: readonly Verb[]): readonly Verb[] {

@@ -2,7 +2,7 @@ import { builtinSchema, objectMetaSchema } from '#api/builtin/builtin-schema.ts'
 import { commonFieldText } from '#api/builtin/descriptions/descriptions.ts';
 import type { GroupVersionKind } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import type { ResourceDefinition, Verb } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
@@ -90,7 +90,7 @@ export function componentsOf(
   version: OpenApiVersion,
 ): ReadonlyMap<string, Component> {
   const components = new Map<string, Component>();
-  const queue: string[] = [metaNames.resourceList, metaNames.status, metaNames.patch, metaNames.listMeta];
+  const queue = commonNames(groupVersion);
   for (const served of groupVersion.resources) {
     for (const component of ownComponents(served, version)) {
       components.set(component.name, component);
@@ -107,24 +107,49 @@ export function componentsOf(
     components.set(name, component);
     queue.push(...component.refs);
   }
-  for (const name of [metaNames.deleteOptions, metaNames.watchEvent]) {
-    addForEveryGroup(components, name, { group, version: groupVersion.version }, version);
+  for (const name of kindsOfEveryGroup(groupVersion)) {
+    const at = isCustomGroup(groupVersion) ? undefined : { group, version: groupVersion.version };
+    addForEveryGroup(components, name, at, version);
   }
   return components;
 }
 
-/** DeleteOptions and WatchEvent are kinds of every group version. */
+/** Kubernetes tells of custom kinds alone what it takes to write them. */
+export const isCustomGroup = ({ resources }: ApiGroupVersion) =>
+  resources.every(({ definition }) => definition.origin === 'custom');
+
+const isServed = ({ resources }: ApiGroupVersion, ...verbs: readonly Verb[]) =>
+  resources.some(({ version }) => verbs.some((verb) => version.verbs.includes(verb)));
+
+/** What operations of the verbs that are served refer to: a group of reviews alone is created only. */
+function commonNames(groupVersion: ApiGroupVersion): string[] {
+  return [
+    ...(isCustomGroup(groupVersion) ? [] : [metaNames.resourceList]),
+    ...(isServed(groupVersion, 'delete', 'deletecollection') ? [metaNames.status] : []),
+    ...(isServed(groupVersion, 'patch') ? [metaNames.patch] : []),
+    ...(isServed(groupVersion, 'list') ? [metaNames.listMeta] : []),
+  ];
+}
+
+/** DeleteOptions and WatchEvent are kinds of every group version that has a use for them. */
+function kindsOfEveryGroup(groupVersion: ApiGroupVersion): string[] {
+  return [
+    ...(isServed(groupVersion, 'delete', 'deletecollection') ? [metaNames.deleteOptions] : []),
+    ...(isServed(groupVersion, 'watch') && !isCustomGroup(groupVersion) ? [metaNames.watchEvent] : []),
+  ];
+}
+
 function addForEveryGroup(
   components: Map<string, Component>,
   name: string,
-  at: { readonly group: string; readonly version: string },
+  at: { readonly group: string; readonly version: string } | undefined,
   version: OpenApiVersion,
 ): void {
   const base = builtinComponent(name, version);
   if (base === undefined) return;
   const kind = name.slice(meta.length + 1);
   const kinds: GroupVersionKind[] = [{ group: '', version: 'v1', kind }];
-  if (at.group !== '' || at.version !== 'v1') kinds.push({ ...at, kind });
+  if (at !== undefined && (at.group !== '' || at.version !== 'v1')) kinds.push({ ...at, kind });
   components.set(name, { ...base, json: withKinds(base.json, kinds) });
   for (const ref of base.refs) {
     const nested = builtinComponent(ref, version);
@@ -140,12 +165,22 @@ function ownComponents(served: ServedResource, version: OpenApiVersion): Compone
   }
   const { definition, version: resourceVersion } = served;
   const kind = { group: definition.group, version: resourceVersion.version, kind: definition.kind };
-  const own = makeComponent(name, rootSchema(resourceVersion.schema), version, [kind]);
-  if (!resourceVersion.verbs.includes('list')) return [own];
-  return [
-    own,
-    listComponent(name, definition.kind, listName(served), { ...kind, kind: definition.listKind }, version),
-  ];
+  // Old kubectl would refuse what is not declared (apiextensions-apiserver, controller/openapi/builder, buildKubeNative).
+  const isOpen = version === 'v2' && resourceVersion.schema.preserveUnknownFields === true;
+  const schema: Schema = isOpen ? { type: 'object' } : rootSchema(resourceVersion.schema);
+  const own = makeComponent(name, schema, version, [kind]);
+  const made = [own];
+  if (resourceVersion.verbs.includes('list')) {
+    const listKind = { ...kind, kind: definition.listKind };
+    made.push(listComponent(name, definition.kind, listName(served), listKind, version));
+  }
+  return made.map((one) => withSelectableFields(one, served));
+}
+
+function withSelectableFields(component: Component, { definition, version }: ServedResource): Component {
+  if (definition.origin !== 'custom' || version.selectableFields.size === 0) return component;
+  const fields = [...version.selectableFields.values()].map((fieldPath) => ({ fieldPath }));
+  return { ...component, json: { ...component.json, 'x-kubernetes-selectable-fields': fields } };
 }
 
 /** A custom kind's schema need not say what every object has. */

@@ -68,7 +68,7 @@ function operationV2(operation: ApiOperation): JsonObject {
   responses['401'] = { description: 'Unauthorized' };
   return {
     description: operation.description,
-    consumes: body === undefined ? ['*/*'] : [...body.types],
+    consumes: [...(body?.types ?? operation.consumes ?? ['*/*'])],
     produces: [...operation.produces],
     schemes: ['https'],
     tags: [operation.tag],

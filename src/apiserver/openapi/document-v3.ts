@@ -1,32 +1,38 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
 import { kubernetesVersion } from '../http/version-info.ts';
-import { componentsOf } from './components.ts';
+import { componentsOf, isCustomGroup } from './components.ts';
 import { refTo } from './emit-schema.ts';
 import { type ApiOperation, type ApiPath, pathsOf } from './operations.ts';
 import { pretty, type QueryParameter } from './parameters.ts';
+
+const builtinInfo = { title: 'Kubernetes', version: `${kubernetesVersion.major}.${kubernetesVersion.minor}` };
+/** As apiextensions-apiserver has it (controller/openapi/builder, getOpenAPIV3Config). */
+const customInfo = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' };
+const securitySchemes: JsonObject = {
+  BearerToken: {
+    type: 'apiKey',
+    description: 'Bearer Token authentication',
+    name: 'authorization',
+    in: 'header',
+  },
+};
 
 /** The OpenAPI 3 document of one group version (KUBERNETES.md D5). */
 export function documentV3(group: string, groupVersion: ApiGroupVersion): JsonObject {
   const components = componentsOf(groupVersion, group, 'v3');
   const schemas: JsonObject = {};
   for (const name of [...components.keys()].sort()) schemas[name] = components.get(name)?.json;
+  const isCustom = isCustomGroup(groupVersion);
   const paths: JsonObject = {};
   for (const path of pathsOf(group, groupVersion)) paths[path.path] = pathItem(path);
   return {
     openapi: '3.0.0',
-    info: { title: 'Kubernetes', version: `${kubernetesVersion.major}.${kubernetesVersion.minor}` },
+    info: isCustom ? customInfo : builtinInfo,
     paths,
     components: {
       schemas,
-      securitySchemes: {
-        BearerToken: {
-          type: 'apiKey',
-          description: 'Bearer Token authentication',
-          name: 'authorization',
-          in: 'header',
-        },
-      },
+      ...(isCustom ? {} : { securitySchemes }),
     },
   };
 }

@@ -1,6 +1,6 @@
 import { builtinSchema } from '#api/builtin/builtin-schema.ts';
-import { definitionText, fieldText } from '#api/builtin/descriptions/descriptions.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { commonFieldText, definitionText, fieldText } from '#api/builtin/descriptions/descriptions.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { Schema, ValueValidation } from '#apimachinery/schema.ts';
 import { addDefinitionFacts, addFieldFacts } from './field-facts.ts';
 
@@ -45,6 +45,7 @@ export function emitSchema(
 
 const core = 'io.k8s.apimachinery.pkg';
 const apiextensions = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+const objectMeta = `${core}.apis.meta.v1.ObjectMeta`;
 const anything = { v2: {}, v3: {} };
 const anyObject = { v2: { type: 'object' }, v3: { type: 'object' } };
 
@@ -80,16 +81,17 @@ function emitPlain(
   };
   const result: JsonObject = {};
   if (text !== undefined) result['description'] = text;
-  // As Kubernetes publishes custom resources in v2: old kubectl would refuse null there, or fields that are preserved.
-  const open = version === 'v2' && (schema.nullable === true || schema.preserveUnknownFields === true);
-  if (schema.type !== undefined && !(open && schema.nullable === true)) result['type'] = schema.type;
-  if (!open) emitMembers(schema, result, child, definition);
+  Object.assign(result, schema.prose);
+  emitMembers(schema, result, child, definition, version);
   if (definition !== undefined) addDefinitionFacts(definition, result);
   if (version === 'v3') {
     if (schema.nullable === true) result['nullable'] = true;
     if (schema.default !== undefined) result['default'] = schema.default;
   }
   if (schema.validation !== undefined) emitValidation(schema.validation, version, result, child);
+  if (schema.intOrString === true && version === 'v3') emitBothTypes(result);
+  if (schema.embeddedResource === true && !(version === 'v2' && schema.preserveUnknownFields === true))
+    emitEmbedded(result, version, onRef);
   return Object.assign(result, extensionsOf(schema, undefined));
 }
 
@@ -98,20 +100,74 @@ function emitMembers(
   result: JsonObject,
   child: (one: Schema, field?: string) => JsonObject,
   definition: string | undefined,
+  version: OpenApiVersion,
 ): void {
-  if (schema.required !== undefined && schema.required.length > 0) result['required'] = [...schema.required];
-  if (schema.items !== undefined) result['items'] = child(schema.items);
+  // As Kubernetes publishes custom resources in v2: old kubectl would refuse null there, fields that are preserved, and
+  // lists of it knows not what (apiextensions-apiserver, controller/openapi/v2/conversion.go).
+  const isV2 = version === 'v2';
+  const isOpen = isV2 && (schema.nullable === true || schema.preserveUnknownFields === true);
+  const isUntyped =
+    isV2 &&
+    (schema.nullable === true ||
+      (schema.type === 'object' && isOpen) ||
+      (schema.type === 'array' && (isOpen || schema.items === undefined)));
+  if (schema.type !== undefined && !isUntyped) result['type'] = schema.type;
+  const required = requiredOf(schema, version, isOpen);
+  if (required.length > 0) result['required'] = required;
+  if (schema.items !== undefined && !isOpen) result['items'] = child(schema.items);
   if (schema.additionalProperties !== undefined) {
     result['additionalProperties'] = child(schema.additionalProperties);
   }
-  if (schema.properties === undefined) return;
+  // A type of Kubernetes' without fields says nothing of them.
+  if (schema.properties === undefined || isOpen || (definition !== undefined && schema.properties.size === 0))
+    return;
   const properties: JsonObject = {};
   for (const [name, property] of schema.properties) {
     const made = child(property, name);
-    if (definition !== undefined) addFieldFacts(definition, name, made);
+    if (definition !== undefined) addFieldFacts(definition, name, made, version);
     properties[name] = made;
   }
   result['properties'] = properties;
+}
+
+function requiredOf(schema: Schema, version: OpenApiVersion, isOpen: boolean): string[] {
+  const required = schema.required ?? [];
+  if (version === 'v3') return [...required];
+  if (schema.additionalProperties?.nullable === true) return [];
+  return required.filter((name) => isOpen || schema.properties?.get(name)?.nullable !== true);
+}
+
+/** A number or a text (apiextensions-apiserver, apiserver/schema/unfold.go). */
+function emitBothTypes(result: JsonObject): void {
+  const anyOf = [{ type: 'integer' }, { type: 'string' }];
+  const { anyOf: own, allOf } = result;
+  const isSaid = (one: JsonValue | undefined) => JSON.stringify(one) === JSON.stringify(anyOf);
+  const [first] = Array.isArray(allOf) ? allOf : [];
+  if (isJsonObject(first) && isSaid(first['anyOf'])) return;
+  if (own === undefined) result['anyOf'] = anyOf;
+  else if (!isSaid(own)) result['allOf'] = [{ anyOf }, ...(Array.isArray(allOf) ? allOf : [])];
+}
+
+/** What every embedded object has (apiextensions-apiserver, controller/openapi/builder, addEmbeddedProperties). */
+function emitEmbedded(result: JsonObject, version: OpenApiVersion, onRef: (name: string) => void): void {
+  onRef(objectMeta);
+  const ref = { $ref: refTo(version, objectMeta) };
+  const text = (field: string) => ({ type: 'string', ...describedAs(field) });
+  const own = isJsonObject(result['properties']) ? result['properties'] : {};
+  result['properties'] = {
+    ...own,
+    apiVersion: text('apiVersion'),
+    kind: text('kind'),
+    metadata: { ...(version === 'v2' ? ref : { allOf: [ref] }), ...describedAs('metadata') },
+  };
+  const required = Array.isArray(result['required']) ? result['required'] : [];
+  const missing = ['kind', 'apiVersion'].filter((name) => !required.includes(name));
+  result['required'] = [...required, ...missing];
+}
+
+function describedAs(field: string): { readonly description?: string } {
+  const description = commonFieldText(field);
+  return description === undefined ? {} : { description };
 }
 
 function emitValidation(

@@ -1,7 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import { apiGroups } from '../discovery/api-groups.ts';
-import { metaNames } from './components.ts';
+import { isCustomGroup, metaNames } from './components.ts';
 import { type FragmentV2, fragmentV2, frameV2 } from './document-v2.ts';
 import { GnosticEncoder } from './gnostic-encode.ts';
 import { messagesV2, wrappersV2 } from './gnostic-v2.ts';
@@ -105,7 +105,7 @@ function assemble<T>(
       const parts = partsOf(group.name, groupVersion);
       paths.push(parts.paths);
       for (const [name, part] of parts.definitions) definitions.set(name, part);
-      kinds.push({ group: group.name, version: groupVersion.version });
+      if (!isCustomGroup(groupVersion)) kinds.push({ group: group.name, version: groupVersion.version });
       fragment ??= fragments(group.name, groupVersion);
     }
   }
@@ -117,7 +117,7 @@ function assemble<T>(
   return { paths, definitions: names.map((name) => definitions.get(name) as T) };
 }
 
-/** DeleteOptions and WatchEvent belong to every group version of the document. */
+/** DeleteOptions and WatchEvent belong to every group version of the document but those of custom kinds. */
 function forEveryGroup(
   name: string,
   json: JsonObject,

@@ -1,5 +1,6 @@
 import { keyUsages } from '#api/builtin/key-usages.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { OpenApiVersion } from './emit-schema.ts';
 
 /**
  * What kube-apiserver 1.36 publishes of single fields beside their types: the values that a text may have, and defaults. A
@@ -288,6 +289,9 @@ const defaults: { readonly [field: string]: JsonValue } = {
   'api.core.v1.ScaleIOVolumeSource.storageMode': 'ThinProvisioned',
   'api.core.v1.ServicePort.protocol': 'TCP',
   'api.resource.v1.DeviceToleration.operator': 'Equal',
+  'api.resource.v1beta1.DeviceToleration.operator': 'Equal',
+  'api.resource.v1beta2.DeviceToleration.operator': 'Equal',
+  'api.resource.v1alpha3.ResourcePoolStatusRequestSpec.limit': 100,
 };
 
 /** Definitions of which one field says which other one counts. */
@@ -319,12 +323,18 @@ const enumOf = new Map(
 const prefix = 'io.k8s.';
 
 /** Adds what is published of this field to its schema in OpenAPI form. */
-export function addFieldFacts(definition: string, field: string, schema: JsonObject): void {
+export function addFieldFacts(
+  definition: string,
+  field: string,
+  schema: JsonObject,
+  version: OpenApiVersion,
+): void {
   const key = `${definition.slice(prefix.length)}.${field}`;
   const values = valuesOf(key);
   if (values !== undefined) schema['enum'] = [...values];
   const initial = defaults[key];
-  if (initial !== undefined) schema['default'] = initial;
+  // Swagger's has none (kube-openapi, handler/default_pruning.go).
+  if (initial !== undefined && version === 'v3') schema['default'] = initial;
   const { items, additionalProperties } = schema;
   const ofItems = isSchema(items) ? valuesOf(`${key}[]`) : undefined;
   if (ofItems !== undefined && isSchema(items)) items['enum'] = [...ofItems];

@@ -108,9 +108,12 @@ export const messagesV2: MessageTable = {
       items: [23, 'ItemsItem'],
       allOf: [24, '[]Schema'],
       properties: [25, 'Definitions'],
+      externalDocs: [29, 'ExternalDocs'],
+      example: [30, 'any'],
     },
     extensions: 31,
   },
+  ExternalDocs: { fields: { description: [1, 'string'], url: [2, 'string'] } },
 };
 
 export const wrappersV2: Wrappers = {

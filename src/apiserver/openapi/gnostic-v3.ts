@@ -80,6 +80,8 @@ export const messagesV3: MessageTable = {
   Schema: {
     fields: {
       nullable: [1, 'bool'],
+      externalDocs: [6, 'ExternalDocs'],
+      example: [7, 'any'],
       title: [9, 'string'],
       multipleOf: [10, 'double'],
       maximum: [11, 'double'],
@@ -110,6 +112,7 @@ export const messagesV3: MessageTable = {
     },
     extensions: 36,
   },
+  ExternalDocs: { fields: { description: [1, 'string'], url: [2, 'string'] } },
 };
 
 function orReference(type: string) {

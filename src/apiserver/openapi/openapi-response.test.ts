@@ -228,7 +228,7 @@ test('D5: a custom kind: no strategic merge, schema in place, list and metadata 
     required: ['size'],
     properties: {
       size: { description: 'how big', type: 'integer', minimum: 1, maximum: 10 },
-      port: { 'x-kubernetes-int-or-string': true },
+      port: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
       tags: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
       choice: { type: 'string', nullable: true, default: 'x', enum: ['x', 'y'] },
       free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
@@ -239,6 +239,102 @@ test('D5: a custom kind: no strategic merge, schema in place, list and metadata 
     components.schemas['com.example.stable.v1.CronTabList'].properties.items.items.$ref,
     '#/components/schemas/com.example.stable.v1.CronTab',
   );
+});
+
+const customOf = (more: Partial<Schema>, fields: { readonly [name: string]: Schema }) => {
+  const definition = custom('Gadget', {
+    type: 'object',
+    ...more,
+    properties: new Map(Object.entries(fields)),
+  });
+  const [version] = definition.versions;
+  assert.ok(version);
+  const selectableFields = new Map([['spec.mode', 'spec.mode']]);
+  const shown = { ...definition, versions: [{ ...version, selectableFields }] };
+  const own = extendScheme(builtin, [shown]);
+  return (path: string) =>
+    JSON.parse(openApiResponse(own, path, new URLSearchParams(), {})?.body.toString() ?? '{}');
+};
+
+// Source: apiextensions-apiserver, pkg/controller/openapi/builder and v2/conversion.go.
+test('D5: what Kubernetes tells of a custom kind besides: prose, selectable fields, embedded objects, its own operations', () => {
+  const ofGadgets = customOf(
+    {},
+    {
+      when: { type: 'string', prose: { title: 'When', example: 'now', externalDocs: { url: 'x' } } },
+      port: { intOrString: true, validation: { anyOf: [{ validation: { minimum: 1 } }] } },
+      inner: { type: 'object', embeddedResource: true, required: ['apiVersion'] },
+    },
+  );
+  assert.ok(ofGadgets('/openapi/v2').definitions['com.example.stable.v1.Gadget'].properties.when.example);
+  const { info, components, paths } = ofGadgets('/openapi/v3/apis/stable.example.com/v1');
+  assert.deepEqual(info, { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' });
+  assert.deepEqual(Object.keys(components), ['schemas']);
+  const gadget = components.schemas['com.example.stable.v1.Gadget'];
+  assert.deepEqual(gadget['x-kubernetes-selectable-fields'], [{ fieldPath: 'spec.mode' }]);
+  assert.deepEqual(gadget.properties.when, {
+    ...{ title: 'When', example: 'now', externalDocs: { url: 'x' } },
+    type: 'string',
+  });
+  assert.deepEqual(gadget.properties.port.allOf, [{ anyOf: [{ type: 'integer' }, { type: 'string' }] }]);
+  assert.deepEqual(gadget.properties.inner.required, ['apiVersion', 'kind']);
+  assert.deepEqual(Object.keys(gadget.properties.inner.properties), ['apiVersion', 'kind', 'metadata']);
+  assert.equal(components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent'], undefined);
+  assert.equal(paths['/apis/stable.example.com/v1/'], undefined);
+  const objects = '/apis/stable.example.com/v1/namespaces/{namespace}/gadgets';
+  const { post, delete: collection, get } = paths[objects];
+  assert.deepEqual(Object.keys(post.requestBody.content), ['application/json', 'application/yaml']);
+  assert.equal(collection.requestBody, undefined);
+  assert.ok(collection.parameters.some(({ name }: { name: string }) => name === 'watch'));
+  assert.deepEqual(Object.keys(get.responses[200].content), ['application/json', 'application/yaml']);
+  assert.deepEqual(Object.keys(paths[`${objects}/{name}`].patch.responses), ['200', '401']);
+  assert.equal(paths[`${objects}/{name}/scale`].get['x-kubernetes-group-version-kind'].kind, 'Gadget');
+});
+
+test('D6: what old kubectl would refuse is left open in Swagger', () => {
+  const nullable: Schema = { type: 'string', nullable: true };
+  const ofGadgets = customOf(
+    { required: ['maybe', 'sure'] },
+    {
+      maybe: nullable,
+      sure: { type: 'object', required: ['a'], nullable: true, properties: new Map([['a', nullable]]) },
+      free: { type: 'object', required: ['b'], preserveUnknownFields: true },
+      list: { type: 'array', preserveUnknownFields: true, items: nullable },
+      map: { type: 'object', required: ['c'], additionalProperties: nullable },
+    },
+  );
+  const { definitions } = ofGadgets('/openapi/v2');
+  const { properties, required } = definitions['com.example.stable.v1.Gadget'];
+  assert.equal(required, undefined);
+  assert.deepEqual(properties.sure, { required: ['a'] });
+  assert.deepEqual(properties.free, { required: ['b'], 'x-kubernetes-preserve-unknown-fields': true });
+  assert.deepEqual(properties.list, { 'x-kubernetes-preserve-unknown-fields': true });
+  assert.deepEqual(properties.map, { type: 'object', additionalProperties: {} });
+  const open = customOf({ preserveUnknownFields: true }, {})('/openapi/v2').definitions;
+  assert.deepEqual(Object.keys(open['com.example.stable.v1.Gadget']).sort(), [
+    'type',
+    'x-kubernetes-group-version-kind',
+    'x-kubernetes-selectable-fields',
+  ]);
+  for (const name of ['DeleteOptions', 'WatchEvent']) {
+    const kinds: { group: string }[] =
+      open[`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`]['x-kubernetes-group-version-kind'];
+    assert.ok(!kinds.some(({ group }) => group === 'stable.example.com'));
+  }
+});
+
+test('D5, D6: a group of reviews alone has schemas of reviews alone; defaults are told in OpenAPI 3 alone', () => {
+  const { components } = document('/openapi/v3/apis/authorization.k8s.io/v1');
+  const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+  for (const name of ['DeleteOptions', 'ListMeta', 'Patch', 'Status', 'WatchEvent'])
+    assert.equal(components.schemas[`${meta}.${name}`], undefined, name);
+  const port = 'io.k8s.api.core.v1.ContainerPort';
+  assert.equal(document('/openapi/v3/api/v1').components.schemas[port].properties.protocol.default, 'TCP');
+  const swagger = document('/openapi/v2');
+  assert.equal(swagger.definitions[port].properties.protocol.default, undefined);
+  const types = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+  assert.deepEqual(swagger.paths['/apis/apps/v1/'].get.consumes, types);
+  assert.deepEqual(swagger.paths['/apis/apps/v1/'].get.produces, types);
 });
 
 /** Every `$ref` in a document. */
@@ -286,7 +382,7 @@ test('D6: Swagger: operations, siblings of references, one definition for all gr
   const { choice } = swagger.definitions['com.example.stable.v1.CronTab'].properties.spec.properties;
   assert.deepEqual(choice, { enum: ['x', 'y'] });
   const first = fetch('/openapi/v2');
-  assert.equal(first.headers['Vary'], 'Accept');
+  assert.equal(first.headers['Vary'], 'Accept-Encoding, Accept');
   assert.equal(fetch('/openapi/v2', undefined, undefined, first.headers['ETag']).status, 304);
 });
 

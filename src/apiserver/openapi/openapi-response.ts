@@ -66,7 +66,7 @@ function v2Response(scheme: Scheme, request: OpenApiRequest): DocumentResponse {
     const body = form === json ? jsonV2(scheme) : protobufV2(scheme);
     return { body, etag: etagOf(body) };
   });
-  return documentResponse(document, form, request, { Vary: 'Accept' });
+  return documentResponse(document, form, request, { Vary: 'Accept-Encoding, Accept' });
 }
 
 function indexResponse(scheme: Scheme, request: OpenApiRequest): DocumentResponse {

@@ -4,13 +4,14 @@ import type { Subresource, Verb } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
 import { protobufMediaType } from '../protobuf/protobuf.ts';
-import { kindName, listName, metaNames, patchTypes } from './components.ts';
+import { isCustomGroup, kindName, listName, metaNames, patchTypes } from './components.ts';
 import { definitionName } from './kind-names.ts';
 import {
   deleteParameters,
   force,
   listParameters,
   type QueryParameter,
+  resourceVersion,
   writeParameters,
 } from './parameters.ts';
 
@@ -31,6 +32,8 @@ export interface ApiOperation {
     readonly types: readonly string[];
     readonly required: boolean;
   };
+  /** What it takes where it has no body; default: anything. */
+  readonly consumes?: readonly string[] | undefined;
   readonly produces: readonly string[];
   readonly response: string;
   readonly codes: readonly number[];
@@ -50,12 +53,13 @@ const builtinTypes = {
   list: [...json, protobufMediaType, 'application/json;stream=watch', `${protobufMediaType};stream=watch`],
 };
 const otherTypes = { object: json, list: [...json, 'application/json;stream=watch'] };
+const customTypes = { object: json, list: json };
 const anyType = ['*/*'];
 
 /** All paths of a group version, sorted (KUBERNETES.md D5). */
 export function pathsOf(group: string, groupVersion: ApiGroupVersion): ApiPath[] {
   const base = group === '' ? `/api/${groupVersion.version}` : `/apis/${groupVersion.apiVersion}`;
-  const paths: ApiPath[] = [discoveryPath(base, group, groupVersion)];
+  const paths = isCustomGroup(groupVersion) ? [] : [discoveryPath(base, group, groupVersion)];
   for (const served of groupVersion.resources) {
     const scope = new ResourceScope(base, group, served);
     paths.push(...scope.paths());
@@ -63,15 +67,18 @@ export function pathsOf(group: string, groupVersion: ApiGroupVersion): ApiPath[]
   return paths.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function discoveryPath(base: string, group: string, { version }: ApiGroupVersion): ApiPath {
+function discoveryPath(base: string, group: string, { version, resources }: ApiGroupVersion): ApiPath {
   const name = camelGroup(group) + capital(version);
+  const isBuiltin = resources.some(({ definition }) => definition.origin === 'builtin');
+  const types = isBuiltin ? builtinTypes.object : json;
   const operation: ApiOperation = {
     method: 'get',
     operationId: `get${name}APIResources`,
     description: 'get available resources',
     tag: tagOf(group, version),
     query: [],
-    produces: json,
+    consumes: types,
+    produces: types,
     response: metaNames.resourceList,
     codes: [200],
   };
@@ -101,7 +108,10 @@ class ResourceScope {
   private readonly group: string;
   private readonly served: ServedResource;
   private readonly kind: GroupVersionKind;
+  /** Of custom kinds another builder tells (apiextensions-apiserver, controller/openapi/builder). */
+  private readonly isCustom: boolean;
   /** What its answers come in. */
+  private readonly bodyTypes: readonly string[];
   private readonly types: { readonly object: readonly string[]; readonly list: readonly string[] };
 
   constructor(base: string, group: string, served: ServedResource) {
@@ -109,7 +119,10 @@ class ResourceScope {
     this.group = group;
     this.served = served;
     this.kind = { group, version: served.version.version, kind: served.definition.kind };
-    this.types = served.definition.origin === 'builtin' ? builtinTypes : otherTypes;
+    this.isCustom = served.definition.origin === 'custom';
+    this.types =
+      served.definition.origin === 'builtin' ? builtinTypes : this.isCustom ? customTypes : otherTypes;
+    this.bodyTypes = this.isCustom ? json : anyType;
   }
 
   paths(): ApiPath[] {
@@ -203,7 +216,7 @@ class ResourceScope {
       operationId: this.operationId('create', target),
       description: `create ${this.noun(target)}`,
       query: writeParameters,
-      body: { definition, types: anyType, required: true },
+      body: { definition, types: this.bodyTypes, required: true },
       response: definition,
       codes: [200, 201, 202],
     };
@@ -214,13 +227,19 @@ class ResourceScope {
       ...this.common('delete', 'deletecollection', {}),
       operationId: this.operationId('deleteCollection', {}),
       description: `delete collection of ${this.kind.kind}`,
+      ...(this.isCustom ? { query: listParameters } : this.collectionOptions()),
+      response: metaNames.status,
+      codes: [200],
+    };
+  }
+
+  private collectionOptions(): Pick<ApiOperation, 'query' | 'body'> {
+    return {
       query: [...listParameters, ...deleteParameters].filter(
         (one, at, all) =>
           one.name !== 'watch' && one.name !== 'allowWatchBookmarks' && all.indexOf(one) === at,
       ),
-      body: { definition: metaNames.deleteOptions, types: anyType, required: false },
-      response: metaNames.status,
-      codes: [200],
+      body: { definition: metaNames.deleteOptions, types: this.bodyTypes, required: false },
     };
   }
 
@@ -239,7 +258,7 @@ class ResourceScope {
       ...this.common('get', 'get', target),
       operationId: this.operationId('read', target),
       description: `read ${this.part(target)}the specified ${this.kind.kind}`,
-      query: [],
+      query: this.isCustom ? [resourceVersion] : [],
       response: this.definition(target),
       codes: [200],
     };
@@ -252,7 +271,7 @@ class ResourceScope {
       operationId: this.operationId('replace', target),
       description: `replace ${this.part(target)}the specified ${this.kind.kind}`,
       query: writeParameters,
-      body: { definition, types: anyType, required: true },
+      body: { definition, types: this.bodyTypes, required: true },
       response: definition,
       codes: [200, 201],
     };
@@ -264,7 +283,7 @@ class ResourceScope {
       operationId: this.operationId('delete', target),
       description: `delete ${this.noun(target)}`,
       query: deleteParameters,
-      body: { definition: metaNames.deleteOptions, types: anyType, required: false },
+      body: { definition: metaNames.deleteOptions, types: this.bodyTypes, required: false },
       response: returnsDeleted(this.served.definition) ? this.definition(target) : metaNames.status,
       codes: [200, 202],
     };
@@ -278,13 +297,13 @@ class ResourceScope {
       query: [...writeParameters, force],
       body: { definition: metaNames.patch, types: patchTypes(this.served.definition), required: true },
       response: this.definition(target),
-      codes: [200, 201],
+      codes: this.isCustom ? [200] : [200, 201],
     };
   }
 
   private common(method: Method, action: string, { subresource }: Target) {
     const kind: GroupVersionKind =
-      subresource === undefined
+      subresource === undefined || this.isCustom
         ? this.kind
         : { group: subresource.group, version: subresource.version, kind: subresource.kind };
     return {
@@ -292,6 +311,7 @@ class ResourceScope {
       action,
       kind,
       tag: tagOf(this.group, this.kind.version),
+      consumes: this.bodyTypes,
       produces: this.types.object,
     };
   }

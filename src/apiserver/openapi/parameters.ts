@@ -17,7 +17,7 @@ export const force = parameter(
 );
 
 const dryRun = parameter('dryRun', 'string', '"All" runs every stage of the request but stores nothing.');
-const resourceVersion = parameter('resourceVersion', 'string', 'How fresh the answer must be.');
+export const resourceVersion = parameter('resourceVersion', 'string', 'How fresh the answer must be.');
 
 export const listParameters: readonly QueryParameter[] = [
   parameter('allowWatchBookmarks', 'boolean', 'Whether a watch may send BOOKMARK events.'),
