@@ -2,7 +2,7 @@ import type { Atom, LevelBudget, LevelDimension } from './level-atoms.ts';
 
 /** Moves of one unit that are tried, and how many atoms may be looked at for them for each of what the budget has: it is quicker. */
 const movesMax = 2_000;
-const looksPerArc = 20;
+const looksPerArc = 60;
 /** Moves for which an atom that was changed is let alone. */
 const restMoves = 7;
 
@@ -44,6 +44,13 @@ class Repair {
   readonly #low: Int32Array;
   readonly #high: Float64Array;
   readonly #restsUntil: Int32Array;
+  /** By group, in order. */
+  readonly #members: readonly number[][];
+  readonly #all: readonly number[];
+  /** By group, what a move of one unit brings it nearer to its bounds, or, above zero, takes it further from them. */
+  readonly #costs: Int32Array;
+  /** By dimension, its first group; after the last, how many there are. */
+  readonly #firsts: readonly number[];
 
   constructor(
     atoms: readonly Atom[],
@@ -60,14 +67,23 @@ class Repair {
     this.#high = new Float64Array(count);
     this.#groups = new Int32Array(atoms.length * this.#width);
     this.#restsUntil = new Int32Array(atoms.length);
+    this.#members = Array.from({ length: count }, () => []);
+    this.#all = atoms.map((_, i) => i);
+    this.#costs = new Int32Array(count);
     let first = 0;
+    const firsts = [first];
     dimensions.forEach(({ groupCount, maxSkew }, d) => {
       this.#low.fill(levels[d] as number, first, first + groupCount);
       this.#high.fill((levels[d] as number) + maxSkew, first, first + groupCount);
-      for (const [i, { groups }] of atoms.entries())
-        this.#groups[i * this.#width + d] = first + (groups[d] as number);
+      for (const [i, { groups }] of atoms.entries()) {
+        const group = first + (groups[d] as number);
+        this.#groups[i * this.#width + d] = group;
+        this.#members[group]?.push(i);
+      }
       first += groupCount;
+      firsts.push(first);
     });
+    this.#firsts = firsts;
     for (const [i, share] of this.shares.entries()) this.#bump(i, share);
   }
 
@@ -85,22 +101,36 @@ class Repair {
 
   /** The atom, of the group if one is given, that brings the groups furthest into their bounds, or out of them the least. */
   best(by: 1 | -1, group: number | undefined, move: number): number {
+    const [width, groups, costs] = [this.#width, this.#groups, this.#costs];
+    const lowest = this.#countCosts(by);
     let found = -1;
     let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#atoms.length; i++) {
+    for (const i of group === undefined ? this.#all : (this.#members[group] as number[])) {
       if ((this.#restsUntil[i] as number) > move) continue;
       const share = this.shares[i] as number;
       if (by < 0 ? share <= 0 : share >= (this.#atoms[i] as Atom).room) continue;
-      let isIn = group === undefined;
       let cost = 0;
-      for (let d = 0; d < this.#width; d++) {
-        const g = this.#groups[i * this.#width + d] as number;
-        if (g === group) isIn = true;
-        cost += this.#beyond(g, by) - this.#beyond(g, 0);
-      }
-      if (isIn && cost < least) [found, least] = [i, cost];
+      for (let at = i * width; at < (i + 1) * width; at++) cost += costs[groups[at] as number] as number;
+      if (cost >= least) continue;
+      [found, least] = [i, cost];
+      if (least === lowest) break;
     }
     return found;
+  }
+
+  /** Returns what no atom can be below. */
+  #countCosts(by: 1 | -1): number {
+    let sum = 0;
+    for (let d = 0; d < this.#width; d++) {
+      let lowest = Number.POSITIVE_INFINITY;
+      for (let g = this.#firsts[d] as number; g < (this.#firsts[d + 1] as number); g++) {
+        const cost = this.#beyond(g, by) - this.#beyond(g, 0);
+        this.#costs[g] = cost;
+        if (cost < lowest) lowest = cost;
+      }
+      sum += lowest;
+    }
+    return sum;
   }
 
   apply(i: number, by: 1 | -1, move: number): void {
