@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
-import { KubeconfigError, parseKubeconfig } from './kubeconfig.ts';
+import { KubeconfigError, loadKubeconfigs, parseKubeconfig } from './kubeconfig.ts';
 
 const options = { baseDirectory: '/nonexistent', source: 'the file' };
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -54,8 +57,54 @@ test('the current context, or the one asked for', async () => {
   assert.equal(proxied.proxyUrl, 'socks5://127.0.0.1:1080');
 });
 
+test('of several files the first that has an entry counts, and files are beside the one that names them', async (t) => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'cellplane-kubeconfig-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const [first, second] = [path.join(folder, 'first'), path.join(folder, 'below', 'second')];
+  await mkdir(path.join(folder, 'below'));
+  await writeFile(
+    first,
+    `
+current-context: ""
+clusters:
+- name: c
+  cluster: {server: "https://first"}
+users:
+- name: u
+  user: {token: first}
+contexts:
+- name: mine
+  context: {cluster: c, user: u}
+`,
+  );
+  await writeFile(path.join(folder, 'below', 'ca.pem'), 'BELOW');
+  await writeFile(
+    second,
+    `
+current-context: theirs
+clusters:
+- name: c
+  cluster: {server: "https://hidden"}
+- name: d
+  cluster: {server: "https://second", certificate-authority: ca.pem}
+contexts:
+- name: mine
+  context: {cluster: d, user: absent}
+- name: theirs
+  context: {cluster: d, user: u}
+`,
+  );
+  const mine = await loadKubeconfigs([first, second], 'mine');
+  assert.deepEqual([mine.server, mine.token], ['https://first', 'first']);
+  const theirs = await loadKubeconfigs([first, second]);
+  assert.deepEqual([theirs.server, theirs.caPem, theirs.token], ['https://second', 'BELOW', 'first']);
+  await assert.rejects(loadKubeconfigs([first, second], 'other'), {
+    message: `${first}, ${second} has no context "other"; it has: mine, theirs`,
+  });
+});
+
 const refused: readonly (readonly [string, string, string | undefined, RegExp])[] = [
-  ['not YAML', 'a: [', undefined, /not valid YAML/],
+  ['not YAML', 'a: [', undefined, /^the file is not valid YAML: .* at line 1, column \d+$/],
   ['no such context', good, 'five', /no context "five"; it has: one, two, three, four, six, seven, eight/],
   ['no such cluster', good, 'four', /no cluster "absent"/],
   ['an exec plugin would run a foreign program', good, 'three', /exec plugin/],

@@ -6,26 +6,50 @@ export class KubeconfigError extends Error {
   override readonly name = 'KubeconfigError';
 }
 
-interface Named<T> {
-  readonly name: string;
-  readonly value: T;
+type Fields = { readonly [key: string]: unknown };
+
+/** Where a kubeconfig came from. `baseDirectory` absent: not from this machine. */
+interface Origin {
+  readonly source: string;
+  readonly baseDirectory?: string | undefined;
 }
 
-type Fields = { readonly [key: string]: unknown };
+interface Document {
+  readonly config: Fields;
+  readonly origin: Origin;
+}
+
+interface Named {
+  readonly name: string;
+  readonly value: Fields;
+  readonly origin: Origin;
+}
 
 /**
  * Reads one context of a kubeconfig file: server, proxy, authority, client certificate or token. Files named in it are read
  * relative to it. Refused with a clear error: exec plugins and auth providers (they would run foreign programs), username
  * and password.
  */
-export async function loadKubeconfig(file: string, context?: string): Promise<ServerConnection> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new KubeconfigError(`cannot read kubeconfig ${file}: ${(error as Error).message}`);
+export function loadKubeconfig(file: string, context?: string): Promise<ServerConnection> {
+  return loadKubeconfigs([file], context);
+}
+
+/**
+ * The same from several files, as one: of entries of one name, and of current contexts, the first file's counts
+ * (k8s.io/client-go/tools/clientcmd, `KUBECONFIG`).
+ */
+export async function loadKubeconfigs(files: readonly string[], context?: string): Promise<ServerConnection> {
+  const documents: Document[] = [];
+  for (const file of files) {
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      throw new KubeconfigError(`cannot read kubeconfig ${file}: ${(error as Error).message}`);
+    }
+    documents.push(await documentOf(text, { source: file, baseDirectory: path.dirname(file) }));
   }
-  return parseKubeconfig(text, { context, baseDirectory: path.dirname(file), source: file });
+  return connectionOf(documents, context);
 }
 
 /**
@@ -34,81 +58,90 @@ export async function loadKubeconfig(file: string, context?: string): Promise<Se
  */
 export async function parseKubeconfig(
   text: string,
-  options: {
-    readonly context?: string | undefined;
-    readonly baseDirectory?: string | undefined;
-    readonly source: string;
-  },
+  options: Origin & { readonly context?: string | undefined },
 ): Promise<ServerConnection> {
+  return connectionOf([await documentOf(text, options)], options.context);
+}
+
+async function documentOf(text: string, origin: Origin): Promise<Document> {
   const { parse } = await import('yaml');
-  let document: unknown;
   try {
-    document = parse(text);
+    return { config: fieldsOf(parse(text)), origin };
   } catch (error) {
-    throw new KubeconfigError(`${options.source} is not valid YAML: ${(error as Error).message}`);
+    // The parser's second line on shows the place in the file.
+    const reason = (error as Error).message.split('\n', 1)[0]?.replace(/:$/, '');
+    throw new KubeconfigError(`${origin.source} is not valid YAML: ${reason}`);
   }
-  const config = fieldsOf(document);
-  const contexts = named(config['contexts'], 'context');
-  const wanted =
-    options.context ?? (typeof config['current-context'] === 'string' ? config['current-context'] : '');
+}
+
+async function connectionOf(
+  documents: readonly Document[],
+  context: string | undefined,
+): Promise<ServerConnection> {
+  const source = documents.map(({ origin }) => origin.source).join(', ');
+  const contexts = named(documents, 'contexts', 'context');
+  const wanted = context ?? currentContext(documents);
   const chosen = contexts.find((one) => one.name === wanted);
   if (chosen === undefined) {
-    const known = contexts.map((one) => one.name).join(', ');
+    const known = [...new Set(contexts.map((one) => one.name))].join(', ');
     throw new KubeconfigError(
-      `${options.source} has no context ${JSON.stringify(wanted)}; it has: ${known || 'none'}`,
+      `${source} has no context ${JSON.stringify(wanted)}; it has: ${known || 'none'}`,
     );
   }
-  const cluster = find(
-    named(config['clusters'], 'cluster'),
-    chosen.value['cluster'],
-    'cluster',
-    options.source,
-  );
-  const user = find(named(config['users'], 'user'), chosen.value['user'], 'user', options.source);
-  if (user['exec'] !== undefined || user['auth-provider'] !== undefined) {
-    throw new KubeconfigError(
-      `${options.source}: user ${String(chosen.value['user'])} uses an exec plugin or auth provider; give a token or a client certificate instead`,
-    );
-  }
-  if (user['username'] !== undefined || user['password'] !== undefined) {
-    throw new KubeconfigError(
-      `${options.source}: user ${String(chosen.value['user'])} has a username and password, which no Kubernetes since 1.19 takes; give a token or a client certificate instead`,
-    );
-  }
-  const proxyUrl = cluster['proxy-url'];
+  const cluster = find(named(documents, 'clusters', 'cluster'), chosen, 'cluster');
+  const user = find(named(documents, 'users', 'user'), chosen, 'user');
+  return {
+    ...serverOf(cluster),
+    ...(await credentialsOf(user)),
+    caPem: await pem(cluster, 'certificate-authority'),
+  };
+}
+
+function serverOf({
+  name,
+  value,
+  origin,
+}: Named): Pick<ServerConnection, 'server' | 'proxyUrl' | 'tlsServerName' | 'insecureSkipTlsVerify'> {
+  const { server, 'proxy-url': proxyUrl, 'tls-server-name': tlsServerName } = value;
   if (proxyUrl !== undefined && (typeof proxyUrl !== 'string' || !URL.canParse(proxyUrl))) {
-    throw new KubeconfigError(
-      `${options.source}: cluster ${String(chosen.value['cluster'])} has a proxy-url that is no URL`,
-    );
+    throw new KubeconfigError(`${origin.source}: cluster ${name} has a proxy-url that is no URL`);
   }
-  const server = cluster['server'];
   if (typeof server !== 'string' || !URL.canParse(server)) {
-    throw new KubeconfigError(
-      `${options.source}: cluster ${String(chosen.value['cluster'])} has no valid server URL`,
-    );
+    throw new KubeconfigError(`${origin.source}: cluster ${name} has no valid server URL`);
   }
-  const { baseDirectory, source } = options;
-  const read = (value: Fields, field: string) => pem(value, field, baseDirectory, source);
-  const tokenFile =
-    typeof user['token'] !== 'string' && typeof user['tokenFile'] === 'string'
-      ? fileOf('tokenFile', user['tokenFile'], baseDirectory, source)
-      : undefined;
-  const token =
-    typeof user['token'] === 'string'
-      ? user['token']
-      : tokenFile === undefined
-        ? undefined
-        : (await readFile(tokenFile, 'utf8')).trim();
   return {
     server,
-    caPem: await read(cluster, 'certificate-authority'),
-    certificatePem: await read(user, 'client-certificate'),
-    keyPem: await read(user, 'client-key'),
-    token,
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    tlsServerName: typeof cluster['tls-server-name'] === 'string' ? cluster['tls-server-name'] : undefined,
-    insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
+    tlsServerName: typeof tlsServerName === 'string' ? tlsServerName : undefined,
+    insecureSkipTlsVerify: value['insecure-skip-tls-verify'] === true,
     ...(proxyUrl === undefined ? {} : { proxyUrl }),
+  };
+}
+
+async function credentialsOf(
+  user: Named,
+): Promise<Pick<ServerConnection, 'certificatePem' | 'keyPem' | 'token' | 'tokenFile'>> {
+  const { name, value, origin } = user;
+  if (value['exec'] !== undefined || value['auth-provider'] !== undefined) {
+    throw new KubeconfigError(
+      `${origin.source}: user ${name} uses an exec plugin or auth provider; give a token or a client certificate instead`,
+    );
+  }
+  if (value['username'] !== undefined || value['password'] !== undefined) {
+    throw new KubeconfigError(
+      `${origin.source}: user ${name} has a username and password, which no Kubernetes since 1.19 takes; give a token or a client certificate instead`,
+    );
+  }
+  const certificatePem = await pem(user, 'client-certificate');
+  const keyPem = await pem(user, 'client-key');
+  const { token, tokenFile } = value;
+  if (typeof token === 'string') return { certificatePem, keyPem, token };
+  if (typeof tokenFile !== 'string') return { certificatePem, keyPem, token: undefined };
+  const at = fileOf('tokenFile', tokenFile, origin);
+  return {
+    certificatePem,
+    keyPem,
+    token: (await readNamed('tokenFile', tokenFile, origin)).trim(),
+    tokenFile: at,
   };
 }
 
@@ -116,39 +149,53 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
-function named(list: unknown, field: string): Named<Fields>[] {
-  if (!Array.isArray(list)) return [];
-  return list.map((entry) => ({
-    name: String(fieldsOf(entry)['name']),
-    value: fieldsOf(fieldsOf(entry)[field]),
-  }));
+function currentContext(documents: readonly Document[]): string {
+  for (const { config } of documents) {
+    const context = config['current-context'];
+    if (typeof context === 'string' && context !== '') return context;
+  }
+  return '';
 }
 
-function find(list: Named<Fields>[], name: unknown, what: string, source: string): Fields {
+function named(documents: readonly Document[], list: string, field: string): Named[] {
+  return documents.flatMap(({ config, origin }) => {
+    const entries = config[list];
+    if (!Array.isArray(entries)) return [];
+    return entries.map((entry) => ({
+      name: String(fieldsOf(entry)['name']),
+      value: fieldsOf(fieldsOf(entry)[field]),
+      origin,
+    }));
+  });
+}
+
+/** What a context names as its `what`. */
+function find(list: readonly Named[], context: Named, what: string): Named {
+  const name = context.value[what];
   const found = list.find((one) => one.name === name);
-  if (found === undefined) throw new KubeconfigError(`${source} has no ${what} ${JSON.stringify(name)}`);
-  return found.value;
+  if (found === undefined) {
+    throw new KubeconfigError(`${context.origin.source} has no ${what} ${JSON.stringify(name)}`);
+  }
+  return found;
 }
 
-async function pem(
-  fields: Fields,
-  field: string,
-  baseDirectory: string | undefined,
-  source: string,
-): Promise<string | undefined> {
-  const inline = fields[`${field}-data`];
+async function pem({ value, origin }: Named, field: string): Promise<string | undefined> {
+  const inline = value[`${field}-data`];
   if (typeof inline === 'string') return Buffer.from(inline, 'base64').toString('utf8');
-  const file = fields[field];
-  if (typeof file !== 'string') return undefined;
-  const at = fileOf(field, file, baseDirectory, source);
+  const file = value[field];
+  return typeof file === 'string' ? readNamed(field, file, origin) : undefined;
+}
+
+async function readNamed(field: string, file: string, origin: Origin): Promise<string> {
+  const at = fileOf(field, file, origin);
   try {
     return await readFile(at, 'utf8');
   } catch (error) {
-    throw new KubeconfigError(`${source}: cannot read ${field} ${file}: ${(error as Error).message}`);
+    throw new KubeconfigError(`${origin.source}: cannot read ${field} ${file}: ${(error as Error).message}`);
   }
 }
 
-function fileOf(field: string, file: string, baseDirectory: string | undefined, source: string): string {
+function fileOf(field: string, file: string, { baseDirectory, source }: Origin): string {
   if (baseDirectory !== undefined) return path.resolve(baseDirectory, file);
   throw new KubeconfigError(`${source}: ${field} names a file; give what is in it (${field}-data or token)`);
 }
