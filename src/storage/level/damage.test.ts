@@ -189,7 +189,9 @@ describe('level: damaged and foreign data folders', () => {
     assert.deepEqual(await readdir(foreign), ['precious.txt']);
 
     await refused(join(foreign, 'precious.txt', 'below'), 'unusable');
-    await refused(newFolder(), 'unusable', { createIfMissing: false });
+    const missing = newFolder();
+    await refused(missing, 'unusable', { createIfMissing: false });
+    await assert.rejects(readdir(missing), { code: 'ENOENT' }, 'nothing is made');
 
     const newer = newFolder();
     await fill(newer, 1);

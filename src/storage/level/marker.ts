@@ -32,18 +32,19 @@ export function databaseFolder(directory: string): string {
 }
 
 /**
- * The marker in `directory`; undefined when the folder is empty or was missing (it is then made). Throws `unusable`
- * for a folder that cannot be read or made, that holds other things, a store of a newer format, or (unless asked for) an
- * unfinished restore.
+ * The marker in `directory`; undefined when the folder is empty or was missing (it is then made, unless `make` is false).
+ * Throws `unusable` for a folder that cannot be read or made, that holds other things, a store of a newer format, or (unless
+ * asked for) an unfinished restore.
  */
 export async function readMarker(
   directory: string,
   {
     unfinished = false,
     newest = levelFormatVersion,
-  }: { readonly unfinished?: boolean; readonly newest?: number } = {},
+    make = true,
+  }: { readonly unfinished?: boolean; readonly newest?: number; readonly make?: boolean } = {},
 ): Promise<Marker | undefined> {
-  const names = await namesIn(directory);
+  const names = await namesIn(directory, make);
   if (!names.includes(markerName)) {
     if (names.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
       throw unusable(directory, 'holds files but no store of ours');
@@ -104,12 +105,15 @@ export function unusable(directory: string, what: string, cause?: unknown): Stor
   return new StorageError('unusable', `data folder ${directory} ${what}`, { directory }, cause);
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+async function namesIn(directory: string, make: boolean): Promise<string[]> {
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (made !== undefined) await syncNamesAbove(resolve(directory), resolve(made));
+    if (make) {
+      const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+      if (made !== undefined) await syncNamesAbove(resolve(directory), resolve(made));
+    }
     return await readdir(directory);
   } catch (error) {
+    if (!make && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw unusable(directory, 'cannot be made or read', error);
   }
 }

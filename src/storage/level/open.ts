@@ -23,7 +23,7 @@ export async function findOrMakeMarker(
     readonly format: number;
   },
 ): Promise<Marker> {
-  const found = await readMarker(directory, { newest: options.format });
+  const found = await readMarker(directory, { newest: options.format, make: options.mayCreate });
   if (found !== undefined) return found;
   if (!options.mayCreate) throw unusable(directory, 'holds no store');
   const marker: Marker = {
