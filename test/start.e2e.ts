@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
+import type { KubeList } from '#apimachinery/object.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { patient } from './harness/patient.ts';
@@ -95,6 +97,8 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     assert.match(stderr, new RegExp(`^cellplane: port ${port} .* is taken .*--port\\n$`));
   });
 
+  const refusedData = path.join(os.tmpdir(), `cellplane-refused-${process.pid}`);
+  after(() => rm(refusedData, { recursive: true, force: true }));
   const wrong: readonly (readonly [string, readonly string[], NodeJS.ProcessEnv, RegExp])[] = [
     ['an unknown flag', ['apiserver', '--prot', '1'], {}, /unknown option '--prot'/],
     ['a port that is none', ['apiserver', '--port', '70000'], {}, /between 0 and 65535/],
@@ -113,8 +117,40 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       'a kubeconfig that is not there',
       ['cell', 'list', '--kubeconfig', '/nonexistent/config'],
       {},
-      /no kubeconfig at/,
+      /^cellplane: no kubeconfig at \/nonexistent\/config;/,
     ],
+    [
+      'several kubeconfigs of which none is there',
+      ['cell', 'list'],
+      { KUBECONFIG: `/nonexistent/a${path.delimiter}${path.delimiter}/nonexistent/b` },
+      /^cellplane: no kubeconfig at \/nonexistent\/a, \/nonexistent\/b;/,
+    ],
+    [
+      'a file that a flag names and that is not there',
+      ['apiserver', '--storage', 'memory', '--port', '0', '--token-file', '/nonexistent/tokens'],
+      { CELLPLANE_DATA_DIR: path.join(refusedData, 'data') },
+      /^cellplane: --token-file \/nonexistent\/tokens: ENOENT/,
+    ],
+    [
+      'a workspace that cannot be called so',
+      ['workspace', 'create', 'root:Acme'],
+      {},
+      /^cellplane: value 'root:Acme' is invalid for argument 'path': must be a path of workspaces like root:acme/,
+    ],
+    [
+      'a cell that cannot be called so, before anything is made at its edge',
+      ['cell', 'join', 'A_b', '--edge-kubeconfig', '/nonexistent/config'],
+      {},
+      /^cellplane: value 'A_b' is invalid for argument 'name': a workspace name must consist of/,
+    ],
+    [
+      'a federator that cannot be called so',
+      ['federator', '--name', 'A b'],
+      {},
+      /'A b' is invalid: a lowercase/,
+    ],
+    ['an output that there is not', ['cell', 'list', '-o', 'xml'], {}, /Allowed choices are json, yaml/],
+    ['a count that is none', ['explain', 'a/b', '--workspace', 'root', '--replicas', '-1'], {}, /at least 0/],
   ];
   for (const [what, args, env, message] of wrong) {
     test(`refused: ${what}`, () => {
@@ -123,6 +159,58 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       assert.match(stderr, message);
     });
   }
+
+  test('a backup of a data folder that is not there makes none', async () => {
+    await using folder = await temporaryFolder();
+    const data = path.join(folder.path, 'absent');
+    const { code, stderr } = cellplane(['backup', path.join(folder.path, 'backup'), '--data-dir', data]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^cellplane: data folder .*absent.* holds no store\n$/);
+    assert.deepEqual(await readdir(folder.path), []);
+  });
+
+  test('workspaces: what there is none of is told, and lists come as tables, JSON and YAML', async () => {
+    await using folder = await temporaryFolder();
+    await using server = await startCellplane(['apiserver', '--data-dir', folder.path, '--port', '0']);
+    assert.ok((server.port ?? 0) > 0);
+    const env = { KUBECONFIG: path.join(folder.path, 'admin.kubeconfig') };
+    const workspace = (...args: string[]) => cellplane(['workspace', ...args], env);
+    assert.equal(workspace('create', 'root:acme', '--type', 'organization').code, 0);
+    assert.equal(workspace('create', 'root:acme:shop', '--type', 'project').code, 0);
+    assert.equal(workspace('create', 'root:acme:shop', '--ignore-existing').code, 0);
+    assert.match(
+      workspace('list', 'root:acme').stdout,
+      /^NAME +TYPE +PHASE +URL\nshop +project +Ready +https:.*\n$/,
+    );
+    const json = JSON.parse(workspace('list', 'root:acme', '-o', 'json').stdout) as KubeList;
+    assert.equal(json.kind, 'List');
+    const [shop] = json.items;
+    assert.deepEqual([shop?.apiVersion, shop?.kind], ['tenancy.kcp.io/v1alpha1', 'Workspace']);
+    assert.match(
+      cellplane(['cell', 'list', '-o', 'yaml'], env).stdout,
+      /^apiVersion: v1\nkind: List\n.*items: \[\]\n$/s,
+    );
+    assert.match(workspace('tree').stdout, /^root\n.*└─ shop \(project\)\n/s);
+    const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+      [
+        ['list', 'root:acme:shop'],
+        /^cellplane: workspace root:acme:shop is of a type that holds no workspaces\n$/,
+      ],
+      [
+        ['create', 'root:acme:shop:x'],
+        /^cellplane: workspace root:acme:shop is of a type that holds no workspaces\n$/,
+      ],
+      [['create', 'root:acme:shop'], /^cellplane: .* "shop" already exists\n$/],
+      [['list', 'root:absent'], /^cellplane: .* "root:absent" not found\n$/],
+      [['tree', 'root:absent'], /^cellplane: .* "root:absent" not found\n$/],
+      [['delete', 'root:acme:absent'], /^cellplane: .* "absent" not found\n$/],
+    ];
+    for (const [args, message] of refusals) {
+      const { code, stdout, stderr } = workspace(...args);
+      assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+      assert.match(stderr, message);
+    }
+  });
 
   test('a configuration file gives what flags and environment do not; unknown keys are named', async () => {
     await using folder = await temporaryFolder();
@@ -189,6 +277,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       'version',
       'backup',
       'restore',
+      'migrate-storage',
     ]) {
       const { code, stdout } = cellplane([command, '--help']);
       assert.equal(code, 0, command);

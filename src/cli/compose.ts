@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { projectDefinitions } from '#api/policy/definitions.ts';
 import { systemClock } from '#apimachinery/clock.ts';
@@ -14,7 +13,6 @@ import { ensurePki, issueClientCertificate, PkiError, type ServerPki } from '#ap
 import { checkSharedPki } from '#apiserver/pki/shared-pki.ts';
 import { systemMasters } from '#apiserver/request/user.ts';
 import { startServer } from '#apiserver/server.ts';
-import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
 import { openWithCache } from '#storage/cache/caching-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
@@ -22,11 +20,13 @@ import type { EtcdAccess } from '#storage/etcd/etcd-connection.ts';
 import { openLevelStorage } from '#storage/level/level-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import type { Storage, TakeAll } from '#storage/storage.ts';
+import { kubeconfigConnection } from './connect.ts';
 import { freePort } from './free-port.ts';
 import { renderKubeconfig, writePrivateFile } from './kubeconfig-file.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Running, UsageError } from './run-command.ts';
 import { readEncryption, readSecurity, type SecurityFlags } from './security-settings.ts';
+import { parseSettingFile, readSettingFile } from './setting-file.ts';
 import { version } from './version.ts';
 
 export interface ApiServerSettings {
@@ -105,7 +105,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const [pki, storage, tokenFile] = await Promise.all([
     readPki(),
     opening,
-    settings.tokenFile === undefined ? undefined : readFile(settings.tokenFile, 'utf8'),
+    readSettingFile('--token-file', settings.tokenFile),
   ]).catch(async (error: unknown) => {
     kms.stop();
     await opening.then((opened) => opened.close()).catch(() => {});
@@ -199,18 +199,22 @@ async function openAuditor(settings: ApiServerSettings): Promise<Auditor | undef
       '--audit-policy-file goes together with --audit-log-path, --audit-webhook-config-file or both',
     );
   }
-  try {
-    const policy = AuditPolicy.parse(await readFile(auditPolicyFile, 'utf8'));
-    const sinks: AuditSink[] = [];
-    if (auditLogPath !== undefined) sinks.push(new AuditLog({ path: auditLogPath, logger }));
-    if (auditWebhookConfigFile !== undefined) {
-      const connection = await loadKubeconfig(auditWebhookConfigFile);
-      sinks.push(new AuditWebhook({ connection, logger }));
+  const policy = await parseSettingFile('--audit-policy-file', auditPolicyFile, (text) =>
+    AuditPolicy.parse(text),
+  );
+  const sinks: AuditSink[] = [];
+  if (auditLogPath !== undefined) {
+    try {
+      sinks.push(new AuditLog({ path: auditLogPath, logger }));
+    } catch (error) {
+      throw new UsageError(`--audit-log-path ${auditLogPath}: ${(error as Error).message}`);
     }
-    return new Auditor(policy, teeSink(sinks));
-  } catch (error) {
-    throw new UsageError(`audit cannot be switched on: ${(error as Error).message}`);
   }
+  if (auditWebhookConfigFile !== undefined) {
+    const connection = await kubeconfigConnection(auditWebhookConfigFile);
+    sinks.push(new AuditWebhook({ connection, logger }));
+  }
+  return new Auditor(policy, teeSink(sinks));
 }
 
 /**
@@ -253,9 +257,12 @@ export async function openStorage(
 
 /** What the settings say of how to reach etcd, with the files read. */
 export async function etcdAccess(settings: Extract<StorageSettings, { kind: 'etcd' }>): Promise<EtcdAccess> {
-  const [caPem, certPem, keyPem, password] = await Promise.all(
-    [settings.caFile, settings.certFile, settings.keyFile, settings.passwordFile].map(readSetting),
-  );
+  const [caPem, certPem, keyPem, password] = await Promise.all([
+    readSettingFile('--etcd-ca', settings.caFile),
+    readSettingFile('--etcd-cert', settings.certFile),
+    readSettingFile('--etcd-key', settings.keyFile),
+    readSettingFile('--etcd-password-file', settings.passwordFile),
+  ]);
   return {
     endpoints: settings.endpoints,
     caPem,
@@ -264,15 +271,6 @@ export async function etcdAccess(settings: Extract<StorageSettings, { kind: 'etc
     username: settings.username,
     password: password?.replace(/\r?\n$/, ''),
   };
-}
-
-async function readSetting(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
 }
 
 function isWildcard(address: string): boolean {

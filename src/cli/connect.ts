@@ -1,7 +1,8 @@
 import { access } from 'node:fs/promises';
+import path from 'node:path';
 import type { Command } from 'commander';
 import type { KubeClient } from '#client/client.ts';
-import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
+import { KubeconfigError, loadKubeconfig, loadKubeconfigs } from '#client/kubeconfig.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { UsageError } from './run-command.ts';
@@ -13,12 +14,14 @@ export interface ConnectSettings {
   readonly context?: string | undefined;
 }
 
+const defaultKubeconfig = '.cellplane/admin.kubeconfig';
+
 export function withKubeconfig(command: Command): Command {
   return command
     .addOption(
       setting(
         '--kubeconfig <file>',
-        'kubeconfig of the federation API server (default: $KUBECONFIG, else .cellplane/admin.kubeconfig)',
+        `kubeconfig of the federation API server (default: $KUBECONFIG, else ${defaultKubeconfig})`,
       ),
     )
     .addOption(
@@ -31,20 +34,41 @@ export function withKubeconfig(command: Command): Command {
 
 /**
  * The federation server that a command talks to, without any workspace in its URL: commands name workspaces themselves.
+ * Throws UsageError.
  */
 export async function federationConnection(settings: ConnectSettings): Promise<ServerConnection> {
-  const file = settings.kubeconfig ?? process.env['KUBECONFIG'] ?? '.cellplane/admin.kubeconfig';
-  try {
-    await access(file);
-  } catch {
-    throw new UsageError(`no kubeconfig at ${file}; start Cellplane first, or give --kubeconfig`);
+  const files = await kubeconfigFiles(settings);
+  const connection = await usable(() =>
+    settings.context === undefined
+      ? loadKubeconfigs(files, 'root').catch(() => loadKubeconfigs(files))
+      : loadKubeconfigs(files, settings.context),
+  );
+  return { ...connection, server: connection.server.replace(/\/clusters\/[^/]*\/?$/, '') };
+}
+
+/** What a kubeconfig says that a command was given for another server. Throws UsageError. */
+export function kubeconfigConnection(file: string, context?: string): Promise<ServerConnection> {
+  return usable(() => loadKubeconfig(file, context));
+}
+
+/** `KUBECONFIG` may name several files, of which those that are there count, as for kubectl. Throws UsageError. */
+async function kubeconfigFiles({ kubeconfig }: ConnectSettings): Promise<readonly string[]> {
+  const named = (process.env['KUBECONFIG'] ?? '').split(path.delimiter).filter((file) => file !== '');
+  const wanted = kubeconfig !== undefined ? [kubeconfig] : named.length > 0 ? named : [defaultKubeconfig];
+  const there: string[] = [];
+  for (const file of wanted) {
+    await access(file).then(
+      () => there.push(file),
+      () => {},
+    );
   }
+  if (there.length > 0) return there;
+  throw new UsageError(`no kubeconfig at ${wanted.join(', ')}; start Cellplane first, or give --kubeconfig`);
+}
+
+async function usable(load: () => Promise<ServerConnection>): Promise<ServerConnection> {
   try {
-    const connection =
-      settings.context === undefined
-        ? await loadKubeconfig(file, 'root').catch(() => loadKubeconfig(file))
-        : await loadKubeconfig(file, settings.context);
-    return { ...connection, server: connection.server.replace(/\/clusters\/[^/]*\/?$/, '') };
+    return await load();
   } catch (error) {
     if (error instanceof KubeconfigError) throw new UsageError(error.message);
     throw error;

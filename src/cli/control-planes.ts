@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { type ConnectSettings, federationConnection } from './connect.ts';
-import { setting } from './settings.ts';
+import { parseList, setting } from './settings.ts';
 
 export interface ControlPlaneSettings extends ConnectSettings {
   readonly alsoKubeconfig?: readonly string[] | undefined;
@@ -13,7 +13,7 @@ export function withControlPlanes(command: Command): Command {
     setting(
       '--also-kubeconfig <files>',
       'kubeconfigs of further federation API servers that this process serves too, separated by commas',
-      { parse: parseFiles },
+      { parse: parseList },
     ),
   );
 }
@@ -32,11 +32,4 @@ export function controlPlaneLabels(
   all: readonly ServerConnection[],
 ): { readonly [name: string]: string } {
   return all.length === 1 ? {} : { federation: new URL(connection.server).host };
-}
-
-function parseFiles(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((file) => file.trim())
-    .filter((file) => file !== '');
 }

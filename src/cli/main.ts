@@ -44,7 +44,7 @@ for (const command of [
 ]) {
   program.addCommand(command);
 }
-hintAtHelp(program);
+tellErrors(program);
 
 try {
   await program.parseAsync(process.argv);
@@ -59,10 +59,18 @@ try {
   }
 }
 
-/** After what is wrong in a command line; commands that are added do not inherit it. */
-function hintAtHelp(command: Command): void {
+/** How commands tell what is wrong in a command line; those that are added do not inherit it. */
+function tellErrors(command: Command): void {
   command.showHelpAfterError('(add --help for what can be given)');
-  for (const subcommand of command.commands) hintAtHelp(subcommand);
+  command.configureOutput({
+    outputError: (text, write) =>
+      write(
+        text
+          .replace(/^error: (command-argument )?/, 'cellplane: ')
+          .replace(/ is invalid( for argument '[^']*')?\. /, ' is invalid$1: '),
+      ),
+  });
+  for (const subcommand of command.commands) tellErrors(subcommand);
 }
 
 /** Operating errors (a taken port, an unusable folder) carry a code and a message for people; defects do not. */

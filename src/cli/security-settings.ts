@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   type AuthenticationConfiguration,
@@ -14,11 +13,12 @@ import { type IpRange, parseIpRange } from '#apiserver/registry/ip-range.ts';
 import { defaultServiceRange } from '#apiserver/registry/service-allocator.ts';
 import type { ApiServerOptions } from '#apiserver/server/options.ts';
 import { ServiceNetworks } from '#apiserver/services/service-networks.ts';
-import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { kubeconfigConnection } from './connect.ts';
 import { UsageError } from './run-command.ts';
-import { setting } from './settings.ts';
+import { parseSettingFile, readSettingFile } from './setting-file.ts';
+import { parseList, setting } from './settings.ts';
 
 /** Who is believed, and who decides what may be done (docs/operations.md, Identity). Named as kube-apiserver's flags. */
 export interface SecurityFlags {
@@ -47,7 +47,7 @@ const webhookAllowedMs = 5 * 60_000;
 const webhookRefusedMs = 30_000;
 
 export function withSecurityFlags(command: Command): Command {
-  const list = (flags: string, description: string) => setting(flags, description, { parse: textList });
+  const list = (flags: string, description: string) => setting(flags, description, { parse: parseList });
   return command
     .addOption(
       setting('--authentication-config <file>', 'OpenID Connect issuers: an AuthenticationConfiguration'),
@@ -173,7 +173,11 @@ export async function readEncryption(
 ): Promise<Encryption | undefined> {
   const file = flags.encryptionProviderConfig;
   if (file === undefined) return undefined;
-  const configuration = await readWith(file, parseEncryptionConfiguration);
+  const configuration = await parseSettingFile(
+    '--encryption-provider-config',
+    file,
+    parseEncryptionConfiguration,
+  );
   const { providers, keep } = await kms.open(configuration.kms);
   keep();
   return new Encryption(configuration.rules(providers));
@@ -204,7 +208,7 @@ function rangesOf(text: string | undefined): readonly IpRange[] | undefined {
 
 async function readAuthentication(file: string | undefined): Promise<AuthenticationConfiguration> {
   if (file === undefined) return { issuers: [], allowsAnonymous: true };
-  return readWith(file, parseAuthenticationConfiguration);
+  return parseSettingFile('--authentication-config', file, parseAuthenticationConfiguration);
 }
 
 async function readForeign(flags: SecurityFlags): Promise<ApiServerOptions['foreign']> {
@@ -220,7 +224,7 @@ async function readForeign(flags: SecurityFlags): Promise<ApiServerOptions['fore
     );
   }
   const [clientCaPem, authentication, authorization] = await Promise.all([
-    requestheaderClientCaFile === undefined ? undefined : readWith(requestheaderClientCaFile, (text) => text),
+    readSettingFile('--requestheader-client-ca-file', requestheaderClientCaFile),
     readConnection(authenticationKubeconfig),
     readConnection(authorizationKubeconfig),
   ]);
@@ -253,11 +257,11 @@ async function readAuthorizers(
     kubeconfig: string,
     options: Omit<WebhookAuthorizerOptions, 'connection' | 'tellsWorkspace' | 'logger'>,
   ) => {
-    const connection = await readConnection(kubeconfig);
+    const connection = await kubeconfigConnection(kubeconfig);
     try {
       return new WebhookAuthorizer({
         ...options,
-        connection: connection as ServerConnection,
+        connection,
         tellsWorkspace: true,
         logger,
       });
@@ -279,34 +283,16 @@ async function readAuthorizers(
   if (authorizationWebhookConfigFile !== undefined) {
     throw new UsageError('--authorization-config and --authorization-webhook-config-file exclude each other');
   }
-  const specs = await readWith(authorizationConfig, parseAuthorizationConfiguration);
+  const specs = await parseSettingFile(
+    '--authorization-config',
+    authorizationConfig,
+    parseAuthorizationConfiguration,
+  );
   return Promise.all(
     specs.map((spec) => (spec.type === 'RBAC' ? spec.type : open(spec.kubeconfigFile, spec))),
   );
 }
 
-/** Throws UsageError for a file that cannot be read or used. */
-async function readWith<T>(file: string, parse: (text: string) => T): Promise<T> {
-  try {
-    return parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`${file} cannot be used: ${(error as Error).message}`);
-  }
-}
-
 async function readConnection(file: string | undefined): Promise<ServerConnection | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await loadKubeconfig(file);
-  } catch (error) {
-    if (error instanceof KubeconfigError) throw new UsageError(error.message);
-    throw error;
-  }
-}
-
-function textList(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '');
+  return file === undefined ? undefined : kubeconfigConnection(file);
 }

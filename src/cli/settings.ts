@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { workspacePathSource } from '#api/tenancy/names.ts';
 import { parseGoDuration } from '#apimachinery/cel/time.ts';
 import { UsageError } from './run-command.ts';
+
+const workspacePathPattern = new RegExp(workspacePathSource);
 
 /**
  * An option that can be given as a flag, then by environment (`CELLPLANE_DATA_DIR` for `--data-dir`), then in the YAML
@@ -92,6 +95,27 @@ export function parsePositive(text: string): number {
   return Number(text);
 }
 
+/** At least 0. */
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number of at least 0');
+  return Number(text);
+}
+
+/** `root:acme:shop`; a logical-cluster name may stand in front (docs/workspaces.md, Addressing). */
+export function parseWorkspacePath(text: string): string {
+  if (workspacePathPattern.test(text)) return text;
+  throw new InvalidArgumentError('must be a path of workspaces like root:acme:shop');
+}
+
+/** For names that a validator of the API holds to: what is refused there is refused before anything is done. */
+export function parseName(validate: (name: string) => readonly string[]): (text: string) => string {
+  return (text) => {
+    const [problem] = validate(text);
+    if (problem !== undefined) throw new InvalidArgumentError(problem);
+    return text;
+  };
+}
+
 /** A Go duration (`20s`, `1m30s`, `0`), as milliseconds. */
 export function parseDurationMs(text: string): number {
   const nanoseconds = parseGoDuration(text);
@@ -99,6 +123,22 @@ export function parseDurationMs(text: string): number {
     throw new InvalidArgumentError('must be a duration such as 20s or 1m30s');
   }
   return Number(nanoseconds / 1_000_000n);
+}
+
+/** `--timeout`, in milliseconds; a number without a unit is seconds, as for kubectl. */
+export function timeoutOption(description: string, defaultTimeout: string): Option {
+  const parse = (text: string) => parseDurationMs(/^\d+$/.test(text) ? `${text}s` : text);
+  return new Option('--timeout <duration>', `${description}, such as 90s or 10m`)
+    .argParser(parse)
+    .default(parse(defaultTimeout), defaultTimeout);
+}
+
+/** `a,b`; empty ones are left out. */
+export function parseList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
 }
 
 /** `a=b,c=d`. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Clock } from '#apimachinery/clock.ts';
@@ -11,6 +10,7 @@ import { parseRedisUrl } from '#client/queue/redis-url.ts';
 import { SoleSharing } from '#client/queue/sole-sharing.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import { UsageError } from './run-command.ts';
+import { readSettingFile } from './setting-file.ts';
 import { setting } from './settings.ts';
 
 export interface SharingSettings {
@@ -63,10 +63,10 @@ export async function sharingOf(
   const { redis: url, redisPrefix: prefix } = settings;
   if (url !== undefined) {
     const { RedisSharing } = await import('#client/queue/redis-sharing.ts');
-    const password = await contentOf('--redis-password-file', settings.redisPasswordFile);
-    const ca = await contentOf('--redis-ca', settings.redisCa);
-    const certificate = await contentOf('--redis-cert', settings.redisCert);
-    const key = await contentOf('--redis-key', settings.redisKey);
+    const password = await readSettingFile('--redis-password-file', settings.redisPasswordFile);
+    const ca = await readSettingFile('--redis-ca', settings.redisCa);
+    const certificate = await readSettingFile('--redis-cert', settings.redisCert);
+    const key = await readSettingFile('--redis-key', settings.redisKey);
     if ((certificate === undefined) !== (key === undefined)) {
       throw new UsageError('--redis-cert and --redis-key go together');
     }
@@ -106,15 +106,6 @@ export async function sharingOf(
       renewIntervalMs: leaseDurationMs / 5,
     });
   return () => new LeaderSharing(lease(), clock);
-}
-
-async function contentOf(flag: string, file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${flag} ${file}: ${(error as Error).message}`);
-  }
 }
 
 function redisUrl(text: string): string {

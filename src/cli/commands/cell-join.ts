@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
+import { validateWorkspaceName } from '#api/tenancy/names.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
-import { KubeconfigError, loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import {
   type Claim,
@@ -16,19 +16,25 @@ import {
 } from '#federator/edge/edge-claim.ts';
 import { edgeProblemOf } from '#federator/edge/edge-problem.ts';
 import { cellSecretRef, putCellCredentials, removeCellCredentials } from '../cell-credentials.ts';
-import { type ConnectSettings, connect, withFederationClient, withKubeconfig } from '../connect.ts';
+import {
+  type ConnectSettings,
+  connect,
+  kubeconfigConnection,
+  withFederationClient,
+  withKubeconfig,
+} from '../connect.ts';
 import { createEdgeAccount, removeEdgeAccount } from '../edge-account.ts';
 import { claimantOf, takeClaimOver } from '../edge-claimant.ts';
 import { UsageError } from '../run-command.ts';
-import { parseLabels, parsePositive, withConfigFile } from '../settings.ts';
+import { parseLabels, parseList, parseName, timeoutOption, withConfigFile } from '../settings.ts';
 
 interface JoinSettings extends ConnectSettings {
   readonly edgeKubeconfig: string;
   readonly edgeContext?: string;
   readonly serviceAccount?: string | boolean;
-  readonly apiGroups: readonly string[];
-  readonly allowPrivileged: boolean;
-  readonly takeOver: boolean;
+  readonly apiGroups?: readonly string[];
+  readonly allowPrivileged?: boolean;
+  readonly takeOver?: boolean;
   readonly apiEndpoint?: string;
   readonly labels?: { readonly [key: string]: string };
   readonly pop?: string;
@@ -39,11 +45,14 @@ interface JoinSettings extends ConnectSettings {
 const fieldManager = 'cellplane-join';
 const defaultAccount = 'cellplane-system/cellplane-federator';
 const edgeTimeoutMs = 60_000;
+const goneLookEveryMs = 200;
+/** Of each question asked to try the edge. */
+const trialTimeoutMs = 10_000;
 
 export function joinCommand(): Command {
   const command = new Command('join')
     .description('register an edge API server as a cell; its credentials go into a Secret of root:cells')
-    .argument('<name>', 'name of the cell')
+    .argument('<name>', 'name of the cell', parseName(validateWorkspaceName))
     .requiredOption('--edge-kubeconfig <file>', 'kubeconfig of the edge API server')
     .option('--edge-context <name>', 'context of that kubeconfig')
     .option(
@@ -54,10 +63,9 @@ export function joinCommand(): Command {
       '--api-groups <groups>',
       'groups of CRDs that projects may bring (Cell.spec.apis.groups), also for its role',
       parseList,
-      [],
     )
-    .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)', false)
-    .option('--take-over', 'take the edge away from the cell that it belongs to', false)
+    .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)')
+    .option('--take-over', 'take the edge away from the cell that it belongs to')
     .option(
       '--api-endpoint <url>',
       'URL by which the federator reaches the edge (default: that of the kubeconfig)',
@@ -67,7 +75,7 @@ export function joinCommand(): Command {
     .option('--region <name>', 'region')
     .option('--federator <name>', 'federator that the cell is pinned to (default: any)')
     .action(async (name: string, settings: JoinSettings) => {
-      const given = await edgeConnection(settings.edgeKubeconfig, settings.edgeContext);
+      const given = await kubeconfigConnection(settings.edgeKubeconfig, settings.edgeContext);
       if (given.insecureSkipTlsVerify === true)
         process.stderr.write(
           'the edge’s certificate is not verified, as the kubeconfig says: for trials alone\n',
@@ -79,7 +87,8 @@ export function joinCommand(): Command {
           const signal = AbortSignal.timeout(edgeTimeoutMs);
           const claim = await tryEdge(given, edgeClient, settings, signal);
           const claimant = await claimantOf(claim, federationClient, name, signal);
-          if (claimant.kind === 'other' && !settings.takeOver) throw claimedByAnother(given, claimant.claim);
+          if (claimant.kind === 'other' && settings.takeOver !== true)
+            throw claimedByAnother(given, claimant.claim);
           if (claimant.kind === 'former') await releaseClaim(edgeClient, claimant.claim, signal);
           const edge = await credentialsFor(edgeClient, given, settings, signal);
           await putCellCredentials(federationClient, name, edge, fieldManager);
@@ -101,7 +110,7 @@ async function tryEdge(
   { edgeKubeconfig }: JoinSettings,
   signal: AbortSignal,
 ): Promise<Claim | undefined> {
-  const options = { timeoutMs: 10_000, signal };
+  const options = { timeoutMs: trialTimeoutMs, signal };
   try {
     await edgeClient.raw({ cluster: undefined, method: 'GET', path: '/version' }, options);
     return await readClaim(edgeClient, options);
@@ -126,7 +135,7 @@ function claimedByAnother({ server }: ServerConnection, { cellName, controlPlane
 async function credentialsFor(
   edgeClient: KubeClient,
   given: ServerConnection,
-  { serviceAccount, apiGroups, allowPrivileged }: JoinSettings,
+  { serviceAccount, apiGroups = [], allowPrivileged = false }: JoinSettings,
   signal: AbortSignal,
 ): Promise<ServerConnection> {
   if (serviceAccount === undefined || serviceAccount === false) return given;
@@ -139,7 +148,7 @@ async function credentialsFor(
   const { certificatePem: _certificate, keyPem: _key, tokenFile: _file, ...others } = given;
   const connection = { ...others, token };
   await withEdge(connection, (asAccount) =>
-    asAccount.raw({ cluster: undefined, method: 'GET', path: '/api' }, { timeoutMs: 10_000, signal }),
+    asAccount.raw({ cluster: undefined, method: 'GET', path: '/api' }, { timeoutMs: trialTimeoutMs, signal }),
   );
   return connection;
 }
@@ -148,7 +157,7 @@ async function putCell(
   federationClient: KubeClient,
   name: string,
   edge: ServerConnection,
-  { apiEndpoint, apiGroups, labels, pop, region, federator }: JoinSettings,
+  { apiEndpoint, apiGroups = [], labels, pop, region, federator }: JoinSettings,
 ): Promise<void> {
   await federationClient.apply(
     { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
@@ -171,8 +180,9 @@ async function putCell(
 }
 
 interface UnjoinSettings extends ConnectSettings {
-  readonly orphan: boolean;
-  readonly timeoutSeconds: number;
+  readonly orphan?: boolean;
+  /** Milliseconds. */
+  readonly timeout: number;
   readonly edgeKubeconfig?: string;
   readonly edgeContext?: string;
   readonly serviceAccount?: string | boolean;
@@ -182,8 +192,8 @@ export function unjoinCommand(): Command {
   const command = new Command('unjoin')
     .description('forget a cell: everything that was synced is withdrawn from its edge first')
     .argument('<name>', 'name of the cell')
-    .option('--orphan', 'leave at the edge what stands there', false)
-    .option('--timeout-seconds <n>', 'how long to wait for it to be gone', parsePositive, 120)
+    .option('--orphan', 'leave at the edge what stands there')
+    .addOption(timeoutOption('how long to wait for it to be gone', '2m'))
     .option('--edge-kubeconfig <file>', 'kubeconfig of the edge, to take the service account away')
     .option('--edge-context <name>', 'context of that kubeconfig')
     .option('--service-account [namespace/name]', `the account that join made (default: ${defaultAccount})`)
@@ -193,7 +203,7 @@ export function unjoinCommand(): Command {
         await removeCellCredentials(federationClient, name);
       });
       if (settings.edgeKubeconfig !== undefined) {
-        const edge = await edgeConnection(settings.edgeKubeconfig, settings.edgeContext);
+        const edge = await kubeconfigConnection(settings.edgeKubeconfig, settings.edgeContext);
         const account = accountOf(settings.serviceAccount ?? true);
         await withEdge(edge, (edgeClient) =>
           removeEdgeAccount(edgeClient, account, AbortSignal.timeout(edgeTimeoutMs)),
@@ -208,18 +218,21 @@ export function unjoinCommand(): Command {
 async function unjoin(
   federationClient: KubeClient,
   name: string,
-  { orphan, timeoutSeconds }: UnjoinSettings,
+  { orphan, timeout }: UnjoinSettings,
 ): Promise<void> {
   const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
   const { metadata } = await federationClient.get(ref);
   const { uid } = metadata;
   await federationClient.patch(
     ref,
-    { type: 'merge', body: { metadata: { uid }, spec: { deletionPolicy: orphan ? 'Orphan' : 'Withdraw' } } },
+    {
+      type: 'merge',
+      body: { metadata: { uid }, spec: { deletionPolicy: orphan === true ? 'Orphan' : 'Withdraw' } },
+    },
     { fieldManager },
   );
   await federationClient.delete(ref, { preconditions: { uid } });
-  const endMs = performance.now() + timeoutSeconds * 1_000;
+  const endMs = performance.now() + timeout;
   for (;;) {
     const cell = await findCell(federationClient, name);
     if (cell === undefined || cell.metadata.uid !== uid) return;
@@ -230,7 +243,7 @@ async function unjoin(
         `cell ${name} is still being removed${why}; --orphan would let it go and leave its edge as it is`,
       );
     }
-    await setTimeout(200);
+    await setTimeout(goneLookEveryMs);
   }
 }
 
@@ -239,15 +252,6 @@ async function findCell(federationClient: KubeClient, name: string): Promise<Cel
     return (await federationClient.get({ cluster: cellsWorkspacePath, gvr: cellsGvr, name })) as Cell;
   } catch (error) {
     if (isApiError(error, 'NotFound')) return undefined;
-    throw error;
-  }
-}
-
-async function edgeConnection(file: string, context: string | undefined): Promise<ServerConnection> {
-  try {
-    return await loadKubeconfig(file, context);
-  } catch (error) {
-    if (error instanceof KubeconfigError) throw new UsageError(error.message);
     throw error;
   }
 }
@@ -269,11 +273,4 @@ function accountOf(given: string | boolean): { readonly namespace: string; reado
     throw new UsageError('--service-account must be namespace/name');
   }
   return { namespace, name };
-}
-
-function parseList(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '');
 }

@@ -9,8 +9,9 @@ import { retry } from '#apimachinery/lifecycle.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { formatted, listOf, type OutputSettings, withOutput } from '../output.ts';
 import { UsageError } from '../run-command.ts';
-import { parsePositive, setting, withConfigFile } from '../settings.ts';
+import { timeoutOption, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
 import { joinCommand, unjoinCommand } from './cell-join.ts';
 import { waitUntilDrained } from './drain-progress.ts';
@@ -32,19 +33,18 @@ export function cellCommand(): Command {
 function listCommand(): Command {
   const command = new Command('list')
     .description('list the cells with their health and what ails them')
-    .action(async (settings: ConnectSettings) => {
+    .action(async (settings: ConnectSettings & OutputSettings) => {
       await withFederationClient(settings, async (federationClient) => {
         const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr });
-        const header = ['NAME', 'READY', 'SYNCED', 'FEDERATOR', 'POP', 'REGION', 'OBJECTS', 'LAG', 'MESSAGE'];
-        process.stdout.write(
-          `${formatTable(
-            header,
-            items.map((item) => rowOf(item as Cell)),
-          )}\n`,
-        );
+        process.stdout.write(await formatted(settings, listOf(items), () => tableOf(items as Cell[])));
       });
     });
-  return withConfigFile(withKubeconfig(command));
+  return withConfigFile(withKubeconfig(withOutput(command)));
+}
+
+function tableOf(cells: readonly Cell[]): string {
+  const header = ['NAME', 'READY', 'SYNCED', 'FEDERATOR', 'POP', 'REGION', 'OBJECTS', 'LAG', 'MESSAGE'];
+  return `${formatTable(header, cells.map(rowOf))}\n`;
 }
 
 function rowOf(cell: Cell): string[] {
@@ -89,6 +89,7 @@ function taintCommand(
 
 interface DrainSettings extends ConnectSettings {
   readonly wait?: boolean;
+  /** Milliseconds. */
   readonly timeout: number;
 }
 
@@ -97,14 +98,14 @@ function drainCommand(): Command {
     .description('let no new work onto a cell, and take away what it has')
     .argument('<name>', 'name of the cell')
     .option('--wait', 'until nothing is left; fails with what is, when the time is over')
-    .addOption(setting('--timeout <seconds>', 'how long to wait', { parse: parsePositive, default: 600 }))
+    .addOption(timeoutOption('how long to wait', '10m'))
     .action(async (name: string, settings: DrainSettings) => {
       await withFederationClient(settings, async (federationClient) => {
         await setTaints(federationClient, name, ['cordon', 'drain']);
         process.stdout.write(`cell ${name} is being drained\n`);
         if (settings.wait !== true) return;
         const left = await waitUntilDrained(federationClient, name, {
-          timeoutMs: settings.timeout * 1_000,
+          timeoutMs: settings.timeout,
           clock: systemClock,
           tell: (text) => process.stdout.write(text),
         });

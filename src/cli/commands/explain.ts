@@ -2,16 +2,16 @@ import { Command } from 'commander';
 import { type ExplainInput, type Explanation, explain, type WhatIf } from '#scheduler/explain.ts';
 import { type CellAssumption, parseAssumption } from '#scheduler/what-if.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { formatted, type OutputSettings, withOutput } from '../output.ts';
 import { findResource } from '../resource-argument.ts';
 import { UsageError } from '../run-command.ts';
-import { withConfigFile } from '../settings.ts';
+import { parseCount, parseWorkspacePath, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
 import { readExplainInput } from './explain-input.ts';
 
-interface Settings extends ConnectSettings {
+interface Settings extends ConnectSettings, OutputSettings {
   readonly namespace: string;
   readonly workspace: string;
-  readonly output?: 'json';
   readonly with: readonly string[];
   readonly replicas?: number;
 }
@@ -23,8 +23,7 @@ export function explainCommand(): Command {
     )
     .argument('<type/name>', 'the object, like deployment/web')
     .option('-n, --namespace <name>', 'its namespace', 'default')
-    .requiredOption('--workspace <path>', 'the project workspace, like root:acme:shop')
-    .option('-o, --output <format>', 'json instead of a table')
+    .requiredOption('--workspace <path>', 'the project workspace, like root:acme:shop', parseWorkspacePath)
     .option(
       '--with <change>',
       'what would be decided if: cell/<name>=down (up, cordoned, drained, gone), cell/<name>.labels.<key>=<value>, cell/<name>.region=<name>; may be repeated',
@@ -33,9 +32,6 @@ export function explainCommand(): Command {
     )
     .option('--replicas <n>', 'what would be decided with so many replicas', parseCount)
     .action(async (argument: string, settings: Settings) => {
-      if (settings.output !== undefined && settings.output !== 'json') {
-        throw new UsageError(`--output ${String(settings.output)}: only json is known`);
-      }
       await withFederationClient(settings, async (federationClient) => {
         const resource = await findResource(federationClient, settings.workspace, argument);
         const { workspace, namespace, replicas } = settings;
@@ -45,13 +41,11 @@ export function explainCommand(): Command {
         const question = { workspace, namespace, nowMs: Date.now(), whatIf };
         const explanation = explained(await readExplainInput(federationClient, question, resource));
         process.stdout.write(
-          settings.output === 'json'
-            ? `${JSON.stringify(explanation, null, 2)}\n`
-            : render(argument, settings, explanation),
+          await formatted(settings, explanation, () => render(argument, settings, explanation)),
         );
       });
     });
-  return withConfigFile(withKubeconfig(command));
+  return withConfigFile(withKubeconfig(withOutput(command)));
 }
 
 function explained(input: ExplainInput): Explanation {
@@ -61,12 +55,6 @@ function explained(input: ExplainInput): Explanation {
     if (error instanceof RangeError) throw new UsageError(`--with ${error.message}`);
     throw error;
   }
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 0) throw new UsageError(`--replicas ${text}: it must be a count`);
-  return count;
 }
 
 function readAssumption(text: string): CellAssumption {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '#apimachinery/clock.ts';
+import { dns1123Subdomain } from '#apimachinery/names.ts';
 import type { Logger } from '#client/logger.ts';
 import { meteredClient } from '#client/metrics/metered-client.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
@@ -16,7 +17,7 @@ import {
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { type MetricsAddress, metricsOption, startMetricsServer } from '../metrics-server.ts';
 import { runUntilStopped } from '../run-command.ts';
-import { parseLabels, parsePositive, setting, withConfigFile } from '../settings.ts';
+import { parseLabels, parseName, parsePositive, setting, withConfigFile } from '../settings.ts';
 import { version } from '../version.ts';
 
 interface Settings extends ControlPlaneSettings, LogSettings {
@@ -34,7 +35,9 @@ export function federatorCommand(): Command {
   const command = new Command('federator')
     .description('sync the cells assigned to this federator with their edge API servers')
     .addOption(
-      setting('--name <name>', 'name of this federator, as cells are pinned to it').makeOptionMandatory(),
+      setting('--name <name>', 'name of this federator, as cells are pinned to it', {
+        parse: parseName(dns1123Subdomain),
+      }).makeOptionMandatory(),
     )
     .addOption(
       setting('--labels <labels>', 'labels of the Federator object, key=value,…', { parse: parseLabels }),

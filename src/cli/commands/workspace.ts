@@ -5,8 +5,9 @@ import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { formatted, listOf, type OutputSettings, withOutput } from '../output.ts';
 import { UsageError } from '../run-command.ts';
-import { withConfigFile } from '../settings.ts';
+import { parseWorkspacePath, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
 
 export function workspaceCommand(): Command {
@@ -21,19 +22,20 @@ export function workspaceCommand(): Command {
 /** `root:acme:shop` → parent `root:acme`, name `shop`. */
 function splitPath(workspacePath: string): { readonly parent: string; readonly name: string } {
   const at = workspacePath.lastIndexOf(':');
-  if (at < 1 || at === workspacePath.length - 1) {
-    throw new UsageError(
-      `${JSON.stringify(workspacePath)} is not a workspace below another; write it like root:acme:shop`,
-    );
-  }
+  if (at < 0)
+    throw new UsageError(`${workspacePath} is below no other workspace; write it like root:acme:shop`);
   return { parent: workspacePath.slice(0, at), name: workspacePath.slice(at + 1) };
 }
 
 function createCommand(): Command {
   const command = new Command('create')
     .description('create a workspace')
-    .argument('<path>', 'path of the new workspace, like root:acme:shop')
-    .option('--type <type>', 'its type: organization, project, universal, or <path>:<name>', 'universal')
+    .argument('<path>', 'path of the new workspace, like root:acme:shop', parseWorkspacePath)
+    .option(
+      '--type <type>',
+      'its type: organization, team, project, universal, or <path>:<name>',
+      'universal',
+    )
     .option('--ignore-existing', 'succeed when it exists already')
     .action(
       async (
@@ -59,7 +61,9 @@ function createCommand(): Command {
             );
             process.stdout.write(`workspace ${workspacePath} created: ${textAt(created, 'spec', 'URL')}\n`);
           } catch (error) {
-            if (settings.ignoreExisting !== true || !isApiError(error, 'AlreadyExists')) throw error;
+            if (settings.ignoreExisting !== true || !isApiError(error, 'AlreadyExists')) {
+              throw servesNoWorkspaces(error) ? takesNone(parent) : error;
+            }
             process.stdout.write(`workspace ${workspacePath} exists\n`);
           }
         });
@@ -71,55 +75,66 @@ function createCommand(): Command {
 function listCommand(): Command {
   const command = new Command('list')
     .description('list the workspaces below one')
-    .argument('[path]', 'the parent', 'root')
-    .action(async (parent: string, settings: ConnectSettings) => {
+    .argument('[path]', 'the parent', parseWorkspacePath, 'root')
+    .action(async (parent: string, settings: ConnectSettings & OutputSettings) => {
       await withFederationClient(settings, async (federationClient) => {
         const children = await childrenOf(federationClient, parent);
-        const rows = children.map((child) => [
-          child.metadata.name ?? '',
-          textAt(child, 'spec', 'type', 'name'),
-          textAt(child, 'status', 'phase'),
-          textAt(child, 'spec', 'URL'),
-        ]);
-        process.stdout.write(`${formatTable(['NAME', 'TYPE', 'PHASE', 'URL'], rows)}\n`);
+        process.stdout.write(await formatted(settings, listOf(children), () => tableOf(children)));
       });
     });
-  return withConfigFile(withKubeconfig(command));
+  return withConfigFile(withKubeconfig(withOutput(command)));
+}
+
+function tableOf(workspaces: readonly KubeObject[]): string {
+  const rows = workspaces.map((workspace) => [
+    workspace.metadata.name ?? '',
+    textAt(workspace, 'spec', 'type', 'name'),
+    textAt(workspace, 'status', 'phase'),
+    textAt(workspace, 'spec', 'URL'),
+  ]);
+  return `${formatTable(['NAME', 'TYPE', 'PHASE', 'URL'], rows)}\n`;
 }
 
 function treeCommand(): Command {
   const command = new Command('tree')
     .description('show a workspace and all below it')
-    .argument('[path]', 'where to begin', 'root')
+    .argument('[path]', 'where to begin', parseWorkspacePath, 'root')
     .action(async (root: string, settings: ConnectSettings) => {
       await withFederationClient(settings, async (federationClient) => {
+        const children = await childrenOrNone(federationClient, root);
         process.stdout.write(`${root}\n`);
-        await printTree(federationClient, root, '');
+        await printTree(federationClient, root, children, '');
       });
     });
   return withConfigFile(withKubeconfig(command));
 }
 
-async function printTree(federationClient: KubeClient, parent: string, indent: string): Promise<void> {
-  const children = await childrenOf(federationClient, parent).catch((error: unknown) => {
-    // Types that hold no workspaces do not serve the kind.
-    if (isApiError(error, 'NotFound')) return [];
-    throw error;
-  });
+async function printTree(
+  federationClient: KubeClient,
+  parent: string,
+  children: readonly KubeObject[],
+  indent: string,
+): Promise<void> {
   for (const [index, child] of children.entries()) {
     const last = index === children.length - 1;
     const name = child.metadata.name ?? '';
     process.stdout.write(
       `${indent}${last ? '└─' : '├─'} ${name} (${textAt(child, 'spec', 'type', 'name')})\n`,
     );
-    await printTree(federationClient, `${parent}:${name}`, `${indent}${last ? '   ' : '│  '}`);
+    const path = `${parent}:${name}`;
+    const below = await childrenOrNone(federationClient, path).catch((error: unknown) => {
+      // Deleted since it was listed.
+      if (isApiError(error, 'NotFound')) return [];
+      throw error;
+    });
+    await printTree(federationClient, path, below, `${indent}${last ? '   ' : '│  '}`);
   }
 }
 
 function deleteCommand(): Command {
   const command = new Command('delete')
     .description('delete a workspace with everything in it and below it')
-    .argument('<path>', 'path of the workspace')
+    .argument('<path>', 'path of the workspace', parseWorkspacePath)
     .action(async (workspacePath: string, settings: ConnectSettings) => {
       const { parent, name } = splitPath(workspacePath);
       await withFederationClient(settings, async (federationClient) => {
@@ -131,7 +146,29 @@ function deleteCommand(): Command {
 }
 
 async function childrenOf(federationClient: KubeClient, parent: string): Promise<KubeObject[]> {
-  return (await federationClient.list({ cluster: parent, gvr: workspacesGvr })).items;
+  try {
+    return (await federationClient.list({ cluster: parent, gvr: workspacesGvr })).items;
+  } catch (error) {
+    throw servesNoWorkspaces(error) ? takesNone(parent) : error;
+  }
+}
+
+async function childrenOrNone(federationClient: KubeClient, parent: string): Promise<KubeObject[]> {
+  try {
+    return await childrenOf(federationClient, parent);
+  } catch (error) {
+    if (error instanceof UsageError) return [];
+    throw error;
+  }
+}
+
+/** Types that hold no workspaces do not serve the kind: the answer names no object, as that for a missing workspace does. */
+function servesNoWorkspaces(error: unknown): boolean {
+  return isApiError(error, 'NotFound') && error.details?.name === undefined;
+}
+
+function takesNone(workspacePath: string): UsageError {
+  return new UsageError(`workspace ${workspacePath} is of a type that holds no workspaces`);
 }
 
 function textAt(object: JsonObject, ...path: string[]): string {
