@@ -214,6 +214,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     authenticator,
     homeOf: foreign === undefined ? undefined : (user) => foreign.homeOf(user),
     authorizer: authorization.authorizer,
+    incarnationId: storage.incarnationId,
     resolver,
     verbs,
     discovery: (scheme, path, request) => prepared(discoveryResponse(scheme, path, request)),

@@ -5,6 +5,7 @@ import type { KubeClient } from '#client/client.ts';
 import { KubeconfigError, loadKubeconfig, loadKubeconfigs } from '#client/kubeconfig.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import type { ClientStore } from '#client/store-client.ts';
 import { UsageError } from './run-command.ts';
 import { setting } from './settings.ts';
 import { version } from './version.ts';
@@ -81,9 +82,10 @@ export function connect(
   component: string,
   limits?: Partial<ConnectionLimits>,
   busy = false,
+  store?: ClientStore,
 ): KubeClient {
   const userAgent = `cellplane-${component}/${version}`;
-  return new RemoteClient(connection, { userAgent, limits, batches: busy, leanMetadata: busy });
+  return new RemoteClient(connection, { userAgent, limits, batches: busy, leanMetadata: busy, store });
 }
 
 /** Runs a short command with a client that is closed at the end, whatever happens. */

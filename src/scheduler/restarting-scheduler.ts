@@ -29,7 +29,14 @@ export class RestartingScheduler implements Scheduler {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await this.#current.start(signal);
+    const first = this.#current;
+    try {
+      await first.start(signal);
+    } catch (error) {
+      // The store was put back while it began.
+      if (first === this.#current || signal.aborted) throw error;
+      await this.#restarting;
+    }
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,7 @@ import type { Logger } from '#client/logger.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { SoleSharing } from '#client/queue/sole-sharing.ts';
 import type { Owns, WorkSharing } from '#client/queue/work-sharing.ts';
+import { type ClientStore, StoreClient } from '#client/store-client.ts';
 import { BindingWatch } from './binding-watch.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { TaintPolicies } from './cells/taint-policies.ts';
@@ -38,6 +39,8 @@ import type { World } from './world.ts';
 
 export interface SchedulerOptions {
   readonly client: KubeClient;
+  /** Makes a client of which the calls are for one store alone. Absent: what is decided may meet a store that was put back. */
+  readonly clientOf?: ((store: ClientStore) => KubeClient) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Objects worked on at once. */
@@ -81,6 +84,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
 class SchedulerProcess implements Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #client: StoreClient;
   readonly #onRestored: () => void;
   readonly #stopping = new AbortController();
   readonly #sharing: WorkSharing;
@@ -103,8 +107,10 @@ class SchedulerProcess implements Scheduler {
   #stopped: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions, onRestored: () => void) {
-    const { client, clock, logger } = options;
+    const { clock, logger } = options;
+    const client = new StoreClient(options.client);
     this.#options = options;
+    this.#client = client;
     this.#onRestored = onRestored;
     // Every call under way listens to it; their number is bounded by the loops' concurrency, not by a leak.
     setMaxListeners(0, this.#stopping.signal);
@@ -191,7 +197,9 @@ class SchedulerProcess implements Scheduler {
   /** Everything is known before the first decision: what is not seen yet must not look as if it were gone. */
   async #start(): Promise<void> {
     const controlPlane = await this.#untilAnswered(() => this.#readControlPlane());
-    const { controlPlaneId } = controlPlane;
+    const { controlPlaneId, incarnationId } = controlPlane;
+    const own = this.#options.clientOf?.({ incarnationId, onOther: () => this.#onOtherStore() });
+    if (own !== undefined) this.#client.use(own);
     await this.#watchWorkspaces(controlPlane);
     const workers = createWorkers(this.#world(controlPlaneId), this.#options);
     this.#workers = workers;
@@ -227,9 +235,9 @@ class SchedulerProcess implements Scheduler {
   }
 
   #world(controlPlaneId: string): World {
-    const { client, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     return {
-      client,
+      client: this.#client,
       clock,
       logger,
       controlPlaneId,
@@ -274,6 +282,7 @@ class SchedulerProcess implements Scheduler {
       this.#taintPolicies.stop(),
       ...this.#informers.map((informer) => informer.stop()),
     ]);
+    await this.#client.close();
   }
 
   /** An API server that is away is waited for. Rejects when stopped. */
@@ -304,8 +313,12 @@ class SchedulerProcess implements Scheduler {
 
   async #compareIncarnation(before: ControlPlane): Promise<void> {
     const { incarnationId } = await this.#untilAnswered(() => this.#readControlPlane());
-    if (incarnationId === before.incarnationId) return;
-    this.#options.logger.warn({ incarnationId }, 'the store was restored: the scheduler begins anew');
+    if (incarnationId !== before.incarnationId) this.#onOtherStore();
+  }
+
+  #onOtherStore(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#options.logger.warn({}, 'the store was restored: the scheduler begins anew');
     this.#onRestored();
   }
 
@@ -315,9 +328,9 @@ class SchedulerProcess implements Scheduler {
     metadataOnly: boolean,
     onRelist?: () => void,
   ): Informer {
-    const { client, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     const informer = new Informer({
-      client,
+      client: this.#client,
       clock,
       logger,
       collection,
@@ -365,9 +378,8 @@ class SchedulerProcess implements Scheduler {
   /** Resources of copies that lie in cells, though their projects may be gone with all bindings. */
   async #watchCopiedResources(): Promise<void> {
     const cellIds = Array.from(this.#cellIds(), ([id]) => id);
-    const { client } = this.#options;
     const { signal } = this.#stopping;
-    const copied = await this.#untilAnswered(() => copiedResources(client, cellIds, signal));
+    const copied = await this.#untilAnswered(() => copiedResources(this.#client, cellIds, signal));
     await Promise.all(copied.map((resource) => this.#watches.ensure(resource)));
   }
 

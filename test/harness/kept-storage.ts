@@ -11,6 +11,10 @@ export class KeptStorage {
     return this.#storage.controlPlaneId;
   }
 
+  get incarnationId(): string {
+    return this.#storage.incarnationId;
+  }
+
   /** Everything that is stored now. */
   async backUp(): Promise<readonly KeyValue[]> {
     return (await this.#storage.range({ prefix: '/' })).items;

@@ -43,8 +43,6 @@ export class RolloutWitness {
   readonly violations: string[] = [];
   /** How many changes it has judged. */
   judged = 0;
-  /** A scheduler that lives through a restore of the federation still takes what it kept for kept: nothing is judged after one. */
-  #isOver = false;
   readonly #options: RolloutWitnessOptions;
   /** Id of a cell's workspace → the cell. */
   readonly #cells = new Map<string, string>();
@@ -63,10 +61,7 @@ export class RolloutWitness {
     await this.findCells();
     await federation.observe({
       event: (event) => this.#event(event),
-      restored: (backup) => {
-        this.#isOver = true;
-        this.#learn(backup);
-      },
+      restored: (backup) => this.#learn(backup),
     });
     this.#learn(await federation.backUp());
   }
@@ -131,7 +126,7 @@ export class RolloutWitness {
       healthyStamp: isHealthy(object) ? Math.max(stamp, healthyBefore) : healthyBefore,
       firstStamp: before?.firstStamp ?? stamp,
     };
-    if (isJudged && !this.#isOver && before !== undefined && !before.isWithdrawn && stamp > before.stamp)
+    if (isJudged && before !== undefined && !before.isWithdrawn && stamp > before.stamp)
       this.#judge(origin, cell, stamp, copies);
     copies.set(cell, now);
   }

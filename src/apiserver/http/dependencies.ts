@@ -47,6 +47,8 @@ export interface HttpServerDependencies {
   /** Which workspace a user means who names none; undefined: root. */
   readonly homeOf?: ((user: UserInfo) => string | undefined) | undefined;
   readonly authorizer: Authorizer;
+  /** Of the store; a request that names another is refused. Absent: all are taken. */
+  readonly incarnationId?: string | undefined;
   readonly resolver: WorkspaceResolver;
   readonly verbs: {
     execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult>;

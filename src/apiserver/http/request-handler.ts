@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import { incarnationHeader, otherStoreError } from '#api/federation/store-incarnation.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
@@ -148,6 +149,9 @@ export class RequestHandler {
       throw new ApiError('Unauthorized', 'Unauthorized');
     }
     exchange.user = user;
+    const incarnationId = exchange.request.headers[incarnationHeader];
+    if (incarnationId !== undefined && incarnationId !== this.#dependencies.incarnationId)
+      throw otherStoreError();
     if (this.#dependencies.audit !== undefined) this.#beginAudit(exchange);
     const { info } = exchange;
     if (!info.hasClusterPrefix) {

@@ -82,13 +82,15 @@ async function startPart(
 ): Promise<SchedulerPart> {
   const requests = new RequestMetrics();
   // One call at a time for each object under way; what is slow then is the server, not the queue for it.
-  const federationClient = connect(connection, 'scheduler', { connectionsMax: settings.concurrency }, true);
+  const limits = { connectionsMax: settings.concurrency };
+  const federationClient = connect(connection, 'scheduler', limits, true);
   // A lease is renewed in time however many calls wait.
   const leaseClient = connect(connection, 'scheduler', { connectionsMax: 1 });
   const makeSharing = await sharingOf(settings, { client: leaseClient, clock: systemClock, logger });
   let sharing: WorkSharing | undefined;
   const scheduler = createScheduler({
     client: meteredClient(federationClient, requests),
+    clientOf: (store) => meteredClient(connect(connection, 'scheduler', limits, true, store), requests),
     clock: systemClock,
     logger,
     concurrency: settings.concurrency,

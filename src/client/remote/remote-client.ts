@@ -1,5 +1,6 @@
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { type BatchMethod, batchPath } from '#api/federation/batch.ts';
+import { incarnationHeader, isOtherStore } from '#api/federation/store-incarnation.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
@@ -28,6 +29,7 @@ import {
   watchQuery,
   writeQuery,
 } from '../paths.ts';
+import type { ClientStore } from '../store-client.ts';
 import { Batcher, type SingleRequest } from './batcher.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { type ConnectionLimits, defaultConnectionLimits, type ServerConnection } from './connection.ts';
@@ -83,6 +85,7 @@ export class RemoteClient implements KubeClient {
   readonly #calls = new OpenCalls();
   #closed = false;
   readonly #userAgent: string;
+  readonly #store: ClientStore | undefined;
   readonly #connect: buildConnector.connector;
   readonly #acceptMetadata: string;
   readonly #acceptMetadataList: string;
@@ -105,11 +108,14 @@ export class RemoteClient implements KubeClient {
       readonly connector?: PlainConnector | undefined;
       /** Metadata asked for alone comes without managedFields, where the server knows how. Default false. */
       readonly leanMetadata?: boolean | undefined;
+      /** Calls are for this store alone, where the server knows how. Default: for whichever it has. */
+      readonly store?: ClientStore | undefined;
     },
   ) {
     this.#connection = connection;
     this.#limits = { ...defaultConnectionLimits, ...options.limits };
     this.#userAgent = options.userAgent;
+    this.#store = options.store;
     this.#connect = connectorOf(connection, this.#limits, options.connector);
     this.#acceptMetadata = acceptMetadata(options.leanMetadata, 'PartialObjectMetadata');
     this.#acceptMetadataList = acceptMetadata(options.leanMetadata, 'PartialObjectMetadataList');
@@ -254,8 +260,7 @@ export class RemoteClient implements KubeClient {
       const accept = asksWhole ? this.#acceptNewWhole : this.#acceptOf(options);
       const headers = this.#headers(accept, undefined);
       const answer = await this.#openStream(path, headers, signal);
-      if (answer.status !== 200)
-        throw errorFromAnswer(answer.status, await readAll(answer.body, 1024 * 1024));
+      if (answer.status !== 200) throw this.#refusal(answer.status, await readAll(answer.body, 1024 * 1024));
       const decoder = new LineDecoder(this.#limits.watchFrameBytesMax);
       chunks = new ChunkReader(answer.body);
       for (;;) {
@@ -286,6 +291,12 @@ export class RemoteClient implements KubeClient {
     await Promise.all([this.#pool.destroy(), this.#http1Streams?.destroy()]);
   }
 
+  #refusal(statusCode: number, body: Buffer): ApiError {
+    const error = errorFromAnswer(statusCode, body);
+    if (this.#store !== undefined && isOtherStore(error)) this.#store.onOther();
+    return error;
+  }
+
   #networkError(error: unknown, call: OpenCall): ApiError {
     const told = errorFromNetwork(this.#connection.server, error);
     const { pace, responseBytesMax } = this.#limits;
@@ -303,6 +314,7 @@ export class RemoteClient implements KubeClient {
       'user-agent': this.#userAgent,
     };
     if (this.#connection.token !== undefined) headers['authorization'] = `Bearer ${this.#connection.token}`;
+    if (this.#store !== undefined) headers[incarnationHeader] = this.#store.incarnationId;
     if (contentType !== undefined) headers['content-type'] = contentType;
     return headers;
   }
@@ -370,7 +382,7 @@ export class RemoteClient implements KubeClient {
     } finally {
       call.end();
     }
-    if (statusCode < 200 || statusCode > 299) throw errorFromAnswer(statusCode, body);
+    if (statusCode < 200 || statusCode > 299) throw this.#refusal(statusCode, body);
     if (options.unread === true) return { ...unreadObject, metadata: {} } as JsonValue as T;
     return decodeBody<T>(body, this.#connection.server);
   }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { otherStoreError } from '#api/federation/store-incarnation.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { AcceptedConnection } from '#apiserver/http/server.ts';
 import type { UserInfo } from '#apiserver/request/user.ts';
@@ -11,6 +12,7 @@ import type {
   WatchOptions,
 } from '#client/client.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
+import type { ClientStore } from '#client/store-client.ts';
 import type { Random } from '../../harness/random.ts';
 import { byteFaultNames } from './byte-faults.ts';
 import type { SimulatedProcess } from './process.ts';
@@ -23,6 +25,8 @@ export const peopleName = 'people';
 /** What can be reached over the simulated network. */
 export interface Reachable {
   readonly name: string;
+  /** Of its store. */
+  readonly incarnationId: string;
   /** Undefined while it is down. */
   clientAs(user: UserInfo): KubeClient | undefined;
   /** Serves a connection in bytes; false while it is down. */
@@ -93,6 +97,8 @@ export interface Connecting {
   readonly batches?: boolean | undefined;
   /** Whether the server accepts, at this moment, the credentials that the client has. */
   readonly isAccepted?: (() => boolean) | undefined;
+  /** As RemoteClient's. */
+  readonly store?: ClientStore | undefined;
 }
 
 /**
@@ -397,6 +403,7 @@ class NetworkClient implements KubeClient {
       endings.push(this.#server.onDown(() => reject(unreachable('connection reset'))));
     });
     down.catch(() => {}); // told by the race
+    this.#compareStore();
     const value = await Promise.race([perform(target, options), down]);
     if (isWrite) await this.#from.atWrite('after');
     // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
@@ -454,6 +461,7 @@ class NetworkClient implements KubeClient {
         this.#network.countFault(fault);
         throw refusalOf(fault);
       }
+      this.#compareStore();
       const events = target.watch(collection, { ...options, signal: inner.signal })[Symbol.asyncIterator]();
       for (;;) {
         const next = await until(events.next());
@@ -489,6 +497,14 @@ class NetworkClient implements KubeClient {
     throw new ApiError('Unauthorized', 'Unauthorized');
   }
 
+  /** What the server’s HTTP does with the header that RemoteClient sends. */
+  #compareStore(): void {
+    const { store } = this.#options;
+    if (store === undefined || store.incarnationId === this.#server.incarnationId) return;
+    store.onOther();
+    throw otherStoreError();
+  }
+
   #goesAsBytes(link: Link): boolean {
     return link.bytesUntilMs > this.#time.nowMs;
   }
@@ -501,6 +517,7 @@ class NetworkClient implements KubeClient {
 
   #connectRemote(link: Link): RemoteClient {
     const { name } = this.#server;
+    const { batches, store } = this.#options;
     const connector = () =>
       openWire({
         random: this.#random,
@@ -526,7 +543,7 @@ class NetworkClient implements KubeClient {
         struck: (fault) => this.#network.countFault(fault),
       });
     // The name by which fields are owned is the same as of calls that do not go as bytes.
-    const options = { userAgent: 'cellplane', batches: this.#options.batches, connector };
+    const options = { userAgent: 'cellplane', batches, connector, store };
     return new RemoteClient({ server: `http://${name}.example` }, options);
   }
 

@@ -57,6 +57,11 @@ export class SimulatedServer implements Reachable {
     this.#options = options;
   }
 
+  /** Of its store. */
+  get incarnationId(): string {
+    return this.#kept.incarnationId;
+  }
+
   get isUp(): boolean {
     return this.#run !== undefined;
   }

@@ -12,6 +12,7 @@ import type { ServerPki } from '#apiserver/pki/pki.ts';
 import { allAuthenticated, systemMasters, type UserInfo } from '#apiserver/request/user.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type Logger, silentLogger } from '#client/logger.ts';
+import type { ClientStore } from '#client/store-client.ts';
 import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
 import type { Random } from '../../harness/random.ts';
@@ -141,9 +142,16 @@ export class World {
 
   #runScheduler(process: SimulatedProcess): void {
     const user = userOf(schedulerUserName, schedulerGroup);
-    const client = this.network.connect(process, this.federation, user, { batches: true });
+    const clientOf = (store?: ClientStore) =>
+      this.network.connect(process, this.federation, user, { batches: true, store });
     const { clock } = process;
-    const scheduler = createScheduler({ client, clock, logger: this.#logger, emptyNamespaceMs: 5_000 });
+    const scheduler = createScheduler({
+      client: clientOf(),
+      clientOf,
+      clock,
+      logger: this.#logger,
+      emptyNamespaceMs: 5_000,
+    });
     scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
   }
 
