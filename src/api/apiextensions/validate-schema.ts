@@ -12,7 +12,8 @@ import { cloneJson, equalJson, type JsonObject, type JsonValue } from '#apimachi
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { isKnownStringFormat } from '#apimachinery/schema-walk/formats.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
-import { typeName, validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { typeName } from '#apimachinery/schema-walk/value-facts.ts';
 import { checkOpenApi } from './check-openapi.ts';
 import { childrenOf, isPresent, propertiesAt, schemaAt, schemasAt } from './schema-nodes.ts';
 

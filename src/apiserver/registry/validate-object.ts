@@ -4,8 +4,9 @@ import { type FieldError, type FieldErrorType, invalid, invalidObject } from '#a
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
+import { customFaults, hasListFaults } from '#apimachinery/schema-walk/custom-faults.ts';
 import { isPlainlyValid } from '#apimachinery/schema-walk/fits.ts';
-import { customFaults, hasListFaults, validateValue } from '#apimachinery/schema-walk/validate.ts';
+import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { inOrderOfPolicies, policyExpressionErrors } from '../admission/policies/policy-expressions.ts';
 import { embeddedErrors } from './embedded-resources.ts';
 import { scaleErrors } from './scale-errors.ts';
