@@ -103,7 +103,8 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
     parts: true,
     explains: ({ path }, exchange) =>
       isCustom(exchange) &&
-      path.includes('managedFields') &&
+      // That somebody lost a field is a change too.
+      (path.includes('managedFields') || path.at(-1) === 'resourceVersion') &&
       ownsStatusElsewhere(exchange) &&
       areOwnedAlike(exchange.oracle.body, exchange.ours.body, isStatus),
   },

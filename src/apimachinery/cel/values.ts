@@ -216,9 +216,12 @@ export class JsonMap extends CelMap {
     return field === undefined ? undefined : this.field(field);
   }
 
-  /** The value of a declared field; undefined when absent. */
+  /**
+   * The value of a declared field; undefined when absent, as what is `null` is to rules (k8s.io/apiserver/pkg/cel/common,
+   * unstructuredMap.Find), other than in a map.
+   */
   field(field: DeclField): Value | undefined {
-    return this.#own(field.jsonName, field.decl);
+    return this.#own(field.jsonName, field.decl) ?? undefined;
   }
 
   #own(name: string, decl: Decl | undefined): Value | undefined {

@@ -26,10 +26,11 @@ export function validateObject(
   warnings: string[] = [],
 ): void {
   const { definition, version } = target.served;
-  const errors =
+  const metadata =
     old === undefined
       ? validateMetadata(object.metadata, definition)
       : updatedMetadataErrors(object.metadata, old.metadata, definition, subresource);
+  const errors = [...metadata];
   const { schema } = version;
   if (definition.origin === 'custom') errors.push(...customErrors(object, old, version, subresource));
   else {
@@ -42,10 +43,13 @@ export function validateObject(
     if (own.length > 0) errors.splice(0, errors.length, ...untold(errors, own), ...own);
   }
   if (errors.length === 0) return;
+  // Of a new object that its kind's own validation does not take, what all kinds have is not looked at (rest.BeforeCreate).
+  const isOwnAlone = old === undefined && definition.strategy.metadataLooks === 'none';
+  const own = isOwnAlone ? errors.filter((error) => !metadata.includes(error)) : [];
   throw invalidObject(
     definition.strategy.toldAs ?? definition,
     object.metadata.name ?? object.metadata.generateName ?? '',
-    errors,
+    own.length > 0 ? own : errors,
   );
 }
 

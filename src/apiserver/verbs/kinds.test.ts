@@ -278,3 +278,16 @@ test('what single changed fields found: managers forgotten, dry runs in other ve
   assert.equal(numberAt(gone.body, 'metadata', 'generation'), 2);
   assert.equal(numberAt(gone.body, 'metadata', 'deletionGracePeriodSeconds'), 0);
 });
+
+// Source: rest.BeforeCreate, the strategy of whose PodDisruptionBudget does not look at metadata.
+test('metadata of a new PodDisruptionBudget are told of where nothing else is wrong with it', async () => {
+  await using harness = await Harness.open();
+  const path = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  const create = (operator: string) => {
+    const selector = { matchExpressions: [{ key: 'a', operator }] };
+    const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: {}, spec: { selector } };
+    return harness.post(path, budget);
+  };
+  await assert.rejects(create('Exists'), apiError('Invalid', /is invalid: metadata\.name: Required/));
+  await assert.rejects(create('Nonsense'), apiError('Invalid', /is invalid: spec\.selector\./));
+});

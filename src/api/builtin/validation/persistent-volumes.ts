@@ -140,11 +140,11 @@ export function checkClaimChange(errors: Errors, claim: KubeObject, old: KubeObj
       'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n';
     errors.push(forbiddenField('spec', why));
   }
-  const size = quantityOf(objectAt(claim, 'spec', 'resources', 'requests'), 'storage');
-  const oldSize = quantityOf(objectAt(old, 'spec', 'resources', 'requests'), 'storage');
+  // What is not asked for counts as nothing.
+  const size = quantityOf(objectAt(claim, 'spec', 'resources', 'requests'), 'storage') ?? zeroQuantity;
+  const oldSize = quantityOf(objectAt(old, 'spec', 'resources', 'requests'), 'storage') ?? zeroQuantity;
   const provisioned = quantityOf(objectAt(old, 'status', 'capacity'), 'storage') ?? zeroQuantity;
-  const shrinks = size !== undefined && oldSize !== undefined && compareQuantity(size, oldSize) < 0;
-  if (shrinks && compareQuantity(size, provisioned) <= 0) {
+  if (compareQuantity(size, oldSize) < 0 && compareQuantity(size, provisioned) <= 0) {
     const why = 'field can not be less than status.capacity';
     errors.push(forbiddenField('spec.resources.requests.storage', why));
   }

@@ -188,21 +188,28 @@ function checkStorageClass(errors: Errors, storageClass: KubeObject): void {
     'WaitForFirstConsumer',
   ]);
   checkParameters(errors, objectAt(storageClass, 'parameters'));
-  objectsAt(storageClass, 'allowedTopologies').forEach((term, i) => {
-    const seen = new Set<string>();
-    const expressions = objectsAt(term, 'matchLabelExpressions');
-    // A term that says nothing is taken for the absent ones that Kubernetes compares it with.
-    if (expressions.length === 0) errors.push(duplicate(`allowedTopologies[${i}].matchLabelExpressions`, ''));
-    expressions.forEach((one, j) => {
-      const at = `allowedTopologies[${i}].matchLabelExpressions[${j}]`;
+  checkTopologies(errors, objectsAt(storageClass, 'allowedTopologies'));
+}
+
+/** storage validateAllowedTopologies. */
+function checkTopologies(errors: Errors, terms: readonly JsonObject[]): void {
+  // Kubernetes compares each with as many absent ones as there are terms, for which one that says nothing is taken.
+  const before = terms.map(() => '');
+  terms.forEach((term, i) => {
+    const seen = new Map<string, string>();
+    const field = `allowedTopologies[${i}].matchLabelExpressions`;
+    objectsAt(term, 'matchLabelExpressions').forEach((one, j) => {
+      const at = `${field}[${j}]`;
       const key = textAt(one, 'key');
       if (textsAt(one, 'values').length === 0) errors.push(required(`${at}.values`));
       checkName(errors, `${at}.key`, key, labelKey);
-      if (seen.has(key)) {
-        errors.push(duplicate(`${at}.key`, key));
-      }
-      seen.add(key);
+      if (seen.has(key)) errors.push(duplicate(`${at}.key`, key));
+      seen.set(key, JSON.stringify([...new Set(textsAt(one, 'values'))].sort()));
     });
+    const said = [...seen].map((pair) => pair.join()).sort();
+    const text = said.join('\n');
+    for (const other of before) if (other === text) errors.push(duplicate(field, ''));
+    before.push(text);
   });
 }
 

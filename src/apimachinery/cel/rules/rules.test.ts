@@ -113,7 +113,14 @@ const holding: [string, JsonObject, string, JsonObject][] = [
     "self.a + self.b == ['1', '2', '3']",
     { a: ['1', '2'], b: ['2', '3'] },
   ],
-  ['null of a nullable object', { a: { type: 'object', nullable: true } }, 'self.a == null', { a: null }],
+  ['null of a nullable object', { a: { type: 'object', nullable: true } }, '!has(self.a)', { a: null }],
+  ['null of a nullable text', { a: { ...text, nullable: true } }, '!self.?a.hasValue()', { a: null }],
+  [
+    'null in a map',
+    { a: { type: 'object', additionalProperties: { ...text, nullable: true } } },
+    "'x' in self.a && has(self.a.x)",
+    { a: { x: null } },
+  ],
   ['quantity', { a: text }, "quantity(self.a).isLessThan(quantity('1Gi'))", { a: '500Mi' }],
   [
     'embedded resource',
