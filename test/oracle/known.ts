@@ -6,6 +6,7 @@ import { customGroup } from './custom.ts';
 import type { Difference } from './differences.ts';
 import { knownOfCustomKinds } from './known-custom.ts';
 import type { Exchange, KnownDifference } from './known-difference.ts';
+import { knownOfExpressions } from './known-expressions.ts';
 import { isCause, isMessage, sortedCauses } from './known-messages.ts';
 import { areOwnedAlike, type IsLeftOut, ownedWithout } from './known-owners.ts';
 import type { NormalAnswer } from './normalise.ts';
@@ -145,6 +146,7 @@ function sortedRules(body: JsonValue): string {
 
 export const knownDifferences: readonly KnownDifference[] = [
   ...knownOfCustomKinds,
+  ...knownOfExpressions,
   {
     row: 'every object of a workspace',
     explains: (difference) =>

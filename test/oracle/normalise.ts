@@ -26,6 +26,8 @@ const generatedPattern = /(?<=\b[hp]\d+-)[bcdfghjklmnpqrstvwxz2456789]{5}\b/g;
 const tokenPattern = /\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/g;
 const guardPattern =
   /(?<=ResourceVersion in (?:the precondition|record) \()\d{2,}(?=\))|(?<=ResourceVersion in (?:precondition|object meta): )\d{2,}/g;
+/** What kube-apiserver calls the type of what a rule is about: a number by the clock, and the path below it. */
+const selfTypePattern = /\bselfType\d+(?:\.[\w@]+)*/g;
 const tokenVolumePattern = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** How far from now a time is taken for the server's own. */
 const nowMs = 3_600_000;
@@ -107,6 +109,7 @@ export class Normaliser {
       .replace(guardPattern, '<revision>')
       .replace(tokenPattern, '<token>')
       .replace(generatedPattern, '<chance>')
+      .replace(selfTypePattern, 'object')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }
 }

@@ -381,6 +381,26 @@ export function drawPolicy(random: Random, name: string, faults: number): DrawnP
   };
 }
 
+/** A validating policy that acts on the custom objects of a group. */
+export function drawnPolicyOf(name: string, validations: readonly JsonObject[], group: string): DrawnPolicy {
+  const kind = 'ValidatingAdmissionPolicy';
+  const matchConstraints: JsonObject = {
+    resourceRules: [{ apiGroups: [group], apiVersions: ['*'], resources: ['*'], operations: ['*'] }],
+    objectSelector: { matchLabels: { [caseLabel]: name } },
+  };
+  const spec: JsonObject = { validations: [...validations], matchConstraints };
+  return {
+    ...{ name, kind },
+    policy: { apiVersion, kind, metadata: { name }, spec },
+    bindings: [
+      {
+        ...{ apiVersion, kind: `${kind}Binding`, metadata: { name: `${name}-0` } },
+        spec: { policyName: name, validationActions: ['Deny'] },
+      },
+    ],
+  };
+}
+
 export function collectionOf(kind: string): string {
   return `${admission}/${kind.toLowerCase().replace(/y$/, 'ie')}s`;
 }

@@ -41,6 +41,9 @@ export class CelTypeError extends Error {
   override readonly name = 'CelTypeError';
 }
 
+/** It fits, and cannot be made ready to run: what stands in it cannot be converted, or is no pattern. */
+export class CelProgramError extends CelTypeError {}
+
 /** What a call does: its overloads in order, and its arguments with the receiver first. */
 export interface ResolvedCall {
   readonly overloads: readonly Overload[];
@@ -62,9 +65,23 @@ export interface Checked {
   readonly structs: ReadonlyMap<Expr, StructType>;
   /** Names of the environment's variables that it reads. */
   readonly variables: ReadonlySet<string>;
+  /** Parts of list and map literals that are not of the type of the first. */
+  readonly unlike: readonly Finding[];
 }
 
-const errorsMax = 10;
+/** What is wrong, and where. */
+export interface Finding {
+  readonly at: number;
+  readonly message: string;
+}
+
+interface LiteralPart {
+  readonly value: Expr;
+  readonly isOptional: boolean;
+}
+
+/** Errors told of one expression (cel-go common/errors.go). */
+const errorsMax = 100;
 
 const namedTypes: ReadonlyMap<string, CelType> = new Map(
   [
@@ -89,6 +106,16 @@ export function checkCel(expr: Expr, source: string, environment: CelEnvironment
   return new Checker(source, environment).check(expr);
 }
 
+/** Errors by where they stand, as many as are told (cel-go common/errors.go). */
+export function errorTexts(source: string, errors: readonly Finding[]): string {
+  const texts = errors
+    .toSorted((a, b) => a.at - b.at)
+    .slice(0, errorsMax)
+    .map(({ at, message }) => describeError(source, at, message));
+  if (errors.length > errorsMax) texts.push(`${errors.length - errorsMax} more errors were truncated`);
+  return texts.join('\n');
+}
+
 class Checker {
   readonly #source: string;
   readonly #environment: CelEnvironment;
@@ -99,9 +126,9 @@ class Checker {
   readonly #structs = new Map<Expr, StructType>();
   readonly #used = new Set<string>();
   readonly #locals: { readonly name: string; readonly type: CelType }[] = [];
-  readonly #errors: string[] = [];
+  readonly #errors: Finding[] = [];
   /** Values that stand in one list or map literal and must be of one type. */
-  readonly #alike: (readonly Expr[])[] = [];
+  readonly #alike: { readonly parts: readonly LiteralPart[]; readonly isList: boolean }[] = [];
   #fresh = 0;
   /** In the arguments of `format`, which may be of different types anywhere (cel-go exempts them). */
   #mixes = false;
@@ -113,11 +140,9 @@ class Checker {
 
   check(expr: Expr): Checked {
     this.#infer(expr);
-    if (this.#errors.length > 0) throw new CelTypeError(this.#errors.join('\n'));
+    this.#throwErrors();
     const types = new Map<Expr, CelType>();
     for (const [node, type] of this.#types) types.set(node, this.#substitution.apply(type, true));
-    for (const values of this.#alike) this.#requireOneType(values, types);
-    if (this.#errors.length > 0) throw new CelTypeError(this.#errors.join('\n'));
     return {
       expr,
       type: types.get(expr) as CelType,
@@ -126,22 +151,37 @@ class Checker {
       calls: this.#calls,
       structs: this.#structs,
       variables: this.#used,
+      unlike: this.#unlike(types),
     };
   }
 
-  /** cel-go's validator of literals: a value of unknown type is not of the type of a known one. */
-  #requireOneType(values: readonly Expr[], types: ReadonlyMap<Expr, CelType>): void {
-    const wanted = types.get(values[0] as Expr) as CelType;
-    for (const value of values) {
-      const type = types.get(value) as CelType;
-      if (sameType(wanted, type)) continue;
-      this.#error(value.at, `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`);
-      return;
+  /** In the order in which they stand in the source. */
+  #throwErrors(): void {
+    if (this.#errors.length > 0) throw new CelTypeError(errorTexts(this.#source, this.#errors));
+  }
+
+  /** cel-go's validator of literals (cel/validator.go), which an expression that fits otherwise meets. */
+  #unlike(types: ReadonlyMap<Expr, CelType>): Finding[] {
+    const found: Finding[] = [];
+    for (const { parts, isList } of this.#alike) {
+      let wanted: CelType | undefined;
+      for (const { value, isOptional } of parts) {
+        const whole = types.get(value) as CelType;
+        const type = isOptional ? (whole.params[0] ?? dynType) : whole;
+        wanted ??= type;
+        if (sameType(wanted, type)) continue;
+        found.push({
+          at: value.at,
+          message: `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`,
+        });
+        if (isList) break;
+      }
     }
+    return found;
   }
 
   #error(at: number, message: string): CelType {
-    if (this.#errors.length < errorsMax) this.#errors.push(describeError(this.#source, at, message));
+    this.#errors.push({ at, message });
     return errorType;
   }
 
@@ -321,7 +361,6 @@ class Checker {
     isMember: boolean,
   ): CelType {
     const types = args.map((arg) => this.#infer(arg));
-    if (types.some((type) => this.#substitution.resolve(type).kind === 'error')) return errorType;
     if (name === '_&&_' || name === '_||_') {
       let wrong: CelType | undefined;
       types.forEach((type, index) => {
@@ -381,14 +420,13 @@ class Checker {
   }
 
   /** The one type of the elements of a literal. */
-  #join(joined: CelType | undefined, type: CelType, at: number): CelType {
+  #join(joined: CelType | undefined, type: CelType): CelType {
     if (joined === undefined) return type;
     if (this.#substitution.assign(joined, type)) {
       const before = this.#substitution.apply(joined, false);
       return isMoreGeneral(this.#substitution.apply(type, false), before) ? type : joined;
     }
-    if (this.#environment.mixesLiterals || this.#mixes) return dynType;
-    return this.#error(at, `expected type '${this.#show(joined)}' but found '${this.#show(type)}'`);
+    return dynType;
   }
 
   /** The type held by an optional element of a literal. */
@@ -403,12 +441,12 @@ class Checker {
     );
   }
 
-  #list(elements: readonly { readonly value: Expr; readonly isOptional: boolean }[]): CelType {
+  #list(elements: readonly LiteralPart[]): CelType {
     let joined: CelType | undefined;
     for (const { value, isOptional } of elements) {
-      joined = this.#join(joined, this.#held(this.#infer(value), isOptional, value.at), value.at);
+      joined = this.#join(joined, this.#held(this.#infer(value), isOptional, value.at));
     }
-    this.#mustBeAlike(elements);
+    this.#mustBeAlike(elements, true);
     return listOf(joined ?? this.#param());
   }
 
@@ -420,19 +458,20 @@ class Checker {
       if (!isKeyType(this.#substitution.resolve(keyType))) {
         this.#error(key.at, `unsupported key type: ${this.#show(keyType)}`);
       }
-      keys = this.#join(keys, keyType, key.at);
-      values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at), value.at);
+      keys = this.#join(keys, keyType);
+      values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at));
     }
-    this.#mustBeAlike(expr.entries.map(({ key }) => ({ value: key, isOptional: false })));
-    this.#mustBeAlike(expr.entries);
+    this.#mustBeAlike(
+      expr.entries.map(({ key }) => ({ value: key, isOptional: false })),
+      false,
+    );
+    this.#mustBeAlike(expr.entries, false);
     return mapOf(keys ?? this.#param(), values ?? this.#param());
   }
 
-  /** Optional ones are looked at while they are inferred: what they hold has no expression of its own. */
-  #mustBeAlike(parts: readonly { readonly value: Expr; readonly isOptional: boolean }[]): void {
-    if (this.#environment.mixesLiterals || this.#mixes) return;
-    const values = parts.filter(({ isOptional }) => !isOptional).map(({ value }) => value);
-    if (values.length > 1) this.#alike.push(values);
+  #mustBeAlike(parts: readonly LiteralPart[], isList: boolean): void {
+    if (this.#environment.mixesLiterals || this.#mixes || parts.length < 2) return;
+    this.#alike.push({ parts, isList });
   }
 
   #struct(expr: StructExpr): CelType {
@@ -479,7 +518,7 @@ class Checker {
       const predicate = expr.predicate === undefined ? undefined : this.#infer(expr.predicate);
       const result = expr.transform === undefined ? undefined : this.#infer(expr.transform);
       if (predicate !== undefined && !this.#substitution.assign(boolType, predicate)) {
-        return this.#wrongPredicate(expr, predicate, result, isMap ? key : element);
+        this.#wrongPredicate(expr, predicate, result, isMap ? key : element);
       }
       switch (expr.macro) {
         case 'all':
@@ -533,28 +572,29 @@ class Checker {
     type: CelType,
     result: CelType | undefined,
     element: CelType,
-  ): CelType {
+  ): void {
     const found = this.#show(type);
     if (macro === 'all' || macro === 'exists') {
-      return this.#error((predicate as Expr).at, `expected type 'bool' but found '${found}'`);
+      this.#error((predicate as Expr).at, `expected type 'bool' but found '${found}'`);
+      return;
     }
     const step = macro === 'exists_one' ? 'int' : this.#show(listOf(result ?? element));
-    return this.#error(
-      at,
-      `found no matching overload for '_?_:_' applied to '(${found}, ${step}, ${step})'`,
-    );
+    this.#error(at, `found no matching overload for '_?_:_' applied to '(${found}, ${step}, ${step})'`);
   }
 
   #optionalMap(expr: OptionalMapExpr): CelType {
-    const held = this.#param();
+    const param = this.#param();
     const target = this.#infer(expr.target);
-    if (!this.#substitution.assign(optionalOf(held), target)) {
-      const name = expr.isFlat ? 'optFlatMap' : 'optMap';
-      return this.#error(
-        expr.at,
-        `found no matching overload for '${name}' applied to '${this.#show(target)}.(…)'`,
-      );
+    const fits = this.#substitution.assign(optionalOf(param), target);
+    if (!fits) {
+      // The two calls that the macro is made of.
+      for (const name of ['hasValue', 'value'])
+        this.#error(
+          expr.at,
+          `found no matching overload for '${name}' applied to '${this.#show(target)}.()'`,
+        );
     }
+    const held = fits ? param : errorType;
     const body = this.#within([[expr.name, held]], () => this.#infer(expr.body));
     if (!expr.isFlat) return optionalOf(body);
     const result = optionalOf(this.#param());

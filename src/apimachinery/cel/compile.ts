@@ -9,10 +9,12 @@ import type {
   SelectExpr,
   StructExpr,
 } from './ast.ts';
-import type { Checked } from './checker.ts';
+import { CelProgramError, type Checked } from './checker.ts';
 import type { StructType } from './environment.ts';
-import { indexThrough, optionalIndex } from './functions/operators.ts';
+import { noOverloadOf } from './functions/operands.ts';
+import { contains, indexThrough, optionalIndex } from './functions/operators.ts';
 import { dispatch, type Overload } from './functions/registry.ts';
+import { matches } from './functions/standard.ts';
 import {
   ArrayList,
   CelFault,
@@ -22,6 +24,7 @@ import {
   NativeMap,
   noOverload,
   Optional,
+  Uint,
   type Value,
 } from './values.ts';
 
@@ -60,19 +63,37 @@ const listCost = 10;
 const mapCost = 30;
 const structCost = 40;
 
-/** Code for a checked expression. `slotOf` gives the slot of a variable; slots from `localsFrom` on are its own. */
-export function compileChecked(checked: Checked, slotOf: (name: string) => number, localsFrom: number): Code {
-  return new Compiler(checked, slotOf, localsFrom).compile(checked.expr);
+/** Functions that are called when the expression is compiled where their argument stands in it (cel-go interpreter/decorators.go). */
+const conversions: ReadonlySet<string> = new Set(
+  'bool bytes double duration dyn int string timestamp type uint'.split(' '),
+);
+const patternFunctions: ReadonlySet<string> = new Set(['matches', 'find', 'findAll']);
+
+interface CompileOptions {
+  /** The slot of a variable; those from `localsFrom` on are the code's own. */
+  readonly slotOf: (name: string) => number;
+  readonly localsFrom: number;
+  /** Whether what can be told to fail whenever it runs is refused, as Kubernetes does. */
+  readonly refuses: boolean;
+}
+
+/** Code for a checked expression. Throws CelProgramError when it `refuses`. */
+export function compileChecked(checked: Checked, { slotOf, localsFrom, refuses }: CompileOptions): Code {
+  return new Compiler(checked, slotOf, localsFrom, refuses).compile(checked.expr);
 }
 
 class Compiler {
   readonly #checked: Checked;
   readonly #slotOf: (name: string) => number;
   readonly #locals: { readonly name: string; readonly slot: number }[] = [];
+  /** What code gives that depends on nothing. */
+  readonly #constants = new Map<Code, Value>();
+  readonly #refuses: boolean;
   #nextSlot: number;
 
-  constructor(checked: Checked, slotOf: (name: string) => number, localsFrom: number) {
+  constructor(checked: Checked, slotOf: (name: string) => number, localsFrom: number, refuses: boolean) {
     this.#checked = checked;
+    this.#refuses = refuses;
     this.#slotOf = slotOf;
     this.#nextSlot = localsFrom;
   }
@@ -80,8 +101,7 @@ class Compiler {
   compile(expr: Expr): Code {
     switch (expr.kind) {
       case 'literal': {
-        const { value } = expr;
-        return () => value;
+        return this.#constant(expr.value);
       }
       case 'ident':
         return this.#reference(expr, expr.name);
@@ -102,6 +122,16 @@ class Compiler {
       case 'optMap':
         return this.#optionalMap(expr);
     }
+  }
+
+  #constant(value: Value): Code {
+    const code = () => value;
+    this.#constants.set(code, value);
+    return code;
+  }
+
+  #areConstant(codes: readonly Code[]): boolean {
+    return codes.every((code) => this.#constants.has(code));
   }
 
   #reference(expr: Expr, name: string): Code {
@@ -198,9 +228,35 @@ class Compiler {
           return alternative(first, second, expr.name === 'or');
         break;
     }
-    if (codes.length === 1) return unaryCall(first, overloads);
-    if (codes.length === 2) return binaryCall(first, second, overloads);
-    return anyCall(codes, overloads);
+    const folded = this.#folded(expr, overloads, codes);
+    if (folded !== undefined) return folded;
+    if (codes.length === 1) return unaryCall(first, expr.name, overloads);
+    if (codes.length === 2) return binaryCall(first, second, expr.name, overloads);
+    return anyCall(codes, expr.name, overloads);
+  }
+
+  /** What is known of a call before anything runs; undefined for a call like any other. */
+  #folded(expr: CallExpr, overloads: readonly Overload[], codes: readonly Code[]): Code | undefined {
+    const [first, second] = codes as [Code, Code];
+    const isConversion = codes.length === 1 && expr.target === undefined && conversions.has(expr.name);
+    if (isConversion && this.#constants.has(first)) {
+      const value = run(nowhere, expr.name, overloads, [this.#constants.get(first) as Value]);
+      if (!(value instanceof CelFault)) return this.#constant(value);
+      if (this.#refuses) throw new CelProgramError(value.message);
+    }
+    const other = second === undefined ? undefined : this.#constants.get(second);
+    if (this.#refuses && patternFunctions.has(expr.name) && typeof other === 'string') {
+      const found = matches('', other);
+      if (found instanceof CelFault) throw new CelProgramError(found.message);
+    }
+    if (expr.name !== '@in' || !(other instanceof CelList)) return undefined;
+    if (other.size === 0) return this.#constant(false);
+    if (!other.toArray().every(isHashable)) return undefined;
+    // A look-up in a set takes no step.
+    return (frame) => {
+      const item = first(frame);
+      return item instanceof CelFault ? item : contains(other, item);
+    };
   }
 
   #list(expr: ListExpr): Code {
@@ -208,10 +264,9 @@ class Compiler {
       code: this.compile(value),
       isOptional,
     }));
-    if (expr.elements.every(({ value, isOptional }) => value.kind === 'literal' && !isOptional)) {
-      const constant = new ArrayList(elements.map(({ code }) => code(nowhere)));
-      return () => constant;
-    }
+    const codes = elements.map(({ code }) => code);
+    if (this.#areConstant(codes) && !elements.some(({ isOptional }) => isOptional))
+      return this.#constant(new ArrayList(codes.map((code) => code(nowhere))));
     return (frame) => {
       frame.spend(listCost);
       const values: Value[] = [];
@@ -232,7 +287,7 @@ class Compiler {
       value: this.compile(value),
       isOptional,
     }));
-    return (frame) => {
+    const make = (frame: Frame): Value => {
       frame.spend(mapCost);
       const map = new NativeMap();
       for (const entry of entries) {
@@ -250,6 +305,10 @@ class Compiler {
       }
       return map;
     };
+    const isConstant =
+      this.#areConstant(entries.flatMap(({ key, value }) => [key, value])) &&
+      !entries.some(({ isOptional }) => isOptional);
+    return isConstant ? this.#constant(make(nowhere)) : make;
   }
 
   #struct(expr: StructExpr, struct: StructType): Code {
@@ -330,6 +389,15 @@ class Compiler {
   }
 }
 
+/** What cel-go puts into a set: scalars but bytes. */
+function isHashable(value: Value): boolean {
+  return (
+    value === null ||
+    ['boolean', 'bigint', 'number', 'string'].includes(typeof value) ||
+    value instanceof Uint
+  );
+}
+
 const nowhere = new Frame([], Number.POSITIVE_INFINITY);
 
 const unsupportedIndex = new CelFault("unsupported index type 'string' in list");
@@ -383,25 +451,25 @@ function indexing(container: Code, key: Code, look: (container: Value, key: Valu
   };
 }
 
-function unaryCall(argument: Code, overloads: readonly Overload[]): Code {
+function unaryCall(argument: Code, name: string, overloads: readonly Overload[]): Code {
   return (frame) => {
     const value = argument(frame);
     if (value instanceof CelFault) return value;
-    return run(frame, overloads, [value]);
+    return run(frame, name, overloads, [value]);
   };
 }
 
-function binaryCall(left: Code, right: Code, overloads: readonly Overload[]): Code {
+function binaryCall(left: Code, right: Code, name: string, overloads: readonly Overload[]): Code {
   return (frame) => {
     const a = left(frame);
     if (a instanceof CelFault) return a;
     const b = right(frame);
     if (b instanceof CelFault) return b;
-    return run(frame, overloads, [a, b]);
+    return run(frame, name, overloads, [a, b]);
   };
 }
 
-function anyCall(codes: readonly Code[], overloads: readonly Overload[]): Code {
+function anyCall(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
   return (frame) => {
     const args: Value[] = [];
     for (const code of codes) {
@@ -409,14 +477,14 @@ function anyCall(codes: readonly Code[], overloads: readonly Overload[]): Code {
       if (value instanceof CelFault) return value;
       args.push(value);
     }
-    return run(frame, overloads, args);
+    return run(frame, name, overloads, args);
   };
 }
 
 /** Static types choose the overloads that may be meant; which one is, the values say (they may be null or unknown). */
-function run(frame: Frame, overloads: readonly Overload[], args: readonly Value[]): Value {
+function run(frame: Frame, name: string, overloads: readonly Overload[], args: readonly Value[]): Value {
   const overload = dispatch(overloads, args);
-  if (overload instanceof CelFault) return overload;
+  if (overload === undefined) return noOverloadOf(name, args);
   const result = overload.call(args);
   frame.spend(overload.cost.run(args, result));
   return result;

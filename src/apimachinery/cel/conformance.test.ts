@@ -209,7 +209,7 @@ function environmentOf(rest: Rest): CelEnvironment {
 function evaluate(expr: string, rest: Rest): { readonly type: CelType; readonly value: Value | undefined } {
   const checked = checkCel(parseCel(expr), expr, environmentOf(rest));
   if (rest.checkOnly === true) return { type: checked.type, value: undefined };
-  const program = new CelProgram(expr, checked);
+  const program = new CelProgram(expr, checked, false);
   const { value } = program.run((name) => {
     const binding = rest.bindings?.[name];
     return binding === undefined

@@ -1,5 +1,5 @@
 import type { Schema } from '../schema.ts';
-import { parseGoDuration, parseTimestamp } from './time.ts';
+import { parseTimestamp, parseWordedDuration } from './time.ts';
 import {
   boolType,
   bytesType,
@@ -28,7 +28,7 @@ export interface Decl {
   readonly element?: Decl | undefined;
   /** Of an object, by their names in expressions. */
   readonly fields?: ReadonlyMap<string, DeclField> | undefined;
-  /** The most elements, entries or bytes that a value can have. */
+  /** The most elements, entries or bytes that a value can have; 0 for what Kubernetes does not count. */
   readonly maxElements: number;
   /** Bytes of the shortest JSON. */
   readonly minBytes: number;
@@ -99,11 +99,11 @@ function build(schema: Schema, isResource: boolean): Decl | undefined {
     case 'string':
       return stringDecl(schema);
     case 'boolean':
-      return { kind: 'scalar', type: boolType, maxElements: 1, minBytes: 4 };
+      return { kind: 'scalar', type: boolType, maxElements: 0, minBytes: 4 };
     case 'number':
-      return { kind: 'double', type: doubleType, maxElements: 1, minBytes: 1 };
+      return { kind: 'double', type: doubleType, maxElements: 0, minBytes: 1 };
     case 'integer':
-      return { kind: 'scalar', type: intType, maxElements: 1, minBytes: 1 };
+      return { kind: 'scalar', type: intType, maxElements: 0, minBytes: 1 };
     default:
       return undefined;
   }
@@ -179,7 +179,7 @@ export function objectOf(name: string, fields: ReadonlyMap<string, DeclField>, m
     kind: 'object',
     type: dynType,
     fields,
-    maxElements: fields.size,
+    maxElements: 0,
     minBytes,
   };
   decl.type = new CelType('object', name, [], decl);
@@ -195,7 +195,7 @@ function stringDecl(schema: Schema): Decl {
         type: bytesType,
         maxElements: maxLength === undefined ? requestBytesMax - 2 : positive(maxLength),
         minBytes: 2,
-        fromString: (text) => new Uint8Array(Buffer.from(text, 'base64')),
+        fromString: bytesOf,
       };
     case 'duration':
       return {
@@ -231,16 +231,29 @@ function stringDecl(schema: Schema): Decl {
 }
 
 function timeOf(text: string): Value {
-  const nanos = parseTimestamp(text);
-  return nanos === undefined ? new CelFault(`Invalid date formatted string ${text}`) : new Timestamp(nanos);
+  return timestampOf(text) ?? new CelFault(`Invalid date-time formatted string ${text}`);
 }
 
 function dateOf(text: string): Value {
-  const nanos = parseTimestamp(`${text}T00:00:00Z`);
-  return nanos === undefined ? new CelFault(`Invalid date formatted string ${text}`) : new Timestamp(nanos);
+  return timestampOf(`${text}T00:00:00Z`) ?? new CelFault(`Invalid date formatted string ${text}`);
+}
+
+function timestampOf(text: string): Timestamp | undefined {
+  const found = parseTimestamp(text);
+  return found === undefined ? undefined : new Timestamp(found.nanos, found.offsetMinutes);
 }
 
 function durationOf(text: string): Value {
-  const nanos = parseGoDuration(text);
+  const nanos = parseWordedDuration(text);
   return nanos === undefined ? new CelFault(`Invalid duration ${text}`) : new Duration(nanos);
+}
+
+/** base64 in the alphabet for URLs, although the schema takes the other (kube-openapi strfmt). */
+function bytesOf(text: string): Value {
+  const wrong = text.search(/[^A-Za-z0-9_=\r\n-]/);
+  if (wrong >= 0) {
+    const why = `illegal base64 data at input byte ${Buffer.byteLength(text.slice(0, wrong))}`;
+    return new CelFault(`Invalid byte formatted string ${text}: ${why}`);
+  }
+  return new Uint8Array(Buffer.from(text, 'base64url'));
 }

@@ -1,21 +1,26 @@
-import type { CallExpr, ComprehensionExpr, Expr } from './ast.ts';
 import type { Checked } from './checker.ts';
+import { accumulator, type CostCall, type CostFold, type CostNode, costTreeOf } from './cost-tree.ts';
 import type { Decl } from './decl.ts';
 import type { CelEnvironment } from './environment.ts';
 import { plus, times, union } from './functions/costs.ts';
-import { type EstimatedArgument, fixed, type Range } from './functions/registry.ts';
+import { type EstimatedArgument, fixed, type Overload, type Range } from './functions/registry.ts';
 import type { CelType } from './types.ts';
-import { codePointCount, type Value } from './values.ts';
 
-/** What is known of an expression's value before there is one. */
-interface Estimate {
-  readonly cost: Range;
-  readonly size: Range | undefined;
-  /** Sizes of the keys and values in a list or map. */
-  readonly key?: Range | undefined;
-  readonly element?: Range | undefined;
-  readonly decl?: Decl | undefined;
+/** Sizes of the keys and values in a list or map. */
+interface EntrySizes {
+  readonly isList: boolean;
+  readonly key: Range;
+  readonly value: Range;
 }
+
+interface Local {
+  readonly path: Path;
+  readonly size: Range | undefined;
+  readonly entries: EntrySizes | undefined;
+}
+
+/** From a variable through fields, `@items`, `@keys` and `@values`; empty for what no declaration is known of. */
+type Path = readonly string[];
 
 const unknown: Range = { min: 0, max: Number.POSITIVE_INFINITY };
 const one = fixed(1);
@@ -29,308 +34,250 @@ const structCost = fixed(40);
  * checker/cost.go with Kubernetes' library/cost.go). Sizes come from the declarations of the environment's variables.
  */
 export function estimateCost(checked: Checked, environment: CelEnvironment): Range {
-  return new Estimator(checked, environment).estimate(checked.expr).cost;
+  return new Estimator(environment).cost(costTreeOf(checked, environment));
 }
 
 class Estimator {
-  readonly #checked: Checked;
   readonly #environment: CelEnvironment;
-  readonly #locals: { readonly name: string; readonly estimate: Estimate }[] = [];
+  readonly #paths = new Map<CostNode, Path>();
+  readonly #sizes = new Map<CostNode, Range>();
+  readonly #entries = new Map<CostNode, EntrySizes>();
+  readonly #locals = new Map<string, Local[]>();
 
-  constructor(checked: Checked, environment: CelEnvironment) {
-    this.#checked = checked;
+  constructor(environment: CelEnvironment) {
     this.#environment = environment;
   }
 
-  estimate(expr: Expr): Estimate {
-    switch (expr.kind) {
+  cost(node: CostNode): Range {
+    switch (node.kind) {
       case 'literal':
-        return { cost: none, size: fixed(literalSize(expr.value)) };
+        return none;
       case 'ident':
-        return this.#name(expr, expr.name);
-      case 'select':
-        return this.#select(expr);
+        this.#paths.set(node, this.#local(node.name)?.path ?? [node.name]);
+        return one;
+      case 'select': {
+        const operand = this.cost(node.operand);
+        // A presence test costs nothing by itself in Kubernetes.
+        if (node.isTest) return operand;
+        this.#paths.set(node, [...this.#path(node.operand), node.field]);
+        const { kind } = node.operand.type;
+        return kind === 'map' || kind === 'object' ? plus(operand, one) : operand;
+      }
       case 'call':
-        return this.#call(expr);
-      case 'list': {
-        const elements = expr.elements.map(({ value }) => this.estimate(value));
-        return {
-          cost: elements.reduce((sum, { cost }) => plus(sum, cost), listCost),
-          size: { min: expr.elements.filter((element) => !element.isOptional).length, max: elements.length },
-          element: unionOf(
-            elements,
-            expr.elements.map(({ value }) => this.#type(value)),
-          ),
-        };
-      }
+        return this.#call(node);
+      case 'list':
+        return this.#list(node, node.elements);
       case 'map': {
-        const keys = expr.entries.map(({ key }) => this.estimate(key));
-        const values = expr.entries.map(({ value }) => this.estimate(value));
-        return {
-          cost: [...keys, ...values].reduce((sum, { cost }) => plus(sum, cost), mapCost),
-          size: { min: expr.entries.filter((entry) => !entry.isOptional).length, max: values.length },
-          key: unionOf(
-            keys,
-            expr.entries.map(({ key }) => this.#type(key)),
-          ),
-          element: unionOf(
-            values,
-            expr.entries.map(({ value }) => this.#type(value)),
-          ),
-        };
+        const costs = node.entries.flat().map((part) => this.cost(part));
+        this.#entries.set(node, {
+          isList: false,
+          key: this.#unionOf(node.entries.map(([key]) => key)),
+          value: this.#unionOf(node.entries.map(([, value]) => value)),
+        });
+        return costs.reduce(plus, mapCost);
       }
-      case 'struct': {
-        const fields = expr.fields.map(({ value }) => this.estimate(value));
-        return {
-          cost: fields.reduce((sum, { cost }) => plus(sum, cost), structCost),
-          size: fixed(fields.length),
-        };
-      }
-      case 'comprehension':
-        return this.#comprehension(expr);
+      case 'struct':
+        return node.values.map((value) => this.cost(value)).reduce(plus, structCost);
       case 'bind': {
-        const value = this.estimate(expr.value);
-        const body = this.#within([[expr.name, value]], () => this.estimate(expr.body));
-        return { ...body, cost: plus(plus(listCost, value.cost), body.cost) };
+        const value = this.cost(node.value);
+        const local = {
+          path: this.#path(node.value),
+          size: this.#size(node.value),
+          entries: this.#entriesOf(node.value),
+        };
+        const body = this.#within([[node.name, local]], () => {
+          const cost = this.cost(node.body);
+          this.#copySizes(node, node.body);
+          return cost;
+        });
+        return plus(plus(listCost, value), body);
       }
-      case 'optMap': {
-        const target = this.estimate(expr.target);
-        const body = this.#within([[expr.name, target]], () => this.estimate(expr.body));
-        return { ...body, cost: plus(plus(target.cost, fixed(2)), { min: 0, max: body.cost.max + 10 }) };
-      }
+      case 'fold':
+        return this.#fold(node, node);
     }
   }
 
-  #type(expr: Expr): CelType | undefined {
-    return this.#checked.types.get(expr);
+  #list(node: CostNode, elements: readonly CostNode[]): Range {
+    const costs = elements.map((element) => this.cost(element));
+    this.#entries.set(node, { isList: true, key: one, value: this.#unionOf(elements) });
+    return costs.reduce(plus, listCost);
   }
 
-  #within<T>(locals: readonly (readonly [string, Estimate])[], body: () => T): T {
-    for (const [name, estimate] of locals) this.#locals.push({ name, estimate });
+  #unionOf(nodes: readonly CostNode[]): Range {
+    return nodes.length === 0 ? none : nodes.map((node) => this.#sizeOrUnknown(node)).reduce(union);
+  }
+
+  #local(name: string): Local | undefined {
+    return this.#locals.get(name)?.at(-1);
+  }
+
+  #within<T>(locals: readonly (readonly [string, Local])[], body: () => T): T {
+    for (const [name, local] of locals) {
+      const stack = this.#locals.get(name);
+      if (stack === undefined) this.#locals.set(name, [local]);
+      else stack.push(local);
+    }
     const result = body();
-    this.#locals.length -= locals.length;
+    for (const [name] of locals) this.#locals.get(name)?.pop();
     return result;
   }
 
-  #name(expr: Expr, name: string): Estimate {
-    const reference = this.#checked.references.get(expr);
-    if (reference?.kind === 'local') {
-      const local = this.#locals.findLast((one) => one.name === name) as { estimate: Estimate };
-      return { ...local.estimate, cost: one };
-    }
-    if (reference?.kind === 'variable') {
-      return declared(this.#environment.variables.get(reference.name)?.decl, one);
-    }
-    return { cost: one, size: one };
+  #path(node: CostNode): Path {
+    const local = node.kind === 'ident' ? this.#local(node.name) : undefined;
+    return local?.path ?? this.#paths.get(node) ?? [];
   }
 
-  #select(expr: Expr & { kind: 'select' }): Estimate {
-    if (this.#checked.references.has(expr)) return this.#name(expr, '');
-    const operand = this.estimate(expr.operand);
-    // A presence test costs nothing by itself in Kubernetes.
-    if (expr.isTest) return { cost: operand.cost, size: one };
-    const field =
-      operand.decl?.fields?.get(expr.field)?.decl ??
-      (operand.decl?.fields ? undefined : operand.decl?.element);
-    return declared(field, plus(operand.cost, one));
-  }
-
-  #call(expr: CallExpr): Estimate {
-    const call = this.#checked.calls.get(expr);
-    if (call === undefined) return { cost: none, size: undefined };
-    const args = call.args.map((arg) => this.estimate(arg));
-    const sum = args.reduce((total, { cost }) => plus(total, cost), none);
-    const [first, second, third] = args as [Estimate, Estimate, Estimate];
-    switch (expr.name) {
+  #call(node: CostNode & CostCall): Range {
+    const { name, args, overloads } = node;
+    const [first, second, third] = args as [CostNode, CostNode, CostNode];
+    const costs = args.map((arg) => this.cost(arg));
+    const sum = costs.reduce(plus, none);
+    switch (name) {
+      case 'dyn':
+        this.#copySizes(node, first);
+        return plus(sum, one);
       case '_&&_':
       case '_||_':
-        return { cost: { min: first.cost.min, max: sum.max }, size: one };
-      case '_?_:_':
-        return {
-          ...second,
-          cost: plus(first.cost, union(second.cost, third.cost)),
-          size: union(this.#size(second, call.args[1]), this.#size(third, call.args[2])),
-          element: both(second.element, third.element),
-          key: both(second.key, third.key),
-          decl: second.decl === third.decl ? second.decl : undefined,
-        };
-      case '_[_]':
-      case '_[?_]':
-        return {
-          ...declared(first.decl?.element, plus(sum, one)),
-          ...(first.element && { size: first.element }),
-        };
-      case 'dyn':
-        return { ...first, cost: plus(sum, one) };
-      case 'or':
-      case 'orValue':
-        return {
-          ...first,
-          cost: plus(sum, one),
-          size: union(this.#size(first, call.args[0]), this.#size(second, call.args[1])),
-        };
-      case 'value':
-        return { ...first, cost: plus(sum, one) };
-      case 'optional.of':
-      case 'optional.ofNonZeroValue':
-        return { ...first, cost: plus(sum, one) };
+        return { min: (costs[0] as Range).min, max: sum.max };
+      case '_?_:_': {
+        const [condition, then, otherwise] = costs as [Range, Range, Range];
+        this.#setEntries(node, unionOfEntries(this.#entriesOf(second), this.#entriesOf(third)));
+        this.#sizes.set(node, union(this.#sizeOrUnknown(second), this.#sizeOrUnknown(third)));
+        return plus(condition, union(then, otherwise));
+      }
+      case '_+_':
+        if (['string', 'bytes', 'list'].includes(node.type.kind) || node.type.kind === 'dyn')
+          this.#setEntries(node, unionOfEntries(this.#entriesOf(first), this.#entriesOf(second)));
     }
-    return this.#function(call.overloads, call.args, args, sum, expr);
+    if (overloads.length === 0) return plus(sum, one);
+    return plus(sum, this.#overloads(node, overloads));
   }
 
-  #function(
-    overloads: readonly {
-      readonly cost: {
-        readonly estimate: (args: readonly EstimatedArgument[]) => { cost: Range; size?: Range | undefined };
-      };
-    }[],
-    exprs: readonly Expr[],
-    args: readonly Estimate[],
-    sum: Range,
-    expr: Expr,
-  ): Estimate {
-    const known = args.map((arg, index) => this.#argument(arg, exprs[index] as Expr));
+  #overloads(node: CostNode & CostCall, overloads: readonly Overload[]): Range {
+    const { args } = node;
+    const known = args.map((arg) => this.#argument(arg));
     let cost: Range | undefined;
     let size: Range | undefined;
-    for (const overload of overloads) {
-      const estimate = overload.cost.estimate(known);
+    for (const { cost: model, params } of overloads) {
+      const estimate = model.estimate(known);
       cost = cost === undefined ? estimate.cost : union(cost, estimate.cost);
       if (estimate.size !== undefined) size = size === undefined ? estimate.size : union(size, estimate.size);
-    }
-    return {
-      cost: plus(sum, cost ?? one),
-      size: size ?? scalarSize(this.#type(expr)),
-      element: this.#elementOf(expr, args),
-    };
-  }
-
-  /** Pieces of a text are no longer than the text; elements of joined lists are of both. */
-  #elementOf(expr: Expr, args: readonly Estimate[]): Range | undefined {
-    if (expr.kind !== 'call') return undefined;
-    if (expr.name === 'split' || expr.name === 'findAll')
-      return { min: 0, max: args[0]?.size?.max ?? unknown.max };
-    if (expr.name === '_+_') return both(elementSize(args[0]), elementSize(args[1]));
-    return undefined;
-  }
-
-  #argument(estimate: Estimate, expr: Expr): EstimatedArgument {
-    const type = this.#type(expr);
-    const elementType = type?.kind === 'list' ? type.params[0] : undefined;
-    return {
-      size: this.#size(estimate, expr),
-      elementSize: elementSize(estimate) ?? scalarSize(elementType),
-      hasTextElements: elementType?.kind === 'string' || elementType?.kind === 'bytes',
-      isList: type?.kind === 'list',
-    };
-  }
-
-  #size(estimate: Estimate, expr: Expr | undefined): Range {
-    return estimate.size ?? scalarSize(expr === undefined ? undefined : this.#type(expr)) ?? unknown;
-  }
-
-  #comprehension(expr: ComprehensionExpr): Estimate {
-    const range = this.estimate(expr.range);
-    const count = this.#size(range, expr.range);
-    const isMap = this.#type(expr.range)?.kind === 'map';
-    const element = elementEstimate(range);
-    const key: Estimate = isMap
-      ? { cost: one, size: range.key ?? keySize(range.decl) }
-      : { cost: one, size: one };
-    const locals: [string, Estimate][] =
-      expr.second === undefined
-        ? [[expr.first, isMap ? key : element]]
-        : [
-            [expr.first, key],
-            [expr.second, element],
-          ];
-    return this.#within(locals, () => {
-      const predicate = expr.predicate === undefined ? undefined : this.estimate(expr.predicate);
-      const transform = expr.transform === undefined ? undefined : this.estimate(expr.transform);
-      const { start, step, end } = loopCosts(expr, predicate?.cost, transform?.cost);
-      const cost = plus(plus(range.cost, plus(start, end)), times(count, step));
-      switch (expr.macro) {
-        case 'all':
-        case 'exists':
-        case 'exists_one':
-          return { cost, size: one };
-        case 'filter':
-          return { cost, size: count, element: isMap ? key.size : element.size };
-        case 'map':
-        case 'transformList':
-          return {
-            cost,
-            size: count,
-            element: transform === undefined ? undefined : this.#size(transform, expr.transform),
-          };
-        case 'transformMap':
-          return { cost, size: count, key: key.size, element: transform?.size };
-        case 'transformMapEntry':
-          return { cost, size: count, key: transform?.key, element: transform?.element };
+      const container = node.name === '_[_]' ? params[0]?.kind : undefined;
+      if (container === 'list' || container === 'map') {
+        size = this.#entriesOf(args[0] as CostNode)?.value;
+        const inner = container === 'list' ? '@items' : '@values';
+        this.#paths.set(node, [...this.#path(args[0] as CostNode), inner]);
       }
+      size ??= this.#size(node);
+    }
+    if (size !== undefined) this.#sizes.set(node, size);
+    return cost ?? one;
+  }
+
+  #argument(node: CostNode): EstimatedArgument {
+    const { type } = node;
+    const path = this.#path(node);
+    const elementType = type.kind === 'list' ? (type.params[0] as CelType) : undefined;
+    const isKnown = path.length > 0 && path[0] !== accumulator;
+    return {
+      size: this.#sizeOrUnknown(node),
+      elementSize: (isKnown ? this.#declaredSize([...path, '@items']) : undefined) ?? unknown,
+      elementKind: elementType?.kind,
+      typeName: type.name,
+      integer: node.kind === 'literal' ? node.integer : undefined,
+    };
+  }
+
+  #sizeOrUnknown(node: CostNode): Range {
+    return this.#size(node) ?? unknown;
+  }
+
+  #size(node: CostNode): Range | undefined {
+    const known = this.#sizes.get(node) ?? ownSize(node);
+    if (known !== undefined) return known;
+    const declared = this.#declaredSize(this.#path(node));
+    if (declared !== undefined) {
+      this.#sizes.set(node, declared);
+      return declared;
+    }
+    const scalar = scalarSize(node.type);
+    if (scalar !== undefined) return scalar;
+    return node.kind === 'ident' ? this.#local(node.name)?.size : undefined;
+  }
+
+  /** Whatever a path begins with, Kubernetes looks it up below what the rule is about (apiextensions cel/compilation.go). */
+  #declaredSize(path: Path): Range | undefined {
+    const [root, ...rest] = path;
+    if (root === undefined) return undefined;
+    const { variables } = this.#environment;
+    let decl = (variables.get(root) ?? variables.get('self'))?.decl;
+    for (const name of rest) {
+      if (decl === undefined) return undefined;
+      if (name === '@keys') return decl.kind === 'map' ? none : undefined;
+      const inner: Decl | undefined =
+        name === '@items' || name === '@values' ? decl.element : decl.fields?.get(name)?.decl;
+      decl = inner;
+    }
+    return decl === undefined ? undefined : { min: 0, max: decl.maxElements };
+  }
+
+  #entriesOf(node: CostNode): EntrySizes | undefined {
+    const known = this.#entries.get(node);
+    if (known !== undefined || node.kind !== 'ident') return known;
+    return this.#local(node.name)?.entries;
+  }
+
+  #setEntries(node: CostNode, entries: EntrySizes | undefined): void {
+    if (entries !== undefined) this.#entries.set(node, entries);
+  }
+
+  #copySizes(to: CostNode, from: CostNode): void {
+    const size = this.#size(from);
+    if (size !== undefined) this.#sizes.set(to, size);
+    this.#setEntries(to, this.#entriesOf(from));
+  }
+
+  #fold(node: CostNode, fold: CostFold): Range {
+    const { range, start, first, second } = fold;
+    const before = plus(this.cost(range), this.cost(start));
+    const entries = this.#entriesOf(range);
+    const isList = entries?.isList ?? range.type.kind === 'list';
+    const path = this.#path(range);
+    const part = (segment: string, size: Range | undefined): Local => ({
+      path: [...path, segment],
+      size,
+      entries: undefined,
+    });
+    const value = part(isList ? '@items' : '@values', entries?.value);
+    const key = part(isList ? '@indices' : '@keys', entries?.key);
+    const locals: [string, Local][] =
+      second === undefined
+        ? [[first, isList ? value : key]]
+        : [
+            [first, key],
+            [second, value],
+          ];
+    const held = { path: this.#path(start), size: this.#size(start), entries: this.#entriesOf(start) };
+    return this.#within([[accumulator, held]], () => {
+      const step = this.#within(locals, () => plus(this.cost(fold.condition), this.cost(fold.step)));
+      const after = this.cost(fold.result);
+      const count = this.#sizeOrUnknown(range);
+      this.#sizes.set(node, start.kind === 'literal' ? one : count);
+      if (start.kind !== 'literal') this.#setEntries(node, this.#entriesOf(fold.step));
+      return plus(plus(before, after), times(count, step));
     });
   }
 }
 
-/** Costs of the macros' expansions: before, for each element, and after. */
-function loopCosts(
-  expr: ComprehensionExpr,
-  predicate: Range | undefined,
-  transform: Range | undefined,
-): { readonly start: Range; readonly step: Range; readonly end: Range } {
-  const condition = predicate ?? none;
-  switch (expr.macro) {
-    case 'all':
-    case 'exists':
-      return { start: none, step: { min: 3, max: 3 + condition.max }, end: one };
-    case 'exists_one':
-      return { start: none, step: plus(condition, { min: 1, max: 2 }), end: fixed(2) };
-    case 'filter':
-      return { start: listCost, step: plus(condition, { min: 1, max: 13 }), end: one };
-    case 'map':
-    case 'transformList': {
-      const append = plus(fixed(12), transform ?? none);
-      const step = predicate === undefined ? append : plus(condition, { min: 1, max: append.max });
-      return { start: listCost, step, end: one };
-    }
-    case 'transformMap':
-    case 'transformMapEntry': {
-      const insert = plus(fixed(3), transform ?? none);
-      const step = predicate === undefined ? insert : plus(condition, { min: 1, max: insert.max });
-      return { start: mapCost, step, end: one };
-    }
-  }
+function unionOfEntries(a: EntrySizes | undefined, b: EntrySizes | undefined): EntrySizes | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  return { isList: a.isList, key: union(a.key, b.key), value: union(a.value, b.value) };
 }
 
-function declared(decl: Decl | undefined, cost: Range): Estimate {
-  if (decl === undefined) return { cost, size: undefined };
-  return { cost, size: { min: 0, max: decl.maxElements }, decl };
-}
-
-function elementSize(estimate: Estimate | undefined): Range | undefined {
-  if (estimate?.element !== undefined) return estimate.element;
-  const decl = estimate?.decl?.element;
-  return decl === undefined ? undefined : { min: 0, max: decl.maxElements };
-}
-
-/** Kubernetes reckons with empty keys, since no schema bounds them. */
-function keySize(decl: Decl | undefined): Range {
-  return decl?.kind === 'map' ? none : unknown;
-}
-
-function elementEstimate(range: Estimate): Estimate {
-  const element = declared(range.decl?.element, one);
-  return range.element === undefined ? element : { ...element, size: range.element };
-}
-
-function both(a: Range | undefined, b: Range | undefined): Range | undefined {
-  return a === undefined || b === undefined ? undefined : union(a, b);
-}
-
-function unionOf(estimates: readonly Estimate[], types: readonly (CelType | undefined)[]): Range {
-  if (estimates.length === 0) return none;
-  return estimates
-    .map(({ size }, index) => size ?? scalarSize(types[index]) ?? unknown)
-    .reduce((joined, size) => union(joined, size));
+function ownSize(node: CostNode): Range | undefined {
+  if (node.kind === 'list') return fixed(node.elements.length);
+  if (node.kind === 'map') return fixed(node.entries.length);
+  return node.kind === 'literal' && node.size !== undefined ? fixed(node.size) : undefined;
 }
 
 function scalarSize(type: CelType | undefined): Range | undefined {
@@ -347,9 +294,4 @@ function scalarSize(type: CelType | undefined): Range | undefined {
     default:
       return undefined;
   }
-}
-
-function literalSize(value: Value): number {
-  if (typeof value === 'string') return codePointCount(value);
-  return value instanceof Uint8Array ? value.length : 1;
 }

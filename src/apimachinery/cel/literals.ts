@@ -1,5 +1,6 @@
-import { describeError, type Expr } from './ast.ts';
-import { CelTypeError, type Checked } from './checker.ts';
+import type { Expr } from './ast.ts';
+import { CelTypeError, type Checked, errorTexts, type Finding } from './checker.ts';
+import { checkFormat } from './format-check.ts';
 import { matches } from './functions/standard.ts';
 import { parseGoDuration, parseTimestamp } from './time.ts';
 import { CelFault } from './values.ts';
@@ -14,17 +15,19 @@ const checks: {
 };
 
 /**
- * Refuses durations, timestamps and patterns that stand in the expression as literals and cannot be read: Kubernetes'
- * environment validates them when it compiles (its cel/environment/base.go). Throws CelTypeError.
+ * Refuses literals of mixed types, durations, timestamps and patterns that stand in the expression as literals and cannot be read, and what `format` is
+ * known not to take: Kubernetes' environment validates them when it compiles (its cel/environment/base.go). Throws CelTypeError.
  */
 export function checkLiterals(checked: Checked, source: string): void {
-  const errors: string[] = [];
+  const errors: Finding[] = [...checked.unlike];
   for (const [expr, { args }] of checked.calls) {
-    const check = expr.kind === 'call' && Object.hasOwn(checks, expr.name) ? checks[expr.name] : undefined;
+    if (expr.kind !== 'call') continue;
+    const format = checkFormat(expr, (one) => checked.types.get(one));
+    if (format !== undefined) errors.push(format);
+    const check = Object.hasOwn(checks, expr.name) ? checks[expr.name] : undefined;
     const arg: Expr | undefined = check === undefined ? undefined : args[check.at];
     if (check === undefined || arg?.kind !== 'literal' || typeof arg.value !== 'string') continue;
-    if (check.isValid(arg.value)) continue;
-    errors.push(describeError(source, arg.at, `invalid ${(expr as { name: string }).name} argument`));
+    if (!check.isValid(arg.value)) errors.push({ at: arg.at, message: `invalid ${expr.name} argument` });
   }
-  if (errors.length > 0) throw new CelTypeError(errors.join('\n'));
+  if (errors.length > 0) throw new CelTypeError(errorTexts(source, errors));
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { CelProgramError } from './checker.ts';
 import { kubernetesEnvironment } from './environment.ts';
 import { compileCel } from './program.ts';
 import { dynType, opaqueNamed } from './types.ts';
+import type { CelFault, Value } from './values.ts';
 
 const environment = kubernetesEnvironment(
   new Map([
@@ -65,6 +67,46 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ['[1].exists_one(i, 1)', "15: found no matching overload for '_?_:_' applied to '(int, int, int)'"],
   ['[object.x, 1]', "12: expected type 'dyn' but found 'int'"],
   ['{"a": 1, "b": object.x}', "21: expected type 'int' but found 'dyn'"],
+  [
+    '[[1, "a"], object + 1, check + 1]',
+    "30: found no matching overload for '_+_' applied to '(k.Check, int)'",
+  ],
+  [
+    '[[1, "a", true], ["a"]]',
+    "6: expected type 'int' but found 'string'",
+    "18: expected type 'list(dyn)' but found 'list(string)'",
+  ],
+  ['{"a": [1][?0], ?"b": optional.of("x")}', "33: expected type 'optional_type(int)' but found 'string'"],
+  [
+    'dyn(check + 1) < {"a": 1}',
+    "11: found no matching overload for '_+_' applied to '(k.Check, int)'",
+    "16: found no matching overload for '_<_' applied to '(dyn, map(string, int))'",
+  ],
+  [
+    '[1].filter(i, 1) == ["a"]',
+    "11: found no matching overload for '_?_:_' applied to '(int, list(int), list(int))'",
+    "18: found no matching overload for '_==_' applied to '(list(int), list(string))'",
+  ],
+  [
+    '[1].optMap(x, x)',
+    "11: found no matching overload for 'hasValue' applied to 'list(int).()'",
+    "11: found no matching overload for 'value' applied to 'list(int).()'",
+  ],
+  [
+    '1.sortBy(x, x)',
+    "9: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)",
+    "9: found no matching overload for '@sortByAssociatedKeys' applied to 'int.(list(!error!))'",
+  ],
+  [
+    '"%d %s".format(["x", check])',
+    '17: error during formatting: decimal clause can only be used on integers, was given string',
+  ],
+  [
+    '"%s".format([[1, check]])',
+    '18: error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given k.Check',
+  ],
+  ['"%s".format([1, 2])', '12: too many arguments supplied to string.format (expected 1, got 2)'],
+  ['"%s %s".format([1])', '15: index 1 out of range'],
   ['"x".first()', "10: found no matching overload for 'first' applied to 'string.()'"],
 ];
 
@@ -80,6 +122,45 @@ test('messages of expressions that do not compile are cel-go’s', () => {
       source,
     );
   }
+});
+
+test('R4: what stands in an expression is converted, and patterns are read, before it runs', () => {
+  for (const [source, message] of [
+    ['false && uint("NaN") == 1u', "type conversion error from 'string' to 'uint'"],
+    ['int("9223372036854775808") == 1', "type conversion error from 'string' to 'int'"],
+    ['uint(1e300) == 1u', 'unsigned integer overflow'],
+    ['"a".find("(") == ""', 'error parsing regexp: missing closing ): `(`'],
+  ] as const) {
+    assert.throws(
+      () => compileCel(source, environment),
+      (error: Error) => error instanceof CelProgramError && error.message === message,
+      source,
+    );
+  }
+  const { value, cost } = compileCel('1 in [1, 2] && {"a": int("1")}.a == 1', environment).run(
+    () => null,
+    100,
+  );
+  assert.deepEqual({ value, cost }, { value: true, cost: 2 });
+});
+
+test('what a function does not take is told with its name', () => {
+  const run = (source: string, object: Value) =>
+    compileCel(source, environment).run(() => object, 1000).value;
+  const told = (source: string, object: Value) => (run(source, object) as CelFault).message;
+  assert.equal(told('object + 1', true), 'no such overload: _+_');
+  assert.equal(told('object + 1', 'a'), 'no such overload');
+  assert.equal(told('object.getFullYear()', 'a'), 'no such overload: getFullYear(string)');
+  assert.equal(told('object.charAt(1)', null), 'no such overload: charAt(null_type, int)');
+});
+
+test('a moment is shown in the zone in which it was told', () => {
+  const run = (source: string) => compileCel(source, environment).run(() => null, 1000).value;
+  const moment = 'timestamp("2023-01-01T00:30:00.5+02:00")';
+  assert.equal(run(`string(${moment})`), '2023-01-01T00:30:00.5+02:00');
+  assert.equal(run(`string(${moment} - duration("1h"))`), '2022-12-31T23:30:00.5+02:00');
+  assert.equal(run(`${moment} == timestamp("2022-12-31T22:30:00.5Z")`), true);
+  assert.equal(run(`${moment}.getHours()`), 22n);
 });
 
 test('letters beyond ASCII are as wide in the mark below the line', () => {

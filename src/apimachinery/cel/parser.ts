@@ -418,7 +418,7 @@ class Parser {
     const name = '@sortBy_input';
     const list: Expr = { kind: 'ident', at, name, depth: 1 };
     const keys = this.#comprehension(list, 'map', args, at) as Expr;
-    const body = this.#call(at, '@sortByAssociatedKeys', [list, keys]);
+    const body = this.#call(at, '@sortByAssociatedKeys', [keys], list);
     return { kind: 'bind', at, name, value: target, body, depth: this.#depth(at, target, body) };
   }
 

@@ -13,11 +13,12 @@ export class CelProgram {
   readonly #names: readonly string[];
   readonly #code: Code;
 
-  constructor(source: string, checked: Checked) {
+  constructor(source: string, checked: Checked, refuses = true) {
     this.source = source;
     this.checked = checked;
     this.#names = [...checked.variables];
-    this.#code = compileChecked(checked, (name) => this.#names.indexOf(name), this.#names.length);
+    const slotOf = (name: string) => this.#names.indexOf(name);
+    this.#code = compileChecked(checked, { slotOf, localsFrom: this.#names.length, refuses });
   }
 
   get type(): CelType {
@@ -40,5 +41,5 @@ export class CelProgram {
 export function compileCel(source: string, environment: CelEnvironment): CelProgram {
   const checked = checkCel(parseCel(source), source, environment);
   if (!environment.mixesLiterals) checkLiterals(checked, source);
-  return new CelProgram(source, checked);
+  return new CelProgram(source, checked, !environment.mixesLiterals);
 }

@@ -10,8 +10,14 @@ export const durationMax = (1n << 63n) - 1n;
 const rfc3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(Z|z|[+-]\d{2}:\d{2})$/;
 
+/** A moment, and the zone that it was told in, which it is shown in again. */
+interface Moment {
+  readonly nanos: bigint;
+  readonly offsetMinutes: number;
+}
+
 /** Nanoseconds since 1970 of an RFC 3339 text; undefined for anything else or out of range. */
-export function parseTimestamp(text: string): bigint | undefined {
+export function parseTimestamp(text: string): Moment | undefined {
   const parts = text.length > 64 ? null : rfc3339.exec(text);
   if (parts === null) return undefined;
   const [year, month, day, hour, minute, seconds] = parts.slice(1, 7).map(Number) as [
@@ -28,24 +34,32 @@ export function parseTimestamp(text: string): bigint | undefined {
   date.setUTCHours(hour, minute, seconds);
   if (date.getUTCMonth() + 1 !== month || date.getUTCDate() !== day) return undefined;
   const nanos = BigInt((parts[7] ?? '').padEnd(9, '0'));
-  const result = BigInt(date.getTime()) * millisecond + nanos - zoneNanos(parts[8] as string);
-  return result < timestampMin || result > timestampMax ? undefined : result;
+  const offsetMinutes = zoneMinutes(parts[8] as string);
+  const result = BigInt(date.getTime() - offsetMinutes * 60_000) * millisecond + nanos;
+  return result < timestampMin || result > timestampMax ? undefined : { nanos: result, offsetMinutes };
 }
 
-function zoneNanos(zone: string): bigint {
-  if (zone === 'Z' || zone === 'z') return 0n;
-  const minutes = BigInt(zone.slice(1, 3)) * 60n + BigInt(zone.slice(4, 6));
-  return (zone.startsWith('-') ? -minutes : minutes) * 60n * second;
+function zoneMinutes(zone: string): number {
+  if (zone === 'Z' || zone === 'z') return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6));
+  return zone.startsWith('-') ? -minutes : minutes;
 }
 
-/** RFC 3339 in UTC, with as many fraction digits as are needed. */
-export function formatTimestamp(nanos: bigint): string {
-  const millis = floorDiv(nanos, millisecond);
+function zoneText(offsetMinutes: number): string {
+  if (offsetMinutes === 0) return 'Z';
+  const minutes = Math.abs(offsetMinutes);
+  const two = (part: number) => String(part).padStart(2, '0');
+  return `${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+/** RFC 3339, with as many fraction digits as are needed. */
+export function formatTimestamp({ nanos, offsetMinutes }: Moment): string {
+  const millis = floorDiv(nanos, millisecond) + BigInt(offsetMinutes * 60_000);
   const [whole] = new Date(Number(millis)).toISOString().split('.') as [string];
   const fraction = nanos - floorDiv(nanos, second) * second;
   const year =
     whole.startsWith('+') || whole.startsWith('-') ? whole.replace(/^[+-]0*/, '').padStart(4, '0') : whole;
-  return `${year}${fractionText(fraction)}Z`;
+  return `${year}${fractionText(fraction)}${zoneText(offsetMinutes)}`;
 }
 
 function fractionText(nanos: bigint): string {
@@ -90,6 +104,44 @@ export function parseGoDuration(text: string): bigint | undefined {
   }
   const result = isNegative ? -total : total;
   return result > durationMax || result < -durationMax - 1n ? undefined : result;
+}
+
+/** Units of a duration in words, with their length; of the last of each what begins with it counts as well (`seconds`). */
+const wordedUnits = (
+  [
+    [1n, 'ns', 'nano'],
+    [1_000n, 'us', 'µs', 'micro'],
+    [millisecond, 'ms', 'milli'],
+    [second, 's', 'sec'],
+    [60n * second, 'm', 'min'],
+    [3_600n * second, 'h', 'hr', 'hour'],
+    [86_400n * second, 'd', 'day'],
+    [604_800n * second, 'w', 'wk', 'week'],
+  ] as const
+).map(([length, ...exact]) => ({
+  length,
+  exact: exact as readonly string[],
+  prefix: exact.at(-1) as string,
+}));
+
+/**
+ * Go's time.ParseDuration, or any text in which a number has a unit in words (`3 days`), as kube-openapi's strfmt looks
+ * for one and adds them up. Digits are read from where they begin, so that a long text costs its length.
+ */
+export function parseWordedDuration(text: string): bigint | undefined {
+  const plain = parseGoDuration(text);
+  if (plain !== undefined) return plain;
+  let total: bigint | undefined;
+  for (const [, digits, word] of text.matchAll(/(?<!\d)(\d+)[\t\n\f\r ]*([A-Za-zµ]+)/g)) {
+    const number = (digits as string).replace(/^0+/, '');
+    const count = number.length > 19 ? durationMax + 1n : BigInt(number === '' ? 0 : number);
+    if (count > durationMax) return undefined;
+    const unit = (word as string).toLowerCase();
+    const found = wordedUnits.find(({ exact, prefix }) => exact.includes(unit) || unit.startsWith(prefix));
+    // Go's arithmetic wraps around.
+    if (found !== undefined) total = BigInt.asIntN(64, (total ?? 0n) + count * found.length);
+  }
+  return total;
 }
 
 /** Seconds with a fraction where needed, as `string(duration)` gives it: `1.5s`. */

@@ -54,12 +54,15 @@ export class Uint {
   }
 }
 
-/** Nanoseconds since 1970. */
 export class Timestamp {
+  /** Since 1970. */
   readonly nanos: bigint;
+  /** Of the zone in which it is shown; reckoned with is UTC. */
+  readonly offsetMinutes: number;
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, offsetMinutes = 0) {
     this.nanos = nanos;
+    this.offsetMinutes = offsetMinutes;
   }
 }
 

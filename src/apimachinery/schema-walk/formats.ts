@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { parseWordedDuration } from '../cel/time.ts';
 import { parseRequestUri } from '../go-url.ts';
 import { isMailAddress } from '../mail-address.ts';
 import { dns1123Label, dns1123Subdomain } from '../names.ts';
@@ -54,39 +55,8 @@ function isHostname(text: string): boolean {
   return text.length <= 255 && hostname.test(text) && text.split('.').every((part) => part.length <= 63);
 }
 
-/** kube-openapi strfmt's units of a duration; of the last of each what begins with it counts as well (`seconds`). */
-const timeUnits = [
-  ['ns', 'nano'],
-  ['us', 'µs', 'micro'],
-  ['ms', 'milli'],
-  ['s', 'sec'],
-  ['m', 'min'],
-  ['h', 'hr', 'hour'],
-  ['d', 'day'],
-  ['w', 'wk', 'week'],
-].map((variants) => ({ exact: variants, prefix: variants.at(-1) as string }));
-
-const int64Max = 2n ** 63n - 1n;
-
-function isTimeUnit(word: string): boolean {
-  const unit = word.toLowerCase();
-  return timeUnits.some(({ exact, prefix }) => exact.includes(unit) || unit.startsWith(prefix));
-}
-
-/**
- * Go's time.ParseDuration, or any text in which a number has a unit in words (`3 days`), as kube-openapi's strfmt looks
- * for one. Digits are read from where they begin, so that a long text costs its length.
- */
 function isDuration(text: string): boolean {
-  if (/^[+-]?0$/.test(text) || /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text))
-    return true;
-  let found = false;
-  for (const [, digits, word] of text.matchAll(/(?<!\d)(\d+)[\t\n\f\r ]*([A-Za-zµ]+)/g)) {
-    const number = (digits as string).replace(/^0+/, '');
-    if (number.length > 19 || BigInt(number === '' ? 0 : number) > int64Max) return false;
-    found ||= isTimeUnit(word as string);
-  }
-  return found;
+  return parseWordedDuration(text) !== undefined;
 }
 
 function luhn(digits: string): boolean {

@@ -1,5 +1,5 @@
 import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelTypeError } from '#apimachinery/cel/checker.ts';
+import { CelProgramError, CelTypeError } from '#apimachinery/cel/checker.ts';
 import { type Decl, objectOf } from '#apimachinery/cel/decl.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { estimateCost } from '#apimachinery/cel/estimate.ts';
@@ -75,7 +75,8 @@ function checkExpression(errors: Errors, at: string, expression: string): void {
     program = compileCel(expression, environment);
   } catch (error) {
     if (!(error instanceof CelSyntaxError || error instanceof CelTypeError)) throw error;
-    errors.push(invalid(at, expression, `compilation failed: ${error.message}`));
+    const what = error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
+    errors.push(invalid(at, expression, `${what}: ${error.message}`));
     return;
   }
   const { type, checked } = program;

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { opaqueNamed } from '../types.ts';
-import { CelFault, Opaque, type Value } from '../values.ts';
+import { CelFault, noOverload, Opaque, type Value } from '../values.ts';
 import { constantCost, textFactor, traversal } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 
@@ -154,16 +154,23 @@ function isLoopback({ bits, number }: IpAddress): boolean {
   return bits === 32 ? number >> 24n === 127n : number === 1n;
 }
 
-const containing = (passes: number, extra: number, hasText: boolean): CostModel => ({
-  run: ([network, other]) => {
-    const text = typeof other === 'string' ? Math.ceil(other.length * textFactor) : 0;
-    return Math.ceil((network as Network).size * passes * textFactor) + extra + text;
-  },
-  estimate: ([, other]) => {
-    const text = hasText ? Math.ceil((other?.size.max ?? 0) * textFactor) : 0;
-    return { cost: { min: 1 + extra, max: Math.ceil(16 * passes * textFactor) + extra + text } };
-  },
-});
+const bytesMin = 4;
+const bytesMax = 16;
+
+/** Two addresses compared, and of networks the inner one masked first; with the text of it. */
+const containing = (isNetwork: boolean, hasText: boolean): CostModel => {
+  const cost = (bytes: number): number =>
+    Math.ceil(2 * bytes * textFactor) + (isNetwork ? Math.ceil(bytes * textFactor) + 1 : 0);
+  return {
+    run: ([network, other]) =>
+      cost((network as Network).size) +
+      (typeof other === 'string' ? Math.ceil(other.length * textFactor) : 0),
+    estimate: ([, other]) => {
+      const text = hasText ? Math.ceil((other?.size.max ?? 0) * textFactor) : 0;
+      return { cost: { min: cost(bytesMin), max: cost(bytesMax) + text } };
+    },
+  };
+};
 
 /** Kubernetes' ip and cidr functions (apiserver/pkg/cel/library/ip.go, cidr.go). */
 export function addAddresses(table: FunctionTable): void {
@@ -199,7 +206,7 @@ export function addAddresses(table: FunctionTable): void {
     .add(['net.CIDR->prefixLength() int'], ([network]) => BigInt((network as Network).prefix), one);
   const containsIp = ([network, other]: readonly Value[]): Value => {
     const ip = ipOf(other as Value);
-    return ip instanceof CelFault ? ip : (network as Network).contains(ip);
+    return ip instanceof CelFault ? noOverload : (network as Network).contains(ip);
   };
   const containsNetwork = ([network, other]: readonly Value[]): Value => {
     const inner = networkOf(other as Value);
@@ -207,8 +214,8 @@ export function addAddresses(table: FunctionTable): void {
     return (network as Network).prefix <= inner.prefix && (network as Network).contains(inner.address);
   };
   table
-    .add(['net.CIDR->containsIP(net.IP) bool'], containsIp, containing(2, 0, false))
-    .add(['net.CIDR->containsIP(string) bool'], containsIp, containing(2, 0, true))
-    .add(['net.CIDR->containsCIDR(net.CIDR) bool'], containsNetwork, containing(3, 1, false))
-    .add(['net.CIDR->containsCIDR(string) bool'], containsNetwork, containing(3, 1, true));
+    .add(['net.CIDR->containsIP(net.IP) bool'], containsIp, containing(false, false))
+    .add(['net.CIDR->containsIP(string) bool'], containsIp, containing(false, true))
+    .add(['net.CIDR->containsCIDR(net.CIDR) bool'], containsNetwork, containing(true, false))
+    .add(['net.CIDR->containsCIDR(string) bool'], containsNetwork, containing(true, true));
 }

@@ -1,4 +1,4 @@
-import { CelList, CelMap, sizeOf, type Value, weightOf } from '../values.ts';
+import { CelList, CelMap, Opaque, sizeOf, type Value, weightOf } from '../values.ts';
 import { type CostModel, type EstimatedArgument, fixed, type Range } from './registry.ts';
 
 /** Cost of looking at one character (cel-go's StringTraversalCostFactor). */
@@ -87,6 +87,35 @@ export const comparing: CostModel = {
   },
 };
 
+/** Kinds of values that are equal or not in one step (apiserver/pkg/cel/library/cost.go, `_==_`). */
+const comparedAtOnce: ReadonlySet<string> = new Set([
+  'net.IP',
+  'net.CIDR',
+  'kubernetes.Quantity',
+  'kubernetes.Semver',
+  'kubernetes.authorization.Authorizer',
+  'kubernetes.authorization.PathCheck',
+  'kubernetes.authorization.GroupCheck',
+  'kubernetes.authorization.ResourceCheck',
+  'kubernetes.authorization.Decision',
+]);
+const formatSizeMax = 64;
+
+/** `==`: as `comparing`, but for what Kubernetes reckons with by its type. */
+export const equating: CostModel = {
+  run: (args) => (args[0] instanceof Opaque ? 1 : comparing.run(args, null)),
+  estimate: (args) => {
+    const [a, b] = args;
+    if (a !== undefined && a.typeName === b?.typeName) {
+      if (comparedAtOnce.has(a.typeName)) return { cost: fixed(1) };
+      if (a.typeName === 'kubernetes.NamedFormat')
+        return { cost: scaled({ min: 1, max: formatSizeMax }, textFactor) };
+      if (a.typeName === 'kubernetes.URL') return { cost: scaled({ min: 1, max: b.size.max }, textFactor) };
+    }
+    return comparing.estimate(args);
+  },
+};
+
 /** Two texts put together. */
 export const concatenating: CostModel = {
   run: (args) => Math.ceil((runSize(args, 0) + runSize(args, 1)) * textFactor),
@@ -107,12 +136,11 @@ export const listTraversal: CostModel = {
   run: (args) => Math.max(1, Math.ceil(weightOf(args[0] ?? null))),
   estimate: ([list]) => {
     if (list === undefined) return { cost: fixed(1) };
-    const { size, elementSize, hasTextElements } = list;
-    const each =
-      hasTextElements && elementSize !== undefined
-        ? plus(fixed(1), scaled(elementSize, textFactor))
-        : fixed(1);
-    return { cost: times(size, each) };
+    const { size, elementSize, elementKind } = list;
+    // What may be a text is reckoned with as one.
+    if (elementKind === undefined) return { cost: scaled(size, textFactor) };
+    const isText = elementKind === 'string' || elementKind === 'bytes';
+    return { cost: times(size, isText ? plus(fixed(1), scaled(elementSize, textFactor)) : fixed(1)) };
   },
 };
 

@@ -40,7 +40,7 @@ export function formatText(pattern: string, args: CelList): Value {
   return result;
 }
 
-interface Clause {
+export interface Clause {
   readonly verb: string;
   readonly precision: number;
   /** Offset of the verb. */
@@ -48,7 +48,7 @@ interface Clause {
 }
 
 /** The clause behind a percent sign, or what is wrong with it. */
-function clauseAt(pattern: string, start: number): Clause | string {
+export function clauseAt(pattern: string, start: number): Clause | string {
   let at = start;
   let precision = precisionDefault;
   if (pattern[at] === '.') {
@@ -179,7 +179,7 @@ function showSingle(value: Value): string | CelFault | undefined {
   if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   if (value instanceof Uint) return String(value.value);
   if (value instanceof Uint8Array) return textOf(value);
-  if (value instanceof Timestamp) return formatTimestamp(value.nanos);
+  if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value.nanos);
   if (value instanceof CelType) return value.name;
   return undefined;

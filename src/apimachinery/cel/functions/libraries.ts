@@ -1,4 +1,4 @@
-import { CelFault, type Value } from '../values.ts';
+import { noOverload, type Value } from '../values.ts';
 import { addAddresses } from './addresses.ts';
 import { addListExtension } from './list-extension.ts';
 import { addLists, addSets } from './lists.ts';
@@ -24,7 +24,7 @@ function makeFunctions(): FunctionTable {
   const additions = table.get('_+_') ?? [];
   addLists(table, (a: Value, b: Value) => {
     const overload = dispatch(additions, [a, b]);
-    return overload instanceof CelFault ? overload : overload.call([a, b]);
+    return overload === undefined ? noOverload : overload.call([a, b]);
   });
   addListExtension(table);
   addSets(table);

@@ -1,6 +1,7 @@
-import { ArrayList, CelFault, CelList, equalValues, noOverload, type Value } from '../values.ts';
+import { ArrayList, CelFault, CelList, equalValues, noOverload, sizeOf, type Value } from '../values.ts';
+import { plus, scaled, textFactor, times } from './costs.ts';
 import { compareValues } from './operators.ts';
-import type { CostModel, EstimatedArgument, FunctionTable } from './registry.ts';
+import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';
 
 const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
 
@@ -10,34 +11,62 @@ const rangeItemsMax = 1_000_000;
 /** What cel-go takes for making a list, beside its elements. */
 const listCreationCost = 10;
 
-/** A list is made; `work` tells how many steps that takes of the sizes of its arguments. */
+const overhead = 1 + listCreationCost;
+
+/** A list is made in `work` steps; what comes of it is as long, which is cel-go's estimate. */
 function making(
-  work: (sizes: readonly number[]) => number,
-  resultMax: (args: readonly EstimatedArgument[]) => number = ([list]) => list?.size.max ?? Infinity,
+  run: (args: readonly Value[], result: Value) => number,
+  work: (args: readonly EstimatedArgument[]) => Range,
+  factor: (args: readonly EstimatedArgument[]) => number = () => 1,
 ): CostModel {
   return {
-    run: (args) => {
-      const sizes = args.map((arg) => (arg instanceof CelList ? arg.size : Number(arg)));
-      return 1 + listCreationCost + Math.ceil(work(sizes));
+    run: (args, result) => overhead + Math.floor(run(args, result)),
+    estimate: (args) => {
+      const size = work(args);
+      return { cost: plus(fixed(overhead), scaled(size, factor(args))), size };
     },
-    estimate: (args) => ({
-      cost: {
-        min: 1 + listCreationCost,
-        max: 1 + listCreationCost + Math.ceil(work(args.map(({ size }) => size.max))),
-      },
-      size: { min: 0, max: resultMax(args) },
-    }),
   };
 }
 
-const linear = making(([size = 0]) => size);
-const quadratic = (factor: number) => making(([size = 0]) => factor * size * size);
+const nothingKnown: Range = { min: 0, max: Number.POSITIVE_INFINITY };
+const sizeAt = (args: readonly EstimatedArgument[], at: number): Range => args[at]?.size ?? nothingKnown;
+const squared = (size: Range): Range => times(size, size);
+const numberOr = (given: bigint | undefined, otherwise: number): number =>
+  given === undefined ? otherwise : Math.max(0, Number(given));
 
-/** What is asked for by number is known only when it runs. */
-const bySize: CostModel = {
-  run: ([count]) => 1 + listCreationCost + Number(count),
-  estimate: () => ({ cost: { min: 1, max: Infinity }, size: { min: 0, max: rangeItemsMax } }),
-};
+const bySize = making(
+  ([list]) => sizeOf(list ?? null),
+  (args) => sizeAt(args, 0),
+);
+const byResult = (work: (args: readonly EstimatedArgument[]) => Range) =>
+  making((_, result) => sizeOf(result), work);
+
+const slicing = byResult(([list, start, end]) => {
+  const length = numberOr(end?.integer, list?.size.max ?? Infinity) - numberOr(start?.integer, 0);
+  // As cel-go has it, whose unsigned difference then wraps around.
+  return fixed(length < 0 ? Infinity : length);
+});
+const ranging = byResult(([count]) => fixed(numberOr(count?.integer, Infinity)));
+
+const flattening: CostModel = making(
+  ([list, depth]) => sizeOf(list ?? null) * (typeof depth === 'bigint' ? Number(depth) : 1),
+  (args) => sizeAt(args, 0),
+  ([, depth]) => (depth === undefined ? 1 : numberOr(depth.integer, Infinity)),
+);
+
+const isText = (value: Value | undefined): boolean =>
+  typeof value === 'string' || value instanceof Uint8Array;
+
+/** Every element compared with every other, those of argument `at`; `isOfText` as the overload is for texts. */
+const comparingAll = (at: number, isOfText: boolean): CostModel =>
+  making(
+    (args) => {
+      const list = args[at] as CelList;
+      return list.size * list.size * (list.size > 0 && isText(list.at(0)) ? 2 + textFactor : 2);
+    },
+    (args) => squared(sizeAt(args, at)),
+    () => (isOfText ? 2 + textFactor : 2),
+  );
 
 function sliceOf(list: CelList, start: bigint, end: bigint): Value {
   const call = `cannot slice(${start}, ${end})`;
@@ -88,33 +117,40 @@ export function addListExtension(table: FunctionTable): void {
     .add(
       ['list(A)->slice(int, int) list(A)'],
       ([items, start, end]) => sliceOf(list(items), start as bigint, end as bigint),
-      linear,
+      slicing,
     )
-    .add(['list(list(A))->flatten() list(A)'], ([items]) => new ArrayList(flattened(list(items), 1n)), linear)
+    .add(
+      ['list(list(A))->flatten() list(A)'],
+      ([items]) => new ArrayList(flattened(list(items), 1n)),
+      flattening,
+    )
     .add(
       ['list(dyn)->flatten(int) list(dyn)'],
       ([items, depth]) =>
         (depth as bigint) < 0n
           ? new CelFault('level must be non-negative')
           : new ArrayList(flattened(list(items), depth as bigint)),
-      linear,
+      flattening,
     )
-    .add(
-      comparable.map((type) => `list(${type})->sort() list(${type})`),
-      ([items]) => sortedBy(list(items), list(items)),
-      quadratic(2),
-    )
-    .operator(
-      '@sortByAssociatedKeys',
-      comparable.map((type) => `list(A), list(${type}), list(A)`),
-      ([items, keys]) => sortedBy(list(items), list(keys)),
-      quadratic(2),
-    )
-    .add(['lists.range(int) list(int)'], ([count]) => range(count as bigint), bySize)
+    .add(['lists.range(int) list(int)'], ([count]) => range(count as bigint), ranging)
     .add(
       ['list(A)->reverse() list(A)'],
       ([items]) => new ArrayList(list(items).toArray().toReversed()),
-      linear,
+      bySize,
     )
-    .add(['list(A)->distinct() list(A)'], ([items]) => distinct(list(items)), quadratic(2));
+    .add(['list(A)->distinct() list(A)'], ([items]) => distinct(list(items)), comparingAll(0, false));
+  for (const type of comparable) {
+    const isOfText = type === 'string' || type === 'bytes';
+    table
+      .add(
+        [`list(${type})->sort() list(${type})`],
+        ([items]) => sortedBy(list(items), list(items)),
+        comparingAll(0, isOfText),
+      )
+      .add(
+        [`list(A)->@sortByAssociatedKeys(list(${type})) list(A)`],
+        ([items, keys]) => sortedBy(list(items), list(keys)),
+        comparingAll(1, isOfText),
+      );
+  }
 }

@@ -1,7 +1,7 @@
 import { CelFault, type CelList, Duration, equalValues, noOverload, Uint, type Value } from '../values.ts';
-import { listTraversal } from './costs.ts';
+import { listTraversal, plus, scaled, times } from './costs.ts';
 import { compareValues, contains } from './operators.ts';
-import type { CostModel, FunctionTable } from './registry.ts';
+import { type CostModel, type FunctionTable, fixed } from './registry.ts';
 
 const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
 const summable = ['int', 'uint', 'double', 'duration'];
@@ -93,19 +93,14 @@ function sum(list: CelList, zero: Value, add: (a: Value, b: Value) => Value): Va
   return total;
 }
 
-/** Every element of one compared with every element of the other. */
-const crossing: CostModel = {
-  run: ([a, b]) => 1 + (a as CelList).size * (b as CelList).size,
-  estimate: ([a, b]) => ({
-    cost: {
-      min: 1 + (a?.size.min ?? 0) * (b?.size.min ?? 0),
-      max:
-        a?.size.max === 0 || b?.size.max === 0
-          ? 1
-          : 1 + (a?.size.max ?? Infinity) * (b?.size.max ?? Infinity),
-    },
-  }),
-};
+/** Every element of one compared with every element of the other, so many times. */
+const crossing = (passes: number): CostModel => ({
+  run: ([a, b]) => 1 + (a as CelList).size * (b as CelList).size * passes,
+  estimate: ([a, b]) => {
+    const pairs = times(a?.size ?? fixed(0), b?.size ?? fixed(0));
+    return { cost: plus(fixed(1), scaled(pairs, passes)) };
+  },
+});
 
 function holdsAll(list: CelList, items: CelList): boolean {
   return items.toArray().every((item) => contains(list, item));
@@ -118,15 +113,15 @@ export function addSets(table: FunctionTable): void {
     ([a, b]: readonly Value[]): Value =>
       test(a as CelList, b as CelList);
   table
-    .add(['sets.contains(list(A), list(A)) bool'], both(holdsAll), crossing)
+    .add(['sets.contains(list(A), list(A)) bool'], both(holdsAll), crossing(1))
     .add(
       ['sets.equivalent(list(A), list(A)) bool'],
       both((a, b) => holdsAll(a, b) && holdsAll(b, a)),
-      crossing,
+      crossing(2),
     )
     .add(
       ['sets.intersects(list(A), list(A)) bool'],
       both((a, b) => b.toArray().some((item) => contains(a, item))),
-      crossing,
+      crossing(1),
     );
 }

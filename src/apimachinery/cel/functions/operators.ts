@@ -13,7 +13,7 @@ import {
   Uint,
   type Value,
 } from '../values.ts';
-import { comparing, concatenating, joiningLists, membership } from './costs.ts';
+import { comparing, concatenating, equating, joiningLists, membership } from './costs.ts';
 import type { FunctionTable } from './registry.ts';
 
 const overflow = new CelFault('integer overflow');
@@ -29,8 +29,11 @@ export function checkedUint(value: bigint): Value {
   return value > uintMax || value < 0n ? unsignedOverflow : new Uint(value);
 }
 
-function checkedTimestamp(nanos: bigint): Value {
-  return nanos > timestampMax || nanos < timestampMin ? timestampOverflow : new Timestamp(nanos);
+/** In the zone of the moment from which it was reckoned. */
+function checkedTimestamp(nanos: bigint, { offsetMinutes }: Timestamp): Value {
+  return nanos > timestampMax || nanos < timestampMin
+    ? timestampOverflow
+    : new Timestamp(nanos, offsetMinutes);
 }
 
 export function checkedDuration(nanos: bigint): Value {
@@ -43,8 +46,8 @@ function add(a: Value, b: Value): Value {
   if (typeof a === 'number' && typeof b === 'number') return a + b;
   if (a instanceof Uint && b instanceof Uint) return checkedUint(a.value + b.value);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return new Uint8Array(Buffer.concat([a, b]));
-  if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos + b.nanos);
-  if (a instanceof Duration && b instanceof Timestamp) return checkedTimestamp(a.nanos + b.nanos);
+  if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos + b.nanos, a);
+  if (a instanceof Duration && b instanceof Timestamp) return checkedTimestamp(a.nanos + b.nanos, b);
   if (a instanceof Duration && b instanceof Duration) return checkedDuration(a.nanos + b.nanos);
   return noOverload;
 }
@@ -53,8 +56,11 @@ function subtract(a: Value, b: Value): Value {
   if (typeof a === 'bigint' && typeof b === 'bigint') return checkedInt(a - b);
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   if (a instanceof Uint && b instanceof Uint) return checkedUint(a.value - b.value);
-  if (a instanceof Timestamp && b instanceof Timestamp) return checkedDuration(a.nanos - b.nanos);
-  if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos - b.nanos);
+  if (a instanceof Timestamp && b instanceof Timestamp) {
+    const between = checkedDuration(a.nanos - b.nanos);
+    return between instanceof CelFault ? overflow : between;
+  }
+  if (a instanceof Timestamp && b instanceof Duration) return checkedTimestamp(a.nanos - b.nanos, a);
   if (a instanceof Duration && b instanceof Duration) return checkedDuration(a.nanos - b.nanos);
   return noOverload;
 }
@@ -231,7 +237,7 @@ export function addOperators(table: FunctionTable): void {
     .operator('-_', ['int, int'], ([a]) => checkedInt(-(a as bigint)))
     .operator('-_', ['double, double'], ([a]) => -(a as number))
     .operator('!_', ['bool, bool'], ([a]) => !a)
-    .operator('_==_', ['A, A, bool'], ([a, b]) => equalValues(a as Value, b as Value), comparing)
+    .operator('_==_', ['A, A, bool'], ([a, b]) => equalValues(a as Value, b as Value), equating)
     .operator('_!=_', ['A, A, bool'], ([a, b]) => !equalValues(a as Value, b as Value), comparing)
     .operator('@in', ['A, list(A), bool'], ([a, b]) => contains(b as CelList, a as Value), membership)
     .operator('@in', ['A, map(A, B), bool'], ([a, b]) => (b as CelMap).get(a as Value) !== undefined)

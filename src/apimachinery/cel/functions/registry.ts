@@ -1,6 +1,5 @@
-import { CelType, parseType, splitTypes } from '../types.ts';
+import { CelType, parseType, splitTypes, type TypeKind } from '../types.ts';
 import {
-  type CelFault,
   CelList,
   CelMap,
   Duration,
@@ -21,10 +20,13 @@ export interface Range {
 /** What is known of an argument before it is there. */
 export interface EstimatedArgument {
   readonly size: Range;
-  /** Sizes of the elements of a list. */
-  readonly elementSize: Range | undefined;
-  readonly hasTextElements: boolean;
-  readonly isList: boolean;
+  /** Sizes that its declaration gives the elements of a list, whatever is known of them otherwise. */
+  readonly elementSize: Range;
+  /** Undefined for what is not known to be a list. */
+  readonly elementKind: TypeKind | undefined;
+  readonly typeName: string;
+  /** Of a whole number that stands in the expression. */
+  readonly integer: bigint | undefined;
 }
 
 export interface CostModel {
@@ -128,7 +130,7 @@ function parseSignature(signature: string): {
   readonly params: CelType[];
   readonly result: CelType;
 } {
-  const parts = /^(?:(.+)->)?([\w.]+)\((.*?)\) ((?! )[^ ]+(?:, [^ ]+)*)$/.exec(signature);
+  const parts = /^(?:(.+)->)?([@\w.]+)\((.*?)\) ((?! )[^ ]+(?:, [^ ]+)*)$/.exec(signature);
   if (parts === null) throw new TypeError(`no signature: ${signature}`);
   const [, receiver, name, args, result] = parts;
   const params = splitTypes(args as string).map(parseType);
@@ -180,8 +182,8 @@ export function isOfKind(value: Value, type: CelType): boolean {
   }
 }
 
-/** Calls the first overload that the arguments fit. */
-export function dispatch(overloads: readonly Overload[], args: readonly Value[]): Overload | CelFault {
+/** The first overload that the arguments fit. */
+export function dispatch(overloads: readonly Overload[], args: readonly Value[]): Overload | undefined {
   for (const overload of overloads) {
     const { params } = overload;
     if (params.length !== args.length) continue;
@@ -189,5 +191,5 @@ export function dispatch(overloads: readonly Overload[], args: readonly Value[])
     for (let i = 0; i < params.length && fits; i++) fits = isOfKind(args[i] as Value, params[i] as CelType);
     if (fits) return overload;
   }
-  return noOverload;
+  return undefined;
 }

@@ -11,6 +11,7 @@ import {
   timestampMax,
   timestampMin,
 } from '../time.ts';
+import { durationType, timestampType } from '../types.ts';
 import {
   CelFault,
   type CelList,
@@ -74,7 +75,7 @@ function toText(value: Value): Value {
   if (value instanceof Uint) return String(value.value);
   if (value instanceof Uint8Array)
     return decodeUtf8(value) ?? new CelFault('invalid UTF-8 in bytes, cannot convert to string');
-  if (value instanceof Timestamp) return formatTimestamp(value.nanos);
+  if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value.nanos);
   return noOverload;
 }
@@ -92,9 +93,8 @@ function toInt(value: Value): Value {
     return BigInt(Math.trunc(value));
   }
   if (typeof value === 'string') {
-    return /^[+-]?[0-9]+$/.test(value) && value.length < 64
-      ? checkedInt(parsed(value))
-      : conversionFault('string', 'int');
+    const number = /^[+-]?[0-9]+$/.test(value) && value.length < 64 ? checkedInt(parsed(value)) : undefined;
+    return typeof number === 'bigint' ? number : conversionFault('string', 'int');
   }
   if (value instanceof Timestamp) return floorDiv(value.nanos, second);
   if (value instanceof Duration) return value.nanos;
@@ -118,7 +118,8 @@ function toUint(value: Value): Value {
     return value < 0 ? new CelFault('unsigned integer overflow') : new Uint(BigInt(Math.trunc(value)));
   }
   const isNumber = typeof value === 'string' && /^[0-9]+$/.test(value) && value.length < 64;
-  return isNumber ? checkedUint(BigInt(value)) : conversionFault('string', 'uint');
+  const number = isNumber ? checkedUint(BigInt(value)) : undefined;
+  return number instanceof Uint ? number : conversionFault('string', 'uint');
 }
 
 const goFloat = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
@@ -149,15 +150,17 @@ function toTimestamp(value: Value): Value {
       ? new CelFault('timestamp overflow')
       : new Timestamp(nanos);
   }
-  const nanos = parseTimestamp(value as string);
-  return nanos === undefined ? conversionFault('string', 'timestamp') : new Timestamp(nanos);
+  const found = parseTimestamp(value as string);
+  return found === undefined
+    ? conversionFault('string', timestampType.name)
+    : new Timestamp(found.nanos, found.offsetMinutes);
 }
 
 function toDuration(value: Value): Value {
   if (value instanceof Duration) return value;
   if (typeof value === 'bigint') return new Duration(value);
   const nanos = parseGoDuration(value as string);
-  return nanos === undefined ? conversionFault('string', 'duration') : new Duration(nanos);
+  return nanos === undefined ? conversionFault('string', durationType.name) : new Duration(nanos);
 }
 
 /** Whether a text contains a match of a pattern in Go's syntax, in linear time. */
@@ -251,7 +254,13 @@ export function addStandard(table: FunctionTable): void {
       ),
       first(toText),
     )
-    .add(['string(bytes) string'], first(toText), traversal(0, 1, true))
+    .add(['string(bytes) string'], first(toText), {
+      ...traversal(0),
+      estimate: (args) => {
+        const { min, max } = args[0]?.size ?? { min: 0, max: Infinity };
+        return { ...traversal(0).estimate(args), size: { min: Math.floor(min / 4), max } };
+      },
+    })
     .add(
       ['bytes(bytes) bytes'],
       first((value) => value),

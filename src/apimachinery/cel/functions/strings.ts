@@ -1,7 +1,7 @@
 import { ArrayList, CelFault, type CelList, codePointCount, type Value } from '../values.ts';
 import { plus, textFactor, times, traversal } from './costs.ts';
 import { formatText } from './format-text.ts';
-import { type CostModel, type FunctionTable, fixed, type Range } from './registry.ts';
+import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';
 
 /** Unicode's White_Space, which Go's TrimSpace takes. */
 const space = '\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
@@ -172,15 +172,21 @@ const splitting: CostModel = {
   ...traversal(0, 2),
   estimate: (args) => ({
     cost: traversal(0, 2).estimate(args).cost,
-    size: { min: 0, max: args[0]?.size.max ?? Infinity },
+    size: { min: 0, max: partsMax(args) },
   }),
 };
+
+/** As many as there are characters, unless a limit stands in the expression. */
+function partsMax([text, , limit]: readonly EstimatedArgument[]): number {
+  if (limit?.integer === undefined) return text?.size.max ?? Infinity;
+  return limit.integer < 0n ? Infinity : Number(limit.integer);
+}
 
 const joining: CostModel = {
   run: (_, result) => Math.ceil((typeof result === 'string' ? result.length : 0) * 2 * textFactor),
   estimate: ([list, separator]) => {
     if (list === undefined) return { cost: fixed(1) };
-    const texts = times(list.size, list.elementSize ?? { min: 0, max: Infinity });
+    const texts = list.elementKind === undefined ? fixed(0) : times(list.size, list.elementSize);
     const gaps = { min: Math.max(0, list.size.min - 1), max: Math.max(0, list.size.max - 1) };
     const size = separator === undefined ? texts : plus(texts, times(separator.size, gaps));
     return { cost: { min: Math.ceil(size.min * textFactor), max: Math.ceil(size.max * textFactor) }, size };
@@ -233,5 +239,13 @@ export function addStrings(table: FunctionTable): void {
       ([pattern, args]) => formatText(pattern as string, args as CelList),
       formatting,
     )
-    .add(['strings.quote(string) string'], text(quoteText), traversal(0, 1, true));
+    .add(['strings.quote(string) string'], text(quoteText), {
+      ...traversal(0),
+      estimate: (args) => {
+        const { min, max } = args[0]?.size ?? fixed(0);
+        // Beyond all bounds cel-go's arithmetic wraps around to nothing.
+        const size = { min: min + 2, max: max === Infinity ? 0 : max * 2 + 2 };
+        return { ...traversal(0).estimate(args), size };
+      },
+    });
 }

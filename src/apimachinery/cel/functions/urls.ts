@@ -80,7 +80,7 @@ export function addUrls(table: FunctionTable): void {
           `URL parse error during conversion from string: parse ${JSON.stringify(text)}: invalid URI for request`,
         );
       },
-      traversal(0),
+      traversal(0, 1, true),
     )
     .add(['isURL(string) bool'], ([text]) => parseUrl(text as string) !== undefined);
   part('getScheme', ({ scheme }) => scheme);

@@ -1,6 +1,6 @@
 import type { CelRule, Schema } from '../../schema.ts';
 import { CelSyntaxError } from '../ast.ts';
-import { CelTypeError } from '../checker.ts';
+import { CelProgramError, CelTypeError } from '../checker.ts';
 import { type Decl, declOf } from '../decl.ts';
 import { type CelEnvironment, kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
@@ -35,13 +35,13 @@ export function rulesOf(schema: Schema, isResource: boolean): readonly RuleProgr
   let rules = cache.get(schema);
   if (rules === undefined) {
     const decl = declOf(schema, isResource);
-    rules = (schema.celRules ?? []).map((rule) => compileRule(rule, decl));
+    rules = (schema.celRules ?? []).map((rule) => compileRule(rule, schema, decl));
     cache.set(schema, rules);
   }
   return rules;
 }
 
-function compileRule(rule: CelRule, decl: Decl | undefined): RuleProgram {
+function compileRule(rule: CelRule, schema: Schema, decl: Decl | undefined): RuleProgram {
   const blank = {
     rule,
     program: undefined,
@@ -78,8 +78,11 @@ function compileRule(rule: CelRule, decl: Decl | undefined): RuleProgram {
     error: undefined,
     usesOldSelf: program.uses('oldSelf'),
     message: message.program,
-    messageError: message.error?.replace(/^compilation failed/, 'messageExpression compilation failed'),
-    fieldPath: fieldPathText(rule.fieldPath ?? ''),
+    messageError: message.error?.replace(
+      /^(?:program (?=instantiation)|(?=compilation failed))/,
+      'messageExpression ',
+    ),
+    fieldPath: fieldPathText(rule.fieldPath ?? '', schema),
     costMax: estimateCost(program.checked, environment).max,
     messageCostMax:
       message.program === undefined ? 0 : estimateCost(message.program.checked, environment).max,
@@ -123,14 +126,25 @@ function compileOf(
     return { program, error: undefined };
   } catch (error) {
     if (!(error instanceof CelSyntaxError) && !(error instanceof CelTypeError)) throw error;
-    return { program: undefined, error: `compilation failed: ${error.message}` };
+    return { program: undefined, error: `${whatFailed(error)}: ${error.message}` };
   }
 }
 
-/** `.spec['a-b'].c` → `spec.a-b.c`, or with map keys in brackets. */
-export function fieldPathText(path: string): string {
-  const names = fieldPathNames(path);
-  return names === undefined ? '' : names.join('.');
+function whatFailed(error: Error): string {
+  return error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
+}
+
+/** Below what the rule is about: `.spec['a-b'].c` → `spec.a-b.c`, keys of maps in brackets (`labels[a]`). */
+export function fieldPathText(path: string, schema: Schema): string {
+  let text = '';
+  let at: Schema | undefined = schema;
+  for (const name of fieldPathNames(path) ?? []) {
+    const property: Schema | undefined = at?.properties?.get(name);
+    const isKey = property === undefined && at?.additionalProperties !== undefined;
+    text += isKey ? `[${name}]` : text === '' ? name : `.${name}`;
+    at = property ?? at?.additionalProperties;
+  }
+  return text;
 }
 
 /** The names of a rule's fieldPath; undefined when it is malformed. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject, JsonValue } from '../../json.ts';
+import type { Schema } from '../../schema.ts';
 import { schemaFromJsonSchemaProps } from '../../schema-from-openapi.ts';
 import { hasRules } from './has-rules.ts';
+import { rulesOf } from './rule-program.ts';
 import { validateRules } from './validate-rules.ts';
 
 interface RuleProps extends JsonObject {
@@ -271,4 +273,43 @@ test('rules inside allOf are about the fields outside', () => {
 test('an object without rules is not looked at', () => {
   assert.equal(hasRules(schemaFromJsonSchemaProps({ type: 'object', properties: { a: text } })), false);
   assert.equal(hasRules(schemaOf({ a: text }, 'true')), true);
+});
+
+test('R4: estimates of costs are kube-apiserver’s', () => {
+  const word = { type: 'string', maxLength: 20 };
+  const moment = { type: 'string', format: 'date-time' };
+  const bounded = (items: JsonObject, maxItems: number) => list(items, { maxItems });
+  const properties: JsonObject = {
+    ...{ s: word, dt: moment, lu: bounded({ type: 'string', format: 'duration' }, 3) },
+    ll: bounded(bounded(integer, 3), 3),
+    seti: bounded(integer, 4),
+    mo: map({ type: 'object', properties: { x: integer, w: bounded(text, 3) } }),
+    q: word,
+  };
+  // As a 1.36 tells them: by which factor ten million such objects pass the limit of ten million.
+  const rows: readonly (readonly [rule: string, cost: number])[] = [
+    ['(dyn(self.lu)[self.mo.a.x]) == (self.ll[0]).last()', 12],
+    ['(dyn(self.lu)[7]) == dyn(self.seti)', 7],
+    ['cidr("::ffff:1.2.3.0/120").containsCIDR("::/0")', 10],
+    ['(self.?s).orValue("1.5").endsWith(strings.quote(self.s))', 30],
+    ['({"a": self.dt - (self.dt - duration("1500ms"))}).exists(v, w, true)', 42],
+    ['sets.contains(([self.q]), self.mo.a.w)', Number.POSITIVE_INFINITY],
+    ['([self.q]).isSorted()', Number.POSITIVE_INFINITY],
+  ];
+  for (const [rule, cost] of rows) {
+    const spec = schemaOf(properties, rule).properties?.get('spec') as Schema;
+    assert.equal(rulesOf(spec, false)[0]?.costMax, cost, rule);
+  }
+});
+
+test('R4: what a rule is about is read as kube-apiserver reads it', () => {
+  const rule = { rule: 'false', messageExpression: "'%s'.format([self.a])", fieldPath: ".m['a']" };
+  const told = (a: JsonObject, value: JsonValue) => check({ a, m: map(integer) }, rule, { a: value });
+  assert.deepEqual(told({ type: 'string', format: 'duration' }, '3 days 1 hr'), [
+    'spec.m[a]: Invalid value: 262800s',
+  ]);
+  assert.deepEqual(told({ type: 'string', format: 'byte' }, 'w6Q='), ['spec.m[a]: Invalid value: ä']);
+  assert.deepEqual(check({ a: { type: 'string', format: 'byte' } }, 'self.a == b"a"', { a: 'Y/w=' }), [
+    'spec: Invalid value: "object": Invalid byte formatted string Y/w=: illegal base64 data at input byte 1 evaluating rule: self.a == b"a"',
+  ]);
 });

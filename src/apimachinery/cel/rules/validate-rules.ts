@@ -190,7 +190,7 @@ class RuleWalk implements RuleResult {
       const found = this.#run(rule.program, variables, rule.rule, nameOf(path), type);
       if (found === 'stop') return false;
       if (found === 'failed' || found === true) continue;
-      const at = rule.fieldPath === '' ? path : path === '' ? rule.fieldPath : `${path}.${rule.fieldPath}`;
+      const at = below(path, rule.fieldPath);
       const detail = this.#message(rule, variables, nameOf(at), type);
       if (detail === undefined) return false;
       const error = errorFor(rule.rule, nameOf(at), value, detail);
@@ -294,6 +294,11 @@ function errorFor(rule: CelRule, path: string, value: JsonValue, detail: string)
         ? invalid(path, value, detail)
         : { type: 'FieldValueInvalid', field: path, message: `Invalid value: ${detail}` };
   }
+}
+
+function below(path: string, inner: string): string {
+  if (path === '' || inner === '') return path + inner;
+  return inner.startsWith('[') ? `${path}${inner}` : `${path}.${inner}`;
 }
 
 function nameOf(path: string): string {

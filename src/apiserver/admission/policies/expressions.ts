@@ -1,5 +1,5 @@
 import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelTypeError } from '#apimachinery/cel/checker.ts';
+import { CelProgramError, CelTypeError } from '#apimachinery/cel/checker.ts';
 import type { CelEnvironment } from '#apimachinery/cel/environment.ts';
 import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
 import { type CelType, dynType } from '#apimachinery/cel/types.ts';
@@ -28,7 +28,8 @@ export function expressionOf(
     return { source, error: `must evaluate to ${types} but got ${type}` };
   } catch (error) {
     if (!(error instanceof CelSyntaxError) && !(error instanceof CelTypeError)) throw error;
-    return { source, error: `compilation failed: ${error.message}` };
+    const what = error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
+    return { source, error: `${what}: ${error.message}` };
   }
 }
 
