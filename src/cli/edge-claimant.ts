@@ -7,13 +7,19 @@ import { CellWorkspace, type CopySource } from '#federator/cell/cell-workspace.t
 import { type Claim, replaceClaim, sameClaim } from '#federator/edge/edge-claim.ts';
 import { UsageError } from './run-command.ts';
 
-/** Whose an edge is that is to be joined. */
-export type Claimant =
-  /** Nobody's, or already the cell's own. */
-  | { readonly kind: 'none' }
-  /** A Cell of this control plane left it when it was removed (`unjoin --orphan`): nobody follows it any more. */
-  | { readonly kind: 'former'; readonly claim: Claim }
-  | { readonly kind: 'other'; readonly claim: Claim };
+/** Whose an edge is that is to be joined; `none`: nobody's, or already the cell's own. */
+export type Claimant = { readonly kind: 'none' } | ClaimedEdge;
+
+export interface ClaimedEdge {
+  /**
+   * `former`: a Cell of this control plane left it when it was removed (`unjoin --orphan`), and nobody follows it any more.
+   * `other`: it is another cell's, of this control plane or of another.
+   */
+  readonly kind: 'former' | 'other';
+  readonly claim: Claim;
+  /** This control plane, whose it may become. */
+  readonly controlPlaneId: string;
+}
 
 const pollMs = 200;
 
@@ -26,11 +32,11 @@ export async function claimantOf(
 ): Promise<Claimant> {
   if (claim === undefined) return { kind: 'none' };
   const { controlPlaneId } = await readControlPlane(federationClient, signal);
-  if (claim.controlPlaneId !== controlPlaneId) return { kind: 'other', claim };
+  if (claim.controlPlaneId !== controlPlaneId) return { kind: 'other', claim, controlPlaneId };
   const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }, { signal });
   const holder = items.find(({ metadata }) => metadata.uid === claim.cellUid);
-  if (holder === undefined) return { kind: 'former', claim };
-  return holder.metadata.name === cellName ? { kind: 'none' } : { kind: 'other', claim };
+  if (holder === undefined) return { kind: 'former', claim, controlPlaneId };
+  return holder.metadata.name === cellName ? { kind: 'none' } : { kind: 'other', claim, controlPlaneId };
 }
 
 /**
@@ -39,7 +45,7 @@ export async function claimantOf(
  */
 export async function takeClaimOver(
   clients: { readonly edgeClient: KubeClient; readonly federationClient: KubeClient },
-  former: Claim,
+  { claim: former, controlPlaneId }: ClaimedEdge,
   cellName: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -48,7 +54,6 @@ export async function takeClaimOver(
     { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cellName },
     { signal },
   )) as Cell;
-  const { controlPlaneId } = await readControlPlane(federationClient, signal);
   const source = await sourceOf(federationClient, cellName, signal);
   const wanted: Claim = { controlPlaneId, cellName, cellUid: metadata.uid ?? '', ...source };
   const present = await replaceClaim(edgeClient, { former, wanted }, signal);

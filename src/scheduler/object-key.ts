@@ -1,4 +1,6 @@
 import { bindingName } from '#api/work/binding-name.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { Origin } from './projection/origin.ts';
 
 /**
@@ -13,6 +15,13 @@ export interface KeyParts {
   readonly cluster: string;
   readonly namespace: string;
   readonly name: string;
+}
+
+/** Of what a binding is for. `cluster`: the project that the binding lies in. */
+export function boundPartsOf({ spec: { resource } }: ResourceBinding, cluster: string): KeyParts {
+  const { group = '' } = parseApiVersion(resource.apiVersion) ?? {};
+  const { namespace = '', name } = resource;
+  return { group, resource: resource.resource, cluster, namespace, name };
 }
 
 export function keyOf(parts: KeyParts): ProjectObjectKey {

@@ -167,7 +167,7 @@ async function claimFor(world: World, edge: string, cell: string): Promise<void>
   const present = await readClaim(edgeClient, { signal });
   const claimant = await claimantOf(present, federationClient, cell, signal);
   if (claimant.kind !== 'none') {
-    await takeClaimOver({ edgeClient, federationClient }, claimant.claim, cell, signal);
+    await takeClaimOver({ edgeClient, federationClient }, claimant, cell, signal);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Revision, StorageKey } from '#storage/storage.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { Controller, ControllerContext } from './controller.ts';
 import { deleteEach } from './delete-each.ts';
-import { currentEntries } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const eventsPrefix = '/core/events/';
 
@@ -58,14 +58,9 @@ export class EventExpiry implements Controller {
 
   #resync(): void {
     this.#wheel.clear();
-    const look = async () => {
-      for await (const entry of currentEntries(this.#context.storage, eventsPrefix, this.#stopping.signal)) {
-        this.#put(entry, this.#writtenAt(entry) + eventTtlMs);
-      }
-    };
-    look().catch((error: unknown) => {
-      this.#context.logger.warn({ err: error }, 'could not read the events that are to expire');
-    });
+    lookAtEntries(this.#context, eventsPrefix, this.#stopping.signal, (entry) =>
+      this.#put(entry, this.#writtenAt(entry) + eventTtlMs),
+    );
   }
 
   /** The newest time that an event bears and that is not in the future, as near as its last write can be told. */

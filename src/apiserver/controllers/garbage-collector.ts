@@ -16,7 +16,7 @@ import { hasDeletionTimestamp, hasOwnerReferences, headerOf } from '../registry/
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { OwnerIndex } from './owner-index.ts';
-import { clusterOf, currentEntries, internalPrefix, placeOf } from './store-events.ts';
+import { clusterOf, internalPrefix, lookAtEntries, placeOf } from './store-events.ts';
 
 /** Looks again at an object whose owner is of a kind that is not served. */
 const unknownKindRecheckMs = 60_000;
@@ -67,16 +67,15 @@ export class GarbageCollector extends KeyedController {
 
   protected resync(): void {
     this.#index.clear();
-    const look = async () => {
-      for await (const entry of currentEntries(this.context.storage, '/', this.signal)) {
+    lookAtEntries(
+      this.context,
+      '/',
+      this.signal,
+      (entry) => {
         if (!entry.key.startsWith(internalPrefix)) this.#noticeEntry(entry);
-      }
-      // Owners may have come into view after their dependents.
-      if (!this.signal.aborted) this.context.logger.debug({ dependents: this.#index.size }, 'ownership read');
-    };
-    look().catch((error: unknown) => {
-      this.context.logger.warn({ err: error }, 'could not read ownership');
-    });
+      },
+      () => this.context.logger.debug({ dependents: this.#index.size }, 'ownership read'),
+    );
   }
 
   #notice({ key, entry, previous }: CacheEvent): void {

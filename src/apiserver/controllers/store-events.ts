@@ -152,7 +152,7 @@ const yieldEvery = 5_000;
  * The current entries under a prefix without holding up the event loop: it is let go every few thousand. Entries that
  * changed since are left out: whoever listens has been told of them.
  */
-export async function* currentEntries(
+async function* currentEntries(
   storage: CachedStorage,
   prefix: string,
   signal: AbortSignal,
@@ -167,15 +167,20 @@ export async function* currentEntries(
   }
 }
 
-/** Calls `look` with each entry under the prefix, in turns of its own; logs it when that cannot be done. */
+/**
+ * Calls `look` with each entry under the prefix, in turns of its own, and then `atEnd`, unless it was aborted; logs it when
+ * that cannot be done.
+ */
 export function lookAtEntries(
   { storage, logger }: { readonly storage: CachedStorage; readonly logger: Logger },
   prefix: string,
   signal: AbortSignal,
   look: (entry: CacheEntry) => void,
+  atEnd: () => void = () => {},
 ): void {
   const run = async () => {
     for await (const entry of currentEntries(storage, prefix, signal)) look(entry);
+    if (!signal.aborted) atEnd();
   };
   run().catch((error: unknown) => {
     logger.warn({ err: error, prefix }, 'could not look for objects under a prefix');

@@ -94,7 +94,7 @@ export function joinCommand(): Command {
           await putCellCredentials(federationClient, name, edge, fieldManager);
           await putCell(federationClient, name, edge, settings);
           if (claimant.kind === 'other') {
-            await takeClaimOver({ edgeClient, federationClient }, claimant.claim, name, signal);
+            await takeClaimOver({ edgeClient, federationClient }, claimant, name, signal);
           }
         });
         process.stdout.write(`cell ${name} joined: workspace ${cellsWorkspacePath}:${name}\n`);

@@ -8,7 +8,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Peers } from '#scheduler/algorithm/decision.ts';
 import { AffinityGroups, membershipOf } from '#scheduler/deciding/affinity-groups.ts';
-import { type KeyParts, keyOf } from '#scheduler/object-key.ts';
+import { boundPartsOf, keyOf } from '#scheduler/object-key.ts';
 import type { Unread } from './explain-unread.ts';
 
 /** The policy that a binding names; undefined: gone a moment ago, or not for this user to read. */
@@ -43,13 +43,13 @@ export async function readPeers(
   const { namespace } = object.metadata;
   if (policy?.placement?.workloadAffinity === undefined || namespace === undefined) return undefined;
   const groups = new AffinityGroups();
-  const own = partsOf(binding, workspace);
+  const own = boundPartsOf(binding, workspace);
   const membership = membershipOf(policy.placement, own, object.metadata.labels);
   const policies = new Map<string, PropagationSpec | undefined>();
   const { items } = await federationClient.list({ cluster: workspace, gvr: resourceBindingsGvr, namespace });
   for (const other of items as ResourceBinding[]) {
     const { policy: bound, resource, clusters = [], gracefulEvictionTasks = [] } = other.spec;
-    if (bound === undefined || keyOf(partsOf(other, workspace)) === keyOf(own)) continue;
+    if (bound === undefined || keyOf(boundPartsOf(other, workspace)) === keyOf(own)) continue;
     const key = JSON.stringify([bound.workspace, bound.namespace, bound.name]);
     if (!policies.has(key))
       policies.set(key, await readBoundPolicy(federationClient, workspace, bound, unread));
@@ -64,7 +64,7 @@ export async function readPeers(
       undefined,
     );
     const labels = peer?.metadata.labels;
-    const parts = partsOf(other, workspace);
+    const parts = boundPartsOf(other, workspace);
     const cells = [
       ...clusters.map(({ name }) => name),
       ...gracefulEvictionTasks.map(({ fromCluster }) => fromCluster),
@@ -72,10 +72,4 @@ export async function readPeers(
     groups.set(keyOf(parts), membershipOf(placement, parts, labels), cells);
   }
   return groups.peersOf(keyOf(own), membership);
-}
-
-function partsOf({ spec: { resource } }: ResourceBinding, cluster: string): KeyParts {
-  const { group = '' } = parseApiVersion(resource.apiVersion) ?? {};
-  const { namespace = '', name } = resource;
-  return { group, resource: resource.resource, cluster, namespace, name };
 }

@@ -1,10 +1,9 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
-import { parseApiVersion } from '#apimachinery/gvk.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
 import { previousTargets } from '../binding.ts';
-import { keyOf, type ProjectObjectKey } from '../object-key.ts';
+import { boundPartsOf, keyOf, type ProjectObjectKey } from '../object-key.ts';
 import { Commitments, type Committed, underWayOf } from './commitments.ts';
 
 /** A binding with replicas under way, and what one of them asks for. */
@@ -50,12 +49,6 @@ function placedBy(binding: ResourceBinding): Committed {
   return { targets: previousTargets(binding), assumes: false };
 }
 
-function keyOfBound({ metadata, spec: { resource } }: ResourceBinding): ProjectObjectKey {
-  return keyOf({
-    group: parseApiVersion(resource.apiVersion)?.group ?? '',
-    resource: resource.resource,
-    cluster: metadata.annotations?.[clusterAnnotation] ?? '',
-    namespace: resource.namespace ?? '',
-    name: resource.name,
-  });
+function keyOfBound(binding: ResourceBinding): ProjectObjectKey {
+  return keyOf(boundPartsOf(binding, binding.metadata.annotations?.[clusterAnnotation] ?? ''));
 }
