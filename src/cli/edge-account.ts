@@ -28,6 +28,7 @@ const readVerbs = ['get', 'list', 'watch'];
 const syncVerbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 /** How long to wait for the edge to fill a token Secret, before asking for a token that expires. */
 const tokenSecretMs = 5_000;
+const tokenLookEveryMs = 100;
 const requestedSeconds = 365 * 24 * 3_600;
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' } as const;
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
@@ -149,7 +150,7 @@ async function lastingToken(
     const token = isJsonObject(data) ? data['token'] : undefined;
     if (typeof token === 'string' && token !== '')
       return { token: Buffer.from(token, 'base64').toString('utf8') };
-    await setTimeout(100, undefined, { signal });
+    await setTimeout(tokenLookEveryMs, undefined, { signal });
   }
   return undefined;
 }
