@@ -6,6 +6,7 @@ import type { ProjectPlane } from '../chaos/compare.ts';
 import { loadKinds, renderObject } from '../chaos/kinds.ts';
 import type { LoadObject } from '../chaos/load.ts';
 import { until } from '../harness/until.ts';
+import { exceedBudget } from './held-back.ts';
 import { drainFederator, type LeavingOptions, orphanCell, takeOver, withdrawCell } from './leavings.ts';
 import type { SimulatedServer } from './world/server.ts';
 import type { World } from './world/world.ts';
@@ -32,6 +33,8 @@ const leavings = {
   'claim taken over': 1,
   /** A federator is to have no cells while objects change. */
   'federator handed over': 1,
+  /** More is to be deleted at an edge than its budget lets go before a person has looked. */
+  'deletions held': 1,
 } as const;
 
 export const endingNames: readonly string[] = Object.keys(endings);
@@ -89,6 +92,9 @@ export async function doEnding(options: EndingOptions): Promise<string> {
       break;
     case 'federator handed over':
       await drainFederator(leaving);
+      break;
+    case 'deletions held':
+      await exceedBudget(options);
       break;
     default:
       return ending satisfies never;

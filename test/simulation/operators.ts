@@ -20,6 +20,8 @@ const deeds = {
   'credentials revoked': 2,
   /** The Secret has what the edge never accepted, for a while. */
   'credentials mistaken': 2,
+  /** Deletions beyond it wait until somebody lets them happen, at the latest when all is mended. */
+  'deletions bounded': 2,
 } as const;
 
 type Deed = keyof typeof deeds;
@@ -27,6 +29,7 @@ type Deed = keyof typeof deeds;
 export const deedNames: readonly string[] = Object.keys(deeds);
 
 const gapMsMax = 5_000;
+const budgetMax = 3;
 const lastingMsMax = 12_000;
 const retryMs = 500;
 const callTimeoutMs = 5_000;
@@ -67,6 +70,7 @@ export class Operators {
     const never = new AbortController().signal;
     for (const cell of world.tokens.keys()) {
       await this.#taint(cell, [], never);
+      await this.#bound(cell, null, never);
       await this.#giveSecret(cell, this.#tokens.get(cell) ?? cell, never);
     }
     for (const { name } of world.parts) {
@@ -120,6 +124,14 @@ export class Operators {
         await this.#giveSecret(cell, this.#tokens.get(cell) ?? cell, signal);
         return true;
       }
+      case 'deletions bounded': {
+        const maxObjects = random.between(0, budgetMax);
+        note(`${cell}: ${deed} to ${maxObjects} for ${forMs} ms`);
+        if (!(await this.#bound(cell, { maxObjects }, signal))) return false;
+        await this.#wait(forMs, signal);
+        await this.#bound(cell, null, signal);
+        return true;
+      }
       default:
         return deed satisfies never;
     }
@@ -133,6 +145,11 @@ export class Operators {
   #taint(name: string, taints: JsonObject[], signal: AbortSignal): Promise<boolean> {
     const ref = { cluster: undefined, gvr: cellsGvr, name };
     return this.#insist(signal, () => this.#merge(ref, { spec: { taints } }));
+  }
+
+  #bound(name: string, deletionBudget: JsonObject | null, signal: AbortSignal): Promise<boolean> {
+    const ref = { cluster: undefined, gvr: cellsGvr, name };
+    return this.#insist(signal, () => this.#merge(ref, { spec: { deletionBudget } }));
   }
 
   #giveSecret(cell: string, token: string, signal: AbortSignal): Promise<boolean> {

@@ -187,10 +187,14 @@ export class CellController extends KeyedController {
   async #markUnknown(cell: Cell, signal: AbortSignal): Promise<void> {
     const holder = cell.status?.assignment?.federator;
     if (holder !== undefined && this.#liveness.isLive(holder)) return;
+    const isPinned = cell.spec?.federator?.name === holder;
     const [reason, message] =
       holder === undefined
         ? ['NoFederator', 'No federator holds the cell.']
-        : ['FederatorGone', `Federator ${holder} has stopped renewing its lease.`];
+        : [
+            'FederatorGone',
+            `Federator ${holder} has stopped renewing its lease${isPinned ? '; the cell is pinned to it (spec.federator.name) and waits for it' : ''}.`,
+          ];
     const unknown = vouched.map((type): Condition => ({ type, status: 'Unknown', reason, message }));
     await this.#putConditions(cell, unknown, signal);
   }

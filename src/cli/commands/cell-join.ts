@@ -5,6 +5,7 @@ import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
 import { validateWorkspaceName } from '#api/tenancy/names.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { expiredAt } from '#client/certificate-expiry.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import {
@@ -105,7 +106,7 @@ export function joinCommand(): Command {
 
 /** Whatever the edge is reached with, it is tried: a wrong address or certificate is told now. Returns whose it is. */
 async function tryEdge(
-  { server }: ServerConnection,
+  { server, certificatePem }: ServerConnection,
   edgeClient: KubeClient,
   { edgeKubeconfig }: JoinSettings,
   signal: AbortSignal,
@@ -117,9 +118,10 @@ async function tryEdge(
   } catch (error) {
     const { reached, reason, message } = edgeProblemOf(error);
     if (!reached) throw error; // it names the edge
+    const expired = expiredAt(certificatePem, Date.now());
     const why =
       reason === 'Unauthorized'
-        ? `does not accept the credentials of ${edgeKubeconfig}`
+        ? `does not accept the credentials of ${edgeKubeconfig}${expired === undefined ? '' : `: its client certificate expired at ${expired}`}`
         : `refuses: ${message}`;
     throw new UsageError(`the edge API server ${server} ${why}`);
   }
@@ -238,7 +240,13 @@ async function unjoin(
     if (cell === undefined || cell.metadata.uid !== uid) return;
     if (performance.now() > endMs) {
       const { status, reason, message } = conditionOf(cell.status?.conditions, 'Ready') ?? {};
-      const why = status === 'True' ? '' : `; Ready is ${status ?? 'Unknown'}: ${reason}: ${message}`;
+      const left = conditionOf(cell.status?.conditions, 'Withdrawing')?.message ?? '';
+      const why =
+        status === 'True'
+          ? left === ''
+            ? ''
+            : `; ${left}`
+          : `; Ready is ${status ?? 'Unknown'}: ${reason}: ${message}`;
       throw new UsageError(
         `cell ${name} is still being removed${why}; --orphan would let it go and leave its edge as it is`,
       );

@@ -51,10 +51,12 @@ function rowOf(cell: Cell): string[] {
   const { conditions, objects = {}, syncLag = '', federator = '' } = cell.status ?? {};
   const ready = conditionOf(conditions, 'Ready');
   const synced = conditionOf(conditions, 'Synced');
+  const held = conditionOf(conditions, 'DeletionHeld');
   const bad =
     [ready, synced].find((condition) => condition !== undefined && condition.status !== 'True') ??
     // It answers, and yet something is wrong.
-    [conditionOf(conditions, 'Reachable')].find((condition) => condition?.reason !== 'Reachable');
+    [conditionOf(conditions, 'Reachable')].find((condition) => condition?.reason !== 'Reachable') ??
+    (held?.status === 'True' ? { ...held, reason: held.type } : undefined);
   const { synced: done = 0, pending = 0, failed = 0 } = objects;
   return [
     cell.metadata.name ?? '',
@@ -64,7 +66,8 @@ function rowOf(cell: Cell): string[] {
     cell.spec?.pop ?? '',
     cell.spec?.region ?? '',
     `${done} synced, ${pending} pending, ${failed} failed`,
-    syncLag,
+    // Nobody has looked since: what stands there is what was told last.
+    synced?.status === 'Unknown' && synced.reason === ready?.reason ? 'unknown' : syncLag,
     bad === undefined ? '' : `${bad.reason ?? ''}: ${bad.message ?? ''}`,
   ];
 }

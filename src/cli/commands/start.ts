@@ -239,6 +239,7 @@ function adminContexts(
   });
   return [
     workspace('root', 'root'),
+    workspace('cells', 'root:cells'),
     ...demoProjects.map(({ context, organization, name }) =>
       workspace(context, `root:${organization}:${name}`),
     ),

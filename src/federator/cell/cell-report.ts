@@ -4,6 +4,7 @@ import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
+import { type CopyKey, parseCopyKey } from './copy-keys.ts';
 import type { CellHealth } from './health-monitor.ts';
 import type { HeldDeletions } from './held-deletions.ts';
 import type { SyncTally } from './sync-tally.ts';
@@ -59,7 +60,7 @@ export function cellReport(input: CellReportInput): CellReport | undefined {
       'DeletionHeld',
       'True',
       'Held',
-      `${held.size} deletions at the edge are held, first: ${held.first}; to let exactly these happen, ${release}`,
+      `${held.size} ${held.size === 1 ? 'deletion at the edge is' : 'deletions at the edge are'} held, first: ${held.first}; to let exactly these happen, ${release}`,
     );
   } else if (conditionOf(old.conditions, 'DeletionHeld') !== undefined) {
     set('DeletionHeld', 'False', 'NoneHeld', 'no deletion is held');
@@ -109,6 +110,12 @@ function isLagStale(told: string | undefined, lagMs: number): boolean {
   return !(Math.abs(lagMs - toldMs) < Math.max(10_000, toldMs / 4));
 }
 
+/** As kubectl names it. */
+function nameOf(key: CopyKey): string {
+  const { group, resource, namespace, name } = parseCopyKey(key);
+  return `${resource}${group === '' ? '' : `.${group}`} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+}
+
 function syncedCondition(
   { cell, tally, copiesKnown, copiesBeyondMax }: CellReportInput,
   usable: boolean,
@@ -122,7 +129,7 @@ function syncedCondition(
     return [
       'False',
       first.failure.reason,
-      `${failed} of the cell's objects fail, first ${first.key}: ${first.failure.message}`,
+      `${failed} of the cell's objects ${failed === 1 ? 'fails' : 'fail'}, first ${nameOf(first.key)}: ${first.failure.message}`,
     ];
   }
   if (copiesBeyondMax > 0) {

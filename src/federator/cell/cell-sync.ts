@@ -11,6 +11,7 @@ import type { MetricText } from '#client/metrics/metric-text.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import type { CatchUp } from '../catch-up.ts';
+import { DeletionBudget } from '../downsync/deletion-budget.ts';
 import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
@@ -70,6 +71,7 @@ export class CellSync {
   readonly name: string;
   readonly tally: SyncTally;
   readonly held = new HeldDeletions();
+  readonly #budget: DeletionBudget;
   readonly #metrics = new CellMetrics();
   readonly #options: CellSyncOptions;
   readonly #queue: PacedQueue;
@@ -104,6 +106,7 @@ export class CellSync {
     this.#cell = options.cell;
     this.name = options.cell.metadata.name ?? '';
     const { clock, limits, logger, federationClient } = options;
+    this.#budget = new DeletionBudget(clock);
     this.tally = new SyncTally(clock, (afterMs) => this.#metrics.delays.observe(afterMs / 1_000));
     this.#workspace = new CellWorkspace(federationClient, `${cellsWorkspacePath}:${this.name}`);
     this.#queue = new PacedQueue({ clock, limits });
@@ -309,6 +312,7 @@ export class CellSync {
       cell: () => this.#cell,
       claim,
       held: this.held,
+      budget: this.#budget,
       tally: this.tally,
       clock,
       logger,

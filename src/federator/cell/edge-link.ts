@@ -268,7 +268,10 @@ export class EdgeLink {
     } catch (error) {
       ending.abort();
       await guarded.close();
-      throw error;
+      if (!isApiError(error, 'Unauthorized')) throw error;
+      const { certificatePem } = connection;
+      const { message } = edgeProblemOf(error, { certificatePem, nowMs: clock.now() });
+      throw new CellProblem('Unauthorized', message, { reached: true, cause: error });
     }
   }
 
@@ -317,7 +320,8 @@ export class EdgeLink {
       if (wasAway) this.#options.onAnswersAgain();
     } catch (error) {
       if (signal.aborted || this.#line !== line) return;
-      const problem = edgeProblemOf(error);
+      const { certificatePem } = line.connection;
+      const problem = edgeProblemOf(error, { certificatePem, nowMs: clock.now() });
       breaker.tried(problem.reached);
       this.#health.failed(problem);
       if (isApiError(error, 'Unauthorized')) this.#onUnauthorized();

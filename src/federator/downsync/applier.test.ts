@@ -18,6 +18,7 @@ import { EdgeMirror } from '../edge/edge-mirror.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes } from './copy-notes.ts';
+import { DeletionBudget } from './deletion-budget.ts';
 import { KnownEdge } from './known-edge.ts';
 
 const conflict = () => new ApiError('Conflict', 'the object has been modified');
@@ -83,6 +84,7 @@ function worldOf(present: KubeObject | undefined, answer: (form: JsonObject) => 
       cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: 'our-cell' } }),
       claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
       held: new HeldDeletions(),
+      budget: new DeletionBudget(new ManualClock()),
       tally: new SyncTally(clock),
       metrics: new CellMetrics(),
       clock,

@@ -20,6 +20,7 @@ import { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
 import { edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
+import { DeletionBudget } from './deletion-budget.ts';
 import { Downsync } from './downsync.ts';
 
 const place = { ...kind, namespace: 'ns', name: 'a' };
@@ -129,6 +130,7 @@ async function worldOf(copy: KubeObject | undefined, atEdge: KubeObject | undefi
     cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: cellUid } }),
     claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
     held: new HeldDeletions(),
+    budget: new DeletionBudget(new ManualClock()),
     tally,
     metrics: new CellMetrics(),
     clock,

@@ -12,6 +12,7 @@ import type { Claim } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import type { DeletionBudget } from './deletion-budget.ts';
 
 /** A cell's copies as downsync looks at them. */
 export interface KnownCopies {
@@ -34,6 +35,7 @@ export interface SyncContext {
   /** As it stands at the edge. */
   readonly claim: () => Claim;
   readonly held: HeldDeletions;
+  readonly budget: DeletionBudget;
   readonly tally: SyncTally;
   readonly metrics: CellMetrics;
   readonly clock: Clock;

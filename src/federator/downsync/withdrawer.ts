@@ -8,7 +8,6 @@ import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
-import { DeletionBudget } from './deletion-budget.ts';
 import { tenantOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
@@ -23,14 +22,10 @@ export const deletionHeldReason = 'DeletionHeld';
 export class Withdrawer {
   readonly #context: SyncContext;
   readonly #notes: CopyNotes;
-  readonly #budget: DeletionBudget;
-  /** uid of edge objects whose deletion was taken out of the budget: until it is done it may be tried again. */
-  readonly #charged = new Map<CopyKey, string>();
 
   constructor(context: SyncContext, notes: CopyNotes) {
     this.#context = context;
     this.#notes = notes;
-    this.#budget = new DeletionBudget(context.clock);
   }
 
   async delete(
@@ -115,7 +110,7 @@ export class Withdrawer {
 
   /** The object is gone. */
   forget(key: CopyKey): void {
-    this.#charged.delete(key);
+    this.#context.budget.forget(key);
   }
 
   async #hold({ key, place, copy }: SyncItem, why: string, signal: AbortSignal): Promise<void> {
@@ -147,10 +142,7 @@ export class Withdrawer {
     if (isWithdrawing(cell())) return undefined;
     const overBudget = `the cell's deletion budget is spent (${what})`;
     if (held.has(key) || isHeldAlready(copy)) return overBudget;
-    if (this.#charged.get(key) === edge.metadata.uid) return undefined;
-    if (!this.#takeFromBudget()) return overBudget;
-    this.#charged.set(key, edge.metadata.uid ?? '');
-    return undefined;
+    return this.#takeFromBudget(key, edge) ? undefined : overBudget;
   }
 
   /**
@@ -163,16 +155,19 @@ export class Withdrawer {
     return source !== undefined && sameSource({ ...claim, ...source }, claim);
   }
 
-  #takeFromBudget(): boolean {
+  #takeFromBudget(key: CopyKey, edge: EdgeObject): boolean {
     const { maxObjects, maxPercent, windowSeconds } = this.#context.cell().spec?.deletionBudget ?? {};
     if (maxObjects === undefined && maxPercent === undefined) return true;
-    return this.#budget.take(
+    const { budget, mirror } = this.#context;
+    return budget.take(
+      key,
+      edge.metadata.uid ?? '',
       {
         maxObjects: maxObjects ?? Number.POSITIVE_INFINITY,
         maxPercent: maxPercent ?? 100,
         windowMs: (windowSeconds ?? 3_600) * 1_000,
       },
-      this.#context.mirror.objectCount,
+      mirror.objectCount,
     );
   }
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
+import { createCertificate } from '#apiserver/pki/certificate.ts';
 import { CellProblem, edgeProblemOf, isUnanswered } from './edge-problem.ts';
 
 const network = (code: string) =>
@@ -35,4 +37,22 @@ test('only a call without any answer counts against the line', () => {
   assert.equal(isUnanswered(network('ECONNRESET')), true);
   assert.equal(isUnanswered(new ApiError('ServiceUnavailable', 'starting')), false);
   assert.equal(isUnanswered(new ApiError('Conflict', 'no')), false);
+});
+
+test('credentials that are refused after their time say when it was over', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const expiresMs = Date.UTC(2026, 5, 1);
+  const certificatePem = createCertificate({
+    subject: { commonName: 'federator' },
+    subjectKey: privateKey,
+    issuer: { commonName: 'federator' },
+    issuerKey: privateKey,
+    notBefore: new Date(expiresMs - 86_400_000),
+    notAfter: new Date(expiresMs),
+    isCertificateAuthority: false,
+  });
+  const refused = new ApiError('Unauthorized', 'Unauthorized');
+  const messageAt = (nowMs: number) => edgeProblemOf(refused, { certificatePem, nowMs }).message;
+  assert.match(messageAt(expiresMs + 1_000), /its client certificate expired at 2026-06-01T00:00:00/);
+  assert.doesNotMatch(messageAt(expiresMs - 1_000), /expired/);
 });

@@ -1,4 +1,5 @@
 import { type ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { expiredAt } from '#client/certificate-expiry.ts';
 
 /** Why a cell's edge cannot be used, as its Cell's conditions tell it. */
 export interface EdgeProblem {
@@ -34,7 +35,14 @@ export function isUnanswered(error: unknown): error is ApiError {
 /** The answer itself says no more than its reason. */
 const refused = 'the edge API server does not accept the credentials of the Cell’s Secret';
 
-export function edgeProblemOf(error: unknown): EdgeProblem {
+/** `certificatePem`: the client certificate, if that is what the edge was shown; `nowMs`: the time. */
+export function edgeProblemOf(
+  error: unknown,
+  {
+    certificatePem,
+    nowMs = 0,
+  }: { readonly certificatePem?: string | undefined; readonly nowMs?: number } = {},
+): EdgeProblem {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CellProblem) return { reason: error.reason, message, reached: error.reached };
   if (isUnanswered(error)) {
@@ -42,7 +50,11 @@ export function edgeProblemOf(error: unknown): EdgeProblem {
       error.reason === 'Timeout' ? 'EdgeTimeout' : (reasonOfCode(codeOf(error.cause)) ?? 'EdgeUnreachable');
     return { reason, message, reached: false };
   }
-  if (isApiError(error, 'Unauthorized')) return { reason: 'Unauthorized', message: refused, reached: true };
+  if (isApiError(error, 'Unauthorized')) {
+    const expired = expiredAt(certificatePem, nowMs);
+    const why = expired === undefined ? '' : `: its client certificate expired at ${expired}`;
+    return { reason: 'Unauthorized', message: refused + why, reached: true };
+  }
   if (isApiError(error)) return { reason: error.reason, message, reached: true };
   return { reason: 'EdgeUnreachable', message, reached: false };
 }

@@ -1,0 +1,102 @@
+import { conditionOf } from '#api/conditions.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { cellsWorkspacePath } from '#api/federation/group.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ProjectPlane } from '../chaos/compare.ts';
+import { loadKinds } from '../chaos/kinds.ts';
+import type { Random } from '../harness/random.ts';
+import type { World } from './world/world.ts';
+
+export interface HoldingOptions {
+  readonly world: World;
+  readonly random: Random;
+  readonly projects: readonly ProjectPlane[];
+  /** Resolves when all planes agree, or it is told that they do not; lets happen what is held. */
+  readonly agree: () => Promise<void>;
+  readonly violation: (what: string) => void;
+}
+
+/** Within it all that may be deleted is, and what is held is told. */
+const settledMs = 30_000;
+/** Of a federator that is killed; its cells may be another's then, whose own count of deletions begins anew. */
+const downMsMax = 20_000;
+const budgetMax = 4;
+
+/**
+ * A cell loses more at once than its budget lets go: no more than that goes before a person has looked, whoever is killed
+ * meanwhile.
+ */
+export async function exceedBudget({
+  world,
+  random,
+  projects,
+  agree,
+  violation,
+}: HoldingOptions): Promise<void> {
+  const cells = [...world.edges.keys()];
+  const cell = random.pick(cells);
+  const other = random.pick(cells.filter((name) => name !== cell));
+  const maxObjects = random.between(0, budgetMax);
+  const policies = projects.map(({ policies: [policy] }) => policy as ProjectPlane['policies'][number]);
+  const namespaces = new Set(policies.map(({ namespace }) => namespace));
+  const before = policies.map(({ tracked }) => tracked.state ?? {});
+  await setBudget(world, cell, { maxObjects, windowSeconds: 86_400 });
+  await world.time.sleep(1_000);
+  const standing = await standingAt(world, cell, namespaces);
+  for (const policy of policies) await policy.set({ [other]: 1 });
+  await world.time.sleep(settledMs);
+  const left = await standingAt(world, cell, namespaces);
+  const gone = standing.filter((name) => !left.includes(name));
+  const allowed = Math.min(maxObjects, standing.length);
+  if (gone.length !== allowed) {
+    violation(
+      `${cell}: ${gone.length} of ${standing.length} were deleted with a budget of ${maxObjects}: ${gone.join(', ')}`,
+    );
+  }
+  const { status } = await readCell(world, cell);
+  const held = conditionOf(status?.conditions, 'DeletionHeld');
+  if (left.length > 0 && held?.status !== 'True')
+    violation(`${cell}: ${left.length} are held, and nobody is told`);
+  if (random.next() < 0.5) await restart(world, status?.assignment?.federator ?? '', random);
+  const still = await standingAt(world, cell, namespaces);
+  for (const name of left) {
+    if (!still.includes(name)) violation(`${cell}: ${name} was held, and went when a federator came back`);
+  }
+  await agree();
+  await setBudget(world, cell, null);
+  for (const [at, policy] of policies.entries()) await policy.set(before[at] ?? {});
+}
+
+async function restart(world: World, name: string, random: Random): Promise<void> {
+  const part = world.part(name);
+  part.kill();
+  await world.time.sleep(random.next() * downMsMax);
+  await part.start();
+  await world.time.sleep(settledMs);
+}
+
+async function setBudget(world: World, name: string, deletionBudget: JsonObject | null): Promise<void> {
+  const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
+  await world.federation.admin.patch(ref, { type: 'merge', body: { spec: { deletionBudget } } });
+}
+
+async function readCell(world: World, name: string): Promise<Cell> {
+  return (await world.federation.admin.get({ cluster: cellsWorkspacePath, gvr: cellsGvr, name })) as Cell;
+}
+
+/** What a cell's edge has of these namespaces of projects. */
+async function standingAt(world: World, cell: string, namespaces: ReadonlySet<string>): Promise<string[]> {
+  const look = world.lookAt(world.edge(cell));
+  const lists = await Promise.all(
+    loadKinds.map(({ gvr }) =>
+      look.list({ cluster: undefined, gvr }, { labelSelector: copyLabels.originCluster }),
+    ),
+  );
+  const isTheirs = ({ metadata: { annotations = {} } }: KubeObject): boolean =>
+    namespaces.has(annotations[copyAnnotations.originNamespace] ?? '');
+  return lists.flatMap(({ items }) =>
+    items.filter(isTheirs).map(({ kind, metadata: { namespace, name } }) => `${kind} ${namespace}/${name}`),
+  );
+}
