@@ -318,15 +318,24 @@ export class Detector {
       return;
     }
     if (change.now === undefined || !gained(change.now, change.old)) return;
-    // Freed capacity helps those that wait for it, and only those that may use this cell; the most important first.
+    this.onRoom([change.now]);
+  }
+
+  /** Freed room helps those that wait for it, and only those that may use one of these cells; the most important first. */
+  onRoom(cells: readonly CellInfo[]): void {
     const waiting: { readonly key: ProjectObjectKey; readonly priority: number }[] = [];
-    for (const policy of this.#on.policies.index.values()) {
-      if (!concerns(policy, change)) continue;
-      for (const key of this.#on.states.keysOf(policy.key)) {
-        const state = this.#on.states.get(key);
-        if (state !== undefined && (state.outcome === 'Unschedulable' || state.waitsForRoom))
-          waiting.push({ key, priority: state.priority });
+    const mayUse = new Map<string, boolean>();
+    for (const key of this.#on.states.waitingForRoom()) {
+      const state = this.#on.states.get(key);
+      if (state === undefined) continue;
+      const { policyKey, priority } = state;
+      let may = mayUse.get(policyKey);
+      if (may === undefined) {
+        const policy = this.#on.policies.index.get(policyKey);
+        may = policy !== undefined && cells.some((now) => concerns(policy, { now, old: undefined }));
+        mayUse.set(policyKey, may);
       }
+      if (may) waiting.push({ key, priority });
     }
     waiting.sort((a, b) => b.priority - a.priority);
     for (const { key } of waiting) this.#on.wake(key);
@@ -421,7 +430,7 @@ function bearsOnPlacement(now: KubeObject, old: KubeObject): boolean {
   );
 }
 
-function concerns(policy: ResolvedPolicy, { now, old }: CellChange): boolean {
+function concerns(policy: ResolvedPolicy, { now, old }: Pick<CellChange, 'now' | 'old'>): boolean {
   // Its objects may be decided by what it was before.
   if (isLazy(policy)) return true;
   const compiled = compilePlacement(policy.spec.placement);

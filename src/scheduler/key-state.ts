@@ -117,6 +117,7 @@ export class KeyStates {
   readonly #byPolicy = new Map<string, Set<ProjectObjectKey>>();
   readonly #byCluster = new Map<string, Set<ProjectObjectKey>>();
   readonly #byResource = new Map<string, Set<ProjectObjectKey>>();
+  readonly #waitingForRoom = new Set<ProjectObjectKey>();
 
   get size(): number {
     return this.#states.size;
@@ -147,10 +148,23 @@ export class KeyStates {
     const state = this.#states.get(key);
     if (state === undefined) return;
     this.#states.delete(key);
+    this.#waitingForRoom.delete(key);
     const { cluster, resource, group } = splitKey(key);
     unfile(this.#byPolicy, state.policyKey, key);
     unfile(this.#byCluster, cluster, key);
     unfile(this.#byResource, `${resource}.${group}`, key);
+  }
+
+  /** Files what was decided, at once: whatever frees room from then on is to find it. */
+  conclude(key: ProjectObjectKey, state: KeyState, outcome: Outcome): void {
+    state.outcome = outcome;
+    if (outcome === 'Unschedulable' || state.waitsForRoom) this.#waitingForRoom.add(key);
+    else this.#waitingForRoom.delete(key);
+  }
+
+  /** Keys that more room could help. */
+  waitingForRoom(): ReadonlySet<ProjectObjectKey> {
+    return this.#waitingForRoom;
   }
 
   keysOf(policyKey: string): ReadonlySet<ProjectObjectKey> {

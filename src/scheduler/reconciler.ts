@@ -241,7 +241,6 @@ export class Reconciler {
     await this.#on.bindings.commit(parts, binding, present, signal);
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.decidedBy = isLazy(policy) ? match : undefined;
-    state.outcome = decision.outcome;
     state.targets = targets;
     // What may go once the object is well: `isOver` of `failover.ts`.
     state.leaving = decision.outcome === 'Scheduled' && tasks.some(({ purgeMode }) => purgeMode !== 'Never');

@@ -249,6 +249,33 @@ test('freed capacity wakes what waits for it', async () => {
   ]);
 });
 
+test('room that was to be taken and is not wakes what waits for it, though no cell tells of it', async () => {
+  await using w = await world({ capacity: { pods: 3 } });
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const placement = {
+    clusterAffinity: { clusterNames: ['ams'] },
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  const isPlaced = (one: ResourceBinding): boolean => condition(one, 'Scheduled')?.status === 'True';
+  await w.controlPlane.create(w.project, 'deployments', deployment('first', 3));
+  await bindingWhere(w.controlPlane, w.project, 'first', isPlaced);
+  for (const [name, replicas] of [
+    ['second', 1],
+    ['third', 2],
+  ] as const) {
+    await w.controlPlane.create(w.project, 'deployments', deployment(name, replicas));
+    await bindingWhere(w.controlPlane, w.project, name, (one) => {
+      return condition(one, 'Scheduled')?.reason === 'Unschedulable';
+    });
+  }
+  const first = projectRef(w.project, 'apps/v1', 'deployments', 'first');
+  await w.controlPlane.admin.patch(first, { type: 'merge', body: { spec: { replicas: 2 } } });
+  await bindingWhere(w.controlPlane, w.project, 'second', isPlaced);
+  await w.controlPlane.admin.delete(first);
+  await bindingWhere(w.controlPlane, w.project, 'third', isPlaced);
+});
+
 test('an affinity whose cells lack room leaves the object where it is, until there is room or the platform speaks', async () => {
   await using w = await world({ capacity: { pods: 4 } });
   await using _scheduler = await startScheduler(w.controlPlane);

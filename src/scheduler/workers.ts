@@ -74,6 +74,9 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     reader,
     estimateAgainMs: options.estimateAgainMs,
     evictions: new EvictionLimiter(options.eviction, world.share),
+    onRoom: (names) => {
+      detector.onRoom([...names].map((name) => cells.info(name)).filter((info) => info !== undefined));
+    },
     othersWait: () => queues.objects.ready > 0,
   });
   const progress = new PolicyProgress({

@@ -32,14 +32,19 @@ export interface Committed {
  */
 export class Commitments {
   readonly #tellsRoom: (cell: string) => boolean;
+  readonly #onFreed: (cell: string) => void;
   readonly #loads = new Map<string, number>();
   /** Cell → key → assumption, in the order of time. */
   readonly #assumed = new Map<string, Map<ProjectObjectKey, Assumption>>();
   readonly #sums = new Map<string, ReadonlyMap<string, number>>();
 
-  /** `tellsRoom`: whether the cell says what is free in it. */
-  constructor(tellsRoom: (cell: string) => boolean) {
+  /**
+   * `tellsRoom`: whether the cell says what is free in it. `onFreed`: less is taken there, by a decision, than was assumed; the
+   * cell, which never heard of it, will not tell.
+   */
+  constructor(tellsRoom: (cell: string) => boolean, onFreed: (cell: string) => void = () => {}) {
     this.#tellsRoom = tellsRoom;
+    this.#onFreed = onFreed;
   }
 
   /**
@@ -87,7 +92,7 @@ export class Commitments {
   drop(key: ProjectObjectKey, before: Committed | undefined): void {
     for (const { name } of before?.targets ?? []) {
       this.#load(name, -1);
-      this.#forget(key, name);
+      if (this.#forget(key, name)) this.#onFreed(name);
     }
   }
 
@@ -137,7 +142,7 @@ export class Commitments {
     if (change === 0 || (change > 0 && !this.#tellsRoom(cell))) return;
     const present = this.#assumed.get(cell)?.get(key);
     const replicas = Math.max(0, (present?.replicas ?? 0) + change);
-    this.#forget(key, cell);
+    if (this.#forget(key, cell) && change < 0) this.#onFreed(cell);
     if (replicas === 0) return;
     let assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) {
@@ -147,10 +152,14 @@ export class Commitments {
     assumptions.set(key, { replicas, request, untilMs: nowMs + assumedMs, landed: false });
   }
 
-  #forget(key: ProjectObjectKey, cell: string): void {
+  /** Whether there was anything to forget. */
+  #forget(key: ProjectObjectKey, cell: string): boolean {
     const assumptions = this.#assumed.get(cell);
+    if (assumptions === undefined) return false;
     this.#sums.delete(cell);
-    if (assumptions?.delete(key) === true && assumptions.size === 0) this.#assumed.delete(cell);
+    const was = assumptions.delete(key);
+    if (assumptions.size === 0) this.#assumed.delete(cell);
+    return was;
   }
 
   #load(cell: string, change: 1 | -1): void {

@@ -73,6 +73,8 @@ export interface DeciderDependencies {
   readonly estimateAgainMs?: number | undefined;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
+  /** There is more room in these cells than before, by what was decided. */
+  readonly onRoom: (cells: ReadonlySet<string>) => void;
   /** Whether further objects are queued. */
   readonly othersWait: () => boolean;
 }
@@ -105,13 +107,18 @@ export class Decider {
   readonly #estimators: Estimators;
   /** Of objects that were read and wait for their turn to be decided first. Bounded by the keys in the queue. */
   readonly #ranks = new Map<ProjectObjectKey, number>();
+  /** Cells in which less is taken than was; told together, since much may go at once. */
+  #freedIn = new Set<string>();
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
     const { client, clock, watches, logger, cells, wake } = dependencies;
     this.#priorities = new SchedulePriorities(client, watches);
     this.seen = new SeenBindings(wake);
-    this.commitments = new Commitments((cell) => cells.info(cell)?.free !== undefined);
+    this.commitments = new Commitments(
+      (cell) => cells.info(cell)?.free !== undefined,
+      (cell) => this.#freed(cell),
+    );
     this.#estimators = new Estimators(clock, logger);
     this.#profiles = new Profiles({
       client,
@@ -161,6 +168,19 @@ export class Decider {
     this.commitments.drop(key, this.#on.states.get(key)?.committed);
     this.quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
+  }
+
+  #freed(cell: string): void {
+    const { clock, states, signal, onRoom } = this.#on;
+    if (states.waitingForRoom().size === 0) return;
+    this.#freedIn.add(cell);
+    if (this.#freedIn.size > 1) return;
+    const timer = clock.setTimeout(() => {
+      const cells = this.#freedIn;
+      this.#freedIn = new Set();
+      if (!signal.aborted) onRoom(cells);
+    }, freedToldAfterMs);
+    timer.unref();
   }
 
   /** A cell told something new, or went. */
@@ -279,6 +299,7 @@ export class Decider {
     };
     this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
     state.committed = committed;
+    this.#on.states.conclude(key, state, decision.outcome);
     this.quotas.use(key, decision.targets, template.request);
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
     for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
@@ -482,6 +503,7 @@ interface Prepared {
 }
 
 const defaultEstimateAgainMs = 30_000;
+const freedToldAfterMs = 50;
 const noEstimates: ReadonlyMap<string, number> = new Map();
 
 function least(a: number | undefined, b: number): number {
