@@ -229,11 +229,11 @@ function decideBy(
   const holding = heldBack({ spec: policy, bounds, isProfileMissing, missingOverrides });
   if (holding !== undefined) return suspendedDecision(input, holding);
   const isShared = isDefinition(binding);
-  const { on, unschedulable } = rescheduleOf(policy, profile);
+  const { triggers: wanted, unschedulable } = rescheduleOf(policy, profile);
   const fresh =
-    on !== undefined &&
+    wanted !== undefined &&
     isTriggered(
-      triggerDigests(on, { spec: policy }, snapshot, template),
+      triggerDigests(wanted, { spec: policy }, snapshot, template),
       binding.status?.reschedule,
       snapshot,
     );

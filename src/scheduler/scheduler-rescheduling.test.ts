@@ -140,7 +140,7 @@ test('a cell that joins is used by what asks for it, and by nothing else', async
     policy('asks', {
       resourceSelectors: named('web'),
       placement: byRoom,
-      reschedule: { on: ['CellJoined'] },
+      reschedule: { triggers: ['CellJoined'] },
     }),
   );
   await controlPlane.create(

@@ -102,3 +102,19 @@ test('every field of every policy is acted on, or refused by its path', async ()
   assert.deepEqual(silent, []);
   assert.ok(acted > 200 && refused > 0, `the test must see the fields: ${acted} and ${refused}`);
 });
+
+/** As sigs.k8s.io/yaml, which kubectl reads manifests with, has it of YAML 1.1. */
+const yamlBooleans = /^(y|n|yes|no|on|off|true|false)$/i;
+
+test('no field of a policy is a word that kubectl takes for true or false', () => {
+  const taken = definitions.flatMap((definition) =>
+    fieldsOf(definition).flatMap(({ path: at, name }) =>
+      yamlBooleans.test(name) ? [`${definition.kind} ${at}`] : [],
+    ),
+  );
+  // The former name of `triggers`.
+  assert.deepEqual(
+    taken.filter((at) => !at.endsWith(' spec.reschedule.on')),
+    [],
+  );
+});

@@ -110,7 +110,7 @@ function specOf(random: Random): JsonObject {
         : {}),
     },
     ...(chance(random, 0.3) ? { failover: { cluster: { purgeMode: 'Directly' } } } : {}),
-    ...(chance(random, 0.3) ? { reschedule: { on: ['CellLabelsChanged', 'CellJoined'] } } : {}),
+    ...(chance(random, 0.3) ? { reschedule: { triggers: ['CellLabelsChanged', 'CellJoined'] } } : {}),
     ...(chance(random, 0.1) ? { suspension: { scheduling: true } } : {}),
     ...(chance(random, 0.1) ? { dependentOverrides: ['not-there'] } : {}),
   };

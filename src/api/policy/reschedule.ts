@@ -20,6 +20,8 @@ export type RescheduleTrigger = (typeof rescheduleTriggers)[number];
  */
 export interface Reschedule extends JsonObject {
   /** Absent: nothing triggers. */
+  triggers?: RescheduleTrigger[];
+  /** The same, by its former name: kubectl's YAML (1.1) takes a bare `on` for `true`. */
   on?: RescheduleTrigger[];
   /** Absent: replicas that do not run stay where they are. For replicas that are divided by room. */
   unschedulable?: DeschedulingSpec;
@@ -34,14 +36,17 @@ export interface DeschedulingSpec extends JsonObject {
 
 const seconds: JsonObject = { type: 'integer', format: 'int32', minimum: 1, maximum: 86_400 };
 
+const triggers: JsonObject = {
+  type: 'array',
+  'x-kubernetes-list-type': 'set',
+  items: { type: 'string', enum: [...rescheduleTriggers] },
+};
+
 export const rescheduleSchema: JsonObject = {
   type: 'object',
   properties: {
-    on: {
-      type: 'array',
-      'x-kubernetes-list-type': 'set',
-      items: { type: 'string', enum: [...rescheduleTriggers] },
-    },
+    triggers,
+    on: triggers,
     unschedulable: { type: 'object', properties: { afterSeconds: seconds, avoidSeconds: seconds } },
   },
 };

@@ -251,8 +251,8 @@ export class Decider {
     state.decidedAtMs = nowMs;
     const previous = previousTargets(present);
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
-    const { on, unschedulable } = rescheduleOf(match.policy.spec, profile);
-    const triggers = on === undefined ? undefined : triggerDigests(on, match.policy, snapshot, template);
+    const { triggers: wanted, unschedulable } = rescheduleOf(match.policy.spec, profile);
+    const triggers = wanted === undefined ? undefined : triggerDigests(wanted, match.policy, snapshot, template);
     const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule, snapshot);
     const freshAt =
       this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RescheduleTrigger } from '#api/policy/reschedule.ts';
+import type { Reschedule, RescheduleTrigger } from '#api/policy/reschedule.ts';
+import { compileProfile } from '../algorithm/profile.ts';
 import { cell, snapshotOf, template } from '../algorithm/testing/cells.ts';
 import type { ResolvedPolicy } from '../policy/policy-index.ts';
+import { rescheduleOf } from './reschedule-of.ts';
 import { isTriggered, triggerDigests } from './triggers.ts';
 
 const policyOf = (placement: ResolvedPolicy['spec']['placement']): ResolvedPolicy => ({
@@ -67,4 +69,23 @@ test('a policy triggers when its placement is another, and nothing that is asked
   assert.equal(isTriggered(of(europe), of(policyOf(undefined)), snapshot), true);
   assert.equal(isTriggered(of(europe), undefined, snapshot), false);
   assert.equal(isTriggered(of(europe), { CellJoined: 'x' }, snapshot), false);
+});
+
+test('what triggers is named by the policy, by either name of the field, else by its profile', () => {
+  const profile = compileProfile({
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'SchedulingProfile',
+    metadata: { name: 'default' },
+    spec: { reschedule: { triggers: ['PolicyChanged'] } },
+  });
+  const of = (reschedule: Reschedule | undefined) =>
+    rescheduleOf(reschedule === undefined ? {} : { reschedule }, profile).triggers;
+  assert.deepEqual(of(undefined), ['PolicyChanged']);
+  assert.deepEqual(of({ unschedulable: {} }), ['PolicyChanged']);
+  assert.deepEqual(of({ triggers: ['CellJoined'] }), ['CellJoined']);
+  assert.deepEqual(of({ on: ['CellJoined'] }), ['CellJoined']);
+  assert.deepEqual(of({ triggers: ['CellAPIsChanged'], on: ['CellJoined', 'CellAPIsChanged'] }), [
+    'CellAPIsChanged',
+    'CellJoined',
+  ]);
 });
