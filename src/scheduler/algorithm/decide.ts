@@ -87,10 +87,13 @@ function decideGroups(input: DecisionInput, placement: Placement | undefined): D
   const order =
     used < 0 ? compiled.groups : [...compiled.groups.slice(used), ...compiled.groups.slice(0, used)];
   let best: Decision | undefined;
+  let inUse: Decision['refusals'] | undefined;
   let recheckAtMs: number | undefined;
   for (const group of order) {
     const decision = decideInGroup(input, compiled, group);
-    if (decision.outcome === 'Scheduled') return decision;
+    if (decision.outcome === 'Scheduled')
+      return used < 0 || group === compiled.groups[used] ? decision : { ...decision, formerRefusals: inUse };
+    inUse ??= decision.refusals;
     recheckAtMs = Math.min(
       recheckAtMs ?? Number.POSITIVE_INFINITY,
       decision.recheckAtMs ?? Number.POSITIVE_INFINITY,

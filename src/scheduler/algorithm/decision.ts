@@ -119,6 +119,8 @@ export interface Decision {
   /** Beside `snapshot.cells`: why not; undefined where chosen. */
   readonly refusals: readonly (RefusalCode | undefined)[];
   readonly affinity: string | undefined;
+  /** The same of the affinity group that was in use, where the decision is in another. */
+  readonly formerRefusals?: readonly (RefusalCode | undefined)[] | undefined;
   /** When the decision may change with time alone (a toleration that runs out). */
   readonly recheckAtMs: number | undefined;
 }

@@ -252,7 +252,8 @@ export class Decider {
     const previous = previousTargets(present);
     const profile = this.#profiles.of(match.policy.spec.schedulerName);
     const { triggers: wanted, unschedulable } = rescheduleOf(match.policy.spec, profile);
-    const triggers = wanted === undefined ? undefined : triggerDigests(wanted, match.policy, snapshot, template);
+    const triggers =
+      wanted === undefined ? undefined : triggerDigests(wanted, match.policy, snapshot, template);
     const isFresh = triggers !== undefined && isTriggered(triggers, present?.status?.reschedule, snapshot);
     const freshAt =
       this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??

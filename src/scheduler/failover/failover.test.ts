@@ -160,6 +160,45 @@ test('an object that avoids a cell is decided anew at the very moment when it ne
   assert.equal(back.after, undefined);
 });
 
+test('failover to another affinity group is graceful too, at the rate of evictions, and remembered', () => {
+  const groups: Placement = {
+    ...dynamic,
+    clusterAffinities: [
+      { affinityName: 'first', clusterNames: ['a', 'b'] },
+      { affinityName: 'second', clusterNames: ['c'] },
+    ],
+  };
+  const given = { placement: groups, affinity: 'first' };
+  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(2)), cell('c', room(9))];
+  const moved = run(cells, 'a:4 b:2', given);
+  assert.deepEqual([moved.placed, moved.affinity], ['c:6', 'second']);
+  assert.deepEqual(moved.leaving, ['a:4 TaintUntolerated', 'b:2 TaintUntolerated']);
+  const later = { placement: groups, affinity: 'second', tasks: moved.tasks };
+  assert.deepEqual(run(cells, 'c:6', { ...later, atSeconds: 60 }).leaving.length, 2, 'it is not healthy yet');
+  assert.deepEqual(run(cells, 'c:6', { ...later, health: record({ healthy: new Set(['c']) }) }).leaving, []);
+  const edited = { ...groups, clusterAffinities: [{ affinityName: 'second', clusterNames: ['c'] }] };
+  assert.deepEqual(
+    run(cells, 'c:6', { ...later, placement: edited }).leaving,
+    [],
+    'the policy excludes them',
+  );
+  const waits = run(cells, 'a:4 b:2', { ...given, waitMs: 100 });
+  assert.deepEqual([waits.placed, waits.affinity, waits.leaving], ['a:4 b:2', 'first', []]);
+
+  const well = [cell('a', room(9)), cell('b', room(9)), cell('c', room(9))];
+  const health = record({
+    unhealthySinceMs: new Map([
+      ['a', startMs],
+      ['b', startMs],
+    ]),
+  });
+  const failover: Failover = { application: { purgeMode: 'Never' } };
+  const failed = run(well, 'a:4 b:2', { ...given, failover, health, atSeconds: 300 });
+  assert.equal(failed.placed, 'c:6');
+  assert.deepEqual(failed.leaving, ['a:4 ApplicationFailure', 'b:2 ApplicationFailure']);
+  assert.deepEqual([...health.avoidUntilMs.keys()], ['a', 'b']);
+});
+
 test('failback is asked for, and comes when the preferred group could take it for long enough', () => {
   const cells = [cell('a', room(9)), cell('b', room(9))];
   const placement: Placement = {

@@ -65,7 +65,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const recheck = (atMs: number): void => {
     recheckAtMs = recheckAtMs === undefined ? atMs : Math.min(recheckAtMs, atMs);
   };
-  const reasons = refusalsByName(input.snapshot.cells, decision);
+  const reasons = whyLeft(input.snapshot.cells, decision);
   const evictions = evictionsOf(input, decision, failed);
   const directly = (cell: string): boolean => purgeModeOf(failover, failed.has(cell)) === 'Directly';
   const held = new Set<string>();
@@ -163,7 +163,10 @@ export function applicationDueMs(
   return due;
 }
 
-/** Cells of the previous decision that this one leaves because of failover, and for no other reason. */
+/**
+ * Cells of the previous decision that this one leaves because of failover, and for no other reason: all of them, where it goes
+ * to another affinity group for it.
+ */
 function evictionsOf(
   { previous, snapshot }: DecisionInput,
   decision: Decision,
@@ -172,19 +175,26 @@ function evictionsOf(
   const stays = new Set(decision.targets.map(({ name }) => name));
   const gone = previous.filter(({ name }) => !stays.has(name));
   if (gone.length === 0) return [];
-  const refusals = refusalsByName(snapshot.cells, decision);
-  return gone.filter(({ name }) => {
-    const refusal = refusals.get(name);
+  const why = whyLeft(snapshot.cells, decision);
+  const evicted = gone.filter(({ name }) => {
+    const refusal = why.get(name);
     if (refusal === 'TaintNotTolerated' || refusal === 'OutsideHours') return true;
     return refusal === 'Evicted' && failed.has(name);
   });
+  if (evicted.length === 0 || decision.formerRefusals === undefined) return evicted;
+  return gone.filter(({ name }) => mayStayAWhile(why.get(name)));
 }
 
-function refusalsByName(
+/** By cell; where another affinity group is gone to, what the one that was in use had against it. */
+function whyLeft(
   cells: readonly CellInfo[],
-  { refusals }: Decision,
+  { refusals, formerRefusals = refusals }: Decision,
 ): Map<string, RefusalCode | undefined> {
-  return new Map(cells.map(({ name }, i) => [name, refusals[i]]));
+  return new Map(cells.map(({ name }, i) => [name, formerRefusals[i]]));
+}
+
+function mayStayAWhile(refusal: RefusalCode | undefined): boolean {
+  return refusal === undefined || !(neverStays.has(refusal) || refusal === 'AffinityNotMatched');
 }
 
 function cellOf({ snapshot }: DecisionInput, name: string): CellInfo {
@@ -271,13 +281,18 @@ const neverStays: ReadonlySet<RefusalCode> = new Set([
 ]);
 
 function isOver(task: GracefulEvictionTask, decision: Decision, given: FailoverInput): boolean {
-  const { input, health, released } = given;
+  const { input, placement, health, released } = given;
   const { fromCluster, reason, purgeMode } = task;
   const at = input.snapshot.cells.findIndex(({ name }) => name === fromCluster);
   if (at < 0 || decision.targets.some(({ name }) => name === fromCluster)) return true;
   const refusal = decision.refusals[at];
   if (refusal !== undefined && neverStays.has(refusal)) return true;
-  if (refusal === 'AffinityNotMatched' && reason !== 'Failback') return true;
+  if (refusal === 'AffinityNotMatched' && reason !== 'Failback') {
+    const { groups } = compilePlacement(placement);
+    const cell = input.snapshot.cells[at] as CellInfo;
+    // The group that was failed over from names it; when none does any more, the policy speaks.
+    if (!groups.some(({ selects }) => selects(cell))) return true;
+  }
   if (isReleased(task, released)) return true;
   if (purgeMode === 'Never') return false;
   if (graceEndMs(task) <= input.nowMs) return true;
