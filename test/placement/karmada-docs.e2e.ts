@@ -243,6 +243,34 @@ describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
     await copyIn('member1', 'deployments', 'nginx', project, (text) => text.includes('"replicas":6'));
   });
 
+  test('guides.yaml: overrides in their order, in one cluster and in all; a priority by its class', async () => {
+    const project = await projectWith('guides.yaml');
+    const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' };
+    await constellation.admin.create(
+      { cluster: project, gvr: priorityClasses },
+      {
+        apiVersion: 'scheduling.k8s.io/v1',
+        kind: 'PriorityClass',
+        metadata: { name: 'high-priority-example' },
+        value: 1000,
+      },
+    );
+    await deploy(project, 'nginx', 3);
+    const everywhere = ['"command":["nginx","--cluster=any"]', '"args":["--fast"]'];
+    const inOne = ['"replicas":5', '"baz":"qux"', '"image":"docker.io/library/nginx:1.17.0-alpine"'];
+    const copy = await copyIn('member2', 'deployments', 'nginx', project, (text) =>
+      [...everywhere, ...inOne].every((part) => text.includes(part)),
+    );
+    assert.equal(copy.metadata.annotations?.['foo'], undefined);
+    const other = await copyIn('member1', 'deployments', 'nginx', project, (text) =>
+      everywhere.every((part) => text.includes(part)),
+    );
+    assert.ok(!inOne.some((part) => JSON.stringify(other).includes(part)), JSON.stringify(other));
+    await bindingOf(project, 'nginx', ({ spec }) => {
+      return (spec['schedulePriority'] as JsonObject | undefined)?.['priority'] === 1000;
+    });
+  });
+
   test('kinds of Karmada that are not here are refused, and not kept', async () => {
     const project = await projectWith();
     for (const [group, version, resource] of [

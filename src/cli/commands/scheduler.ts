@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '#apimachinery/clock.ts';
+import { schedulerGroup } from '#apiserver/authz/components.ts';
 import type { Logger } from '#client/logger.ts';
 import { meteredClient } from '#client/metrics/metered-client.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
@@ -7,6 +8,7 @@ import { RequestMetrics } from '#client/metrics/request-metrics.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
+import { confirmMember } from '../confirm-member.ts';
 import { connect, withKubeconfig } from '../connect.ts';
 import {
   type ControlPlaneSettings,
@@ -100,7 +102,13 @@ async function startPart(
     },
   });
   const stopping = new AbortController();
-  scheduler.start(stopping.signal).catch((error: unknown) => {
+  // Before it holds a lease or a share of the projects, which nobody else would then place.
+  const started = confirmMember(leaseClient, schedulerGroup, {
+    signal: stopping.signal,
+    onError: (error) =>
+      logger.warn({ err: error, ...labels }, 'it is not known yet who we are; asking again'),
+  }).then(() => scheduler.start(stopping.signal));
+  started.catch((error: unknown) => {
     if (!stopping.signal.aborted) logger.error({ err: error, ...labels }, 'scheduler could not start');
   });
   return {
