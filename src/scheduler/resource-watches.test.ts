@@ -4,6 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { until } from '#test/harness/until.ts';
 import { ResourceWatches } from './resource-watches.ts';
 
 const configMaps = {
@@ -56,7 +57,7 @@ describe('watches of placed resources', () => {
   async function tell(type: 'ADDED' | 'MODIFIED' | 'DELETED', ...objects: KubeObject[]): Promise<void> {
     const before = told.length;
     server.push(...objects.map((object) => ({ type, object })));
-    while (told.length < before + objects.length) await new Promise((resolve) => setImmediate(resolve));
+    await until('all is told', () => told.length >= before + objects.length);
   }
 
   test("a new object that was told whole is handed over once, and is the taker's own", async () => {

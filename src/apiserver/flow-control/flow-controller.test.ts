@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { until } from '#test/harness/until.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import { bootstrapFlowSchemas, bootstrapPriorityLevels } from './bootstrap-objects.ts';
 import { FlowConfiguration } from './flow-configuration.ts';
@@ -81,7 +82,7 @@ describe('seats, queues and refusals (O2)', () => {
     const waiting = controller.queued;
     assert.ok(waiting > 10);
     now += 21;
-    while (controller.queued > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('nothing waits', () => controller.queued === 0);
     await turn();
     assert.equal(askers.refused('a'), waiting);
     const line = new RegExp(`rejected_requests_total\\{[^}]*reason="time-out"\\} ${waiting}`);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Redis } from 'ioredis';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { until } from '#test/harness/until.ts';
 import { silentLogger } from '../logger.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { laneCount } from './lanes.ts';
@@ -57,7 +58,7 @@ describe('the keeper of lanes', () => {
   const settled = () => new Promise((resolve) => setImmediate(resolve));
 
   async function answerNext(): Promise<void> {
-    while (answers.length === 0) await settled();
+    await until('it asks', () => answers.length > 0);
     answers.shift()?.();
     await settled();
   }
@@ -78,7 +79,7 @@ describe('the keeper of lanes', () => {
     await answerNext();
     await answerNext();
     clock.advance(intervalMs);
-    while (answers.length === 0) await settled();
+    await until('it asks', () => answers.length > 0);
     clock.advance(leaseMs - 2 * intervalMs);
     assert.equal(keeper.holds(0), false);
     await answerNext();

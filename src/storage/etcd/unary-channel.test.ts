@@ -4,6 +4,7 @@ import { constants, createServer, type Http2Server, type ServerHttp2Stream } fro
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { until } from '#test/harness/until.ts';
 import { CallError, framed, UnaryChannel, type UnaryChannelOptions } from './unary-channel.ts';
 
 type Handler = (stream: ServerHttp2Stream, path: string) => void;
@@ -199,7 +200,10 @@ describe('calls to etcd over HTTP/2', () => {
     server.on('session', () => sessions++);
     const old = call(channel);
     // Until the goodbye has come, calls still go the old way.
-    while (sessions < 2) await call(channel, '/b', 200).catch(() => {});
+    await until('there is another session', async () => {
+      await call(channel, '/b', 200).catch(() => {});
+      return sessions > 1;
+    });
     assert.equal(String(await call(channel)), 'new');
     assert.ok(first !== undefined);
     answer(first, frameOf('old'), { 'grpc-status': '0' });
@@ -221,7 +225,10 @@ describe('calls to etcd over HTTP/2', () => {
   it('gives up a connection that shows no life after a call went unanswered', async () => {
     let connections = 0;
     const channel = channelTo(await serveNothing(() => connections++), { pingTimeoutMs: 50 });
-    while (connections < 2) await failureOf(call(channel, '/a', 60));
+    await until('there is another connection', async () => {
+      await failureOf(call(channel, '/a', 60));
+      return connections > 1;
+    });
   });
 
   it('fails what is under way when it is closed, and what comes after', async () => {
