@@ -317,7 +317,9 @@ class Checker {
       case 'opaque':
         return this.#error(at, `unexpected failed resolution of '${this.#show(type)}'`);
       default:
-        return this.#error(at, `type '${this.#show(type)}' does not support field selection`);
+        // Of any type then: cel-go goes on (checker/checker.go, checkSelectField).
+        this.#error(at, `type '${this.#show(type)}' does not support field selection`);
+        return dynType;
     }
   }
 

@@ -62,6 +62,11 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
     "12: undeclared reference to 'x' (in container '')",
   ],
   ['1 || "a"', "1: expected type 'bool' but found 'int'", "6: expected type 'bool' but found 'string'"],
+  [
+    '"a".x + check + 1',
+    "4: type 'string' does not support field selection",
+    "7: found no matching overload for '_+_' applied to '(dyn, k.Check)'",
+  ],
   ['check.foo', "6: unexpected failed resolution of 'k.Check'"],
   ['[1].filter(i, 1)', "11: found no matching overload for '_?_:_' applied to '(int, list(int), list(int))'"],
   ['[1].exists_one(i, 1)', "15: found no matching overload for '_?_:_' applied to '(int, int, int)'"],

@@ -1,7 +1,7 @@
 import { textAt, textsAt } from '#api/builtin/read.ts';
 import { type Decl, declOf } from '#apimachinery/cel/decl.ts';
 import type { CelType } from '#apimachinery/cel/types.ts';
-import { formatApiVersion, parseApiVersion } from '#apimachinery/gvk.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import {
@@ -40,14 +40,16 @@ export function expressionWarnings(spec: JsonObject, scheme: Scheme): Expression
     const object = declOfServed(served);
     if (object === undefined) continue;
     const { definition, version } = served;
-    const apiVersion = formatApiVersion({ group: definition.group, version: version.version });
     for (const [field, error] of faultsOf(spec, hasParams, { object, params })) {
       const texts = told.get(field) ?? [];
-      texts.push(`${apiVersion}, Kind=${definition.kind}: ${error}`);
+      // As Go prints a GroupVersionKind; the core group has no name before the slash.
+      texts.push(`${definition.group}/${version.version}, Kind=${definition.kind}: ${error}\n`);
       told.set(field, texts);
     }
   }
-  return [...told].map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
+  return [...told]
+    .sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
+    .map(([fieldRef, texts]) => ({ fieldRef, warning: texts.join('\n') }));
 }
 
 function faultsOf(spec: JsonObject, params: boolean, typed: TypedVariables): [string, string][] {
