@@ -408,7 +408,7 @@ describe('the contract', { timeout: 600_000 }, () => {
       warning,
       /apps\/v1, Kind=Deployment: ERROR: <input>:1:35: undefined field 'foo'\n \| object\.spec/,
     );
-    assert.match(warning, /\^\n\napps\/v1, Kind=StatefulSet: [^]*\^\n$/);
+    assert.match(warning, /\^\n\napps\/v1, Kind=StatefulSet: [\s\S]*\^\n$/);
     const right = policy('variables.wanted > 1 && object.metadata.labels.size() > 0', ['deployments']);
     const { json } = await admin.patch(`${policies}/checked`, { spec: right['spec'] as Json });
     const generation = meta(json)['generation'];

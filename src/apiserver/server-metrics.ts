@@ -2,6 +2,7 @@ import { Histogram } from '#apimachinery/histogram.ts';
 import { MetricText } from '#client/metrics/metric-text.ts';
 import { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
+import { AdmissionMetrics } from './admission/admission-metrics.ts';
 import type { Auditor } from './audit/audit.ts';
 
 /** Kinds that are told one by one; objects of those that are fewer are counted under `other`. */
@@ -23,6 +24,7 @@ export class ServerMetrics {
   readonly certificateLifetimes = new Histogram(lifetimeBounds);
   /** Of the server's own controllers. */
   readonly queues = new WorkQueueMetrics();
+  readonly admission = new AdmissionMetrics();
   readonly #storage: CachedStorage;
   readonly #auditor: Pick<Auditor, 'render'> | undefined;
 
@@ -40,6 +42,7 @@ export class ServerMetrics {
       this.certificateLifetimes,
     );
     this.queues.render(text);
+    this.admission.render(text);
     this.#auditor?.render(text);
     const figures = this.#storage.figures?.();
     if (figures === undefined) return text.toString();

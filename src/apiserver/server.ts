@@ -155,6 +155,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         webhookCaller,
         isAudited: options.auditor !== undefined,
       }),
+      metrics.admission,
     ),
     handlers: createHandlers({ authorization, authenticator, serviceAccountTokens, storage, federation }),
   });

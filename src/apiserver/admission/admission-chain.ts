@@ -4,6 +4,7 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { WriteAdmission } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Creation } from './admission.ts';
+import { AdmissionMetrics, type AdmissionStep } from './admission-metrics.ts';
 
 /**
  * The plugins in their order (A1): all mutations before schema validation, all validations after it. Each step returns
@@ -11,11 +12,13 @@ import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Creation
  */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
+  readonly #metrics: AdmissionMetrics;
   /** Found once for each kind: of two dozen plugins most are for a few kinds, and each write would ask all of them thrice. */
   readonly #ofKind = new WeakMap<ResourceDefinition, KindPlugins>();
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+  constructor(plugins: readonly AdmissionPlugin[], metrics = new AdmissionMetrics()) {
     this.#plugins = plugins;
+    this.#metrics = metrics;
   }
 
   #for({ context }: AdmissionAttributes): KindPlugins {
@@ -35,16 +38,45 @@ export class AdmissionChain {
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#for(attributes).mutating, 'mutate', attributes);
+    return this.#step('admit', this.#for(attributes).mutating, attributes);
   }
 
   /** What is left of `mutate` where nobody changes the object. */
   look(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#for(attributes).looking, 'mutate', attributes);
+    return this.#step('admit', this.#for(attributes).looking, attributes);
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    return run(this.#for(attributes).validating, 'validate', attributes);
+    return this.#step('validate', this.#for(attributes).validating, attributes);
+  }
+
+  #step(
+    type: AdmissionStep,
+    plugins: readonly AdmissionPlugin[],
+    attributes: AdmissionAttributes,
+  ): Promise<void> | undefined {
+    const startedAtMs = performance.now();
+    const done = (isRejected: boolean) =>
+      this.#metrics.observeStep(type, attributes.operation, isRejected, startedAtMs);
+    try {
+      const pending = run(plugins, type === 'admit' ? 'mutate' : 'validate', attributes);
+      if (pending !== undefined) return this.#settled(pending, done);
+    } catch (error) {
+      done(true);
+      throw error;
+    }
+    done(false);
+    return undefined;
+  }
+
+  async #settled(pending: Promise<void>, done: (isRejected: boolean) => void): Promise<void> {
+    let isRejected = true;
+    try {
+      await pending;
+      isRejected = false;
+    } finally {
+      done(isRejected);
+    }
   }
 
   /** The chain as the registry calls it, for one request. */

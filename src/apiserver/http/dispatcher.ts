@@ -282,7 +282,10 @@ export class Dispatcher {
     body: RequestBody | undefined,
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
-    if (body !== undefined) exchange.audit?.requestBody(body);
+    if (body !== undefined) {
+      if ('bytes' in body) exchange.receivedBytes = body.bytes.length;
+      exchange.audit?.requestBody(body);
+    }
     const result = this.#dependencies.verbs.execute(exchange, { body });
     if (result instanceof Promise)
       return result.then((known) => this.#answer(exchange, known, form, upgrade));

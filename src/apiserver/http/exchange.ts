@@ -39,6 +39,9 @@ export class Exchange implements ResourceContext {
   writingSinceMs: number | undefined = undefined;
   /** In flow control's queues. */
   waitedMs = 0;
+  /** Of the body that came, and of the one that went out, as they are on the wire. */
+  receivedBytes = 0;
+  sentBytes = 0;
   /** Its place among the requests that wait for something (`Deadlines`), and until when it may. */
   deadlineAt = -1;
   dueMs = 0;

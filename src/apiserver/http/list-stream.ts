@@ -133,6 +133,9 @@ class ListWriter {
     response.writeHead(200, headers);
     if (!compress || this.#exchange.request.method === 'HEAD') return;
     this.#gzip = createGzip({ level: gzipLevel });
+    this.#gzip.on('data', (bytes: Buffer) => {
+      this.#exchange.sentBytes += bytes.length;
+    });
     this.#gzip.pipe(response as NodeJS.WritableStream);
     // When the client goes, the compressor goes too.
     response.once('close', () => this.#gzip?.destroy());
@@ -145,6 +148,7 @@ class ListWriter {
     this.#bytes = 0;
     const target: NodeJS.WritableStream = this.#gzip ?? (this.#exchange.response as NodeJS.WritableStream);
     if (chunk.length === 0 || this.#exchange.isGone) return;
+    if (this.#gzip === undefined) this.#exchange.sentBytes += chunk.length;
     if (target.write(chunk)) return;
     await this.#orGone(new Promise<void>((resolve) => target.once('drain', resolve)), () => {});
   }

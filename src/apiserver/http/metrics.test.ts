@@ -24,6 +24,8 @@ function asked(parts: Partial<ObservedResourceRequest>, path = ''): ObservedReso
     resource: { group: '', version: 'v1', resource: 'pods', namespace, name, subresource },
     isApply: false,
     isDryRun: false,
+    receivedBytes: 0,
+    sentBytes: 0,
     ...parts,
   };
 }
@@ -77,6 +79,30 @@ describe('metrics of requests', () => {
     assert.deepEqual([value(`${all}_bucket`, '60'), value(`${all}_bucket`, '+Inf')], ['1', '2']);
     assert.deepEqual([value(`${all}_sum`), value(`${all}_count`)], ['72', '2']);
     assert.ok(!lines.some((line) => line.startsWith(all) && line.includes('WATCH')));
+  });
+
+  it('bodies: those of writes by kind and verb, answers of what is read', () => {
+    const metrics = new HttpMetrics('1.2.3');
+    metrics.observe(asked({ verb: 'create', receivedBytes: 60_000, sentBytes: 70_000 }));
+    metrics.observe(asked({ verb: 'patch', isApply: true, receivedBytes: 10 }));
+    metrics.observe(asked({ verb: 'patch', receivedBytes: 20 }));
+    metrics.observe(asked({ verb: 'list', sentBytes: 5_000 }));
+    const text = metrics.render();
+    const read =
+      'verb="LIST",group="",version="v1",resource="pods",subresource="",scope="cluster",component="apiserver"';
+    for (const line of [
+      `apiserver_response_sizes_bucket{${read},le="1000"} 0`,
+      `apiserver_response_sizes_bucket{${read},le="10000"} 1`,
+      `apiserver_response_sizes_bucket{${read},le="1e+09"} 1`,
+      `apiserver_response_sizes_sum{${read}} 5000`,
+      'apiserver_request_body_size_bytes_bucket{group="",resource="pods",verb="create",le="50000"} 0',
+      'apiserver_request_body_size_bytes_bucket{group="",resource="pods",verb="create",le="150000"} 1',
+      'apiserver_request_body_size_bytes_bucket{group="",resource="pods",verb="create",le="3.05e+06"} 1',
+      'apiserver_request_body_size_bytes_sum{group="",resource="pods",verb="patch"} 30',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line);
+    }
+    assert.ok(!text.includes('apiserver_response_sizes_bucket{verb="POST"'));
   });
 
   it('paths beside resources: some by name, whatever else under none', () => {

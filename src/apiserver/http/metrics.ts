@@ -4,7 +4,7 @@ import type { ServedResource } from '#apimachinery/scheme.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { processMetrics } from './process-metrics.ts';
-import { RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
+import { BodySizes, RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
 import { kubernetesVersion, versionInfo } from './version-info.ts';
 import { WatchSeries, watchEvents } from './watch-series.ts';
 
@@ -32,6 +32,16 @@ const verbs: ReadonlyMap<string, string> = new Map([
   ['head', 'HEAD'],
 ]);
 
+/** What writes with a body are called in `apiserver_request_body_size_bytes` (endpoints/handlers/metrics). */
+const bodyVerbs: ReadonlyMap<string, string> = new Map([
+  ['POST', 'create'],
+  ['PUT', 'update'],
+  ['PATCH', 'patch'],
+  ['APPLY', 'patch'],
+  ['DELETE', 'delete'],
+  ['DELETECOLLECTION', 'delete_collection'],
+]);
+
 /** Paths beside resources that are told apart, under the label `subresource` as in Kubernetes. */
 const plainPath = /^\/(?:(healthz|livez|readyz)|(apis?|openapi\/v[23]|version|metrics))(?:\/|$)/;
 
@@ -49,6 +59,9 @@ export interface ObservedResourceRequest extends ObservedRequest {
   readonly resource: ResourceRequest;
   readonly isApply: boolean;
   readonly isDryRun: boolean;
+  /** Of the bodies, as they are on the wire; 0 where there was none. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 /**
@@ -60,6 +73,7 @@ export class HttpMetrics {
   /** The same ones by definition, so that counting makes little text. */
   readonly #byVersion = new WeakMap<ResourceVersion, Map<string, RequestSeries>>();
   readonly #durations = new Map<string, RequestDurations>();
+  readonly #bodies = new Map<string, BodySizes>();
   readonly #deprecated = new Map<string, string>();
   /** Requests that wait for an answer. */
   readonly underWay = { mutating: 0, readOnly: 0 };
@@ -107,6 +121,7 @@ export class HttpMetrics {
       known.set(key, series);
     }
     series.observe(request.code, request.durationMs, request.waitedMs);
+    series.observeSizes(request.receivedBytes, request.sentBytes);
   }
 
   /** Any other request: of a path that is no resource's, or refused before its resource was looked for. */
@@ -147,7 +162,24 @@ export class HttpMetrics {
 
   #seriesOf(labels: RequestLabels): RequestSeries {
     const durations = () => (labels.verb === 'WATCH' ? undefined : this.#durationsOf(labels));
-    return getOrMake(this.#series, seriesMax, labels, (shown) => new RequestSeries(shown, durations()));
+    return getOrMake(
+      this.#series,
+      seriesMax,
+      labels,
+      (shown) => new RequestSeries(shown, durations(), this.#bodiesOf(labels)),
+    );
+  }
+
+  /** Of writes of resources, which are told apart by kind and verb alone. */
+  #bodiesOf({ group, resource, verb }: RequestLabels): BodySizes | undefined {
+    const told = bodyVerbs.get(verb);
+    if (resource === '' || told === undefined) return undefined;
+    const isKnown = this.#bodies.has(`${told} ${resource}.${group}`) || this.#bodies.size < durationsMax;
+    const labels = isKnown ? { group, resource, verb: told } : { group: '', resource: 'other', verb: told };
+    const key = `${told} ${labels.resource}.${labels.group}`;
+    const kept = this.#bodies.get(key) ?? new BodySizes(labels);
+    this.#bodies.set(key, kept);
+    return kept;
   }
 
   #durationsOf(labels: RequestLabels): RequestDurations {
@@ -171,6 +203,10 @@ export class HttpMetrics {
     for (const durations of this.#durations.values()) durations.render(lines);
     lines.push('# TYPE apiserver_request_sli_duration_seconds histogram');
     for (const durations of this.#durations.values()) durations.renderServed(lines);
+    lines.push('# TYPE apiserver_response_sizes histogram');
+    for (const durations of this.#durations.values()) durations.renderSizes(lines);
+    lines.push('# TYPE apiserver_request_body_size_bytes histogram');
+    for (const sizes of this.#bodies.values()) sizes.render(lines);
     lines.push('# TYPE apiserver_requested_deprecated_apis gauge');
     for (const labels of this.#deprecated.values()) {
       lines.push(`apiserver_requested_deprecated_apis{${labels}} 1`);

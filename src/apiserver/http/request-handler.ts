@@ -351,6 +351,8 @@ export class RequestHandler {
       resource: info.resource,
       isApply: type?.startsWith('application/apply-patch') === true,
       isDryRun: info.rawQuery.includes('dryRun=All'),
+      receivedBytes: exchange.receivedBytes,
+      sentBytes: exchange.sentBytes,
     });
   }
 }

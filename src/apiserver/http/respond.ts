@@ -87,6 +87,7 @@ export function sendBody(
   if (exchange.hasWarnings) headers.push('Warning', warningHeaders(exchange.warnings));
   // HTTP/2's own response class takes a flat list too; its types do not say so.
   const response = exchange.response as ServerResponse;
+  exchange.sentBytes = body.length;
   response.writeHead(code, headers);
   response.end(body);
   return undefined;
@@ -100,6 +101,7 @@ async function sendCompressed(
 ): Promise<void> {
   const compressed = await gzipAsync(body, { level: gzipLevel });
   if (exchange.isGone) return;
+  exchange.sentBytes = compressed.length;
   exchange.response.writeHead(code, {
     ...apiHeaders(exchange),
     'Content-Type': contentType,
@@ -164,6 +166,7 @@ export function sendError(exchange: Exchange, error: ApiError): void {
   if (retryAfter !== undefined) headers['Retry-After'] = retryAfter;
   // What is left of a body is thrown away by Node; where that is much, the connection goes instead.
   if (!request.complete && !exchange.isHttp2 && !isShort(request)) headers['Connection'] = 'close';
+  exchange.sentBytes = body.length;
   response.writeHead(error.code, headers);
   response.end(body);
 }

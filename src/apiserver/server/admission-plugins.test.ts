@@ -5,8 +5,10 @@ import { federationGroup } from '#api/federation/group.ts';
 import { workGroup } from '#api/work/group.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
-import type { AdmissionAttributes, AdmissionOperation } from '../admission/admission.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
+import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from '../admission/admission.ts';
 import { AdmissionChain } from '../admission/admission-chain.ts';
+import { AdmissionMetrics } from '../admission/admission-metrics.ts';
 import { admissionPlugins } from './admission-plugins.ts';
 
 const operations: readonly AdmissionOperation[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'];
@@ -107,4 +109,43 @@ test('who handles a kind is asked, whichever kind was asked for before', async (
     await chain.mutate(attributes);
   }
   assert.deepEqual(asked, ['pods', 'a', 'c', 'nodes', 'b', 'c', 'services', 'c']);
+});
+
+test('how long admission takes is counted by step, operation and outcome', async () => {
+  const refuse = (): never => {
+    throw new Error('no');
+  };
+  const plugin = (name: string, rest: Partial<AdmissionPlugin>): AdmissionPlugin => ({
+    name,
+    kinds: [{ group: '', resource: name }],
+    handles: () => true,
+    ...rest,
+  });
+  const metrics = new AdmissionMetrics();
+  const chain = new AdmissionChain(
+    [
+      plugin('pods', { mutate: () => Promise.resolve(), validate: () => Promise.reject(new Error('no')) }),
+      plugin('nodes', { validate: refuse }),
+    ],
+    metrics,
+  );
+  const pods = attributesOf({ group: '', resource: 'pods', origin: 'builtin' }, 'CREATE', '');
+  await chain.mutate(pods);
+  await assert.rejects(async () => chain.validate(pods), /no/);
+  const nodes = attributesOf({ group: '', resource: 'nodes', origin: 'builtin' }, 'UPDATE', '');
+  assert.equal(chain.mutate(nodes), undefined);
+  assert.throws(() => chain.validate(nodes), /no/);
+  const text = new MetricText();
+  metrics.render(text);
+  const name = 'apiserver_admission_step_admission_duration_seconds';
+  const counts = [...text.toString().matchAll(new RegExp(`^${name}_count\\{(.*)\\} (\\d+)$`, 'gm'))];
+  assert.deepEqual(
+    counts.map(([, labels, count]) => `${labels} ${count}`),
+    [
+      'type="admit",operation="CREATE",rejected="false" 1',
+      'type="validate",operation="CREATE",rejected="true" 1',
+      'type="admit",operation="UPDATE",rejected="false" 1',
+      'type="validate",operation="UPDATE",rejected="true" 1',
+    ],
+  );
 });
