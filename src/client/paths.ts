@@ -1,6 +1,7 @@
 import type { GroupVersionResource } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type {
+  ApplyOptions,
   CollectionRef,
   DeleteOptions,
   ListOptions,
@@ -74,6 +75,16 @@ export function writeQuery(options: WriteOptions): { [name: string]: string | un
     fieldManager: options.fieldManager,
     dryRun: options.dryRun === true ? 'All' : undefined,
     fieldValidation: options.fieldValidation,
+  };
+}
+
+export function applyQuery(options: ApplyOptions): { [name: string]: string | boolean | undefined } {
+  return {
+    fieldManager: options.fieldManager,
+    dryRun: options.dryRun === true ? 'All' : undefined,
+    fieldValidation: options.fieldValidation,
+    force: options.force,
+    ifAbsent: options.ifAbsent,
   };
 }
 

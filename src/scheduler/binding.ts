@@ -112,30 +112,24 @@ export interface BindingInput {
  */
 export function bindingOf(input: BindingInput, present: ResourceBinding | undefined): ResourceBinding {
   const { key, resource, decision, policy } = input;
+  const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
+  const { kind } = resource;
+  const { namespace, name } = key;
+  const { uid } = input;
   const spec: ResourceBinding['spec'] = {
-    resource: {
-      apiVersion: resource.group === '' ? resource.version : `${resource.group}/${resource.version}`,
-      kind: resource.kind,
-      resource: resource.resource,
-      ...(key.namespace === '' ? {} : { namespace: key.namespace }),
-      name: key.name,
-      uid: input.uid,
-    },
+    resource:
+      namespace === ''
+        ? { apiVersion, kind, resource: resource.resource, name, uid }
+        : { apiVersion, kind, resource: resource.resource, namespace, name, uid },
     clusters: decision.targets.map(targetCluster),
-    ...(input.replicas === undefined ? {} : { replicas: input.replicas }),
   };
+  if (input.replicas !== undefined) spec.replicas = input.replicas;
   const rescheduledAt = input.freshAt ?? present?.spec.rescheduleTriggeredAt;
   if (rescheduledAt !== undefined) spec.rescheduleTriggeredAt = rescheduledAt;
   if (input.activation !== undefined) spec.activation = input.activation;
   if (policy !== undefined) {
     spec.placementDigest = placementDigest(policy);
-    spec.policy = {
-      kind: policy.namespace === undefined ? 'ClusterPropagationPolicy' : 'PropagationPolicy',
-      ...(policy.inheritedFrom === undefined ? {} : { workspace: policy.inheritedFrom.workspace }),
-      ...(policy.namespace === undefined ? {} : { namespace: policy.namespace }),
-      name: policy.name,
-      uid: policy.uid,
-    };
+    spec.policy = policyRefOf(policy);
   }
   if (input.priority !== undefined) spec.schedulePriority = { priority: input.priority };
   if (input.bounds !== undefined) spec.boundBy = input.bounds.list.map(({ name }) => name);
@@ -144,20 +138,39 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
   const status = decisionStatus(input, present?.status, !equalJson(present?.spec, spec));
   if (present !== undefined && equalJson(present.spec, spec) && equalJson(present.status, status))
     return present;
-  const name = bindingNameOf(key);
+  const annotations: { [key: string]: string } = { ...present?.metadata.annotations };
+  annotations[templateAnnotation] = `${resource.version}/${key.resource}.${key.group}/${name}`;
   return {
     apiVersion: `${workGroup}/${workVersion}`,
-    kind: key.namespace === '' ? 'ClusterResourceBinding' : 'ResourceBinding',
-    metadata: {
-      ...(present?.metadata ?? { name, ...(key.namespace === '' ? {} : { namespace: key.namespace }) }),
-      annotations: {
-        ...present?.metadata.annotations,
-        [templateAnnotation]: `${resource.version}/${key.resource}.${key.group}/${key.name}`,
-      },
-    },
+    kind: namespace === '' ? 'ClusterResourceBinding' : 'ResourceBinding',
+    metadata:
+      present === undefined
+        ? newMetadata(bindingNameOf(key), namespace, annotations)
+        : { ...present.metadata, annotations },
     spec,
     status,
   };
+}
+
+type PolicyRef = NonNullable<ResourceBinding['spec']['policy']>;
+
+function policyRefOf({ namespace, inheritedFrom, name, uid }: ResolvedPolicy): PolicyRef {
+  const kind = namespace === undefined ? 'ClusterPropagationPolicy' : 'PropagationPolicy';
+  if (inheritedFrom !== undefined) {
+    const { workspace } = inheritedFrom;
+    return namespace === undefined
+      ? { kind, workspace, name, uid }
+      : { kind, workspace, namespace, name, uid };
+  }
+  return namespace === undefined ? { kind, name, uid } : { kind, namespace, name, uid };
+}
+
+function newMetadata(
+  name: string,
+  namespace: string,
+  annotations: { [key: string]: string },
+): KubeObject['metadata'] {
+  return namespace === '' ? { name, annotations } : { name, namespace, annotations };
 }
 
 function decisionStatus(
@@ -248,7 +261,8 @@ function countRefusals(
     const reason = policy === undefined ? code : `${code} ${policy}`;
     let entry = byReason.get(reason);
     if (entry === undefined) {
-      entry = { code, ...(policy === undefined ? {} : { policy }), count: 0, examples: [] };
+      entry =
+        policy === undefined ? { code, count: 0, examples: [] } : { code, policy, count: 0, examples: [] };
       byReason.set(reason, entry);
     }
     entry.count++;

@@ -6,7 +6,7 @@ import type { KubeClient } from '#client/client.ts';
 import { copyFieldManager } from './copy-writer.ts';
 import { crdConflict, mergeCrdVersions, normalizeCrd, storedAsServed } from './crd-normalize.ts';
 import { contentHashOf } from './projection/canonical.ts';
-import { type Origin, originAnnotations, originLabels, originOf } from './projection/origin.ts';
+import { type Origin, originOf, setOriginAnnotations, setOriginLabels } from './projection/origin.ts';
 
 export const crdsGvr = {
   group: 'apiextensions.k8s.io',
@@ -181,15 +181,16 @@ export class CellCrds {
       name: crd,
       uid: '',
     };
-    const annotations: { [key: string]: string } = {
-      ...originAnnotations(origin),
-      [definitionAnnotations.definedBy]: definer.id,
-      [definitionAnnotations.definedByPath]: definer.path,
-    };
+    const labels: { [key: string]: string } = {};
+    setOriginLabels(labels, origin);
+    const annotations: { [key: string]: string } = {};
+    setOriginAnnotations(annotations, origin);
+    annotations[definitionAnnotations.definedBy] = definer.id;
+    annotations[definitionAnnotations.definedByPath] = definer.path;
     const copy: KubeObject = {
       apiVersion: `${crdsGvr.group}/${crdsGvr.version}`,
       kind: 'CustomResourceDefinition',
-      metadata: { name: crd, labels: originLabels(origin), annotations, finalizers: [edgeFinalizer] },
+      metadata: { name: crd, labels, annotations, finalizers: [edgeFinalizer] },
       spec,
     };
     if (approval !== undefined) annotations[approvalAnnotation] = approval;

@@ -32,7 +32,17 @@ export function placeKeyOf(place: {
   readonly namespace: string;
   readonly name: string;
 }): string {
-  return `${place.cellId}|${place.resource}.${place.group}|${place.namespace}/${place.name}`;
+  return placeKeyIn(place.cellId, place, place.namespace, place.name);
+}
+
+/** Likewise, where the parts are not members of one object. */
+export function placeKeyIn(
+  cellId: string,
+  { group, resource }: { readonly group: string; readonly resource: string },
+  namespace: string | undefined,
+  name: string | undefined,
+): string {
+  return `${cellId}|${resource}.${group}|${namespace ?? ''}/${name ?? ''}`;
 }
 
 export interface WatchedResource {

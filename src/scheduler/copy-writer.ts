@@ -2,7 +2,7 @@ import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef, PropagationPolicy } from '#client/client.ts';
-import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from './copy-index.ts';
+import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyIn, placeKeyOf } from './copy-index.ts';
 import { originOf, sameOrigin } from './projection/origin.ts';
 import type { RenderedCopy } from './projection/render.ts';
 
@@ -35,7 +35,7 @@ export class CopyWriter {
   /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
   async ensure(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome> {
     const { place, object } = copy;
-    const placeKey = placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
+    const placeKey = placeKeyIn(cellId, place, place.namespace, place.name);
     const known = this.#index.get(placeKey);
     if (known?.deleting === true) return { type: 'leaving' };
     const ours = originOf(object.metadata);
@@ -53,9 +53,12 @@ export class CopyWriter {
     return { type: 'written' };
   }
 
-  /** What is not known to be there is mostly not there: one request, which touches nothing else. False: something is. */
+  /**
+   * What is not known to be there is mostly not there: one request, which touches nothing else. False: something is. What a
+   * custom kind's server has kept is looked at, of others only what it says about it.
+   */
   async #create(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<boolean> {
-    const options = { ...writeOptions(copy), ifAbsent: true, signal };
+    const options = { fieldManager: copyFieldManager, metadataOnly: !copy.custom, ifAbsent: true, signal };
     try {
       this.#written(cellId, copy, await this.#client.apply(refOf(cellId, copy), copy.object, options));
       return true;
@@ -83,7 +86,7 @@ export class CopyWriter {
       return {
         type: 'collision',
         message: `${resource} ${name} is there and is ${whose}`,
-        place: placeKeyOf({ ...copy.place, cellId, namespace }),
+        place: placeKeyIn(cellId, copy.place, namespace, name),
       };
     }
     this.#learn(cellId, copy, present);
@@ -93,7 +96,7 @@ export class CopyWriter {
   /** Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back. */
   async #apply(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<void> {
     const ref = refOf(cellId, copy);
-    const options = { ...writeOptions(copy), signal };
+    const options = { fieldManager: copyFieldManager, metadataOnly: !copy.custom, signal };
     let written: KubeObject;
     try {
       written = await this.#client.apply(ref, copy.object, options);
@@ -144,11 +147,6 @@ export class CopyWriter {
       // Conflict: another object of that name by now, whose own event is on its way.
     }
   }
-}
-
-/** What a custom kind's server has kept is looked at, of others only what it says about it. */
-function writeOptions({ custom }: RenderedCopy) {
-  return { fieldManager: copyFieldManager, metadataOnly: !custom };
 }
 
 function refOf(cellId: string, { place }: RenderedCopy): ObjectRef {

@@ -9,6 +9,7 @@ import {
   type CopyIndex,
   type CopyRecord,
   copyRecordOf,
+  placeKeyIn,
   placeKeyOf,
   type WatchedResource,
 } from './copy-index.ts';
@@ -153,12 +154,7 @@ export class Detector {
     old: KubeObject | undefined,
   ): void {
     const { metadata } = (object ?? old) as KubeObject;
-    const place = placeKeyOf({
-      ...resource,
-      cellId,
-      namespace: metadata.namespace ?? '',
-      name: metadata.name ?? '',
-    });
+    const place = placeKeyIn(cellId, resource, metadata.namespace, metadata.name);
     if (watchName(resource) === crdsName) {
       this.#onCellCrd(cellId, metadata.name ?? '', object, old);
       this.#releaseUnserved(metadata.name ?? '', object);

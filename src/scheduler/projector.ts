@@ -4,11 +4,12 @@ import type { Target } from './algorithm/decision.ts';
 import type { CellCrds } from './cell-crds.ts';
 import type { CellNamespaces } from './cell-namespaces.ts';
 import type { CellStore } from './cells/cell-store.ts';
-import { type CopyRecord, placeKeyOf } from './copy-index.ts';
+import { type CopyRecord, placeKeyIn } from './copy-index.ts';
 import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { crdResource, resourceKey } from './projection/kinds.ts';
+import type { Origin } from './projection/origin.ts';
 import {
   type CellView,
   type RenderedCopy,
@@ -20,6 +21,7 @@ import type { ResourceWatches } from './resource-watches.ts';
 import type { Workspaces } from './workspaces.ts';
 
 const concurrentCellsMax = 16;
+const namespacesResource = { group: '', resource: 'namespaces' } as const;
 
 export interface ProjectorDependencies {
   readonly cells: CellStore;
@@ -291,22 +293,7 @@ export class Projector {
     input: Pick<RenderInput, 'mapper' | 'origin'>,
     signal: AbortSignal,
   ): Promise<CopyOutcome> {
-    const source: KubeObject | undefined = this.#on.watches.get('namespaces.', projectId, '', namespace);
-    const origin = {
-      ...input.origin,
-      group: '',
-      resource: 'namespaces',
-      namespace: '',
-      name: namespace,
-      uid: source?.metadata.uid ?? '',
-    };
-    const place = placeKeyOf({
-      cellId,
-      group: '',
-      resource: 'namespaces',
-      namespace: '',
-      name: input.mapper.namespace(namespace),
-    });
+    const place = placeKeyIn(cellId, namespacesResource, '', input.mapper.namespace(namespace));
     const ownKey = keyOf({
       group: '',
       resource: 'namespaces',
@@ -316,6 +303,19 @@ export class Projector {
     });
     if (this.#on.isDecided(ownKey, place) && this.#on.namespaces.stands(place))
       return { type: 'unchanged' as const };
+    const source: KubeObject | undefined = this.#on.watches.get('namespaces.', projectId, '', namespace);
+    const { controlPlane, cluster, path } = input.origin;
+    const uid = source?.metadata.uid ?? '';
+    const origin: Origin = {
+      controlPlane,
+      cluster,
+      path,
+      group: '',
+      resource: 'namespaces',
+      namespace: '',
+      name: namespace,
+      uid,
+    };
     const view = this.#on.cells.view(cell, () => []);
     const options = { podSecurityLabels: view?.allowsPodSecurity ?? false, signal };
     return this.#on.namespaces.ensure(cellId, source, origin, input.mapper, options);
@@ -348,7 +348,7 @@ function isCrd({ group, resource }: RenderInput['kind']): boolean {
 const nothingRendered: Rendering = { copies: [], unmapped: [], refused: undefined, overrideErrors: [] };
 
 function placeOf(cellId: string, { place }: RenderedCopy): string {
-  return placeKeyOf({ ...place, cellId, namespace: place.namespace ?? '' });
+  return placeKeyIn(cellId, place, place.namespace, place.name);
 }
 
 /** The first, and how many more there are. */

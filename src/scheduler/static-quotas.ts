@@ -8,7 +8,7 @@ import type { Logger } from '#client/logger.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import { isWithin } from './algorithm/bounds.ts';
 import type { CellStore } from './cells/cell-store.ts';
-import { type CopyIndex, placeKeyOf } from './copy-index.ts';
+import { type CopyIndex, placeKeyIn } from './copy-index.ts';
 import type { CopyWriter } from './copy-writer.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from './object-key.ts';
@@ -77,8 +77,7 @@ export class StaticQuotas {
     const collisions: string[] = [];
     let firstError: unknown;
     for (const [cell, { cellId, copy, origin, mapper }] of wanted) {
-      const { namespace = '' } = copy.place;
-      places.add(placeKeyOf({ ...copy.place, namespace, cellId }));
+      places.add(placeKeyIn(cellId, copy.place, copy.place.namespace, copy.place.name));
       try {
         const input = { mapper, origin };
         const made = await this.#on.projector.ensureNamespace(

@@ -178,8 +178,10 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
   const inOrder = definition.origin === 'custom' ? [...unknown].sort() : unknown;
   const { fieldValidation, warnings } = target;
   reportFields(inOrder, duplicates, {
-    ...{ fieldValidation, warnings },
-    ...{ kind: definition.kind, version: version.version },
+    fieldValidation,
+    warnings,
+    kind: definition.kind,
+    version: version.version,
   });
   if (fits) vouchFor(object);
   if (isInert(workspace, definition)) return object;

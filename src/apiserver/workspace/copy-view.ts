@@ -179,8 +179,9 @@ function isCopy(entry: CacheEntry | undefined): entry is CacheEntry {
   );
 }
 
-function isIn({ key }: CacheEvent, namespace: string): boolean {
-  return namespace === '' || parseObjectKey(key).namespace === namespace;
+/** A copy's key is made when it is asked for: not for who watches all namespaces. */
+function isIn(event: CacheEvent, namespace: string): boolean {
+  return namespace === '' || parseObjectKey(event.key).namespace === namespace;
 }
 
 /** Undefined when it concerns no copy, before or after. */

@@ -280,7 +280,7 @@ class BatchResponse implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#events.onAged();
     if (this.#statusCode === 200) {
-      this.#failRest(new Error('the answer to a batch ended early'));
+      if (this.#answered < this.#batch.length) this.#failRest(new Error('the answer to a batch ended early'));
       return;
     }
     const isUnknown = unknownCodes.has(this.#statusCode);

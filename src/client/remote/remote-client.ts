@@ -20,6 +20,7 @@ import type {
 } from '../client.ts';
 import { type OpenCall, OpenCalls } from '../open-calls.ts';
 import {
+  applyQuery,
   clusterPrefix,
   collectionPath,
   deleteOptionsBody,
@@ -191,7 +192,7 @@ export class RemoteClient implements KubeClient {
   }
 
   apply(ref: ObjectRef, object: JsonObject, options: ApplyOptions): Promise<KubeObject> {
-    const query = queryString({ ...writeQuery(options), force: options.force, ifAbsent: options.ifAbsent });
+    const query = queryString(applyQuery(options));
     return this.#call<KubeObject>(
       {
         method: 'PATCH',

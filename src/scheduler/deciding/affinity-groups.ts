@@ -25,8 +25,10 @@ export class AffinityGroups {
 
   /** Files where a member is. Returns the other members, for which that may make a difference; empty when nothing changed. */
   set(key: ProjectObjectKey, membership: Membership, cells: readonly string[]): Set<ProjectObjectKey> {
-    const before = this.#members.get(key) ?? { ...no, cells: [] };
     const joins = membership.affinity !== undefined || membership.antiAffinity !== undefined;
+    const known = this.#members.get(key);
+    if (known === undefined && !joins) return new Set();
+    const before = known ?? { ...no, cells: [] };
     const same =
       before.affinity === membership.affinity &&
       before.antiAffinity === membership.antiAffinity &&
@@ -57,9 +59,8 @@ export class AffinityGroups {
 
   peersOf(key: ProjectObjectKey, membership: Membership): Peers {
     return {
-      affinity: this.#cellsOf(key, groupsOf({ ...no, affinity: membership.affinity })[0]),
-      antiAffinity:
-        this.#cellsOf(key, groupsOf({ ...no, antiAffinity: membership.antiAffinity })[0]) ?? noCells,
+      affinity: this.#cellsOf(key, withGroup(membership)),
+      antiAffinity: this.#cellsOf(key, apartGroup(membership)) ?? noCells,
     };
   }
 
@@ -81,11 +82,16 @@ export class AffinityGroups {
   }
 }
 
-function groupsOf({ affinity, antiAffinity }: Membership): string[] {
-  return [
-    ...(affinity === undefined ? [] : [`with ${affinity}`]),
-    ...(antiAffinity === undefined ? [] : [`apart ${antiAffinity}`]),
-  ];
+function withGroup({ affinity }: Membership): string | undefined {
+  return affinity === undefined ? undefined : `with ${affinity}`;
+}
+
+function apartGroup({ antiAffinity }: Membership): string | undefined {
+  return antiAffinity === undefined ? undefined : `apart ${antiAffinity}`;
+}
+
+function groupsOf(membership: Membership): string[] {
+  return [withGroup(membership), apartGroup(membership)].filter((group) => group !== undefined);
 }
 
 /** The groups of an object by its policy's placement and its own labels; without the label it belongs to none. */

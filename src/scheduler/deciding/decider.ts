@@ -218,7 +218,8 @@ export class Decider {
     const unschedulable = await this.#askUnschedulable(key, known, signal);
     const prepared = { template, membership, priority, estimates, unschedulable, limited };
     const decided = this.#decideNow(key, known, prepared);
-    return { ...decided, tasks: await this.#withPreservedState(key, decided, known, signal) };
+    const tasks = await this.#withPreservedState(key, decided, known, signal);
+    return tasks === decided.tasks ? decided : { ...decided, tasks };
   }
 
   /** What is decided for the first time, while others wait to be, goes back among them to where its priority belongs. */

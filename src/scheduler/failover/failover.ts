@@ -60,7 +60,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const leaving = new Set(tasks.map(({ fromCluster }) => fromCluster));
   const failed = failedCells(failover?.application, input.previous, given, nowMs);
   const evicted = new Set([...leaving, ...health.avoidUntilMs.keys(), ...failed]);
-  let decision = decide({ ...input, evicted }, placement);
+  let decision = decide(evicted.size === 0 ? input : { ...input, evicted }, placement);
   let recheckAtMs = decision.recheckAtMs;
   const recheck = (atMs: number): void => {
     recheckAtMs = recheckAtMs === undefined ? atMs : Math.min(recheckAtMs, atMs);
@@ -119,7 +119,8 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
     if (task.purgeMode !== 'Never') recheck(graceEndMs(task));
   }
   next.sort((a, b) => (a.fromCluster < b.fromCluster ? -1 : 1));
-  return { decision: { ...decision, recheckAtMs }, tasks: next };
+  if (recheckAtMs !== decision.recheckAtMs) decision = { ...decision, recheckAtMs };
+  return { decision, tasks: next };
 }
 
 /** Cells that must be left because the object was unhealthy there for longer than its policy tolerates. */

@@ -49,21 +49,19 @@ export function sameOrigin(a: Origin, b: Origin): boolean {
   );
 }
 
-export function originLabels(origin: Origin): { [key: string]: string } {
-  return {
-    [copyLabels.originCluster]: origin.cluster,
-    [copyLabels.originControlPlane]: origin.controlPlane,
-  };
+/** Written into `labels`, one by one: a literal with computed names takes V8 many times as long. */
+export function setOriginLabels(labels: { [key: string]: string }, origin: Origin): void {
+  labels[copyLabels.originCluster] = origin.cluster;
+  labels[copyLabels.originControlPlane] = origin.controlPlane;
 }
 
-export function originAnnotations(origin: Origin): { [key: string]: string } {
-  return {
-    [copyAnnotations.originPath]: origin.path,
-    [copyAnnotations.originGroup]: origin.group,
-    [copyAnnotations.originResource]: origin.resource,
-    [copyAnnotations.originNamespace]: origin.namespace,
-    [copyAnnotations.originName]: origin.name,
-    [copyAnnotations.originUid]: origin.uid,
-    [copyAnnotations.mappingVersion]: mappingVersion,
-  };
+/** Likewise. */
+export function setOriginAnnotations(annotations: { [key: string]: string }, origin: Origin): void {
+  annotations[copyAnnotations.originPath] = origin.path;
+  annotations[copyAnnotations.originGroup] = origin.group;
+  annotations[copyAnnotations.originResource] = origin.resource;
+  annotations[copyAnnotations.originNamespace] = origin.namespace;
+  annotations[copyAnnotations.originName] = origin.name;
+  annotations[copyAnnotations.originUid] = origin.uid;
+  annotations[copyAnnotations.mappingVersion] = mappingVersion;
 }

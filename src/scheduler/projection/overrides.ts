@@ -95,6 +95,8 @@ export function applyOverrides(
   chain: OverrideChain,
 ): string[] {
   const errors: string[] = [];
+  const isConcerned = chain.some(({ matches }) => matches(cell));
+  if (!isConcerned) return errors;
   const { apiVersion, kind, metadata } = object;
   const { name, namespace } = metadata;
   for (const { matches, overriders } of chain) {

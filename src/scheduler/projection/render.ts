@@ -6,7 +6,7 @@ import type { Target } from '../algorithm/decision.ts';
 import { contentHashOf } from './canonical.ts';
 import { resourceKey } from './kinds.ts';
 import type { NameMapper } from './names.ts';
-import { type Origin, originAnnotations, originLabels } from './origin.ts';
+import { type Origin, setOriginAnnotations, setOriginLabels } from './origin.ts';
 import { applyOverrides, type OverrideChain } from './overrides.ts';
 import { rewriteAt } from './paths.ts';
 import { referenceRules } from './reference-table.ts';
@@ -168,7 +168,7 @@ function placeCopy(object: KubeObject, input: RenderInput): RenderedCopy {
     namespace: namespaced ? mapper.namespace(origin.namespace) : undefined,
     name: namespaced ? origin.name : mapper.clusterScoped(group, resource, origin.name),
   };
-  return { ...finish(object, place, origin, input.contract), custom: input.custom };
+  return finish(object, place, origin, input.contract, input.custom);
 }
 
 /** Writes the copy contract; the hash covers all that was rendered. */
@@ -177,26 +177,25 @@ function finish(
   place: CopyPlace,
   origin: Origin,
   contract: ContractOptions,
+  custom = false,
 ): RenderedCopy {
-  const { labels, annotations } = object.metadata;
-  const metadata: KubeObject['metadata'] = {
-    name: place.name,
-    ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
-    labels: { ...withoutReserved(labels), ...originLabels(origin) },
-    annotations: {
-      ...withoutReserved(annotations),
-      ...originAnnotations(origin),
-      ...(contract.conflictResolution === 'Overwrite'
-        ? { [copyAnnotations.conflictResolution]: 'Overwrite' }
-        : {}),
-      ...(contract.orphan ? { [copyAnnotations.deletionPolicy]: 'Orphan' } : {}),
-    },
-    finalizers: [edgeFinalizer],
-  };
+  const { name, namespace } = place;
+  const labels = withoutReserved(object.metadata.labels);
+  setOriginLabels(labels, origin);
+  const annotations = withoutReserved(object.metadata.annotations);
+  setOriginAnnotations(annotations, origin);
+  if (contract.conflictResolution === 'Overwrite')
+    annotations[copyAnnotations.conflictResolution] = 'Overwrite';
+  if (contract.orphan) annotations[copyAnnotations.deletionPolicy] = 'Orphan';
+  const finalizers = [edgeFinalizer];
+  const metadata: KubeObject['metadata'] =
+    namespace === undefined
+      ? { name, labels, annotations, finalizers }
+      : { name, namespace, labels, annotations, finalizers };
   const copy: KubeObject = { ...object, metadata };
   const contentHash = contentHashOf(copy);
-  metadata.annotations = { ...metadata.annotations, [copyAnnotations.contentHash]: contentHash };
-  return { place, object: copy, contentHash, custom: false };
+  annotations[copyAnnotations.contentHash] = contentHash;
+  return { place, object: copy, contentHash, custom };
 }
 
 /** Overrides may have written into the contract's domain: what is in it comes from here alone. */
