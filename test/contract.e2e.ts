@@ -280,6 +280,16 @@ describe('the contract', { timeout: 600_000 }, () => {
     assert.equal((await admin.post(rafts, raft)).status, 201);
     const going = await admin.delete(`${crds}/rafts.contract.example.com`);
     assert.deepEqual(meta(going.json)['finalizers'], ['customresourcecleanup.apiextensions.k8s.io']);
+    assert.equal(meta(going.json)['generation'], 1);
+    assert.equal(meta(going.json)['deletionGracePeriodSeconds'], undefined);
+    assert.equal(condition(going.json as Json, 'Terminating')?.['reason'], 'InstanceDeletionPending');
+    await until('nothing is created any more', async () => {
+      const { status, text } = await admin.post(rafts, { ...raft, metadata: { name: 'late' } });
+      return status === 403 && /create not allowed while custom resource definition is termin/.test(text);
+    });
+    const again = await admin.post(crds, definition('rafts', 'Raft', { type: 'object' }));
+    assert.equal(again.status, 409);
+    assert.match(String(again.json?.['message']), /^object is being deleted: customresourcedefinitions\./);
     await admin.eventually(
       `${crds}/rafts.contract.example.com`,
       'is terminating',

@@ -29,6 +29,8 @@ export interface ResourceDefinition {
   readonly virtual?: boolean | undefined;
   /** For custom definitions whose versions differ in shape: `spec.conversion.webhook` of the CRD (KUBERNETES.md R7). */
   readonly conversion?: JsonObject | undefined;
+  /** For custom definitions: the CRD is going; what exists may be seen, changed and deleted, and nothing made. */
+  readonly isTerminating?: boolean | undefined;
   /** For custom definitions: a hash of the content, schemas included; equal content has an equal hash. */
   readonly contentHash?: string | undefined;
 }
@@ -132,6 +134,8 @@ export interface Strategy {
   readonly keepsStatusOnCreate?: boolean | undefined;
   /** X1, X4: what DELETE does by default; `unsupported`: whatever is asked, dependents are not looked at (events). */
   readonly defaultPropagation?: 'Background' | 'Orphan' | 'unsupported' | undefined;
+  /** How it is marked as going, where that is not as all others are: the first time only, in place. */
+  readonly markDeleted?: ((object: KubeObject, now: string) => void) | undefined;
   /** Selectable field values that are not a plain path. */
   readonly fields?: ((object: KubeObject) => JsonObject) | undefined;
 }

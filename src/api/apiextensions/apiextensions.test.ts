@@ -116,10 +116,9 @@ test('a CRD that goes serves its instances without create', () => {
     specOf(o).versions[0]!['served'] = false;
     o.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
   });
-  const [version] = definitionFromCrd(object).versions;
-  assert.equal(version?.served, true);
-  assert.equal(version?.verbs.includes('create'), false);
-  assert.equal(version?.verbs.includes('delete'), true);
+  const { versions, isTerminating } = definitionFromCrd(object);
+  assert.equal(versions[0]?.served, true);
+  assert.equal(isTerminating, true);
 });
 
 const fixtures = path.resolve(import.meta.dirname, '../../../../shared/fixtures/gateway-api');

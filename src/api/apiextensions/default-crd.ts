@@ -1,7 +1,8 @@
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { objectAt } from '../builtin/read.ts';
-import { crdCleanupFinalizer, namesOf, statusOf, storedVersionsOf, versionsOf } from './crd.ts';
+import { withCondition } from '../conditions.ts';
+import { conditionsOf, crdCleanupFinalizer, namesOf, statusOf, storedVersionsOf, versionsOf } from './crd.ts';
 
 /** Defaulting of apiextensions.k8s.io/v1 (C11): singular, listKind, conversion. In place; tolerates what is malformed. */
 export function defaultCrd(crd: KubeObject): void {
@@ -20,6 +21,10 @@ export function defaultCrd(crd: KubeObject): void {
     const service = objectAt(spec['conversion'], 'webhook', 'clientConfig', 'service');
     if (service !== undefined) service['port'] ??= 443;
   }
+  const status = crd['status'];
+  const stored = versionsOf(crd).filter((version) => version.storage);
+  if (isJsonObject(status) && stored.length > 0 && storedVersionsOf(crd).length === 0)
+    status['storedVersions'] = stored.map(({ name }) => name);
   // Kubernetes leaves the field out when it has its only allowed value.
   if (spec['preserveUnknownFields'] === false) delete spec['preserveUnknownFields'];
 }
@@ -34,6 +39,19 @@ export function prepareChangedCrd(crd: KubeObject, old: KubeObject, subresource:
   if (subresource !== '') return;
   recordStorageVersion(crd);
   if (old.metadata.deletionTimestamp === undefined) requireCleanup(crd);
+}
+
+/** Without a period and another generation, and with a condition that says so (apiextensions, customresourcedefinition/etcd.go). */
+export function markDeletedCrd(crd: KubeObject, now: string): void {
+  crd.metadata.deletionTimestamp = now;
+  requireCleanup(crd);
+  const wanted = {
+    type: 'Terminating',
+    status: 'True',
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  } as const;
+  crd['status'] = { ...statusOf(crd), conditions: withCondition(conditionsOf(crd), wanted, now) };
 }
 
 /** Data may lie in every version that ever was the storage version, until somebody migrated it (R1). */

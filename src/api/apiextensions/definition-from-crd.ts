@@ -35,8 +35,6 @@ const verbs: readonly Verb[] = [
   'update',
   'watch',
 ];
-/** While the CRD goes, what exists may be seen and deleted, and nothing made (apiextensions customresource_handler). */
-const terminatingVerbs: readonly Verb[] = verbs.filter((verb) => verb !== 'create');
 const subresourceVerbs: readonly Verb[] = ['get', 'patch', 'update'];
 
 /** Definitions of equal content are one object over all workspaces; held weakly, so that the last user decides. */
@@ -107,11 +105,11 @@ function build(crd: KubeObject, names: CrdNames, isTerminating: boolean, hash: s
     versions: versions.map((version) => ({
       ...resourceVersion(version, group, names.kind),
       served: version.served || (mustServeStorage && version === storage),
-      verbs: isTerminating ? terminatingVerbs : verbs,
     })),
     strategy: { unconditionalUpdate: false },
     origin: 'custom',
     conversion: conversionOf(crd),
+    ...(isTerminating ? { isTerminating } : {}),
     contentHash: hash,
   };
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Strategy } from '#apimachinery/resource-definition.ts';
 import { versionsOf } from './crd.ts';
-import { defaultCrd, prepareChangedCrd, prepareNewCrd } from './default-crd.ts';
+import { defaultCrd, markDeletedCrd, prepareChangedCrd, prepareNewCrd } from './default-crd.ts';
 import { validateCrd, validateCrdUpdate } from './validate-crd.ts';
 import { unknownFormats } from './validate-schema.ts';
 
@@ -22,4 +22,5 @@ export const customResourceDefinitionStrategy: Strategy = {
   validate: validateCrd,
   validateUpdate: validateCrdUpdate,
   warnings: crdWarnings,
+  markDeleted: markDeletedCrd,
 };

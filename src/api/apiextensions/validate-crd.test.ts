@@ -461,6 +461,15 @@ test('updates keep what instances rely on', () => {
   assert.deepEqual(next.metadata.finalizers, [crdCleanupFinalizer]);
 });
 
+test('what is stored may be said in any way by who writes status, and is the storage version where nothing is said', () => {
+  const old = created();
+  const next = { ...cloneJson(old), status: { storedVersions: ['v9'] } } as KubeObject;
+  assert.deepEqual(strategy.validateUpdate?.(next, old, 'status'), []);
+  next['status'] = { storedVersions: [] };
+  strategy.defaults?.(next, 'v1');
+  assert.deepEqual(storedVersionsOf(next), ['v1']);
+});
+
 /** Two versions, of which one can be selected by a field: alike otherwise, or not. */
 function selectable(first: JsonObject, second: JsonObject): string[] {
   return errorsOf(

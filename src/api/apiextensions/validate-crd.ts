@@ -37,7 +37,8 @@ export function validateCrd(crd: KubeObject): FieldError[] {
 
 /** Validation of a change. An unchanged spec is not validated again: what is stored may be older than a rule. */
 export function validateCrdUpdate(crd: KubeObject, old: KubeObject, subresource: string): FieldError[] {
-  if (subresource === 'status') return validateStoredVersions(crd);
+  // Whoever migrates objects says there what is stored: that it fits is asked of who changes the versions.
+  if (subresource === 'status') return [];
   const spec = specOf(crd);
   const oldSpec = specOf(old);
   const errors = equalJson(spec, oldSpec) ? [] : validateSpec(spec);

@@ -39,6 +39,26 @@ export interface CrdControllerOptions {
   readonly queues?: WorkQueueMetrics | undefined;
 }
 
+interface Terminating {
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** apiextensions-apiserver, controller/finalizer. */
+const inProgress: Terminating = {
+  ...{ status: 'True', reason: 'InstanceDeletionInProgress' },
+  message: 'CustomResource deletion is in progress',
+};
+const completed: Terminating = {
+  ...{ status: 'False', reason: 'InstanceDeletionCompleted' },
+  message: 'removed all instances',
+};
+const neverEstablished: Terminating = {
+  ...{ status: 'False', reason: 'NeverEstablished' },
+  message: 'resource was never established',
+};
+
 const crdGvr = { group: crdGroup, version: 'v1', resource: crdResource } as const;
 
 /**
@@ -211,26 +231,30 @@ export class CrdController {
       this.#lingering.reset(key);
       return undefined;
     }
-    if (hasCondition(crd, 'Established')) {
-      if (!hasCondition(crd, 'Terminating')) {
-        const message = 'CustomResource deletion is in progress';
-        crd = await this.#setTerminating(clusterId, crd, 'InstanceDeletionInProgress', message, signal);
-      }
+    const isEstablished = hasCondition(crd, 'Established');
+    if (isEstablished) {
+      crd = await this.#setTerminating(clusterId, crd, inProgress, signal);
       const collection = instancesOf(crd, clusterId);
-      if (collection !== undefined && !(await this.#deleteAll(collection, signal))) {
-        const message = 'could not confirm zero CustomResources remaining: finalizers may hold some';
-        await this.#setTerminating(clusterId, crd, 'InstanceDeletionCheck', message, signal);
+      if (collection !== undefined && !(await this.#deleteAll(collection, signal)))
         return { requeueAfterMs: this.#lingering.next(key) };
-      }
     }
     this.#lingering.reset(key);
     const finalizers = (crd.metadata.finalizers ?? []).filter((one) => one !== crdCleanupFinalizer);
+    // Told too where another finalizer keeps it.
+    const told = this.#withTerminating(crd, isEstablished ? completed : neverEstablished);
     await client.update(
       refOf(clusterId, name),
-      { ...crd, metadata: { ...crd.metadata, finalizers } },
-      { signal },
+      { ...told, metadata: { ...crd.metadata, finalizers } },
+      { subresource: 'status', signal },
     );
     return undefined;
+  }
+
+  #withTerminating(crd: KubeObject, wanted: Terminating): KubeObject {
+    const before = conditionsOf(crd);
+    const conditions = withCondition(before, { type: 'Terminating', ...wanted }, nowTime(this.#clock.now()));
+    const isSame = conditions === before || conditions.every((one, index) => one === before[index]);
+    return isSame ? crd : { ...crd, status: { ...statusOf(crd), conditions } };
   }
 
   /** Whether the collection was seen empty. A second look follows the first: most objects go when they are asked to. */
@@ -243,15 +267,11 @@ export class CrdController {
   async #setTerminating(
     clusterId: string,
     crd: KubeObject,
-    reason: string,
-    message: string,
+    wanted: Terminating,
     signal: AbortSignal,
   ): Promise<KubeObject> {
-    const before = conditionsOf(crd);
-    const wanted = { type: 'Terminating', status: 'True', reason, message } as const;
-    const conditions = withCondition(before, wanted, nowTime(this.#clock.now()));
-    if (conditions === before || conditions.every((one, index) => one === before[index])) return crd;
-    const changed = { ...crd, status: { ...statusOf(crd), conditions } };
+    const changed = this.#withTerminating(crd, wanted);
+    if (changed === crd) return crd;
     return this.#options.client.update(refOf(clusterId, crd.metadata.name ?? ''), changed, {
       subresource: 'status',
       signal,

@@ -186,16 +186,29 @@ test('deletion takes the instances first, waiting for their finalizers', async (
   const held = await store.createInstance('a', 'widgets', 'held', ['example.com/hold']);
   const foreign = await store.createInstance('b', 'widgets', 'other');
   await store.deleteCrd('a', name);
-  assert.equal(catalog.definitionsOf('a')[0]?.versions[0]?.verbs.includes('create'), false);
-  await until(
-    'the look at what remains',
-    () => condition('a', name, 'Terminating')?.reason === 'InstanceDeletionCheck',
-  );
-  assert.equal(storage.snapshot('/example.com/widgets/a/').count(), 1);
+  assert.equal(catalog.definitionsOf('a')[0]?.isTerminating, true);
+  await until('only what is held remains', () => storage.snapshot('/example.com/widgets/a/').count() === 1);
+  assert.equal(condition('a', name, 'Terminating')?.reason, 'InstanceDeletionInProgress');
   await store.put(held, undefined);
   await until('the CRD to go', () => store.crd('a', name) === undefined);
   assert.deepEqual(catalog.definitionsOf('a'), []);
   assert.notEqual(storage.peek(foreign), undefined);
+});
+
+test('a CRD that another finalizer keeps says that its instances are gone', async (t) => {
+  const { store, start, control, condition, isTrue } = await harness(t);
+  start();
+  control();
+  const name = await store.createCrd('a', names('widgets', 'Widget'));
+  await until('established', () => isTrue('a', name, 'Established'));
+  const crd = store.crd('a', name);
+  assert.ok(crd);
+  const finalizers = [...(crd.metadata.finalizers ?? []), 'example.com/hold'];
+  await store.put(crdKey('a', name), { ...crd, metadata: { ...crd.metadata, finalizers } });
+  await store.deleteCrd('a', name);
+  await until('told', () => condition('a', name, 'Terminating')?.status === 'False');
+  assert.equal(condition('a', name, 'Terminating')?.reason, 'InstanceDeletionCompleted');
+  assert.deepEqual(store.crd('a', name)?.metadata.finalizers, ['example.com/hold']);
 });
 
 test('conflicts with other writers are overcome', async (t) => {

@@ -81,8 +81,11 @@ function bySubresourceName(version: ResourceVersion): readonly Subresource[] {
   return [...version.subresources].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Of custom kinds in the order in which apiextensions-apiserver has them. */
+const changing: ReadonlySet<Verb> = new Set(['create', 'update', 'patch']);
+
+/** Of custom kinds in the order in which apiextensions-apiserver has them, without some while their CRD goes. */
 function verbsOf({ definition, version }: ServedResource): readonly Verb[] {
+  if (definition.isTerminating === true) return version.verbs.filter((verb) => !changing.has(verb));
   return definition.origin === 'custom' ? version.verbs : sorted(version.verbs);
 }
 

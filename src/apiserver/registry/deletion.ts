@@ -85,6 +85,11 @@ export function planDeletion(
 ): DeletionPlan {
   const { metadata } = object;
   if (!inert && isPod(definition) && isEndingAnyway(metadata, options)) return { type: 'waiting' };
+  const { markDeleted } = inert ? {} : definition.strategy;
+  if (markDeleted !== undefined && metadata.deletionTimestamp === undefined) {
+    markDeleted(object, formatTime(nowMs));
+    return { type: 'mark', object };
+  }
   const finalizers = inert
     ? (metadata.finalizers ?? [])
     : garbageCollectionFinalizers(metadata.finalizers ?? [], definition, options);
@@ -99,7 +104,10 @@ export function planDeletion(
   if (finalizers.length === 0) delete metadata.finalizers;
   else metadata.finalizers = finalizers;
   const isNew = metadata.deletionTimestamp === undefined;
-  if (markDying(metadata, graceSeconds, nowMs)) changed = true;
+  const isUncommon = markDeleted !== undefined && metadata.deletionGracePeriodSeconds === undefined;
+  // What was marked in its own way is made what all others are from the first by a later request (registry.markAsDeleting).
+  if (isUncommon) metadata.deletionGracePeriodSeconds = 0;
+  if (isUncommon || markDying(metadata, graceSeconds, nowMs)) changed = true;
   if (isNew && !inert && isNamespace(definition)) {
     // A namespace ends in its own way, not within a period.
     delete metadata.deletionGracePeriodSeconds;
@@ -151,7 +159,7 @@ export function isPlainRemoval(
   definition: ResourceDefinition,
   options: DeletionOptions,
 ): boolean {
-  if (finalizers.length > 0) return false;
+  if (finalizers.length > 0 || definition.strategy.markDeleted !== undefined) return false;
   if (definition.group === '') {
     const { resource } = definition;
     if (resource === 'pods' || resource === 'namespaces') return false;

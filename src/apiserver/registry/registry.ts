@@ -34,7 +34,7 @@ import {
 } from './prepare.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import { fromStorageError } from './storage-errors.ts';
-import { entryOf, headerOf, objectOf, schemaMarkOf } from './stored-object.ts';
+import { entryOf, hasDeletionTimestamp, headerOf, objectOf, schemaMarkOf } from './stored-object.ts';
 import {
   carriesClusterAnnotation,
   isInert,
@@ -138,7 +138,7 @@ export class Registry {
       const key = keyOf(named);
       if (this.peek(named) !== undefined) {
         if (!isGenerated && (await this.#isGoneElsewhere(named))) continue;
-        if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
+        if (!isGenerated) throw this.#taken(named);
         tracked.metadata.name = nextName(target, tracked, nameTries++);
         continue;
       }
@@ -162,7 +162,7 @@ export class Registry {
         await contended(attempt);
         continue;
       }
-      if (!isGenerated) throw alreadyExists(target.served.definition, named.name);
+      if (!isGenerated) throw this.#taken(named);
       tracked.metadata.name = nextName(target, tracked, nameTries++);
     }
   }
@@ -269,6 +269,15 @@ export class Registry {
       else if (attempt >= conflictTriesMax) throw conflict(definition, target.name);
       current = this.#newest(written, key);
     }
+  }
+
+  /** Who waits for a name to become free is told that it will (registry.Store.Create). */
+  #taken(target: Target): ApiError {
+    const taken = alreadyExists(target.served.definition, target.name);
+    const entry = this.peek(target);
+    if (entry === undefined || !hasDeletionTimestamp(entry)) return taken;
+    const { message, details } = taken;
+    return new ApiError('AlreadyExists', `object is being deleted: ${message}`, { details });
   }
 
   /** Another server has deleted it, and this cache did not know yet. */

@@ -5,6 +5,7 @@ import { BindingWriter } from '../admission/binding-writer.ts';
 import { ClaimResize } from '../admission/claim-resize.ts';
 import { DefaultClass } from '../admission/default-class.ts';
 import { DefaultTolerations } from '../admission/default-tolerations.ts';
+import { DefinitionLifecycle } from '../admission/definition-lifecycle.ts';
 import { DeviceAdminAccess } from '../admission/device-admin-access.ts';
 import { LimitRanger } from '../admission/limit-ranger.ts';
 import { NamespaceLifecycle } from '../admission/namespace-lifecycle.ts';
@@ -42,6 +43,7 @@ export function admissionPlugins(parts: {
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
+    new DefinitionLifecycle(),
     new SigningRequestSubject(),
     new AppArmorFields(),
     new LimitRanger(storage),

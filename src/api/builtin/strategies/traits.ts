@@ -48,6 +48,7 @@ const statusKeepsMetadata: { readonly [groupResource: string]: readonly ('labels
   pods: ['ownerReferences'],
   'certificatesigningrequests.certificates.k8s.io': [],
   'cronjobs.batch': [],
+  'customresourcedefinitions.apiextensions.k8s.io': [],
   'daemonsets.apps': [],
   'horizontalpodautoscalers.autoscaling': [],
   'ingresses.networking.k8s.io': [],

@@ -127,7 +127,9 @@ export class CrdStore {
     }
     if (object.metadata.resourceVersion !== old.metadata.resourceVersion) throw conflict(ref.gvr, ref.name);
     const next: KubeObject =
-      subresource === 'status' ? { ...old, status: object['status'] } : { ...object, status: old['status'] };
+      subresource === 'status'
+        ? { ...old, metadata: object.metadata, status: object['status'] }
+        : { ...object, status: old['status'] };
     const isGone =
       next.metadata.deletionTimestamp !== undefined && (next.metadata.finalizers ?? []).length === 0;
     await this.put(keyOf(ref), isGone ? undefined : next);
