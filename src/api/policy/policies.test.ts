@@ -294,6 +294,27 @@ const unused: [string[], JsonObject][] = [
       ],
     },
   ],
+  [
+    ['spec.placement.clusterAffinity.clusterNames', 'spec.placement.workloadAffinity.affinity'],
+    {
+      placement: {
+        clusterAffinity: { clusterNames: ['a', 'b'], exclude: ['b', 'c', 'a'] },
+        workloadAffinity: { affinity: { groupByLabelKey: 'x' }, antiAffinity: { groupByLabelKey: 'x' } },
+      },
+    },
+  ],
+  [
+    ['spec.placement.clusterAffinities[1].clusterNames'],
+    {
+      placement: {
+        clusterAffinities: [
+          { affinityName: 'one', clusterNames: ['a', 'b'], exclude: ['b'] },
+          { affinityName: 'two', clusterNames: ['b'], exclude: ['b'] },
+        ],
+        workloadAffinity: { affinity: { groupByLabelKey: 'x' }, antiAffinity: { groupByLabelKey: 'y' } },
+      },
+    },
+  ],
   [['spec.rollout.waves[0].pauseSeconds'], { rollout: { waves: [{ name: 'all', pauseSeconds: 60 }] } }],
   [
     [],

@@ -33,7 +33,8 @@ const sourceLengthMax = 10_000;
 /** Karmada's hooks that nothing is done for here, and why. */
 const refusedOperations = {
   retention: 'what the controllers of an edge write is kept by server-side apply: nothing has to be retained',
-  componentResource: 'this field is not honoured here',
+  componentResource:
+    'components are not placed one by one: say with replicaResource how many replicas there are and what one asks for',
 } as const;
 
 export const interpreterCustomizationDefinition: ResourceDefinition = defineResource({

@@ -26,6 +26,7 @@ export function unusedPropagationFields(object: KubeObject): string[] {
     tellOfSelectors(resourceSelectors, object.metadata.namespace !== undefined, tell);
     tellOfReplicaScheduling(placement?.replicaScheduling, tell);
     tellOfScores(placement, tell);
+    tellOfAffinity(placement, tell);
     const { purgeMode, gracePeriodSeconds, statePreservation } = failover?.application ?? {};
     const mode = purgeModeNamed(purgeMode);
     const waitsForNothing =
@@ -45,6 +46,21 @@ export function unusedPropagationFields(object: KubeObject): string[] {
       tell(at, 'no wave comes after this one');
     }
   });
+}
+
+function tellOfAffinity(placement: Placement | undefined, tell: Tell): void {
+  const { clusterAffinity, clusterAffinities = [], workloadAffinity } = placement ?? {};
+  const affinities = [
+    ['spec.placement.clusterAffinity', clusterAffinity] as const,
+    ...clusterAffinities.map((one, i) => [`spec.placement.clusterAffinities[${i}]`, one] as const),
+  ];
+  for (const [at, { clusterNames = [], exclude = [] } = {}] of affinities) {
+    if (clusterNames.length > 0 && clusterNames.every((name) => exclude.includes(name)))
+      tell(`${at}.clusterNames`, 'exclude has all of them, so that no cell is named');
+  }
+  const { affinity, antiAffinity } = workloadAffinity ?? {};
+  if (affinity !== undefined && affinity.groupByLabelKey === antiAffinity?.groupByLabelKey)
+    tell('spec.placement.workloadAffinity.affinity', 'antiAffinity keeps apart what it would bring together');
 }
 
 /** The same of an override policy. */
