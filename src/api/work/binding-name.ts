@@ -28,8 +28,12 @@ function makeBindingName(group: string, resource: string, name: string): string 
   return head === '' ? `${kind}-${hash}` : `${head}-${kind}-${hash}`;
 }
 
+/** As nearly all names are. */
+const subdomain = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+
 /** RBAC names may hold characters that a binding's name must not. A name that is a subdomain stays as it is. */
 function asSubdomain(name: string): string {
+  if (subdomain.test(name)) return name;
   return name
     .toLowerCase()
     .split('.')
