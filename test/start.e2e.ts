@@ -53,6 +53,7 @@ describe('cellplane start', { timeout: 600_000 }, () => {
         'acme-shop',
         'cell-pop-a-cell-a',
         'cell-pop-b-cell-b',
+        'cells',
         'edge-pop-a-cell-a',
         'edge-pop-b-cell-b',
         'globex-shop',
