@@ -202,7 +202,9 @@ function decisionStatus(
   const kindRefusal = refusals.find(({ code }) => code === 'KindNotAllowed');
   const kindNotAllowed =
     problems.kindNotAllowed ??
-    (kindRefusal === undefined ? undefined : `${kindRefusal.count} cells do not allow this kind`);
+    (kindRefusal === undefined
+      ? undefined
+      : `${kindRefusal.count === 1 ? '1 cell does' : `${kindRefusal.count} cells do`} not allow this kind (spec.allow)`);
   const status: ResourceBindingStatus = {
     ...present,
     lastScheduledTime: specChanged ? now : (present?.lastScheduledTime ?? now),

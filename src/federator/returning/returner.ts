@@ -249,12 +249,15 @@ export class Returner {
     const object = await readBirth(edge, known.kind, birth, signal);
     if (object === undefined) return;
     const form = returnedForm(object, isCustomGroup(known.kind.group));
-    if (form.bytes > returnedObjectBytesMax || staysAtEdge(known.kind.kind, object)) {
+    const isTooLarge = form.bytes > returnedObjectBytesMax;
+    if (isTooLarge || staysAtEdge(known.kind.kind, object)) {
       this.#refused.set(key, seen);
-      this.#options.logger.warn(
-        { key, bytes: form.bytes },
-        'an object of the edge is not returned: it is too large',
-      );
+      if (isTooLarge) {
+        this.#options.logger.warn(
+          { key, bytes: form.bytes, bytesMax: returnedObjectBytesMax },
+          'an object of the edge is not returned: it is too large',
+        );
+      }
       if (present !== undefined) await this.#returned.remove(present, signal);
       return;
     }

@@ -123,7 +123,7 @@ export const roleRef: ReferenceRewrite = (value, context) => {
   }
   if (!context.allowsClusterRole(name)) {
     context.refuse(
-      `roleRef: ClusterRole ${JSON.stringify(name)} is neither the project's nor on the cell's list`,
+      `roleRef: ClusterRole ${JSON.stringify(name)} is neither the project's nor one that the cell lets in (spec.allow.clusterRoles)`,
     );
   }
   return value;

@@ -90,20 +90,22 @@ export async function wantedObject(
   const policyName = policy.metadata.name ?? '';
   const refuse = (message: string) => refusals.refuse(key, mapped, policyName, message);
   if (object['kind'] !== kind.kind || object['apiVersion'] !== formatApiVersion(kind)) {
-    refuse(`${kind.kind} ${returned.spec.name} of ${cell} is not what it says to be`);
+    refuse(`${kind.kind} ${returned.spec.name} of ${cell} holds an object of another kind or version`);
     return undefined;
   }
   if (staysAtEdge(kind.kind, { ...object, metadata } as KubeObject)) return undefined;
   const isEvent = kind === eventKind;
   if (isEvent && isOfOld(object, world.clock.now())) return undefined;
   if (Buffer.byteLength(JSON.stringify(object)) > 2 * returnedObjectBytesMax) {
-    refuse(`${kind.kind} ${returned.spec.name} of ${cell} is too large`);
+    refuse(
+      `${kind.kind} ${returned.spec.name} of ${cell} is larger than ${returnedObjectBytesMax / 1024} KiB`,
+    );
     return undefined;
   }
   if (!isWithinMax(state, returned, mapped, policy)) {
     crowded.add(`${cellId}|${cellNamespace}`);
     // Events go by themselves.
-    if (!isEvent) refuse(`${cell} has more objects than the policy allows`);
+    if (!isEvent) refuse(`${cell} has more objects than the policy's maxObjects lets back`);
     return undefined;
   }
   const naming = policy.spec.naming ?? 'Same';
