@@ -277,7 +277,8 @@ test('room that was to be taken and is not wakes what waits for it, though no ce
 });
 
 test('an affinity whose cells lack room leaves the object where it is, until there is room or the platform speaks', async () => {
-  await using w = await world({ capacity: { pods: 4 } });
+  // None has room at first, so that nothing is decided by what is not heard of yet.
+  await using w = await world({ capacity: { pods: 0 } });
   await using _scheduler = await startScheduler(w.controlPlane);
   const placementIn = (...clusterNames: string[]): JsonObject => ({
     replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
@@ -288,23 +289,21 @@ test('an affinity whose cells lack room leaves the object where it is, until the
     'propagationpolicies',
     policy('all', { placement: placementIn('ams') }),
   );
-  for (const name of ['moves', 'goes']) {
-    await w.controlPlane.create(w.project, 'deployments', deployment(name, name === 'moves' ? 3 : 1));
-    await bindingWhere(w.controlPlane, w.project, name, ({ spec }) => spec.clusters?.[0]?.name === 'ams');
-  }
   const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
   const change = (name: string, spec: JsonObject) =>
     w.controlPlane.admin.patch(
       { cluster: 'root:cells', gvr: cells, name },
       { type: 'merge', body: { spec } },
     );
-  await change('fra', { capacity: { pods: 0 } });
+  await change('ams', { capacity: { pods: 8 } });
+  const wanted = { moves: 3, goes: 5 };
+  for (const [name, replicas] of Object.entries(wanted)) {
+    await w.controlPlane.create(w.project, 'deployments', deployment(name, replicas));
+    await bindingWhere(w.controlPlane, w.project, name, ({ spec }) => spec.clusters?.[0]?.name === 'ams');
+  }
   const ref = projectRef(w.project, policies, 'propagationpolicies', 'all');
   await w.controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { placement: placementIn('fra') } } });
-  for (const [name, replicas] of [
-    ['moves', 3],
-    ['goes', 1],
-  ] as const) {
+  for (const [name, replicas] of Object.entries(wanted)) {
     const kept = await bindingWhere(
       w.controlPlane,
       w.project,
@@ -314,7 +313,7 @@ test('an affinity whose cells lack room leaves the object where it is, until the
     assert.deepEqual(kept.spec.clusters, [{ name: 'ams', replicas }]);
     assert.match(condition(kept, 'Scheduled')?.message ?? '', /stays in 1 cell that the affinity excludes/);
   }
-  await change('fra', { capacity: { pods: 3 } });
+  await change('fra', { capacity: { pods: 4 } });
   await bindingWhere(
     w.controlPlane,
     w.project,
