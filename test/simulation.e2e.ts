@@ -1,6 +1,7 @@
 // The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 108), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); CELLPLANE_SIMULATION_WIDE_SEEDS how
-// many more from 1001 on (default 36); `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
+// many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 20);
+// `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -14,6 +15,8 @@ const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
 const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 108);
 /** Of runs with operators, rollouts, failover and what is born at edges beside everything else (`wideFrom`). */
 const wideCount = Number(process.env['CELLPLANE_SIMULATION_WIDE_SEEDS'] ?? 36);
+/** Likewise, with a storm of 8 s at most. */
+const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 20);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -35,16 +38,17 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     if (count >= 20) assert.deepEqual(missing, [], 'every fault was drawn and had an effect');
   });
 
-  test(`${wideCount} wide seeds: so it does with operators, rollouts and what is born at edges`, async ({
+  test(`${wideCount} wide seeds and ${briefCount} brief ones: so it does with operators, rollouts and what is born at edges`, async ({
     signal,
   }) => {
     const struck = new Set<string>();
-    for await (const outcome of runSeeds({ seeds: seedsFrom(1_001, wideCount), signal })) {
+    const seeds = [...seedsFrom(1_001, wideCount), ...seedsFrom(10_001, briefCount)];
+    for await (const outcome of runSeeds({ seeds, signal })) {
       assert.deepEqual(outcome.violations, [], reportOf(outcome));
       for (const fault in outcome.faults) struck.add(fault);
     }
     const missing = wideStrikeNames.filter((fault) => !struck.has(fault));
-    if (wideCount >= 20) assert.deepEqual(missing, [], 'all that operators do was done');
+    if (seeds.length >= 20) assert.deepEqual(missing, [], 'all that operators do was done');
   });
 
   test('a seed alone gives the run that it gave after others', async ({ signal }) => {

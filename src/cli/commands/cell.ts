@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
 import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -8,11 +7,12 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { retry } from '#apimachinery/lifecycle.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
+import { cellTable } from '../cell-table.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { formatted, listOf, type OutputSettings, withOutput } from '../output.ts';
 import { UsageError } from '../run-command.ts';
 import { timeoutOption, withConfigFile } from '../settings.ts';
-import { formatTable } from '../table.ts';
+
 import { joinCommand, unjoinCommand } from './cell-join.ts';
 import { waitUntilDrained } from './drain-progress.ts';
 
@@ -36,40 +36,10 @@ function listCommand(): Command {
     .action(async (settings: ConnectSettings & OutputSettings) => {
       await withFederationClient(settings, async (federationClient) => {
         const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr });
-        process.stdout.write(await formatted(settings, listOf(items), () => tableOf(items as Cell[])));
+        process.stdout.write(await formatted(settings, listOf(items), () => cellTable(items as Cell[])));
       });
     });
   return withConfigFile(withKubeconfig(withOutput(command)));
-}
-
-function tableOf(cells: readonly Cell[]): string {
-  const header = ['NAME', 'READY', 'SYNCED', 'FEDERATOR', 'POP', 'REGION', 'OBJECTS', 'LAG', 'MESSAGE'];
-  return `${formatTable(header, cells.map(rowOf))}\n`;
-}
-
-function rowOf(cell: Cell): string[] {
-  const { conditions, objects = {}, syncLag = '', federator = '' } = cell.status ?? {};
-  const ready = conditionOf(conditions, 'Ready');
-  const synced = conditionOf(conditions, 'Synced');
-  const held = conditionOf(conditions, 'DeletionHeld');
-  const bad =
-    [ready, synced].find((condition) => condition !== undefined && condition.status !== 'True') ??
-    // It answers, and yet something is wrong.
-    [conditionOf(conditions, 'Reachable')].find((condition) => condition?.reason !== 'Reachable') ??
-    (held?.status === 'True' ? { ...held, reason: held.type } : undefined);
-  const { synced: done = 0, pending = 0, failed = 0 } = objects;
-  return [
-    cell.metadata.name ?? '',
-    ready?.status ?? 'Unknown',
-    synced?.status ?? 'Unknown',
-    federator === '' ? '<none>' : federator,
-    cell.spec?.pop ?? '',
-    cell.spec?.region ?? '',
-    `${done} synced, ${pending} pending, ${failed} failed`,
-    // Nobody has looked since: what stands there is what was told last.
-    synced?.status === 'Unknown' && synced.reason === ready?.reason ? 'unknown' : syncLag,
-    bad === undefined ? '' : `${bad.reason ?? ''}: ${bad.message ?? ''}`,
-  ];
 }
 
 function taintCommand(
