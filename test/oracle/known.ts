@@ -340,11 +340,27 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'a stream of metadata in the form of a list, or in YAML beside wrong parameters, and such a form of an object that is not there',
-    explains: (_, { request, ours }) =>
-      ours.status === 406 &&
-      (/you requested /.test(JSON.stringify(ours.body)) ||
-        (/watch/.test(request.path) &&
-          /as=PartialObjectMetadataList|yaml/.test(String(request.headers?.['accept'])))),
+    explains: (_, { request, oracle, ours }) => {
+      if (ours.status !== 406 || oracle.status === 406) return false;
+      // Another fault is told, or a deletion's Status, which is in no form.
+      if (/you requested PartialObjectMetadata/.test(JSON.stringify(ours.body)))
+        return oracle.status >= 400 || request.method === 'DELETE';
+      const accept = String(request.headers?.['accept']);
+      const isStream = /[?/&]watch[=/]/.test(request.path);
+      if (oracle.status === 200) return isStream && accept.includes('as=PartialObjectMetadataList');
+      return isStream && oracle.status === 422 && accept.includes('yaml');
+    },
+  },
+  {
+    row: 'what a 406 names: the kind of a Scale, protobuf for streams of custom kinds',
+    explains: (difference, { oracle, ours }) => {
+      const plain = (value: JsonValue | undefined) =>
+        String(value)
+          .replace(/\(\*(?:autoscaling\.Scale|apps\.\w+)\)$/, '(…)')
+          .replace(', application/vnd.kubernetes.protobuf;stream=watch', '');
+      const isBoth = oracle.status === 406 && ours.status === 406;
+      return isBoth && isMessage(difference) && plain(difference.oracle) === plain(difference.ours);
+    },
   },
   {
     row: 'list with `resourceVersion=0` and `limit`',
