@@ -1,5 +1,4 @@
-import { invalid, invalidObject } from '#apimachinery/field-error.ts';
-import { equalJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { handlerKey } from './request.ts';
 import type { SubresourceMerge } from './update.ts';
@@ -21,39 +20,13 @@ function mergeFinalize(proposed: KubeObject, live: KubeObject): KubeObject {
   return overlay(live, proposed, { spec });
 }
 
-/** O5: conditions alone, and what was approved or denied stays so. */
+/** O5: of the status conditions alone, beside metadata (csrApprovalStrategy); validation tells what may not change. */
 function mergeApproval(proposed: KubeObject, live: KubeObject): KubeObject {
-  const status: JsonObject = { ...objectAt(live, 'status') };
-  const conditions = listAt(objectAt(proposed, 'status'), 'conditions');
-  const decided = listAt(status, 'conditions').filter(isDecision);
-  const kind = { group: 'certificates.k8s.io', kind: 'CertificateSigningRequest' };
-  const name = live.metadata.name ?? '';
-  for (const decision of decided) {
-    if (
-      conditions.some(
-        (one) => isJsonObject(one) && isJsonObject(decision) && one['type'] === decision['type'],
-      )
-    ) {
-      continue;
-    }
-    const type = isJsonObject(decision) ? jsonText(decision['type']) : '';
-    const why = `the ${type} condition may not be removed`;
-    throw invalidObject(kind, name, [
-      { type: 'FieldValueForbidden', field: 'status.conditions', message: `Forbidden: ${why}` },
-    ]);
-  }
-  const types = new Set(conditions.filter(isDecision).map((one) => (isJsonObject(one) ? one['type'] : '')));
-  if (types.has('Approved') && types.has('Denied')) {
-    const why = 'Approved and Denied conditions are mutually exclusive';
-    throw invalidObject(kind, name, [invalid('status.conditions', 'Approved,Denied', why)]);
-  }
-  if (equalJson(conditions, listAt(status, 'conditions'))) return overlay(live, proposed, {});
-  status['conditions'] = conditions;
-  return overlay(live, proposed, { status });
-}
-
-function isDecision(condition: JsonValue): boolean {
-  return isJsonObject(condition) && (condition['type'] === 'Approved' || condition['type'] === 'Denied');
+  const { conditions: _, ...status } = objectAt(live, 'status');
+  const conditions = objectAt(proposed, 'status')['conditions'];
+  if (Array.isArray(conditions) && conditions.length > 0) status['conditions'] = conditions;
+  const hasStatus = live['status'] !== undefined || status['conditions'] !== undefined;
+  return { ...live, metadata: proposed.metadata, ...(hasStatus ? { status } : {}) };
 }
 
 function mergeEphemeralContainers(proposed: KubeObject, live: KubeObject): KubeObject {

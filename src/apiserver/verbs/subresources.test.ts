@@ -87,24 +87,41 @@ test('approval writes conditions alone, and is irrevocable (O5)', async () => {
   const approved = { type: 'Approved', status: 'True', reason: 'Test', message: 'ok' };
   const answer = await harness.put(`${csrs}/c/approval`, {
     ...object,
-    metadata: { ...object.metadata, labels: { ignored: 'yes' } },
+    metadata: { ...object.metadata, labels: { kept: 'yes' } },
     status: { conditions: [approved], certificate: 'aWdub3JlZA==' },
   });
   const status = answer.object['status'] as { conditions: JsonObject[]; certificate?: string };
   assert.equal(status.conditions[0]!['type'], 'Approved');
   assert.equal(status.certificate, undefined);
-  assert.equal(answer.object.metadata.labels, undefined);
+  assert.deepEqual(answer.object.metadata.labels, { kept: 'yes' });
   await assert.rejects(
     harness.put(`${csrs}/c/approval`, { ...answer.object, status: { conditions: [] } }),
-    apiError('Invalid', /Approved condition may not be removed/),
+    apiError('Invalid', /updates may not remove a condition of type "Approved"/),
   );
   await assert.rejects(
     harness.put(`${csrs}/c/approval`, {
       ...answer.object,
       status: { conditions: [approved, { ...approved, type: 'Denied' }] },
     }),
-    apiError('Invalid', /mutually exclusive/),
+    apiError('Invalid', /Invalid value: "Denied": Approved and Denied conditions are mutually exclusive/),
   );
+  for (const [pem, told] of [
+    [
+      '-----BEGIN CERTIFICATE-----\nProc-Type: 4\n\nAA==\n-----END CERTIFICATE-----\n',
+      /no PEM block headers/,
+    ],
+    ['-----BEGIN X-----\nAA==\n-----END X-----\n', /only CERTIFICATE PEM blocks are allowed, found "X"/],
+    ['none', /must contain at least one CERTIFICATE PEM block/],
+  ] as const) {
+    const certificate = Buffer.from(pem).toString('base64');
+    await assert.rejects(
+      harness.put(`${csrs}/c/status`, {
+        ...answer.object,
+        status: { ...(answer.object['status'] as JsonObject), certificate },
+      }),
+      apiError('Invalid', told),
+    );
+  }
 });
 
 test('handlers serve virtual resources and subresources of their own', async () => {

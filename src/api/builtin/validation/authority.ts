@@ -209,17 +209,23 @@ function checkSigningChange(request: KubeObject, old: KubeObject, subresource: s
   return errors;
 }
 
+/** What is wrong first (validateCertificate). */
 function checkCertificate(errors: Errors, field: string, base64: string): void {
   const text = Buffer.from(base64, 'base64').toString('latin1');
-  const blocks = [...text.matchAll(/-----BEGIN ([^-]+)-----/g)].map((match) => match[1]!);
-  if (blocks.length === 0) {
-    errors.push(invalid(field, '<certificate data>', 'must contain at least one CERTIFICATE PEM block'));
+  const tell = (why: string) => errors.push(invalid(field, '<certificate data>', why));
+  let isEmpty = true;
+  for (const [, type, header] of text.matchAll(/-----BEGIN ([^-]+)-----[ \t]*\r?\n([^\n:]*:)?/g)) {
+    if (type !== 'CERTIFICATE') {
+      tell(`only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`);
+      return;
+    }
+    if (header !== undefined) {
+      tell('no PEM block headers are permitted');
+      return;
+    }
+    isEmpty = false;
   }
-  const other = blocks.find((type) => type !== 'CERTIFICATE');
-  if (other !== undefined) {
-    const why = `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(other)}`;
-    errors.push(invalid(field, '<certificate data>', why));
-  }
+  if (isEmpty) tell('must contain at least one CERTIFICATE PEM block');
 }
 
 /** A bundle of a signer is named after it, others have no colon in their name. */

@@ -8,8 +8,8 @@ import {
 } from '#apimachinery/names.ts';
 import type { Errors } from './common.ts';
 
-/** The path must hold a DNS label, a dot and a DNS subdomain. */
-const pathBytesMax = dns1123SubdomainBytesMax + dns1123LabelBytesMax + 1;
+/** The domain, a slash, and a path that can hold a DNS label, a dot and a DNS subdomain. */
+const nameBytesMax = 2 * dns1123SubdomainBytesMax + dns1123LabelBytesMax + 2;
 
 /** `example.com/my-signer`: a domain of two labels at least and a path of DNS names (core ValidateSignerName). */
 export function checkSignerName(errors: Errors, field: string, signer: string): void {
@@ -35,7 +35,7 @@ export function checkSignerName(errors: Errors, field: string, signer: string): 
     errors.push(invalid(field, domain, 'should be a domain with at least two segments separated by dots'));
   }
   checkParts(errors, field, path, dns1123Subdomain);
-  if (path.length > pathBytesMax) errors.push(tooLong(field, pathBytesMax));
+  if (Buffer.byteLength(signer) > nameBytesMax) errors.push(tooLong(field, nameBytesMax));
 }
 
 /** The first part that is no name; later ones could not be told from it. */
