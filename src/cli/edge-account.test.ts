@@ -25,7 +25,7 @@ const kinds = [
 ];
 
 test('the role has the kinds that copies can be of, by name, and what reads discovery', () => {
-  const rules = rulesFor(kinds, { apiGroups: [], allowPrivileged: false });
+  const rules = rulesFor(kinds, { apiGroups: [], allowPrivileged: false, watchNodes: false });
   assert.deepEqual(
     rules.map(({ apiGroups, resources }) => [apiGroups, resources]),
     [
@@ -44,7 +44,11 @@ test('the role has the kinds that copies can be of, by name, and what reads disc
 });
 
 test('groups of CRDs to come, and kinds that grant authority, only where asked for', () => {
-  const rules = rulesFor(kinds, { apiGroups: ['acme.example'], allowPrivileged: true });
+  const rules = rulesFor(kinds, {
+    apiGroups: ['acme.example'],
+    allowPrivileged: true,
+    watchNodes: true,
+  });
   assert.deepEqual(rules.map(({ apiGroups, resources }) => [apiGroups, resources]).slice(2, 6), [
     [['rbac.authorization.k8s.io'], ['clusterroles']],
     [[''], ['events']],
@@ -52,4 +56,5 @@ test('groups of CRDs to come, and kinds that grant authority, only where asked f
     [['acme.example'], ['*']],
   ]);
   assert.deepEqual(rules[6]?.['verbs'], ['bind', 'escalate']);
+  assert.deepEqual(rules[7], { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] });
 });

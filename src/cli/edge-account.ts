@@ -15,6 +15,8 @@ export interface EdgeAccountOptions {
   readonly apiGroups: readonly string[];
   /** Kinds that grant authority or act beyond a namespace too (`Cell.spec.allow.kinds`). */
   readonly allowPrivileged: boolean;
+  /** Its nodes are to be read (`Cell.spec.watchNodes`); pods it reads anyway. */
+  readonly watchNodes: boolean;
 }
 
 export interface EdgeAccount {
@@ -99,7 +101,11 @@ export async function removeEdgeAccount(
 /** Rules of the ClusterRole, group by group. */
 export function rulesFor(
   kinds: readonly ServedKind[],
-  { apiGroups, allowPrivileged }: Pick<EdgeAccountOptions, 'apiGroups' | 'allowPrivileged'>,
+  {
+    apiGroups,
+    allowPrivileged,
+    watchNodes,
+  }: Pick<EdgeAccountOptions, 'apiGroups' | 'allowPrivileged' | 'watchNodes'>,
 ): JsonObject[] {
   const byGroup = new Map<string, Set<string>>();
   const born = new Map<string, Set<string>>();
@@ -127,6 +133,7 @@ export function rulesFor(
       verbs: ['bind', 'escalate'],
     });
   }
+  if (watchNodes) rules.push({ apiGroups: [''], resources: ['nodes'], verbs: readVerbs });
   // Whether a kind that is not served any more went with its definition (federator/edge/custom-kind-gone.ts).
   rules.push({ apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], verbs: ['get'] });
   rules.push({ nonResourceURLs: ['/version', '/api', '/api/*', '/apis', '/apis/*'], verbs: ['get'] });

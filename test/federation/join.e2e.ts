@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
-import { cellsGvr } from '#api/federation/cell.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
@@ -147,6 +147,55 @@ describe('cell join', { timeout: 600_000 }, () => {
     const again = await run('unjoin', name);
     assert.notEqual(again.code, 0);
     assert.match(again.output, /not found/);
+  });
+
+  test('with --watch-nodes the cell tells what its nodes have and what is taken of it', async () => {
+    const joined = await run(
+      'join',
+      name,
+      '--edge-kubeconfig',
+      edgeFile,
+      '--service-account',
+      '--watch-nodes',
+    );
+    assert.equal(joined.code, 0, joined.output);
+    await isReady();
+    const told = (what: string, isIt: (cell: Cell) => boolean) =>
+      until(what, async () => {
+        const cell = await constellation.cell(name);
+        if (isIt(cell)) return cell;
+        throw new Error(JSON.stringify(cell.status));
+      });
+    const watched = (cell: Cell) => conditionOf(cell.status?.conditions, 'NodesWatched')?.reason;
+    await told('that there are no nodes', (cell) => watched(cell) === 'NoNodes');
+    const nodes = { group: '', version: 'v1', resource: 'nodes' };
+    const node = edgeRef(nodes, 'node-1');
+    await edge().create(node, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
+    const status = {
+      allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    };
+    await edge().patch(node, { type: 'merge', body: { status } }, { subresource: 'status' });
+    const metadata = { name: 'busy', namespace: 'default' };
+    const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '1500m', memory: '1Gi' } } }];
+    await edge().create(edgeRef({ group: '', version: 'v1', resource: 'pods' }, 'busy', 'default'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata,
+      spec: { nodeName: 'node-1', containers },
+    });
+    const cell = await told('what is taken', (one) => one.status?.allocated?.['cpu'] === '1500m');
+    assert.equal(watched(cell), 'Watched');
+    assert.deepEqual(cell.status?.allocatable, { cpu: '4', memory: '8Gi', pods: '110' });
+    assert.deepEqual(cell.status?.allocated, { cpu: '1500m', memory: '1Gi', pods: '1' });
+    await edge().patch(node, { type: 'merge', body: { spec: { unschedulable: true } } });
+    await told('that nothing is free', (one) => one.status?.allocatable?.['cpu'] === '0');
+    const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
+    await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
+    const left = await told('nothing any more', (one) => watched(one) === undefined);
+    assert.deepEqual([left.status?.allocatable, left.status?.allocated], [undefined, undefined]);
+    const gone = await run('unjoin', name, '--edge-kubeconfig', edgeFile);
+    assert.equal(gone.code, 0, gone.output);
   });
 
   test('unjoin --orphan leaves the objects; the edge can be joined again by its certificate', async () => {

@@ -124,6 +124,11 @@ const spec: JsonObject = {
       },
     },
     suspend: { type: 'boolean', description: 'Nothing is synced while true.' },
+    watchNodes: {
+      type: 'boolean',
+      description:
+        "The cell's federator watches the edge's nodes and pods, and tells status.allocatable and status.allocated.",
+    },
   },
 };
 

@@ -80,6 +80,8 @@ export interface CellSpec extends JsonObject {
     successThreshold?: number;
   };
   suspend?: boolean;
+  /** The cell's federator watches the edge's nodes and pods, and tells `status.allocatable` and `status.allocated`. */
+  watchNodes?: boolean;
 }
 
 export interface CellStatus extends JsonObject {

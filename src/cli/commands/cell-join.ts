@@ -41,6 +41,7 @@ interface JoinSettings extends ConnectSettings {
   readonly pop?: string;
   readonly region?: string;
   readonly federator?: string;
+  readonly watchNodes?: boolean;
 }
 
 const fieldManager = 'cellplane-join';
@@ -66,6 +67,10 @@ export function joinCommand(): Command {
       parseList,
     )
     .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)')
+    .option(
+      '--watch-nodes',
+      'tell what is free at the edge by its nodes and pods (Cell.spec.watchNodes), also for its role',
+    )
     .option('--take-over', 'take the edge away from the cell that it belongs to')
     .option(
       '--api-endpoint <url>',
@@ -137,13 +142,13 @@ function claimedByAnother({ server }: ServerConnection, { cellName, controlPlane
 async function credentialsFor(
   edgeClient: KubeClient,
   given: ServerConnection,
-  { serviceAccount, apiGroups = [], allowPrivileged = false }: JoinSettings,
+  { serviceAccount, apiGroups = [], allowPrivileged = false, watchNodes = false }: JoinSettings,
   signal: AbortSignal,
 ): Promise<ServerConnection> {
   if (serviceAccount === undefined || serviceAccount === false) return given;
   const { token, expires } = await createEdgeAccount(
     edgeClient,
-    { ...accountOf(serviceAccount), apiGroups, allowPrivileged },
+    { ...accountOf(serviceAccount), apiGroups, allowPrivileged, watchNodes },
     signal,
   );
   if (expires !== undefined) process.stderr.write(`the token expires at ${expires}; join again before\n`);
@@ -159,7 +164,7 @@ async function putCell(
   federationClient: KubeClient,
   name: string,
   edge: ServerConnection,
-  { apiEndpoint, apiGroups = [], labels, pop, region, federator }: JoinSettings,
+  { apiEndpoint, apiGroups = [], labels, pop, region, federator, watchNodes }: JoinSettings,
 ): Promise<void> {
   await federationClient.apply(
     { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
@@ -175,6 +180,7 @@ async function putCell(
         ...(pop === undefined ? {} : { pop }),
         ...(region === undefined ? {} : { region }),
         ...(federator === undefined ? {} : { federator: { name: federator } }),
+        ...(watchNodes === true ? { watchNodes } : {}),
       },
     },
     { fieldManager, force: true },

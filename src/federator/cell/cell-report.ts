@@ -4,6 +4,8 @@ import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
+import { roomReport } from '../room/room-report.ts';
+import type { Room } from '../room/room-watch.ts';
 import { type CopyKey, parseCopyKey } from './copy-keys.ts';
 import type { CellHealth } from './health-monitor.ts';
 import type { HeldDeletions } from './held-deletions.ts';
@@ -19,6 +21,8 @@ export interface CellReportInput {
   readonly copiesBeyondMax: number;
   /** Undefined: not known now. */
   readonly apiEnablements: ApiEnablements | undefined;
+  /** Undefined: not watched, or not known yet. */
+  readonly room?: Room | undefined;
   readonly nowMs: number;
 }
 
@@ -65,6 +69,8 @@ export function cellReport(input: CellReportInput): CellReport | undefined {
   } else if (conditionOf(old.conditions, 'DeletionHeld') !== undefined) {
     set('DeletionHeld', 'False', 'NoneHeld', 'no deletion is held');
   }
+  const room = roomReport(cell, conditions, input.room, now);
+  conditions = room.conditions;
   const { synced, pending, failed } = tally.counts;
   const lagMs = pending + failed === 0 ? 0 : tally.lagMs;
   const objects = { synced, pending, failed };
@@ -76,6 +82,7 @@ export function cellReport(input: CellReportInput): CellReport | undefined {
   const isProgress =
     !equalJson([...(conditions ?? [])], [...(old.conditions ?? [])]) ||
     !equalJson(objects, old.objects) ||
+    !equalJson(room.amounts, {}) ||
     isLagStale(old.syncLag, lagMs);
   if (!isNews && !isProgress) return undefined;
   const { resourceVersion } = cell.metadata;
@@ -87,6 +94,7 @@ export function cellReport(input: CellReportInput): CellReport | undefined {
       objects,
       syncLag: lagMs === 0 ? '0s' : `${(lagMs / 1_000).toFixed(1)}s`,
       ...(kindsChanged ? { apiEnablements } : {}),
+      ...room.amounts,
       ...(health.kubernetesVersion === undefined ? {} : { kubernetesVersion: health.kubernetesVersion }),
       lastProbe: {
         ...(health.probe === undefined

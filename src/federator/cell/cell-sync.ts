@@ -23,6 +23,7 @@ import { isUnanswered } from '../edge/edge-problem.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { TokenBucket } from '../edge/token-bucket.ts';
 import { Returner } from '../returning/returner.ts';
+import type { Room } from '../room/room-watch.ts';
 import type { Wheel } from '../wheel.ts';
 import { settledWithin } from '../within.ts';
 import { CellCopies } from './cell-copies.ts';
@@ -197,6 +198,11 @@ export class CellSync {
     return this.#link.edge?.kinds.enablements;
   }
 
+  /** What the edge's nodes have free; undefined while it is not watched, or not known yet. */
+  get room(): Room | undefined {
+    return this.#link.edge?.room;
+  }
+
   /** Copies that are left alone because the cell has too many. */
   get copiesBeyondMax(): number {
     return this.#copies.beyondMax;
@@ -269,6 +275,10 @@ export class CellSync {
       this.#enqueueAll();
       this.#returner.restart();
     }
+    if (before.watchNodes !== after.watchNodes) {
+      this.#link.edge?.watchRoom(after.watchNodes === true);
+      this.#options.onReport();
+    }
     const isFirstDeletion =
       old.metadata.deletionTimestamp === undefined && cell.metadata.deletionTimestamp !== undefined;
     if (isFirstDeletion && isWithdrawing(cell)) this.#enqueueAll();
@@ -303,7 +313,7 @@ export class CellSync {
 
   #makeEdge(edgeClient: KubeClient, kinds: Edge['kinds'], claim: Claim): Edge {
     const { clock, logger, limits } = this.#options;
-    return new Edge({
+    const edge = new Edge({
       edgeClient,
       workspace: this.#workspace,
       copies: this.#copies,
@@ -321,7 +331,10 @@ export class CellSync {
       metrics: this.#metrics,
       enqueue: (key) => this.#enqueue(key),
       onChange: (kind, key, gone, priority) => this.#onEdgeChange(kind, key, gone, priority),
+      onRoom: this.#options.onProgress,
     });
+    edge.watchRoom(this.#cell.spec?.watchNodes === true);
+    return edge;
   }
 
   #onCopy(key: CopyKey, copy: KubeObject | undefined): void {

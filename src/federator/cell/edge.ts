@@ -15,6 +15,7 @@ import { OrphanSweep } from '../edge/orphan-sweep.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import type { TokenBucket } from '../edge/token-bucket.ts';
 import { VersionChoice } from '../edge/version-choice.ts';
+import { type Room, RoomWatch } from '../room/room-watch.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
@@ -29,6 +30,8 @@ export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   /** Paces the statuses that are written to copies. */
   readonly statuses: TokenBucket;
   readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority) => void;
+  /** `room` may be another one. */
+  readonly onRoom: () => void;
 }
 
 /** One connection to a cell's edge and what is remembered over it; replaced whole when credentials change. */
@@ -41,6 +44,8 @@ export class Edge {
   readonly #upsync: Upsync;
   readonly #versions: VersionChoice;
   readonly #goneResources: GoneResources;
+  #roomWatch: RoomWatch | undefined;
+  #isClosed = false;
   #claim: Claim;
   #isPrepared = false;
   #preparing: Promise<void> | undefined;
@@ -204,6 +209,24 @@ export class Edge {
     return this.#mirror.isInDoubt;
   }
 
+  /** What there is of nodes, and taken of it; undefined while it is not watched, or not known yet. */
+  get room(): Room | undefined {
+    return this.#roomWatch?.room;
+  }
+
+  /** Begins to watch the edge's nodes and pods, or ends that. Idempotent. */
+  watchRoom(isWanted: boolean): void {
+    if (isWanted === (this.#roomWatch !== undefined) || this.#isClosed) return;
+    if (!isWanted) {
+      void this.#roomWatch?.stop();
+      this.#roomWatch = undefined;
+      return;
+    }
+    const { edgeClient, clock, logger, onRoom } = this.#options;
+    this.#roomWatch = new RoomWatch({ edgeClient, clock, logger, onChange: onRoom });
+    this.#roomWatch.start();
+  }
+
   /** How many objects of ours stand there, of the kinds looked at so far. */
   get objectCount(): number {
     return this.#mirror.objectCount;
@@ -212,8 +235,9 @@ export class Edge {
   /** Idempotent, and bounded in time. What waits at the breaker is refused, so that its keys go to the next connection. */
   async close(): Promise<void> {
     const { clock, limits } = this.#options;
-    const closing = this.client.close();
-    await settledWithin(clock, Promise.all([closing, this.#mirror.stop()]), limits.stopTimeoutMs);
+    this.#isClosed = true;
+    const parts = [this.client.close(), this.#mirror.stop(), this.#roomWatch?.stop()];
+    await settledWithin(clock, Promise.all(parts), limits.stopTimeoutMs);
   }
 
   #prepare(signal: AbortSignal): Promise<void> {

@@ -1,13 +1,8 @@
+import { podResources } from '#api/builtin/pod-resources.ts';
+import { podQos } from '#api/builtin/strategies/pod-qos.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import {
-  addQuantity,
-  compareQuantity,
-  isQuantity,
-  parseQuantity,
-  type Quantity,
-  zeroQuantity,
-} from '#apimachinery/quantity.ts';
+import { isQuantity, parseQuantity, type Quantity, zeroQuantity } from '#apimachinery/quantity.ts';
 
 /** What an object uses of the things that quotas limit, by their names. */
 export type Usage = ReadonlyMap<string, Quantity>;
@@ -117,52 +112,6 @@ function addPod(object: KubeObject, usage: Map<string, Quantity>): void {
   }
 }
 
-/** Containers run together, init containers one after the other before them; restartable ones stay. */
-function podResources(spec: JsonObject, kind: 'requests' | 'limits'): Map<string, Quantity> {
-  const total = new Map<string, Quantity>();
-  for (const container of listAt(spec, 'containers')) addAll(total, resourcesOf(container, kind));
-  const sidecars = new Map<string, Quantity>();
-  const peak = new Map<string, Quantity>();
-  for (const container of listAt(spec, 'initContainers')) {
-    const own = resourcesOf(container, kind);
-    if (isJsonObject(container) && container['restartPolicy'] === 'Always') {
-      addAll(sidecars, own);
-      addAll(total, own);
-      raise(peak, sidecars);
-    } else {
-      const together = new Map(sidecars);
-      addAll(together, own);
-      raise(peak, together);
-    }
-  }
-  raise(total, peak);
-  const overhead = objectAt(spec, 'overhead');
-  for (const name in overhead) addTo(total, name, quantityAt(overhead, name));
-  return total;
-}
-
-function resourcesOf(container: JsonValue, kind: 'requests' | 'limits'): Map<string, Quantity> {
-  const found = new Map<string, Quantity>();
-  if (!isJsonObject(container)) return found;
-  const resources = objectAt(objectAt(container, 'resources'), kind);
-  for (const name in resources) found.set(name, quantityAt(resources, name));
-  return found;
-}
-
-function addAll(total: Map<string, Quantity>, more: ReadonlyMap<string, Quantity>): void {
-  for (const [name, quantity] of more) addTo(total, name, quantity);
-}
-
-function addTo(total: Map<string, Quantity>, name: string, quantity: Quantity): void {
-  total.set(name, addQuantity(total.get(name) ?? zeroQuantity, quantity));
-}
-
-function raise(total: Map<string, Quantity>, floor: ReadonlyMap<string, Quantity>): void {
-  for (const [name, quantity] of floor) {
-    if (compareQuantity(quantity, total.get(name) ?? zeroQuantity) > 0) total.set(name, quantity);
-  }
-}
-
 /** Containers of a pod that leave open what a quota limits, by name: `requests.cpu` → [c]. */
 export function unspecified(pod: KubeObject, names: readonly string[]): Map<string, string[]> {
   const missing = new Map<string, string[]>();
@@ -204,9 +153,9 @@ function podInScope(scope: string, pod: KubeObject): boolean {
     case 'NotTerminating':
       return typeof spec['activeDeadlineSeconds'] !== 'number';
     case 'BestEffort':
-      return isBestEffort(spec);
+      return podQos(pod) === 'BestEffort';
     case 'NotBestEffort':
-      return !isBestEffort(spec);
+      return podQos(pod) !== 'BestEffort';
     case 'PriorityClass':
       return typeof spec['priorityClassName'] === 'string' && spec['priorityClassName'] !== '';
     case 'CrossNamespacePodAffinity':
@@ -233,17 +182,6 @@ function matchesExpression(expression: JsonObject, pod: KubeObject): boolean {
     default:
       return name === '';
   }
-}
-
-function isBestEffort(spec: JsonObject): boolean {
-  return [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')].every((container) => {
-    for (const kind of ['requests', 'limits'] as const) {
-      for (const [name, quantity] of resourcesOf(container, kind)) {
-        if ((name === 'cpu' || name === 'memory') && quantity.nano > 0n) return false;
-      }
-    }
-    return true;
-  });
 }
 
 function hasCrossNamespaceAffinity(spec: JsonObject): boolean {

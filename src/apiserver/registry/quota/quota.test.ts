@@ -167,6 +167,11 @@ test('what one object uses', () => {
     },
   };
   assert.equal(print(rich, 'pods')['requests.cpu'], '460m', 'max(100+200+50, 50+400) + 10');
+  const whole = { requests: { cpu: '250m' }, limits: { memory: '1Gi' } };
+  const asOne = print({ spec: { ...rich.spec, resources: whole } }, 'pods');
+  assert.equal(asOne['requests.cpu'], '260m', 'what the pod as a whole asks for (KEP-2837) + 10');
+  assert.equal(asOne['limits.memory'], '1Gi');
+  assert.equal(asOne['limits.cpu'], undefined, 'overhead limits nothing by itself');
 });
 
 test('names and scopes', () => {

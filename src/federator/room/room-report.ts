@@ -1,0 +1,72 @@
+import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
+import type { Cell } from '#api/federation/cell.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import type { Quantities } from './room.ts';
+import type { Room } from './room-watch.ts';
+
+type Told = { readonly [resource: string]: string | number } | undefined;
+
+/** Whether the edge's nodes are watched, as `spec.watchNodes` asks, and why not. */
+const conditionType = 'NodesWatched';
+
+export interface RoomReport {
+  readonly conditions: readonly Condition[] | undefined;
+  /** Merge patch of `allocatable` and `allocated` in the Cell's status; empty when they say it already. */
+  readonly amounts: JsonObject;
+}
+
+/**
+ * What a Cell's status is to say of its edge's room. What is not asked for is left to whoever else writes it, once what stands
+ * of ours is taken away; what cannot be watched any more stays as it was last seen, since no word of room would mean room for
+ * everything.
+ */
+export function roomReport(
+  { spec = {}, status = {} }: Cell,
+  conditions: readonly Condition[] | undefined,
+  room: Room | undefined,
+  now: string,
+): RoomReport {
+  const amounts = (allocatable: Quantities | undefined, allocated: Quantities | undefined) => ({
+    ...changeOf('allocatable', status.allocatable, allocatable),
+    ...changeOf('allocated', status.allocated, allocated),
+  });
+  if (spec.watchNodes !== true) {
+    if (conditionOf(conditions, conditionType) === undefined) return { conditions, amounts: {} };
+    const others = conditions?.filter(({ type }) => type !== conditionType);
+    return { conditions: others, amounts: amounts(undefined, undefined) };
+  }
+  const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
+    withCondition(
+      conditions,
+      { type: conditionType, status: conditionStatus, reason, message: message.slice(0, 1_024) },
+      now,
+    );
+  switch (room?.state) {
+    case undefined:
+      return { conditions, amounts: {} };
+    case 'unknown':
+      return { conditions: saying('False', room.reason, room.message), amounts: {} };
+    case 'no-nodes':
+      return {
+        conditions: saying('False', 'NoNodes', 'the edge has no nodes; spec.capacity says what it can take'),
+        amounts: amounts(undefined, undefined),
+      };
+    case 'known':
+      return {
+        conditions: saying(
+          'True',
+          'Watched',
+          "allocatable and allocated are summed over the edge's nodes and pods",
+        ),
+        amounts: amounts(room.allocatable, room.allocated),
+      };
+  }
+}
+
+function changeOf(field: 'allocatable' | 'allocated', told: Told, now: Quantities | undefined): JsonObject {
+  if (now === undefined) return told === undefined ? {} : { [field]: null };
+  if (equalJson(told, now)) return {};
+  const change: JsonObject = { ...now };
+  for (const resource in told) if (now[resource] === undefined) change[resource] = null;
+  return { [field]: change };
+}
