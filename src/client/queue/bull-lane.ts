@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Clock, sleep } from '#apimachinery/clock.ts';
@@ -33,13 +34,16 @@ const backgroundPriority = 10;
 const eventsMax = 100;
 
 /**
- * One lane's jobs in Redis, added and worked on by the process that holds the lane. A job's name is its key, which is also
+ * One lane's jobs in Redis, added and worked on by the process that holds the lane, in a queue of their own for as long as it
+ * does: one that has lost the lane and does not know it yet would take jobs of its successor, who waits for them
+ * ([decision 209](../../../docs/decisions/0209-a-queue-for-each-holding.md)). A job's name is its key, which is also
  * what duplicates are told by: one that waits absorbs them, and one that is being worked on is followed by another
  * (`keepLastIfActive`). Jobs are removed when they are done, so that Redis holds no more than one for each key, and one that
  * follows it; what is still to be sent is bounded by the distinct keys too.
  */
 export class BullLane {
   readonly #options: BullLaneOptions;
+  readonly #name: string;
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #ownConnections: Redis[];
@@ -47,6 +51,7 @@ export class BullLane {
   /** Keys that Redis has not confirmed yet. */
   readonly #outbox = new Map<string, Priority>();
   #sending: Promise<void> | undefined;
+  readonly #succeeding: Promise<void>;
   /** Keys that were added and have not come back to be worked on. */
   readonly #waiting = new Map<string, Priority>();
   /** Of these, keys that were background at first. */
@@ -54,14 +59,10 @@ export class BullLane {
 
   constructor(options: BullLaneOptions) {
     this.#options = options;
-    const { bullmq, prompt, patient, prefix, lane, fetchedMax, logger, work } = options;
-    const name = `objects-${lane}`;
-    this.#queue = new bullmq.Queue(name, {
-      prefix,
-      connection: prompt,
-      skipVersionCheck: true,
-      streams: { events: { maxLen: eventsMax } },
-    });
+    const { bullmq, patient, prefix, lane, fetchedMax, logger, work } = options;
+    const name = `objects-${lane}-${randomUUID()}`;
+    this.#name = name;
+    this.#queue = this.#open(name);
     const others = new Set(options.duplicates);
     this.#worker = new bullmq.Worker(
       name,
@@ -93,6 +94,7 @@ export class BullLane {
     };
     this.#queue.on('error', onError);
     this.#worker.on('error', onError);
+    this.#succeeding = this.#succeed();
   }
 
   /** Keys added that have not come back. */
@@ -111,10 +113,11 @@ export class BullLane {
   }
 
   /**
-   * Ends the work on the lane: no job is fetched any more. `abandon`: another process may be working on it already, and
-   * Redis may be away; else resolves when what was fetched is done.
+   * Ends the work on the lane: no job is fetched any more, and what waits is forgotten, in Redis too. `abandon`: another
+   * process may be working on it already, and Redis may be away; else resolves when what was fetched is done.
    */
   async close(abandon: boolean): Promise<void> {
+    const { prompt } = this.#options;
     this.#closing.abort();
     this.#outbox.clear();
     this.#waiting.clear();
@@ -127,9 +130,39 @@ export class BullLane {
       await this.#worker.close(abandon);
       this.#retire();
       await this.#sending;
+      await this.#succeeding;
+      if (prompt.status === 'ready') await this.#queue.obliterate({ force: true });
       await this.#queue.close();
     } catch (error) {
       this.#options.logger.debug({ err: error, lane: this.#options.lane }, 'queue in Redis was not closed');
+    }
+  }
+
+  #open(name: string): Queue {
+    const { bullmq, prompt, prefix } = this.#options;
+    return new bullmq.Queue(name, {
+      prefix,
+      connection: prompt,
+      skipVersionCheck: true,
+      streams: { events: { maxLen: eventsMax } },
+    });
+  }
+
+  /** What a holder that was killed has left in Redis goes: whoever takes a lane looks at all of it. */
+  async #succeed(): Promise<void> {
+    const { prompt, prefix, lane, logger } = this.#options;
+    try {
+      const former = await prompt.getset(`${prefix}:queue:${lane}`, this.#name);
+      if (former === null) return;
+      const left = this.#open(former);
+      left.on('error', () => {}); // told below
+      await left.obliterate({ force: true });
+      await left.close();
+    } catch (error) {
+      logger.debug(
+        { err: error, lane },
+        'what the former holder left in Redis stays until the lane changes hands again',
+      );
     }
   }
 

@@ -64,7 +64,7 @@ export class BullQueue extends TimedQueue implements KeyQueue {
     return count;
   }
 
-  /** Takes a lane's keys in from now on, and what waits in it in Redis. */
+  /** Takes a lane's keys in from now on. What waited in it with a former holder is not known here. */
   open(lane: number, connection: BullQueueConnection): void {
     if (this.#closed || this.#lanes.has(lane)) return;
     const { clock, logger } = this.#options;

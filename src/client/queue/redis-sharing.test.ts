@@ -4,6 +4,7 @@ import { systemClock } from '#apimachinery/clock.ts';
 import { until } from '#test/harness/until.ts';
 import { silentLogger } from '../logger.ts';
 import type { KeyQueue } from './key-queue.ts';
+import { laneCount } from './lanes.ts';
 import { RedisSharing } from './redis-sharing.ts';
 import { RedisServer, redisMissing } from './testing/redis-server.ts';
 
@@ -16,13 +17,13 @@ class Member {
   /** Owner → how often it was gained. */
   readonly gained = new Map<string, number>();
 
-  constructor(redis: RedisServer, scope = 'control-plane') {
+  constructor(redis: RedisServer, scope = 'control-plane', leaseMs = 1_000) {
     this.sharing = new RedisSharing({
       redis: { url: redis.url },
       prefix: 'test',
       clock: systemClock,
       logger: silentLogger,
-      leaseMs: 1_000,
+      leaseMs,
     });
     this.queue = this.sharing.queue((key) => key);
     this.sharing.start(scope, {
@@ -109,6 +110,34 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
     await until('it was told again after the restart', gainedAll(3));
     await member.works();
     await member.stop();
+  });
+
+  test('one that has lost its lanes and does not know it yet takes none of the work of their new holder', async () => {
+    const former = new Member(redis, 'control-plane', 60_000);
+    await until('the former has all', () => former.owned.length === owners.length);
+    const next = new Member(redis);
+    // The one that asks first has all of them; the other asks in some seconds.
+    await redis.send('FLUSHALL');
+    await until('the next has all', () => next.owned.length === owners.length);
+    const done = new Set<string>();
+    const works = async () => {
+      for (let key = await next.queue.take(); key !== undefined; key = await next.queue.take()) {
+        done.add(key);
+        next.queue.done(key);
+      }
+    };
+    const working = works();
+    for (const owner of owners) next.queue.add(owner);
+    await until('all of it was done by the next', () => done.size === owners.length);
+    const queues = `EVAL "return #redis.call('KEYS', '*:objects-*:meta')" 0`;
+    await until('what the former left in Redis is gone', async () => {
+      const left = await redis.send(queues);
+      assert.equal(left, `:${laneCount}`);
+      return true;
+    });
+    await next.stop();
+    await working;
+    await former.stop();
   });
 
   test('nothing is left open in the process by those that stopped', async () => {
