@@ -1,4 +1,5 @@
-import { type Checked, checkCel } from './checker.ts';
+import { CelSyntaxError } from './ast.ts';
+import { CelProgramError, CelTypeError, type Checked, checkCel } from './checker.ts';
 import { type Code, compileChecked, Frame } from './compile.ts';
 import type { CelEnvironment } from './environment.ts';
 import { checkLiterals } from './literals.ts';
@@ -42,4 +43,15 @@ export function compileCel(source: string, environment: CelEnvironment): CelProg
   const checked = checkCel(parseCel(source), source, environment);
   if (!environment.mixesLiterals) checkLiterals(checked, source);
   return new CelProgram(source, checked, !environment.mixesLiterals);
+}
+
+/**
+ * What whoever wrote the expression is told of an error of `compileCel`: `compilation failed: …`, or `program instantiation
+ * failed: …` where it parses and checks but cannot be made a program (a pattern, a literal), as k8s.io/apiserver/pkg/cel words
+ * both. Rethrows what is no fault of the expression.
+ */
+export function compileFault(error: unknown): string {
+  if (!(error instanceof CelSyntaxError || error instanceof CelTypeError)) throw error;
+  const what = error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
+  return `${what}: ${error.message}`;
 }

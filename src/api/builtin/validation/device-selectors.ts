@@ -1,10 +1,8 @@
-import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelProgramError, CelTypeError } from '#apimachinery/cel/checker.ts';
 import { type Decl, objectOf } from '#apimachinery/cel/decl.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { estimateCost } from '#apimachinery/cel/estimate.ts';
 import { quantityType } from '#apimachinery/cel/functions/quantities.ts';
-import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
+import { type CelProgram, compileCel, compileFault } from '#apimachinery/cel/program.ts';
 import { boolType, dynType, mapOf, stringType } from '#apimachinery/cel/types.ts';
 import { forbiddenField, invalid, required, tooLong, tooMany } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
@@ -74,9 +72,7 @@ function checkExpression(errors: Errors, at: string, expression: string): void {
   try {
     program = compileCel(expression, environment);
   } catch (error) {
-    if (!(error instanceof CelSyntaxError || error instanceof CelTypeError)) throw error;
-    const what = error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
-    errors.push(invalid(at, expression, `${what}: ${error.message}`));
+    errors.push(invalid(at, expression, compileFault(error)));
     return;
   }
   const { type, checked } = program;

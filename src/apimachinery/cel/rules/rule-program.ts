@@ -1,10 +1,8 @@
 import type { CelRule, Schema } from '../../schema.ts';
-import { CelSyntaxError } from '../ast.ts';
-import { CelProgramError, CelTypeError } from '../checker.ts';
 import { type Decl, declOf } from '../decl.ts';
 import { type CelEnvironment, kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
-import { type CelProgram, compileCel } from '../program.ts';
+import { type CelProgram, compileCel, compileFault } from '../program.ts';
 import { optionalOf } from '../types.ts';
 
 /** A rule of x-kubernetes-validations, compiled; `error` where it does not compile, in Kubernetes' words. */
@@ -125,13 +123,8 @@ function compileOf(
     if (program.type.kind !== wanted) return { program: undefined, error: otherwise };
     return { program, error: undefined };
   } catch (error) {
-    if (!(error instanceof CelSyntaxError) && !(error instanceof CelTypeError)) throw error;
-    return { program: undefined, error: `${whatFailed(error)}: ${error.message}` };
+    return { program: undefined, error: compileFault(error) };
   }
-}
-
-function whatFailed(error: Error): string {
-  return error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
 }
 
 /** Below what the rule is about: `.spec['a-b'].c` → `spec.a-b.c`, keys of maps in brackets (`labels[a]`). */

@@ -1,7 +1,5 @@
-import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelProgramError, CelTypeError } from '#apimachinery/cel/checker.ts';
 import type { CelEnvironment } from '#apimachinery/cel/environment.ts';
-import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
+import { type CelProgram, compileCel, compileFault } from '#apimachinery/cel/program.ts';
 import { type CelType, dynType } from '#apimachinery/cel/types.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 
@@ -27,9 +25,7 @@ export function expressionOf(
     const types = told.length === 1 ? `${told[0]}` : `one of [${told.join(' ')}]`;
     return { source, error: `must evaluate to ${types} but got ${type}` };
   } catch (error) {
-    if (!(error instanceof CelSyntaxError) && !(error instanceof CelTypeError)) throw error;
-    const what = error instanceof CelProgramError ? 'program instantiation failed' : 'compilation failed';
-    return { source, error: `${what}: ${error.message}` };
+    return { source, error: compileFault(error) };
   }
 }
 
