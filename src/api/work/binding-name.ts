@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { base32, sha256 } from '#apimachinery/hash.ts';
+import { dns1123Subdomain } from '#apimachinery/names.ts';
 
 const bindingNamesRememberedMax = 10_000;
 const objectLengthMax = 253;
@@ -28,12 +29,9 @@ function makeBindingName(group: string, resource: string, name: string): string 
   return head === '' ? `${kind}-${hash}` : `${head}-${kind}-${hash}`;
 }
 
-/** As nearly all names are. */
-const subdomain = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-
 /** RBAC names may hold characters that a binding's name must not. A name that is a subdomain stays as it is. */
 function asSubdomain(name: string): string {
-  if (subdomain.test(name)) return name;
+  if (dns1123Subdomain(name).length === 0) return name; // as nearly all are
   return name
     .toLowerCase()
     .split('.')
