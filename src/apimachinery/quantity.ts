@@ -88,15 +88,19 @@ function suffixOf(suffix: string): { exponent: number; shift: number; format: Qu
   throw new RangeError("unable to parse quantity's suffix");
 }
 
+/** What a JSON value says as a quantity; undefined where parseQuantity would throw, and for all but texts and numbers. */
+export function quantityIn(value: unknown): Quantity | undefined {
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  try {
+    return parseQuantity(value);
+  } catch {
+    return undefined;
+  }
+}
+
 /** False where parseQuantity would throw. */
 export function isQuantity(text: unknown): boolean {
-  if (typeof text !== 'string' && typeof text !== 'number') return false;
-  try {
-    parseQuantity(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return quantityIn(text) !== undefined;
 }
 
 export const zeroQuantity: Quantity = { nano: 0n, format: 'DecimalSI' };

@@ -6,9 +6,8 @@ import {
   addQuantity,
   compareQuantity,
   formatQuantity,
-  isQuantity,
-  parseQuantity,
   type Quantity,
+  quantityIn,
   quantityNumber,
   zeroQuantity,
 } from '#apimachinery/quantity.ts';
@@ -254,10 +253,8 @@ function resourcesAt(object: JsonObject, key: string): ResourceList {
   const found: { [name: string]: Quantity } = {};
   const list = objectAt(object, key);
   for (const name in list) {
-    const value = list[name];
-    if ((typeof value === 'string' || typeof value === 'number') && isQuantity(value)) {
-      found[name] = parseQuantity(value);
-    }
+    const amount = quantityIn(list[name]);
+    if (amount !== undefined) found[name] = amount;
   }
   return found;
 }

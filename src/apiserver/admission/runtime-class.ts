@@ -3,7 +3,7 @@ import { objectAt, objectsAt, valueAt } from '#api/builtin/read.ts';
 import { ApiError, forbidden } from '#apimachinery/api-error.ts';
 import { cloneJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { compareQuantity, isQuantity, parseQuantity } from '#apimachinery/quantity.ts';
+import { compareQuantity, quantityIn } from '#apimachinery/quantity.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { objectKey } from '#storage/keys.ts';
 import { objectOf } from '../registry/stored-object.ts';
@@ -117,11 +117,7 @@ function sameAmounts(a: JsonObject, b: JsonObject): boolean {
 }
 
 function sameAmount(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  const quantityOf = (value: JsonValue | undefined) =>
-    (typeof value === 'string' || typeof value === 'number') && isQuantity(value)
-      ? parseQuantity(value)
-      : undefined;
-  const left = quantityOf(a);
-  const right = quantityOf(b);
+  const left = quantityIn(a);
+  const right = quantityIn(b);
   return left !== undefined && right !== undefined && compareQuantity(left, right) === 0;
 }

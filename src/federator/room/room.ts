@@ -4,9 +4,8 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
   formatQuantity,
-  isQuantity,
-  parseQuantity,
   type Quantity,
+  quantityIn,
   quantityMilliValue,
   quantityValue,
 } from '#apimachinery/quantity.ts';
@@ -45,9 +44,8 @@ export function nodeRoomOf(node: KubeObject): NodeRoom {
   const allocatable: Amounts = {};
   const told = objectAt(node, 'status', 'allocatable');
   for (const resource in told) {
-    const text = told[resource];
-    if ((typeof text !== 'string' && typeof text !== 'number') || !isQuantity(text)) continue;
-    allocatable[resource] = amountOf(resource, parseQuantity(text));
+    const amount = quantityIn(told[resource]);
+    if (amount !== undefined) allocatable[resource] = amountOf(resource, amount);
   }
   return {
     apiVersion: 'v1',

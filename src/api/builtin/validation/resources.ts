@@ -4,9 +4,8 @@ import { labelKey } from '#apimachinery/names.ts';
 import {
   compareQuantity,
   formatQuantity,
-  isQuantity,
-  parseQuantity,
   type Quantity,
+  quantityIn,
   quantityMilliValue,
   quantityValue,
   zeroQuantity,
@@ -110,10 +109,7 @@ export function checkResourceAmount(
 }
 
 export function quantityOf(list: JsonObject | undefined, name: string): Quantity | undefined {
-  const value = list?.[name];
-  return (typeof value === 'string' || typeof value === 'number') && isQuantity(value)
-    ? parseQuantity(value)
-    : undefined;
+  return quantityIn(list?.[name]);
 }
 
 function checkHugePages(errors: Errors, field: string, name: string, quantity: Quantity | undefined): void {

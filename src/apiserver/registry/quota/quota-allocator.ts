@@ -5,9 +5,9 @@ import {
   addQuantity,
   compareQuantity,
   formatQuantity,
-  isQuantity,
   parseQuantity,
   type Quantity,
+  quantityIn,
   subtractQuantity,
   zeroQuantity,
 } from '#apimachinery/quantity.ts';
@@ -121,10 +121,8 @@ function* quotasOf(
     const hard = new Map<string, Quantity>();
     const limits = objectAt(objectAt(object, 'spec'), 'hard');
     for (const name in limits) {
-      const limit = limits[name];
-      if ((typeof limit === 'string' || typeof limit === 'number') && isQuantity(limit)) {
-        hard.set(name, parseQuantity(limit));
-      }
+      const limit = quantityIn(limits[name]);
+      if (limit !== undefined) hard.set(name, limit);
     }
     yield { entry, object, hard };
   }

@@ -2,7 +2,7 @@ import { podResources } from '#api/builtin/pod-resources.ts';
 import { podQos } from '#api/builtin/strategies/pod-qos.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { isQuantity, parseQuantity, type Quantity, zeroQuantity } from '#apimachinery/quantity.ts';
+import { parseQuantity, type Quantity, quantityIn, zeroQuantity } from '#apimachinery/quantity.ts';
 
 /** What an object uses of the things that quotas limit, by their names. */
 export type Usage = ReadonlyMap<string, Quantity>;
@@ -209,8 +209,5 @@ function listAt(object: JsonObject, key: string): JsonValue[] {
 }
 
 function quantityAt(object: JsonObject, key: string): Quantity {
-  const value = object[key];
-  return (typeof value === 'string' || typeof value === 'number') && isQuantity(value)
-    ? parseQuantity(value)
-    : zeroQuantity;
+  return quantityIn(object[key]) ?? zeroQuantity;
 }
