@@ -32,12 +32,22 @@ export function podResources(spec: JsonObject, kind: 'requests' | 'limits'): Map
  * (KEP-753; AggregateContainerRequests and AggregateContainerLimits).
  */
 export function containerResources(spec: JsonObject, kind: 'requests' | 'limits'): Map<string, Quantity> {
+  return sumOverContainers(spec, (container) => quantitiesAt(container, kind));
+}
+
+/** `containerResources`, of amounts that the caller takes from a container. */
+export function sumOverContainers(
+  spec: JsonObject,
+  amountsOf: (container: JsonObject) => ReadonlyMap<string, Quantity>,
+): Map<string, Quantity> {
   const total = new Map<string, Quantity>();
-  for (const container of objectsAt(spec, 'containers')) addAll(total, quantitiesAt(container, kind));
+  for (const container of objectsAt(spec, 'containers')) addAll(total, amountsOf(container));
+  const earlier = objectsAt(spec, 'initContainers');
+  if (earlier.length === 0) return total;
   const sidecars = new Map<string, Quantity>();
   const peak = new Map<string, Quantity>();
-  for (const container of objectsAt(spec, 'initContainers')) {
-    const own = quantitiesAt(container, kind);
+  for (const container of earlier) {
+    const own = amountsOf(container);
     if (container['restartPolicy'] === 'Always') {
       addAll(sidecars, own);
       addAll(total, own);

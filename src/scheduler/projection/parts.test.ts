@@ -137,31 +137,90 @@ test('canonical JSON does not depend on order, and skips what is undefined', () 
   assert.equal(canonicalJson(inherited), '{"a":[{"y":[],"z":1},"ü\\""],"constructor":"x","toString":1}');
 });
 
-test('what a replica asks for', () => {
-  const container = (name: string, requests: JsonObject, more: JsonObject = {}): JsonObject => ({
-    name,
-    resources: { requests },
-    ...more,
-  });
-  const template = {
-    spec: {
-      containers: [
-        container('a', { cpu: '500m', memory: '1Gi' }),
-        { name: 'b', resources: { limits: { cpu: '1' } } },
-      ],
+const requests = (amounts: JsonObject, more: JsonObject = {}): JsonObject => ({
+  name: 'c',
+  resources: { requests: amounts },
+  ...more,
+});
+const limits = (amounts: JsonObject): JsonObject => ({ name: 'l', resources: { limits: amounts } });
+const always = { restartPolicy: 'Always' };
+
+/** Of pods that an API server of Kubernetes 1.36 makes of it: SetDefaults_Pod, then component-helpers' PodRequests. */
+const asked: readonly [
+  what: string,
+  spec: JsonObject,
+  cpu: number | undefined,
+  memoryMi: number | undefined,
+][] = [
+  [
+    'containers together; a limit where nothing is requested',
+    { containers: [requests({ cpu: '500m', memory: '1Gi' }), limits({ cpu: '1' })] },
+    1.5,
+    1024,
+  ],
+  [
+    'init containers one after the other, the sidecars before them beside',
+    {
+      containers: [requests({ cpu: '1' })],
       initContainers: [
-        container('i', { cpu: '4' }),
-        container('s', { memory: '1Gi' }, { restartPolicy: 'Always' }),
+        requests({ cpu: '500m', memory: '100Mi' }, always),
+        requests({ cpu: '4' }),
+        requests({ cpu: '1', memory: '1Gi' }, always),
       ],
     },
-  };
-  const object = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: {}, spec: { template } };
-  assert.deepEqual(
-    new Map(requestOf(object, { group: 'apps', resource: 'deployments', scalable: true })),
-    new Map([
-      ['cpu', 4],
-      ['memory', 2 * 2 ** 30],
-    ]),
-  );
+    4.5,
+    1124,
+  ],
+  [
+    'a sidecar after an init container is not there yet while that runs',
+    {
+      containers: [requests({ cpu: '1' })],
+      initContainers: [requests({ cpu: '4' }), requests({ cpu: '1' }, always)],
+    },
+    4,
+    undefined,
+  ],
+  [
+    'overhead on top',
+    { containers: [requests({ cpu: '1' })], overhead: { cpu: '250m', memory: '120Mi' } },
+    1.25,
+    120,
+  ],
+  [
+    'what the pod as a whole is given, in place of its containers',
+    {
+      containers: [requests({ cpu: '1', memory: '1Gi' }), requests({ cpu: '1' })],
+      resources: { requests: { cpu: '4' } },
+      overhead: { cpu: '1' },
+    },
+    5,
+    1024,
+  ],
+  [
+    'a limit of the pod as a whole where no container requests',
+    { containers: [requests({ cpu: '1' })], resources: { limits: { cpu: '2', memory: '2Gi' } } },
+    1,
+    2048,
+  ],
+  [
+    'a quantity that is none asks for nothing',
+    { containers: [requests({ cpu: 'much', memory: '1Mi' })] },
+    undefined,
+    1,
+  ],
+];
+for (const [what, spec, cpu, memoryMi] of asked) {
+  test(`what a replica asks for: ${what}`, () => {
+    const before = JSON.stringify(spec);
+    const object = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: {}, spec: { template: { spec } } };
+    const request = new Map(requestOf(object, { group: 'apps', resource: 'deployments', scalable: true }));
+    assert.equal(request.get('cpu'), cpu);
+    assert.equal(request.get('memory'), memoryMi === undefined ? undefined : memoryMi * 2 ** 20);
+    assert.equal(JSON.stringify(spec), before, 'the template stays as it is');
+  });
+}
+
+test('a kind without pods asks for nothing', () => {
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: {} };
   assert.deepEqual(requestOf(object, { group: '', resource: 'configmaps', scalable: false }), []);
 });

@@ -1,6 +1,7 @@
+import { templateRequests } from '#api/builtin/template-requests.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
+import { quantityNumber } from '#apimachinery/quantity.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
 import { divideByWebster } from '../algorithm/webster.ts';
@@ -77,48 +78,12 @@ export function podSpecOf(
   return isJsonObject(pod) ? pod : undefined;
 }
 
-/** What one replica asks for: the containers' requests, or an init container's where that is more. */
+/** What one replica asks for at most at any time, as Kubernetes' scheduler and quotas count it. */
 export function requestOf(object: KubeObject, kind: ReplicaKind): ReplicaRequest {
   const pod = podSpecOf(object, kind);
   if (pod === undefined) return [];
-  const total = new Map<string, number>();
-  for (const container of objects(pod['containers'])) {
-    for (const [resource, amount] of requests(container))
-      total.set(resource, (total.get(resource) ?? 0) + amount);
-  }
-  for (const container of objects(pod['initContainers'])) {
-    // A sidecar runs beside the containers, any other before them.
-    const beside = container['restartPolicy'] === 'Always';
-    for (const [resource, amount] of requests(container)) {
-      const present = total.get(resource) ?? 0;
-      total.set(resource, beside ? present + amount : Math.max(present, amount));
-    }
-  }
-  return [...total];
-}
-
-function objects(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-function requests(container: JsonObject): [string, number][] {
-  const resources = container['resources'];
-  if (!isJsonObject(resources)) return [];
-  const list: [string, number][] = [];
-  const limits = isJsonObject(resources['limits']) ? resources['limits'] : {};
-  // A limit without a request is a request (Kubernetes' defaulting).
-  const asked: JsonObject = {
-    ...limits,
-    ...(isJsonObject(resources['requests']) ? resources['requests'] : {}),
-  };
-  for (const resource in asked) {
-    const text = asked[resource];
-    if (typeof text !== 'string' && typeof text !== 'number') continue;
-    try {
-      list.push([resource, quantityNumber(parseQuantity(text))]);
-    } catch {
-      // The API server refuses such a quantity; one that got by asks for nothing.
-    }
-  }
-  return list;
+  const request: [string, number][] = [];
+  for (const [resource, quantity] of templateRequests(pod))
+    request.push([resource, quantityNumber(quantity)]);
+  return request;
 }
