@@ -305,10 +305,10 @@ export class Detector {
     if (change.rules) {
       const name = (change.now ?? change.old)?.name ?? '';
       for (const policy of this.#on.policies.index.values()) {
-        if (!concerns(policy, change)) this.#wakeKept(policy, name);
-        else if (this.#isOther(policy, change))
-          for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
+        if (!concerns(policy, change) || !this.#isOther(policy, change)) continue;
+        for (const key of this.#on.states.keysOf(policy.key)) this.#on.wake(key);
       }
+      this.#wakeKept(change, name);
       this.#wakeFollowing(name);
       this.#on.lookAtQuotas(name);
       return;
@@ -351,11 +351,12 @@ export class Detector {
   }
 
   /** What lies in a cell that its policy does not name, as it has no place in others: the cell may let it stay no more. */
-  #wakeKept(policy: ResolvedPolicy, cell: string): void {
-    for (const key of this.#on.states.keysOf(policy.key)) {
+  #wakeKept(change: CellChange, cell: string): void {
+    for (const key of this.#on.states.unplaced()) {
       const state = this.#on.states.get(key);
-      if (state === undefined || state.outcome === 'Scheduled') continue;
-      if (state.targets.some(({ name }) => name === cell)) this.#on.wake(key);
+      if (state?.targets.some(({ name }) => name === cell) !== true) continue;
+      const policy = this.#on.policies.index.get(state.policyKey);
+      if (policy !== undefined && !concerns(policy, change)) this.#on.wake(key);
     }
   }
 

@@ -118,6 +118,7 @@ export class KeyStates {
   readonly #byCluster = new Map<string, Set<ProjectObjectKey>>();
   readonly #byResource = new Map<string, Set<ProjectObjectKey>>();
   readonly #waitingForRoom = new Set<ProjectObjectKey>();
+  readonly #unplaced = new Set<ProjectObjectKey>();
 
   get size(): number {
     return this.#states.size;
@@ -149,6 +150,7 @@ export class KeyStates {
     if (state === undefined) return;
     this.#states.delete(key);
     this.#waitingForRoom.delete(key);
+    this.#unplaced.delete(key);
     const { cluster, resource, group } = splitKey(key);
     unfile(this.#byPolicy, state.policyKey, key);
     unfile(this.#byCluster, cluster, key);
@@ -160,11 +162,18 @@ export class KeyStates {
     state.outcome = outcome;
     if (outcome === 'Unschedulable' || state.waitsForRoom) this.#waitingForRoom.add(key);
     else this.#waitingForRoom.delete(key);
+    if (outcome === 'Scheduled') this.#unplaced.delete(key);
+    else this.#unplaced.add(key);
   }
 
   /** Keys that more room could help. */
   waitingForRoom(): ReadonlySet<ProjectObjectKey> {
     return this.#waitingForRoom;
+  }
+
+  /** Keys that no cell was found for; what lies in cells from before stays there as long as it may. */
+  unplaced(): ReadonlySet<ProjectObjectKey> {
+    return this.#unplaced;
   }
 
   keysOf(policyKey: string): ReadonlySet<ProjectObjectKey> {
