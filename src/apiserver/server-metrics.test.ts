@@ -6,7 +6,7 @@ import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import type { Revision } from '#storage/storage.ts';
 import type { PeerCertificate } from './authn/authenticator.ts';
 import { X509Authenticator } from './authn/x509.ts';
-import { processMetrics } from './http/process-metrics.ts';
+import { processMetrics } from './http/metrics/process-metrics.ts';
 import { ServerMetrics } from './server-metrics.ts';
 
 test('objects by kind and calls to the store, as dashboards of Kubernetes ask for them', async () => {

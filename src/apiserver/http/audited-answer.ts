@@ -2,12 +2,12 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { AuditRecord } from '../audit/audit.ts';
 import type { ListResult, VerbResult } from '../verbs/result.ts';
+import type { FormCache } from './answers/form-cache.ts';
+import { pause, piecesOf } from './answers/list-pieces.ts';
+import type { Form } from './answers/negotiate.ts';
+import { documentOf } from './answers/render.ts';
+import { entriesPerLook, nextTurn, sliceMs } from './answers/slices.ts';
 import type { Exchange } from './exchange.ts';
-import type { FormCache } from './form-cache.ts';
-import { pause, piecesOf } from './list-pieces.ts';
-import type { Form } from './negotiate.ts';
-import { documentOf } from './render.ts';
-import { entriesPerLook, nextTurn, sliceMs } from './slices.ts';
 
 /** Of a list in a record; the default of kube-apiserver's `--audit-log-truncate-max-event-size`. */
 const auditedBytesMax = 10 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import type { Express, NextFunction, Request, Response } from 'express';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { toApiError } from './answers/errors.ts';
+import { sendBody, sendError, sendJson, sendNotFound, sendPrepared, sendText } from './answers/respond.ts';
 import type { HttpServerDependencies } from './dependencies.ts';
-import { toApiError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { answerHealth, type HealthCheck } from './health.ts';
-import { sendBody, sendError, sendJson, sendNotFound, sendPrepared, sendText } from './respond.ts';
 import { versionInfo } from './version-info.ts';
 
 /** Where the chain leaves what it found out about a request that it hands to Express. */

@@ -3,13 +3,13 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { Http2Connection } from './connections/http2-connection.ts';
+import { keepParsing } from './connections/paused-parser.ts';
 import type { HttpServerDependencies } from './dependencies.ts';
 import type { ServerReply, ServerRequest } from './exchange.ts';
 import { ExpressShell } from './express-shell.ts';
 import { type HealthCheck, pingCheck } from './health.ts';
-import { Http2Connection } from './http2-connection.ts';
 import { defaultHttpLimits, type HttpLimits } from './limits.ts';
-import { keepParsing } from './paused-parser.ts';
 import { configurePlainRoutes, exchanges } from './plain-routes.ts';
 import { RequestHandler } from './request-handler.ts';
 

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { batchAnswerLine, batchMediaType } from '#api/federation/batch.ts';
 import { copyBytes } from '#apimachinery/copy-bytes.ts';
+import { apiHeaders } from '../answers/respond.ts';
 import type { Exchange } from '../exchange.ts';
-import { apiHeaders } from '../respond.ts';
 import type { ItemAnswer } from './item-request.ts';
 
 /** Answers wait so long for others of their batch. */

@@ -3,10 +3,10 @@ import { batchItemsOf, batchMediaType, notInBatch } from '#api/federation/batch.
 import { badRequest } from '#apimachinery/api-error.ts';
 import { wantsImpersonation } from '../../authn/impersonation.ts';
 import { mediaTypeOf, unsupportedMediaType } from '../../verbs/decode-body.ts';
+import { sendText } from '../answers/respond.ts';
 import { readBody } from '../body.ts';
 import { Exchange } from '../exchange.ts';
 import type { Receiving } from '../receiving.ts';
-import { sendText } from '../respond.ts';
 import { BatchAnswers } from './batch-answers.ts';
 import { type ItemAnswer, ItemReply, ItemRequest } from './item-request.ts';
 

@@ -1,8 +1,8 @@
 import { createGzip, type Gzip } from 'node:zlib';
-import type { ListResult } from '../verbs/result.ts';
-import type { Exchange } from './exchange.ts';
+import type { ListResult } from '../../verbs/result.ts';
+import type { Exchange } from '../exchange.ts';
+import type { HttpLimits } from '../limits.ts';
 import type { FormCache } from './form-cache.ts';
-import type { HttpLimits } from './limits.ts';
 import { type Piece, pause, piecesOf } from './list-pieces.ts';
 import type { Form } from './negotiate.ts';
 import { measureProtobufList, protobufPieces } from './protobuf-list.ts';

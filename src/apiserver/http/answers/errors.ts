@@ -1,6 +1,6 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from '#client/logger.ts';
-import { fromStorageError } from '../registry/storage-errors.ts';
+import { fromStorageError } from '../../registry/storage-errors.ts';
 
 /**
  * The one place where what was thrown becomes what a client sees (KUBERNETES.md E1, E2): ApiErrors as they are, storage

@@ -1,4 +1,4 @@
-import type { ServerRequest } from './exchange.ts';
+import type { ServerRequest } from '../exchange.ts';
 
 const ignore = (): void => {};
 

@@ -1,17 +1,17 @@
 import type { JsonObject } from '#apimachinery/json.ts';
-import { protobufMediaType } from '../protobuf/protobuf.ts';
-import type { ResourceRequest } from '../request/request-info.ts';
-import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../verbs/result.ts';
-import { type Exchange, isClosed } from './exchange.ts';
+import { protobufMediaType } from '../../protobuf/protobuf.ts';
+import type { ResourceRequest } from '../../request/request-info.ts';
+import type { WatchDelivery, WatchResult, WatchSignal, WatchSink } from '../../verbs/result.ts';
+import type { Form } from '../answers/negotiate.ts';
+import { includeObjectOf } from '../answers/object-forms.ts';
+import { apiHeaders } from '../answers/respond.ts';
+import { type Exchange, isClosed } from '../exchange.ts';
+import type { HttpLimits } from '../limits.ts';
+import type { HttpMetrics } from '../metrics/metrics.ts';
+import type { WatchSeries } from '../metrics/watch-series.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 import { connectionOf, FrameGatherer } from './gathered-frames.ts';
-import type { HttpLimits } from './limits.ts';
-import type { HttpMetrics } from './metrics.ts';
-import type { Form } from './negotiate.ts';
-import { includeObjectOf } from './object-forms.ts';
-import { apiHeaders } from './respond.ts';
 import { type FrameCache, FrameRenderer } from './watch-frames.ts';
-import type { WatchSeries } from './watch-series.ts';
 
 /** Frames are rendered ahead of the client up to this; what comes then waits as references into the cache. */
 const aheadBytesMax = 1024 * 1024;

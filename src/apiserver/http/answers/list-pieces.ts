@@ -1,8 +1,8 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
-import { servedApiVersion } from '../registry/conversion.ts';
-import type { ListResult } from '../verbs/result.ts';
-import type { Exchange } from './exchange.ts';
+import { servedApiVersion } from '../../registry/conversion.ts';
+import type { ListResult } from '../../verbs/result.ts';
+import type { Exchange } from '../exchange.ts';
 import type { FormCache } from './form-cache.ts';
 import type { Form } from './negotiate.ts';
 import {

@@ -1,5 +1,5 @@
 import { type Clock, systemClock, type TimerHandle } from '#apimachinery/clock.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '../exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 
 /** Frames that come sooner than this after those sent last on their connection wait for one another, so long at most. */

@@ -1,8 +1,8 @@
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
-import { protobufMediaType } from '../protobuf/protobuf.ts';
-import { isRoutable, notAcceptable, unroutable } from '../request/acceptable.ts';
-import { internalPackage } from '../request/go-words.ts';
+import { protobufMediaType } from '../../protobuf/protobuf.ts';
+import { isRoutable, notAcceptable, unroutable } from '../../request/acceptable.ts';
+import { internalPackage } from '../../request/go-words.ts';
 
 /** The form of an answer (KUBERNETES.md N1–N4). */
 export interface Form {

@@ -7,8 +7,8 @@ import { parse as parseYaml } from 'yaml';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from '#test/harness/until.ts';
-import type { ListResult } from '../verbs/result.ts';
-import { http2Call, type TestServer, widget } from './testing/test-server.ts';
+import type { ListResult } from '../../verbs/result.ts';
+import { http2Call, type TestServer, widget } from '../testing/test-server.ts';
 import {
   type Execute,
   entryFor,
@@ -16,7 +16,7 @@ import {
   served,
   single,
   startWidgetServer,
-} from './testing/widget-server.ts';
+} from '../testing/widget-server.ts';
 
 describe('lists over HTTP', () => {
   let server: TestServer;

@@ -7,11 +7,11 @@ import type { Column } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
-import { encodeBody } from '../protobuf/encode-object.ts';
-import { renderAsStored, renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
-import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../registry/stored-body.ts';
-import { type IncludeObject, renderTable } from '../table/table.ts';
-import type { Exchange } from './exchange.ts';
+import { encodeBody } from '../../protobuf/encode-object.ts';
+import { renderAsStored, renderEntry, servedApiVersion, servedObjectOf } from '../../registry/conversion.ts';
+import { leanMetadataBodyOf, metadataBodyOf, metadataObjectOf } from '../../registry/stored-body.ts';
+import { type IncludeObject, renderTable } from '../../table/table.ts';
+import type { Exchange } from '../exchange.ts';
 import type { FormCache } from './form-cache.ts';
 import type { Form } from './negotiate.ts';
 

@@ -1,7 +1,7 @@
 import type { CacheEntry } from '#storage/cached-storage.ts';
-import { listParts } from '../protobuf/encode-object.ts';
-import type { ListResult } from '../verbs/result.ts';
-import type { Exchange } from './exchange.ts';
+import { listParts } from '../../protobuf/encode-object.ts';
+import type { ListResult } from '../../verbs/result.ts';
+import type { Exchange } from '../exchange.ts';
 import type { FormCache } from './form-cache.ts';
 import { listMetadata, listType, type Piece, pause } from './list-pieces.ts';
 import type { Form } from './negotiate.ts';

@@ -2,10 +2,10 @@ import { removedReleaseOf } from '#api/builtin/deprecations.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import { escapeLabel } from '#client/metrics/metric-text.ts';
-import type { ResourceRequest } from '../request/request-info.ts';
+import type { ResourceRequest } from '../../request/request-info.ts';
+import { kubernetesVersion, versionInfo } from '../version-info.ts';
 import { processMetrics } from './process-metrics.ts';
 import { BodySizes, RequestDurations, type RequestLabels, RequestSeries } from './request-series.ts';
-import { kubernetesVersion, versionInfo } from './version-info.ts';
 import { WatchSeries, watchEvents } from './watch-series.ts';
 
 /** Sets of labels that requests are told apart by; what comes beyond is counted under the resource `other`. */

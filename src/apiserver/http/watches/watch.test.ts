@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from '#test/harness/until.ts';
-import { rawConnection, widget } from './testing/test-server.ts';
-import { metric, tableAccept, WatchedServer, widgetsPath } from './testing/watched-server.ts';
+import { rawConnection, widget } from '../testing/test-server.ts';
+import { metric, tableAccept, WatchedServer, widgetsPath } from '../testing/watched-server.ts';
 
 describe('watch over HTTP (W1–W7)', () => {
   let scene: WatchedServer;

@@ -9,14 +9,14 @@ import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
-import { openStore } from '../authz/testing/authz-fixtures.ts';
-import { discoveryResponse } from '../discovery/discovery-response.ts';
-import { decodeMessage } from '../protobuf/decode-message.ts';
-import { encodeProtobuf } from '../protobuf/encode-object.ts';
-import { decodeProtobuf } from '../protobuf/protobuf.ts';
-import { WireReader } from '../protobuf/wire-reader.ts';
-import { Registry } from '../registry/registry.ts';
-import { Verbs } from '../verbs/verbs.ts';
+import { openStore } from '../../authz/testing/authz-fixtures.ts';
+import { discoveryResponse } from '../../discovery/discovery-response.ts';
+import { decodeMessage } from '../../protobuf/decode-message.ts';
+import { encodeProtobuf } from '../../protobuf/encode-object.ts';
+import { decodeProtobuf } from '../../protobuf/protobuf.ts';
+import { WireReader } from '../../protobuf/wire-reader.ts';
+import { Registry } from '../../registry/registry.ts';
+import { Verbs } from '../../verbs/verbs.ts';
 import {
   definition,
   http2Call,
@@ -25,7 +25,7 @@ import {
   startServer,
   type TestServer,
   widget,
-} from './testing/test-server.ts';
+} from '../testing/test-server.ts';
 
 const protobuf = 'application/vnd.kubernetes.protobuf';
 const metadataOnly = `${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`;

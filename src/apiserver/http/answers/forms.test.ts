@@ -5,9 +5,9 @@ import { parse as parseYaml } from 'yaml';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { VerbResult } from '../verbs/result.ts';
-import { http2Call, type TestServer, widget } from './testing/test-server.ts';
-import { type Execute, served, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
+import type { VerbResult } from '../../verbs/result.ts';
+import { http2Call, type TestServer, widget } from '../testing/test-server.ts';
+import { type Execute, served, single, startWidgetServer, widgetPath } from '../testing/widget-server.ts';
 
 describe('forms of one object (N1–N6)', () => {
   let server: TestServer;

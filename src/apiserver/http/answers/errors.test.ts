@@ -4,8 +4,8 @@ import { parse as parseYaml } from 'yaml';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { StorageError } from '#storage/errors.ts';
-import type { TestServer } from './testing/test-server.ts';
-import { type Execute, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
+import type { TestServer } from '../testing/test-server.ts';
+import { type Execute, single, startWidgetServer, widgetPath } from '../testing/widget-server.ts';
 
 describe('errors over HTTP (E1–E4)', () => {
   let server: TestServer;

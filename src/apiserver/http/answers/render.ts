@@ -2,13 +2,13 @@ import { copyBytes } from '#apimachinery/copy-bytes.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
-import { encodeProtobuf, enveloped, hasProtobuf } from '../protobuf/encode-object.ts';
-import { allocateBytes } from '../registry/byte-lots.ts';
-import { servedObjectOf } from '../registry/conversion.ts';
-import type { VerbResult } from '../verbs/result.ts';
-import type { Exchange } from './exchange.ts';
+import { encodeProtobuf, enveloped, hasProtobuf } from '../../protobuf/encode-object.ts';
+import { allocateBytes } from '../../registry/byte-lots.ts';
+import { servedObjectOf } from '../../registry/conversion.ts';
+import type { VerbResult } from '../../verbs/result.ts';
+import type { Exchange } from '../exchange.ts';
+import type { HttpLimits } from '../limits.ts';
 import type { FormCache } from './form-cache.ts';
-import type { HttpLimits } from './limits.ts';
 import { type Form, jsonForm } from './negotiate.ts';
 import {
   entryJson,

@@ -3,11 +3,11 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { encodeProtobuf } from '../protobuf/encode-object.ts';
-import { protobufMediaType } from '../protobuf/protobuf.ts';
-import { hasBody } from './body.ts';
-import type { PreparedResponse } from './dependencies.ts';
-import type { Exchange, ServerRequest } from './exchange.ts';
+import { encodeProtobuf } from '../../protobuf/encode-object.ts';
+import { protobufMediaType } from '../../protobuf/protobuf.ts';
+import { hasBody } from '../body.ts';
+import type { PreparedResponse } from '../dependencies.ts';
+import type { Exchange, ServerRequest } from '../exchange.ts';
 import { type Form, negotiateError, rawErrorForm } from './negotiate.ts';
 import { toYaml } from './yaml-text.ts';
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http2';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { until } from '#test/harness/until.ts';
-import { rawConnection } from './testing/test-server.ts';
-import { metric, type WatchEvent, WatchedServer, Watcher, widgetsPath } from './testing/watched-server.ts';
+import { rawConnection } from '../testing/test-server.ts';
+import { metric, type WatchEvent, WatchedServer, Watcher, widgetsPath } from '../testing/watched-server.ts';
 
 describe('watchers that go away, fall behind or are too many', () => {
   let scene: WatchedServer;

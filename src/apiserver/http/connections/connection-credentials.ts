@@ -1,10 +1,10 @@
 import type { Http2ServerRequest, Http2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Credentials, PeerCertificate } from '../authn/authenticator.ts';
-import { hashToken } from '../authn/token-file.ts';
-import { peerCertificateOf } from '../authn/x509.ts';
-import type { Exchange } from './exchange.ts';
-import { tokenOfSubprotocols } from './websocket.ts';
+import type { Credentials, PeerCertificate } from '../../authn/authenticator.ts';
+import { hashToken } from '../../authn/token-file.ts';
+import { peerCertificateOf } from '../../authn/x509.ts';
+import type { Exchange } from '../exchange.ts';
+import { tokenOfSubprotocols } from '../watches/websocket.ts';
 
 /** What is known of a connection; its certificate cannot change (TLS 1.3 has no renegotiation, Node refuses it). */
 interface Connection {

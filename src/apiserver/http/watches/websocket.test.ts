@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import fc from 'fast-check';
 import { until } from '#test/harness/until.ts';
-import { closeOf, rawConnection } from './testing/test-server.ts';
-import { type WatchEvent, WatchedServer, widgetsPath } from './testing/watched-server.ts';
+import { closeOf, rawConnection } from '../testing/test-server.ts';
+import { type WatchEvent, WatchedServer, widgetsPath } from '../testing/watched-server.ts';
 import { ClientFrameReader, tokenOfSubprotocols } from './websocket.ts';
 
 describe('watch over WebSocket (W7)', () => {

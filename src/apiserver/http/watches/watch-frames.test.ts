@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { CacheEvent } from '#storage/cached-storage.ts';
 import type { Revision, StorageKey } from '#storage/storage.ts';
-import { HttpMetrics } from './metrics.ts';
+import { HttpMetrics } from '../metrics/metrics.ts';
 import { FrameCache } from './watch-frames.ts';
 
 function event(isForOne = false): CacheEvent {

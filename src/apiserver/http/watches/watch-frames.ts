@@ -4,14 +4,14 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEvent } from '#storage/cached-storage.ts';
 import type { Revision } from '#storage/storage.ts';
-import { encodeBody, watchFrame } from '../protobuf/encode-object.ts';
-import { renderEntry, servedApiVersion, servedObjectOf } from '../registry/conversion.ts';
-import { hasLabels, headerOf } from '../registry/stored-object.ts';
-import type { IncludeObject } from '../table/table.ts';
-import type { WatchDelivery } from '../verbs/result.ts';
-import type { HttpMetrics } from './metrics.ts';
-import type { Form } from './negotiate.ts';
-import { entryMetadataJson, protobufBody, shownKind, tableOfObject } from './object-forms.ts';
+import { encodeBody, watchFrame } from '../../protobuf/encode-object.ts';
+import { renderEntry, servedApiVersion, servedObjectOf } from '../../registry/conversion.ts';
+import { hasLabels, headerOf } from '../../registry/stored-object.ts';
+import type { IncludeObject } from '../../table/table.ts';
+import type { WatchDelivery } from '../../verbs/result.ts';
+import type { Form } from '../answers/negotiate.ts';
+import { entryMetadataJson, protobufBody, shownKind, tableOfObject } from '../answers/object-forms.ts';
+import type { HttpMetrics } from '../metrics/metrics.ts';
 
 /** Of the bytes that may be kept, what is left when they have become too many. */
 const keptShare = 7 / 8;

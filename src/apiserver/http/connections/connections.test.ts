@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { until } from '#test/harness/until.ts';
-import { createHttpServer, ListenError } from './server.ts';
+import { createHttpServer, ListenError } from '../server.ts';
 import {
   http2Call,
   makePki,
@@ -11,8 +11,8 @@ import {
   resolverOf,
   startServer,
   type TestServer,
-} from './testing/test-server.ts';
-import { scheme, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
+} from '../testing/test-server.ts';
+import { scheme, single, startWidgetServer, widgetPath } from '../testing/widget-server.ts';
 
 describe('connections', () => {
   let server: TestServer;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { unframed } from '../protobuf/encode-object.ts';
-import type { ServerRequest } from './exchange.ts';
+import { unframed } from '../../protobuf/encode-object.ts';
+import type { ServerRequest } from '../exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
 
 /**
