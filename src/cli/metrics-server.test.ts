@@ -20,7 +20,7 @@ test('metrics, health and readiness are served, and nothing else', async () => {
   let why: string | undefined = 'the Cells have not been listed yet';
   const server = await startMetricsServer(
     { host: '127.0.0.1', port: 0 },
-    { write: (text) => text.gauge('own', 'Own.', 1), notReady: () => why },
+    { write: (text) => [text.gauge('own', 'Own.', 1)], notReady: () => why },
   );
   const get = async (path: string, method = 'GET') => {
     const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
@@ -42,9 +42,41 @@ test('metrics, health and readiness are served, and nothing else', async () => {
     assert.equal((await get('/')).code, 404);
     assert.equal((await get('/metrics', 'POST')).code, 405);
     await assert.rejects(
-      startMetricsServer({ host: '127.0.0.1', port: server.port }, { write: () => {}, notReady: () => why }),
+      startMetricsServer({ host: '127.0.0.1', port: server.port }, { write: () => [], notReady: () => why }),
       /--metrics-address 127\.0\.0\.1:\d+ cannot be listened on/,
     );
+  } finally {
+    await server.stop();
+  }
+});
+
+test('other work has its turns while much is told', async () => {
+  const pieces = 40;
+  let turns = 0;
+  const server = await startMetricsServer(
+    { host: '127.0.0.1', port: 0 },
+    {
+      *write(text) {
+        setImmediate(function again() {
+          turns++;
+          if (turns < 10 * pieces) setImmediate(again);
+        });
+        for (let piece = 0; piece < pieces; piece++) {
+          const endMs = performance.now() + 1.1;
+          while (performance.now() < endMs);
+          text.gauge('own', 'Own.', piece, { piece: String(piece) });
+          yield;
+        }
+        text.gauge('turns', 'Turns of the event loop meanwhile.', turns);
+      },
+      notReady: () => undefined,
+    },
+  );
+  try {
+    const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    assert.equal(text.match(/^own\{/gm)?.length, pieces);
+    // All in one stretch it would be 0.
+    assert.ok(Number(/^turns (\d+)$/m.exec(text)?.[1]) >= pieces - 2, text.slice(-40));
   } finally {
     await server.stop();
   }

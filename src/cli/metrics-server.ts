@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
 import { InvalidArgumentError, type Option } from 'commander';
 import { MetricText } from '#client/metrics/metric-text.ts';
 import { UsageError } from './run-command.ts';
@@ -12,8 +13,8 @@ export interface MetricsAddress {
 }
 
 export interface MetricsSources {
-  /** Adds what the part has to tell. */
-  readonly write: (text: MetricText) => void;
+  /** Adds what the part has to tell, a piece (at most some hundred series) before each step. */
+  readonly write: (text: MetricText) => Iterable<void>;
   /** Why it is not ready; undefined when it is. */
   readonly notReady: () => string | undefined;
 }
@@ -64,8 +65,10 @@ export async function startMetricsServer(
       const text = new MetricText();
       writeProcess(text, delays.percentile(99) / 1e9);
       delays.reset();
-      sources.write(text);
-      send(200, text.toString(), 'text/plain; version=0.0.4; charset=utf-8');
+      answer.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+      sendMetrics(answer, text, sources, request.method === 'HEAD').catch((error: unknown) => {
+        answer.destroy(error instanceof Error ? error : undefined);
+      });
     } else if (pathname === '/healthz' || pathname === '/livez') send(200, 'ok\n');
     else if (pathname === '/readyz') {
       const why = sources.notReady();
@@ -90,6 +93,41 @@ export async function startMetricsServer(
       await closed;
     },
   };
+}
+
+/** Some hundred cells have tens of thousands of lines: they are made, and sent, with other work in between. */
+async function sendMetrics(
+  answer: http.ServerResponse,
+  text: MetricText,
+  sources: MetricsSources,
+  isHead: boolean,
+): Promise<void> {
+  const turns = new Turns();
+  for (const _ of sources.write(text)) if (turns.isOver) await turns.next();
+  if (!isHead) {
+    for (const part of text.parts()) {
+      answer.write(part);
+      if (turns.isOver) await turns.next();
+      if (answer.destroyed) return;
+    }
+  }
+  answer.end();
+}
+
+/** How long the telling may keep everything else waiting. */
+const turnMs = 1;
+
+class Turns {
+  #beganMs = performance.now();
+
+  get isOver(): boolean {
+    return performance.now() - this.#beganMs >= turnMs;
+  }
+
+  async next(): Promise<void> {
+    await setImmediate();
+    this.#beganMs = performance.now();
+  }
 }
 
 function writeProcess(text: MetricText, loopDelaySeconds: number): void {

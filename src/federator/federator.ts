@@ -121,11 +121,14 @@ export class FederatorProcess {
     return this.#cells.get(name);
   }
 
-  /** Adds what is to be told of the process and of each cell that it holds. */
-  writeMetrics(text: MetricText): void {
+  /** Adds what is to be told of the process and of each cell that it holds, one before each step. */
+  *writeMetrics(text: MetricText): Generator<void> {
     text.gauge('cellplane_federator_cells', 'Cells that this federator holds.', this.#cells.size);
     text.gauge('cellplane_federator_cells_catching_up', 'Cells with much to do.', this.#catchUp.size);
-    for (const [name, sync] of this.#cells) sync.writeMetrics(text, this.#cellObject(name) ?? sync.cell);
+    for (const [name, sync] of this.#cells) {
+      sync.writeMetrics(text, this.#cellObject(name) ?? sync.cell);
+      yield;
+    }
   }
 
   /** Why it cannot do its work; undefined when it can. What ails an edge is told on its Cell. */

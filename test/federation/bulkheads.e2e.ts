@@ -147,7 +147,7 @@ describe('bulkheads', { timeout: 600_000 }, () => {
       'the metrics tell the same',
       () => {
         const text = new MetricText();
-        constellation.federator().process?.writeMetrics(text);
+        Array.from(constellation.federator().process?.writeMetrics(text) ?? []);
         const metrics = text.toString();
         for (const [cell, [, type, reason]] of Object.entries(ailments)) {
           const series = `cellplane_cell_condition{cell="${cell}",condition="${type}",reason="${reason}"}`;

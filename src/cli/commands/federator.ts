@@ -67,8 +67,8 @@ export function federatorCommand(): Command {
           settings.metricsAddress === undefined
             ? undefined
             : await startMetricsServer(settings.metricsAddress, {
-                write: (text) => {
-                  for (const part of parts) part.write(text);
+                *write(text) {
+                  for (const part of parts) yield* part.write(text);
                 },
                 // Each control plane fails for itself: one that can be served is enough.
                 notReady: () => {
@@ -89,7 +89,7 @@ export function federatorCommand(): Command {
 }
 
 interface FederatorPart {
-  write(text: MetricText): void;
+  write(text: MetricText): Iterable<void>;
   notReady(): string | undefined;
   stop(): Promise<void>;
 }
@@ -120,9 +120,9 @@ function startPart(
   const stopping = new AbortController();
   federator.start(stopping.signal).catch(() => {});
   return {
-    write: (text) => {
+    *write(text) {
       const own = text.withLabels(labels);
-      federator.writeMetrics(own);
+      yield* federator.writeMetrics(own);
       requests.write(own, 'cellplane_federation', 'the federation API server');
     },
     notReady: () => federator.notReady,

@@ -48,8 +48,8 @@ export function schedulerCommand(): Command {
           settings.metricsAddress === undefined
             ? undefined
             : await startMetricsServer(settings.metricsAddress, {
-                write: (text) => {
-                  for (const part of parts) part.write(text);
+                *write(text) {
+                  for (const part of parts) yield part.write(text);
                 },
                 // Each control plane fails for itself: one that can be served is enough.
                 notReady: () =>

@@ -16,10 +16,13 @@ interface Family {
 export class MetricText {
   readonly #families: Map<string, Family>;
   readonly #labels: MetricLabels;
+  /** `#labels` as they are told, with a comma behind each. */
+  readonly #told: string;
 
   constructor(labels: MetricLabels = {}, within?: MetricText) {
     this.#families = within === undefined ? new Map() : within.#families;
     this.#labels = within === undefined ? labels : { ...within.#labels, ...labels };
+    this.#told = toldLabels(this.#labels);
   }
 
   /** The same text, to which samples are added with these labels beside their own. */
@@ -37,20 +40,22 @@ export class MetricText {
 
   histogram(name: string, help: string, histogram: Histogram, labels: MetricLabels = {}): void {
     const { lines } = this.#family(name, 'histogram', help);
-    for (const [le, count] of histogram.cumulative()) {
-      lines.push(this.#line(`${name}_bucket`, { ...labels, le }, count));
-    }
+    const bucket = `${name}_bucket{${this.#pairs(labels)}le="`;
+    for (const [le, count] of histogram.cumulative()) lines.push(`${bucket}${le}"} ${count}`);
     lines.push(this.#line(`${name}_sum`, labels, histogram.sum));
     lines.push(this.#line(`${name}_count`, labels, histogram.count));
   }
 
-  toString(): string {
-    const parts: string[] = [];
+  /** The text, family by family: of many series it is long, and made in one stretch it would hold up everything else. */
+  *parts(): Generator<string> {
     for (const [name, { type, help, lines }] of this.#families) {
       const told = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-      parts.push(`# HELP ${name} ${told}`, `# TYPE ${name} ${type}`, ...lines);
+      yield `# HELP ${name} ${told}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
     }
-    return parts.length === 0 ? '' : `${parts.join('\n')}\n`;
+  }
+
+  toString(): string {
+    return [...this.parts()].join('');
   }
 
   #family(name: string, type: Family['type'], help: string): Family {
@@ -63,14 +68,25 @@ export class MetricText {
   }
 
   #line(name: string, labels: MetricLabels, value: number): string {
-    const pairs = Object.entries({ ...this.#labels, ...labels }).map(
-      ([key, text]) => `${key}="${escapeLabel(text)}"`,
-    );
-    return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}`;
+    const pairs = this.#pairs(labels);
+    return pairs === '' ? `${name} ${value}` : `${name}{${pairs.slice(0, -1)}} ${value}`;
   }
+
+  /** With a comma behind each. */
+  #pairs(labels: MetricLabels): string {
+    for (const key in labels) if (key in this.#labels) return toldLabels({ ...this.#labels, ...labels });
+    return this.#told + toldLabels(labels);
+  }
+}
+
+function toldLabels(labels: MetricLabels): string {
+  let told = '';
+  for (const key in labels) told += `${key}="${escapeLabel(labels[key] ?? '')}",`;
+  return told;
 }
 
 /** A label's value as that format has it. */
 export function escapeLabel(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
