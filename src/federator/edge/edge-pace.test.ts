@@ -115,6 +115,24 @@ test('who has sent too much to be taken is not asked again at once, and soon eno
   assert.equal(pace.beforeAsking(call), undefined);
 });
 
+test('one answer that is too large is paid for at once, the next ones more and more', () => {
+  const clock = new ManualClock();
+  const pace = new EdgePace({ ...limits, clock, bytesPerSecond: 8 * mebibyte, burstBytes: 64 * mebibyte });
+  const pausesSeconds = (count: number) =>
+    Array.from({ length: count }, () => {
+      void pace.read(4 * mebibyte, ended, 'oversize');
+      const fromMs = clock.monotonic();
+      const paused = new AbortController();
+      while (pace.beforeAsking(paused) !== undefined) clock.advance(50);
+      paused.abort();
+      return Math.round((clock.monotonic() - fromMs) / 1_000);
+    });
+  assert.deepEqual(pausesSeconds(4), [2, 4, 8, 8]);
+  clock.advance(61_000);
+  assert.deepEqual(pausesSeconds(2), [2, 4]);
+  assert.equal(pace.read(4 * mebibyte, ended, 'answer') === undefined, false, 'no burst is left for others');
+});
+
 test('a wait ends with its call', async () => {
   const clock = new ManualClock();
   const pace = new EdgePace({ ...limits, clock, bytesPerSecond: 1, burstBytes: 0 });

@@ -17,6 +17,10 @@ const turnsMsPerSecond = 250;
 const eventWaitMinMs = (turnMs * 1_000) / turnsMsPerSecond;
 /** What is larger than may be is read and given up, each time it is asked for; nobody needs it. */
 const oversizeWeight = 4;
+/** The second in a row counts twice as much, all after it four times. */
+const oversizeDoublingsMax = 2;
+/** After so long without one the next is a first one again. */
+const oversizeForgottenMs = 60_000;
 /** One that is cured of it is asked again no later than this and one such answer's wait after. */
 const oversizeDebtMaxMs = 5_000;
 /** However much has come in answers that were all asked for at once. */
@@ -46,6 +50,8 @@ export class EdgePace {
   #throttledMs = 0;
   #throttledAtMs = Number.NEGATIVE_INFINITY;
   #bytes = 0;
+  #oversized = 0;
+  #oversizedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ clock, bytesPerSecond, burstBytes, eventMsPerSecond, eventBurstMs }: EdgePaceOptions) {
     this.#clock = clock;
@@ -59,8 +65,7 @@ export class EdgePace {
     this.#bytes += bytes;
     if (kind === 'event') return this.#wait(this.#eventWaitMs(bytes), call);
     if (kind === 'oversize') {
-      // It is not decoded: whoever asks next waits for it.
-      if (this.#answers.waitMs < oversizeDebtMaxMs) this.#answers.spend(oversizeWeight * bytes);
+      this.#noteOversize(bytes);
       return undefined;
     }
     return this.#wait(this.#noted(this.#answers.spend(weightOf(bytes))), call);
@@ -84,6 +89,21 @@ export class EdgePace {
   /** Something had to wait within the last `withinMs`. */
   wasThrottled(withinMs: number): boolean {
     return this.#clock.monotonic() - this.#throttledAtMs <= withinMs;
+  }
+
+  /**
+   * It is not decoded: whoever asks next waits for it, and no burst is there for it. What was read of it is garbage outside of
+   * the heap, of which some ten mebibytes have V8 collect all of it.
+   */
+  #noteOversize(bytes: number): void {
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - this.#oversizedAtMs > oversizeForgottenMs) this.#oversized = 0;
+    this.#oversizedAtMs = nowMs;
+    if (this.#answers.waitMs < oversizeDebtMaxMs) {
+      this.#answers.exhaust();
+      this.#answers.spend(oversizeWeight * bytes * 2 ** this.#oversized);
+    }
+    this.#oversized = Math.min(this.#oversized + 1, oversizeDoublingsMax);
   }
 
   #eventWaitMs(bytes: number): number {

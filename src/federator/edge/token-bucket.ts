@@ -26,6 +26,12 @@ export class TokenBucket {
     return this.waitMs;
   }
 
+  /** Nothing is left of what was saved up. */
+  exhaust(): void {
+    this.#fill();
+    this.#tokens = Math.min(this.#tokens, 0);
+  }
+
   /** How long until the debt is paid. */
   get waitMs(): number {
     this.#fill();
