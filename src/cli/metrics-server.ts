@@ -63,7 +63,7 @@ export async function startMetricsServer(
       send(405, 'only GET and HEAD\n');
     } else if (pathname === '/metrics') {
       const text = new MetricText();
-      writeProcess(text, delays.percentile(99) / 1e9);
+      writeProcess(text, { p99: delays.percentile(99) / 1e9, max: delays.max / 1e9 });
       delays.reset();
       answer.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
       sendMetrics(answer, text, sources, request.method === 'HEAD').catch((error: unknown) => {
@@ -130,7 +130,10 @@ class Turns {
   }
 }
 
-function writeProcess(text: MetricText, loopDelaySeconds: number): void {
+function writeProcess(
+  text: MetricText,
+  loopDelaySeconds: { readonly p99: number; readonly max: number },
+): void {
   const { user, system } = process.cpuUsage();
   text.counter('process_cpu_seconds_total', 'CPU time of the process.', (user + system) / 1e6);
   text.gauge('process_resident_memory_bytes', 'Resident memory of the process.', process.memoryUsage.rss());
@@ -139,9 +142,15 @@ function writeProcess(text: MetricText, loopDelaySeconds: number): void {
     'When the process began, in Unix time.',
     Math.round(performance.timeOrigin / 1_000),
   );
+  const known = (seconds: number) => (Number.isFinite(seconds) ? seconds : 0);
   text.gauge(
     'nodejs_eventloop_delay_p99_seconds',
     'How late the event loop was, 99th percentile since the last reading.',
-    Number.isFinite(loopDelaySeconds) ? loopDelaySeconds : 0,
+    known(loopDelaySeconds.p99),
+  );
+  text.gauge(
+    'nodejs_eventloop_delay_max_seconds',
+    'How late the event loop was at most since the last reading.',
+    known(loopDelaySeconds.max),
   );
 }

@@ -23,7 +23,8 @@ import {
 } from '../harness/processes.ts';
 import type { Sickness } from '../harness/sick-edge.ts';
 import { connectionAs } from '../harness/test-pki.ts';
-import { atRest, type CpuTimes, cpuTimesOf } from './cpu-times.ts';
+import { cpuRows, cpusOf, medianOf, type ProcessCpus, spentBetween } from './cpu-report.ts';
+import { atRest } from './cpu-times.ts';
 import { startEdgeFarm } from './edge-farm-process.ts';
 import { turnMark } from './paced-job.ts';
 import { type PacedLoad, pacedName, pacedNameOf, startPacedLoad } from './paced-load.ts';
@@ -59,14 +60,18 @@ export interface BulkheadsOptions {
   readonly apart: boolean;
 }
 
+interface LoopDelay {
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
 /** What one run of the load took and brought. */
 interface Run {
   /** From when each object was due to when a healthy edge had it, sorted. */
   readonly tookMs: readonly number[];
-  /** CPU time of each process. */
-  readonly cpuMs: CpuTimes;
-  /** How late the federator's event loop was, 99th percentile. */
-  readonly loopDelayMs: number;
+  readonly cpus: ProcessCpus;
+  /** How late the federator's event loop was. */
+  readonly loopDelay: LoopDelay;
   /** Of all sick edges together. */
   readonly sick: SickCounts;
 }
@@ -75,7 +80,7 @@ interface Run {
  * From a project's write to the edge with 100 cells on one federator: all well, then with nine of them ill in nine ways.
  * Edges are thin and share a process (decision 123), which tells when each object is stored; load and sick edges have
  * processes of their own, the latter at a low priority: their CPU time must not be that of those which are measured. Each
- * kind of run tells also what it took of each process, as CPU time for an object sent, how late the federator's event loop
+ * kind of run tells also what it took of each process, as CPU time for an object sent, Cellplane's apart from the others', how late the federator's event loop
  * was, and what the sick edges were asked: figures that hold on a busy machine too. 100 cells and five pairs take about six
  * minutes; each wait ends four minutes after the last progress.
  */
@@ -130,20 +135,17 @@ async function comparePairs(
 }
 
 function costRows(runs: readonly Run[], objects: number): Row[] {
-  const each = (name: string) => median(runs.map(({ cpuMs }) => (cpuMs.get(name) ?? 0) / objects));
-  const names = [...(runs[0]?.cpuMs.keys() ?? [])];
-  const total = names.filter((name) => name !== 'sick edges').reduce((sum, name) => sum + each(name), 0);
-  const parts = names.map((name) => `${name} ${each(name).toFixed(2)}`).join(', ');
   const asked = (count: (counts: SickCounts) => number) => median(runs.map(({ sick }) => count(sick)));
   const sent = (asked(({ bytesSent }) => bytesSent) / 2 ** 20).toFixed(1);
   const requests = `${asked((counts) => counts.requests)} requests over ${asked((counts) => counts.connections)} connections`;
+  const longest = median(runs.map(({ loopDelay }) => loopDelay.maxMs)).toFixed(1);
   return [
-    row('  CPU of each object', total, 'ms', parts),
+    ...cpuRows(medianOf(runs.map(({ cpus }) => cpus)), objects),
     row(
       "  the federator's event loop was late",
-      median(runs.map(({ loopDelayMs }) => loopDelayMs)),
+      median(runs.map(({ loopDelay }) => loopDelay.p99Ms)),
       'ms',
-      `p99; edges that can be ill: ${requests}, ${sent} MiB`,
+      `p99; at most ${longest} ms; edges that can be ill: ${requests}, ${sent} MiB`,
     ),
   ];
 }
@@ -219,26 +221,24 @@ class World implements AsyncDisposable {
     const count = this.objectsOfRun;
     this.#sent += count;
     await this.#load.connect();
-    const cpuBefore = await cpuTimesOf(this.#processes);
+    const cpusBefore = await cpusOf(this.#processes);
     const { counts: before = [] } = await this.#tellSick({});
-    await this.#loopDelayMs(); // the time before is over with the reading
+    await this.#loopDelay(); // the time before is over with the reading
     const { sentAtMs } = await this.#load.run({ from, count, perSecond: this.#perSecond });
     const healthy = sentAtMs.flatMap((ms, offset) =>
       (from + offset) % this.cells < this.#healthy ? [{ ms, name: pacedNameOf(from + offset) }] : [],
     );
     const there = () => healthy.filter(({ name }) => this.#arrivedAtMs.has(name)).length;
     await reached('objects at healthy edges', there, healthy.length, { everyMs: 100 });
-    const loopDelayMs = await this.#loopDelayMs();
+    const loopDelay = await this.#loopDelay();
     const { counts = [] } = await this.#tellSick({});
-    const cpuMs = new Map<string, number>();
-    for (const [name, ms] of await cpuTimesOf(this.#processes))
-      cpuMs.set(name, ms - (cpuBefore.get(name) ?? 0));
+    const cpus = spentBetween(cpusBefore, await cpusOf(this.#processes));
     const grown = (what: keyof SickCounts) =>
       counts.reduce((sum, one, index) => sum + one[what] - (before[index]?.[what] ?? 0), 0);
     return {
       tookMs: healthy.map(({ ms, name }) => (this.#arrivedAtMs.get(name) ?? 0) - ms).sort((a, b) => a - b),
-      cpuMs,
-      loopDelayMs,
+      cpus,
+      loopDelay,
       sick: {
         requests: grown('requests'),
         connections: grown('connections'),
@@ -247,12 +247,18 @@ class World implements AsyncDisposable {
     };
   }
 
-  /** 99th percentile of how late the federator's event loop was since the last question. */
-  async #loopDelayMs(): Promise<number> {
+  /** How late the federator's event loop was since the last question. */
+  async #loopDelay(): Promise<LoopDelay> {
     const answer = await fetch(`http://127.0.0.1:${this.#metricsPort}/metrics`);
-    const seconds = /^nodejs_eventloop_delay_p99_seconds ([\d.e+-]+)$/m.exec(await answer.text())?.[1];
-    // Node counts from the wanted interval of ten milliseconds on.
-    return Math.max(0, Number(seconds) * 1_000 - 10);
+    const text = await answer.text();
+    const lateMs = (what: string) => {
+      const seconds = new RegExp(`^nodejs_eventloop_delay_${what}_seconds ([\\d.e+-]+)$`, 'm').exec(
+        text,
+      )?.[1];
+      // Node counts from the wanted interval of ten milliseconds on.
+      return Math.max(0, Number(seconds) * 1_000 - 10);
+    };
+    return { p99Ms: lateMs('p99'), maxMs: lateMs('max') };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -309,6 +315,7 @@ class World implements AsyncDisposable {
       connections: 32,
     });
     this.#cleanUps.push(() => this.#load.end());
+    this.#processes.set('load generator', this.#load.pid);
   }
 
   /** The federation API server, and what proves who asks it. */

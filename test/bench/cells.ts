@@ -2,7 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
-import { atRest, type CpuTimes, cpuTimesOf } from './cpu-times.ts';
+import { cpuRows, cpusOf, spentBetween } from './cpu-report.ts';
+import { atRest } from './cpu-times.ts';
 import type { EdgeMake } from './edge-farm-process.ts';
 import {
   benchProject,
@@ -91,13 +92,13 @@ async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]
     for (const perSecond of rates) {
       await load.connect();
       await atRest(processes);
-      const before = await cpuTimesOf(processes);
+      const before = await cpusOf(processes);
       const count = perSecond * seconds;
       const startedMs = performance.now();
       const tookMs = await send(count, perSecond);
       const ranMs = performance.now() - startedMs;
       await atRest(processes);
-      const after = await cpuTimesOf(processes);
+      const after = await cpusOf(processes);
       const name = `create→applied, ${cells} cells, ${perSecond} objects/s`;
       rows.push(
         row(
@@ -107,24 +108,13 @@ async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]
           `p50; ${((count * 1_000) / ranMs).toFixed(0)}/s went through`,
         ),
         row(name, percentile(tookMs, 0.99), 'ms', 'p99; goal 100 at 100 cells and 500/s'),
-        cpuRow(before, after, count),
+        ...cpuRows(spentBetween(before, after), count),
       );
     }
   } finally {
     load.end();
   }
   return rows;
-}
-
-function cpuRow(before: CpuTimes, after: CpuTimes, objects: number): Row {
-  const parts: string[] = [];
-  let totalMs = 0;
-  for (const [name, ms] of after) {
-    const eachMs = (ms - (before.get(name) ?? 0)) / objects;
-    totalMs += eachMs;
-    if (eachMs >= 0.01) parts.push(`${name} ${eachMs.toFixed(2)}`);
-  }
-  return row('  CPU of each object', totalMs, 'ms', parts.join(', '));
 }
 
 /** From the status being written at the edge to its event in the project. */

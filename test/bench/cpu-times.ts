@@ -4,11 +4,11 @@ import { setTimeout } from 'node:timers/promises';
 import { told } from './progress.ts';
 
 /** CPU time in milliseconds of processes, all threads, by the name that they are given. */
-export type CpuTimes = ReadonlyMap<string, number>;
+type CpuTimes = ReadonlyMap<string, number>;
 
 let tickMs: number | undefined;
 
-export async function cpuTimesOf(processes: ReadonlyMap<string, number>): Promise<CpuTimes> {
+async function cpuTimesOf(processes: ReadonlyMap<string, number>): Promise<CpuTimes> {
   tickMs ??= 1_000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
   const times = new Map<string, number>();
   for (const [name, pid] of processes) {

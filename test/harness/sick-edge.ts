@@ -206,7 +206,8 @@ function json(answer: ServerResponse, code: number, body: JsonObject): void {
 
 let huge: Buffer | undefined;
 
-function hugeAnswer(): Buffer {
+/** Made once, at the first call. */
+export function hugeAnswer(): Buffer {
   huge ??= Buffer.from(
     JSON.stringify({
       apiVersion: 'v1',
