@@ -51,6 +51,9 @@ export interface ResourceVersion {
   readonly fromStorage?: ((object: KubeObject) => KubeObject) | undefined;
 }
 
+/** How objects of a version become the storage version and back; empty where only apiVersion differs. */
+export type Conversion = Pick<ResourceVersion, 'toStorage' | 'fromStorage'>;
+
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
 export interface Subresource {

@@ -19,8 +19,9 @@ import { type DocumentResponse, discoveryResponse } from './discovery/discovery-
 import { FlowConfigurations } from './flow-control/flow-configurations.ts';
 import { FlowController } from './flow-control/flow-controller.ts';
 import { seatsOf } from './flow-control/seats.ts';
-import type { HttpServerDependencies, PreparedResponse } from './http/dependencies.ts';
+import type { HttpServerDependencies } from './http/dependencies.ts';
 import { type HealthCheck, pingCheck } from './http/health.ts';
+import type { PreparedResponse } from './http/prepared-response.ts';
 import { createHttpServer } from './http/server.ts';
 import { LoopbackClient } from './loopback/loopback-client.ts';
 import { loopbackRaw } from './loopback/loopback-raw.ts';

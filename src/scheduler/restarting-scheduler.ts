@@ -1,5 +1,5 @@
 import type { QueueLength } from './queues.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduler-options.ts';
 
 /**
  * A scheduler that begins anew, as a process that is started again, when its store was put back to a backup: what it

@@ -2,17 +2,15 @@ import { setMaxListeners } from 'node:events';
 import { logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
-import type { Clock } from '#apimachinery/clock.ts';
 import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { CollectionRef, KubeClient } from '#client/client.ts';
+import type { CollectionRef } from '#client/client.ts';
 import { type ControlPlane, readControlPlane } from '#client/control-plane.ts';
 import { Informer, type InformerHandler } from '#client/informer.ts';
-import type { Logger } from '#client/logger.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { SoleSharing } from '#client/queue/sole-sharing.ts';
 import type { Owns, WorkSharing } from '#client/queue/work-sharing.ts';
-import { type ClientStore, StoreClient } from '#client/store-client.ts';
+import { StoreClient } from '#client/store-client.ts';
 import { BindingWatch } from './binding-watch.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { TaintPolicies } from './cells/taint-policies.ts';
@@ -20,7 +18,6 @@ import { copiedResources } from './copied-resources.ts';
 import { CopyIndex } from './copy-index.ts';
 import { Requirements } from './dependencies/requirements.ts';
 import { Discovery } from './discovery.ts';
-import type { EvictionRates } from './failover/eviction-limiter.ts';
 import { KeyStates } from './key-state.ts';
 import { clusterOf, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policies.ts';
@@ -29,6 +26,7 @@ import { type QueueLength, Queues } from './queues.ts';
 import { ResourceWatches, watchName } from './resource-watches.ts';
 import { RestartingScheduler } from './restarting-scheduler.ts';
 import { ReturnController } from './returning/return-controller.ts';
+import type { Scheduler, SchedulerOptions } from './scheduler-options.ts';
 import { slimMetadata } from './slim-metadata.ts';
 import { isQuotaKey } from './static-quotas.ts';
 import { WatchNeeds } from './watch-needs.ts';
@@ -36,46 +34,6 @@ import { namespacesResource } from './watched-kinds.ts';
 import { createWorkers, type Workers } from './workers.ts';
 import { Workspaces } from './workspaces.ts';
 import type { World } from './world.ts';
-
-export interface SchedulerOptions {
-  readonly client: KubeClient;
-  /** Makes a client of which the calls are for one store alone. Absent: what is decided may meet a store that was put back. */
-  readonly clientOf?: ((store: ClientStore) => KubeClient) | undefined;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Objects worked on at once. */
-  readonly concurrency?: number | undefined;
-  /** How long a mapped namespace must be empty before it goes. */
-  readonly emptyNamespaceMs?: number | undefined;
-  /** How long to wait before asking again for a kind that a policy names and nobody serves. */
-  readonly discoveryRetryMs?: number | undefined;
-  /**
-   * At most one gathering of an object's status in this time, after the first, and one writing of how far a policy's rollouts
-   * are. Default 1,000.
-   */
-  readonly gatherIntervalMs?: number | undefined;
-  /** How soon estimators are asked again for what has no room by their word: they tell of no change. Default 30,000. */
-  readonly estimateAgainMs?: number | undefined;
-  /** How fast failover takes objects from cells. */
-  readonly eviction?: EvictionRates | undefined;
-  /** How the work is divided among several schedulers; asked again for every new beginning. Default: this one is the only one. */
-  readonly sharing?: (() => WorkSharing) | undefined;
-  /** Cuts the hash in mapped names: for tests that must see collisions. */
-  readonly hashBits?: number | undefined;
-}
-
-export interface Scheduler {
-  /** Resolves when all caches are complete and work has begun; rejects when `signal` fires before. */
-  start(signal: AbortSignal): Promise<void>;
-  /** Idempotent; resolves when nothing runs any more. */
-  stop(): Promise<void>;
-  /** True from the end of `start` on, while the watches are connected. */
-  readonly ready: boolean;
-  /** Nothing waits to be worked on now: for tests, and for an ordered shutdown. */
-  readonly idle: boolean;
-  /** How much waits, queue by queue. */
-  queueLengths(): readonly QueueLength[];
-}
 
 /** Places the objects of all projects into cells and brings their status back (DESIGN.md, Scheduler). */
 export function createScheduler(options: SchedulerOptions): Scheduler {

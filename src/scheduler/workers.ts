@@ -19,7 +19,7 @@ import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
 import { Reconciler } from './reconciler.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
-import type { SchedulerOptions } from './scheduler.ts';
+import type { SchedulerOptions } from './scheduler-options.ts';
 import { isQuotaKey, StaticQuotas } from './static-quotas.ts';
 import { Withdrawal } from './withdrawal.ts';
 import type { World } from './world.ts';

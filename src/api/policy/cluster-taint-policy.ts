@@ -7,7 +7,7 @@ import { kindSchema, stringListSchema, stringSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { ClusterAffinity } from './placement.ts';
 import { clusterAffinitySchema } from './placement-schema.ts';
-import { unusedTaintFields } from './unused-fields.ts';
+import { told } from './unused-fields.ts';
 import { validateAffinity } from './validate-placement.ts';
 
 export const clusterTaintPoliciesGvr = {
@@ -116,4 +116,13 @@ export function validateClusterTaintPolicy({ spec }: ClusterTaintPolicy): FieldE
     seen.add(identity);
   });
   return errors;
+}
+
+/** Of a ClusterTaintPolicy (karmada pkg/apis/policy/v1alpha1: without conditions nothing is added or removed). */
+function unusedTaintFields(object: KubeObject): string[] {
+  return told((tell) => {
+    const { addOnConditions = [], removeOnConditions = [] } = (object as ClusterTaintPolicy).spec ?? {};
+    if (addOnConditions.length + removeOnConditions.length === 0)
+      tell('spec.taints', 'neither addOnConditions nor removeOnConditions say when');
+  });
 }

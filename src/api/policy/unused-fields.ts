@@ -1,5 +1,4 @@
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { ClusterTaintPolicy } from './cluster-taint-policy.ts';
 import type {
   Overriders,
   OverrideSpec,
@@ -75,7 +74,8 @@ export function unusedOverrideFields(object: KubeObject): string[] {
   });
 }
 
-function told(look: (tell: Tell) => void): string[] {
+/** One warning for each field that `look` tells of. */
+export function told(look: (tell: Tell) => void): string[] {
   const warnings: string[] = [];
   look((path, why) => warnings.push(`${path}: has no effect: ${why}`));
   return warnings;
@@ -100,15 +100,6 @@ function tellOfSelectors(
     else if (isNamespaced && !selected.namespaced)
       tell(`${at}.kind`, `a ${kind} has no namespace: only cluster-wide policies select it`);
     else if (!selected.namespaced && namespace !== '') tell(`${at}.namespace`, `a ${kind} has none`);
-  });
-}
-
-/** Of a ClusterTaintPolicy (karmada pkg/apis/policy/v1alpha1: without conditions nothing is added or removed). */
-export function unusedTaintFields(object: KubeObject): string[] {
-  return told((tell) => {
-    const { addOnConditions = [], removeOnConditions = [] } = (object as ClusterTaintPolicy).spec ?? {};
-    if (addOnConditions.length + removeOnConditions.length === 0)
-      tell('spec.taints', 'neither addOnConditions nor removeOnConditions say when');
   });
 }
 

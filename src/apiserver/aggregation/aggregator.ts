@@ -8,7 +8,7 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { matchesETag } from '../discovery/discovery-response.ts';
-import type { DocumentRequest, PreparedResponse } from '../http/dependencies.ts';
+import type { DocumentRequest, PreparedResponse } from '../http/prepared-response.ts';
 import { encodeSwagger } from '../openapi/encoded-v2.ts';
 import { ServiceAddresses } from '../services/service-address.ts';
 import type { ServiceNetworks } from '../services/service-networks.ts';

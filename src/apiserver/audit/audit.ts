@@ -5,7 +5,8 @@ import { attributesOf } from '../authz/attributes.ts';
 import type { AuthorizationDecision } from '../authz/authorizer.ts';
 import type { RequestInfo, ResourceRequest } from '../request/request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
-import { decodeDocument, type RequestBody } from '../verbs/decode-body.ts';
+import { decodeDocument } from '../verbs/decode-body.ts';
+import type { RequestBody } from '../verbs/request-body.ts';
 import type { AuditSink } from './audit-log.ts';
 import type { AuditDecision, AuditLevel, AuditPolicy, AuditStage } from './audit-policy.ts';
 

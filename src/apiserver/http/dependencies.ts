@@ -14,19 +14,7 @@ import type { Workspace, WorkspaceResolver } from '../workspace/workspace.ts';
 import type { ExpressMount } from './express-shell.ts';
 import type { HealthCheck } from './health.ts';
 import type { HttpLimits } from './limits.ts';
-
-/** An answer that is ready to be sent: discovery, OpenAPI. */
-export interface PreparedResponse {
-  readonly code: number;
-  readonly headers: { readonly [name: string]: string };
-  readonly body: Buffer | string | undefined;
-}
-
-/** What a document is asked for with. */
-export interface DocumentRequest {
-  readonly accept: string | undefined;
-  readonly ifNoneMatch: string | undefined;
-}
+import type { DocumentRequest, PreparedResponse } from './prepared-response.ts';
 
 export interface HttpServerDependencies {
   readonly listen: {

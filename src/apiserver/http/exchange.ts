@@ -9,7 +9,7 @@ import type { Seat } from '../flow-control/flow-request.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { ParsedRequest } from '../request/parse-request-info.ts';
 import { anonymousUser, type UserInfo } from '../request/user.ts';
-import type { RequestBody } from '../verbs/decode-body.ts';
+import type { RequestBody } from '../verbs/request-body.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;

@@ -6,8 +6,9 @@ import type { ResourceDefinition, Verb } from '#apimachinery/resource-definition
 import type { Schema } from '#apimachinery/schema.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
-import { emitSchema, type OpenApiVersion, refTo } from './emit-schema.ts';
+import { emitSchema, refTo } from './emit-schema.ts';
 import { definitionName, kindOfDefinition } from './kind-names.ts';
+import type { OpenApiVersion } from './openapi-version.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 export const metaNames = {

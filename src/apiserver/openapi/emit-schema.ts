@@ -3,8 +3,7 @@ import { commonFieldText, definitionText, fieldText } from '#api/builtin/descrip
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { Schema, ValueValidation } from '#apimachinery/schema.ts';
 import { addDefinitionFacts, addFieldFacts } from './field-facts.ts';
-
-export type OpenApiVersion = 'v2' | 'v3';
+import type { OpenApiVersion } from './openapi-version.ts';
 
 /** Where the definitions of a document stand. */
 export function refTo(version: OpenApiVersion, name: string): string {

@@ -1,6 +1,6 @@
 import { keyUsages } from '#api/builtin/key-usages.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
-import type { OpenApiVersion } from './emit-schema.ts';
+import type { OpenApiVersion } from './openapi-version.ts';
 
 /**
  * What kube-apiserver 1.36 publishes of single fields beside their types: the values that a text may have, and defaults. A

@@ -31,11 +31,7 @@ import {
 import { dropNulls } from './drop-nulls.ts';
 import { joinBytes } from './join-bytes.ts';
 import type { FieldValidation } from './options.ts';
-
-/** A request's body: bytes as they came, or a value that an in-process caller hands over (never changed here). */
-export type RequestBody =
-  | { readonly contentType: string; readonly bytes: Buffer }
-  | { readonly object: JsonValue; readonly contentType?: string | undefined };
+import type { RequestBody } from './request-body.ts';
 
 const jsonTypes: ReadonlySet<string> = new Set(['', 'application/json', 'text/json']);
 const yamlTypes: ReadonlySet<string> = new Set(['application/yaml', 'text/yaml', 'application/x-yaml']);

@@ -2,7 +2,7 @@ import { type ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { MalformedJson } from '#apimachinery/decode-json.ts';
 import { formatApiVersion, type GroupVersionKind } from '#apimachinery/gvk.ts';
 import { internalPackage } from '../request/go-words.ts';
-import type { RequestBody } from './decode-body.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** The name that Go's registry of kinds has in a released kube-apiserver; it stands in messages. */
 const registryName = 'pkg/api/legacyscheme/scheme.go:30';

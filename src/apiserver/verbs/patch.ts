@@ -11,12 +11,13 @@ import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { wordFor } from '../request/go-words.ts';
 import { applyObject } from './apply.ts';
-import { acceptObject, mediaTypeOf, type RequestBody, unsupportedMediaType } from './decode-body.ts';
+import { acceptObject, mediaTypeOf, unsupportedMediaType } from './decode-body.ts';
 import type { VerbEnvironment } from './environment.ts';
 import { tracker, trackingOf } from './field-tracking.ts';
 import { type FieldValidation, parseWriteParameters } from './options.ts';
 import { refusalOf, strategicRefusal } from './patch-refusal.ts';
 import { targetOf, type VerbRequest, writeResult } from './request.ts';
+import type { RequestBody } from './request-body.ts';
 import type { VerbResult } from './result.ts';
 import { checkName, type SubresourceMerge } from './update.ts';
 

@@ -4,7 +4,7 @@ import type { Target } from '../registry/target.ts';
 import type { WriteOutcome } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import type { RequestBody } from './decode-body.ts';
+import type { RequestBody } from './request-body.ts';
 import type { VerbResult } from './result.ts';
 
 export interface VerbRequest {

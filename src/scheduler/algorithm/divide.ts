@@ -1,5 +1,6 @@
 import { atomsOf } from './atoms.ts';
 import { type CompiledPlacement, plannedWeight, staticWeights } from './compile.ts';
+import type { Division } from './division.ts';
 import { type FillRules, fillGroups, keepsSkews } from './fill-groups.ts';
 import type { Candidate } from './framework.ts';
 import { levelGroups } from './level-groups.ts';
@@ -7,10 +8,6 @@ import { type PlannedCell, planReplicas } from './plan-replicas.ts';
 import { coarserFirst, compareNames } from './select.ts';
 import type { SpreadDimension } from './spread.ts';
 import { claimOrder, divideByWebster, type Party } from './webster.ts';
-
-export type Division =
-  | { readonly ok: true /** Beside the candidates. */; readonly replicas: readonly number[] }
-  | { readonly ok: false; readonly message: string };
 
 /** What breaks ties between cells. */
 export interface TieBreak {

@@ -1,5 +1,5 @@
 import type { Atoms } from './atoms.ts';
-import type { Division } from './divide.ts';
+import type { Division } from './division.ts';
 import {
   type Atom,
   type LevelBudget,

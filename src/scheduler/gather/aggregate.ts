@@ -1,30 +1,7 @@
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { thirdPartyKind } from '../interpreter/third-party.ts';
+import type { AggregationRule, CellStatus } from './aggregation-rule.ts';
 import { mergeConditions } from './conditions.ts';
-
-/** The status of one copy. */
-export interface CellStatus {
-  readonly cell: string;
-  readonly status: JsonObject;
-}
-
-/** How a kind's status adds up over cells. */
-export interface AggregationRule {
-  /** Numbers that add up over cells. */
-  readonly sum?: readonly string[];
-  /** Kept where all cells agree. */
-  readonly same?: readonly string[];
-  /** The latest, or earliest, of times. */
-  readonly latest?: readonly string[];
-  readonly earliest?: readonly string[];
-  /** Lists joined without repetition, as dotted paths. */
-  readonly union?: readonly string[];
-  readonly conditions?: boolean;
-  /** The worst of these values, the first being worst. `untold` is that of a cell that says nothing yet. */
-  readonly worst?: { readonly field: string; readonly order: readonly string[]; readonly untold?: string };
-  /** What no table tells. */
-  readonly more?: (merged: JsonObject, cells: readonly CellStatus[]) => void;
-}
 
 /** What a kind's own controller puts into its status, and how it adds up over cells (PLACEMENT.md 1, AggregateStatus). */
 const rules: { readonly [resource: string]: AggregationRule | undefined } = {

@@ -1,4 +1,4 @@
-import type { AggregationRule } from '../gather/aggregate.ts';
+import type { AggregationRule } from '../gather/aggregation-rule.ts';
 
 /**
  * What is known of popular custom kinds, by `<resource>.<group>`: what Karmada brings along for them, as a table

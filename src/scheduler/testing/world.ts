@@ -5,7 +5,8 @@ import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ObjectRef } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
-import { createScheduler, type Scheduler, type SchedulerOptions } from '../scheduler.ts';
+import { createScheduler } from '../scheduler.ts';
+import type { Scheduler, SchedulerOptions } from '../scheduler-options.ts';
 import { ControlPlane, gvrOf, until } from './control-plane.ts';
 import { Syncer } from './syncer.ts';
 

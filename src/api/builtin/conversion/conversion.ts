@@ -1,4 +1,4 @@
-import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
+import type { Conversion } from '#apimachinery/resource-definition.ts';
 import { eventConversion } from './event-conversion.ts';
 import { hpaConversion } from './hpa-conversion.ts';
 import {
@@ -6,8 +6,6 @@ import {
   resourceClaimTemplateConversion,
   resourceSliceConversion,
 } from './resource-claim-conversion.ts';
-
-export type Conversion = Pick<ResourceVersion, 'toStorage' | 'fromStorage'>;
 
 const conversions: { readonly [versionedResource: string]: Conversion } = {
   'autoscaling/v1/horizontalpodautoscalers': hpaConversion,

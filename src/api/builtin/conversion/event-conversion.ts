@@ -1,6 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { Conversion } from './conversion.ts';
+import type { Conversion } from '#apimachinery/resource-definition.ts';
 
 /** Field names of events.k8s.io/v1 → those of core/v1, in which both groups' events are stored (KUBERNETES.md O5). */
 const renamed: readonly (readonly [eventsField: string, coreField: string])[] = [

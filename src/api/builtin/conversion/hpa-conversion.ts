@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import type { Conversion } from '#apimachinery/resource-definition.ts';
 import { numberAt, objectAt, objectsAt, textAt } from '../read.ts';
-import type { Conversion } from './conversion.ts';
 import { specMetricToV1, specMetricToV2, statusMetricToV1, statusMetricToV2 } from './hpa-metrics.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { Conversion } from '#apimachinery/resource-definition.ts';
 import { objectAt, objectsAt } from '../read.ts';
-import type { Conversion } from './conversion.ts';
 
 /**
  * resource.k8s.io/v1beta1 ↔ v1: a device request's own fields moved into `exactly`, a device's `basic` fields moved up

@@ -1,6 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import { encodeProtobuf } from '../../protobuf/encode-object.ts';
-import type { PreparedResponse } from '../dependencies.ts';
+import type { PreparedResponse } from '../prepared-response.ts';
 import { type Form, negotiateError } from './negotiate.ts';
 import { contentTypeOf } from './respond.ts';
 import { toYaml } from './yaml-text.ts';

@@ -6,8 +6,8 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { encodeProtobuf } from '../../protobuf/encode-object.ts';
 import { protobufMediaType } from '../../protobuf/protobuf.ts';
 import { hasBody } from '../body.ts';
-import type { PreparedResponse } from '../dependencies.ts';
 import type { Exchange, ServerRequest } from '../exchange.ts';
+import type { PreparedResponse } from '../prepared-response.ts';
 import { type Form, negotiateError, rawErrorForm } from './negotiate.ts';
 import { toYaml } from './yaml-text.ts';
 

@@ -6,7 +6,8 @@ import { entryOf } from '../../registry/stored-object.ts';
 import type { ResourceContext } from '../../request/context.ts';
 import type { VerbRequest } from '../../verbs/request.ts';
 import type { VerbResult } from '../../verbs/result.ts';
-import type { HttpServerDependencies, PreparedResponse } from '../dependencies.ts';
+import type { HttpServerDependencies } from '../dependencies.ts';
+import type { PreparedResponse } from '../prepared-response.ts';
 import { definition, resolverOf, schemeOf, startServer, type TestServer, widget } from './test-server.ts';
 
 /** Only for tests: a server of widgets whose verbs the test plays. */
