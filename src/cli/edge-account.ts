@@ -15,7 +15,7 @@ export interface EdgeAccountOptions {
   readonly apiGroups: readonly string[];
   /** Kinds that grant authority or act beyond a namespace too (`Cell.spec.allow.kinds`). */
   readonly allowPrivileged: boolean;
-  /** Its nodes are to be read (`Cell.spec.watchNodes`); pods it reads anyway. */
+  /** Its nodes may be read (`Cell.spec.watchNodes`); pods it reads anyway. */
   readonly watchNodes: boolean;
 }
 

@@ -46,11 +46,18 @@ export interface InformerOptions {
   readonly onRelist?: (() => void) | undefined;
   /** Objects of one list page. */
   readonly pageSize?: number | undefined;
-  /** First and longest wait after a failure. */
+  /** More than these are not kept: the list or watch fails with TooManyObjects, and is tried again. Absent: no limit. */
+  readonly objectsMax?: number | undefined;
+  /** First and longest wait after a failure, which the longest may depend on. */
   readonly retryMinMs?: number | undefined;
-  readonly retryMaxMs?: number | undefined;
+  readonly retryMaxMs?: number | ((error: unknown) => number) | undefined;
   /** A watch is begun anew after between once and twice this; absent: when the server ends it. */
   readonly watchTimeoutSeconds?: number | undefined;
+}
+
+/** There are more objects than an informer may keep. */
+export class TooManyObjects extends Error {
+  override readonly name = 'TooManyObjects';
 }
 
 /**
@@ -177,6 +184,7 @@ export class Informer {
         mustList =
           mustList ||
           isApiError(error, 'Expired', 'Gone', 'NotFound', 'Forbidden') ||
+          error instanceof TooManyObjects ||
           this.#resourceVersion === '';
         const { gvr, cluster } = this.#options.collection;
         const level = waitMs >= 2_000 ? 'warn' : 'debug';
@@ -185,7 +193,7 @@ export class Informer {
           'informer retries',
         );
         await sleep(clock, waitMs * (0.75 + Math.random() / 2), signal).catch(() => {});
-        waitMs = Math.min(waitMs * 2, retryMaxMs);
+        waitMs = Math.min(waitMs * 2, typeof retryMaxMs === 'number' ? retryMaxMs : retryMaxMs(error));
       }
     }
     this.#isConnected = false;
@@ -208,6 +216,7 @@ export class Informer {
         const object = this.#accept(item);
         if (object !== undefined) fresh.set(objectKeyOf(object), object);
       }
+      this.#checkCount(fresh.size);
       resourceVersion = page.metadata.resourceVersion ?? '';
     }
     for (const key of [...this.#objects.keys()]) if (!fresh.has(key)) this.#remove(key);
@@ -251,8 +260,17 @@ export class Informer {
     const object = this.#accept(event.object);
     if (object === undefined) this.#remove(objectKeyOf(event.object));
     else if (event.type === 'DELETED') this.#remove(objectKeyOf(object), object);
-    else this.#put(objectKeyOf(object), object);
+    else {
+      this.#put(objectKeyOf(object), object);
+      this.#checkCount(this.#objects.size);
+    }
     this.#resourceVersion = resourceVersion;
+  }
+
+  #checkCount(count: number): void {
+    const { objectsMax = Number.POSITIVE_INFINITY, collection } = this.#options;
+    if (count > objectsMax)
+      throw new TooManyObjects(`there are more than ${objectsMax} ${collection.gvr.resource}`);
   }
 
   #accept(object: KubeObject): KubeObject | undefined {

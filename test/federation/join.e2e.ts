@@ -149,15 +149,8 @@ describe('cell join', { timeout: 600_000 }, () => {
     assert.match(again.output, /not found/);
   });
 
-  test('with --watch-nodes the cell tells what its nodes have and what is taken of it', async () => {
-    const joined = await run(
-      'join',
-      name,
-      '--edge-kubeconfig',
-      edgeFile,
-      '--service-account',
-      '--watch-nodes',
-    );
+  test('the cell tells what its nodes have and what is taken of it', async () => {
+    const joined = await run('join', name, '--edge-kubeconfig', edgeFile, '--service-account');
     assert.equal(joined.code, 0, joined.output);
     await isReady();
     const told = (what: string, isIt: (cell: Cell) => boolean) =>
@@ -167,7 +160,6 @@ describe('cell join', { timeout: 600_000 }, () => {
         throw new Error(JSON.stringify(cell.status));
       });
     const watched = (cell: Cell) => conditionOf(cell.status?.conditions, 'NodesWatched')?.reason;
-    await told('that there are no nodes', (cell) => watched(cell) === 'NoNodes');
     const nodes = { group: '', version: 'v1', resource: 'nodes' };
     const node = edgeRef(nodes, 'node-1');
     await edge().create(node, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
@@ -191,9 +183,23 @@ describe('cell join', { timeout: 600_000 }, () => {
     await edge().patch(node, { type: 'merge', body: { spec: { unschedulable: true } } });
     await told('that nothing is free', (one) => one.status?.allocatable?.['cpu'] === '0');
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
-    await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
+    await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: false } } });
     const left = await told('nothing any more', (one) => watched(one) === undefined);
     assert.deepEqual([left.status?.allocatable, left.status?.allocated], [undefined, undefined]);
+    await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
+    await told('it again', (one) => watched(one) === 'Watched');
+    const without = await run(
+      'join',
+      name,
+      '--edge-kubeconfig',
+      edgeFile,
+      '--service-account',
+      '--no-watch-nodes',
+    );
+    assert.equal(without.code, 0, without.output);
+    assert.equal((await constellation.cell(name)).spec?.watchNodes, false);
+    await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: true } } });
+    await told('that it may not', (one) => watched(one) === 'Forbidden');
     const gone = await run('unjoin', name, '--edge-kubeconfig', edgeFile);
     assert.equal(gone.code, 0, gone.output);
   });
@@ -260,7 +266,12 @@ async function refusedAll(asAccount: KubeClient): Promise<void> {
           subjects: [],
         },
       ),
-    () => asAccount.list({ cluster: undefined, gvr: { group: '', version: 'v1', resource: 'nodes' } }),
+    () =>
+      asAccount.delete({
+        cluster: undefined,
+        gvr: { group: '', version: 'v1', resource: 'nodes' },
+        name: 'n',
+      }),
     () => asAccount.raw({ cluster: undefined, method: 'GET', path: '/metrics' }),
   ];
   for (const attempt of attempts) {

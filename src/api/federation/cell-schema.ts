@@ -127,7 +127,7 @@ const spec: JsonObject = {
     watchNodes: {
       type: 'boolean',
       description:
-        "The cell's federator watches the edge's nodes and pods, and tells status.allocatable and status.allocated.",
+        "Whether the cell's federator watches the edge's nodes and pods, and tells status.allocatable and status.allocated; absent: where it may, and nobody else tells them.",
     },
   },
 };

@@ -80,7 +80,10 @@ export interface CellSpec extends JsonObject {
     successThreshold?: number;
   };
   suspend?: boolean;
-  /** The cell's federator watches the edge's nodes and pods, and tells `status.allocatable` and `status.allocated`. */
+  /**
+   * Whether the cell's federator watches the edge's nodes and pods, and tells `status.allocatable` and `status.allocated`.
+   * Absent: where it may, and nobody else tells them.
+   */
   watchNodes?: boolean;
 }
 

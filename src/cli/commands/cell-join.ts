@@ -69,8 +69,9 @@ export function joinCommand(): Command {
     .option('--allow-privileged', 'kinds that grant authority, for its role (Cell.spec.allow.kinds)')
     .option(
       '--watch-nodes',
-      'tell what is free at the edge by its nodes and pods (Cell.spec.watchNodes), also for its role',
+      'tell what is free at the edge by its nodes and pods, though another controller does (Cell.spec.watchNodes); default: unless another does',
     )
+    .option('--no-watch-nodes', 'leave that to others (Cell.spec.watchNodes); nor for its role')
     .option('--take-over', 'take the edge away from the cell that it belongs to')
     .option(
       '--api-endpoint <url>',
@@ -142,7 +143,7 @@ function claimedByAnother({ server }: ServerConnection, { cellName, controlPlane
 async function credentialsFor(
   edgeClient: KubeClient,
   given: ServerConnection,
-  { serviceAccount, apiGroups = [], allowPrivileged = false, watchNodes = false }: JoinSettings,
+  { serviceAccount, apiGroups = [], allowPrivileged = false, watchNodes = true }: JoinSettings,
   signal: AbortSignal,
 ): Promise<ServerConnection> {
   if (serviceAccount === undefined || serviceAccount === false) return given;
@@ -180,7 +181,7 @@ async function putCell(
         ...(pop === undefined ? {} : { pop }),
         ...(region === undefined ? {} : { region }),
         ...(federator === undefined ? {} : { federator: { name: federator } }),
-        ...(watchNodes === true ? { watchNodes } : {}),
+        ...(watchNodes === undefined ? {} : { watchNodes }),
       },
     },
     { fieldManager, force: true },

@@ -276,7 +276,7 @@ export class CellSync {
       this.#returner.restart();
     }
     if (before.watchNodes !== after.watchNodes) {
-      this.#link.edge?.watchRoom(after.watchNodes === true);
+      this.#link.edge?.watchRoom(after.watchNodes !== false);
       this.#options.onReport();
     }
     const isFirstDeletion =
@@ -333,7 +333,7 @@ export class CellSync {
       onChange: (kind, key, gone, priority) => this.#onEdgeChange(kind, key, gone, priority),
       onRoom: this.#options.onProgress,
     });
-    edge.watchRoom(this.#cell.spec?.watchNodes === true);
+    edge.watchRoom(this.#cell.spec?.watchNodes !== false);
     return edge;
   }
 

@@ -211,12 +211,17 @@ export class Edge {
 
   /** What there is of nodes, and taken of it; undefined while it is not watched, or not known yet. */
   get room(): Room | undefined {
-    return this.#roomWatch?.room;
+    return this.#hasNodes ? this.#roomWatch?.room : { state: 'no-nodes' };
+  }
+
+  /** An API server that knows no nodes is not asked for them. */
+  get #hasNodes(): boolean {
+    return this.kinds.peek('', 'v1', 'nodes') !== undefined;
   }
 
   /** Begins to watch the edge's nodes and pods, or ends that. Idempotent. */
   watchRoom(isWanted: boolean): void {
-    if (isWanted === (this.#roomWatch !== undefined) || this.#isClosed) return;
+    if (isWanted === (this.#roomWatch !== undefined) || this.#isClosed || !this.#hasNodes) return;
     if (!isWanted) {
       void this.#roomWatch?.stop();
       this.#roomWatch = undefined;

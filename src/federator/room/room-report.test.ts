@@ -9,13 +9,16 @@ const now = '2026-01-01T00:00:00Z';
 
 function report(
   room: Room | undefined,
-  { watchNodes = true, status = {} as NonNullable<Cell['status']> } = {},
+  {
+    watchNodes,
+    status = {},
+  }: { readonly watchNodes?: boolean; readonly status?: NonNullable<Cell['status']> } = {},
 ) {
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
     kind: 'Cell',
     metadata: { name: 'a' },
-    spec: { watchNodes },
+    spec: watchNodes === undefined ? {} : { watchNodes },
     status,
   };
   const { conditions, amounts } = roomReport(cell, status.conditions, room, now);
@@ -29,27 +32,64 @@ test('sums are told as what differs from what stands', () => {
   const first = report(known);
   assert.equal(first.told, 'True Watched');
   assert.deepEqual(first.amounts, { allocatable: { cpu: '4', pods: '110' }, allocated: { cpu: '1' } });
-  const status = { allocatable: { cpu: '4', pods: '110' }, allocated: { cpu: '1', 'nvidia.com/gpu': '1' } };
-  assert.deepEqual(report(known, { status }).amounts, { allocated: { cpu: '1', 'nvidia.com/gpu': null } });
+  const { conditions = [] } = first;
+  const status = { allocatable: { cpu: '4', pods: '110' }, conditions: [...conditions] };
+  const more = { ...status, allocated: { cpu: '1', 'nvidia.com/gpu': '1' } };
+  assert.deepEqual(report(known, { status: more }).amounts, {
+    allocated: { cpu: '1', 'nvidia.com/gpu': null },
+  });
   assert.deepEqual(report(known, { status: { ...status, allocated: { cpu: '1' } } }).amounts, {});
 });
 
+/** As the federator left it, whatever it has been told since. */
+function told(room: Room, amounts: NonNullable<Cell['status']>): NonNullable<Cell['status']> {
+  return { ...amounts, conditions: [...(report(room).conditions ?? [])] };
+}
+const amounts = { allocatable: { cpu: '4' }, allocated: { cpu: '1' } };
+const taken = { allocatable: null, allocated: null };
+
 test('what is not known leaves what was told; what is not there any more does not', () => {
-  const status = { allocatable: { cpu: '4' }, allocated: { cpu: '1' } };
-  assert.deepEqual(report(undefined, { status }), { told: undefined, amounts: {}, conditions: undefined });
+  const status = told(known, amounts);
+  assert.deepEqual(report(undefined, { status }).amounts, {});
   const refused = report({ state: 'unknown', reason: 'Forbidden', message: 'no' }, { status });
   assert.equal(refused.told, 'False Forbidden');
   assert.deepEqual(refused.amounts, {}, 'no word of room would mean room for everything');
-  const none = report({ state: 'no-nodes' }, { status });
-  assert.equal(none.told, 'False NoNodes');
-  assert.deepEqual(none.amounts, { allocatable: null, allocated: null });
+  const gone = report({ state: 'no-nodes' }, { status });
+  assert.equal(gone.told, undefined);
+  assert.deepEqual(gone.amounts, taken);
+  assert.equal(report({ state: 'no-nodes' }, { watchNodes: true, status }).told, 'False NoNodes');
 });
 
-test('what is not asked for is left to others, once what was ours is taken away', () => {
-  const status = { allocatable: { cpu: '4' }, allocated: { cpu: '1' } };
-  assert.deepEqual(report(known, { watchNodes: false, status }).amounts, {}, 'another controller writes it');
-  const conditions = report(known).conditions ?? [];
-  const left = report(known, { watchNodes: false, status: { ...status, conditions: [...conditions] } });
+test('of an edge without nodes nothing is said where nobody asked', () => {
+  assert.deepEqual(report({ state: 'no-nodes' }), { told: undefined, amounts: {}, conditions: undefined });
+});
+
+test('what another controller told first is its own, unless the federator is asked', () => {
+  const others = report(known, { status: amounts });
+  assert.equal(others.told, 'False ToldByOthers');
+  assert.deepEqual(others.amounts, {});
+  const since = { ...amounts, conditions: [...(others.conditions ?? [])] };
+  assert.deepEqual(report(known, { status: since }).amounts, {}, 'nor later');
+  assert.deepEqual(report({ state: 'no-nodes' }, { status: since }), {
+    told: undefined,
+    amounts: {},
+    conditions: [],
+  });
+  const refused = report({ state: 'unknown', reason: 'Forbidden', message: 'no' }, { status: amounts });
+  assert.equal(refused.told, undefined, 'nobody needs what is refused');
+  const asked = report(known, { watchNodes: true, status: since });
+  assert.equal(asked.told, 'True Watched');
+  assert.deepEqual(asked.amounts, { allocatable: { cpu: '4', pods: '110' } });
+  assert.deepEqual(report(known, { status: told(known, amounts) }).told, 'True Watched', 'its own it keeps');
+});
+
+test('what is not wanted is left to others, once what was ours is taken away', () => {
+  assert.deepEqual(
+    report(known, { watchNodes: false, status: amounts }).amounts,
+    {},
+    'another controller writes it',
+  );
+  const left = report(known, { watchNodes: false, status: told(known, amounts) });
   assert.equal(left.told, undefined);
-  assert.deepEqual(left.amounts, { allocatable: null, allocated: null });
+  assert.deepEqual(left.amounts, taken);
 });

@@ -6,8 +6,10 @@ import type { Room } from './room-watch.ts';
 
 type Told = { readonly [resource: string]: string | number } | undefined;
 
-/** Whether the edge's nodes are watched, as `spec.watchNodes` asks, and why not. */
+/** Whether the edge's nodes are watched, and why not. */
 const conditionType = 'NodesWatched';
+/** Sums are known, and not told: what stands there is not ours. */
+const othersReason = 'ToldByOthers';
 
 export interface RoomReport {
   readonly conditions: readonly Condition[] | undefined;
@@ -16,9 +18,9 @@ export interface RoomReport {
 }
 
 /**
- * What a Cell's status is to say of its edge's room. What is not asked for is left to whoever else writes it, once what stands
- * of ours is taken away; what cannot be watched any more stays as it was last seen, since no word of room would mean room for
- * everything.
+ * What a Cell's status is to say of its edge's room. With `spec.watchNodes: false`, and without a word of it where somebody else
+ * told the room first, that is left to whoever else writes it, once what stands of ours is taken away. What cannot be watched any
+ * more stays as it was last seen, since no word of room would mean room for everything.
  */
 export function roomReport(
   { spec = {}, status = {} }: Cell,
@@ -26,32 +28,46 @@ export function roomReport(
   room: Room | undefined,
   now: string,
 ): RoomReport {
+  const before = conditionOf(conditions, conditionType)?.reason;
+  const isOurs = before !== undefined && before !== othersReason;
+  const isTold = (status.allocatable ?? status.allocated) !== undefined;
+  const isAsked = spec.watchNodes === true;
+  const unsaid = before === undefined ? conditions : conditions?.filter(({ type }) => type !== conditionType);
   const amounts = (allocatable: Quantities | undefined, allocated: Quantities | undefined) => ({
     ...changeOf('allocatable', status.allocatable, allocatable),
     ...changeOf('allocated', status.allocated, allocated),
   });
-  if (spec.watchNodes !== true) {
-    if (conditionOf(conditions, conditionType) === undefined) return { conditions, amounts: {} };
-    const others = conditions?.filter(({ type }) => type !== conditionType);
-    return { conditions: others, amounts: amounts(undefined, undefined) };
-  }
+  const nothing = () => (isOurs || isAsked ? amounts(undefined, undefined) : {});
   const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
     withCondition(
       conditions,
       { type: conditionType, status: conditionStatus, reason, message: message.slice(0, 1_024) },
       now,
     );
+  if (spec.watchNodes === false) return { conditions: unsaid, amounts: nothing() };
+  const isOthers = isTold && !isOurs && !isAsked;
   switch (room?.state) {
     case undefined:
       return { conditions, amounts: {} };
     case 'unknown':
-      return { conditions: saying('False', room.reason, room.message), amounts: {} };
+      return { conditions: isOthers ? unsaid : saying('False', room.reason, room.message), amounts: {} };
     case 'no-nodes':
-      return {
-        conditions: saying('False', 'NoNodes', 'the edge has no nodes; spec.capacity says what it can take'),
-        amounts: amounts(undefined, undefined),
-      };
+      return isAsked
+        ? {
+            conditions: saying(
+              'False',
+              'NoNodes',
+              'the edge has no nodes; spec.capacity says what it can take',
+            ),
+            amounts: nothing(),
+          }
+        : { conditions: unsaid, amounts: nothing() };
     case 'known':
+      if (isOthers) {
+        const message =
+          'another controller tells allocatable and allocated; with spec.watchNodes: true the federator does';
+        return { conditions: saying('False', othersReason, message), amounts: {} };
+      }
       return {
         conditions: saying(
           'True',

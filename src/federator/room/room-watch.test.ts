@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
-import { systemClock } from '#apimachinery/clock.ts';
+import { type Clock, systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { CollectionRef, KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
@@ -24,15 +25,21 @@ class Edge {
   readonly nodes = new ScriptedClient();
   readonly pods = new ScriptedClient();
   refusal: Error | undefined;
+  nodeLists = 0;
   #changed: (() => void)[] = [];
-  readonly watch = new RoomWatch({
-    edgeClient: this.#client(),
-    clock: systemClock,
-    logger: silentLogger,
-    onChange: () => {
-      for (const changed of this.#changed.splice(0)) changed();
-    },
-  });
+  readonly watch: RoomWatch;
+
+  constructor({ clock = systemClock, podsMax }: { readonly clock?: Clock; readonly podsMax?: number } = {}) {
+    this.watch = new RoomWatch({
+      edgeClient: this.#client(),
+      clock,
+      logger: silentLogger,
+      podsMax,
+      onChange: () => {
+        for (const changed of this.#changed.splice(0)) changed();
+      },
+    });
+  }
 
   /** The next room that is as asked for. Every change is told, so that none is missed between two looks. */
   async room(isIt: (room: Room | undefined) => boolean): Promise<Room | undefined> {
@@ -49,6 +56,7 @@ class Edge {
     return {
       ...this.nodes.client,
       list: (collection, options) => {
+        if (collection.gvr.resource === 'nodes') this.nodeLists++;
         if (this.refusal !== undefined && collection.gvr.resource === 'nodes')
           return Promise.reject(this.refusal);
         return of(collection).list(collection, options);
@@ -101,9 +109,48 @@ test('a list that is refused is told, and forgotten when it is not any more', {
   await edge.room((room) => room?.state === 'known');
 });
 
-test('an edge without nodes is told as that', { timeout: 120_000 }, async (t) => {
+test('an edge without nodes is told as that, and not asked for its pods', { timeout: 120_000 }, async (t) => {
   const edge = new Edge();
   edge.watch.start();
   t.after(() => edge.watch.stop());
   await edge.room((room) => room?.state === 'no-nodes');
+  assert.equal(edge.pods.lists.length, 0);
+  edge.pods.items = [pod('a', '1')];
+  edge.nodes.push({ type: 'ADDED', object: node('4', '2') });
+  await edge.room(taken('1'));
+});
+
+test('more pods than can be kept are told as that, and not kept', { timeout: 120_000 }, async (t) => {
+  const edge = new Edge({ podsMax: 2 });
+  edge.nodes.items = [node('4', '1')];
+  edge.pods.items = [pod('a', '1'), pod('b', '1')];
+  edge.watch.start();
+  t.after(() => edge.watch.stop());
+  await edge.room(taken('2'));
+  edge.pods.items = [...edge.pods.items, pod('c', '2')];
+  edge.pods.push({ type: 'ADDED', object: pod('c', '2') });
+  assert.deepEqual(await edge.room((room) => room?.state === 'unknown'), {
+    state: 'unknown',
+    reason: 'TooManyObjects',
+    message: "the edge's room is not counted: there are more than 2 pods",
+  });
+});
+
+test('what is refused is asked for ever more rarely', { timeout: 120_000 }, async (t) => {
+  const clock = new ManualClock();
+  const edge = new Edge({ clock });
+  edge.refusal = new ApiError('Forbidden', 'nodes is forbidden');
+  edge.watch.start();
+  t.after(() => edge.watch.stop());
+  await edge.room((room) => room !== undefined);
+  let asked = 0;
+  for (let minutes = 0; minutes < 60; minutes++) {
+    await clock.advanceAsync(60_000, 1_000);
+    if (minutes === 9) asked = edge.nodeLists;
+  }
+  const lately = edge.nodeLists - asked;
+  assert.ok(
+    asked < 20 && lately >= 7 && lately <= 15,
+    `${asked} times in ten minutes, then ${lately} in fifty`,
+  );
 });

@@ -1,7 +1,7 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
-import { Informer } from '#client/informer.ts';
+import { Informer, TooManyObjects } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
 import {
@@ -28,23 +28,33 @@ export interface RoomWatchOptions {
   readonly logger: Logger;
   /** `room` may be another one. */
   readonly onChange: () => void;
+  /** Default 150,000. */
+  readonly podsMax?: number | undefined;
 }
 
+/** As many as Kubernetes itself is made for in one cluster; more are not counted. */
+const podsMax = 150_000;
+const nodesMax = 15_000;
 /** Pods are a few kilobytes each. */
 const pageSize = 250;
 /** As of the other watches at an edge (edge/edge-mirror.ts). */
 const watchTimeoutSeconds = 300;
+/** Between two tries, at last: rights that a credential lacks are given rarely, and most often with a new one. */
+const refusedRetryMaxMs = 5 * 60_000;
+const retryMaxMs = 10_000;
 
 /**
- * Watches an edge's nodes and the pods that have not ended, all projects' and everybody else's, and sums what there is and
- * what is taken. Of a pod some 300 bytes are kept. Sums are made when asked for after a change, by going through all pods: a
- * federator asks for them once a second at most.
+ * Watches an edge's nodes and, where there are any, the pods that have not ended, all projects' and everybody else's, and sums
+ * what there is and what is taken. Of a pod some 300 bytes are kept. Sums are made when asked for after a change, by going
+ * through all pods: a federator asks for them once a second at most.
  */
 export class RoomWatch {
   readonly #nodes: Informer;
   readonly #pods: Informer;
   readonly #onChange: () => void;
   #sums: RoomSums | undefined;
+  /** Without a node there is nothing that they could take. */
+  #watchesPods = false;
   #isStopped = false;
 
   constructor(options: RoomWatchOptions) {
@@ -55,15 +65,25 @@ export class RoomWatch {
       logger: options.logger,
       pageSize,
       watchTimeoutSeconds,
+      retryMaxMs: (error: unknown) =>
+        isApiError(error, 'Forbidden', 'NotFound') || error instanceof TooManyObjects
+          ? refusedRetryMaxMs
+          : retryMaxMs,
     };
     const collection = (resource: string) => ({
       cluster: undefined,
       gvr: { group: '', version: 'v1', resource },
     });
-    this.#nodes = new Informer({ ...common, collection: collection('nodes'), transform: nodeRoomOf });
+    this.#nodes = new Informer({
+      ...common,
+      collection: collection('nodes'),
+      objectsMax: nodesMax,
+      transform: nodeRoomOf,
+    });
     this.#pods = new Informer({
       ...common,
       collection: collection('pods'),
+      objectsMax: options.podsMax ?? podsMax,
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
       transform: podRoomOf,
     });
@@ -91,13 +111,20 @@ export class RoomWatch {
       [this.#pods, 'pods'],
     ] as const) {
       const error = informer.lastError;
+      if (!informer.connected && error instanceof TooManyObjects)
+        return {
+          state: 'unknown',
+          reason: error.name,
+          message: `the edge's room is not counted: ${error.message}`,
+        };
       // An edge that is away is told as such, and had what it had.
       if (informer.connected || !isApiError(error) || isUnanswered(error)) continue;
       const { reason, message } = edgeProblemOf(error);
       return { state: 'unknown', reason, message: `the edge's ${resource} cannot be watched: ${message}` };
     }
-    if (!this.#nodes.hasSynced || !this.#pods.hasSynced) return undefined;
+    if (!this.#nodes.hasSynced) return undefined;
     if (this.#nodes.size === 0) return { state: 'no-nodes' };
+    if (!this.#pods.hasSynced) return undefined;
     this.#sums ??= roomSums(
       this.#nodes.values() as Iterable<NodeRoom>,
       this.#pods.values() as Iterable<PodRoom>,
@@ -106,10 +133,7 @@ export class RoomWatch {
   }
 
   start(): void {
-    for (const informer of [this.#nodes, this.#pods]) {
-      informer.start();
-      void this.#tellAttempts(informer);
-    }
+    this.#begin(this.#nodes);
   }
 
   /** Idempotent. */
@@ -118,14 +142,23 @@ export class RoomWatch {
     await Promise.all([this.#nodes.stop(), this.#pods.stop()]);
   }
 
-  #changed(): void {
-    this.#sums = undefined;
-    if (this.#nodes.hasSynced && this.#pods.hasSynced) this.#onChange();
+  #begin(informer: Informer): void {
+    informer.start();
+    void this.#tellAttempts(informer);
   }
 
-  /** A list that fails is news, and so is the one that succeeds at last; nothing else tells of an empty one. */
+  #changed(): void {
+    this.#sums = undefined;
+    if (!this.#watchesPods && this.#nodes.size > 0) {
+      this.#watchesPods = true;
+      this.#begin(this.#pods);
+    }
+    if (this.room !== undefined) this.#onChange();
+  }
+
+  /** A list that fails is news, and so is one that succeeds; nothing else tells of an empty one. */
   async #tellAttempts(informer: Informer): Promise<void> {
-    while (!this.#isStopped && !informer.hasSynced) {
+    while (!this.#isStopped) {
       await informer.nextAttempt();
       if (!this.#isStopped) this.#onChange();
     }
