@@ -26,7 +26,6 @@ const parserWords: readonly (readonly [RegExp, string])[] = [
     /((?:IP Address "[^"]*"|network address) parse error during conversion from string)(?:: [^\n]*?)?(?=$| evaluating rule)/g,
     '$1',
   ],
-  [/(IP(?:v4-mapped IPv6)? [Aa]ddress "[^"]*") [^\n]*?(?=$| evaluating rule)/g, '$1 <no address>'],
   [/(URL parse error during conversion from string)(?:: [^\n]*?)?(?=$| evaluating rule)/g, '$1'],
 ];
 

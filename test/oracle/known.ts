@@ -4,6 +4,7 @@ import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts'
 import type { RawRequest } from '../harness/raw-http.ts';
 import { customGroup } from './custom.ts';
 import type { Difference } from './differences.ts';
+import { knownOfApplied } from './known-applied.ts';
 import { knownOfCustomKinds } from './known-custom.ts';
 import type { Exchange, KnownDifference } from './known-difference.ts';
 import { knownOfExpressions } from './known-expressions.ts';
@@ -145,6 +146,7 @@ function sortedRules(body: JsonValue): string {
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
+  ...knownOfApplied,
   ...knownOfCustomKinds,
   ...knownOfExpressions,
   {
@@ -314,8 +316,8 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     // The split is a change, of which the Scale shows the revision alone.
     row: 'a write of `/scale`',
-    explains: ({ path, oracle, ours }, { request }) =>
-      /\/scale(?:\?|$)/.test(request.path) &&
+    explains: ({ path, oracle, ours }, { request, earlier }) =>
+      [request, ...(earlier ?? [])].some((one) => /\/scale(?:\?|$)/.test(one.path)) &&
       path.join('.') === 'body.metadata.resourceVersion' &&
       oracle === '<new revision>' &&
       ours === '<same revision>',
@@ -340,8 +342,11 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: 'a stream of metadata in the form of a list, or in YAML beside wrong parameters, and such a form of an object that is not there',
-    explains: (_, { request, oracle, ours }) => {
-      if (ours.status !== 406 || oracle.status === 406) return false;
+    explains: ({ path }, { request, oracle, ours }) => {
+      if (ours.status !== 406) return false;
+      // What has been written is warned of.
+      if (oracle.status === 406)
+        return path.join() === 'header,warning' && ours.headers['warning'] === undefined;
       // Another fault is told, or a deletion's Status, which is in no form.
       if (/you requested PartialObjectMetadata/.test(JSON.stringify(ours.body)))
         return oracle.status >= 400 || request.method === 'DELETE';
@@ -506,8 +511,9 @@ export const knownDifferences: readonly KnownDifference[] = [
     row: 'generation, when an empty list or map stands where nothing stood',
     explains: ({ path }, { request }) =>
       path.at(-1) === 'generation' &&
-      isOf(request.path, 'endpointslices') &&
-      String(request.body).includes('deprecatedTopology'),
+      ((isOf(request.path, 'endpointslices') && String(request.body).includes('deprecatedTopology')) ||
+        (/\/(?:networkpolicies|\w+webhookconfigurations)\//.test(request.path) &&
+          /:(?:\[\]|\{\})/.test(String(request.body)))),
   },
   {
     row: 'an empty list in the metadata of a volumeClaimTemplate (`finalizers: []`)',

@@ -424,11 +424,8 @@ class Checker {
   /** The one type of the elements of a literal. */
   #join(joined: CelType | undefined, type: CelType): CelType {
     if (joined === undefined) return type;
-    if (this.#substitution.assign(joined, type)) {
-      const before = this.#substitution.apply(joined, false);
-      return isMoreGeneral(this.#substitution.apply(type, false), before) ? type : joined;
-    }
-    return dynType;
+    if (!this.#substitution.assign(joined, type)) return dynType;
+    return isAsGeneral(joined, type) ? joined : type;
   }
 
   /** The type held by an optional element of a literal. */
@@ -520,7 +517,7 @@ class Checker {
       const predicate = expr.predicate === undefined ? undefined : this.#infer(expr.predicate);
       const result = expr.transform === undefined ? undefined : this.#infer(expr.transform);
       if (predicate !== undefined && !this.#substitution.assign(boolType, predicate)) {
-        this.#wrongPredicate(expr, predicate, result, isMap ? key : element);
+        this.#wrongPredicate(expr, predicate, result, [key, isMap ? key : element]);
       }
       switch (expr.macro) {
         case 'all':
@@ -573,14 +570,14 @@ class Checker {
     { macro, predicate, at }: ComprehensionExpr,
     type: CelType,
     result: CelType | undefined,
-    element: CelType,
+    [key, element]: readonly [CelType, CelType],
   ): void {
     const found = this.#show(type);
     if (macro === 'all' || macro === 'exists') {
       this.#error((predicate as Expr).at, `expected type 'bool' but found '${found}'`);
       return;
     }
-    const step = macro === 'exists_one' ? 'int' : this.#show(listOf(result ?? element));
+    const step = this.#show(gatheredBy(macro, key, result ?? element));
     this.#error(at, `found no matching overload for '_?_:_' applied to '(${found}, ${step}, ${step})'`);
   }
 
@@ -605,11 +602,35 @@ class Checker {
   }
 }
 
-/** Whether `a` leaves open what `b` says. */
-function isMoreGeneral(a: CelType, b: CelType): boolean {
-  if (a.kind === 'dyn') return b.kind !== 'dyn';
-  if (b.kind === 'null') return a.kind !== 'null';
-  return a.params.some((param, index) => isMoreGeneral(param, b.params[index] ?? param));
+/** What a macro makes whose predicate is no test: the type of its accumulator. */
+function gatheredBy(macro: ComprehensionExpr['macro'], key: CelType, result: CelType): CelType {
+  switch (macro) {
+    case 'exists_one':
+      return intType;
+    case 'transformMap':
+      return mapOf(key, result);
+    case 'transformMapEntry':
+      return result;
+    default:
+      return listOf(result);
+  }
+}
+
+/** Whether `a` leaves open whatever `b` leaves open (checker/types.go isEqualOrLessSpecific). */
+function isAsGeneral(a: CelType, b: CelType): boolean {
+  // `null` is a value of others and makes none of them (the specification's type_deductions, where cel-go 0.26 differs).
+  if (a.kind === 'dyn' || a.kind === 'param' || b.kind === 'null') return true;
+  if (a.kind !== b.kind) return false;
+  switch (a.kind) {
+    case 'type':
+      return true;
+    case 'list':
+    case 'map':
+    case 'optional':
+      return a.params.every((param, index) => isAsGeneral(param, b.params[index] as CelType));
+    default:
+      return sameType(a, b);
+  }
 }
 
 function isKeyType(type: CelType): boolean {

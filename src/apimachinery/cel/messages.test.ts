@@ -69,6 +69,16 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ],
   ['check.foo', "6: unexpected failed resolution of 'k.Check'"],
   ['[1].filter(i, 1)', "11: found no matching overload for '_?_:_' applied to '(int, list(int), list(int))'"],
+  [
+    '{"a": 1}.transformMap(k, v, 1, v)',
+    "22: found no matching overload for '_?_:_' applied to '(int, map(string, int), map(string, int))'",
+  ],
+  // What is wrong in a list makes all of it that.
+  [
+    '["a", [1].join()].startsWith("a")',
+    "15: found no matching overload for 'join' applied to 'list(int).()'",
+    "29: found no matching overload for 'startsWith' applied to 'list(!error!).(string)'",
+  ],
   ['[1].exists_one(i, 1)', "15: found no matching overload for '_?_:_' applied to '(int, int, int)'"],
   ['[object.x, 1]', "12: expected type 'dyn' but found 'int'"],
   ['{"a": 1, "b": object.x}', "21: expected type 'int' but found 'dyn'"],

@@ -144,11 +144,17 @@ export function parseWordedDuration(text: string): bigint | undefined {
   return total;
 }
 
-/** Seconds with a fraction where needed, as `string(duration)` gives it: `1.5s`. */
+/**
+ * Seconds with a fraction where needed, as `string(duration)` gives it: `1.5s`. Of years, the last nanoseconds are lost: they
+ * are seconds as a double (cel-go's types.Duration).
+ */
 export function formatDuration(nanos: bigint): string {
   const sign = nanos < 0n ? '-' : '';
   const absolute = nanos < 0n ? -nanos : nanos;
-  return `${sign}${absolute / second}${fractionText(absolute % second)}s`;
+  const seconds = absolute / second;
+  // Go prints none with an exponent.
+  if (seconds === 0n) return `${sign}0${fractionText(absolute)}s`;
+  return `${sign}${Number(seconds) + Number(absolute % second) / 1e9}s`;
 }
 
 export interface DateParts {

@@ -1,5 +1,5 @@
 import { badRequest, unclassified } from '#apimachinery/api-error.ts';
-import { equalJson, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { checkConfig } from './applied-config.ts';
 import { type ApplyType, rootTypeOf } from './apply-type.ts';
@@ -76,11 +76,7 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
     throw badRequest(`invalid object type: ${printKind(jsonText(specified), jsonText(applied['kind']))}`);
   }
   const metadata = applied['metadata'];
-  if (
-    isJsonObject(metadata) &&
-    metadata['managedFields'] !== undefined &&
-    metadata['managedFields'] !== null
-  ) {
+  if (isJsonObject(metadata) && isManagedFields(metadata['managedFields'])) {
     throw badRequest('metadata.managedFields must be nil');
   }
   const faults = checkConfig(type, applied);
@@ -92,6 +88,11 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
     if (metadata[name] !== null || !isUnmanaged(false, name)) given[name] = metadata[name];
   }
   return { ...applied, metadata: given };
+}
+
+/** Whether it is read as a list of managers, of none too (unstructured GetManagedFields). */
+function isManagedFields(value: JsonValue | undefined): boolean {
+  return Array.isArray(value) && value.every((entry) => isJsonObject(entry));
 }
 
 /** Several faults as structured-merge-diff tells them together. */

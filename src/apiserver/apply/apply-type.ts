@@ -189,12 +189,18 @@ function elementOf(form: ApplyType['form'], schema: Schema, isOpen: boolean): Ap
 const protocolDefaults = new Set(['io.k8s.api.core.v1.ContainerPort', 'io.k8s.api.core.v1.ServicePort']);
 const localReference = 'io.k8s.api.core.v1.LocalObjectReference';
 
-/** The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP` and a reference's `name: ""`. */
+/**
+ * The default of a key field, which elements may leave out: Kubernetes publishes `protocol: TCP`, a reference's `name: ""`,
+ * and the zero value of whatever a built-in kind requires.
+ */
 function keyDefault(items: Schema | undefined, key: string): JsonValue | undefined {
-  const declared = items?.properties?.get(key)?.default;
-  if (declared !== undefined) return declared;
-  if (key === 'name' && items?.definition === localReference) return '';
-  return key === 'protocol' && protocolDefaults.has(items?.definition ?? '') ? 'TCP' : undefined;
+  const property = items?.properties?.get(key);
+  if (property?.default !== undefined) return property.default;
+  const definition = items?.definition ?? '';
+  if (key === 'name' && definition === localReference) return '';
+  if (key === 'protocol' && protocolDefaults.has(definition)) return 'TCP';
+  if (!definition.startsWith('io.k8s.') || items?.required?.includes(key) !== true) return undefined;
+  return property?.type === 'integer' ? 0 : '';
 }
 
 /** The type of one member of a map; undefined when the schema declares none of that name and allows no others. */

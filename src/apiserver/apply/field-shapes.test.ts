@@ -82,7 +82,7 @@ test('another order of members, and of keyed elements, gives an equal set', () =
   );
 });
 
-test('repeated elements have no members of their own, elements without a key count for nothing', () => {
+test('repeated elements have no members of their own, an element without a key has its zero value', () => {
   const ports: JsonValue[] = [
     { containerPort: 80, hostPort: 1 },
     { containerPort: 80, protocol: 'TCP', name: 'again' },
@@ -94,9 +94,9 @@ test('repeated elements have no members of their own, elements without a key cou
   const found = (containers['k:{"name":"main"}'] as JsonObject)['f:ports'];
   assert.deepEqual(found, {
     '.': {},
+    'k:{"containerPort":0,"protocol":"TCP"}': { '.': {}, 'f:name': {} },
     'k:{"containerPort":80,"protocol":"TCP"}': {},
     'k:{"containerPort":80,"protocol":"UDP"}': { '.': {}, 'f:containerPort': {}, 'f:protocol': {} },
-    'k:{"protocol":"TCP"}': { '.': {}, 'f:name': {} },
   });
 });
 

@@ -122,13 +122,17 @@ function mergeElements(
   return result;
 }
 
-/** The value without null members of declared types; free-form parts keep theirs. Shares what has none. */
+/**
+ * The value without null fields; free-form parts keep theirs, and so do maps, in which null is the zero value of what they
+ * hold. Shares what has none.
+ */
 export function withoutNulls(type: ApplyType | undefined, value: JsonObject): JsonObject {
   let result: JsonObject | undefined;
   for (const name in value) {
     const child = value[name];
     const childType = type === undefined ? undefined : memberType(type, name);
     if (childType === undefined || childType.form === 'deduced' || child === undefined) continue;
+    if (child === null && type?.fields?.has(name) !== true) continue;
     const rest = child === null ? undefined : withoutNullsInside(childType, child);
     if (rest === child) continue;
     result ??= { ...value };

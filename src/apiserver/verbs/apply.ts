@@ -29,7 +29,7 @@ export async function applyObject(
   const target = targetOf(context);
   const parameters = parseWriteParameters(context.info.query, 'PatchOptions', true);
   const { value: applied, duplicates } = decodeConfiguration(request.body);
-  checkConfiguration(applied, context);
+  const named = nameConfiguration(applied, context);
   const onlyWhenAbsent = context.info.query.get('ifAbsent') === 'true';
   const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const { schema } = context.served.version;
@@ -45,7 +45,6 @@ export async function applyObject(
       coerces: context.served.definition.origin === 'custom',
     },
     async (live, attempt) => {
-      checkPrecondition(applied, live, context);
       if (live !== undefined && onlyWhenAbsent) {
         throw alreadyExists(context.served.definition, context.name);
       }
@@ -65,6 +64,8 @@ export async function applyObject(
         }),
       );
       const merged = merging instanceof Promise ? await merging : merging;
+      checkName(named, context);
+      checkPrecondition(named, live, context);
       const { managedFields } = merged.object.metadata;
       const proposed = acceptObject(cloneObject(merged.object), duplicates, {
         workspace: target.workspace,
@@ -98,15 +99,20 @@ export function decodeConfiguration(body: RequestBody | undefined): {
   return { value, duplicates: decoded.duplicateFields() };
 }
 
-/** The configuration's metadata names the object of the URL, or nothing. */
-function checkConfiguration(applied: JsonObject, context: ResourceContext): void {
+/**
+ * The configuration's metadata names the object of the URL, or nothing. What they name is checked once the configuration is
+ * merged (apiserver `patcher.applyPatch`): whether it fits the schema is told before.
+ */
+function nameConfiguration(applied: JsonObject, context: ResourceContext): KubeObject {
   const metadata = applied['metadata'];
   if (!isJsonObject(metadata)) throw badRequest('metadata of the apply configuration must be an object');
   metadata['name'] ??= context.name;
   const { creationTimestamp: _, ...given } = metadata;
-  const named: KubeObject = { apiVersion: '', kind: '', metadata: given as KubeObject['metadata'] };
-  checkName(named, context);
-  if (!context.served.definition.namespaced) delete metadata['namespace'];
+  // What is no text is told with the rest of what does not fit.
+  if (!context.served.definition.namespaced && typeof metadata['namespace'] === 'string') {
+    delete metadata['namespace'];
+  }
+  return { apiVersion: '', kind: '', metadata: given as KubeObject['metadata'] };
 }
 
 /**
@@ -114,20 +120,21 @@ function checkConfiguration(applied: JsonObject, context: ResourceContext): void
  * is not is created all the same (as kube-apiserver does, whose store compares revisions of what it finds).
  */
 function checkPrecondition(
-  applied: JsonObject,
+  { metadata }: KubeObject,
   live: KubeObject | undefined,
   context: ResourceContext,
 ): void {
-  const { resourceVersion, uid } = applied['metadata'] as KubeObject['metadata'];
+  const resourceVersion = metadata.resourceVersion ?? '';
+  const uid = metadata.uid ?? '';
   const { definition } = context.served;
-  if (uid !== undefined && uid !== '' && uid !== live?.metadata.uid) {
+  if (uid !== '' && uid !== live?.metadata.uid) {
     const why =
       live === undefined
         ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
         : uidMismatch(uid, live.metadata.uid);
     throw conflict(definition, context.name, why);
   }
-  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') return;
+  if (resourceVersion === '' || resourceVersion === '0') return;
   if (live !== undefined && resourceVersion !== live.metadata.resourceVersion) {
     throw conflict(definition, context.name);
   }

@@ -16,6 +16,7 @@ const schema: Schema = {
     ['map', { type: 'object', additionalProperties: text }],
     ['struct', { type: 'object', properties: new Map([['text', text]]) }],
     ['port', { intOrString: true }],
+    ['time', { type: 'string', validation: { format: 'date-time' } }],
   ]),
 };
 
@@ -30,6 +31,7 @@ const rows: [string, JsonValue, string][] = [
   ['texts', [{ $patch: 'delete' }], 'unrecognized type: string'],
   ['map', ['x'], 'cannot restore map from slice'],
   ['struct', true, 'cannot restore struct from: bool'],
+  ['time', 'bad', 'parsing time "bad" as "2006-01-02T15:04:05Z07:00": cannot parse "bad" as "2006"'],
   ['port', {}, 'json: cannot unmarshal object into Go value of type int32'],
 ];
 

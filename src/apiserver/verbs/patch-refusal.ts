@@ -2,7 +2,9 @@ import { type ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { invalid, invalidObject } from '#apimachinery/field-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { quantityDefinition } from '#apimachinery/quantity.ts';
+import { timeFault } from '#apimachinery/rfc3339.ts';
 import type { Schema } from '#apimachinery/schema.ts';
+import { goMicroTime } from '#apimachinery/schema-walk/formats.ts';
 import { goKindOf, goText, goTypeOf } from '../patch/go-text.ts';
 import { base64Fault, quantityFault, wordFor } from '../request/go-words.ts';
 
@@ -53,7 +55,7 @@ function conversionFault(schema: Schema, value: JsonValue): string | undefined {
   if (schema.intOrString === true) return intOrStringFault(value);
   if (schema.type === undefined || schema.preserveUnknownFields === true) return undefined;
   const format = schema.validation?.format;
-  if (format === 'date-time') return timeFault(value);
+  if (format === 'date-time') return noTime(schema, value);
   if (format === 'byte') return bytesFault(value);
   switch (schema.type) {
     case 'object':
@@ -110,9 +112,8 @@ function intOrStringFault(value: JsonValue): string | undefined {
   return `json: cannot unmarshal ${told} into Go value of type int32`;
 }
 
-/** Texts that are no time are told where they are decoded. */
-function timeFault(value: JsonValue): string | undefined {
-  if (typeof value === 'string') return undefined;
+function noTime({ validation }: Schema, value: JsonValue): string | undefined {
+  if (typeof value === 'string') return timeFault(value, validation === goMicroTime ? 'micro' : 'seconds');
   return `json: cannot unmarshal ${wordFor(value)} into Go value of type string`;
 }
 

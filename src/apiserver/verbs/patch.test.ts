@@ -243,6 +243,47 @@ test('apply: creates, merges, conflicts, forces, removes (P3, P5)', async () => 
   );
 });
 
+test('apply: what is null is not said, but in a map (P3, P6)', async () => {
+  await using harness = await open();
+  const apply = (metadata: JsonObject) =>
+    harness.patch(`${maps}/m?fieldManager=m`, 'apply', {
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm', ...metadata } },
+    });
+  const created = await apply({ labels: { a: null } });
+  assert.deepEqual(created.object.metadata.labels, { a: '' });
+  const again = await apply({ uid: null, resourceVersion: null, managedFields: [null], labels: { b: 'x' } });
+  assert.equal(again.code, 200);
+  assert.deepEqual(again.object.metadata.labels, { b: 'x' });
+  await assert.rejects(
+    apply({ managedFields: [] }),
+    apiError('BadRequest', 'metadata.managedFields must be nil'),
+  );
+  await assert.rejects(apply({ managedFields: 'x' }), /\.metadata\.managedFields: expected list/);
+});
+
+test('apply: an element without its key has the key’s zero value (P6)', async () => {
+  await using harness = await open();
+  const apply = (ownerReferences: JsonObject[]) =>
+    harness.patch(`${maps}/m?fieldManager=m`, 'apply', {
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm', ownerReferences } },
+    });
+  await assert.rejects(
+    apply([{ noSuchField: 1 }]),
+    /ownerReferences\[uid=""\]\.noSuchField: field not declared/,
+  );
+});
+
+test('apply: whether a configuration fits the schema is told before what it names (P3)', async () => {
+  await using harness = await open();
+  const apply = (more: JsonObject) =>
+    harness.patch(`${maps}/m?fieldManager=m`, 'apply', {
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } },
+      ...more,
+    });
+  await assert.rejects(apply({ unknown: 1 }), /\.unknown: field not declared in schema/);
+  await assert.rejects(apply({}), apiError('BadRequest', /does not match the name on the URL/));
+});
+
 test('apply with a resourceVersion: creates what is absent, and touches nothing else (P3)', async () => {
   await using harness = await open();
   const apply = (value: string) =>

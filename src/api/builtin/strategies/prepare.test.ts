@@ -231,3 +231,20 @@ test('what of a v1 autoscaler’s status is in annotations is not its writer’s
   prepareForUpdate!(updated, v1({ [conditions]: '[1]' }), '');
   assert.deepEqual(updated.metadata.annotations, { c: 'd', [conditions]: '[1]' });
 });
+
+test('when a volume’s phase changed is its writer’s to say (persistentvolumeStatusStrategy)', () => {
+  const { prepareForUpdate } = strategyOf('', 'persistentvolumes');
+  const before = '2024-01-01T00:00:00Z';
+  const old = object('PersistentVolume', { status: { phase: 'Pending', lastPhaseTransitionTime: before } });
+  const after = (status: JsonObject) => {
+    const updated = object('PersistentVolume', { status });
+    prepareForUpdate!(updated, old, 'status');
+    return (updated['status'] as JsonObject)['lastPhaseTransitionTime'];
+  };
+  assert.equal(after({ phase: 'Pending' }), before);
+  const told = '2024-02-02T00:00:00Z';
+  assert.equal(after({ phase: 'Bound', lastPhaseTransitionTime: told }), told);
+  assert.equal(after({ phase: 'Pending', lastPhaseTransitionTime: told }), told);
+  for (const status of [{ phase: 'Bound' }, { phase: 'Bound', lastPhaseTransitionTime: before }])
+    assert.notEqual(after(status), before);
+});

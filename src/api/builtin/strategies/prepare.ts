@@ -93,11 +93,13 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       // Of a status that says nothing the phase is the default (SetDefaults_PersistentVolume).
       const status = objectIn(volume, 'status');
       status['phase'] ??= 'Pending';
-      if (textAt(status, 'phase') !== textAt(old, 'status', 'phase')) {
-        status['lastPhaseTransitionTime'] = nowTime(Date.now());
-      } else {
-        status['lastPhaseTransitionTime'] ??= valueAt(old, 'status', 'lastPhaseTransitionTime');
-      }
+      const before = valueAt(old, 'status', 'lastPhaseTransitionTime');
+      // Who tells of another time knows it.
+      const isTold = (status['lastPhaseTransitionTime'] ?? before) !== before;
+      if (isTold) return;
+      const isOther = textAt(status, 'phase') !== textAt(old, 'status', 'phase');
+      const time = isOther ? nowTime(Date.now()) : before;
+      if (time !== undefined) status['lastPhaseTransitionTime'] = time;
     },
   },
   persistentvolumeclaims: {

@@ -156,7 +156,11 @@ function restore(object: JsonObject, from: JsonObject, field: string): void {
   else object[field] = from[field];
 }
 
-const localSources = ['local', 'csi'];
+/** As core ValidatePersistentVolumeSpec looks for them: the first that is there is checked. */
+const sourceOrder = (
+  'hostPath gcePersistentDisk awsElasticBlockStore glusterfs flocker nfs rbd quobyte cephfs iscsi cinder fc flexVolume ' +
+  'azureFile vsphereVolume photonPersistentDisk portworxVolume azureDisk scaleIO local storageos csi'
+).split(' ');
 
 /** core ValidatePersistentVolumeSpec. */
 export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
@@ -184,7 +188,7 @@ export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
     errors.push(required('spec.nodeAffinity.required', 'must specify required node constraints'));
   }
   let count = 0;
-  for (const kind of [...Object.keys(sharedSourceChecks), ...localSources]) {
+  for (const kind of sourceOrder) {
     const source = objectAt(spec, kind);
     if (source === undefined) continue;
     // A flexVolume is counted and never refused for another beside it.
@@ -267,8 +271,7 @@ export function checkVolumeChange(errors: Errors, volume: KubeObject, old: KubeO
   // Once more, as Kubernetes does.
   checkVolumeSpec(errors, spec);
   const before = specOf(old);
-  const kinds = [...Object.keys(sharedSourceChecks), ...localSources];
-  const changed = kinds.some((kind) => {
+  const changed = sourceOrder.some((kind) => {
     const source = { ...objectAt(spec, kind) };
     if (kind === 'csi' && objectAt(before, 'csi', 'controllerExpandSecretRef') === undefined) {
       delete source['controllerExpandSecretRef'];

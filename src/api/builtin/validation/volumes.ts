@@ -59,11 +59,13 @@ export function checkVolumes(errors: Errors, path: string, spec: JsonObject, met
 
 function checkSources(errors: Errors, at: string, volume: JsonObject, name: string, meta: PodMeta): void {
   let count = 0;
-  for (const kind in sourceChecks) {
+  for (const kind of sourceOrder) {
     const source = objectAt(volume, kind);
     if (source === undefined) continue;
-    if (count > 0) errors.push(forbiddenField(`${at}.${kind}`, 'may not specify more than 1 volume type'));
-    else sourceChecks[kind]!(errors, `${at}.${kind}`, source);
+    if (count > 0) {
+      const told = `${at}.${toldAs[kind] ?? kind}`;
+      errors.push(forbiddenField(told, 'may not specify more than 1 volume type'));
+    } else sourceChecks[kind]!(errors, `${at}.${kind}`, source);
     count++;
   }
   if (count === 0) errors.push(required(at, 'must specify a volume type'));
@@ -79,6 +81,16 @@ function checkSources(errors: Errors, at: string, volume: JsonObject, name: stri
     }
   }
 }
+
+/** As core validateVolumeSource looks for them: the first that is there is checked. */
+const sourceOrder = (
+  'emptyDir hostPath gitRepo gcePersistentDisk awsElasticBlockStore secret nfs iscsi glusterfs flocker ' +
+  'persistentVolumeClaim rbd cinder cephfs quobyte downwardAPI fc flexVolume configMap azureFile vsphereVolume ' +
+  'photonPersistentDisk portworxVolume azureDisk storageos projected scaleIO csi ephemeral image'
+).split(' ');
+
+/** Sources that Kubernetes calls otherwise where they stand beside another one. */
+const toldAs: { readonly [kind: string]: string } = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
 
 const sourceChecks: { readonly [kind: string]: SourceCheck } = {
   emptyDir: (errors, path, source) => {

@@ -88,9 +88,8 @@ function parseAddress(text: string): IpAddress | undefined {
       text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n),
     );
   }
-  if (!isIPv6(text) || text.includes('%')) return undefined;
-  const number = ipv6Number(text);
-  return number >> 32n === 0xffffn ? undefined : new IpAddress(128, number);
+  if (!isIPv6(text) || text.includes('%') || isMapped(text)) return undefined;
+  return new IpAddress(128, ipv6Number(text));
 }
 
 function ipv6Number(text: string): bigint {
@@ -118,19 +117,37 @@ function parseNetwork(text: string): Network | undefined {
   return new Network(address, Number(digits));
 }
 
+/** In apiserver's words (cel/library/ip.go parseIPAddr), without those of Go's parser. */
+function whyNoAddress(text: string): string {
+  const [plain = '', zone = ''] = text.split(/%(.*)/s);
+  if (isIPv6(plain) && zone !== '')
+    return `IP address ${JSON.stringify(text)} with zone value is not allowed`;
+  if (isMapped(text)) return mappedRefusal(text);
+  return `IP Address ${JSON.stringify(text)} parse error during conversion from string`;
+}
+
+function whyNoNetwork(text: string): string {
+  const [, address = '', prefix] = /^(.*)\/(0|[1-9][0-9]{0,2})$/s.exec(text) ?? [];
+  if (isMapped(address) && Number(prefix) <= 128) return mappedRefusal(text);
+  return 'network address parse error during conversion from string';
+}
+
+function isMapped(text: string): boolean {
+  return isIPv6(text) && !text.includes('%') && ipv6Number(text) >> 32n === 0xffffn;
+}
+
+function mappedRefusal(text: string): string {
+  return `IPv4-mapped IPv6 address ${JSON.stringify(text)} is not allowed`;
+}
+
 function ipOf(value: Value): IpAddress | CelFault {
   if (value instanceof IpAddress) return value;
-  return (
-    parseAddress(value as string) ??
-    new CelFault(`IP Address ${JSON.stringify(value)} parse error during conversion from string`)
-  );
+  return parseAddress(value as string) ?? new CelFault(whyNoAddress(value as string));
 }
 
 function networkOf(value: Value): Network | CelFault {
   if (value instanceof Network) return value;
-  return (
-    parseNetwork(value as string) ?? new CelFault('network address parse error during conversion from string')
-  );
+  return parseNetwork(value as string) ?? new CelFault(whyNoNetwork(value as string));
 }
 
 function isGlobalUnicast(ip: IpAddress): boolean {

@@ -22,6 +22,11 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     '[1, 3].min() == 1 && [1, 3].max() == 3',
     '[1, 2, 2, 3].indexOf(2) == 1 && [1, 2, 2].lastIndexOf(2) == 2 && [1.0].indexOf(5.0) == -1',
   ],
+  durations: [
+    "string(duration('1.5s')) == '1.5s' && string(duration('-1ns')) == '-0.000000001s' && string(duration('0s')) == '0s'",
+    // Seconds as a double, which has not as many digits.
+    "string(duration('762570124.999998998s')) == '762570124.999999s'",
+  ],
   'list extension': [
     "[3, 1, 2].sort() == [1, 2, 3] && ['b', 'a'].sort() == ['a', 'b'] && [].sort() == []",
     '[1, 2, 3].reverse() == [3, 2, 1] && [1, 1, 2, 1].distinct() == [1, 2]',
@@ -130,6 +135,20 @@ for (const [library, expressions] of Object.entries(truths)) {
     }
   });
 }
+
+test('why a text is no address (apiserver cel/library/ip.go, cidr.go)', () => {
+  const rows: readonly (readonly [string, string])[] = [
+    ["ip('fe80::1%eth0')", 'IP address "fe80::1%eth0" with zone value is not allowed'],
+    ["ip('::ffff:1.2.3.4')", 'IPv4-mapped IPv6 address "::ffff:1.2.3.4" is not allowed'],
+    ["ip('1.2.3.4%x')", 'IP Address "1.2.3.4%x" parse error during conversion from string'],
+    ["cidr('::ffff:1.2.3.4/120')", 'IPv4-mapped IPv6 address "::ffff:1.2.3.4/120" is not allowed'],
+    ["cidr('::ffff:1.2.3.4/129')", 'network address parse error during conversion from string'],
+  ];
+  for (const [source, expected] of rows) {
+    const { value } = compileCel(source, environment).run(() => null, 1_000_000);
+    assert.equal(value instanceof CelFault ? value.message : value, expected, source);
+  }
+});
 
 test('what the checker refuses', () => {
   const rows: [string, RegExp][] = [
