@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { pino } from 'pino';
+import { pino, stdSerializers } from 'pino';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from '#client/logger.ts';
 import { setting } from './settings.ts';
 
@@ -18,5 +19,16 @@ export function withLogging(command: Command): Command {
 
 /** One JSON object a line on standard output, written synchronously so that a crash loses none. */
 export function createLogger(name: string, { logLevel }: LogSettings): Logger {
-  return pino({ name, level: logLevel, base: null }, pino.destination({ dest: 1, sync: true }));
+  const options = { name, level: logLevel, base: null, serializers: { err: loggedError } };
+  return pino(options, pino.destination({ dest: 1, sync: true }));
+}
+
+/**
+ * An error as a field of a log line. What an API server answers to what it was asked is told without a stack: that says where the
+ * answer was read, at every retry again. A fault (500 and above) keeps it.
+ */
+export function loggedError(error: unknown): unknown {
+  if (!(error instanceof ApiError) || error.code >= 500) return stdSerializers.err(error as Error);
+  const { code, reason, message, details } = error;
+  return { type: error.name, code, reason, message, ...(details === undefined ? {} : { details }) };
 }

@@ -90,7 +90,7 @@ export class AuditLog implements AuditSink {
       this.#bytes += bytes.length;
     } catch (error) {
       this.#lost += lines.length;
-      this.#logger.error({ error, lost: this.#lost }, 'audit events could not be written');
+      this.#logger.error({ err: error, lost: this.#lost }, 'audit events could not be written');
     }
   }
 
@@ -102,7 +102,7 @@ export class AuditLog implements AuditSink {
     this.#file = openSync(this.#path, 'a', 0o600);
     this.#bytes = 0;
     void this.#prune(dir, name, ext).catch((error: unknown) =>
-      this.#logger.warn({ error }, 'old audit files could not be removed'),
+      this.#logger.warn({ err: error }, 'old audit files could not be removed'),
     );
   }
 

@@ -112,7 +112,7 @@ export class OidcAuthenticator implements TokenAuthenticator {
     try {
       return await this.#keys.key(id);
     } catch (error) {
-      this.#logger.warn({ error, issuer: this.#issuer.url }, 'keys of a token issuer cannot be had');
+      this.#logger.warn({ err: error, issuer: this.#issuer.url }, 'keys of a token issuer cannot be had');
       throw unauthorized('keys of the issuer cannot be had');
     }
   }

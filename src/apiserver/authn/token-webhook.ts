@@ -92,7 +92,7 @@ export class TokenWebhook implements TokenAuthenticator {
         timeoutMs,
       );
     } catch (error) {
-      this.#logger.warn({ error, url: this.#poster.url }, 'the token webhook gave no answer');
+      this.#logger.warn({ err: error, url: this.#poster.url }, 'the token webhook gave no answer');
       throw unauthorized('the token webhook gave no answer');
     }
     if (valueAt(review, 'status', 'authenticated') !== true) return { token: undefined };

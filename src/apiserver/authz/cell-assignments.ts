@@ -81,7 +81,7 @@ export class CellAssignmentIndex implements CellAssignments {
         this.#clear();
         if (isStorageError(error, 'closed')) this.#running = false;
         else {
-          this.#logger.warn({ error }, 'watch on cells ended; reading them anew');
+          this.#logger.warn({ err: error }, 'watch on cells ended; reading them anew');
           this.#load();
         }
       },
@@ -102,7 +102,7 @@ export class CellAssignmentIndex implements CellAssignments {
     try {
       cell = cellOfEntry(entry);
     } catch (error) {
-      this.#logger.error({ key: entry.key, error }, 'unreadable Cell ignored');
+      this.#logger.error({ key: entry.key, err: error }, 'unreadable Cell ignored');
       return;
     }
     const { spec, status, metadata } = cell;

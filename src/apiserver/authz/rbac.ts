@@ -262,7 +262,7 @@ export class RbacAuthorizer implements Authorizer {
     try {
       return objectOf(entry);
     } catch (error) {
-      this.#logger.error({ key: entry.key, error }, 'unreadable RBAC object ignored');
+      this.#logger.error({ key: entry.key, err: error }, 'unreadable RBAC object ignored');
       return undefined;
     }
   }
@@ -286,7 +286,7 @@ export class RbacAuthorizer implements Authorizer {
       this.#running = false;
       return;
     }
-    this.#logger.warn({ error }, 'RBAC watch ended; indexing anew');
+    this.#logger.warn({ err: error }, 'RBAC watch ended; indexing anew');
     this.#watch();
   }
 

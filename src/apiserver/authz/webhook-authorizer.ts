@@ -64,10 +64,7 @@ export class WebhookAuthorizer implements Authorizer {
     if (conditions !== undefined && !conditions.isEmpty) {
       const answer = conditions.holdFor(spec);
       if (answer.error !== undefined) {
-        logger.warn(
-          { webhook: name, error: answer.error },
-          'match conditions of an authorizer cannot be told',
-        );
+        logger.warn({ webhook: name, why: answer.error }, 'match conditions of an authorizer cannot be told');
         return onFailure === 'deny' ? denied(name, 'match conditions cannot be told') : noOpinion;
       }
       if (!answer.matches) return noOpinion;

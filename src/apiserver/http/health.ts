@@ -62,7 +62,7 @@ async function run(
     } else {
       failed = true;
       lines.push(`[-]${check.name} failed: reason withheld`);
-      logger.warn({ endpoint, check: check.name, error }, 'health check failed');
+      logger.warn({ endpoint, check: check.name, err: error }, 'health check failed');
     }
   }
   if (excluded.size > 0) {

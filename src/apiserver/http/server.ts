@@ -115,7 +115,7 @@ class SecureHttpServer implements HttpServer {
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', onError);
         this.#server.on('error', (error) => {
-          this.#dependencies.logger.error({ error }, 'HTTP server failed');
+          this.#dependencies.logger.error({ err: error }, 'HTTP server failed');
         });
         resolve({ port: (this.#server.address() as AddressInfo).port, host });
       });
@@ -241,7 +241,7 @@ class SecureHttpServer implements HttpServer {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
       // Without a listener a client that resets would end the process.
-      socket.on('error', (error: Error) => logger.debug({ error }, 'connection failed'));
+      socket.on('error', (error: Error) => logger.debug({ err: error }, 'connection failed'));
     });
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
@@ -251,9 +251,9 @@ class SecureHttpServer implements HttpServer {
         if (connection.watches === 0) session.close();
       });
       session.once('close', () => this.#sessions.delete(session));
-      session.on('error', (error) => logger.debug({ error }, 'HTTP/2 session failed'));
+      session.on('error', (error) => logger.debug({ err: error }, 'HTTP/2 session failed'));
     });
-    server.on('tlsClientError', (error: Error) => logger.debug({ error }, 'TLS handshake failed'));
+    server.on('tlsClientError', (error: Error) => logger.debug({ err: error }, 'TLS handshake failed'));
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
       answerClientError(error, socket),
     );

@@ -51,7 +51,7 @@ export class GoneResources {
       return await isResourceGone(edgeClient, resource, signal);
     } catch (error) {
       if (!isApiError(error)) throw error;
-      logger.info({ error: error.message, ...resource }, 'the edge does not say whether a kind is gone');
+      logger.info({ err: error, ...resource }, 'the edge does not say whether a kind is gone');
       return false;
     }
   }

@@ -205,7 +205,7 @@ export class Returner {
     } catch (error) {
       this.#gone = new Set();
       if (!isApiError(error)) throw error;
-      this.#options.logger.info({ error: error.message }, 'the edge does not say which kinds are gone');
+      this.#options.logger.info({ err: error }, 'the edge does not say which kinds are gone');
     }
     if (this.#gone.size > 0) this.#lookAtReturned();
   }

@@ -9,10 +9,11 @@ import { fromStorageError } from '../../registry/storage-errors.ts';
 export function toApiError(error: unknown, logger: Logger, fields: object): ApiError {
   const translated = fromStorageError(error);
   if (translated instanceof ApiError) {
-    if (translated.code >= 500) logger.warn({ ...fields, code: translated.code, error }, 'request failed');
+    if (translated.code >= 500)
+      logger.warn({ ...fields, code: translated.code, err: error }, 'request failed');
     return translated;
   }
-  logger.error({ ...fields, error }, 'request failed by a fault of the server');
+  logger.error({ ...fields, err: error }, 'request failed by a fault of the server');
   return new ApiError(
     'InternalError',
     'Internal error occurred: the server met a condition that it does not know',
