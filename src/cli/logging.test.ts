@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
-import { loggedError } from './logging.ts';
+import { createLogger, loggedError } from './logging.ts';
 
 test('an error is logged with what it says: a fault with its stack, an answer of an API server without', () => {
   const fault = loggedError(new Error('no such page', { cause: new Error('disk') })) as {
@@ -24,6 +24,18 @@ test('an error is logged with what it says: a fault with its stack, an answer of
     (loggedError(new ApiError('InternalError', 'lost')) as { stack: string }).stack,
     /logging\.test/,
   );
+});
+
+test('a line says when, how grave and who, in words', () => {
+  const lines: string[] = [];
+  const logger = createLogger('scheduler', { logLevel: 'info' }, { write: (line) => lines.push(line) });
+  logger.debug({}, 'not asked for');
+  logger.warn({ cell: 'pop-a-cell-a', err: new Error('gone') }, 'cell lost');
+  assert.equal(lines.length, 1);
+  const { time, err, ...rest } = JSON.parse(lines[0] ?? '') as { time: string; err: { message: string } };
+  assert.equal(new Date(time).toISOString(), time);
+  assert.equal(err.message, 'gone');
+  assert.deepEqual(rest, { level: 'warn', name: 'scheduler', cell: 'pop-a-cell-a', msg: 'cell lost' });
 });
 
 test('errors are logged as `err`, the one field that tells them: any other would be {}', async () => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { pino, stdSerializers } from 'pino';
+import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from '#client/logger.ts';
 import { setting } from './settings.ts';
@@ -17,10 +17,24 @@ export function withLogging(command: Command): Command {
   );
 }
 
-/** One JSON object a line on standard output, written synchronously so that a crash loses none. */
-export function createLogger(name: string, { logLevel }: LogSettings): Logger {
-  const options = { name, level: logLevel, base: null, serializers: { err: loggedError } };
-  return pino(options, pino.destination({ dest: 1, sync: true }));
+/**
+ * One JSON object a line on standard output, written synchronously so that a crash loses none: `level` by its name, `time` as
+ * RFC 3339 in UTC, for whoever reads it without a program, and `name`, which process it is.
+ */
+export function createLogger(
+  name: string,
+  { logLevel }: LogSettings,
+  destination: DestinationStream = pino.destination({ dest: 1, sync: true }),
+): Logger {
+  const options = {
+    name,
+    level: logLevel,
+    base: {},
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (level: string) => ({ level }) },
+    serializers: { err: loggedError },
+  };
+  return pino(options, destination);
 }
 
 /**
