@@ -10,12 +10,15 @@ import { storageOfProcess } from './test-storage.ts';
 
 /** One API server in a process of its own, without scheduler, federator or edge. */
 export interface LoneServer extends AsyncDisposable {
+  /** The one that runs now. */
   readonly process: CellplaneProcess;
   readonly dataDirectory: string;
   /** The administrator's, without a workspace in its URL. */
   readonly connection: ServerConnection;
   readonly admin: RemoteClient;
   readonly raw: RawHttp;
+  /** Ends the process, and starts another on its data and its port. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   /** Resident memory of the server's process, in MiB. */
   residentMiB(): number;
 }
@@ -30,12 +33,14 @@ export async function startLoneServer(
   const isOurs = command === 'apiserver' && !args.includes('--storage');
   const storage = isOurs ? await storageOfProcess() : undefined;
   const storageArgs = storage?.args ?? [];
-  let process: CellplaneProcess;
-  try {
-    process = await startCellplane([
-      ...[command, '--data-dir', dataDirectory, '--port', '0'],
+  const startAt = (port: number) =>
+    startCellplane([
+      ...[command, '--data-dir', dataDirectory, '--port', String(port)],
       ...[...storageArgs, ...args],
     ]);
+  let process: CellplaneProcess;
+  try {
+    process = await startAt(0);
   } catch (error) {
     await disposeAll(storage, folder);
     throw error;
@@ -44,11 +49,19 @@ export async function startLoneServer(
   const admin = new RemoteClient(connection, { userAgent: 'cellplane-test', limits: patient });
   const raw = new RawHttp(connection);
   return {
-    process,
+    get process() {
+      return process;
+    },
     dataDirectory,
     connection,
     admin,
     raw,
+    restart: async (meanwhile) => {
+      const port = process.port ?? 0;
+      await process.stop();
+      await meanwhile?.();
+      process = await startAt(port);
+    },
     residentMiB: () => residentMiB(process.pid),
     async [Symbol.asyncDispose]() {
       await disposeAll(

@@ -142,6 +142,13 @@ export class RealEdge implements AsyncDisposable {
     await this.#atRest(() => this.#etcd.putBack());
   }
 
+  /** Starts it anew on a store that knows the newest state alone: nothing older can be read or watched. */
+  async forget(): Promise<void> {
+    await this.kill();
+    await this.#etcd.compact();
+    await this.resume();
+  }
+
   async #atRest(run: () => Promise<void>): Promise<void> {
     await this.kill();
     await this.#etcd.kill();

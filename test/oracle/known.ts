@@ -353,7 +353,7 @@ export const knownDifferences: readonly KnownDifference[] = [
       const accept = String(request.headers?.['accept']);
       const isStream = /[?/&]watch[=/]/.test(request.path);
       if (oracle.status === 200) return isStream && accept.includes('as=PartialObjectMetadataList');
-      return isStream && oracle.status === 422 && accept.includes('yaml');
+      return isStream && oracle.status === 422 && /yaml|as=PartialObjectMetadataList/.test(accept);
     },
   },
   {
@@ -400,8 +400,8 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     row: undefined, // an etcd before 3.4.25 tells no progress, which its kube-apiserver then does without
-    explains: ({ path }, { oracle }) =>
-      path[1] === 'events' &&
+    explains: ({ path }, { oracle, ours }) =>
+      (path[1] === 'events' || (oracle.status === 504 && ours.status === 200)) &&
       /feature RequestWatchProgress is disabled|Too large resource version/.test(JSON.stringify(oracle.body)),
   },
   {
@@ -433,7 +433,16 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     row: undefined, // an etcd tells of more in its range than what the selector takes
     explains: ({ path, ours }, { request }) =>
-      request.method === 'DELETE' && path.join('.') === 'body.metadata.continue' && isAbsent(ours),
+      (request.method === 'DELETE' || /[?&](?:label|field)Selector=/.test(request.path)) &&
+      path.join('.') === 'body.metadata.continue' &&
+      isAbsent(ours),
+  },
+  {
+    row: 'continue tokens',
+    explains: (difference, { oracle, ours }) =>
+      (oracle.status === 410 || oracle.status === 400) &&
+      ((ours.status === 410 && isMessage(difference)) ||
+        /^invalid continue token/.test(String(isJsonObject(ours.body) ? ours.body['message'] : ''))),
   },
   {
     row: undefined, // a name that each server makes up itself

@@ -22,6 +22,7 @@ const authorityPattern = /-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE
 const certificatePattern = /\bX509SHA256=[0-9a-f]{64}\b/g;
 const atNodesPattern = /^(?:pods\/(?:attach|exec|log|portforward|proxy)|(?:nodes|services)\/proxy)$/;
 const currentPattern = /(?<=Too large resource version: \d+, current: )\d+/g;
+const expiredPattern = /(?<=too old resource version: )\d+(?: \(\d+\))?/g;
 const generatedPattern = /(?<=\b[hp]\d+-)[bcdfghjklmnpqrstvwxz2456789]{5}\b/g;
 const tokenPattern = /\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/g;
 const guardPattern =
@@ -106,6 +107,7 @@ export class Normaliser {
       .replace(authorityPattern, '<authority>')
       .replace(certificatePattern, '<certificate>')
       .replace(currentPattern, '<revision>')
+      .replace(expiredPattern, '<revision>')
       .replace(guardPattern, '<revision>')
       .replace(tokenPattern, '<token>')
       .replace(generatedPattern, '<chance>')

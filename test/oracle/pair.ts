@@ -1,6 +1,7 @@
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { disposeAll } from '../harness/dispose-all.ts';
+import { EtcdServer, limitFlags } from '../harness/etcd-server.ts';
 import { type LoneServer, startLoneServer } from '../harness/lone-server.ts';
 import { type RawAnswer, RawHttp, type RawRequest } from '../harness/raw-http.ts';
 import { RealEdge } from '../harness/real-edge.ts';
@@ -25,17 +26,21 @@ export class Pair implements AsyncDisposable {
   readonly #oracle: RealEdge;
   readonly #oracleRaw: RawHttp;
   readonly #ours: LoneServer;
+  /** Ours, when it keeps its data in one. */
+  readonly #etcd: EtcdServer | undefined;
   /** Without the administrators' certificates. */
   readonly #bare: { readonly [side in Side]: RawHttp };
 
-  private constructor(oracle: RealEdge, ours: LoneServer) {
+  private constructor(oracle: RealEdge, ours: LoneServer, etcd: EtcdServer | undefined) {
     this.#oracle = oracle;
     this.#oracleRaw = new RawHttp(oracle.connection);
     this.#ours = ours;
+    this.#etcd = etcd;
     this.#bare = { oracle: bareTo(oracle.connection), ours: bareTo(ours.connection) };
   }
 
-  static async start(binary: string): Promise<Pair> {
+  /** `storage`: what ours keeps its data in; of an etcd it can be made to forget. */
+  static async start(binary: string, storage: 'memory' | 'etcd' = 'memory'): Promise<Pair> {
     // As docs/kubernetes-contract.md has it under Differences: every version is served, privileged containers are
     // taken, claims and volumes have no finalizers for their protection.
     const flags = [
@@ -43,18 +48,22 @@ export class Pair implements AsyncDisposable {
       '--allow-privileged=true',
       '--disable-admission-plugins=StorageObjectInUseProtection',
     ];
+    const etcd = storage === 'etcd' ? await EtcdServer.start({ flags: limitFlags }) : undefined;
     const ours = await startLoneServer([
-      ...['--storage', 'memory', '--service-cluster-ip-range', serviceRange],
+      ...(etcd === undefined
+        ? ['--storage', 'memory']
+        : ['--storage', 'etcd', '--etcd-servers', etcd.endpoint]),
+      ...['--service-cluster-ip-range', serviceRange],
       ...['--service-account-issuer', 'https://kubernetes.default.svc'],
     ]);
     let oracle: RealEdge;
     try {
       oracle = await RealEdge.start(binary, flags);
     } catch (error) {
-      await disposeAll(ours);
+      await disposeAll(ours, () => etcd?.dispose());
       throw error;
     }
-    const pair = new Pair(oracle, ours);
+    const pair = new Pair(oracle, ours, etcd);
     try {
       await pair.#prepare();
     } catch (error) {
@@ -62,6 +71,12 @@ export class Pair implements AsyncDisposable {
       throw error;
     }
     return pair;
+  }
+
+  /** Starts both anew, on stores that know the newest state alone. */
+  async forget(): Promise<void> {
+    await this.#oracle.forget();
+    await this.#ours.restart(() => this.#etcd?.compact() ?? Promise.resolve());
   }
 
   /** Paths are a kube-apiserver's, from the root. */
@@ -132,7 +147,7 @@ export class Pair implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { oracle, ours } = this.#bare;
     const clients = [this.#oracleRaw, oracle, ours].map((raw) => () => raw.close());
-    await disposeAll(...clients, this.#oracle, this.#ours);
+    await disposeAll(...clients, this.#oracle, this.#ours, () => this.#etcd?.dispose());
   }
 }
 

@@ -6,9 +6,11 @@ import { skipWithoutEtcd } from '../harness/etcd-server.ts';
 import { Random } from '../harness/random.ts';
 import { seedFrom } from '../harness/seed.ts';
 import { until } from '../harness/until.ts';
-import { countFrom, oracleProgram } from './oracle-program.ts';
+import { expiredReads, expiredStates } from './expired.ts';
+import { countFrom, onlyNamed, oracleProgram } from './oracle-program.ts';
 import { Pair } from './pair.ts';
 import { Report } from './report.ts';
+import { runExpired } from './run-expired.ts';
 import { runWatches } from './run-watches.ts';
 import { watchedDefinition, watches } from './watches.ts';
 
@@ -38,6 +40,18 @@ function describeWatches(file: string): void {
       const seed = seedFrom('CELLPLANE_ORACLE_SEED');
       const report = new Report();
       await runWatches(pair, watches(new Random(seed), countFrom(100)), report);
+      console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
+      assert.equal(report.different, 0);
+    });
+
+    test('what begins at states that are forgotten', async () => {
+      const seed = seedFrom('CELLPLANE_ORACLE_SEED');
+      await using forgetful = await Pair.start(file, 'etcd');
+      await define(forgetful);
+      const remembered = await expiredStates(forgetful);
+      const report = new Report();
+      const cases = onlyNamed(expiredReads(new Random(seed), remembered, 4 * countFrom(100)));
+      await runExpired(forgetful, remembered, cases, report);
       console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
       assert.equal(report.different, 0);
     });

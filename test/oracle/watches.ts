@@ -17,7 +17,7 @@ export interface WatchCase {
 }
 
 /** Of the kind that the suite defines. */
-const watchedGroup = 'watched.oracle.example.com';
+export const watchedGroup = 'watched.oracle.example.com';
 
 export const watchedDefinition: JsonObject = {
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -136,7 +136,7 @@ function pathOf(random: Random, { resource, ...kind }: Kind, collection: string)
       ]);
 }
 
-const accepts = [
+export const accepts = [
   'application/json',
   'application/json',
   'application/json;stream=watch',

@@ -128,8 +128,8 @@ function whyNoAddress(text: string): string {
 
 function whyNoNetwork(text: string): string {
   const [, address = '', prefix] = /^(.*)\/(0|[1-9][0-9]{0,2})$/s.exec(text) ?? [];
-  if (isMapped(address) && Number(prefix) <= 128) return mappedRefusal(text);
-  return 'network address parse error during conversion from string';
+  const refused = 'network address parse error during conversion from string';
+  return isMapped(address) && Number(prefix) <= 128 ? `${refused}: ${mappedRefusal(text)}` : refused;
 }
 
 function isMapped(text: string): boolean {

@@ -141,7 +141,10 @@ test('why a text is no address (apiserver cel/library/ip.go, cidr.go)', () => {
     ["ip('fe80::1%eth0')", 'IP address "fe80::1%eth0" with zone value is not allowed'],
     ["ip('::ffff:1.2.3.4')", 'IPv4-mapped IPv6 address "::ffff:1.2.3.4" is not allowed'],
     ["ip('1.2.3.4%x')", 'IP Address "1.2.3.4%x" parse error during conversion from string'],
-    ["cidr('::ffff:1.2.3.4/120')", 'IPv4-mapped IPv6 address "::ffff:1.2.3.4/120" is not allowed'],
+    [
+      "cidr('::ffff:1.2.3.4/120')",
+      'network address parse error during conversion from string: IPv4-mapped IPv6 address "::ffff:1.2.3.4/120" is not allowed',
+    ],
     ["cidr('::ffff:1.2.3.4/129')", 'network address parse error during conversion from string'],
   ];
   for (const [source, expected] of rows) {

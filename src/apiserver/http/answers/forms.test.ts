@@ -117,7 +117,8 @@ describe('forms of one object (N1–N6)', () => {
     }
     const list = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
     assert.equal((await get(list)).code, 406);
-    assert.equal((await get(`${list},application/json`)).json()['kind'], 'Widget');
+    assert.equal((await get(`${list},application/json`)).code, 406, 'the first that is acceptable decides');
+    assert.equal((await get(`application/json,${list}`)).json()['kind'], 'Widget');
   });
 
   it('N5: pretty when asked for, or for people', async () => {

@@ -29,6 +29,11 @@ test('406 in the words of kube-apiserver (endpoints/handlers/negotiation, asPart
       'object',
       'you requested PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)',
     ],
+    [
+      `${json};as=PartialObjectMetadata${meta},${json}`,
+      'list',
+      'you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)',
+    ],
     [`${json};as=Table;v=v2;g=meta.k8s.io`, 'object', all],
     [`${json};as=Table;v=v2;g=meta.k8s.io`, 'watch', all],
     [`${json};as=Foo${meta}`, 'watch', all],

@@ -69,9 +69,12 @@ function firstForm(accept: string, subject: Subject, protobuf: boolean): Form | 
   for (const clause of parseAccept(accept)) {
     const form = formOf(clause, subject, protobuf);
     if (form !== undefined) return form;
-    // What is acceptable decides; that there is no stream of it is seen afterwards (NegotiateOutputMediaTypeStream).
+    // What is acceptable decides: that there is no stream of it, or that it is of the other sort, is seen afterwards
+    // (NegotiateOutputMediaTypeStream, asPartialObjectMetadata).
     if (subject === 'watch' && formOf(withoutStream(clause), 'object', protobuf) !== undefined)
       return undefined;
+    if (subject === 'object' && formOf(clause, 'list', protobuf) !== undefined) return undefined;
+    if (subject === 'list' && formOf(clause, 'object', protobuf) !== undefined) return undefined;
   }
   return undefined;
 }
