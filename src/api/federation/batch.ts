@@ -40,16 +40,42 @@ export interface BatchAnswer {
   readonly body: Buffer;
 }
 
-/** An item as text: its header line and its body, which must be text already. */
-export function batchItemText(
-  { method, path, accept, contentType }: Omit<BatchItem, 'body'>,
-  body: string | undefined,
+/** An item whose body is text. */
+export interface BatchTextItem extends Omit<BatchItem, 'body'> {
+  readonly body: string | undefined;
+}
+
+/**
+ * Items as the bytes of a batch: a header line for each, and its body. Written where they are sent from: as one text all of
+ * it would be copied twice more, and the text collected.
+ */
+export function batchBytesOf(items: readonly BatchTextItem[]): Buffer {
+  const headers: string[] = [];
+  let total = 0;
+  for (const item of items) {
+    const length = item.body === undefined ? undefined : Buffer.byteLength(item.body);
+    const header = headerText(item, length);
+    headers.push(header);
+    total += Buffer.byteLength(header) + (length ?? 0);
+  }
+  const bytes = Buffer.allocUnsafe(total);
+  let at = 0;
+  let index = 0;
+  for (const { body } of items) {
+    at += bytes.write(headers[index++] as string, at);
+    if (body !== undefined) at += bytes.write(body, at);
+  }
+  return bytes;
+}
+
+function headerText(
+  { method, path, accept, contentType }: BatchTextItem,
+  length: number | undefined,
 ): string {
   let header = `{"method":"${method}","path":${JSON.stringify(path)}`;
   if (accept !== undefined) header += `,"accept":${JSON.stringify(accept)}`;
   if (contentType !== undefined) header += `,"contentType":${JSON.stringify(contentType)}`;
-  if (body === undefined) return `${header}}\n`;
-  return `${header},"length":${Buffer.byteLength(body)}}\n${body}`;
+  return length === undefined ? `${header}}\n` : `${header},"length":${length}}\n`;
 }
 
 /** Members of an answer for people who look. */

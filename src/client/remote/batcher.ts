@@ -2,10 +2,10 @@ import type { Dispatcher } from 'undici';
 import {
   type BatchAnswer,
   BatchDecoder,
-  type BatchItem,
+  type BatchTextItem,
   batchAnswerOf,
+  batchBytesOf,
   batchItemsMax,
-  batchItemText,
   batchMediaType,
   notInBatch,
 } from '#api/federation/batch.ts';
@@ -39,9 +39,7 @@ export const defaultBatchLimits: BatchLimits = {
 const usualPart = 1 / 4;
 
 /** A call for one object, as it would be sent by itself. */
-export interface SingleRequest extends Omit<BatchItem, 'body'> {
-  readonly body: string | undefined;
-}
+export type SingleRequest = BatchTextItem;
 
 export interface BatcherOptions {
   readonly dispatcher: Dispatcher;
@@ -195,8 +193,7 @@ export class Batcher {
 
   #sendBatch(batch: readonly Pending[], events: Pick<BatchEvents, 'onAnswered' | 'onAged'>): void {
     const { dispatcher, path, headers } = this.#options;
-    let body = '';
-    for (const { request } of batch) body += batchItemText(request, request.body);
+    const body = batchBytesOf(batch.map(({ request }) => request));
     const answers = new BatchResponse(batch, {
       ...events,
       alone: (pending) => this.#repeatAlone(pending),

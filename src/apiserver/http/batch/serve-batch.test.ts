@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   BatchDecoder,
   batchAnswerOf,
-  batchItemText,
+  batchBytesOf,
   batchMediaType,
   batchPath,
 } from '#api/federation/batch.ts';
@@ -49,11 +49,14 @@ interface ItemAnswer {
 }
 
 function textOf(items: readonly ItemOf[]): string {
-  return items
-    .map(({ method = 'GET', path, body, accept }) =>
-      batchItemText({ method, path, accept, contentType: body === undefined ? undefined : json }, body),
-    )
-    .join('');
+  const asked = items.map(({ method = 'GET', path, body, accept }) => ({
+    method,
+    path,
+    accept,
+    contentType: body === undefined ? undefined : json,
+    body,
+  }));
+  return batchBytesOf(asked).toString();
 }
 
 function answersIn(bytes: Buffer): ItemAnswer[] {
