@@ -10,6 +10,11 @@ export function sha256Hex(text: string | Uint8Array): string {
 }
 
 const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+/** Of ten bits each. */
+const base32Pairs: readonly string[] = Array.from(
+  { length: 1_024 },
+  (_, bits) => base32Alphabet.charAt(bits >> 5) + base32Alphabet.charAt(bits & 31),
+);
 
 /** Lower-case base32 (RFC 4648 without padding) of the first `length` × 5 bits of `bytes`; length ≤ 8 × bytes / 5. */
 export function base32(bytes: Uint8Array, length: number): string {
@@ -36,8 +41,19 @@ export function base36(bytes: Uint8Array, length: number): string {
   return text.length >= length ? text.slice(text.length - length) : text.padStart(length, '0');
 }
 
+/** The first `length` × 5 bits; at most 48 characters. */
 export function sha256Base32(text: string | Uint8Array, length: number): string {
-  return base32(sha256(text), length);
+  // A text of the digest costs a third less than its bytes, and two characters at once half of one after the other.
+  const digest = hash('sha256', text, 'binary');
+  let encoded = '';
+  for (let at = 0; encoded.length < length; at += 5) {
+    const third = digest.charCodeAt(at + 2);
+    const high = (digest.charCodeAt(at) << 12) | (digest.charCodeAt(at + 1) << 4) | (third >> 4);
+    const low = ((third & 15) << 16) | (digest.charCodeAt(at + 3) << 8) | digest.charCodeAt(at + 4);
+    encoded += (base32Pairs[high >> 10] as string) + (base32Pairs[high & 1023] as string);
+    encoded += (base32Pairs[low >> 10] as string) + (base32Pairs[low & 1023] as string);
+  }
+  return encoded.slice(0, length);
 }
 
 export function sha256Base36(text: string | Uint8Array, length: number): string {

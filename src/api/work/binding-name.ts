@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { base32, sha256 } from '#apimachinery/hash.ts';
+import { sha256Base32 } from '#apimachinery/hash.ts';
 import { dns1123Subdomain } from '#apimachinery/names.ts';
 
 const bindingNamesRememberedMax = 10_000;
@@ -21,7 +21,7 @@ const bindingNames = new LRUCache<string, string>({ max: bindingNamesRememberedM
 
 function makeBindingName(group: string, resource: string, name: string): string {
   const kind = group === '' ? resource : `${resource}.${group}`;
-  const hash = base32(sha256(`${group.length}:${group}${resource.length}:${resource}${name}`), 10);
+  const hash = sha256Base32(`${group.length}:${group}${resource.length}:${resource}${name}`, 10);
   const readable = asSubdomain(name);
   const room = objectLengthMax - kind.length - hash.length - 2;
   // A cut must not leave a separator before the next `-`: `a.-b` is no subdomain.

@@ -12,28 +12,61 @@ export function canonicalJson(value: JsonValue | undefined): string {
 const unsortable = Symbol('unsortable');
 const digitZero = 0x30;
 const digitNine = 0x39;
+const fewKeys = 12;
 
-/** The value with its keys in order, sharing what has none. */
+/** The value with its keys in order, sharing what has them so already. */
 function sortedJson(value: JsonValue | undefined): JsonValue | undefined | typeof unsortable {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const items: JsonValue[] = [];
-    for (const item of value) {
-      const sorted = sortedJson(item);
-      if (sorted === unsortable) return unsortable;
-      items.push(sorted ?? null);
-    }
-    return items;
+  return Array.isArray(value) ? sortedItems(value) : sortedMembers(value);
+}
+
+function sortedItems(items: readonly JsonValue[]): JsonValue | typeof unsortable {
+  let copy: JsonValue[] | undefined;
+  for (const [at, item] of items.entries()) {
+    if (typeof item !== 'object' || item === null) continue;
+    const sorted = sortedJson(item);
+    if (sorted === unsortable) return unsortable;
+    if (sorted === item) continue;
+    copy ??= [...items];
+    copy[at] = sorted ?? null;
   }
-  const members: JsonObject = {};
-  for (const key of Object.keys(value).sort()) {
+  return copy ?? (items as JsonValue[]);
+}
+
+function sortedMembers(object: JsonObject): JsonValue | typeof unsortable {
+  const keys = Object.keys(object);
+  let isSame = true;
+  let former = '';
+  for (const key of keys) {
     const first = key.charCodeAt(0);
     if (first >= digitZero && first <= digitNine) return unsortable;
-    const sorted = sortedJson(value[key]);
+    if (key < former) isSame = false;
+    former = key;
+  }
+  if (!isSame) sortFew(keys);
+  const members: JsonObject = {};
+  for (const key of keys) {
+    const member = object[key];
+    const sorted = sortedJson(member);
     if (sorted === unsortable) return unsortable;
+    if (sorted !== member) isSame = false;
     members[key] = sorted;
   }
-  return members;
+  return isSame ? object : members;
+}
+
+/** By UTF-16 code units, as `sort()` does, which costs several times as much for as few keys as objects have. */
+function sortFew(keys: string[]): void {
+  if (keys.length > fewKeys) {
+    keys.sort();
+    return;
+  }
+  for (let at = 1; at < keys.length; at++) {
+    const key = keys[at] as string;
+    let to = at;
+    for (; to > 0 && (keys[to - 1] as string) > key; to--) keys[to] = keys[to - 1] as string;
+    keys[to] = key;
+  }
 }
 
 function textOf(value: JsonValue | undefined): string {
