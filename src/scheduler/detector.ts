@@ -49,6 +49,8 @@ export interface DetectorDependencies {
   readonly resolvePolicy: (key: string) => void;
   /** Asks to look after a mapped namespace. */
   readonly lookAtNamespace: (cellId: string, mappedName: string) => void;
+  /** Tells that something came into a mapped namespace. */
+  readonly fillNamespace: (cellId: string, mappedName: string) => void;
   /** Ends the watch of a resource that nobody serves any more, and looks at what was placed of it. */
   readonly releaseResource: (resourceName: string) => void;
   readonly forgetProject: (id: string) => void;
@@ -166,9 +168,9 @@ export class Detector {
     const former = this.#on.copies.get(place);
     if (record !== undefined) this.#onCopy(record, former);
     else this.#onNoCopy(place, object, metadata.uid);
-    if (metadata.namespace !== undefined && (object === undefined || old === undefined)) {
-      this.#on.lookAtNamespace(cellId, metadata.namespace);
-    }
+    if (metadata.namespace === undefined) return;
+    if (object === undefined) this.#on.lookAtNamespace(cellId, metadata.namespace);
+    else if (old === undefined) this.#on.fillNamespace(cellId, metadata.namespace);
   }
 
   #onCopy(told: CopyRecord, former: CopyRecord | undefined): void {

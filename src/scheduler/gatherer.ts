@@ -88,9 +88,33 @@ export class Gatherer {
     const nowMs = this.#on.clock.now();
     const dueMs = state.lastGatherMs + (this.#on.gatherIntervalMs ?? defaultGatherIntervalMs);
     if (nowMs < dueMs && nowMs >= state.lastGatherMs) return dueMs - nowMs;
+    if (this.#isUnheard(key, parts, match.resource, state)) {
+      const present = await this.#on.bindings.read(parts, signal);
+      // A decision says already that nothing has come back.
+      if (present?.status?.summary === undefined) {
+        state.isHeard = true;
+        return undefined;
+      }
+    }
     const changed = await this.#gather(key, parts, match, state, signal);
     if (changed) state.lastGatherMs = this.#on.clock.now();
     return undefined;
+  }
+
+  /** Nothing is known but what was decided: so it is right after each first decision. */
+  #isUnheard(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    { hasStatus }: DiscoveredResource,
+    { failures, problems, health }: KeyState,
+  ): boolean {
+    if (hasStatus || watchName(parts) === crdResource) return false;
+    if (failures.size > 0 || problems.nameCollision !== undefined || problems.apiConflict !== undefined)
+      return false;
+    if (health.healthy.size > 0 || health.unhealthySinceMs.size > 0) return false;
+    for (const { syncedHash, syncError } of this.#on.copies.ofOrigin(key).values())
+      if (syncedHash !== undefined || syncError !== undefined) return false;
+    return true;
   }
 
   async #gather(

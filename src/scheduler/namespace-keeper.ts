@@ -62,6 +62,11 @@ export class NamespaceKeeper {
     );
   }
 
+  /** To be called when a copy came into the mapped namespace: it is empty no more. */
+  fill(cellId: string, mappedName: string): void {
+    if (this.#emptySince.size > 0) this.look(cellId, mappedName);
+  }
+
   async #keep(place: string, signal: AbortSignal): Promise<ReconcileResult> {
     const {
       index,

@@ -130,6 +130,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     },
     resolvePolicy: (key) => queues.policies.add(key),
     lookAtNamespace: (cellId, name) => keeper.look(cellId, name),
+    fillNamespace: (cellId, name) => keeper.fill(cellId, name),
     releaseResource: (name) => void world.needs.release(name),
     forgetProject: (id) => mappers.forget(id),
     lookAtQuotas: (cell) => decider.quotas.lookAtCell(cell),
