@@ -112,8 +112,9 @@ function storedValue(
   value.writeUInt32LE(headerBytes, 4);
   value.writeUInt32LE(headBytes + 1, 8);
   value.writeUInt32LE(headBytes + metadataBytes, 12);
-  const isLatin1 = isAscii && headerBytes === headerJson.length;
-  value.write(`${headerJson}${body}`, prefixBytes, isLatin1 ? 'latin1' : 'utf8');
+  // One after the other: joined, all of it would be copied once more, and collected.
+  value.write(headerJson, prefixBytes, headerBytes === headerJson.length ? 'latin1' : 'utf8');
+  value.write(body, prefixBytes + headerBytes, isAscii ? 'latin1' : 'utf8');
   return value;
 }
 
@@ -154,8 +155,12 @@ function metadataText(
   start: number,
   fieldSets: number[],
 ): string {
-  const { resourceVersion: _, managedFields, ...plain } = metadata;
-  if (clusterId !== undefined) plain.annotations = { ...plain.annotations, [clusterAnnotation]: clusterId };
+  const { managedFields } = metadata;
+  // Written out: for rest and spread members V8 calls its runtime.
+  const plain: ObjectMeta = {};
+  for (const member in metadata)
+    if (member !== 'resourceVersion' && member !== 'managedFields') plain[member] = metadata[member];
+  if (clusterId !== undefined) plain.annotations = annotationsWith(metadata.annotations, clusterId);
   if (!Array.isArray(managedFields)) {
     return JSON.stringify(managedFields === undefined ? plain : { ...plain, managedFields });
   }
@@ -167,6 +172,16 @@ function metadataText(
     all += managerText(managedFields[index] as ManagedFieldsEntry, start + all.length, fieldSets);
   }
   return `${all}]}`;
+}
+
+function annotationsWith(
+  annotations: ObjectMeta['annotations'],
+  clusterId: string,
+): { [key: string]: string } {
+  const all: { [key: string]: string } = {};
+  for (const key in annotations) all[key] = annotations[key] as string;
+  all[clusterAnnotation] = clusterId;
+  return all;
 }
 
 function managerText(entry: ManagedFieldsEntry, start: number, fieldSets: number[]): string {
