@@ -3,6 +3,7 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { HandshakeGate } from './connections/handshake-gate.ts';
 import { Http2Connection } from './connections/http2-connection.ts';
 import { keepParsing } from './connections/paused-parser.ts';
 import type { HttpServerDependencies } from './dependencies.ts';
@@ -233,10 +234,7 @@ class SecureHttpServer implements HttpServer {
     server.on('upgrade', (request: ServerRequest, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
-    server.on('connection', (socket: Socket) => {
-      this.#connections.add(socket);
-      socket.once('close', () => this.#connections.delete(socket));
-    });
+    this.#gateHandshakes();
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -258,6 +256,21 @@ class SecureHttpServer implements HttpServer {
       answerClientError(error, socket),
     );
     server.on('unknownProtocol', (socket) => socket.destroy());
+  }
+
+  /** Node's own listeners, which begin the handshake, are called when it is the connection's turn. */
+  #gateHandshakes(): void {
+    const server = this.#server;
+    const listeners = server.listeners('connection');
+    server.removeAllListeners('connection');
+    const gate = new HandshakeGate((socket) => {
+      for (const listener of listeners) listener.call(server, socket);
+    });
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+      gate.enter(socket);
+    });
   }
 
   #upgrade(request: ServerRequest, socket: Duplex, head: Buffer): void {
