@@ -54,14 +54,23 @@ function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: nu
   state.isHeard = true;
   health.healthy.clear();
   const unhealthy = new Set<string>();
-  for (const { cell, applied, health: one } of reports) {
+  const decided = new Map(state.targets.map(({ name, replicas }) => [name, replicas]));
+  for (const { cell, applied, health: one, status } of reports) {
     if (applied && one === 'Healthy') health.healthy.add(cell);
+    if (applied && podsOf(status) >= (decided.get(cell) ?? Number.POSITIVE_INFINITY))
+      health.complete.add(cell);
     if (one !== 'Unhealthy') continue;
     unhealthy.add(cell);
     if (!health.unhealthySinceMs.has(cell)) health.unhealthySinceMs.set(cell, nowMs);
   }
   for (const cell of health.unhealthySinceMs.keys())
     if (!unhealthy.has(cell)) health.unhealthySinceMs.delete(cell);
+}
+
+/** Pods that there are, in whatever state; NaN where the status does not say. A Job calls them active. */
+function podsOf(status: JsonObject | undefined): number {
+  const pods = status?.['replicas'] ?? status?.['active'];
+  return typeof pods === 'number' ? pods : Number.NaN;
 }
 
 function sortByCell(reports: CellReport[]): void {
@@ -156,6 +165,8 @@ export class Gatherer {
     const statuses: CellStatus[] = [];
     const reports: CellReport[] = [];
     let allObserved = missing.length === 0 && records.length > 0;
+    const { complete } = state.health;
+    complete.clear();
     for (const { cell, record, replicas } of records) {
       const reading = readings.get(record);
       const copy = {
@@ -171,6 +182,7 @@ export class Gatherer {
         applied &&
         (typeof observedGeneration !== 'number' || observedGeneration >= (reading?.generation ?? 0));
       if (!observed) allObserved = false;
+      else if (replicas !== undefined && podsOf(status) >= replicas) complete.add(cell);
       const hasStatus = resource.hasStatus;
       const told =
         reading === undefined || !observed

@@ -1,7 +1,7 @@
 import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import type { Outcome, Target } from './algorithm/decision.ts';
 import type { Problems } from './binding.ts';
-import type { Committed } from './deciding/commitments.ts';
+import type { Committed } from './deciding/committed.ts';
 import { type ProjectObjectKey, splitKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import type { DeschedulingLimits, ReplicaRecord } from './rescheduling/missing-replicas.ts';
@@ -45,6 +45,8 @@ export interface KeyState {
   committed: Committed | undefined;
   health: {
     healthy: Set<string>;
+    /** Cells in which as many replicas are as were decided, in whatever state. */
+    complete: Set<string>;
     unhealthySinceMs: Map<string, number>;
     avoidUntilMs: Map<string, number>;
     preferredSinceMs: number | undefined;
@@ -90,6 +92,7 @@ function emptyKeyState(policyKey: string): KeyState {
     rolloutStatus: undefined,
     health: {
       healthy: new Set(),
+      complete: new Set(),
       unhealthySinceMs: new Map(),
       avoidUntilMs: new Map(),
       preferredSinceMs: undefined,
@@ -108,6 +111,7 @@ export function beginAnew(state: KeyState): void {
   state.observedGeneration = undefined;
   state.statusOwnedElsewhere = undefined;
   state.health.healthy.clear();
+  state.health.complete.clear();
   state.health.unhealthySinceMs.clear();
 }
 

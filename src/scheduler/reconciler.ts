@@ -151,7 +151,7 @@ export class Reconciler {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
     const { health, leaving, targets, descheduling, replicas, waitsForRoom } = state;
-    this.#on.decider.commitments.landed(key, health.healthy);
+    this.#on.decider.landed(key, state);
     if (isRolloutDue(state)) this.#on.wake(key);
     if (leaving && targets.every(({ name }) => health.healthy.has(name))) this.#on.wake(key);
     const dueMs = earlier(
@@ -246,7 +246,10 @@ export class Reconciler {
     // Before anything is written, so that the events of our own writes are known for what they are.
     const desired = this.#on.projector.placesOf(projection);
     // What was healthy was something else.
-    if (!sameEntries(desired, state.desired)) state.health.healthy.clear();
+    if (!sameEntries(desired, state.desired)) {
+      state.health.healthy.clear();
+      state.health.complete.clear();
+    }
     state.desired = desired;
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
     state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);

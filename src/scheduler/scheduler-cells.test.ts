@@ -276,6 +276,68 @@ test('room that was to be taken and is not wakes what waits for it, though no ce
   await bindingWhere(w.controlPlane, w.project, 'third', isPlaced);
 });
 
+const aggregatedIn = (...clusterNames: string[]): JsonObject => ({
+  placement: {
+    clusterAffinity: { clusterNames },
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  },
+});
+
+test('what is bound counts where nobody says what is taken, however it was divided, over a restart too', async () => {
+  await using w = await world({ capacity: { pods: 3 } });
+  const isPlaced = (one: ResourceBinding): boolean => condition(one, 'Scheduled')?.status === 'True';
+  const isWaiting = (one: ResourceBinding): boolean =>
+    condition(one, 'Scheduled')?.reason === 'Unschedulable';
+  const { controlPlane, project } = w;
+  const duplicated = policy('everywhere', {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'first' }],
+  });
+  await controlPlane.create(project, 'propagationpolicies', duplicated);
+  await controlPlane.create(project, 'propagationpolicies', policy('ams', aggregatedIn('ams')));
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'deployments', deployment('first', 2));
+    await bindingWhere(controlPlane, project, 'first', isPlaced);
+    await controlPlane.create(project, 'deployments', deployment('second', 2));
+    await bindingWhere(controlPlane, project, 'second', isWaiting);
+  }
+  await controlPlane.create(project, 'deployments', deployment('third', 3));
+  await using _scheduler = await startScheduler(controlPlane);
+  await bindingWhere(controlPlane, project, 'third', isWaiting);
+  const first = projectRef(project, 'apps/v1', 'deployments', 'first');
+  await controlPlane.admin.patch(first, { type: 'merge', body: { spec: { replicas: 1 } } });
+  await bindingWhere(controlPlane, project, 'second', isPlaced);
+  await controlPlane.admin.delete(first);
+  await controlPlane.admin.delete(projectRef(project, 'apps/v1', 'deployments', 'second'));
+  await bindingWhere(controlPlane, project, 'third', isPlaced);
+});
+
+test('replicas that are there count once in a cell whose pods are watched, before they are well', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane, { landedMs: 100 });
+  const ams = { cluster: 'root:cells', gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'), name: 'ams' };
+  const tell = (status: JsonObject) =>
+    controlPlane.admin.patch(ams, { type: 'merge', body: { status } }, { subresource: 'status' });
+  const watched = { type: 'NodesWatched', status: 'True', reason: 'Watched' };
+  const lastTransitionTime = '2026-01-01T00:00:00Z';
+  const conditions = [{ ...watched, message: '', lastTransitionTime }];
+  await tell({ conditions, allocatable: { pods: 5 }, allocated: { pods: 0 } });
+  await controlPlane.create(project, 'propagationpolicies', policy('all', aggregatedIn('ams')));
+  await controlPlane.create(project, 'deployments', deployment('first', 3));
+  const copy = await w.ams.copy('apps/v1', 'deployments', 'first');
+  await tell({ allocated: { pods: 3 } });
+  await controlPlane.create(project, 'deployments', deployment('second', 2));
+  await bindingWhere(controlPlane, project, 'second', (one) => {
+    return condition(one, 'Scheduled')?.reason === 'Unschedulable';
+  });
+  const { generation = 1 } = copy.metadata;
+  await w.ams.report('apps/v1', 'deployments', copy, { observedGeneration: generation, replicas: 3 });
+  await bindingWhere(controlPlane, project, 'second', (one) => {
+    return condition(one, 'Scheduled')?.status === 'True';
+  });
+});
+
 test('an affinity whose cells lack room leaves the object where it is, until there is room or the platform speaks', async () => {
   // None has room at first, so that nothing is decided by what is not heard of yet.
   await using w = await world({ capacity: { pods: 0 } });

@@ -25,6 +25,8 @@ export interface SchedulerOptions {
   readonly gatherIntervalMs?: number | undefined;
   /** How soon estimators are asked again for what has no room by their word: they tell of no change. Default 30,000. */
   readonly estimateAgainMs?: number | undefined;
+  /** How long replicas count as under way in a cell whose pods are watched, once they are there. Default 10,000. */
+  readonly landedMs?: number | undefined;
   /** How fast failover takes objects from cells. */
   readonly eviction?: EvictionRates | undefined;
   /** How the work is divided among several schedulers; asked again for every new beginning. Default: this one is the only one. */

@@ -73,6 +73,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     rebalancer,
     reader,
     estimateAgainMs: options.estimateAgainMs,
+    landedMs: options.landedMs,
     evictions: new EvictionLimiter(options.eviction, world.share),
     onRoom: (names) => {
       detector.onRoom([...names].map((name) => cells.info(name)).filter((info) => info !== undefined));

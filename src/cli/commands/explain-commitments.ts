@@ -1,4 +1,5 @@
 import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import type { Cell } from '#api/federation/cell.ts';
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
@@ -10,8 +11,9 @@ import { listPages } from '#client/list-pages.ts';
 import type { ReplicaRequest } from '#scheduler/algorithm/capacity.ts';
 import { dividesByRoom } from '#scheduler/cells/estimate-question.ts';
 import {
+  type AskingBinding,
+  CellsRoom,
   isUnderWay,
-  type PendingBinding,
   type ToldCommitments,
   toldCommitments,
 } from '#scheduler/deciding/told-commitments.ts';
@@ -22,13 +24,15 @@ import { readBoundPolicy } from './explain-peers.ts';
 import type { Unread } from './explain-unread.ts';
 
 const pageSize = 500;
-/** Of objects with replicas under way, which are read one by one. */
-const pendingMax = 500;
+/** Objects of which it matters what they ask for are read one by one. */
+const askingMax = 500;
 const readsAtOnceMax = 16;
 
 interface CommitmentsQuestion {
   readonly workspace: string;
   readonly binding: ResourceBinding;
+  /** All that there are. */
+  readonly cells: readonly Cell[];
   readonly nowMs: number;
 }
 
@@ -38,24 +42,32 @@ interface CommitmentsQuestion {
  */
 export async function readCommitments(
   federationClient: KubeClient,
-  { workspace, binding: own, nowMs }: CommitmentsQuestion,
+  { workspace, binding: own, cells, nowMs }: CommitmentsQuestion,
   unread: Unread,
 ): Promise<ToldCommitments> {
   const bindings = await readBindings(federationClient, workspace, unread);
-  const underWay = bindings.filter((binding) => isUnderWay(binding, nowMs));
-  if (underWay.length > pendingMax)
-    unread.add(`replicas under way of ${underWay.length - pendingMax} objects beyond ${pendingMax}`);
-  const reader = new PendingReader(federationClient, unread);
-  const pending: PendingBinding[] = [];
-  const rest = underWay.slice(0, pendingMax);
+  const room = new CellsRoom(cells);
+  const { counted } = room;
+  const asked = bindings.filter((binding) => isUnderWay(binding, room, nowMs) || takesIn(counted, binding));
+  if (asked.length > askingMax)
+    unread.add(`what ${asked.length - askingMax} objects beyond ${askingMax} take that no cell tells of`);
+  const reader = new RequestReader(federationClient, unread);
+  const asking: AskingBinding[] = [];
+  const rest = asked.slice(0, askingMax);
   const worker = async (): Promise<void> => {
     for (let binding = rest.pop(); binding !== undefined; binding = rest.pop()) {
+      const assumes = await reader.isDividedByRoom(binding);
+      if (!assumes && !takesIn(counted, binding)) continue;
       const request = await reader.requestOf(binding);
-      if (request !== undefined) pending.push({ binding, request });
+      if (request !== undefined) asking.push({ binding, request, assumes });
     }
   };
   await Promise.all(Array.from({ length: readsAtOnceMax }, worker));
-  return toldCommitments(own, bindings, pending, nowMs);
+  return toldCommitments(own, bindings, asking, room, nowMs);
+}
+
+function takesIn(cells: ReadonlySet<string>, { spec }: ResourceBinding): boolean {
+  return (spec.clusters ?? []).some(({ name, replicas = 0 }) => replicas > 0 && cells.has(name));
 }
 
 async function readBindings(
@@ -83,8 +95,8 @@ async function listAll(federationClient: KubeClient, cluster: string): Promise<R
   return bindings;
 }
 
-/** Reads what replicas under way ask for; policies and rules once for all objects. */
-class PendingReader {
+/** Reads what replicas ask for; policies and rules once for all objects. */
+class RequestReader {
   readonly #client: KubeClient;
   readonly #unread: Unread;
   readonly #policies = new Map<string, Promise<PropagationSpec | undefined>>();
@@ -96,17 +108,21 @@ class PendingReader {
     this.#unread = unread;
   }
 
-  /** Undefined where its replicas were not divided by room, or it is gone. */
+  async isDividedByRoom(binding: ResourceBinding): Promise<boolean> {
+    const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
+    return dividesByRoom((await this.#policyOf(cluster, binding))?.placement);
+  }
+
+  /** Undefined where it is gone. */
   async requestOf(binding: ResourceBinding): Promise<ReplicaRequest | undefined> {
     const { resource } = binding.spec;
     const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
     const parsed = parseApiVersion(resource.apiVersion);
-    const policy = await this.#policyOf(cluster, binding);
-    if (parsed === undefined || policy === undefined || !dividesByRoom(policy.placement)) return undefined;
+    if (parsed === undefined) return undefined;
     const gvr = { ...parsed, resource: resource.resource };
     const { namespace, name } = resource;
     const object = await this.#unread.or(
-      `objects of other projects whose replicas are under way`,
+      `objects of other projects that take what no cell tells of`,
       () => this.#client.get({ cluster, gvr, namespace, name }),
       undefined,
     );

@@ -1,3 +1,4 @@
+import { conditionOf } from '#api/conditions.ts';
 import {
   type Cell,
   type Taint as CellTaint,
@@ -91,6 +92,24 @@ function freeCapacity({ spec, status }: Cell): ReadonlyMap<string, number> | und
     if (amount !== undefined) free.set(resource, amount - (numberOf(status?.allocated?.[resource]) ?? 0));
   }
   return free;
+}
+
+export type RoomWord =
+  | 'none'
+  /** What there is, and not what is taken of it. */
+  | 'whole'
+  | 'free';
+
+/** How far the Cell says what is free in it: who tells no `allocated` does not say what is taken. */
+export function roomWordOf(cell: Cell | undefined): RoomWord {
+  const { spec, status } = cell ?? {};
+  if ((status?.allocatable ?? status?.capacity ?? spec?.capacity) === undefined) return 'none';
+  return status?.allocated === undefined ? 'whole' : 'free';
+}
+
+/** Its federator watches nodes and pods: whatever is there is told at once. */
+export function isRoomWatched(cell: Cell | undefined): boolean {
+  return conditionOf(cell?.status?.conditions, 'NodesWatched')?.status === 'True';
 }
 
 function numberOf(quantity: string | number | undefined): number | undefined {

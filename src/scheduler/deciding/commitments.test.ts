@@ -1,23 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf } from '../object-key.ts';
-import { Commitments, type Committed, underWayOf } from './commitments.ts';
+import { Commitments, underWayOf } from './commitments.ts';
+import type { Committed } from './committed.ts';
 
 const key = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'web' });
 const request = [['cpu', 0.5]] as const;
 const at = (assumes: boolean, ...targets: [string, number][]): Committed => ({
   targets: targets.map(([name, replicas]) => ({ name, replicas })),
+  request,
   assumes,
 });
 
 test('replicas count as taken until the cell tells of them, or their time is over', () => {
-  const commitments = new Commitments((cell) => cell !== 'silent');
+  const commitments = new Commitments((cell) => (cell === 'silent' ? 'none' : 'free'));
   const shown = (cell: string, nowMs = 0) => {
     const assumed = commitments.assumedIn(cell, nowMs);
     return assumed === undefined ? undefined : Object.fromEntries(assumed);
   };
   const first = at(true, ['a', 2], ['silent', 3]);
-  commitments.place(key, first, undefined, [], request, 0);
+  commitments.place(key, first, undefined, [], 0);
   assert.deepEqual(shown('a'), { pods: 2, cpu: 1 });
   assert.equal(shown('silent'), undefined);
   assert.equal(commitments.loadBeside(undefined)('a'), 1);
@@ -25,17 +27,17 @@ test('replicas count as taken until the cell tells of them, or their time is ove
   commitments.told('a');
   assert.deepEqual(shown('a'), { pods: 2, cpu: 1 }, 'it has not landed yet');
   const more = at(true, ['a', 3]);
-  commitments.place(key, more, first, [], request, 1_000);
+  commitments.place(key, more, first, [], 1_000);
   assert.deepEqual(shown('a', 1_000), { pods: 3, cpu: 1.5 });
   assert.equal(commitments.loadBeside(undefined)('silent'), 0);
   const less = at(true, ['a', 1]);
-  commitments.place(key, less, more, [], request, 2_000);
+  commitments.place(key, less, more, [], 2_000);
   assert.deepEqual(shown('a', 2_000), { pods: 1, cpu: 0.5 });
-  commitments.landed(key, ['a']);
+  assert.ok(commitments.landed(key, 'a'));
   commitments.told('a');
   assert.equal(shown('a', 2_000), undefined);
   const last = at(true, ['a', 5]);
-  commitments.place(key, last, less, [], request, 3_000);
+  commitments.place(key, last, less, [], 3_000);
   assert.equal(commitments.nextExpiryMs(), 303_000);
   assert.equal(shown('a', 303_000), undefined);
   commitments.drop(key, last);
@@ -43,9 +45,9 @@ test('replicas count as taken until the cell tells of them, or their time is ove
 });
 
 test('what a binding said before a restart is no news to the cells', () => {
-  const commitments = new Commitments(() => true);
+  const commitments = new Commitments(() => 'free');
   const known = [{ name: 'a', replicas: 2 }];
-  commitments.place(key, at(true, ['a', 3]), undefined, known, request, 0);
+  commitments.place(key, at(true, ['a', 3]), undefined, known, 0);
   assert.deepEqual(
     commitments.assumedIn('a', 0),
     new Map([
@@ -56,14 +58,14 @@ test('what a binding said before a restart is no news to the cells', () => {
 });
 
 test('what is not divided by room is not assumed', () => {
-  const commitments = new Commitments(() => true);
-  commitments.place(key, at(false, ['a', 3]), undefined, [], request, 0);
+  const commitments = new Commitments(() => 'free');
+  commitments.place(key, at(false, ['a', 3]), undefined, [], 0);
   assert.equal(commitments.assumedIn('a', 0), undefined);
   assert.equal(commitments.loadBeside(undefined)('a'), 1);
 });
 
 test('after a restart a binding tells what is under way', () => {
-  const commitments = new Commitments(() => true);
+  const commitments = new Commitments(() => 'free');
   const spec = {
     clusters: [
       { name: 'a', replicas: 2 },
@@ -101,10 +103,69 @@ test('after a restart a binding tells what is under way', () => {
   );
   assert.deepEqual(underWayOf(spec, status, 310_000), [], 'what was decided long ago is known to the cells');
   commitments.restore(key, underWay, request, 20_000);
-  commitments.place(key, at(true, ['a', 2], ['b', 1], ['c', 5]), undefined, spec.clusters, request, 20_000);
+  commitments.place(key, at(true, ['a', 2], ['b', 1], ['c', 5]), undefined, spec.clusters, 20_000);
   const podsIn = (cell: string) => commitments.assumedIn(cell, 20_000)?.get('pods');
   assert.deepEqual(['a', 'b', 'c'].map(podsIn), [undefined, 1, 5]);
-  commitments.landed(key, ['c']);
+  commitments.landed(key, 'c');
   commitments.told('c');
   assert.equal(podsIn('c'), undefined);
+});
+
+test('what landed counts until the cell tells anew, or has nothing to tell by a while later', () => {
+  const freed: string[] = [];
+  const commitments = new Commitments(
+    () => 'free',
+    (cell) => freed.push(cell),
+  );
+  const other = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'api' });
+  const podsAt = (nowMs: number) => commitments.assumedIn('a', nowMs)?.get('pods');
+  commitments.place(key, at(true, ['a', 2]), undefined, [], 0);
+  commitments.place(other, at(true, ['a', 3]), undefined, [], 1_000);
+  commitments.told('a');
+  assert.deepEqual(freed, [], 'nothing has landed');
+  assert.ok(commitments.landed(key, 'a', 12_000));
+  assert.ok(!commitments.landed(key, 'a', 13_000), 'once');
+  assert.equal(podsAt(11_999), 5);
+  assert.equal(commitments.nextExpiryMs(), 12_000);
+  assert.equal(podsAt(12_000), 3);
+  assert.ok(commitments.landed(other, 'a', 30_000));
+  commitments.told('a');
+  assert.deepEqual(freed, ['a']);
+  assert.equal(podsAt(12_001), undefined);
+});
+
+test('where nobody tells what is taken, all that is bound is', () => {
+  const words = new Map([
+    ['a', 'free' as const],
+    ['c', 'whole' as const],
+  ]);
+  const freed: string[] = [];
+  const commitments = new Commitments(
+    (cell) => words.get(cell) ?? 'none',
+    (cell) => freed.push(cell),
+  );
+  const other = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'api' });
+  const shown = () => Object.fromEntries(commitments.assumedIn('c', 9e9) ?? []);
+  const first = at(false, ['c', 4], ['a', 1]);
+  commitments.place(key, first, undefined, [], 0);
+  assert.ok(!commitments.countsBound);
+  commitments.look('c', () => [first]);
+  assert.ok(commitments.countsBound);
+  assert.deepEqual(shown(), { pods: 4, cpu: 2 }, 'however long ago, and however divided');
+  commitments.foresee(other, at(true, ['c', 2]));
+  assert.deepEqual(shown(), { pods: 6, cpu: 3 }, 'as a binding says, before it is decided about');
+  const second = at(true, ['c', 3]);
+  commitments.place(other, second, undefined, [], 0);
+  assert.deepEqual(shown(), { pods: 7, cpu: 3.5 });
+  commitments.told('c');
+  assert.deepEqual(shown(), { pods: 7, cpu: 3.5 });
+  assert.deepEqual(freed, []);
+  const less = at(true, ['c', 1]);
+  commitments.place(other, less, second, [], 0);
+  assert.deepEqual(freed, ['c']);
+  commitments.drop(key, first);
+  assert.deepEqual(shown(), { pods: 1, cpu: 0.5 });
+  words.set('c', 'free');
+  commitments.look('c', () => [less]);
+  assert.deepEqual(shown(), {}, 'the cell tells it now');
 });

@@ -3,47 +3,51 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
+import type { RoomWord } from '../cells/cell-info.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
+import { BoundAmounts } from './bound-amounts.ts';
+import type { Committed } from './committed.ts';
 
 /** How long replicas that were decided count as taken though nothing was heard of them. */
 const assumedMs = 5 * 60_000;
 
 interface Assumption {
-  replicas: number;
-  request: ReplicaRequest;
+  readonly replicas: number;
+  readonly request: ReplicaRequest;
   /** When it is given up, in milliseconds. */
-  untilMs: number;
-  /** The object is well there: what it takes is part of what the cell tells next. */
-  landed: boolean;
+  readonly untilMs: number;
 }
 
-/** What of an object was filed last; kept beside its state. */
-export interface Committed {
-  readonly targets: readonly Target[];
-  /** Replicas count as taken until the cells tell of them. */
-  readonly assumes: boolean;
+/** Of one cell. */
+interface Assumptions {
+  /** In the order of time. */
+  readonly underWay: Map<ProjectObjectKey, Assumption>;
+  /** The replicas are there: what they take is part of what the cell tells next. */
+  readonly landed: Map<ProjectObjectKey, Assumption>;
 }
 
 /**
  * What was decided for cells: how many objects each was given, and what replicas take that its status cannot tell of yet
  * (PLACEMENT.md 1, SchedulingOvercommitProtection). Assumed are replicas that were divided by room, in cells that tell theirs,
- * so that there are never more assumptions than such replicas under way. Kept in memory; after a restart the bindings tell
- * what is under way, each when its object is looked at first.
+ * so that there are never more assumptions than such replicas under way. In cells that tell what there is and not what is
+ * taken, all that is bound counts for as long as it is. Kept in memory; after a restart the bindings tell what is under way,
+ * each when its object is looked at first.
  */
 export class Commitments {
-  readonly #tellsRoom: (cell: string) => boolean;
+  readonly #roomWord: (cell: string) => RoomWord;
   readonly #onFreed: (cell: string) => void;
   readonly #loads = new Map<string, number>();
-  /** Cell → key → assumption, in the order of time. */
-  readonly #assumed = new Map<string, Map<ProjectObjectKey, Assumption>>();
+  readonly #assumed = new Map<string, Assumptions>();
   readonly #sums = new Map<string, ReadonlyMap<string, number>>();
+  readonly #bound = new BoundAmounts();
+  /** Of objects that wait to be decided first, what their bindings say. */
+  readonly #foreseen = new Map<ProjectObjectKey, Committed>();
 
   /**
-   * `tellsRoom`: whether the cell says what is free in it. `onFreed`: less is taken there, by a decision, than was assumed; the
-   * cell, which never heard of it, will not tell.
+   * `onFreed`: less is taken there, by a decision, than was assumed or bound; the cell, which never heard of it, will not tell.
    */
-  constructor(tellsRoom: (cell: string) => boolean, onFreed: (cell: string) => void = () => {}) {
-    this.#tellsRoom = tellsRoom;
+  constructor(roomWord: (cell: string) => RoomWord, onFreed: (cell: string) => void = () => {}) {
+    this.#roomWord = roomWord;
     this.#onFreed = onFreed;
   }
 
@@ -59,6 +63,34 @@ export class Commitments {
     };
   }
 
+  /** Whether all that is bound has to be known, since there are cells of which nobody else tells what is taken. */
+  get countsBound(): boolean {
+    return !this.#bound.isEmpty;
+  }
+
+  /** To be called when a cell came, changed or went. `placed`: all that was filed and stands. */
+  look(cell: string, placed: () => Iterable<Committed>): void {
+    const counts = this.#roomWord(cell) === 'whole';
+    if (counts === this.#bound.counts(cell)) return;
+    if (!counts) this.#bound.end(cell);
+    else {
+      this.#bound.begin(cell, this.#allOf(placed()));
+      this.#assumed.delete(cell);
+      this.#sums.delete(cell);
+    }
+  }
+
+  *#allOf(placed: Iterable<Committed>): IterableIterator<Committed> {
+    yield* placed;
+    yield* this.#foreseen.values();
+  }
+
+  /** What its binding says of an object that cannot be decided yet. */
+  foresee(key: ProjectObjectKey, known: Committed): void {
+    this.#bound.change(this.#foreseen.get(key), known);
+    this.#foreseen.set(key, known);
+  }
+
   /**
    * Files a decision. `before`: what was filed last; undefined for an object seen first, for which `known` is what its
    * binding says: that is no news to the cells.
@@ -68,10 +100,11 @@ export class Commitments {
     now: Committed,
     before: Committed | undefined,
     known: readonly Target[],
-    request: ReplicaRequest,
     nowMs: number,
   ): void {
+    this.#rebind(key, before, now);
     if (before?.targets === now.targets) return;
+    const { request } = now;
     for (const { name } of before?.targets ?? []) this.#load(name, -1);
     for (const { name } of now.targets) this.#load(name, 1);
     if (!now.assumes && before?.assumes !== true) return;
@@ -90,37 +123,48 @@ export class Commitments {
   }
 
   drop(key: ProjectObjectKey, before: Committed | undefined): void {
+    this.#rebind(key, before, undefined);
     for (const { name } of before?.targets ?? []) {
       this.#load(name, -1);
       if (this.#forget(key, name)) this.#onFreed(name);
     }
   }
 
-  /** The object is well in these cells. */
-  landed(key: ProjectObjectKey, cells: Iterable<string>): void {
-    for (const cell of cells) {
-      const assumption = this.#assumed.get(cell)?.get(key);
-      if (assumption !== undefined) assumption.landed = true;
-    }
+  /**
+   * The object's replicas are there. `untilMs`: by then the cell has told of them, or has nothing to add to what it told; absent:
+   * nobody knows. Returns whether that is news.
+   */
+  landed(key: ProjectObjectKey, cell: string, untilMs?: number): boolean {
+    const { underWay, landed } = this.#assumed.get(cell) ?? {};
+    const assumption = underWay?.get(key);
+    if (assumption === undefined) return false;
+    underWay?.delete(key);
+    landed?.set(key, { ...assumption, untilMs: Math.min(assumption.untilMs, untilMs ?? assumption.untilMs) });
+    return true;
   }
 
   /** The cell told its capacity anew: what has landed is part of it. */
   told(cell: string): void {
-    for (const [key, { landed }] of [...(this.#assumed.get(cell) ?? [])]) if (landed) this.#forget(key, cell);
+    const landed = this.#assumed.get(cell)?.landed;
+    if (landed === undefined || landed.size === 0) return;
+    for (const key of [...landed.keys()]) this.#forget(key, cell);
+    this.#onFreed(cell);
   }
 
   /** Resource name → amount that is taken in the cell beyond what it tells; `pods` among them. Undefined: nothing. */
   assumedIn(cell: string, nowMs: number): ReadonlyMap<string, number> | undefined {
+    if (this.#bound.counts(cell)) return this.#bound.in(cell);
     const assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) return undefined;
-    for (const [key, { untilMs }] of assumptions) {
+    for (const [key, { untilMs }] of assumptions.underWay) {
       if (untilMs > nowMs) break; // in the order of time
       this.#forget(key, cell);
     }
+    for (const [key, { untilMs }] of assumptions.landed) if (untilMs <= nowMs) this.#forget(key, cell);
     if (this.#assumed.get(cell) === undefined) return undefined;
     let sum = this.#sums.get(cell);
     if (sum === undefined) {
-      sum = sumOf(assumptions.values());
+      sum = sumOf(assumptions);
       this.#sums.set(cell, sum);
     }
     return sum;
@@ -128,28 +172,36 @@ export class Commitments {
 
   /** When the next assumption is given up; undefined when there is none. */
   nextExpiryMs(): number | undefined {
-    let next: number | undefined;
-    for (const assumptions of this.#assumed.values()) {
-      for (const { untilMs } of assumptions.values()) {
-        next = next === undefined ? untilMs : Math.min(next, untilMs);
+    let next = Number.POSITIVE_INFINITY;
+    for (const { underWay, landed } of this.#assumed.values()) {
+      for (const { untilMs } of underWay.values()) {
+        next = Math.min(next, untilMs);
         break; // in the order of time
       }
+      for (const { untilMs } of landed.values()) next = Math.min(next, untilMs);
     }
-    return next;
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   #assume(key: ProjectObjectKey, cell: string, change: number, request: ReplicaRequest, nowMs: number): void {
-    if (change === 0 || (change > 0 && !this.#tellsRoom(cell))) return;
-    const present = this.#assumed.get(cell)?.get(key);
+    if (change === 0 || (change > 0 && this.#roomWord(cell) !== 'free')) return;
+    const held = this.#assumed.get(cell);
+    const present = held?.underWay.get(key) ?? held?.landed.get(key);
     const replicas = Math.max(0, (present?.replicas ?? 0) + change);
     if (this.#forget(key, cell) && change < 0) this.#onFreed(cell);
     if (replicas === 0) return;
     let assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) {
-      assumptions = new Map();
+      assumptions = { underWay: new Map(), landed: new Map() };
       this.#assumed.set(cell, assumptions);
     }
-    assumptions.set(key, { replicas, request, untilMs: nowMs + assumedMs, landed: false });
+    assumptions.underWay.set(key, { replicas, request, untilMs: nowMs + assumedMs });
+  }
+
+  #rebind(key: ProjectObjectKey, before: Committed | undefined, now: Committed | undefined): void {
+    const foreseen = this.#foreseen.get(key);
+    if (foreseen !== undefined) this.#foreseen.delete(key);
+    for (const cell of this.#bound.change(foreseen ?? before, now)) this.#onFreed(cell);
   }
 
   /** Whether there was anything to forget. */
@@ -157,8 +209,9 @@ export class Commitments {
     const assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) return false;
     this.#sums.delete(cell);
-    const was = assumptions.delete(key);
-    if (assumptions.size === 0) this.#assumed.delete(cell);
+    const { underWay, landed } = assumptions;
+    const was = underWay.delete(key) || landed.delete(key);
+    if (underWay.size + landed.size === 0) this.#assumed.delete(cell);
     return was;
   }
 
@@ -171,13 +224,14 @@ export class Commitments {
 
 /**
  * Cells of a decision not long ago that nothing says of that the object is well there, with the replicas that do not run there
- * yet: those that run are part of what the cell tells. Where a binding tells of single cells no more (there are too many), it
+ * yet: those that run are part of what the cell tells (`isWatched`: all that there are). Where a binding tells of single cells no more (there are too many), it
  * names those that are not well.
  */
 export function underWayOf(
   spec: Pick<ResourceBinding['spec'], 'clusters'>,
   status: ResourceBinding['status'],
   nowMs: number,
+  isWatched: (cell: string) => boolean = () => false,
 ): readonly Target[] {
   const decidedMs = parseTime(status?.lastScheduledTime ?? '') ?? Number.NEGATIVE_INFINITY;
   if (decidedMs + assumedMs <= nowMs) return [];
@@ -190,24 +244,28 @@ export function underWayOf(
     })
     .map(({ name, replicas = 0 }) => ({
       name,
-      replicas: Math.max(0, replicas - runningIn(told.get(name)?.status)),
+      replicas: Math.max(0, replicas - thereIn(told.get(name)?.status, isWatched(name))),
     }));
 }
 
-/** Of the copy, by its status; a Job counts its pods by another name. */
-function runningIn(status: JsonObject | undefined): number {
-  const running = status?.['readyReplicas'] ?? status?.['ready'];
-  return typeof running === 'number' ? running : 0;
+/** Of the copy, by its status: those that run, or all where the cell's pods are watched. A Job counts them by other names. */
+function thereIn(status: JsonObject | undefined, all: boolean): number {
+  const there = all
+    ? (status?.['replicas'] ?? status?.['active'])
+    : (status?.['readyReplicas'] ?? status?.['ready']);
+  return typeof there === 'number' ? there : 0;
 }
 
-function sumOf(assumptions: Iterable<Assumption>): Map<string, number> {
+function sumOf({ underWay, landed }: Assumptions): Map<string, number> {
   const sum = new Map<string, number>();
   const add = (resource: string, amount: number): void => {
     sum.set(resource, (sum.get(resource) ?? 0) + amount);
   };
-  for (const { replicas, request } of assumptions) {
-    add('pods', replicas);
-    for (const [resource, amount] of request) if (resource !== 'pods') add(resource, amount * replicas);
+  for (const part of [underWay, landed]) {
+    for (const { replicas, request } of part.values()) {
+      add('pods', replicas);
+      for (const [resource, amount] of request) if (resource !== 'pods') add(resource, amount * replicas);
+    }
   }
   return sum;
 }

@@ -8,6 +8,7 @@ import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
 import { previousTargets } from '../binding.ts';
+import { isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
 import {
@@ -46,7 +47,8 @@ import type { ResourceWatches } from '../resource-watches.ts';
 import { cellsOnTrial } from '../rollout/plan.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
-import { Commitments, type Committed, underWayOf } from './commitments.ts';
+import { Commitments, underWayOf } from './commitments.ts';
+import type { Committed } from './committed.ts';
 import { heldBack } from './held-back.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
@@ -71,6 +73,8 @@ export interface DeciderDependencies {
   readonly reader: CopyReader;
   /** Default 30,000. */
   readonly estimateAgainMs?: number | undefined;
+  /** Default 10,000. */
+  readonly landedMs?: number | undefined;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   /** There is more room in these cells than before, by what was decided. */
@@ -109,6 +113,7 @@ export class Decider {
   readonly #ranks = new Map<ProjectObjectKey, number>();
   /** Cells in which less is taken than was; told together, since much may go at once. */
   #freedIn = new Set<string>();
+  readonly #freedLaterIn = new Set<string>();
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
@@ -116,7 +121,7 @@ export class Decider {
     this.#priorities = new SchedulePriorities(client, watches);
     this.seen = new SeenBindings(wake);
     this.commitments = new Commitments(
-      (cell) => cells.info(cell)?.free !== undefined,
+      (cell) => roomWordOf(cells.get(cell)),
       (cell) => this.#freed(cell),
     );
     this.#estimators = new Estimators(clock, logger);
@@ -186,7 +191,44 @@ export class Decider {
   /** A cell told something new, or went. */
   onCell(cell: string, isGone: boolean): void {
     this.commitments.told(cell);
+    this.commitments.look(cell, () => this.#allCommitted());
     if (isGone) void this.#estimators.forget(cell);
+  }
+
+  *#allCommitted(): IterableIterator<Committed> {
+    const { states } = this.#on;
+    for (const key of states.all()) {
+      const committed = states.get(key)?.committed;
+      if (committed !== undefined) yield committed;
+    }
+  }
+
+  /** What came back says that the object's replicas are there: what they take is no more under way. */
+  landed(key: ProjectObjectKey, { targets, health }: KeyState): void {
+    const { cells, clock } = this.#on;
+    for (const { name } of targets) {
+      const isWatched = isRoomWatched(cells.get(name));
+      if (!health.healthy.has(name) && !(isWatched && health.complete.has(name))) continue;
+      const untilMs = isWatched ? clock.now() + this.#landedMs : undefined;
+      if (this.commitments.landed(key, name, untilMs) && isWatched) this.#freedLater(name);
+    }
+  }
+
+  /** What waits for room hears when replicas that landed count no more, if the cell has nothing to tell by then. */
+  #freedLater(cell: string): void {
+    if (this.#freedLaterIn.has(cell)) return;
+    this.#freedLaterIn.add(cell);
+    const { clock, signal } = this.#on;
+    const timer = clock.setTimeout(() => {
+      this.#freedLaterIn.delete(cell);
+      if (!signal.aborted) this.#freed(cell);
+    }, this.#landedMs);
+    timer.unref();
+  }
+
+  get #landedMs(): number {
+    const { landedMs, cells } = this.#on;
+    return landedMs ?? Math.max(defaultLandedMs, landedMsPerCell * cells.snapshot().cells.length);
   }
 
   /**
@@ -205,13 +247,18 @@ export class Decider {
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
     const limited = this.quotas.limits(parts);
+    const byRoom = dividesByRoom(policy.spec.placement);
+    const { countsBound } = this.commitments;
     if (this.#on.states.get(key) === undefined) {
       const previous = previousTargets(present);
+      if (countsBound && present !== undefined)
+        this.commitments.foresee(key, { targets: previous, request: template.request, assumes: byRoom });
       if (grouped) this.#groups.set(key, membership, namesOf(previous));
       if (limited) this.quotas.use(key, previous, template.request);
     }
     this.seen.see(key);
     if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
+    if (countsBound && byRoom && !this.seen.isAllComplete(key)) return 'waiting';
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
     if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
     const estimates = await this.#estimate(known, template, signal);
@@ -292,14 +339,17 @@ export class Decider {
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
     if (isNew && present !== undefined && dividesByRoom(match.policy.spec.placement)) {
-      const underWay = underWayOf(present.spec, present.status, nowMs);
+      const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
+        isRoomWatched(this.#on.cells.get(cell)),
+      );
       this.commitments.restore(key, underWay, template.request, nowMs);
     }
     const committed: Committed = {
       targets: decision.targets,
+      request: template.request,
       assumes: dividesByRoom(match.policy.spec.placement),
     };
-    this.commitments.place(key, committed, state.committed, previous, template.request, nowMs);
+    this.commitments.place(key, committed, state.committed, previous, nowMs);
     state.committed = committed;
     this.#on.states.conclude(key, state, decision.outcome);
     this.quotas.use(key, decision.targets, template.request);
@@ -503,6 +553,13 @@ interface Prepared {
   /** A quota speaks of the namespace. */
   readonly limited: boolean;
 }
+
+/**
+ * How long replicas count beside what a federator tells, once they are there: it has seen them by then, and tells what changed
+ * within a second, of many cells ten a second (federators.md, Room).
+ */
+const defaultLandedMs = 10_000;
+const landedMsPerCell = 200;
 
 const defaultEstimateAgainMs = 30_000;
 const freedToldAfterMs = 50;

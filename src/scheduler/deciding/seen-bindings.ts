@@ -3,11 +3,12 @@ import { keyOf, splitKey } from '../object-key.ts';
 
 /**
  * Which bound objects were looked at since the start. What adds up over a namespace (affinity groups, quotas) is complete
- * once all that were bound there have been; until then nothing grows by it. Bounded by the bindings stored at the start.
+ * once all that were bound there have been, what adds up over cells once all have; until then nothing grows by it. Bounded by the bindings stored at the start.
  */
 export class SeenBindings {
   readonly #unseen = new Map<string, Set<ProjectObjectKey>>();
   readonly #waiting = new Map<string, Set<ProjectObjectKey>>();
+  readonly #waitingForAll = new Set<ProjectObjectKey>();
   readonly #wake: (key: ProjectObjectKey) => void;
 
   constructor(wake: (key: ProjectObjectKey) => void) {
@@ -32,9 +33,20 @@ export class SeenBindings {
     const keys = this.#unseen.get(at);
     if (keys?.delete(key) !== true || keys.size > 0) return;
     this.#unseen.delete(at);
-    const waiting = this.#waiting.get(at) ?? [];
+    const waiting = [...(this.#waiting.get(at) ?? [])];
     this.#waiting.delete(at);
+    if (this.#unseen.size === 0) {
+      waiting.push(...this.#waitingForAll);
+      this.#waitingForAll.clear();
+    }
     for (const one of waiting) this.#wake(one);
+  }
+
+  /** All of all projects were; else the key is woken when they will have been. */
+  isAllComplete(key: ProjectObjectKey): boolean {
+    if (this.#unseen.size === 0) return true;
+    this.#waitingForAll.add(key);
+    return false;
   }
 
   /** All of the key's namespace were; else the key is woken when they will have been. */
