@@ -200,8 +200,8 @@ export class Reconciler {
       known,
       decided,
       renderInputOf(this.#on, parts, known, template, lying, tasks),
-      new Set(lying.map(({ name }) => name)),
-      new Set(tasks.map(({ fromCluster }) => fromCluster)),
+      lying,
+      tasks,
       signal,
     );
     // What was unwell is not there any more.
@@ -266,6 +266,7 @@ export class Reconciler {
 
   /** While it is not known who needs the object, it stays in every cell that it lies in. */
   #followedCells(key: ProjectObjectKey, need: Need, forbidden: ReadonlySet<string>): ReadonlySet<string> {
+    if (!need.uncertain && need.cells.size === 0) return need.cells;
     const cells = without(need.cells, forbidden);
     if (!need.uncertain) return cells;
     for (const { cellId } of this.#on.copies.ofOrigin(key).values()) {
@@ -316,7 +317,7 @@ export class Reconciler {
     // What may not be in a cell leaves it, though nothing is dispatched to it now.
     const skip = (cell: string): boolean =>
       (pass.skip(cell) && !forbidden.has(cell)) || !this.#on.cells.mayWithdrawFrom(cell);
-    await this.#on.withdrawal.withdraw(unwanted, skip, pass.signal);
+    if (unwanted.length > 0) await this.#on.withdrawal.withdraw(unwanted, skip, pass.signal);
     return result.firstError;
   }
 

@@ -143,8 +143,8 @@ test('how long admission takes is counted by step, operation and outcome', async
     counts.map(([, labels, count]) => `${labels} ${count}`),
     [
       'type="admit",operation="CREATE",rejected="false" 1',
-      'type="validate",operation="CREATE",rejected="true" 1',
       'type="admit",operation="UPDATE",rejected="false" 1',
+      'type="validate",operation="CREATE",rejected="true" 1',
       'type="validate",operation="UPDATE",rejected="true" 1',
     ],
   );

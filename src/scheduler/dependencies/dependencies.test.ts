@@ -195,8 +195,8 @@ test('a copy is held back only where all who want it there are suspended', () =>
 test('cells are joined by name, each once', () => {
   const own = [{ name: 'b', replicas: undefined }];
   assert.deepEqual(
-    withFollowed(own, ['c', 'a', 'b']).map(({ name }) => name),
+    withFollowed(own, new Set(['c', 'a', 'b'])).map(({ name }) => name),
     ['a', 'b', 'c'],
   );
-  assert.equal(withFollowed(own, ['b']), own);
+  assert.equal(withFollowed(own, new Set(['b'])), own);
 });

@@ -52,6 +52,7 @@ export function needOf(
   }
   if (waiting) return 'waiting';
   const requirers = requirements.of(key);
+  if (requirers.size === 0) return { requirers, cells: noNeed.cells, uncertain };
   const cells = new Set<string>();
   for (const requirement of requirers.values()) for (const cell of requirement.cells) cells.add(cell);
   return { requirers, cells, uncertain };
@@ -117,7 +118,8 @@ export function followingDecision({ requirers }: Need, snapshot: CellSnapshot): 
 }
 
 /** The decision's targets and the cells that others need the object in, by name. */
-export function withFollowed(targets: readonly Target[], cells: Iterable<string>): readonly Target[] {
+export function withFollowed(targets: readonly Target[], cells: ReadonlySet<string>): readonly Target[] {
+  if (cells.size === 0) return targets;
   const present = new Set(targets.map(({ name }) => name));
   const more: Target[] = [];
   for (const name of cells) if (!present.has(name)) more.push({ name, replicas: undefined });

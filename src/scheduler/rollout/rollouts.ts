@@ -1,12 +1,18 @@
 import { LRUCache } from 'lru-cache';
 import { bindingName } from '#api/work/binding-name.ts';
-import type { BindingSnapshot, RolloutStatus, TargetCluster } from '#api/work/resource-binding.ts';
+import type {
+  BindingSnapshot,
+  GracefulEvictionTask,
+  RolloutStatus,
+  TargetCluster,
+} from '#api/work/resource-binding.ts';
 import { type TemplateRevision, templateRevisionsGvr } from '#api/work/template-revision.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
+import type { Target } from '../algorithm/decision.ts';
 import type { Decided } from '../deciding/decider.ts';
 import type { KeyState } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
@@ -43,20 +49,22 @@ export class Rollouts {
     this.#client = client;
   }
 
-  /** `targets`: names of all cells that are to have the object; `leaving`: those of them that are being left. */
+  /** `lying`: all cells that are to have the object, those that `tasks` leave among them. */
   async stage(
     parts: KeyParts,
     { match, present, object }: Known,
     { state, snapshot, nowMs }: Decided,
     input: RenderInput,
-    targets: ReadonlySet<string>,
-    leaving: ReadonlySet<string>,
+    lying: readonly Target[],
+    tasks: readonly GracefulEvictionTask[],
     signal: AbortSignal,
   ): Promise<StagedRendering> {
     const { rollout } = match.policy.spec;
     // What lies in no namespace goes everywhere at once.
     if (rollout === undefined || parts.namespace === '')
       return { input, status: undefined, recheckAtMs: undefined, watch: undefined };
+    const targets = new Set(lying.map(nameOf));
+    const leaving = new Set(tasks.map(({ fromCluster }) => fromCluster));
     const revision = revisionOf(input);
     const stored = await this.#read(parts, signal);
     const kept = stored?.spec.revision;
@@ -155,7 +163,7 @@ function clustersOf({ clusters = [] }: BindingSnapshot): readonly TargetCluster[
   return clusters;
 }
 
-function nameOf({ name }: TargetCluster): string {
+function nameOf({ name }: Target | TargetCluster): string {
   return name;
 }
 
