@@ -7,6 +7,7 @@ import { type ServerConnection, tlsOptions } from '#client/remote/connection.ts'
 import { writeBackup } from '#storage/backup/write-backup.ts';
 import { passBackup, toFile, toStream } from '../backup-stream.ts';
 import { openStorage } from '../compose.ts';
+import { confirmEtcd } from '../confirm-etcd.ts';
 import { type ConnectSettings, federationConnection, withKubeconfig } from '../connect.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { Progress } from '../progress.ts';
@@ -93,6 +94,7 @@ async function backupOf(settings: Place & ConnectSettings): Promise<Readable> {
   }
   const directory = path.resolve(settings.dataDir ?? '.');
   const logger = createLogger('backup', settings);
+  await confirmEtcd(storageSettings(settings));
   const storage = await openStorage(storageSettings(settings), directory, logger, { mustExist: true });
   const chunks = writeBackup(storage, { nowMs: Date.now() });
   return Readable.from(closing(chunks, storage), { objectMode: false });
@@ -131,6 +133,7 @@ async function restore(file: string, settings: RestoreSettings, progress: Progre
   if (storage.kind !== 'etcd' && settings.dataDir === undefined) {
     throw new UsageError('give --data-dir, the folder to restore into, or --storage etcd');
   }
+  await confirmEtcd(storage);
   const source = file === '-' ? process.stdin : await openBackup(file);
   return restoreInto(storage, path.resolve(settings.dataDir ?? '.'), {
     source,

@@ -6,6 +6,7 @@ import { writeBackup } from '#storage/backup/write-backup.ts';
 import { isStorageError, type StorageError } from '#storage/errors.ts';
 import type { Storage } from '#storage/storage.ts';
 import { openStorage, type StorageSettings } from '../compose.ts';
+import { confirmEtcd } from '../confirm-etcd.ts';
 import { createLogger, type LogSettings, withLogging } from '../logging.ts';
 import { Progress } from '../progress.ts';
 import { restoreInto, usageErrorOf } from '../restore-into.ts';
@@ -77,6 +78,7 @@ async function migrate(settings: Settings, progress: Progress): Promise<Migrated
     storage === 'etcd' ? storageSettings({ ...settings, storage }) : { kind: storage };
   const logger = createLogger('migrate-storage', settings);
   const open = (kind: Kind) => openStorage(placeOf(kind), directory, logger, { mustExist: true });
+  await Promise.all(kinds.map((kind) => confirmEtcd(placeOf(kind))));
   const source = await open(from);
   try {
     const startedMs = performance.now();
