@@ -4,7 +4,7 @@ import { ApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from '#test/harness/until.ts';
-import { Informer } from './informer.ts';
+import { Informer, type InformerOptions } from './informer.ts';
 import { silentLogger } from './logger.ts';
 import { ScriptedClient } from './testing/scripted-client.ts';
 
@@ -17,7 +17,7 @@ function pod(name: string, resourceVersion: string, uid = name, node = 'n1'): Ku
   };
 }
 
-function start(server: ScriptedClient) {
+function start(server: ScriptedClient, more: Partial<InformerOptions> = {}) {
   const informer = new Informer({
     client: server.client,
     clock: systemClock,
@@ -26,6 +26,7 @@ function start(server: ScriptedClient) {
     pageSize: 2,
     retryMinMs: 1,
     indexers: { node: (object) => [String((object['spec'] as { node?: string }).node)] },
+    ...more,
   });
   const told: string[] = [];
   informer.addHandler({
@@ -63,6 +64,38 @@ test('lists in pages, then follows the watch from there; indexes follow', async 
   );
   await informer.stop();
 });
+
+for (const how of ['failed', 'ended before its time'] as const) {
+  test(`a watch that ${how} is resumed where the store may go back only when it has not`, async () => {
+    const server = new ScriptedClient();
+    server.items = [pod('a', '7'), pod('b', '8')];
+    server.resourceVersion = '8';
+    const { informer, told } = start(server, { mayGoBack: true, watchTimeoutSeconds: 300 });
+    await informer.synced;
+    await until('it watches', () => server.watches.length === 1);
+    const breakOff = () =>
+      server.push(
+        how === 'failed'
+          ? { type: 'FAIL', error: new ApiError('ServiceUnavailable', 'reset') }
+          : { type: 'END' },
+      );
+    breakOff();
+    await until('it watches again', () => server.watches.length === 2);
+    assert.deepEqual(
+      [server.lists.length, server.lists[1]?.fieldSelector, server.lists[1]?.resourceVersion],
+      [2, 'metadata.name=cellplane-nobody', '0'],
+      'asked without reading anything',
+    );
+    assert.equal(server.watches[1]?.resourceVersion, '8');
+    server.items = [pod('a', '5')];
+    server.resourceVersion = '6';
+    breakOff();
+    await until('it watches once more', () => server.watches.length === 3);
+    assert.equal(server.watches[2]?.resourceVersion, '6', 'listed anew');
+    assert.deepEqual(told, ['+a', '+b', '-b', '~a']);
+    await informer.stop();
+  });
+}
 
 test('a broken watch is resumed where it was; a compacted one is listed anew and told as a difference', async () => {
   const server = new ScriptedClient();

@@ -53,12 +53,23 @@ export interface InformerOptions {
   readonly retryMaxMs?: number | ((error: unknown) => number) | undefined;
   /** A watch is begun anew after between once and twice this; absent: when the server ends it. */
   readonly watchTimeoutSeconds?: number | undefined;
+  /**
+   * The server's store may be put back to a backup with its revisions, and say nothing of it: kube-apiserver begins a watch at a
+   * revision that it has yet to reach, and leaves out what happens up to that one
+   * (k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go). A watch that broke off is resumed only where the store is not behind it.
+   */
+  readonly mayGoBack?: boolean | undefined;
 }
 
 /** There are more objects than an informer may keep. */
 export class TooManyObjects extends Error {
   override readonly name = 'TooManyObjects';
 }
+
+/** A watch that ends so much before its time may have ended with its server. */
+const earlyMs = 2_000;
+/** Of no object: what is asked for is the revision of an answer without any. */
+const nobody = 'cellplane-nobody';
 
 /**
  * A cache of one collection, kept by list and watch: complete after `synced`, then as new as its watch. Objects in it
@@ -162,20 +173,24 @@ export class Informer {
     const signal = this.#stopping.signal;
     let waitMs = retryMinMs;
     let mustList = true;
+    /** The server may be another one than before. */
+    let isInDoubt = false;
     while (!signal.aborted) {
       try {
         if (mustList) {
           await this.#relist(signal);
           mustList = false;
-        }
+        } else if (isInDoubt && this.#options.mayGoBack === true) await this.#compareStore(signal);
         this.#isConnected = true;
         this.#endAttempt(undefined);
-        const seen = await this.#follow(signal);
+        const { seen, endedEarly } = await this.#follow(signal);
+        isInDoubt = endedEarly;
         if (seen) waitMs = retryMinMs;
         // A server may end a watch at any time; one that ends it at once must not be asked in a tight loop.
         else await sleep(clock, waitMs, signal).catch(() => {});
       } catch (error) {
         this.#isConnected = false;
+        isInDoubt = true;
         if (signal.aborted) break;
         this.#endAttempt(error);
         // A page that is larger than the client accepts: fewer objects may fit.
@@ -228,10 +243,26 @@ export class Informer {
     if (!isFirst) this.#options.onRelist?.();
   }
 
-  /** Returns whether the watch delivered anything before it ended. */
-  async #follow(signal: AbortSignal): Promise<boolean> {
-    const { client, collection, metadataOnly, newWhole, labelSelector, fieldSelector, watchTimeoutSeconds } =
-      this.#options;
+  /** Throws Expired when the store stands at an earlier revision than the cache. From the server's cache: all but free for it. */
+  async #compareStore(signal: AbortSignal): Promise<void> {
+    const { client, collection } = this.#options;
+    const options = { metadataOnly: true, resourceVersion: '0', signal };
+    const { metadata } = await client.list(collection, {
+      ...options,
+      fieldSelector: `metadata.name=${nobody}`,
+    });
+    const [now, ours] = [metadata.resourceVersion ?? '', this.#resourceVersion];
+    if (!/^\d+$/.test(now) || !/^\d+$/.test(ours) || BigInt(now) >= BigInt(ours)) return;
+    throw new ApiError('Expired', `the store stands at revision ${now}, and was at ${ours} before`);
+  }
+
+  /** Whether the watch delivered anything before it ended, and whether it was to end then. */
+  async #follow(signal: AbortSignal): Promise<{ readonly seen: boolean; readonly endedEarly: boolean }> {
+    const { client, collection, metadataOnly, newWhole, labelSelector, fieldSelector } = this.#options;
+    const { clock, watchTimeoutSeconds } = this.#options;
+    const timeoutSeconds =
+      watchTimeoutSeconds === undefined ? undefined : Math.round(watchTimeoutSeconds * (1 + Math.random()));
+    const dueMs = clock.monotonic() + (timeoutSeconds ?? 0) * 1_000 - earlyMs;
     let seen = false;
     const events = client.watch(collection, {
       metadataOnly,
@@ -240,15 +271,14 @@ export class Informer {
       fieldSelector,
       resourceVersion: this.#resourceVersion,
       allowWatchBookmarks: true,
-      timeoutSeconds:
-        watchTimeoutSeconds === undefined ? undefined : Math.round(watchTimeoutSeconds * (1 + Math.random())),
+      timeoutSeconds,
       signal,
     });
     for await (const event of events) {
       seen = true;
       this.#handle(event);
     }
-    return seen;
+    return { seen, endedEarly: clock.monotonic() < dueMs };
   }
 
   #handle(event: WatchEvent): void {

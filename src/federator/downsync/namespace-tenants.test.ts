@@ -22,7 +22,6 @@ async function tenantIn(
   objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError },
   isAnswered: () => boolean = () => true,
 ) {
-  const selectors = new Set<string | undefined>();
   const client: KubeClient = {
     ...new ScriptedClient().client,
     raw: async ({ path }) => ({
@@ -54,7 +53,6 @@ async function tenantIn(
       assert.equal(namespace, 'ns', `${gvr.resource} of one namespace alone`);
       assert.equal(options.metadataOnly, true);
       if (!isAnswered()) throw new ApiError('ServiceUnavailable', 'not now');
-      selectors.add(options.labelSelector);
       const found = objects[gvr.resource] ?? [];
       if (found instanceof ApiError) throw found;
       // One object a page.
@@ -68,11 +66,16 @@ async function tenantIn(
   };
   const { signal } = new AbortController();
   const kinds = new ServedKinds({ client, clock, signal });
-  const tenant = await tenantOf('ns', { edgeClient: client, kinds, clock }, signal);
-  assert.deepEqual([...selectors], ['!federation.cellplane.io/origin-cluster']);
+  const tenant = await tenantOf('ns', { edgeClient: client, kinds, clock, cellUid: 'ours' }, signal);
   return tenant;
 }
 
+/** Of an object that a copy brought. */
+const brought = (cellUid: string, annotations: { readonly [name: string]: string } = {}) => ({
+  name: 'web',
+  labels: { 'federation.cellplane.io/origin-cluster': 'x' },
+  annotations: { 'federation.cellplane.io/cell-uid': cellUid, ...annotations },
+});
 const owners = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'x', uid: 'y' }];
 const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string | undefined])[] = [
   ['nothing', {}, undefined],
@@ -94,6 +97,13 @@ const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string |
     { configmaps: [{ name: 'kube-root-ca.crt' }, { name: 'own' }] },
     'configmaps/own',
   ],
+  ['what goes with its copies', { configmaps: [brought('ours')] }, undefined],
+  [
+    'what was to outlive its copy',
+    { configmaps: [brought('ours', { 'federation.cellplane.io/deletion-policy': 'Orphan' })] },
+    'configmaps/web',
+  ],
+  ['what another Cell has left there', { configmaps: [brought('former')] }, 'configmaps/web'],
   ['a pod of nobody', { pods: [{ name: 'debug' }] }, 'pods/debug'],
   [
     'what may not be listed',

@@ -1,4 +1,4 @@
-import { copyLabels } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, copyLabels, edgeAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { retry } from '#apimachinery/lifecycle.ts';
@@ -34,16 +34,18 @@ export interface NamespaceEdge {
   readonly edgeClient: KubeClient;
   readonly kinds: ServedKinds;
   readonly clock: Clock;
+  /** uid of our Cell. */
+  readonly cellUid: string;
 }
 
 /**
- * An object of the edge's own in a namespace that copies made, as `<resource>.<group>/<name>`; undefined when there is
- * none. What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per
+ * An object of the edge's own in a namespace that copies made, or one that copies were to leave there, as
+ * `<resource>.<group>/<name>`; undefined when there is none. What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per
  * kind. Throws ApiError when the edge cannot be asked.
  */
 export async function tenantOf(
   namespace: string,
-  { edgeClient, kinds, clock }: NamespaceEdge,
+  { edgeClient, kinds, clock, cellUid }: NamespaceEdge,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const patiently = <T>(ask: () => Promise<T>): Promise<T> =>
@@ -54,7 +56,7 @@ export async function tenantOf(
     const id = `${kind.group}/${kind.resource}`;
     if (!kind.namespaced || !kind.isSyncable || neverTenants.has(id) || looked.has(id)) continue;
     looked.add(id);
-    const name = await patiently(() => firstTenant(kind, namespace, edgeClient, signal));
+    const name = await patiently(() => firstTenant(kind, namespace, { edgeClient, cellUid }, signal));
     if (name !== undefined) return `${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}/${name}`;
   }
   return undefined;
@@ -63,15 +65,14 @@ export async function tenantOf(
 async function firstTenant(
   { group, version, resource }: ServedKind,
   namespace: string,
-  edgeClient: KubeClient,
+  { edgeClient, cellUid }: Pick<NamespaceEdge, 'edgeClient' | 'cellUid'>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const collection = { cluster: undefined, gvr: { group, version, resource }, namespace };
-  const labelSelector = `!${copyLabels.originCluster}`;
-  const options = { metadataOnly: true, labelSelector, limit: pageSize, signal };
+  const options = { metadataOnly: true, limit: pageSize, signal };
   try {
     for await (const page of listPages(edgeClient, collection, options)) {
-      const found = page.items.find((object) => isTenant(object, `${group}/${resource}`));
+      const found = page.items.find((object) => isTenant(object, `${group}/${resource}`, cellUid));
       if (found !== undefined) return found.metadata.name;
     }
   } catch (error) {
@@ -93,9 +94,14 @@ function mayPass(error: unknown): boolean {
   );
 }
 
-function isTenant({ metadata }: KubeObject, id: string): boolean {
-  const { name = '', ownerReferences = [], annotations = {}, deletionTimestamp } = metadata;
+function isTenant({ metadata }: KubeObject, id: string, cellUid: string): boolean {
+  const { name = '', ownerReferences = [], annotations = {}, labels = {}, deletionTimestamp } = metadata;
   if (deletionTimestamp !== undefined || ownerReferences.length > 0) return false;
+  if (labels[copyLabels.originCluster] !== undefined) {
+    // What a copy has brought goes with it; what was to stay, or is another Cell's, does not.
+    const { [edgeAnnotations.cellUid]: broughtFor = cellUid } = annotations;
+    return annotations[copyAnnotations.deletionPolicy] === 'Orphan' || broughtFor !== cellUid;
+  }
   if (madeWithNamespaces.has(`${id} ${name}`)) return false;
   return !(id === '/secrets' && annotations[tokenAnnotation] !== undefined);
 }

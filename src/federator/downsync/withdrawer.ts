@@ -57,7 +57,8 @@ export class Withdrawer {
       }
     }
     if (isNamespace(kind)) {
-      const tenant = await tenantOf(place.name, this.#context, signal);
+      const cellUid = this.#context.cell().metadata.uid ?? '';
+      const tenant = await tenantOf(place.name, { ...this.#context, cellUid }, signal);
       if (tenant !== undefined) {
         logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
         return this.orphan(kind, item, edge, signal);

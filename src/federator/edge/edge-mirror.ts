@@ -177,6 +177,7 @@ export class EdgeMirror {
       metadataOnly: !kind.hasStatus,
       pageSize,
       watchTimeoutSeconds,
+      mayGoBack: true,
       transform: (object) => {
         if (bringsStatus(kind) && object.metadata.deletionTimestamp === undefined) {
           // One that was made again has none: what stands in the copy is of its forerunner.
