@@ -240,6 +240,31 @@ describe('cell join', { timeout: 600_000 }, () => {
     const wrong = await run('join', 'x', '--edge-kubeconfig', edgeFile, '--service-account', 'a/b/c');
     assert.match(wrong.output, /namespace\/name/);
   });
+
+  test('a workspace of the control plane itself is no edge: join refuses it, a Cell made by hand says so', async () => {
+    const project = 'root:acme:shop';
+    await constellation.createProject(project);
+    const { url } = constellation.server;
+    const workspace = adminConnectionTo(constellation.pki, `${url}/clusters/${project}`);
+    const file = await writeKubeconfig(path.join(folder.path, 'own'), workspace);
+    const refused = await run('join', 'loop', '--edge-kubeconfig', file);
+    assert.notEqual(refused.code, 0);
+    assert.match(
+      refused.output,
+      /clusters\/root:acme:shop: the edge is a workspace of this control plane itself/,
+    );
+    const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name: 'loop' };
+    assert.equal(await find(constellation.admin, ref), undefined);
+    await constellation.addCell('loop', {}, workspace);
+    await until('it says so', async () => {
+      const one = conditionOf((await constellation.cell('loop')).status?.conditions, 'Ready');
+      if (one?.reason === 'OwnControlPlane' && one.status === 'False') return true;
+      throw new Error(`${one?.reason}: ${one?.message}`);
+    });
+    const left = { cluster: project, gvr: namespaces, name: 'cellplane-system' };
+    assert.equal(await find(constellation.admin, left), undefined, 'nothing was claimed there');
+    await constellation.admin.delete(ref);
+  });
 });
 
 /** What a federator's account has no business with. */

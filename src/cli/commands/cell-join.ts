@@ -7,12 +7,14 @@ import { validateWorkspaceName } from '#api/tenancy/names.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { expiredAt } from '#client/certificate-expiry.ts';
 import type { KubeClient } from '#client/client.ts';
+import { readControlPlane } from '#client/control-plane.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import {
   type Claim,
   claimName,
   claimNamespace,
   readClaim,
+  refuseOwn,
   releaseClaim,
 } from '#federator/edge/edge-claim.ts';
 import { edgeProblemOf } from '#federator/edge/edge-problem.ts';
@@ -93,6 +95,10 @@ export function joinCommand(): Command {
         await withEdge(given, async (edgeClient) => {
           const signal = AbortSignal.timeout(edgeTimeoutMs);
           const claim = await tryEdge(given, edgeClient, settings, signal);
+          const { controlPlaneId } = await readControlPlane(federationClient, signal);
+          await refuseOwn(edgeClient, controlPlaneId, signal).catch((error: Error) => {
+            throw new UsageError(`the edge API server ${given.server}: ${error.message}`);
+          });
           const claimant = await claimantOf(claim, federationClient, name, signal);
           if (claimant.kind === 'other' && settings.takeOver !== true)
             throw claimedByAnother(given, claimant.claim);

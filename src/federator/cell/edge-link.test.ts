@@ -33,6 +33,8 @@ class FakeEdge {
   revision = '1000';
   mayList = true;
   isAway = false;
+  /** Of which it is a workspace. */
+  controlPlaneId = '';
 
   client(): KubeClient {
     const object = (): KubeObject => ({
@@ -45,6 +47,10 @@ class FakeEdge {
       ...new ScriptedClient().client,
       raw: async ({ path }): Promise<JsonValue> => {
         if (path === '/version') return { gitVersion: 'v1.30.0' };
+        if (path === '/.well-known/cellplane') {
+          if (this.controlPlaneId === '') throw new ApiError('NotFound', 'the server could not find it');
+          return { controlPlaneId: this.controlPlaneId, incarnationId: 'i' };
+        }
         return { kind: 'APIGroupDiscoveryList', items: [] };
       },
       list: async () => {
@@ -83,6 +89,14 @@ after(() => Promise.all(links.map((link) => link.stop())));
 
 /** A link to `edge`; `look` lets the time until the next look pass, `made` are the connections so far. */
 async function connected(edge: FakeEdge) {
+  const all = linkTo(edge);
+  await all.look();
+  assert.equal(all.link.health.reason, 'Reachable');
+  assert.equal(all.made.length, 1);
+  return all;
+}
+
+function linkTo(edge: FakeEdge) {
   const clock = new ManualClock();
   const made: Claim[] = [];
   const told = { again: 0 };
@@ -131,9 +145,6 @@ async function connected(edge: FakeEdge) {
   links.push(link);
   link.start();
   const look = () => clock.advanceAsync(31_000, 1_000);
-  await look();
-  assert.equal(link.health.reason, 'Reachable');
-  assert.equal(made.length, 1);
   return { link, made, look, told };
 }
 
@@ -162,6 +173,18 @@ test('so is one whose claim is gone, which has it again; one that has become ano
   await look();
   assert.equal(link.health.reason, 'ForeignClaim');
   assert.equal(link.edge, undefined);
+});
+
+test('a workspace of the control plane itself is refused and not claimed; one of another is an edge as any', async () => {
+  const edge = new FakeEdge();
+  edge.claim = undefined;
+  edge.controlPlaneId = mine.controlPlaneId;
+  const { link, made, look } = linkTo(edge);
+  await look();
+  assert.deepEqual([link.health.reason, made.length, edge.claim], ['OwnControlPlane', 0, undefined]);
+  edge.controlPlaneId = 'elsewhere';
+  await look();
+  assert.deepEqual([link.health.reason, made.length, edge.claim], ['Reachable', 1, mine]);
 });
 
 test('credentials that may read the claim and not list ConfigMaps are enough', async () => {

@@ -6,7 +6,7 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { Breaker } from '../edge/breaker.ts';
-import { type Claim, claimEdge, lookAtClaim, sameClaim } from '../edge/edge-claim.ts';
+import { type Claim, claimEdge, lookAtClaim, refuseOwn, sameClaim } from '../edge/edge-claim.ts';
 import { isSameConnection, readEdgeConnection } from '../edge/edge-connection.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgePace } from '../edge/edge-pace.ts';
@@ -251,6 +251,7 @@ export class EdgeLink {
     });
     try {
       // Nothing of this waits at the breaker: it is not in use yet.
+      await refuseOwn(bare, this.#options.controlPlaneId, signal);
       const claim = await this.#claim(bare, signal);
       const kinds = new ServedKinds({ client: guarded, clock, signal: ending.signal });
       await kinds.refresh();

@@ -2,8 +2,10 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
 import type { CallOptions, KubeClient, ObjectRef } from '#client/client.ts';
+import { readControlPlane } from '#client/control-plane.ts';
 import { checkedList } from './checked-answer.ts';
 import { edgeFieldManager } from './edge-object.ts';
+import { CellProblem, isUnanswered } from './edge-problem.ts';
 
 /** Whose an edge is. */
 export interface Claim {
@@ -48,6 +50,30 @@ export async function claimEdge(edgeClient: KubeClient, wanted: Claim, signal: A
   await unlessThere(() => edgeClient.create(claimRef, claimObject(wanted), options));
   // Whoever was first stands there.
   return (await readClaim(edgeClient, { signal })) ?? wanted;
+}
+
+/**
+ * Throws CellProblem for an edge that is a workspace of the control plane itself: what is brought there would be a project's object
+ * again, and be placed there again under another name, without end. What any other edge answers is no matter; ApiError when it
+ * does not.
+ */
+export async function refuseOwn(
+  edgeClient: KubeClient,
+  controlPlaneId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const there = await readControlPlane(edgeClient, signal);
+    if (there.controlPlaneId !== controlPlaneId) return;
+  } catch (error) {
+    if (isUnanswered(error)) throw error;
+    return; // no control plane
+  }
+  throw new CellProblem(
+    'OwnControlPlane',
+    'the edge is a workspace of this control plane itself: what is placed there would be placed there again and again; nothing is synced there. A cell needs an edge API server of its own, or a cell workspace of another control plane',
+    { reached: true },
+  );
 }
 
 export function sameClaim(a: Claim, b: Claim): boolean {
