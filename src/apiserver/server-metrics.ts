@@ -4,6 +4,7 @@ import { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { AdmissionMetrics } from './admission/admission-metrics.ts';
 import type { Auditor } from './audit/audit.ts';
+import { AuthorizationMetrics } from './authz/counted-authorizer.ts';
 
 /** Kinds that are told one by one; objects of those that are fewer are counted under `other`. */
 const kindsMax = 500;
@@ -25,6 +26,7 @@ export class ServerMetrics {
   /** Of the server's own controllers. */
   readonly queues = new WorkQueueMetrics();
   readonly admission = new AdmissionMetrics();
+  readonly authorization = new AuthorizationMetrics();
   readonly #storage: CachedStorage;
   readonly #auditor: Pick<Auditor, 'render'> | undefined;
 
@@ -43,6 +45,7 @@ export class ServerMetrics {
     );
     this.queues.render(text);
     this.admission.render(text);
+    this.authorization.render(text);
     this.#auditor?.render(text);
     const figures = this.#storage.figures?.();
     if (figures === undefined) return text.toString();

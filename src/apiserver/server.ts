@@ -79,7 +79,9 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
       : await ForeignAuthentication.open(options.foreign, (path) => resolver.resolve(path), logger);
   const chain = options.authorizers ?? ['RBAC'];
   const webhooks = chain.filter((one) => one !== 'RBAC');
+  const metrics = new ServerMetrics(storage, options.auditor);
   const authorization = createServerAuthorizer({
+    metrics: metrics.authorization,
     cache: storage,
     resolver,
     cellsClusterId,
@@ -141,7 +143,6 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const { tokenWebhook } = options;
   if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
   if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
-  const metrics = new ServerMetrics(storage, options.auditor);
   const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign, metrics);
   const verbs = new Verbs({
     registry,
@@ -155,6 +156,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         authorization,
         webhookCaller,
         isAudited: options.auditor !== undefined,
+        metrics: metrics.admission,
       }),
       metrics.admission,
     ),

@@ -6,9 +6,11 @@ import type { Authorizer } from './authorizer.ts';
 import { CellAssignmentIndex, type CellAssignments } from './cell-assignments.ts';
 import { CellContentAuthorizer } from './cell-content-authorizer.ts';
 import { ComponentAuthorizer } from './component-authorizer.ts';
+import type { AuthorizationMetrics } from './counted-authorizer.ts';
 import { RbacAuthorizer, type RbacLimits } from './rbac.ts';
 import { systemMastersAuthorizer } from './system-masters.ts';
 import { UnionAuthorizer } from './union-authorizer.ts';
+import type { WebhookAuthorizer } from './webhook-authorizer.ts';
 import { WorkspaceAccessAuthorizer } from './workspace-access.ts';
 
 export interface ServerAuthorizer {
@@ -36,8 +38,9 @@ export function createServerAuthorizer(options: {
   readonly logger: Logger;
   readonly rbacLimits?: RbacLimits | undefined;
   /** Asked inside workspaces before RBAC, and after it (KUBERNETES.md U5). */
-  readonly before?: readonly Authorizer[] | undefined;
-  readonly after?: readonly Authorizer[] | undefined;
+  readonly before?: readonly WebhookAuthorizer[] | undefined;
+  readonly after?: readonly WebhookAuthorizer[] | undefined;
+  readonly metrics?: AuthorizationMetrics | undefined;
 }): ServerAuthorizer {
   const { cache, resolver, cellsClusterId, logger } = options;
   const rbac = new RbacAuthorizer(cache, logger, options.rbacLimits);
@@ -45,9 +48,14 @@ export function createServerAuthorizer(options: {
     cellsClusterId === undefined ? undefined : new CellAssignmentIndex(cache, cellsClusterId, logger);
   const assignments: CellAssignments = index ?? { federatorOf: () => undefined, holdsSecret: () => false };
   const { before = [], after = [] } = options;
-  const byRbac = new WorkspaceAccessAuthorizer(rbac);
+  const counted = (authorizer: Authorizer, type: 'RBAC' | 'Webhook', name: string) =>
+    options.metrics?.counted(authorizer, type, name) ?? authorizer;
+  const webhook = (one: WebhookAuthorizer) => counted(one, 'Webhook', one.name);
+  const byRbac = counted(new WorkspaceAccessAuthorizer(rbac), 'RBAC', 'rbac');
   const isAlone = before.length === 0 && after.length === 0;
-  const inWorkspace = isAlone ? byRbac : new UnionAuthorizer([...before, byRbac, ...after]);
+  const inWorkspace = isAlone
+    ? byRbac
+    : new UnionAuthorizer([...before.map(webhook), byRbac, ...after.map(webhook)]);
   const byRights = [
     new ComponentAuthorizer(assignments),
     new CellContentAuthorizer(inWorkspace, resolver),

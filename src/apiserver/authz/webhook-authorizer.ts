@@ -56,6 +56,10 @@ export class WebhookAuthorizer implements Authorizer {
     this.#poster = new ReviewPoster(options.connection);
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   authorize(attributes: AuthorizationAttributes): AuthorizationDecision | Promise<AuthorizationDecision> {
     const { user, workspace } = attributes;
     const { concerns, conditions, onFailure, name, logger, tellsWorkspace } = this.#options;

@@ -23,6 +23,7 @@ const plugins = admissionPlugins({
   authorization: unused,
   webhookCaller: unused,
   isAudited: false,
+  metrics: new AdmissionMetrics(),
 });
 
 const definitions: readonly Pick<ResourceDefinition, 'group' | 'resource' | 'origin'>[] = [

@@ -1,5 +1,6 @@
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionPlugin } from '../admission/admission.ts';
+import type { AdmissionMetrics } from '../admission/admission-metrics.ts';
 import { AppArmorFields } from '../admission/app-armor.ts';
 import { BindingWriter } from '../admission/binding-writer.ts';
 import { ClaimResize } from '../admission/claim-resize.ts';
@@ -19,6 +20,7 @@ import { Priority } from '../admission/priority.ts';
 import { RuntimeClassAdmission } from '../admission/runtime-class.ts';
 import { SignerPermission } from '../admission/signer-permission.ts';
 import { SigningRequestSubject } from '../admission/signing-request-subject.ts';
+import { TimedPlugin } from '../admission/timed-plugin.ts';
 import { MutatingWebhooks } from '../admission/webhooks/mutating-webhooks.ts';
 import { ValidatingWebhooks } from '../admission/webhooks/validating-webhooks.ts';
 import type { WebhookCaller } from '../admission/webhooks/webhook-caller.ts';
@@ -37,9 +39,12 @@ export function admissionPlugins(parts: {
   readonly authorization: ServerAuthorizer;
   readonly webhookCaller: WebhookCaller;
   readonly isAudited: boolean;
+  readonly metrics: AdmissionMetrics;
 }): AdmissionPlugin[] {
-  const { storage, lifecycle, firstTouch, authorization, webhookCaller, isAudited } = parts;
+  const { storage, lifecycle, firstTouch, authorization, webhookCaller, isAudited, metrics } = parts;
   const { authorizer } = authorization;
+  const policies = { storage, authorizer, metrics };
+  const webhooks = { storage, caller: webhookCaller, authorizer, metrics };
   return [
     ...(lifecycle === undefined ? [] : [lifecycle]),
     new NamespaceLifecycle({ storage, ensure: (workspace) => firstTouch.touch(workspace) }),
@@ -57,15 +62,15 @@ export function admissionPlugins(parts: {
     new RuntimeClassAdmission(storage),
     new SignerPermission(authorizer),
     DefaultClass.ingress(storage),
-    new MutatingPolicies({ storage, authorizer }),
-    new MutatingWebhooks({ storage, caller: webhookCaller, authorizer }),
+    new TimedPlugin(new MutatingPolicies(policies), metrics),
+    new TimedPlugin(new MutatingWebhooks(webhooks), metrics),
     new BindingWriter(),
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
     new ReturnPolicyGrantsPlugin(authorization.authorizer),
     new DeviceAdminAccess(storage),
-    new ValidatingPolicies({ storage, authorizer }),
-    new ValidatingWebhooks({ storage, caller: webhookCaller, authorizer }),
+    new TimedPlugin(new ValidatingPolicies(policies), metrics),
+    new TimedPlugin(new ValidatingWebhooks(webhooks), metrics),
     ...(isAudited ? [] : [new NotEnforced()]),
   ];
 }

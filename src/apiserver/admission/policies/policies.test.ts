@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import type { AuthorizationDecision, Authorizer } from '../../authz/authorizer.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
+import { AdmissionMetrics } from '../admission-metrics.ts';
 import { NotEnforced } from '../not-enforced.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
 import { ValidatingPolicies } from './validating-policies.ts';
@@ -26,12 +28,12 @@ function rules(more: JsonObject = {}): JsonObject {
 
 const never: Authorizer = { authorize: () => ({ decision: 'noOpinion', reason: 'nobody may' }) };
 
-async function open(authorizer: Authorizer = never): Promise<Harness> {
+async function open(authorizer: Authorizer = never, metrics?: AdmissionMetrics): Promise<Harness> {
   return Harness.open({
     workspaces: [{ id: 'other' as never, path: 'other' }],
     plugins: (storage) => [
       new MutatingPolicies({ storage, authorizer }),
-      new ValidatingPolicies({ storage, authorizer }),
+      new ValidatingPolicies({ storage, authorizer, metrics }),
       new NotEnforced(),
     ],
   });
@@ -75,6 +77,30 @@ test('a policy denies in Kubernetes’ words (A3)', async () => {
     ),
   );
   await harness.post(`/clusters/other${maps}`, map('bad', { secret: 'x' }));
+});
+
+test('what policies have against requests is counted once (plugin/policy/validating/metrics)', async () => {
+  const metrics = new AdmissionMetrics();
+  const later: Authorizer = { authorize: async () => ({ decision: 'noOpinion', reason: '' }) };
+  await using harness = await open(later, metrics);
+  const validations = [
+    { expression: 'object.metadata.name != "bad"' },
+    { expression: 'object.data.none == ""' },
+    { expression: '!authorizer.group("").resource("pods").check("get").allowed()' },
+  ];
+  await bind(harness, { validations }, { validationActions: ['Warn', 'Audit'] });
+  await harness.post(maps, map('bad'));
+  const text = new MetricText();
+  metrics.render(text);
+  const total = 'apiserver_validating_admission_policy_check_total';
+  const labels = (action: string, error: string) =>
+    `{enforcement_action="${action}",error_type="${error}",policy="p",policy_binding="p-b"} 1`;
+  assert.deepEqual(
+    text.toString().match(new RegExp(`^${total}.*$`, 'gm')),
+    ['no_error', 'invalid_error'].flatMap((error) =>
+      ['warn', 'audit'].map((action) => total + labels(action, error)),
+    ),
+  );
 });
 
 test('what validations can say and see', async () => {

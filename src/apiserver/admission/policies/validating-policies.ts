@@ -4,6 +4,7 @@ import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import type { AdmissionMetrics, ObservedCheck } from '../admission-metrics.ts';
 import { concernsTenants } from '../request-view.ts';
 import { type DecisionMemo, PendingDecision } from './cel-authorizer.ts';
 import { PolicyConfigurationError, paramsFor } from './params.ts';
@@ -20,6 +21,7 @@ import {
 export interface PolicyAdmissionOptions {
   readonly storage: CachedStorage;
   readonly authorizer: Authorizer;
+  readonly metrics?: AdmissionMetrics | undefined;
 }
 
 /** Waits for an authorizer in one request. */
@@ -44,9 +46,11 @@ export class ValidatingPolicies implements AdmissionPlugin {
   readonly name = 'ValidatingAdmissionPolicy';
   readonly #storage: CachedStorage;
   readonly #authorizer: Authorizer;
+  readonly #metrics: AdmissionMetrics | undefined;
   readonly #source: PolicySource<ValidatingPolicy>;
 
-  constructor({ storage, authorizer }: PolicyAdmissionOptions) {
+  constructor({ storage, authorizer, metrics }: PolicyAdmissionOptions) {
+    this.#metrics = metrics;
     this.#storage = storage;
     this.#authorizer = authorizer;
     this.#source = new PolicySource(storage, 'validating', compileValidatingPolicy);
@@ -93,6 +97,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
     const { context } = attributes;
     const warnings: string[] = [];
     const refusals: Refusal[] = [];
+    const checks: ObservedCheck[] = [];
     const audited: JsonObject[] = [];
     const annotations = new Map<string, Set<string>>();
     for (const bound of this.#source.policies(context.workspace!)) {
@@ -106,18 +111,27 @@ export class ValidatingPolicies implements AdmissionPlugin {
           const full = `${bound.name}/${key}`;
           annotations.set(full, (annotations.get(full) ?? new Set()).add(value));
         };
+        const startedAtMs = performance.now();
         for (const denial of this.#ask(bound, binding, version, attributes, memo, onAnnotation)) {
           const refusal = { ...denial, policy: bound.name, binding: binding.name };
+          const observe = (action: ObservedCheck['action']) =>
+            checks.push({
+              ...{ policy: bound.name, binding: binding.name, action, startedAtMs },
+              errorType: denial.errorType ?? 'no_error',
+            });
           if (denial.refuses === true) {
+            observe('deny');
             refusals.push(refusal);
             continue;
           }
           if (binding.actions.includes('Warn')) {
+            observe('warn');
             warnings.push(
               `Validation failed for ValidatingAdmissionPolicy '${bound.name}' with binding '${binding.name}': ${denial.message}`,
             );
           }
           if (binding.actions.includes('Audit')) {
+            observe('audit');
             audited.push({
               message: denial.message,
               policy: bound.name,
@@ -126,10 +140,15 @@ export class ValidatingPolicies implements AdmissionPlugin {
               validationActions: [...binding.actions],
             });
           }
-          if (binding.actions.includes('Deny')) refusals.push(refusal);
+          if (binding.actions.includes('Deny')) {
+            observe('deny');
+            refusals.push(refusal);
+          }
         }
       }
     }
+    // Not before: all of it is done once more when somebody else's decision is waited for.
+    for (const check of checks) this.#metrics?.observeCheck(check);
     context.warnings.push(...warnings.filter((text) => !context.warnings.includes(text)));
     if (audited.length > 0) context.annotate?.(failureAnnotation, JSON.stringify(audited));
     for (const [key, values] of annotations) context.annotate?.(key, [...values].join(', '));

@@ -2,6 +2,7 @@ import { messageText } from '#apimachinery/cel/rules/validate-rules.ts';
 import { boolType, nullType, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { PolicyErrorType } from '../admission-metrics.ts';
 import {
   BudgetError,
   conditionsCostMax,
@@ -51,6 +52,8 @@ export interface Denial {
   readonly reason: string;
   /** Which of the policy's validations; undefined for what is wrong beside them. */
   readonly index?: number | undefined;
+  /** Absent: the expression has said no. */
+  readonly errorType?: PolicyErrorType | undefined;
   /** The binding's actions do not count: what is wrong with configurations and annotations. */
   readonly refuses?: true | undefined;
 }
@@ -101,7 +104,8 @@ export function validatePolicy(
   input: Omit<EvaluationInput, 'own'>,
   onAnnotation: (key: string, value: string) => void = () => {},
 ): Denial[] {
-  const failed = (message: string): Denial[] => (policy.failsClosed ? [{ message, reason: 'Invalid' }] : []);
+  const failed = (message: string, errorType: PolicyErrorType = 'invalid_error'): Denial[] =>
+    policy.failsClosed ? [{ message, reason: 'Invalid', errorType }] : [];
   const own = new Map(
     policy.variables.flatMap(({ name, expression }) =>
       expression.program === undefined ? [] : [[name, expression.program] as const],
@@ -126,7 +130,7 @@ export function validatePolicy(
     }
     return denials;
   } catch (error) {
-    if (error instanceof BudgetError) return failed(error.message);
+    if (error instanceof BudgetError) return failed(error.message, 'out_of_budget');
     throw error;
   }
 }
@@ -134,9 +138,10 @@ export function validatePolicy(
 function validate(
   { expression, message, messageExpression, reason }: Validation,
   evaluation: Evaluation,
-  failed: (message: string) => Denial[],
+  failed: (message: string, errorType?: PolicyErrorType) => Denial[],
 ): Denial[] {
-  if (expression.program === undefined) return failed(`compilation error: ${expression.error}`);
+  if (expression.program === undefined)
+    return failed(`compilation error: ${expression.error}`, 'compile_error');
   const value = evaluation.run(expression.program);
   if (value === true) return [];
   if (value instanceof CelFault) {

@@ -6,6 +6,7 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { AdmissionAttributes } from '../admission.ts';
+import type { AdmissionMetrics, WebhookErrorType } from '../admission-metrics.ts';
 import { type DecisionMemo, PendingDecision } from '../policies/cel-authorizer.ts';
 import { BudgetError, conditionsCostMax, Evaluation } from '../policies/evaluation.ts';
 import { conditionsHold } from '../policies/match-conditions.ts';
@@ -26,6 +27,7 @@ export interface WebhookAdmissionOptions {
   readonly caller: WebhookCaller;
   /** For the variable `authorizer` of match conditions. */
   readonly authorizer?: Authorizer | undefined;
+  readonly metrics?: AdmissionMetrics | undefined;
 }
 
 /** Waits for an authorizer in the match conditions of one webhook. */
@@ -108,6 +110,12 @@ export class WebhookCalls {
       throw badRequest(`admission webhook "${webhook.name}" does not support dry run`);
     }
     const uid = randomUUID();
+    const startedAtMs = performance.now();
+    const observe = (code: number, rejection?: WebhookErrorType, failedOpen = false) =>
+      this.#options.metrics?.observeCall({
+        ...{ name: webhook.name, operation: attributes.operation, code, rejection, failedOpen, startedAtMs },
+        type: mutates ? 'admit' : 'validating',
+      });
     let answer: WebhookAnswer;
     try {
       const { id } = context.workspace as Workspace;
@@ -121,14 +129,18 @@ export class WebhookCalls {
       );
     } catch (error) {
       if (!(error instanceof WebhookCallError)) throw error;
+      const isRefused = webhook.failurePolicy === 'Fail';
+      observe(500, isRefused ? 'calling_webhook_error' : undefined, !isRefused);
       // Ignoring tells the audit record, never the client: where a workspace's webhooks are is not its users' business.
-      if (webhook.failurePolicy === 'Fail') throw failedCall(webhook, error.message, error);
+      if (isRefused) throw failedCall(webhook, error.message, error);
       context.annotate?.(failedOpenKey, webhook.name);
       return undefined;
     }
     context.warnings.push(...answer.warnings);
     for (const [key, value] of answer.auditAnnotations) context.annotate?.(`${webhook.name}/${key}`, value);
-    if (!answer.allowed) throw denied(webhook, answer);
+    const refusal = answer.allowed ? undefined : denied(webhook, answer);
+    observe(refusal?.code ?? 200, refusal === undefined ? undefined : 'no_error');
+    if (refusal !== undefined) throw refusal;
     return answer;
   }
 }

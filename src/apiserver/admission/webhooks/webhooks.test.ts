@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
@@ -13,7 +14,9 @@ import { ServiceAddresses } from '../../services/service-address.ts';
 import { ServiceNetworks } from '../../services/service-networks.ts';
 import { apiError, Harness } from '../../verbs/testing/harness.ts';
 import { widgets } from '../../verbs/testing/widgets.ts';
+import { AdmissionMetrics } from '../admission-metrics.ts';
 import { conditionInput } from '../policies/policy-input.ts';
+import { TimedPlugin } from '../timed-plugin.ts';
 import { MutatingWebhooks } from './mutating-webhooks.ts';
 import { ValidatingWebhooks } from './validating-webhooks.ts';
 import { WebhookCaller } from './webhook-caller.ts';
@@ -169,15 +172,15 @@ describe('calls', () => {
     };
   }
 
-  async function open(): Promise<Harness> {
+  async function open(metrics = new AdmissionMetrics()): Promise<Harness> {
     seen.length = 0;
     answers.clear();
     return Harness.open({
       definitions: [widgets()],
       workspaces: [{ id: 'other' as never }, { id: 'cell' as never, inert: true, type: 'cell' }],
       plugins: (storage) => [
-        new MutatingWebhooks({ storage, caller }),
-        new ValidatingWebhooks({ storage, caller }),
+        new MutatingWebhooks({ storage, caller, metrics }),
+        new TimedPlugin(new ValidatingWebhooks({ storage, caller, metrics }), metrics),
       ],
     });
   }
@@ -251,6 +254,47 @@ describe('calls', () => {
     });
     const { preconditions, propagationPolicy } = seen[0]!['options'] as JsonObject;
     assert.deepEqual([propagationPolicy, preconditions], ['Background', { uid: made.object.metadata.uid }]);
+  });
+
+  test('calls are counted by webhook and outcome (apiserver pkg/admission/metrics)', async () => {
+    const metrics = new AdmissionMetrics();
+    await using harness = await open(metrics);
+    reply('/mutate', () => ({}));
+    reply('/validate', ({ name }) => ({
+      allowed: name !== 'bad',
+      ...(name === 'bad' ? { status: { code: 418 } } : {}),
+    }));
+    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
+    await harness.post(mutating, configuration('Mutating', 'n', '/nobody', { failurePolicy: 'Ignore' }));
+    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    await harness.post(maps, map('good'));
+    await assert.rejects(harness.post(maps, map('bad')), apiError('', /denied the request/, 418));
+    const { webhooks = [] } = configuration('Validating', 'v', '/nobody');
+    await harness.patch(`${validating}/v`, 'merge', { webhooks });
+    await assert.rejects(harness.post(maps, map('other')), /failed calling webhook/);
+    const text = new MetricText();
+    metrics.render(text);
+    const told = text
+      .toString()
+      .match(/^apiserver_admission_(?:webhook|controller)_\S*(?:count|total)\{.*$/gm);
+    const call = 'operation="CREATE",rejected';
+    const validatingName = 'name="v.example.com"';
+    assert.deepEqual(told, [
+      `apiserver_admission_controller_admission_duration_seconds_count{name="ValidatingAdmissionWebhook",${call}="false",type="validate"} 1`,
+      `apiserver_admission_controller_admission_duration_seconds_count{name="ValidatingAdmissionWebhook",${call}="true",type="validate"} 2`,
+      `apiserver_admission_webhook_admission_duration_seconds_count{name="m.example.com",${call}="false",type="admit"} 3`,
+      `apiserver_admission_webhook_admission_duration_seconds_count{name="n.example.com",${call}="false",type="admit"} 3`,
+      `apiserver_admission_webhook_admission_duration_seconds_count{${validatingName},${call}="false",type="validating"} 1`,
+      `apiserver_admission_webhook_admission_duration_seconds_count{${validatingName},${call}="true",type="validating"} 2`,
+      `apiserver_admission_webhook_request_total{code="200",name="m.example.com",${call}="false",type="admit"} 3`,
+      `apiserver_admission_webhook_request_total{code="500",name="n.example.com",${call}="false",type="admit"} 3`,
+      `apiserver_admission_webhook_request_total{code="200",${validatingName},${call}="false",type="validating"} 1`,
+      `apiserver_admission_webhook_request_total{code="418",${validatingName},${call}="true",type="validating"} 1`,
+      `apiserver_admission_webhook_request_total{code="500",${validatingName},${call}="true",type="validating"} 1`,
+      `apiserver_admission_webhook_rejection_count{error_type="no_error",${validatingName},operation="CREATE",rejection_code="418",type="validating"} 1`,
+      `apiserver_admission_webhook_rejection_count{error_type="calling_webhook_error",${validatingName},operation="CREATE",rejection_code="500",type="validating"} 1`,
+      'apiserver_admission_webhook_fail_open_count{name="n.example.com",type="admit"} 3',
+    ]);
   });
 
   test('match conditions see the resource that is requested, whichever version matched (A2)', () => {
