@@ -9,7 +9,7 @@ import type { Revision } from '#storage/storage.ts';
 import { coerceToSchema, type SchemaShape, shapeOf } from './coercion.ts';
 import { isNoop } from './prepare.ts';
 import { bodyOf, storedApiVersionOf } from './stored-body.ts';
-import { objectOf, schemaMarkOf } from './stored-object.ts';
+import { isKnownToDiffer, noteDiffers, objectOf, schemaMarkOf, takeForMarked } from './stored-object.ts';
 import { stripClusterAnnotation } from './target.ts';
 
 /** What is worth knowing about one version of one definition, computed once. */
@@ -152,9 +152,16 @@ function settle(
   definition: ResourceDefinition,
   written: ResourceVersion,
 ): void {
-  if (!needsCoercion(entry, planOf(definition, written))) return;
+  const plan = planOf(definition, written);
+  if (!needsCoercion(entry, plan)) return;
+  const mark = plan.coercion.content;
+  const before = isKnownToDiffer(entry, mark) ? undefined : cloneJson(object);
   coerceToSchema(written.schema, object);
   applyDefaults(written.schema, object);
+  if (before === undefined) return;
+  // Objects outlive the schema that they were written by. Most are what the new one makes of them, which is found out once.
+  if (equalJson(before, object)) takeForMarked(entry, mark);
+  else noteDiffers(entry, mark);
 }
 
 /** The mark of an object that stands in this version, coerced and defaulted. */

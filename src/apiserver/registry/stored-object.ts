@@ -28,6 +28,23 @@ export function schemaMarkOf(entry: CacheEntry): string {
   return (headerOf(entry) as ParsedHeader).schemaMark;
 }
 
+/**
+ * Takes the object, as it lies there, for one that was stored with this mark: whoever reads it next need not find out again.
+ * In memory only, as long as the entry is; what lies in the store stays as it is.
+ */
+export function takeForMarked(entry: CacheEntry, mark: string): void {
+  (headerOf(entry) as ParsedHeader).schemaMark = mark;
+}
+
+/** Whether the object has been compared with what the marked schema makes of it, and is another. */
+export function isKnownToDiffer(entry: CacheEntry, mark: string): boolean {
+  return (headerOf(entry) as ParsedHeader).differsFrom === mark;
+}
+
+export function noteDiffers(entry: CacheEntry, mark: string): void {
+  (headerOf(entry) as ParsedHeader).differsFrom = mark;
+}
+
 /** Whether a stored value bears the mark without parsing its header. */
 export function hasDeletionTimestamp(entry: KeyValue): boolean {
   return (entry.value[1]! & flagDeletionTimestamp) !== 0;
@@ -117,7 +134,9 @@ class ParsedHeader implements StoredHeader {
   readonly finalizers: readonly string[];
   readonly deletionTimestamp: string | undefined;
   readonly fields: { readonly [label: string]: string };
-  readonly schemaMark: string;
+  schemaMark: string;
+  /** The last mark whose schema makes something else of the object. */
+  differsFrom: string | undefined;
 
   constructor(value: Buffer) {
     checkFormat(value);

@@ -5,6 +5,7 @@ import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { createScheme } from '#apimachinery/scheme-build.ts';
+import { renderAsStored } from '../registry/conversion.ts';
 import { Harness } from './testing/harness.ts';
 
 /** A CRD `things.example.com` whose versions have these properties in their specs; conversion None. */
@@ -97,6 +98,32 @@ test('what today’s schema does not know is not shown, and goes with the next w
   assert.equal(again.metadata.resourceVersion, written.metadata.resourceVersion);
   redefine(harness, old);
   assert.deepEqual(await specOf(harness, 'v1'), { a: 'a' });
+});
+
+test('what is as another schema would have it is read anew once, and then sent as it lies there (R3)', async () => {
+  const old = things({ v1: { a: text } }, 'v1');
+  await using harness = await Harness.open({ definitions: [old] });
+  await harness.post(url('v1'), thing('v1', { a: 'a' }));
+  const isSentAsStored = (definition: ResourceDefinition) => {
+    const [entry] = [...harness.storage.snapshot('/example.com/').entries()];
+    assert.ok(entry !== undefined);
+    return renderAsStored(entry, { definition, version: definition.versions[0]! }) !== undefined;
+  };
+  assert.ok(isSentAsStored(old), 'it was written so');
+  const wider = things({ v1: { a: text, b: text } }, 'v1');
+  redefine(harness, wider);
+  assert.ok(!isSentAsStored(wider), 'nobody has looked yet');
+  assert.deepEqual(await specOf(harness, 'v1'), { a: 'a' });
+  assert.ok(isSentAsStored(wider));
+  const defaulting = things({ v1: { a: text, b: { ...text, default: 'b' } } }, 'v1');
+  redefine(harness, defaulting);
+  for (const _ of [1, 2]) {
+    assert.deepEqual(await specOf(harness, 'v1'), { a: 'a', b: 'b' });
+    assert.ok(!isSentAsStored(defaulting), 'a default is that of the day');
+  }
+  redefine(harness, wider);
+  assert.deepEqual(await specOf(harness, 'v1'), { a: 'a' });
+  assert.ok(isSentAsStored(wider));
 });
 
 // What a storage version migration relies on: it writes each object as it read it.
