@@ -148,6 +148,17 @@ test('a custom resource tells fields named namespace that nothing maps', () => {
     spec: { a: [{ namespace: 'x' }], b: { namespace: '' } },
   }) as KubeObject;
   assert.deepEqual(render(widget, { resource: 'widgets', custom: true }).unmapped, ['spec.a[0].namespace']);
+  // As Velero's Backup and Flux' HelmRelease name them.
+  const spec = {
+    includedNamespaces: ['default'],
+    excludedNamespaces: ['*'],
+    to: { targetNamespace: 'shop' },
+  };
+  const backup = { ...widget, spec };
+  assert.deepEqual(render(backup, { resource: 'widgets', custom: true }).unmapped, [
+    'spec.includedNamespaces',
+    'spec.to.targetNamespace',
+  ]);
   const route = object(gateway, 'HTTPRoute', { spec: { parentRefs: [{ namespace: 'x' }] } }) as KubeObject;
   assert.deepEqual(render(route, { resource: 'httproutes', custom: true }).unmapped, []);
 });

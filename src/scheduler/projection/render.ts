@@ -34,7 +34,7 @@ export interface RenderedCopy {
 
 export interface Rendering {
   readonly copies: readonly RenderedCopy[];
-  /** Paths of fields named `namespace` that no rule knows. */
+  /** Paths of fields that name namespaces and that no rule knows. */
   readonly unmapped: readonly string[];
   /** Why the object may not go to this cell; then there are no copies. */
   readonly refused: string | undefined;

@@ -2,9 +2,14 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 
 const pathsMax = 5;
 
+/** `namespace`, `targetNamespace`, `includedNamespaces`. */
+const namespaceField = /(?:^n|N)amespaces?$/;
+/** A label of DNS, as names of namespaces are: a pattern is none. */
+const namespaceName = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
 /**
- * Paths of non-empty text fields named `namespace` in a custom resource that no rule of the table has seen: they still
- * name the project's namespace, which the edge does not have. At most five.
+ * Paths of fields in a custom resource that are called after namespaces, hold names of such, and that no rule of the table has
+ * seen: they still name the project's namespaces, which the edge does not have. At most five.
  */
 export function unmappedReferences(
   object: JsonObject,
@@ -33,15 +38,15 @@ function search(
   if (!isJsonObject(value)) return;
   for (const key in value) {
     const member = value[key];
-    if (
-      key === 'namespace' &&
-      typeof member === 'string' &&
-      member !== '' &&
-      seen.get(value)?.has(key) !== true
-    ) {
+    if (namespaceField.test(key) && namesNamespace(member) && seen.get(value)?.has(key) !== true) {
       if (paths.length < pathsMax) paths.push(`${path}.${key}`);
     } else {
       search(member, `${path}.${key}`, seen, paths);
     }
   }
+}
+
+function namesNamespace(value: JsonValue | undefined): boolean {
+  if (typeof value === 'string') return namespaceName.test(value);
+  return Array.isArray(value) && value.some((one) => typeof one === 'string' && namespaceName.test(one));
 }
