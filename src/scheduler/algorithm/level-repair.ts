@@ -101,21 +101,38 @@ class Repair {
 
   /** The atom, of the group if one is given, that brings the groups furthest into their bounds, or out of them the least. */
   best(by: 1 | -1, group: number | undefined, move: number): number {
-    const [width, groups, costs] = [this.#width, this.#groups, this.#costs];
     const lowest = this.#countCosts(by);
+    if (group !== undefined) return this.#cheapest(this.#members[group] as number[], by, move, lowest, -1);
+    // An atom brings groups nearer to their bounds only where it lies in one that is out of them: mostly there are few.
     let found = -1;
-    let least = Number.POSITIVE_INFINITY;
-    for (const i of group === undefined ? this.#all : (this.#members[group] as number[])) {
+    for (let g = 0; g < this.#costs.length; g++) {
+      if ((this.#costs[g] as number) < 0)
+        found = this.#cheapest(this.#members[g] as number[], by, move, lowest, found);
+    }
+    if (found >= 0 && this.#costOf(found) < 0) return found;
+    return this.#cheapest(this.#all, by, move, lowest, -1);
+  }
+
+  /** Of these and `found`, if there is one, the atom with the least cost, of several the first. */
+  #cheapest(members: readonly number[], by: 1 | -1, move: number, lowest: number, found: number): number {
+    let cheapest = found;
+    let least = found < 0 ? Number.POSITIVE_INFINITY : this.#costOf(found);
+    for (const i of members) {
+      if (least === lowest && i >= cheapest) break;
       if ((this.#restsUntil[i] as number) > move) continue;
       const share = this.shares[i] as number;
       if (by < 0 ? share <= 0 : share >= (this.#atoms[i] as Atom).room) continue;
-      let cost = 0;
-      for (let at = i * width; at < (i + 1) * width; at++) cost += costs[groups[at] as number] as number;
-      if (cost >= least) continue;
-      [found, least] = [i, cost];
-      if (least === lowest) break;
+      const cost = this.#costOf(i);
+      if (cost < least || (cost === least && i < cheapest)) [cheapest, least] = [i, cost];
     }
-    return found;
+    return cheapest;
+  }
+
+  #costOf(i: number): number {
+    const [width, groups, costs] = [this.#width, this.#groups, this.#costs];
+    let cost = 0;
+    for (let at = i * width; at < (i + 1) * width; at++) cost += costs[groups[at] as number] as number;
+    return cost;
   }
 
   /** Returns what no atom can be below. */
