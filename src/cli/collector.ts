@@ -9,3 +9,12 @@ import v8 from 'node:v8';
 export function letObjectsBeBornYoung(): void {
   v8.setFlagsFromString('--no-allocation-site-pretenuring');
 }
+
+/**
+ * Has V8 collect the whole heap only when it has doubled. Where little is allocated it does so each time that some ten
+ * megabytes were added, also outside of the heap, as by an edge whose answers do not end: ten milliseconds and more, and
+ * half a core of other threads, for which everybody waits. Price: up to twice the memory. As above, for the whole process.
+ */
+export function collectAllRarely(): void {
+  v8.setFlagsFromString('--heap-growing-percent=100');
+}

@@ -7,6 +7,7 @@ import type { MetricText } from '#client/metrics/metric-text.ts';
 import { RequestMetrics } from '#client/metrics/request-metrics.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { FederatorProcess } from '#federator/federator.ts';
+import { collectAllRarely } from '../collector.ts';
 import { connect, withKubeconfig } from '../connect.ts';
 import {
   type ControlPlaneSettings,
@@ -56,6 +57,7 @@ export function federatorCommand(): Command {
     )
     .addOption(metricsOption())
     .action(async (settings: Settings) => {
+      collectAllRarely();
       const logger = createLogger(`federator/${settings.name}`, settings);
       const connections = await controlPlaneConnections(settings);
       await runUntilStopped(async () => {

@@ -55,8 +55,8 @@ export const defaultCellLimits: CellLimits = {
   pendingStatusBytesMax: 16 * 1024 * 1024,
   edgeReadBytesPerSecond: 8 * 1024 * 1024,
   edgeReadBurstBytes: 64 * 1024 * 1024,
-  // Some 2,000 small events each second, and 5,000 that have gathered.
-  edgeEventMsPerSecond: 100,
+  // Some 1,000 small events each second, and 5,000 that have gathered.
+  edgeEventMsPerSecond: 50,
   edgeEventBurstMs: 250,
   statusesPerSecond: 200,
   statusesBurst: 2_000,
