@@ -11,6 +11,7 @@ import { Report } from './report.ts';
 import { makeWorlds, type World, worldOf } from './rights.ts';
 import { rightsCases } from './rights-questions.ts';
 import { runCases } from './run-cases.ts';
+import { signingRequests } from './signing-requests.ts';
 
 const binary = oracleProgram();
 if (binary !== undefined) describeRights(binary);
@@ -32,6 +33,14 @@ function describeRights(file: string): void {
     test('random roles, bindings, requests and reviews', async () => {
       const report = new Report();
       const cases = worlds.flatMap((world) => rightsCases(random, world));
+      await runCases(pair, onlyNamed(cases), report);
+      console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
+      assert.equal(report.different, 0);
+    });
+
+    test('requests for certificates, approvals and certificates', async () => {
+      const report = new Report();
+      const cases = signingRequests(new Random(seed), 4 * countFrom(40));
       await runCases(pair, onlyNamed(cases), report);
       console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
       assert.equal(report.different, 0);

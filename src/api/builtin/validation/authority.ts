@@ -1,11 +1,19 @@
-import { duplicate, forbiddenField, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { dns1123Subdomain, pathSegmentName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { keyUsages } from '../key-usages.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from '../read.ts';
-import { certificateRequestError } from './certificate-request.ts';
+import { certificateRequestError, certificatesFault } from './certificate-request.ts';
 import { checkName, checkSelector, type Errors } from './common.ts';
+import { type PemBlock, pemBlocks } from './pem-blocks.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 import { checkSignerName } from './signers.ts';
 
@@ -43,6 +51,7 @@ export const authorityRules: { readonly [groupResource: string]: Rule } = {
     validate: (request) => checkSigningRequest(request),
     validateUpdate: (request, old, subresource) => [
       ...checkConditions(request, old),
+      ...checkNewCertificate(request, old, subresource),
       ...checkSigningChange(request, old, subresource),
     ],
   },
@@ -204,28 +213,42 @@ function checkSigningChange(request: KubeObject, old: KubeObject, subresource: s
     } else if (before !== '') {
       const why = 'updates may not modify existing certificate content';
       errors.push(forbiddenField('status.certificate', why));
-    } else checkCertificate(errors, 'status.certificate', certificate);
+    }
   }
   return errors;
 }
 
+/** Whatever is written beside a certificate that is none stays as it is (getValidationOptions allowArbitraryCertificate). */
+function checkNewCertificate(request: KubeObject, old: KubeObject, subresource: string): FieldError[] {
+  const certificate = textAt(request, 'status', 'certificate');
+  const before = textAt(old, 'status', 'certificate');
+  if (subresource !== 'status' || certificate === before) return [];
+  const why = certificateFault(before) === undefined ? certificateFault(certificate) : undefined;
+  return why === undefined ? [] : [invalid('status.certificate', '<certificate data>', why)];
+}
+
 /** What is wrong first (validateCertificate). */
-function checkCertificate(errors: Errors, field: string, base64: string): void {
-  const text = Buffer.from(base64, 'base64').toString('latin1');
-  const tell = (why: string) => errors.push(invalid(field, '<certificate data>', why));
-  let isEmpty = true;
-  for (const [, type, header] of text.matchAll(/-----BEGIN ([^-]+)-----[ \t]*\r?\n([^\n:]*:)?/g)) {
-    if (type !== 'CERTIFICATE') {
-      tell(`only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`);
-      return;
-    }
-    if (header !== undefined) {
-      tell('no PEM block headers are permitted');
-      return;
-    }
-    isEmpty = false;
+function certificateFault(base64: string): string | undefined {
+  if (base64 === '') return undefined;
+  const blocks = pemBlocks(Buffer.from(base64, 'base64').toString('latin1'));
+  if (blocks.length === 0) return 'must contain at least one CERTIFICATE PEM block';
+  return firstOf(blocks, blockFault);
+}
+
+function blockFault({ type, hasHeaders, bytes }: PemBlock): string | undefined {
+  if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+  return hasHeaders ? 'no PEM block headers are permitted' : certificatesFault(bytes);
+}
+
+function firstOf<Item>(
+  items: readonly Item[],
+  faultOf: (item: Item) => string | undefined,
+): string | undefined {
+  for (const item of items) {
+    const fault = faultOf(item);
+    if (fault !== undefined) return fault;
   }
-  if (isEmpty) tell('must contain at least one CERTIFICATE PEM block');
+  return undefined;
 }
 
 /** A bundle of a signer is named after it, others have no colon in their name. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { certificateRequestError } from './certificate-request.ts';
+import { certificateRequestError, certificatesFault } from './certificate-request.ts';
 
 /** DER of requests that openssl made, in base64. */
 const requests: { readonly [key: string]: string } = {
@@ -46,6 +46,29 @@ test('what is no request is refused (certificates ParseCSR)', () => {
   for (const [request, why] of rows) assert.equal(certificateRequestError(request), why);
 });
 
+test('PEM is read as Go reads it', () => {
+  const plain = (text: string) => Buffer.from(text).toString('base64');
+  const good = Buffer.from(pem(requests['Ed25519']!), 'base64').toString('utf8');
+  const fine = [
+    `Request:\n  Data\n${good}`,
+    `${good}more`,
+    good + good,
+    good.replaceAll('\n', '\r\n'),
+    good.trimEnd(),
+  ];
+  for (const text of fine) assert.equal(certificateRequestError(plain(text)), undefined, text);
+  const none = 'PEM block type must be CERTIFICATE REQUEST';
+  const bad = [
+    `x${good}`,
+    good.replace('END CERTIFICATE', 'END OTHER'),
+    good.replace('MIG', '!!!'),
+    good.replace(/^/, '-----BEGIN X-----\nAAAA\n-----END X-----\n'),
+  ];
+  for (const text of bad) assert.equal(certificateRequestError(plain(text)), none, text);
+  const longer = Buffer.concat([Buffer.from(requests['Ed25519']!, 'base64'), Buffer.from([0])]);
+  assert.equal(certificateRequestError(pem(longer.toString('base64'))), 'asn1: syntax error: trailing data');
+});
+
 test('a signature that does not hold is refused', () => {
   for (const key in requests) {
     const bytes = Buffer.from(requests[key]!, 'base64');
@@ -68,4 +91,25 @@ test('any prefix or bit flip of a request is answered, not thrown', () => {
     flipped[i] = flipped[i]! ^ 0x80;
     certificateRequestError(pem(flipped.toString('base64')));
   }
+});
+
+test('a certificate is one, or several behind one another (x509.ParseCertificates)', () => {
+  const der = Buffer.from(
+    [
+      'MIIBbjCCARWgAwIBAgIURHeWhq76BmGimZhSboA3dRAyxGkwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBdTAgFw0yNjExMjIy',
+      'MjUwNDlaGA8yMTI2MTAyOTIyNTA0OVowDDEKMAgGA1UEAwwBdTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABI+UWaO1rF0y',
+      'VeFv/Q28jRsnCc6QYqcOfV107Yrj64QNqjVxVoZVy7kO5U+8dc7m3/7gRyamvYyokxz1U/LpvPKjUzBRMB0GA1UdDgQWBBST',
+      'R+mkKbJcXOi4in6GNCEc6mzjrDAfBgNVHSMEGDAWgBSTR+mkKbJcXOi4in6GNCEc6mzjrDAPBgNVHRMBAf8EBTADAQH/MAoG',
+      'CCqGSM49BAMCA0cAMEQCIA8x63jg+xYR8j0Ko4Sngdrp5/Dgr71SQxexP94OyWLaAiBuS5wqRrtdJNmFGG1XlyMxZ0+TvniM',
+      'N95e80klkngU2A==',
+    ].join(''),
+    'base64',
+  );
+  for (const fine of [der, Buffer.concat([der, der])]) assert.equal(certificatesFault(fine), undefined);
+  assert.equal(certificatesFault(Buffer.alloc(0)), 'found CERTIFICATE PEM block containing 0 certificates');
+  const longer = Buffer.concat([der, Buffer.from([0])]);
+  const other = Buffer.from(der);
+  other[4] = 0x31; // no sequence
+  for (const bad of [der.subarray(0, 100), longer, other, Buffer.from('nothing')])
+    assert.equal(certificatesFault(bad), 'x509: malformed certificate');
 });

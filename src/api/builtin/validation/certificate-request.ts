@@ -1,4 +1,5 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { pemBlocks } from './pem-blocks.ts';
 
 /** One DER element: its tag, its content, and where the whole of it lies. */
 interface Element {
@@ -28,12 +29,12 @@ const digests: { readonly [oid: string]: string | null } = {
  * certificates.ParseCSR and CheckSignature in Kubernetes).
  */
 export function certificateRequestError(base64: string): string | undefined {
-  const text = Buffer.from(base64, 'base64').toString('latin1');
-  const block =
-    /-----BEGIN CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----/.exec(text);
-  if (block === null) return 'PEM block type must be CERTIFICATE REQUEST';
-  const der = Buffer.from(block[1]!.replace(/\s/g, ''), 'base64');
-  const request = children(read(der, 0));
+  const [block] = pemBlocks(Buffer.from(base64, 'base64').toString('latin1'));
+  if (block?.type !== 'CERTIFICATE REQUEST') return 'PEM block type must be CERTIFICATE REQUEST';
+  const whole = read(block.bytes, 0);
+  if (whole?.tag === sequence && whole.whole.length < block.bytes.length)
+    return 'asn1: syntax error: trailing data';
+  const request = children(whole);
   const [info, algorithm, signature] = request ?? [];
   if (info === undefined || algorithm === undefined || signature?.tag !== bitString) {
     return 'x509: malformed certificate request';
@@ -48,6 +49,22 @@ export function certificateRequestError(base64: string): string | undefined {
   return isSigned(digests[name]!, info.whole, key.whole, signature.content.subarray(1))
     ? undefined
     : 'x509: invalid signature of the certificate request';
+}
+
+/** What is wrong with certificates in DER, one behind the other, undefined when each of them is one (x509.ParseCertificates). */
+export function certificatesFault(der: Buffer): string | undefined {
+  if (der.length === 0) return 'found CERTIFICATE PEM block containing 0 certificates';
+  for (let offset = 0; offset < der.length; ) {
+    const element = read(der, offset);
+    if (element === undefined) return 'x509: malformed certificate';
+    try {
+      new X509Certificate(element.whole);
+    } catch {
+      return 'x509: malformed certificate';
+    }
+    offset += element.whole.length;
+  }
+  return undefined;
 }
 
 function isSigned(digest: string | null, signed: Buffer, spki: Buffer, signature: Buffer): boolean {
