@@ -130,6 +130,11 @@ export class Commitments {
     }
   }
 
+  /** Whether replicas of the object count as taken in the cell though it cannot tell of them. */
+  isUnderWay(key: ProjectObjectKey, cell: string): boolean {
+    return this.#assumed.size > 0 && this.#assumed.get(cell)?.underWay.has(key) === true;
+  }
+
   /**
    * The object's replicas are there. `untilMs`: by then the cell has told of them, or has nothing to add to what it told; absent:
    * nobody knows. Returns whether that is news.

@@ -207,6 +207,7 @@ export class Decider {
   landed(key: ProjectObjectKey, { targets, health }: KeyState): void {
     const { cells, clock } = this.#on;
     for (const { name } of targets) {
+      if (!this.commitments.isUnderWay(key, name)) continue;
       const isWatched = isRoomWatched(cells.get(name));
       if (!health.healthy.has(name) && !(isWatched && health.complete.has(name))) continue;
       const untilMs = isWatched ? clock.now() + this.#landedMs : undefined;
