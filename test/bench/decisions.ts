@@ -43,7 +43,30 @@ const placements: { readonly [name: string]: Placement } = {
 
 const goals: { readonly [cells: number]: string | undefined } = { 100: 'goal 20,000', 1000: 'goal 3,000' };
 
-/** Pure decisions: filter, score, select and divide over an immutable snapshot. Five cells make a region. */
+const bindingsCount = 10_000;
+
+/** What 10,000 objects ask for: each its own replicas, one of seven sizes. */
+const templates = Array.from({ length: bindingsCount }, (_, i) =>
+  template({
+    uid: `uid-${i}`,
+    key: `default/web-${i}`,
+    replicas: 1 + ((i * 7) % 60),
+    request: [
+      ['cpu', 0.1 * (1 + (i % 7))],
+      ['memory', 2 ** 28],
+    ],
+  }),
+);
+
+function heapBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+/**
+ * Pure decisions: filter, score, select and divide over an immutable snapshot, once for each of 10,000 bindings, and what the heap
+ * has grown by then. Five cells make a region.
+ */
 export async function benchDecisions(): Promise<Row[]> {
   return [10, 100, 1_000].flatMap((count) => {
     const cells = Array.from({ length: count }, (_, index) =>
@@ -51,29 +74,28 @@ export async function benchDecisions(): Promise<Row[]> {
         labels: { tier: 'edge', half: index % 2 === 0 ? 'a' : 'b' },
         region: `region-${Math.floor(index / 5)}`,
         free: new Map([
-          ['cpu', 4 + (index % 7)],
-          ['memory', 2 ** 33],
+          ['cpu', 64 + (index % 7)],
+          ['memory', 2 ** 37],
           ['pods', 110],
         ]),
       }),
     );
-    const request = [
-      ['cpu', 0.5],
-      ['memory', 2 ** 28],
-    ] as const;
-    const input = inputOf(snapshotOf(...cells), { template: template({ replicas: 30, request }) });
-    return Object.entries(placements).map(([name, placement]) => {
-      const measure = (milliseconds: number): number => {
-        let done = 0;
-        const startedMs = performance.now();
-        while (performance.now() - startedMs < milliseconds) {
-          for (let i = 0; i < 16; i++) decide(input, placement);
-          done += 16;
-        }
-        return done / ((performance.now() - startedMs) / 1_000);
+    const snapshot = snapshotOf(...cells);
+    return Object.entries(placements).flatMap(([name, placement]) => {
+      const decideFor = (from: number, to: number): void => {
+        for (let i = from; i < to; i++) decide(inputOf(snapshot, { template: templates[i] }), placement);
       };
-      measure(200);
-      return row(`decisions over ${count} cells, ${name}`, measure(800), '/s', goals[count]);
+      decideFor(0, 1_000);
+      const beforeBytes = heapBytes();
+      const startedMs = performance.now();
+      decideFor(0, bindingsCount);
+      const seconds = (performance.now() - startedMs) / 1_000;
+      const grownKiB = (heapBytes() - beforeBytes) / 1_024;
+      const what = `decisions over ${count} cells, ${name}`;
+      return [
+        row(what, bindingsCount / seconds, '/s', goals[count]),
+        row(`${what}, heap`, grownKiB, 'KiB', 'more after 10,000 bindings'),
+      ];
     });
   });
 }

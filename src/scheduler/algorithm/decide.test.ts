@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import type { Placement } from '#api/policy/placement.ts';
 import type { CellInfo } from './cell.ts';
@@ -550,6 +552,31 @@ test('properties: the sum is what was asked, equal input gives equal output, a d
   );
 });
 
+test('properties: no cell gets more than it has room for', () => {
+  fc.assert(
+    fc.property(
+      anyCells,
+      fc.constantFrom(dynamic, aggregated, { ...dynamic, ...oneOf }, { ...aggregated, ...oneOf }),
+      fc.integer({ min: 1, max: 60 }),
+      fc.integer({ min: 1, max: 60 }),
+      (cells, placement, replicas, more) => {
+        const snapshot = snapshotOf(...cells);
+        const roomIn = (name: string): number =>
+          cells.find((one) => one.name === name)?.free?.get('pods') ?? Number.POSITIVE_INFINITY;
+        const first = decide(inputOf(snapshot, { template: template({ replicas }) }), placement);
+        for (const { name, replicas: share = 0 } of first.targets) assert.ok(share <= roomIn(name));
+        const previous = first.targets;
+        const next = inputOf(snapshot, { template: template({ replicas: more }), previous });
+        for (const { name, replicas: share = 0 } of decide(next, placement).targets) {
+          const had = previous.find((one) => one.name === name)?.replicas ?? 0;
+          assert.ok(share <= had + roomIn(name), 'what it has is not part of what is free');
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 test('properties: growing by dynamic division takes nothing from any cell, shrinking gives nothing to any', () => {
   fc.assert(
     fc.property(
@@ -612,4 +639,35 @@ test('speed: 20,000 decisions a second at 100 cells', { concurrency: false }, ()
   const { user, system } = process.cpuUsage(before);
   const perSecond = 2_000 / ((user + system) / 1e6);
   assert.ok(perSecond > 1_000, `${Math.round(perSecond)} decisions/s`);
+});
+
+test('the heap does not grow with bindings times cells', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heapBytes = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const cells = Array.from({ length: 1_000 }, (_, i) =>
+    cell(`cell-${i}`, { region: `region-${i % 200}`, ...free(100 + (i % 9)) }),
+  );
+  const snapshot = snapshotOf(...cells);
+  const spread: Placement = {
+    ...dynamic,
+    spreadConstraints: [{ spreadByField: 'region', minGroups: 3, maxGroups: 5 }],
+  };
+  const run = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
+      const one = template({ replicas: 1 + (i % 50), request: [['pods', 1 + (i % 3)]], uid: `u${i}` });
+      for (const placement of [dynamic, aggregated, spread, {}])
+        decide(inputOf(snapshot, { template: one }), placement);
+    }
+  };
+  run(0, 20);
+  const before = heapBytes();
+  const bindings = 300;
+  run(20, 20 + bindings);
+  const grown = heapBytes() - before;
+  // A byte for each pair of a binding and a cell, in each of four placements, would be more.
+  assert.ok(grown < bindings * cells.length * 4, `${grown} bytes`);
 });
