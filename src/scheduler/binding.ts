@@ -270,6 +270,7 @@ function countRefusals(
     entry.count++;
     if (entry.examples.length < examplesMax) entry.examples.push(snapshot.cells[i]?.name ?? '');
   });
+  if (byReason.size <= 1) return [...byReason.values()];
   return [...byReason].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 

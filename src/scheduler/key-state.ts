@@ -19,7 +19,7 @@ export interface KeyState {
   outcome: Outcome;
   targets: readonly Target[];
   /** Place → content hash that should lie there. */
-  desired: Map<string, string>;
+  desired: ReadonlyMap<string, string>;
   /** The object's generation that all copies were last rendered from; 0 while some could not be written. */
   projectedGeneration: number;
   /** Of the projection: collisions, API conflicts. */
@@ -27,7 +27,7 @@ export interface KeyState {
   /** Places where something of another origin lies. */
   collidedPlaces: readonly string[];
   /** Cell → why its copy could not be written. */
-  failures: Map<string, string>;
+  failures: ReadonlyMap<string, string>;
   /** The status that was applied last, as its hash; undefined when unknown. */
   appliedStatusHash: string | undefined;
   observedGeneration: number | undefined;
@@ -67,6 +67,9 @@ export interface KeyState {
   leaving: boolean;
 }
 
+/** For those that are replaced, never changed. */
+const noTexts: ReadonlyMap<string, string> = new Map();
+
 function emptyKeyState(policyKey: string): KeyState {
   return {
     policyKey,
@@ -74,11 +77,11 @@ function emptyKeyState(policyKey: string): KeyState {
     decidedBy: undefined,
     outcome: 'NoClusterFit',
     targets: [],
-    desired: new Map(),
+    desired: noTexts,
     projectedGeneration: 0,
     problems: {},
     collidedPlaces: [],
-    failures: new Map(),
+    failures: noTexts,
     appliedStatusHash: undefined,
     observedGeneration: undefined,
     statusOwnedElsewhere: undefined,

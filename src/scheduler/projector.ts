@@ -53,7 +53,7 @@ export interface ProjectionResult {
   readonly collidedPlaces: readonly string[];
   readonly apiConflicts: readonly string[];
   /** Cell → why its copy could not be written; to be tried again. */
-  readonly failures: Map<string, string>;
+  readonly failures: ReadonlyMap<string, string>;
   readonly firstError: unknown;
 }
 
@@ -169,7 +169,9 @@ export class Projector {
       }
     };
     await Promise.all(Array.from({ length: Math.min(concurrentCellsMax, work.length) }, worker));
-    return { collisions, collidedPlaces, apiConflicts, failures, firstError };
+    // It is remembered of each object: mostly there are none.
+    const kept = failures.size === 0 ? noFailures : failures;
+    return { collisions, collidedPlaces, apiConflicts, failures: kept, firstError };
   }
 
   async #toCell(
@@ -345,6 +347,7 @@ function isCrd({ group, resource }: RenderInput['kind']): boolean {
   return resourceKey(group, resource) === crdResource;
 }
 
+const noFailures: ReadonlyMap<string, string> = new Map();
 const nothingRendered: Rendering = { copies: [], unmapped: [], refused: undefined, overrideErrors: [] };
 
 function placeOf(cellId: string, { place }: RenderedCopy): string {

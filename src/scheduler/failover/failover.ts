@@ -65,8 +65,9 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const recheck = (atMs: number): void => {
     recheckAtMs = recheckAtMs === undefined ? atMs : Math.min(recheckAtMs, atMs);
   };
-  const reasons = whyLeft(input.snapshot.cells, decision);
   const evictions = evictionsOf(input, decision, failed);
+  // As long as there are cells: made only for who leaves one.
+  const reasons = evictions.length === 0 ? undefined : whyLeft(input.snapshot.cells, decision);
   const directly = (cell: string): boolean => purgeModeOf(failover, failed.has(cell)) === 'Directly';
   const held = new Set<string>();
   let waits = false;
@@ -101,7 +102,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
     const preserves = preservationOf(failover, application) !== undefined;
     // Nothing stays in the cell, but what is to be handed on is remembered.
     if (directly(target.name) && !preserves) continue;
-    const outside = reasons.get(target.name) === 'OutsideHours';
+    const outside = reasons?.get(target.name) === 'OutsideHours';
     const reason = application ? 'ApplicationFailure' : outside ? 'OutsideHours' : 'TaintUntolerated';
     const task = newTask(target, reason, failover, nowMs);
     next.push(preserves ? { ...task, clustersBeforeFailover: input.previous.map(({ name }) => name) } : task);
@@ -173,6 +174,7 @@ function evictionsOf(
   decision: Decision,
   failed: ReadonlySet<string>,
 ): Target[] {
+  if (previous.length === 0) return [];
   const stays = new Set(decision.targets.map(({ name }) => name));
   const gone = previous.filter(({ name }) => !stays.has(name));
   if (gone.length === 0) return [];
