@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { closeOf, http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
 import { type Execute, startWidgetServer, widgetPath } from './testing/widget-server.ts';
@@ -61,6 +62,32 @@ describe('bodies (O4)', () => {
     assert.equal((await http2Call(session, path, { ':method': 'POST' }, 'x')).code, 200);
     session.close();
     assert.equal((await server.call('POST', path, 'x'.repeat(1000))).code, 200);
+  });
+
+  it('who is sending what is too large is answered when it is sent, or far too much', async () => {
+    const begin = async (bytes: number) => {
+      const socket = await rawConnection(server);
+      socket.setEncoding('utf8');
+      const answered = once(socket, 'data') as Promise<[string]>;
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n`;
+      socket.write(`${head}Content-Length: 5000\r\n\r\n${'x'.repeat(bytes)}`);
+      return { socket, answered };
+    };
+    const far = await begin(2_001);
+    assert.match((await far.answered)[0], /^HTTP\/1\.1 413 /);
+    far.socket.destroy();
+
+    const slow = await begin(1_500);
+    let isAnswered = false;
+    slow.socket.once('data', () => {
+      isAnswered = true;
+    });
+    for (let later = 0; later < 20; later++)
+      assert.equal((await server.call('POST', path, 'x')).code, 200, 'somebody who came later');
+    assert.equal(isAnswered, false);
+    slow.socket.write('x'.repeat(501));
+    assert.match((await slow.answered)[0], /^HTTP\/1\.1 413 /);
+    slow.socket.destroy();
   });
 
   it('415 for a content encoding', async () => {

@@ -18,7 +18,7 @@ export class PatchTestFailed extends Error {
 
 /** 413 (KUBERNETES.md P1, O4). */
 export function patchTooLarge(detail: string): ApiError {
-  return new ApiError('RequestEntityTooLarge', `Request entity is too large: ${detail}`);
+  return new ApiError('RequestEntityTooLarge', `Request entity too large: ${detail}`);
 }
 
 /**
