@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { copyAnnotations, copyLabels, edgeAnnotations } from '#api/federation/copy-contract.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
@@ -15,9 +15,11 @@ import { HeldDeletions } from '../cell/held-deletions.ts';
 import { SyncTally } from '../cell/sync-tally.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgeMirror } from '../edge/edge-mirror.ts';
+import { edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes } from './copy-notes.ts';
+import type { ApplyReason } from './decide.ts';
 import { DeletionBudget } from './deletion-budget.ts';
 import { KnownEdge } from './known-edge.ts';
 
@@ -38,16 +40,17 @@ function copyOf(name: string): KubeObject {
   };
 }
 
-/** An edge that answers each apply as told, and has `present` under every name. */
-function worldOf(present: KubeObject | undefined, answer: (form: JsonObject) => KubeObject) {
+/** An edge that answers each apply as told, and has under every name what `present` tells. */
+function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObject) => KubeObject) {
   const asked: string[] = [];
   const { client } = new ScriptedClient();
   const edgeClient: KubeClient = {
     ...client,
     get: async ({ name }) => {
       asked.push(`get ${name}`);
-      if (present === undefined) throw new ApiError('NotFound', 'no');
-      return present;
+      const object = present();
+      if (object === undefined) throw new ApiError('NotFound', 'no');
+      return object;
     },
     apply: async ({ name }, form: JsonObject, options: ApplyOptions) => {
       const { resourceVersion = 'any' } = form['metadata'] as KubeObject['metadata'];
@@ -94,12 +97,12 @@ function worldOf(present: KubeObject | undefined, answer: (form: JsonObject) => 
     new CopyNotes(workspace, clock),
     known,
   );
-  const apply = (name: string) => {
+  const apply = (name: string, failures = 0, why: ApplyReason = 'absent') => {
     const place = { ...kind, namespace: 'ns', name };
-    const item = { key: copyKeyOf(place), place, copy: copyOf(name), failures: 0 };
-    return applier.apply(kind, item, 'absent', new AbortController().signal);
+    const item = { key: copyKeyOf(place), place, copy: copyOf(name), failures };
+    return applier.apply(kind, item, why, new AbortController().signal);
   };
-  return { asked, apply };
+  return { asked, apply, known };
 }
 
 const stored = (form: JsonObject): KubeObject => {
@@ -108,14 +111,14 @@ const stored = (form: JsonObject): KubeObject => {
 };
 
 test('a new object is made by one request, which could change nothing that is there', async () => {
-  const { asked, apply } = worldOf(undefined, stored);
+  const { asked, apply } = worldOf(() => undefined, stored);
   assert.equal((await apply('a')).state, 'present');
   assert.deepEqual(asked, ['apply a over 1']);
 });
 
 test('what is in the way is looked at, and not touched when it is another’s', async () => {
   const { asked, apply } = worldOf(
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'ns' } },
+    () => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'ns' } }),
     () => {
       throw conflict();
     },
@@ -125,11 +128,58 @@ test('what is in the way is looked at, and not touched when it is another’s', 
 });
 
 test('an edge that refuses the revision for what is absent is asked first from then on', async () => {
-  const { asked, apply } = worldOf(undefined, (form) => {
-    if ((form['metadata'] as KubeObject['metadata']).resourceVersion !== undefined) throw conflict();
-    return stored(form);
-  });
+  const { asked, apply } = worldOf(
+    () => undefined,
+    (form) => {
+      if ((form['metadata'] as KubeObject['metadata']).resourceVersion !== undefined) throw conflict();
+      return stored(form);
+    },
+  );
   await apply('a');
   await apply('b');
-  assert.deepEqual(asked, ['apply a over 1', 'get a', 'apply a over any', 'get b', 'apply b over any']);
+  assert.deepEqual(asked, [
+    'apply a over 1',
+    'get a',
+    'apply a over 1',
+    'get a',
+    'apply a over any',
+    'get b',
+    'apply b over any',
+  ]);
+});
+
+test('what was written from a newer copy is not written over from an older one that is only now looked at', async () => {
+  const { asked, apply, known } = worldOf(() => undefined, stored);
+  const { metadata, ...content } = copyOf('a');
+  const atEdge = (revision: string): KubeObject => ({
+    ...content,
+    metadata: {
+      ...metadata,
+      uid: 'u',
+      resourceVersion: '30',
+      annotations: { ...metadata.annotations, [edgeAnnotations.copyRevision]: revision },
+    },
+  });
+  const key = copyKeyOf({ ...kind, namespace: 'ns', name: 'a' });
+  known.applied(key, edgeObjectOf(atEdge('9')), undefined);
+  await assert.rejects(apply('a', 0, 'changed'), /written from a newer copy/);
+  assert.deepEqual(asked, []);
+  known.applied(key, edgeObjectOf(atEdge('6')), undefined);
+  await apply('a', 0, 'changed');
+  assert.deepEqual(asked, ['apply a over 30, forced']);
+});
+
+test('what somebody else makes between the look and the apply is not written over', async () => {
+  const made: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'ns' } };
+  const present: { object: KubeObject | undefined } = { object: undefined };
+  const { asked, apply } = worldOf(
+    () => present.object,
+    () => {
+      present.object = made;
+      throw conflict();
+    },
+  );
+  // It has failed before: the edge is asked first.
+  await assert.rejects(apply('a', 1), (error) => isApiError(error, 'Conflict'));
+  assert.deepEqual(asked, ['get a', 'apply a over 1', 'get a']);
 });

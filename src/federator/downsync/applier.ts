@@ -1,4 +1,4 @@
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, edgeAnnotations } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -118,7 +118,7 @@ export class Applier {
       const created = await this.#create(edgeRef, form, signal);
       if (created !== undefined) return this.#applied(item, copy, form, created, mirrored, signal);
     }
-    let force = true;
+    let isAbsent = false;
     let drift: Drift | undefined;
     if (
       seen === undefined ||
@@ -127,17 +127,20 @@ export class Applier {
       item.failures > 1
     ) {
       const object = await this.#readEdge(edgeRef, signal);
-      if (object === undefined) {
-        force = false;
-        if (isNew) this.#mustReadFirst = true;
-      } else {
+      if (object === undefined) isAbsent = true;
+      else {
         const compared = await this.#compare(item, copy, form, object, signal);
         if ('settled' in compared) return compared.settled;
         if (why === 'drift') drift = compared;
       }
-    } else setPreconditions(form, seen);
+    } else {
+      if (isStale(copy.metadata.resourceVersion ?? '', String(seen.copyRevision ?? 0))) throw late();
+      setPreconditions(form, seen);
+    }
     await this.#handReplicasOver(kind, item, form, edgeRef, signal);
-    const applied = await this.#apply(edgeRef, form, force, signal);
+    const applied = isAbsent
+      ? await this.#make(edgeRef, form, signal)
+      : await this.#apply(edgeRef, form, true, signal);
     // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
     if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
     return this.#applied(item, copy, form, applied, mirrored, signal);
@@ -190,6 +193,19 @@ export class Applier {
     return undefined;
   }
 
+  /** Applies what was just not there: whoever has made it since, be it another federator of this cell, is not written over. */
+  async #make(edgeRef: ObjectRef, form: JsonObject, signal: AbortSignal): Promise<KubeObject> {
+    if (!this.#mustReadFirst) {
+      const created = await this.#create(edgeRef, form, signal);
+      if (created !== undefined) return created;
+      if ((await this.#readEdge(edgeRef, signal)) !== undefined) {
+        throw new ApiError('Conflict', 'the object was made at the edge by somebody else just now');
+      }
+      this.#mustReadFirst = true;
+    }
+    return this.#apply(edgeRef, form, false, signal);
+  }
+
   /** What is to be done about an object that is there: refuses, has nothing to do, or tells what it lacks and leaves the form guarded. */
   async #compare(
     item: SyncItem,
@@ -203,8 +219,13 @@ export class Applier {
     const isOurs =
       isOfOrigin(object.metadata, copy.metadata, owned) || isOfFormerCell(object.metadata, copy.metadata);
     if (!isOurs) refuseUnmanaged(object, copy);
-    else if (isStale(copy.metadata.resourceVersion ?? '', object.metadata.annotations)) {
-      throw new ApiError('Conflict', 'the edge was written from a newer copy than this one');
+    else if (
+      isStale(
+        copy.metadata.resourceVersion ?? '',
+        object.metadata.annotations?.[edgeAnnotations.copyRevision],
+      )
+    ) {
+      throw late();
     }
     const missing = fieldsNotOwned(form, owned ?? {});
     const edge = edgeObjectOf(object);
@@ -311,6 +332,10 @@ function refuseUnmanaged(object: KubeObject, copy: KubeObject): void {
     'AlreadyExists',
     'the edge holds an object that no copy made under this name; conflictResolution Overwrite would take it over',
   );
+}
+
+function late(): ApiError {
+  return new ApiError('Conflict', 'the edge was written from a newer copy than this one');
 }
 
 /** Compare-and-swap: what we write over is what we have seen (DESIGN.md, Fencing). */

@@ -1,9 +1,4 @@
-import {
-  copyAnnotations,
-  edgeAnnotations,
-  edgeFinalizer,
-  syncAnnotations,
-} from '#api/federation/copy-contract.ts';
+import { copyAnnotations, edgeFinalizer, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import { originKeyOf } from '../origin.ts';
@@ -82,11 +77,7 @@ export function syncedFieldsOf(
  * Whether an apply would put an older copy over a newer one: the edge was written from a copy revision that we have not
  * seen yet. Revisions of one store only rise (KUBERNETES.md L1).
  */
-export function isStale(
-  copyRevision: string,
-  edgeAnnotationsNow: { readonly [key: string]: string } | undefined,
-): boolean {
-  const atEdge = edgeAnnotationsNow?.[edgeAnnotations.copyRevision];
+export function isStale(copyRevision: string, atEdge: string | undefined): boolean {
   if (atEdge === undefined || !/^\d+$/.test(atEdge) || !/^\d+$/.test(copyRevision)) return false;
   return BigInt(atEdge) > BigInt(copyRevision);
 }

@@ -6,7 +6,7 @@ import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
-import { tenantOf } from './namespace-tenants.ts';
+import { contentOf } from './namespace-tenants.ts';
 
 const verbs = ['list', 'watch', 'patch', 'delete'];
 /** Nothing is waited for. */
@@ -18,7 +18,7 @@ const clock: Clock = {
 const served = ['configmaps', 'secrets', 'serviceaccounts', 'endpoints', 'events', 'pods'];
 
 /** An edge whose namespace `ns` holds these objects by resource. */
-async function tenantIn(
+async function contentIn(
   objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError },
   isAnswered: () => boolean = () => true,
 ) {
@@ -66,8 +66,8 @@ async function tenantIn(
   };
   const { signal } = new AbortController();
   const kinds = new ServedKinds({ client, clock, signal });
-  const tenant = await tenantOf('ns', { edgeClient: client, kinds, clock, cellUid: 'ours' }, signal);
-  return tenant;
+  const content = await contentOf('ns', { edgeClient: client, kinds, clock, cellUid: 'ours' }, signal);
+  return content;
 }
 
 /** Of an object that a copy brought. */
@@ -77,7 +77,7 @@ const brought = (cellUid: string, annotations: { readonly [name: string]: string
   annotations: { 'federation.cellplane.io/cell-uid': cellUid, ...annotations },
 });
 const owners = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'x', uid: 'y' }];
-const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string | undefined])[] = [
+const rows: readonly (readonly [string, Parameters<typeof contentIn>[0], string | undefined])[] = [
   ['nothing', {}, undefined],
   [
     'what the control plane makes in every namespace',
@@ -97,7 +97,6 @@ const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string |
     { configmaps: [{ name: 'kube-root-ca.crt' }, { name: 'own' }] },
     'configmaps/own',
   ],
-  ['what goes with its copies', { configmaps: [brought('ours')] }, undefined],
   [
     'what was to outlive its copy',
     { configmaps: [brought('ours', { 'federation.cellplane.io/deletion-policy': 'Orphan' })] },
@@ -113,15 +112,27 @@ const rows: readonly (readonly [string, Parameters<typeof tenantIn>[0], string |
 ];
 for (const [name, objects, tenant] of rows) {
   test(`a mapped namespace with ${name} ${tenant === undefined ? 'may go' : 'stays'}`, async () =>
-    assert.equal(await tenantIn(objects), tenant));
+    assert.equal((await contentIn(objects)).tenant, tenant));
 }
+
+test('what a copy has brought is told beside tenants; what is going, or was made for it, is not', async () => {
+  const { labels } = brought('ours');
+  const made = { name: 'web-1', labels };
+  const going = { ...brought('ours'), deletionTimestamp: '2026-01-01T00:00:00Z' };
+  assert.deepEqual(await contentIn({ configmaps: [going, brought('ours')], pods: [made] }), {
+    brought: 'configmaps/web',
+  });
+  assert.deepEqual(await contentIn({ configmaps: [brought('ours')], pods: [{ name: 'debug' }] }), {
+    tenant: 'pods/debug',
+  });
+});
 
 test('a look comes to its end where two of three calls fail', async () => {
   let calls = 0;
   const isAnswered = () => ++calls % 3 === 0;
-  assert.equal(await tenantIn({ pods: [{ name: 'debug' }] }, isAnswered), 'pods/debug');
+  assert.deepEqual(await contentIn({ pods: [{ name: 'debug' }] }, isAnswered), { tenant: 'pods/debug' });
   assert.ok(calls > served.length, 'calls failed');
 });
 
 test('an edge that cannot be asked is not taken for empty', () =>
-  assert.rejects(tenantIn({ pods: new ApiError('ServiceUnavailable', 'x') }), /x/));
+  assert.rejects(contentIn({ pods: new ApiError('ServiceUnavailable', 'x') }), /x/));

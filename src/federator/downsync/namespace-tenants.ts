@@ -38,48 +38,63 @@ export interface NamespaceEdge {
   readonly cellUid: string;
 }
 
+/** What stands in a namespace that copies made, each as `<resource>.<group>/<name>`. */
+export interface NamespaceContent {
+  /** An object of the edge's own, or one that copies were to leave there; undefined when there is none. */
+  readonly tenant?: string | undefined;
+  /** One that a copy of the cell has brought, and that has not gone by itself yet; undefined when there is none. */
+  readonly brought?: string | undefined;
+}
+
 /**
- * An object of the edge's own in a namespace that copies made, or one that copies were to leave there, as
- * `<resource>.<group>/<name>`; undefined when there is none. What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per
- * kind. Throws ApiError when the edge cannot be asked.
+ * What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per kind; ends with
+ * the first tenant. Throws ApiError when the edge cannot be asked.
  */
-export async function tenantOf(
+export async function contentOf(
   namespace: string,
   { edgeClient, kinds, clock, cellUid }: NamespaceEdge,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<NamespaceContent> {
   const patiently = <T>(ask: () => Promise<T>): Promise<T> =>
     retry(ask, { retryable: mayPass, attemptsMax, signal, clock, backoff });
   await patiently(() => kinds.refresh());
   const looked = new Set<string>();
+  let brought: string | undefined;
   for (const kind of [...kinds.values()]) {
     const id = `${kind.group}/${kind.resource}`;
     if (!kind.namespaced || !kind.isSyncable || neverTenants.has(id) || looked.has(id)) continue;
     looked.add(id);
-    const name = await patiently(() => firstTenant(kind, namespace, { edgeClient, cellUid }, signal));
-    if (name !== undefined) return `${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}/${name}`;
+    const found = await patiently(() => contentOfKind(kind, namespace, { edgeClient, cellUid }, signal));
+    const nameOf = (name: string) => `${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}/${name}`;
+    if (found.tenant !== undefined) return { tenant: nameOf(found.tenant) };
+    if (found.brought !== undefined) brought ??= nameOf(found.brought);
   }
-  return undefined;
+  return { brought };
 }
 
-async function firstTenant(
+async function contentOfKind(
   { group, version, resource }: ServedKind,
   namespace: string,
   { edgeClient, cellUid }: Pick<NamespaceEdge, 'edgeClient' | 'cellUid'>,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<NamespaceContent> {
+  let brought: string | undefined;
   const collection = { cluster: undefined, gvr: { group, version, resource }, namespace };
   const options = { metadataOnly: true, limit: pageSize, signal };
   try {
     for await (const page of listPages(edgeClient, collection, options)) {
-      const found = page.items.find((object) => isTenant(object, `${group}/${resource}`, cellUid));
-      if (found !== undefined) return found.metadata.name;
+      for (const object of page.items) {
+        const { name = '' } = object.metadata;
+        const whose = whoseIs(object, `${group}/${resource}`, cellUid);
+        if (whose === 'tenant') return { tenant: name };
+        if (whose === 'brought') brought ??= name;
+      }
     }
   } catch (error) {
     // Served by nobody who answers, or not for us: nothing can be seen there.
     if (!isApiError(error, 'NotFound', 'Forbidden', 'MethodNotAllowed')) throw error;
   }
-  return undefined;
+  return { brought };
 }
 
 /** The edge, or the way there, is busy or broken just now. */
@@ -94,14 +109,16 @@ function mayPass(error: unknown): boolean {
   );
 }
 
-function isTenant({ metadata }: KubeObject, id: string, cellUid: string): boolean {
+function whoseIs({ metadata }: KubeObject, id: string, cellUid: string): keyof NamespaceContent | undefined {
   const { name = '', ownerReferences = [], annotations = {}, labels = {}, deletionTimestamp } = metadata;
-  if (deletionTimestamp !== undefined || ownerReferences.length > 0) return false;
+  if (deletionTimestamp !== undefined || ownerReferences.length > 0) return undefined;
   if (labels[copyLabels.originCluster] !== undefined) {
-    // What a copy has brought goes with it; what was to stay, or is another Cell's, does not.
-    const { [edgeAnnotations.cellUid]: broughtFor = cellUid } = annotations;
-    return annotations[copyAnnotations.deletionPolicy] === 'Orphan' || broughtFor !== cellUid;
+    const broughtFor = annotations[edgeAnnotations.cellUid];
+    // A controller's, which copies the labels of what it is made for, and goes with it.
+    if (broughtFor === undefined) return undefined;
+    const isLeft = annotations[copyAnnotations.deletionPolicy] === 'Orphan' || broughtFor !== cellUid;
+    return isLeft ? 'tenant' : 'brought';
   }
-  if (madeWithNamespaces.has(`${id} ${name}`)) return false;
-  return !(id === '/secrets' && annotations[tokenAnnotation] !== undefined);
+  if (madeWithNamespaces.has(`${id} ${name}`)) return undefined;
+  return id === '/secrets' && annotations[tokenAnnotation] !== undefined ? undefined : 'tenant';
 }

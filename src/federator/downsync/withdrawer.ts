@@ -8,7 +8,7 @@ import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
-import { tenantOf } from './namespace-tenants.ts';
+import { contentOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
 import { SyncRefusal } from './sync-refusal.ts';
@@ -58,10 +58,14 @@ export class Withdrawer {
     }
     if (isNamespace(kind)) {
       const cellUid = this.#context.cell().metadata.uid ?? '';
-      const tenant = await tenantOf(place.name, { ...this.#context, cellUid }, signal);
+      const { tenant, brought } = await contentOf(place.name, { ...this.#context, cellUid }, signal);
       if (tenant !== undefined) {
         logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
         return this.orphan(kind, item, edge, signal);
+      }
+      // It would go with the namespace, whatever is to become of it: held perhaps, or wanted again since.
+      if (brought !== undefined) {
+        throw new SyncRefusal('ContentRemains', `${brought} is left in the namespace at the edge`);
       }
     }
     logger.debug({ key, evidence }, 'deleting at the edge');

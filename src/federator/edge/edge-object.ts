@@ -18,6 +18,8 @@ export interface EdgeObject extends KubeObject {
   origin: string;
   /** uid of the Cell that it was synced for. */
   cellUid: string;
+  /** Revision of the copy that was applied last; 0 where it does not say, or too large for a number. */
+  copyRevision?: number;
   deleting: boolean;
   deletionPolicy: string;
   /**
@@ -66,8 +68,13 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
     fieldsHash: fieldsDigestOf(appliedFieldsOf(object, edgeFieldManager)),
     origin: originKeyOf(metadata) ?? '',
     cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
+    copyRevision: revisionOf(annotations[edgeAnnotations.copyRevision]),
     deleting: metadata.deletionTimestamp !== undefined,
     deletionPolicy: annotations[copyAnnotations.deletionPolicy] ?? '',
     ...(farError === undefined ? {} : { farError }),
   };
+}
+
+function revisionOf(text = ''): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
