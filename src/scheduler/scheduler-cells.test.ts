@@ -327,6 +327,20 @@ test('replicas that are there count once in a cell whose pods are watched, befor
   await controlPlane.create(project, 'deployments', deployment('first', 3));
   const copy = await w.ams.copy('apps/v1', 'deployments', 'first');
   await tell({ allocated: { pods: 3 } });
+  // Who knows the label knows what was told before.
+  await controlPlane.admin.patch(ams, { type: 'merge', body: { metadata: { labels: { told: 'yes' } } } });
+  const { placement } = aggregatedIn('ams');
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('second', {
+      resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'second' }],
+      placement: {
+        ...(placement as JsonObject),
+        clusterAffinity: { labelSelector: { matchLabels: { told: 'yes' } } },
+      },
+    }),
+  );
   await controlPlane.create(project, 'deployments', deployment('second', 2));
   await bindingWhere(controlPlane, project, 'second', (one) => {
     return condition(one, 'Scheduled')?.reason === 'Unschedulable';

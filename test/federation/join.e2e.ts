@@ -184,10 +184,12 @@ describe('cell join', { timeout: 600_000 }, () => {
     await told('that nothing is free', (one) => one.status?.allocatable?.['cpu'] === '0');
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: false } } });
-    const left = await told('nothing any more', (one) => watched(one) === undefined);
-    assert.deepEqual([left.status?.allocatable, left.status?.allocated], [undefined, undefined]);
+    const silent = await told('nothing any more', (one) => watched(one) === undefined);
+    assert.deepEqual([silent.status?.allocatable, silent.status?.allocated], [undefined, undefined]);
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
     await told('it again', (one) => watched(one) === 'Watched');
+    const left = await run('unjoin', name, '--edge-kubeconfig', edgeFile);
+    assert.equal(left.code, 0, left.output);
     const without = await run(
       'join',
       name,
@@ -197,6 +199,7 @@ describe('cell join', { timeout: 600_000 }, () => {
       '--no-watch-nodes',
     );
     assert.equal(without.code, 0, without.output);
+    await isReady();
     assert.equal((await constellation.cell(name)).spec?.watchNodes, false);
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: true } } });
     await told('that it may not', (one) => watched(one) === 'Forbidden');
