@@ -146,6 +146,7 @@ test('the header holds what selectors and garbage collection need', () => {
       deletionTimestamp: '2026-01-01T00:00:00Z',
       fields: { 'spec.node': 'n1', derived: 'Widget!' },
       schemaMark: '',
+      differsFrom: undefined,
     },
   );
   assert.equal(headerOf(one), header, 'memoised');
