@@ -82,7 +82,7 @@ export class Normaliser {
   #string(value: string, key: string): string {
     if (key === 'resourceVersion') return this.#relative(value);
     if (key === 'continue' && value !== '') return '<continue>';
-    if (key === 'cell' && /^\d+[smhd]$/.test(value)) return '<age>';
+    if (key === 'cell' && /^\d+[smhdy](?:\d+[smhd])?$/.test(value)) return '<age>';
     return this.#text(value);
   }
 
