@@ -22,8 +22,8 @@ export function readBody(request: ServerRequest, bytesMax: number): Promise<Buff
   if (!hasBody(request)) return undefined;
   const length = request.headers['content-length'];
   const isTooLarge = length !== undefined && Number(length) > bytesMax;
-  // A stream of HTTP/2 can be refused in the middle.
-  if (isTooLarge && 'stream' in request) throw tooLarge(bytesMax);
+  // A stream of HTTP/2 can be refused in the middle; of far too much the end is not waited for.
+  if (isTooLarge && ('stream' in request || Number(length) > 2 * bytesMax)) throw tooLarge(bytesMax);
   return collect(request, bytesMax, isTooLarge);
 }
 
