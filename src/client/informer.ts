@@ -56,7 +56,8 @@ export interface InformerOptions {
   /**
    * The server's store may be put back to a backup with its revisions, and say nothing of it: kube-apiserver begins a watch at a
    * revision that it has yet to reach, and leaves out what happens up to that one
-   * (k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go). A watch that broke off is resumed only where the store is not behind it.
+   * (k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go). A watch that broke off is resumed only where the store is not behind it
+   * (decision 202).
    */
   readonly mayGoBack?: boolean | undefined;
 }
