@@ -16,6 +16,8 @@ import { SyncRefusal } from './sync-refusal.ts';
 const waiting: SyncOutcome = { state: 'waiting' };
 const unheardRecheckMs = 60_000;
 const instancesRecheckMs = 5_000;
+/** So often in a row, over some ten seconds, a namespace is looked at before what is left in it is taken for what stays. */
+const contentLooksMax = 9;
 export const deletionHeldReason = 'DeletionHeld';
 
 /** Deletes at one edge what was withdrawn, and holds what may not have been (DESIGN.md, Deletion fails closed). */
@@ -63,8 +65,12 @@ export class Withdrawer {
         logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
         return this.orphan(kind, item, edge, signal);
       }
-      // It would go with the namespace, whatever is to become of it: held perhaps, or wanted again since.
+      // It would go with the namespace, whatever is to become of it. What is held, or wanted again since, does not go by itself.
       if (brought !== undefined) {
+        if (item.failures >= contentLooksMax && !isWithdrawing(this.#context.cell())) {
+          logger.info({ key, brought }, 'the namespace stays at the edge: what was brought into it stays');
+          return this.orphan(kind, item, edge, signal);
+        }
         throw new SyncRefusal('ContentRemains', `${brought} is left in the namespace at the edge`);
       }
     }
