@@ -79,12 +79,14 @@ describe('bodies (O4)', () => {
 
     const slow = await begin(1_900, 1_500);
     let isAnswered = false;
+    const begunMs = performance.now();
     slow.socket.once('data', () => {
       isAnswered = true;
     });
-    for (let later = 0; later < 20; later++)
+    for (let later = 0; later < 3; later++)
       assert.equal((await server.call('POST', path, 'x')).code, 200, 'somebody who came later');
-    assert.equal(isAnswered, false);
+    // Ten seconds are what it waits for; a machine that stood still for so long shows nothing.
+    if (performance.now() - begunMs < 9_000) assert.equal(isAnswered, false);
     slow.socket.write('x'.repeat(400));
     assert.match((await slow.answered)[0], /^HTTP\/1\.1 413 /);
     slow.socket.destroy();
