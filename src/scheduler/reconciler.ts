@@ -234,6 +234,14 @@ export class Reconciler {
       present,
     );
     const skip = skippedCells(match, decision, need, bounds);
+    // Before anything is written, so that the events of our own writes are known for what they are.
+    const desired = this.#on.projector.placesOf(projection);
+    // What was healthy was something else, also for the next try when it is not heard that the binding was written.
+    if (!sameEntries(desired, state.desired)) {
+      state.health.healthy.clear();
+      state.health.complete.clear();
+    }
+    state.desired = desired;
     await this.#on.bindings.commit(parts, binding, present, signal);
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.decidedBy = isLazy(policy) ? match : undefined;
@@ -243,14 +251,6 @@ export class Reconciler {
     state.rollout = staged.watch;
     this.#tellProgress(state, staged.status, formerPolicy);
     this.#requireDependencies(key, parts, known, lying);
-    // Before anything is written, so that the events of our own writes are known for what they are.
-    const desired = this.#on.projector.placesOf(projection);
-    // What was healthy was something else.
-    if (!sameEntries(desired, state.desired)) {
-      state.health.healthy.clear();
-      state.health.complete.clear();
-    }
-    state.desired = desired;
     const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
     state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);
     return { match, error };

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PropagationPolicy } from '#api/policy/propagation-policy.ts';
 import { progressText } from '#api/policy/rollout-progress.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { templateRevisionsGvr } from '#api/work/template-revision.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
 import type { KeyQueue } from '#client/queue/key-queue.ts';
 import { laneOf } from '#client/queue/lanes.ts';
 import type { SharingListener, WorkSharing } from '#client/queue/work-sharing.ts';
@@ -238,4 +240,43 @@ test('a policy above projects that two schedulers share tells how far the object
     const told = await toldIs(`AwaitingApproval ${count - 1}/${count}`);
     return told !== undefined && told.parts === undefined;
   });
+});
+
+test('a decision that was written and not answered does not let a change on by what was healthy before', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const web = { cluster: project, gvr, namespace: 'default', name: 'web' };
+  const spec = {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+    rollout: { waves: [{ name: 'canary', clusterAffinity: { clusterNames: ['ams'] } }] },
+  };
+  let lost = 0;
+  const update: KubeClient['update'] = async (ref, object, options) => {
+    const written = await controlPlane.scheduler.update(ref, object, options);
+    const { phase } = (object as ResourceBinding).status?.rollout ?? {};
+    if (ref.gvr.resource === 'resourcebindings' && phase === 'Progressing' && lost++ === 0)
+      throw new ApiError('ServiceUnavailable', 'the answer was lost');
+    return written;
+  };
+  const client = new Proxy(controlPlane.scheduler, {
+    get: (target, name: keyof KubeClient) => (name === 'update' ? update : target[name].bind(target)),
+  });
+  await using _fra = edge(w.fra);
+  await using _scheduler = await startScheduler(controlPlane, { client });
+  await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
+  {
+    await using _ams = edge(w.ams);
+    await controlPlane.create(project, 'deployments', deployment('web', 2));
+    await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+      return status?.rollout?.phase === 'Complete' && status.summary?.healthy === 2;
+    });
+  }
+  // Nobody at the canary's edge says that it is well with the change.
+  await controlPlane.admin.patch(web, { type: 'merge', body: withImage('app:2') });
+  await w.ams.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === 'app:2');
+  assert.equal(lost > 0, true);
+  const { status } = await bindingWhere(controlPlane, project, 'web', () => true);
+  assert.equal(status?.rollout?.waveName, 'canary');
+  const [behind] = await w.fra.copies('apps/v1', 'deployments');
+  assert.equal(imageOf(behind as KubeObject), 'registry.example.com/app:1');
 });
