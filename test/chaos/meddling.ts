@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import { copyLabels } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, copyLabels, edgeAnnotations } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { edgeFieldManager } from '#federator/edge/edge-object.ts';
 import type { Random } from '../harness/random.ts';
 import { type LoadKind, loadKinds, renderObject } from './kinds.ts';
 
@@ -15,23 +16,38 @@ const lateMsMax = 15_000;
 const foreignNamespace = 'edge-own';
 /** On what was made in the place of a copy's object, for as long as the storm lasts. */
 const inPlaceLabel = 'made-in-place';
+/** Of so many looks at an edge, where strangers come there. */
+const strangersRate = 0.15;
+
+/** Whose an object is that nobody here made: the edge's own, or another control plane's copy. */
+export type Stranger = 'own' | 'elsewhere';
 
 /** What people do at an edge behind the federation's back. */
 export class EdgeMeddler {
   readonly #client: KubeClient;
   readonly #mayTouch: (name: string) => boolean;
+  readonly #strangersAt: readonly string[];
   readonly #edits = new Map<string, number>();
   readonly #deletedUntilMs = new Map<string, number>();
   /** Objects of the edge's own, as they were made: nobody may touch them. */
   readonly foreign: { readonly ref: ObjectRef; readonly resourceVersion: string }[] = [];
   readonly unexpected: string[] = [];
   edits = 0;
+  strangers = 0;
   statuses = 0;
 
-  /** `mayTouch`: names of the objects that it is free to edit and delete. */
-  constructor(client: KubeClient, mayTouch: (name: string) => boolean = () => true) {
+  /**
+   * `mayTouch`: names of the objects that it is free to edit and delete; `strangersAt`: names (with `<kind>` for the kind) under
+   * which strangers make objects of their own before a copy comes there.
+   */
+  constructor(
+    client: KubeClient,
+    mayTouch: (name: string) => boolean = () => true,
+    strangersAt: readonly string[] = [],
+  ) {
     this.#client = client;
     this.#mayTouch = mayTouch;
+    this.#strangersAt = strangersAt;
   }
 
   /** Makes what is the edge's own, before anything arrives. */
@@ -64,6 +80,7 @@ export class EdgeMeddler {
         const expected =
           error.code >= 500 ||
           error.code === 429 ||
+          isOtherInstance(error) ||
           ['NotFound', 'Conflict', 'AlreadyExists', 'Forbidden'].includes(error.reason);
         if (!expected) this.unexpected.push(`edge: ${error.reason}: ${error.message}`);
       }
@@ -80,6 +97,11 @@ export class EdgeMeddler {
     if (items.length === 0) return;
     const object = random.pick(items);
     const { name = '', namespace = '' } = object.metadata;
+    if (this.#strangersAt.length > 0 && random.next() < strangersRate) {
+      const place = random.pick(this.#strangersAt).replace('<kind>', kind.kind.toLowerCase());
+      return this.#makeStranger(this.#client, { kind, namespace, name: place }, random.pick(strangers));
+    }
+    if (object.metadata.labels?.[inPlaceLabel] !== undefined) return;
     const ref = { cluster: undefined, gvr: kind.gvr, namespace, name };
     if (!this.foreign.some((own) => own.ref.namespace === namespace)) await this.#own(namespace, 'edge-own');
     const action = random.weighted({ status: kind.scalable ? 6 : 0, edit: 1, delete: 1 });
@@ -90,42 +112,52 @@ export class EdgeMeddler {
     if (edits >= editsOfOneObjectMax) return;
     this.#edits.set(key, edits + 1);
     this.edits++;
-    if (action === 'delete') await this.#delete(ref);
-    else await this.#client.patch(ref, { type: 'merge', body: handEdit(kind, random) });
+    if (action === 'delete') await this.#delete(ref, this.#client, object.metadata.uid);
+    else await this.#client.patch(ref, { type: 'merge', body: ofInstance(object, handEdit(kind, random)) });
   }
 
-  async #delete(ref: ObjectRef, client = this.#client): Promise<void> {
+  async #delete(ref: ObjectRef, client = this.#client, uid?: string): Promise<void> {
     const what = `${ref.gvr.resource} ${ref.namespace}/${ref.name}`;
     this.#deletedUntilMs.set(what, Number.POSITIVE_INFINITY);
     try {
-      await client.delete(ref);
+      await client.delete(ref, uid === undefined ? {} : { preconditions: { uid } });
     } finally {
       this.#deletedUntilMs.set(what, performance.now() + lateMsMax);
     }
   }
 
   /**
-   * Puts an object of the edge's own in the place of a copy's, until `takeReplacementsAway`. False where that cannot be.
+   * Puts an object that is not ours in the place of a copy's, until `takeReplacementsAway`. False where that cannot be.
    * `look`: a client that no fault reaches.
    */
-  async replace(ref: ObjectRef, look: KubeClient): Promise<boolean> {
+  async replace(ref: ObjectRef, look: KubeClient, whose: Stranger = 'own'): Promise<boolean> {
     const kind = loadKinds.find(({ gvr }) => gvr.resource === ref.gvr.resource);
     const { namespace = '', name } = ref;
     if (kind === undefined || !this.#mayTouch(name)) return false;
     const here = { cluster: undefined, gvr: kind.gvr, namespace, name };
     try {
       const before = await look.get(here);
-      if (before.metadata.labels?.[copyLabels.originCluster] === undefined) return false;
+      const { labels = {} } = before.metadata;
+      if (labels[copyLabels.originCluster] === undefined || labels[inPlaceLabel] !== undefined) return false;
       await this.#delete(here, look);
-      const own = renderObject(kind, namespace, name, { stamp: 0, label: 'own', replicas: 0 });
-      const labelled = { ...own, metadata: { ...own.metadata, labels: { [inPlaceLabel]: 'true' } } };
-      const made = await look.create(here, labelled);
-      this.foreign.push({ ref: here, resourceVersion: made.metadata.resourceVersion ?? '' });
+      await this.#makeStranger(look, { kind, namespace, name }, whose);
       return true;
     } catch (error) {
       if (error instanceof ApiError) return false;
       throw error;
     }
+  }
+
+  async #makeStranger(
+    client: KubeClient,
+    place: { readonly kind: LoadKind; readonly namespace: string; readonly name: string },
+    whose: Stranger,
+  ): Promise<void> {
+    const { kind, namespace, name } = place;
+    const ref = { cluster: undefined, gvr: kind.gvr, namespace, name };
+    const made = await client.create(ref, strangerAt(place, whose), { fieldManager: edgeFieldManager });
+    this.foreign.push({ ref, resourceVersion: made.metadata.resourceVersion ?? '' });
+    this.strangers++;
   }
 
   /** Makes way for the copies again. Returns what of it was touched before. */
@@ -135,7 +167,7 @@ export class EdgeMeddler {
       const { items } = await look.list({ cluster: undefined, gvr }, { labelSelector: inPlaceLabel });
       for (const { metadata } of items) {
         const ref = { cluster: undefined, gvr, namespace: metadata.namespace, name: metadata.name ?? '' };
-        await look.delete(ref);
+        await this.#delete(ref, look);
         const at = this.foreign.findIndex(
           (own) => own.ref.gvr === gvr && own.ref.namespace === ref.namespace && own.ref.name === ref.name,
         );
@@ -161,7 +193,8 @@ export class EdgeMeddler {
       readyReplicas: ready,
       availableReplicas: ready,
     };
-    await this.#client.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status' });
+    const body = ofInstance(object, { status });
+    await this.#client.patch(ref, { type: 'merge', body }, { subresource: 'status' });
     this.statuses++;
   }
 
@@ -171,7 +204,8 @@ export class EdgeMeddler {
       try {
         const now = await look.get(own.ref);
         // In whose place it was made is there again.
-        if (now.metadata.labels?.[copyLabels.originCluster] !== undefined) continue;
+        const { labels = {} } = now.metadata;
+        if (labels[copyLabels.originCluster] !== undefined && labels[inPlaceLabel] === undefined) continue;
         this.foreign.push({ ref: own.ref, resourceVersion: now.metadata.resourceVersion ?? '' });
       } catch (error) {
         if (!isApiError(error, 'NotFound')) throw error;
@@ -194,6 +228,50 @@ export class EdgeMeddler {
     );
     return found.flat();
   }
+}
+
+const strangers: readonly Stranger[] = ['own', 'elsewhere'];
+
+function strangerAt(
+  { kind, namespace, name }: { readonly kind: LoadKind; readonly namespace: string; readonly name: string },
+  whose: Stranger,
+): KubeObject {
+  const object = renderObject(kind, namespace, name, { stamp: 0, label: whose, replicas: 0 });
+  const labels = { [inPlaceLabel]: 'true' };
+  if (whose === 'own') return { ...object, metadata: { ...object.metadata, labels } };
+  // As another control plane's federator has left it there.
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      labels: {
+        ...labels,
+        [copyLabels.originCluster]: 'elsewhere',
+        [copyLabels.originControlPlane]: 'another-control-plane',
+      },
+      annotations: {
+        [copyAnnotations.originPath]: 'root:elsewhere',
+        [copyAnnotations.originGroup]: kind.gvr.group,
+        [copyAnnotations.originResource]: kind.gvr.resource,
+        [copyAnnotations.originNamespace]: namespace,
+        [copyAnnotations.originName]: name,
+        [copyAnnotations.originUid]: 'of-elsewhere',
+        [copyAnnotations.contentHash]: 'of-elsewhere',
+        [edgeAnnotations.cellUid]: 'another-cell',
+        [edgeAnnotations.copyRevision]: '1',
+      },
+    },
+  };
+}
+
+/** A patch was of an object in whose place there is another now. */
+export function isOtherInstance(error: unknown): boolean {
+  return isApiError(error, 'Invalid') && error.message.includes('metadata.uid: Invalid value');
+}
+
+/** Of this object alone: a stranger may have come into its place since it was read. */
+function ofInstance({ metadata: { uid = '' } }: KubeObject, edit: JsonObject): JsonObject {
+  return { ...edit, metadata: { ...(edit['metadata'] as JsonObject | undefined), uid } };
 }
 
 function handEdit(kind: LoadKind, random: Random): JsonObject {

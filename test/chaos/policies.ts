@@ -10,8 +10,12 @@ import { callTimeoutMs } from './load.ts';
 /** Weight of each cell; a cell that is not named is not allowed. */
 export type Weights = { readonly [cell: string]: number };
 
-const gvr = { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' } as const;
-const name = 'everything';
+export const policiesGvr = {
+  group: 'policy.karmada.io',
+  version: 'v1alpha1',
+  resource: 'propagationpolicies',
+} as const;
+export const policyName = 'everything';
 const pauseMs = 700;
 
 /** What a policy says beside where its objects go; as it stands in `spec` or, of tolerations, in `spec.placement`. */
@@ -36,7 +40,7 @@ export function loadPolicy(
   namespace: string,
   traits: PolicyTraits = {},
 ): LoadPolicy {
-  const ref = { cluster: undefined, gvr, namespace, name };
+  const ref = { cluster: undefined, gvr: policiesGvr, namespace, name: policyName };
   const options = { timeoutMs: callTimeoutMs };
   const tracked = new Tracked<Weights>(
     `${project} policy ${namespace}`,
@@ -92,7 +96,7 @@ function renderPolicy(
   return {
     apiVersion: 'policy.karmada.io/v1alpha1',
     kind: 'PropagationPolicy',
-    metadata: { name, namespace },
+    metadata: { name: policyName, namespace },
     spec: {
       resourceSelectors: loadKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind })),
       ...(rollout === undefined ? {} : { rollout }),

@@ -8,6 +8,8 @@ import type { LoadObject } from '../chaos/load.ts';
 import { until } from '../harness/until.ts';
 import { exceedBudget } from './held-back.ts';
 import { drainFederator, type LeavingOptions, orphanCell, takeOver, withdrawCell } from './leavings.ts';
+import { loseControlPlanes, type Neighbour } from './neighbour.ts';
+import { forgetCopies, leaveBehind, rewindEdge } from './put-backs.ts';
 import type { SimulatedServer } from './world/server.ts';
 import type { World } from './world/world.ts';
 
@@ -35,10 +37,22 @@ const leavings = {
   'federator handed over': 1,
   /** More is to be deleted at an edge than its budget lets go before a person has looked. */
   'deletions held': 1,
+  /** An edge's etcd is put back, revisions and all. */
+  'edge rewound': 1,
+  /** The federation is put back while nobody remembers the copies that came since. */
+  'copies forgotten': 1,
+  /** What is preserved outlives its object, and is the object's again when that is made anew. */
+  'left behind': 1,
+} as const;
+
+/** And where there are two control planes. */
+const losses = {
+  /** One after the other dies, and what the other has flows on. */
+  'control plane lost': 6,
 } as const;
 
 export const endingNames: readonly string[] = Object.keys(endings);
-export const leavingNames: readonly string[] = Object.keys(leavings);
+export const leavingNames: readonly string[] = [...Object.keys(leavings), ...Object.keys(losses)];
 
 const unseenMsMax = 120_000;
 /** Within it a federator connects to an edge that was put back, and sweeps it. */
@@ -48,6 +62,9 @@ export interface EndingOptions
   extends Pick<LeavingOptions, 'world' | 'random' | 'differences' | 'mayGo' | 'rejoined' | 'violation'> {
   readonly projects: readonly ProjectPlane[];
   readonly isWide: boolean;
+  readonly neighbour: Neighbour | undefined;
+  /** In what the first control plane alone differs now. */
+  readonly firstDifferences: () => Promise<string[]>;
   /** Whether changes of the namespace's objects go from cell to cell, when they are healthy there. */
   readonly isStaged: (namespace: string) => boolean;
   /** What nobody may ever touch. */
@@ -64,9 +81,13 @@ export interface EndingOptions
 
 /** Does one of the endings, and returns its name; all planes agree before, and are to agree again some time after. */
 export async function doEnding(options: EndingOptions): Promise<string> {
-  const ending: keyof typeof endings | keyof typeof leavings = options.isWide
-    ? options.random.weighted({ ...endings, ...leavings })
-    : options.random.weighted(endings);
+  const { random, isWide, neighbour } = options;
+  const ending: keyof typeof endings | keyof typeof leavings | keyof typeof losses =
+    neighbour !== undefined
+      ? random.weighted({ ...endings, ...leavings, ...losses })
+      : isWide
+        ? random.weighted({ ...endings, ...leavings })
+        : random.weighted(endings);
   const leaving: LeavingOptions = { ...options, change: (which) => changeAll(options, which) };
   switch (ending) {
     case 'namespace emptied':
@@ -95,6 +116,20 @@ export async function doEnding(options: EndingOptions): Promise<string> {
       break;
     case 'deletions held':
       await exceedBudget(options);
+      break;
+    case 'control plane lost':
+      if (neighbour !== undefined) {
+        await loseControlPlanes({ ...options, neighbour, change: () => changeAll(options, 'unstaged') });
+      }
+      break;
+    case 'edge rewound':
+      await rewindEdge({ ...options, change: () => changeAll(options) });
+      break;
+    case 'copies forgotten':
+      await forgetCopies({ ...options, change: () => changeAll(options) });
+      break;
+    case 'left behind':
+      await leaveBehind({ ...options, change: () => changeAll(options) });
       break;
     default:
       return ending satisfies never;

@@ -15,8 +15,11 @@ const seedTimeoutMs = 600_000;
  * They are the seeds that follow one another, so that what a process ran before is the same every time.
  */
 const seedsPerProcessMax = 36;
-/** A run is over before most of its code would have been found worth compiling: compiled at once it takes an eighth less. */
-const execArgv = ['--always-sparkplug'];
+/**
+ * A run is over before most of its code would have been found worth compiling: compiled at once it takes an eighth less. Nearly all
+ * that it makes is dropped at once: with room for more of that, a tenth less again.
+ */
+const execArgv = ['--always-sparkplug', '--max-semi-space-size=32'];
 
 /**
  * The outcomes of `seeds` as they come. A run is what its seed alone makes it, whatever its process ran before

@@ -3,15 +3,18 @@ import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { resourceBindingsGvr } from '#api/work/group.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServerPki } from '#apiserver/pki/pki.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { type CellPlane, differences, type ProjectPlane, revisions } from '../chaos/compare.ts';
 import { loadKinds } from '../chaos/kinds.ts';
 import { Ledger } from '../chaos/ledger.ts';
 import { type LoadObject, loadObjects, resetStamps, runLoad, settle } from '../chaos/load.ts';
-import { EdgeMeddler } from '../chaos/meddling.ts';
+import { EdgeMeddler, isOtherInstance } from '../chaos/meddling.ts';
 import { loadPolicy, type PolicyTraits, runPolicies } from '../chaos/policies.ts';
 import { Watcher } from '../chaos/watcher.ts';
 import { Random } from '../harness/random.ts';
@@ -19,10 +22,12 @@ import { until } from '../harness/until.ts';
 import { Births } from './births.ts';
 import { DeletionWitness } from './deletion-witness.ts';
 import { doEnding } from './endings.ts';
+import { LatenessWitness } from './lateness-witness.ts';
+import { Neighbour } from './neighbour.ts';
 import { Operators } from './operators.ts';
 import { RolloutWitness, stagedChange } from './rollout-witness.ts';
-import { Striker } from './strikes.ts';
-import { replacedFault, type SimulatedNetwork } from './world/network.ts';
+import { Striker, strangerFault } from './strikes.ts';
+import { replacedApplyFault, replacedFault, type SimulatedNetwork } from './world/network.ts';
 import { VirtualTime } from './world/virtual-time.ts';
 import { federationName, World } from './world/world.ts';
 
@@ -70,6 +75,10 @@ const objectsPerKind = 2;
 const finally2to1to1 = { 'cell-a': 2, 'cell-b': 1, 'cell-c': 1 };
 /** Of the federation's deletions at edges. */
 const replacedRate = 0.1;
+/** Of its applies there, in wide runs. */
+const replacedApplyRate = 0.02;
+/** Where strangers make objects before a copy comes there, in wide runs. */
+const strangersAt = ['<kind>-0-0', '<kind>-0-1'] as const;
 /** By then none of that is under way any more, where nothing is struck. */
 const replacedMsMax = 5_000;
 const stormyMsMin = 4_000;
@@ -144,9 +153,13 @@ class Simulation {
   readonly #hasBirths: boolean;
   /** Cells that are being withdrawn. */
   readonly #mayGo = new Set<string>();
+  /** Some have a second control plane. */
+  readonly #hasNeighbour: boolean;
+  #neighbour: Neighbour | undefined;
   #operators: Operators | undefined;
   #births: Births | undefined;
   #witness: DeletionWitness | undefined;
+  readonly #latenessWitness = new LatenessWitness();
   #rolloutWitness: RolloutWitness | undefined;
 
   constructor(options: SimulationOptions, time: VirtualTime) {
@@ -157,6 +170,7 @@ class Simulation {
     this.#more = isWide ? new Random(options.seed ^ moreChance) : undefined;
     this.#traits = this.#more === undefined ? {} : drawTraits(this.#more.fork());
     this.#hasBirths = this.#more !== undefined && this.#more.next() < 0.35;
+    this.#hasNeighbour = this.#more !== undefined && this.#more.next() < 0.25;
   }
 
   async run(): Promise<SimulationOutcome> {
@@ -171,8 +185,10 @@ class Simulation {
       federators: federatorNames,
       projects: projectNames.map((name) => `root:${name}`),
       namespaces: [...looseNamespaces, pinnedNamespace],
+      neighbour: this.#hasNeighbour ? Neighbour : undefined,
       logger,
     });
+    if (world.neighbour !== undefined) this.#neighbour = new Neighbour(world, world.neighbour);
     const striker = new Striker({
       world,
       random: this.#random.fork(),
@@ -208,11 +224,15 @@ class Simulation {
       violations: [
         ...this.#ledger.violations,
         ...(this.#witness?.violations ?? []),
+        ...this.#latenessWitness.violations,
+        ...(this.#neighbour?.violations ?? []),
         ...(this.#rolloutWitness?.violations ?? []),
+        ...world.network.strayWrites,
         ...this.#violations,
       ],
       journal: striker.journal,
       faults: {
+        ...this.#strangers(),
         ...world.network.struck,
         ...striker.struck,
         ...(judged === 0 ? {} : { [stagedChange]: judged }),
@@ -227,6 +247,11 @@ class Simulation {
         Math.round(this.#time.nowMs),
       ]),
     };
+  }
+
+  #strangers(): { readonly [fault: string]: number } {
+    const count = [...this.#meddlers.values()].reduce((sum, { strangers }) => sum + strangers, 0);
+    return count === 0 ? {} : { [strangerFault]: count };
   }
 
   /** Policies, what is pinned, and what is the edges' own, while all is well. */
@@ -247,8 +272,13 @@ class Simulation {
       this.#pinned.push(...pinned);
     }
     await this.#births?.prepare();
+    await this.#neighbour?.prepare();
     for (const [cell, edge] of world.edges) {
-      const meddler = new EdgeMeddler(world.peopleAt(edge), (name) => !name.startsWith(pinnedPrefix));
+      const meddler = new EdgeMeddler(
+        world.peopleAt(edge),
+        (name) => !name.startsWith(pinnedPrefix),
+        this.#more === undefined ? [] : strangersAt,
+      );
       await meddler.prepare();
       this.#meddlers.set(cell, meddler);
     }
@@ -272,6 +302,7 @@ class Simulation {
       mayBeByHand: (cell, what) => this.#meddlers.get(cell)?.mayHaveDeleted(what) ?? false,
     });
     await this.#witness.start();
+    await this.#latenessWitness.start(world.edges);
     if (this.#traits.rollout === undefined) return;
     this.#rolloutWitness = new RolloutWitness({
       federation: world.federation,
@@ -325,14 +356,16 @@ class Simulation {
       ...[...this.#meddlers.values()].map((meddler) => meddler.run(this.#random.fork(), signal)),
       this.#operators?.run(signal),
       this.#births?.run((this.#more ?? this.#random).fork(), signal),
+      this.#neighbour?.run((this.#more ?? this.#random).fork(), signal),
     ];
-    world.network.beforeDeletion = this.#replaceBeforeDeletion(world);
+    world.network.beforeWrite = this.#replaceBeforeWrite(world);
     await striker.run(stormyMs);
-    world.network.beforeDeletion = undefined;
+    world.network.beforeWrite = undefined;
     stopping.abort();
     await Promise.all(running);
     await this.#operators?.mend();
     await this.#know();
+    await this.#neighbour?.know();
     watching.abort();
     await Promise.all(watches);
     await this.#time.sleep(replacedMsMax);
@@ -379,6 +412,11 @@ class Simulation {
       writeStatuses: (share) => this.#writeStatuses(world, share),
       differences: () => this.#differences(world),
       isWide: this.#more !== undefined,
+      neighbour: this.#neighbour,
+      firstDifferences: async () => {
+        const { projects, cells } = this.#planes(world);
+        return differences(projects, cells);
+      },
       isStaged: (namespace) => this.#tended.includes(namespace),
       mayGo: (cell, may) => {
         if (may) this.#mayGo.add(cell);
@@ -420,7 +458,8 @@ class Simulation {
         try {
           await this.#meddlers.get(cell)?.writeStatus(ref, object, share);
         } catch (error) {
-          if (!isApiError(error, 'NotFound')) throw error; // it is on its way to another cell
+          // It is on its way to another cell, or made anew.
+          if (!isApiError(error, 'NotFound', 'Conflict') && !isOtherInstance(error)) throw error;
         }
       }
     }
@@ -445,24 +484,42 @@ class Simulation {
       }
       if (!isTouched && forMs > avoidedMs) {
         isTouched = true;
-        await this.#touch();
+        await this.#touch(() => true);
       }
+      if (this.#traits.rollout !== undefined && tended.length > 0) await this.#repeatEmptied(world);
       await this.#time.sleep(this.#more === undefined ? 2_000 : forMs < soonMs ? 3_000 : 30_000);
     }
   }
 
   /** What has left a cell because it was unwell there may go back after a while, when it is decided about the next time. */
-  async #touch(): Promise<void> {
-    for (const { client, objects } of this.#projects) {
+  async #touch(concerns: (path: string, ref: ObjectRef) => boolean): Promise<void> {
+    for (const { path, client, objects } of this.#projects) {
       for (const { namespace, ref, tracked } of objects) {
         const { state } = tracked;
-        if (namespace !== tendedNamespace || state === undefined) continue;
+        if (namespace !== tendedNamespace || state === undefined || !concerns(path, ref)) continue;
         const next = { ...state, label: `${state.label}-touched` };
         await tracked.write(next, () =>
           client.patch(ref, { type: 'merge', body: { metadata: { labels: { chaos: next.label } } } }),
         );
       }
     }
+  }
+
+  /** A rollout whose wave has lost its cells stops for good: a person repeats it (decision 192). */
+  async #repeatEmptied(world: World): Promise<void> {
+    const emptied = new Set<string>();
+    for (const { path } of this.#projects) {
+      const { items } = await world
+        .lookAt(world.federation, path)
+        .list({ cluster: undefined, gvr: resourceBindingsGvr, namespace: tendedNamespace });
+      for (const { spec, status } of items as ResourceBinding[]) {
+        const { phase, message = '' } = status?.rollout ?? {};
+        if (phase !== 'Paused' || !message.includes('none of its cells')) continue;
+        emptied.add(`${path} ${spec.resource.resource}/${spec.resource.name}`);
+      }
+    }
+    if (emptied.size === 0) return;
+    await this.#touch((path, { gvr, name }) => emptied.has(`${path} ${gvr.resource}/${name}`));
   }
 
   get #tended(): string[] {
@@ -491,10 +548,11 @@ class Simulation {
     const { refusals } = world.network;
     const { projects, cells } = this.#planes(world);
     const before = await revisions(projects, cells);
+    const requestsMax = steadyRequestsMax * world.federations.length;
     world.network.requests = {};
     await this.#time.sleep(steadyMs);
     const requests = Object.values(world.network.requests).reduce((sum, count) => sum + count, 0);
-    if (requests > steadyRequestsMax) {
+    if (requests > requestsMax) {
       this.#violations.push(
         `${requests} requests in ${steadyMs} ms of rest: ${JSON.stringify(world.network.requests)}`,
       );
@@ -512,15 +570,20 @@ class Simulation {
     if (changes.length > 0) this.#violations.push('somebody writes although all agree:', ...changes);
   }
 
-  /** Just when the federation deletes at an edge, someone there may have made something else of that name. */
-  #replaceBeforeDeletion(world: World): SimulatedNetwork['beforeDeletion'] {
+  /** Just when the federation deletes or applies at an edge, someone there may have made something else of that name. */
+  #replaceBeforeWrite(world: World): SimulatedNetwork['beforeWrite'] {
     const random = this.#random.fork();
-    return async (server, ref) => {
+    const more = this.#more?.fork();
+    return async (verb, server, ref) => {
       const meddler = this.#meddlers.get(server);
-      if (meddler === undefined || random.next() >= replacedRate) return;
+      if (meddler === undefined || (verb === 'apply' && more === undefined)) return;
+      const isReplaced =
+        verb === 'delete' ? random.next() < replacedRate : (more?.next() ?? 1) < replacedApplyRate;
+      if (!isReplaced) return;
       const edge = world.edge(server);
-      if (!edge.isUp || !(await meddler.replace(ref, world.lookAt(edge)))) return;
-      world.network.countFault(replacedFault);
+      const whose = more === undefined || more.next() < 0.5 ? 'own' : 'elsewhere';
+      if (!edge.isUp || !(await meddler.replace(ref, world.lookAt(edge), whose))) return;
+      world.network.countFault(verb === 'delete' ? replacedFault : replacedApplyFault);
     };
   }
 
@@ -528,19 +591,25 @@ class Simulation {
     if (server === federationName) {
       this.#ledger.restored();
       await this.#births?.restored();
-    } else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
+    } else if (server === world.neighbour?.federation.name) this.#neighbour?.restored();
+    else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
   }
 
   async #releaseHeld(world: World): Promise<void> {
-    const look = world.lookAt(world.federation);
+    for (const federation of world.federations) await this.#releaseHeldOf(world.lookAt(federation));
+  }
+
+  async #releaseHeldOf(look: KubeClient): Promise<void> {
     const { items } = await look.list({ cluster: cellsWorkspacePath, gvr: cellsGvr });
     for (const cell of items as Cell[]) {
       const held = conditionOf(cell.status?.conditions, 'DeletionHeld');
       if (held?.status !== 'True') continue;
-      this.#witness?.released(cell.metadata.name ?? '');
+      const name = cell.metadata.name ?? '';
+      this.#witness?.released(name);
+      this.#neighbour?.released(name);
       const token = (held.message ?? '').slice((held.message ?? '').lastIndexOf('=') + 1);
       await look.patch(
-        { cluster: cellsWorkspacePath, gvr: cellsGvr, name: cell.metadata.name ?? '' },
+        { cluster: cellsWorkspacePath, gvr: cellsGvr, name },
         { type: 'merge', body: { metadata: { annotations: { [cellAnnotations.releaseDeletions]: token } } } },
       );
     }
@@ -548,7 +617,11 @@ class Simulation {
 
   async #differences(world: World): Promise<string[]> {
     const { projects, cells } = this.#planes(world);
-    return [...(await differences(projects, cells)), ...((await this.#births?.differences()) ?? [])];
+    return [
+      ...(await differences(projects, cells)),
+      ...((await this.#births?.differences()) ?? []),
+      ...((await this.#neighbour?.differences()) ?? []),
+    ];
   }
 
   #planes(world: World): { projects: ProjectPlane[]; cells: CellPlane[] } {

@@ -4,9 +4,10 @@ import { birthStrikes } from './births.ts';
 import { endingNames, leavingNames } from './endings.ts';
 import { deedNames } from './operators.ts';
 import { stagedChange } from './rollout-witness.ts';
+import { replacedApplyFault } from './world/network.ts';
 import type { AroundWrite } from './world/process.ts';
 import type { SimulatedServer } from './world/server.ts';
-import { federationName, type Part, type World } from './world/world.ts';
+import type { Part, World } from './world/world.ts';
 
 const strikes = {
   kill: 6,
@@ -32,12 +33,17 @@ type Strike = keyof typeof strikes;
 /** Everything that is done, by the names under which it is counted. */
 export const strikeNames: readonly string[] = [...Object.keys(strikes), ...endingNames];
 
+/** What is not ours was made at an edge where a copy is, or was to come. */
+export const strangerFault = 'stranger in the way';
+
 /** And in wide runs. */
 export const wideStrikeNames: readonly string[] = [
   ...deedNames,
   ...birthStrikes,
   ...leavingNames,
   stagedChange,
+  replacedApplyFault,
+  strangerFault,
 ];
 
 export interface StrikerOptions {
@@ -117,7 +123,7 @@ export class Striker {
 
   /** Returns whether there was anything to be done. */
   async #strike(strike: Strike): Promise<boolean> {
-    const { network, edges, federation, time } = this.#world;
+    const { network, edges, federations, time } = this.#world;
     const random = this.#random;
     switch (strike) {
       case 'kill': {
@@ -193,7 +199,7 @@ export class Striker {
         return true;
       }
       case 'store refuses': {
-        const server = random.pick([federation, ...edges.values()]);
+        const server = random.pick([...federations, ...edges.values()]);
         const forMs = random.next() * stormMsMax;
         this.note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
         server.writeFaultRate = 0.5;
@@ -204,14 +210,14 @@ export class Striker {
       }
       case 'edge backup':
       case 'federation backup': {
-        const server = strike === 'edge backup' ? random.pick([...edges.values()]) : federation;
+        const server = strike === 'edge backup' ? random.pick([...edges.values()]) : this.#federation();
         this.#backups.set(server.name, await server.backUp());
         this.note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
         return true;
       }
       case 'edge restore':
       case 'federation restore': {
-        const server = strike === 'edge restore' ? random.pick([...edges.values()]) : federation;
+        const server = strike === 'edge restore' ? random.pick([...edges.values()]) : this.#federation();
         const backup = this.#backups.get(server.name);
         if (backup !== undefined) await this.#restore(server, backup);
         else {
@@ -259,14 +265,20 @@ export class Striker {
     await this.#onRestored(server.name);
   }
 
+  #federation(): SimulatedServer {
+    const { federations, federation } = this.#world;
+    return federations.length === 1 ? federation : this.#random.pick(federations);
+  }
+
   /** Some client and a server that it speaks to. */
   #link(): [from: string, to: string] {
-    const { parts, edges } = this.#world;
-    const components = parts.filter(({ name }) => name !== federationName && !edges.has(name));
+    const { parts, edges, neighbour } = this.#world;
+    const components = parts.filter(({ name }) => /^(federator|scheduler)/.test(name));
     const from: Part = this.#random.pick(components);
     const isFederator = from.name.startsWith('federator');
-    const to = isFederator ? this.#random.pick([federationName, ...edges.keys()]) : federationName;
-    return [from.name, to];
+    const cells = neighbour === undefined ? [...edges.keys()] : [...edges.keys(), neighbour.cell];
+    const federation = this.#federation().name;
+    return [from.name, isFederator ? this.#random.pick([federation, ...cells]) : federation];
   }
 
   #later(afterMs: number, repair: () => Promise<void>): void {

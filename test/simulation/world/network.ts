@@ -21,12 +21,16 @@ import { openWire } from './wire.ts';
 
 /** The process of whoever is no part of the system. */
 export const peopleName = 'people';
+export const schedulerName = 'scheduler';
 
 /** What can be reached over the simulated network. */
 export interface Reachable {
   readonly name: string;
   /** Of its store. */
   readonly incarnationId: string;
+  /** Not ours in the end: a Kubernetes. */
+  readonly isEdge: boolean;
+  currentRevision(): Promise<number>;
   /** Undefined while it is down. */
   clientAs(user: UserInfo): KubeClient | undefined;
   /** Serves a connection in bytes; false while it is down. */
@@ -68,6 +72,8 @@ const callFaults: { readonly [fault in CallFault]: number } = {
 
 /** What was to be deleted was something else by the time that it was. */
 export const replacedFault = 'replaced before deletion';
+/** What was to be written over likewise. */
+export const replacedApplyFault = 'replaced before apply';
 
 /** Every fault that can be drawn, by the names under which those that had an effect are counted. */
 export const networkFaultNames: readonly string[] = [
@@ -114,8 +120,12 @@ export class SimulatedNetwork {
   faultRate = 0;
   /** Of every verb from one to another. */
   requests: Counted = {};
-  /** Done when a component's deletion has come to the server, before it is carried out. */
-  beforeDeletion: ((server: string, ref: ObjectRef) => Promise<void>) | undefined;
+  /** Done when a component's deletion or apply has come to the server, before it is carried out. */
+  beforeWrite: ((verb: 'delete' | 'apply', server: string, ref: ObjectRef) => Promise<void>) | undefined;
+  /** Writes that rest on what was read of a store that is another one by now: what is told of them. */
+  readonly strayWrites: string[] = [];
+  /** By server: what the scheduler's knowledge of it began with. */
+  readonly #begunWith = new Map<string, { readonly by: SimulatedProcess; readonly incarnationId: string }>();
   /** How often credentials were not accepted. */
   refusals = 0;
   /** Of every request in its order and moment. */
@@ -215,6 +225,21 @@ export class SimulatedNetwork {
   countFault(fault: string): void {
     add(this.struck, fault);
   }
+
+  /** A scheduler has read which workspaces there are: what it decides from now on rests on this store. */
+  begins(by: SimulatedProcess, { name, incarnationId }: Reachable): void {
+    if (by.name === schedulerName) this.#begunWith.set(name, { by, incarnationId });
+  }
+
+  /** A write is carried out. */
+  writes(by: SimulatedProcess, verb: string, { name, incarnationId }: Reachable): void {
+    const begun = this.#begunWith.get(name);
+    if (begun === undefined || begun.by !== by || begun.incarnationId === incarnationId) return;
+    const atMs = Math.round(this.#time.nowMs);
+    this.strayWrites.push(
+      `${by.name}: ${verb} at ${atMs} ms by what it knew of ${name} before that was put back`,
+    );
+  }
 }
 
 function add(counted: Counted, what: string): void {
@@ -279,7 +304,10 @@ class NetworkClient implements KubeClient {
     this.#call('get', options, (target, bounded) => target.get(ref, bounded));
 
   list: KubeClient['list'] = (collection, options) =>
-    this.#call('list', options, (target, bounded) => target.list(collection, bounded));
+    this.#call('list', options, async (target, bounded) => {
+      if (collection.gvr.resource === 'logicalclusters') this.#network.begins(this.#from, this.#server);
+      return target.list(collection, bounded);
+    });
 
   create: KubeClient['create'] = (collection, object, options) =>
     this.#call('create', options, (target, bounded) => target.create(collection, object, bounded));
@@ -291,14 +319,14 @@ class NetworkClient implements KubeClient {
     this.#call('patch', options, (target, bounded) => target.patch(ref, patch, bounded));
 
   apply: KubeClient['apply'] = (ref, object, options) =>
-    this.#call('apply', options, (target, bounded) => target.apply(ref, object, bounded));
+    this.#call('apply', options, async (target, bounded) => {
+      await this.#beforeWrite('apply', ref);
+      return target.apply(ref, object, bounded);
+    });
 
   delete: KubeClient['delete'] = (ref, options) =>
     this.#call('delete', options, async (target, bounded) => {
-      const { beforeDeletion } = this.#network;
-      if (beforeDeletion !== undefined && this.#from.name !== peopleName) {
-        await beforeDeletion(this.#server.name, ref);
-      }
+      await this.#beforeWrite('delete', ref);
       return target.delete(ref, bounded);
     });
 
@@ -315,6 +343,13 @@ class NetworkClient implements KubeClient {
   close(): Promise<void> {
     this.#closing.abort(unreachable('the client is closed'));
     return this.#remote?.close() ?? Promise.resolve();
+  }
+
+  async #beforeWrite(verb: 'delete' | 'apply', ref: ObjectRef): Promise<void> {
+    const { beforeWrite } = this.#network;
+    if (beforeWrite !== undefined && this.#from.name !== peopleName) {
+      await beforeWrite(verb, this.#server.name, ref);
+    }
   }
 
   #latency(): Promise<void> {
@@ -404,6 +439,7 @@ class NetworkClient implements KubeClient {
     });
     down.catch(() => {}); // told by the race
     this.#compareStore();
+    if (isWrite) this.#network.writes(this.#from, verb, this.#server);
     const value = await Promise.race([perform(target, options), down]);
     if (isWrite) await this.#from.atWrite('after');
     // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
@@ -462,7 +498,9 @@ class NetworkClient implements KubeClient {
         throw refusalOf(fault);
       }
       this.#compareStore();
-      const events = target.watch(collection, { ...options, signal: inner.signal })[Symbol.asyncIterator]();
+      const events = (await this.#eventsOf(target, collection, { ...options, signal: inner.signal }))[
+        Symbol.asyncIterator
+      ]();
       for (;;) {
         const next = await until(events.next());
         if ('end' in next) return yield* endWith(next.end);
@@ -489,6 +527,31 @@ class NetworkClient implements KubeClient {
       signal?.removeEventListener('abort', onEnd);
       this.#closing.signal.removeEventListener('abort', onEnd);
     }
+  }
+
+  /**
+   * A watch from a revision that the server has yet to reach tells nothing up to that one, and does not say so: as
+   * kube-apiserver's (k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go), while ours refuses it.
+   */
+  async #eventsOf(
+    target: KubeClient,
+    collection: CollectionRef,
+    options: WatchOptions,
+  ): Promise<AsyncIterable<WatchEvent>> {
+    const from = Number(options.resourceVersion ?? 0);
+    if (!this.#server.isEdge || from <= (await this.#server.currentRevision())) {
+      return target.watch(collection, options);
+    }
+    const { metadata } = await target.list(collection, { limit: 1 });
+    const events = target.watch(collection, { ...options, resourceVersion: metadata.resourceVersion });
+    return {
+      async *[Symbol.asyncIterator]() {
+        for await (const event of events) {
+          const { resourceVersion } = event.type === 'BOOKMARK' ? event : event.object.metadata;
+          if (Number(resourceVersion ?? 0) > from) yield event;
+        }
+      },
+    };
   }
 
   #authenticate(): void {

@@ -62,6 +62,10 @@ export class SimulatedServer implements Reachable {
     return this.#kept.incarnationId;
   }
 
+  get isEdge(): boolean {
+    return this.#options.mode === 'edge';
+  }
+
   get isUp(): boolean {
     return this.#run !== undefined;
   }
@@ -128,6 +132,20 @@ export class SimulatedServer implements Reachable {
       observer.restored?.(backup);
       await this.#observe(observer);
     }
+  }
+
+  /** Likewise, as an edge's etcd is: its revisions begin again where they were in the backup. */
+  async rewind(backup: readonly KeyValue[]): Promise<void> {
+    this.kill();
+    await this.#kept.rewind(backup);
+    for (const observer of this.#observers) {
+      observer.restored?.(backup);
+      await this.#observe(observer);
+    }
+  }
+
+  currentRevision(): Promise<number> {
+    return this.#kept.currentRevision();
   }
 
   /** From now on, past the network and all servers. */

@@ -30,7 +30,18 @@ export interface WorldOptions {
   readonly federators: readonly string[];
   readonly projects: readonly string[];
   readonly namespaces: readonly string[];
+  /** Projects of a second control plane, with a cell of its own, that the same scheduler and federators serve; absent: there is none. */
+  readonly neighbour?:
+    | { readonly projects: readonly string[]; readonly namespaces: readonly string[] }
+    | undefined;
   readonly logger?: Logger | undefined;
+}
+
+/** A second control plane. */
+export interface NeighbouringPlane {
+  readonly federation: SimulatedServer;
+  readonly cell: string;
+  readonly edge: SimulatedServer;
 }
 
 /** A part of the world that can be struck. */
@@ -43,6 +54,8 @@ export interface Part {
 
 const credentialsNamespace = 'cell-credentials';
 export const federationName = 'federation';
+const neighbourName = 'neighbour';
+const neighboursCell = 'next-cell';
 const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;
 const secretsGvr = { group: '', version: 'v1', resource: 'secrets' } as const;
 
@@ -55,18 +68,17 @@ export class World {
   readonly network: SimulatedNetwork;
   readonly federation: SimulatedServer;
   readonly edges = new Map<string, SimulatedServer>();
+  readonly neighbour: NeighbouringPlane | undefined;
   /** Everything that can be killed and started, servers among it. */
   readonly parts: readonly Part[];
   /** What each edge accepts for the federation now. */
   readonly tokens = new Map<string, Set<string>>();
   /** People and their tools: never killed. */
   readonly people: SimulatedProcess;
-  readonly #options: WorldOptions;
   readonly #logger: Logger;
 
   private constructor(options: WorldOptions) {
     const { time, random, pki, cells, federators } = options;
-    this.#options = options;
     this.#logger = options.logger ?? silentLogger;
     this.time = time;
     this.network = new SimulatedNetwork(time, random.fork());
@@ -78,9 +90,14 @@ export class World {
       this.edges.set(cell, server(cell, 'edge'));
       this.tokens.set(cell, new Set([cell]));
     }
+    if (options.neighbour !== undefined) {
+      const federation = server(neighbourName, 'federation');
+      this.neighbour = { federation, cell: neighboursCell, edge: server(neighboursCell, 'edge') };
+    }
     this.parts = [
-      this.federation,
+      ...this.federations,
       ...this.edges.values(),
+      ...(this.neighbour === undefined ? [] : [this.neighbour.edge]),
       this.#component('scheduler', (process) => this.#runScheduler(process)),
       ...federators.map((name) => this.#component(name, (process) => this.#runFederator(process))),
     ];
@@ -91,10 +108,22 @@ export class World {
     const world = new World(options);
     await world.federation.start();
     await Promise.all([...world.edges.values()].map((edge) => edge.start()));
-    await world.#makeCells();
-    for (const project of options.projects) await world.#makeProject(project);
+    await makeCells(world.federation, options.cells);
+    for (const project of options.projects) await makeProject(world.federation, project, options.namespaces);
+    const { neighbour } = world;
+    if (neighbour !== undefined && options.neighbour !== undefined) {
+      await Promise.all([neighbour.federation.start(), neighbour.edge.start()]);
+      await makeCells(neighbour.federation, [neighbour.cell]);
+      const { projects, namespaces } = options.neighbour;
+      for (const project of projects) await makeProject(neighbour.federation, project, namespaces);
+    }
     for (const part of world.parts) await part.start();
     return world;
+  }
+
+  /** The API servers that the scheduler and the federators serve. */
+  get federations(): readonly SimulatedServer[] {
+    return this.neighbour === undefined ? [this.federation] : [this.federation, this.neighbour.federation];
   }
 
   part(name: string): Part {
@@ -142,78 +171,86 @@ export class World {
 
   #runScheduler(process: SimulatedProcess): void {
     const user = userOf(schedulerUserName, schedulerGroup);
-    const clientOf = (store?: ClientStore) =>
-      this.network.connect(process, this.federation, user, { batches: true, store });
-    const { clock } = process;
-    const scheduler = createScheduler({
-      client: clientOf(),
-      clientOf,
-      clock,
-      logger: this.#logger,
-      emptyNamespaceMs: 5_000,
-    });
-    scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
+    for (const federation of this.federations) {
+      const clientOf = (store?: ClientStore) =>
+        this.network.connect(process, federation, user, { batches: true, store });
+      const { clock } = process;
+      const scheduler = createScheduler({
+        client: clientOf(),
+        clientOf,
+        clock,
+        logger: this.#logger,
+        emptyNamespaceMs: 5_000,
+      });
+      scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
+    }
   }
 
   #runFederator(process: SimulatedProcess): void {
     const { name, clock } = process;
     const user = userOf(`${federatorUserPrefix}${name}`, federatorGroup);
-    const federator = new FederatorProcess({
-      name,
-      federationClient: this.network.connect(process, this.federation, user, { batches: true }),
-      connectEdge: ({ server, token = '' }) => {
-        const edge = new URL(server).hostname.split('.')[0] ?? '';
-        const isAccepted = () => this.tokens.get(edge)?.has(token) === true;
-        return this.network.connect(process, this.edge(edge), userOf('federation', systemMasters), {
-          isAccepted,
-        });
-      },
-      clock,
-      logger: this.#logger,
-      version: 'simulated',
-    });
-    federator.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
-  }
-
-  async #makeCells(): Promise<void> {
-    const { admin } = this.federation;
-    await admin.create(
-      { cluster: cellsWorkspacePath, gvr: namespacesGvr },
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
-    );
-    for (const name of this.#options.cells) {
-      await admin.create(
-        { cluster: cellsWorkspacePath, gvr: secretsGvr, namespace: credentialsNamespace },
-        credentialsOf(name, name),
-      );
-      await admin.create({ cluster: cellsWorkspacePath, gvr: cellsGvr }, cellOf(name, name));
+    for (const federation of this.federations) {
+      const federator = new FederatorProcess({
+        name,
+        federationClient: this.network.connect(process, federation, user, { batches: true }),
+        connectEdge: ({ server, token = '' }) => this.#connectEdge(process, server, token),
+        clock,
+        logger: this.#logger,
+        version: 'simulated',
+      });
+      federator.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
     }
   }
 
-  async #makeProject(path: string): Promise<void> {
-    const { admin } = this.federation;
-    const at = path.lastIndexOf(':');
-    const parent = path.slice(0, at);
+  #connectEdge(process: SimulatedProcess, url: string, token: string): KubeClient {
+    const name = new URL(url).hostname.split('.')[0] ?? '';
+    const user = userOf('federation', systemMasters);
+    if (name === this.neighbour?.cell) return this.network.connect(process, this.neighbour.edge, user);
+    const isAccepted = () => this.tokens.get(name)?.has(token) === true;
+    return this.network.connect(process, this.edge(name), user, { isAccepted });
+  }
+}
+
+async function makeCells({ admin }: SimulatedServer, cells: readonly string[]): Promise<void> {
+  await admin.create(
+    { cluster: cellsWorkspacePath, gvr: namespacesGvr },
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
+  );
+  for (const name of cells) {
     await admin.create(
-      { cluster: parent, gvr: workspacesGvr },
-      {
-        apiVersion: 'tenancy.kcp.io/v1alpha1',
-        kind: 'Workspace',
-        metadata: { name: path.slice(at + 1) },
-        spec: { type: { name: 'project', path: 'root' } },
-      },
+      { cluster: cellsWorkspacePath, gvr: secretsGvr, namespace: credentialsNamespace },
+      credentialsOf(name, name),
     );
-    await until(`${path} is ready`, async () => {
-      const ref = { cluster: parent, gvr: workspacesGvr, name: path.slice(at + 1) };
-      const { status } = (await admin.get(ref)) as { status?: { phase?: string } };
-      return status?.phase === 'Ready';
-    });
-    for (const name of this.#options.namespaces) {
-      await admin.create(
-        { cluster: path, gvr: namespacesGvr },
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
-      );
-    }
+    await admin.create({ cluster: cellsWorkspacePath, gvr: cellsGvr }, cellOf(name, name));
+  }
+}
+
+async function makeProject(
+  { admin }: SimulatedServer,
+  path: string,
+  namespaces: readonly string[],
+): Promise<void> {
+  const at = path.lastIndexOf(':');
+  const parent = path.slice(0, at);
+  await admin.create(
+    { cluster: parent, gvr: workspacesGvr },
+    {
+      apiVersion: 'tenancy.kcp.io/v1alpha1',
+      kind: 'Workspace',
+      metadata: { name: path.slice(at + 1) },
+      spec: { type: { name: 'project', path: 'root' } },
+    },
+  );
+  await until(`${path} is ready`, async () => {
+    const ref = { cluster: parent, gvr: workspacesGvr, name: path.slice(at + 1) };
+    const { status } = (await admin.get(ref)) as { status?: { phase?: string } };
+    return status?.phase === 'Ready';
+  });
+  for (const name of namespaces) {
+    await admin.create(
+      { cluster: path, gvr: namespacesGvr },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+    );
   }
 }
 
