@@ -1,6 +1,6 @@
 // The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 72), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); CELLPLANE_SIMULATION_WIDE_SEEDS how
-// many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 112);
+// many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 92);
 // `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 72);
 /** Of runs with operators, rollouts, failover and what is born at edges beside everything else (`wideFrom`). */
 const wideCount = Number(process.env['CELLPLANE_SIMULATION_WIDE_SEEDS'] ?? 36);
 /** Likewise, with a storm of 8 s at most. */
-const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 112);
+const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 92);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
