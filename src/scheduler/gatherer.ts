@@ -16,6 +16,7 @@ import type { CellStatus } from './gather/aggregation-rule.ts';
 import { type CellDefinition, definitionReport, servedKindsOf } from './gather/definition-report.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather/gather.ts';
 import { healthOf } from './gather/health.ts';
+import { podsThere } from './gather/pods.ts';
 import { applyStatus, unknownStatusHash } from './gather/status-writer.ts';
 import type { Interpretation } from './interpreter/interpretation.ts';
 import type { Interpretations } from './interpreter/interpretations.ts';
@@ -54,23 +55,14 @@ function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: nu
   state.isHeard = true;
   health.healthy.clear();
   const unhealthy = new Set<string>();
-  const decided = new Map(state.targets.map(({ name, replicas }) => [name, replicas]));
-  for (const { cell, applied, health: one, status } of reports) {
+  for (const { cell, applied, health: one } of reports) {
     if (applied && one === 'Healthy') health.healthy.add(cell);
-    if (applied && podsOf(status) >= (decided.get(cell) ?? Number.POSITIVE_INFINITY))
-      health.complete.add(cell);
     if (one !== 'Unhealthy') continue;
     unhealthy.add(cell);
     if (!health.unhealthySinceMs.has(cell)) health.unhealthySinceMs.set(cell, nowMs);
   }
   for (const cell of health.unhealthySinceMs.keys())
     if (!unhealthy.has(cell)) health.unhealthySinceMs.delete(cell);
-}
-
-/** Pods that there are, in whatever state; NaN where the status does not say. A Job calls them active. */
-function podsOf(status: JsonObject | undefined): number {
-  const pods = status?.['replicas'] ?? status?.['active'];
-  return typeof pods === 'number' ? pods : Number.NaN;
 }
 
 function sortByCell(reports: CellReport[]): void {
@@ -182,7 +174,7 @@ export class Gatherer {
         applied &&
         (typeof observedGeneration !== 'number' || observedGeneration >= (reading?.generation ?? 0));
       if (!observed) allObserved = false;
-      else if (replicas !== undefined && podsOf(status) >= replicas) complete.add(cell);
+      else if (replicas !== undefined && (podsThere(status) ?? -1) >= replicas) complete.add(cell);
       const hasStatus = resource.hasStatus;
       const told =
         reading === undefined || !observed

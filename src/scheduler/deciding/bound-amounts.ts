@@ -1,5 +1,5 @@
 import type { Committed } from './committed.ts';
-import { add } from './quota-amounts.ts';
+import { add, addReplicas } from './quota-amounts.ts';
 
 /**
  * What is bound in cells that say what there is and not what is taken of it: there the decisions alone tell (Karmada takes
@@ -55,9 +55,6 @@ export class BoundAmounts {
 
 function addTo(sum: Map<string, number>, cell: string, { targets, request }: Committed, sign: 1 | -1): void {
   for (const { name, replicas = 0 } of targets) {
-    if (name !== cell || replicas === 0) continue;
-    add(sum, 'pods', sign * replicas);
-    for (const [resource, amount] of request)
-      if (resource !== 'pods') add(sum, resource, sign * replicas * amount);
+    if (name === cell && replicas !== 0) addReplicas(sum, sign * replicas, request);
   }
 }

@@ -1,12 +1,13 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
 import type { RoomWord } from '../cells/cell-info.ts';
+import { podsRunning, podsThere } from '../gather/pods.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
 import { BoundAmounts } from './bound-amounts.ts';
 import type { Committed } from './committed.ts';
+import { addReplicas } from './quota-amounts.ts';
 
 /** How long replicas that were decided count as taken though nothing was heard of them. */
 const assumedMs = 5 * 60_000;
@@ -229,8 +230,8 @@ export class Commitments {
 
 /**
  * Cells of a decision not long ago that nothing says of that the object is well there, with the replicas that do not run there
- * yet: those that run are part of what the cell tells (`isWatched`: all that there are). Where a binding tells of single cells no more (there are too many), it
- * names those that are not well.
+ * yet: those that run are part of what the cell tells (`isWatched`: all that there are). Where a binding tells of single cells
+ * no more (there are too many), it names those that are not well.
  */
 export function underWayOf(
   spec: Pick<ResourceBinding['spec'], 'clusters'>,
@@ -247,30 +248,15 @@ export function underWayOf(
       const item = told.get(name);
       return item === undefined ? !isCut : item.applied !== true || item.health !== 'Healthy';
     })
-    .map(({ name, replicas = 0 }) => ({
-      name,
-      replicas: Math.max(0, replicas - thereIn(told.get(name)?.status, isWatched(name))),
-    }));
-}
-
-/** Of the copy, by its status: those that run, or all where the cell's pods are watched. A Job counts them by other names. */
-function thereIn(status: JsonObject | undefined, all: boolean): number {
-  const there = all
-    ? (status?.['replicas'] ?? status?.['active'])
-    : (status?.['readyReplicas'] ?? status?.['ready']);
-  return typeof there === 'number' ? there : 0;
+    .map(({ name, replicas = 0 }) => {
+      const there = isWatched(name) ? podsThere : podsRunning;
+      return { name, replicas: Math.max(0, replicas - (there(told.get(name)?.status) ?? 0)) };
+    });
 }
 
 function sumOf({ underWay, landed }: Assumptions): Map<string, number> {
   const sum = new Map<string, number>();
-  const add = (resource: string, amount: number): void => {
-    sum.set(resource, (sum.get(resource) ?? 0) + amount);
-  };
-  for (const part of [underWay, landed]) {
-    for (const { replicas, request } of part.values()) {
-      add('pods', replicas);
-      for (const [resource, amount] of request) if (resource !== 'pods') add(resource, amount * replicas);
-    }
-  }
+  for (const part of [underWay, landed])
+    for (const { replicas, request } of part.values()) addReplicas(sum, replicas, request);
   return sum;
 }

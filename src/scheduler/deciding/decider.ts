@@ -339,7 +339,8 @@ export class Decider {
       state.descheduling !== undefined &&
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
-    if (isNew && present !== undefined && dividesByRoom(match.policy.spec.placement)) {
+    const assumes = dividesByRoom(match.policy.spec.placement);
+    if (isNew && present !== undefined && assumes) {
       const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
         isRoomWatched(this.#on.cells.get(cell)),
       );
@@ -348,7 +349,7 @@ export class Decider {
     const committed: Committed = {
       targets: decision.targets,
       request: template.request,
-      assumes: dividesByRoom(match.policy.spec.placement),
+      assumes,
     };
     this.commitments.place(key, committed, state.committed, previous, nowMs);
     state.committed = committed;

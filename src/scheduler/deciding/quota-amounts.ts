@@ -26,9 +26,8 @@ export function amountsOf(
   const byCell = new Map<string, Map<string, number>>();
   for (const { name, replicas = 0 } of targets) {
     if (replicas === 0) continue;
-    const amounts = new Map([['pods', replicas]]);
-    for (const [resource, amount] of request)
-      if (resource !== 'pods') amounts.set(resource, amount * replicas);
+    const amounts = new Map<string, number>();
+    addReplicas(amounts, replicas, request);
     byCell.set(name, amounts);
   }
   return byCell;
@@ -40,6 +39,13 @@ export function add(amounts: Map<string, number>, resource: string, amount: numb
   // What is left of 0.1 + 0.2 - 0.3 is nothing.
   if (Math.abs(sum) < 1e-9) amounts.delete(resource);
   else amounts.set(resource, sum);
+}
+
+/** Changes `amounts` by what so many replicas take, each of them a pod. */
+export function addReplicas(amounts: Map<string, number>, replicas: number, request: ReplicaRequest): void {
+  add(amounts, 'pods', replicas);
+  for (const [resource, amount] of request)
+    if (resource !== 'pods') add(amounts, resource, amount * replicas);
 }
 
 /** Over all cells. */
