@@ -2,7 +2,6 @@ import { setTimeout } from 'node:timers/promises';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import type { KubeClient } from '#client/client.ts';
-import { readControlPlane } from '#client/control-plane.ts';
 import { CellWorkspace, type CopySource } from '#federator/cell/cell-workspace.ts';
 import { type Claim, replaceClaim, sameClaim } from '#federator/edge/edge-claim.ts';
 import { UsageError } from './run-command.ts';
@@ -23,15 +22,20 @@ export interface ClaimedEdge {
 
 const pollMs = 200;
 
+/** This control plane. */
+export interface Federation {
+  readonly federationClient: KubeClient;
+  readonly controlPlaneId: string;
+}
+
 /** Throws ApiError of the federation API server. */
 export async function claimantOf(
   claim: Claim | undefined,
-  federationClient: KubeClient,
+  { federationClient, controlPlaneId }: Federation,
   cellName: string,
   signal: AbortSignal,
 ): Promise<Claimant> {
   if (claim === undefined) return { kind: 'none' };
-  const { controlPlaneId } = await readControlPlane(federationClient, signal);
   if (claim.controlPlaneId !== controlPlaneId) return { kind: 'other', claim, controlPlaneId };
   const { items } = await federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }, { signal });
   const holder = items.find(({ metadata }) => metadata.uid === claim.cellUid);

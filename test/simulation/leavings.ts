@@ -1,16 +1,18 @@
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
-import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { federatorsGvr } from '#api/federation/federator.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { claimantOf, takeClaimOver } from '#cli/edge-claimant.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { readControlPlane } from '#client/control-plane.ts';
 import { readClaim } from '#federator/edge/edge-claim.ts';
 import { loadKinds } from '../chaos/kinds.ts';
 import type { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
+import { oursAt } from './ours-at.ts';
 import { cellOf, type World } from './world/world.ts';
 
 export interface LeavingOptions {
@@ -165,7 +167,8 @@ async function claimFor(world: World, edge: string, cell: string): Promise<void>
   const federationClient = world.peopleAt(world.federation);
   const { signal } = new AbortController();
   const present = await readClaim(edgeClient, { signal });
-  const claimant = await claimantOf(present, federationClient, cell, signal);
+  const { controlPlaneId } = await readControlPlane(federationClient, signal);
+  const claimant = await claimantOf(present, { federationClient, controlPlaneId }, cell, signal);
   if (claimant.kind !== 'none') {
     await takeClaimOver({ edgeClient, federationClient }, claimant, cell, signal);
   }
@@ -173,17 +176,6 @@ async function claimFor(world: World, edge: string, cell: string): Promise<void>
 
 async function readCell(world: World, name: string): Promise<Cell> {
   return (await world.federation.admin.get({ cluster: cellsWorkspacePath, gvr: cellsGvr, name })) as Cell;
-}
-
-/** Of the kinds of the load, what a federation has brought to an edge. */
-async function oursAt(world: World, cell: string): Promise<KubeObject[]> {
-  const look = world.lookAt(world.edge(cell));
-  const lists = await Promise.all(
-    loadKinds.map(({ gvr }) =>
-      look.list({ cluster: undefined, gvr }, { labelSelector: copyLabels.originCluster }),
-    ),
-  );
-  return lists.flatMap(({ items }) => items);
 }
 
 function changesOf(before: readonly KubeObject[], now: readonly KubeObject[], cell: string): string[] {

@@ -1,6 +1,6 @@
 import { conditionOf } from '#api/conditions.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
-import { copyAnnotations, copyLabels } from '#api/federation/copy-contract.ts';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -11,6 +11,7 @@ import type { LoadObject } from '../chaos/load.ts';
 import { policiesGvr, policyName } from '../chaos/policies.ts';
 import type { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
+import { oursAt } from './ours-at.ts';
 import type { SimulatedServer } from './world/server.ts';
 import type { World } from './world/world.ts';
 
@@ -179,17 +180,6 @@ async function emptyCell(
 ): Promise<void> {
   const other = random.pick([...world.edges.keys()].filter((name) => name !== cell));
   for (const policy of policies) await policy.set({ [other]: 1 });
-}
-
-/** Of the kinds of the load, what a federation has brought to an edge. */
-async function oursAt(world: World, cell: string): Promise<KubeObject[]> {
-  const look = world.lookAt(world.edge(cell));
-  const lists = await Promise.all(
-    loadKinds.map(({ gvr }) =>
-      look.list({ cluster: undefined, gvr }, { labelSelector: copyLabels.originCluster }),
-    ),
-  );
-  return lists.flatMap(({ items }) => items);
 }
 
 async function deleteScalable(look: KubeClient, objects: readonly KubeObject[]): Promise<void> {

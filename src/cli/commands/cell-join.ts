@@ -99,7 +99,7 @@ export function joinCommand(): Command {
           await refuseOwn(edgeClient, controlPlaneId, signal).catch((error: Error) => {
             throw new UsageError(`the edge API server ${given.server}: ${error.message}`);
           });
-          const claimant = await claimantOf(claim, federationClient, name, signal);
+          const claimant = await claimantOf(claim, { federationClient, controlPlaneId }, name, signal);
           if (claimant.kind === 'other' && settings.takeOver !== true)
             throw claimedByAnother(given, claimant.claim);
           if (claimant.kind === 'former') await releaseClaim(edgeClient, claimant.claim, signal);
