@@ -3,8 +3,8 @@ import { clusterAnnotation } from '#client/informer.ts';
 import { compileAffinity } from './algorithm/affinity.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { compilePlacement } from './algorithm/compile.ts';
-import { crdsGvr } from './cell-crds.ts';
 import type { CellChange, CellStore } from './cells/cell-store.ts';
+import { crdsGvr } from './copies/cell-crds.ts';
 import {
   type CopyIndex,
   type CopyRecord,
@@ -12,16 +12,16 @@ import {
   placeKeyIn,
   placeKeyOf,
   type WatchedResource,
-} from './copy-index.ts';
+} from './copies/copy-index.ts';
 import { followingPolicyKey } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
 import type { Discovery } from './discovery.ts';
 import type { KeyStates } from './key-state.ts';
 import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import type { Policies } from './policies.ts';
 import { isLazy } from './policy/activation.ts';
+import type { Policies } from './policy/policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
-import { type ResourceWatches, watchName } from './resource-watches.ts';
+import { type ResourceWatches, watchName } from './watches/resource-watches.ts';
 import {
   classNames,
   clusterRoleBindingsName,
@@ -29,7 +29,7 @@ import {
   customClasses,
   keyInWatch,
   namespacesResource,
-} from './watched-kinds.ts';
+} from './watches/watched-kinds.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
 
 export interface DetectorDependencies {

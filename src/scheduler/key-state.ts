@@ -1,6 +1,6 @@
 import type { RolloutStatus } from '#api/work/resource-binding.ts';
 import type { Outcome, Target } from './algorithm/decision.ts';
-import type { Problems } from './binding.ts';
+import type { Problems } from './bindings/binding.ts';
 import type { Committed } from './deciding/committed.ts';
 import { type ProjectObjectKey, splitKey } from './object-key.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';

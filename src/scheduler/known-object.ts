@@ -3,7 +3,7 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Bounds } from './algorithm/bounds.ts';
-import type { BindingStore } from './binding-store.ts';
+import type { BindingStore } from './bindings/binding-store.ts';
 import { dependencyResourceOf } from './dependencies/dependency-table.ts';
 import { followingMatch, type Need, needOf, noNeed } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
@@ -12,13 +12,13 @@ import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
-import type { Policies } from './policies.ts';
 import { activeMatch, isLazy } from './policy/activation.ts';
+import type { Policies } from './policy/policies.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
 import { isPropagatedMetadata, isPropagatedObject } from './projection/kinds.ts';
 import type { NameMapper } from './projection/names.ts';
 import { readObject } from './read-object.ts';
-import { type ResourceWatches, watchName } from './resource-watches.ts';
+import { type ResourceWatches, watchName } from './watches/resource-watches.ts';
 import type { WorkspaceRef, Workspaces } from './workspaces.ts';
 
 /** What a decision is made from. */

@@ -1,7 +1,7 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import type { WatchedResource } from './copy-index.ts';
+import type { WatchedResource } from './copies/copy-index.ts';
 import type { KeyParts } from './object-key.ts';
 
 /** The newest state of a project object; undefined when there is none. */

@@ -6,10 +6,12 @@ import type { KubeClient } from '#client/client.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { Bounds } from './algorithm/bounds.ts';
 import type { Decision, Target } from './algorithm/decision.ts';
-import { bindingOf, type Problems } from './binding.ts';
-import type { BindingStore } from './binding-store.ts';
+import { bindingOf, type Problems } from './bindings/binding.ts';
+import type { BindingStore } from './bindings/binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
-import type { CopyIndex, CopyRecord } from './copy-index.ts';
+import type { CopyIndex, CopyRecord } from './copies/copy-index.ts';
+import { type Projection, type ProjectionPass, type Projector, summary } from './copies/projector.ts';
+import type { Withdrawal } from './copies/withdrawal.ts';
 import type { Decider } from './deciding/decider.ts';
 import { dependenciesOf } from './dependencies/dependency-table.ts';
 import {
@@ -23,24 +25,22 @@ import {
 import type { Requirements } from './dependencies/requirements.ts';
 import { applicationDueMs, leavingTargets } from './failover/failover.ts';
 import { memoryOf } from './failover/health-memory.ts';
-import type { Gatherer } from './gatherer.ts';
+import type { Gatherer } from './gather/gatherer.ts';
 import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from './key-state.ts';
 import { type Known, KnownReader } from './known-object.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import type { Policies } from './policies.ts';
 import { activationOf, isLazy } from './policy/activation.ts';
+import type { Policies } from './policy/policies.ts';
 import { type PolicyMatch, suspendedCells } from './policy/policy-index.ts';
 import type { OverrideSource } from './projection/overrides.ts';
-import { type Projection, type ProjectionPass, type Projector, summary } from './projector.ts';
-import type { Rebalancer } from './rebalancer.ts';
 import { renderInputOf } from './render-input.ts';
 import { missingDueMs } from './rescheduling/missing-replicas.ts';
-import type { ResourceWatches } from './resource-watches.ts';
+import type { Rebalancer } from './rescheduling/rebalancer.ts';
 import type { PolicyProgress } from './rollout/policy-progress.ts';
 import type { Rollouts } from './rollout/rollouts.ts';
-import type { Withdrawal } from './withdrawal.ts';
+import type { ResourceWatches } from './watches/resource-watches.ts';
 import type { Workspaces } from './workspaces.ts';
 
 export interface ReconcilerDependencies {

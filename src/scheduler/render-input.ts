@@ -1,6 +1,7 @@
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target, Template } from './algorithm/decision.ts';
+import { definedGroup } from './copies/projector.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import { relayedLabels } from './failover/preserved-state.ts';
 import type { Interpretation } from './interpreter/interpretation.ts';
@@ -10,8 +11,7 @@ import { crdResource, isPrivilegedResource, resourceKey } from './projection/kin
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
 import { replicasOf, requestOf } from './projection/replicas.ts';
-import { definedGroup } from './projector.ts';
-import type { ResourceWatches } from './resource-watches.ts';
+import type { ResourceWatches } from './watches/resource-watches.ts';
 
 export interface RenderSources {
   readonly controlPlaneId: string;

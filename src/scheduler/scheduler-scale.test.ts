@@ -5,7 +5,7 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeClient } from '#client/client.ts';
 import { decide } from './algorithm/decide.ts';
 import { cell, inputOf, snapshotOf, template } from './algorithm/testing/cells.ts';
-import { bindingOf } from './binding.ts';
+import { bindingOf } from './bindings/binding.ts';
 import { type CellReport, gatheredStatus } from './gather/gather.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';

@@ -1,27 +1,27 @@
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { ReconcileLoop } from '#client/reconcile.ts';
-import { BindingStore } from './binding-store.ts';
-import { CellCrds } from './cell-crds.ts';
-import { CellNamespaces } from './cell-namespaces.ts';
-import { CopyWriter } from './copy-writer.ts';
+import { BindingStore } from './bindings/binding-store.ts';
+import { CellCrds } from './copies/cell-crds.ts';
+import { CellNamespaces } from './copies/cell-namespaces.ts';
+import { CopyWriter } from './copies/copy-writer.ts';
+import { NamespaceKeeper } from './copies/namespace-keeper.ts';
+import { Projector } from './copies/projector.ts';
+import { Withdrawal } from './copies/withdrawal.ts';
 import { Decider } from './deciding/decider.ts';
+import { isQuotaKey, StaticQuotas } from './deciding/static-quotas.ts';
 import { Detector } from './detector.ts';
 import { EvictionLimiter } from './failover/eviction-limiter.ts';
 import { CopyReader } from './gather/gather.ts';
-import { Gatherer } from './gatherer.ts';
+import { Gatherer } from './gather/gatherer.ts';
 import { Interpretations } from './interpreter/interpretations.ts';
 import { Mappers } from './mappers.ts';
-import { NamespaceKeeper } from './namespace-keeper.ts';
 import { clusterOf, type ProjectObjectKey, splitKey } from './object-key.ts';
-import { PolicyReconciler } from './policy-reconciler.ts';
-import { Projector } from './projector.ts';
-import { clusterOfRebalancer, Rebalancer } from './rebalancer.ts';
+import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { Reconciler } from './reconciler.ts';
+import { clusterOfRebalancer, Rebalancer } from './rescheduling/rebalancer.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
-import { isQuotaKey, StaticQuotas } from './static-quotas.ts';
-import { Withdrawal } from './withdrawal.ts';
 import type { World } from './world.ts';
 
 /** What works on a World: tells what to look at, and looks. */

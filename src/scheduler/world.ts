@@ -1,18 +1,18 @@
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
-import type { BindingWatch } from './binding-watch.ts';
+import type { BindingWatch } from './bindings/binding-watch.ts';
 import type { CellStore } from './cells/cell-store.ts';
 import type { TaintPolicies } from './cells/taint-policies.ts';
-import type { CopyIndex } from './copy-index.ts';
+import type { CopyIndex } from './copies/copy-index.ts';
 import type { Requirements } from './dependencies/requirements.ts';
 import type { Discovery } from './discovery.ts';
 import type { KeyStates } from './key-state.ts';
 import type { ProjectObjectKey } from './object-key.ts';
-import type { Policies } from './policies.ts';
+import type { Policies } from './policy/policies.ts';
 import type { Queues } from './queues.ts';
-import type { ResourceWatches } from './resource-watches.ts';
-import type { WatchNeeds } from './watch-needs.ts';
+import type { ResourceWatches } from './watches/resource-watches.ts';
+import type { WatchNeeds } from './watches/watch-needs.ts';
 import type { Workspaces } from './workspaces.ts';
 
 /** What a scheduler knows of its control plane, kept by watches; and the queues that what happens there fills. */

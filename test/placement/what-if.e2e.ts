@@ -8,12 +8,12 @@ import { forbidden } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { type ExplainInput, explain } from '#scheduler/explain.ts';
+import { type ExplainInput, explain } from '#scheduler/explain/explain.ts';
+import { parseAssumption } from '#scheduler/explain/what-if.ts';
 import { ControlPlane, gvrOf, until } from '#scheduler/testing/control-plane.ts';
 import { configMap, deployment, policy } from '#scheduler/testing/objects.ts';
 import { bindingWhere, policies, startScheduler } from '#scheduler/testing/world.ts';
-import { parseAssumption } from '#scheduler/what-if.ts';
-import { readExplainInput } from '../../src/cli/commands/explain-input.ts';
+import { readExplainInput } from '../../src/cli/explain/input.ts';
 import { Random } from '../harness/random.ts';
 import { seedFrom } from '../harness/seed.ts';
 

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import { type ExplainInput, type Explanation, explain, type WhatIf } from '#scheduler/explain.ts';
-import { type CellAssumption, parseAssumption } from '#scheduler/what-if.ts';
+import { type ExplainInput, type Explanation, explain, type WhatIf } from '#scheduler/explain/explain.ts';
+import { type CellAssumption, parseAssumption } from '#scheduler/explain/what-if.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { readExplainInput } from '../explain/input.ts';
 import { formatted, type OutputSettings, withOutput } from '../output.ts';
 import { findResource } from '../resource-argument.ts';
 import { UsageError } from '../run-command.ts';
 import { parseCount, parseWorkspacePath, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
-import { readExplainInput } from './explain-input.ts';
 
 interface Settings extends ConnectSettings, OutputSettings {
   readonly namespace: string;

@@ -7,7 +7,7 @@ import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
-import { previousTargets } from '../binding.ts';
+import { previousTargets } from '../bindings/binding.ts';
 import { isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
@@ -18,7 +18,7 @@ import {
   unschedulableQuestion,
 } from '../cells/estimate-question.ts';
 import { Estimators } from '../cells/estimators.ts';
-import type { CopyIndex } from '../copy-index.ts';
+import type { CopyIndex } from '../copies/copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
 import {
@@ -36,15 +36,15 @@ import type { Interpretations } from '../interpreter/interpretations.ts';
 import { beginAnew, type KeyState, type KeyStates } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
-import type { Policies } from '../policies.ts';
+import type { Policies } from '../policy/policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
-import type { Rebalancer } from '../rebalancer.ts';
 import { templateOf } from '../render-input.ts';
 import { cellsDue, deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import type { Rebalancer } from '../rescheduling/rebalancer.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
-import type { ResourceWatches } from '../resource-watches.ts';
 import { cellsOnTrial } from '../rollout/plan.ts';
+import type { ResourceWatches } from '../watches/resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
 import { Commitments, underWayOf } from './commitments.ts';

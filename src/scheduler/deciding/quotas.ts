@@ -16,7 +16,7 @@ import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
-import { withProblems } from '../binding.ts';
+import { withProblems } from '../bindings/binding.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import { type Amounts, add, amountsIn, amountsOf, exceeded, roomWithin, sumOf } from './quota-amounts.ts';
 

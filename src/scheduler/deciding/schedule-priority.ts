@@ -4,7 +4,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { podSpecOf } from '../projection/replicas.ts';
-import type { ResourceWatches } from '../resource-watches.ts';
+import type { ResourceWatches } from '../watches/resource-watches.ts';
 
 const classesMax = 10_000;
 const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' } as const;

@@ -3,7 +3,7 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
-import { previousTargets } from '../binding.ts';
+import { previousTargets } from '../bindings/binding.ts';
 import { isRoomWatched, type RoomWord, roomWordOf } from '../cells/cell-info.ts';
 import { boundPartsOf, keyOf, type ProjectObjectKey } from '../object-key.ts';
 import { Commitments, underWayOf } from './commitments.ts';

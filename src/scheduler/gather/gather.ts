@@ -10,7 +10,7 @@ import { bindingConditions } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
-import { type CopyRecord, placeKeyOf } from '../copy-index.ts';
+import { type CopyRecord, placeKeyOf } from '../copies/copy-index.ts';
 
 /** What one copy says when read. */
 interface CopyReading {

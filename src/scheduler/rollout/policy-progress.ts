@@ -9,7 +9,7 @@ import type { ReconcileResult } from '#client/reconcile.ts';
 import type { WorkQueue } from '#client/workqueue.ts';
 import type { KeyStates } from '../key-state.ts';
 import { splitKey } from '../object-key.ts';
-import type { Policies, PolicyAbove } from '../policies.ts';
+import type { Policies, PolicyAbove } from '../policy/policies.ts';
 import { clusterOfPolicy, splitInheritedKey } from '../policy/policy-index.ts';
 
 /** A policy's progress is written at most once in this time. */

@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import { copiesGvr } from '#api/federation/copy.ts';
+import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import type { NameMapper } from '../projection/names.ts';
+import type { Origin } from '../projection/origin.ts';
+import { type RenderedCopy, renderNamespace } from '../projection/render.ts';
+import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
+import type { CopyOutcome, CopyWriter } from './copy-writer.ts';
+
+/** A mapped namespace goes when it was empty for so long. */
+export const emptyNamespaceMs = 60_000;
+
+const renderingsMax = 10_000;
+
+/** Mapped namespaces in cell workspaces: made with the first copy, gone a while after the last (DESIGN.md, Names). */
+export class CellNamespaces {
+  readonly #client: KubeClient;
+  readonly #writer: CopyWriter;
+  readonly #index: CopyIndex;
+  readonly #underWay = new Map<string, Promise<CopyOutcome>>();
+  readonly #renderings = new LRUCache<string, { readonly stamp: string; readonly copy: RenderedCopy }>({
+    max: renderingsMax,
+  });
+
+  constructor(client: KubeClient, writer: CopyWriter, index: CopyIndex) {
+    this.#client = client;
+    this.#writer = writer;
+    this.#index = index;
+  }
+
+  /**
+   * Makes or updates the mapped namespace of `origin` in a cell. `create: false` only updates one that is there. Many
+   * copies of one namespace share one write.
+   */
+  ensure(
+    cellId: string,
+    source: KubeObject | undefined,
+    origin: Origin,
+    mapper: NameMapper,
+    options: { readonly podSecurityLabels: boolean; readonly signal: AbortSignal },
+  ): Promise<CopyOutcome> {
+    const copy = this.#rendered(source, origin, mapper, options.podSecurityLabels);
+    const place = placeKeyOf({
+      cellId,
+      group: '',
+      resource: 'namespaces',
+      namespace: '',
+      name: copy.place.name,
+    });
+    const known = this.#index.get(place);
+    if (known !== undefined && !known.deleting && known.contentHash === copy.contentHash) {
+      return Promise.resolve({ type: 'unchanged' });
+    }
+    const flight = `${place}|${copy.contentHash}`;
+    let underWay = this.#underWay.get(flight);
+    if (underWay === undefined) {
+      underWay = this.#writer
+        .ensure(cellId, copy, options.signal)
+        .finally(() => this.#underWay.delete(flight));
+      this.#underWay.set(flight, underWay);
+    }
+    return underWay;
+  }
+
+  /** Every copy asks for its namespace: what is rendered for one revision of the project's serves all cells. */
+  #rendered(
+    source: KubeObject | undefined,
+    origin: Origin,
+    mapper: NameMapper,
+    podSecurityLabels: boolean,
+  ): RenderedCopy {
+    const key = `${origin.cluster}|${origin.name}|${podSecurityLabels}`;
+    const stamp = `${source?.metadata.resourceVersion}|${origin.uid}|${origin.path}|${mapper.identity.prefix}`;
+    const present = this.#renderings.get(key);
+    if (present?.stamp === stamp) return present.copy;
+    const copy = renderNamespace(source, origin, mapper, podSecurityLabels);
+    this.#renderings.set(key, { stamp, copy });
+    return copy;
+  }
+
+  /** Whether the namespace is there to be written into, as far as is known. */
+  stands(place: string): boolean {
+    const known = this.#index.get(place);
+    return known !== undefined && !known.deleting;
+  }
+
+  /** Whether nothing lies in the mapped namespace, not of another origin either: asked anew, of the cell workspace. */
+  async isEmpty(record: CopyRecord, signal: AbortSignal): Promise<boolean> {
+    if (this.#index.countInNamespace(record.cellId, record.name) > 0) return false;
+    try {
+      const page = await this.#client.list(
+        { cluster: record.cellId, gvr: copiesGvr, namespace: record.name },
+        { limit: 1, signal },
+      );
+      return page.items.length === 0;
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return true;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { ObjectMeta } from '#apimachinery/object.ts';
+import { originKeyOf, type ProjectObjectKey } from '../object-key.ts';
+import { type Origin, originOf } from '../projection/origin.ts';
+import { isNewer } from '../watches/resource-versions.ts';
+
+/** One copy in a cell workspace, as its metadata tells. */
+export interface CopyRecord {
+  readonly key: ProjectObjectKey;
+  /** Logical cluster of the cell's workspace. */
+  readonly cellId: string;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly deleting: boolean;
+  readonly contentHash: string;
+  readonly syncedHash: string | undefined;
+  readonly syncError: string | undefined;
+  readonly origin: Origin;
+}
+
+/** A place in a cell workspace: `<cell id>|<resource>.<group>|<namespace>/<name>`. */
+export function placeKeyOf(place: {
+  readonly cellId: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+}): string {
+  return placeKeyIn(place.cellId, place, place.namespace, place.name);
+}
+
+/** Likewise, where the parts are not members of one object. */
+export function placeKeyIn(
+  cellId: string,
+  { group, resource }: { readonly group: string; readonly resource: string },
+  namespace: string | undefined,
+  name: string | undefined,
+): string {
+  return `${cellId}|${resource}.${group}|${namespace ?? ''}/${name ?? ''}`;
+}
+
+export interface WatchedResource {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+}
+
+/** Undefined when the object is no copy, or one of another control plane. */
+export function copyRecordOf(
+  cellId: string,
+  { group, version, resource }: WatchedResource,
+  metadata: ObjectMeta,
+  controlPlaneId: string,
+): CopyRecord | undefined {
+  const origin = originOf(metadata);
+  if (origin === undefined || origin.controlPlane !== controlPlaneId) return undefined;
+  const annotations = metadata.annotations ?? {};
+  return {
+    key: originKeyOf(origin),
+    cellId,
+    group,
+    version,
+    resource,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name ?? '',
+    uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
+    generation: metadata.generation ?? 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+    contentHash: annotations[copyAnnotations.contentHash] ?? '',
+    syncedHash: annotations[syncAnnotations.syncedHash],
+    syncError: annotations[syncAnnotations.syncError],
+    origin,
+  };
+}
+
+/**
+ * All copies of this control plane's objects in all cell workspaces, by origin and by place. Fed by watches and by the
+ * answers to our own writes, whichever is newer.
+ */
+export class CopyIndex {
+  readonly #byPlace = new Map<string, CopyRecord>();
+  readonly #byOrigin = new Map<ProjectObjectKey, Map<string, CopyRecord>>();
+  readonly #perResource = new Map<string, number>();
+  /** `<cell id>|<resource>.<group>` → project → how many of its copies lie there and are not going. */
+  readonly #users = new Map<string, Map<string, number>>();
+  /** `<cell id>|<namespace>` → how many copies lie in it. */
+  readonly #perNamespace = new Map<string, number>();
+
+  get(place: string): CopyRecord | undefined {
+    return this.#byPlace.get(place);
+  }
+
+  /** By place. */
+  ofOrigin(key: ProjectObjectKey): ReadonlyMap<string, CopyRecord> {
+    return this.#byOrigin.get(key) ?? noCopies;
+  }
+
+  keys(): IterableIterator<ProjectObjectKey> {
+    return this.#byOrigin.keys();
+  }
+
+  holdsResource(resource: string): boolean {
+    return this.#perResource.has(resource);
+  }
+
+  /** Whether no other project has copies of this `<resource>.<group>` in the cell workspace. */
+  isSoleUser(resource: string, projectId: string, cellId: string): boolean {
+    const users = this.#users.get(`${cellId}|${resource}`);
+    return users === undefined || users.size === 0 || (users.size === 1 && users.has(projectId));
+  }
+
+  /** Whether the project has copies of this `<resource>.<group>` in the cell workspace that are not going. */
+  isUser(resource: string, projectId: string, cellId: string): boolean {
+    return this.#users.get(`${cellId}|${resource}`)?.has(projectId) ?? false;
+  }
+
+  countInNamespace(cellId: string, namespace: string): number {
+    return this.#perNamespace.get(`${cellId}|${namespace}`) ?? 0;
+  }
+
+  /** Returns false when what is known is as new. */
+  put(record: CopyRecord): boolean {
+    const place = placeKeyOf(record);
+    const present = this.#byPlace.get(place);
+    if (present !== undefined) {
+      if (!isNewer(record.resourceVersion, present.resourceVersion)) return false;
+      if (countsAlike(record, present)) {
+        this.#byPlace.set(place, record);
+        this.#byOrigin.get(record.key)?.set(place, record);
+        return true;
+      }
+      this.#drop(place, present);
+    }
+    this.#byPlace.set(place, record);
+    let copies = this.#byOrigin.get(record.key);
+    if (copies === undefined) {
+      copies = new Map();
+      this.#byOrigin.set(record.key, copies);
+    }
+    copies.set(place, record);
+    add(this.#perResource, `${record.resource}.${record.group}`, 1);
+    this.#countUser(record, 1);
+    if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, 1);
+    return true;
+  }
+
+  /** Forgets the copy at a place; a newer one of another uid stays. */
+  remove(place: string, uid?: string): CopyRecord | undefined {
+    const present = this.#byPlace.get(place);
+    if (present === undefined || (uid !== undefined && present.uid !== uid)) return undefined;
+    this.#drop(place, present);
+    return present;
+  }
+
+  /** Forgets all copies in a cell workspace that is gone. Returns the keys that they were of. */
+  removeCell(cellId: string): Set<ProjectObjectKey> {
+    const keys = new Set<ProjectObjectKey>();
+    for (const [place, record] of this.#byPlace) {
+      if (record.cellId !== cellId) continue;
+      keys.add(record.key);
+      this.#drop(place, record);
+    }
+    return keys;
+  }
+
+  #countUser({ cellId, group, resource, deleting, origin }: CopyRecord, change: number): void {
+    if (deleting) return;
+    const at = `${cellId}|${resource}.${group}`;
+    let users = this.#users.get(at);
+    if (users === undefined) {
+      users = new Map();
+      this.#users.set(at, users);
+    }
+    add(users, origin.cluster, change);
+    if (users.size === 0) this.#users.delete(at);
+  }
+
+  #drop(place: string, record: CopyRecord): void {
+    this.#byPlace.delete(place);
+    const copies = this.#byOrigin.get(record.key);
+    copies?.delete(place);
+    if (copies?.size === 0) this.#byOrigin.delete(record.key);
+    add(this.#perResource, `${record.resource}.${record.group}`, -1);
+    this.#countUser(record, -1);
+    if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, -1);
+  }
+}
+
+/** Of the same place: whether one takes the other's room in every index, as it does when a copy only changes. */
+function countsAlike(a: CopyRecord, b: CopyRecord): boolean {
+  return a.key === b.key && a.deleting === b.deleting && a.origin.cluster === b.origin.cluster;
+}
+
+const noCopies: ReadonlyMap<string, CopyRecord> = new Map();
+
+function add(counts: Map<string, number>, key: string, change: number): void {
+  const count = (counts.get(key) ?? 0) + change;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}

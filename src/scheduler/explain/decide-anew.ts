@@ -1,0 +1,312 @@
+import type { Cell } from '#api/federation/cell.ts';
+import type { CellScore } from '#api/federation/cell-score.ts';
+import type { FederatedResourceQuota } from '#api/policy/federated-resource-quota.ts';
+import type { PropagationSpec } from '#api/policy/placement.ts';
+import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { type Bounds, forbiddenCells, forbiddingPolicy, withinBounds } from '../algorithm/bounds.ts';
+import type { CellInfo, CellSnapshot, ProjectRef } from '../algorithm/cell.ts';
+import { suspendedDecision } from '../algorithm/decide.ts';
+import type {
+  Decision,
+  DecisionDetails,
+  DecisionInput,
+  Peers,
+  Target,
+  Template,
+} from '../algorithm/decision.ts';
+import { compileProfile } from '../algorithm/profile.ts';
+import { previousTargets } from '../bindings/binding.ts';
+import { cellInfoOf } from '../cells/cell-info.ts';
+import { namedScores } from '../cells/cell-scores.ts';
+import { dividesByRoom } from '../cells/estimate-question.ts';
+import { definedGroup } from '../copies/projector.ts';
+import { heldBack } from '../deciding/held-back.ts';
+import type { ToldCommitments } from '../deciding/told-commitments.ts';
+import { decideWithFailover, type HealthRecord, leavesAtOnce } from '../failover/failover.ts';
+import { remember, rememberedReplicas } from '../failover/health-memory.ts';
+import { servedKindsOf } from '../gather/definition-report.ts';
+import type { Interpretation } from '../interpreter/interpretation.ts';
+import { InheritedPolicies } from '../policy/inherited.ts';
+import { isPrivilegedResource } from '../projection/kinds.ts';
+import { replicasOf, requestOf } from '../projection/replicas.ts';
+import { deschedulingLimits, limitsNow } from '../rescheduling/missing-replicas.ts';
+import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
+import { isTriggered, triggerDigests } from '../rescheduling/triggers.ts';
+import { cellsOnTrial } from '../rollout/plan.ts';
+import { type Reason, reasonOf } from './reasons.ts';
+import { toldQuotas } from './told-quotas.ts';
+
+export interface InheritedSource {
+  /** Path of the workspace that the policy stands in. */
+  readonly workspace: string;
+  readonly name: string;
+  readonly spec: PropagationSpec;
+}
+
+/** The parts of a policy that decide where an object goes. */
+export type DecidingSpec = Pick<
+  PropagationSpec,
+  'placement' | 'failover' | 'rollout' | 'suspension' | 'schedulerName' | 'reschedule' | 'dependentOverrides'
+>;
+
+/** What a decision is made from besides cells and binding. */
+export interface ExplainedTemplate {
+  readonly object: KubeObject;
+  /** Undefined where the object only follows others. */
+  readonly policy: DecidingSpec | undefined;
+  /** Served through a CRD of the project. */
+  readonly custom: boolean;
+  /** Has a scale subresource. */
+  readonly scalable: boolean;
+  /** Policies of the workspaces above the project, as far as they may be read. */
+  readonly inherited?: readonly InheritedSource[] | undefined;
+  /** That the policy names, as far as it may be read. */
+  readonly profile?: SchedulingProfile | undefined;
+  /** The policy names one, and there is none. */
+  readonly isProfileMissing?: boolean | undefined;
+  /** Of the policy's `dependentOverrides`. */
+  readonly missingOverrides?: readonly string[] | undefined;
+  /** Where the other workloads of its groups are. */
+  readonly peers?: Peers | undefined;
+  /** How the project, or a workspace above it, wants the kind to be understood. */
+  readonly interpretation?: Interpretation | undefined;
+  readonly scores?: readonly CellScore[] | undefined;
+  /** Of the object's namespace, as far as they may be read. */
+  readonly quotas?: readonly FederatedResourceQuota[] | undefined;
+  /** What the cells' estimators say fits, or why they say nothing. */
+  readonly estimates?: ReadonlyMap<string, number | string> | undefined;
+  /** By cell how many replicas its edge has no node for, as far as estimators tell. */
+  readonly unschedulable?: ReadonlyMap<string, number> | undefined;
+  /** What decisions take that cells do not tell of yet, and how many other objects each cell was given. */
+  readonly commitments?: ToldCommitments | undefined;
+}
+
+/** A taint that does not tell since when it is there: what is told is where things end up, and not for how long it is tolerated. */
+const longAgoMs = (): number => 0;
+
+/** Everything that deciding anew says of each cell. */
+export interface Found {
+  readonly outcome: Decision['outcome'];
+  readonly message: string;
+  readonly reasons: ReadonlyMap<string, Reason>;
+  readonly targets: ReadonlyMap<string, number | undefined>;
+  readonly details: DecisionDetails;
+  readonly quotaRoom: number;
+  /** What says so, where it is not what the cell's status tells. */
+  readonly roomBy: (cell: string) => 'estimator' | 'quota' | undefined;
+}
+
+export interface AnewInput {
+  readonly binding: ResourceBinding;
+  readonly project: ProjectRef;
+  readonly nowMs: number;
+}
+
+/**
+ * The decision as the scheduler makes it of what the binding says (`Decider`), in these cells. Whoever leaves a cell because it
+ * failed leaves it now: rates are the scheduler's own. Pure.
+ */
+export function decideAnew(
+  { binding, project, nowMs }: AnewInput,
+  given: ExplainedTemplate,
+  cells: readonly Cell[],
+  replicas: number | undefined,
+): Found {
+  const { object, inherited = [], profile: profileObject, scores = [], quotas = [] } = given;
+  const estimates = given.estimates ?? new Map<string, number | string>();
+  const infos: CellInfo[] = cells
+    .map((cell) => cellInfoOf(cell, true, longAgoMs, namedScores(scores, cell.metadata.name ?? '')))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const snapshot = { version: 0, cells: infos };
+  const definition = isDefinition(binding) ? definedGroup(object) : undefined;
+  const template = templateOf(binding, given, replicas);
+  const bounds = boundsAbove(inherited, project.path, binding, object);
+  const details: DecisionDetails = { scores: new Map(), available: new Map() };
+  const previous = previousTargets(binding);
+  const told = toldQuotas(quotas, previous, template.request);
+  const estimateIn = (cell: string): number => {
+    const estimate = estimates.get(cell);
+    return typeof estimate === 'number' ? estimate : Number.POSITIVE_INFINITY;
+  };
+  const isAsked = estimates.size > 0 || quotas.length > 0;
+  const input: DecisionInput = {
+    template,
+    project,
+    bounds,
+    snapshot,
+    previous,
+    loadOf: given.commitments?.loadOf,
+    assumedIn: given.commitments?.assumedIn,
+    peers: given.peers,
+    roomIn: isAsked ? (cell) => Math.min(estimateIn(cell), told.roomIn(cell)) : undefined,
+    previousAffinity: binding.status?.schedulerObservingAffinityName,
+    nowMs,
+    profile: profileObject === undefined ? undefined : compileProfile(profileObject),
+    details,
+  };
+  const decision = decideBy(binding, given, input, bounds);
+  const reasons = new Map<string, Reason>();
+  infos.forEach((cell, i) => {
+    const refusal = decision.refusals[i];
+    if (refusal === undefined) return;
+    const policy =
+      refusal === 'ForbiddenByPolicy' && bounds !== undefined
+        ? forbiddingPolicy(bounds, snapshot, i)
+        : undefined;
+    reasons.set(
+      cell.name,
+      refusal === 'APINotServed' && definition !== undefined
+        ? { code: refusal, text: definitionRefusal(definition, object, cell) }
+        : reasonOf(refusal, policy),
+    );
+  });
+  const refusal = told.refusal(decision.targets);
+  const targets = refusal === undefined ? decision.targets : suspendedDecision(input).targets;
+  return {
+    outcome: refusal === undefined ? decision.outcome : 'QuotaExceeded',
+    message: refusal ?? decision.message,
+    reasons,
+    targets: new Map(targets.map(({ name: cell, replicas: share }) => [cell, share])),
+    details,
+    quotaRoom: told.room,
+    roomBy(cell) {
+      const room = details.available.get(cell);
+      if (room === undefined) return undefined;
+      return room === told.roomIn(cell) ? 'quota' : room === estimateIn(cell) ? 'estimator' : undefined;
+    },
+  };
+}
+
+/** What inherited policies allow the object; undefined: none of them selects it. */
+export function boundsAbove(
+  inherited: readonly InheritedSource[],
+  path: string,
+  binding: ResourceBinding,
+  { metadata: { namespace = '', name = '', labels } }: KubeObject,
+): Bounds | undefined {
+  const policies = new InheritedPolicies();
+  for (const source of inherited)
+    policies.put(`${source.workspace}/${source.name}`, source.workspace, source.name, source.spec);
+  const { kind } = binding.spec.resource;
+  return policies.boundsOf(path, { group: groupOf(binding), kind, namespace, name, labels });
+}
+
+function templateOf(
+  binding: ResourceBinding,
+  { object, custom, scalable, interpretation }: ExplainedTemplate,
+  replicas: number | undefined,
+): Template {
+  const { apiVersion, kind, resource } = binding.spec.resource;
+  const group = groupOf(binding);
+  const isCrd = isDefinition(binding);
+  const replicaKind = { group, resource, scalable };
+  const told = interpretation?.replicas(object);
+  const own = told?.replicas ?? replicasOf(object, replicaKind);
+  return {
+    group: isCrd ? definedGroup(object) : group,
+    version: apiVersion.slice(apiVersion.indexOf('/') + 1),
+    kind,
+    resource,
+    uid: object.metadata.uid ?? '',
+    key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
+    replicas: own === undefined ? undefined : (replicas ?? own),
+    request: told?.request ?? requestOf(object, replicaKind),
+    custom: custom || isCrd,
+    privileged: isPrivilegedResource(group, resource),
+  };
+}
+
+function decideBy(
+  binding: ResourceBinding,
+  { policy, isProfileMissing = false, missingOverrides = [], unschedulable: stuck }: ExplainedTemplate,
+  input: DecisionInput,
+  bounds: Bounds | undefined,
+): Decision {
+  const { snapshot, template, nowMs, previous, profile } = input;
+  if (policy === undefined) return followingDecision(binding, snapshot, bounds);
+  const holding = heldBack({ spec: policy, bounds, isProfileMissing, missingOverrides });
+  if (holding !== undefined) return suspendedDecision(input, holding);
+  const isShared = isDefinition(binding);
+  const { triggers: wanted, unschedulable } = rescheduleOf(policy, profile);
+  const fresh =
+    wanted !== undefined &&
+    isTriggered(
+      triggerDigests(wanted, { spec: policy }, snapshot, template),
+      binding.status?.reschedule,
+      snapshot,
+    );
+  const usable = new Set(snapshot.cells.filter(({ ready }) => ready).map(({ name }) => name));
+  const limiting =
+    unschedulable === undefined || !dividesByRoom(policy.placement)
+      ? undefined
+      : limitsNow(
+          rememberedReplicas(binding.status?.failover),
+          previous,
+          deschedulingLimits(unschedulable),
+          (cell) => usable.has(cell),
+          nowMs,
+          stuck,
+        );
+  return decideWithFailover({
+    input: { ...input, fresh, mostIn: limiting?.mostIn },
+    placement: withinBounds(policy.placement, bounds),
+    failover: isShared ? leavesAtOnce : policy.failover,
+    tasks: isShared ? [] : (binding.spec.gracefulEvictionTasks ?? []),
+    health: healthOf(binding),
+    onTrial: cellsOnTrial(policy.rollout, binding.status?.rollout, snapshot.cells),
+    mayEvict: () => 0,
+  }).decision;
+}
+
+/** What only follows others is where they need it; where these would go is theirs to tell. */
+function followingDecision(
+  { spec: { requiredBy = [] } }: ResourceBinding,
+  snapshot: CellSnapshot,
+  bounds: Bounds | undefined,
+): Decision {
+  const forbidden = forbiddenCells(bounds, snapshot);
+  const needed = new Set(requiredBy.flatMap(({ clusters = [] }) => clusters.map(({ name }) => name)));
+  const targets: Target[] = snapshot.cells
+    .filter(({ name }) => needed.has(name) && !forbidden.has(name))
+    .map(({ name }) => ({ name, replicas: undefined }));
+  const refusals = snapshot.cells.map(({ name }) => (forbidden.has(name) ? 'ForbiddenByPolicy' : undefined));
+  const message = `follows ${requiredBy.length} objects that need it`;
+  return { outcome: 'Scheduled', message, targets, refusals, affinity: undefined, recheckAtMs: undefined };
+}
+
+/** What the binding has kept. Where it tells of single cells no more, it names those that are not well. */
+function healthOf({ spec, status }: ResourceBinding): HealthRecord {
+  const told = new Map((status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item.health]));
+  const isCut = (status?.summary?.cells ?? 0) > told.size;
+  const healthy = (spec.clusters ?? []).filter(
+    ({ name }) => (told.get(name) ?? (isCut && 'Healthy')) === 'Healthy',
+  );
+  const health = {
+    healthy: new Set(healthy.map(({ name }) => name)),
+    unhealthySinceMs: new Map<string, number>(),
+    avoidUntilMs: new Map<string, number>(),
+    preferredSinceMs: undefined,
+  };
+  remember(status?.failover, health);
+  return health;
+}
+
+function groupOf({ spec: { resource } }: ResourceBinding): string {
+  return resource.apiVersion.includes('/')
+    ? resource.apiVersion.slice(0, resource.apiVersion.indexOf('/'))
+    : '';
+}
+
+export function isDefinition({ spec: { resource } }: ResourceBinding): boolean {
+  return (
+    resource.kind === 'CustomResourceDefinition' && resource.apiVersion.startsWith('apiextensions.k8s.io/')
+  );
+}
+
+function definitionRefusal(group: string, crd: KubeObject, { served }: CellInfo): string {
+  const text = `the cell lets projects bring no definitions of ${group} (spec.apis)`;
+  const isServed = servedKindsOf(crd).some((kind) => served?.has(kind) === true);
+  return isServed ? `${text}; its edge serves the kind by itself` : text;
+}
