@@ -1,17 +1,10 @@
 import type { JsonValue } from '#apimachinery/json.ts';
-
-import { isJsonObject } from '#apimachinery/json.ts';
 import type { RawRequest } from '../harness/raw-http.ts';
 import type { KnownDifference } from './known-difference.ts';
-import { isCause, isMessage } from './known-messages.ts';
-import type { NormalAnswer } from './normalise.ts';
+import { isCause, isMessage, messageIn } from './known-messages.ts';
 
 const isApply = ({ contentType }: RawRequest) => contentType === 'application/apply-patch+yaml';
 const isStrategic = ({ contentType }: RawRequest) => contentType === 'application/strategic-merge-patch+json';
-
-function messageOf({ body }: NormalAnswer): string {
-  return isJsonObject(body) ? String(body['message']) : '';
-}
 
 /** Of configurations that are applied, and of strategic merge patches, which Go converts without a decoder. */
 export const knownOfApplied: readonly KnownDifference[] = [
@@ -20,8 +13,8 @@ export const knownOfApplied: readonly KnownDifference[] = [
     explains: (_, { request, oracle, ours }) =>
       isApply(request) &&
       ours.status === 400 &&
-      ((oracle.status === 500 && messageOf(oracle).includes(' to proper version: ')) ||
-        messageOf(ours) === 'metadata.managedFields must be nil'),
+      ((oracle.status === 500 && messageIn(oracle.body).includes(' to proper version: ')) ||
+        messageIn(ours.body) === 'metadata.managedFields must be nil'),
   },
   {
     row: 'whole numbers beyond int32 in applied configurations and strategic merge patches',
@@ -29,7 +22,7 @@ export const knownOfApplied: readonly KnownDifference[] = [
     explains: (_, { request, ours }) =>
       (isApply(request) || isStrategic(request)) &&
       ours.status === 400 &&
-      /cannot unmarshal number \d+ into Go struct field \S+ of type int32/.test(messageOf(ours)),
+      /cannot unmarshal number \d+ into Go struct field \S+ of type int32/.test(messageIn(ours.body)),
   },
   {
     row: "uid in an applied configuration that is not the object's",
@@ -37,14 +30,14 @@ export const knownOfApplied: readonly KnownDifference[] = [
       isApply(request) &&
       ours.status === 409 &&
       oracle.status === 422 &&
-      /metadata\.uid: Invalid value: .* field is immutable/.test(messageOf(oracle)),
+      /metadata\.uid: Invalid value: .* field is immutable/.test(messageIn(oracle.body)),
   },
   {
     row: 'an apply to a subresource of what is not there, of what does not fit the schema',
     explains: (_, { request, oracle, ours }) =>
       isApply(request) &&
       ours.status === 404 &&
-      /failed to create typed patch object/.test(messageOf(oracle)),
+      /failed to create typed patch object/.test(messageIn(oracle.body)),
   },
   {
     row: 'deletionTimestamp and deletionGracePeriodSeconds of an object that a PUT or an apply makes',
@@ -74,6 +67,6 @@ export const knownOfApplied: readonly KnownDifference[] = [
       isApply(request) &&
       oracle.status === 500 &&
       ours.status >= 400 &&
-      /^strconv\.ParseUint/.test(messageOf(oracle)),
+      /^strconv\.ParseUint/.test(messageIn(oracle.body)),
   },
 ];

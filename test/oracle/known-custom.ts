@@ -1,17 +1,11 @@
-import type { JsonValue } from '#apimachinery/json.ts';
-
-import { equalJson, isJsonObject } from '#apimachinery/json.ts';
+import { equalJson, isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { customGroup } from './custom.ts';
 import type { Exchange, KnownDifference } from './known-difference.ts';
-import { isCause, isMessage, sortedCauses } from './known-messages.ts';
+import { isCause, isMessage, messageIn, sortedCauses } from './known-messages.ts';
 import { areOwnedAlike, type IsLeftOut, managersIn } from './known-owners.ts';
 
 const isCustom = ({ request }: Exchange) => request.path.includes(`/${customGroup}/`);
 const isApply = ({ request }: Exchange) => request.contentType === 'application/apply-patch+yaml';
-
-function messageOf(body: JsonValue): string {
-  return isJsonObject(body) ? String(body['message']) : '';
-}
 
 const isStatus: IsLeftOut = (at) => at === 'f:status';
 const isReplicas: IsLeftOut = (at) => at === 'f:spec.f:replicas';
@@ -95,7 +89,7 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
       isApply(exchange) &&
       exchange.oracle.status === 500 &&
       /^failed to (?:create manager for existing fields|convert|create typed live object)/.test(
-        messageOf(exchange.oracle.body),
+        messageIn(exchange.oracle.body),
       ),
   },
   {

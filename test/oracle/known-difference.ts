@@ -1,3 +1,4 @@
+import type { JsonValue } from '#apimachinery/json.ts';
 import type { RawRequest } from '../harness/raw-http.ts';
 import type { Difference } from './differences.ts';
 import type { NormalAnswer } from './normalise.ts';
@@ -23,3 +24,9 @@ export interface KnownDifference {
   /** What the two store differs from here on: the rest of the case tells nothing. */
   readonly parts?: boolean | undefined;
 }
+
+export const isAbsent = (value: JsonValue | undefined) => value === undefined || value === null;
+export const isText = (value: JsonValue | undefined) => typeof value === 'string' && value !== '';
+
+/** Of which resource a request is, as its path has it. */
+export const isOf = (path: string, resource: string) => new RegExp(`/${resource}(?:[/?]|$)`).test(path);

@@ -1,8 +1,6 @@
-import type { JsonValue } from '#apimachinery/json.ts';
-
-import { isJsonObject } from '#apimachinery/json.ts';
+import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KnownDifference } from './known-difference.ts';
-import { isCause, isMessage } from './known-messages.ts';
+import { isCause, isMessage, messageIn } from './known-messages.ts';
 
 /** What is told of each cause but its value, in the order of the answer. */
 function causesIn(body: JsonValue): readonly string[] {
@@ -10,10 +8,6 @@ function causesIn(body: JsonValue): readonly string[] {
   const causes = isJsonObject(details) ? details['causes'] : undefined;
   if (!Array.isArray(causes)) return [messageIn(body)];
   return causes.map((cause) => (isJsonObject(cause) ? String(cause['message']) : ''));
-}
-
-function messageIn(body: JsonValue): string {
-  return isJsonObject(body) ? String(body['message']) : '';
 }
 
 /** The words of Go's parsers and comparisons, where ours say that it cannot be done. */

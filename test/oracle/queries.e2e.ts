@@ -1,34 +1,13 @@
-// Query parameters and forms of answers at a workspace beside a kube-apiserver (CONTRIBUTING.md): only where
-// CELLPLANE_TEST_KUBE_APISERVER names one.
-import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { skipWithoutEtcd } from '../harness/etcd-server.ts';
-import { Random } from '../harness/random.ts';
-import { seedFrom } from '../harness/seed.ts';
-import { countFrom, oracleProgram } from './oracle-program.ts';
-import { Pair } from './pair.ts';
+import { describeBeside } from './describe-beside.ts';
+import { countFrom } from './oracle-program.ts';
 import { queriedObjects, queries } from './queries.ts';
-import { Report } from './report.ts';
 import { runCases } from './run-cases.ts';
 
-const binary = oracleProgram();
-if (binary !== undefined) describeQueries(binary);
-
-function describeQueries(file: string): void {
-  describe('requests as kube-apiserver answers them', { timeout: 1_800_000, skip: skipWithoutEtcd }, () => {
-    let pair: Pair;
-    before(async () => {
-      pair = await Pair.start(file);
-      await queriedObjects(pair);
-    });
-    after(() => pair?.[Symbol.asyncDispose]());
-
-    test('parameters in random combination', async () => {
-      const seed = seedFrom('CELLPLANE_ORACLE_SEED');
-      const report = new Report();
-      await runCases(pair, queries(new Random(seed), countFrom(2_000)), report);
-      console.log(`CELLPLANE_ORACLE_SEED=${seed}: ${report.summary()}`);
-      assert.equal(report.different, 0);
-    });
-  });
-}
+// Query parameters and forms of answers.
+describeBeside('requests as kube-apiserver answers them', {
+  prepare: queriedObjects,
+  tests: {
+    'parameters in random combination': ({ pair, random, report }) =>
+      runCases(pair, queries(random, countFrom(2_000)), report),
+  },
+});

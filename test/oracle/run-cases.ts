@@ -1,24 +1,27 @@
 import type { RawAnswer, RawRequest } from '../harness/raw-http.ts';
 import { type Case, requestOf } from './case.ts';
+import { casesAtATime } from './cases-at-a-time.ts';
 import { differencesOf, groupOf } from './differences.ts';
 import { explained } from './known.ts';
 import { Normaliser } from './normalise.ts';
 import type { Pair } from './pair.ts';
 import type { Report } from './report.ts';
 
-/** Cases under way at a time: both servers are busy then, and neither is asked more than it answers in seconds. */
-const casesAtATime = 8;
+/** Under way at a time: both servers are busy then, and neither is asked more than it answers in seconds. */
+const casesMax = 8;
 
 /** Runs every case at both servers. */
 export async function runCases(pair: Pair, cases: readonly Case[], report: Report): Promise<void> {
-  const left = cases.values();
-  const worker = async () => {
-    for (const one of left) await runCase(pair, one, report);
-  };
-  await Promise.all(Array.from({ length: casesAtATime }, worker));
+  await casesAtATime(casesMax, cases, (one) => runCase(pair, one, report));
 }
 
-async function runCase(pair: Pair, { name, steps }: Case, report: Report): Promise<void> {
+/** `afterStep` is done before the next step is asked. */
+export async function runCase(
+  pair: Pair,
+  { name, steps }: Case,
+  report: Report,
+  afterStep?: (title: string, request: RawRequest) => Promise<void> | void,
+): Promise<void> {
   const sides = [new Normaliser(), new Normaliser()] as const;
   const told = new Set<string>();
   const answers: readonly [RawAnswer[], RawAnswer[]] = [[], []];
@@ -29,17 +32,17 @@ async function runCase(pair: Pair, { name, steps }: Case, report: Report): Promi
     answers[0].push(oracle);
     answers[1].push(ours);
     const exchange = {
-      request: requests[0],
-      earlier,
-      oracle: sides[0].answer(oracle),
-      ours: sides[1].answer(ours),
+      ...{ request: requests[0], earlier },
+      ...{ oracle: sides[0].answer(oracle), ours: sides[1].answer(ours) },
     };
     earlier = [...earlier, requests[0]];
     const { left, isParted } = explained(differencesOf(exchange.oracle, exchange.ours), exchange);
     // What differs in one answer mostly does in those that follow.
     const fresh = left.filter((difference) => !told.has(groupOf(difference)));
     for (const difference of fresh) told.add(groupOf(difference));
-    report.add(`${name}, step ${at + 1}`, exchange, fresh);
+    const title = `${name}, step ${at + 1}`;
+    report.add(title, exchange, fresh);
     if (isParted) return;
+    await afterStep?.(title, requests[0]);
   }
 }

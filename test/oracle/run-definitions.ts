@@ -1,15 +1,13 @@
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
-import type { RawAnswer, RawRequest } from '../harness/raw-http.ts';
-import { requestOf } from './case.ts';
+import type { RawAnswer } from '../harness/raw-http.ts';
+import { casesAtATime } from './cases-at-a-time.ts';
 import type { DefinitionCase } from './definitions.ts';
-import { differencesOf, groupOf } from './differences.ts';
-import { explained } from './known.ts';
-import { Normaliser } from './normalise.ts';
 import type { Pair, Side } from './pair.ts';
 import type { Report } from './report.ts';
+import { runCase } from './run-cases.ts';
 
 /** As many as kube-apiserver looks after at once: each look at objects that are held takes up to a minute. */
-const casesAtATime = 5;
+const casesMax = 5;
 const settledWithinMs = 120_000;
 
 /** Runs every case at both servers, each next step when their controllers have done what they do. */
@@ -18,38 +16,12 @@ export async function runDefinitions(
   cases: readonly DefinitionCase[],
   report: Report,
 ): Promise<void> {
-  const left = cases.values();
-  const worker = async () => {
-    for (const one of left) {
-      await runCase(pair, one, report);
-      for (const side of ['oracle', 'ours'] as const) await cleanUp(pair, side, one);
-    }
-  };
-  await Promise.all(Array.from({ length: casesAtATime }, worker));
-}
-
-async function runCase(pair: Pair, one: DefinitionCase, report: Report): Promise<void> {
-  const sides = [new Normaliser(), new Normaliser()] as const;
-  const told = new Set<string>();
-  const answers: readonly [RawAnswer[], RawAnswer[]] = [[], []];
-  let earlier: readonly RawRequest[] = [];
-  for (const [at, step] of one.steps.entries()) {
-    const requests = [requestOf(step, answers[0]), requestOf(step, answers[1])] as const;
-    const [oracle, ours] = await Promise.all([pair.askOracle(requests[0]), pair.askOurs(requests[1])]);
-    answers[0].push(oracle);
-    answers[1].push(ours);
-    const exchange = {
-      ...{ request: requests[0], earlier },
-      ...{ oracle: sides[0].answer(oracle), ours: sides[1].answer(ours) },
-    };
-    earlier = [...earlier, requests[0]];
-    const { left, isParted } = explained(differencesOf(exchange.oracle, exchange.ours), exchange);
-    const fresh = left.filter((difference) => !told.has(groupOf(difference)));
-    for (const difference of fresh) told.add(groupOf(difference));
-    report.add(`${one.name}, step ${at + 1}`, exchange, fresh);
-    if (isParted) return;
-    if (requests[0].method !== undefined) await settled(pair, one);
-  }
+  await casesAtATime(casesMax, cases, async (one) => {
+    await runCase(pair, one, report, async (_, { method }) => {
+      if (method !== undefined) await settled(pair, one);
+    });
+    for (const side of ['oracle', 'ours'] as const) await cleanUp(pair, side, one);
+  });
 }
 
 /** Lets go of all that is held: controllers would come back to it for ever. */

@@ -1,5 +1,6 @@
 import type { RawAnswer, RawRequest } from '../harness/raw-http.ts';
 import { until } from '../harness/until.ts';
+import { casesAtATime } from './cases-at-a-time.ts';
 import { differencesOf } from './differences.ts';
 import { EventStream } from './event-stream.ts';
 import { type ExpiredCase, goingOn, type Remembered } from './expired.ts';
@@ -8,7 +9,7 @@ import { Normaliser } from './normalise.ts';
 import type { Pair, Side } from './pair.ts';
 import type { Report } from './report.ts';
 
-const casesAtATime = 6;
+const casesMax = 6;
 /** Pages of a list that are read at most. */
 const pagesMax = 4;
 
@@ -19,11 +20,7 @@ export async function runExpired(
   cases: readonly ExpiredCase[],
   report: Report,
 ): Promise<void> {
-  const left = cases.values();
-  const worker = async () => {
-    for (const one of left) await runOne(pair, remembered, one, report);
-  };
-  await Promise.all(Array.from({ length: casesAtATime }, worker));
+  await casesAtATime(casesMax, cases, (one) => runOne(pair, remembered, one, report));
 }
 
 async function runOne(pair: Pair, remembered: Remembered, one: ExpiredCase, report: Report): Promise<void> {

@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import type { RawAnswer } from '../harness/raw-http.ts';
 import { until } from '../harness/until.ts';
 import { requestOf, type Step, type StepOf } from './case.ts';
+import { casesAtATime } from './cases-at-a-time.ts';
 import { differencesOf } from './differences.ts';
 import { EventStream } from './event-stream.ts';
 import { explained } from './known.ts';
@@ -10,15 +11,11 @@ import type { Pair, Side } from './pair.ts';
 import type { Report } from './report.ts';
 import { lastAnnotation, type WatchCase } from './watches.ts';
 
-const casesAtATime = 6;
+const casesMax = 6;
 
 /** Runs every case at both servers. */
 export async function runWatches(pair: Pair, cases: readonly WatchCase[], report: Report): Promise<void> {
-  const left = cases.values();
-  const worker = async () => {
-    for (const one of left) await runWatch(pair, one, report);
-  };
-  await Promise.all(Array.from({ length: casesAtATime }, worker));
+  await casesAtATime(casesMax, cases, (one) => runWatch(pair, one, report));
 }
 
 const sides: readonly Side[] = ['oracle', 'ours'];

@@ -1,0 +1,31 @@
+import { isOf, type KnownDifference } from './known-difference.ts';
+
+/** Of definitions of custom kinds. */
+export const knownOfDefinitions: readonly KnownDifference[] = [
+  {
+    row: undefined, // what each server calls itself, and whether a second has passed between two of its writes
+    explains: ({ path, oracle, ours }, { request }) =>
+      isOf(request.path, 'customresourcedefinitions') &&
+      ((path.at(-1) === 'manager' && oracle === 'kube-apiserver' && ours === 'cellplane') ||
+        path.slice(-2).join(' ') === 'k:{"type":"Terminating"} f:lastTransitionTime'),
+  },
+  {
+    // `conditions: null` stands there before the first one.
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ path, oracle }, { request }) =>
+      isOf(request.path, 'customresourcedefinitions') &&
+      path.slice(-3).join(' ') === 'f:status f:conditions .' &&
+      oracle === undefined,
+  },
+  {
+    row: 'CRDs',
+    explains: ({ path, oracle, ours }, { request }) =>
+      isOf(request.path, 'customresourcedefinitions') &&
+      oracle === undefined &&
+      (path.at(-1) === 'finalizers' ||
+        (path.at(-2) === 'finalizers' && ours === 'customresourcecleanup.apiextensions.k8s.io') ||
+        (path.includes('fieldsV1') &&
+          (String(path.at(-1)) === 'v:"customresourcecleanup.apiextensions.k8s.io"' ||
+            JSON.stringify(ours).includes('"f:finalizers"')))),
+  },
+];
