@@ -100,10 +100,16 @@ test('nesting is bounded', () => {
     refusal(() => json('{"a":'.repeat(1_000_000))),
     /nested deeper than/,
   );
-  assert.match(
-    refusal(() => yaml('['.repeat(200_000))),
-    /BadRequest|YAML/,
-  );
+  for (const levels of [jsonDepthMax + 2, 2_000, 20_000])
+    for (const text of [
+      '- '.repeat(levels),
+      `a: ${'['.repeat(levels)}${']'.repeat(levels)}`,
+      `a: ${'{b: '.repeat(levels)}1${'}'.repeat(levels)}`,
+    ])
+      assert.equal(
+        refusal(() => yaml(text)),
+        `YAML is nested deeper than ${jsonDepthMax} levels`,
+      );
 });
 
 test('a key __proto__ is refused in every spelling', () => {

@@ -138,6 +138,11 @@ export function decodeJson(bytes: Buffer): DecodedJson {
   };
 }
 
+/** Decodes JSON that stands in a text of an object: as `decodeJson`, for nobody knows who wrote it. */
+export function decodeJsonText(text: string): JsonValue {
+  return decodeJson(Buffer.from(text, 'utf8')).value;
+}
+
 function utf8Text(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw badRequest('json parse error: the body is not valid UTF-8');
   return bytes.toString('utf8');

@@ -47,7 +47,8 @@ export function decodeYaml(bytes: Buffer): DecodedJson {
       stringKeys: false,
     });
     const error = document.errors[0];
-    if (error !== undefined) throw yamlError(parserMessage(error), error);
+    if (error !== undefined)
+      throw isOverflow(error) ? tooDeep(error) : yamlError(parserMessage(error), error);
     const value = toJson(document.toJS({ maxAliasCount: yamlAliasesMax }), 0, { values: 0 });
     const duplicates = () => {
       const found: string[] = [];
@@ -57,9 +58,18 @@ export function decodeYaml(bytes: Buffer): DecodedJson {
     return { value, duplicateFields: duplicates };
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    // RangeError: nesting that overflows the stack; ReferenceError: an alias without anchor, or too many.
-    throw yamlError(error instanceof RangeError ? 'nested too deeply' : messageOf(error), error);
+    // ReferenceError: an alias without anchor, or too many.
+    throw isOverflow(error) ? tooDeep(error) : yamlError(messageOf(error), error);
   }
+}
+
+/** The parser takes some 900 levels before its stack is full, and tells of that as of any other fault. */
+function isOverflow(error: unknown): boolean {
+  return /^Maximum call stack size exceeded/.test(messageOf(error));
+}
+
+function tooDeep(cause?: unknown): ApiError {
+  return new ApiError('BadRequest', `YAML is nested deeper than ${jsonDepthMax} levels`, { cause });
 }
 
 /** Without the excerpt of the source, and without advice that is not for the user. */
@@ -94,7 +104,7 @@ function tryJson(bytes: Buffer): DecodedJson | undefined {
 function toJson(value: unknown, depth: number, budget: { values: number }): JsonValue {
   if (++budget.values > yamlValuesMax)
     throw badRequest(`YAML document holds more than ${yamlValuesMax} values`);
-  if (depth > jsonDepthMax) throw badRequest(`YAML is nested deeper than ${jsonDepthMax} levels`);
+  if (depth > jsonDepthMax) throw tooDeep();
   if (value === null || value === undefined) return null;
   switch (typeof value) {
     case 'string':

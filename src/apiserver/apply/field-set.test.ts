@@ -130,3 +130,10 @@ test('withoutSubtrees takes all that lies below', () => {
   assert.deepEqual(withoutSubtrees({ 'f:status': {} }, [['f:status']]), emptySet);
   assert.deepEqual(withoutSubtrees({ 'f:a': { '.': {}, 'f:b': {} } }, [['f:a', 'f:b']]), { 'f:a': {} });
 });
+
+test('a value of a set that nests deeper than any object is sorted as text', () => {
+  const deep = (levels: number) => `v:${'['.repeat(levels)}${']'.repeat(levels)}`;
+  const elements = [deep(50_001), deep(50_000), valueElement('a')];
+  assert.deepEqual(sortElements([...elements]).length, elements.length);
+  assert.equal(printPath([deep(50_000)]), `[=${JSON.stringify(deep(50_000).slice(2))}]`);
+});

@@ -29,3 +29,15 @@ test('P7: what changed since the last client-side apply is not taken over', () =
   const live = update(undefined, 'hpa', config({ replicas: 5 }, { annotations }));
   assert.throws(() => apply(live, 'kubectl', config({ replicas: 2 })), /conflict with "hpa"/);
 });
+
+test('P7: a last-applied annotation that nests deeper than any object may gives nothing over', () => {
+  const open = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+  const text = JSON.stringify(config({ replicas: 1, open: {} })).replace('"open":{}', `"open":${open}`);
+  const annotations = { [lastAppliedAnnotation]: text };
+  const live = update(
+    undefined,
+    'kubectl-client-side-apply',
+    config({ replicas: 1, open: {} }, { annotations }),
+  );
+  assert.throws(() => apply(live, 'kubectl', config({ replicas: 2 })), /1 conflict: .*\.spec\.replicas/);
+});

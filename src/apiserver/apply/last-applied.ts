@@ -1,5 +1,6 @@
 import { canonicalJson } from '#apimachinery/canonical-json.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { decodeJsonText } from '#apimachinery/decode-json.ts';
+import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { appliedFields, checkConfig } from './applied-config.ts';
 import type { ApplyType } from './apply-type.ts';
@@ -33,7 +34,7 @@ export function lastAppliedFields(type: ApplyType, live: KubeObject, apiVersion:
 function parseConfig(text: string | undefined): KubeObject | undefined {
   if (text === undefined || text === '') return undefined;
   try {
-    const value = JSON.parse(text) as JsonValue;
+    const value = decodeJsonText(text);
     if (!isJsonObject(value) || typeof value['apiVersion'] !== 'string') return undefined;
     const metadata = isJsonObject(value['metadata']) ? value['metadata'] : {};
     return { ...value, metadata } as KubeObject;

@@ -1,3 +1,4 @@
+import { decodeJsonText, jsonDepthMax } from '#apimachinery/decode-json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { goText } from '../patch/go-text.ts';
 
@@ -85,7 +86,8 @@ function decorate(element: PathElement): Decorated {
 
 function parse(text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    // Each level takes a character.
+    return text.length <= jsonDepthMax ? (JSON.parse(text) as JsonValue) : decodeJsonText(text);
   } catch {
     return text;
   }

@@ -5,6 +5,7 @@ import { malformed, WireReader, wireBytes, wireFixed64, wireVarint } from './wir
 
 /** How deep messages may nest: JSONSchemaProps recurse; nothing real comes near. */
 const depthMax = 200;
+const tooDeep = `it nests deeper than ${depthMax} messages`;
 /** How many values one body may hold: an empty message takes two bytes on the wire but an object in memory. */
 const valuesMax = 1_000_000;
 
@@ -63,7 +64,7 @@ export function decodeMessage(
   depth: number,
   budget: DecodeBudget,
 ): JsonValue | undefined {
-  if (depth > depthMax) throw malformed('it nests too deeply');
+  if (depth > depthMax) throw malformed(tooDeep);
   const special = specialMessages[path];
   if (special !== undefined) return special(reader, depth, budget);
   const object: JsonObject = {};
@@ -91,7 +92,7 @@ export function decodeFields(
     if (++budget.values > valuesMax) throw malformed('it holds too many values');
     if (field.name === '') {
       if (wireType !== wireBytes) throw malformed(`field of ${path} has wire type ${wireType}`);
-      if (depth >= depthMax) throw malformed('it nests too deeply');
+      if (depth >= depthMax) throw malformed(tooDeep);
       decodeFields(field.message, reader.part(), into, depth + 1, budget);
       continue;
     }

@@ -77,8 +77,10 @@ test('nesting and the number of values are bounded', () => {
   const version = field(4, field(1, schema));
   refused(
     envelope('apiextensions.k8s.io/v1', 'CustomResourceDefinition', field(2, field(2, field(7, version)))),
-    /nests too deeply/,
+    /nests deeper than 200 messages/,
   );
+  const embedded = field(2, field(1, `${'['.repeat(100_000)}${']'.repeat(100_000)}`));
+  refused(envelope('apps/v1', 'ControllerRevision', field(2, embedded)), /nested deeper than 500 levels/);
   const finalizers = Buffer.alloc(2_000_004, Buffer.from([14 * 8 + 2, 0]));
   refused(envelope('v1', 'ConfigMap', field(2, field(1, finalizers))), /too many values/);
 });

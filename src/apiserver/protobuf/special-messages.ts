@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
+import type { JsonValue } from '#apimachinery/json.ts';
 import { type DecodeBudget, decodeMessage } from './decode-message.ts';
 import { decodeEnvelope, hasEnvelope } from './envelope.ts';
 import { malformed, type WireReader } from './wire-reader.ts';
@@ -104,27 +105,15 @@ function rawJson(reader: WireReader, depth: number, budget: DecodeBudget): JsonV
   });
   if (raw === undefined || raw.length === 0) return undefined;
   if (hasEnvelope(raw)) return decodeEnvelope(raw, depth + 1, budget).object;
-  return parseJson(raw.toString('utf8'));
+  return parseJson(raw);
 }
 
-function parseJson(text: string): JsonValue {
-  let value: JsonValue;
+function parseJson(bytes: Buffer): JsonValue {
   try {
-    value = JSON.parse(text) as JsonValue;
-  } catch {
-    throw malformed('an embedded JSON value does not parse');
+    return decodeJson(bytes).value;
+  } catch (error) {
+    throw error instanceof MalformedJson ? malformed('an embedded JSON value does not parse') : error;
   }
-  if (text.includes('__proto__') && hasProtoKey(value)) {
-    throw malformed('"__proto__" is not allowed as a key');
-  }
-  return value;
-}
-
-function hasProtoKey(value: JsonValue): boolean {
-  if (Array.isArray(value)) return value.some(hasProtoKey);
-  if (!isJsonObject(value)) return false;
-  if (Object.hasOwn(value, '__proto__')) return true;
-  return Object.values(value).some((member) => member !== undefined && hasProtoKey(member));
 }
 
 /**

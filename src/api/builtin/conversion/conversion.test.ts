@@ -104,3 +104,15 @@ test('a way through another version and back loses nothing', () => {
     assert.deepEqual(plain(back['spec']), plain(object['spec']), JSON.stringify(from));
   }
 });
+
+test('a carried annotation that nests deeper than any object may is dropped', () => {
+  const deep = `{"scaleUp":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+  const carrying: KubeObject = {
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'a', annotations: { 'autoscaling.alpha.kubernetes.io/behavior': deep } },
+    spec: { maxReplicas: 1, scaleTargetRef: { kind: 'Deployment', name: 'a' } },
+  };
+  const { spec } = convert(carrying, 'autoscaling/v2');
+  assert.equal(JSON.stringify((spec as JsonObject)['behavior'] ?? {}), '{}');
+});

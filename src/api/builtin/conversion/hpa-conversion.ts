@@ -1,3 +1,4 @@
+import { decodeJsonText } from '#apimachinery/decode-json.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
@@ -135,7 +136,7 @@ function withoutCarried(metadata: ObjectMeta): ObjectMeta {
 function parsed(text: string | undefined): JsonValue | undefined {
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as JsonValue;
+    return decodeJsonText(text);
   } catch {
     return undefined; // as Kubernetes: an annotation that does not decode is dropped
   }
