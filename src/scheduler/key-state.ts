@@ -37,6 +37,8 @@ export interface KeyState {
   recheckAtMs: number | undefined;
   /** When the last decision was made, in milliseconds. */
   decidedAtMs: number;
+  /** Whether what was decided last is known to be stored: what is remembered of it is true. */
+  isStored: boolean;
   /** Whether the cells’ reports were gathered since the object was looked at first. */
   isHeard: boolean;
   /** Higher goes first where several wait for the same. */
@@ -88,6 +90,7 @@ function emptyKeyState(policyKey: string): KeyState {
     lastGatherMs: Number.NEGATIVE_INFINITY,
     recheckAtMs: undefined,
     decidedAtMs: Number.NEGATIVE_INFINITY,
+    isStored: false,
     isHeard: false,
     priority: 0,
     committed: undefined,

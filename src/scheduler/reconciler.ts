@@ -3,6 +3,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { Owns } from '#client/queue/work-sharing.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { Bounds } from './algorithm/bounds.ts';
 import type { Decision, Target } from './algorithm/decision.ts';
@@ -86,6 +87,11 @@ export class Reconciler {
   constructor(dependencies: ReconcilerDependencies) {
     this.#on = dependencies;
     this.#known = new KnownReader(dependencies);
+  }
+
+  /** What is remembered of these projects' objects beside their states grows old, or has. */
+  forget(owns: Owns): void {
+    this.#on.rollouts.forget(owns);
   }
 
   /** The next look at the key decides and projects anew, rather than only gathering. */
@@ -243,6 +249,7 @@ export class Reconciler {
     }
     state.desired = desired;
     await this.#on.bindings.commit(parts, binding, present, signal);
+    state.isStored = true;
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.decidedBy = isLazy(policy) ? match : undefined;
     state.targets = targets;

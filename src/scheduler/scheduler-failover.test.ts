@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { KubeClient } from '#client/client.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
 import { bindingWhere, projectRef, startScheduler, world } from './testing/world.ts';
@@ -118,4 +121,45 @@ test('a copy that purgeMode Never leaves goes when somebody lets go of that evic
     'web',
     ({ spec: now }) => now.gracefulEvictionTasks === undefined,
   );
+});
+
+test('a cell is not avoided because of a decision to leave it that was refused', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const bound: ResourceBinding[] = [];
+  let refused = 0;
+  const update: KubeClient['update'] = async (ref, object, options) => {
+    if (ref.gvr.resource !== 'resourcebindings') return controlPlane.scheduler.update(ref, object, options);
+    const binding = object as ResourceBinding;
+    const isLeaving = (binding.spec.gracefulEvictionTasks ?? []).length > 0;
+    if (isLeaving && refused++ === 0) throw new ApiError('Conflict', 'the object has been modified');
+    bound.push(binding);
+    return controlPlane.scheduler.update(ref, object, options);
+  };
+  const client = new Proxy(controlPlane.scheduler, {
+    get: (target, name: keyof KubeClient) => (name === 'update' ? update : target[name].bind(target)),
+  });
+  // The second try has to wait for its turn.
+  await using _scheduler = await startScheduler(controlPlane, { client, eviction: { perSecond: 1 } });
+  const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
+  const failover = { application: { decisionConditions: { tolerationSeconds: 1 } } };
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('one', { resourceSelectors, ...one, failover }),
+  );
+  await controlPlane.create(project, 'deployments', deployment('web', 1));
+  const copy = await w.ams.copy('apps/v1', 'deployments', 'web');
+  const unwell = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 0 };
+  await w.ams.report('apps/v1', 'deployments', copy, unwell);
+  await w.fra.copy('apps/v1', 'deployments', 'web');
+  assert.equal(refused > 0, true);
+  for (const { spec, status } of bound) {
+    const avoided = (status?.failover?.avoid ?? []).map(({ cluster }) => cluster);
+    const stays = (spec.clusters ?? []).map(({ name }) => name);
+    assert.deepEqual(
+      stays.filter((cell) => avoided.includes(cell)),
+      [],
+    );
+  }
 });

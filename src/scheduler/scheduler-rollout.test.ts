@@ -242,6 +242,84 @@ test('a policy above projects that two schedulers share tells how far the object
   });
 });
 
+/** One of two schedulers that hand all projects to one another. */
+class HandedOver implements WorkSharing {
+  #listener: SharingListener | undefined;
+  #isOurs = false;
+
+  get share(): number {
+    return this.#isOurs ? 1 : 0;
+  }
+
+  owns = (): boolean => this.#isOurs;
+
+  queue(): KeyQueue {
+    return new WorkQueue({ clock: systemClock });
+  }
+
+  start(_scope: string, listener: SharingListener): void {
+    this.#listener = listener;
+  }
+
+  take(): void {
+    this.#isOurs = true;
+    this.#listener?.gained(() => true);
+  }
+
+  lose(): void {
+    this.#isOurs = false;
+    this.#listener?.lost(() => true);
+  }
+
+  async stop(): Promise<void> {}
+}
+
+test('a project that comes back to a scheduler is not taken back to what was kept when it went', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  const [first, second] = [new HandedOver(), new HandedOver()];
+  await using one = await startScheduler(controlPlane, { sharing: () => first });
+  await using _other = await startScheduler(controlPlane, { sharing: () => second });
+  const web = { cluster: project, gvr, namespace: 'default', name: 'web' };
+  const waves = [{ name: 'canary', clusterAffinity: { clusterNames: ['ams'] } }];
+  const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
+  const patch = (body: JsonObject) => controlPlane.admin.patch(web, { type: 'merge', body });
+  let before = '';
+  const completed = async () => {
+    const { status } = await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+      return status?.rollout?.phase === 'Complete' && status.rollout.target !== before;
+    });
+    before = status?.rollout?.target ?? '';
+  };
+  first.take();
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('web', { resourceSelectors, rollout: { waves } }),
+  );
+  await controlPlane.create(project, 'deployments', deployment('web', 2));
+  await completed();
+  await until('the first comes to rest', () => one.idle);
+  first.lose();
+
+  second.take();
+  await patch(withImage('app:2'));
+  await completed();
+  await w.fra.copy('apps/v1', 'deployments', 'web', (copy) => imageOf(copy) === 'app:2');
+  second.lose();
+
+  await using inFra = await imagesIn(w, 'fra');
+  first.take();
+  await patch({ spec: { replicas: 3 } });
+  for (const cell of [w.ams, w.fra]) {
+    const hasThree = (copy: KubeObject) => (copy['spec'] as JsonObject)['replicas'] === 3;
+    await cell.copy('apps/v1', 'deployments', 'web', hasThree);
+  }
+  assert.deepEqual([...inFra.images], ['app:2']);
+});
+
 test('a decision that was written and not answered does not let a change on by what was healthy before', async () => {
   await using w = await world();
   const { controlPlane, project } = w;

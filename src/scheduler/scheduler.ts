@@ -102,6 +102,7 @@ class SchedulerProcess implements Scheduler {
       discovery: this.#discovery,
       workspaces: this.#workspaces,
       onPolicy: (key) => this.#queues.policies.add(key),
+      onStatus: (key) => this.#workers?.progress.told(key),
       onOverride: (cluster, namespace) => this.#workers?.detector.wakeProject(cluster, namespace),
       onBound: (cluster) => this.#workers?.detector.wakeProject(cluster, undefined),
     });
@@ -363,7 +364,8 @@ class SchedulerProcess implements Scheduler {
   }
 
   /** What is remembered of projects that another scheduler works on grows old, or has. */
-  #forget({ rebalancer, decider }: Workers, owns: Owns): void {
+  #forget({ rebalancer, decider, reconciler }: Workers, owns: Owns): void {
+    reconciler.forget(owns);
     for (const cluster of [...this.#states.clusters()]) {
       if (!owns(cluster)) continue;
       for (const key of [...this.#states.keysIn(cluster)]) {

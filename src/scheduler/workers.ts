@@ -32,6 +32,7 @@ export interface Workers {
   readonly policyReconciler: PolicyReconciler;
   readonly rebalancer: Rebalancer;
   readonly keeper: NamespaceKeeper;
+  readonly progress: PolicyProgress;
   /** Not started. */
   readonly loops: readonly ReconcileLoop[];
 }
@@ -137,10 +138,10 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     lookAtQuotas: (cell) => decider.quotas.lookAtCell(cell),
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
-  const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper };
+  const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper, progress };
   return {
     ...workers,
-    loops: createLoops(world, { ...workers, progress, staticQuotas }, options.concurrency),
+    loops: createLoops(world, { ...workers, staticQuotas }, options.concurrency),
   };
 }
 
@@ -153,7 +154,7 @@ function createLoops(
     rebalancer,
     progress,
     staticQuotas,
-  }: Omit<Workers, 'loops'> & { readonly progress: PolicyProgress; readonly staticQuotas: StaticQuotas },
+  }: Omit<Workers, 'loops'> & { readonly staticQuotas: StaticQuotas },
   concurrency = defaultConcurrency,
 ): ReconcileLoop[] {
   return [

@@ -27,7 +27,7 @@ import {
   leavesAtOnce,
   preservationOf,
 } from '../failover/failover.ts';
-import { remember, rememberedReplicas } from '../failover/health-memory.ts';
+import { recallDecided, remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
 import { isReleased, releaseAnnotation } from '../failover/released-evictions.ts';
 import type { CopyReader } from '../gather/gather.ts';
@@ -288,7 +288,10 @@ export class Decider {
     const { project, object, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
     const state = this.#on.states.claim(key, match.policy.key);
+    // What the last decision did, or was to do, the binding tells where its answer was lost or it was refused.
     if (isNew) remember(present?.status?.failover, state.health);
+    else if (!state.isStored) recallDecided(present?.status?.failover, state.health);
+    state.isStored = false;
     if (state.uid !== object.metadata.uid) {
       if (!isNew) beginAnew(state);
       state.uid = object.metadata.uid;

@@ -52,6 +52,17 @@ function earliest(times: ReadonlyMap<string, number>): [string, number][] {
 export function remember(memory: FailoverMemory | undefined, health: RestorableHealth): void {
   for (const { cluster, since } of memory?.unhealthySince ?? [])
     restore(health.unhealthySinceMs, cluster, since);
+  restoreDecided(memory, health);
+}
+
+/** Takes up what the stored decision says of itself, in the place of what later ones made of it that may not be stored. */
+export function recallDecided(memory: FailoverMemory | undefined, health: RestorableHealth): void {
+  health.avoidUntilMs.clear();
+  health.preferredSinceMs = undefined;
+  restoreDecided(memory, health);
+}
+
+function restoreDecided(memory: FailoverMemory | undefined, health: RestorableHealth): void {
   for (const { cluster, until } of memory?.avoid ?? []) restore(health.avoidUntilMs, cluster, until);
   const preferredMs = Date.parse(memory?.preferredSince ?? '');
   if (!Number.isNaN(preferredMs)) health.preferredSinceMs ??= preferredMs;

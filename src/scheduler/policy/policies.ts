@@ -37,6 +37,8 @@ export interface PoliciesOptions {
   readonly workspaces: Workspaces;
   /** A policy came, changed or went. */
   readonly onPolicy: (key: string) => void;
+  /** Nothing of a policy has changed but its status. */
+  readonly onStatus: (key: string) => void;
   /** Overrides of a project changed; the namespace is undefined for cluster-wide ones. */
   readonly onOverride: (cluster: string, namespace: string | undefined) => void;
   /** A policy above a project that bounds its objects came, changed or went. */
@@ -85,8 +87,12 @@ export class Policies {
     };
     const onPolicy = (object: KubeObject | undefined, old: KubeObject | undefined): void => {
       const one = object ?? old;
-      if (one === undefined || isStatusAlone(object, old)) return;
+      if (one === undefined) return;
       const key = keyOfPolicy(one);
+      if (isStatusAlone(object, old)) {
+        options.onStatus(key);
+        return;
+      }
       const above = this.#workspaceAbove(one);
       if (above !== undefined) {
         this.#onInherited(key, above, object);

@@ -36,6 +36,8 @@ export interface PolicyProgressOptions {
  */
 export class PolicyProgress {
   readonly #options: PolicyProgressOptions;
+  /** Policy → what it was to tell when that was added up last. Bounded by the policies that have a rollout, or told of one. */
+  readonly #wanted = new Map<string, RolloutProgress | undefined>();
 
   constructor(options: PolicyProgressOptions) {
     this.#options = options;
@@ -47,6 +49,16 @@ export class PolicyProgress {
     this.#options.queue.addAfter(key, this.#options.intervalMs ?? statusIntervalMs);
   }
 
+  /**
+   * The policy tells something else than before: what was written last was written over what it told then, which may have been
+   * old, or was not written since it told the same.
+   */
+  told(policyKey: string): void {
+    if (!this.#wanted.has(policyKey)) return;
+    if (!equalJson(this.#options.policies.toldProgress(policyKey), this.#wanted.get(policyKey)))
+      this.look(policyKey);
+  }
+
   async reconcile(policyKey: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { client, policies, share, owns } = this.#options;
     const inherited = splitInheritedKey(policyKey);
@@ -55,6 +67,7 @@ export class PolicyProgress {
       return undefined;
     }
     const above = policies.policyAbove(policyKey);
+    this.#wanted.delete(policyKey);
     if (above === undefined && !owns(clusterOfPolicy(policyKey))) return undefined;
     const policy = above ?? policies.index.get(policyKey);
     // One that stands by knows of nothing.
@@ -63,6 +76,7 @@ export class PolicyProgress {
     const told = policies.toldProgress(policyKey);
     const isShared = above !== undefined && share() < 1;
     const rollout = spec.rollout === undefined ? undefined : this.#rolloutOf(policyKey, above, told);
+    if (rollout !== undefined || told !== undefined) this.#wanted.set(policyKey, rollout);
     if (equalJson(rollout, told)) return undefined;
     const gvr = namespace === undefined ? clusterPropagationPoliciesGvr : propagationPoliciesGvr;
     try {

@@ -11,6 +11,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import type { Owns } from '#client/queue/work-sharing.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 import type { Target } from '../algorithm/decision.ts';
 import type { Decided } from '../deciding/decider.ts';
@@ -47,6 +48,12 @@ export class Rollouts {
 
   constructor(client: KubeClient) {
     this.#client = client;
+  }
+
+  /** What is kept of these projects' objects is another scheduler's to write, or has been. */
+  forget(owns: Owns): void {
+    for (const key of [...this.#stored.keys()])
+      if (owns(key.slice(0, key.indexOf('|')))) this.#stored.delete(key);
   }
 
   /** `lying`: all cells that are to have the object, those that `tasks` leave among them. */
