@@ -466,8 +466,7 @@ export class CellSync {
     if (edge === undefined) return;
     const signal = AbortSignal.timeout(this.#options.limits.edgeTimeoutMs);
     try {
-      const source = await this.#workspace.source(signal);
-      if (source !== undefined) await edge.renewClaim({ ...edge.claim, ...source }, signal);
+      await edge.renewClaim(signal);
     } catch (error) {
       this.#options.logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not renewed');
     }

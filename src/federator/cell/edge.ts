@@ -7,7 +7,7 @@ import { Downsync } from '../downsync/downsync.ts';
 import type { SyncContext } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { namespaceOf, SyncRefusal, waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
-import { type Claim, renewClaim } from '../edge/edge-claim.ts';
+import { type Claim, renewSource } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import { type BrokenWatch, EdgeMirror } from '../edge/edge-mirror.ts';
 import { GoneResources } from '../edge/gone-resources.ts';
@@ -194,9 +194,10 @@ export class Edge {
   }
 
   /** A person has let the held deletions happen: what is absent at this source is taken as withdrawn from now on. */
-  async renewClaim(wanted: Claim, signal: AbortSignal): Promise<void> {
-    await renewClaim(this.client, wanted, signal);
-    this.#claim = wanted;
+  async renewClaim(signal: AbortSignal): Promise<void> {
+    const { workspace, clock } = this.#options;
+    const source = () => workspace.source(signal);
+    this.#claim = await renewSource(this.client, this.#claim, source, { clock, signal });
   }
 
   /** See EdgeMirror. */

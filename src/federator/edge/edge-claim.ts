@@ -1,5 +1,7 @@
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { Clock } from '#apimachinery/clock.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
+import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
 import type { CallOptions, KubeClient, ObjectRef } from '#client/client.ts';
 import { readControlPlane } from '#client/control-plane.ts';
@@ -23,6 +25,8 @@ export interface Claim {
 /** Where a cell's edge says whose it is. */
 export const claimNamespace = 'cellplane-system';
 export const claimName = 'cellplane-claim';
+/** Within some three seconds. */
+const renewAttemptsMax = 6;
 
 const namespaces = { group: '', version: 'v1', resource: 'namespaces' } as const;
 const claimRef: ObjectRef = {
@@ -84,8 +88,28 @@ export function sameSource(a: Claim, b: Claim): boolean {
   return a.incarnationId === b.incarnationId && a.clusterId === b.clusterId;
 }
 
-/** The edge follows this source from now on: a person has looked at what the former one left. */
-export async function renewClaim(edgeClient: KubeClient, wanted: Claim, signal: AbortSignal): Promise<void> {
+/**
+ * The edge follows this source from now on: a person has looked at what the former one left. Tried for some seconds, as nobody asks
+ * for it a second time, and an answer that is lost may be of a write that was done. Returns the claim with the source that it
+ * follows; throws what is wrong when that takes too long.
+ */
+export function renewSource(
+  edgeClient: KubeClient,
+  claim: Claim,
+  readSource: () => Promise<Pick<Claim, 'incarnationId' | 'clusterId'> | undefined>,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<Claim> {
+  const renew = async (): Promise<Claim> => {
+    const source = await readSource();
+    if (source === undefined) return claim;
+    const wanted = { ...claim, ...source };
+    await renewClaim(edgeClient, wanted, signal);
+    return wanted;
+  };
+  return retry(renew, { retryable: () => true, attemptsMax: renewAttemptsMax, signal, clock });
+}
+
+async function renewClaim(edgeClient: KubeClient, wanted: Claim, signal: AbortSignal): Promise<void> {
   const present = await readClaimObject(edgeClient, { signal });
   if (present === undefined || !sameClaim(present.claim, wanted)) return;
   if (sameSource(present.claim, wanted)) return;
