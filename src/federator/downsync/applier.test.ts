@@ -6,22 +6,15 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { ApplyOptions, KubeClient } from '#client/client.ts';
-import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
-import { CellMetrics } from '../cell/cell-metrics.ts';
-import { CellWorkspace } from '../cell/cell-workspace.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
-import { HeldDeletions } from '../cell/held-deletions.ts';
-import { SyncTally } from '../cell/sync-tally.ts';
-import { ServedKinds } from '../edge/edge-kinds.ts';
-import { EdgeMirror } from '../edge/edge-mirror.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes } from './copy-notes.ts';
 import type { ApplyReason } from './decide.ts';
-import { DeletionBudget } from './deletion-budget.ts';
 import { KnownEdge } from './known-edge.ts';
+import { syncContextOf } from './testing/sync-context.ts';
 
 const conflict = () => new ApiError('Conflict', 'the object has been modified');
 
@@ -60,43 +53,13 @@ function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObjec
     },
   };
   const clock = new ManualClock();
-  const workspace = new CellWorkspace({ ...client, patch: async () => copyOf('x') }, 'root:cells:cell-a');
   const known = new KnownEdge(clock);
   const copies = new Map(
     ['a', 'b'].map((name) => [copyKeyOf({ ...kind, namespace: 'ns', name }), copyOf(name)]),
   );
-  const applier = new Applier(
-    {
-      edgeClient,
-      workspace,
-      copies: {
-        get: (key) => copies.get(key),
-        keys: () => copies.keys(),
-        takeWhole: (key) => copies.get(key),
-        hasVanished: () => false,
-      },
-      mirror: new EdgeMirror({
-        edgeClient,
-        clock,
-        logger: silentLogger,
-        timeoutMs: 1_000,
-        onChange: () => {},
-        onStatus: () => {},
-      }),
-      kinds: new ServedKinds({ client: edgeClient, clock, signal: new AbortController().signal }),
-      cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: 'our-cell' } }),
-      claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
-      held: new HeldDeletions(),
-      budget: new DeletionBudget(new ManualClock()),
-      tally: new SyncTally(clock),
-      metrics: new CellMetrics(),
-      clock,
-      logger: silentLogger,
-      enqueue: () => {},
-    },
-    new CopyNotes(workspace, clock),
-    known,
-  );
+  const federationClient = { ...client, patch: async () => copyOf('x') };
+  const context = syncContextOf({ edgeClient, federationClient, clock, cellUid: 'our-cell', copies });
+  const applier = new Applier(context, new CopyNotes(context.workspace, clock), known);
   const apply = (name: string, failures = 0, why: ApplyReason = 'absent') => {
     const place = { ...kind, namespace: 'ns', name };
     const item = { key: copyKeyOf(place), place, copy: copyOf(name), failures };

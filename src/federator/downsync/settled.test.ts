@@ -9,19 +9,12 @@ import {
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { KubeClient } from '#client/client.ts';
-import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
-import { CellMetrics } from '../cell/cell-metrics.ts';
-import { CellWorkspace } from '../cell/cell-workspace.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
-import { HeldDeletions } from '../cell/held-deletions.ts';
-import { SyncTally } from '../cell/sync-tally.ts';
-import { ServedKinds } from '../edge/edge-kinds.ts';
-import { EdgeMirror } from '../edge/edge-mirror.ts';
 import { edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
-import { DeletionBudget } from './deletion-budget.ts';
 import { Downsync } from './downsync.ts';
+import { syncContextOf } from './testing/sync-context.ts';
 
 const place = { ...kind, namespace: 'ns', name: 'a' };
 const key = copyKeyOf(place);
@@ -105,38 +98,13 @@ async function worldOf(copy: KubeObject | undefined, atEdge: KubeObject | undefi
     },
   };
   const clock = new ManualClock();
-  const mirror = new EdgeMirror({
-    edgeClient: scripted.client,
-    clock,
-    logger: silentLogger,
-    timeoutMs: 1_000,
-    onChange: () => {},
-    onStatus: () => {},
-  });
+  const copies = new Map(copy === undefined ? [] : [[key, copy] as const]);
+  const parts = { edgeClient: client, federationClient: client, clock, cellUid, copies };
+  const context = syncContextOf(parts);
+  const { mirror, tally } = context;
   await mirror.ensure(kind);
-  const tally = new SyncTally(clock);
   if (copy !== undefined) tally.markPending(key);
-  const downsync = new Downsync({
-    edgeClient: client,
-    workspace: new CellWorkspace(client, 'root:cells:cell-a'),
-    copies: {
-      get: () => copy,
-      keys: () => [key],
-      takeWhole: () => copy,
-      hasVanished: () => false,
-    },
-    mirror,
-    kinds: new ServedKinds({ client, clock, signal: new AbortController().signal }),
-    cell: () => ({ apiVersion: 'v1', kind: 'Cell', metadata: { name: 'cell-a', uid: cellUid } }),
-    claim: () => ({ controlPlaneId: '', cellName: '', cellUid: '', incarnationId: '', clusterId: '' }),
-    held: new HeldDeletions(),
-    budget: new DeletionBudget(new ManualClock()),
-    tally,
-    metrics: new CellMetrics(),
-    clock,
-    logger: silentLogger,
-    enqueue: () => {},
-  });
+  const downsync = new Downsync(context);
   return {
     downsync,
     tally,

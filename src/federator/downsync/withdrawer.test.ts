@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clusterAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import type { Cell } from '#api/federation/cell.ts';
+import {
+  copyAnnotations,
+  copyLabels,
+  edgeAnnotations,
+  edgeFinalizer,
+} from '#api/federation/copy-contract.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { DeleteOptions, KubeClient, Patch } from '#client/client.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { copyKeyOf } from '../cell/copy-keys.ts';
+import type { Claim } from '../edge/edge-claim.ts';
+import { edgeObjectOf } from '../edge/edge-object.ts';
+import type { ServedKind } from '../edge/served-kind.ts';
+import { servedConfigMaps } from '../edge/testing/served-config-maps.ts';
+import { CopyNotes } from './copy-notes.ts';
+import type { SyncContext } from './sync-context.ts';
+import { SyncRefusal } from './sync-refusal.ts';
+import { syncContextOf } from './testing/sync-context.ts';
+import { Withdrawer } from './withdrawer.ts';
+
+const cellUid = 'our-cell';
+const namespaces: ServedKind = {
+  group: '',
+  version: 'v1',
+  resource: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+  hasStatus: false,
+  isSyncable: true,
+};
+const deletionTimestamp = '2026-01-01T00:00:00Z';
+const verbs = ['list', 'watch', 'patch', 'delete'];
+const source = { incarnationId: 'i', clusterId: 'c' };
+
+function objectOf({ kind, namespaced }: ServedKind, name: string, metadata = {}): KubeObject {
+  const namespace = namespaced ? 'ns' : undefined;
+  const labels = { [copyLabels.originCluster]: 'project1' };
+  return {
+    apiVersion: 'v1',
+    kind,
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      uid: `uid-${name}`,
+      resourceVersion: '12',
+      labels,
+      annotations: { [copyAnnotations.originName]: name, [edgeAnnotations.cellUid]: cellUid },
+      ...metadata,
+    },
+  };
+}
+
+/** An edge whose namespace holds `content`, and a workspace that holds no copy but is there, at `at`. */
+function worldOf(
+  kind: ServedKind,
+  {
+    content = [],
+    isWithdrawing = false,
+    at = source,
+    more = {},
+  }: {
+    readonly content?: readonly KubeObject[];
+    readonly isWithdrawing?: boolean;
+    readonly at?: typeof source;
+    readonly more?: Partial<SyncContext>;
+  },
+) {
+  const deleted: DeleteOptions[] = [];
+  const patched: JsonObject[] = [];
+  const released: JsonObject[] = [];
+  const { client } = new ScriptedClient();
+  const resources = [
+    { resource: 'configmaps', scope: 'Namespaced', responseKind: { kind: 'ConfigMap' }, verbs },
+  ];
+  const edgeClient: KubeClient = {
+    ...client,
+    raw: async ({ path }) => ({
+      kind: 'APIGroupDiscoveryList',
+      items: path === '/api' ? [{ metadata: {}, versions: [{ version: 'v1', resources }] }] : [],
+    }),
+    list: async () => ({ apiVersion: 'v1', kind: 'List', metadata: {}, items: [...content] }),
+    delete: async (_ref, options = {}) => {
+      deleted.push(options);
+      return {};
+    },
+    patch: async (_ref, patch: Patch) => {
+      if (patch.type === 'merge') patched.push(patch.body as JsonObject);
+      return objectOf(kind, 'a');
+    },
+  };
+  const federationClient: KubeClient = {
+    ...client,
+    get: async ({ name, gvr: { resource } }) => {
+      if (resource !== 'logicalclusters') throw new ApiError('NotFound', 'no', { details: { name } });
+      const annotations = { [clusterAnnotation]: at.clusterId };
+      return {
+        apiVersion: 'v1',
+        kind: 'LogicalCluster',
+        metadata: { annotations },
+        status: { phase: 'Ready' },
+      };
+    },
+    raw: async () => ({ controlPlaneId: 'cp', incarnationId: at.incarnationId }),
+    patch: async (_ref, patch: Patch) => {
+      if (patch.type === 'merge') released.push(patch.body as JsonObject);
+      return objectOf(kind, 'a');
+    },
+  };
+  const cell: Cell = {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'Cell',
+    metadata: { name: 'cell-a', uid: cellUid, ...(isWithdrawing ? { deletionTimestamp } : {}) },
+    spec: { deletionPolicy: 'Withdraw' },
+  };
+  const claim: Claim = { controlPlaneId: 'cp', cellName: 'cell-a', cellUid, ...source };
+  const clock = new ManualClock();
+  const context: SyncContext = {
+    ...syncContextOf({ edgeClient, federationClient, clock, cellUid, copies: new Map() }),
+    cell: () => cell,
+    claim: () => claim,
+    ...more,
+  };
+  const withdrawer = new Withdrawer(context, new CopyNotes(context.workspace, clock));
+  const place = { ...kind, namespace: kind.namespaced ? 'ns' : '', name: 'a' };
+  const finalizers = [edgeFinalizer];
+  const copy = objectOf(kind, 'a', { deletionTimestamp, finalizers, resourceVersion: '7' });
+  const remove = (failures = 0, evidence: 'withdrawn' | 'absent' = 'withdrawn') =>
+    withdrawer.delete(
+      kind,
+      { key: copyKeyOf(place), place, copy: evidence === 'absent' ? undefined : copy, failures },
+      edgeObjectOf(objectOf(kind, 'a')),
+      evidence,
+      new AbortController().signal,
+    );
+  return { context, remove, deleted, patched, released };
+}
+
+const isContentRemains = (error: unknown) =>
+  error instanceof SyncRefusal && error.reason === 'ContentRemains';
+
+test('a namespace waits for what copies have brought into it, some ten seconds, and is then left with it', async () => {
+  const { remove, deleted, patched, released } = worldOf(namespaces, {
+    content: [objectOf(servedConfigMaps, 'b')],
+  });
+  for (const failures of [0, 1, 8]) await assert.rejects(remove(failures), isContentRemains);
+  assert.deepEqual([patched, released], [[], []]);
+  assert.equal((await remove(9)).state, 'gone');
+  const [{ metadata = {} } = {}] = patched as { metadata?: JsonObject }[];
+  assert.deepEqual(metadata['annotations'], { [copyAnnotations.deletionPolicy]: 'Orphan' });
+  assert.deepEqual([metadata['uid'], metadata['resourceVersion']], ['uid-a', '12']);
+  assert.equal(released.length, 1);
+  assert.deepEqual(deleted, []);
+});
+
+test('of a cell that is withdrawn a namespace waits for what copies have brought however long it takes', async () => {
+  const content = [objectOf(servedConfigMaps, 'b')];
+  const { remove, deleted, patched } = worldOf(namespaces, { content, isWithdrawing: true });
+  for (const failures of [0, 9, 1_000]) await assert.rejects(remove(failures), isContentRemains);
+  assert.deepEqual([deleted, patched], [[], []]);
+});
+
+test('an empty namespace goes', async () => {
+  const { remove, deleted } = worldOf(namespaces, {});
+  await remove();
+  assert.equal(deleted.length, 1);
+});
+
+test('what is deleted is what was seen', async () => {
+  const { remove, deleted } = worldOf(servedConfigMaps, {});
+  assert.equal((await remove()).state, 'waiting');
+  assert.deepEqual(deleted[0]?.preconditions, { uid: 'uid-a', resourceVersion: '12' });
+});
+
+test('what has no copy goes where the copies lie at the source that the edge was claimed under', async () => {
+  const { context, remove, deleted } = worldOf(servedConfigMaps, {});
+  await remove(0, 'absent');
+  assert.equal(deleted.length, 1);
+  assert.equal(context.held.size, 0);
+});
+
+for (const [what, at] of [
+  ['a store that was put back', { ...source, incarnationId: 'i2' }],
+  ['a workspace that was made anew', { ...source, clusterId: 'c2' }],
+] as const) {
+  test(`what has no copy in ${what} is held`, async () => {
+    const { context, remove, deleted } = worldOf(servedConfigMaps, { at });
+    assert.equal((await remove(0, 'absent')).state, 'waiting');
+    assert.equal(context.held.size, 1);
+    assert.match(context.held.first ?? '', /nothing says that it was withdrawn/);
+    assert.deepEqual(deleted, []);
+  });
+}
