@@ -9,7 +9,7 @@ import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import type { WorkQueue } from '#client/workqueue.ts';
 import { KeyStates } from '../key-state.ts';
 import { keyOf } from '../object-key.ts';
-import type { Policies } from '../policies.ts';
+import type { Policies } from '../policy/policies.ts';
 import { policyKeyOf } from '../policy/policy-index.ts';
 import { PolicyProgress } from './policy-progress.ts';
 
