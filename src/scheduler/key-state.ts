@@ -32,7 +32,8 @@ export interface KeyState {
   appliedStatusHash: string | undefined;
   observedGeneration: number | undefined;
   statusOwnedElsewhere: string | undefined;
-  lastGatherMs: number;
+  /** Until when its gatherings are paid for (gather-pace.ts), by the monotonic clock. */
+  gatherPaidUntilMs: number;
   /** When time alone may change the decision, in milliseconds. */
   recheckAtMs: number | undefined;
   /** When the last decision was made, in milliseconds. */
@@ -87,7 +88,7 @@ function emptyKeyState(policyKey: string): KeyState {
     appliedStatusHash: undefined,
     observedGeneration: undefined,
     statusOwnedElsewhere: undefined,
-    lastGatherMs: Number.NEGATIVE_INFINITY,
+    gatherPaidUntilMs: Number.NEGATIVE_INFINITY,
     recheckAtMs: undefined,
     decidedAtMs: Number.NEGATIVE_INFINITY,
     isStored: false,

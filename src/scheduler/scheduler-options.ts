@@ -19,8 +19,8 @@ export interface SchedulerOptions {
   /** How long to wait before asking again for a kind that a policy names and nobody serves. */
   readonly discoveryRetryMs?: number | undefined;
   /**
-   * At most one gathering of an object's status in this time, after the first, and one writing of how far a policy's rollouts
-   * are. Default 1,000.
+   * At most one gathering of an object's status in this time, after the first (two, where the kind has a status), and one
+   * writing of how far a policy's rollouts are. Default 1,000.
    */
   readonly gatherIntervalMs?: number | undefined;
   /** How soon estimators are asked again for what has no room by their word: they tell of no change. Default 30,000. */

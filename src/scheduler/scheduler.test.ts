@@ -147,6 +147,27 @@ test('replicas are divided, status comes back summed, observedGeneration rises w
   assert.equal(stored['observedGeneration'], 1, 'no cell has observed the new size');
 });
 
+test('a status that follows its object at once is gathered at once, however rarely the rest is', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane, { gatherIntervalMs: 3_600_000 });
+  const placement = { clusterAffinity: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1));
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  await w.fra.report('apps/v1', 'deployments', copy);
+  await bindingWhere(w.controlPlane, w.project, 'web', ({ status }) => status?.summary?.applied === 1);
+  await w.fra.report('apps/v1', 'deployments', copy, {
+    observedGeneration: 1,
+    replicas: 1,
+    readyReplicas: 1,
+  });
+  const ref = projectRef(w.project, 'apps/v1', 'deployments', 'web');
+  await until('it is gathered', async () => {
+    const status = (await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined;
+    return status?.['readyReplicas'] === 1;
+  });
+});
+
 test('status that nobody reports any more is taken back', async () => {
   await using w = await world();
   await using _scheduler = await startScheduler(w.controlPlane);

@@ -26,6 +26,7 @@ import { aggregateStatus } from './aggregate.ts';
 import type { CellStatus } from './aggregation-rule.ts';
 import { type CellDefinition, definitionReport, servedKindsOf } from './definition-report.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather.ts';
+import { gatherBurst, gatherWaitMs, paidAfterGathering } from './gather-pace.ts';
 import { healthOf } from './health.ts';
 import { podsThere } from './pods.ts';
 import { applyStatus, unknownStatusHash } from './status-writer.ts';
@@ -46,7 +47,7 @@ export interface GathererDependencies {
   readonly gatherIntervalMs?: number | undefined;
 }
 
-/** After the first, at most one gathering per object in this time (DESIGN.md, Gather). */
+/** One gathering per object in this time, after the first (DESIGN.md, Gather; gather-pace.ts). */
 const defaultGatherIntervalMs = 1_000;
 
 /** What failover goes by: where the object is healthy, and since when it is not. */
@@ -77,7 +78,7 @@ export class Gatherer {
     this.#on = dependencies;
   }
 
-  /** The first change is gathered at once, further ones at most once in the interval. Returns when to look again. */
+  /** The first changes are gathered at once, further ones at most once in the interval. Returns when to look again. */
   async gatherWhenDue(
     key: ProjectObjectKey,
     parts: KeyParts,
@@ -86,9 +87,10 @@ export class Gatherer {
   ): Promise<number | undefined> {
     const state = this.#on.states.get(key);
     if (state === undefined) return undefined;
-    const nowMs = this.#on.clock.now();
-    const dueMs = state.lastGatherMs + (this.#on.gatherIntervalMs ?? defaultGatherIntervalMs);
-    if (nowMs < dueMs && nowMs >= state.lastGatherMs) return dueMs - nowMs;
+    const { clock, gatherIntervalMs: intervalMs = defaultGatherIntervalMs } = this.#on;
+    const burst = gatherBurst(match.resource.hasStatus);
+    const waitMs = gatherWaitMs(state.gatherPaidUntilMs, clock.monotonic(), { intervalMs, burst });
+    if (waitMs > 0) return waitMs;
     if (this.#isUnheard(key, parts, match.resource, state)) {
       const present = await this.#on.bindings.read(parts, signal);
       // A decision says already that nothing has come back.
@@ -98,7 +100,8 @@ export class Gatherer {
       }
     }
     const changed = await this.#gather(key, parts, match, state, signal);
-    if (changed) state.lastGatherMs = this.#on.clock.now();
+    if (changed)
+      state.gatherPaidUntilMs = paidAfterGathering(state.gatherPaidUntilMs, clock.monotonic(), intervalMs);
     return undefined;
   }
 
