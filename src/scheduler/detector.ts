@@ -4,6 +4,7 @@ import { compileAffinity } from './algorithm/affinity.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { compilePlacement } from './algorithm/compile.ts';
 import type { CellChange, CellStore } from './cells/cell-store.ts';
+import { hasMoreRoom } from './cells/more-room.ts';
 import { crdsGvr } from './copies/cell-crds.ts';
 import {
   type CopyIndex,
@@ -315,7 +316,7 @@ export class Detector {
       this.#on.lookAtQuotas(name);
       return;
     }
-    if (change.now === undefined || !gained(change.now, change.old)) return;
+    if (change.now === undefined || !hasMoreRoom(change.now, change.old)) return;
     this.onRoom([change.now]);
   }
 
@@ -436,10 +437,4 @@ function concerns(policy: ResolvedPolicy, { now, old }: Pick<CellChange, 'now' |
   return compiled.groups.some(({ selects }) => {
     return (now !== undefined && selects(now)) || (old !== undefined && selects(old));
   });
-}
-
-function gained(now: CellInfo, old: CellInfo | undefined): boolean {
-  if (now.free === undefined || old?.free === undefined) return now.free !== old?.free;
-  for (const [resource, amount] of now.free) if (amount > (old.free.get(resource) ?? 0)) return true;
-  return false;
 }

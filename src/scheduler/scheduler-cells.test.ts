@@ -249,6 +249,32 @@ test('freed capacity wakes what waits for it', async () => {
   ]);
 });
 
+test('what fits on no single node waits until it does, though the nodes together have the room', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const tell = (...groups: readonly (readonly [nodes: number, cpu: string])[]): Promise<KubeObject> => {
+    const nodeRoom = groups.map(([nodes, cpu]) => ({ nodes, free: { cpu, pods: '100' } }));
+    const status = { allocatable: { cpu: '4', pods: '300' }, allocated: { cpu: '1' }, nodeRoom };
+    const ams = { cluster: 'root:cells', gvr: cells, name: 'ams' };
+    return w.controlPlane.admin.patch(ams, { type: 'merge', body: { status } }, { subresource: 'status' });
+  };
+  await tell([3, '1']);
+  const placement = {
+    clusterAffinity: { clusterNames: ['ams'] },
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '2' } } }];
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 1, { containers }));
+  const isScheduled = (reason: string) => (one: ResourceBinding) =>
+    condition(one, 'Scheduled')?.reason === reason;
+  await bindingWhere(w.controlPlane, w.project, 'web', isScheduled('Unschedulable'));
+  await tell([1, '2'], [1, '1']);
+  const placed = await bindingWhere(w.controlPlane, w.project, 'web', isScheduled('Success'));
+  assert.deepEqual(placed.spec.clusters, [{ name: 'ams', replicas: 1 }]);
+});
+
 test('room that was to be taken and is not wakes what waits for it, though no cell tells of it', async () => {
   await using w = await world({ capacity: { pods: 3 } });
   await using _scheduler = await startScheduler(w.controlPlane);

@@ -180,12 +180,15 @@ describe('cell join', { timeout: 600_000 }, () => {
     assert.equal(watched(cell), 'Watched');
     assert.deepEqual(cell.status?.allocatable, { cpu: '4', memory: '8Gi', pods: '110' });
     assert.deepEqual(cell.status?.allocated, { cpu: '1500m', memory: '1Gi', pods: '1' });
+    const free = { cpu: '2500m', memory: '7Gi', pods: '109' };
+    assert.deepEqual(cell.status?.nodeRoom, [{ nodes: 1, free }]);
     await edge().patch(node, { type: 'merge', body: { spec: { unschedulable: true } } });
     await told('that nothing is free', (one) => one.status?.allocatable?.['cpu'] === '0');
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: false } } });
     const silent = await told('nothing any more', (one) => watched(one) === undefined);
-    assert.deepEqual([silent.status?.allocatable, silent.status?.allocated], [undefined, undefined]);
+    const { allocatable, allocated, nodeRoom } = silent.status ?? {};
+    assert.deepEqual([allocatable, allocated, nodeRoom], [undefined, undefined, undefined]);
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
     await told('it again', (one) => watched(one) === 'Watched');
     const left = await run('unjoin', name, '--edge-kubeconfig', edgeFile);

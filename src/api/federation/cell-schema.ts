@@ -127,7 +127,7 @@ const spec: JsonObject = {
     watchNodes: {
       type: 'boolean',
       description:
-        "Whether the cell's federator watches the edge's nodes and pods, and tells status.allocatable and status.allocated; absent: where it may, and nobody else tells them.",
+        "Whether the cell's federator watches the edge's nodes and pods, and tells status.allocatable, allocated and nodeRoom; absent: where it may, and nobody else tells them.",
     },
   },
 };
@@ -161,6 +161,21 @@ const status: JsonObject = {
     capacity: quantityMapSchema,
     allocatable: quantityMapSchema,
     allocated: quantityMapSchema,
+    nodeRoom: {
+      type: 'array',
+      description:
+        'What is free on usable nodes: those together that have about as much, with what each of them has. Where it is told, a replica needs one node that holds it.',
+      maxItems: 100,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['nodes', 'free'],
+        properties: {
+          nodes: { type: 'integer', format: 'int32', minimum: 1 },
+          free: quantityMapSchema,
+        },
+      },
+    },
     lastProbe: {
       type: 'object',
       properties: { time: timeSchema, latencyMs: { type: 'number', minimum: 0 }, error: stringSchema },

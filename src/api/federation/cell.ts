@@ -81,7 +81,7 @@ export interface CellSpec extends JsonObject {
   };
   suspend?: boolean;
   /**
-   * Whether the cell's federator watches the edge's nodes and pods, and tells `status.allocatable` and `status.allocated`.
+   * Whether the cell's federator watches the edge's nodes and pods, and tells `status.allocatable`, `allocated` and `nodeRoom`.
    * Absent: where it may, and nobody else tells them.
    */
   watchNodes?: boolean;
@@ -96,6 +96,8 @@ export interface CellStatus extends JsonObject {
   capacity?: { [resource: string]: string | number };
   allocatable?: { [resource: string]: string | number };
   allocated?: { [resource: string]: string | number };
+  /** What is free on usable nodes: those together that have about as much, with what each has. */
+  nodeRoom?: { nodes: number; free: { [resource: string]: string | number } }[];
   lastProbe?: { time?: string; latencyMs?: number; error?: string };
   /** Who holds the cell: `assignment.federator`, for columns and selectors. */
   federator?: string;

@@ -172,6 +172,7 @@ function redacted({ apiVersion, kind, metadata, spec = {}, status = {} }: Cell):
       capacity: status.capacity,
       allocatable: status.allocatable,
       allocated: status.allocated,
+      nodeRoom: status.nodeRoom,
     }),
   }) as Cell;
 }

@@ -26,27 +26,44 @@ function report(
   return { told: one === undefined ? undefined : `${one.status} ${one.reason}`, amounts, conditions };
 }
 
-const known: Room = { state: 'known', allocatable: { cpu: '4', pods: '110' }, allocated: { cpu: '1' } };
+const nodeRoom = [{ nodes: 1, free: { cpu: '3', pods: '109' } }];
+const known: Room = {
+  state: 'known',
+  allocatable: { cpu: '4', pods: '110' },
+  allocated: { cpu: '1' },
+  nodeRoom,
+};
 
 test('sums are told as what differs from what stands', () => {
   const first = report(known);
   assert.equal(first.told, 'True Watched');
-  assert.deepEqual(first.amounts, { allocatable: { cpu: '4', pods: '110' }, allocated: { cpu: '1' } });
+  assert.deepEqual(first.amounts, {
+    allocatable: { cpu: '4', pods: '110' },
+    allocated: { cpu: '1' },
+    nodeRoom,
+  });
   const { conditions = [] } = first;
-  const status = { allocatable: { cpu: '4', pods: '110' }, conditions: [...conditions] };
+  const status = { allocatable: { cpu: '4', pods: '110' }, nodeRoom, conditions: [...conditions] };
   const more = { ...status, allocated: { cpu: '1', 'nvidia.com/gpu': '1' } };
   assert.deepEqual(report(known, { status: more }).amounts, {
     allocated: { cpu: '1', 'nvidia.com/gpu': null },
   });
   assert.deepEqual(report(known, { status: { ...status, allocated: { cpu: '1' } } }).amounts, {});
+  const fuller = [{ nodes: 2, free: { cpu: '1' } }];
+  assert.deepEqual(
+    report(known, { status: { ...status, allocated: { cpu: '1' }, nodeRoom: fuller } }).amounts,
+    {
+      nodeRoom,
+    },
+  );
 });
 
 /** As the federator left it, whatever it has been told since. */
 function told(room: Room, amounts: NonNullable<Cell['status']>): NonNullable<Cell['status']> {
   return { ...amounts, conditions: [...(report(room).conditions ?? [])] };
 }
-const amounts = { allocatable: { cpu: '4' }, allocated: { cpu: '1' } };
-const taken = { allocatable: null, allocated: null };
+const amounts = { allocatable: { cpu: '4' }, allocated: { cpu: '1' }, nodeRoom };
+const taken = { allocatable: null, allocated: null, nodeRoom: null };
 
 test('what is not known leaves what was told; what is not there any more does not', () => {
   const status = told(known, amounts);

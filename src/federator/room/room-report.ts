@@ -1,9 +1,10 @@
 import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
-import type { Cell } from '#api/federation/cell.ts';
+import type { Cell, CellStatus } from '#api/federation/cell.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
-import type { Quantities } from './room.ts';
+import type { Quantities, RoomSums } from './room.ts';
 import type { Room } from './room-watch.ts';
 
+type NodeRoomTold = NonNullable<CellStatus['nodeRoom']>;
 type Told = { readonly [resource: string]: string | number } | undefined;
 
 /** Whether the edge's nodes are watched, and why not. */
@@ -13,7 +14,7 @@ const othersReason = 'ToldByOthers';
 
 export interface RoomReport {
   readonly conditions: readonly Condition[] | undefined;
-  /** Merge patch of `allocatable` and `allocated` in the Cell's status; empty when they say it already. */
+  /** Merge patch of `allocatable`, `allocated` and `nodeRoom` in the Cell's status; empty when they say it already. */
   readonly amounts: JsonObject;
 }
 
@@ -33,11 +34,12 @@ export function roomReport(
   const isTold = (status.allocatable ?? status.allocated) !== undefined;
   const isAsked = spec.watchNodes === true;
   const unsaid = before === undefined ? conditions : conditions?.filter(({ type }) => type !== conditionType);
-  const amounts = (allocatable: Quantities | undefined, allocated: Quantities | undefined) => ({
-    ...changeOf('allocatable', status.allocatable, allocatable),
-    ...changeOf('allocated', status.allocated, allocated),
+  const amounts = (sums: RoomSums | undefined) => ({
+    ...changeOf('allocatable', status.allocatable, sums?.allocatable),
+    ...changeOf('allocated', status.allocated, sums?.allocated),
+    ...nodeRoomChange(status.nodeRoom, sums?.nodeRoom),
   });
-  const nothing = () => (isOurs || isAsked ? amounts(undefined, undefined) : {});
+  const nothing = () => (isOurs || isAsked ? amounts(undefined) : {});
   const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
     withCondition(
       conditions,
@@ -72,9 +74,9 @@ export function roomReport(
         conditions: saying(
           'True',
           'Watched',
-          "allocatable and allocated are summed over the edge's nodes and pods",
+          "allocatable, allocated and nodeRoom are what the edge's nodes and pods say",
         ),
-        amounts: amounts(room.allocatable, room.allocated),
+        amounts: amounts(room),
       };
   }
 }
@@ -85,4 +87,11 @@ function changeOf(field: 'allocatable' | 'allocated', told: Told, now: Quantitie
   const change: JsonObject = { ...now };
   for (const resource in told) if (now[resource] === undefined) change[resource] = null;
   return { [field]: change };
+}
+
+/** A list goes as a whole. */
+function nodeRoomChange(told: NodeRoomTold | undefined, now: RoomSums['nodeRoom'] | undefined): JsonObject {
+  if (now === undefined) return told === undefined ? {} : { nodeRoom: null };
+  const nodeRoom = now.map(({ nodes, free }) => ({ nodes, free: { ...free } }));
+  return equalJson(told, nodeRoom) ? {} : { nodeRoom };
 }

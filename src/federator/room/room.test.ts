@@ -43,6 +43,10 @@ test('what usable nodes have, and what pods on them or without a node ask for', 
     pods: '220',
   });
   assert.deepEqual(sums.allocated, { cpu: '2750m', memory: '2148532225', pods: '3' });
+  assert.deepEqual(sums.nodeRoom, [
+    { nodes: 1, free: { cpu: '3670m', memory: '15Gi', 'nvidia.com/gpu': '2', pods: '109' } },
+    { nodes: 1, free: { cpu: '2500m', memory: '14950272Ki', pods: '109' } },
+  ]);
 });
 
 test('a pod that has ended takes nothing; what changes of a pod is its node and what it asks for', () => {
@@ -56,4 +60,17 @@ test('a pod that has ended takes nothing; what changes of a pod is its node and 
   assert.ok(!sameNodeRoom(node('a', { cpu: '1' }), node('a', { cpu: '1', pods: '1' })));
   assert.ok(!sameNodeRoom(node('a', { cpu: '1', pods: '1' }), node('a', { cpu: '1' })));
   assert.ok(!sameNodeRoom(node('a', { cpu: '1' }), node('a', { cpu: '1' }, { ready: 'False' })));
+});
+
+test('nodes with as much free are told together; of eight resources each', () => {
+  const more = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`acme.example/${i}`, '1']));
+  const nodes = ['a', 'b', 'c'].map((name) => node(name, { cpu: '4', memory: '1Gi', pods: '9', ...more }));
+  const { nodeRoom } = roomSums(nodes, ['a', 'b', 'c'].map((on) => pod(on, '3', '512Mi')) as PodRoom[]);
+  assert.equal(nodeRoom.length, 1);
+  assert.equal(nodeRoom[0]?.nodes, 3);
+  const { free = {} } = nodeRoom[0] ?? {};
+  assert.deepEqual([free['cpu'], free['memory'], free['pods']], ['1', '512Mi', '8']);
+  assert.deepEqual(Object.keys(free).length, 8);
+  const [full] = roomSums(nodes.slice(0, 1), [pod('a', '4', '2Gi')] as PodRoom[]).nodeRoom;
+  assert.deepEqual([full?.free['cpu'], full?.free['memory']], [undefined, undefined], 'what is used up');
 });

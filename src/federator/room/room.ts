@@ -9,9 +9,7 @@ import {
   quantityMilliValue,
   quantityValue,
 } from '#apimachinery/quantity.ts';
-
-/** By resource: thousandths of a processor, whole units of all else. Sums stay exact up to 2^53. */
-type Amounts = { [resource: string]: number };
+import { type Amounts, nodeGroupsOf } from './node-groups.ts';
 
 /** What is remembered of a node. */
 export interface NodeRoom extends KubeObject {
@@ -33,6 +31,8 @@ export type Quantities = { readonly [resource: string]: string };
 export interface RoomSums {
   readonly allocatable: Quantities;
   readonly allocated: Quantities;
+  /** What is free on usable nodes, those together that have about as much. */
+  readonly nodeRoom: readonly { readonly nodes: number; readonly free: Quantities }[];
 }
 
 export function nodeRoomOf(node: KubeObject): NodeRoom {
@@ -85,18 +85,56 @@ export function samePodRoom(a: PodRoom, b: PodRoom): boolean {
 /**
  * What usable nodes have, and what pods on them ask for with those that wait for a node. A node that is cordoned or not ready
  * counts for nothing, nor do its pods: what is free there is free for nobody. Karmada sums all nodes
- * (pkg/controllers/status/cluster_status_controller.go); resources that only unusable nodes have are told as none.
+ * (pkg/controllers/status/cluster_status_controller.go); resources that only unusable nodes have are told as none. What no one
+ * node has as a whole is no room for a replica that asks for it: `nodeRoom`.
  */
 export function roomSums(nodes: Iterable<NodeRoom>, pods: Iterable<PodRoom>): RoomSums {
   const allocatable: Amounts = {};
-  const usable = new Set<string>();
+  const free = new Map<string, Amounts>();
   for (const node of nodes) {
     add(allocatable, node.allocatable, node.usable ? 1 : 0);
-    if (node.usable) usable.add(node.metadata.name ?? '');
+    if (node.usable) free.set(node.metadata.name ?? '', { ...node.allocatable });
   }
   const allocated: Amounts = {};
-  for (const pod of pods) if (pod.node === '' || usable.has(pod.node)) add(allocated, pod.requests, 1);
-  return { allocatable: quantitiesOf(allocatable), allocated: quantitiesOf(allocated) };
+  for (const pod of pods) {
+    const left = free.get(pod.node);
+    if (pod.node !== '' && left === undefined) continue;
+    add(allocated, pod.requests, 1);
+    if (left !== undefined) take(left, pod.requests);
+  }
+  const told = toldResources(allocatable);
+  return {
+    allocatable: quantitiesOf(allocatable),
+    allocated: quantitiesOf(allocated),
+    nodeRoom: nodeGroupsOf(Array.from(free.values(), (left) => positive(left, told))).map((group) => ({
+      nodes: group.nodes,
+      free: quantitiesOf(group.free),
+    })),
+  };
+}
+
+/** Of single nodes at most so many resources are told; of further ones the sums alone. */
+const nodeResourcesMax = 8;
+const firstTold = ['cpu', 'memory', 'pods'];
+
+function toldResources(allocatable: Amounts): readonly string[] {
+  const others = Object.keys(allocatable).filter(
+    (resource) => !firstTold.includes(resource) && (allocatable[resource] ?? 0) > 0,
+  );
+  return [...firstTold, ...others.sort()].slice(0, nodeResourcesMax);
+}
+
+function positive(free: Amounts, resources: readonly string[]): Amounts {
+  const left: Amounts = {};
+  for (const resource of resources) {
+    const amount = free[resource] ?? 0;
+    if (amount > 0) left[resource] = amount;
+  }
+  return left;
+}
+
+function take(left: Amounts, requests: Amounts): void {
+  for (const resource in requests) left[resource] = (left[resource] ?? 0) - (requests[resource] as number);
 }
 
 function add(total: Amounts, more: Amounts, times: 0 | 1): void {
@@ -113,7 +151,7 @@ function amountOf(resource: string, quantity: Quantity): number {
   return Number(resource === 'cpu' ? quantityMilliValue(quantity) : quantityValue(quantity));
 }
 
-function quantitiesOf(amounts: Amounts): Quantities {
+function quantitiesOf(amounts: Readonly<Amounts>): Quantities {
   const quantities: JsonObject & { [resource: string]: string } = {};
   for (const resource of Object.keys(amounts).sort()) {
     const amount = BigInt(amounts[resource] ?? 0);

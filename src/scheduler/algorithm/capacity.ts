@@ -1,4 +1,4 @@
-import type { CellInfo, CellSnapshot } from './cell.ts';
+import type { CellInfo, CellSnapshot, NodeRoom } from './cell.ts';
 
 /** What one replica asks for: resource name and amount, in the units of CellInfo.free. */
 export type ReplicaRequest = readonly (readonly [resource: string, amount: number])[];
@@ -7,33 +7,77 @@ export type ReplicaRequest = readonly (readonly [resource: string, amount: numbe
 export const unboundedReplicas = 2 ** 31 - 1;
 
 /**
- * How many further replicas fit into what the cell says is free, less what is assumed to be taken besides: the least over the resources asked for and `pods`. A
- * resource that the cell does not list holds none. Unbounded when the cell tells nothing.
+ * How many further replicas fit into what the cell says is free: the least over the resources asked for and `pods`, and where the
+ * cell tells how that lies on nodes no more than fit into these, each into one. A resource that the cell does not list holds none.
+ * Unbounded when the cell tells nothing.
  */
-export function replicasThatFit(
+export function replicasThatFit(cell: CellInfo, request: ReplicaRequest): number {
+  if (cell.free === undefined) return unboundedReplicas;
+  const fit = fitsIntoSums(cell.free, request, undefined);
+  return cell.nodeRoom === undefined || fit === 0 ? fit : Math.min(fit, fitsOnNodes(cell.nodeRoom, request));
+}
+
+/**
+ * Of the `fit` replicas that fit into what the cell says is free, those that still do with what is assumed to be taken besides.
+ * Nobody knows on which nodes that will be: of what the nodes hold it takes the places of as many replicas as it is worth.
+ */
+export function replicasThatFitBeside(
   cell: CellInfo,
   request: ReplicaRequest,
-  assumed?: ReadonlyMap<string, number>,
+  fit: number,
+  assumed: ReadonlyMap<string, number>,
 ): number {
   if (cell.free === undefined) return unboundedReplicas;
+  const bySums = fitsIntoSums(cell.free, request, assumed);
+  if (cell.nodeRoom === undefined) return bySums;
+  let places = 0;
+  for (const [resource, amount] of request) {
+    if (amount > 0) places = Math.max(places, Math.ceil((assumed.get(resource) ?? 0) / amount - margin));
+  }
+  return Math.max(0, Math.min(bySums, fit - places));
+}
+
+/** Keeps 0.3/0.1 at 3. */
+const margin = 1e-9;
+
+function fitsIntoSums(
+  free: ReadonlyMap<string, number>,
+  request: ReplicaRequest,
+  assumed: ReadonlyMap<string, number> | undefined,
+): number {
   let fit = unboundedReplicas;
-  const pods = cell.free.get('pods');
+  const pods = free.get('pods');
   if (pods !== undefined) fit = Math.max(0, Math.floor(pods - (assumed?.get('pods') ?? 0)));
   for (const [resource, amount] of request) {
     if (amount <= 0) continue;
-    const free = (cell.free.get(resource) ?? 0) - (assumed?.get(resource) ?? 0);
-    // The margin keeps 0.3/0.1 at 3.
-    fit = Math.min(fit, Math.max(0, Math.floor(free / amount + 1e-9)));
+    const left = (free.get(resource) ?? 0) - (assumed?.get(resource) ?? 0);
+    fit = Math.min(fit, Math.max(0, Math.floor(left / amount + margin)));
     if (fit === 0) return 0;
   }
   return fit;
+}
+
+/** Resources that no node tells are the sums' to judge. */
+function fitsOnNodes(nodeRoom: readonly NodeRoom[], request: ReplicaRequest): number {
+  const asked = request.filter(
+    ([resource, amount]) => amount > 0 && nodeRoom.some(({ free }) => free.has(resource)),
+  );
+  const countsPods = nodeRoom.some(({ free }) => free.has('pods'));
+  let total = 0;
+  for (const { nodes, free } of nodeRoom) {
+    let fit = countsPods ? Math.floor(free.get('pods') ?? 0) : unboundedReplicas;
+    for (const [resource, amount] of asked)
+      fit = Math.min(fit, Math.floor((free.get(resource) ?? 0) / amount + margin));
+    total += nodes * fit;
+  }
+  return Math.min(total, unboundedReplicas);
 }
 
 const requestsMax = 64;
 const fitsBySnapshot = new WeakMap<CellSnapshot, Map<string, Int32Array>>();
 
 /**
- * `replicasThatFit` without assumptions, beside the cells of the snapshot; -1 where nobody asked yet. Remembered for as long as
+ * `replicasThatFit`, beside the cells of the snapshot; -1 where nobody asked yet. Remembered for as long as
  * the snapshot is: many objects ask for the same.
  */
 export function fitsIn(snapshot: CellSnapshot, request: ReplicaRequest): Int32Array {

@@ -34,6 +34,8 @@ export interface CellInfo {
   readonly admitsProject: (project: ProjectRef) => boolean;
   /** Resource name → free amount (allocatable − allocated) in whole units of double precision; undefined: not told. */
   readonly free: ReadonlyMap<string, number> | undefined;
+  /** Of what is free, how it lies on nodes; undefined: not told. */
+  readonly nodeRoom?: readonly NodeRoom[] | undefined;
   readonly cost?: number | undefined;
   /** Of the last probe, rounded so that it changes seldom. */
   readonly latencyMs?: number | undefined;
@@ -46,6 +48,12 @@ export interface CellInfo {
   readonly estimator?: EstimatorSpec | undefined;
   /** What controllers outside say of it, by name. */
   readonly scores?: ReadonlyMap<string, NamedScore> | undefined;
+}
+
+/** So many nodes with so much free on each, by resource name in the units of `CellInfo.free`. */
+export interface NodeRoom {
+  readonly nodes: number;
+  readonly free: ReadonlyMap<string, number>;
 }
 
 export interface NamedScore {

@@ -1,6 +1,6 @@
 import type { Placement } from '#api/policy/placement.ts';
 import { isWithin } from './bounds.ts';
-import { fitsIn, replicasThatFit, unboundedReplicas } from './capacity.ts';
+import { fitsIn, replicasThatFit, replicasThatFitBeside, unboundedReplicas } from './capacity.ts';
 import { type CellInfo, toleratedUntilMs } from './cell.ts';
 import {
   type AffinityGroup,
@@ -303,12 +303,12 @@ function availableIn(
   const { template } = input;
   if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;
   const assumed = input.assumedIn?.(cell.name);
-  let told =
-    assumed === undefined ? (fits[index] as number) : replicasThatFit(cell, template.request, assumed);
+  let told = fits[index] as number;
   if (told < 0) {
     told = replicasThatFit(cell, template.request);
     fits[index] = told;
   }
+  if (assumed !== undefined) told = replicasThatFitBeside(cell, template.request, told, assumed);
   const fit = Math.min(told, input.roomIn?.(cell.name) ?? unboundedReplicas);
   return fit >= unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
 }

@@ -7,7 +7,7 @@ import {
   projectMayUse,
 } from '#api/federation/cell.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
-import type { CellInfo, Taint } from '../algorithm/cell.ts';
+import type { CellInfo, NodeRoom, Taint } from '../algorithm/cell.ts';
 
 /**
  * What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there.
@@ -36,6 +36,7 @@ export function cellInfoOf(
     allows: (group, kind) => cellAllowsKind(cell, group, kind),
     admitsProject: ({ path }) => projectMayUse(cell, path),
     free: freeCapacity(cell),
+    nodeRoom: nodeRoomOf(cell),
     cost: spec.cost,
     latencyMs: roundedLatency(cell.status?.lastProbe?.latencyMs),
     location: spec.location,
@@ -92,6 +93,19 @@ function freeCapacity({ spec, status }: Cell): ReadonlyMap<string, number> | und
     if (amount !== undefined) free.set(resource, amount - (numberOf(status?.allocated?.[resource]) ?? 0));
   }
   return free;
+}
+
+function nodeRoomOf({ status }: Cell): readonly NodeRoom[] | undefined {
+  return status?.nodeRoom?.map(({ nodes, free }) => ({ nodes, free: amountsOf(free) }));
+}
+
+function amountsOf(told: { readonly [resource: string]: string | number }): ReadonlyMap<string, number> {
+  const amounts = new Map<string, number>();
+  for (const resource in told) {
+    const amount = numberOf(told[resource]);
+    if (amount !== undefined) amounts.set(resource, amount);
+  }
+  return amounts;
 }
 
 export type RoomWord =

@@ -75,7 +75,7 @@ export class CellStore {
     };
     const info = cellInfoOf(cell, hasWorkspace, firstSeenMs, this.#scores.get(name));
     const rules = old === undefined || old.digest !== digest;
-    if (!rules && old !== undefined && sameFree(old.info.free, info.free)) {
+    if (!rules && old !== undefined && sameRoom(old.info, info)) {
       const { cost, latencyMs, scores } = old.info;
       if (cost === info.cost && latencyMs === info.latencyMs && scores === info.scores) {
         this.#entries.set(name, { ...old, cell });
@@ -130,7 +130,17 @@ export class CellStore {
   }
 }
 
-function sameFree(a: CellInfo['free'], b: CellInfo['free']): boolean {
+function sameRoom(a: CellInfo, b: CellInfo): boolean {
+  if (!sameAmounts(a.free, b.free)) return false;
+  if (a.nodeRoom === undefined || b.nodeRoom === undefined) return a.nodeRoom === b.nodeRoom;
+  if (a.nodeRoom.length !== b.nodeRoom.length) return false;
+  return a.nodeRoom.every(({ nodes, free }, i) => {
+    const other = b.nodeRoom?.[i];
+    return nodes === other?.nodes && sameAmounts(free, other.free);
+  });
+}
+
+function sameAmounts(a: CellInfo['free'], b: CellInfo['free']): boolean {
   if (a === undefined || b === undefined) return a === b;
   if (a.size !== b.size) return false;
   for (const [resource, amount] of a) if (b.get(resource) !== amount) return false;
