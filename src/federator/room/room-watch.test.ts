@@ -155,3 +155,20 @@ test('what is refused is asked for ever more rarely', { timeout: 120_000 }, asyn
     `${asked} times in ten minutes, then ${lately} in fifty`,
   );
 });
+
+test('a right to nodes that is taken away is heard of within two minutes', {
+  timeout: 120_000,
+}, async (t) => {
+  const edge = new Edge();
+  edge.nodes.items = [node('4', '1')];
+  edge.watch.start();
+  t.after(() => edge.watch.stop());
+  await edge.room((room) => room?.state === 'known');
+  const seconds = edge.nodes.watches[0]?.timeoutSeconds ?? Number.POSITIVE_INFINITY;
+  assert.ok(seconds >= 60 && seconds <= 120, `its watch lasts ${seconds} s`);
+  // So an API server does: a watch goes on as it was allowed, and what follows it is refused.
+  edge.refusal = new ApiError('Forbidden', 'nodes is forbidden');
+  edge.nodes.push({ type: 'END' }, { type: 'FAIL', error: edge.refusal });
+  const refused = await edge.room((room) => room?.state === 'unknown');
+  assert.equal(refused?.state === 'unknown' && refused.reason, 'Forbidden');
+});

@@ -38,7 +38,9 @@ const nodesMax = 15_000;
 /** Pods are a few kilobytes each. */
 const pageSize = 250;
 /** As of the other watches at an edge (edge/edge-mirror.ts). */
-const watchTimeoutSeconds = 300;
+const podsWatchTimeoutSeconds = 300;
+/** Kubernetes ends no watch for a right that was taken away: its next one is refused. Nodes are few, and their right is given apart. */
+const nodesWatchTimeoutSeconds = 60;
 /** Between two tries, at last: rights that a credential lacks are given rarely, and most often with a new one. */
 const refusedRetryMaxMs = 5 * 60_000;
 const retryMaxMs = 10_000;
@@ -64,7 +66,6 @@ export class RoomWatch {
       clock: options.clock,
       logger: options.logger,
       pageSize,
-      watchTimeoutSeconds,
       retryMaxMs: (error: unknown) =>
         isApiError(error, 'Forbidden', 'NotFound') || error instanceof TooManyObjects
           ? refusedRetryMaxMs
@@ -78,12 +79,14 @@ export class RoomWatch {
       ...common,
       collection: collection('nodes'),
       objectsMax: nodesMax,
+      watchTimeoutSeconds: nodesWatchTimeoutSeconds,
       transform: nodeRoomOf,
     });
     this.#pods = new Informer({
       ...common,
       collection: collection('pods'),
       objectsMax: options.podsMax ?? podsMax,
+      watchTimeoutSeconds: podsWatchTimeoutSeconds,
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
       transform: podRoomOf,
     });
