@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { isJsonObject } from '#apimachinery/json.ts';
-import type { KubeObject } from '#apimachinery/object.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { cpuRows, cpusOf, spentBetween } from './cpu-report.ts';
 import { atRest } from './cpu-times.ts';
@@ -23,6 +22,8 @@ import { percentile, type Row, row } from './table.ts';
 const deploymentsGvr = { group: 'apps', version: 'v1', resource: 'deployments' } as const;
 const seconds = 8;
 const statusesPerSecond = 50;
+/** After so long an object's gatherings begin anew (scheduler/gather/gather-pace.ts). */
+const restMs = 3_000;
 const warmObjects = 3_000;
 const warmPerSecond = 150;
 
@@ -46,13 +47,20 @@ export async function benchCells(
       ['apps/v1', 'Deployment'],
     ]);
   });
-  const rows = await applied(many, rates.length === 0 ? [perSecond] : rates);
-  const clients = many.edges.map((edge) => new RemoteClient(edge, { userAgent: 'cellplane-bench' }));
-  try {
-    return [...rows, ...(await statusBack(many, clients))];
-  } finally {
-    await Promise.all(clients.map((client) => client.close()));
-  }
+  const arrivals: Arrivals = {};
+  many.onArrival((name, atMs, namespace) => {
+    // Not what the federator keeps there for itself.
+    if (name.startsWith('object-')) arrivals.onObject?.(name, atMs);
+    else if (name.startsWith('web-')) arrivals.onDeployment?.(name, namespace);
+  });
+  const rows = await applied(many, arrivals, rates.length === 0 ? [perSecond] : rates);
+  return [...rows, ...(await statusBack(many, arrivals))];
+}
+
+/** Who is told of what the edges have stored. */
+interface Arrivals {
+  onObject?: (name: string, atMs: number) => void;
+  onDeployment?: ((name: string, namespace: string) => void) | undefined;
 }
 
 function namespaceOf(index: number): string {
@@ -60,7 +68,7 @@ function namespaceOf(index: number): string {
 }
 
 /** From the moment at which each CREATE is to be sent to the moment at which its edge has stored the object. */
-async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]> {
+async function applied(many: ManyCells, arrivals: Arrivals, rates: readonly number[]): Promise<Row[]> {
   const cells = many.cells.length;
   const load = await startPacedLoad(many.federation, {
     path: `/clusters/${benchProject}/api/v1/namespaces/${turnMark}/configmaps`,
@@ -71,10 +79,7 @@ async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]
   const processes = new Map([...(await many.processIds()), ['load generator', load.pid]]);
   const arrivedAtMs = new Map<string, number>();
   let next = 0;
-  many.onArrival((name, atMs) => {
-    // Not what the federator keeps there for itself.
-    if (name.startsWith('object-')) arrivedAtMs.set(name, atMs);
-  });
+  arrivals.onObject = (name, atMs) => arrivedAtMs.set(name, atMs);
   const send = async (count: number, perSecond: number): Promise<number[]> => {
     const from = next;
     next += count;
@@ -117,28 +122,36 @@ async function applied(many: ManyCells, rates: readonly number[]): Promise<Row[]
   return rows;
 }
 
-/** From the status being written at the edge to its event in the project. */
-async function statusBack({ admin }: ManyCells, clients: readonly RemoteClient[]): Promise<Row[]> {
-  const count = Math.min(300, 10 * clients.length);
-  await inParallel(count, 16, (index) => {
-    const namespace = namespaceOf(index % clients.length);
-    return admin.create(
-      { cluster: benchProject, gvr: deploymentsGvr, namespace },
-      sampleDeployment(`web-${index}`, namespace),
-    );
-  });
-  const atEdge = new Map<string, { readonly client: RemoteClient; readonly object: KubeObject }>();
-  const find = async () => {
-    for (const client of clients) {
-      for (const object of (await client.list({ cluster: undefined, gvr: deploymentsGvr })).items) {
-        atEdge.set(object.metadata.name ?? '', { client, object });
-      }
-    }
-    return atEdge.size;
-  };
-  await reached('deployments at their edges', find, count, { everyMs: 500 });
+/**
+ * From a status being written at an edge to its event in the project: the first of each object, written as soon as the object is
+ * there, as controllers do, and one that comes after a rest.
+ */
+async function statusBack(many: ManyCells, arrivals: Arrivals): Promise<Row[]> {
+  const { admin, cells } = many;
+  const clients = many.edges.map((edge) => new RemoteClient(edge, { userAgent: 'cellplane-bench' }));
+  const count = Math.min(300, 10 * cells.length);
+  const nameOf = (index: number) => `web-${index}`;
+  const indexOf = (name: string) => Number(name.slice('web-'.length));
+  const edgeNamespaces = new Map<string, string>();
   const sentAtMs = new Map<string, number>();
-  const latencies: number[] = [];
+  const patches: Promise<unknown>[] = [];
+  let latencies: number[] = [];
+  let wanted = 3;
+  const write = (name: string, readyReplicas: number): void => {
+    sentAtMs.set(name, performance.now());
+    const status = { observedGeneration: 1, replicas: 3, updatedReplicas: 3, readyReplicas };
+    const namespace = edgeNamespaces.get(name);
+    const sent = clients[indexOf(name) % clients.length]!.patch(
+      { cluster: undefined, gvr: deploymentsGvr, namespace, name },
+      { type: 'merge', body: { status } },
+      { subresource: 'status' },
+    );
+    patches.push(sent);
+  };
+  arrivals.onDeployment = (name, namespace) => {
+    edgeNamespaces.set(name, namespace);
+    write(name, wanted);
+  };
   const stopping = new AbortController();
   const watching = (async () => {
     const options = { resourceVersion: '0', signal: stopping.signal };
@@ -149,35 +162,49 @@ async function statusBack({ admin }: ManyCells, clients: readonly RemoteClient[]
       if (type !== 'MODIFIED' || !('object' in event)) continue;
       const { metadata, status } = event.object;
       const sent = sentAtMs.get(metadata.name ?? '');
-      if (sent === undefined || !isJsonObject(status) || status['readyReplicas'] !== 3) continue;
+      if (sent === undefined || !isJsonObject(status) || status['readyReplicas'] !== wanted) continue;
       sentAtMs.delete(metadata.name ?? '');
       latencies.push(performance.now() - sent);
     }
   })();
-  for (const [name, { client, object }] of atEdge) {
-    await setTimeout(1_000 / statusesPerSecond);
-    sentAtMs.set(name, performance.now());
-    const status = {
-      observedGeneration: object.metadata.generation ?? 1,
-      replicas: 3,
-      updatedReplicas: 3,
-      readyReplicas: 3,
-      availableReplicas: 3,
-    };
-    const { namespace } = object.metadata;
-    await client.patch(
-      { cluster: undefined, gvr: deploymentsGvr, namespace, name },
-      { type: 'merge', body: { status } },
-      { subresource: 'status' },
-    );
+  const rows: Row[] = [];
+  const end = async (what: string) => {
+    await reached('statuses that are back', () => latencies.length, count, { everyMs: 100 });
+    await Promise.all(patches.splice(0));
+    latencies.sort((a, b) => a - b);
+    const name = `status back, ${what}, ${cells.length} cells, ${statusesPerSecond}/s`;
+    rows.push(row(name, percentile(latencies, 0.5), 'ms', 'p50'));
+    rows.push(row(name, percentile(latencies, 0.99), 'ms', 'p99; goal 100'));
+    latencies = [];
+  };
+  try {
+    await paced(count, async (index) => {
+      const namespace = namespaceOf(index % cells.length);
+      const object = sampleDeployment(nameOf(index), namespace);
+      await admin.create({ cluster: benchProject, gvr: deploymentsGvr, namespace }, object);
+    });
+    await end('the first');
+    await setTimeout(restMs);
+    wanted = 2;
+    await paced(count, async (index) => write(nameOf(index), wanted));
+    await end('a later one');
+  } finally {
+    arrivals.onDeployment = undefined;
+    stopping.abort();
+    await watching;
+    await Promise.all(clients.map((client) => client.close()));
   }
-  await reached('statuses that are back', () => latencies.length, count);
-  stopping.abort();
-  await watching;
-  latencies.sort((a, b) => a - b);
-  const name = `status back, ${clients.length} cells, ${statusesPerSecond}/s`;
-  return [
-    row(name, percentile(latencies, 0.5), 'ms', 'p50'),
-    row(name, percentile(latencies, 0.99), 'ms', 'p99; goal 100'),
-  ];
+  return rows;
+}
+
+/** Begins `work` for 0 … count − 1 at the rate of the statuses, and resolves when all of it is done. */
+async function paced(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  const startedMs = performance.now();
+  const begun: Promise<void>[] = [];
+  for (let index = 0; index < count; index++) {
+    const dueMs = startedMs + (index * 1_000) / statusesPerSecond;
+    await setTimeout(Math.max(0, dueMs - performance.now()));
+    begun.push(work(index));
+  }
+  await Promise.all(begun);
 }

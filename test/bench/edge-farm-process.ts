@@ -10,8 +10,8 @@ export type EdgeMake = 'real' | 'thin';
 export interface EdgeFarm {
   readonly pid: number;
   readonly connections: readonly ServerConnection[];
-  /** Calls back when an edge has stored a ConfigMap, for all from now on; `atMs` by `sharedNowMs`. Once. */
-  onArrival(callback: (name: string, atMs: number) => void): void;
+  /** Calls back when an edge has stored a ConfigMap or Deployment, for all from now on; `atMs` by `sharedNowMs`. Once. */
+  onArrival(callback: (name: string, atMs: number, namespace: string) => void): void;
   end(): void;
 }
 
@@ -30,7 +30,7 @@ export async function startEdgeFarm(count: number, make: EdgeMake, pkiDirectory?
     connections,
     onArrival(callback) {
       child.on('message', ({ arrivals = [] }: FarmMessage) => {
-        for (const [name, atMs] of arrivals) callback(name, atMs);
+        for (const [name, atMs, namespace] of arrivals) callback(name, atMs, namespace);
       });
       child.send('watch');
     },

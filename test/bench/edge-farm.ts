@@ -1,9 +1,10 @@
 // Child process: as many edge API servers as its first argument says, in memory, `real` or `thin` as its second does, with
-// certificates of the authority in the folder of its third. Tells
-// its parent where they listen and how; once asked to, also when each ConfigMap is stored: a client of the parent's for each
-// edge would cost more than what is measured.
+// certificates of the authority in the folder of its third. Tells its parent where they listen and how; once asked to, also
+// when each ConfigMap and Deployment is stored: a client of the parent's for each edge would cost more than what is measured.
+
+import type { KubeObject } from '#apimachinery/object.ts';
 import { ensurePki } from '#apiserver/pki/pki.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { CollectionRef, KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { InProcessServer } from '../harness/in-process-server.ts';
@@ -14,7 +15,10 @@ import { ThinEdge } from './thin-edge.ts';
 import { serveThinEdges } from './thin-edge-server.ts';
 
 const tellEveryMs = 25;
-const configMaps = { cluster: undefined, gvr: { group: '', version: 'v1', resource: 'configmaps' } };
+const told = [
+  { group: '', version: 'v1', resource: 'configmaps' },
+  { group: 'apps', version: 'v1', resource: 'deployments' },
+];
 
 let isAsked = false;
 let arrivals: Arrival[] = [];
@@ -36,7 +40,7 @@ async function startReal(): Promise<ServerConnection[]> {
   for (const server of servers) await server.start();
   process.once('message', () => {
     isAsked = true;
-    for (const { loopbackClient } of servers) void watch(loopbackClient);
+    for (const { loopbackClient } of servers) for (const gvr of told) void watch(loopbackClient, gvr);
   });
   return servers.map(({ url }) => ({ ...admin, server: url }));
 }
@@ -46,7 +50,7 @@ async function startThin(): Promise<ServerConnection[]> {
     { length: count },
     () =>
       new ThinEdge(({ resource }, { metadata }) => {
-        if (resource === 'configmaps') note(metadata.name);
+        if (told.some((gvr) => gvr.resource === resource)) note(metadata);
       }),
   );
   const origin = await serveThinEdges(edges, pki);
@@ -56,16 +60,17 @@ async function startThin(): Promise<ServerConnection[]> {
   return edges.map((_, index) => ({ ...admin, server: `${origin}/edges/${index}` }));
 }
 
-async function watch(client: KubeClient): Promise<void> {
-  for await (const event of client.watch(configMaps, { resourceVersion: '0', metadataOnly: true })) {
-    if (event.type === 'ADDED') note(event.object.metadata.name);
+async function watch(client: KubeClient, gvr: CollectionRef['gvr']): Promise<void> {
+  const options = { resourceVersion: '0', metadataOnly: true };
+  for await (const event of client.watch({ cluster: undefined, gvr }, options)) {
+    if (event.type === 'ADDED') note(event.object.metadata);
   }
 }
 
-function note(name = ''): void {
+function note({ name = '', namespace = '' }: KubeObject['metadata']): void {
   if (!isAsked) return;
   if (arrivals.length === 0) setTimeout(tellArrivals, tellEveryMs);
-  arrivals.push([name, sharedNowMs()]);
+  arrivals.push([name, sharedNowMs(), namespace]);
 }
 
 function tellArrivals(): void {

@@ -1,7 +1,7 @@
 import type { ServerConnection } from '#client/remote/connection.ts';
 
-/** A ConfigMap's name, and when an edge stored it by `sharedNowMs`. */
-export type Arrival = readonly [name: string, atMs: number];
+/** The name of a ConfigMap or Deployment, when an edge stored it by `sharedNowMs`, and in which namespace. */
+export type Arrival = readonly [name: string, atMs: number, namespace: string];
 
 /** What the process of the edges tells. */
 export interface FarmMessage {

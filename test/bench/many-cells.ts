@@ -30,8 +30,8 @@ export interface ManyCells extends AsyncDisposable {
   readonly edges: readonly ServerConnection[];
   /** Names of all processes, and their ids. */
   processIds(): Promise<ReadonlyMap<string, number>>;
-  /** Calls back when an edge has stored a ConfigMap, for all from now on; `atMs` by `sharedNowMs`. Once. */
-  onArrival(callback: (name: string, atMs: number) => void): void;
+  /** Calls back when an edge has stored a ConfigMap or Deployment, for all from now on; `atMs` by `sharedNowMs`. Once. */
+  onArrival(callback: (name: string, atMs: number, namespace: string) => void): void;
 }
 
 /**
