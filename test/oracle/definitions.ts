@@ -102,7 +102,7 @@ function stepsOf(kind: Kind, path: string, what: What): (Step | StepOf)[] {
       return [{ path: crds, method: 'POST', body: definitionOf(kind, []) }, { path }];
     case 'serve': {
       const at = random.between(0, kind.served.length - 1);
-      const served = random.next() < 0.6 ? false : true;
+      const served = random.next() >= 0.6;
       const body = [{ op: 'replace', path: `/spec/versions/${at}/served`, value: served }];
       return [{ path, method: 'PATCH', contentType: 'application/json-patch+json', body }, { path }];
     }

@@ -1,4 +1,5 @@
 import { Random } from '../harness/random.ts';
+import { changedObjects, objectsBeforeRules } from './changed-objects.ts';
 import { describeBeside } from './describe-beside.ts';
 import {
   kindsWithRules,
@@ -23,6 +24,13 @@ describeBeside('CEL expressions as kube-apiserver has them', {
       const plurals = await kindsWithRules(pair, random, Math.ceil(countFrom(1000) / 50));
       await runCases(pair, ruledObjects(plurals, random), report);
       return `${plurals.length} kinds`;
+    },
+
+    'rules that came after the objects, over their updates': async ({ pair, seed, report }) => {
+      const random = new Random(seed + 3);
+      const standing = await objectsBeforeRules(pair, random, Math.ceil(countFrom(1000) / 100));
+      await runCases(pair, changedObjects(standing, random), report);
+      return `${standing.length} objects`;
     },
 
     'expressions of policies': async ({ pair, seed, report }) => {

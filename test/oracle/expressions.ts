@@ -8,7 +8,7 @@ import { namespace, type Pair } from './pair.ts';
 import { type DrawnPolicy, drawnPolicyOf, labelsOf } from './policies.ts';
 
 const group = 'expressions.oracle.example.com';
-const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+export const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const rulesOfEach = 16;
 const objectsOfEach = 24;
 
@@ -25,7 +25,7 @@ interface Definition {
   readonly itemsMax: number;
 }
 
-function definitionOf({ plural, rules, hasBounds, itemsMax }: Definition): JsonObject {
+export function definitionOf({ plural, rules, hasBounds, itemsMax }: Definition): JsonObject {
   const subject = { ...subjectSchema(hasBounds), 'x-kubernetes-validations': rules as JsonObject[] };
   const spec = itemsMax === 1 ? subject : { type: 'array', maxItems: itemsMax, items: subject };
   return {
@@ -66,32 +66,40 @@ export function writtenRules(random: Random, count: number): Case[] {
 export async function kindsWithRules(pair: Pair, random: Random, count: number): Promise<string[]> {
   const plurals: string[] = [];
   for (let at = 0; at < count; at++) {
-    const rules: JsonObject[] = [];
-    while (rules.length < rulesOfEach) {
-      const drawn = Array.from({ length: rulesOfEach }, () => drawRule(random));
-      const taken = await Promise.all(drawn.map((rule) => isTaken(pair, rule)));
-      rules.push(...drawn.filter((_, index) => taken[index]));
-    }
     const plural = `ruled${at}s`;
-    const definition = { plural, rules: rules.slice(0, rulesOfEach), hasBounds: true, itemsMax: 1 };
+    const definition = { plural, rules: await drawRules(pair, random, 0.15), hasBounds: true, itemsMax: 1 };
     const { oracle, ours } = await pair.send({ path: crds, body: JSON.stringify(definitionOf(definition)) });
     if (oracle.status === 201 && ours.status === 201) plurals.push(plural);
   }
   for (const plural of plurals) {
     await until(`both serve ${plural}`, async () => {
-      const { oracle, ours } = await pair.send({ path: collection(plural) });
+      const { oracle, ours } = await pair.send({ path: collectionOfKind(plural) });
       return oracle.status === 200 && ours.status === 200;
     });
   }
   return plurals;
 }
 
-function drawRule(random: Random): JsonObject {
-  const isTransition = random.next() < 0.15;
-  const grammar = new ExpressionGrammar(random, siteAt(isTransition ? 'oldSelf' : 'self'), 0.01);
+/** Rules that both servers take; so many of them, of one, are of transitions. */
+export async function drawRules(pair: Pair, random: Random, transitions: number): Promise<JsonObject[]> {
+  const rules: JsonObject[] = [];
+  while (rules.length < rulesOfEach) {
+    const drawn = Array.from({ length: rulesOfEach }, () => drawRule(random, transitions));
+    const taken = await Promise.all(drawn.map((rule) => isTaken(pair, rule)));
+    rules.push(...drawn.filter((_, index) => taken[index]));
+  }
+  return rules.slice(0, rulesOfEach);
+}
+
+function drawRule(random: Random, transitions: number): JsonObject {
+  const isTransition = random.next() < transitions;
+  const isOptional = isTransition && random.next() < 0.3;
+  const root = isOptional ? 'oldSelf.value()' : isTransition ? 'oldSelf' : 'self';
+  const grammar = new ExpressionGrammar(random, siteAt(root), 0.01);
   const type = grammar.aType();
   return {
     ...telling(grammar.draw(type, random.between(1, 3))),
+    ...(isOptional ? { optionalOldSelf: true } : {}),
     ...(random.next() < 0.2 ? { reason: random.pick(['FieldValueForbidden', 'FieldValueRequired']) } : {}),
     ...(random.next() < 0.2 ? { fieldPath: random.pick(['.s', '.o.x', ".mi['a']", "['a-b']", '.ls']) } : {}),
   };
@@ -103,11 +111,11 @@ async function isTaken(pair: Pair, rule: JsonObject): Promise<boolean> {
   return oracle.status === 201 && ours.status === 201;
 }
 
-function collection(plural: string): string {
+export function collectionOfKind(plural: string): string {
   return `/apis/${group}/v1/namespaces/${namespace}/${plural}`;
 }
 
-function subjectOf(plural: string, name: string, spec: JsonValue): JsonObject {
+export function subjectOf(plural: string, name: string, spec: JsonValue): JsonObject {
   const kind = plural[0]?.toUpperCase() + plural.slice(1);
   return { apiVersion: `${group}/v1`, kind, metadata: { name }, spec };
 }
@@ -118,7 +126,11 @@ export function ruledObjects(plurals: readonly string[], random: Random): Case[]
     Array.from({ length: objectsOfEach }, (_, at) => ({
       name: `${plural} ${at}`,
       steps: [
-        { path: collection(plural), method: 'POST', body: subjectOf(plural, `o${at}`, drawSubject(random)) },
+        {
+          path: collectionOfKind(plural),
+          method: 'POST',
+          body: subjectOf(plural, `o${at}`, drawSubject(random)),
+        },
       ],
     })),
   );
@@ -146,7 +158,7 @@ export async function openKind(pair: Pair): Promise<void> {
   const definition = definitionOf({ plural: openPlural, rules: [], hasBounds: true, itemsMax: 1 });
   await pair.send({ path: crds, body: JSON.stringify(definition) });
   await until(`both serve ${openPlural}`, async () => {
-    const { oracle, ours } = await pair.send({ path: collection(openPlural) });
+    const { oracle, ours } = await pair.send({ path: collectionOfKind(openPlural) });
     return oracle.status === 200 && ours.status === 200;
   });
 }
@@ -156,7 +168,7 @@ export function objectsUnder({ name, policy }: DrawnPolicy, random: Random): Cas
   const steps: Step[] = Array.from({ length: 4 }, () => {
     const body = subjectOf(openPlural, 'x', drawSubject(random));
     const labelled = { ...body, metadata: { name: 'x', labels: labelsOf(name) } };
-    return { path: `${collection(openPlural)}?dryRun=All`, method: 'POST', body: labelled };
+    return { path: `${collectionOfKind(openPlural)}?dryRun=All`, method: 'POST', body: labelled };
   });
   return { name: `${name}: ${validations[0]?.['expression']}`, steps };
 }

@@ -17,6 +17,14 @@ export const knownOfApplied: readonly KnownDifference[] = [
         messageIn(ours.body) === 'metadata.managedFields must be nil'),
   },
   {
+    row: 'strategic merge patches in a wrong form',
+    explains: (_, { request, oracle, ours }) =>
+      isStrategic(request) &&
+      oracle.status === 500 &&
+      ours.status === 400 &&
+      messageIn(oracle.body) === messageIn(ours.body),
+  },
+  {
     row: 'whole numbers beyond int32 in applied configurations and strategic merge patches',
     parts: true,
     explains: (_, { request, ours }) =>

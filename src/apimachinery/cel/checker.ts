@@ -20,6 +20,7 @@ import {
   dynType,
   errorType,
   intType,
+  isAsGeneral,
   listOf,
   listType,
   mapOf,
@@ -28,6 +29,7 @@ import {
   optionalOf,
   optionalType,
   Substitution,
+  sameType,
   stringType,
   timestampType,
   typeOfType,
@@ -616,23 +618,6 @@ function gatheredBy(macro: ComprehensionExpr['macro'], key: CelType, result: Cel
   }
 }
 
-/** Whether `a` leaves open whatever `b` leaves open (checker/types.go isEqualOrLessSpecific). */
-function isAsGeneral(a: CelType, b: CelType): boolean {
-  // `null` is a value of others and makes none of them (the specification's type_deductions, where cel-go 0.26 differs).
-  if (a.kind === 'dyn' || a.kind === 'param' || b.kind === 'null') return true;
-  if (a.kind !== b.kind) return false;
-  switch (a.kind) {
-    case 'type':
-      return true;
-    case 'list':
-    case 'map':
-    case 'optional':
-      return a.params.every((param, index) => isAsGeneral(param, b.params[index] as CelType));
-    default:
-      return sameType(a, b);
-  }
-}
-
 function isKeyType(type: CelType): boolean {
   switch (type.kind) {
     case 'bool':
@@ -646,11 +631,4 @@ function isKeyType(type: CelType): boolean {
     default:
       return false;
   }
-}
-
-function sameType(a: CelType, b: CelType): boolean {
-  if (a === b) return true;
-  if (a.kind !== b.kind || a.name !== b.name || a.decl !== b.decl || a.params.length !== b.params.length)
-    return false;
-  return a.params.every((param, index) => sameType(param, b.params[index] as CelType));
 }

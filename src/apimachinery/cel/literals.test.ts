@@ -15,6 +15,7 @@ test('R4: literals that cannot be read are refused when an expression is compile
     ],
     ['name.matches("(?=a)")', 'invalid matches argument'],
     ['duration("1x") > duration("1s")', 'ERROR: <input>:1:10: invalid duration argument'],
+    ['timestamp(-9223372036854775808) < timestamp(name)', 'ERROR: <input>:1:11: invalid timestamp argument'],
     ['timestamp("yesterday") < timestamp(name)', 'ERROR: <input>:1:11: invalid timestamp argument'],
   ] as const) {
     assert.throws(

@@ -1,17 +1,20 @@
 import type { Expr } from './ast.ts';
 import { CelTypeError, type Checked, errorTexts, type Finding } from './checker.ts';
 import { checkFormat } from './format-check.ts';
-import { matches } from './functions/standard.ts';
-import { parseGoDuration, parseTimestamp } from './time.ts';
-import { CelFault } from './values.ts';
+import { matches, toTimestamp } from './functions/standard.ts';
+import { parseGoDuration } from './time.ts';
+import { CelFault, type Value } from './values.ts';
 
-/** Calls whose text can be told to be wrong when it stands in the expression, with the argument that it is. */
+/** Calls whose argument can be told to be wrong when it stands in the expression, with which one it is. */
 const checks: {
-  readonly [name: string]: { readonly at: number; readonly isValid: (text: string) => boolean };
+  readonly [name: string]: { readonly at: number; readonly isValid: (value: Value) => boolean };
 } = {
-  duration: { at: 0, isValid: (text) => parseGoDuration(text) !== undefined },
-  timestamp: { at: 0, isValid: (text) => parseTimestamp(text) !== undefined },
-  matches: { at: 1, isValid: (text) => !(matches('', text) instanceof CelFault) },
+  duration: { at: 0, isValid: (value) => typeof value !== 'string' || parseGoDuration(value) !== undefined },
+  timestamp: { at: 0, isValid: (value) => value === null || !(toTimestamp(value) instanceof CelFault) },
+  matches: {
+    at: 1,
+    isValid: (value) => typeof value !== 'string' || !(matches('', value) instanceof CelFault),
+  },
 };
 
 /**
@@ -26,7 +29,7 @@ export function checkLiterals(checked: Checked, source: string): void {
     if (format !== undefined) errors.push(format);
     const check = Object.hasOwn(checks, expr.name) ? checks[expr.name] : undefined;
     const arg: Expr | undefined = check === undefined ? undefined : args[check.at];
-    if (check === undefined || arg?.kind !== 'literal' || typeof arg.value !== 'string') continue;
+    if (check === undefined || arg?.kind !== 'literal') continue;
     if (!check.isValid(arg.value)) errors.push({ at: arg.at, message: `invalid ${expr.name} argument` });
   }
   if (errors.length > 0) throw new CelTypeError(errorTexts(source, errors));

@@ -55,6 +55,7 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ["'''a", "3: Syntax error: token recognition error at: ''a'"],
   ['b"\\u0041"', '1: unable to unescape string'],
   ['"\\ud800"', '1: invalid unicode code point'],
+  ['[1] + [object] + ["a"] + 1', "24: found no matching overload for '_+_' applied to '(list(dyn), int)'"],
   ['has(object)', '5: invalid argument to has() macro'],
   [
     'object.all(x)',

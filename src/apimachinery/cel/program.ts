@@ -40,8 +40,18 @@ export class CelProgram {
 
 /** Parses, checks and compiles. Throws CelSyntaxError and CelTypeError with cel-go's messages. */
 export function compileCel(source: string, environment: CelEnvironment): CelProgram {
+  return programOf(source, checkedCel(source, environment), environment);
+}
+
+/** The first half of `compileCel`: what its type is can be told of what cannot be made a program. */
+export function checkedCel(source: string, environment: CelEnvironment): Checked {
   const checked = checkCel(parseCel(source), source, environment);
   if (!environment.mixesLiterals) checkLiterals(checked, source);
+  return checked;
+}
+
+/** The second half. Throws CelProgramError. */
+export function programOf(source: string, checked: Checked, environment: CelEnvironment): CelProgram {
   return new CelProgram(source, checked, !environment.mixesLiterals);
 }
 

@@ -160,12 +160,13 @@ export class Substitution {
   }
 
   /** Whether a value of type `from` may stand where `to` is wanted; binds parameters on success. */
-  assign(to: CelType, from: CelType): boolean {
-    const target = this.resolve(to);
-    const source = this.resolve(from);
+  assign(target: CelType, source: CelType): boolean {
     if (target === source) return true;
-    if (target.kind === 'param') return this.#bind(target, source);
-    if (source.kind === 'param') return this.#bind(source, target);
+    if (target.kind === 'param') {
+      const isBound = this.#bind(target, source);
+      if (isBound !== undefined) return isBound;
+    }
+    if (source.kind === 'param') return this.#bind(source, target) === true;
     if (target.kind === 'dyn' || source.kind === 'dyn') return true;
     if (target.kind === 'error' || source.kind === 'error') return true;
     if (source.kind === 'null') return isNullable(target);
@@ -178,10 +179,22 @@ export class Substitution {
     return target.params.every((param, index) => this.assign(param, source.params[index] as CelType));
   }
 
-  #bind(param: CelType, type: CelType): boolean {
+  /**
+   * Whether the parameter may stand for the type: from then on for the more general of the two where it stands for another
+   * already, as an element's type does in `[1] + ofAnyType` (cel-go checker/types.go). Undefined: not, and it stands for none.
+   */
+  #bind(param: CelType, type: CelType): boolean | undefined {
     if (type.kind === 'param' && type.name === param.name) return true;
-    if (this.#occurs(param.name, type)) return false;
-    this.#bound.set(param.name, type);
+    const bound = this.#bound.get(param.name);
+    if (bound === undefined) {
+      if (this.#occurs(param.name, type)) return undefined;
+      this.#bound.set(param.name, type);
+      return true;
+    }
+    if (bound === type || sameType(bound, type)) return true;
+    if (!this.assign(bound, type)) return false;
+    const general = isAsGeneral(type, bound) ? type : bound;
+    if (!this.#occurs(param.name, general)) this.#bound.set(param.name, general);
     return true;
   }
 
@@ -205,4 +218,28 @@ function isNullable(type: CelType): boolean {
     default:
       return false;
   }
+}
+
+/** Whether `a` leaves open whatever `b` leaves open (checker/types.go isEqualOrLessSpecific). */
+export function isAsGeneral(a: CelType, b: CelType): boolean {
+  // `null` is a value of others and makes none of them (the specification's type_deductions, where cel-go 0.26 differs).
+  if (a.kind === 'dyn' || a.kind === 'param' || b.kind === 'null') return true;
+  if (a.kind !== b.kind) return false;
+  switch (a.kind) {
+    case 'type':
+      return true;
+    case 'list':
+    case 'map':
+    case 'optional':
+      return a.params.every((param, index) => isAsGeneral(param, b.params[index] as CelType));
+    default:
+      return sameType(a, b);
+  }
+}
+
+export function sameType(a: CelType, b: CelType): boolean {
+  if (a === b) return true;
+  if (a.kind !== b.kind || a.name !== b.name || a.decl !== b.decl || a.params.length !== b.params.length)
+    return false;
+  return a.params.every((param, index) => sameType(param, b.params[index] as CelType));
 }

@@ -207,6 +207,20 @@ test('a patch that names the live resourceVersion is guarded by it', async () =>
   }
 });
 
+test('a patch that takes the resourceVersion away is an update without one (P1, C3)', async () => {
+  await using harness = await open();
+  await harness.post(widgetsPath, widget());
+  await harness.post(maps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm' } });
+  for (const resourceVersion of ['', null]) {
+    const patch = { metadata: { resourceVersion, labels: { a: 'b' } } };
+    await assert.rejects(
+      harness.patch(`${widgetsPath}/w`, 'merge', patch),
+      apiError('Invalid', /metadata.resourceVersion: Invalid value: 0: must be specified for an update/, 422),
+    );
+    assert.equal((await harness.patch(`${maps}/m`, 'merge', patch)).code, 200);
+  }
+});
+
 test('apply: creates, merges, conflicts, forces, removes (P3, P5)', async () => {
   await using harness = await open();
   const apply = (manager: string, body: JsonObject, more = '') =>

@@ -88,7 +88,8 @@ async function patchWith(
       // A retry would say everything again; of what is refused nothing else is told.
       if (attempt === 0) context.warnings.push(...warnings);
       checkIdentity(proposed, context);
-      return settle(proposed, live!, merge);
+      // One that takes the revision away is an update without one, which not every kind allows.
+      return merge === undefined ? proposed : merge(proposed, live!);
     },
   );
   return writeResult(outcome, context);
@@ -102,12 +103,6 @@ function checkIdentity(object: KubeObject, context: ResourceContext): void {
   const { metadata } = object;
   if (context.namespace !== '') metadata.namespace ||= context.namespace;
   checkName(object, context);
-}
-
-/** A patch that does not mention the resourceVersion is one for whatever is there (P1). */
-function settle(proposed: KubeObject, live: KubeObject, merge: SubresourceMerge | undefined): KubeObject {
-  proposed.metadata.resourceVersion ??= live.metadata.resourceVersion!;
-  return merge === undefined ? proposed : merge(proposed, live);
 }
 
 /** C9 for the patch itself: warnings, or 422 when validation is strict. */

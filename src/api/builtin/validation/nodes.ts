@@ -87,8 +87,15 @@ function checkNode(errors: Errors, node: KubeObject, old: KubeObject | undefined
   ranges.forEach((range, i) => {
     checkCidr(errors, `spec.podCIDRs[${i}]`, range, known);
   });
+  if (ranges.length < 2) return;
+  const unreadable = ranges.findIndex((range) => !checkCidr([], '', range));
+  if (unreadable >= 0) {
+    const fault = `invalid CIDR[${unreadable}]: <nil> (invalid CIDR address: ${ranges[unreadable]})`;
+    const message = `Internal error: invalid PodCIDRs. failed to check with dual stack with error:${fault}`;
+    errors.push({ type: 'InternalError', field: 'spec.podCIDRs', message });
+  }
   const families = new Set(ranges.map((range) => range.includes(':')));
-  if (ranges.length > 2 || families.size < ranges.length) {
+  if (unreadable >= 0 || ranges.length > 2 || families.size < 2) {
     const why = 'may specify no more than one CIDR for each IP family';
     errors.push(invalid('spec.podCIDRs', ranges, why));
   }

@@ -142,7 +142,7 @@ function toBool(value: Value): Value {
   return conversionFault('string', 'bool');
 }
 
-function toTimestamp(value: Value): Value {
+export function toTimestamp(value: Value): Value {
   if (value instanceof Timestamp) return value;
   if (typeof value === 'bigint') {
     const nanos = value * second;

@@ -2,7 +2,7 @@ import type { CelRule, Schema } from '../../schema.ts';
 import { type Decl, declOf } from '../decl.ts';
 import { type CelEnvironment, kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
-import { type CelProgram, compileCel, compileFault } from '../program.ts';
+import { type CelProgram, checkedCel, compileFault, programOf } from '../program.ts';
 import { optionalOf } from '../types.ts';
 
 /** A rule of x-kubernetes-validations, compiled; `error` where it does not compile, in Kubernetes' words. */
@@ -119,9 +119,9 @@ function compileOf(
   otherwise: string,
 ): { readonly program: CelProgram | undefined; readonly error: string | undefined } {
   try {
-    const program = compileCel(source, environment);
-    if (program.type.kind !== wanted) return { program: undefined, error: otherwise };
-    return { program, error: undefined };
+    const checked = checkedCel(source, environment);
+    if (checked.type.kind !== wanted) return { program: undefined, error: otherwise };
+    return { program: programOf(source, checked, environment), error: undefined };
   } catch (error) {
     return { program: undefined, error: compileFault(error) };
   }

@@ -204,6 +204,28 @@ test('R4: transition rules run where there is something to compare with', () => 
   assert.deepEqual(check({ a: integer }, optional, { a: 1 }, { a: 5 }), []);
 });
 
+test('an optional oldSelf is plain JSON below its root, and none in the message (cel-go interpreter/attributes.go)', () => {
+  const at = { type: 'string', format: 'date-time' };
+  const properties = { at, 'a-b': integer };
+  const object = { at: '2024-01-02T03:04:05Z', 'a-b': 1 };
+  const rule = (source: string) => ({ rule: source, message: 'no', optionalOldSelf: true });
+  for (const source of [
+    'dyn(oldSelf.value())["a-b"] == self.a__dash__b',
+    'dyn(oldSelf.value().at) == "2024-01-02T03:04:05Z" && self.at == timestamp("2024-01-02T03:04:05Z")',
+  ])
+    assert.deepEqual(check(properties, rule(source), object, object), [], source);
+  const escaped = 'oldSelf.value().a__dash__b == 1';
+  assert.deepEqual(check(properties, rule(escaped), object, object), [
+    `spec: Invalid value: "object": no such key: a__dash__b evaluating rule: no`,
+  ]);
+  const told = { rule: 'oldSelf.hasValue() && false', optionalOldSelf: true };
+  const messages = ['string(oldSelf.value().at)', 'oldSelf.?at.hasValue() ? "seen" : "not"'];
+  assert.deepEqual(
+    messages.map((messageExpression) => check(properties, { ...told, messageExpression }, object, object)),
+    [['spec: Invalid value: failed rule: oldSelf.hasValue() && false'], ['spec: Invalid value: seen']],
+  );
+});
+
 test('items of map lists are found again by their keys', () => {
   const items = {
     type: 'object',

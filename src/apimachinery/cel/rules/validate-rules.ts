@@ -2,7 +2,7 @@ import { duplicate, type FieldError, forbiddenField, invalid, required } from '.
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../../json.ts';
 import type { CelRule, Schema } from '../../schema.ts';
 import { CelCostError } from '../compile.ts';
-import { declOf } from '../decl.ts';
+import { type Decl, declOf } from '../decl.ts';
 import type { CelProgram } from '../program.ts';
 import { CelFault, listMapKey, Optional, type Value, valueOfJson } from '../values.ts';
 import { hasRules } from './has-rules.ts';
@@ -172,6 +172,8 @@ class RuleWalk implements RuleResult {
     const hasOld = old !== undefined && old !== null;
     const oldSelf = hasOld ? valueOfJson(old, decl) : undefined;
     const type = schema.type ?? '';
+    // Whether the rule's is optional or not, it never is in its message.
+    const messageVariables = (name: string): Value => (name === 'self' ? self : (oldSelf ?? noOldSelf));
     for (const rule of rulesOf(schema, isResource)) {
       if (this.errors.length >= errorsMax) return false;
       if (rule.error !== undefined) {
@@ -181,17 +183,13 @@ class RuleWalk implements RuleResult {
       if (rule.program === undefined) continue;
       const isOptional = rule.rule.optionalOldSelf === true;
       if (rule.usesOldSelf && !hasOld && !isOptional) continue;
-      const oldValue: Value = isOptional
-        ? oldSelf === undefined
-          ? Optional.none
-          : new Optional(oldSelf)
-        : (oldSelf ?? null);
-      const variables = (name: string): Value => (name === 'self' ? self : oldValue);
+      const oldValue = isOptional && hasOld ? optionalOf(old, decl) : isOptional ? Optional.none : oldSelf;
+      const variables = (name: string): Value => (name === 'self' ? self : (oldValue ?? null));
       const found = this.#run(rule.program, variables, rule.rule, nameOf(path), type);
       if (found === 'stop') return false;
       if (found === 'failed' || found === true) continue;
       const at = below(path, rule.fieldPath);
-      const detail = this.#message(rule, variables, nameOf(at), type);
+      const detail = this.#message(rule, messageVariables, nameOf(at), type);
       if (detail === undefined) return false;
       const error = errorFor(rule.rule, nameOf(at), value, detail);
       if (this.#letsPass && !rule.usesOldSelf && isUnchanged()) this.ratcheted.push(error);
@@ -257,6 +255,16 @@ class RuleWalk implements RuleResult {
       return undefined;
     }
   }
+}
+
+const noOldSelf = new CelFault('no such attribute(s): oldSelf');
+
+/**
+ * An optional `oldSelf`: an object or a list in it is plain JSON, without the names and formats of the schema, for cel-go makes it
+ * anew from its content where it stands for a variable (interpreter/attributes.go applyQualifiers).
+ */
+function optionalOf(old: JsonValue, decl: Decl | undefined): Optional {
+  return new Optional(valueOfJson(old, typeof old === 'object' ? undefined : decl));
 }
 
 /** The text of a messageExpression's result; undefined for what cannot be shown on one line. */

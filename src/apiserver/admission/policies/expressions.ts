@@ -1,5 +1,5 @@
 import type { CelEnvironment } from '#apimachinery/cel/environment.ts';
-import { type CelProgram, compileCel, compileFault } from '#apimachinery/cel/program.ts';
+import { type CelProgram, checkedCel, compileFault, programOf } from '#apimachinery/cel/program.ts';
 import { type CelType, dynType } from '#apimachinery/cel/types.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 
@@ -18,9 +18,10 @@ export function expressionOf(
   wanted: readonly CelType[],
 ): Expression {
   try {
-    const program = compileCel(source, environment);
-    const type = program.type.toString();
-    if (wanted.length === 0 || wanted.some((one) => one.toString() === type)) return { source, program };
+    const checked = checkedCel(source, environment);
+    const type = checked.type.toString();
+    if (wanted.length === 0 || wanted.some((one) => one.toString() === type))
+      return { source, program: programOf(source, checked, environment) };
     const told = wanted.filter((one) => one !== dynType);
     const types = told.length === 1 ? `${told[0]}` : `one of [${told.join(' ')}]`;
     return { source, error: `must evaluate to ${types} but got ${type}` };
