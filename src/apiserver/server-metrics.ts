@@ -4,6 +4,8 @@ import { WorkQueueMetrics } from '#client/metrics/work-queue-metrics.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { AdmissionMetrics } from './admission/admission-metrics.ts';
 import type { Auditor } from './audit/audit.ts';
+import { AuthenticationMetrics } from './authn/counted-authenticator.ts';
+import { TokenCacheMetrics } from './authn/token-cache-metrics.ts';
 import { AuthorizationMetrics } from './authz/counted-authorizer.ts';
 
 /** Kinds that are told one by one; objects of those that are fewer are counted under `other`. */
@@ -26,6 +28,8 @@ export class ServerMetrics {
   /** Of the server's own controllers. */
   readonly queues = new WorkQueueMetrics();
   readonly admission = new AdmissionMetrics();
+  readonly authentication = new AuthenticationMetrics();
+  readonly tokenCache = new TokenCacheMetrics();
   readonly authorization = new AuthorizationMetrics();
   readonly #storage: CachedStorage;
   readonly #auditor: Pick<Auditor, 'render'> | undefined;
@@ -45,6 +49,8 @@ export class ServerMetrics {
     );
     this.queues.render(text);
     this.admission.render(text);
+    this.authentication.render(text);
+    this.tokenCache.render(text);
     this.authorization.render(text);
     this.#auditor?.render(text);
     const figures = this.#storage.figures?.();

@@ -141,7 +141,8 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     (issuer) => new OidcAuthenticator({ issuer, logger }),
   );
   const { tokenWebhook } = options;
-  if (tokenWebhook !== undefined) issuers.push(new TokenWebhook({ connection: tokenWebhook, logger }));
+  if (tokenWebhook !== undefined)
+    issuers.push(new TokenWebhook({ connection: tokenWebhook, logger, metrics: metrics.tokenCache }));
   if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
   const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign, metrics);
   const verbs = new Verbs({
@@ -215,7 +216,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const http = createHttpServer({
     listen: { host: options.bindAddress, port },
     tls: tls(pki),
-    authenticator,
+    authenticator: metrics.authentication.counted(authenticator),
     homeOf: foreign === undefined ? undefined : (user) => foreign.homeOf(user),
     authorizer: authorization.authorizer,
     incarnationId: storage.incarnationId,

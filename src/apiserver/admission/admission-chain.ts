@@ -4,20 +4,21 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { WriteAdmission } from '../registry/writes.ts';
 import type { ResourceContext } from '../request/context.ts';
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Creation } from './admission.ts';
-import { AdmissionMetrics, type AdmissionStep } from './admission-metrics.ts';
+import { AdmissionMetrics } from './admission-metrics.ts';
+import type { AdmissionStep, OperationTimes } from './operation-times.ts';
 
 /**
  * The plugins in their order (A1): all mutations before schema validation, all validations after it. Each step returns
  * undefined when every plugin was done at once.
  */
 export class AdmissionChain {
-  readonly #plugins: readonly AdmissionPlugin[];
+  readonly #plugins: readonly TimedPlugin[];
   readonly #metrics: AdmissionMetrics;
   /** Found once for each kind: of two dozen plugins most are for a few kinds, and each write would ask all of them thrice. */
   readonly #ofKind = new WeakMap<ResourceDefinition, KindPlugins>();
 
   constructor(plugins: readonly AdmissionPlugin[], metrics = new AdmissionMetrics()) {
-    this.#plugins = plugins;
+    this.#plugins = plugins.map((plugin) => ({ plugin, times: metrics.controller(plugin.name) }));
     this.#metrics = metrics;
   }
 
@@ -25,7 +26,7 @@ export class AdmissionChain {
     const { definition } = context.served;
     let found = this.#ofKind.get(definition);
     if (found === undefined) {
-      found = new KindPlugins(this.#plugins.filter((plugin) => mayHandle(plugin, definition)));
+      found = new KindPlugins(this.#plugins.filter(({ plugin }) => mayHandle(plugin, definition)));
       this.#ofKind.set(definition, found);
     }
     return found;
@@ -33,7 +34,7 @@ export class AdmissionChain {
 
   /** Whether anybody could change the object. */
   mutates(attributes: AdmissionAttributes): boolean {
-    for (const plugin of this.#for(attributes).changing) if (plugin.handles(attributes)) return true;
+    for (const { plugin } of this.#for(attributes).changing) if (plugin.handles(attributes)) return true;
     return false;
   }
 
@@ -52,14 +53,14 @@ export class AdmissionChain {
 
   #step(
     type: AdmissionStep,
-    plugins: readonly AdmissionPlugin[],
+    plugins: readonly TimedPlugin[],
     attributes: AdmissionAttributes,
   ): Promise<void> | undefined {
     const startedAtMs = performance.now();
     const done = (isRejected: boolean) =>
       this.#metrics.observeStep(type, attributes.operation, isRejected, startedAtMs);
     try {
-      const pending = run(plugins, type === 'admit' ? 'mutate' : 'validate', attributes);
+      const pending = run(plugins, 0, type, attributes, startedAtMs);
       if (pending !== undefined) return this.#settled(pending, done);
     } catch (error) {
       done(true);
@@ -98,18 +99,23 @@ export class AdmissionChain {
   }
 }
 
+interface TimedPlugin {
+  readonly plugin: AdmissionPlugin;
+  readonly times: OperationTimes;
+}
+
 /** Those that may handle a kind, by what they do. */
 class KindPlugins {
-  readonly mutating: readonly AdmissionPlugin[];
-  readonly changing: readonly AdmissionPlugin[];
-  readonly looking: readonly AdmissionPlugin[];
-  readonly validating: readonly AdmissionPlugin[];
+  readonly mutating: readonly TimedPlugin[];
+  readonly changing: readonly TimedPlugin[];
+  readonly looking: readonly TimedPlugin[];
+  readonly validating: readonly TimedPlugin[];
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
-    this.mutating = plugins.filter((plugin) => plugin.mutate !== undefined);
-    this.changing = this.mutating.filter((plugin) => plugin.looksOnly !== true);
-    this.looking = this.mutating.filter((plugin) => plugin.looksOnly === true);
-    this.validating = plugins.filter((plugin) => plugin.validate !== undefined);
+  constructor(plugins: readonly TimedPlugin[]) {
+    this.mutating = plugins.filter(({ plugin }) => plugin.mutate !== undefined);
+    this.changing = this.mutating.filter(({ plugin }) => plugin.looksOnly !== true);
+    this.looking = this.mutating.filter(({ plugin }) => plugin.looksOnly === true);
+    this.validating = plugins.filter(({ plugin }) => plugin.validate !== undefined);
   }
 }
 
@@ -214,31 +220,63 @@ class LazyAttributes implements AdmissionAttributes {
   }
 }
 
-/** Runs one after the other; only the rest after the first promise is asynchronous. */
+/**
+ * Runs one after the other from `at` on; only the rest after the first promise is asynchronous. The clock is read once a plugin:
+ * where one ends the next begins.
+ */
 function run(
-  plugins: readonly AdmissionPlugin[],
-  step: 'mutate' | 'validate',
+  plugins: readonly TimedPlugin[],
+  at: number,
+  type: AdmissionStep,
   attributes: AdmissionAttributes,
+  startedAtMs: number,
 ): Promise<void> | undefined {
-  for (let i = 0; i < plugins.length; i++) {
-    const plugin = plugins[i]!;
+  const method = type === 'admit' ? 'mutate' : 'validate';
+  let beganAtMs = startedAtMs;
+  for (let i = at; i < plugins.length; i++) {
+    const { plugin, times } = plugins[i]!;
     if (!plugin.handles(attributes)) continue;
-    const pending = plugin[step]?.(attributes);
-    if (pending !== undefined) return runRest(plugins, i + 1, step, attributes, pending);
+    let pending: Promise<void> | undefined;
+    try {
+      pending = plugin[method]?.(attributes);
+    } catch (error) {
+      observe(times, type, attributes, true, beganAtMs);
+      throw error;
+    }
+    if (pending !== undefined) return runRest(plugins, i, type, attributes, pending, beganAtMs);
+    beganAtMs = observe(times, type, attributes, false, beganAtMs);
   }
   return undefined;
 }
 
+/** `pending`: what the plugin at `at` has begun. */
 async function runRest(
-  plugins: readonly AdmissionPlugin[],
-  from: number,
-  step: 'mutate' | 'validate',
+  plugins: readonly TimedPlugin[],
+  at: number,
+  type: AdmissionStep,
   attributes: AdmissionAttributes,
   pending: Promise<void>,
+  beganAtMs: number,
 ): Promise<void> {
-  await pending;
-  for (let i = from; i < plugins.length; i++) {
-    const plugin = plugins[i]!;
-    if (plugin.handles(attributes)) await plugin[step]?.(attributes);
+  const { times } = plugins[at]!;
+  try {
+    await pending;
+  } catch (error) {
+    observe(times, type, attributes, true, beganAtMs);
+    throw error;
   }
+  await run(plugins, at + 1, type, attributes, observe(times, type, attributes, false, beganAtMs));
+}
+
+/** Returns the time that it is now. */
+function observe(
+  times: OperationTimes,
+  type: AdmissionStep,
+  { operation }: AdmissionAttributes,
+  isRejected: boolean,
+  beganAtMs: number,
+): number {
+  const nowMs = performance.now();
+  times.observe(type, operation, isRejected, nowMs - beganAtMs);
+  return nowMs;
 }

@@ -2,13 +2,11 @@ import { Histogram } from '#apimachinery/histogram.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import type { AdmissionOperation } from './admission.ts';
 import { BoundedSeries } from './bounded-series.ts';
+import { type AdmissionStep, OperationTimes, stepBounds } from './operation-times.ts';
 
-/** kube-apiserver's, in seconds (apiserver/pkg/admission/metrics). */
-const stepBounds = [0.005, 0.025, 0.1, 0.5, 1, 2.5] as const;
-
-/** The same of webhooks. */
+/** kube-apiserver's of webhooks, in seconds (apiserver/pkg/admission/metrics). */
 const webhookBounds = [...stepBounds, 10, 25] as const;
-/** The same of policies (plugin/policy/validating/metrics). */
+/** The same of policies (plugin/policy/validating/metrics, mutating/metrics). */
 const policyBounds = [0.000_000_5, 0.001, 0.01, 0.1, 1] as const;
 
 export type WebhookErrorType = 'no_error' | 'calling_webhook_error' | 'apiserver_internal_error';
@@ -37,38 +35,34 @@ export interface ObservedCheck {
   readonly startedAtMs: number;
 }
 
-export type AdmissionStep = 'admit' | 'validate';
+/** A mutation of a policy, tried. */
+export interface ObservedMutation {
+  readonly policy: string;
+  readonly binding: string;
+  readonly errorType: PolicyErrorType;
+  readonly startedAtMs: number;
+}
 
-type ByOperation = Map<AdmissionOperation, Histogram>;
-
-/** How long admission takes as a whole: what changes the object, and what only looks at it. */
+/** How long admission takes as a whole and by who takes part in it, what webhooks were asked and what policies found. */
 export class AdmissionMetrics {
-  /** Found by what they are: a text put together of it costs more than all else that is done here. */
-  readonly #passed: { readonly [type in AdmissionStep]: ByOperation } = {
-    admit: new Map(),
-    validate: new Map(),
-  };
-  readonly #rejected: { readonly [type in AdmissionStep]: ByOperation } = {
-    admit: new Map(),
-    validate: new Map(),
-  };
-
-  readonly #controllers = new BoundedSeries([], () => new Histogram(stepBounds));
+  /** Of all of a step: what changes the object, what only looks at it. */
+  readonly #steps = new OperationTimes();
+  readonly #controllers = new Map<string, OperationTimes>();
   readonly #calls = new BoundedSeries(['name'], () => new Histogram(webhookBounds));
   readonly #answers = new BoundedSeries(['name', 'code'], () => 0);
   readonly #rejections = new BoundedSeries(['name', 'rejection_code'], () => 0);
   readonly #failedOpen = new BoundedSeries(['name'], () => 0);
   readonly #checks = new BoundedSeries(['policy', 'policy_binding'], () => new Histogram(policyBounds));
+  readonly #mutations = new BoundedSeries(['policy', 'policy_binding'], () => new Histogram(policyBounds));
 
-  observeController(
-    name: string,
-    type: AdmissionStep,
-    operation: AdmissionOperation,
-    isRejected: boolean,
-    startedAtMs: number,
-  ): void {
-    const labels = { name, operation, rejected: String(isRejected), type };
-    this.#controllers.at(labels).value.observe((performance.now() - startedAtMs) / 1_000);
+  /** Where the times of a plugin of that name are kept. */
+  controller(name: string): OperationTimes {
+    let times = this.#controllers.get(name);
+    if (times === undefined) {
+      times = new OperationTimes();
+      this.#controllers.set(name, times);
+    }
+    return times;
   }
 
   observeCall({ name, type, operation, code, rejection, failedOpen, startedAtMs }: ObservedCall): void {
@@ -92,6 +86,11 @@ export class AdmissionMetrics {
     this.#checks.at(labels).value.observe((performance.now() - startedAtMs) / 1_000);
   }
 
+  observeMutation({ policy, binding, errorType, startedAtMs }: ObservedMutation): void {
+    const labels = { error_type: errorType, policy, policy_binding: binding };
+    this.#mutations.at(labels).value.observe((performance.now() - startedAtMs) / 1_000);
+  }
+
   /** `startedAtMs`: of performance.now. */
   observeStep(
     type: AdmissionStep,
@@ -99,33 +98,34 @@ export class AdmissionMetrics {
     isRejected: boolean,
     startedAtMs: number,
   ): void {
-    const byOperation = (isRejected ? this.#rejected : this.#passed)[type];
-    let seconds = byOperation.get(operation);
-    if (seconds === undefined) {
-      seconds = new Histogram(stepBounds);
-      byOperation.set(operation, seconds);
-    }
-    seconds.observe((performance.now() - startedAtMs) / 1_000);
+    this.#steps.observe(type, operation, isRejected, performance.now() - startedAtMs);
   }
 
   render(text: MetricText): void {
-    this.#renderNamed(text);
-    for (const type of ['admit', 'validate'] as const) {
-      for (const [operation, seconds] of this.#passed[type])
-        renderStep(text, seconds, { type, operation, rejected: 'false' });
-      for (const [operation, seconds] of this.#rejected[type])
-        renderStep(text, seconds, { type, operation, rejected: 'true' });
-    }
+    this.#renderControllers(text);
+    this.#renderCalls(text);
+    this.#renderPolicies(text);
+    for (const [labels, seconds] of this.#steps)
+      text.histogram(
+        'apiserver_admission_step_admission_duration_seconds',
+        'How long the steps of admission took, webhooks and policies among them.',
+        seconds,
+        { ...labels },
+      );
   }
 
-  #renderNamed(text: MetricText): void {
-    for (const [labels, seconds] of this.#controllers)
-      text.histogram(
-        'apiserver_admission_controller_admission_duration_seconds',
-        'How long those steps took that do what tenants ask for.',
-        seconds,
-        labels,
-      );
+  #renderControllers(text: MetricText): void {
+    for (const [name, times] of this.#controllers)
+      for (const [labels, seconds] of times)
+        text.histogram(
+          'apiserver_admission_controller_admission_duration_seconds',
+          'How long each of those took that had to do with what was written.',
+          seconds,
+          { name, ...labels },
+        );
+  }
+
+  #renderCalls(text: MetricText): void {
     for (const [labels, seconds] of this.#calls)
       text.histogram(
         'apiserver_admission_webhook_admission_duration_seconds',
@@ -140,28 +140,19 @@ export class AdmissionMetrics {
     ] as const;
     for (const [name, help, series] of counts)
       for (const [labels, count] of series) text.counter(name, help, count, labels);
-    for (const [labels, seconds] of this.#checks) {
-      text.counter(
-        'apiserver_validating_admission_policy_check_total',
-        'What policies had against requests.',
-        seconds.count,
-        labels,
-      );
-      text.histogram(
-        'apiserver_validating_admission_policy_check_duration_seconds',
-        'How long it took to find that out.',
-        seconds,
-        labels,
-      );
+  }
+
+  #renderPolicies(text: MetricText): void {
+    const policies = [
+      ['validating', 'What policies had against requests.', this.#checks],
+      ['mutating', 'Mutations of policies that were tried.', this.#mutations],
+    ] as const;
+    for (const [type, help, series] of policies) {
+      const name = `apiserver_${type}_admission_policy_check`;
+      for (const [labels, seconds] of series) {
+        text.counter(`${name}_total`, help, seconds.count, labels);
+        text.histogram(`${name}_duration_seconds`, 'How long that took.', seconds, labels);
+      }
     }
   }
-}
-
-function renderStep(text: MetricText, seconds: Histogram, labels: { readonly [name: string]: string }): void {
-  text.histogram(
-    'apiserver_admission_step_admission_duration_seconds',
-    'How long the steps of admission took, webhooks and policies among them.',
-    seconds,
-    labels,
-  );
 }

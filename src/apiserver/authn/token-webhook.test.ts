@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { silentLogger } from '#client/logger.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import { makePki } from '../http/testing/test-server.ts';
+import { TokenCacheMetrics } from './token-cache-metrics.ts';
 import { TokenWebhook } from './token-webhook.ts';
 
 const pki = makePki();
@@ -31,15 +33,16 @@ after(() => {
   server.closeAllConnections();
 });
 
-function open(): TokenWebhook {
+function open(metrics?: TokenCacheMetrics): TokenWebhook {
   reviews.length = 0;
   const { port } = server.address() as AddressInfo;
   const connection = { server: `https://localhost:${port}/authenticate`, caPem: pki.ca.certificatePem };
-  return new TokenWebhook({ connection, logger: silentLogger });
+  return new TokenWebhook({ connection, logger: silentLogger, metrics });
 }
 
 test('a webhook tells whose a token is, once for many requests (U1)', async () => {
-  const webhook = open();
+  const metrics = new TokenCacheMetrics();
+  const webhook = open(metrics);
   try {
     status = { authenticated: true, user: { username: 'jane', uid: '1', groups: ['dev', 'system:masters'] } };
     const answers = await Promise.all([1, 2, 3].map(async () => webhook.authenticateToken('t', [])));
@@ -56,6 +59,17 @@ test('a webhook tells whose a token is, once for many requests (U1)', async () =
       reviews.map(({ spec }) => spec),
       [{ token: 't' }],
     );
+    const text = new MetricText();
+    metrics.render(text);
+    assert.deepEqual(text.toString().match(/^authentication_token_cache_\w+(?:total|count)\{.*$/gm), [
+      'authentication_token_cache_request_total{status="hit"} 1',
+      'authentication_token_cache_request_total{status="miss"} 3',
+      'authentication_token_cache_request_duration_seconds_count{status="hit"} 1',
+      'authentication_token_cache_request_duration_seconds_count{status="miss"} 3',
+      'authentication_token_cache_fetch_total{status="ok"} 1',
+      'authentication_token_cache_active_fetch_count{status="in_flight"} 0',
+      'authentication_token_cache_active_fetch_count{status="blocked"} 0',
+    ]);
   } finally {
     await webhook.close();
   }

@@ -8,6 +8,7 @@ import { ReviewPoster } from '../review-poster.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
 import type { ForeignUsers } from './foreign-users.ts';
 import { tokenLengthMax } from './jwt.ts';
+import type { TokenCacheMetrics } from './token-cache-metrics.ts';
 import { hashToken } from './token-file.ts';
 import { withAuthenticated } from './x509.ts';
 
@@ -35,6 +36,7 @@ export class TokenWebhook implements TokenAuthenticator {
   readonly #foreign: ForeignUsers | undefined;
   readonly #answerMs: number;
   readonly #logger: Logger;
+  readonly #metrics: TokenCacheMetrics | undefined;
   readonly #answers = new LRUCache<string, Answer>({ max: answersMax });
   readonly #asking = new Map<string, Promise<Answer>>();
 
@@ -46,11 +48,13 @@ export class TokenWebhook implements TokenAuthenticator {
     readonly connection: ServerConnection;
     readonly logger: Logger;
     readonly foreign?: ForeignUsers | undefined;
+    readonly metrics?: TokenCacheMetrics | undefined;
   }) {
     this.#poster = new ReviewPoster(options.connection);
     this.#foreign = options.foreign;
     this.#answerMs = options.foreign === undefined ? answerMs : delegatedAnswerMs;
     this.#logger = options.logger;
+    this.#metrics = options.metrics;
   }
 
   authenticateToken(
@@ -61,8 +65,12 @@ export class TokenWebhook implements TokenAuthenticator {
     if (token.length > tokenLengthMax) return undefined;
     const key = audiences.length === 0 ? hash : `${hash} ${JSON.stringify(audiences)}`;
     const known = this.#answers.get(key);
-    if (known !== undefined) return known.token;
+    if (known !== undefined) {
+      this.#metrics?.hit();
+      return known.token;
+    }
     let asking = this.#asking.get(key);
+    const isAsked = asking !== undefined;
     if (asking === undefined) {
       asking = this.#ask(token, audiences).finally(() => this.#asking.delete(key));
       this.#asking.set(key, asking);
@@ -73,7 +81,8 @@ export class TokenWebhook implements TokenAuthenticator {
         () => {},
       );
     }
-    return asking.then((answer) => answer.token);
+    const counted = this.#metrics?.miss(isAsked, asking) ?? asking;
+    return counted.then((answer) => answer.token);
   }
 
   close(): Promise<void> {

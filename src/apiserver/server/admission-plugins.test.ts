@@ -143,10 +143,19 @@ test('how long admission takes is counted by step, operation and outcome', async
   assert.deepEqual(
     counts.map(([, labels, count]) => `${labels} ${count}`),
     [
-      'type="admit",operation="CREATE",rejected="false" 1',
-      'type="admit",operation="UPDATE",rejected="false" 1',
-      'type="validate",operation="CREATE",rejected="true" 1',
-      'type="validate",operation="UPDATE",rejected="true" 1',
+      'operation="CREATE",rejected="false",type="admit" 1',
+      'operation="UPDATE",rejected="false",type="admit" 1',
+      'operation="CREATE",rejected="true",type="validate" 1',
+      'operation="UPDATE",rejected="true",type="validate" 1',
+    ],
+  );
+  const byName = /^apiserver_admission_controller_admission_duration_seconds_count\{(.*)\} (\d+)$/gm;
+  assert.deepEqual(
+    [...text.toString().matchAll(byName)].map(([, labels, count]) => `${labels} ${count}`),
+    [
+      'name="pods",operation="CREATE",rejected="false",type="admit" 1',
+      'name="pods",operation="CREATE",rejected="true",type="validate" 1',
+      'name="nodes",operation="UPDATE",rejected="true",type="validate" 1',
     ],
   );
 });

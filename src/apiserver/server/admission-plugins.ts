@@ -20,7 +20,6 @@ import { Priority } from '../admission/priority.ts';
 import { RuntimeClassAdmission } from '../admission/runtime-class.ts';
 import { SignerPermission } from '../admission/signer-permission.ts';
 import { SigningRequestSubject } from '../admission/signing-request-subject.ts';
-import { TimedPlugin } from '../admission/timed-plugin.ts';
 import { MutatingWebhooks } from '../admission/webhooks/mutating-webhooks.ts';
 import { ValidatingWebhooks } from '../admission/webhooks/validating-webhooks.ts';
 import type { WebhookCaller } from '../admission/webhooks/webhook-caller.ts';
@@ -62,15 +61,15 @@ export function admissionPlugins(parts: {
     new RuntimeClassAdmission(storage),
     new SignerPermission(authorizer),
     DefaultClass.ingress(storage),
-    new TimedPlugin(new MutatingPolicies(policies), metrics),
-    new TimedPlugin(new MutatingWebhooks(webhooks), metrics),
+    new MutatingPolicies(policies),
+    new MutatingWebhooks(webhooks),
     new BindingWriter(),
     componentRestrictionPlugin,
     new RbacEscalationPlugin(authorization.authorizer, authorization.rbac),
     new ReturnPolicyGrantsPlugin(authorization.authorizer),
     new DeviceAdminAccess(storage),
-    new TimedPlugin(new ValidatingPolicies(policies), metrics),
-    new TimedPlugin(new ValidatingWebhooks(webhooks), metrics),
+    new ValidatingPolicies(policies),
+    new ValidatingWebhooks(webhooks),
     ...(isAudited ? [] : [new NotEnforced()]),
   ];
 }

@@ -5,6 +5,7 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import { rootTypeOf } from '../../apply/apply-type.ts';
 import type { Authorizer } from '../../authz/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
+import type { AdmissionMetrics, PolicyErrorType } from '../admission-metrics.ts';
 import { replaceObject } from '../replace-object.ts';
 import { concernsTenants, inVersion, requestedName } from '../request-view.ts';
 import { applyChange } from './apply-change.ts';
@@ -34,8 +35,10 @@ export class MutatingPolicies implements AdmissionPlugin {
   readonly #storage: CachedStorage;
   readonly #authorizer: Authorizer;
   readonly #source: PolicySource<MutatingPolicy>;
+  readonly #metrics: AdmissionMetrics | undefined;
 
-  constructor({ storage, authorizer }: PolicyAdmissionOptions) {
+  constructor({ storage, authorizer, metrics }: PolicyAdmissionOptions) {
+    this.#metrics = metrics;
     this.#storage = storage;
     this.#authorizer = authorizer;
     this.#source = new PolicySource(storage, 'mutating', compileMutatingPolicy);
@@ -125,11 +128,17 @@ export class MutatingPolicies implements AdmissionPlugin {
     const { policy } = bound;
     const sources = { storage: this.#storage, authorizer: this.#authorizer, memo };
     const input = () => policyInput(attributes, version, param, sources);
-    const tried = async (step: () => Promise<boolean>): Promise<boolean> => {
+    const tried = async (
+      step: () => Promise<boolean>,
+      done?: (errorType: PolicyErrorType) => void,
+    ): Promise<boolean> => {
       try {
-        return await step();
+        const isDone = await step();
+        done?.('no_error');
+        return isDone;
       } catch (error) {
         if (!(error instanceof MutationError)) throw error;
+        done?.(error.type);
         faults.push({ bound, binding, error });
         return false;
       }
@@ -140,13 +149,19 @@ export class MutatingPolicies implements AdmissionPlugin {
     let isMutated = false;
     if (!isInvoked) return { isInvoked, isMutated };
     for (const mutation of policy.mutations) {
+      const startedAtMs = performance.now();
+      const observe = (errorType: PolicyErrorType) =>
+        this.#metrics?.observeMutation({
+          ...{ policy: bound.name, binding: binding.name },
+          ...{ errorType, startedAtMs },
+        });
       const isDone = await tried(async () => {
         const change = await settled(() => changeOf(mutation, policy, input()));
         const live = inVersion(attributes.object as KubeObject, attributes.context, version);
         const after = applyChange(rootTypeOf(version.schema), live, change);
         replaceObject(attributes, version, after as KubeObject);
         return true;
-      });
+      }, observe);
       if (isDone) isMutated = true;
     }
     return { isInvoked, isMutated };

@@ -3,6 +3,7 @@ import { FunctionTable } from '#apimachinery/cel/functions/registry.ts';
 import { boolType, CelType, dynType, listOf, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault, CelList, CelMap, jsonOfValue, NativeMap, type Value } from '#apimachinery/cel/values.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { PolicyErrorType } from '../admission-metrics.ts';
 import {
   BudgetError,
   conditionsCostMax,
@@ -41,9 +42,16 @@ export interface MutatingPolicy {
   readonly mutations: readonly Mutation[];
 }
 
+const compilationFault = 'compilation error: ';
+
 /** A mutation could not be made; the message says why. */
 export class MutationError extends Error {
   override readonly name = 'MutationError';
+
+  get type(): PolicyErrorType {
+    if (this.cause instanceof BudgetError) return 'out_of_budget';
+    return this.message.startsWith(compilationFault) ? 'compile_error' : 'invalid_error';
+  }
 }
 
 /** `Object`, `Object.spec`, …: parts of an apply configuration, whose fields the resource's schema judges afterwards. */
@@ -143,7 +151,7 @@ export function changeOf(
   input: Omit<EvaluationInput, 'own'>,
 ): Change {
   const { expression, type } = mutation;
-  if (expression.program === undefined) throw new MutationError(`compilation error: ${expression.error}`);
+  if (expression.program === undefined) throw new MutationError(`${compilationFault}${expression.error}`);
   const { program } = expression;
   const own = new Map(
     policy.variables.flatMap((variable) =>

@@ -32,7 +32,7 @@ async function open(authorizer: Authorizer = never, metrics?: AdmissionMetrics):
   return Harness.open({
     workspaces: [{ id: 'other' as never, path: 'other' }],
     plugins: (storage) => [
-      new MutatingPolicies({ storage, authorizer }),
+      new MutatingPolicies({ storage, authorizer, metrics }),
       new ValidatingPolicies({ storage, authorizer, metrics }),
       new NotEnforced(),
     ],
@@ -77,6 +77,25 @@ test('a policy denies in Kubernetes’ words (A3)', async () => {
     ),
   );
   await harness.post(`/clusters/other${maps}`, map('bad', { secret: 'x' }));
+});
+
+test('mutations that policies try are counted by what became of them (plugin/policy/mutating/metrics)', async () => {
+  const metrics = new AdmissionMetrics();
+  await using harness = await open(never, metrics);
+  const mutations = ['Object{data: {"a": "b"}}', 'Object{data: {"a": object.data.none}}'].map(
+    (expression) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }),
+  );
+  await bind(harness, { failurePolicy: 'Ignore', reinvocationPolicy: 'Never', mutations }, {}, 'Mutating');
+  await harness.post(maps, map('good'));
+  const text = new MetricText();
+  metrics.render(text);
+  const total = 'apiserver_mutating_admission_policy_check_total';
+  assert.deepEqual(
+    text.toString().match(new RegExp(`^${total}.*$`, 'gm')),
+    ['no_error', 'invalid_error'].map(
+      (error) => `${total}{error_type="${error}",policy="p",policy_binding="p-b"} 1`,
+    ),
+  );
 });
 
 test('what policies have against requests is counted once (plugin/policy/validating/metrics)', async () => {

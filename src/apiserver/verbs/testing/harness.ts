@@ -12,6 +12,7 @@ import type { CachedStorage } from '#storage/cached-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import type { AdmissionPlugin } from '../../admission/admission.ts';
 import { AdmissionChain } from '../../admission/admission-chain.ts';
+import type { AdmissionMetrics } from '../../admission/admission-metrics.ts';
 import { NamespaceLifecycle } from '../../admission/namespace-lifecycle.ts';
 import { renderEntry } from '../../registry/conversion.ts';
 import { parseIpRange } from '../../registry/ip-range.ts';
@@ -32,6 +33,7 @@ let builtinScheme: Scheme | undefined;
 export interface HarnessOptions {
   readonly definitions?: readonly ResourceDefinition[];
   readonly plugins?: (storage: CachedStorage) => readonly AdmissionPlugin[];
+  readonly metrics?: AdmissionMetrics | undefined;
   readonly shared?: SharedObjects;
   readonly handlers?: ReadonlyMap<string, ResourceHandler>;
   /** One or two. */
@@ -106,10 +108,10 @@ export class Harness {
     this.verbs = new Verbs({
       registry: this.registry,
       clock: this.clock satisfies Clock,
-      admission: new AdmissionChain([
-        new NamespaceLifecycle({ storage }),
-        ...(options.plugins?.(storage) ?? []),
-      ]),
+      admission: new AdmissionChain(
+        [new NamespaceLifecycle({ storage }), ...(options.plugins?.(storage) ?? [])],
+        options.metrics,
+      ),
       handlers: options.handlers,
       authorizer:
         options.authorizeCreate === undefined
