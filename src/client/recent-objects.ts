@@ -38,11 +38,11 @@ export class RecentObjects {
     return this.#bytes;
   }
 
-  /** The newest under a key counts. */
-  put(key: string, object: KubeObject): void {
+  /** The newest under a key counts. Returns about how many bytes the object takes. */
+  put(key: string, object: KubeObject): number {
     this.delete(key);
     const bytes = roughBytesOf(object);
-    if (bytes > this.#bytesMax) return;
+    if (bytes > this.#bytesMax) return bytes;
     const nowMs = this.#clock.monotonic();
     this.#entries.set(key, { object, bytes, atMs: nowMs });
     this.#bytes += bytes;
@@ -50,6 +50,7 @@ export class RecentObjects {
       if (this.#bytes <= this.#bytesMax && nowMs - atMs <= this.#ageMaxMs) break;
       this.delete(oldest);
     }
+    return bytes;
   }
 
   /** Hands the object over, if it is of just this revision and still recent. It is the caller's own. */

@@ -370,8 +370,10 @@ export class Detector {
     }
   }
 
+  /** In the order of their names: so their objects are read by pages (page-reader.ts). */
   wakeSelected(policy: ResolvedPolicy): void {
     const { cluster } = policy;
+    const selected: ProjectObjectKey[] = [];
     for (const name of new Set(policy.selectors.map(({ resource }) => watchName(resource)))) {
       for (const { metadata } of this.#on.watches.inCluster(name, cluster)) {
         const key = keyInWatch(name, cluster, metadata);
@@ -386,9 +388,10 @@ export class Detector {
           identity,
           this.#on.states.get(key)?.policyKey,
         );
-        if (owner?.policy.key === policy.key) this.#on.wake(key);
+        if (owner?.policy.key === policy.key) selected.push(key);
       }
     }
+    for (const key of selected.sort()) this.#on.wake(key);
   }
 
   /** Objects bound before a restart that this policy no longer selects: they have no state yet, only a binding. */

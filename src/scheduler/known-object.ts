@@ -1,5 +1,6 @@
 import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Bounds } from './algorithm/bounds.ts';
@@ -12,6 +13,7 @@ import type { Interpretations } from './interpreter/interpretations.ts';
 import type { KeyStates } from './key-state.ts';
 import type { Mappers } from './mappers.ts';
 import { type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { PageReader } from './page-reader.ts';
 import { activeMatch, isLazy } from './policy/activation.ts';
 import type { Policies } from './policy/policies.ts';
 import type { PolicyMatch } from './policy/policy-index.ts';
@@ -38,6 +40,9 @@ export interface Known {
 /** What a decision's reader asks. */
 export interface KnownReaderDependencies {
   readonly client: KubeClient;
+  readonly clock: Clock;
+  /** Fires when the scheduler stops. */
+  readonly signal: AbortSignal;
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;
   readonly policies: Policies;
@@ -51,9 +56,12 @@ export interface KnownReaderDependencies {
 /** Who selects or needs a project object, by what the watches tell; and all that a decision about it is made from. */
 export class KnownReader {
   readonly #on: KnownReaderDependencies;
+  readonly #pages: PageReader;
 
   constructor(dependencies: KnownReaderDependencies) {
     this.#on = dependencies;
+    const { watches } = dependencies;
+    this.#pages = new PageReader({ ...dependencies, told: (key) => watches.ofKey(key) });
   }
 
   /** The policy that the object follows now, or a match that stands for those that need it; undefined for neither. */
@@ -78,7 +86,7 @@ export class KnownReader {
     const resource = selected?.resource ?? followable;
     if (resource === undefined || (selected === undefined && !this.#mayBeNeeded(parts))) return none;
     const [first, present, mapper] = await Promise.all([
-      this.#on.watches.takeWhole(parts, resource) ?? readObject(this.#on.client, parts, resource, signal),
+      this.#on.watches.takeWhole(parts, resource) ?? this.#pages.read(parts, resource, signal),
       this.#on.bindings.read(parts, signal),
       this.#on.mappers.of(project, signal),
     ]);

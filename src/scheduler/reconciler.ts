@@ -47,6 +47,8 @@ import type { Workspaces } from './workspaces.ts';
 export interface ReconcilerDependencies {
   readonly client: KubeClient;
   readonly clock: Clock;
+  /** Fires when the scheduler stops. */
+  readonly signal: AbortSignal;
   readonly controlPlaneId: string;
   readonly workspaces: Workspaces;
   readonly watches: ResourceWatches;

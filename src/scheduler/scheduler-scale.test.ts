@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
 import { decide } from './algorithm/decide.ts';
 import { cell, inputOf, snapshotOf, template } from './algorithm/testing/cells.ts';
@@ -9,26 +10,31 @@ import { bindingOf } from './bindings/binding.ts';
 import { type CellReport, gatheredStatus } from './gather/gather.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';
-import { bindingWhere, startScheduler, world } from './testing/world.ts';
+import { bindings, bindingWhere, startScheduler, world } from './testing/world.ts';
+
+/** The same client; `onGet` is told of the project's ConfigMaps that it reads one by one. */
+function hearingOf(client: KubeClient, onGet: (name: string) => void, project: string): KubeClient {
+  const hearing: KubeClient = Object.create(client, {
+    get: {
+      value: (...[ref, options]: Parameters<KubeClient['get']>) => {
+        if (ref.gvr.resource === 'configmaps' && ref.cluster === project) onGet(ref.name);
+        return client.get(ref, options);
+      },
+    },
+  }) as KubeClient;
+  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(client))) {
+    if (name === 'constructor' || name === 'get') continue;
+    const method = Reflect.get(client, name) as unknown;
+    if (typeof method === 'function') Object.defineProperty(hearing, name, { value: method.bind(client) });
+  }
+  return hearing;
+}
 
 test('a label of a cell makes only those be looked at again whose policies look at it', async () => {
   await using w = await world();
   const { controlPlane, project } = w;
   const decided: string[] = [];
-  const watching: KubeClient = Object.create(controlPlane.scheduler, {
-    get: {
-      value: (...[ref, options]: Parameters<KubeClient['get']>) => {
-        if (ref.gvr.resource === 'configmaps' && ref.cluster === project) decided.push(ref.name);
-        return controlPlane.scheduler.get(ref, options);
-      },
-    },
-  }) as KubeClient;
-  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(controlPlane.scheduler))) {
-    if (name === 'constructor' || name === 'get') continue;
-    const method = Reflect.get(controlPlane.scheduler, name) as unknown;
-    if (typeof method === 'function')
-      Object.defineProperty(watching, name, { value: method.bind(controlPlane.scheduler) });
-  }
+  const watching = hearingOf(controlPlane.scheduler, (name) => decided.push(name), project);
   await using scheduler = await startScheduler(controlPlane, { client: watching });
   const of = (name: string, placement: object) =>
     policy(name, {
@@ -63,6 +69,39 @@ test('a label of a cell makes only those be looked at again whose policies look 
   };
   assert.deepEqual(await label({ tier: 'edge' }), ['by-label']);
   assert.deepEqual(await label({ rack: 'r1', colour: 'red' }), ['spread']);
+});
+
+test('the many objects that a new policy selects are read by pages', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const read: string[] = [];
+  const client = hearingOf(controlPlane.scheduler, (name) => read.push(name), project);
+  await using _ = await startScheduler(controlPlane, { client });
+  const names = Array.from({ length: 150 }, (_, index) => `many-${index}`);
+  for (const name of names)
+    await controlPlane.create(project, 'configmaps', configMap(name, { from: 'many' }));
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('all', {
+      resourceSelectors: [{ apiVersion: 'v1', kind: 'ConfigMap' }],
+      placement: { clusterAffinity: { clusterNames: ['ams'] } },
+    }),
+  );
+  const bound = await until('all are bound', async () => {
+    const found = await controlPlane.list(project, bindings, 'resourcebindings');
+    return found.length >= names.length ? found : undefined;
+  });
+  assert.equal(new Set(bound.map((one) => (one as ResourceBinding).spec.resource.name)).size, names.length);
+  const once = read.filter((name) => name.startsWith('many-')).length;
+  assert.ok(once < names.length / 2, `${once} were read one by one`);
+  const copies = await until('all are copied', async () => {
+    const found = (await w.ams.copies('v1', 'configmaps')).filter(
+      (copy) => isJsonObject(copy['data']) && copy['data']['from'] === 'many',
+    );
+    return found.length >= names.length ? found : undefined;
+  });
+  assert.equal(copies.length, names.length);
 });
 
 test('a binding over a thousand cells stays under 64 KiB', () => {
