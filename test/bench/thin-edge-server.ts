@@ -37,6 +37,8 @@ export async function serveThinEdges(edges: readonly ThinEdge[], pki: ServerPki)
     key: serving.keyPem,
     settings: { maxConcurrentStreams: 1_000 },
   });
+  // As kube-apiserver (k8s.io/apiserver/pkg/server/secure_serving.go); Node's five seconds make a handshake of each probe.
+  Object.assign(server, { keepAliveTimeout: 90_000 });
   server.on('request', (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));

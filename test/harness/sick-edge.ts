@@ -61,6 +61,7 @@ export class SickEdge implements AsyncDisposable {
     this.#server = https.createServer(servingPair(options.pki, false), (request, answer) =>
       this.#handle(request, answer),
     );
+    this.#server.keepAliveTimeout = 90_000; // as kube-apiserver
     this.#server.on('connection', (socket: Socket) => {
       this.connections++;
       this.#sockets.add(socket);

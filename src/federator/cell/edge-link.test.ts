@@ -33,6 +33,8 @@ class FakeEdge {
   revision = '1000';
   mayList = true;
   isAway = false;
+  /** How often it was looked at. */
+  looks = 0;
   /** Of which it is a workspace. */
   controlPlaneId = '';
 
@@ -54,6 +56,7 @@ class FakeEdge {
         return { kind: 'APIGroupDiscoveryList', items: [] };
       },
       list: async () => {
+        this.looks++;
         if (this.isAway) throw new ApiError('ServiceUnavailable', 'away', { cause: new Error('reset') });
         if (!this.mayList) throw new ApiError('Forbidden', 'no');
         const items = this.claim === undefined ? [] : [object()];
@@ -96,8 +99,7 @@ async function connected(edge: FakeEdge) {
   return all;
 }
 
-function linkTo(edge: FakeEdge) {
-  const clock = new ManualClock();
+function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number) {
   const made: Claim[] = [];
   const told = { again: 0 };
   const cell: Cell = {
@@ -141,6 +143,7 @@ function linkTo(edge: FakeEdge) {
     clock,
     logger: silentLogger,
     limits: defaultCellLimits,
+    random,
   });
   links.push(link);
   link.start();
@@ -210,4 +213,20 @@ test('that an edge answers again is told once, when it is looked at after it was
   await look();
   assert.equal(link.health.reachable, 'True');
   assert.equal(told.again, before + 1);
+});
+
+test('cells that came at the same moment are looked at one after the other from then on, as often as before', async () => {
+  const clock = new ManualClock();
+  const edges = Array.from({ length: 60 }, () => new FakeEdge());
+  for (const [index, edge] of edges.entries()) linkTo(edge, clock, () => index / edges.length);
+  const looksIn = async (seconds: number): Promise<number> => {
+    const before = edges.reduce((sum, { looks }) => sum + looks, 0);
+    await clock.advanceAsync(seconds * 1_000, 100);
+    return edges.reduce((sum, { looks }) => sum + looks, 0) - before;
+  };
+  await looksIn(45);
+  const inEach: number[] = [];
+  for (let second = 0; second < 30; second++) inEach.push(await looksIn(1));
+  assert.ok(Math.max(...inEach) <= 4, `looks in each second: ${inEach.join(' ')}`);
+  assert.equal(await looksIn(60), 120);
 });

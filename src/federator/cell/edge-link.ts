@@ -44,6 +44,8 @@ export interface EdgeLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: CellLimits;
+  /** From 0 to 1; default Math.random. */
+  readonly random?: (() => number) | undefined;
 }
 
 interface Line {
@@ -85,6 +87,8 @@ export class EdgeLink {
   #retryMs = retryMinMs;
   #credentialsDueMs = 0;
   #credentialsReadAtMs = Number.NEGATIVE_INFINITY;
+  /** The regular looks have begun, at a moment of their own. */
+  #isRegular = false;
   /** What is wrong although the edge answers. */
   #note: EdgeProblem | undefined;
   #version = '';
@@ -190,11 +194,20 @@ export class EdgeLink {
   }
 
   #delayMs(): number {
-    const { clock, cell } = this.#options;
+    const { clock, cell, limits, random = Math.random } = this.#options;
     const breaker = this.#line?.breaker;
-    if (breaker?.isOpen === true) return breaker.trialDelayMs;
     const intervalMs = (cell().spec?.healthCheck?.intervalSeconds ?? 30) * 1_000;
     const isDoubtful = this.#health.undecided || this.#line?.edge.isInDoubt === true;
+    if (breaker?.isOpen === true || isDoubtful) {
+      this.#isRegular = false;
+      if (breaker?.isOpen === true) return breaker.trialDelayMs;
+    } else if (!this.#isRegular) {
+      this.#isRegular = true;
+      // Cells that came at once, as after a start, are not looked at in the same moment for ever: a hundred probes together are
+      // half a second of the thread that all cells share. Credentials are read by the same look, now and later.
+      const shareMs = random() * Math.min(intervalMs, limits.credentialsIntervalMs);
+      this.#credentialsDueMs = Math.min(this.#credentialsDueMs, clock.monotonic() + shareMs);
+    }
     const probeMs = isDoubtful ? Math.min(doubtMs, intervalMs) : intervalMs;
     return Math.min(probeMs, Math.max(0, this.#credentialsDueMs - clock.monotonic()));
   }
