@@ -70,6 +70,7 @@ export class PageReader {
   readonly #options: PageReaderOptions;
   readonly #kept: RecentObjects;
   readonly #collections = new Map<string, Collection>();
+  #forgotAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
@@ -127,8 +128,10 @@ export class PageReader {
     return collection;
   }
 
-  /** Least recently made first: what is in use all the time is looked at each time, and that is few. */
+  /** At most once in the age that it goes by: objects of thousands of projects in turn each come with a collection of their own. */
   #forgetUnused(nowMs: number): void {
+    if (nowMs - this.#forgotAtMs < keptAgeMaxMs) return;
+    this.#forgotAtMs = nowMs;
     for (const [at, { reads, usedAtMs, asideUntilMs }] of this.#collections) {
       if (reads > 0 || nowMs - usedAtMs <= keptAgeMaxMs || nowMs < asideUntilMs) continue;
       this.#collections.delete(at);
