@@ -70,6 +70,8 @@ export interface ReconcilerDependencies {
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
+  /** Others decide too, for whom bindings tell what replicas ask for. */
+  readonly isDivided: boolean;
 }
 
 interface Placed {
@@ -223,6 +225,7 @@ export class Reconciler {
         resource,
         uid: template.uid,
         replicas: template.replicas,
+        request: this.#on.isDivided ? template.request : undefined,
         policy: isFollowing(match) ? undefined : policy,
         decision,
         bounds,

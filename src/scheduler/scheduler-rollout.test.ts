@@ -15,6 +15,7 @@ import type { SharingListener, WorkSharing } from '#client/queue/work-sharing.ts
 import { WorkQueue } from '#client/workqueue.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
 import { edge, imageOf, withImage } from './testing/edge.ts';
+import { HalfOfTheLanes, projectsOfBoth } from './testing/half-of-the-lanes.ts';
 import { clusterPolicy, deployment, policy } from './testing/objects.ts';
 import { bindingWhere, policies, startScheduler, type World, world } from './testing/world.ts';
 
@@ -173,35 +174,10 @@ test('a policy above projects tells how far its objects in all of them are, with
   assert.equal(waiting?.unfinished, undefined);
 });
 
-/** One of two schedulers that share the projects: those of every other lane. */
-class HalfOfTheLanes implements WorkSharing {
-  readonly share = 0.5;
-  readonly #parity: number;
-
-  constructor(parity: number) {
-    this.#parity = parity;
-  }
-
-  owns = (owner: string): boolean => laneOf(owner) % 2 === this.#parity;
-
-  queue(): KeyQueue {
-    return new WorkQueue({ clock: systemClock });
-  }
-
-  start(_scope: string, listener: SharingListener): void {
-    listener.gained(this.owns);
-  }
-
-  async stop(): Promise<void> {}
-}
-
 test('a policy above projects that two schedulers share tells how far the objects of all are', async () => {
   await using w = await world();
   const { controlPlane } = w;
-  const projects = [w.project];
-  const parityOf = (project: string) => laneOf(project) % 2;
-  while (new Set(projects.map(parityOf)).size < 2)
-    projects.push(await controlPlane.project(`p${projects.length}`));
+  const projects = await projectsOfBoth(controlPlane, w.project);
   await using _ams = edge(w.ams);
   await using _fra = edge(w.fra);
   const rollout = {
@@ -244,6 +220,7 @@ test('a policy above projects that two schedulers share tells how far the object
 
 /** One of two schedulers that hand all projects to one another. */
 class HandedOver implements WorkSharing {
+  readonly isDivided = true;
   #listener: SharingListener | undefined;
   #isOurs = false;
 

@@ -12,6 +12,7 @@ import { SoleSharing } from '#client/queue/sole-sharing.ts';
 import type { Owns, WorkSharing } from '#client/queue/work-sharing.ts';
 import { StoreClient } from '#client/store-client.ts';
 import { BindingWatch } from './bindings/binding-watch.ts';
+import { isRoomWatched } from './cells/cell-info.ts';
 import { CellStore } from './cells/cell-store.ts';
 import { TaintPolicies } from './cells/taint-policies.ts';
 import { copiedResources } from './copies/copied-resources.ts';
@@ -62,6 +63,7 @@ class SchedulerProcess implements Scheduler {
   #workers: Workers | undefined;
   #returns: ReturnController | undefined;
   #isStarted = false;
+  #areCellsKnown = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions, onRestored: () => void) {
@@ -106,7 +108,20 @@ class SchedulerProcess implements Scheduler {
       onOverride: (cluster, namespace) => this.#workers?.detector.wakeProject(cluster, namespace),
       onBound: (cluster) => this.#workers?.detector.wakeProject(cluster, undefined),
     });
-    this.#bindingWatch = new BindingWatch({ client, clock, logger, onGone: (key) => this.#wake(key) });
+    this.#bindingWatch = new BindingWatch({
+      client,
+      clock,
+      logger,
+      onGone: (key) => this.#wake(key),
+      others: this.#sharing.isDivided
+        ? {
+            isWatched: (cell) => isRoomWatched(this.#cells.get(cell)),
+            onTold: (key, told) => {
+              if (this.#areCellsKnown) this.#workers?.decider.onBinding(key, told);
+            },
+          }
+        : undefined,
+    });
     this.#needs = new WatchNeeds({
       watches: this.#watches,
       policies: this.#policies.index,
@@ -171,6 +186,8 @@ class SchedulerProcess implements Scheduler {
       workers.decider.start(),
       this.#taintPolicies.start(),
     ]);
+    this.#areCellsKnown = true;
+    this.#tellBound(workers, () => true);
     await workers.policyReconciler.resolveAll();
     await Promise.all([this.#needs.ensureBound(), this.#watchCopiedResources()]);
     await this.#watches.synced();
@@ -213,6 +230,7 @@ class SchedulerProcess implements Scheduler {
       taintPolicies: this.#taintPolicies,
       queues: this.#queues,
       owns: this.#sharing.owns,
+      isDivided: this.#sharing.isDivided,
       share: () => this.#sharing.share,
       wake: (key) => this.#wake(key),
       signal: this.#stopping.signal,
@@ -347,10 +365,10 @@ class SchedulerProcess implements Scheduler {
     for (const key of this.#policies.keys()) {
       if (owns(clusterOfPolicy(key))) this.#queues.policies.add(key);
     }
-    for (const key of this.#copies.keys()) if (owns(clusterOf(key))) this.#wake(key, 'background');
-    for (const bound of this.#bindingWatch.bound()) {
+    for (const bound of this.#bindingWatch.lastWritten()) {
       if (owns(bound.cluster)) this.#wake(keyOf(bound), 'background');
     }
+    for (const key of this.#copies.keys()) if (owns(clusterOf(key))) this.#wake(key, 'background');
     rebalancer.lookAtAll(owns);
     decider.quotas.lookAtAll();
     if (owns(cellsWorkspacePath)) {
@@ -364,7 +382,8 @@ class SchedulerProcess implements Scheduler {
   }
 
   /** What is remembered of projects that another scheduler works on grows old, or has. */
-  #forget({ rebalancer, decider, reconciler }: Workers, owns: Owns): void {
+  #forget(workers: Workers, owns: Owns): void {
+    const { rebalancer, decider, reconciler } = workers;
     reconciler.forget(owns);
     for (const cluster of [...this.#states.clusters()]) {
       if (!owns(cluster)) continue;
@@ -375,6 +394,13 @@ class SchedulerProcess implements Scheduler {
         rebalancer.forget(key);
       }
     }
+    this.#tellBound(workers, owns);
+  }
+
+  /** What the bindings of these projects take counts, whoever decides there. */
+  #tellBound({ decider }: Workers, owns: Owns): void {
+    for (const { bound, told } of this.#bindingWatch.told())
+      if (owns(bound.cluster)) decider.onBinding(keyOf(bound), told);
   }
 
   *#cellIds(): IterableIterator<readonly [id: string, cell: string]> {

@@ -35,6 +35,8 @@ export interface World {
   readonly queues: Queues;
   /** Whether a project's work is this scheduler's now; others see to the rest. */
   readonly owns: (cluster: string) => boolean;
+  /** Others may be at work at the same time, on other projects. */
+  readonly isDivided: boolean;
   /** This scheduler's share of all work, from 0 to 1. */
   readonly share: () => number;
   /** Asks for a decision. */

@@ -2,6 +2,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import {
   conditionsSchema,
   kindSchema,
+  quantityMapSchema,
   stringListSchema,
   stringMapSchema,
   stringSchema,
@@ -39,6 +40,10 @@ const spec: JsonObject = {
       },
     },
     replicas: count,
+    replicaRequirements: {
+      type: 'object',
+      properties: { resourceRequest: quantityMapSchema },
+    },
     gracefulEvictionTasks: {
       type: 'array',
       'x-kubernetes-list-type': 'atomic',

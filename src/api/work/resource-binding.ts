@@ -22,6 +22,8 @@ export interface ResourceBindingSpec extends JsonObject {
   clusters?: TargetCluster[];
   /** What the object asks for; absent for kinds without replicas. */
   replicas?: number;
+  /** What one of them asks for, where several schedulers share the work and have to know of one another's. */
+  replicaRequirements?: { resourceRequest: { [resource: string]: string } };
   /** Hash of the placement that was decided by. */
   placementDigest?: string;
   /** The policy that decided; absent where the object only follows others. */

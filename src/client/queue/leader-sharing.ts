@@ -6,6 +6,7 @@ import type { SharingListener, WorkSharing } from './work-sharing.ts';
 
 /** Of several processes the one that holds a lease does all work; the others know everything and stand by. */
 export class LeaderSharing implements WorkSharing {
+  readonly isDivided = false;
   readonly #clock: Clock;
   readonly #lease: LeaseHolder;
 

@@ -27,6 +27,7 @@ const stopTimeoutMs = 5_000;
  * jobs. Without Redis nobody works; when it is back, with or without its data, all lanes are looked at again.
  */
 export class RedisSharing implements WorkSharing {
+  readonly isDivided = true;
   readonly #options: RedisSharingOptions;
   readonly #queues: BullQueue[] = [];
   /** Lanes that are being let go of: opened again only after that. */

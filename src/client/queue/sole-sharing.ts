@@ -5,6 +5,7 @@ import type { SharingListener, WorkSharing } from './work-sharing.ts';
 
 /** For a process that is known to be the only one: everything is its own from the start on. */
 export class SoleSharing implements WorkSharing {
+  readonly isDivided = false;
   readonly #clock: Clock;
   #started = false;
 

@@ -19,6 +19,8 @@ export interface SharingListener {
  * believed dead may go on for a moment: it is what the writes themselves are guarded by that keeps two from doing harm.
  */
 export interface WorkSharing {
+  /** Several processes may be at work at the same time, each for its owners. */
+  readonly isDivided: boolean;
   /** The share of all owners that is ours now, from 0 to 1. */
   readonly share: number;
   readonly owns: Owns;

@@ -10,6 +10,7 @@ import { watchName } from '../watches/resource-watches.ts';
 import { slimMetadata } from '../watches/slim-metadata.ts';
 import { pickResource } from '../watches/watched-kinds.ts';
 import { boundObject, parseTemplateAnnotation, templateAnnotation } from './binding.ts';
+import { type ToldAmounts, type ToldBinding, toldBinding } from './told-binding.ts';
 
 export interface BindingWatchOptions {
   readonly client: KubeClient;
@@ -17,23 +18,44 @@ export interface BindingWatchOptions {
   readonly logger: Logger;
   /** A binding vanished: its object is to be looked at. */
   readonly onGone: (key: ProjectObjectKey) => void;
+  /** Where others decide too: what bindings take has to be known, as they come, change and go. */
+  readonly others?: OthersListener | undefined;
 }
 
-/** The bindings of all projects, as far as their metadata tells: two wildcard watches. */
+export interface OthersListener {
+  readonly isWatched: (cell: string) => boolean;
+  readonly onTold: (key: ProjectObjectKey, told: ToldAmounts | undefined) => void;
+}
+
+/** The bindings of all projects, as far as their metadata tells, and what they take where that is asked for: two wildcard watches. */
 export class BindingWatch {
   readonly #namespaced: Informer;
   readonly #clusterWide: Informer;
 
-  constructor({ client, clock, logger, onGone }: BindingWatchOptions) {
+  constructor({ client, clock, logger, onGone, others }: BindingWatchOptions) {
+    const tell = (binding: KubeObject, told: ToldAmounts | undefined): void => {
+      const bound = boundObject(binding);
+      if (bound !== undefined) others?.onTold(keyOf(bound), told);
+    };
     const informer = (gvr: typeof resourceBindingsGvr | typeof clusterResourceBindingsGvr) => {
       const made = new Informer({
         client,
         clock,
         logger,
         collection: { cluster: '*', gvr },
-        metadataOnly: true,
-        transform: slimMetadata,
+        metadataOnly: others === undefined,
+        transform:
+          others === undefined
+            ? slimMetadata
+            : (binding) => toldBinding(binding, clock.now(), others.isWatched),
       });
+      if (others !== undefined) {
+        made.addHandler({
+          onAdd: (binding) => tell(binding, (binding as ToldBinding).told),
+          onUpdate: (binding) => tell(binding, (binding as ToldBinding).told),
+          onDelete: (binding) => tell(binding, undefined),
+        });
+      }
       // Made and changed by ourselves; only one that vanished is a reason to look.
       made.addHandler({
         onDelete: (old) => {
@@ -69,6 +91,26 @@ export class BindingWatch {
     for (const binding of this.#values()) {
       const bound = boundObject(binding);
       if (bound !== undefined) yield bound;
+    }
+  }
+
+  /** The same, those first that were written last: what is under way is among them. */
+  lastWritten(): readonly KeyParts[] {
+    const dated: { readonly bound: KeyParts; readonly revision: number }[] = [];
+    for (const binding of this.#values()) {
+      const bound = boundObject(binding);
+      if (bound !== undefined) dated.push({ bound, revision: Number(binding.metadata.resourceVersion) });
+    }
+    dated.sort((a, b) => b.revision - a.revision);
+    return dated.map(({ bound }) => bound);
+  }
+
+  /** What the bindings take, where that is asked for. */
+  *told(): IterableIterator<{ readonly bound: KeyParts; readonly told: ToldAmounts }> {
+    for (const binding of this.#values()) {
+      const bound = boundObject(binding);
+      const { told } = binding as Partial<ToldBinding>;
+      if (bound !== undefined && told !== undefined) yield { bound, told };
     }
   }
 

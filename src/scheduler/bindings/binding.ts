@@ -14,8 +14,10 @@ import {
 } from '#api/work/resource-binding.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { canonicalQuantity, parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import { type Bounds, forbiddingPolicy } from '../algorithm/bounds.ts';
+import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';
 import type { Decision, Outcome, Target } from '../algorithm/decision.ts';
 import type { DiscoveredResource } from '../discovery.ts';
@@ -80,6 +82,8 @@ export interface BindingInput {
   readonly resource: DiscoveredResource;
   readonly uid: string;
   readonly replicas: number | undefined;
+  /** What one of them asks for, where it is to be told. */
+  readonly request?: ReplicaRequest | undefined;
   /** Undefined where the object only follows others. */
   readonly policy: ResolvedPolicy | undefined;
   /** By the policy, without the cells that others need the object in. */
@@ -123,7 +127,10 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
         : { apiVersion, kind, resource: resource.resource, namespace, name, uid },
     clusters: decision.targets.map(targetCluster),
   };
-  if (input.replicas !== undefined) spec.replicas = input.replicas;
+  if (input.replicas !== undefined) {
+    spec.replicas = input.replicas;
+    if (input.request !== undefined) spec.replicaRequirements = requirementsOf(input.request);
+  }
   const rescheduledAt = input.freshAt ?? present?.spec.rescheduleTriggeredAt;
   if (rescheduledAt !== undefined) spec.rescheduleTriggeredAt = rescheduledAt;
   if (input.activation !== undefined) spec.activation = input.activation;
@@ -150,6 +157,20 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
     spec,
     status,
   };
+}
+
+function requirementsOf(request: ReplicaRequest): ResourceBinding['spec']['replicaRequirements'] {
+  const resourceRequest: { [resource: string]: string } = {};
+  for (const [resource, amount] of request) resourceRequest[resource] = canonicalQuantity(String(amount));
+  return { resourceRequest };
+}
+
+/** What the binding says that one replica asks for. */
+export function requestOf({ spec }: ResourceBinding): ReplicaRequest {
+  const told = spec.replicaRequirements?.resourceRequest ?? {};
+  return Object.entries(told).map(
+    ([resource, text]) => [resource, quantityNumber(parseQuantity(text))] as const,
+  );
 }
 
 type PolicyRef = NonNullable<ResourceBinding['spec']['policy']>;

@@ -44,6 +44,41 @@ test('replicas count as taken until the cell tells of them, or their time is ove
   assert.equal(commitments.loadBeside(undefined)('a'), 0);
 });
 
+test('what others’ bindings tell counts until it is there, goes, or is decided here', () => {
+  const freed: string[] = [];
+  const commitments = new Commitments(
+    (cell) => (cell === 'whole' ? 'whole' : 'free'),
+    (cell) => freed.push(cell),
+  );
+  commitments.look('whole', () => []);
+  const pods = (cell: string, nowMs = 0) => commitments.assumedIn(cell, nowMs)?.get('pods');
+  const tell = (underWay: number, ...targets: [string, number][]) => {
+    const committed = at(false, ...targets);
+    const told = { committed, underWay: underWay === 0 ? [] : [{ name: 'a', replicas: underWay }] };
+    commitments.tell(key, told, 0, 10_000);
+  };
+  tell(3, ['a', 3], ['whole', 4]);
+  assert.deepEqual([pods('a'), pods('whole')], [3, 4]);
+  tell(2, ['a', 3], ['whole', 3]);
+  assert.deepEqual([pods('a'), pods('whole')], [2, 3]);
+  assert.deepEqual(freed.splice(0).sort(), ['a', 'whole']);
+  tell(0, ['a', 3], ['whole', 3]);
+  assert.equal(pods('a', 9_999), 2, 'they are there, and the cell has yet to tell');
+  assert.equal(pods('a', 10_000), undefined);
+  tell(2, ['a', 3], ['whole', 3]);
+  tell(0, ['whole', 3]);
+  assert.equal(pods('a'), undefined, 'another cell');
+  tell(2, ['a', 3], ['whole', 3]);
+  commitments.takeOver(key);
+  commitments.place(key, at(true, ['a', 3], ['whole', 3]), undefined, [{ name: 'a', replicas: 3 }], 0);
+  assert.deepEqual([pods('a'), pods('whole')], [undefined, 3], 'it is not counted twice');
+  commitments.drop(key, at(true, ['a', 3], ['whole', 3]));
+  assert.equal(pods('whole'), undefined);
+  tell(1, ['a', 1], ['whole', 1]);
+  commitments.tell(key, undefined, 0, 0);
+  assert.deepEqual([pods('a'), pods('whole')], [undefined, undefined]);
+});
+
 test('what a binding said before a restart is no news to the cells', () => {
   const commitments = new Commitments(() => 'free');
   const known = [{ name: 'a', replicas: 2 }];

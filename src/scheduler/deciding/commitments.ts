@@ -41,8 +41,10 @@ export class Commitments {
   readonly #assumed = new Map<string, Assumptions>();
   readonly #sums = new Map<string, ReadonlyMap<string, number>>();
   readonly #bound = new BoundAmounts();
-  /** Of objects that wait to be decided first, what their bindings say. */
+  /** Of objects that wait to be decided first, and of those that others decide, what their bindings say. */
   readonly #foreseen = new Map<ProjectObjectKey, Committed>();
+  /** In which cells these bindings told of replicas under way. */
+  readonly #toldIn = new Map<ProjectObjectKey, readonly string[]>();
 
   /**
    * `onFreed`: less is taken there, by a decision, than was assumed or bound; the cell, which never heard of it, will not tell.
@@ -86,6 +88,48 @@ export class Commitments {
     yield* this.#foreseen.values();
   }
 
+  /**
+   * What a binding says that another scheduler decides, or that is yet to be looked at; undefined: it is gone. `landedUntilMs`: by
+   * then cells have told of replicas that it says are there.
+   */
+  tell(
+    key: ProjectObjectKey,
+    told: { readonly committed: Committed; readonly underWay: readonly Target[] } | undefined,
+    nowMs: number,
+    landedUntilMs: number,
+  ): void {
+    const { committed, underWay = [] } = told ?? {};
+    for (const cell of this.#bound.change(this.#foreseen.get(key), committed)) this.#onFreed(cell);
+    if (committed === undefined) this.#foreseen.delete(key);
+    else this.#foreseen.set(key, committed);
+    const before = this.#toldIn.get(key) ?? [];
+    for (const { name, replicas = 0 } of underWay) {
+      const { underWay: assumed, landed } = this.#assumed.get(name) ?? {};
+      const former = (assumed?.get(key) ?? landed?.get(key))?.replicas ?? 0;
+      this.#forget(key, name);
+      if (replicas < former) this.#onFreed(name);
+      this.#assume(key, name, replicas, committed?.request ?? [], nowMs);
+    }
+    for (const cell of before) {
+      if (underWay.some(({ name }) => name === cell)) continue;
+      if (committed?.targets.some(({ name }) => name === cell) === true)
+        this.landed(key, cell, landedUntilMs);
+      else if (this.#forget(key, cell)) this.#onFreed(cell);
+    }
+    if (underWay.length === 0) this.#toldIn.delete(key);
+    else
+      this.#toldIn.set(
+        key,
+        underWay.map(({ name }) => name),
+      );
+  }
+
+  /** The object is decided here from now on: what was told to be under way is ours to say. */
+  takeOver(key: ProjectObjectKey): void {
+    for (const cell of this.#toldIn.get(key) ?? []) this.#forget(key, cell);
+    this.#toldIn.delete(key);
+  }
+
   /** What its binding says of an object that cannot be decided yet. */
   foresee(key: ProjectObjectKey, known: Committed): void {
     this.#bound.change(this.#foreseen.get(key), known);
@@ -124,6 +168,7 @@ export class Commitments {
   }
 
   drop(key: ProjectObjectKey, before: Committed | undefined): void {
+    this.takeOver(key);
     this.#rebind(key, before, undefined);
     for (const { name } of before?.targets ?? []) {
       this.#load(name, -1);

@@ -8,6 +8,7 @@ import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
 import { previousTargets } from '../bindings/binding.ts';
+import type { ToldAmounts } from '../bindings/told-binding.ts';
 import { isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
@@ -188,6 +189,14 @@ export class Decider {
     timer.unref();
   }
 
+  /** What a binding takes, which counts here until its object is decided here; undefined: it is gone. */
+  onBinding(key: ProjectObjectKey, told: ToldAmounts | undefined): void {
+    const { states, clock } = this.#on;
+    if (states.get(key)?.committed !== undefined) return;
+    const nowMs = clock.now();
+    this.commitments.tell(key, told, nowMs, nowMs + this.#landedMs);
+  }
+
   /** A cell told something new, or went. */
   onCell(cell: string, isGone: boolean): void {
     this.commitments.told(cell);
@@ -343,6 +352,7 @@ export class Decider {
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
     const assumes = dividesByRoom(match.policy.spec.placement);
+    if (isNew) this.commitments.takeOver(key);
     if (isNew && present !== undefined && assumes) {
       const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
         isRoomWatched(this.#on.cells.get(cell)),

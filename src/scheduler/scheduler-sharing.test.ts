@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
+import { type ControlPlane, gvrOf } from './testing/control-plane.ts';
+import { HalfOfTheLanes, projectsOfBoth } from './testing/half-of-the-lanes.ts';
+import { deployment, policy } from './testing/objects.ts';
+import { bindingWhere, condition, projectRef, startScheduler, world } from './testing/world.ts';
+
+const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '500m' } } }];
+const placement = {
+  clusterAffinity: { clusterNames: ['ams'] },
+  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+};
+
+function replicasOf(controlPlane: ControlPlane, project: string, replicas: number) {
+  const body = { spec: { replicas } };
+  const ref = projectRef(project, 'apps/v1', 'deployments', 'web');
+  return controlPlane.admin.patch(ref, { type: 'merge', body });
+}
+
+const scheduled = (reason: string) => (one: ResourceBinding) =>
+  condition(one, 'Scheduled')?.reason === reason;
+
+for (const [what, told] of [
+  ['only what there is', { allocatable: { cpu: '4', pods: '100' } }],
+  [
+    'what is free, before what is under way can be told',
+    { allocatable: { cpu: '4', pods: '100' }, allocated: {} },
+  ],
+] as const satisfies readonly (readonly [string, JsonObject])[]) {
+  test(`two schedulers fill a cell no further than it goes: it tells ${what}`, async () => {
+    await using w = await world();
+    const { controlPlane } = w;
+    const ams = {
+      cluster: 'root:cells',
+      gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'),
+      name: 'ams',
+    };
+    await controlPlane.admin.patch(ams, { type: 'merge', body: { status: told } }, { subresource: 'status' });
+    const projects = await projectsOfBoth(controlPlane, w.project);
+    const [first = '', last = ''] = [projects[0], projects.at(-1)];
+    for (const project of [first, last])
+      await controlPlane.create(project, 'propagationpolicies', policy('all', { placement }));
+    const sharing = new HalfOfTheLanes(1);
+    await using _even = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(0) });
+    {
+      await using _odd = await startScheduler(controlPlane, { sharing: () => sharing });
+      await controlPlane.create(first, 'deployments', deployment('web', 5, { containers }));
+      const { spec } = await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+      assert.deepEqual(spec.replicaRequirements, { resourceRequest: { cpu: '500m' } });
+      // Of eight places five are taken by a project that the other scheduler decides for.
+      await controlPlane.create(last, 'deployments', deployment('web', 4, { containers }));
+      await bindingWhere(controlPlane, last, 'web', scheduled('Unschedulable'));
+      await replicasOf(controlPlane, first, 4);
+      await bindingWhere(controlPlane, last, 'web', scheduled('Success'));
+      await replicasOf(controlPlane, first, 5);
+      await bindingWhere(controlPlane, first, 'web', scheduled('Unschedulable'));
+      // What was its own counts on when another decides about it, and not twice when it is its own again.
+      sharing.hand(true);
+      sharing.hand(false);
+      await replicasOf(controlPlane, last, 3);
+      await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+      await replicasOf(controlPlane, last, 4);
+      await bindingWhere(controlPlane, last, 'web', scheduled('Unschedulable'));
+    }
+    // Nor does a restart forget what others took.
+    await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
+    await controlPlane.create(last, 'deployments', deployment('late', 1, { containers }));
+    await bindingWhere(controlPlane, last, 'late', scheduled('Unschedulable'));
+    await controlPlane.admin.delete(projectRef(first, 'apps/v1', 'deployments', 'web'));
+    await bindingWhere(controlPlane, last, 'late', scheduled('Success'));
+  });
+}
