@@ -118,13 +118,17 @@ test('who has sent too much to be taken is not asked again at once, and soon eno
 test('one answer that is too large is paid for at once, the next ones more and more', () => {
   const clock = new ManualClock();
   const pace = new EdgePace({ ...limits, clock, bytesPerSecond: 8 * mebibyte, burstBytes: 64 * mebibyte });
+  const isPaused = () => {
+    const asking = new AbortController();
+    const wait = pace.beforeAsking(asking);
+    asking.abort();
+    return wait !== undefined;
+  };
   const pausesSeconds = (count: number) =>
     Array.from({ length: count }, () => {
       void pace.read(4 * mebibyte, ended, 'oversize');
       const fromMs = clock.monotonic();
-      const paused = new AbortController();
-      while (pace.beforeAsking(paused) !== undefined) clock.advance(50);
-      paused.abort();
+      while (isPaused()) clock.advance(50);
       return Math.round((clock.monotonic() - fromMs) / 1_000);
     });
   assert.deepEqual(pausesSeconds(4), [2, 4, 8, 8]);

@@ -12,7 +12,9 @@ describe('etcd', { skip: skipWithoutEtcd }, () => {
   let prefixes = 0;
 
   before(async () => {
-    etcd = await EtcdServer.start({ flags: [...limitFlags, '--unsafe-no-fsync'] });
+    // It gives a write up after five seconds and two election timeouts of its own, also where it was itself that stood still.
+    const patience = ['--heartbeat-interval=1000', '--election-timeout=50000'];
+    etcd = await EtcdServer.start({ flags: [...limitFlags, '--unsafe-no-fsync', ...patience] });
   });
   after(() => etcd.dispose());
 
