@@ -47,6 +47,7 @@ export const federatorDefinition = defineResource({
       columns: [
         { name: 'Cells', type: 'integer', jsonPath: '.status.held' },
         { name: 'Capacity', type: 'integer', jsonPath: '.spec.capacity.cells' },
+        { name: 'Unschedulable', type: 'boolean', jsonPath: '.spec.unschedulable' },
         { name: 'Heartbeat', type: 'date', jsonPath: '.status.lastHeartbeatTime' },
         { name: 'Version', type: 'string', priority: 1, jsonPath: '.status.version' },
         ageColumn,
