@@ -92,3 +92,47 @@ test('replicas without a node are asked for apart: an estimator that does not kn
     }
   }
 });
+
+test('one whose connection breaks is asked no second time', async () => {
+  let asked = 0;
+  const server = createServer((request) => {
+    asked++;
+    request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const estimators = new Estimators(new ManualClock(), silentLogger);
+  try {
+    const broken = cell('broken', { estimator: { url, timeoutMs: 60_000 } });
+    const answers = await estimators.ask([broken], question, new AbortController().signal);
+    assert.deepEqual([asked, answers.size], [1, 0]);
+  } finally {
+    await estimators.close();
+    server.close();
+  }
+});
+
+test('an estimator that was not heard because this process was held up is asked once more', async () => {
+  const clock = new ManualClock();
+  let asked = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    if (++asked > 1) response.end('{"replicas": 7}');
+    else {
+      clock.advance(120_000);
+      request.socket.destroy();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const estimators = new Estimators(clock, silentLogger);
+  try {
+    const held = cell('held', { estimator: { url, timeoutMs: 60_000 } });
+    const answers = await estimators.ask([held], question, new AbortController().signal);
+    assert.deepEqual([asked, [...answers]], [2, [['held', 7]]]);
+  } finally {
+    await estimators.close();
+    server.closeAllConnections();
+    server.close();
+  }
+});

@@ -44,6 +44,8 @@ const restMs: { readonly [kind in EstimatorQuestion['kind']]: number } = {
   UnschedulableRequest: 600_000,
 };
 const defaultTimeoutMs = 1_000;
+/** A question whose time was over for so long before that was noticed says more of this process than of the estimator. */
+const heldUpMs = 1_000;
 const connectionsMax = 16;
 /** Estimators asked at once for one decision. */
 const concurrentMax = 64;
@@ -115,7 +117,7 @@ export class Estimators {
     const known = this.#answers.get(key);
     if (known !== undefined && known.untilMs > nowMs) return known.replicas;
     try {
-      const replicas = await this.#post(cell, estimator, answerFields[kind], body, signal);
+      const replicas = await this.#postTwice(cell, estimator, answerFields[kind], body, signal);
       this.#restUntilMs.get(name)?.delete(kind);
       this.#answers.set(key, { replicas, untilMs: this.#clock.now() + answerMs });
       return replicas;
@@ -129,6 +131,25 @@ export class Estimators {
         'the estimator of a cell failed; its status counts instead',
       );
       return undefined;
+    }
+  }
+
+  /** A process that was held up for the whole time that the estimator had has not heard it: it is asked once more. */
+  async #postTwice(
+    cell: CellInfo,
+    estimator: NonNullable<CellInfo['estimator']>,
+    field: string,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { timeoutMs = defaultTimeoutMs } = estimator;
+    const startedMs = this.#clock.monotonic();
+    try {
+      return await this.#post(cell, estimator, field, body, signal);
+    } catch (error) {
+      const isHeldUp = this.#clock.monotonic() - startedMs > timeoutMs + heldUpMs;
+      if (signal.aborted || !isHeldUp) throw error;
+      return this.#post(cell, estimator, field, body, signal);
     }
   }
 
