@@ -5,6 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 
 const rbac = 'rbac.authorization.k8s.io';
 const admission = 'admissionregistration.k8s.io';
+const flowControl = 'flowcontrol.apiserver.k8s.io';
 
 const adminRef = { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' };
 const everyone = [{ apiGroup: rbac, kind: 'Group', name: 'system:authenticated' }];
@@ -78,6 +79,80 @@ export const authority = [
   }),
   kind({ group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' }, 'StorageClass', {
     provisioner: 'example.com/none',
+  }),
+  kind(
+    { group: rbac, version: 'v1', resource: 'roles' },
+    'Role',
+    { rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }] },
+    { namespace: 'default' },
+  ),
+  kind(
+    { group: admission, version: 'v1', resource: 'mutatingadmissionpolicies' },
+    'MutatingAdmissionPolicy',
+    {
+      spec: {
+        failurePolicy: 'Ignore',
+        reinvocationPolicy: 'Never',
+        matchConstraints: { resourceRules: everythingRule },
+        mutations: [
+          {
+            patchType: 'ApplyConfiguration',
+            applyConfiguration: {
+              expression: 'Object{metadata: Object.metadata{labels: {"whose": "mallory"}}}',
+            },
+          },
+        ],
+      },
+    },
+  ),
+  kind(
+    { group: admission, version: 'v1', resource: 'mutatingadmissionpolicybindings' },
+    'MutatingAdmissionPolicyBinding',
+    { spec: { policyName: 'hostile' } },
+  ),
+  kind({ group: 'node.k8s.io', version: 'v1', resource: 'runtimeclasses' }, 'RuntimeClass', {
+    handler: 'hostile',
+  }),
+  kind({ group: 'networking.k8s.io', version: 'v1', resource: 'ingressclasses' }, 'IngressClass', {
+    spec: { controller: 'example.com/none' },
+  }),
+  kind(
+    { group: 'storage.k8s.io', version: 'v1', resource: 'volumeattributesclasses' },
+    'VolumeAttributesClass',
+    {
+      driverName: 'example.com',
+      parameters: { iops: '1' },
+    },
+  ),
+  kind({ group: 'storage.k8s.io', version: 'v1', resource: 'csidrivers' }, 'CSIDriver', { spec: {} }),
+  kind({ group: 'resource.k8s.io', version: 'v1', resource: 'deviceclasses' }, 'DeviceClass', { spec: {} }),
+  kind({ group: 'resource.k8s.io', version: 'v1beta2', resource: 'devicetaintrules' }, 'DeviceTaintRule', {
+    spec: {
+      deviceSelector: { driver: 'example.com' },
+      taint: { key: 'example.com/hostile', effect: 'NoExecute' },
+    },
+  }),
+  kind(
+    { group: flowControl, version: 'v1', resource: 'prioritylevelconfigurations' },
+    'PriorityLevelConfiguration',
+    {
+      spec: {
+        type: 'Limited',
+        limited: { nominalConcurrencyShares: 1_000, limitResponse: { type: 'Reject' } },
+      },
+    },
+  ),
+  kind({ group: flowControl, version: 'v1', resource: 'flowschemas' }, 'FlowSchema', {
+    spec: {
+      matchingPrecedence: 2,
+      priorityLevelConfiguration: { name: 'hostile' },
+      rules: [
+        {
+          subjects: [{ kind: 'Group', group: { name: 'system:authenticated' } }],
+          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+        },
+      ],
+    },
   }),
   kind({ group: '', version: 'v1', resource: 'persistentvolumes' }, 'PersistentVolume', {
     spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/etc' } },

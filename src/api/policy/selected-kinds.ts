@@ -24,6 +24,7 @@ const neverByResource: ReadonlySet<string> = new Set([
   'csistoragecapacities.storage.k8s.io',
   'volumeattachments.storage.k8s.io',
   'resourceslices.resource.k8s.io',
+  'resourcepoolstatusrequests.resource.k8s.io',
   'ipaddresses.networking.k8s.io',
   'servicecidrs.networking.k8s.io',
   'storageversions.internal.apiserver.k8s.io',

@@ -23,6 +23,7 @@ const privilegedResources: ReadonlySet<string> = new Set([
   'volumeattributesclasses.storage.k8s.io',
   'csidrivers.storage.k8s.io',
   'deviceclasses.resource.k8s.io',
+  'devicetaintrules.resource.k8s.io',
   'persistentvolumes',
   'flowschemas.flowcontrol.apiserver.k8s.io',
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io',
