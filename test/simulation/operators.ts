@@ -163,12 +163,15 @@ export class Operators {
 
   /** Or until the signal fires. */
   async #wait(forMs: number, signal: AbortSignal): Promise<void> {
+    let onAbort = () => {};
     const aborted =
       signal.aborted ||
       new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        onAbort = resolve;
+        signal.addEventListener('abort', onAbort, { once: true });
       });
     await Promise.race([this.#options.world.time.sleep(forMs), aborted]);
+    signal.removeEventListener('abort', onAbort);
   }
 
   /** Until it is done; false when the signal fires before, or there is nothing to do it to. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
@@ -52,4 +53,28 @@ test('a failure that only words itself anew is told anew once in a while, anothe
   assert.equal(written.length, 6);
   await fail('Forbidden', 'exceeded quota');
   assert.equal(written.length, 6, 'it says so already');
+});
+
+test('a note that could not be written is written at the next try, one that was is not', async () => {
+  const copy: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a', namespace: 'ns', resourceVersion: '1', annotations: {} },
+  };
+  let isAway = true;
+  let written = 0;
+  const patch = async () => {
+    if (isAway) throw new ApiError('ServiceUnavailable', 'no answer');
+    written++;
+    return copy;
+  };
+  const workspace = new CellWorkspace({ ...new ScriptedClient().client, patch }, 'root:cells:cell-a');
+  const notes = new CopyNotes(workspace, new ManualClock());
+  const note = () => notes.synced({ key: copyKeyOf(place), place, copy }, 'f', 'none', signal);
+  await assert.rejects(note(), (error) => isApiError(error, 'ServiceUnavailable'));
+  isAway = false;
+  await note();
+  assert.equal(written, 1);
+  await note();
+  assert.equal(written, 1, 'the watch has yet to tell it');
 });

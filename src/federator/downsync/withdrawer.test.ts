@@ -155,7 +155,7 @@ test('a namespace waits for what copies have brought into it, some ten seconds, 
   const [{ metadata = {} } = {}] = patched as { metadata?: JsonObject }[];
   assert.deepEqual(metadata['annotations'], { [copyAnnotations.deletionPolicy]: 'Orphan' });
   assert.deepEqual([metadata['uid'], metadata['resourceVersion']], ['uid-a', '12']);
-  assert.equal(released.length, 1);
+  assert.deepEqual(released, [{ metadata: { uid: 'uid-a', resourceVersion: '7', finalizers: [] } }]);
   assert.deepEqual(deleted, []);
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -41,6 +42,8 @@ function world() {
     /** What the copy's status was told of `observedGeneration`. */
     told: [] as unknown[],
     reads: 0,
+    /** What is written is done, and not answered. */
+    isAnswerLost: false,
   };
   const scripted = new ScriptedClient();
   const client: KubeClient = {
@@ -53,6 +56,7 @@ function world() {
       const [operation] = patch.type === 'json' ? patch.operations : [];
       const status = (operation?.value ?? {}) as Partial<typeof edgeStatus>;
       scene.told.push(status.observedGeneration);
+      if (scene.isAnswerLost) throw new ApiError('ServiceUnavailable', 'the answer was lost');
       return scene.edge;
     },
   };
@@ -99,4 +103,36 @@ test('where the edge has a new generation its controllers are waited for', async
   await upsync.sync(kind, item, signal);
   assert.deepEqual(scene.told, [2, 3]);
   assert.equal(scene.reads, 0);
+});
+
+const isLost = (error: unknown) => isApiError(error, 'ServiceUnavailable');
+
+test('a status whose write was not answered is not taken for the one before it', async () => {
+  const { scene, upsync, item } = world();
+  await upsync.prime(kind, place, signal);
+  upsync.learn(key, edgeStatus);
+  await upsync.sync(kind, item, signal);
+  upsync.learn(key, { ...edgeStatus, readyReplicas: 2 });
+  scene.isAnswerLost = true;
+  await assert.rejects(upsync.sync(kind, item, signal), isLost);
+  scene.isAnswerLost = false;
+  assert.equal(scene.told.length, 2);
+  // As it was before: the copy says otherwise by now.
+  upsync.learn(key, edgeStatus);
+  await upsync.sync(kind, item, signal);
+  assert.equal(scene.told.length, 3);
+});
+
+test('a status that was taken back without an answer is told again when it is there again', async () => {
+  const { scene, upsync, item } = world();
+  await upsync.prime(kind, place, signal);
+  upsync.learn(key, edgeStatus);
+  await upsync.sync(kind, item, signal);
+  scene.isAnswerLost = true;
+  await assert.rejects(upsync.takeBack(item, signal), isLost);
+  scene.isAnswerLost = false;
+  assert.deepEqual(scene.told, [3, undefined]);
+  upsync.learn(key, edgeStatus);
+  await upsync.sync(kind, item, signal);
+  assert.deepEqual(scene.told, [3, undefined, 3]);
 });
