@@ -5,6 +5,7 @@ import { createServer } from 'node:https';
 import net from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
+import { claimName } from '#federator/edge/edge-claim.ts';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find } from '../harness/edge-objects.ts';
@@ -113,17 +114,22 @@ describe('connections', { timeout: 840_000 }, () => {
     await isReady('cell-a');
     await syncs('cell-a', 'a');
     const { connection } = constellation.edge();
-    await constellation.putCredentials('cell-a', { ...connection, token: 'x' });
+    const { edgeTap } = constellation.federator();
+    edgeTap.clear();
+    // Whoever connects asks whose the edge is, by name.
+    const connected = () => edgeTap.requests.filter(({ name }) => name === claimName).length;
     const second = connectionAs(constellation.pki, connection.server, {
       name: 'second',
       groups: ['system:masters'],
     });
-    await constellation.putCredentials('cell-a', second);
-    await syncs('cell-a', 'b');
-    await until('the new user writes', async () => {
-      await new CopyWriter(constellation.admin).configMap('who', {});
-      return (await atEdge('cell-a', 'who')) !== undefined;
-    });
+    for (const credentials of [{ ...connection, token: 'x' }, second]) {
+      const before = connected();
+      await constellation.putCredentials('cell-a', credentials);
+      do await syncs('cell-a', `with-${edgeTap.requests.length}`);
+      while (connected() === before);
+      await syncs('cell-a', `after-${connected()}`);
+    }
+    assert.equal(edgeTap.failedApplies, 0, 'no request fails because of it');
     const stranger = connectionAs(constellation.pki, connection.server, { name: 'stranger', groups: [] });
     await constellation.putCredentials('cell-a', stranger);
     await until('the Cell says that they are no good', async () => {
