@@ -14,6 +14,7 @@ import {
   placeKeyOf,
   type WatchedResource,
 } from './copies/copy-index.ts';
+import type { Waiting } from './deciding/room-turns.ts';
 import { followingPolicyKey } from './dependencies/need.ts';
 import type { Requirements } from './dependencies/requirements.ts';
 import type { Discovery } from './discovery.ts';
@@ -57,6 +58,8 @@ export interface DetectorDependencies {
   readonly forgetProject: (id: string) => void;
   /** Asks to look at what quotas assign to a cell. */
   readonly lookAtQuotas: (cell: string) => void;
+  /** These are woken next, for room, the most important first; the others are decided after it. */
+  readonly callInTurn: (waiting: readonly Waiting[]) => void;
 }
 
 /**
@@ -322,7 +325,7 @@ export class Detector {
 
   /** Freed room helps those that wait for it, and only those that may use one of these cells; the most important first. */
   onRoom(cells: readonly CellInfo[]): void {
-    const waiting: { readonly key: ProjectObjectKey; readonly priority: number }[] = [];
+    const waiting: Waiting[] = [];
     const mayUse = new Map<string, boolean>();
     for (const key of this.#on.states.waitingForRoom()) {
       const state = this.#on.states.get(key);
@@ -337,6 +340,7 @@ export class Detector {
       if (may) waiting.push({ key, priority });
     }
     waiting.sort((a, b) => b.priority - a.priority);
+    this.#on.callInTurn(waiting);
     for (const { key } of waiting) this.#on.wake(key);
   }
 

@@ -69,3 +69,41 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
     assert.deepEqual(await placed(w, 10), ['high-6', 'high-7', 'high-9']);
   });
 }
+
+test('freed room goes to the most important, though the less important are read as fast', async () => {
+  await using w = await world({ capacity: { pods: '1' } });
+  await priorityClasses(w);
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const placement = { ...byRoom, clusterAffinity: { clusterNames: ['fra'] } };
+  for (const name of ['high', 'low']) {
+    const schedulePriority =
+      name === 'high' ? { priorityClassSource: 'KubePriorityClass', priorityClassName: 'high' } : undefined;
+    const labelSelector = { matchLabels: { class: name } };
+    const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment', labelSelector }];
+    const spec = {
+      resourceSelectors,
+      placement,
+      ...(schedulePriority === undefined ? {} : { schedulePriority }),
+    };
+    await w.controlPlane.create(w.project, 'propagationpolicies', policy(name, spec));
+  }
+  for (const name of ['low-0', 'low-1', 'low-2', 'high-3']) {
+    const object = deployment(name, 2);
+    object.metadata.labels = { class: name.split('-')[0] as string };
+    await w.controlPlane.create(w.project, 'deployments', object);
+  }
+  assert.deepEqual(await placed(w, 4), []);
+  const makeRoom = (pods: string) =>
+    w.controlPlane.admin.patch(
+      { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' },
+      { type: 'merge', body: { spec: { capacity: { pods } } } },
+    );
+  await makeRoom('2');
+  const first = await until('one is placed', async () => {
+    const names = await placed(w, 4);
+    return names.length > 0 ? names : undefined;
+  });
+  assert.deepEqual(first, ['high-3']);
+  await makeRoom('8');
+  await until('all are', async () => ((await placed(w, 4)).length === 4 ? true : undefined));
+});

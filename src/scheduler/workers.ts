@@ -136,6 +136,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     releaseResource: (name) => void world.needs.release(name),
     forgetProject: (id) => mappers.forget(id),
     lookAtQuotas: (cell) => decider.quotas.lookAtCell(cell),
+    callInTurn: (waiting) => decider.turns.call(waiting),
   });
   const policyReconciler = new PolicyReconciler(world, detector, options.discoveryRetryMs);
   const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper, progress };

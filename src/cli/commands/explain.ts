@@ -67,10 +67,11 @@ function readAssumption(text: string): CellAssumption {
 }
 
 function render(argument: string, settings: Settings, explanation: Explanation): string {
-  const { scheduled, message, policy, boundBy, quotaRoom, rollout, cells, unknown } = explanation;
+  const { scheduled, message, policy, affinity, boundBy, quotaRoom, rollout, cells, unknown } = explanation;
   const head = [
     `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
+    ...(affinity === undefined ? [] : [`Affinity:   ${affinity} is in use`]),
     ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
     ...(quotaRoom === undefined ? [] : [`Quota:      room for ${quotaRoom} more replicas`]),

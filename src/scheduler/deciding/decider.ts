@@ -53,6 +53,7 @@ import type { Committed } from './committed.ts';
 import { heldBack } from './held-back.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
+import { RoomTurns, type Waiting } from './room-turns.ts';
 import { SchedulePriorities } from './schedule-priority.ts';
 import { SeenBindings } from './seen-bindings.ts';
 
@@ -103,6 +104,7 @@ export interface Decided extends FailoverDecision {
 export class Decider {
   readonly seen: SeenBindings;
   readonly commitments: Commitments;
+  readonly turns: RoomTurns;
   readonly #on: DeciderDependencies;
   readonly #groups = new AffinityGroups();
   readonly #priorities: SchedulePriorities;
@@ -121,6 +123,7 @@ export class Decider {
     const { client, clock, watches, logger, cells, wake } = dependencies;
     this.#priorities = new SchedulePriorities(client, watches);
     this.seen = new SeenBindings(wake);
+    this.turns = new RoomTurns(clock, wake);
     this.commitments = new Commitments(
       (cell) => roomWordOf(cells.get(cell)),
       (cell) => this.#freed(cell),
@@ -171,6 +174,7 @@ export class Decider {
   /** The object is gone or no longer placed; to be called before its state is. */
   drop(key: ProjectObjectKey): void {
     this.#ranks.delete(key);
+    this.turns.done(key);
     this.commitments.drop(key, this.#on.states.get(key)?.committed);
     this.quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
@@ -273,8 +277,10 @@ export class Decider {
     if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
     const estimates = await this.#estimate(known, template, signal);
     const unschedulable = await this.#askUnschedulable(key, known, signal);
+    if ((byRoom || limited) && !this.turns.isTurn(key, priority ?? 0)) return 'waiting';
     const prepared = { template, membership, priority, estimates, unschedulable, limited };
     const decided = this.#decideNow(key, known, prepared);
+    this.turns.done(key);
     const tasks = await this.#withPreservedState(key, decided, known, signal);
     return tasks === decided.tasks ? decided : { ...decided, tasks };
   }
@@ -475,9 +481,14 @@ export class Decider {
   /** The most important first. */
   #wakeWhere(keys: Iterable<ProjectObjectKey>, outcome: Outcome): void {
     const { states, wake } = this.#on;
-    const waiting = [...keys].filter((key) => states.get(key)?.outcome === outcome);
-    waiting.sort((a, b) => (states.get(b)?.priority ?? 0) - (states.get(a)?.priority ?? 0));
-    for (const key of waiting) wake(key);
+    const waiting: Waiting[] = [];
+    for (const key of keys) {
+      const state = states.get(key);
+      if (state?.outcome === outcome) waiting.push({ key, priority: state.priority });
+    }
+    waiting.sort((a, b) => b.priority - a.priority);
+    if (outcome === 'QuotaExceeded') this.turns.call(waiting);
+    for (const { key } of waiting) wake(key);
   }
 
   #decideBy(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {

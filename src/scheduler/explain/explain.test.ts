@@ -326,3 +326,9 @@ test('what estimators and quotas say bounds the room, and is told', () => {
   assert.equal(over?.scheduled, false);
   assert.equal(over?.message, 'FederatedResourceQuota team: pods: 11 asked for, 10 left of 12');
 });
+
+test('of several affinities the one in use is told', () => {
+  assert.equal(explain(input).affinity, undefined);
+  const status = { ...binding.status, schedulerObservingAffinityName: 'backup' };
+  assert.equal(explain({ ...input, binding: { ...binding, status } }).affinity, 'backup');
+});

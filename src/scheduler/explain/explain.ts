@@ -55,6 +55,8 @@ export interface Explanation {
   readonly scheduled: boolean;
   readonly message: string;
   readonly policy: string | undefined;
+  /** Of the policy's `clusterAffinities`, the one that is in use; undefined where it has none. */
+  readonly affinity: string | undefined;
   /** How far a change of the object is; undefined where its policy has no rollout. */
   readonly rollout: RolloutStatus | undefined;
   /** Inherited policies that bound where the object may be: `<workspace>/<name>`. */
@@ -155,6 +157,7 @@ export function explain(input: ExplainInput): Explanation {
     message: scheduled?.message ?? '',
     rollout: binding.status?.rollout,
     policy: policy === undefined ? undefined : policyText(policy),
+    affinity: binding.status?.schedulerObservingAffinityName,
     cells,
     unknown: input.unknown ?? [],
     whatIf:

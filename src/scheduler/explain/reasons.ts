@@ -7,7 +7,7 @@ export interface Reason {
 
 const reasonTexts: { readonly [code in RefusalCode]: string } = {
   ForbiddenByPolicy: 'an inherited policy does not let the object be there',
-  AffinityNotMatched: "the policy's affinity leaves the cell out",
+  AffinityNotMatched: "the policy's affinity (of several the one in use) leaves the cell out",
   WorkloadAffinity: 'no workload of its group (workloadAffinity.affinity) is in the cell',
   WorkloadAntiAffinity: 'a workload of its group (workloadAffinity.antiAffinity) is in the cell',
   ProjectNotAdmitted: 'the cell does not admit the project (spec.projects)',
@@ -24,7 +24,7 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   TopologyUnknown: 'the cell does not tell the region, zone, provider, pop or label to spread by',
   MaxGroupsReached: 'the spread constraints let better cells in',
   NoCapacity: 'the cells have too little room for the replicas',
-  NoReplicasLeft: 'there are fewer replicas than cells',
+  NoReplicasLeft: 'all replicas are placed in other cells',
 };
 
 /** `policy`: the inherited one that is the reason. */
