@@ -271,10 +271,13 @@ function tellRoom(
   details: DecisionDetails,
 ): void {
   const { snapshot, template } = context.input;
+  if (template.replicas === undefined) return; // it takes none
   const fits = counted ?? fitsIn(snapshot, template.request);
   for (const { cell, index, available } of feasible) {
-    const isCounted = counted !== undefined || template.replicas === undefined;
-    details.available.set(cell.name, isCounted ? available : availableIn(cell, index, fits, context));
+    details.available.set(
+      cell.name,
+      counted === undefined ? availableIn(cell, index, fits, context) : available,
+    );
   }
 }
 

@@ -7,7 +7,7 @@ import { decide } from './decide.ts';
 import type { DecisionDetails, DecisionInput } from './decision.ts';
 import { compileProfile } from './profile.ts';
 import { distanceKm } from './scores.ts';
-import { cell, inputOf, show, snapshotOf, targets } from './testing/cells.ts';
+import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
 
 const startMs = 1_000_000;
 const one: Placement = { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] };
@@ -136,6 +136,9 @@ test('details tell the points of each cell, though there is nothing to choose', 
     ]),
   );
   assert.equal(details.available.get('a'), 3);
+  details.available.clear();
+  decide(inputOf(snapshotOf(...cells), { details, template: template({ replicas: undefined }) }), {});
+  assert.equal(details.available.get('a'), undefined, 'what has no replicas takes no room');
 });
 
 test('distances over the poles and the date line', () => {
