@@ -6,7 +6,7 @@ import { ApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, projectRef, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, projectRef, startScheduler, withUpdate, world } from './testing/world.ts';
 
 const one = { placement: { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] } };
 
@@ -136,11 +136,11 @@ test('a cell is not avoided because of a decision to leave it that was refused',
     bound.push(binding);
     return controlPlane.scheduler.update(ref, object, options);
   };
-  const client = new Proxy(controlPlane.scheduler, {
-    get: (target, name: keyof KubeClient) => (name === 'update' ? update : target[name].bind(target)),
-  });
   // The second try has to wait for its turn.
-  await using _scheduler = await startScheduler(controlPlane, { client, eviction: { perSecond: 1 } });
+  await using _scheduler = await startScheduler(controlPlane, {
+    client: withUpdate(controlPlane, update),
+    eviction: { perSecond: 1 },
+  });
   const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
   const failover = { application: { decisionConditions: { tolerationSeconds: 1 } } };
   await controlPlane.create(

@@ -17,7 +17,7 @@ import { gvrOf, until } from './testing/control-plane.ts';
 import { edge, imageOf, withImage } from './testing/edge.ts';
 import { HalfOfTheLanes, projectsOfBoth } from './testing/half-of-the-lanes.ts';
 import { clusterPolicy, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, policies, startScheduler, type World, world } from './testing/world.ts';
+import { bindingWhere, policies, startScheduler, type World, withUpdate, world } from './testing/world.ts';
 
 const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
 /** All images that copies in a cell have had from now on: also one that is gone back on before anybody looks. */
@@ -313,11 +313,8 @@ test('a decision that was written and not answered does not let a change on by w
       throw new ApiError('ServiceUnavailable', 'the answer was lost');
     return written;
   };
-  const client = new Proxy(controlPlane.scheduler, {
-    get: (target, name: keyof KubeClient) => (name === 'update' ? update : target[name].bind(target)),
-  });
   await using _fra = edge(w.fra);
-  await using _scheduler = await startScheduler(controlPlane, { client });
+  await using _scheduler = await startScheduler(controlPlane, { client: withUpdate(controlPlane, update) });
   await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
   {
     await using _ams = edge(w.ams);
@@ -334,4 +331,36 @@ test('a decision that was written and not answered does not let a change on by w
   assert.equal(status?.rollout?.waveName, 'canary');
   const [behind] = await w.fra.copies('apps/v1', 'deployments');
   assert.equal(imageOf(behind as KubeObject), 'registry.example.com/app:1');
+});
+
+test('what was kept without an answer is read before it is kept again', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  let lost = 0;
+  const update: KubeClient['update'] = async (ref, object, options) => {
+    const written = await controlPlane.scheduler.update(ref, object, options);
+    if (ref.gvr.resource === 'templaterevisions' && lost++ === 0)
+      throw new ApiError('ServiceUnavailable', 'the answer was lost');
+    return written;
+  };
+  await using _scheduler = await startScheduler(controlPlane, { client: withUpdate(controlPlane, update) });
+  const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
+  const waves = [{ name: 'canary', clusterAffinity: { clusterNames: ['ams'] } }];
+  await controlPlane.create(
+    project,
+    'propagationpolicies',
+    policy('web', { resourceSelectors, rollout: { waves } }),
+  );
+  await controlPlane.create(project, 'deployments', deployment('web', 2));
+  const first = await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+    return status?.rollout?.phase === 'Complete';
+  });
+  const web = { cluster: project, gvr, namespace: 'default', name: 'web' };
+  await controlPlane.admin.patch(web, { type: 'merge', body: withImage('app:2') });
+  await bindingWhere(controlPlane, project, 'web', ({ status }) => {
+    return status?.rollout?.phase === 'Complete' && status.rollout.target !== first.status?.rollout?.target;
+  });
+  assert.equal(lost > 0, true);
 });

@@ -30,7 +30,8 @@ function record(resource: string, namespace: string, name: string): CopyRecord {
   };
 }
 
-it('a mapped namespace that was filled meanwhile stays for the whole time once it is empty again', async () => {
+/** A keeper of one index, on a clock that a test turns; `isEmpty`: what the cell's workspace says when it is asked. */
+function world(isEmpty: () => boolean = () => true) {
   const clock = new ManualClock();
   const index = new CopyIndex();
   const withdrawn: string[] = [];
@@ -39,14 +40,13 @@ it('a mapped namespace that was filled meanwhile stays for the whole time once i
     logger: silentLogger,
     index,
     writer: { withdraw: async ({ name }: CopyRecord) => void withdrawn.push(name) } as unknown as CopyWriter,
-    namespaces: { isEmpty: async () => true } as unknown as CellNamespaces,
+    namespaces: { isEmpty: async () => isEmpty() } as unknown as CellNamespaces,
     isDecided: () => false,
     owns: () => true,
     mayWithdrawFrom: () => true,
     refresh: async () => {},
     emptyMs,
   });
-  const copy = record('configmaps', 'mapped', 'web');
   const settle = async () => {
     for (let turn = 0; turn < 5; turn++) await setImmediate();
   };
@@ -58,6 +58,12 @@ it('a mapped namespace that was filled meanwhile stays for the whole time once i
   index.put(record('namespaces', '', 'mapped'));
   keeper.start();
   keeper.look('cell', 'mapped');
+  return { index, keeper, withdrawn, pass };
+}
+
+it('a mapped namespace that was filled meanwhile stays for the whole time once it is empty again', async () => {
+  const { index, keeper, withdrawn, pass } = world();
+  const copy = record('configmaps', 'mapped', 'web');
   await pass(emptyMs / 2);
   index.put(copy);
   keeper.fill('cell', 'mapped');
@@ -68,5 +74,27 @@ it('a mapped namespace that was filled meanwhile stays for the whole time once i
   assert.deepEqual(withdrawn, [], 'it has been empty for half of the time');
   await pass(emptyMs);
   assert.deepEqual(withdrawn, ['mapped']);
+  await keeper.stop();
+});
+
+it('a mapped namespace that is empty by what is known, and not by what its cell says, stays', async () => {
+  let isEmpty = false;
+  const { keeper, withdrawn, pass } = world(() => isEmpty);
+  for (let times = 0; times < 4; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
+  isEmpty = true;
+  await pass(emptyMs);
+  assert.deepEqual(withdrawn, ['mapped']);
+  await keeper.stop();
+});
+
+it('a copy that is decided for a mapped namespace while its cell is asked keeps it', async () => {
+  const copy = record('configmaps', 'mapped', 'web');
+  const { index, keeper, withdrawn, pass } = world(() => {
+    index.put(copy);
+    return true;
+  });
+  for (let times = 0; times < 3; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
   await keeper.stop();
 });

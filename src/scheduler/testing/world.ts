@@ -3,7 +3,7 @@ import { workGroup, workVersion } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import type { ObjectRef } from '#client/client.ts';
+import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
 import { createScheduler } from '../scheduler.ts';
 import type { Scheduler, SchedulerOptions } from '../scheduler-options.ts';
@@ -26,6 +26,13 @@ export async function startScheduler(
   });
   await scheduler.start(new AbortController().signal);
   return Object.assign(scheduler, { [Symbol.asyncDispose]: () => scheduler.stop() });
+}
+
+/** The scheduler's client, of which updates do what a test says. */
+export function withUpdate({ scheduler }: ControlPlane, update: KubeClient['update']): KubeClient {
+  return new Proxy(scheduler, {
+    get: (target, name: keyof KubeClient) => (name === 'update' ? update : target[name].bind(target)),
+  });
 }
 
 export interface World extends AsyncDisposable {
