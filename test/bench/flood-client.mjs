@@ -1,16 +1,30 @@
 // One client of the flood benchmark: requests as ready bytes over plain TLS connections, each sent again the moment that
 // it is answered, whatever the answer. argv: JSON of {host, port, caPem, request: {method, path, headers, body}, protocol,
-// connections, streams, intervalMs}; streams: requests at once over one connection of HTTP/2.
+// connections, streams, intervalMs, awaitsAnswers}; streams: requests at once over one connection of HTTP/2; awaitsAnswers: it is
+// ready when each connection has had one, not at once.
 import tls from 'node:tls';
 import { RawHttp2, requestFrames } from './raw-http2.mjs';
 
-const { host, port, caPem, request, protocol, connections, streams, intervalMs } = JSON.parse(
+const { host, port, caPem, request, protocol, connections, streams, intervalMs, awaitsAnswers } = JSON.parse(
   process.argv[2],
 );
 const counts = {};
 const latencies = [];
 let isOver = false;
 let isCounting = false;
+/** Connections that have had no answer yet. */
+let silent = connections;
+
+/** To be called at each connection's first answer, or end: handshakes of hundreds take seconds, and are not what is counted. */
+function heardOnce() {
+  let isHeard = false;
+  return () => {
+    if (isHeard) return;
+    isHeard = true;
+    silent--;
+    if (silent === 0 && awaitsAnswers) process.send('ready');
+  };
+}
 
 function answered(status, tookMs) {
   if (!isCounting) return;
@@ -28,6 +42,7 @@ function connect(alpn) {
 }
 
 function http1() {
+  const heard = heardOnce();
   const lines = [
     `${request.method} ${request.path} HTTP/1.1`,
     'Host: localhost',
@@ -61,14 +76,16 @@ function http1() {
     left = undefined;
     head = '';
     const tookMs = performance.now() - sentAtMs;
+    heard();
     answered(status, tookMs);
     if (intervalMs === 0) send();
     else setTimeout(send, Math.max(0, intervalMs - tookMs));
   });
   socket.once('secureConnect', send);
+  socket.once('close', heard);
 }
 
-function http2() {
+function http2(heard = heardOnce()) {
   const frames = requestFrames({ authority: 'localhost', ...request });
   const socket = connect('h2');
   const sentAtMs = new Map();
@@ -91,6 +108,7 @@ function http2() {
       onAnswer: (stream, status) => {
         const tookMs = performance.now() - sentAtMs.get(stream);
         sentAtMs.delete(stream);
+        heard();
         answered(status, tookMs);
         if (intervalMs === 0) again();
         else setTimeout(again, Math.max(0, intervalMs - tookMs));
@@ -101,14 +119,18 @@ function http2() {
         answered(reason, 0);
         // As a client does that is told to go elsewhere.
         socket.destroy();
-        http2();
+        http2(heard);
       },
     });
     fill();
   });
+  socket.once('close', heard);
 }
 
-for (let i = 0; i < connections; i++) (protocol === 'http/2' ? http2 : http1)();
+for (let i = 0; i < connections; i++) {
+  if (protocol === 'http/2') http2();
+  else http1();
+}
 
 // `count` begins the counting, `stop` ends all and asks for the figures.
 process.on('message', (message) => {
@@ -121,4 +143,4 @@ process.on('message', (message) => {
   const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))];
   process.send({ counts, p50Ms: at(0.5), p99Ms: at(0.99) }, () => process.exit());
 });
-process.send('ready');
+if (!awaitsAnswers) process.send('ready');

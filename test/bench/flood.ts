@@ -3,6 +3,7 @@ import { median, type Row, row } from './table.ts';
 
 const seconds = 5;
 const warmMs = 1_500;
+const counting = { awaitsAnswers: true };
 const floods = ['GET', 'POST'] as const;
 /** Each of the quiet tenant's connections, or streams, asks fifty times a second. */
 const clients = {
@@ -31,11 +32,16 @@ export async function benchFlood(rounds: number): Promise<Row[]> {
       const beside = { GET: [] as FloodFigures[], POST: [] as FloodFigures[] };
       const flooding = { GET: [] as FloodFigures[], POST: [] as FloodFigures[] };
       for (let round = 0; round < rounds; round++) {
-        const [quietFigures] = await scene.measure([asking], warmMs, seconds * 1_000);
+        const [quietFigures] = await scene.measure([asking], warmMs, seconds * 1_000, counting);
         alone.push(quietFigures!);
         for (const flood of floods) {
           const noise = { tenant: 'noisy', method: flood, protocol, intervalMs: 0, ...noisy } as const;
-          const [besideFlood, ofFlood] = await scene.measure([asking, noise], warmMs, seconds * 1_000);
+          const [besideFlood, ofFlood] = await scene.measure(
+            [asking, noise],
+            warmMs,
+            seconds * 1_000,
+            counting,
+          );
           beside[flood].push(besideFlood!);
           flooding[flood].push(ofFlood!);
         }
