@@ -13,6 +13,7 @@ import {
   notInBatch,
 } from '#api/federation/batch.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { JsonObject } from '#apimachinery/json.ts';
 import { RemoteClient } from './remote-client.ts';
 
 const gvr = { group: '', version: 'v1', resource: 'configmaps' } as const;
@@ -40,7 +41,8 @@ describe('batches of the client', () => {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     if (request.url !== batchPath) {
       alone.push(`${request.method} ${request.url}`);
-      response.end(JSON.stringify({ alone: request.url, body: Buffer.concat(chunks).toString() }));
+      const type = request.headers['content-type'] ?? null;
+      response.end(JSON.stringify({ alone: request.url, body: Buffer.concat(chunks).toString(), type }));
       return;
     }
     assert.equal(request.headers['content-type'], batchMediaType);
@@ -164,10 +166,16 @@ describe('batches of the client', () => {
 
   it('what has to come by itself is sent again so', async () => {
     answer = (item) =>
-      nameOf(item) === 'b' ? { code: notInBatch, body: {} } : { code: 200, body: { ok: true } };
-    const [a, b] = await Promise.all([get('a'), get('b')]);
+      nameOf(item).startsWith('b') ? { code: notInBatch, body: {} } : { code: 200, body: { ok: true } };
+    const apply = (name: string, body: JsonObject) =>
+      client.apply({ ...collection, name }, body, { fieldManager: 'f' });
+    const [a, b] = await Promise.all([apply('a', { x: 'ü' }), apply('b', { x: 'é' }), get('c')]);
     assert.equal(a?.['ok'], true);
-    assert.equal(b?.['alone'], '/clusters/root/api/v1/namespaces/n/configmaps/b');
+    assert.deepEqual(b, {
+      alone: '/clusters/root/api/v1/namespaces/n/configmaps/b?fieldManager=f',
+      body: '{"x":"é"}',
+      type: 'application/apply-patch+yaml',
+    });
     assert.equal(alone.length, 1);
   });
 
@@ -185,8 +193,12 @@ describe('batches of the client', () => {
 
   it('a batch that is too large is taken apart, later ones are not', async () => {
     refusal = 413;
-    await Promise.all([get('a'), get('b')]);
+    const named = (name: string) =>
+      client.create(collection, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+    const [a, b] = await Promise.all([named('a'), named('b')]);
     assert.equal(alone.length, 2);
+    assert.match(String(a?.['body']), /"name":"a"/);
+    assert.match(String(b?.['body']), /"name":"b"/);
     refusal = undefined;
     await Promise.all([get('c'), get('d')]);
     assert.equal(batches.length, 1);

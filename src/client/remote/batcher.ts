@@ -2,10 +2,12 @@ import type { Dispatcher } from 'undici';
 import {
   type BatchAnswer,
   BatchDecoder,
+  type BatchItem,
   type BatchTextItem,
   batchAnswerOf,
   batchBytesOf,
   batchItemsMax,
+  batchItemsOf,
   batchMediaType,
   notInBatch,
 } from '#api/federation/batch.ts';
@@ -56,7 +58,8 @@ export interface BatcherOptions {
 
 /** One that waits for its answer. */
 interface Pending {
-  readonly request: SingleRequest;
+  /** Undefined once it is part of a batch: its text lies in the batch's bytes, and would be copied by each collection. */
+  request: SingleRequest | undefined;
   readonly call: OpenCall;
   readonly resolve: (answer: AnsweredBytes) => void;
   readonly reject: (reason: unknown) => void;
@@ -142,7 +145,7 @@ export class Batcher {
         aged();
       };
       if (batch.length > 1) this.#sendBatch(batch, { onAnswered, onAged: aged });
-      else this.#repeatAlone(first, onAnswered);
+      else this.#repeatAlone(first, first.request as SingleRequest, onAnswered);
     }
   }
 
@@ -162,7 +165,7 @@ export class Batcher {
     let taken = 0;
     for (const pending of this.#waiting) {
       if (batch.length === batchItemsMax) break;
-      const size = pending.request.body?.length ?? 0;
+      const size = pending.request?.body?.length ?? 0;
       if (!pending.isOver) {
         if (batch.length > 0 && bytes + size > this.#limits.batchBytesMax) break;
         bytes += size;
@@ -174,12 +177,12 @@ export class Batcher {
     return batch;
   }
 
-  #repeatAlone(pending: Pending, onAnswered?: () => void): void {
+  #repeatAlone(pending: Pending, request: SingleRequest, onAnswered?: () => void): void {
     if (pending.isOver) {
       onAnswered?.();
       return;
     }
-    this.#sendAlone(pending.request, pending.call).then(
+    this.#sendAlone(request, pending.call).then(
       (answer) => {
         onAnswered?.();
         finish(pending, answer);
@@ -193,10 +196,15 @@ export class Batcher {
 
   #sendBatch(batch: readonly Pending[], events: Pick<BatchEvents, 'onAnswered' | 'onAged'>): void {
     const { dispatcher, path, headers } = this.#options;
-    const body = batchBytesOf(batch.map(({ request }) => request));
+    const body = batchBytesOf(batch.map(({ request }) => request as SingleRequest));
+    for (const pending of batch) pending.request = undefined;
+    let sent: readonly BatchItem[] | undefined;
     const answers = new BatchResponse(batch, {
       ...events,
-      alone: (pending) => this.#repeatAlone(pending),
+      alone: (pending, item) => {
+        sent ??= batchItemsOf(body);
+        this.#repeatAlone(pending, textItemOf(sent[item] as BatchItem));
+      },
       onUnknown: () => {
         this.#unknownUntilMs = this.#now() + this.#limits.unknownMs;
       },
@@ -224,8 +232,8 @@ interface BatchEvents {
   readonly onAnswered: () => void;
   /** It is over, or nobody waits for it any more. */
   readonly onAged: () => void;
-  /** To be sent by itself. */
-  readonly alone: (pending: Pending) => void;
+  /** To be sent by itself; `item`: its place in the batch. */
+  readonly alone: (pending: Pending, item: number) => void;
   readonly onUnknown: () => void;
 }
 
@@ -283,8 +291,8 @@ class BatchResponse implements Dispatcher.DispatchHandler {
     const isUnknown = unknownCodes.has(this.#statusCode);
     if (isUnknown) this.#events.onUnknown();
     const answer = { statusCode: this.#statusCode, body: Buffer.concat(this.#chunks) };
-    for (const pending of this.#batch) {
-      if (isUnknown || this.#statusCode === tooLarge) this.#events.alone(pending);
+    for (const [item, pending] of this.#batch.entries()) {
+      if (isUnknown || this.#statusCode === tooLarge) this.#events.alone(pending, item);
       else finish(pending, answer);
     }
   }
@@ -300,7 +308,7 @@ class BatchResponse implements Dispatcher.DispatchHandler {
     if (pending.isOver) this.#givenUp--;
     pending.onOver = undefined;
     if (++this.#answered === Math.ceil(this.#batch.length / 2)) this.#events.onAnswered();
-    if (code === notInBatch) this.#events.alone(pending);
+    if (code === notInBatch) this.#events.alone(pending, item);
     else finish(pending, { statusCode: code, body });
     this.#abandon();
   }
@@ -316,6 +324,10 @@ class BatchResponse implements Dispatcher.DispatchHandler {
     this.#events.onAged();
     this.#controller.abort(new Error('the calls were given up'));
   }
+}
+
+function textItemOf({ body, ...request }: BatchItem): SingleRequest {
+  return { ...request, body: body?.toString('utf8') };
 }
 
 function finish(pending: Pending, answer: AnsweredBytes): void {
