@@ -48,15 +48,18 @@ test('malformed JSON is refused with its offset', () => {
   const rows: readonly [string, RegExp][] = [
     ['', /unexpected end of JSON input at offset 0$/],
     ['{', /unexpected end of JSON input at offset 1$/],
+    ['{"a":fal', /invalid character ' ' in literal false \(expecting 's'\) at offset 8$/],
+    ['["a', /unexpected end of JSON input at offset 3$/],
+    ['[-', /invalid character ' ' in numeric literal at offset 2$/],
     ['{"a":1,}', /invalid character '}' looking for beginning of object key string at offset 7$/],
     ['{"a" 1}', /invalid character '1' after object key at offset 5$/],
     ['[1 2]', /invalid character '2' after array element at offset 3$/],
     ['{} x', /invalid character 'x' after top-level value at offset 3$/],
-    ['nul', /unexpected end of JSON input at offset 3$/],
+    ['nul', /invalid character ' ' in literal null \(expecting 'l'\) at offset 3$/],
     ['"\\x"', /invalid character 'x' in string escape code at offset 2$/],
     ['01', /invalid character '1' after top-level value at offset 1$/],
     ['"a\nb"', /invalid character '\\n' in string literal at offset 2$/],
-    ['-', /unexpected end of JSON input at offset 1$/],
+    ['-', /invalid character ' ' in numeric literal at offset 1$/],
   ];
   for (const [text, message] of rows)
     assert.match(
@@ -128,6 +131,19 @@ test('a key __proto__ is refused in every spelling', () => {
     refusal(() => yaml('a:\n  __proto__:\n    x: 1\n')),
     /"__proto__" is not allowed/,
   );
+});
+
+test('halves of characters are none (encoding/json)', () => {
+  const text = String.raw`{"a":["\ud800","\ud83d\ude00","\uDC00x"],"\ud800":"\\ud800"}`;
+  assert.deepEqual(json(text).value, { a: ['\ufffd', '😀', '\ufffdx'], '\ufffd': String.raw`\ud800` });
+  assert.match(
+    refusal(() => yaml(String.raw`a: "\ud800"`)),
+    /found invalid Unicode character escape code$/,
+  );
+});
+
+test('YAML is read in the order in which Go writes maps', () => {
+  assert.equal(JSON.stringify(yaml('b: 1\na: {d: 1, c: 2}\n').value), '{"a":{"c":2,"d":1},"b":1}');
 });
 
 test('duplicate members are named by path', () => {

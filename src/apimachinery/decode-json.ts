@@ -108,6 +108,19 @@ function hasDangerousKey(value: JsonValue | undefined): boolean {
   return false;
 }
 
+const surrogateEscape = /\\u[dD][89a-fA-F]/;
+const loneSurrogate = /\p{Surrogate}/gu;
+
+/** Halves of characters, which escapes can spell and UTF-8 cannot, are no characters (encoding/json unquote). */
+function wellFormed(value: JsonValue): JsonValue {
+  if (typeof value === 'string') return value.replace(loneSurrogate, '\ufffd');
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (typeof value !== 'object' || value === null) return value;
+  const object: { [key: string]: JsonValue } = {};
+  for (const key in value) object[key.replace(loneSurrogate, '\ufffd')] = wellFormed(value[key] ?? null);
+  return object;
+}
+
 /** An own key `__proto__` would turn into a prototype at the first copy: nothing in Kubernetes is called that. */
 export function refuseDangerousKeys(value: JsonValue): void {
   if (hasDangerousKey(value)) throw badRequest(`field name "${dangerousKey}" is not allowed`);
@@ -129,8 +142,12 @@ export function decodeJson(bytes: Buffer): DecodedJson {
   } catch (error) {
     throw parseError(bytes, error);
   }
-  // An escape may spell it too: only then is the value walked.
-  if (text.includes(dangerousKey) || text.includes('\\u00')) refuseDangerousKeys(value);
+  if (text.includes(dangerousKey)) refuseDangerousKeys(value);
+  else if (text.includes('\\u')) {
+    // An escape may spell it too: only then is the value walked.
+    if (text.includes('\\u00')) refuseDangerousKeys(value);
+    if (surrogateEscape.test(text)) value = wellFormed(value);
+  }
   return {
     value,
     members,

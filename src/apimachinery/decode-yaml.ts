@@ -10,6 +10,8 @@ export const yamlAliasesMax = 100;
 /** Values that a document may come to when aliases are followed. */
 export const yamlValuesMax = 1_000_000;
 
+const loneSurrogate = /\p{Surrogate}/u;
+
 let loaded: typeof Yaml | undefined;
 
 /** The parser is loaded with the first YAML body: most servers only ever see JSON. */
@@ -108,6 +110,8 @@ function toJson(value: unknown, depth: number, budget: { values: number }): Json
   if (value === null || value === undefined) return null;
   switch (typeof value) {
     case 'string':
+      if (loneSurrogate.test(value)) throw yamlError('found invalid Unicode character escape code');
+      return value;
     case 'boolean':
       return value;
     case 'number':
@@ -120,7 +124,9 @@ function toJson(value: unknown, depth: number, budget: { values: number }): Json
       if (Object.getPrototypeOf(value) === Object.prototype) {
         if (Object.hasOwn(value, '__proto__')) refuseDangerousKeys(value as JsonValue);
         const object: { [key: string]: JsonValue } = {};
-        for (const [key, item] of Object.entries(value)) object[key] = toJson(item, depth + 1, budget);
+        // In the order in which Go writes a map as JSON: what is wrong is told of the first.
+        for (const key of Object.keys(value).sort())
+          object[key] = toJson((value as { [key: string]: unknown })[key], depth + 1, budget);
         return object;
       }
       throw yamlError(`unsupported value of type ${value.constructor?.name ?? 'object'}`);

@@ -7,6 +7,7 @@ export interface JsonScan {
 }
 
 const duplicatesMax = 100;
+const takesNoSpace = /^in (?!string literal)|^after decimal point/;
 
 const whitespace = (byte: number | undefined) =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -34,8 +35,11 @@ export function scanJson(bytes: Buffer): JsonScan {
   let at = 0;
 
   function fail(where: string): never {
-    if (at >= bytes.length) throw badRequest(`unexpected end of JSON input at offset ${bytes.length}`);
-    const byte = bytes[at] as number;
+    // Go tries a space to learn whether a text may end where it does (encoding/json scanner.eof).
+    const isEnd = at >= bytes.length;
+    if (isEnd && !takesNoSpace.test(where))
+      throw badRequest(`unexpected end of JSON input at offset ${bytes.length}`);
+    const byte = isEnd ? 0x20 : (bytes[at] as number);
     throw badRequest(`invalid character '${shownByte(byte)}' ${where} at offset ${at}`);
   }
 

@@ -1,3 +1,4 @@
+import { until } from '../harness/until.ts';
 import { compareDocuments } from './compare-documents.ts';
 import { customKinds } from './custom.ts';
 import { describeBeside } from './describe-beside.ts';
@@ -14,6 +15,16 @@ describeBeside('documents as kube-apiserver has them', {
     'of custom kinds, and when they are gone': async ({ pair, seed, report }) => {
       await publishKinds(pair);
       await customKinds(pair, seed, countFrom(kindsDrawn));
+      await until('both list the groups of all kinds in OpenAPI', async () => {
+        const { oracle, ours } = await pair.send({ path: '/openapi/v3' });
+        const listed = [oracle, ours].map(({ text }) =>
+          text
+            .match(/"apis\/custom\.[^"]*(?=")/g)
+            ?.sort()
+            .join(),
+        );
+        return listed[0] !== undefined && listed[0] === listed[1];
+      });
       await compareDocuments(pair, report);
       await withdrawKinds(pair);
       await compareDocuments(pair, report, 'when they are gone');

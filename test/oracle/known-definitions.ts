@@ -25,7 +25,6 @@ export const knownOfDefinitions: readonly KnownDifference[] = [
       (path.at(-1) === 'finalizers' ||
         (path.at(-2) === 'finalizers' && ours === 'customresourcecleanup.apiextensions.k8s.io') ||
         (path.includes('fieldsV1') &&
-          (String(path.at(-1)) === 'v:"customresourcecleanup.apiextensions.k8s.io"' ||
-            JSON.stringify(ours).includes('"f:finalizers"')))),
+          (path.includes('f:finalizers') || JSON.stringify(ours).includes('"f:finalizers"')))),
   },
 ];

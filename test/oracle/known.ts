@@ -2,6 +2,7 @@ import { isJsonObject } from '#apimachinery/json.ts';
 import type { Difference } from './differences.ts';
 import { knownOfAdmission } from './known-admission.ts';
 import { knownOfApplied } from './known-applied.ts';
+import { knownOfBodies } from './known-bodies.ts';
 import { knownOfCertificates } from './known-certificates.ts';
 import { knownOfCustomKinds } from './known-custom.ts';
 import { knownOfDefinitions } from './known-definitions.ts';
@@ -59,6 +60,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   ...knownOfKinds,
   ...knownOfFaults,
   ...knownOfQueries,
+  ...knownOfBodies,
   ...knownOfAdmission,
   ...knownOfDefinitions,
   ...knownOfRights,

@@ -29,6 +29,8 @@ const guardPattern =
   /(?<=ResourceVersion in (?:the precondition|record) \()\d{2,}(?=\))|(?<=ResourceVersion in (?:precondition|object meta): )\d{2,}/g;
 /** What kube-apiserver calls the type of what a rule is about: a number by the clock, and the path below it. */
 const selfTypePattern = /\bselfType\d+(?:\.[\w@]+)*/g;
+/** Where a scheme was made: its build says, official ones otherwise than one out of the module cache. */
+const schemePattern = /(?<=is registered for version "[^"]*" in scheme ")[^"]*/g;
 const tokenVolumePattern = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** How far from now a time is taken for the server's own. */
 const nowMs = 3_600_000;
@@ -112,6 +114,7 @@ export class Normaliser {
       .replace(tokenPattern, '<token>')
       .replace(generatedPattern, '<chance>')
       .replace(selfTypePattern, 'object')
+      .replace(schemePattern, '<scheme>')
       .replace(tokenVolumePattern, 'kube-api-access-<chance>');
   }
 }
