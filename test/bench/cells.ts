@@ -135,7 +135,7 @@ async function statusBack(many: ManyCells, arrivals: Arrivals): Promise<Row[]> {
   const edgeNamespaces = new Map<string, string>();
   const sentAtMs = new Map<string, number>();
   const patches: Promise<unknown>[] = [];
-  let latencies: number[] = [];
+  const latencies: number[] = [];
   let wanted = 3;
   const write = (name: string, readyReplicas: number): void => {
     sentAtMs.set(name, performance.now());
@@ -168,25 +168,32 @@ async function statusBack(many: ManyCells, arrivals: Arrivals): Promise<Row[]> {
     }
   })();
   const rows: Row[] = [];
-  const end = async (what: string) => {
-    await reached('statuses that are back', () => latencies.length, count, { everyMs: 100 });
+  /** What so many statuses took, sorted, once all of them are back. */
+  const back = async (expected: number): Promise<number[]> => {
+    await reached('statuses that are back', () => latencies.length, expected, { everyMs: 100 });
     await Promise.all(patches.splice(0));
-    latencies.sort((a, b) => a - b);
+    return latencies.splice(0).sort((a, b) => a - b);
+  };
+  const end = async (what: string) => {
+    const tookMs = await back(count);
     const name = `status back, ${what}, ${cells.length} cells, ${statusesPerSecond}/s`;
-    rows.push(row(name, percentile(latencies, 0.5), 'ms', 'p50'));
-    rows.push(row(name, percentile(latencies, 0.99), 'ms', 'p99; goal 100'));
-    latencies = [];
+    rows.push(row(name, percentile(tookMs, 0.5), 'ms', 'p50'));
+    rows.push(row(name, percentile(tookMs, 0.99), 'ms', 'p99; goal 100'));
   };
   try {
-    await paced(count, async (index) => {
+    const create = async (index: number): Promise<void> => {
       const namespace = namespaceOf(index % cells.length);
       const object = sampleDeployment(nameOf(index), namespace);
       await admin.create({ cluster: benchProject, gvr: deploymentsGvr, namespace }, object);
-    });
+    };
+    // Each edge's first Deployment has it listed and watched there: that is measured by nobody.
+    await paced(cells.length, create);
+    await back(cells.length);
+    await paced(count, (index) => create(cells.length + index));
     await end('the first');
     await setTimeout(restMs);
     wanted = 2;
-    await paced(count, async (index) => write(nameOf(index), wanted));
+    await paced(count, async (index) => write(nameOf(cells.length + index), wanted));
     await end('a later one');
   } finally {
     arrivals.onDeployment = undefined;
