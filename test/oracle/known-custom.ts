@@ -8,6 +8,8 @@ const isCustom = ({ request }: Exchange) => request.path.includes(`/${customGrou
 const isApply = ({ request }: Exchange) => request.contentType === 'application/apply-patch+yaml';
 
 const isStatus: IsLeftOut = (at) => at === 'f:status';
+/** Owned, though it is not there. */
+const isNothing: IsLeftOut = (_, value) => value === undefined;
 const isReplicas: IsLeftOut = (at) => at === 'f:spec.f:replicas';
 
 /** In which version of a custom kind a request is. */
@@ -107,6 +109,15 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
     parts: true,
     explains: (_, exchange) =>
       isCustom(exchange) && isApply(exchange) && exchange.oracle.status === 409 && conflictAlike(exchange),
+  },
+  {
+    // That the two own otherwise stays, and is a change when somebody else owns it.
+    row: 'null in a default, where the field is not nullable',
+    parts: true,
+    explains: ({ path }, exchange) =>
+      isCustom(exchange) &&
+      path.includes('managedFields') &&
+      areOwnedAlike(exchange.oracle.body, exchange.ours.body, isNothing),
   },
   {
     // What a write of it leaves stays to the writes that follow.
