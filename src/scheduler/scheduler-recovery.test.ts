@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeClient } from '#client/client.ts';
+import { readControlPlane } from '#client/control-plane.ts';
+import type { ClientStore } from '#client/store-client.ts';
 import { ControlPlane, gvrOf, until } from './testing/control-plane.ts';
 import { clusterPolicy, configMap, deployment, policy, widgetCrd } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
@@ -208,4 +211,41 @@ test('a kind that is gone with its definition takes its copies with it, and may 
   await w.controlPlane.create(w.project, 'customresourcedefinitions', widgetCrd('integer'));
   await until('widgets are served', () => w.controlPlane.create(w.project, 'widgets', widget));
   await w.fra.copy('example.com/v1', 'widgets', 'w');
+});
+
+test('all that a scheduler writes is for the store that it has read; where that is another one it begins anew', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const { incarnationId } = await readControlPlane(controlPlane.scheduler, new AbortController().signal);
+  const writing: readonly (keyof KubeClient)[] = ['create', 'update', 'patch', 'apply', 'delete'];
+  const unbound: string[] = [];
+  const bare = new Proxy(controlPlane.scheduler, {
+    get: (target, name: keyof KubeClient) => {
+      if (writing.includes(name)) unbound.push(name);
+      return target[name].bind(target);
+    },
+  });
+  const stores: ClientStore[] = [];
+  const clientOf = (store: ClientStore): KubeClient => {
+    stores.push(store);
+    // It is closed with what it was made for; the control plane's own is not.
+    return new Proxy(controlPlane.scheduler, {
+      get: (target, name: keyof KubeClient) =>
+        name === 'close' ? () => Promise.resolve() : target[name].bind(target),
+    });
+  };
+  await using _scheduler = await startScheduler(controlPlane, { client: bare, clientOf });
+  assert.deepEqual(
+    stores.map((store) => store.incarnationId),
+    [incarnationId],
+  );
+  await controlPlane.create(project, 'propagationpolicies', policy('all'));
+  await controlPlane.create(project, 'configmaps', configMap('a'));
+  await w.fra.copy('v1', 'configmaps', 'a');
+  assert.deepEqual(unbound, []);
+  stores[0]?.onOther();
+  await until('it begins anew', () => stores.length === 2);
+  await controlPlane.create(project, 'configmaps', configMap('b'));
+  await w.fra.copy('v1', 'configmaps', 'b');
+  assert.deepEqual(unbound, []);
 });

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openCachedStorage } from '../cache/caching-storage.ts';
 import { isStorageError, type StorageErrorCode } from '../errors.ts';
-import type { Storage } from '../storage.ts';
+import type { Storage, TransactionResult } from '../storage.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
-import { guard, key, plain, put, record, revision, until, write } from '../testing/storage-fixture.ts';
+import { del, guard, key, plain, put, record, revision, until, write } from '../testing/storage-fixture.ts';
+import type { LevelDatabase } from './database.ts';
 import { type LevelStorageOptions, openLevelStorage } from './level-storage.ts';
 
 describe('level: faults of the disk', () => {
@@ -124,6 +125,69 @@ describe('level: faults of the disk', () => {
     assert.deepEqual(first, { committed: true, revision: 2 });
     assert.ok(!second.committed);
     assert.deepEqual(plain(second.current), { key: name, value: 'x', revision: 2 });
+    await storage.close();
+  });
+
+  it('answers what changes nothing, and tells the revision of an uncommitted write, only with that write', async () => {
+    const disk = new SimulatedDisk();
+    const storage = await opener(disk)();
+    const idle = () => storage.transact({ guards: [], operations: [del('/g/r/c/n/none')] });
+    disk.nextFault = 'lost';
+    assert.deepEqual(await outcomes([write(storage, put('/g/r/c/n/a', '1')), idle()]), [
+      'outcome-unknown',
+      'outcome-unknown',
+    ]);
+    await storage.awaitSettled?.();
+    const [written, told] = await Promise.all([write(storage, put('/g/r/c/n/a', '2')), idle()]);
+    assert.deepEqual(told, { committed: true, revision: written });
+    await storage.close();
+  });
+
+  it('knows what landed while it was reading where other keys stand', async () => {
+    const disk = new SimulatedDisk();
+    const boot = disk.boot();
+    let onFlying: (() => void) | undefined;
+    let landing: Promise<void> | undefined;
+    const storage = await openLevelStorage({
+      directory: join(base, String(folders++)),
+      createDatabase: (directory) => {
+        const database = boot(directory);
+        return new Proxy(database, {
+          get: (target, name: keyof LevelDatabase) => {
+            if (name === 'batch')
+              return (...batch: Parameters<LevelDatabase['batch']>) => {
+                const done = target.batch(...batch);
+                const flying = onFlying;
+                onFlying = undefined;
+                if (flying !== undefined) {
+                  landing = done;
+                  flying();
+                }
+                return done;
+              };
+            if (name === 'getMany')
+              return async (...keys: Parameters<LevelDatabase['getMany']>) => {
+                const found = await target.getMany(...keys);
+                // As slow as the disk's own writing, and a turn more.
+                await landing;
+                if (landing !== undefined) await new Promise((resolve) => setImmediate(resolve));
+                return found;
+              };
+            const member: unknown = target[name];
+            return typeof member === 'function' ? member.bind(target) : member;
+          },
+        });
+      },
+    });
+    const [known, unknown] = ['/g/r/c/n/known', '/g/r/c/n/unknown'];
+    const second = new Promise<TransactionResult>((resolve, reject) => {
+      onFlying = () => {
+        const operations = [put(known, '2'), put(unknown, '1')];
+        storage.transact({ guards: [guard(known, 2)], operations }).then(resolve, reject);
+      };
+    });
+    assert.equal(await write(storage, put(known, '1')), 2);
+    assert.deepEqual(await second, { committed: true, revision: 3 });
     await storage.close();
   });
 
