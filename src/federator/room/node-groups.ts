@@ -18,77 +18,97 @@ export const nodeGroupsMax = 32;
  * Largest first, so that equal nodes give equal text.
  */
 export function nodeGroupsOf(free: Iterable<Readonly<Amounts>>, groupsMax = nodeGroupsMax): NodeGroup[] {
-  const same = new Map<string, { nodes: number; readonly free: Readonly<Amounts> }>();
-  const most: Amounts = {};
-  for (const amounts of free) {
-    const key = Object.keys(amounts)
-      .sort()
-      .map((resource) => `${resource}=${amounts[resource]}`)
-      .join();
-    const group = same.get(key);
-    if (group !== undefined) group.nodes++;
-    else {
-      same.set(key, { nodes: 1, free: amounts });
-      for (const resource in amounts)
-        most[resource] = Math.max(most[resource] ?? 0, amounts[resource] as number);
+  const nodes = [...free];
+  const resources = [...new Set(nodes.flatMap((amounts) => Object.keys(amounts)))].sort();
+  const groups = alike(nodes, resources);
+  const told = groups.counts.length <= groupsMax ? groups : parted(groups, groupsMax);
+  const { counts, columns } = told;
+  return Array.from(counts, (count, i) => {
+    const amounts: Amounts = {};
+    for (const [r, resource] of resources.entries()) {
+      const amount = Math.floor((columns[r] as Float64Array)[i] as number);
+      if (amount > 0) amounts[resource] = amount;
     }
+    return { nodes: count, free: amounts };
+  }).sort((a, b) => compare(b.free['cpu'], a.free['cpu']) || compare(b.free['memory'], a.free['memory']));
+}
+
+/** Groups of nodes, and beside them a column for each resource: what each node of a group has. */
+interface Groups {
+  readonly counts: Float64Array;
+  readonly columns: readonly Float64Array[];
+}
+
+/** Nodes that have the very same. */
+function alike(nodes: readonly Readonly<Amounts>[], resources: readonly string[]): Groups {
+  const at = new Map<string, number>();
+  const counts: number[] = [];
+  const columns: number[][] = resources.map(() => []);
+  for (const node of nodes) {
+    let key = '';
+    for (const resource of resources) key += `${node[resource] ?? 0},`;
+    const present = at.get(key);
+    if (present !== undefined) {
+      counts[present] = (counts[present] as number) + 1;
+      continue;
+    }
+    at.set(key, counts.length);
+    counts.push(1);
+    for (const [r, resource] of resources.entries()) columns[r]?.push(node[resource] ?? 0);
   }
-  const exact = [...same.values()];
-  const groups = exact.length <= groupsMax ? exact : parted(exact, most, groupsMax);
-  return groups.sort(
-    (a, b) => compare(b.free['cpu'], a.free['cpu']) || compare(b.free['memory'], a.free['memory']),
-  );
+  return {
+    counts: Float64Array.from(counts),
+    columns: columns.map((column) => Float64Array.from(column)),
+  };
 }
 
 interface Box {
-  readonly groups: readonly NodeGroup[];
-  readonly average: NodeGroup;
+  /** Which of the groups. */
+  readonly inside: readonly number[];
+  readonly nodes: number;
+  /** By resource, on the average. */
+  readonly averages: readonly number[];
   /** In which resource its nodes differ most, and by how much of the most that any node has, added up. */
-  readonly widest: string;
+  readonly widest: number;
   readonly spread: number;
 }
 
-function parted(groups: readonly NodeGroup[], most: Readonly<Amounts>, groupsMax: number): NodeGroup[] {
-  const boxes = [boxOf(groups, most)];
+function parted(groups: Groups, groupsMax: number): Groups {
+  const most = groups.columns.map((column) => column.reduce((a, b) => Math.max(a, b), 1));
+  const boxes = [boxOf(groups, [...groups.counts.keys()], most)];
   while (boxes.length < groupsMax) {
     let at = 0;
     for (let i = 1; i < boxes.length; i++) if ((boxes[i] as Box).spread > (boxes[at] as Box).spread) at = i;
-    const { groups: inside, average, widest } = boxes[at] as Box;
-    const middle = average.free[widest] ?? 0;
-    const below = inside.filter(({ free }) => (free[widest] ?? 0) < middle);
-    const above = inside.filter(({ free }) => (free[widest] ?? 0) >= middle);
+    const { inside, averages, widest } = boxes[at] as Box;
+    const column = groups.columns[widest] as Float64Array;
+    const middle = averages[widest] as number;
+    const below = inside.filter((i) => (column[i] as number) < middle);
+    const above = inside.filter((i) => (column[i] as number) >= middle);
     if (below.length === 0 || above.length === 0) break;
-    boxes.splice(at, 1, boxOf(below, most), boxOf(above, most));
+    boxes.splice(at, 1, boxOf(groups, below, most), boxOf(groups, above, most));
   }
-  return boxes.map(({ average: { nodes, free } }) => ({ nodes, free: wholeParts(free) }));
+  return {
+    counts: Float64Array.from(boxes, ({ nodes }) => nodes),
+    columns: groups.columns.map((_, r) => Float64Array.from(boxes, ({ averages }) => averages[r] as number)),
+  };
 }
 
-function boxOf(groups: readonly NodeGroup[], most: Readonly<Amounts>): Box {
+function boxOf({ counts, columns }: Groups, inside: readonly number[], most: readonly number[]): Box {
   let nodes = 0;
-  const sums: Amounts = {};
-  for (const group of groups) {
-    nodes += group.nodes;
-    for (const resource in group.free)
-      sums[resource] = (sums[resource] ?? 0) + group.nodes * (group.free[resource] as number);
-  }
-  const free: Amounts = {};
-  for (const resource in sums) free[resource] = (sums[resource] as number) / nodes;
-  let widest = '';
+  for (const i of inside) nodes += counts[i] as number;
+  let widest = 0;
   let spread = -1;
-  for (const resource in free) {
-    const mean = free[resource] as number;
+  const averages = columns.map((column, r) => {
     let sum = 0;
-    for (const group of groups) sum += group.nodes * Math.abs((group.free[resource] ?? 0) - mean);
-    sum /= most[resource] as number;
-    if (sum > spread) [widest, spread] = [resource, sum];
-  }
-  return { groups, average: { nodes, free }, widest, spread };
-}
-
-function wholeParts(free: Readonly<Amounts>): Amounts {
-  const whole: Amounts = {};
-  for (const resource in free) whole[resource] = Math.floor(free[resource] as number);
-  return whole;
+    for (const i of inside) sum += (counts[i] as number) * (column[i] as number);
+    const average = sum / nodes;
+    let apart = 0;
+    for (const i of inside) apart += (counts[i] as number) * Math.abs((column[i] as number) - average);
+    apart /= most[r] as number;
+    if (apart > spread) [widest, spread] = [r, apart];
+    return average;
+  });
+  return { inside, nodes, averages, widest, spread };
 }
 
 function compare(a = 0, b = 0): number {
