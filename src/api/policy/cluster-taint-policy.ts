@@ -4,9 +4,9 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, Strategy } from '#apimachinery/resource-definition.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { kindSchema, stringListSchema, stringSchema } from '../fragments.ts';
+import { clusterAffinitySchema } from './affinity-schema.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { ClusterAffinity } from './placement.ts';
-import { clusterAffinitySchema } from './placement-schema.ts';
 import { told } from './unused-fields.ts';
 import { validateAffinity } from './validate-placement.ts';
 
@@ -43,9 +43,18 @@ const conditions: JsonObject = {
     type: 'object',
     required: ['conditionType', 'operator', 'statusValues'],
     properties: {
-      conditionType: { type: 'string', minLength: 1 },
-      operator: { type: 'string', enum: ['In', 'NotIn'] },
-      statusValues: stringListSchema,
+      conditionType: {
+        type: 'string',
+        minLength: 1,
+        description:
+          "Type of a condition of the Cell's status. A cell that has none of this type does not match.",
+      },
+      operator: {
+        type: 'string',
+        enum: ['In', 'NotIn'],
+        description: 'In: its status is one of the values. NotIn: it is none of them.',
+      },
+      statusValues: { ...stringListSchema, description: 'True, False, Unknown; at least one.' },
     },
   },
 };
@@ -71,22 +80,38 @@ export const clusterTaintPolicyDefinition: ResourceDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: 'Which taints which cells have, and when.',
             required: ['taints'],
             properties: {
-              targetClusters: clusterAffinitySchema,
-              addOnConditions: conditions,
-              removeOnConditions: conditions,
+              targetClusters: { ...clusterAffinitySchema, description: 'The cells. Absent: all.' },
+              addOnConditions: {
+                ...conditions,
+                description: 'The taints are added while all of these hold. Absent or empty: none is added.',
+              },
+              removeOnConditions: {
+                ...conditions,
+                description:
+                  'The taints are removed while all of these hold, and addOnConditions do not. Absent or empty: none is removed.',
+              },
               taints: {
                 type: 'array',
+                description: 'What is added to spec.taints of the cells; key and effect together once.',
                 minItems: 1,
                 'x-kubernetes-list-type': 'atomic',
                 items: {
                   type: 'object',
                   required: ['key', 'effect'],
                   properties: {
-                    key: { type: 'string', minLength: 1, maxLength: 316 },
-                    value: stringSchema,
-                    effect: { type: 'string', enum: ['NoSchedule', 'NoExecute'] },
+                    key: { type: 'string', minLength: 1, maxLength: 316, description: 'Key of the taint.' },
+                    value: {
+                      ...stringSchema,
+                      description: 'Value of the taint. Absent: none, and one that is there already stays.',
+                    },
+                    effect: {
+                      type: 'string',
+                      enum: ['NoSchedule', 'NoExecute'],
+                      description: 'NoSchedule keeps new work away. NoExecute evicts what is there too.',
+                    },
                   },
                 },
               },

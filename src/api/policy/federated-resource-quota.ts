@@ -58,36 +58,69 @@ export const federatedResourceQuotaDefinition: ResourceDefinition = defineResour
         {
           spec: {
             type: 'object',
+            description: 'What may be asked for. A limit that is lowered takes nothing away.',
             properties: {
-              overall: quantityMapSchema,
+              overall: {
+                ...quantityMapSchema,
+                description:
+                  'Over all cells together: cpu, memory, ephemeral-storage, pods and extended resources, each also as requests.<name>. What would grow beyond is not placed. Absent: no limit.',
+              },
               staticAssignments: {
                 type: 'array',
+                description: 'In single cells, besides overall. Absent: no limit.',
                 maxItems: 1_000,
                 'x-kubernetes-list-type': 'atomic',
                 items: {
                   type: 'object',
                   required: ['clusterName', 'hard'],
-                  properties: { clusterName: { type: 'string', minLength: 1 }, hard: quantityMapSchema },
+                  properties: {
+                    clusterName: {
+                      type: 'string',
+                      minLength: 1,
+                      description: 'Name of the cell; each once.',
+                    },
+                    hard: {
+                      ...quantityMapSchema,
+                      description:
+                        'As overall, for the cell; it also lies in the namespace there as a ResourceQuota of the same name. Other names that one may have, like count/jobs.batch, are held at the edge alone.',
+                    },
+                  },
                 },
               },
             },
           },
           status: {
             type: 'object',
+            description: 'What is used; written by the scheduler.',
             properties: {
-              overall: quantityMapSchema,
-              overallUsed: quantityMapSchema,
-              conditions: conditionsSchema,
+              overall: {
+                ...quantityMapSchema,
+                description: 'spec.overall, by which overallUsed was counted.',
+              },
+              overallUsed: {
+                ...quantityMapSchema,
+                description: 'What placed objects ask for over all cells: replicas times requests.',
+              },
+              conditions: {
+                ...conditionsSchema,
+                description:
+                  'NameCollision: at an edge something of another origin lies where a ResourceQuota should.',
+              },
               aggregatedStatus: {
                 type: 'array',
+                description: 'The same of each cell in spec.staticAssignments. Absent without these.',
                 'x-kubernetes-list-type': 'atomic',
                 items: {
                   type: 'object',
                   required: ['clusterName'],
                   properties: {
-                    clusterName: { type: 'string', minLength: 1 },
-                    hard: quantityMapSchema,
-                    used: quantityMapSchema,
+                    clusterName: { type: 'string', minLength: 1, description: 'Name of the cell.' },
+                    hard: { ...quantityMapSchema, description: 'What is assigned to it.' },
+                    used: {
+                      ...quantityMapSchema,
+                      description:
+                        'What placed objects ask for there. Names that the edge alone counts are not told.',
+                    },
                   },
                 },
               },

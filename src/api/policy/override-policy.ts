@@ -4,8 +4,8 @@ import type { ResourceDefinition, Strategy } from '#apimachinery/resource-defini
 import { ageColumn, defineResource } from '../define.ts';
 import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
+import { overrideSpecSchema } from './override-schema.ts';
 import type { Overriders, OverrideSpec } from './placement.ts';
-import { overrideSpecSchema } from './placement-schema.ts';
 import { unusedOverrideFields } from './unused-fields.ts';
 import { validateAffinity, validateResourceSelectors } from './validate-placement.ts';
 

@@ -1,14 +1,6 @@
 import type { JsonObject } from '#apimachinery/json.ts';
-import {
-  booleanSchema,
-  integerSchema,
-  labelSelectorSchema,
-  locationSchema,
-  stringListSchema,
-  stringMapSchema,
-  stringSchema,
-} from '../fragments.ts';
-import { rescheduleSchema } from './reschedule.ts';
+import { booleanSchema, integerSchema, locationSchema, stringSchema } from '../fragments.ts';
+import { affinityProperties, clusterAffinitySchema } from './affinity-schema.ts';
 import { timeWindowsSchema } from './time-window.ts';
 
 /**
@@ -18,338 +10,224 @@ import { timeWindowsSchema } from './time-window.ts';
 
 const int32: JsonObject = { type: 'integer', format: 'int32' };
 
-const resourceSelectorsSchema: JsonObject = {
-  type: 'array',
-  items: {
-    type: 'object',
-    required: ['apiVersion', 'kind'],
-    properties: {
-      apiVersion: { type: 'string', minLength: 1 },
-      kind: { type: 'string', minLength: 1 },
-      namespace: stringSchema,
-      name: stringSchema,
-      labelSelector: labelSelectorSchema,
-    },
-  },
-};
-
-const affinityProperties: JsonObject = {
-  labelSelector: labelSelectorSchema,
-  fieldSelector: {
-    type: 'object',
-    properties: {
-      matchExpressions: {
-        type: 'array',
-        items: {
-          type: 'object',
-          required: ['key', 'operator'],
-          properties: { key: stringSchema, operator: stringSchema, values: stringListSchema },
-        },
-      },
-    },
-  },
-  clusterNames: stringListSchema,
-  exclude: stringListSchema,
-  celSelector: {
-    type: 'object',
-    properties: {
-      celExpressions: {
-        type: 'array',
-        maxItems: 10,
-        items: { type: 'string', minLength: 1, maxLength: 2048 },
-      },
-    },
-  },
-};
-
-export const clusterAffinitySchema: JsonObject = { type: 'object', properties: affinityProperties };
-
 const groupByLabelSchema: JsonObject = {
   type: 'object',
   required: ['groupByLabelKey'],
-  properties: { groupByLabelKey: { type: 'string', minLength: 1 } },
+  properties: {
+    groupByLabelKey: {
+      type: 'string',
+      minLength: 1,
+      description:
+        'Key of a label: objects of a namespace with the same value are a group. An object without the label is in none.',
+    },
+  },
 };
 
-const statePreservationSchema: JsonObject = {
-  type: 'object',
-  required: ['rules'],
-  properties: {
-    rules: {
-      type: 'array',
-      minItems: 1,
-      maxItems: 50,
-      items: {
-        type: 'object',
-        required: ['aliasLabelName', 'jsonPath'],
-        properties: { aliasLabelName: stringSchema, jsonPath: stringSchema },
+const affinityGroupsSchema: JsonObject = {
+  type: 'array',
+  description:
+    'Groups of cells, of which the first that can take the object is used, and kept while it can. Refused beside clusterAffinity.',
+  items: {
+    type: 'object',
+    required: ['affinityName'],
+    properties: {
+      affinityName: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 32,
+        description: 'What the group is called in the binding; each name once.',
+      },
+      ...affinityProperties,
+      overflowAffinities: {
+        type: 'array',
+        items: clusterAffinitySchema,
+        description:
+          'Tiers of cells that take, in order, replicas that have no room in those before, and give them back first. Refused where replicas are not divided by room.',
       },
     },
   },
 };
 
-const placementSchema: JsonObject = {
+const tolerationsSchema: JsonObject = {
+  type: 'array',
+  description:
+    'Taints of cells that do not matter. An untolerated NoSchedule keeps new work away, NoExecute evicts too, PreferNoSchedule costs points.',
+  items: {
+    type: 'object',
+    properties: {
+      key: {
+        ...stringSchema,
+        description: 'Key of the taint. Absent: every key, where the operator is Exists.',
+      },
+      operator: {
+        type: 'string',
+        enum: ['', 'Exists', 'Equal'],
+        description: 'Exists: whatever the value of the taint. Equal: the same value. Default Equal.',
+      },
+      value: {
+        ...stringSchema,
+        description: 'Value of the taint. Absent: the empty one. Refused where the operator is Exists.',
+      },
+      effect: {
+        type: 'string',
+        enum: ['', 'NoSchedule', 'PreferNoSchedule', 'NoExecute'],
+        description:
+          'Effect of the taint. Absent: every effect. Has no effect here: PreferNoSchedule without spreadConstraints.',
+      },
+      tolerationSeconds: {
+        ...integerSchema,
+        description:
+          'Seconds from the time of the taint on; then the object is evicted. Absent: for good. Refused where the effect is not NoExecute.',
+      },
+    },
+  },
+};
+
+const spreadConstraintsSchema: JsonObject = {
+  type: 'array',
+  description:
+    'How many groups of cells have the object; all must hold, or it is not placed. Absent: every cell that may have it is used.',
+  items: {
+    type: 'object',
+    properties: {
+      spreadByField: {
+        type: 'string',
+        enum: ['', 'cluster', 'region', 'zone', 'provider', 'pop'],
+        description:
+          'What cells of a group share; cluster: each cell is a group. Default cluster, unless spreadByLabel is there. Cells that do not tell the field are left out.',
+      },
+      spreadByLabel: {
+        ...stringSchema,
+        description:
+          'Key of a label whose value cells of a group share; cells without it are left out. Refused beside spreadByField.',
+      },
+      minGroups: { ...int32, description: 'Groups at least. Default 1.' },
+      maxGroups: { ...int32, description: 'Groups at most. Absent or 0: no limit.' },
+      maxSkew: {
+        ...int32,
+        description:
+          'How far groups may differ in replicas, or in cells where replicas are not divided; at least 1. Absent: no limit. Refused over cells.',
+      },
+    },
+  },
+};
+
+const plannedOnly = 'Refused where replicas are not divided by static weights.';
+
+const staticWeightsSchema: JsonObject = {
+  type: 'array',
+  description:
+    'Replicas by fixed weights; of several for a cell the greatest counts. A cell without one gets none; where no cell has one they are equal, unless the list has minReplicas, maxReplicas or priority. Absent: equal. Has no effect here: beside dynamicWeight.',
+  items: {
+    type: 'object',
+    required: ['targetCluster', 'weight'],
+    properties: {
+      targetCluster: {
+        ...clusterAffinitySchema,
+        description: 'The cells that have this weight, each of them.',
+      },
+      weight: {
+        type: 'integer',
+        format: 'int64',
+        minimum: 1,
+        description: 'Beside the weights of other cells.',
+      },
+      minReplicas: {
+        ...int32,
+        minimum: 0,
+        description: `Replicas that each of the cells is given first, as far as it has room. Default 0. ${plannedOnly}`,
+      },
+      maxReplicas: {
+        ...int32,
+        minimum: 0,
+        description: `Replicas that each of the cells has at most. Absent: no limit. ${plannedOnly}`,
+      },
+      priority: {
+        ...int32,
+        description: `Cells of a higher one are served first, whatever they weigh. Default 0. ${plannedOnly}`,
+      },
+    },
+  },
+};
+
+const replicaSchedulingSchema: JsonObject = {
   type: 'object',
+  description: 'How many replicas each cell has. Absent: each has all, as with Duplicated.',
   properties: {
-    clusterAffinity: clusterAffinitySchema,
-    clusterAffinities: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['affinityName'],
-        properties: {
-          affinityName: { type: 'string', minLength: 1, maxLength: 32 },
-          ...affinityProperties,
-          overflowAffinities: { type: 'array', items: clusterAffinitySchema },
-        },
-      },
+    replicaSchedulingType: {
+      type: 'string',
+      enum: ['Divided', 'Duplicated'],
+      default: 'Divided',
+      description: 'Duplicated: each cell has all replicas. Divided: the cells have them together.',
     },
-    clusterTolerations: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          key: stringSchema,
-          operator: { type: 'string', enum: ['', 'Exists', 'Equal'] },
-          value: stringSchema,
-          effect: { type: 'string', enum: ['', 'NoSchedule', 'PreferNoSchedule', 'NoExecute'] },
-          tolerationSeconds: integerSchema,
-        },
-      },
+    rebalance: {
+      ...booleanSchema,
+      description:
+        'Replicas are shared out anew rather than kept where they run. Default false. Refused where no static weight has minReplicas, maxReplicas or priority.',
     },
-    spreadConstraints: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          spreadByField: { type: 'string', enum: ['', 'cluster', 'region', 'zone', 'provider', 'pop'] },
-          spreadByLabel: stringSchema,
-          minGroups: int32,
-          maxGroups: int32,
-          maxSkew: int32,
-        },
-      },
+    replicaDivisionPreference: {
+      type: 'string',
+      enum: ['Aggregated', 'Weighted'],
+      description:
+        'Aggregated: in as few cells as have room. Weighted: by weightPreference. Default Weighted. Has no effect here: with Duplicated.',
     },
-    replicaScheduling: {
+    weightPreference: {
       type: 'object',
+      description:
+        'By what replicas are divided. Absent: equally. Has no effect here: with Duplicated, and with Aggregated.',
       properties: {
-        replicaSchedulingType: { type: 'string', enum: ['Divided', 'Duplicated'], default: 'Divided' },
-        rebalance: booleanSchema,
-        replicaDivisionPreference: { type: 'string', enum: ['Aggregated', 'Weighted'] },
-        weightPreference: {
-          type: 'object',
-          properties: {
-            staticWeightList: {
-              type: 'array',
-              items: {
-                type: 'object',
-                required: ['targetCluster', 'weight'],
-                properties: {
-                  targetCluster: clusterAffinitySchema,
-                  weight: { type: 'integer', format: 'int64', minimum: 1 },
-                  minReplicas: { ...int32, minimum: 0 },
-                  maxReplicas: { ...int32, minimum: 0 },
-                  priority: int32,
-                },
-              },
-            },
-            dynamicWeight: { type: 'string', enum: ['AvailableReplicas'] },
-          },
+        staticWeightList: staticWeightsSchema,
+        dynamicWeight: {
+          type: 'string',
+          enum: ['AvailableReplicas'],
+          description:
+            'AvailableReplicas: by the replicas that fit into each cell now. Absent: by staticWeightList.',
         },
       },
     },
-    near: locationSchema,
-    data: { type: 'array', maxItems: 100, items: { type: 'string', minLength: 1, maxLength: 63 } },
-    activeHours: timeWindowsSchema,
+  },
+};
+
+export const placementSchema: JsonObject = {
+  type: 'object',
+  description: 'Where the objects go. Absent: to every cell that may have them, with all their replicas.',
+  properties: {
+    clusterAffinity: {
+      ...clusterAffinitySchema,
+      description: 'The cells that may be used; all its parts must hold. Absent: all cells.',
+    },
+    clusterAffinities: affinityGroupsSchema,
+    clusterTolerations: tolerationsSchema,
+    spreadConstraints: spreadConstraintsSchema,
+    replicaScheduling: replicaSchedulingSchema,
+    near: {
+      ...locationSchema,
+      description:
+        'What the score Distance of a SchedulingProfile counts from, in degrees. Has no effect here: without spreadConstraints.',
+    },
+    data: {
+      type: 'array',
+      maxItems: 100,
+      items: { type: 'string', minLength: 1, maxLength: 63 },
+      description:
+        'Data sets: the score DataLocality prefers cells with the labels data.cellplane.io/<name>. Has no effect here: without spreadConstraints.',
+    },
+    activeHours: {
+      ...timeWindowsSchema,
+      description:
+        'Outside of these a cell gets nothing new, and what it has leaves for cells within theirs, when all of it has a place there. Absent: cells are used at any time.',
+    },
     workloadAffinity: {
       type: 'object',
-      properties: { affinity: groupByLabelSchema, antiAffinity: groupByLabelSchema },
-    },
-  },
-};
-
-const failoverSchema: JsonObject = {
-  type: 'object',
-  properties: {
-    application: {
-      type: 'object',
+      description: 'Groups of objects that go together or apart. What is placed stays. Absent: none.',
       properties: {
-        decisionConditions: {
-          type: 'object',
-          properties: { tolerationSeconds: { ...int32, minimum: 0 } },
+        affinity: {
+          ...groupByLabelSchema,
+          description:
+            'Only to cells that have one of the group already; the first of it goes anywhere. Has no effect here: where antiAffinity has the same key.',
         },
-        purgeMode: {
-          type: 'string',
-          enum: ['Directly', 'Gracefully', 'Never', 'Immediately', 'Graciously'],
-        },
-        gracePeriodSeconds: { ...int32, minimum: 1 },
-        statePreservation: statePreservationSchema,
+        antiAffinity: { ...groupByLabelSchema, description: 'Only to cells that have none of the group.' },
       },
     },
-    cluster: {
-      type: 'object',
-      properties: {
-        purgeMode: { type: 'string', enum: ['Directly', 'Gracefully'] },
-        statePreservation: statePreservationSchema,
-        failback: {
-          type: 'object',
-          required: ['afterSeconds'],
-          properties: { afterSeconds: { ...int32, minimum: 0 } },
-        },
-      },
-    },
-  },
-};
-
-export const propagationSpecSchema: JsonObject = {
-  type: 'object',
-  required: ['resourceSelectors'],
-  properties: {
-    resourceSelectors: { ...resourceSelectorsSchema, minItems: 1 },
-    association: booleanSchema,
-    propagateDeps: booleanSchema,
-    placement: placementSchema,
-    priority: { ...int32, default: 0 },
-    preemption: { type: 'string', enum: ['Always', 'Never'], default: 'Never' },
-    dependentOverrides: stringListSchema,
-    schedulerName: { type: 'string', default: 'default-scheduler' },
-    failover: failoverSchema,
-    conflictResolution: { type: 'string', enum: ['Abort', 'Overwrite'], default: 'Abort' },
-    activationPreference: { type: 'string', enum: ['Lazy'] },
-    suspension: {
-      type: 'object',
-      properties: {
-        scheduling: booleanSchema,
-        dispatching: booleanSchema,
-        dispatchingOnClusters: { type: 'object', properties: { clusterNames: stringListSchema } },
-      },
-    },
-    preserveResourcesOnDeletion: booleanSchema,
-    schedulePriority: {
-      type: 'object',
-      required: ['priorityClassSource'],
-      properties: { priorityClassSource: stringSchema, priorityClassName: stringSchema },
-    },
-    rollout: {
-      type: 'object',
-      required: ['waves'],
-      properties: {
-        waves: {
-          type: 'array',
-          minItems: 1,
-          maxItems: 50,
-          'x-kubernetes-list-type': 'map',
-          'x-kubernetes-list-map-keys': ['name'],
-          items: {
-            type: 'object',
-            required: ['name'],
-            properties: {
-              name: { type: 'string', minLength: 1, maxLength: 63 },
-              clusterAffinity: clusterAffinitySchema,
-              pauseSeconds: { ...int32, minimum: 0 },
-              approval: booleanSchema,
-            },
-          },
-        },
-        healthTimeoutSeconds: { ...int32, minimum: 1 },
-        onFailure: { type: 'string', enum: ['Rollback', 'Pause'] },
-      },
-    },
-    reschedule: rescheduleSchema,
-    enforcement: { type: 'string', enum: ['Required', 'Default'] },
-  },
-};
-
-const operator = (...values: string[]): JsonObject => ({ type: 'string', enum: values });
-const commandArgs: JsonObject = {
-  type: 'array',
-  items: {
-    type: 'object',
-    required: ['containerName', 'operator'],
-    properties: {
-      containerName: { type: 'string', minLength: 1 },
-      operator: operator('add', 'remove'),
-      value: stringListSchema,
-    },
-  },
-};
-const labelsAnnotations: JsonObject = {
-  type: 'array',
-  items: {
-    type: 'object',
-    required: ['operator'],
-    properties: { operator: operator('add', 'remove', 'replace'), value: stringMapSchema },
-  },
-};
-
-const fieldPatches: JsonObject = {
-  type: 'array',
-  items: {
-    type: 'object',
-    required: ['subPath', 'operator'],
-    properties: {
-      subPath: stringSchema,
-      operator: operator('add', 'remove', 'replace'),
-      value: { 'x-kubernetes-preserve-unknown-fields': true },
-    },
-  },
-};
-
-const overridersSchema: JsonObject = {
-  type: 'object',
-  properties: {
-    imageOverrider: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['component', 'operator'],
-        properties: {
-          predicate: { type: 'object', required: ['path'], properties: { path: stringSchema } },
-          component: operator('Registry', 'Repository', 'Tag'),
-          operator: operator('add', 'remove', 'replace'),
-          value: stringSchema,
-        },
-      },
-    },
-    commandOverrider: commandArgs,
-    argsOverrider: commandArgs,
-    labelsOverrider: labelsAnnotations,
-    annotationsOverrider: labelsAnnotations,
-    fieldOverrider: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['fieldPath'],
-        properties: { fieldPath: stringSchema, json: fieldPatches, yaml: fieldPatches },
-      },
-    },
-    plaintext: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['path', 'operator'],
-        properties: {
-          path: stringSchema,
-          operator: operator('add', 'remove', 'replace'),
-          value: { 'x-kubernetes-preserve-unknown-fields': true },
-        },
-      },
-    },
-  },
-};
-
-export const overrideSpecSchema: JsonObject = {
-  type: 'object',
-  properties: {
-    resourceSelectors: resourceSelectorsSchema,
-    overrideRules: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['overriders'],
-        properties: { targetCluster: clusterAffinitySchema, overriders: overridersSchema },
-      },
-    },
-    targetCluster: clusterAffinitySchema,
-    overriders: overridersSchema,
   },
 };

@@ -15,7 +15,7 @@ import { ageColumn, defineResource } from '../define.ts';
 import { kindSchema } from '../fragments.ts';
 import { policyGroup, policyVersion } from './group.ts';
 import type { PropagationSpec, SchedulePriority, StatePreservation } from './placement.ts';
-import { propagationSpecSchema } from './placement-schema.ts';
+import { propagationSpecSchema } from './propagation-schema.ts';
 import { progressText, type RolloutProgress, rolloutProgressSchema } from './rollout-progress.ts';
 import { selectedKind } from './selected-kinds.ts';
 import { unusedPropagationFields } from './unused-fields.ts';
@@ -50,7 +50,11 @@ const columns = [
   ageColumn,
 ] as const;
 
-const status: JsonObject = { type: 'object', properties: { rollout: rolloutProgressSchema } };
+const status: JsonObject = {
+  type: 'object',
+  description: 'What came of the policy; written by the scheduler.',
+  properties: { rollout: rolloutProgressSchema },
+};
 
 const strategy: Strategy = {
   defaults: setDefaults,

@@ -45,8 +45,30 @@ const triggers: JsonObject = {
 export const rescheduleSchema: JsonObject = {
   type: 'object',
   properties: {
-    triggers,
-    on: triggers,
-    unschedulable: { type: 'object', properties: { afterSeconds: seconds, avoidSeconds: seconds } },
+    triggers: {
+      ...triggers,
+      description:
+        'What makes an object be decided afresh, as if it were nowhere: its policy has another placement; a cell that this may use joined; labels that it looks at changed on one; one serves the kind now, or no more. Absent: nothing.',
+    },
+    on: {
+      ...triggers,
+      description: 'The same as triggers, by a former name; where both are there, both count.',
+    },
+    unschedulable: {
+      type: 'object',
+      description:
+        'Replicas that do not run move to other cells. Absent: they stay. In a policy refused where replicas are not divided by room.',
+      properties: {
+        afterSeconds: {
+          ...seconds,
+          description: 'Seconds for which replicas must not have run in a cell. Default 300.',
+        },
+        avoidSeconds: {
+          ...seconds,
+          description:
+            'Seconds for which the cell gets no more than ran there; twice as long each further time, at most a day. Default 600.',
+        },
+      },
+    },
   },
 };

@@ -4,11 +4,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { ageColumn, defineResource } from '../define.ts';
 import { kindSchema, stringSchema } from '../fragments.ts';
-import {
-  compileInterpreterRule,
-  type InterpreterOperation,
-  interpreterOperations,
-} from './interpreter-rules.ts';
+import { compileInterpreterRule, type InterpreterOperation } from './interpreter-rules.ts';
 
 export const interpreterCustomizationsGvr = {
   group: 'config.karmada.io',
@@ -27,8 +23,27 @@ export interface ResourceInterpreterCustomization extends KubeObject {
   };
 }
 
-const rule: JsonObject = { type: 'object', properties: { cel: stringSchema, luaScript: stringSchema } };
 const sourceLengthMax = 10_000;
+
+const rule: JsonObject = {
+  type: 'object',
+  properties: {
+    cel: { ...stringSchema, description: `The rule, in CEL; at most ${sourceLengthMax} characters.` },
+    luaScript: { ...stringSchema, description: 'Refused: Lua is not run here; write the rule as cel.' },
+  },
+};
+
+const ruleTexts: { readonly [operation in InterpreterOperation]: string } = {
+  replicaResource:
+    "How many replicas object has: an int, or with what one asks for {'replicas': 3, 'requires': {'cpu': '500m'}}. Required beside replicaRevision.",
+  replicaRevision: 'A merge patch by which object has so many replicas. Required beside replicaResource.',
+  statusReflection: "What of a copy's status is gathered, as a map; object is the copy.",
+  statusAggregation:
+    'The status of object, made of items: of each cell clusterName, status, applied and health.',
+  healthInterpretation: 'Whether a copy is healthy, as a bool; object is the copy.',
+  dependencyInterpretation:
+    "What object needs of its namespace and propagateDeps takes along, as a list of {'kind': 'Secret', 'name': 'x'}.",
+};
 
 /** Karmada's hooks that nothing is done for here, and why. */
 const refusedOperations = {
@@ -57,23 +72,31 @@ export const interpreterCustomizationDefinition: ResourceDefinition = defineReso
         {
           spec: {
             type: 'object',
+            description: 'Which kind, and by which rules.',
             required: ['target', 'customizations'],
             properties: {
               target: {
                 type: 'object',
+                description: 'The kind whose objects the rules are for.',
                 required: ['apiVersion', 'kind'],
                 properties: {
-                  apiVersion: { type: 'string', minLength: 1 },
-                  kind: { type: 'string', minLength: 1 },
+                  apiVersion: {
+                    type: 'string',
+                    minLength: 1,
+                    description: 'Its group and version, like apps/v1; of these the group alone counts.',
+                  },
+                  kind: { type: 'string', minLength: 1, description: 'Its name.' },
                 },
               },
               customizations: {
                 type: 'object',
+                description:
+                  'The rules. Where there is none, or one fails, which the binding tells as InterpretationFailed, objects are understood as without the customization.',
                 properties: Object.fromEntries(
-                  [...Object.keys(interpreterOperations), ...Object.keys(refusedOperations)].map((name) => [
-                    name,
-                    rule,
-                  ]),
+                  [
+                    ...Object.entries(ruleTexts),
+                    ...Object.entries(refusedOperations).map(([name, why]) => [name, `Refused: ${why}.`]),
+                  ].map(([name, description]) => [name, { ...rule, description }]),
                 ),
               },
             },

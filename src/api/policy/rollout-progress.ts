@@ -43,34 +43,48 @@ const count: JsonObject = { type: 'integer', format: 'int32', minimum: 0 };
 const text: JsonObject = { type: 'string' };
 
 const counts = {
-  objects: count,
-  complete: count,
-  progressing: count,
-  awaitingApproval: count,
-  paused: count,
-  rolledBack: count,
+  objects: { ...count, description: 'Objects that the policy places and that can be rolled out.' },
+  complete: { ...count, description: 'Of these, those that are in all their cells as they are now.' },
+  progressing: { ...count, description: 'Those on their way, pauses between waves included.' },
+  awaitingApproval: { ...count, description: 'Those whose next wave waits to be approved.' },
+  paused: {
+    ...count,
+    description: 'Those that were not healthy in time, and stay as they are: onFailure Pause.',
+  },
+  rolledBack: {
+    ...count,
+    description: 'Those that were not healthy in time, and are what they were before.',
+  },
 } as const satisfies JsonObject;
 
 export const rolloutProgressSchema: JsonObject = {
   type: 'object',
+  description: 'How far the objects of the policy are. Absent where it has no rollout.',
   'x-kubernetes-map-type': 'atomic',
   properties: {
     ...counts,
-    parts: { type: 'object', additionalProperties: { type: 'object', properties: counts } },
+    parts: {
+      type: 'object',
+      additionalProperties: { type: 'object', properties: counts },
+      description:
+        'Of a policy above projects, where several schedulers share these: what each tells, by lane of projects. The counts are the sums.',
+    },
     unfinished: {
       type: 'array',
+      description:
+        "Of a project's own policy: objects that are not complete, at most 10, those first that need somebody.",
       items: {
         type: 'object',
         required: ['resource', 'name', 'phase'],
         properties: {
-          resource: text,
-          namespace: text,
-          name: text,
-          phase: text,
-          wave: text,
-          updated: count,
-          cells: count,
-          message: text,
+          resource: { ...text, description: 'Resource and group of the object, like deployments.apps.' },
+          namespace: { ...text, description: 'Its namespace. Absent: it has none.' },
+          name: { ...text, description: 'Its name.' },
+          phase: { ...text, description: 'Progressing, Pausing, AwaitingApproval, Paused or RolledBack.' },
+          wave: { ...text, description: 'The wave that was reached last. Absent: none.' },
+          updated: { ...count, description: 'Cells that the change has reached.' },
+          cells: { ...count, description: 'Cells of the object.' },
+          message: { ...text, description: 'What it waits for, or what went wrong; at most 256 characters.' },
         },
       },
     },

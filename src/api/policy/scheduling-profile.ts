@@ -68,27 +68,47 @@ export const schedulingProfileDefinition = defineResource({
       schema: kindSchema('How cells are chosen.', {
         spec: {
           type: 'object',
+          description: 'What cells are compared by, and which filters do not count.',
           properties: {
             scores: {
               type: 'array',
+              description:
+                'Each compared among the cells that passed the filters: the best has 100 points, the worst 0, one that does not tell 50. They choose where a spread constraint lets only some cells in. Absent: Stickiness and SoftTaints.',
               maxItems: 50,
               'x-kubernetes-list-type': 'atomic',
               items: {
                 type: 'object',
                 required: ['name', 'weight'],
                 properties: {
-                  name: { type: 'string', enum: [...scoreNames] },
-                  score: { type: 'string', maxLength: 63 },
-                  weight: { type: 'integer', format: 'int32', minimum: -10, maximum: 10 },
+                  name: {
+                    type: 'string',
+                    enum: [...scoreNames],
+                    description:
+                      'Better is: the object is there (Stickiness); fewer untolerated PreferNoSchedule taints (SoftTaints); more replicas fit (Room); fewer other objects (Balance); less spec.cost of the Cell (Cost); less time of the last probe (Latency); less way from placement.near (Distance); more of placement.data (DataLocality); a greater value in CellScores (Named).',
+                  },
+                  score: {
+                    type: 'string',
+                    maxLength: 63,
+                    description: 'Name of a score in CellScores. Required with Named, refused with others.',
+                  },
+                  weight: {
+                    type: 'integer',
+                    format: 'int32',
+                    minimum: -10,
+                    maximum: 10,
+                    description: 'How much the score counts; 0: not at all, less than 0: the worst is best.',
+                  },
                 },
               },
             },
             disabledFilters: {
               type: 'array',
+              description:
+                'Filters that keep no cell out: that it serves the kind (APIEnablement), is well (CellHealth), is not tainted (TaintToleration), is with or without others (WorkloadAffinity), is within its hours (TimeWindow). Absent: none.',
               'x-kubernetes-list-type': 'set',
               items: { type: 'string', enum: [...optionalFilters] },
             },
-            reschedule: rescheduleSchema,
+            reschedule: { ...rescheduleSchema, description: 'For what policies do not say themselves.' },
           },
         },
       }),

@@ -24,10 +24,27 @@ export const timeWindowsSchema: JsonObject = {
     type: 'object',
     required: ['from', 'to'],
     properties: {
-      days: { type: 'array', maxItems: 7, items: { type: 'string', enum: [...weekdays] } },
-      from: { type: 'string', pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' },
-      to: { type: 'string', pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' },
-      timeZone: stringSchema,
+      days: {
+        type: 'array',
+        maxItems: 7,
+        items: { type: 'string', enum: [...weekdays] },
+        description: 'Days on which the window begins. Absent: every day. An empty list is refused.',
+      },
+      from: {
+        type: 'string',
+        pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+        description: 'When it begins, HH:MM.',
+      },
+      to: {
+        type: 'string',
+        pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+        description: 'When it ends, HH:MM; on the day after where that is not after from.',
+      },
+      timeZone: {
+        ...stringSchema,
+        description:
+          "IANA name, like Europe/Berlin, of the zone that the times are in. Absent: the cell's, or else UTC.",
+      },
     },
   },
 };

@@ -44,10 +44,14 @@ const workload: JsonObject = {
   type: 'object',
   required: ['apiVersion', 'kind', 'name'],
   properties: {
-    apiVersion: { type: 'string', minLength: 1 },
-    kind: { type: 'string', minLength: 1 },
-    name: { type: 'string', minLength: 1 },
-    namespace: stringSchema,
+    apiVersion: {
+      type: 'string',
+      minLength: 1,
+      description: 'Group and version of the object, like apps/v1.',
+    },
+    kind: { type: 'string', minLength: 1, description: 'Its kind.' },
+    name: { type: 'string', minLength: 1, description: 'Its name.' },
+    namespace: { ...stringSchema, description: 'Its namespace. Has no effect here: for kinds without one.' },
   },
 };
 
@@ -71,36 +75,61 @@ export const workloadRebalancerDefinition: ResourceDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: 'What is decided afresh, once.',
             required: ['workloads'],
             properties: {
               workloads: {
                 type: 'array',
+                description:
+                  'Objects of the project; each once. They are decided as if they were nowhere; what cannot be stays as it is.',
                 minItems: 1,
                 maxItems: workloadsMax,
                 'x-kubernetes-list-type': 'atomic',
                 items: workload,
               },
-              ttlSecondsAfterFinished: { type: 'integer', format: 'int32', minimum: 0 },
+              ttlSecondsAfterFinished: {
+                type: 'integer',
+                format: 'int32',
+                minimum: 0,
+                description:
+                  'Seconds from status.finishTime after which the rebalancer is deleted. Absent: never.',
+              },
             },
           },
           status: {
             type: 'object',
+            description: 'What came of it; written by the scheduler.',
             properties: {
               observedWorkloads: {
                 type: 'array',
+                description: 'Of each of spec.workloads, in the same order.',
                 'x-kubernetes-list-type': 'atomic',
                 items: {
                   type: 'object',
                   required: ['workload'],
                   properties: {
-                    workload,
-                    result: { type: 'string', enum: ['Successful', 'Failed'] },
-                    reason: stringSchema,
+                    workload: { ...workload, description: 'The object.' },
+                    result: {
+                      type: 'string',
+                      enum: ['Successful', 'Failed'],
+                      description:
+                        'Successful: it was decided. Failed: it could not be asked for. Absent: not yet.',
+                    },
+                    reason: {
+                      ...stringSchema,
+                      description: 'Why it failed: ReferencedBindingNotFound or ReferencedKindNotServed.',
+                    },
                   },
                 },
               },
-              observedGeneration: integerSchema,
-              finishTime: timeSchema,
+              observedGeneration: {
+                ...integerSchema,
+                description: 'metadata.generation of what was finished.',
+              },
+              finishTime: {
+                ...timeSchema,
+                description: 'When all had a result. Absent: some have none yet.',
+              },
             },
           },
         },
