@@ -15,8 +15,8 @@ export const locationSchema: JsonObject = {
   type: 'object',
   required: ['latitude', 'longitude'],
   properties: {
-    latitude: { type: 'number', minimum: -90, maximum: 90 },
-    longitude: { type: 'number', minimum: -180, maximum: 180 },
+    latitude: { type: 'number', minimum: -90, maximum: 90, description: 'Degrees; north is positive.' },
+    longitude: { type: 'number', minimum: -180, maximum: 180, description: 'Degrees; east is positive.' },
   },
 };
 export const stringListSchema: JsonObject = { type: 'array', items: stringSchema };
@@ -32,16 +32,28 @@ export const labelSelectorSchema: JsonObject = {
   type: 'object',
   'x-kubernetes-map-type': 'atomic',
   properties: {
-    matchLabels: stringMapSchema,
+    matchLabels: {
+      ...stringMapSchema,
+      description: 'Labels that all have to be there with just these values. Absent: any labels.',
+    },
     matchExpressions: {
       type: 'array',
+      description: 'What all has to hold of labels, beside matchLabels. Absent: nothing more.',
       items: {
         type: 'object',
         required: ['key', 'operator'],
         properties: {
-          key: stringSchema,
-          operator: { type: 'string', enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] },
-          values: stringListSchema,
+          key: { ...stringSchema, description: 'The label that is looked at.' },
+          operator: {
+            type: 'string',
+            enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'],
+            description:
+              'In: its value is one of `values`. NotIn: it is none of them, or there is no such label. Exists, DoesNotExist: whether there is one, whatever its value.',
+          },
+          values: {
+            ...stringListSchema,
+            description: 'One at least with In and NotIn; none with Exists and DoesNotExist.',
+          },
         },
       },
     },
@@ -67,12 +79,26 @@ export const conditionsSchema: JsonObject = {
     type: 'object',
     required: ['type', 'status'],
     properties: {
-      type: { type: 'string', minLength: 1, maxLength: 316 },
-      status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
-      reason: { type: 'string', maxLength: 1024 },
-      message: { type: 'string', maxLength: 32768 },
-      lastTransitionTime: timeSchema,
-      observedGeneration: { type: 'integer', format: 'int64', minimum: 0 },
+      type: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 316,
+        description: 'What is told of; one condition of each type.',
+      },
+      status: {
+        type: 'string',
+        enum: ['True', 'False', 'Unknown'],
+        description: 'Whether it is so. Unknown: who would tell it cannot, or has not yet.',
+      },
+      reason: { type: 'string', maxLength: 1024, description: 'Why, in one word that programs may go by.' },
+      message: { type: 'string', maxLength: 32768, description: 'Why, in words for people.' },
+      lastTransitionTime: { ...timeSchema, description: 'When `status` changed last.' },
+      observedGeneration: {
+        type: 'integer',
+        format: 'int64',
+        minimum: 0,
+        description: 'The metadata.generation that this was said of. Absent: it is not told.',
+      },
     },
   },
 };
@@ -84,12 +110,15 @@ export const kcpConditionsSchema: JsonObject = {
     type: 'object',
     required: ['type', 'status', 'lastTransitionTime'],
     properties: {
-      type: stringSchema,
-      status: stringSchema,
-      severity: stringSchema,
-      reason: stringSchema,
-      message: stringSchema,
-      lastTransitionTime: timeSchema,
+      type: { ...stringSchema, description: 'What is told of; one condition of each type.' },
+      status: { ...stringSchema, description: 'Whether it is so: True, False or Unknown.' },
+      severity: {
+        ...stringSchema,
+        description: 'How bad it is that it is not so. Info: it is under way. Absent where it is so.',
+      },
+      reason: { ...stringSchema, description: 'Why, in one word that programs may go by.' },
+      message: { ...stringSchema, description: 'Why, in words for people.' },
+      lastTransitionTime: { ...timeSchema, description: 'When `status` changed last.' },
     },
   },
 };

@@ -59,6 +59,43 @@ export interface LogicalClusterObject extends KubeObject {
   };
 }
 
+const ownerSchema: JsonObject = {
+  type: 'object',
+  description: 'The Workspace that this belongs to; root and root:cells tell none. Immutable.',
+  required: ['apiVersion', 'resource', 'name', 'cluster', 'uid'],
+  properties: {
+    apiVersion: {
+      type: 'string',
+      pattern: '^([^/]+/)?[^/]+$',
+      description: 'API group and version of the owner.',
+    },
+    resource: { type: 'string', minLength: 1, description: 'Its plural name: workspaces.' },
+    name: { type: 'string', minLength: 1, description: 'Its name.' },
+    namespace: { ...stringSchema, description: 'Its namespace. Absent: it has none, as Workspaces have.' },
+    cluster: {
+      type: 'string',
+      minLength: 1,
+      description: 'The logical cluster that it lies in: the parent.',
+    },
+    uid: { ...stringSchema, description: 'Its uid.' },
+  },
+};
+
+const creatorSchema: JsonObject = {
+  type: 'object',
+  description: 'Who made the workspace. Immutable.',
+  properties: {
+    username: { ...stringSchema, description: 'Name of the user.' },
+    uid: { ...stringSchema, description: 'uid of the user. Absent: it was not known.' },
+    groups: { ...stringListSchema, description: 'Groups that the user was in.' },
+    extra: {
+      type: 'object',
+      additionalProperties: stringListSchema,
+      description: 'What else was known of the user, by key.',
+    },
+  },
+};
+
 export const logicalClusterDefinition = defineResource({
   group: coreKcpGroup,
   kind: 'LogicalCluster',
@@ -78,38 +115,33 @@ export const logicalClusterDefinition = defineResource({
         spec: {
           type: 'object',
           default: {},
+          description: 'What was settled when the workspace was made.',
           properties: {
-            directlyDeletable: { type: 'boolean', default: false },
-            owner: {
-              type: 'object',
-              required: ['apiVersion', 'resource', 'name', 'cluster', 'uid'],
-              properties: {
-                apiVersion: { type: 'string', pattern: '^([^/]+/)?[^/]+$' },
-                resource: { type: 'string', minLength: 1 },
-                name: { type: 'string', minLength: 1 },
-                namespace: stringSchema,
-                cluster: { type: 'string', minLength: 1 },
-                uid: stringSchema,
-              },
+            directlyDeletable: {
+              type: 'boolean',
+              default: false,
+              description: 'false: it goes with its Workspace alone. Set by the system.',
             },
-            createdBy: {
-              type: 'object',
-              properties: {
-                username: stringSchema,
-                uid: stringSchema,
-                groups: stringListSchema,
-                extra: { type: 'object', additionalProperties: stringListSchema },
-              },
+            owner: ownerSchema,
+            createdBy: creatorSchema,
+            initializers: {
+              ...stringListSchema,
+              description:
+                'What its type asked for at its creation: `<path>:<name>` of WorkspaceTypes. Immutable.',
             },
-            initializers: stringListSchema,
-            terminators: stringListSchema,
+            terminators: {
+              ...stringListSchema,
+              description:
+                'What its type asked for, for its end: `<path>:<name>` of WorkspaceTypes. Immutable.',
+            },
           },
         },
         status: {
           type: 'object',
           default: {},
+          description: 'How far the workspace is.',
           properties: {
-            URL: stringSchema,
+            URL: { ...stringSchema, description: 'The address of the workspace.' },
             phase: {
               type: 'string',
               default: 'Scheduling',
@@ -122,10 +154,24 @@ export const logicalClusterDefinition = defineResource({
                 'Terminating',
                 'Deleting',
               ],
+              description:
+                'Initializing: initializers are waited for. Ready: in use. Unavailable: requests are answered with 503. Deleting: its content goes. Set by the system.',
             },
-            conditions: kcpConditionsSchema,
-            initializers: stringListSchema,
-            terminators: stringListSchema,
+            conditions: {
+              ...kcpConditionsSchema,
+              description:
+                'WorkspaceInitialized; while it is deleted, WorkspaceContentDeleted says what remains.',
+            },
+            initializers: {
+              ...stringListSchema,
+              description:
+                'What is still waited for before it is Ready. Who has done its part takes its entry off; none can be added.',
+            },
+            terminators: {
+              ...stringListSchema,
+              description:
+                'What is still waited for before the content goes. Who has done its part takes its entry off; none can be added.',
+            },
           },
         },
       }),

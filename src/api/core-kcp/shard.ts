@@ -24,12 +24,24 @@ export const shardDefinition = defineResource({
       schema: kindSchema('A server that holds logical clusters.', {
         spec: {
           type: 'object',
+          description: 'Where it is reached. Written when the store is first set up.',
           required: ['baseURL'],
-          properties: { baseURL: uriSchema, externalURL: uriSchema, virtualWorkspaceURL: uriSchema },
+          properties: {
+            baseURL: { ...uriSchema, description: 'URL of the server, before `/clusters/`.' },
+            externalURL: { ...uriSchema, description: 'The same, for clients.' },
+            virtualWorkspaceURL: {
+              ...uriSchema,
+              description: 'The same: there are no virtual workspaces.',
+            },
+          },
         },
         status: {
           type: 'object',
-          properties: { capacity: quantityMapSchema, conditions: kcpConditionsSchema },
+          description: 'Nothing here writes it.',
+          properties: {
+            capacity: { ...quantityMapSchema, description: 'Not set here, and nothing goes by it.' },
+            conditions: { ...kcpConditionsSchema, description: 'Not set here.' },
+          },
         },
       }),
     },

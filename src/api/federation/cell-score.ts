@@ -43,11 +43,13 @@ export const cellScoreDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: 'Which cell, which scores, and for how long.',
             required: ['cell', 'scores'],
             properties: {
-              cell: { type: 'string', minLength: 1 },
+              cell: { type: 'string', minLength: 1, description: 'Name of the Cell.' },
               scores: {
                 type: 'array',
+                description: 'One value for each name. They count where a SchedulingProfile names them.',
                 maxItems: 100,
                 'x-kubernetes-list-type': 'map',
                 'x-kubernetes-list-map-keys': ['name'],
@@ -55,12 +57,27 @@ export const cellScoreDefinition = defineResource({
                   type: 'object',
                   required: ['name', 'value'],
                   properties: {
-                    name: { type: 'string', minLength: 1, maxLength: 63 },
-                    value: { type: 'integer', format: 'int32', minimum: -100, maximum: 100 },
+                    name: {
+                      type: 'string',
+                      minLength: 1,
+                      maxLength: 63,
+                      description: 'By which a SchedulingProfile names it (score Named, `score`).',
+                    },
+                    value: {
+                      type: 'integer',
+                      format: 'int32',
+                      minimum: -100,
+                      maximum: 100,
+                      description:
+                        'Higher is better. It is compared among the cells that may have the object.',
+                    },
                   },
                 },
               },
-              validUntil: timeSchema,
+              validUntil: {
+                ...timeSchema,
+                description: 'From then on none of these scores counts. Absent: they count for good.',
+              },
             },
           },
         },

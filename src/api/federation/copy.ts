@@ -64,18 +64,31 @@ export const copyDefinition = defineResource({
           metadata: { type: 'object' },
           target: {
             type: 'object',
+            description: "Which object of the cell's workspace this is.",
             required: ['group', 'version', 'resource', 'kind', 'name'],
             properties: {
-              group: stringSchema,
-              version: stringSchema,
-              resource: stringSchema,
-              kind: stringSchema,
-              namespace: stringSchema,
-              name: stringSchema,
+              group: { ...stringSchema, description: 'API group; empty for the core group.' },
+              version: { ...stringSchema, description: 'The version that it is stored in.' },
+              resource: { ...stringSchema, description: 'Plural name, as in URLs.' },
+              kind: { ...stringSchema, description: 'Its kind.' },
+              namespace: {
+                ...stringSchema,
+                description: 'Its namespace, named as at the edge. Absent: it has none.',
+              },
+              name: { ...stringSchema, description: 'Its own name.' },
             },
           },
-          contentHash: stringSchema,
-          object: { type: 'object', preserveUnknownFields: true },
+          contentHash: {
+            ...stringSchema,
+            description:
+              'Changes when, and only when, the edge must change; in sync where the annotation synced-hash is the same. Empty: it has none.',
+          },
+          object: {
+            type: 'object',
+            preserveUnknownFields: true,
+            description:
+              'In events of what is not in sync, the copy itself without managedFields. Absent in lists, of Secrets, above 64 KiB, and once in sync.',
+          },
         },
       },
     },

@@ -55,19 +55,37 @@ export const federatorDefinition = defineResource({
       schema: kindSchema('A process that syncs the cells assigned to it.', {
         spec: {
           type: 'object',
+          description: 'What it may be given; written by who runs it.',
           properties: {
-            capacity: { type: 'object', properties: { cells: count } },
-            unschedulable: { type: 'boolean' },
+            capacity: {
+              type: 'object',
+              description: 'How much it can hold. Absent: any number of cells.',
+              properties: {
+                cells: { ...count, description: 'The most cells that it is given. Absent: any number.' },
+              },
+            },
+            unschedulable: {
+              type: 'boolean',
+              description:
+                'While true it gets no cells and its own move to others, but for those that are pinned to it by name.',
+            },
           },
         },
         status: {
           type: 'object',
+          description: 'What it says of itself.',
           properties: {
-            conditions: conditionsSchema,
-            lastHeartbeatTime: timeSchema,
-            version: stringSchema,
-            cells: stringSetSchema,
-            held: count,
+            conditions: {
+              ...conditionsSchema,
+              description: 'Not set here, and nothing goes by them.',
+            },
+            lastHeartbeatTime: {
+              ...timeSchema,
+              description: 'When it told this last. Whether it is alive is what its Lease says.',
+            },
+            version: { ...stringSchema, description: 'Version of its program.' },
+            cells: { ...stringSetSchema, description: 'Names of the Cells that it syncs.' },
+            held: { ...count, description: 'How many these are.' },
           },
         },
       }),

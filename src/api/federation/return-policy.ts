@@ -50,6 +50,7 @@ export const returnEventsDefault = 200;
 /** Also of ReturnRequests, which are such a policy's counterparts in a cell's workspace. */
 export const returnResourcesSchema: JsonObject = {
   type: 'array',
+  description: 'What comes back: objects born at the edge that one of these selects.',
   minItems: 1,
   maxItems: 16,
   'x-kubernetes-list-type': 'atomic',
@@ -57,13 +58,42 @@ export const returnResourcesSchema: JsonObject = {
     type: 'object',
     required: ['kind'],
     properties: {
-      apiVersion: { type: 'string', maxLength: 317 },
-      kind: { type: 'string', minLength: 1, maxLength: 63 },
-      names: { ...stringSetSchema, maxItems: 100 },
-      labelSelector: labelSelectorSchema,
-      eventTypes: { ...stringSetSchema, maxItems: 2 },
-      reasons: { ...stringSetSchema, maxItems: 100 },
-      involvedKinds: { ...stringSetSchema, maxItems: 100 },
+      apiVersion: {
+        type: 'string',
+        maxLength: 317,
+        description: 'Group and version of a custom kind. Absent: of the built-in kind of that name.',
+      },
+      kind: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 63,
+        description: 'ConfigMap, Endpoints, EndpointSlice, Event, Secret, Service, or a custom kind.',
+      },
+      names: {
+        ...stringSetSchema,
+        maxItems: 100,
+        description: 'Names at the edge; of Events, those of the objects that they are about. Absent: any.',
+      },
+      labelSelector: {
+        ...labelSelectorSchema,
+        description: 'Labels that objects have at the edge. Absent: any. Refused of Events.',
+      },
+      eventTypes: {
+        ...stringSetSchema,
+        maxItems: 2,
+        description: 'Of Events: Normal, Warning. Absent: both. Refused of other kinds.',
+      },
+      reasons: {
+        ...stringSetSchema,
+        maxItems: 100,
+        description: 'Of Events: their reasons. Absent: any. Refused of other kinds.',
+      },
+      involvedKinds: {
+        ...stringSetSchema,
+        maxItems: 100,
+        description:
+          'Of Events: kinds of the objects that they are about. Absent: any. Refused of other kinds.',
+      },
     },
   },
 };
@@ -93,22 +123,55 @@ export const returnPolicyDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: 'What comes back, from where, and how much of it.',
             required: ['resources'],
             properties: {
               resources: returnResourcesSchema,
-              cells: { ...stringSetSchema, maxItems: 1_000 },
-              naming: { type: 'string', enum: ['Same', 'WithCell'], default: 'Same' },
-              maxObjects: { ...returnObjectsSchema, default: returnObjectsDefault },
-              maxEvents: { ...returnObjectsSchema, default: returnEventsDefault },
+              cells: {
+                ...stringSetSchema,
+                maxItems: 1_000,
+                description: 'Names of the cells that are asked. Absent: all.',
+              },
+              naming: {
+                type: 'string',
+                enum: ['Same', 'WithCell'],
+                default: 'Same',
+                description:
+                  'Same: named as at the edge; of several cells the first to come has the name. WithCell: `<name>-<cell>`.',
+              },
+              maxObjects: {
+                ...returnObjectsSchema,
+                default: returnObjectsDefault,
+                description: `The most objects that come back from each cell, Events not counted. Default ${returnObjectsDefault}.`,
+              },
+              maxEvents: {
+                ...returnObjectsSchema,
+                default: returnEventsDefault,
+                description: `The most Events that come back from each cell; of more, the newest. Default ${returnEventsDefault}.`,
+              },
             },
           },
           status: {
             type: 'object',
+            description: 'What came of it.',
             properties: {
-              observedGeneration: integerSchema,
-              returned: integerSchema,
-              refused: integerSchema,
-              conditions: conditionsSchema,
+              observedGeneration: {
+                ...integerSchema,
+                description: 'The metadata.generation that this is about.',
+              },
+              returned: {
+                ...integerSchema,
+                description: 'How many objects are here by this policy, Events not counted.',
+              },
+              refused: {
+                ...integerSchema,
+                description: 'How many were not let in; the condition Returned says why.',
+              },
+              conditions: {
+                ...conditionsSchema,
+                description:
+                  'Returned: everything that the edges have is here; else what is refused, or which kind an edge does not give.',
+              },
             },
           },
         },

@@ -5,7 +5,7 @@ import { ageColumn, defineResource } from '../define.ts';
 import { integerSchema, kindSchema, stringSchema } from '../fragments.ts';
 import { federationGroup, federationVersion } from './group.ts';
 import { isCustomGroup, type ReturnKind, type ReturnSelector } from './return-contract.ts';
-import { returnObjectsSchema, returnResourcesSchema } from './return-policy.ts';
+import { returnEventsDefault, returnObjectsSchema, returnResourcesSchema } from './return-policy.ts';
 
 export const returnRequestsGvr = {
   group: federationGroup,
@@ -90,20 +90,42 @@ export const returnRequestDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: "What a project's ReturnPolicy asks of this cell. Written by the scheduler.",
             required: ['resources', 'maxObjects'],
             properties: {
               resources: returnResourcesSchema,
-              maxObjects: returnObjectsSchema,
-              maxEvents: returnObjectsSchema,
+              maxObjects: {
+                ...returnObjectsSchema,
+                description: 'The most objects that may come, Events not counted.',
+              },
+              maxEvents: {
+                ...returnObjectsSchema,
+                description: `The most Events that may come; of more, the newest. Absent: ${returnEventsDefault}.`,
+              },
             },
           },
           status: {
             type: 'object',
+            description: "What the cell's syncer says of it.",
             properties: {
-              returned: integerSchema,
-              refused: integerSchema,
-              reason: stringSchema,
-              message: stringSchema,
+              returned: {
+                ...integerSchema,
+                description: "How many objects came, where the syncer tells; Cellplane's federators do not.",
+              },
+              refused: {
+                ...integerSchema,
+                description:
+                  "How many stay at the edge, where the syncer tells; Cellplane's federators do not.",
+              },
+              reason: {
+                ...stringSchema,
+                description:
+                  'APINotServed: the edge has no such kind. EdgeForbids: the credentials may not read it. Absent: nothing is wrong.',
+              },
+              message: {
+                ...stringSchema,
+                description: 'The same for people, with the kinds. Absent: nothing is wrong.',
+              },
             },
           },
         },
@@ -132,12 +154,21 @@ export const returnedObjectDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: "What lies at the edge. Written by the cell's syncer.",
             required: ['kind', 'name', 'object'],
             properties: {
-              apiVersion: stringSchema,
-              kind: stringSchema,
-              name: stringSchema,
-              object: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+              apiVersion: {
+                ...stringSchema,
+                description: 'Group and version of a custom kind. Absent: of the built-in kind of that name.',
+              },
+              kind: { ...stringSchema, description: "The object's kind." },
+              name: { ...stringSchema, description: "The object's name at the edge." },
+              object: {
+                type: 'object',
+                'x-kubernetes-preserve-unknown-fields': true,
+                description:
+                  'The object itself, without what belongs to the edge alone (owners, finalizers, allocated addresses). At most 256 KiB.',
+              },
             },
           },
         },

@@ -9,15 +9,30 @@ const segment = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 /** `root:acme:shop`. */
 export const workspacePathSource = `^${segment}(:${segment})*$`;
 
-/** Reference to a WorkspaceType: its name and, absent for "nearest ancestor that has it", the path of its workspace. */
-export const workspaceTypeReferenceSchema: JsonObject = {
-  type: 'object',
-  required: ['name'],
-  properties: {
-    name: { type: 'string', pattern: '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$' },
-    path: { ...stringSchema, pattern: workspacePathSource },
-  },
-};
+/** Reference to a WorkspaceType: its name and the path of its workspace. */
+export function typeReferenceSchema(withoutPath: string): JsonObject {
+  return {
+    type: 'object',
+    required: ['name'],
+    properties: {
+      name: {
+        type: 'string',
+        pattern: '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$',
+        description: 'Name of the WorkspaceType.',
+      },
+      path: {
+        ...stringSchema,
+        pattern: workspacePathSource,
+        description: `Path of the workspace that defines it. Absent: ${withoutPath}.`,
+      },
+    },
+  };
+}
+
+/** Without a path, the nearest ancestor that has the type. */
+export const workspaceTypeReferenceSchema: JsonObject = typeReferenceSchema(
+  'the nearest on the way up to root that has such a type',
+);
 
 /** Names that would be read as something else in a path. */
 const reservedWorkspaceNames: ReadonlySet<string> = new Set(['root', 'system']);

@@ -10,7 +10,7 @@ import {
   stringMapSchema,
   stringSchema,
 } from '../fragments.ts';
-import { validateWorkspaceTypeName, workspaceTypeReferenceSchema } from './names.ts';
+import { typeReferenceSchema, validateWorkspaceTypeName, workspaceTypeReferenceSchema } from './names.ts';
 import { tenancyGroup, type WorkspaceTypeReference } from './workspace.ts';
 
 export const workspaceTypesGvr = {
@@ -46,8 +46,13 @@ const limitSchema: JsonObject = {
   type: 'object',
   oneOf: [{ required: ['none'] }, { required: ['types'] }],
   properties: {
-    none: booleanSchema,
-    types: { type: 'array', minItems: 1, items: workspaceTypeReferenceSchema },
+    none: { ...booleanSchema, description: 'true: no type may. Not beside `types`.' },
+    types: {
+      type: 'array',
+      minItems: 1,
+      items: typeReferenceSchema('that of this WorkspaceType'),
+      description: 'Only these types may, and those that extend one of them. Not beside `none`.',
+    },
   },
 };
 
@@ -65,37 +70,78 @@ export const workspaceTypeDefinition = defineResource({
       schema: kindSchema('What workspaces of a type have and may contain.', {
         spec: {
           type: 'object',
+          description: 'Looked at when a workspace is made: of this type, or in one of it.',
           properties: {
-            initializer: booleanSchema,
-            terminator: booleanSchema,
+            initializer: {
+              ...booleanSchema,
+              description:
+                'true: a workspace is Ready only when a controller with the verb initialize on this type has taken `<path>:<name>` off its initializers.',
+            },
+            terminator: {
+              ...booleanSchema,
+              description:
+                "true: a workspace's content is deleted only when a controller with the verb terminate on this type has taken `<path>:<name>` off its terminators.",
+            },
             extend: {
               type: 'object',
-              properties: { with: { type: 'array', items: workspaceTypeReferenceSchema } },
+              description:
+                'Types that this one counts as: in limits, labels, initializers, terminators, and in which kinds its workspaces serve. Absent: they serve what universal ones do.',
+              properties: {
+                with: {
+                  type: 'array',
+                  items: workspaceTypeReferenceSchema,
+                  description: 'Those types, and what they extend; 64 in all at most, this one counted.',
+                },
+              },
             },
-            additionalWorkspaceLabels: stringMapSchema,
-            defaultChildWorkspaceType: workspaceTypeReferenceSchema,
-            limitAllowedChildren: limitSchema,
-            limitAllowedParents: limitSchema,
+            additionalWorkspaceLabels: {
+              ...stringMapSchema,
+              description:
+                'Labels that a Workspace gets at its creation, where it does not have them itself.',
+            },
+            defaultChildWorkspaceType: {
+              ...workspaceTypeReferenceSchema,
+              description:
+                'Type of a workspace that is made in one of this type without saying its own. Absent: it has to say it.',
+            },
+            limitAllowedChildren: {
+              ...limitSchema,
+              description: 'Which types workspaces in one of this type may have. Absent: any.',
+            },
+            limitAllowedParents: {
+              ...limitSchema,
+              description:
+                'Which type the workspace has to be of that one of this type is made in. Absent: any.',
+            },
             defaultAPIBindings: {
               type: 'array',
+              description: 'Refused: API bindings are not served.',
               items: {
                 type: 'object',
                 required: ['export'],
-                properties: { export: stringSchema, path: stringSchema },
+                properties: {
+                  export: { ...stringSchema, description: 'Refused, as all of defaultAPIBindings.' },
+                  path: { ...stringSchema, description: 'Refused, as all of defaultAPIBindings.' },
+                },
               },
             },
           },
         },
         status: {
           type: 'object',
+          description: 'Nothing here writes it: a type holds as soon as it is there.',
           properties: {
-            conditions: kcpConditionsSchema,
+            conditions: { ...kcpConditionsSchema, description: 'Not set here.' },
             virtualWorkspaces: {
               type: 'array',
+              description: 'Not set here.',
               items: {
                 type: 'object',
                 required: ['url'],
-                properties: { url: { type: 'string', minLength: 1 }, type: stringSchema },
+                properties: {
+                  url: { type: 'string', minLength: 1, description: 'Not set here.' },
+                  type: { ...stringSchema, description: 'Not set here.' },
+                },
               },
             },
           },

@@ -81,6 +81,7 @@ export const workspaceDefinition = defineResource({
         spec: {
           type: 'object',
           default: {},
+          description: 'What the workspace is, and where it is found.',
           properties: {
             type: {
               ...workspaceTypeReferenceSchema,
@@ -88,8 +89,10 @@ export const workspaceDefinition = defineResource({
             },
             location: {
               type: 'object',
-              description: 'Which shards may hold the workspace.',
-              properties: { selector: labelSelectorSchema },
+              description: 'Which shards may hold the workspace. Has no effect here: there is one, `root`.',
+              properties: {
+                selector: { ...labelSelectorSchema, description: 'Labels of Shards. Has no effect here.' },
+              },
             },
             cluster: { ...stringSchema, description: 'The logical cluster; set by the system.' },
             URL: { ...stringSchema, description: 'The address of the workspace; set by the system.' },
@@ -98,15 +101,29 @@ export const workspaceDefinition = defineResource({
         status: {
           type: 'object',
           default: {},
+          description: 'How far the workspace is. Set by the system.',
           properties: {
             phase: {
               type: 'string',
               default: 'Scheduling',
               enum: ['Scheduling', 'Initializing', 'Ready', 'Unavailable', 'Terminating', 'Deleting'],
+              description:
+                'Initializing: initializers are waited for. Ready: in use. Deleting: nothing new is accepted inside, and its content goes. The others are not set here.',
             },
-            conditions: kcpConditionsSchema,
-            initializers: stringListSchema,
-            terminators: stringListSchema,
+            conditions: {
+              ...kcpConditionsSchema,
+              description:
+                'WorkspaceScheduled, WorkspaceInitialized; while it is deleted, WorkspaceContentDeleted says what remains.',
+            },
+            initializers: {
+              ...stringListSchema,
+              description: 'What is still waited for before it is Ready: `<path>:<name>` of WorkspaceTypes.',
+            },
+            terminators: {
+              ...stringListSchema,
+              description:
+                "Not set here: the LogicalCluster's status tells what is waited for before the content goes.",
+            },
           },
         },
       }),

@@ -15,7 +15,13 @@ export const partitionDefinition = defineResource({
       name: 'v1alpha1',
       columns: [ageColumn],
       schema: kindSchema('A selection of shards by label.', {
-        spec: { type: 'object', properties: { selector: labelSelectorSchema } },
+        spec: {
+          type: 'object',
+          description: 'Which shards; nothing here goes by it.',
+          properties: {
+            selector: { ...labelSelectorSchema, description: 'Labels of the Shards.' },
+          },
+        },
       }),
     },
   ],

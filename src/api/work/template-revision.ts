@@ -44,11 +44,23 @@ export const templateRevisionDefinition: ResourceDefinition = defineResource({
         {
           spec: {
             type: 'object',
+            description: 'What cells have that a rollout has not reached, and what it goes back to.',
             required: ['revision', 'object'],
             properties: {
-              revision: { type: 'string', minLength: 1 },
-              object: anything,
-              overrideRules: { type: 'array', 'x-kubernetes-list-type': 'atomic', items: anything },
+              revision: {
+                type: 'string',
+                minLength: 1,
+                description:
+                  "Hash of object and overrideRules, without the count of replicas: `stable` or `target` of a binding's status.rollout.",
+              },
+              object: { ...anything, description: 'The object as it was.' },
+              overrideRules: {
+                type: 'array',
+                'x-kubernetes-list-type': 'atomic',
+                items: anything,
+                description:
+                  'Rules of the override policies that concerned it then, in the order in which they apply. Absent: none did.',
+              },
             },
           },
         },
