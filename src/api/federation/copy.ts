@@ -85,7 +85,7 @@ export const copyDefinition = defineResource({
           },
           object: {
             type: 'object',
-            preserveUnknownFields: true,
+            'x-kubernetes-preserve-unknown-fields': true,
             description:
               'In events of what is not in sync, the copy itself without managedFields. Absent in lists, of Secrets, above 64 KiB, and once in sync.',
           },
