@@ -70,8 +70,8 @@ export const yamlBodies: readonly Row[] = [
   ['unknown alias', postYaml('a: *nobody'), 400, /alias/],
   ['alias of itself', postYaml('a: &a [*a]'), 400, /nested deeper/],
   ['billion laughs', postYaml(laughs()), 400, /[Aa]lias/],
-  ['flow nested 100,000 deep', postYaml('[ '.repeat(100_000)), 400, /yaml/],
-  ['block nested 2,000 deep', postYaml(stairs(2_000)), 400, /nested|stack/],
+  ['flow nested 100,000 deep', postYaml('[ '.repeat(100_000)), 400, /nested deeper than 500/],
+  ['block nested 2,000 deep', postYaml(stairs(2_000)), 400, /nested deeper than 500/],
   ['infinity', postYaml('data: {a: .inf}'), 400, /unsupported value/],
   ['a scalar', postYaml('hello'), 400, /unrecognized/],
 ];

@@ -37,6 +37,10 @@ class FakeEdge {
   looks = 0;
   /** Of which it is a workspace. */
   controlPlaneId = '';
+  /** Deletions that it has yet to answer. */
+  readonly held: (() => void)[] = [];
+  /** Connections that were closed. */
+  closed = 0;
 
   client(): KubeClient {
     const object = (): KubeObject => ({
@@ -72,6 +76,10 @@ class FakeEdge {
         if (data !== undefined) this.claim = data as unknown as Claim;
         return created;
       },
+      delete: () => new Promise((resolve) => this.held.push(() => resolve({}))),
+      close: async () => {
+        this.closed++;
+      },
     };
   }
 }
@@ -101,6 +109,7 @@ async function connected(edge: FakeEdge) {
 
 function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number) {
   const made: Claim[] = [];
+  const clients: KubeClient[] = [];
   const told = { again: 0 };
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
@@ -124,8 +133,9 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
       eventBurstMs: edgeEventBurstMs,
     }),
     metrics: new CellMetrics(),
-    makeEdge: (_client, kinds, claim) => {
+    makeEdge: (edgeClient, kinds, claim) => {
       made.push(claim);
+      clients.push(edgeClient);
       const parts: Partial<Edge> = {
         claim,
         kinds,
@@ -148,7 +158,7 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   links.push(link);
   link.start();
   const look = () => clock.advanceAsync(31_000, 1_000);
-  return { link, made, look, told };
+  return { link, cell, clients, made, look, told };
 }
 
 test('an edge whose store was put back is connected to anew, once: its watches would tell nothing', async () => {
@@ -229,4 +239,21 @@ test('cells that came at the same moment are looked at one after the other from 
   for (let second = 0; second < 30; second++) inEach.push(await looksIn(1));
   assert.ok(Math.max(...inEach) <= 4, `looks in each second: ${inEach.join(' ')}`);
   assert.equal(await looksIn(60), 120);
+});
+
+test('by other credentials it is the same edge: what is on its way by the former ones is answered before they are let go of', async () => {
+  const edge = new FakeEdge();
+  const { link, cell, clients, made, look } = await connected(edge);
+  const gvr = { group: '', version: 'v1', resource: 'configmaps' };
+  const deleted = clients[0]?.delete({ cluster: undefined, gvr, namespace: 'n', name: 'a' });
+  assert.equal(edge.held.length, 1);
+  cell.spec = { ...cell.spec, proxyURL: 'http://proxy.invalid' };
+  link.refresh();
+  await look();
+  assert.equal(made.length, 2);
+  assert.equal(edge.closed, 0);
+  edge.held[0]?.();
+  assert.deepEqual(await deleted, {});
+  await look();
+  assert.equal(edge.closed, 1);
 });

@@ -53,6 +53,7 @@ interface Line {
   readonly breaker: Breaker;
   /** Not guarded: for trials. */
   readonly bare: KubeClient;
+  readonly guarded: GuardedClient;
   readonly edge: Edge;
   readonly ending: AbortController;
   readonly revision: StoreRevision;
@@ -275,10 +276,11 @@ export class EdgeLink {
       }
       const edge = makeEdge(guarded, kinds, claim);
       const old = this.#line;
-      this.#line = { connection, breaker, bare, edge, ending, revision: new StoreRevision() };
+      this.#line = { connection, breaker, bare, guarded, edge, ending, revision: new StoreRevision() };
       this.#factsDueMs = 0;
       onConnected();
-      if (old !== undefined) await closeLine(old);
+      // The same edge by other credentials: what was asked by the former ones is answered.
+      if (old !== undefined) await closeLine(old, old.guarded.retire());
     } catch (error) {
       ending.abort();
       await guarded.close();
@@ -433,9 +435,9 @@ function federationProblem(error: unknown): unknown {
   return new CellProblem('FederationUnreachable', error.message, { cause: error });
 }
 
-async function closeLine({ edge, ending }: Line): Promise<void> {
+async function closeLine({ edge, ending, guarded }: Line, closed = guarded.close()): Promise<void> {
   ending.abort(new ApiError('ServiceUnavailable', 'the connection to the edge was given up'));
-  await edge.close();
+  await edge.close(closed);
 }
 
 /** Credentials that no client can be made of are a problem of the Secret. */

@@ -238,11 +238,14 @@ export class Edge {
     return this.#mirror.objectCount;
   }
 
-  /** Idempotent, and bounded in time. What waits at the breaker is refused, so that its keys go to the next connection. */
-  async close(): Promise<void> {
+  /**
+   * Idempotent, and bounded in time. What waits at the breaker is refused, so that its keys go to the next connection.
+   * `clientClosed`: the client has been closed, or will be once it has its answers.
+   */
+  async close(clientClosed: Promise<void>): Promise<void> {
     const { clock, limits } = this.#options;
     this.#isClosed = true;
-    const parts = [this.client.close(), this.#mirror.stop(), this.#roomWatch?.stop()];
+    const parts = [clientClosed, this.#mirror.stop(), this.#roomWatch?.stop()];
     await settledWithin(clock, Promise.all(parts), limits.stopTimeoutMs);
   }
 

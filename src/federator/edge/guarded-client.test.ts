@@ -96,3 +96,40 @@ test('an edge that floods its watch leaves the others their turn', async () => {
   for await (const _ of client.watch(ref)) count++;
   assert.ok(count > 0); // it ended at all: the timer had its turn
 });
+
+test('one that retires has its answers, lets nothing further pass, and closes behind the last of them', async () => {
+  const answers: (() => void)[] = [];
+  let closed = 0;
+  const { client } = guard({
+    get: (one) =>
+      new Promise((resolve) =>
+        answers.push(() => resolve({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: one.name } })),
+      ),
+    close: async () => {
+      closed++;
+    },
+  });
+  const underWay = [client.get(ref), client.get(ref)];
+  const retired = client.retire();
+  await assert.rejects(client.get(ref), /given up/);
+  answers[0]?.();
+  await underWay[0];
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(closed, 0, 'one is not answered yet');
+  answers[1]?.();
+  assert.equal((await underWay[1])?.metadata.name, ref.name);
+  await retired;
+  assert.equal(closed, 1);
+  assert.equal(answers.length, 2);
+});
+
+test('one that retires at rest closes at once', async () => {
+  let closed = 0;
+  const { client } = guard({
+    close: async () => {
+      closed++;
+    },
+  });
+  await client.retire();
+  assert.equal(closed, 1);
+});

@@ -36,6 +36,9 @@ export class GuardedClient implements KubeClient {
   readonly #onUnauthorized: () => void;
   readonly #metrics: RequestMetrics | undefined;
   readonly #beforeAsking: ((call: { readonly signal: AbortSignal }) => Promise<void> | undefined) | undefined;
+  /** Calls that have passed the breaker, watches aside. */
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: {
     readonly client: KubeClient;
@@ -126,9 +129,29 @@ export class GuardedClient implements KubeClient {
     await this.#client.close();
   }
 
+  /** Lets no further call pass, and closes when those under way have been answered, which their time limits bound. */
+  async retire(): Promise<void> {
+    this.#breaker.stop();
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.#client.close();
+  }
+
   async #guard<O extends CallOptions, T>(options: O, call: (bounded: O) => Promise<T>): Promise<T> {
     const wait = this.#breaker.pass(options.signal);
     if (wait !== undefined) await wait;
+    this.#underWay++;
+    try {
+      return await this.#ask(options, call);
+    } finally {
+      if (--this.#underWay === 0) this.#onIdle?.();
+    }
+  }
+
+  async #ask<O extends CallOptions, T>(options: O, call: (bounded: O) => Promise<T>): Promise<T> {
     const pause = this.#paced(options.signal);
     if (pause !== undefined) await pause;
     const startedMs = performance.now();
