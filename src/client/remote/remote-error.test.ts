@@ -21,7 +21,7 @@ const long = `<!DOCTYPE html>
   Web server &amp; origin are down</title>
 </head>${'<p>padding</p>'.repeat(10_000)}`;
 
-const rows: readonly (readonly [string, number, string, string, string])[] = [
+const rows: (readonly [string, number, string, string, string])[] = [
   ['a title', 502, nginx, 'InternalError', 'HTTP 502 with an HTML page: 502 Bad Gateway'],
   ['a heading', 503, haproxy, 'ServiceUnavailable', 'HTTP 503 with an HTML page: 503 Service Unavailable'],
   [
@@ -59,10 +59,16 @@ const rows: readonly (readonly [string, number, string, string, string])[] = [
   ['text over lines', 500, 'no\r\nroute\u001b[31m', 'InternalError', 'no route [31m'],
   ['nothing', 504, ' \n', 'Timeout', 'HTTP 504'],
 ];
+// A page between the two ends knows nothing of the object: nobody may take it for gone by that.
+for (const code of [404, 409, 410]) {
+  const page = '<html><title>no backend</title></html>';
+  rows.push([`a page with ${code}`, code, page, 'ServiceUnavailable', `HTTP ${code} with an HTML page: no backend`]);
+}
 for (const [name, code, body, reason, message] of rows) {
   test(`an answer that is no Status is told in one line: ${name}`, () => {
     const error = errorFromAnswer(code, Buffer.from(body));
-    assert.deepEqual([error.code, error.reason, error.message], [code, reason, message]);
+    assert.deepEqual([error.reason, error.message], [reason, message]);
+    assert.equal(error.code, reason === 'ServiceUnavailable' ? 503 : code);
   });
 }
 

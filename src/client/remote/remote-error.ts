@@ -28,16 +28,24 @@ export function errorFromAnswer(code: number, body: Buffer): ApiError {
     parsed = undefined; // a proxy's page or plain text: told by its code below
   }
   if (isJsonObject(parsed) && parsed['kind'] === 'Status') return errorFromStatus(parsed, code);
-  return new ApiError(reasonOfCode.get(code) ?? 'InternalError', messageOfText(code, body), { code });
+  const page = pageTitle(body);
+  const message = page === undefined ? messageOfText(code, body) : messageOfPage(code, page);
+  // Whoever made a page does not know the object: that it is gone, or another's, is not theirs to say.
+  if (page !== undefined && objectCodes.has(code)) return new ApiError('ServiceUnavailable', message);
+  return new ApiError(reasonOfCode.get(code) ?? 'InternalError', message, { code });
 }
+
+const objectCodes: ReadonlySet<number> = new Set([404, 409, 410]);
 
 const textBytesMax = 512;
 const pageBytesMax = 4096;
 
+function messageOfPage(code: number, page: string): string {
+  return `HTTP ${code} with an HTML page${page === '' ? '' : `: ${page}`}`;
+}
+
 /** One line, whatever it was: it goes into conditions, logs and tables. */
 function messageOfText(code: number, body: Buffer): string {
-  const page = pageTitle(body);
-  if (page !== undefined) return `HTTP ${code} with an HTML page${page === '' ? '' : `: ${page}`}`;
   const text = lineOf(body.subarray(0, textBytesMax).toString('utf8'));
   return text === '' ? `HTTP ${code}` : text;
 }
