@@ -1,9 +1,12 @@
 // Cells change hands: a holder that is paused and goes on, one that is drained. Federators are processes of their own here.
 // docs/federation-contract.md: FA4, FA6
+import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { conditionOf } from '#api/conditions.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { federatorsGvr } from '#api/federation/federator.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { federatorGroup, federatorUserPrefix } from '#apiserver/authz/components.ts';
@@ -103,6 +106,8 @@ describe('a cell changes hands', { timeout: 600_000 + pauseMs }, () => {
 
   test('a federator that is drained hands over without a gap', async (t) => {
     const drained = await holder();
+    await until('the cell is in sync', async () => isWell(await constellation.cell(cell)));
+    await using told = watchedCell();
     await constellation.admin.patch(
       { cluster: cellsWorkspacePath, gvr: federatorsGvr, name: drained },
       { type: 'merge', body: { spec: { unschedulable: true } } },
@@ -126,8 +131,37 @@ describe('a cell changes hands', { timeout: 600_000 + pauseMs }, () => {
       });
       return (federator['status'] as { held?: number } | undefined)?.held === 0;
     });
+    // Whoever places work by it must not see a cell that is no good.
+    assert.deepEqual(told.unwell, []);
   });
+
+  /** Every state of the cell that its watch tells in which it is not ready and reached. */
+  function watchedCell() {
+    const unwell: string[] = [];
+    const stopping = new AbortController();
+    const watch = async (): Promise<void> => {
+      const collection = { cluster: cellsWorkspacePath, gvr: cellsGvr };
+      for await (const event of constellation.admin.watch(collection, { signal: stopping.signal })) {
+        if (event.type === 'BOOKMARK' || event.object.metadata.name !== cell) continue;
+        const { status } = event.object as Cell;
+        if (!isWell({ status })) unwell.push(JSON.stringify(status?.conditions));
+      }
+    };
+    // One that breaks has told less.
+    const done = watch().catch(() => {});
+    return {
+      unwell,
+      [Symbol.asyncDispose]: async () => {
+        stopping.abort();
+        await done;
+      },
+    };
+  }
 });
+
+function isWell({ status }: Pick<Cell, 'status'>): boolean {
+  return ['Ready', 'Reachable'].every((type) => conditionOf(status?.conditions, type)?.status === 'True');
+}
 
 /** One that has ended needs nothing. */
 function goOn(pid: number): void {

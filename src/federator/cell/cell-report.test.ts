@@ -4,7 +4,7 @@ import { type Condition, conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { type CellReportInput, cellReport } from './cell-report.ts';
-import type { CellHealth } from './health-monitor.ts';
+import { type CellHealth, HealthMonitor } from './health-monitor.ts';
 import { HeldDeletions } from './held-deletions.ts';
 import { SyncTally } from './sync-tally.ts';
 
@@ -66,6 +66,23 @@ for (const [name, changes, type, want] of rows) {
   test(`report: ${name} → ${type} ${want.join(' ')}`, () =>
     assert.deepEqual(told(input(changes), type), want));
 }
+
+test('who has no word of the edge yet says so of a cell that is new, and leaves what a former holder said', () => {
+  const { health: starting } = new HealthMonitor({
+    clock,
+    thresholds: () => ({ failures: 1, successes: 1 }),
+    onChange: () => {},
+  });
+  assert.deepEqual(told(input({ health: starting }), 'Ready'), ['Unknown', 'Starting']);
+  for (const health of [ready, away, refused]) {
+    const status = patchOf(input({ health }))?.status;
+    assert.equal(cellReport(input({ health: starting, copiesKnown: false }, status)), undefined);
+  }
+  assert.deepEqual(told(input({ health: away }, patchOf(input())?.status), 'Ready'), [
+    'False',
+    'ConnectionRefused',
+  ]);
+});
 
 test('nothing is written when the Cell says it already; what is written names the revision it was made for', () => {
   const first = patchOf(input());

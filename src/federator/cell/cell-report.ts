@@ -38,12 +38,15 @@ const progressReasons = new Set(['Pending', 'InSync']);
 
 /**
  * What brings a Cell's status to what its federator knows, or undefined when it says so already. Probe time and latency
- * alone are no reason to write; they go along with the next change.
+ * alone are no reason to write; they go along with the next change. Who has just taken the cell over and has no word of its edge
+ * yet leaves what the former holder said: a cell that changes hands is as good as before.
  */
 export function cellReport(input: CellReportInput): CellReport | undefined {
   const { cell, health, tally, held, apiEnablements, nowMs } = input;
   const now = formatTime(nowMs);
   const old = cell.status ?? {};
+  if (health.reachable === 'Unknown' && conditionOf(old.conditions, 'Reachable') !== undefined)
+    return undefined;
   let conditions: readonly Condition[] | undefined = old.conditions;
   const set = (type: string, status: Condition['status'], reason: string, message: string) => {
     conditions = withCondition(conditions, { type, status, reason, message: message.slice(0, 1_024) }, now);
