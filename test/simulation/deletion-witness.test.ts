@@ -102,6 +102,7 @@ describe('deletions at an edge', () => {
   test('a deletion for what was before this copy may come late, while the edge was not written for it', () => {
     edge.put('edge', 'there');
     federation.put(cellCluster, 'two');
+    edge.put('edge', 'there', '2026-01-01T00:00:00Z');
     edge.delete('edge');
     assert.deepEqual(witness.violations, []);
   });

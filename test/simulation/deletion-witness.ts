@@ -122,12 +122,14 @@ export class DeletionWitness {
     }
   }
 
-  #edgeEvent(cell: string, { type, key, previous }: StorageEvent): void {
+  #edgeEvent(cell: string, { type, key, value, revision, previous }: StorageEvent): void {
     const what = describe(key);
     if (what === undefined) return;
     const place = `${cell} ${what}`;
     if (type === 'put') {
-      this.#writtenAt.set(place, ++this.#moments);
+      // That it is to go is the deletion itself, which may have been decided a moment ago.
+      const isDeletion = value !== undefined && hasDeletionTimestamp({ key, value, revision });
+      if (!isDeletion) this.#writtenAt.set(place, ++this.#moments);
       return;
     }
     const writtenAt = this.#writtenAt.get(place) ?? 0;

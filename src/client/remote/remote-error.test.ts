@@ -62,7 +62,13 @@ const rows: (readonly [string, number, string, string, string])[] = [
 // A page between the two ends knows nothing of the object: nobody may take it for gone by that.
 for (const code of [404, 409, 410]) {
   const page = '<html><title>no backend</title></html>';
-  rows.push([`a page with ${code}`, code, page, 'ServiceUnavailable', `HTTP ${code} with an HTML page: no backend`]);
+  rows.push([
+    `a page with ${code}`,
+    code,
+    page,
+    'ServiceUnavailable',
+    `HTTP ${code} with an HTML page: no backend`,
+  ]);
 }
 for (const [name, code, body, reason, message] of rows) {
   test(`an answer that is no Status is told in one line: ${name}`, () => {

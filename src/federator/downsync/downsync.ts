@@ -5,11 +5,15 @@ import type { EdgeObject } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes, type SyncError } from './copy-notes.ts';
-import { decideDownsync, syncedFieldsOf } from './decide.ts';
+import { type ApplyReason, decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
+import { NamespaceGates } from './namespace-gates.ts';
 import type { SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { Withdrawer } from './withdrawer.ts';
+
+/** Longer than most deletions need to be answered. */
+const goingRecheckMs = 500;
 
 /** Carries copies to one edge: decides what each needs, and has it applied, repaired, deleted or let go. */
 export class Downsync {
@@ -18,13 +22,14 @@ export class Downsync {
   readonly #known: KnownEdge;
   readonly #applier: Applier;
   readonly #withdrawer: Withdrawer;
+  readonly #gates = new NamespaceGates();
 
   constructor(context: SyncContext) {
     this.#context = context;
     this.#notes = new CopyNotes(context.workspace, context.clock);
     this.#known = new KnownEdge(context.clock);
     this.#applier = new Applier(context, this.#notes, this.#known);
-    this.#withdrawer = new Withdrawer(context, this.#notes);
+    this.#withdrawer = new Withdrawer(context, this.#notes, this.#gates);
   }
 
   /** To be awaited once before the first `sync`. */
@@ -92,12 +97,12 @@ export class Downsync {
           kind,
           item,
           this.#applier.mustCompare(key)
-            ? await this.#applier.apply(kind, item, 'fields-unknown', signal)
+            ? await this.#apply(kind, item, 'fields-unknown', signal)
             : await this.#applier.acknowledge(item, copy, edge, signal),
         );
       case 'apply':
         tally.markPending(key);
-        return this.#untilEchoed(kind, item, await this.#applier.apply(kind, item, step.why, signal));
+        return this.#untilEchoed(kind, item, await this.#apply(kind, item, step.why, signal));
       default:
         return step satisfies never;
     }
@@ -135,6 +140,22 @@ export class Downsync {
     if (copy === undefined) return;
     if (isGone) await this.#notes.gone({ key, place, copy }, error, signal);
     else await this.#notes.failed({ key, place, copy }, error, signal);
+  }
+
+  async #apply(
+    kind: ServedKind,
+    item: SyncItem,
+    why: ApplyReason,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { namespace } = item.place;
+    if (namespace === '') return this.#applier.apply(kind, item, why, signal);
+    if (!this.#gates.enter(namespace)) return { state: 'waiting', requeueAfterMs: goingRecheckMs };
+    try {
+      return await this.#applier.apply(kind, item, why, signal);
+    } finally {
+      this.#gates.leave(namespace);
+    }
   }
 
   /** What our own write was answered need not be remembered once the watch and the copy both say it. */

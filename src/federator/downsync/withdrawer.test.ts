@@ -14,12 +14,13 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { DeleteOptions, KubeClient, Patch } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
-import { copyKeyOf } from '../cell/copy-keys.ts';
+import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import type { Claim } from '../edge/edge-claim.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { servedConfigMaps } from '../edge/testing/served-config-maps.ts';
 import { CopyNotes } from './copy-notes.ts';
+import { NamespaceGates } from './namespace-gates.ts';
 import type { SyncContext } from './sync-context.ts';
 import { SyncRefusal } from './sync-refusal.ts';
 import { syncContextOf } from './testing/sync-context.ts';
@@ -62,11 +63,13 @@ function worldOf(
   kind: ServedKind,
   {
     content = [],
+    beforeList = () => {},
     isWithdrawing = false,
     at = source,
     more = {},
   }: {
     readonly content?: readonly KubeObject[];
+    readonly beforeList?: () => void;
     readonly isWithdrawing?: boolean;
     readonly at?: typeof source;
     readonly more?: Partial<SyncContext>;
@@ -85,7 +88,10 @@ function worldOf(
       kind: 'APIGroupDiscoveryList',
       items: path === '/api' ? [{ metadata: {}, versions: [{ version: 'v1', resources }] }] : [],
     }),
-    list: async () => ({ apiVersion: 'v1', kind: 'List', metadata: {}, items: [...content] }),
+    list: async () => {
+      beforeList();
+      return { apiVersion: 'v1', kind: 'List', metadata: {}, items: [...content] };
+    },
     delete: async (_ref, options = {}) => {
       deleted.push(options);
       return {};
@@ -119,15 +125,17 @@ function worldOf(
     metadata: { name: 'cell-a', uid: cellUid, ...(isWithdrawing ? { deletionTimestamp } : {}) },
     spec: { deletionPolicy: 'Withdraw' },
   };
+  const gates = new NamespaceGates();
   const claim: Claim = { controlPlaneId: 'cp', cellName: 'cell-a', cellUid, ...source };
   const clock = new ManualClock();
+  const copies = new Map<CopyKey, KubeObject>();
   const context: SyncContext = {
-    ...syncContextOf({ edgeClient, federationClient, clock, cellUid, copies: new Map() }),
+    ...syncContextOf({ edgeClient, federationClient, clock, cellUid, copies }),
     cell: () => cell,
     claim: () => claim,
     ...more,
   };
-  const withdrawer = new Withdrawer(context, new CopyNotes(context.workspace, clock));
+  const withdrawer = new Withdrawer(context, new CopyNotes(context.workspace, clock), gates);
   const place = { ...kind, namespace: kind.namespaced ? 'ns' : '', name: 'a' };
   const finalizers = [edgeFinalizer];
   const copy = objectOf(kind, 'a', { deletionTimestamp, finalizers, resourceVersion: '7' });
@@ -139,7 +147,7 @@ function worldOf(
       evidence,
       new AbortController().signal,
     );
-  return { context, remove, deleted, patched, released };
+  return { context, gates, copies, key: copyKeyOf(place), remove, deleted, patched, released };
 }
 
 const isContentRemains = (error: unknown) =>
@@ -170,6 +178,22 @@ test('an empty namespace goes', async () => {
   const { remove, deleted } = worldOf(namespaces, {});
   await remove();
   assert.equal(deleted.length, 1);
+});
+
+test('a namespace stays when something was on its way into it while it was looked through', async () => {
+  const world = worldOf(namespaces, { beforeList: () => world.gates.enter('a') && world.gates.leave('a') });
+  assert.deepEqual(await world.remove(0, 'absent'), { state: 'waiting', requeueAfterMs: 5_000 });
+  assert.deepEqual(world.deleted, []);
+  assert.equal(world.gates.enter('a'), true);
+  assert.equal((await world.remove(0, 'absent')).state, 'waiting');
+  assert.deepEqual(world.deleted, [], 'nor while it is being brought there');
+});
+
+test('what has a copy again by the time that it would be deleted stays', async () => {
+  const again = objectOf(namespaces, 'a', { uid: 'other' });
+  const world = worldOf(namespaces, { beforeList: () => world.copies.set(world.key, again) });
+  assert.equal((await world.remove(0, 'absent')).state, 'waiting');
+  assert.deepEqual(world.deleted, []);
 });
 
 test('what is deleted is what was seen', async () => {

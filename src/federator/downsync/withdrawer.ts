@@ -8,6 +8,7 @@ import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
+import type { NamespaceGates } from './namespace-gates.ts';
 import { contentOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
@@ -20,25 +21,30 @@ const instancesRecheckMs = 5_000;
 const contentLooksMax = 9;
 export const deletionHeldReason = 'DeletionHeld';
 
+/** What says that an object is to go: its copy was withdrawn, or there is none. */
+type Evidence = 'withdrawn' | 'absent';
+
 /** Deletes at one edge what was withdrawn, and holds what may not have been (DESIGN.md, Deletion fails closed). */
 export class Withdrawer {
   readonly #context: SyncContext;
   readonly #notes: CopyNotes;
+  readonly #gates: NamespaceGates;
 
-  constructor(context: SyncContext, notes: CopyNotes) {
+  constructor(context: SyncContext, notes: CopyNotes, gates: NamespaceGates) {
     this.#context = context;
     this.#notes = notes;
+    this.#gates = gates;
   }
 
   async delete(
     kind: ServedKind,
     item: SyncItem,
     edge: EdgeObject,
-    evidence: 'withdrawn' | 'absent',
+    evidence: Evidence,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
     const { key, place, copy } = item;
-    const { held, tally, edgeClient, logger, copies, workspace } = this.#context;
+    const { held, tally, copies, workspace } = this.#context;
     const hasVanished = evidence === 'absent' && copies.hasVanished(key, edge.origin);
     if (evidence === 'absent' && !hasVanished && !(await workspace.isAbsent(place, signal))) {
       // There is a copy, which we have not heard of yet, or which is beyond the cell's bound.
@@ -58,22 +64,54 @@ export class Withdrawer {
         throw new SyncRefusal('InstancesRemain', 'objects of this kind are left at the edge');
       }
     }
-    if (isNamespace(kind)) {
-      const cellUid = this.#context.cell().metadata.uid ?? '';
+    if (isNamespace(kind)) return this.#deleteNamespace(kind, item, edge, evidence, signal);
+    return this.#delete(kind, item, edge, evidence, signal);
+  }
+
+  async #deleteNamespace(
+    kind: ServedKind,
+    item: SyncItem,
+    edge: EdgeObject,
+    evidence: Evidence,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { key, place } = item;
+    const { cell, logger } = this.#context;
+    const look = this.#gates.look(place.name);
+    try {
+      const cellUid = cell().metadata.uid ?? '';
       const { tenant, brought } = await contentOf(place.name, { ...this.#context, cellUid }, signal);
       if (tenant !== undefined) {
         logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
-        return this.orphan(kind, item, edge, signal);
+        return await this.orphan(kind, item, edge, signal);
       }
       // It would go with the namespace, whatever is to become of it. What is held, or wanted again since, does not go by itself.
       if (brought !== undefined) {
-        if (item.failures >= contentLooksMax && !isWithdrawing(this.#context.cell())) {
+        if (item.failures >= contentLooksMax && !isWithdrawing(cell())) {
           logger.info({ key, brought }, 'the namespace stays at the edge: what was brought into it stays');
-          return this.orphan(kind, item, edge, signal);
+          return await this.orphan(kind, item, edge, signal);
         }
         throw new SyncRefusal('ContentRemains', `${brought} is left in the namespace at the edge`);
       }
+      // Something was on its way into it while we asked: the answers may be from before that.
+      if (!look.close()) return { state: 'waiting', requeueAfterMs: instancesRecheckMs };
+      return await this.#delete(kind, item, edge, evidence, signal);
+    } finally {
+      look.end();
     }
+  }
+
+  async #delete(
+    kind: ServedKind,
+    { key, place, copy }: SyncItem,
+    edge: EdgeObject,
+    evidence: Evidence,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { copies, edgeClient, logger } = this.#context;
+    // It came back while we asked; its event has the key looked at again.
+    const now = copies.get(key);
+    if (now !== undefined && now.metadata.deletionTimestamp === undefined) return waiting;
     logger.debug({ key, evidence }, 'deleting at the edge');
     try {
       await edgeClient.delete(edgeRefOf(kind, place), {
@@ -137,7 +175,7 @@ export class Withdrawer {
   async #reasonToHold(
     item: SyncItem,
     edge: EdgeObject,
-    evidence: 'withdrawn' | 'absent',
+    evidence: Evidence,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { key, place, copy } = item;
