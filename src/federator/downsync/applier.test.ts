@@ -60,12 +60,18 @@ function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObjec
   const federationClient = { ...client, patch: async () => copyOf('x') };
   const context = syncContextOf({ edgeClient, federationClient, clock, cellUid: 'our-cell', copies });
   const applier = new Applier(context, new CopyNotes(context.workspace, clock), known);
-  const apply = (name: string, failures = 0, why: ApplyReason = 'absent') => {
+  const { signal } = new AbortController();
+  const itemOf = (name: string, failures: number) => {
     const place = { ...kind, namespace: 'ns', name };
-    const item = { key: copyKeyOf(place), place, copy: copyOf(name), failures };
-    return applier.apply(kind, item, why, new AbortController().signal);
+    return { key: copyKeyOf(place), place, copy: copyOf(name), failures };
   };
-  return { asked, apply, known };
+  const apply = (name: string, failures = 0, why: ApplyReason = 'absent') =>
+    applier.apply(kind, itemOf(name, failures), why, signal);
+  const acknowledge = (name: string, object: KubeObject) =>
+    applier.acknowledge(itemOf(name, 0), copyOf(name), edgeObjectOf(object), signal);
+  const repairs = () => context.metrics.driftRepaired;
+  const needsMore = (name: string) => applier.needsMore(itemOf(name, 0).key);
+  return { asked, apply, acknowledge, needsMore, repairs, known };
 }
 
 const stored = (form: JsonObject): KubeObject => {
@@ -145,4 +151,38 @@ test('what somebody else makes between the look and the apply is not written ove
   // It has failed before: the edge is asked first.
   await assert.rejects(apply('a', 1), (error) => isApiError(error, 'Conflict'));
   assert.deepEqual(asked, ['get a', 'apply a over 1', 'get a']);
+});
+
+test('a repair that no answer came to is counted once, when the object is seen repaired; a refused one is not', async () => {
+  const { metadata, ...content } = copyOf('a');
+  const drifted: KubeObject = {
+    ...content,
+    metadata: { ...metadata, uid: 'u', resourceVersion: '30' },
+    data: { a: 'by hand' },
+  };
+  const mended: KubeObject = { ...drifted, metadata: { ...drifted.metadata, resourceVersion: '31' } };
+  let answer: () => KubeObject = () => {
+    throw conflict();
+  };
+  const { apply, acknowledge, needsMore, repairs } = worldOf(
+    () => drifted,
+    () => answer(),
+  );
+  await assert.rejects(apply('a', 0, 'drift'), (error) => isApiError(error, 'Conflict'));
+  assert.equal(needsMore('a'), false);
+  await acknowledge('a', mended);
+  assert.equal(repairs(), 0, 'whoever was in the way has put it right');
+  answer = () => {
+    throw new ApiError('Timeout', 'no answer', { cause: new Error('ETIMEDOUT') });
+  };
+  await assert.rejects(apply('a', 0, 'drift'), (error) => isApiError(error, 'Timeout'));
+  assert.equal(repairs(), 0);
+  assert.equal(needsMore('a'), true, 'nothing else tells whether it was made');
+  await acknowledge('a', mended);
+  await acknowledge('a', mended);
+  assert.equal(repairs(), 1);
+  await assert.rejects(apply('a', 0, 'drift'), (error) => isApiError(error, 'Timeout'));
+  answer = () => mended;
+  await apply('a', 0, 'drift');
+  assert.equal(repairs(), 2, 'made again, and answered');
 });

@@ -46,6 +46,8 @@ export class Applier {
   readonly #autoscaled = new AutoscaledTargets();
   /** What is applied of these has changed although their copies have not. */
   readonly #changed = new Set<CopyKey>();
+  /** Repairs that were begun: whether one was made that no answer came to is known when its object is seen as it should be. */
+  readonly #repairing = new Map<CopyKey, Drift>();
   /** The edge refused a new object because of the revision that it named: it is asked first from then on. */
   #mustReadFirst = false;
 
@@ -82,13 +84,14 @@ export class Applier {
 
   /** An object that is as it should be has to be looked at all the same, now or later. */
   needsMore(key: CopyKey): boolean {
-    return this.#changed.has(key) || this.#drift.isContested(key);
+    return this.#changed.has(key) || this.#repairing.has(key) || this.#drift.isContested(key);
   }
 
   forget(key: CopyKey): void {
     this.#changed.delete(key);
     this.#known.forget(key);
     this.#drift.forget(key);
+    this.#repairing.delete(key);
     this.#notes.forget(key);
     this.#retarget(this.#autoscaled.forget(key));
   }
@@ -138,11 +141,17 @@ export class Applier {
       setPreconditions(form, seen);
     }
     await this.#handReplicasOver(kind, item, form, edgeRef, signal);
-    const applied = isAbsent
-      ? await this.#make(edgeRef, form, signal)
-      : await this.#apply(edgeRef, form, true, signal);
-    // Only now: one that was refused, because a controller there wrote at the same time, has repaired nothing.
-    if (drift !== undefined) await this.#noteDrift(item, copy, drift, signal);
+    if (drift !== undefined) this.#repairing.set(key, drift);
+    let applied: KubeObject;
+    try {
+      applied = isAbsent
+        ? await this.#make(edgeRef, form, signal)
+        : await this.#apply(edgeRef, form, true, signal);
+    } catch (error) {
+      // One that was refused, because a controller there wrote at the same time, has repaired nothing.
+      if (isApiError(error) && error.code < 500) this.#repairing.delete(key);
+      throw error;
+    }
     return this.#applied(item, copy, form, applied, mirrored, signal);
   }
 
@@ -155,6 +164,11 @@ export class Applier {
   ): Promise<SyncOutcome> {
     const { key, place } = item;
     this.#changed.delete(key);
+    const repaired = this.#repairing.get(key);
+    if (repaired !== undefined) {
+      this.#repairing.delete(key);
+      await this.#noteDrift(item, copy, repaired, signal);
+    }
     if (edge.farError !== undefined) {
       // It has the content, and a syncer beyond it says that it could not bring it any further.
       const { reason, message = '' } = parseSyncError(edge.farError);

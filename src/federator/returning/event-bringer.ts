@@ -79,8 +79,12 @@ export class EventBringer {
     if (event === undefined) return undefined;
     const object = eventForm(event, name, group);
     const bytes = Buffer.byteLength(JSON.stringify(object));
-    if (bytes > returnedObjectBytesMax) return undefined;
+    if (bytes > returnedObjectBytesMax) {
+      this.#turns.told(key);
+      return undefined;
+    }
     await returned.put(eventKind, birth, { object, state: birth.seen ?? '', bytes }, signal);
+    this.#turns.told(key);
     return { requeueAfterMs: expiresMs - nowMs + 1 };
   }
 

@@ -20,20 +20,24 @@ export class EventTurns {
     this.#options = options;
   }
 
-  /** Milliseconds until the key's turn, which is taken with the first question; 0: now. */
+  /** Milliseconds until the key's turn, which is taken with the first question; 0: now, and until `told` says that it was used. */
   waitMs(key: string): number {
     const { clock, pace, repeatMs } = this.#options;
     const nowMs = clock.monotonic();
     const toldAtMs = this.#toldAtMs.get(key);
     if (toldAtMs !== undefined && nowMs < toldAtMs + repeatMs) return toldAtMs + repeatMs - nowMs;
-    const turnAtMs = this.#turnsAtMs.get(key) ?? nowMs + pace.spend(1);
-    if (turnAtMs > nowMs) {
+    let turnAtMs = this.#turnsAtMs.get(key);
+    if (turnAtMs === undefined) {
+      turnAtMs = nowMs + pace.spend(1);
       this.#turnsAtMs.set(key, turnAtMs);
-      return turnAtMs - nowMs;
     }
+    return Math.max(0, turnAtMs - nowMs);
+  }
+
+  /** What the key says was written upward, or found to be none that can be: its next turn comes with what it says next. */
+  told(key: string): void {
     this.#turnsAtMs.delete(key);
-    this.#toldAtMs.set(key, nowMs);
-    return 0;
+    this.#toldAtMs.set(key, this.#options.clock.monotonic());
   }
 
   forget(key: string): void {
