@@ -42,7 +42,7 @@ const defaultConcurrency = 128;
 export function createWorkers(world: World, options: SchedulerOptions): Workers {
   const { client, clock, logger, controlPlaneId, workspaces, cells, copies, states, policies, queues } =
     world;
-  const writer = new CopyWriter(client, copies, controlPlaneId);
+  const writer = new CopyWriter(client, copies, controlPlaneId, world.owns);
   const namespaces = new CellNamespaces(client, writer, copies);
   const isDecided = (key: ProjectObjectKey, place: string): boolean =>
     states.get(key)?.desired.has(place) ?? false;
@@ -117,7 +117,6 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     clock,
     logger,
     index: copies,
-    writer,
     namespaces,
     isDecided,
     owns: world.owns,

@@ -20,6 +20,10 @@ export class CellNamespaces {
   readonly #writer: CopyWriter;
   readonly #index: CopyIndex;
   readonly #underWay = new Map<string, Promise<CopyOutcome>>();
+  /** Place → how many copies are being written into it just now. */
+  readonly #writing = new Map<string, number>();
+  /** Places that are being taken away just now. */
+  readonly #closing = new Set<string>();
   readonly #renderings = new LRUCache<string, { readonly stamp: string; readonly copy: RenderedCopy }>({
     max: renderingsMax,
   });
@@ -86,8 +90,40 @@ export class CellNamespaces {
     return known !== undefined && !known.deleting;
   }
 
+  /** Writes a copy into the mapped namespace, if that is not just being taken away as an empty one. */
+  async fill<T>(place: string, write: () => Promise<T>): Promise<T | { readonly type: 'leaving' }> {
+    if (this.#closing.has(place)) return { type: 'leaving' };
+    this.#writing.set(place, (this.#writing.get(place) ?? 0) + 1);
+    try {
+      return await write();
+    } finally {
+      const others = (this.#writing.get(place) ?? 0) - 1;
+      if (others > 0) this.#writing.set(place, others);
+      else this.#writing.delete(place);
+    }
+  }
+
+  /**
+   * Withdraws the mapped namespace if nothing lies in it. Nothing is written into it meanwhile: it would go with the namespace, and
+   * what its edge has of it. `isWanted` is asked after the cell's workspace was. False: it stays.
+   */
+  async withdrawEmpty(record: CopyRecord, isWanted: () => boolean, signal: AbortSignal): Promise<boolean> {
+    const place = placeKeyOf(record);
+    if (this.#writing.has(place)) return false;
+    this.#closing.add(place);
+    try {
+      if (!(await this.#isEmpty(record, signal)) || isWanted()) return false;
+      // A copy may have been told of while we asked.
+      if (this.#index.countInNamespace(record.cellId, record.name) > 0) return false;
+      await this.#writer.withdraw(record, 'Background', signal);
+      return true;
+    } finally {
+      this.#closing.delete(place);
+    }
+  }
+
   /** Whether nothing lies in the mapped namespace, not of another origin either: asked anew, of the cell workspace. */
-  async isEmpty(record: CopyRecord, signal: AbortSignal): Promise<boolean> {
+  async #isEmpty(record: CopyRecord, signal: AbortSignal): Promise<boolean> {
     if (this.#index.countInNamespace(record.cellId, record.name) > 0) return false;
     try {
       const page = await this.#client.list(

@@ -2,7 +2,8 @@ import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef, PropagationPolicy } from '#client/client.ts';
-import { originOf, sameOrigin } from '../projection/origin.ts';
+import type { Owns } from '#client/queue/work-sharing.ts';
+import { type Origin, originOf, sameOrigin } from '../projection/origin.ts';
 import type { RenderedCopy } from '../projection/render.ts';
 import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyIn, placeKeyOf } from './copy-index.ts';
 
@@ -17,6 +18,12 @@ export type CopyOutcome =
   /** The copy that is there is going away; its deletion is an event that brings us back. */
   | { readonly type: 'leaving' };
 
+/** Nothing of another origin is in the way; `uid`: of the copy that is there, if one is. */
+interface Clear {
+  readonly type: 'clear';
+  readonly uid: string | undefined;
+}
+
 /**
  * Writes and deletes copies in cell workspaces. Before any write the origin of what lies there is compared: a copy of
  * another origin is never touched (DESIGN.md, invariant Names).
@@ -25,11 +32,22 @@ export class CopyWriter {
   readonly #client: KubeClient;
   readonly #index: CopyIndex;
   readonly #controlPlaneId: string;
+  readonly #owns: Owns;
 
-  constructor(client: KubeClient, index: CopyIndex, controlPlaneId: string) {
+  /** `owns`: whether the project's work is this scheduler's. */
+  constructor(client: KubeClient, index: CopyIndex, controlPlaneId: string, owns: Owns) {
     this.#client = client;
     this.#index = index;
     this.#controlPlaneId = controlPlaneId;
+    this.#owns = owns;
+  }
+
+  /**
+   * A binding is written under its revision, copies are not: a scheduler that was stopped in between writes nothing more of a
+   * project that another one has taken over, and may have decided about anew.
+   */
+  #mustOwn({ cluster, path }: Origin): void {
+    if (!this.#owns(cluster)) throw new Error(`the project ${path} is another scheduler’s by now`);
   }
 
   /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
@@ -40,16 +58,20 @@ export class CopyWriter {
     if (known?.deleting === true) return { type: 'leaving' };
     const ours = originOf(object.metadata);
     if (ours === undefined) throw new RangeError('a copy must carry its origin');
+    this.#mustOwn(ours);
     if (known === undefined) {
       if (await this.#create(cellId, copy, signal)) return { type: 'written' };
     } else if (sameOrigin(known.origin, ours) && known.contentHash === copy.contentHash) {
       return { type: 'unchanged' };
     }
+    let { uid } = known ?? {};
     if (known === undefined || !sameOrigin(known.origin, ours)) {
-      const obstacle = await this.#obstacle(cellId, copy, signal);
-      if (obstacle !== undefined) return obstacle;
+      const found = await this.#look(cellId, copy, signal);
+      if (found.type !== 'clear') return found;
+      uid = found.uid;
+      this.#mustOwn(ours);
     }
-    await this.#apply(cellId, copy, signal);
+    await this.#apply(cellId, copy, uid, signal);
     return { type: 'written' };
   }
 
@@ -68,13 +90,13 @@ export class CopyWriter {
     }
   }
 
-  /** What hinders writing: read anew, whatever the watch has told. */
-  async #obstacle(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome | undefined> {
+  /** Whether anything hinders writing: read anew, whatever the watch has told. */
+  async #look(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome | Clear> {
     let present: KubeObject;
     try {
       present = await this.#client.get(refOf(cellId, copy), { metadataOnly: true, signal });
     } catch (error) {
-      if (isApiError(error, 'NotFound')) return undefined;
+      if (isApiError(error, 'NotFound')) return { type: 'clear', uid: undefined };
       throw error;
     }
     const theirs = originOf(present.metadata);
@@ -90,22 +112,47 @@ export class CopyWriter {
       };
     }
     this.#learn(cellId, copy, present);
-    return present.metadata.deletionTimestamp === undefined ? undefined : { type: 'leaving' };
+    const { uid, deletionTimestamp } = present.metadata;
+    return deletionTimestamp === undefined ? { type: 'clear', uid } : { type: 'leaving' };
   }
 
-  /** Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back. */
-  async #apply(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<void> {
-    const ref = refOf(cellId, copy);
-    const options = { fieldManager: copyFieldManager, metadataOnly: !copy.custom, signal };
+  /**
+   * Over the copy of that uid and no other, or where nothing is: what has taken its room since is of an origin that was not
+   * compared. Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back.
+   */
+  async #apply(
+    cellId: string,
+    copy: RenderedCopy,
+    uid: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { place } = copy;
     let written: KubeObject;
     try {
-      written = await this.#client.apply(ref, copy.object, options);
+      written = await this.#applyOver(cellId, copy, uid, false, signal);
     } catch (error) {
-      if (!isApiError(error, 'Conflict')) throw error;
-      if ((await this.#obstacle(cellId, copy, signal)) !== undefined) throw error;
-      written = await this.#client.apply(ref, copy.object, { ...options, force: true });
+      if (!isApiError(error, 'Conflict', 'AlreadyExists')) throw error;
+      const found = await this.#look(cellId, copy, signal);
+      if (found.type !== 'clear') throw error;
+      if (found.uid === undefined)
+        this.#index.remove(placeKeyIn(cellId, place, place.namespace, place.name), uid);
+      written = await this.#applyOver(cellId, copy, found.uid, true, signal);
     }
     this.#written(cellId, copy, written);
+  }
+
+  #applyOver(
+    cellId: string,
+    copy: RenderedCopy,
+    uid: string | undefined,
+    force: boolean,
+    signal: AbortSignal,
+  ): Promise<KubeObject> {
+    const ref = refOf(cellId, copy);
+    const options = { fieldManager: copyFieldManager, metadataOnly: !copy.custom, signal };
+    if (uid === undefined) return this.#client.apply(ref, copy.object, { ...options, ifAbsent: true });
+    const { metadata } = copy.object;
+    return this.#client.apply(ref, { ...copy.object, metadata: { ...metadata, uid } }, { ...options, force });
   }
 
   /** Throws when the server has not kept all of it. */
@@ -136,6 +183,7 @@ export class CopyWriter {
     signal: AbortSignal,
   ): Promise<void> {
     if (record.deleting) return;
+    this.#mustOwn(record.origin);
     const { cellId, group, version, resource, namespace, name, uid } = record;
     const gvr = { group, version, resource };
     const ref = { cluster: cellId, gvr, namespace: namespace === '' ? undefined : namespace, name };

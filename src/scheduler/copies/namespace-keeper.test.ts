@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { keyOf } from '../object-key.ts';
-import type { CellNamespaces } from './cell-namespaces.ts';
+import { CellNamespaces } from './cell-namespaces.ts';
 import { CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
 import type { CopyWriter } from './copy-writer.ts';
 import { NamespaceKeeper } from './namespace-keeper.ts';
@@ -31,16 +33,24 @@ function record(resource: string, namespace: string, name: string): CopyRecord {
 }
 
 /** A keeper of one index, on a clock that a test turns; `isEmpty`: what the cell's workspace says when it is asked. */
-function world(isEmpty: () => boolean = () => true) {
+function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
   const clock = new ManualClock();
   const index = new CopyIndex();
   const withdrawn: string[] = [];
+  const client: KubeClient = {
+    ...new ScriptedClient().client,
+    list: async () => {
+      const items = (await isEmpty()) ? [] : [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: {} }];
+      return { apiVersion: 'v1', kind: 'List', metadata: {}, items };
+    },
+  };
+  const writer = { withdraw: async ({ name }: CopyRecord) => void withdrawn.push(name) };
+  const namespaces = new CellNamespaces(client, writer as unknown as CopyWriter, index);
   const keeper = new NamespaceKeeper({
     clock,
     logger: silentLogger,
     index,
-    writer: { withdraw: async ({ name }: CopyRecord) => void withdrawn.push(name) } as unknown as CopyWriter,
-    namespaces: { isEmpty: async () => isEmpty() } as unknown as CellNamespaces,
+    namespaces,
     isDecided: () => false,
     owns: () => true,
     mayWithdrawFrom: () => true,
@@ -58,7 +68,7 @@ function world(isEmpty: () => boolean = () => true) {
   index.put(record('namespaces', '', 'mapped'));
   keeper.start();
   keeper.look('cell', 'mapped');
-  return { index, keeper, withdrawn, pass };
+  return { index, keeper, namespaces, withdrawn, pass };
 }
 
 it('a mapped namespace that was filled meanwhile stays for the whole time once it is empty again', async () => {
@@ -95,6 +105,38 @@ it('a copy that is decided for a mapped namespace while its cell is asked keeps 
     return true;
   });
   for (let times = 0; times < 3; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
+  await keeper.stop();
+});
+
+const place = placeKeyOf(record('namespaces', '', 'mapped'));
+
+it('a mapped namespace that a copy is just being written into stays, though nothing lies in it yet', async () => {
+  const { keeper, namespaces, withdrawn, pass } = world();
+  let written: () => void = () => {};
+  const writing = namespaces.fill(
+    place,
+    () => new Promise<undefined>((resolve) => (written = () => resolve(undefined))),
+  );
+  for (let times = 0; times < 3; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
+  written();
+  await writing;
+  await pass(emptyMs);
+  assert.deepEqual(withdrawn, ['mapped'], 'it failed: there is nothing after all');
+  await keeper.stop();
+});
+
+it('nothing is written into a mapped namespace while it is being taken away', async () => {
+  let answer: (isEmpty: boolean) => void = () => {};
+  const { keeper, namespaces, withdrawn, pass } = world(() => new Promise((resolve) => (answer = resolve)));
+  await pass(emptyMs);
+  await pass(0);
+  const write = () => Promise.resolve('written');
+  assert.deepEqual(await namespaces.fill(place, write), { type: 'leaving' });
+  answer(false);
+  await pass(0);
+  assert.equal(await namespaces.fill(place, write), 'written', 'it stays');
   assert.deepEqual(withdrawn, []);
   await keeper.stop();
 });

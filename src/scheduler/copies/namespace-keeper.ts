@@ -5,13 +5,11 @@ import { WorkQueue } from '#client/workqueue.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
 import { type CellNamespaces, emptyNamespaceMs } from './cell-namespaces.ts';
 import { type CopyIndex, type CopyRecord, placeKeyOf } from './copy-index.ts';
-import type { CopyWriter } from './copy-writer.ts';
 
 export interface NamespaceKeeperOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly index: CopyIndex;
-  readonly writer: CopyWriter;
   readonly namespaces: CellNamespaces;
   /** Whether a decision of its own keeps the mapped namespace. */
   readonly isDecided: (key: ProjectObjectKey, place: string) => boolean;
@@ -68,15 +66,7 @@ export class NamespaceKeeper {
   }
 
   async #keep(place: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const {
-      index,
-      clock,
-      writer,
-      namespaces,
-      isDecided,
-      refresh,
-      emptyMs = emptyNamespaceMs,
-    } = this.#options;
+    const { index, clock, namespaces, isDecided, refresh, emptyMs = emptyNamespaceMs } = this.#options;
     const record = index.get(place);
     if (record === undefined || record.deleting || !this.#options.owns(record.origin.cluster)) {
       this.#emptySince.delete(place);
@@ -95,10 +85,8 @@ export class NamespaceKeeper {
     }
     if (nowMs - sinceMs < emptyMs) return { requeueAfterMs: emptyMs - (nowMs - sinceMs) };
     if (!this.#options.mayWithdrawFrom(record.cellId)) return undefined;
-    if (!(await namespaces.isEmpty(record, signal))) return { requeueAfterMs: emptyMs };
-    // A copy may have been decided for it while we asked.
-    if (index.countInNamespace(record.cellId, record.name) > 0) return { requeueAfterMs: 0 };
-    await writer.withdraw(record, 'Background', signal);
+    const isWanted = () => isDecided(record.key, place);
+    if (!(await namespaces.withdrawEmpty(record, isWanted, signal))) return { requeueAfterMs: emptyMs };
     this.#emptySince.delete(place);
     return undefined;
   }

@@ -244,15 +244,27 @@ export class Projector {
     cell: string,
     cellId: string,
     copy: RenderedCopy,
-    { key, input, signal }: ProjectionPass,
+    pass: ProjectionPass,
   ): Promise<CellProblem | undefined> {
-    if (copy.place.namespace !== undefined) {
+    const mappedNamespace = copy.place.namespace;
+    if (mappedNamespace === undefined) return this.#write(cellId, copy, pass);
+    const place = placeKeyIn(cellId, namespacesResource, '', mappedNamespace);
+    const problem = await this.#on.namespaces.fill(place, async () => {
+      const { key, input, signal } = pass;
       const namespace = this.#sourceNamespace(key, copy, input);
       const made = await this.ensureNamespace(key.cluster, namespace, cell, cellId, input, signal);
-      if (made.type === 'collision') return made;
-      if (made.type === 'leaving')
-        return { type: 'later', message: 'the namespace in the cell is being deleted' };
-    }
+      return made.type === 'collision' || made.type === 'leaving' ? made : this.#write(cellId, copy, pass);
+    });
+    return problem?.type === 'leaving'
+      ? { type: 'later', message: 'the namespace in the cell is being deleted' }
+      : problem;
+  }
+
+  async #write(
+    cellId: string,
+    copy: RenderedCopy,
+    { signal }: ProjectionPass,
+  ): Promise<CellProblem | undefined> {
     const outcome = await this.#on.writer.ensure(cellId, copy, signal);
     if (outcome.type === 'collision') return outcome;
     if (outcome.type === 'leaving') return { type: 'later', message: 'the former copy is being deleted' };

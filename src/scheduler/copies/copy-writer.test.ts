@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KubeClient } from '#client/client.ts';
+import { ScriptedClient } from '#client/testing/scripted-client.ts';
+import { type Origin, setOriginAnnotations, setOriginLabels } from '../projection/origin.ts';
+import type { RenderedCopy } from '../projection/render.ts';
+import { CopyIndex, copyRecordOf, placeKeyIn } from './copy-index.ts';
+import { CopyWriter } from './copy-writer.ts';
+
+const controlPlane = 'cp';
+const place = { group: '', version: 'v1', resource: 'configmaps', namespace: 'mapped', name: 'web' };
+const placeKey = placeKeyIn('cell', place, place.namespace, place.name);
+
+function objectOf(value: string, cluster = 'project'): KubeObject {
+  const origin: Origin = {
+    controlPlane,
+    cluster,
+    path: 'root:acme',
+    group: '',
+    resource: 'configmaps',
+    namespace: 'default',
+    name: 'web',
+    uid: 'o1',
+  };
+  const labels = {};
+  const annotations = {};
+  setOriginLabels(labels, origin);
+  setOriginAnnotations(annotations, origin);
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: place.name, namespace: place.namespace, labels, annotations },
+    data: { value },
+  };
+}
+
+const copyOf = (value: string): RenderedCopy => ({
+  place,
+  object: objectOf(value),
+  contentHash: value,
+  custom: false,
+});
+
+/** One place of a cell's workspace, with the preconditions of our API server; `holder`: who else holds the content's fields. */
+class CellPlace {
+  stored: KubeObject | undefined;
+  holder: string | undefined;
+  owned = true;
+  readonly asked: string[] = [];
+  readonly index = new CopyIndex();
+  readonly writer: CopyWriter;
+  onGet: () => void = () => {};
+  #revision = 10;
+
+  constructor() {
+    const client: KubeClient = {
+      ...new ScriptedClient().client,
+      get: async () => {
+        this.asked.push('get');
+        this.onGet();
+        if (this.stored === undefined) throw new ApiError('NotFound', 'no');
+        return this.stored;
+      },
+      apply: async (_ref, form, { ifAbsent = false, force = false }) => {
+        const { uid = '', ...metadata } = form['metadata'] as KubeObject['metadata'];
+        this.asked.push(`apply${ifAbsent ? ' if absent' : ''}${uid === '' ? '' : ` over ${uid}`}`);
+        if (ifAbsent && this.stored !== undefined) throw new ApiError('AlreadyExists', 'it is there');
+        if (uid !== '' && uid !== this.stored?.metadata.uid) throw new ApiError('Conflict', 'uid mismatch');
+        if (this.holder !== undefined && !force) throw new ApiError('Conflict', `held by ${this.holder}`);
+        this.holder = undefined;
+        return this.put({ ...(form as KubeObject), metadata }, this.stored?.metadata.uid ?? 'made');
+      },
+    };
+    this.writer = new CopyWriter(client, this.index, controlPlane, () => this.owned);
+  }
+
+  put(object: KubeObject, uid: string): KubeObject {
+    const metadata = { ...object.metadata, uid, resourceVersion: String(++this.#revision) };
+    this.stored = { ...object, metadata };
+    return this.stored;
+  }
+
+  /** As its watch tells it. */
+  tell(): void {
+    const record = copyRecordOf('cell', place, this.stored?.metadata ?? {}, controlPlane);
+    if (record !== undefined) this.index.put(record);
+  }
+
+  ensure(value: string) {
+    return this.writer.ensure('cell', copyOf(value), new AbortController().signal);
+  }
+
+  get value(): unknown {
+    return (this.stored?.['data'] as { readonly value: string } | undefined)?.value;
+  }
+}
+
+it('a known copy is applied over as that very object', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  assert.deepEqual(await cell.ensure('two'), { type: 'written' });
+  assert.deepEqual(cell.asked, ['apply over u1']);
+  assert.equal(cell.value, 'two');
+});
+
+it('what has taken the place of a known copy, and is of another origin, is not applied over', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  cell.put(objectOf('theirs', 'neighbour'), 'u2');
+  await assert.rejects(cell.ensure('two'), (error) => isApiError(error, 'Conflict'));
+  assert.equal(cell.value, 'theirs');
+  assert.deepEqual(cell.asked, ['apply over u1', 'get']);
+});
+
+it('a known copy that another scheduler has made anew is applied over once it was looked at', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  cell.put(objectOf('one'), 'u2');
+  await cell.ensure('two');
+  assert.deepEqual(cell.asked, ['apply over u1', 'get', 'apply over u2']);
+  assert.equal(cell.index.get(placeKey)?.uid, 'u2');
+});
+
+it('a known copy that is gone is made anew, where nothing is', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  cell.stored = undefined;
+  await cell.ensure('two');
+  assert.deepEqual(cell.asked, ['apply over u1', 'get', 'apply if absent']);
+  assert.equal(cell.index.get(placeKey)?.uid, 'made');
+});
+
+it('fields that somebody else holds are taken back from a copy of ours', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  cell.holder = 'by-hand';
+  await cell.ensure('two');
+  assert.deepEqual(cell.asked, ['apply over u1', 'get', 'apply over u1']);
+  assert.equal(cell.value, 'two');
+});
+
+it('what is not known is made where nothing is; a copy of ours that is there is taken on, any other left alone', async () => {
+  const cell = new CellPlace();
+  await cell.ensure('one');
+  assert.deepEqual(cell.asked, ['apply if absent']);
+  const other = new CellPlace();
+  other.put(objectOf('former'), 'u1');
+  await other.ensure('one');
+  assert.deepEqual(other.asked, ['apply if absent', 'get', 'apply over u1']);
+  const theirs = new CellPlace();
+  theirs.put(objectOf('theirs', 'neighbour'), 'u1');
+  assert.equal((await theirs.ensure('one')).type, 'collision');
+  assert.equal(theirs.value, 'theirs');
+});
+
+it('a scheduler whose project is another’s by now writes and withdraws no copy of it', async () => {
+  const cell = new CellPlace();
+  cell.owned = false;
+  await assert.rejects(cell.ensure('one'), /another scheduler/);
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  await assert.rejects(cell.ensure('two'), /another scheduler/);
+  const record = cell.index.get(placeKey);
+  assert.ok(record);
+  await assert.rejects(
+    cell.writer.withdraw(record, 'Background', new AbortController().signal),
+    /another scheduler/,
+  );
+  assert.deepEqual(cell.asked, []);
+});
+
+it('nor after a look that took until then', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('former'), 'u1');
+  cell.onGet = () => {
+    cell.owned = false;
+  };
+  await assert.rejects(cell.ensure('one'), /another scheduler/);
+  assert.deepEqual(cell.asked, ['apply if absent', 'get']);
+});
