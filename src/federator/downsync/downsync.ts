@@ -4,10 +4,10 @@ import type { CopyKey } from '../cell/copy-keys.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { Applier } from './applier.ts';
+import { ContainerGates, containersOf } from './container-gates.ts';
 import { CopyNotes, type SyncError } from './copy-notes.ts';
 import { type ApplyReason, decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
-import { NamespaceGates } from './namespace-gates.ts';
 import type { SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { Withdrawer } from './withdrawer.ts';
@@ -22,7 +22,7 @@ export class Downsync {
   readonly #known: KnownEdge;
   readonly #applier: Applier;
   readonly #withdrawer: Withdrawer;
-  readonly #gates = new NamespaceGates();
+  readonly #gates = new ContainerGates();
 
   constructor(context: SyncContext) {
     this.#context = context;
@@ -148,13 +148,12 @@ export class Downsync {
     why: ApplyReason,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    const { namespace } = item.place;
-    if (namespace === '') return this.#applier.apply(kind, item, why, signal);
-    if (!this.#gates.enter(namespace)) return { state: 'waiting', requeueAfterMs: goingRecheckMs };
+    const containers = containersOf(item.place);
+    if (!this.#gates.enter(containers)) return { state: 'waiting', requeueAfterMs: goingRecheckMs };
     try {
       return await this.#applier.apply(kind, item, why, signal);
     } finally {
-      this.#gates.leave(namespace);
+      this.#gates.leave(containers);
     }
   }
 

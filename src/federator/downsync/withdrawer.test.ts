@@ -19,8 +19,8 @@ import type { Claim } from '../edge/edge-claim.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { servedConfigMaps } from '../edge/testing/served-config-maps.ts';
+import { ContainerGates, containerNamed } from './container-gates.ts';
 import { CopyNotes } from './copy-notes.ts';
-import { NamespaceGates } from './namespace-gates.ts';
 import type { SyncContext } from './sync-context.ts';
 import { SyncRefusal } from './sync-refusal.ts';
 import { syncContextOf } from './testing/sync-context.ts';
@@ -125,7 +125,7 @@ function worldOf(
     metadata: { name: 'cell-a', uid: cellUid, ...(isWithdrawing ? { deletionTimestamp } : {}) },
     spec: { deletionPolicy: 'Withdraw' },
   };
-  const gates = new NamespaceGates();
+  const gates = new ContainerGates();
   const claim: Claim = { controlPlaneId: 'cp', cellName: 'cell-a', cellUid, ...source };
   const clock = new ManualClock();
   const copies = new Map<CopyKey, KubeObject>();
@@ -180,11 +180,15 @@ test('an empty namespace goes', async () => {
   assert.equal(deleted.length, 1);
 });
 
+const inA = containerNamed('namespaces', 'a');
+
 test('a namespace stays when something was on its way into it while it was looked through', async () => {
-  const world = worldOf(namespaces, { beforeList: () => world.gates.enter('a') && world.gates.leave('a') });
+  const world = worldOf(namespaces, {
+    beforeList: () => world.gates.enter([inA]) && world.gates.leave([inA]),
+  });
   assert.deepEqual(await world.remove(0, 'absent'), { state: 'waiting', requeueAfterMs: 5_000 });
   assert.deepEqual(world.deleted, []);
-  assert.equal(world.gates.enter('a'), true);
+  assert.equal(world.gates.enter([inA]), true);
   assert.equal((await world.remove(0, 'absent')).state, 'waiting');
   assert.deepEqual(world.deleted, [], 'nor while it is being brought there');
 });

@@ -7,8 +7,8 @@ import type { CopyKey } from '../cell/copy-keys.ts';
 import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import { type ContainerGates, containerNamed } from './container-gates.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
-import type { NamespaceGates } from './namespace-gates.ts';
 import { contentOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
@@ -28,9 +28,9 @@ type Evidence = 'withdrawn' | 'absent';
 export class Withdrawer {
   readonly #context: SyncContext;
   readonly #notes: CopyNotes;
-  readonly #gates: NamespaceGates;
+  readonly #gates: ContainerGates;
 
-  constructor(context: SyncContext, notes: CopyNotes, gates: NamespaceGates) {
+  constructor(context: SyncContext, notes: CopyNotes, gates: ContainerGates) {
     this.#context = context;
     this.#notes = notes;
     this.#gates = gates;
@@ -43,7 +43,7 @@ export class Withdrawer {
     evidence: Evidence,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    const { key, place, copy } = item;
+    const { key, place } = item;
     const { held, tally, copies, workspace } = this.#context;
     const hasVanished = evidence === 'absent' && copies.hasVanished(key, edge.origin);
     if (evidence === 'absent' && !hasVanished && !(await workspace.isAbsent(place, signal))) {
@@ -57,48 +57,45 @@ export class Withdrawer {
       return waiting;
     }
     tally.markPending(key);
-    if (isCrd(kind)) {
-      const blocked = await this.#instancesOf(item, signal);
-      if (blocked === 'foreign' && copy !== undefined) return this.orphan(kind, item, edge, signal);
-      if (blocked !== 'none') {
-        throw new SyncRefusal('InstancesRemain', 'objects of this kind are left at the edge');
-      }
-    }
-    if (isNamespace(kind)) return this.#deleteNamespace(kind, item, edge, evidence, signal);
-    return this.#delete(kind, item, edge, evidence, signal);
-  }
-
-  async #deleteNamespace(
-    kind: ServedKind,
-    item: SyncItem,
-    edge: EdgeObject,
-    evidence: Evidence,
-    signal: AbortSignal,
-  ): Promise<SyncOutcome> {
-    const { key, place } = item;
-    const { cell, logger } = this.#context;
-    const look = this.#gates.look(place.name);
+    if (!isCrd(kind) && !isNamespace(kind)) return this.#delete(kind, item, edge, evidence, signal);
+    const look = this.#gates.look(containerNamed(kind.resource, place.name));
     try {
-      const cellUid = cell().metadata.uid ?? '';
-      const { tenant, brought } = await contentOf(place.name, { ...this.#context, cellUid }, signal);
-      if (tenant !== undefined) {
-        logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
-        return await this.orphan(kind, item, edge, signal);
-      }
-      // It would go with the namespace, whatever is to become of it. What is held, or wanted again since, does not go by itself.
-      if (brought !== undefined) {
-        if (item.failures >= contentLooksMax && !isWithdrawing(cell())) {
-          logger.info({ key, brought }, 'the namespace stays at the edge: what was brought into it stays');
-          return await this.orphan(kind, item, edge, signal);
-        }
-        throw new SyncRefusal('ContentRemains', `${brought} is left in the namespace at the edge`);
-      }
+      const isLeft = isCrd(kind)
+        ? await this.#isKindLeft(item, signal)
+        : await this.#isNamespaceLeft(item, signal);
+      if (isLeft) return await this.orphan(kind, item, edge, signal);
       // Something was on its way into it while we asked: the answers may be from before that.
       if (!look.close()) return { state: 'waiting', requeueAfterMs: instancesRecheckMs };
       return await this.#delete(kind, item, edge, evidence, signal);
     } finally {
       look.end();
     }
+  }
+
+  /** A CRD is left at the edge. Throws SyncRefusal while objects of ours are there. */
+  async #isKindLeft(item: SyncItem, signal: AbortSignal): Promise<boolean> {
+    const blocked = await this.#instancesOf(item, signal);
+    if (blocked === 'none') return false;
+    if (blocked === 'foreign' && item.copy !== undefined) return true;
+    throw new SyncRefusal('InstancesRemain', 'objects of this kind are left at the edge');
+  }
+
+  /** A namespace is left at the edge. Throws SyncRefusal while what copies have brought into it may yet go by itself. */
+  async #isNamespaceLeft({ key, place, failures }: SyncItem, signal: AbortSignal): Promise<boolean> {
+    const { cell, logger } = this.#context;
+    const cellUid = cell().metadata.uid ?? '';
+    const { tenant, brought } = await contentOf(place.name, { ...this.#context, cellUid }, signal);
+    if (tenant !== undefined) {
+      logger.info({ key, tenant }, 'the namespace stays at the edge: it holds what is the edge’s own');
+      return true;
+    }
+    if (brought === undefined) return false;
+    // It would go with the namespace, whatever is to become of it. What is held, or wanted again since, does not go by itself.
+    if (failures >= contentLooksMax && !isWithdrawing(cell())) {
+      logger.info({ key, brought }, 'the namespace stays at the edge: what was brought into it stays');
+      return true;
+    }
+    throw new SyncRefusal('ContentRemains', `${brought} is left in the namespace at the edge`);
   }
 
   async #delete(
