@@ -94,6 +94,9 @@ class SecureHttpServer implements HttpServer {
     });
     this.#server = createSecureServer({
       allowHTTP1: true,
+      // For HTTP/1.1, which Node leaves to us here: an answer in several writes (a batch, a watch) would wait for the peer to
+      // acknowledge each before the next is sent (RFC 896), and peers take their time (RFC 1122, 4.2.3.2: up to 500 ms).
+      noDelay: true,
       ...tlsOptions(dependencies.tls),
       minVersion: 'TLSv1.2',
       requestCert: true,

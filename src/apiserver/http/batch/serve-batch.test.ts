@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { after, before, describe, it } from 'node:test';
@@ -315,6 +316,25 @@ describe('batches', () => {
       [0],
     );
     request.destroy();
+  });
+
+  // Whether a write is held back depends on the kernel's clock: what Node was told is looked at, not how long it takes.
+  it('an answer in several writes does not wait for the client to acknowledge each', async () => {
+    const accepted: { readonly server?: { readonly noDelay?: boolean } }[] = [];
+    const take = (message: unknown) => accepted.push((message as { socket: object }).socket);
+    subscribe('net.server.socket', take);
+    try {
+      const { port, pki } = server;
+      const anew = { host: 'localhost', port, ca: pki.ca.certificatePem, agent: false } as const;
+      const [response] = await once(httpsRequest(anew).end(), 'response');
+      (response as import('node:http').IncomingMessage).destroy();
+    } finally {
+      unsubscribe('net.server.socket', take);
+    }
+    assert.deepEqual(
+      accepted.map((socket) => socket.server?.noDelay),
+      [true],
+    );
   });
 
   it('items end with the client, and each has its own time', async () => {
