@@ -11,10 +11,12 @@ function causesIn(body: JsonValue): readonly string[] {
 }
 
 /** The same with the fields that they are about, each once. */
-function faultsIn(body: JsonValue): ReadonlySet<string> {
+function faultsIn(body: JsonValue): string[] {
   const details = isJsonObject(body) ? body['details'] : undefined;
   const causes = isJsonObject(details) ? details['causes'] : undefined;
-  return new Set(Array.isArray(causes) ? causes.map((cause) => JSON.stringify(cause)) : []);
+  if (!Array.isArray(causes)) return [];
+  const faults = causes.filter(isJsonObject).map((cause) => `${cause['field']}: ${cause['message']}`);
+  return [...new Set(faults)];
 }
 
 /** The words of Go's parsers and comparisons, where ours say that it cannot be done. */
@@ -45,11 +47,15 @@ function areCausesAlike(
 }
 
 /** A function that was handed a fault: Go's assertion that it is a list fails, and the panic is told. */
-const panics = /internal error: interface conversion: \*types\.Err is not traits\.\w+: missing method \w+/;
+const panics = /internal error: interface conversion: \*?types\.\w+ is not traits\.\w+: missing method \w+/;
+
+/** Of which rule a fault is told. */
+const ruleOf = (fault: string): string | undefined => / (?:evaluating|for) rule: ([\s\S]*)$/.exec(fault)?.[1];
 
 function isAlike(oracle: string, ours: string): boolean {
   if (withoutParserWords(oracle) === withoutParserWords(ours)) return true;
-  return panics.test(oracle) && / evaluating rule| resulted in error/.test(ours);
+  if (!panics.test(oracle)) return false;
+  return ruleOf(ours) === undefined ? / resulted in error/.test(ours) : ruleOf(oracle) === ruleOf(ours);
 }
 
 /** Of expressions that are drawn from a grammar. */
@@ -60,9 +66,14 @@ export const knownOfExpressions: readonly KnownDifference[] = [
     explains: (_, { oracle, ours }) => {
       // What is refused at the oracle is refused or warned of at ours, of each thing once.
       const warnings = ours.headers['warning']?.match(/299 - /g)?.length ?? 0;
-      const refused = ours.status === 422 ? faultsIn(ours.body) : new Set();
-      const others = [...faultsIn(oracle.body)].filter((fault) => !refused.has(fault));
-      return oracle.status === 422 && warnings > 0 && others.length === warnings;
+      const refused = ours.status === 422 ? faultsIn(ours.body) : [];
+      const others = faultsIn(oracle.body);
+      const areTold = refused.every((fault) => {
+        const at = others.findIndex((other) => isAlike(other, fault));
+        if (at >= 0) others.splice(at, 1);
+        return at >= 0;
+      });
+      return oracle.status === 422 && warnings > 0 && areTold && others.length === warnings;
     },
   },
   {

@@ -31,6 +31,13 @@ import {
 /** The cost of an evaluation passed its limit. */
 export class CelCostError extends Error {
   override readonly name = 'CelCostError';
+  /** When it was ended. */
+  readonly cost: number;
+
+  constructor(cost: number) {
+    super('operation cancelled: actual cost limit exceeded');
+    this.cost = cost;
+  }
 }
 
 /** One evaluation: variables in slots, and what it has cost so far. */
@@ -46,9 +53,7 @@ export class Frame {
 
   spend(cost: number): void {
     this.cost += cost;
-    if (this.cost > this.#costMax) {
-      throw new CelCostError('operation cancelled: actual cost limit exceeded');
-    }
+    if (this.cost > this.#costMax) throw new CelCostError(this.cost);
   }
 }
 

@@ -4,7 +4,7 @@ import { CelProgramError } from './checker.ts';
 import { kubernetesEnvironment } from './environment.ts';
 import { compileCel } from './program.ts';
 import { dynType, opaqueNamed } from './types.ts';
-import type { CelFault, Value } from './values.ts';
+import { ArrayList, type CelFault, JsonMap, type Value } from './values.ts';
 
 const environment = kubernetesEnvironment(
   new Map([
@@ -110,8 +110,12 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
   ],
   [
     '1.sortBy(x, x)',
-    "9: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)",
-    "9: found no matching overload for '@sortByAssociatedKeys' applied to 'int.(list(!error!))'",
+    '1: sortBy can only be applied to a list, identifier, comprehension, call or select expression',
+  ],
+  [
+    'int(1).sortBy(x, x)',
+    "14: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)",
+    "14: found no matching overload for '@sortByAssociatedKeys' applied to 'int.(list(!error!))'",
   ],
   [
     '"%d %s".format(["x", check])',
@@ -168,6 +172,26 @@ test('what a function does not take is told with its name', () => {
   assert.equal(told('object + 1', 'a'), 'no such overload');
   assert.equal(told('object.getFullYear()', 'a'), 'no such overload: getFullYear(string)');
   assert.equal(told('object.charAt(1)', null), 'no such overload: charAt(null_type, int)');
+});
+
+test('functions of lists look at the first element, and pass over what has no order beside it', () => {
+  const run = (source: string, object: Value) =>
+    compileCel(source, environment).run(() => object, 1000).value;
+  const told = (source: string, object: Value) => (run(source, object) as CelFault).message;
+  const mixed = new ArrayList([3n, 'a', 5n]);
+  const pair = new ArrayList([new JsonMap({}, undefined)]);
+  assert.equal(run('object.max()', mixed), 5n);
+  assert.equal(run('object.isSorted()', mixed), true);
+  assert.equal(run('object.sum()', new ArrayList([1.5, 2])), 3.5);
+  assert.equal(told('object.sum()', mixed), 'no such overload');
+  assert.equal(told('object.max()', pair), 'no such overload: max(list)');
+  assert.equal(told('object.join()', mixed), 'no such overload: join(list)');
+  assert.equal(told('object.join()', new ArrayList(['a', 3n])), 'join: invalid input: 3');
+  assert.equal(told('object.sort()', mixed), 'list elements must have the same type');
+  assert.equal(told('object.sort()', pair), 'list elements must be comparable');
+  assert.equal(told('{"a": 1}[object]', null), 'invalid qualifier type: <nil>');
+  // Only overloads for numbers are left, as the type of the keys binds that of the elements.
+  assert.equal(told('object.sortBy(x, 1.5).max()', new ArrayList(['b'])), 'no such overload: max(list)');
 });
 
 test('a moment is shown in the zone in which it was told', () => {

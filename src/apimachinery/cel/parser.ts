@@ -41,6 +41,9 @@ export function parseCel(source: string): Expr {
   return new Parser(source).parse();
 }
 
+/** What cel-go's macro `sortBy` takes for no list before anything is known of types (ext/lists.go). */
+const unsortable: ReadonlySet<Expr['kind']> = new Set(['literal', 'map', 'struct']);
+
 class Parser {
   readonly #source: string;
   readonly #tokens: readonly Token[];
@@ -415,6 +418,10 @@ class Parser {
 
   /** `list.sortBy(x, key)`: the list, looked at once, in the order of what `map` makes of it. */
   #sortBy(target: Expr, args: readonly Expr[], at: number): Expr {
+    if (unsortable.has(target.kind)) {
+      const what = 'a list, identifier, comprehension, call or select expression';
+      throw this.#error(target.at, `sortBy can only be applied to ${what}`);
+    }
     const name = '@sortBy_input';
     const list: Expr = { kind: 'ident', at, name, depth: 1 };
     const keys = this.#comprehension(list, 'map', args, at) as Expr;

@@ -174,6 +174,16 @@ function mapIndex(key: Value): string | bigint | boolean | undefined {
   return undefined;
 }
 
+/** A list made by `+`; `decl`, where it goes on one of an object, is that one's. */
+export class JoinedList extends ArrayList {
+  readonly decl: Decl | undefined;
+
+  constructor(values: readonly Value[], decl?: Decl) {
+    super(values);
+    this.decl = decl;
+  }
+}
+
 /** A list in an object that a request brought. */
 export class JsonList extends CelList {
   readonly json: readonly JsonValue[];
@@ -349,7 +359,7 @@ export function equalValues(a: Value, b: Value): boolean {
 
 function equalLists(a: CelList, b: CelList): boolean {
   if (a.size !== b.size) return false;
-  const decl = a instanceof JsonList ? a.decl : undefined;
+  const decl = listDeclOf(a);
   if (decl?.listType === 'set') return equalUnordered(a, b, (item) => canonicalText(jsonOrNull(item)));
   if (decl?.listType === 'map') return equalKeyed(a, b, decl);
   for (let i = 0; i < a.size; i++) if (!equalValues(a.at(i), b.at(i))) return false;
@@ -376,13 +386,13 @@ export function listMapKey(item: Value, decl: Decl): string {
   return canonicalText(jsonOrNull(item));
 }
 
-function jsonOrNull(value: Value): JsonValue {
+export function jsonOrNull(value: Value): JsonValue {
   if (value instanceof JsonMap) return value.json;
   if (value instanceof JsonList) return value.json as JsonValue[];
   return jsonOfValue(value) ?? null;
 }
 
-function canonicalText(json: JsonValue): string {
+export function canonicalText(json: JsonValue): string {
   if (Array.isArray(json)) return `[${json.map(canonicalText).join(',')}]`;
   if (!isJsonObject(json)) return JSON.stringify(json);
   const names = Object.keys(json).sort();
@@ -398,25 +408,9 @@ function equalMaps(a: CelMap, b: CelMap): boolean {
   return true;
 }
 
-/**
- * Lists joined by `+`. In a list of type set or map, what is in both stands once, where it stood in `a`; items of a map
- * list take the content of `b` (Kubernetes, CRD validation rules).
- */
-export function joinLists(a: CelList, b: CelList): CelList {
-  const decl = a instanceof JsonList ? a.decl : undefined;
-  if (decl === undefined || decl.listType === undefined)
-    return new ArrayList([...a.toArray(), ...b.toArray()]);
-  const keyOf =
-    decl.listType === 'map'
-      ? (item: Value) => listMapKey(item, decl)
-      : (item: Value) => canonicalText(jsonOrNull(item));
-  const joined = new Map(a.toArray().map((item) => [keyOf(item), item]));
-  for (const item of b.toArray()) {
-    const key = keyOf(item);
-    if (decl.listType === 'map' || !joined.has(key)) joined.set(key, item);
-  }
-  return new ArrayList([...joined.values()]);
-}
+/** The declaration of a list of an object, also where something was added to it. */
+export const listDeclOf = (list: CelList): Decl | undefined =>
+  list instanceof JsonList || list instanceof JoinedList ? list.decl : undefined;
 
 /** Size as `size()` counts: code points, bytes, elements, entries; 1 for anything else. */
 export function sizeOf(value: Value): number {

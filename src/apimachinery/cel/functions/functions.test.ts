@@ -136,6 +136,51 @@ for (const [library, expressions] of Object.entries(truths)) {
   });
 }
 
+/** By hand from k8s.io/apimachinery/pkg/api/resource, and as kube-apiserver 1.36 answers them. */
+test('R4: quantities are whole numbers of 64 bits, or decimal', () => {
+  const integers: readonly (readonly [string, bigint | undefined])[] = [
+    ...([
+      ['1k', 1000n],
+      ['1e3', 1000n],
+      ['1Ti', 1n << 40n],
+      ['-5', -5n],
+      ['0', 0n],
+    ] as const),
+    ...([
+      ['1000m', undefined],
+      ['1.0', undefined],
+      ['0.5Gi', undefined],
+      ['10E', undefined],
+    ] as const),
+    // As many digits as surely fit.
+    ...([
+      ['999999999999999999', 10n ** 18n - 1n],
+      ['1000000000000000000', undefined],
+    ] as const),
+    ...([
+      ['1Pi', undefined],
+      ['1Ei', undefined],
+      ['9223372036854775808', undefined],
+    ] as const),
+  ];
+  const run = (source: string) => compileCel(source, environment).run(() => null, 1000).value;
+  for (const [text, expected] of integers) {
+    assert.equal(run(`quantity('${text}').isInteger()`), expected !== undefined, text);
+    if (expected !== undefined) assert.equal(run(`quantity('${text}').asInteger()`), expected, text);
+  }
+  const beyond = "quantity('9223372036854775808')";
+  assert.equal(run(`quantity('1').sub(${beyond}).isInteger()`), false, 'a decimal number stays one');
+  assert.equal(run('quantity("9223372036854775").add(9223372036854775807).isInteger()'), false);
+  assert.equal(
+    run(`quantity('8Ei').add(quantity('8Ei')).isGreaterThan(quantity('10E'))`),
+    true,
+    'not capped',
+  );
+  assert.equal(run(`quantity('1Ki').add(${beyond}).asApproximateFloat()`), 2 ** 63 + 2048);
+  assert.equal(run("quantity('0.1').add(quantity('1n')).asApproximateFloat()"), 0.100000001);
+  assert.equal(run("quantity('1e1000000').isGreaterThan(quantity('1e300'))"), true);
+});
+
 test('why a text is no address (apiserver cel/library/ip.go, cidr.go)', () => {
   const rows: readonly (readonly [string, string])[] = [
     ["ip('fe80::1%eth0')", 'IP address "fe80::1%eth0" with zone value is not allowed'],

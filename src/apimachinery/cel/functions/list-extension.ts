@@ -1,6 +1,6 @@
-import { ArrayList, CelFault, CelList, equalValues, noOverload, sizeOf, type Value } from '../values.ts';
+import { ArrayList, CelFault, CelList, equalValues, sizeOf, typeOf, type Value } from '../values.ts';
 import { plus, scaled, textFactor, times } from './costs.ts';
-import { compareValues } from './operators.ts';
+import { compareValues, unordered } from './operators.ts';
 import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';
 
 const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
@@ -93,13 +93,14 @@ function distinct(list: CelList): Value {
 /** The list in the order of `keys`, one for each element; equal ones keep theirs. */
 function sortedBy(list: CelList, keys: CelList): Value {
   const order = keys.toArray().map((key, index) => ({ key, index }));
-  let fits = true;
-  order.sort((a, b) => {
-    const compared = compareValues(a.key, b.key);
-    if (compared === undefined) fits = false;
-    return compared ?? 0;
-  });
-  return fits ? new ArrayList(order.map(({ index }) => list.at(index))) : noOverload;
+  const [first] = order;
+  if (first === undefined) return list;
+  if (unordered(first.key) !== undefined) return new CelFault('list elements must be comparable');
+  const { name } = typeOf(first.key);
+  if (order.some(({ key }) => typeOf(key).name !== name))
+    return new CelFault('list elements must have the same type');
+  order.sort((a, b) => compareValues(a.key, b.key) ?? 0);
+  return new ArrayList(order.map(({ index }) => list.at(index)));
 }
 
 function range(count: bigint): Value {

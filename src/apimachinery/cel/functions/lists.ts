@@ -1,16 +1,18 @@
-import { CelFault, type CelList, Duration, equalValues, noOverload, Uint, type Value } from '../values.ts';
+import { CelFault, type CelList, Duration, equalValues, Uint, type Value } from '../values.ts';
 import { listTraversal, plus, scaled, times } from './costs.ts';
-import { compareValues, contains } from './operators.ts';
+import { compareValues, contains, unordered } from './operators.ts';
 import { type CostModel, type FunctionTable, fixed } from './registry.ts';
 
 const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes'];
 const summable = ['int', 'uint', 'double', 'duration'];
 
+/** Neighbours of which neither comes first, as those of different types, are passed over; so they are by `extreme`. */
 function isSorted(list: CelList): Value {
-  for (let i = 1; i < list.size; i++) {
-    const order = compareValues(list.at(i - 1), list.at(i));
-    if (order === undefined) return noOverload;
-    if (order > 0) return false;
+  for (let i = 0; i < list.size; i++) {
+    const item = list.at(i);
+    const fault = unordered(item);
+    if (fault !== undefined) return fault;
+    if (i > 0 && (compareValues(list.at(i - 1), item) ?? 0) > 0) return false;
   }
   return true;
 }
@@ -25,10 +27,11 @@ const zeros: Readonly<Record<string, Value>> = {
 function extreme(list: CelList, name: string, sign: 1 | -1): Value {
   if (list.size === 0) return new CelFault(`${name} called on empty list`);
   let best = list.at(0);
-  for (let i = 1; i < list.size; i++) {
-    const order = compareValues(list.at(i), best);
-    if (order === undefined) return noOverload;
-    if (order * sign > 0) best = list.at(i);
+  for (let i = 0; i < list.size; i++) {
+    const item = list.at(i);
+    const fault = unordered(item);
+    if (fault !== undefined) return fault;
+    if ((compareValues(item, best) ?? 0) * sign > 0) best = item;
   }
   return best;
 }
@@ -48,17 +51,17 @@ export function addLists(table: FunctionTable, add: (a: Value, b: Value) => Valu
   const members = (name: string, types: readonly string[], result: (type: string) => string): string[] =>
     types.map((type) => `list(${type})->${name}() ${result(type)}`);
   table
-    .add(
+    .addByElement(
       members('isSorted', comparable, () => 'bool'),
       ([list]) => isSorted(list as CelList),
       listTraversal,
     )
-    .add(
+    .addByElement(
       members('min', comparable, (type) => type),
       ([list]) => extreme(list as CelList, 'min', -1),
       listTraversal,
     )
-    .add(
+    .addByElement(
       members('max', comparable, (type) => type),
       ([list]) => extreme(list as CelList, 'max', 1),
       listTraversal,
@@ -74,7 +77,7 @@ export function addLists(table: FunctionTable, add: (a: Value, b: Value) => Valu
       listTraversal,
     );
   for (const type of summable) {
-    table.add(
+    table.addByElement(
       [`list(${type})->sum() ${type}`],
       ([list]) => sum(list as CelList, zeros[type] as Value, add),
       listTraversal,

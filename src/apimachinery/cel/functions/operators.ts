@@ -1,3 +1,4 @@
+import { joinLists } from '../join-lists.ts';
 import { intMax, intMin, uintMax } from '../lexer.ts';
 import { durationMax, timestampMax, timestampMin } from '../time.ts';
 import {
@@ -6,7 +7,8 @@ import {
   CelMap,
   Duration,
   equalValues,
-  joinLists,
+  JsonList,
+  JsonMap,
   noOverload,
   Optional,
   Timestamp,
@@ -126,6 +128,16 @@ export function compareValues(a: Value, b: Value): number | undefined {
   return undefined;
 }
 
+/** What is told of a value that has no order; undefined for one that has. */
+export function unordered(value: Value): CelFault | undefined {
+  if (value instanceof CelFault) return value;
+  const isOrdered =
+    value === null || typeof value === 'object'
+      ? [Uint, Timestamp, Duration, Uint8Array].some((kind) => value instanceof kind)
+      : true;
+  return isOrdered ? undefined : noOverload;
+}
+
 export function contains(list: CelList, item: Value): boolean {
   for (let i = 0; i < list.size; i++) if (equalValues(list.at(i), item)) return true;
   return false;
@@ -147,6 +159,13 @@ function listIndex(index: Value): number | undefined {
   return typeof index === 'number' && Number.isInteger(index) ? index : undefined;
 }
 
+/** How Go names what cannot be a key, of what has keys of any type (cel-go interpreter/attributes.go newQualifier). */
+function keyKind(key: Value): string | undefined {
+  if (key === null) return '<nil>';
+  if (key instanceof JsonList) return '[]interface {}';
+  return key instanceof JsonMap ? 'map[string]interface {}' : undefined;
+}
+
 /** What an index or key looks like in an error. */
 export function showKey(key: Value): string {
   if (key instanceof Uint) return String(key.value);
@@ -162,6 +181,8 @@ export function index(container: CelList | CelMap, key: Value): Value {
 }
 
 export function optionalIndex(container: Value, key: Value): Value {
+  const kind = keyKind(key);
+  if (kind !== undefined) return new CelFault(`invalid qualifier type: ${kind}`);
   if (container instanceof Optional) {
     return container.value === undefined ? container : optionalIndex(container.value, key);
   }
@@ -173,6 +194,8 @@ export function optionalIndex(container: Value, key: Value): Value {
 
 /** What has no parts has none of any key (cel-go interpreter refQualify). */
 export function indexThrough(container: Value, key: Value): Value {
+  const kind = keyKind(key);
+  if (kind !== undefined) return new CelFault(`invalid qualifier type: ${kind}`);
   if (container instanceof Optional) return optionalIndex(container, key);
   if (container instanceof CelList || container instanceof CelMap) return index(container, key);
   return new CelFault(`no such key: ${showKey(key)}`);

@@ -42,6 +42,8 @@ export interface Overload {
   /** With the receiver first. */
   readonly params: readonly CelType[];
   readonly result: CelType;
+  /** Whether a list must also begin with an element of the declared type. */
+  readonly asksElements: boolean;
   /** Arguments are of the kinds of `params` when it is called. */
   readonly call: (args: readonly Value[]) => Value;
   readonly cost: CostModel;
@@ -60,10 +62,31 @@ export class FunctionTable {
    * Declares `name(a, b) result` or, with a receiver, `receiver->name(a) result`. Example: `string->contains(string) bool`.
    */
   add(signatures: readonly string[], call: (args: readonly Value[]) => Value, cost: CostModel = unit): this {
+    return this.#add(signatures, call, cost, false);
+  }
+
+  /**
+   * The same for a function that tells lists apart by their first element when it is called, as those of cel-go do that have an
+   * implementation for each overload (common/types/types.go defaultIsAssignableRuntimeType).
+   */
+  addByElement(
+    signatures: readonly string[],
+    call: (args: readonly Value[]) => Value,
+    cost: CostModel = unit,
+  ): this {
+    return this.#add(signatures, call, cost, true);
+  }
+
+  #add(
+    signatures: readonly string[],
+    call: (args: readonly Value[]) => Value,
+    cost: CostModel,
+    asksElements: boolean,
+  ): this {
     for (const signature of signatures) {
       const { name, isMember, params, result } = parseSignature(signature);
       const list = this.#overloads.get(name) ?? [];
-      list.push({ isMember, params, result, call, cost });
+      list.push({ isMember, params, result, asksElements, call, cost });
       this.#overloads.set(name, list);
     }
     return this;
@@ -80,7 +103,7 @@ export class FunctionTable {
     for (const text of types) {
       const params = splitTypes(text).map(parseType);
       const result = params.pop() as CelType;
-      list.push({ isMember: false, params, result, call, cost });
+      list.push({ isMember: false, params, result, asksElements: false, call, cost });
     }
     this.#overloads.set(name, list);
     return this;
@@ -93,6 +116,7 @@ export class FunctionTable {
       isMember,
       params: types.slice(0, -1),
       result: types.at(-1) as CelType,
+      asksElements: false,
       call: () => noOverload,
       cost: unit,
     });
@@ -189,7 +213,13 @@ export function dispatch(overloads: readonly Overload[], args: readonly Value[])
     if (params.length !== args.length) continue;
     let fits = true;
     for (let i = 0; i < params.length && fits; i++) fits = isOfKind(args[i] as Value, params[i] as CelType);
+    if (fits && overload.asksElements) fits = args.every((arg, i) => beginsWith(arg, params[i] as CelType));
     if (fits) return overload;
   }
   return undefined;
+}
+
+function beginsWith(value: Value, { kind, params }: CelType): boolean {
+  if (kind !== 'list' || !(value instanceof CelList) || value.size === 0) return true;
+  return isOfKind(value.at(0), params[0] as CelType);
 }

@@ -1,6 +1,7 @@
 import { ArrayList, CelFault, type CelList, codePointCount, type Value } from '../values.ts';
 import { plus, textFactor, times, traversal } from './costs.ts';
 import { formatText } from './format-text.ts';
+import { showKey } from './operators.ts';
 import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';
 
 /** Unicode's White_Space, which Go's TrimSpace takes. */
@@ -112,7 +113,9 @@ function substring([value, from, to]: readonly Value[]): Value {
 
 function join([list, separator]: readonly Value[]): Value {
   const values = (list as CelList).toArray();
-  if (values.some((value) => typeof value !== 'string')) return new CelFault('no such overload');
+  const other = values.find((value) => typeof value !== 'string');
+  if (other !== undefined)
+    return new CelFault(`join: invalid input: ${other instanceof CelFault ? other.message : showKey(other)}`);
   return values.join((separator as string | undefined) ?? '');
 }
 
@@ -233,7 +236,7 @@ export function addStrings(table: FunctionTable): void {
       replacing,
     )
     .add(['string->split(string) list(string)', 'string->split(string, int) list(string)'], split, splitting)
-    .add(['list(string)->join() string', 'list(string)->join(string) string'], join, joining)
+    .addByElement(['list(string)->join() string', 'list(string)->join(string) string'], join, joining)
     .add(
       ['string->format(list(dyn)) string'],
       ([pattern, args]) => formatText(pattern as string, args as CelList),

@@ -226,6 +226,26 @@ test('an optional oldSelf is plain JSON below its root, and none in the message 
   );
 });
 
+test('R4: what an expression made is not read again in a list of the object', () => {
+  const moments = list({ type: 'string', format: 'date-time' });
+  const properties = {
+    l: list(list(integer)),
+    t: moments,
+    s: list(text, { 'x-kubernetes-list-type': 'set' }),
+  };
+  const told = (rule: string) =>
+    check(properties, rule, { l: [[1]], t: ['2024-01-01T00:00:00Z'], s: ['a'] })[0]?.replace(/ eval.*/s, '');
+  const noList = 'invalid data, expected an array for the provided schema with type=array';
+  assert.equal(told('size(self.l + [[2]]) == 2 && (self.l + [[1] + [2]])[1] == [1, 2]'), undefined);
+  assert.equal(told('(self.l + self.l)[1] == [1]'), undefined);
+  assert.equal(told('(self.l + [[2]])[1] == [2]'), `spec: Invalid value: "object": ${noList}`);
+  assert.equal(
+    told('(self.t + self.t)[1] == self.t[0]'),
+    'spec: Invalid value: "object": invalid data, expected string, got time.Time',
+  );
+  assert.equal(told("self.s + ['b'] == ['b', 'a'] && (self.s + ['a', 'b']).size() == 2"), undefined);
+});
+
 test('items of map lists are found again by their keys', () => {
   const items = {
     type: 'object',

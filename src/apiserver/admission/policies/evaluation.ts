@@ -7,13 +7,17 @@ import { type CelAuthorizer, requestResourceCheck } from './cel-authorizer.ts';
 import { namespaceDecl, requestDecl } from './policy-environment.ts';
 
 /** Cost of one expression; of a policy for one binding; of the match conditions of one policy or webhook. */
-const callCostMax = 1_000_000;
+export const callCostMax = 1_000_000;
 export const policyCostMax = 10_000_000;
 export const conditionsCostMax = 2_500_000;
 
 /** All evaluations together have cost what they may. */
 export class BudgetError extends Error {
   override readonly name = 'BudgetError';
+
+  constructor() {
+    super('validation failed due to running out of cost budget, no further validation rules will be run');
+  }
 }
 
 export interface EvaluationInput {
@@ -28,7 +32,7 @@ export interface EvaluationInput {
   readonly own?: ReadonlyMap<string, CelProgram> | undefined;
 }
 
-/** The expressions of one policy over one request. */
+/** The expressions of one sort of one policy over one request; its variables are evaluated for each sort. */
 export class Evaluation {
   readonly #input: EvaluationInput;
   readonly #values = new Map<string, Value>();
@@ -39,22 +43,25 @@ export class Evaluation {
     this.#budget = costMax;
   }
 
+  get budget(): number {
+    return this.#budget;
+  }
+
   /** The result, a CelFault for what went wrong. Throws BudgetError, and PendingDecision of the authorizer. */
   run(program: CelProgram): Value {
+    const { value, cost } = this.#run(program);
+    // What it asked for of the policy's variables is spent already.
+    if (cost > this.#budget) throw new BudgetError();
+    this.#budget -= cost;
+    return value;
+  }
+
+  #run(program: CelProgram): { readonly value: Value; readonly cost: number } {
     try {
-      const { value, cost } = program.run(
-        (name) => this.#variable(name),
-        Math.min(callCostMax, this.#budget),
-      );
-      this.#budget -= cost;
-      return value;
+      return program.run((name) => this.#variable(name), callCostMax);
     } catch (error) {
       if (!(error instanceof CelCostError)) throw error;
-      if (this.#budget >= callCostMax) return new CelFault(error.message);
-      throw new BudgetError(
-        'validation failed due to running out of cost budget, no further validation rules will be run',
-        { cause: error },
-      );
+      return { value: new CelFault(error.message), cost: error.cost };
     }
   }
 

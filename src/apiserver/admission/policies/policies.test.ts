@@ -228,6 +228,58 @@ test('actions, failure policy, match conditions, selectors', async () => {
   await assert.rejects(harness.post(maps, map('i')), /'excludes' with binding/);
 });
 
+/** An expression that costs this much, to within 3,000, and holds: every element of a list counts with every other. */
+const costing = (cost: number) => `lists.range(${Math.floor(Math.sqrt(cost / 2))}).sort().size() > 0`;
+const outOfBudget =
+  'validation failed due to running out of cost budget, no further validation rules will be run';
+const tooCostly = 'operation cancelled: actual cost limit exceeded';
+
+test('A3: what the expressions of a policy may cost, one and all together (plugin/policy/validating/validator.go)', async () => {
+  await using harness = await open();
+  const times = (count: number, validation: JsonObject) => Array.from({ length: count }, () => validation);
+  const dear = { expression: costing(950_000) };
+  const tooDear = { expression: costing(1_010_000) };
+  let at = 0;
+  const told = async (spec: JsonObject): Promise<string> => {
+    const name = `p${at++}`;
+    const binding = { matchResources: { objectSelector: { matchLabels: { of: name } } } };
+    await bind(harness, spec, binding, 'Validating', name);
+    try {
+      await harness.post(maps, map(name, {}, { of: name }));
+      return 'none';
+    } catch (error) {
+      return /denied request: (.*)$/s.exec((error as Error).message)?.[1] ?? (error as Error).message;
+    }
+  };
+  assert.equal(await told({ validations: times(10, dear) }), 'none');
+  assert.equal(await told({ validations: times(11, dear) }), outOfBudget);
+  const [only] = [await told({ validations: [tooDear] })];
+  assert.equal(only, `expression '${tooDear.expression}' resulted in error: ${tooCostly}`);
+  // What went beyond its own limit has cost that much.
+  assert.equal(await told({ validations: times(11, tooDear) }), outOfBudget);
+  const says = (expression: string) => ({
+    expression: 'true',
+    messageExpression: `${expression} ? 'a' : 'b'`,
+  });
+  const messages = [...times(9, dear), says(costing(800_000)), says(costing(800_000))];
+  assert.equal(await told({ validations: messages }), `failed messageExpression: ${outOfBudget}`);
+  const variables = [{ name: 'dear', expression: costing(950_000) }];
+  const asking = { ...dear, expression: `variables.dear && ${costing(900_000)}` };
+  assert.equal(await told({ variables, validations: [...times(8, dear), asking] }), 'none');
+  assert.equal(await told({ variables, validations: [...times(9, dear), asking] }), outOfBudget);
+  const condition = (index: number, expression: string) => ({ name: `c${index}`, expression });
+  const conditions = [condition(0, 'false'), ...[1, 2, 3].map((index) => condition(index, dear.expression))];
+  const matchConditions = conditions.slice(0, 3);
+  assert.equal(await told({ matchConditions, validations: [{ expression: 'false' }] }), 'none');
+  assert.equal(
+    await told({ matchConditions: conditions, validations: [{ expression: 'false' }] }),
+    outOfBudget,
+    'one that is false saves no other',
+  );
+  const auditAnnotations = [{ key: 'a', valueExpression: `${dear.expression} ? 'a' : ''` }];
+  assert.equal(await told({ auditAnnotations, validations: times(10, dear) }), 'none', 'of their own');
+});
+
 test('parameters', async () => {
   await using harness = await open();
   await bind(

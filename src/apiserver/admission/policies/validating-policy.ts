@@ -1,10 +1,11 @@
 import { messageText } from '#apimachinery/cel/rules/validate-rules.ts';
 import { boolType, nullType, stringType } from '#apimachinery/cel/types.ts';
-import { CelFault } from '#apimachinery/cel/values.ts';
+import { CelFault, type Value } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { PolicyErrorType } from '../admission-metrics.ts';
 import {
   BudgetError,
+  callCostMax,
   conditionsCostMax,
   Evaluation,
   type EvaluationInput,
@@ -120,12 +121,10 @@ export function validatePolicy(
       if (conditions.error !== undefined) return failed(conditions.error);
       if (!conditions.matches) return [];
     }
-    const evaluation = new Evaluation({ ...input, own }, policyCostMax);
-    const denials: Denial[] = policy.validations.flatMap((validation, index) =>
-      validate(validation, evaluation, failed).map((denial) => ({ ...denial, index })),
-    );
+    const denials = validations(policy, { ...input, own }, failed);
+    const annotating = new Evaluation({ ...input, own }, policyCostMax);
     for (const { key, expression } of policy.auditAnnotations) {
-      const faults = annotate(key, expression, evaluation, failed, onAnnotation);
+      const faults = annotate(key, expression, annotating, failed, onAnnotation);
       denials.push(...faults.map((fault) => ({ ...fault, refuses: true }) as const));
     }
     return denials;
@@ -135,22 +134,57 @@ export function validatePolicy(
   }
 }
 
-function validate(
-  { expression, message, messageExpression, reason }: Validation,
+type Failed = (message: string, errorType?: PolicyErrorType) => Denial[];
+
+/** All expressions first, then their messages with what is left (plugin/policy/validating/validator.go Validate). */
+function validations(policy: ValidatingPolicy, input: EvaluationInput, failed: Failed): Denial[] {
+  const evaluation = new Evaluation(input, policyCostMax);
+  const values = policy.validations.map(({ expression: { program } }) =>
+    program === undefined ? undefined : evaluation.run(program),
+  );
+  const messages = messagesOf(policy, values, new Evaluation(input, evaluation.budget));
+  return policy.validations.flatMap((validation, index) =>
+    validate(validation, values[index], messages[index], failed).map((denial) => ({ ...denial, index })),
+  );
+}
+
+/**
+ * Undefined where there is none, a BudgetError each where all of them together cost too much. Kubernetes evaluates those of
+ * what holds too, which shows only there: so does this, where it can come to that.
+ */
+function messagesOf(
+  { validations: list, variables }: ValidatingPolicy,
+  values: readonly (Value | undefined)[],
   evaluation: Evaluation,
-  failed: (message: string, errorType?: PolicyErrorType) => Denial[],
+): readonly (string | BudgetError | undefined)[] {
+  const programs = list.map(({ messageExpression }) => messageExpression?.program);
+  const count = programs.filter((program) => program !== undefined).length;
+  const isAmple = (count + variables.length) * callCostMax <= evaluation.budget;
+  try {
+    return programs.map((program, index) => {
+      const isAsked = !isAmple || values[index] === false;
+      return program === undefined || !isAsked ? undefined : messageText(evaluation.run(program));
+    });
+  } catch (error) {
+    if (error instanceof BudgetError) return list.map(() => error);
+    throw error;
+  }
+}
+
+function validate(
+  { expression, message, reason }: Validation,
+  value: Value | undefined,
+  text: string | BudgetError | undefined,
+  failed: Failed,
 ): Denial[] {
-  if (expression.program === undefined)
-    return failed(`compilation error: ${expression.error}`, 'compile_error');
-  const value = evaluation.run(expression.program);
-  if (value === true) return [];
+  if (value === undefined) return failed(`compilation error: ${expression.error}`, 'compile_error');
   if (value instanceof CelFault) {
     return failed(`expression '${expression.source}' resulted in error: ${value.message}`);
   }
-  let text: string | undefined;
-  if (messageExpression?.program !== undefined) text = messageText(evaluation.run(messageExpression.program));
-  text ??= message === '' ? `failed expression: ${expression.source.trim()}` : message;
-  return [{ message: text, reason }];
+  if (text instanceof BudgetError) return failed(`failed messageExpression: ${text.message}`);
+  if (value === true) return [];
+  const plain = message === '' ? `failed expression: ${expression.source.trim()}` : message;
+  return [{ message: text ?? plain, reason }];
 }
 
 /** KEP-3488: a text annotates the audit record, null does not. */
