@@ -46,8 +46,13 @@ export interface InformerOptions {
   readonly onRelist?: (() => void) | undefined;
   /** Objects of one list page. */
   readonly pageSize?: number | undefined;
-  /** More than these are not kept: the list or watch fails with TooManyObjects, and is tried again. Absent: no limit. */
-  readonly objectsMax?: number | undefined;
+  /**
+   * More than these are not kept: the list or watch fails with TooManyObjects, and is tried again. Absent: no limit. A function
+   * where others share it, asked of each page and each event.
+   */
+  readonly objectsMax?: number | (() => number) | undefined;
+  /** Called when a list or a watch failed, or could not be kept. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
   /** First and longest wait after a failure, which the longest may depend on. */
   readonly retryMinMs?: number | undefined;
   readonly retryMaxMs?: number | ((error: unknown) => number) | undefined;
@@ -194,6 +199,7 @@ export class Informer {
         isInDoubt = true;
         if (signal.aborted) break;
         this.#endAttempt(error);
+        this.#options.onFailure?.(error);
         // A page that is larger than the client accepts: fewer objects may fit.
         if (isApiError(error, 'RequestEntityTooLarge'))
           this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
@@ -299,9 +305,10 @@ export class Informer {
   }
 
   #checkCount(count: number): void {
-    const { objectsMax = Number.POSITIVE_INFINITY, collection } = this.#options;
-    if (count > objectsMax)
-      throw new TooManyObjects(`there are more than ${objectsMax} ${collection.gvr.resource}`);
+    const { objectsMax, collection } = this.#options;
+    if (objectsMax === undefined) return;
+    const max = typeof objectsMax === 'number' ? objectsMax : objectsMax();
+    if (count > max) throw new TooManyObjects(`there are more than ${max} ${collection.gvr.resource}`);
   }
 
   #accept(object: KubeObject): KubeObject | undefined {

@@ -1,4 +1,4 @@
-// Cells that hang, err, crawl, reset, flood, lie, are locked out or full cost themselves alone, and each says what ails it.
+// Cells that hang, err, crawl, reset, flood, sprawl, lie, are locked out or full cost themselves alone, and each says what ails it.
 // docs/federation-contract.md: FB1, FB2, FB3, FS2
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -28,6 +28,7 @@ const ailments: {
   crawls: ['slow', 'Reachable', 'EdgeSlow', /longer than 500 ms/],
   resets: ['resetting', 'Reachable', 'ConnectionReset', /./],
   floods: ['flooding', 'Reachable', 'EdgeFloods', /more than is read/],
+  sprawls: ['sprawling', 'Reachable', 'WatchBroken', /there are more than \d+ configmaps/],
   swells: ['huge', 'Synced', 'RequestEntityTooLarge', /more than is accepted/],
   lies: ['lying', 'Synced', 'InternalError', /the edge answered with/],
   expired: ['expired', 'Ready', 'CertificateNotTrusted', /expired/],
@@ -60,6 +61,7 @@ describe('bulkheads', { timeout: 600_000 }, () => {
         // Some 400 events each second, a fifth of what is usual: a flood is one on a machine that is busy with other things, too.
         edgeEventMsPerSecond: 20,
         edgeEventBurstMs: 50,
+        edgeObjectsMax: 2_000,
       },
     });
     for (const cell of Object.keys(ailments)) {

@@ -20,6 +20,8 @@ export type Sickness =
   | 'resetting'
   /** Watches tell events of objects that look like ours as fast as they are read. */
   | 'flooding'
+  /** Lists and watches tell of ever other objects that look like ours. */
+  | 'sprawling'
   /** Writes are answered with very much, watches with a line that does not end. */
   | 'huge'
   /** Answers are of the wrong shape, or of another object. */
@@ -138,6 +140,13 @@ export class SickEdge implements AsyncDisposable {
         if (isWatch && url.pathname.endsWith('/configmaps')) flood(answer, isStill);
         else this.#forward(request, answer);
         return;
+      case 'sprawling':
+        // Of one namespace it tells the truth.
+        if (isWrite || !/^(?!.*\/namespaces\/).*\/configmaps$/.test(url.pathname))
+          this.#forward(request, answer);
+        else if (isWatch) flood(answer, isStill, Number.POSITIVE_INFINITY);
+        else sprawl(answer);
+        return;
       case 'huge':
         if (isWatch) endless(answer, isStill);
         else if (isWrite && !isClaim)
@@ -229,25 +238,40 @@ function endless(answer: ServerResponse, isStill: () => boolean): void {
   pump(answer, isStill, () => chunk);
 }
 
-function flood(answer: ServerResponse, isStill: () => boolean): void {
+const floodObjects = 500;
+const sprawlPage = 250;
+let told = 1_000_000;
+
+/** Events of so many objects. */
+function flood(answer: ServerResponse, isStill: () => boolean, objects = floodObjects): void {
   answer.writeHead(200, { 'content-type': 'application/json' });
-  let revision = 1_000_000;
   pump(answer, isStill, () => {
     const lines: string[] = [];
-    for (let index = 0; index < 50; index++) lines.push(`${floodEvent(++revision)}\n`);
+    for (let index = 0; index < 50; index++) {
+      const type = objects === floodObjects ? 'MODIFIED' : 'ADDED';
+      lines.push(`${JSON.stringify({ type, object: floodObject(++told, objects) })}\n`);
+    }
     return Buffer.from(lines.join(''));
   });
 }
 
-function floodEvent(revision: number): string {
+/** A page of a list that has no last one. */
+function sprawl(answer: ServerResponse): void {
+  const items = Array.from({ length: sprawlPage }, () => floodObject(++told, Number.POSITIVE_INFINITY));
+  const metadata = { resourceVersion: String(told), continue: String(told) };
+  json(answer, 200, { apiVersion: 'v1', kind: 'ConfigMapList', metadata, items });
+}
+
+function floodObject(revision: number, objects: number): JsonObject {
   const fieldsV1 = { 'f:data': { 'f:x': {} }, 'f:metadata': { 'f:labels': {} } };
-  const object = {
+  const number = revision % objects;
+  return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: `flood-${revision % 500}`,
+      name: `flood-${number}`,
       namespace: 'ns',
-      uid: `uid-${revision % 500}`,
+      uid: `uid-${number}`,
       resourceVersion: String(revision),
       labels: { [copyLabels.originCluster]: 'project1' },
       managedFields: [
@@ -262,7 +286,6 @@ function floodEvent(revision: number): string {
     },
     data: { x: String(revision) },
   };
-  return JSON.stringify({ type: 'MODIFIED', object });
 }
 
 /**

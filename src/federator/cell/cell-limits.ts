@@ -13,6 +13,8 @@ export interface CellLimits {
   readonly credentialsIntervalMs: number;
   /** Copies that are synced; of a cell with more, the others are left as they are, and its condition says so. */
   readonly copiesMax: number;
+  /** Objects at the edge, of all kinds, that carry a copy's labels: what stands there of ours, and what others made look like it. */
+  readonly edgeObjectsMax: number;
   /** Statuses that wait to be written upstream; further ones are read again from the edge when their turn comes. */
   readonly pendingStatusBytesMax: number;
   /** What is read of the edge's answers; large ones count for more (EdgePace). */
@@ -52,6 +54,8 @@ export const defaultCellLimits: CellLimits = {
   breakerOpenMaxMs: 15_000,
   credentialsIntervalMs: 30_000,
   copiesMax: 200_000,
+  // Of a Service there are an Endpoints and an EndpointSlice beside it, with its labels.
+  edgeObjectsMax: 600_000,
   pendingStatusBytesMax: 16 * 1024 * 1024,
   edgeReadBytesPerSecond: 8 * 1024 * 1024,
   edgeReadBurstBytes: 64 * 1024 * 1024,

@@ -70,6 +70,8 @@ export class Edge {
       clock,
       logger,
       timeoutMs: limits.edgeTimeoutMs,
+      objectsMax: limits.edgeObjectsMax,
+      onOverfull: (kind) => upsync.forgetUnknown(kind),
       onChange: (kind, key, gone, priority) => {
         if (gone) {
           upsync.goneAtEdge(key);

@@ -16,6 +16,8 @@ test('a mirror that was stopped begins nothing any more', async () => {
     clock: systemClock,
     logger: silentLogger,
     timeoutMs: 5_000,
+    objectsMax: 1_000,
+    onOverfull: () => {},
     onChange: () => {},
     onStatus: () => {},
   });
@@ -43,6 +45,8 @@ test('what an edge whose store was put back has lost is told when its watch brea
     clock: systemClock,
     logger: silentLogger,
     timeoutMs: 5_000,
+    objectsMax: 1_000,
+    onOverfull: () => {},
     onChange: (_kind, key, isGone) => isGone && gone.push(key),
     onStatus: () => {},
   });

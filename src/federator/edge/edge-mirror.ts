@@ -4,12 +4,12 @@ import type { Clock } from '#apimachinery/clock.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { Informer } from '#client/informer.ts';
+import { Informer, TooManyObjects } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import { settledWithin } from '../within.ts';
-import { type EdgeObject, edgeObjectOf } from './edge-object.ts';
+import { type EdgeObject, edgeObjectOf, isTooLong } from './edge-object.ts';
 import { bringsStatus, type ServedKind, statusOf } from './served-kind.ts';
 
 export interface EdgeMirrorOptions {
@@ -18,6 +18,10 @@ export interface EdgeMirrorOptions {
   readonly logger: Logger;
   /** How long `ensure` waits for a first list before it says why there is none. */
   readonly timeoutMs: number;
+  /** Objects of all kinds together that are remembered; of a kind that would have more the watch is broken, and says why. */
+  readonly objectsMax: number;
+  /** There are more: what is known of the kind's objects that are not remembered may be forgotten. */
+  readonly onOverfull: (kind: ServedKind) => void;
   /** An object of ours changed, appeared or went at the edge. */
   readonly onChange: (kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority) => void;
   /** The edge told a status: before `onChange` for the same event. */
@@ -42,6 +46,9 @@ export interface BrokenWatch {
 const pageSize = 250;
 /** As client-go: between once and twice this, so that not all are begun anew at once. */
 const watchTimeoutSeconds = 300;
+const retryMaxMs = 10_000;
+/** An edge with too many objects is read again up to that many. */
+const overfullRetryMaxMs = 300_000;
 
 /**
  * What stands at the edge of ours, kind by kind, kept by one watch a kind (all over shared connections). Only objects
@@ -163,8 +170,8 @@ export class EdgeMirror {
   }
 
   #mirror(kind: ServedKind): Informer {
-    const { edgeClient, clock, logger, onChange, onStatus } = this.#options;
-    const informer = new Informer({
+    const { edgeClient, clock, logger, objectsMax, onChange, onStatus, onOverfull } = this.#options;
+    const informer: Informer = new Informer({
       client: edgeClient,
       clock,
       logger,
@@ -178,7 +185,13 @@ export class EdgeMirror {
       pageSize,
       watchTimeoutSeconds,
       mayGoBack: true,
+      objectsMax: () => Math.max(0, objectsMax - this.objectCount + informer.size),
+      onFailure: (error) => {
+        if (error instanceof TooManyObjects) onOverfull(kind);
+      },
+      retryMaxMs: (error) => (error instanceof TooManyObjects ? overfullRetryMaxMs : retryMaxMs),
       transform: (object) => {
+        if (isTooLong(object)) return undefined;
         if (bringsStatus(kind) && object.metadata.deletionTimestamp === undefined) {
           // One that was made again has none: what stands in the copy is of its forerunner.
           onStatus(keyOf(kind, object), statusOf(kind, object) ?? {});

@@ -29,6 +29,28 @@ export interface EdgeObject extends KubeObject {
   farError?: string;
 }
 
+/** What no copy is longer than: the names of all kinds together, and each text that says what it is of. */
+const nameLengthMax = 2_048;
+const textLengthMax = 512;
+const farErrorLengthMax = 2_048;
+
+/** Whether an object's place is so long that it can be none of ours: what is remembered of each has to stay small. */
+export function isTooLong({
+  metadata: { name = '', namespace = '', uid = '', resourceVersion = '' },
+}: KubeObject): boolean {
+  return name.length + namespace.length + String(uid).length + resourceVersion.length > nameLengthMax;
+}
+
+/** Nothing that we write there is longer. */
+function bounded(text = ''): string {
+  return text.length > textLengthMax ? '' : text;
+}
+
+/** Names like the object's own. */
+function boundedOrigin(origin = ''): string {
+  return origin.length > nameLengthMax ? '' : origin;
+}
+
 /** Why the edge does not serve what a CRD defines, as a sync error; undefined: it does, or has not said so yet. */
 function establishingError(object: KubeObject): string | undefined {
   if (object.kind !== 'CustomResourceDefinition' || !object.apiVersion.startsWith('apiextensions.k8s.io/'))
@@ -55,23 +77,23 @@ export function edgeObjectOf(object: KubeObject): EdgeObject {
   const annotations = metadata.annotations ?? {};
   const farError = annotations[syncAnnotations.syncError] ?? establishingError(object);
   return {
-    apiVersion: interned(object.apiVersion),
-    kind: interned(object.kind),
+    apiVersion: interned(bounded(object.apiVersion)),
+    kind: interned(bounded(object.kind)),
     metadata: {
       name: metadata.name ?? '',
       ...(metadata.namespace === undefined ? {} : { namespace: interned(metadata.namespace) }),
       uid: metadata.uid ?? '',
       resourceVersion: metadata.resourceVersion ?? '',
-      ...(metadata.generation === undefined ? {} : { generation: metadata.generation }),
+      ...(typeof metadata.generation === 'number' ? { generation: metadata.generation } : {}),
     },
-    contentHash: annotations[copyAnnotations.contentHash] ?? '',
+    contentHash: bounded(annotations[copyAnnotations.contentHash]),
     fieldsHash: fieldsDigestOf(appliedFieldsOf(object, edgeFieldManager)),
-    origin: originKeyOf(metadata) ?? '',
-    cellUid: interned(annotations[edgeAnnotations.cellUid] ?? ''),
+    origin: boundedOrigin(originKeyOf(metadata)),
+    cellUid: interned(bounded(annotations[edgeAnnotations.cellUid])),
     copyRevision: revisionOf(annotations[edgeAnnotations.copyRevision]),
     deleting: metadata.deletionTimestamp !== undefined,
-    deletionPolicy: annotations[copyAnnotations.deletionPolicy] ?? '',
-    ...(farError === undefined ? {} : { farError }),
+    deletionPolicy: interned(bounded(annotations[copyAnnotations.deletionPolicy])),
+    ...(farError === undefined ? {} : { farError: farError.slice(0, farErrorLengthMax) }),
   };
 }
 

@@ -73,6 +73,8 @@ function worldOf(objects: { readonly [resource: string]: readonly KubeObject[] |
     clock,
     logger: silentLogger,
     timeoutMs: 1_000,
+    objectsMax: 1_000,
+    onOverfull: () => {},
     onChange: () => {},
     onStatus: () => {},
   });

@@ -43,6 +43,10 @@ export class PendingStatuses {
     this.#entries.set(key, { digest, status: fits ? status : undefined, bytes });
   }
 
+  keys(): Iterable<CopyKey> {
+    return this.#entries.keys();
+  }
+
   get(key: CopyKey): PendingStatus | undefined {
     return this.#entries.get(key);
   }

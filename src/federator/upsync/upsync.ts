@@ -5,7 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { CellMetrics } from '../cell/cell-metrics.ts';
 import type { CellWorkspace } from '../cell/cell-workspace.ts';
-import { type CopyKey, type CopyPlace, copyKeyOf } from '../cell/copy-keys.ts';
+import { type CopyKey, type CopyPlace, copyKeyOf, parseCopyKey } from '../cell/copy-keys.ts';
 import { digestOf } from '../digest.ts';
 import { edgeRefOf } from '../downsync/sync-context.ts';
 import type { SyncItem } from '../downsync/sync-item.ts';
@@ -68,9 +68,23 @@ export class Upsync {
     this.#pending.put(key, status, this.#written.get(key)?.edgeDigest);
   }
 
+  /** Statuses that the edge told and that are not written yet. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   /** What the edge told of it is void; what stands in the copy stands. */
   goneAtEdge(key: CopyKey): void {
     this.#pending.delete(key);
+  }
+
+  /** More objects of the kind were told of than are remembered: those will be told anew that come to be. */
+  forgetUnknown(kind: ServedKind): void {
+    for (const key of this.#pending.keys()) {
+      const { group, resource, namespace, name } = parseCopyKey(key);
+      if (group !== kind.group || resource !== kind.resource) continue;
+      if (this.#options.mirror().get(kind, namespace, name) === undefined) this.#pending.delete(key);
+    }
   }
 
   /** The copy is gone too. */

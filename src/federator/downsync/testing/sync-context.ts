@@ -43,6 +43,8 @@ export function syncContextOf({
       clock,
       logger: silentLogger,
       timeoutMs: 1_000,
+      objectsMax: 1_000,
+      onOverfull: () => {},
       onChange: () => {},
       onStatus: () => {},
     }),
