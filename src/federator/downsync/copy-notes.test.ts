@@ -77,4 +77,8 @@ test('a note that could not be written is written at the next try, one that was 
   assert.equal(written, 1);
   await note();
   assert.equal(written, 1, 'the watch has yet to tell it');
+  // Somebody has written the copy, and taken the note off it.
+  copy.metadata.resourceVersion = '3';
+  await note();
+  assert.equal(written, 2);
 });
