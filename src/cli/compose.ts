@@ -86,6 +86,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const kms = new KmsProviders({ logger });
   const encryption = await readEncryption(settings.security, kms);
   let backupSource: Storage | undefined;
+  let readAnew = () => {};
   const opening = openWithCache(
     async (takeAll) => {
       if (encryption === undefined) {
@@ -97,7 +98,8 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
       // A backup holds what the store holds: sealed values stay sealed.
       backupSource = sealed;
       const opened = new EncryptedStorage(sealed, encryption);
-      kms.onRecovery = () => opened.reopenAll();
+      readAnew = () => opened.reopenAll();
+      kms.onRecovery = readAnew;
       return opened;
     },
     { logger },
@@ -165,7 +167,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const unfollow =
     encryption === undefined || file === undefined
       ? () => {}
-      : followEncryptionFile({ file, encryption, kms, storage, logger });
+      : followEncryptionFile({ file, encryption, kms, storage, readAnew, logger });
   const stop = async () => {
     unfollow();
     await server.stop();

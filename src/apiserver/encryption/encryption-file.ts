@@ -17,10 +17,12 @@ export function followEncryptionFile(options: {
   readonly encryption: Encryption;
   readonly kms: KmsProviders;
   readonly storage: Pick<Storage, 'currentRevision'>;
+  /** Lets all that keep opened values read them anew: some are opened otherwise now, or cannot be. */
+  readonly readAnew: () => void;
   readonly logger: Logger;
   readonly intervalMs?: number | undefined;
 }): () => void {
-  const { file, encryption, kms, storage, logger, intervalMs = lookAgainMs } = options;
+  const { file, encryption, kms, storage, readAnew, logger, intervalMs = lookAgainMs } = options;
   let stopped = false;
   const look = (): void => {
     readFile(file, 'utf8', (error, text) => {
@@ -42,8 +44,9 @@ export function followEncryptionFile(options: {
         kms.stop();
         return;
       }
-      encryption.replace(configuration.rules(providers), revision);
-      logger.info({ file }, 'another encryption configuration holds');
+      const opens = encryption.replace(configuration.rules(providers), revision);
+      logger.info({ file, opens }, 'another encryption configuration holds');
+      if (opens === 'some otherwise') readAnew();
     } catch (error) {
       logger.error({ err: error, file }, 'the encryption configuration cannot be used; the last one holds');
     }

@@ -260,6 +260,35 @@ resources:
     }
   });
 
+  it('tells when another configuration opens something otherwise', async () => {
+    const [one, other] = [base64(32), base64(32)];
+    const of = (...providers: string[]) => encryption(`[${providers.join(', ')}]`);
+    const rules = (providers: string, resources = '[secrets]') =>
+      parseEncryptionConfiguration(configuration(`[${providers}]`).replace('[secrets]', resources)).rules(
+        new Map(),
+      );
+    const [a, b, sameName] = [
+      provider('aesgcm', one),
+      provider('aesgcm', other, 'k2'),
+      provider('aesgcm', other),
+    ];
+    const revision = 7 as Revision;
+    assert.equal(of(a).replace(rules(`${b}, ${a}`), revision), 'all as before');
+    assert.equal(of(b, a).replace(rules(b), revision), 'some otherwise');
+    assert.equal(of(a).replace(rules(sameName), revision), 'some otherwise', 'another key of that name');
+    assert.equal(of(a, '{identity: {}}').replace(rules(a), revision), 'some otherwise');
+    assert.equal(of(a).replace(rules(a, '[secrets, configmaps]'), revision), 'some otherwise');
+    assert.equal(
+      of(a).replace(rules(`${a}, {identity: {}}`, '[secrets, configmaps]'), revision),
+      'all as before',
+    );
+    const lacking = of(a);
+    assert.throws(() =>
+      objectOf(entry(lacking.open(keyOf('secrets'), of(b).seal(keyOf('secrets'), secret('x'))))),
+    );
+    assert.equal(lacking.replace(rules(`${a}, ${b}`), revision), 'some otherwise', 'the missing key came');
+  });
+
   it('takes a changed file, keeps the last good one, and knows what is old then', async () => {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'cellplane-encryption-'));
     const file = path.join(directory, 'encryption.yaml');
@@ -267,11 +296,13 @@ resources:
     await writeFile(file, configuration(`[${a}]`));
     const one = encryption(`[${a}]`);
     const storage = createMemoryStorage();
+    let anew = 0;
     const stop = followEncryptionFile({
       file,
       encryption: one,
       kms: new KmsProviders({ logger: silentLogger }),
       storage: { currentRevision: async () => 7 as Revision },
+      readAnew: () => anew++,
       logger: silentLogger,
       intervalMs: 10,
     });
@@ -294,6 +325,10 @@ resources:
       await new Promise((resolve) => setTimeout(resolve, 60));
       await writesWith('k2');
       assert.equal(objectOf(entry(one.open(keyOf('secrets'), sealed)))['kind'], 'Secret');
+      assert.equal(anew, 0);
+      await writeFile(file, configuration(`[${b}]`));
+      for (let i = 0; i < 20_000 && anew === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.equal(anew, 1, 'the first key is gone');
     } finally {
       stop();
       await storage.close();

@@ -19,6 +19,9 @@ export class Encryption {
   /** Values of writes up to it may be sealed with what is no longer the first provider. */
   #staleUpTo = 0 as Revision;
 
+  /** Whether a value could not be opened since these rules hold. */
+  #hasFailed = false;
+
   /** Whether a provider may have to fetch keys. */
   #prepares: boolean;
 
@@ -27,12 +30,21 @@ export class Encryption {
     this.#prepares = mayPrepare(rules);
   }
 
-  /** Takes other rules for what is read and written from now on. `revision`: the store's, now. */
-  replace(rules: readonly EncryptionRule[], revision: Revision): void {
+  /**
+   * Takes other rules for what is read and written from now on. `revision`: the store's, now. What they open otherwise than the
+   * former ones: a key is gone, or one came while there are values that nobody could open. Whoever keeps opened values reads
+   * them anew then.
+   */
+  replace(rules: readonly EncryptionRule[], revision: Revision): 'all as before' | 'some otherwise' {
+    const [former, now] = [providersIn(this.#rules), providersIn(rules)];
+    const isGone = [...former].some((one) => !now.has(one)) || hidesWhatIsClear(this.#rules, rules);
+    const mayOpen = this.#hasFailed && [...now].some((one) => !former.has(one));
+    this.#hasFailed = false;
     this.#rules = rules;
     this.#prepares = mayPrepare(rules);
     this.#byResource = new Map();
     this.#staleUpTo = revision;
+    return isGone || mayOpen ? 'some otherwise' : 'all as before';
   }
 
   /** Values of writes up to this revision are to be sealed anew: a provider has another key. `revision`: the store's. */
@@ -67,12 +79,19 @@ export class Encryption {
 
   /** Never throws: what cannot be opened is given as an object that cannot be read. */
   open(key: StorageKey, stored: Buffer): Buffer {
+    const opened = this.#open(key, stored);
+    if (Buffer.isBuffer(opened)) return opened;
+    this.#hasFailed = true;
+    return unreadableValue(key, opened.why);
+  }
+
+  #open(key: StorageKey, stored: Buffer): Buffer | { readonly why: string } {
     const transformers = this.#transformersOf(key);
     const isFirst = (one: Transformer) => one === transformers[0];
     if (!isSealed(stored)) {
       if (isFirst(identityTransformer)) return stored;
       if (transformers.includes(identityTransformer)) return markStale(stored);
-      return unreadableValue(key, 'it is stored in the clear, and no identity provider is configured for it');
+      return { why: 'it is stored in the clear, and no identity provider is configured for it' };
     }
     for (const one of transformers) {
       const { prefix } = one;
@@ -82,12 +101,12 @@ export class Encryption {
       if (plain === undefined) {
         const why = one.whyNot?.(sealed);
         const fallback = `its key ${prefix} does not fit: it was sealed with another`;
-        return unreadableValue(key, why === undefined ? fallback : `${prefix} ${why}`);
+        return { why: why === undefined ? fallback : `${prefix} ${why}` };
       }
       return isFirst(one) && one.isOutdated?.(sealed) !== true ? plain : markStale(plain);
     }
     const named = /^k8s:enc:[^:]+:v\d+:[^:]+:/.exec(stored.toString('latin1', 0, 256))?.[0];
-    return unreadableValue(key, `no configured provider has its key (${named ?? 'unknown prefix'})`);
+    return { why: `no configured provider has its key (${named ?? 'unknown prefix'})` };
   }
 
   /** Whether a value that was read has to be written again to be sealed with the first provider. */
@@ -116,6 +135,26 @@ export class Encryption {
     const names = new Set(['*.*', `*.${group}`, group === '' ? resource : `${resource}.${group}`]);
     return this.#rules.find(({ resources }) => resources.some((one) => names.has(one)))?.transformers ?? none;
   }
+}
+
+/** Every key of every resource that is named; the identity among them. */
+function providersIn(rules: readonly EncryptionRule[]): ReadonlySet<string> {
+  return new Set(
+    rules.flatMap(({ resources, transformers }) =>
+      resources.flatMap((resource) =>
+        transformers.map(({ prefix, fingerprint = '' }) => `${resource} ${prefix.toString()} ${fingerprint}`),
+      ),
+    ),
+  );
+}
+
+/** Whether resources of which nothing was said, and whose values are in the clear, now have providers without the identity. */
+function hidesWhatIsClear(former: readonly EncryptionRule[], now: readonly EncryptionRule[]): boolean {
+  const named = new Set(former.flatMap(({ resources }) => resources));
+  return now.some(
+    ({ resources, transformers }) =>
+      !transformers.includes(identityTransformer) && resources.some((resource) => !named.has(resource)),
+  );
 }
 
 function mayPrepare(rules: readonly EncryptionRule[]): boolean {

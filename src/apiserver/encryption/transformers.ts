@@ -1,10 +1,12 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { openSecretbox, sealSecretbox, secretboxKeyBytes, secretboxNonceBytes } from './secretbox.ts';
 
 /** One key of one provider (KUBERNETES.md O5). Values begin with its prefix, as kube-apiserver's do in etcd. */
 export interface Transformer {
   /** `k8s:enc:aesgcm:v1:key1:`; empty for the identity. */
   readonly prefix: Buffer;
+  /** Tells keys of one name apart; absent where the name alone says which it is. */
+  readonly fingerprint?: string | undefined;
   /** Without the prefix. `context`: the storage key, which some providers bind the value to. */
   seal(plain: Buffer, context: string): Buffer;
   /** Undefined for bytes that were not sealed with this key. */
@@ -38,22 +40,23 @@ export const identityTransformer: Transformer = {
 
 export function transformerOf(provider: ProviderName, keyName: string, key: Buffer): Transformer {
   const prefix = Buffer.from(`k8s:enc:${provider}:v1:${keyName}:`);
+  const fingerprint = createHash('sha256').update(key).digest('hex');
   switch (provider) {
     case 'aesgcm':
       return {
-        prefix,
+        ...{ prefix, fingerprint },
         seal: (plain, context) => sealGcm(key, plain, context),
         open: (sealed, context) => openGcm(key, sealed, context),
       };
     case 'aescbc':
       return {
-        prefix,
+        ...{ prefix, fingerprint },
         seal: (plain) => sealCbc(key, plain),
         open: (sealed) => openCbc(key, sealed),
       };
     case 'secretbox':
       return {
-        prefix,
+        ...{ prefix, fingerprint },
         seal: (plain) => {
           const nonce = randomBytes(secretboxNonceBytes);
           return Buffer.concat([nonce, sealSecretbox(key, nonce, plain)]);
