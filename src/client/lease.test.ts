@@ -135,3 +135,37 @@ test('that the server answers again is told once, after it did not', async () =>
   assert.equal(again, 1);
   await holder.stop();
 });
+
+test('the lease of another is taken once it was seen unchanged for its whole time, by our own clock', async () => {
+  const store = new LeaseStore();
+  const renew = (renewTime: string) =>
+    store.put({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'one' },
+      // A clock that is years behind ours.
+      spec: { holderIdentity: 'other', leaseDurationSeconds: 10, renewTime },
+    });
+  renew('2001-01-01T00:00:00.000000Z');
+  const clock = new ManualClock();
+  const holder = new LeaseHolder({
+    client: store.client,
+    lease,
+    identity: 'me',
+    clock,
+    logger: silentLogger,
+    durationMs: 10_000,
+    renewIntervalMs: 1_000,
+  });
+  holder.start();
+  await clock.advanceAsync(8_000, 500);
+  assert.equal(store.holder, 'other');
+  renew('2001-01-01T00:00:08.000000Z');
+  await clock.advanceAsync(9_000, 500);
+  assert.equal(store.holder, 'other', 'it was renewed meanwhile');
+  assert.equal(holder.held, false);
+  await clock.advanceAsync(4_000, 500);
+  assert.equal(store.holder, 'me');
+  assert.equal(holder.held, true);
+  await holder.stop();
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -25,7 +26,7 @@ function objectOf(value: string, cluster = 'project'): KubeObject {
     uid: 'o1',
   };
   const labels = {};
-  const annotations = {};
+  const annotations = { [copyAnnotations.contentHash]: value };
   setOriginLabels(labels, origin);
   setOriginAnnotations(annotations, origin);
   return {
@@ -48,6 +49,8 @@ class CellPlace {
   stored: KubeObject | undefined;
   holder: string | undefined;
   owned = true;
+  /** Its definition does not know the content's fields yet. */
+  prunes = false;
   readonly asked: string[] = [];
   readonly index = new CopyIndex();
   readonly writer: CopyWriter;
@@ -70,7 +73,17 @@ class CellPlace {
         if (uid !== '' && uid !== this.stored?.metadata.uid) throw new ApiError('Conflict', 'uid mismatch');
         if (this.holder !== undefined && !force) throw new ApiError('Conflict', `held by ${this.holder}`);
         this.holder = undefined;
-        return this.put({ ...(form as KubeObject), metadata }, this.stored?.metadata.uid ?? 'made');
+        const { data, ...pruned } = form as KubeObject;
+        const kept = this.prunes ? pruned : { ...pruned, data };
+        return this.put({ ...kept, metadata }, this.stored?.metadata.uid ?? 'made');
+      },
+      delete: async (_ref, { preconditions } = {}) => {
+        this.asked.push(`delete ${preconditions?.uid}`);
+        if (this.stored === undefined) throw new ApiError('NotFound', 'no');
+        if (preconditions?.uid !== undefined && preconditions.uid !== this.stored.metadata.uid)
+          throw new ApiError('Conflict', 'uid mismatch');
+        this.stored = undefined;
+        return undefined as never;
       },
     };
     this.writer = new CopyWriter(client, this.index, controlPlane, () => this.owned);
@@ -158,6 +171,35 @@ it('what is not known is made where nothing is; a copy of ours that is there is 
   theirs.put(objectOf('theirs', 'neighbour'), 'u1');
   assert.equal((await theirs.ensure('one')).type, 'collision');
   assert.equal(theirs.value, 'theirs');
+});
+
+it('a copy of which the cell has not kept all is written again', async () => {
+  const cell = new CellPlace();
+  cell.prunes = true;
+  const ensure = () =>
+    cell.writer.ensure('cell', { ...copyOf('one'), custom: true }, new AbortController().signal);
+  await assert.rejects(ensure(), (error) => isApiError(error, 'ServiceUnavailable'));
+  cell.prunes = false;
+  assert.deepEqual(await ensure(), { type: 'written' });
+  assert.equal(cell.value, 'one');
+  assert.deepEqual(await ensure(), { type: 'unchanged' });
+});
+
+it('what has taken the place of a known copy is not withdrawn for it', async () => {
+  const cell = new CellPlace();
+  cell.put(objectOf('one'), 'u1');
+  cell.tell();
+  const record = cell.index.get(placeKey);
+  assert.ok(record);
+  const withdraw = () => cell.writer.withdraw(record, 'Background', new AbortController().signal);
+  cell.put(objectOf('anew'), 'u2');
+  await withdraw();
+  assert.equal(cell.value, 'anew');
+  assert.ok(cell.index.get(placeKey) !== undefined, 'its event is on its way');
+  cell.stored = undefined;
+  await withdraw();
+  assert.equal(cell.index.get(placeKey), undefined, 'gone counts as done');
+  assert.deepEqual(cell.asked, ['delete u1', 'delete u1']);
 });
 
 it('a scheduler whose project is another’s by now writes and withdraws no copy of it', async () => {

@@ -37,6 +37,7 @@ function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
   const clock = new ManualClock();
   const index = new CopyIndex();
   const withdrawn: string[] = [];
+  const mine = { is: true, isKept: false };
   const client: KubeClient = {
     ...new ScriptedClient().client,
     list: async () => {
@@ -52,8 +53,8 @@ function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
     index,
     namespaces,
     isDecided: () => false,
-    owns: () => true,
-    mayWithdrawFrom: () => true,
+    owns: () => mine.is,
+    mayWithdrawFrom: () => !mine.isKept,
     refresh: async () => {},
     emptyMs,
   });
@@ -68,7 +69,7 @@ function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
   index.put(record('namespaces', '', 'mapped'));
   keeper.start();
   keeper.look('cell', 'mapped');
-  return { index, keeper, namespaces, withdrawn, pass };
+  return { index, keeper, namespaces, mine, withdrawn, pass };
 }
 
 it('a mapped namespace that was filled meanwhile stays for the whole time once it is empty again', async () => {
@@ -138,5 +139,31 @@ it('nothing is written into a mapped namespace while it is being taken away', as
   await pass(0);
   assert.equal(await namespaces.fill(place, write), 'written', 'it stays');
   assert.deepEqual(withdrawn, []);
+  await keeper.stop();
+});
+
+it('a mapped namespace of a project that is another scheduler’s is left to that one', async () => {
+  const { keeper, mine, withdrawn, pass } = world();
+  mine.is = false;
+  for (let times = 0; times < 3; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
+  mine.is = true;
+  keeper.look('cell', 'mapped');
+  await pass(emptyMs / 2);
+  assert.deepEqual(withdrawn, [], 'what was known of it before counts no more');
+  await pass(emptyMs);
+  assert.deepEqual(withdrawn, ['mapped']);
+  await keeper.stop();
+});
+
+it('a mapped namespace in a cell that nothing may be withdrawn from stays', async () => {
+  const { keeper, mine, withdrawn, pass } = world();
+  mine.isKept = true;
+  for (let times = 0; times < 3; times++) await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
+  mine.isKept = false;
+  keeper.look('cell', 'mapped');
+  await pass(0);
+  assert.deepEqual(withdrawn, ['mapped']);
   await keeper.stop();
 });
