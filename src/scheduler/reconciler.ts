@@ -119,6 +119,7 @@ export class Reconciler {
     const mustDecide = this.#mustDecide.delete(key) || this.#isDue(key);
     try {
       if (mustDecide) {
+        if (this.#on.policies.index.prioritizes) this.#on.decider.take(key);
         const decided = await this.#place(key, parts, signal);
         if (decided === undefined) return undefined;
         const gathered = await this.#on.gatherer.gatherWhenDue(key, parts, decided.match, signal);
@@ -138,6 +139,7 @@ export class Reconciler {
       this.#wakeAll(this.#on.requirements.fail(key));
       throw error;
     } finally {
+      this.#on.decider.leave(key);
       this.#on.decider.seen.see(key);
     }
   }

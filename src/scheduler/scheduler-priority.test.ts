@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
+import type { KubeClient } from '#client/client.ts';
 import { until } from './testing/control-plane.ts';
 import { deployment, policy } from './testing/objects.ts';
 import { bindings, condition, startScheduler, type World, world } from './testing/world.ts';
@@ -69,6 +70,40 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
     assert.deepEqual(await placed(w, 10), ['high-6', 'high-7', 'high-9']);
   });
 }
+
+test('of what is read at once the most important gets the room, though it is read last', async () => {
+  await using w = await world({ capacity: { pods: '2' } });
+  await priorityClasses(w);
+  const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
+  const placement = { ...byRoom, clusterAffinity: { clusterNames: ['fra'] } };
+  const schedulePriority = { priorityClassSource: 'PodPriorityClass' };
+  const spec = { resourceSelectors, placement, schedulePriority };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', spec));
+  const less = ['a-low', 'b-low', 'c-low', 'd-low'];
+  for (const name of [...less, 'e-high']) {
+    const priorityClassName = name.slice(2);
+    await w.controlPlane.create(w.project, 'deployments', deployment(name, 2, { priorityClassName }));
+  }
+  const read = new Set<string>();
+  const get: KubeClient['get'] = async (ref, options) => {
+    const isObject = ref.gvr.resource === 'deployments' && ref.cluster === w.project;
+    if (isObject && ref.name === 'e-high' && !read.has(ref.name)) {
+      await until('the others are read', async () =>
+        less.every((name) => read.has(name)) ? true : undefined,
+      );
+      for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const object = await w.controlPlane.scheduler.get(ref, options);
+    if (isObject) read.add(ref.name);
+    return object;
+  };
+  await using _scheduler = await startScheduler(w.controlPlane, {
+    client: new Proxy(w.controlPlane.scheduler, {
+      get: (target, name: keyof KubeClient) => (name === 'get' ? get : target[name].bind(target)),
+    }),
+  });
+  assert.deepEqual(await placed(w, 5), ['e-high']);
+});
 
 test('freed room goes to the most important, though the less important are read as fast', async () => {
   await using w = await world({ capacity: { pods: '1' } });

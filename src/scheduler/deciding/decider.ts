@@ -1,4 +1,3 @@
-import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -12,24 +11,12 @@ import type { ToldAmounts } from '../bindings/told-binding.ts';
 import { isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
-import {
-  dividesByRoom,
-  estimatedCells,
-  questionOf,
-  unschedulableQuestion,
-} from '../cells/estimate-question.ts';
-import { Estimators } from '../cells/estimators.ts';
+import { dividesByRoom } from '../cells/estimate-question.ts';
 import type { CopyIndex } from '../copies/copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
 import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
-import {
-  decideWithFailover,
-  type FailoverDecision,
-  leavesAtOnce,
-  preservationOf,
-} from '../failover/failover.ts';
+import { decideWithFailover, type FailoverDecision, leavesAtOnce } from '../failover/failover.ts';
 import { recallDecided, remember, rememberedReplicas } from '../failover/health-memory.ts';
-import { preservedLabels } from '../failover/preserved-state.ts';
 import { isReleased, releaseAnnotation } from '../failover/released-evictions.ts';
 import type { CopyReader } from '../gather/gather.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
@@ -40,7 +27,7 @@ import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts
 import type { Policies } from '../policy/policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
 import { templateOf } from '../render-input.ts';
-import { cellsDue, deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
 import type { Rebalancer } from '../rescheduling/rebalancer.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
@@ -50,7 +37,11 @@ import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
 import { Commitments, underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
+import { EdgeEstimates, type ToldReplicas } from './edge-estimates.ts';
+import { FirstTurns } from './first-turns.ts';
+import { FreedRoom } from './freed-room.ts';
 import { heldBack } from './held-back.ts';
+import { withPreservedState } from './preserved-of-copies.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
 import { RoomTurns, type Waiting } from './room-turns.ts';
@@ -105,18 +96,17 @@ export class Decider {
   readonly seen: SeenBindings;
   readonly commitments: Commitments;
   readonly turns: RoomTurns;
+  readonly #firstTurns: FirstTurns;
   readonly #on: DeciderDependencies;
   readonly #groups = new AffinityGroups();
   readonly #priorities: SchedulePriorities;
   readonly #profiles: Profiles;
   readonly #scores: CellScores;
   readonly quotas: Quotas;
-  readonly #estimators: Estimators;
+  readonly #estimates: EdgeEstimates;
   /** Of objects that were read and wait for their turn to be decided first. Bounded by the keys in the queue. */
   readonly #ranks = new Map<ProjectObjectKey, number>();
-  /** Cells in which less is taken than was; told together, since much may go at once. */
-  #freedIn = new Set<string>();
-  readonly #freedLaterIn = new Set<string>();
+  readonly #freed: FreedRoom;
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
@@ -124,17 +114,22 @@ export class Decider {
     this.#priorities = new SchedulePriorities(client, watches);
     this.seen = new SeenBindings(wake);
     this.turns = new RoomTurns(clock, wake);
+    this.#firstTurns = new FirstTurns(clock);
+    this.#freed = new FreedRoom({
+      ...dependencies,
+      isWaitedFor: () => dependencies.states.waitingForRoom().size > 0,
+    });
     this.commitments = new Commitments(
       (cell) => roomWordOf(cells.get(cell)),
-      (cell) => this.#freed(cell),
+      (cell) => this.#freed.in(cell),
     );
-    this.#estimators = new Estimators(clock, logger);
     this.#profiles = new Profiles({
       client,
       clock,
       logger,
       onProfile: () => this.#wakeWhere(dependencies.states.all(), 'Suspended'),
     });
+    this.#estimates = new EdgeEstimates(dependencies, this.#profiles);
     this.#scores = new CellScores({
       client,
       clock,
@@ -159,7 +154,7 @@ export class Decider {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#parts().map((part) => part.stop()), this.#estimators.close()]);
+    await Promise.all([...this.#parts().map((part) => part.stop()), this.#estimates.close()]);
   }
 
   #parts() {
@@ -171,6 +166,16 @@ export class Decider {
     return this.#ranks.get(key);
   }
 
+  /** The object is about to be read, to be decided. */
+  take(key: ProjectObjectKey): void {
+    if (this.#on.states.get(key) === undefined) this.#firstTurns.take(key, this.#ranks.get(key));
+  }
+
+  /** It was, or is not to be for now. */
+  leave(key: ProjectObjectKey): void {
+    this.#firstTurns.leave(key);
+  }
+
   /** The object is gone or no longer placed; to be called before its state is. */
   drop(key: ProjectObjectKey): void {
     this.#ranks.delete(key);
@@ -178,19 +183,6 @@ export class Decider {
     this.commitments.drop(key, this.#on.states.get(key)?.committed);
     this.quotas.use(key, [], []);
     for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
-  }
-
-  #freed(cell: string): void {
-    const { clock, states, signal, onRoom } = this.#on;
-    if (states.waitingForRoom().size === 0) return;
-    this.#freedIn.add(cell);
-    if (this.#freedIn.size > 1) return;
-    const timer = clock.setTimeout(() => {
-      const cells = this.#freedIn;
-      this.#freedIn = new Set();
-      if (!signal.aborted) onRoom(cells);
-    }, freedToldAfterMs);
-    timer.unref();
   }
 
   /** What a binding takes, which counts here until its object is decided here; undefined: it is gone. */
@@ -205,7 +197,7 @@ export class Decider {
   onCell(cell: string, isGone: boolean): void {
     this.commitments.told(cell);
     this.commitments.look(cell, () => this.#allCommitted());
-    if (isGone) void this.#estimators.forget(cell);
+    if (isGone) void this.#estimates.forget(cell);
   }
 
   *#allCommitted(): IterableIterator<Committed> {
@@ -224,20 +216,8 @@ export class Decider {
       const isWatched = isRoomWatched(cells.get(name));
       if (!health.healthy.has(name) && !(isWatched && health.complete.has(name))) continue;
       const untilMs = isWatched ? clock.now() + this.#landedMs : undefined;
-      if (this.commitments.landed(key, name, untilMs) && isWatched) this.#freedLater(name);
+      if (this.commitments.landed(key, name, untilMs) && isWatched) this.#freed.inAfter(name, this.#landedMs);
     }
-  }
-
-  /** What waits for room hears when replicas that landed count no more, if the cell has nothing to tell by then. */
-  #freedLater(cell: string): void {
-    if (this.#freedLaterIn.has(cell)) return;
-    this.#freedLaterIn.add(cell);
-    const { clock, signal } = this.#on;
-    const timer = clock.setTimeout(() => {
-      this.#freedLaterIn.delete(cell);
-      if (!signal.aborted) this.#freed(cell);
-    }, this.#landedMs);
-    timer.unref();
   }
 
   get #landedMs(): number {
@@ -275,13 +255,24 @@ export class Decider {
     if (countsBound && byRoom && !this.seen.isAllComplete(key)) return 'waiting';
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
     if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
-    const estimates = await this.#estimate(known, template, signal);
-    const unschedulable = await this.#askUnschedulable(key, known, signal);
-    if ((byRoom || limited) && !this.turns.isTurn(key, priority ?? 0)) return 'waiting';
+    const estimates = await this.#estimates.thatFit(known, template, signal);
+    const unschedulable = await this.#estimates.withoutNode(key, known, signal);
+    if (byRoom || limited) {
+      const turn = this.#firstTurns.turn(key, priority ?? 0, signal);
+      if (turn !== undefined) await turn;
+      if (!this.turns.isTurn(key, priority ?? 0)) return 'waiting';
+    }
     const prepared = { template, membership, priority, estimates, unschedulable, limited };
     const decided = this.#decideNow(key, known, prepared);
     this.turns.done(key);
-    const tasks = await this.#withPreservedState(key, decided, known, signal);
+    this.#firstTurns.leave(key);
+    const tasks = await withPreservedState(
+      this.#on,
+      key,
+      decided.tasks,
+      known.match.policy.spec.failover,
+      signal,
+    );
     return tasks === decided.tasks ? decided : { ...decided, tasks };
   }
 
@@ -432,42 +423,6 @@ export class Decider {
     return times.length === 0 ? decision : { ...decision, recheckAtMs: Math.min(...times) };
   }
 
-  /** Asked only where room decides, of the cells that the policy may use. */
-  async #estimate(
-    { match, object }: Known,
-    { request, replicas }: Template,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, number>> {
-    if (replicas === undefined || !dividesByRoom(match.policy.spec.placement)) return noEstimates;
-    const { cells } = this.#on.cells.snapshot();
-    if (!cells.some(({ estimator }) => estimator !== undefined)) return noEstimates;
-    const asked = estimatedCells(cells, match.policy.spec.placement);
-    if (asked.length === 0) return noEstimates;
-    return this.#estimators.ask(asked, questionOf(object, match.resource, request), signal);
-  }
-
-  /** Where replicas did not run for too long: how many of them the edge has no node for, as far as estimators tell. */
-  async #askUnschedulable(
-    key: ProjectObjectKey,
-    { match, object, present }: Known,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, number>> {
-    const { spec } = match.policy;
-    const { unschedulable } = rescheduleOf(spec, this.#profiles.of(spec.schedulerName));
-    const failover = present?.status?.failover;
-    if (unschedulable === undefined || !dividesByRoom(spec.placement)) return noEstimates;
-    const limits = deschedulingLimits(unschedulable);
-    const record = this.#on.states.get(key)?.replicas ?? rememberedReplicas(failover);
-    const due = cellsDue(record, limits, this.#on.clock.now());
-    if (due.size === 0) return noEstimates;
-    const asked = this.#on.cells
-      .snapshot()
-      .cells.filter(({ name, estimator, ready }) => ready && estimator !== undefined && due.has(name));
-    const [copy] = this.#on.copies.ofOrigin(key).values();
-    if (asked.length === 0 || copy === undefined) return noEstimates;
-    return this.#estimators.ask(asked, unschedulableQuestion(object, copy, limits.afterMs), signal);
-  }
-
   #countAgain(cluster: string, namespace: string): void {
     const keys = [...this.#keysIn(cluster, namespace)];
     this.seen.expect(keys.map(splitKey));
@@ -534,34 +489,6 @@ export class Decider {
     return heldBack({ spec, bounds, isProfileMissing, missingOverrides: [...missing] });
   }
 
-  /** What the copies in cells that are left now say goes with the object. */
-  async #withPreservedState(
-    key: ProjectObjectKey,
-    { tasks }: Decided,
-    { match }: Known,
-    signal: AbortSignal,
-  ): Promise<readonly GracefulEvictionTask[]> {
-    const { failover } = match.policy.spec;
-    const fresh = tasks.filter((task) => task.clustersBeforeFailover !== undefined && !isPreserved(task));
-    if (fresh.length === 0) return tasks;
-    const byCell = new Map(
-      Array.from(this.#on.copies.ofOrigin(key).values(), (record) => [
-        this.#on.workspaces.cellOf(record.cellId) ?? '',
-        record,
-      ]),
-    );
-    return Promise.all(
-      tasks.map(async (task) => {
-        const record = byCell.get(task.fromCluster);
-        if (!fresh.includes(task) || record === undefined) return task;
-        const [reading] = await this.#on.reader.readAll([record], signal);
-        const preservation = preservationOf(failover, task.reason === 'ApplicationFailure');
-        const labels = preservedLabels(preservation, reading?.status);
-        return labels === undefined ? task : { ...task, preservedLabelState: labels };
-      }),
-    );
-  }
-
   #wakeWaiting(key: ProjectObjectKey): void {
     const outcome = this.#on.states.get(key)?.outcome;
     if (outcome !== undefined && outcome !== 'Scheduled') this.#on.wake(key);
@@ -573,9 +500,9 @@ interface Prepared {
   readonly template: Template;
   readonly membership: Membership;
   readonly priority: number | undefined;
-  readonly estimates: ReadonlyMap<string, number>;
+  readonly estimates: ToldReplicas;
   /** By cell, how many replicas its edge has no node for; of cells that were asked. */
-  readonly unschedulable: ReadonlyMap<string, number>;
+  readonly unschedulable: ToldReplicas;
   /** A quota speaks of the namespace. */
   readonly limited: boolean;
 }
@@ -588,8 +515,6 @@ const defaultLandedMs = 10_000;
 const landedMsPerCell = 200;
 
 const defaultEstimateAgainMs = 30_000;
-const freedToldAfterMs = 50;
-const noEstimates: ReadonlyMap<string, number> = new Map();
 
 function least(a: number | undefined, b: number): number {
   return a === undefined ? b : Math.min(a, b);
@@ -597,8 +522,4 @@ function least(a: number | undefined, b: number): number {
 
 function namesOf(targets: readonly { readonly name: string }[]): string[] {
   return targets.map(({ name }) => name);
-}
-
-function isPreserved({ preservedLabelState }: GracefulEvictionTask): boolean {
-  return preservedLabelState !== undefined;
 }
