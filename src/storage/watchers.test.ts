@@ -56,6 +56,20 @@ describe('watcher index', () => {
     assert.ok(got.every((events) => events === got[0]));
   });
 
+  it('tells a watcher nothing of what was committed before its position and is published after it', () => {
+    const index = new WatcherIndex<Event>();
+    const got: Revision[] = [];
+    const handler = {
+      events: (events: readonly Event[]) => void got.push(...events.map((one) => one.revision)),
+      end() {},
+    };
+    index.add('/a/', 5 as Revision, handler);
+    for (const revision of [4, 5, 6, 6, 7] as Revision[]) {
+      index.publish([{ key: '/a/b' as StorageKey, revision }]);
+    }
+    assert.deepEqual(got, [6, 7]);
+  });
+
   it('ends all, once, and nothing after close', () => {
     const index = new WatcherIndex<Event>();
     const ended: string[] = [];
