@@ -146,6 +146,93 @@ describe('workspaces that keep the thread busy (O2)', () => {
     slow.leave();
   });
 
+  describe('whose writes are on their way to the disk', () => {
+    const scene = () => {
+      const clock = { ms: 1_000 };
+      const later: (() => void)[] = [];
+      const controller = controllerOf(
+        { turnMs: 1e6 },
+        { now: () => clock.ms, later: (callback) => later.push(callback) },
+      );
+      const askers = new Askers(controller);
+      const turns = async (): Promise<void> => {
+        for (let i = 0; i < 5; i++) await turn();
+      };
+      /** Time goes by while the thread has nothing to do. */
+      const goBy = async (ms: number): Promise<void> => {
+        await turns();
+        clock.ms += ms;
+        for (const callback of later.splice(0)) callback();
+        await turns();
+      };
+      const write = async (workspace: string, count: number, ms: number): Promise<void> => {
+        askers.ask(workspace, count);
+        await goBy(ms);
+        askers.leave(workspace, Math.min(count, askers.held(workspace)));
+        await turns();
+      };
+      return { askers, controller, goBy, write };
+    };
+
+    test('it is heavy for what it has under way, and rests as long as that took', async () => {
+      const { askers, controller, goBy, write } = scene();
+      for (let i = 0; i < 5; i++) await write('flood', 16, 20);
+      await write('quiet', 1, 4);
+      askers.ask('flood', 16);
+      assert.deepEqual([askers.held('flood'), controller.queued], [8, 8]);
+      await goBy(6);
+      askers.leave('flood', 8);
+      await goBy(5);
+      assert.equal(askers.held('flood'), 0);
+      askers.ask('quiet');
+      assert.equal(askers.held('quiet'), 1, 'for others the disk is free');
+      askers.leave('quiet');
+      await goBy(2);
+      assert.equal(askers.held('flood'), 8);
+      // Not for ever when something lasts.
+      await goBy(5_000);
+      await write('quiet', 1, 4);
+      askers.leave('flood', 8);
+      await goBy(11);
+      assert.equal(controller.queued, 0);
+    });
+
+    test('it does not rest where others only read', async () => {
+      const { askers, controller, goBy, write } = scene();
+      for (let i = 0; i < 5; i++) await write('flood', 16, 20);
+      await write('quiet', 1, 0);
+      askers.ask('flood', 16);
+      assert.deepEqual([askers.held('flood'), controller.queued], [8, 8]);
+      await goBy(6);
+      askers.leave('flood', 8);
+      await goBy(0);
+      assert.equal(askers.held('flood'), 8);
+    });
+  });
+
+  test('requests that cost nothing once they are known count for what it takes to read them', async () => {
+    let now = 0;
+    const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });
+    /** Whether its connections are left unread after the last of so many requests. */
+    const crowds = async (requests: number, everyMs: number): Promise<boolean> => {
+      let seat: Seat | undefined;
+      for (let i = 0; i < requests; i++) {
+        const answer = controller.enter(requestOf('reader'));
+        assert.ok(!(answer instanceof Promise) && isSeat(answer));
+        seat = answer;
+        seat.leave();
+        await turn();
+        now += everyMs;
+      }
+      return seat?.crowds === true;
+    };
+    const quiet = controller.enter(requestOf('quiet'));
+    assert.ok(!(quiet instanceof Promise) && isSeat(quiet));
+    quiet.leave();
+    assert.equal(await crowds(200, 1), false, '1,000 a second');
+    assert.equal(await crowds(1_000, 0.2), true, '5,000 a second');
+  });
+
   test('our own processes are never a crowd', async () => {
     let now = 0;
     const controller = controllerOf({ turnMs: 1e6 }, { now: () => now });

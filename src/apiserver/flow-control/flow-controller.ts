@@ -39,7 +39,7 @@ const overrunMax = 4;
 const contentionMs = 1_000;
 /** Somebody else than our own processes is about for so long after a request. */
 const companyMs = 100;
-/** Until those who give way look whether they still have to, if nobody tells them before. */
+/** Until those who give way or rest look whether they still have to, if nobody tells them before. */
 const wayRestMs = 1;
 /** The most that one request is charged for: what lasts longer was not its doing alone. */
 const chargeMsMax = 20;
@@ -82,7 +82,7 @@ export class FlowController {
   #dispatchedInSlice = 0;
   /** Until when somebody else than our own processes is about. */
   #companyUntilMs = Number.NEGATIVE_INFINITY;
-  /** Everything that waits waits for seats, or gives way. */
+  /** Everything that waits waits for seats, or gives way, or rests. */
   #isBlocked = false;
   #isResting = false;
   #onEased = (): void => {};
@@ -133,6 +133,7 @@ export class FlowController {
     const shown = own ?? server;
     if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
     this.#openTurn(nowMs);
+    part.came(nowMs);
     if (this.#isCrowd(request, part)) return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
     this.#levels.givesWay = this.#precedence.holds(nowMs);
     const hasRoom = level.hasRoom() && part.hasRoom() && ownLevel.hasRoom();
@@ -200,12 +201,14 @@ export class FlowController {
     this.#runnerPart = part;
     const isPreceding = part.level.isPreceding(part);
     if (isPreceding) this.#precedence.enter(nowMs);
-    return new TakenSeat(shown, this.#metrics.of(server), part, node, seats, isPreceding, this.#left);
+    return new TakenSeat(shown, this.#metrics.of(server), part, node, seats, isPreceding, nowMs, this.#left);
   }
 
   /** A seat has become free. */
-  readonly #left = (part: WorkspacePart, wasPreceding: boolean): void => {
-    if (wasPreceding) this.#precedence.leave(this.#now());
+  readonly #left = (part: WorkspacePart, sinceMs: number, wasPreceding: boolean): void => {
+    const nowMs = this.#now();
+    if (wasPreceding) this.#precedence.leave(nowMs);
+    part.left(nowMs - sinceMs, nowMs);
     if (!this.#isTurnOpen) part.level.restIfIdle(part);
     if (this.#levels.root.queued === 0) return;
     this.#isBlocked = false;
@@ -397,7 +400,7 @@ export class FlowController {
       const queue = this.#levels.root.next();
       if (queue === undefined) {
         this.#isBlocked = this.#levels.root.queued > 0;
-        if (this.#isBlocked && this.#levels.givesWay) this.#restForWay();
+        if (this.#isBlocked && this.#levels.isWaitedFor) this.#restForWay();
         return;
       }
       const item = queue.shift();

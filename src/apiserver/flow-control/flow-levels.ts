@@ -25,6 +25,18 @@ const weightMin = 0.05;
 /** A workspace is heavy that had more than this part of the thread over the span. */
 const heavyPart = 0.15;
 const heavySpanMs = 100;
+/** Time of the thread that a request takes before it is known whose it is, and when its answer is sent. */
+const unseenMs = 0.05;
+/** What of the time that a request is under way counts as time of the thread, of its first milliseconds. */
+const underWayPart = 0.02;
+const underWayMsMax = 20;
+/** What is under way for less does not wait for a disk. */
+const restAfterMsMin = 0.5;
+/** Of the time that a heavy workspace's request was under way, what it rests for afterwards, while others write too. */
+const restPart = 1;
+const restMsMax = 10;
+/** Others write too for so long after a request of theirs that was under way for a while. */
+const sharedDiskMs = 1_000;
 /** A workspace that had less of the thread may be forgotten when it asks for nothing. */
 const warmMsMin = 1;
 /** Workspaces that ask for nothing and are still known, before those that have cooled are looked for. */
@@ -53,11 +65,21 @@ export class FlowLevels {
   isContended = false;
   /** Whether those who keep the thread busy give way to others now; see Precedence. */
   givesWay = false;
+  /** Who is not heavy and was the last to write, and until when heavy workspaces rest between their writes for that. */
+  lightWriterKey = '';
+  sharedDiskUntilMs = Number.NEGATIVE_INFINITY;
+  /** Until when some workspace rests, at the latest. */
+  restUntilMs = Number.NEGATIVE_INFINITY;
 
   /** `bounds`: undefined where one workspace may have all. */
   constructor(seatsMax: number, bounds: WorkspaceSeats | undefined) {
     this.#seatsMax = seatsMax;
     this.#bounds = bounds;
+  }
+
+  /** Whether somebody may have room as time goes by, without anybody's leaving. */
+  get isWaitedFor(): boolean {
+    return this.givesWay || this.nowMs < this.restUntilMs;
   }
 
   /** Takes on other settings. A level that is no more keeps what waits in it until that is served. */
@@ -170,6 +192,25 @@ export class LevelState implements Room {
     return this.#levels.givesWay && !this.isOurs && this.isBound(heatMs, atMs);
   }
 
+  /** Whether one rests that is to do so until `restUntilMs` while it is heavy, as `heatMs` at `atMs` says. */
+  rests(restUntilMs: number, heatMs: number, atMs: number): boolean {
+    return this.#levels.nowMs < restUntilMs && this.isBound(heatMs, atMs);
+  }
+
+  /** Until when one rests whose request was under way for so long; undefined where it need not. */
+  restAfter(part: WorkspacePart, tookMs: number, nowMs: number): number | undefined {
+    const levels = this.#levels;
+    if (!part.isBound) {
+      levels.lightWriterKey = part.key;
+      levels.sharedDiskUntilMs = nowMs + sharedDiskMs;
+      return undefined;
+    }
+    if (part.key === levels.lightWriterKey || nowMs >= levels.sharedDiskUntilMs) return undefined;
+    const untilMs = nowMs + Math.min(tookMs * restPart, restMsMax);
+    if (untilMs > levels.restUntilMs) levels.restUntilMs = untilMs;
+    return untilMs;
+  }
+
   /** Whether others give way to one that is not heavy. */
   isPreceding(part: WorkspacePart): boolean {
     return this.#levels.isContended && !this.isOurs && !part.isBound;
@@ -222,6 +263,7 @@ export class WorkspacePart implements Room {
   usedMs = 0;
   #heatMs = 0;
   #heatAtMs = 0;
+  #restUntilMs = Number.NEGATIVE_INFINITY;
   readonly #own = new Map<string, OwnLevel>();
 
   constructor(level: LevelState, key: string) {
@@ -234,6 +276,7 @@ export class WorkspacePart implements Room {
     const { level, node } = this;
     if (node.executing >= level.workspaceSeatsMax) return false;
     if (level.givesWay(this.#heatMs, this.#heatAtMs)) return false;
+    if (level.rests(this.#restUntilMs, this.#heatMs, this.#heatAtMs)) return false;
     if (node.executing >= level.contendedSeatsMax && level.isBound(this.#heatMs, this.#heatAtMs))
       return false;
     if (level.node.executing < level.limitSeats) return true;
@@ -260,8 +303,24 @@ export class WorkspacePart implements Room {
   /** Counts main-thread time that it had up to now. */
   charge(ms: number, nowMs: number): void {
     this.usedMs += ms;
-    this.#heatMs = cooled(this.#heatMs, nowMs - this.#heatAtMs) + ms;
-    this.#heatAtMs = nowMs;
+    this.#warm(ms, nowMs);
+  }
+
+  /** A request of it has come, whatever becomes of it. */
+  came(nowMs: number): void {
+    this.#warm(unseenMs, nowMs);
+  }
+
+  /**
+   * A request of it has been under way for so long. A write is on its way to the disk meanwhile, and no other can go there: of
+   * a workspace that is heavy the next ones begin after as long a rest, so that others' mostly find the disk free.
+   */
+  left(tookMs: number, nowMs: number): void {
+    const { level } = this;
+    if (level.isOurs || tookMs < restAfterMsMin) return;
+    this.#warm(Math.min(tookMs, underWayMsMax) * underWayPart, nowMs);
+    const restUntilMs = level.restAfter(this, tookMs, nowMs);
+    if (restUntilMs !== undefined && restUntilMs > this.#restUntilMs) this.#restUntilMs = restUntilMs;
   }
 
   /**
@@ -280,6 +339,11 @@ export class WorkspacePart implements Room {
 
   get isIdle(): boolean {
     return this.node.isIdle;
+  }
+
+  #warm(ms: number, nowMs: number): void {
+    this.#heatMs = cooled(this.#heatMs, nowMs - this.#heatAtMs) + ms;
+    this.#heatAtMs = nowMs;
   }
 }
 

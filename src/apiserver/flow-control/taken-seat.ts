@@ -15,7 +15,8 @@ export class TakenSeat implements Seat {
   readonly #node: FairNode<Waiting>;
   readonly #seats: number;
   readonly #isPreceding: boolean;
-  readonly #left: (part: WorkspacePart, wasPreceding: boolean) => void;
+  readonly #sinceMs: number;
+  readonly #left: (part: WorkspacePart, sinceMs: number, wasPreceding: boolean) => void;
 
   constructor(
     shown: FlowClass,
@@ -24,7 +25,8 @@ export class TakenSeat implements Seat {
     node: FairNode<Waiting>,
     seats: number,
     isPreceding: boolean,
-    left: (part: WorkspacePart, wasPreceding: boolean) => void,
+    sinceMs: number,
+    left: (part: WorkspacePart, sinceMs: number, wasPreceding: boolean) => void,
   ) {
     this.shown = shown;
     this.#counts = counts;
@@ -32,6 +34,7 @@ export class TakenSeat implements Seat {
     this.#node = node;
     this.#seats = seats;
     this.#isPreceding = isPreceding;
+    this.#sinceMs = sinceMs;
     this.#left = left;
   }
 
@@ -42,6 +45,6 @@ export class TakenSeat implements Seat {
   leave(): void {
     this.#counts.executing--;
     this.#node.occupy(-this.#seats);
-    this.#left(this.#part, this.#isPreceding);
+    this.#left(this.#part, this.#sinceMs, this.#isPreceding);
   }
 }
