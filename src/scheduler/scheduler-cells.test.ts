@@ -181,6 +181,46 @@ test('custom resources bring their definition; a differing one is a conflict tha
   assert.equal((await w.fra.copies('example.com/v1', 'widgets')).length, 1);
 });
 
+test('what is under way counts beside what an estimator says, which cannot know of it', async () => {
+  const estimator = createServer((_request, response) => {
+    response.end(JSON.stringify({ replicas: 4 }));
+  });
+  estimator.listen(0, '127.0.0.1');
+  await once(estimator, 'listening');
+  try {
+    const url = `http://127.0.0.1:${(estimator.address() as AddressInfo).port}/`;
+    await using w = await world({ capacity: { pods: 100 }, estimator: { url, timeoutMs: 10_000 } });
+    await using _scheduler = await startScheduler(w.controlPlane);
+    const replicaScheduling = {
+      replicaSchedulingType: 'Divided',
+      replicaDivisionPreference: 'Aggregated',
+    };
+    const spec = { placement: { replicaScheduling } };
+    await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', spec));
+    const names = ['one', 'two', 'three'];
+    for (const name of names) await w.controlPlane.create(w.project, 'deployments', deployment(name, 3));
+    const outcomes = new Map<string, number>();
+    for (const name of names) {
+      const binding = await bindingWhere(
+        w.controlPlane,
+        w.project,
+        name,
+        (one) => condition(one, 'Scheduled') !== undefined,
+      );
+      for (const { name: cell, replicas = 0 } of binding.spec.clusters ?? [])
+        outcomes.set(cell, (outcomes.get(cell) ?? 0) + replicas);
+    }
+    // Four and four: two objects of three find room, the third does not.
+    assert.deepEqual([...outcomes].sort(), [
+      ['ams', 3],
+      ['fra', 3],
+    ]);
+  } finally {
+    estimator.closeAllConnections();
+    estimator.close();
+  }
+});
+
 test('an estimator that has room again is heard of, though nothing tells', async () => {
   let replicas = 1;
   let asked = 0;

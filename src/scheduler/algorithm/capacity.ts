@@ -30,11 +30,28 @@ export function replicasThatFitBeside(
   if (cell.free === undefined) return unboundedReplicas;
   const bySums = fitsIntoSums(cell.free, request, assumed);
   if (cell.nodeRoom === undefined) return bySums;
-  let places = 0;
+  return Math.max(0, Math.min(bySums, fit - replicasWorth(request, assumed)));
+}
+
+/** As how many replicas these amounts count, in the resource that tells most; where they ask for nothing, a pod for a pod. */
+export function replicasWorth(request: ReplicaRequest, amounts: ReadonlyMap<string, number>): number {
+  let replicas = 0;
+  let asks = false;
   for (const [resource, amount] of request) {
-    if (amount > 0) places = Math.max(places, Math.ceil((assumed.get(resource) ?? 0) / amount - margin));
+    if (amount <= 0) continue;
+    asks = true;
+    replicas = Math.max(replicas, Math.ceil((amounts.get(resource) ?? 0) / amount - margin));
   }
-  return Math.max(0, Math.min(bySums, fit - places));
+  return asks ? replicas : (amounts.get('pods') ?? 0);
+}
+
+/** What is left of an estimate beside what it cannot have counted yet. */
+export function estimateBeside(
+  estimate: number,
+  request: ReplicaRequest,
+  underWay: ReadonlyMap<string, number> | undefined,
+): number {
+  return underWay === undefined ? estimate : Math.max(0, estimate - replicasWorth(request, underWay));
 }
 
 /** Keeps 0.3/0.1 at 3. */

@@ -121,6 +121,11 @@ export function roomWordOf(cell: Cell | undefined): RoomWord {
   return status?.allocated === undefined ? 'whole' : 'free';
 }
 
+/** It has an estimator to be asked. */
+export function isEstimated(cell: Cell | undefined): boolean {
+  return cell?.spec?.estimator !== undefined;
+}
+
 /** Its federator watches nodes and pods: whatever is there is told at once. */
 export function isRoomWatched(cell: Cell | undefined): boolean {
   return conditionOf(cell?.status?.conditions, 'NodesWatched')?.status === 'True';

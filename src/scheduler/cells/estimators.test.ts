@@ -51,6 +51,9 @@ test('an estimator that hangs or lies costs its own cell alone, and is left alon
       'an answer is taken for true a while',
     );
     assert.equal(lies.length, 1);
+    estimators.renew('good');
+    await estimators.ask(cells, question, signal);
+    assert.equal(asked.length, 2, 'what changed in the cell is asked for anew');
   } finally {
     await estimators.close();
     for (const { server } of [good, hanging, lying]) {

@@ -61,6 +61,8 @@ export class Estimators {
   readonly #answers = new LRUCache<string, { readonly replicas: number; readonly untilMs: number }>({
     max: answersMax,
   });
+  /** By cell, how often what it said before was given up. */
+  readonly #renewals = new Map<string, number>();
   /** By cell, then by question. */
   readonly #restUntilMs = new Map<string, Map<string, number>>();
   readonly #agents = new Map<string, { readonly caBundle: string; readonly agent: Agent }>();
@@ -92,8 +94,14 @@ export class Estimators {
     return estimates;
   }
 
+  /** Something in the cell is otherwise than it was: what its estimator said before holds no longer. */
+  renew(cell: string): void {
+    this.#renewals.set(cell, (this.#renewals.get(cell) ?? 0) + 1);
+  }
+
   /** The cell is gone, or its estimator is another. */
   async forget(cell: string): Promise<void> {
+    this.#renewals.delete(cell);
     this.#restUntilMs.delete(cell);
     const agent = this.#agents.get(cell);
     this.#agents.delete(cell);
@@ -113,7 +121,7 @@ export class Estimators {
     const { estimator, name } = cell;
     const nowMs = this.#clock.now();
     if (estimator === undefined || (this.#restUntilMs.get(name)?.get(kind) ?? 0) > nowMs) return undefined;
-    const key = `${name}\n${estimator.url}\n${body}`;
+    const key = `${name}\n${this.#renewals.get(name) ?? 0}\n${estimator.url}\n${body}`;
     const known = this.#answers.get(key);
     if (known !== undefined && known.untilMs > nowMs) return known.replicas;
     try {

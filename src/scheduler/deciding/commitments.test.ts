@@ -44,6 +44,27 @@ test('replicas count as taken until the cell tells of them, or their time is ove
   assert.equal(commitments.loadBeside(undefined)('a'), 0);
 });
 
+test('what is under way counts beside an estimator, whatever its cell tells', () => {
+  const words = { free: 'free', none: 'none', whole: 'whole' } as const;
+  const commitments = new Commitments(
+    (cell) => words[cell as keyof typeof words],
+    undefined,
+    () => true,
+  );
+  commitments.look('whole', () => []);
+  const pods = (cell: string, nowMs = 0) => commitments.underWayIn(cell, nowMs)?.get('pods');
+  const placed = at(true, ['free', 2], ['none', 3], ['whole', 4]);
+  commitments.place(key, placed, undefined, [], 0);
+  assert.deepEqual([pods('free'), pods('none'), pods('whole')], [2, 3, 4]);
+  assert.equal(commitments.assumedIn('whole', 0)?.get('pods'), 4, 'all that is bound, once');
+  for (const cell of ['none', 'whole']) {
+    assert.ok(commitments.landed(key, cell, 10_000));
+    assert.equal(pods(cell, 9_000), cell === 'none' ? 3 : 4);
+    assert.equal(pods(cell, 10_000), undefined, 'by then the estimator has seen it');
+  }
+  assert.equal(commitments.assumedIn('whole', 10_000)?.get('pods'), 4);
+});
+
 test('what others’ bindings tell counts until it is there, goes, or is decided here', () => {
   const freed: string[] = [];
   const commitments = new Commitments(

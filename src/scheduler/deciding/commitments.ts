@@ -31,12 +31,14 @@ interface Assumptions {
  * What was decided for cells: how many objects each was given, and what replicas take that its status cannot tell of yet
  * (PLACEMENT.md 1, SchedulingOvercommitProtection). Assumed are replicas that were divided by room, in cells that tell theirs,
  * so that there are never more assumptions than such replicas under way. In cells that tell what there is and not what is
- * taken, all that is bound counts for as long as it is. Kept in memory; after a restart the bindings tell what is under way,
+ * taken, all that is bound counts for as long as it is. An estimator knows what runs and not what is under way, whatever its cell
+ * tells: there that is assumed too. Kept in memory; after a restart the bindings tell what is under way,
  * each when its object is looked at first.
  */
 export class Commitments {
   readonly #roomWord: (cell: string) => RoomWord;
   readonly #onFreed: (cell: string) => void;
+  readonly #isEstimated: (cell: string) => boolean;
   readonly #loads = new Map<string, number>();
   readonly #assumed = new Map<string, Assumptions>();
   readonly #sums = new Map<string, ReadonlyMap<string, number>>();
@@ -48,10 +50,16 @@ export class Commitments {
 
   /**
    * `onFreed`: less is taken there, by a decision, than was assumed or bound; the cell, which never heard of it, will not tell.
+   * `isEstimated`: the cell has an estimator.
    */
-  constructor(roomWord: (cell: string) => RoomWord, onFreed: (cell: string) => void = () => {}) {
+  constructor(
+    roomWord: (cell: string) => RoomWord,
+    onFreed: (cell: string) => void = () => {},
+    isEstimated: (cell: string) => boolean = () => false,
+  ) {
     this.#roomWord = roomWord;
     this.#onFreed = onFreed;
+    this.#isEstimated = isEstimated;
   }
 
   /**
@@ -78,6 +86,7 @@ export class Commitments {
     if (!counts) this.#bound.end(cell);
     else {
       this.#bound.begin(cell, this.#allOf(placed()));
+      if (this.#isEstimated(cell)) return;
       this.#assumed.delete(cell);
       this.#sums.delete(cell);
     }
@@ -204,7 +213,11 @@ export class Commitments {
 
   /** Resource name → amount that is taken in the cell beyond what it tells; `pods` among them. Undefined: nothing. */
   assumedIn(cell: string, nowMs: number): ReadonlyMap<string, number> | undefined {
-    if (this.#bound.counts(cell)) return this.#bound.in(cell);
+    return this.#bound.counts(cell) ? this.#bound.in(cell) : this.underWayIn(cell, nowMs);
+  }
+
+  /** The same of what is under way alone: what an estimator cannot have counted. */
+  underWayIn(cell: string, nowMs: number): ReadonlyMap<string, number> | undefined {
     const assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) return undefined;
     for (const [key, { untilMs }] of assumptions.underWay) {
@@ -235,7 +248,7 @@ export class Commitments {
   }
 
   #assume(key: ProjectObjectKey, cell: string, change: number, request: ReplicaRequest, nowMs: number): void {
-    if (change === 0 || (change > 0 && this.#roomWord(cell) !== 'free')) return;
+    if (change === 0 || (change > 0 && !this.#isAssumedIn(cell))) return;
     const held = this.#assumed.get(cell);
     const present = held?.underWay.get(key) ?? held?.landed.get(key);
     const replicas = Math.max(0, (present?.replicas ?? 0) + change);
@@ -247,6 +260,10 @@ export class Commitments {
       this.#assumed.set(cell, assumptions);
     }
     assumptions.underWay.set(key, { replicas, request, untilMs: nowMs + assumedMs });
+  }
+
+  #isAssumedIn(cell: string): boolean {
+    return this.#roomWord(cell) === 'free' || this.#isEstimated(cell);
   }
 
   #rebind(key: ProjectObjectKey, before: Committed | undefined, now: Committed | undefined): void {

@@ -3,12 +3,13 @@ import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
+import { estimateBeside } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import type { ToldAmounts } from '../bindings/told-binding.ts';
-import { isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
+import { isEstimated, isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
 import type { CellStore } from '../cells/cell-store.ts';
 import { dividesByRoom } from '../cells/estimate-question.ts';
@@ -121,7 +122,11 @@ export class Decider {
     });
     this.commitments = new Commitments(
       (cell) => roomWordOf(cells.get(cell)),
-      (cell) => this.#freed.in(cell),
+      (cell) => {
+        this.#estimates.renew(cell);
+        this.#freed.in(cell);
+      },
+      (cell) => isEstimated(cells.get(cell)),
     );
     this.#profiles = new Profiles({
       client,
@@ -323,6 +328,11 @@ export class Decider {
     if (state.descheduling === undefined) state.replicas = undefined;
     else state.replicas ??= rememberedReplicas(present?.status?.failover);
     const limiting = this.#limiting(state, previous, stuck, nowMs);
+    const estimateIn = (cell: string): number | undefined => {
+      const estimate = estimates.get(cell);
+      if (estimate === undefined) return undefined;
+      return estimateBeside(estimate, template.request, this.commitments.underWayIn(cell, nowMs));
+    };
     const input: DecisionInput = {
       template,
       project: { id: project.id, path: project.path },
@@ -338,7 +348,7 @@ export class Decider {
       roomIn:
         estimates.size === 0 && !limited
           ? undefined
-          : (cell) => least(estimates.get(cell), this.quotas.roomIn(key, cell, template.request)),
+          : (cell) => least(estimateIn(cell), this.quotas.roomIn(key, cell, template.request)),
       mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };

@@ -1,6 +1,7 @@
 import type { Clock } from '#apimachinery/clock.ts';
 import type { Logger } from '#client/logger.ts';
 import type { Template } from '../algorithm/decision.ts';
+import { isEstimated } from '../cells/cell-info.ts';
 import type { CellStore } from '../cells/cell-store.ts';
 import {
   dividesByRoom,
@@ -39,6 +40,11 @@ export class EdgeEstimates {
     this.#on = dependencies;
     this.#profiles = profiles;
     this.#estimators = new Estimators(dependencies.clock, dependencies.logger);
+  }
+
+  /** Less is under way there than was: what that became, the estimator has to say anew. */
+  renew(cell: string): void {
+    if (isEstimated(this.#on.cells.get(cell))) this.#estimators.renew(cell);
   }
 
   forget(cell: string): Promise<void> {

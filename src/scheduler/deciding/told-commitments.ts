@@ -4,7 +4,7 @@ import { clusterAnnotation } from '#client/informer.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
 import { previousTargets } from '../bindings/binding.ts';
-import { isRoomWatched, type RoomWord, roomWordOf } from '../cells/cell-info.ts';
+import { isEstimated, isRoomWatched, type RoomWord, roomWordOf } from '../cells/cell-info.ts';
 import { boundPartsOf, keyOf, type ProjectObjectKey } from '../object-key.ts';
 import { Commitments, underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
@@ -20,6 +20,7 @@ export interface AskingBinding {
 /** What decisions take that cells do not tell of, and how many objects each cell has: as a scheduler knows it. */
 export type ToldCommitments = Required<Pick<DecisionInput, 'loadOf'>> & {
   readonly assumedIn: (cell: string) => ReadonlyMap<string, number> | undefined;
+  readonly underWayIn: (cell: string) => ReadonlyMap<string, number> | undefined;
 };
 
 /** Of cells by their names: what they say of their room. */
@@ -33,6 +34,8 @@ export class CellsRoom {
   readonly isWatched = (cell: string): boolean => isRoomWatched(this.#cells.get(cell));
 
   readonly wordOf = (cell: string): RoomWord => roomWordOf(this.#cells.get(cell));
+
+  readonly isEstimated = (cell: string): boolean => isEstimated(this.#cells.get(cell));
 
   /** Cells of which the bindings alone tell what is taken. */
   get counted(): ReadonlySet<string> {
@@ -59,7 +62,7 @@ export function toldCommitments(
 ): ToldCommitments {
   const requests = new Map<ProjectObjectKey, AskingBinding>();
   for (const one of asking) requests.set(keyOfBound(one.binding), one);
-  const commitments = new Commitments(room.wordOf);
+  const commitments = new Commitments(room.wordOf, undefined, room.isEstimated);
   for (const cell of room.counted) commitments.look(cell, () => []);
   for (const binding of bindings) {
     const key = keyOfBound(binding);
@@ -72,7 +75,11 @@ export function toldCommitments(
   const ownKey = keyOfBound(own);
   const held = bindings.find((binding) => keyOfBound(binding) === ownKey);
   const placed = held === undefined ? undefined : placedBy(held);
-  return { loadOf: commitments.loadBeside(placed), assumedIn: (cell) => commitments.assumedIn(cell, nowMs) };
+  return {
+    loadOf: commitments.loadBeside(placed),
+    assumedIn: (cell) => commitments.assumedIn(cell, nowMs),
+    underWayIn: (cell) => commitments.underWayIn(cell, nowMs),
+  };
 }
 
 function placedBy(binding: ResourceBinding, request: ReplicaRequest = []): Committed {

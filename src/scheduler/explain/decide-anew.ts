@@ -6,6 +6,7 @@ import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type Bounds, forbiddenCells, forbiddingPolicy, withinBounds } from '../algorithm/bounds.ts';
+import { estimateBeside } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot, ProjectRef } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type {
@@ -128,7 +129,8 @@ export function decideAnew(
   const told = toldQuotas(quotas, previous, template.request);
   const estimateIn = (cell: string): number => {
     const estimate = estimates.get(cell);
-    return typeof estimate === 'number' ? estimate : Number.POSITIVE_INFINITY;
+    if (typeof estimate !== 'number') return Number.POSITIVE_INFINITY;
+    return estimateBeside(estimate, template.request, given.commitments?.underWayIn(cell));
   };
   const isAsked = estimates.size > 0 || quotas.length > 0;
   const input: DecisionInput = {
