@@ -202,7 +202,8 @@ function showMember(value: Value): string | CelFault {
   if (value instanceof CelList) return showList(value.toArray());
   if (value instanceof CelMap) return showMap(value);
   if (typeof value === 'number') {
-    if (Number.isFinite(value)) return plainFixed(value, precisionDefault);
+    if (Number.isFinite(value))
+      return `${Object.is(value, -0) ? '-' : ''}${plainFixed(value, precisionDefault)}`;
     return goQuoted(showDouble(value));
   }
   const text = showSingle(value);

@@ -109,6 +109,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "'%s has %d'.format(['x', 5]) == 'x has 5'",
     // As kube-apiserver 1.36 answers them.
     "'%s'.format([[1.5, 'a\\t', null, b'x', duration('90s')]]) == '[1.500000, \"a\\\\t\", null, b\"x\", duration(\"90s\")]'",
+    "'%s'.format([[-0.0, 0.0]]) == '[-0.000000, 0.000000]'",
     "'%s'.format([{'b': 1, 'a': [dyn(true), 'x']}]) == '{\"a\":[true, \"x\"], \"b\":1}'",
     "'%.2f %.0f %f'.format([-1234567.891, 2.5, 'Infinity']) == '-1,234,567.89 2 ∞'",
     "'%.3e %e'.format([0.00012, 1e300]) == '1.200000×10⁻⁰⁴ 1.000000×10³⁰⁰'",
