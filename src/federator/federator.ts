@@ -15,6 +15,7 @@ import { type ControlPlane, readControlPlane } from '#client/control-plane.ts';
 import { Informer } from '#client/informer.ts';
 import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
+import { Lots } from '#client/lots.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
@@ -42,6 +43,8 @@ export interface FederatorOptions {
 const reportIntervalMs = 1_000;
 /** Of the reports that tell progress alone: all cells together make at most ten each second (docs/decisions/0122). */
 const progressIntervalMsPerCell = 100;
+/** Notes on copies of kinds without a status go together. */
+const noteIntervalMs = 100;
 const registerIntervalMs = 30_000;
 const lagIntervalMs = 10_000;
 
@@ -59,6 +62,7 @@ export class FederatorProcess {
   /** What every cell has to do from time to time. */
   readonly #wheel: Wheel;
   readonly #catchUp = new CatchUp();
+  readonly #noteLots: Lots;
   /** Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
@@ -102,6 +106,7 @@ export class FederatorProcess {
       onRelist: () => this.#queue.add('incarnation'),
     });
     this.#wheel = new Wheel(clock);
+    this.#noteLots = new Lots(clock, noteIntervalMs);
     this.#queue = new WorkQueue({ clock, backoffMinMs: 50, backoffMaxMs: 10_000 });
     this.#loop = new ReconcileLoop({
       name: `federator/${name}`,
@@ -274,6 +279,7 @@ export class FederatorProcess {
       controlPlaneId,
       wheel: this.#wheel,
       catchUp: this.#catchUp,
+      noteLots: this.#noteLots,
       clock,
       logger,
       limits: { ...defaultCellLimits, ...cellLimits },

@@ -17,6 +17,8 @@ export interface KeyState {
   /** Of a lazy policy: as it was when it was decided by. */
   decidedBy: PolicyMatch | undefined;
   outcome: Outcome;
+  /** Of its kind, as far as is known: what nobody reports may be gathered with others'. */
+  hasStatus: boolean;
   targets: readonly Target[];
   /** Place → content hash that should lie there. */
   desired: ReadonlyMap<string, string>;
@@ -79,6 +81,7 @@ function emptyKeyState(policyKey: string): KeyState {
     uid: undefined,
     decidedBy: undefined,
     outcome: 'NoClusterFit',
+    hasStatus: true,
     targets: [],
     desired: noTexts,
     projectedGeneration: 0,

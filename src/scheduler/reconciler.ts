@@ -260,6 +260,7 @@ export class Reconciler {
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.decidedBy = isLazy(policy) ? match : undefined;
     state.targets = targets;
+    state.hasStatus = resource.hasStatus;
     // What may go once the object is well: `isOver` of `failover.ts`.
     state.leaving = decision.outcome === 'Scheduled' && tasks.some(({ purgeMode }) => purgeMode !== 'Never');
     state.rollout = staged.watch;

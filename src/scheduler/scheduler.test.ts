@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyAnnotations, edgeFinalizer } from '#api/federation/copy-contract.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
@@ -166,6 +167,31 @@ test('a status that follows its object at once is gathered at once, however rare
     const status = (await w.controlPlane.admin.get(ref))['status'] as JsonObject | undefined;
     return status?.['readyReplicas'] === 1;
   });
+});
+
+test('that cells have taken objects without a status is gathered in lots', async () => {
+  await using w = await world();
+  // A quarter of an hour from one lot to the next.
+  await using scheduler = await startScheduler(w.controlPlane, { gatherIntervalMs: 3_600_000 });
+  const placement = { clusterAffinity: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  const applied = (name: string) => (one: ResourceBinding) =>
+    one.spec.resource.name === name && one.status?.summary?.applied === 1;
+  const take = async (name: string) => {
+    await w.controlPlane.create(w.project, 'configmaps', configMap(name));
+    const copy = await w.fra.copy('v1', 'configmaps', name);
+    // The look that decided is over: it would gather what is there by its end.
+    await until('nothing is looked at', async () => scheduler.idle);
+    await w.fra.report('v1', 'configmaps', copy);
+  };
+  await take('a');
+  await bindingWhere(w.controlPlane, w.project, 'a', applied('a'));
+  await take('b');
+  // What comes behind it on the same watch has been seen to.
+  await w.controlPlane.create(w.project, 'configmaps', configMap('c'));
+  await w.fra.copy('v1', 'configmaps', 'c');
+  const all = (await w.controlPlane.list(w.project, bindings, 'resourcebindings')) as ResourceBinding[];
+  assert.equal(all.some(applied('b')), false, 'it waits for the next');
 });
 
 test('status that nobody reports any more is taken back', async () => {

@@ -12,6 +12,7 @@ import { isQuotaKey, StaticQuotas } from './deciding/static-quotas.ts';
 import { Detector } from './detector.ts';
 import { EvictionLimiter } from './failover/eviction-limiter.ts';
 import { CopyReader } from './gather/gather.ts';
+import { gatherLots } from './gather/gather-pace.ts';
 import { Gatherer } from './gather/gatherer.ts';
 import { Interpretations } from './interpreter/interpretations.ts';
 import { Mappers } from './mappers.ts';
@@ -124,10 +125,14 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     refresh: (record, signal) => projector.refreshNamespace(record, signal),
     emptyMs: options.emptyNamespaceMs,
   });
+  const lots = gatherLots(clock, options.gatherIntervalMs);
   const detector = new Detector({
     ...shared,
     gather: (key) => {
-      if (world.owns(clusterOf(key))) queues.objects.add(key);
+      if (!world.owns(clusterOf(key))) return;
+      const waitMs = states.get(key)?.hasStatus === false ? lots.waitMs() : 0;
+      if (waitMs === 0) queues.objects.add(key);
+      else queues.objects.addAfter(key, waitMs);
     },
     resolvePolicy: (key) => queues.policies.add(key),
     lookAtNamespace: (cellId, name) => keeper.look(cellId, name),

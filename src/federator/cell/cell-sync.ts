@@ -7,6 +7,7 @@ import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
+import type { Lots } from '#client/lots.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import type { Priority } from '#client/queue/key-queue.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
@@ -50,6 +51,8 @@ export interface CellSyncOptions {
   readonly controlPlaneId: string;
   readonly wheel: Wheel;
   readonly catchUp: CatchUp;
+  /** Of notes, over all cells. */
+  readonly noteLots: Lots;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: CellLimits;
@@ -329,12 +332,19 @@ export class CellSync {
       limits,
       statuses: this.#statuses,
       metrics: this.#metrics,
+      noteTurn: () => this.#noteTurn(),
       enqueue: (key) => this.#enqueue(key),
       onChange: (kind, key, gone, priority) => this.#onEdgeChange(kind, key, gone, priority),
       onRoom: this.#options.onProgress,
     });
     edge.watchRoom(this.#cell.spec?.watchNodes !== false);
     return edge;
+  }
+
+  /** A note holds a worker: who has more to do than workers does not wait, and what is under way fills batches anyway. */
+  #noteTurn(): Promise<void> | undefined {
+    if (this.#width.isCatchingUp || this.#queue.ready > 0) return undefined;
+    return this.#options.noteLots.turn();
   }
 
   #onCopy(key: CopyKey, copy: KubeObject | undefined): void {

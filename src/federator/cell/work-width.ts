@@ -22,6 +22,11 @@ export class WorkWidth {
     this.#options = options;
   }
 
+  /** It has much to do, and works on fewer objects at once than it could. */
+  get isCatchingUp(): boolean {
+    return this.#isCatchingUp;
+  }
+
   /** Undefined: the work may begin. Else resolves when it may. To be followed by one `leave`. */
   enter(): Promise<void> | undefined {
     return this.#gate.enter();

@@ -11,7 +11,7 @@ import { copyKeyOf } from '../cell/copy-keys.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
-import { CopyNotes } from './copy-notes.ts';
+import { CopyNotes, type NoteTurn } from './copy-notes.ts';
 import type { ApplyReason } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
 import { syncContextOf } from './testing/sync-context.ts';
@@ -34,7 +34,11 @@ function copyOf(name: string): KubeObject {
 }
 
 /** An edge that answers each apply as told, and has under every name what `present` tells. */
-function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObject) => KubeObject) {
+function worldOf(
+  present: () => KubeObject | undefined,
+  answer: (form: JsonObject) => KubeObject,
+  noteTurn: NoteTurn = () => undefined,
+) {
   const asked: string[] = [];
   const { client } = new ScriptedClient();
   const edgeClient: KubeClient = {
@@ -58,7 +62,8 @@ function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObjec
     ['a', 'b'].map((name) => [copyKeyOf({ ...kind, namespace: 'ns', name }), copyOf(name)]),
   );
   const federationClient = { ...client, patch: async () => copyOf('x') };
-  const context = syncContextOf({ edgeClient, federationClient, clock, cellUid: 'our-cell', copies });
+  const options = { edgeClient, federationClient, clock, cellUid: 'our-cell', copies };
+  const context = { ...syncContextOf(options), noteTurn };
   const applier = new Applier(context, new CopyNotes(context.workspace, clock), known);
   const { signal } = new AbortController();
   const itemOf = (name: string, failures: number) => {
@@ -71,7 +76,8 @@ function worldOf(present: () => KubeObject | undefined, answer: (form: JsonObjec
     applier.acknowledge(itemOf(name, 0), copyOf(name), edgeObjectOf(object), signal);
   const repairs = () => context.metrics.driftRepaired;
   const needsMore = (name: string) => applier.needsMore(itemOf(name, 0).key);
-  return { asked, apply, acknowledge, needsMore, repairs, known };
+  const { mirror } = context;
+  return { asked, apply, acknowledge, needsMore, repairs, known, mirror };
 }
 
 const stored = (form: JsonObject): KubeObject => {
@@ -185,4 +191,21 @@ test('a repair that no answer came to is counted once, when the object is seen r
   answer = () => mended;
   await apply('a', 0, 'drift');
   assert.equal(repairs(), 2, 'made again, and answered');
+});
+
+test('the note of a kind without a status takes its turn; with one the status waits behind it, and it takes none', async () => {
+  for (const hasStatus of [false, true]) {
+    let turns = 0;
+    const { apply, mirror } = worldOf(
+      () => undefined,
+      stored,
+      () => {
+        turns++;
+        return undefined;
+      },
+    );
+    Object.assign(mirror, { kindOf: () => ({ ...kind, hasStatus }) });
+    await apply('a');
+    assert.equal(turns, hasStatus ? 0 : 1);
+  }
 });

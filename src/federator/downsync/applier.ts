@@ -5,7 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef } from '#client/client.ts';
 import { type CopyKey, copyKeyOf, parseCopyKey, targetOf } from '../cell/copy-keys.ts';
 import { type EdgeObject, edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
-import type { ServedKind } from '../edge/served-kind.ts';
+import { bringsStatus, type ServedKind } from '../edge/served-kind.ts';
 import { isOfFormerCell, isOfOrigin, originKeyOf } from '../origin.ts';
 import { applyForm, isScalable } from './apply-form.ts';
 import { AutoscaledTargets, autoscalersResource, isAutoscaler } from './autoscaled-targets.ts';
@@ -163,6 +163,7 @@ export class Applier {
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
     const { key, place } = item;
+    const { mirror, noteTurn } = this.#context;
     this.#changed.delete(key);
     const repaired = this.#repairing.get(key);
     if (repaired !== undefined) {
@@ -180,11 +181,14 @@ export class Applier {
     }
     this.#context.tally.markSynced(key);
     const contestedForMs = this.#drift.contestedForMs(key);
+    const kind = mirror.kindOf(place.group, place.resource);
     await this.#notes.synced(
       { key, place, copy },
       edge.fieldsHash,
       contestedForMs > 0 ? 'keep' : 'none',
       signal,
+      // The object's status goes behind its note.
+      kind === undefined || bringsStatus(kind) ? undefined : noteTurn,
     );
     return contestedForMs > 0 ? { state: 'present', requeueAfterMs: contestedForMs } : present;
   }

@@ -82,3 +82,36 @@ test('a note that could not be written is written at the next try, one that was 
   await note();
   assert.equal(written, 2);
 });
+
+test('a note waits for its turn, which is not asked for while there is nothing to write', async () => {
+  const copy: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a', namespace: 'ns', resourceVersion: '1', annotations: {} },
+  };
+  let written = 0;
+  const patch = async () => {
+    written++;
+    return copy;
+  };
+  const workspace = new CellWorkspace({ ...new ScriptedClient().client, patch }, 'root:cells:cell-a');
+  const notes = new CopyNotes(workspace, new ManualClock());
+  let go = () => {};
+  const lot = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let asked = 0;
+  const turn = () => {
+    asked++;
+    return lot;
+  };
+  const target = { key: copyKeyOf(place), place, copy };
+  const noted = notes.synced(target, 'f', 'none', signal, turn);
+  await new Promise(setImmediate);
+  assert.deepEqual([asked, written], [1, 0]);
+  go();
+  await noted;
+  assert.equal(written, 1);
+  await notes.synced(target, 'f', 'none', signal, turn);
+  assert.deepEqual([asked, written], [1, 1], 'the watch has yet to tell it');
+});

@@ -10,6 +10,9 @@ export interface SyncError {
   readonly message: string;
 }
 
+/** When a note may be written; undefined: at once. */
+export type NoteTurn = () => Promise<void> | undefined;
+
 interface Noted {
   readonly text: string;
   /** The copy's revision when we wrote; while we see no other, our own note stands on it unseen. */
@@ -38,12 +41,13 @@ export class CopyNotes {
     this.#clock = clock;
   }
 
-  /** The edge has the copy's content. `error`: what is wrong all the same. */
+  /** The edge has the copy's content. `error`: what is wrong all the same. `turn`: asked if there is anything to write. */
   async synced(
     target: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     fieldsHash: string,
     error: 'none' | 'keep' | SyncError,
     signal: AbortSignal,
+    turn?: NoteTurn,
   ): Promise<void> {
     const wanted: { [key: string]: string | null } = {
       [syncAnnotations.syncedHash]: target.copy.metadata.annotations?.[copyAnnotations.contentHash] ?? '',
@@ -51,7 +55,7 @@ export class CopyNotes {
     };
     if (error === 'none') wanted[syncAnnotations.syncError] = null;
     else if (error !== 'keep') wanted[syncAnnotations.syncError] = textOf(error);
-    await this.#write(target, wanted, signal);
+    await this.#write(target, wanted, signal, { turn });
   }
 
   /** Whether the copy says already that the edge has its content, and that nothing is wrong: no note is due then. */
@@ -87,7 +91,7 @@ export class CopyNotes {
       noted.atMs + rewordedAfterMs > this.#clock.monotonic();
     if (isTooSoon) return;
     const rewordings = isReworded ? noted.rewordings + 1 : 0;
-    await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal, rewordings);
+    await this.#write(target, { [syncAnnotations.syncError]: textOf(error) }, signal, { rewordings });
   }
 
   forget(key: CopyKey): void {
@@ -98,7 +102,7 @@ export class CopyNotes {
     { key, place, copy }: { readonly key: CopyKey; readonly place: CopyPlace; readonly copy: KubeObject },
     wanted: { [key: string]: string | null },
     signal: AbortSignal,
-    rewordings = 0,
+    { rewordings = 0, turn }: { readonly rewordings?: number; readonly turn?: NoteTurn | undefined } = {},
   ): Promise<void> {
     const present = copy.metadata.annotations ?? {};
     const differs = Object.entries(wanted).some(([name, value]) => (present[name] ?? null) !== value);
@@ -110,6 +114,8 @@ export class CopyNotes {
     const overRevision = copy.metadata.resourceVersion ?? '';
     const noted = this.#noted.get(key);
     if (noted?.text === text && noted.overRevision === overRevision) return;
+    const waiting = turn?.();
+    if (waiting !== undefined) await waiting;
     await this.#workspace.annotate(place, wanted, signal);
     this.#noted.set(key, { text, overRevision, atMs: this.#clock.monotonic(), rewordings });
   }

@@ -12,6 +12,7 @@ import type { Claim } from '../edge/edge-claim.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import type { NoteTurn } from './copy-notes.ts';
 import type { DeletionBudget } from './deletion-budget.ts';
 
 /** A cell's copies as downsync looks at them. */
@@ -40,6 +41,8 @@ export interface SyncContext {
   readonly metrics: CellMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of notes that nobody waits for. */
+  readonly noteTurn: NoteTurn;
   /** Asks for a key to be looked at. */
   readonly enqueue: (key: CopyKey) => void;
 }

@@ -1,7 +1,23 @@
+import type { Clock } from '#apimachinery/clock.ts';
+import { Lots } from '#client/lots.ts';
+
 /** How often an object is gathered: one gathering each interval, and so many of them at once after a rest. */
 export interface GatherPace {
   readonly intervalMs: number;
   readonly burst: number;
+}
+
+/** One gathering per object in this time, after the first (DESIGN.md, Gather). */
+export const defaultGatherIntervalMs = 1_000;
+
+/**
+ * Of kinds without a status it is told that cells have taken the object, and nothing that anybody waits for to the millisecond:
+ * they are gathered so often in an interval, those of all projects together.
+ */
+const lotsInInterval = 4;
+
+export function gatherLots(clock: Clock, intervalMs = defaultGatherIntervalMs): Lots {
+  return new Lots(clock, intervalMs / lotsInInterval);
 }
 
 /**

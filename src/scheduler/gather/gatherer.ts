@@ -26,7 +26,7 @@ import { aggregateStatus } from './aggregate.ts';
 import type { CellStatus } from './aggregation-rule.ts';
 import { type CellDefinition, definitionReport, servedKindsOf } from './definition-report.ts';
 import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather.ts';
-import { gatherBurst, gatherWaitMs, paidAfterGathering } from './gather-pace.ts';
+import { defaultGatherIntervalMs, gatherBurst, gatherWaitMs, paidAfterGathering } from './gather-pace.ts';
 import { healthOf } from './health.ts';
 import { podsThere } from './pods.ts';
 import { applyStatus, unknownStatusHash } from './status-writer.ts';
@@ -46,9 +46,6 @@ export interface GathererDependencies {
   readonly states: KeyStates;
   readonly gatherIntervalMs?: number | undefined;
 }
-
-/** One gathering per object in this time, after the first (DESIGN.md, Gather; gather-pace.ts). */
-const defaultGatherIntervalMs = 1_000;
 
 /** What failover goes by: where the object is healthy, and since when it is not. */
 function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: number): void {

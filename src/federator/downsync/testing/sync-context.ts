@@ -57,6 +57,7 @@ export function syncContextOf({
     metrics: new CellMetrics(),
     clock,
     logger: silentLogger,
+    noteTurn: () => undefined,
     enqueue: () => {},
   };
 }
