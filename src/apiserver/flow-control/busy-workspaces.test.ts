@@ -290,4 +290,26 @@ describe('workspaces that keep the thread busy (O2)', () => {
     assert.equal(seatsOf(5, 4), 4);
     askers.leave('ours', 4);
   });
+
+  test('our own processes have more seats of a workspace while nobody else asks', async () => {
+    let now = 1_000;
+    const askers = new Askers(controllerOf({ turnMs: 1e6, seatsMax: 2_000 }, { now: () => now }));
+    const scheduler = userOf('system:cellplane:scheduler', 'system:cellplane:schedulers');
+    askers.ask('ours', 140, scheduler);
+    assert.equal(askers.held('ours'), 128, 'alone');
+    askers.ask('theirs');
+    askers.leave('ours', 128);
+    for (let i = 0; i < 5; i++) await turn();
+    askers.ask('ours', 100, scheduler);
+    assert.equal(askers.held('ours'), 32, 'beside another');
+    now += 200;
+    askers.leave('ours', 1);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('ours'), 111, 'alone again: all that is left');
+    askers.leave('ours', 111);
+    now += 2_000;
+    askers.ask('flood', 140);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.equal(askers.held('flood'), 32, 'others have no more');
+  });
 });

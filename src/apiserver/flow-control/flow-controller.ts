@@ -132,6 +132,7 @@ export class FlowController {
     const seats = Math.min(this.#options.seatsOf(request), Math.max(1, level.workspaceSeatsMax));
     const shown = own ?? server;
     if (server.level.name !== federationLevel) this.#companyUntilMs = nowMs + companyMs;
+    this.#levels.isOursAlone = nowMs >= this.#companyUntilMs;
     this.#openTurn(nowMs);
     part.came(nowMs);
     if (this.#isCrowd(request, part)) return this.#refuse(request, part, server, shown, 'queue-full', nowMs);
@@ -396,6 +397,7 @@ export class FlowController {
   #dispatch(nowMs: number): void {
     if (!this.#isTurnOpen) this.#openTurn(nowMs);
     this.#levels.givesWay = this.#precedence.holds(nowMs);
+    this.#levels.isOursAlone = nowMs >= this.#companyUntilMs;
     for (;;) {
       const queue = this.#levels.root.next();
       if (queue === undefined) {

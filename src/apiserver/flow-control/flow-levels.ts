@@ -44,9 +44,10 @@ const idleMax = 256;
 /** One that has had so many levels of its own is made anew when it has nothing under way. */
 const ownLevelsMax = 16;
 
-/** Seats of one level that one workspace may hold: ever, and when it is heavy while others ask too. */
+/** Seats of one level that one workspace may hold: ever, in ours while we are alone, and when it is heavy while others ask. */
 export interface WorkspaceSeats {
   readonly workspaceSeatsMax: number;
+  readonly ownWorkspaceSeatsMax: number;
   readonly contendedSeatsMax: number;
 }
 
@@ -70,6 +71,8 @@ export class FlowLevels {
   sharedDiskUntilMs = Number.NEGATIVE_INFINITY;
   /** Until when some workspace rests, at the latest. */
   restUntilMs = Number.NEGATIVE_INFINITY;
+  /** Whether nobody but our own processes has asked for anything of late. */
+  isOursAlone = false;
 
   /** `bounds`: undefined where one workspace may have all. */
   constructor(seatsMax: number, bounds: WorkspaceSeats | undefined) {
@@ -121,6 +124,10 @@ export class FlowLevels {
         bounds === undefined ? most : Math.max(1, Math.min(bounds.workspaceSeatsMax, part));
       // What our own processes write into a workspace is nobody's flood, and all wait for it.
       state.isOurs = bounds === undefined || state.settings.name === federationLevel;
+      state.aloneSeatsMax =
+        bounds === undefined || !state.isOurs
+          ? state.workspaceSeatsMax
+          : Math.max(state.workspaceSeatsMax, Math.min(bounds.ownWorkspaceSeatsMax, part));
       state.contendedSeatsMax =
         bounds === undefined || state.isOurs
           ? state.workspaceSeatsMax
@@ -157,6 +164,8 @@ export class LevelState implements Room {
   borrowableSeats = 0;
   /** What one workspace may hold, so that none has all of a level for as long as it likes. */
   workspaceSeatsMax = 0;
+  /** The same while our own processes are alone. */
+  aloneSeatsMax = 0;
   /** The same for one that is heavy while others ask too. */
   contendedSeatsMax = 0;
   /** Nobody in it is bound for being heavy: the level is our own processes', or one workspace may have all. */
@@ -179,6 +188,11 @@ export class LevelState implements Room {
     return this.node.executing < this.nominalSeats
       ? this.nominalSeats
       : this.nominalSeats + this.#levels.lentTo(this);
+  }
+
+  /** What one workspace may hold now, unless it is bound for being heavy. */
+  get partSeatsMax(): number {
+    return this.#levels.isOursAlone ? this.aloneSeatsMax : this.workspaceSeatsMax;
   }
 
   /** Whether a workspace that had so much of the thread, as `heatMs` at `atMs` says, has fewer seats now. */
@@ -274,10 +288,14 @@ export class WorkspacePart implements Room {
 
   hasRoom(): boolean {
     const { level, node } = this;
-    if (node.executing >= level.workspaceSeatsMax) return false;
+    if (node.executing >= level.partSeatsMax) return false;
     if (level.givesWay(this.#heatMs, this.#heatAtMs)) return false;
     if (level.rests(this.#restUntilMs, this.#heatMs, this.#heatAtMs)) return false;
-    if (node.executing >= level.contendedSeatsMax && level.isBound(this.#heatMs, this.#heatAtMs))
+    if (
+      !level.isOurs &&
+      node.executing >= level.contendedSeatsMax &&
+      level.isBound(this.#heatMs, this.#heatAtMs)
+    )
       return false;
     if (level.node.executing < level.limitSeats) return true;
     // The level is full: an equal part of it is sure to each, up to twice the level in all.

@@ -7,6 +7,8 @@ export interface FlowLimits {
    * milliseconds.
    */
   readonly workspaceSeatsMax: number;
+  /** The same for our own processes (level `federation`) while nobody else has asked for anything of late. */
+  readonly ownWorkspaceSeatsMax: number;
   /**
    * The same for a workspace that keeps the thread busy while others ask for something too: the fewer of its requests
    * are under way the shorter is what happens in one go, and the sooner the others have their turn.
@@ -38,6 +40,7 @@ export interface FlowLimits {
 export const defaultFlowLimits: FlowLimits = {
   seatsMax: 600,
   workspaceSeatsMax: 32,
+  ownWorkspaceSeatsMax: 128,
   contendedSeatsMax: 8,
   queuedMax: 4_000,
   queueWaitMs: 15_000,
