@@ -130,6 +130,16 @@ describe('placement', { timeout: 600_000 }, () => {
       )) as ResourceBinding;
       return holds(one) ? one : undefined;
     });
+  const isUnbound = async (name: string): Promise<boolean> => {
+    const ref = inShop(resourceBindingsGvr, bindingName('apps', 'deployments', name));
+    try {
+      await constellation.admin.get(ref);
+      return false;
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+      return true;
+    }
+  };
   const imageAt = async (cell: string, name: string): Promise<string | undefined> => {
     const { items } = await constellation.edge(cell).client.list({ cluster: undefined, gvr: deployments });
     const object = items.find(({ metadata }) => metadata.name === name);
@@ -210,6 +220,8 @@ describe('placement', { timeout: 600_000 }, () => {
       return asked.length > 0;
     });
     for (const name of probes) await constellation.admin.delete(inShop(deployments, name));
+    // Until then what they take is under way, and counts beside what the estimator says.
+    for (const name of probes) await until(`the binding of ${name} is gone`, () => isUnbound(name));
     await policy('api', { placement });
     await deploy('api', 'registry.example/api:1', 4);
     const placed = await binding('api', ({ spec }) => spec.clusters?.length === 2);
