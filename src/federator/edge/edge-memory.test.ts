@@ -16,18 +16,9 @@ import { CellWorkspace } from '../cell/cell-workspace.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { EdgeMirror } from './edge-mirror.ts';
-import type { ServedKind } from './served-kind.ts';
+import { servedDeployments as kind } from './testing/served-deployments.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-const kind: ServedKind = {
-  group: 'apps',
-  version: 'v1',
-  resource: 'deployments',
-  kind: 'Deployment',
-  namespaced: true,
-  hasStatus: true,
-  isSyncable: true,
-};
 const objectsMax = 4_000;
 const pageSize = 250;
 const pendingStatusBytesMax = 1024 * 1024;

@@ -23,6 +23,31 @@ import { Returner } from './returner.ts';
 const listsMax = 4;
 const turns = 200;
 
+/** Of an edge that serves ConfigMaps; `refresh`: of what it serves. */
+function returnerOf(
+  federationClient: KubeClient,
+  edgeClient: KubeClient,
+  refresh: () => Promise<void>,
+): Returner {
+  const kinds: Pick<ServedKinds, 'peek' | 'values' | 'expire' | 'refresh'> = {
+    peek: () => servedConfigMaps,
+    values: () => [servedConfigMaps].values(),
+    expire: () => {},
+    refresh,
+  };
+  const bucket = () => new TokenBucket({ clock: systemClock, perSecond: 1_000, burst: 1_000 });
+  return new Returner({
+    federationClient,
+    workspace: 'root:cells:a',
+    edge: () => ({ client: edgeClient, kinds: kinds as ServedKinds }),
+    isPaused: () => false,
+    pace: bucket(),
+    eventPace: bucket(),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+}
+
 test('an edge that has not answered yet is asked once for each regrouping', async () => {
   const requests = new ScriptedClient();
   requests.items = [
@@ -52,24 +77,9 @@ test('an edge that has not answered yet is asked once for each regrouping', asyn
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       }),
   };
-  const kinds: Pick<ServedKinds, 'peek' | 'values' | 'expire' | 'refresh'> = {
-    peek: () => servedConfigMaps,
-    values: () => [servedConfigMaps].values(),
-    expire: () => {},
-    // A loop that never pauses would never let the test go on.
-    refresh: () => (lists > listsMax ? new Promise(() => {}) : Promise.resolve()),
-  };
-  const bucket = () => new TokenBucket({ clock: systemClock, perSecond: 1_000, burst: 1_000 });
-  const returner = new Returner({
-    federationClient,
-    workspace: 'root:cells:a',
-    edge: () => ({ client: edgeClient, kinds: kinds as ServedKinds }),
-    isPaused: () => false,
-    pace: bucket(),
-    eventPace: bucket(),
-    clock: systemClock,
-    logger: silentLogger,
-  });
+  // A loop that never pauses would never let the test go on.
+  const refresh = () => (lists > listsMax ? new Promise<void>(() => {}) : Promise.resolve());
+  const returner = returnerOf(federationClient, edgeClient, refresh);
   after(() => returner.stop());
   returner.start();
   await until('it lists', () => lists > 0);
@@ -126,23 +136,7 @@ test('what came back stays until the edge has said what there is, and goes when 
       return nothing.client.list(collection, options);
     },
   };
-  const kinds: Pick<ServedKinds, 'peek' | 'values' | 'expire' | 'refresh'> = {
-    peek: () => servedConfigMaps,
-    values: () => [servedConfigMaps].values(),
-    expire: () => {},
-    refresh: () => Promise.resolve(),
-  };
-  const bucket = () => new TokenBucket({ clock: systemClock, perSecond: 1_000, burst: 1_000 });
-  const returner = new Returner({
-    federationClient,
-    workspace: 'root:cells:a',
-    edge: () => ({ client: edgeClient, kinds: kinds as ServedKinds }),
-    isPaused: () => false,
-    pace: bucket(),
-    eventPace: bucket(),
-    clock: systemClock,
-    logger: silentLogger,
-  });
+  const returner = returnerOf(federationClient, edgeClient, () => Promise.resolve());
   after(() => returner.stop());
   returner.start();
   await until('it asks the edge for both', () => asked.size === 2);

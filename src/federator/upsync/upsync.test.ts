@@ -11,19 +11,10 @@ import { CellWorkspace } from '../cell/cell-workspace.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
 import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
-import type { ServedKind } from '../edge/served-kind.ts';
+import { servedDeployments as kind } from '../edge/testing/served-deployments.ts';
 import { TokenBucket } from '../edge/token-bucket.ts';
 import { Upsync } from './upsync.ts';
 
-const kind: ServedKind = {
-  group: 'apps',
-  version: 'v1',
-  resource: 'deployments',
-  kind: 'Deployment',
-  namespaced: true,
-  hasStatus: true,
-  isSyncable: true,
-};
 const place = { ...kind, namespace: 'ns', name: 'a' };
 const key = copyKeyOf(place);
 const edgeStatus = { observedGeneration: 1, readyReplicas: 1 };
