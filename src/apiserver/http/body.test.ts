@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import http2 from 'node:http2';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { until } from '#test/harness/until.ts';
+import { readBody } from './body.ts';
+import type { ServerRequest } from './exchange.ts';
 import { closeOf, http2Call, rawConnection, type TestServer } from './testing/test-server.ts';
 import { type Execute, flowControlOf, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
@@ -146,6 +151,58 @@ describe('bodies (O4)', () => {
       assert.equal(called, 1);
     } finally {
       await own.stop();
+    }
+  });
+
+  it('the part of a body that came before its sender went is handed to nobody', async () => {
+    const read: Promise<PromiseSettledResult<Buffer | undefined>[]>[] = [];
+    const onRequest = (request: ServerRequest): void => {
+      const reading = Promise.allSettled([readBody(request, 1000) ?? undefined]);
+      read.push(reading);
+    };
+    const listening = async (server: Server): Promise<number> => {
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    };
+    const one = createServer(onRequest);
+    const two = http2.createServer(onRequest);
+    two.on('sessionError', () => {});
+    const onePort = await listening(one);
+    const twoPort = await listening(two);
+    let count = 0;
+    const begun = async (): Promise<void> => {
+      count++;
+      await until('the request has come', () => Promise.resolve(read.length === count));
+    };
+    try {
+      for (const framing of ['Content-Length: 100\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n64\r\nabc'])
+        for (const isReset of [false, true]) {
+          const socket = connect(onePort, '127.0.0.1');
+          socket.on('error', () => {});
+          socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${framing}`);
+          await begun();
+          if (isReset) socket.destroy();
+          else socket.resume().end();
+        }
+      const session = http2.connect(`http://127.0.0.1:${twoPort}`);
+      session.on('error', () => {});
+      const stream = session.request({ ':method': 'POST', ':path': '/' });
+      stream.on('error', () => {});
+      stream.write('abc');
+      await begun();
+      session.destroy();
+      const results = (await Promise.all(read)).flat();
+      assert.deepEqual(
+        results.map((result) =>
+          result.status === 'rejected' ? String(result.reason.message) : result.status,
+        ),
+        Array<string>(5).fill('the request ended before its body did'),
+      );
+    } finally {
+      one.closeAllConnections();
+      one.close();
+      two.close();
     }
   });
 
