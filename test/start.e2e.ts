@@ -1,7 +1,7 @@
 // What `cellplane start` promises beyond the main job: contexts, ports, a second start, an orderly end, plain errors.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
@@ -31,9 +31,28 @@ function cellplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
 function isRunning(pid: number, data: string): boolean {
   try {
     process.kill(pid, 0);
-    return process.platform !== 'linux' || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data);
+    return process.platform !== 'linux' || commandLine(String(pid)).includes(data);
   } catch {
     return false;
+  }
+}
+
+/** Command lines that name this folder, of processes that run. Linux has them as files, also where there is no `ps`. */
+function processesOf(data: string): readonly string[] {
+  const lines =
+    process.platform === 'linux'
+      ? readdirSync('/proc')
+          .filter((name) => /^\d+$/.test(name))
+          .map(commandLine)
+      : spawnSync('ps', ['-A', '-o', 'args='], { encoding: 'utf8' }).stdout.split('\n');
+  return lines.filter((line) => line.includes(data));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
@@ -79,6 +98,34 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       await until('no process is left', () => !Object.values(ids).some((pid) => isRunning(pid, data)));
     }
     assert.deepEqual(identities[0], identities[1], 'the same store and the same authority');
+  });
+
+  // Asked to end, and gone without a word, once the first of the parts runs and before all are ready.
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    test(`${signal} while it starts leaves no process behind`, async () => {
+      await using folder = await temporaryFolder();
+      const data = path.join(folder.path, 'data');
+      const child = spawn(process.execPath, [entry, 'start', '--data-dir', data, '--port', '0'], {
+        stdio: 'ignore',
+      });
+      const ended = new Promise<NodeJS.Signals | null>((resolve) =>
+        child.once('exit', (_, how) => resolve(how)),
+      );
+      await until('an edge has its folder', () => existsSync(path.join(data, 'edges')));
+      child.kill(signal);
+      assert.equal(await ended, signal);
+      await until('no process is left', () => processesOf(data).length === 0);
+      assert.ok(!existsSync(path.join(data, 'admin.kubeconfig')), 'it was ended before it was ready');
+    });
+  }
+
+  test('a part that cannot stop cleanly says so and ends all the same', async () => {
+    await using folder = await temporaryFolder();
+    const data = path.join(folder.path, 'data');
+    await using edge = await startCellplane(['edge', '--data-dir', data, '--port', '0']);
+    await rm(data, { recursive: true });
+    assert.equal(await edge.stop(), 1);
+    assert.match(edge.output(), /^cellplane: data folder .* cannot be written$/m);
   });
 
   test('a taken port is one line, code 1, and nothing is started', async () => {

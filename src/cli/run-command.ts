@@ -19,38 +19,66 @@ export function isSupervised(): boolean {
 /**
  * Starts a long-running part, tells a supervising parent when it is ready, and stops it once on SIGTERM, on SIGINT
  * (unless a parent does the stopping: the terminal sends it to the whole group), or when the parent is gone. A second
- * signal ends the process at once.
+ * signal ends the process at once; so does the first while the part still starts, after `cancelStart` has ended what
+ * that began outside the process. A part that fails to stop ends its process too.
  */
-export async function runUntilStopped(start: () => Promise<Running>): Promise<void> {
-  let running: Running;
+export async function runUntilStopped(
+  start: () => Promise<Running>,
+  cancelStart: () => Promise<void> = async () => {},
+): Promise<void> {
+  const asked = new AbortController();
+  const ask = () => {
+    if (asked.signal.aborted) process.exit(1);
+    asked.abort();
+  };
+  process.on('SIGTERM', ask);
+  if (isSupervised()) {
+    process.on('SIGINT', () => {});
+    // Also told when this process itself leaves the channel, at its end.
+    process.once('disconnect', () => asked.abort());
+  } else process.on('SIGINT', ask);
   try {
-    running = await start();
+    const running = await startUnlessAsked(start, cancelStart, asked.signal);
+    if (running === undefined) {
+      process.removeListener('SIGTERM', ask);
+      process.kill(process.pid, 'SIGTERM');
+      return;
+    }
+    tellParent({ type: 'ready', port: running.port });
+    await aborted(asked.signal);
+    await running.stop();
+  } finally {
+    // An open channel that somebody listens to would keep the process.
+    if (process.connected) process.disconnect?.();
+  }
+}
+
+/** What runs now; undefined when the process was asked to end first, and what had begun has been ended. */
+async function startUnlessAsked(
+  start: () => Promise<Running>,
+  cancelStart: () => Promise<void>,
+  asked: AbortSignal,
+): Promise<Running | undefined> {
+  try {
+    const starting = start();
+    const running = await Promise.race([starting, aborted(asked)]);
+    if (running !== undefined) return running;
+    starting.catch(() => {});
+    await cancelStart();
+    return undefined;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    tellParent({ type: 'failed', message });
+    tellParent({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
     throw error;
   }
-  const stopped = new Promise<void>((resolve, reject) => {
-    let signals = 0;
-    const stop = () => {
-      signals++;
-      if (signals > 1) process.exit(1);
-      running.stop().then(resolve, reject);
-    };
-    process.on('SIGTERM', stop);
-    if (isSupervised()) {
-      process.on('SIGINT', () => {});
-      // Also told when this process itself leaves the channel, at its end.
-      process.once('disconnect', () => {
-        if (signals === 0) stop();
-      });
-    } else process.on('SIGINT', stop);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  tellParent({ type: 'ready', port: running.port });
-  await stopped;
-  if (isSupervised()) process.disconnect?.();
 }
 
 function tellParent(message: ChildMessage): void {
-  if (isSupervised()) process.send?.(message);
+  if (isSupervised() && process.connected) process.send?.(message);
 }

@@ -33,6 +33,7 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #onRestart: () => void;
   readonly #children: Child[] = [];
+  #stopping: Promise<void> | undefined;
 
   constructor(options: {
     readonly entry: string;
@@ -50,6 +51,8 @@ export class Supervisor {
   /** Starts a process and waits until it says that it is ready; throws with its reason when it cannot start. */
   async start(spec: ProcessSpec): Promise<{ readonly port: number | undefined }> {
     await mkdir(this.#logDirectory, { recursive: true });
+    if (this.#stopping !== undefined)
+      throw new Error(`${spec.name}: not started, everything is being stopped`);
     const log = createWriteStream(path.join(this.#logDirectory, `${spec.name}.log`), { flags: 'a' });
     const child = new Child(spec, this.#entry, log, this.#logger, this.#onRestart);
     this.#children.push(child);
@@ -63,7 +66,13 @@ export class Supervisor {
     return ids;
   }
 
-  async stop(): Promise<void> {
+  /** Ends all that runs, also what is not ready yet; nothing is started after it. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
     for (const child of this.#children.splice(0).reverse()) await child.stop();
   }
 }

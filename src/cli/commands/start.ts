@@ -54,13 +54,53 @@ export function startCommand(): Command {
       const logger = createLogger('start', {
         logLevel: settings.logLevel === 'info' ? 'warn' : settings.logLevel,
       });
-      await runUntilStopped(() => startAll(settings, logger, startedMs));
+      const processes = new Processes(path.resolve(settings.dataDir), logger);
+      await runUntilStopped(
+        () => startAll(settings, processes, startedMs),
+        () => processes.stop(),
+      );
     });
   return withConfigFile(withLogging(withStorageFlags(command, ['level', 'etcd'])));
 }
 
-async function startAll(settings: Settings, logger: Logger, startedMs: number): Promise<Running> {
-  const dataDirectory = path.resolve(settings.dataDir);
+/** What runs, and the file that says so. */
+class Processes {
+  readonly dataDirectory: string;
+  readonly supervisor: Supervisor;
+  /** One after the other, so that the last one written is the newest. */
+  #writing = Promise.resolve();
+
+  constructor(dataDirectory: string, logger: Logger) {
+    this.dataDirectory = dataDirectory;
+    this.supervisor = new Supervisor({
+      entry: entryFile(),
+      logDirectory: path.join(dataDirectory, 'logs'),
+      logger,
+      onRestart: () => {
+        this.#writing = this.write().catch((error: unknown) =>
+          logger.warn({ err: error }, 'processes.json could not be written'),
+        );
+      },
+    });
+  }
+
+  /** Which process is which, for people and scripts: `processes.json` in the data folder. */
+  write(): Promise<void> {
+    const text = () =>
+      `${JSON.stringify({ start: process.pid, ...this.supervisor.processIds() }, null, 2)}\n`;
+    return this.#writing.then(() =>
+      writePrivateFile(path.join(this.dataDirectory, 'processes.json'), text()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.supervisor.stop();
+    await this.#writing;
+  }
+}
+
+async function startAll(settings: Settings, processes: Processes, startedMs: number): Promise<Running> {
+  const { dataDirectory, supervisor } = processes;
   const { bindAddress } = settings;
   await makeFolder(dataDirectory, 'data folder');
   // Chosen once, also for 0: a part that is restarted must be found where it was.
@@ -70,18 +110,6 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
     const wanted = settings.port === 0 ? 0 : port + 1 + index;
     edgePorts.push(await freePort(bindAddress, wanted, `edge ${cell.name}`));
   }
-  const supervisor = new Supervisor({
-    entry: entryFile(),
-    logDirectory: path.join(dataDirectory, 'logs'),
-    logger,
-    onRestart: () => {
-      writingProcesses = writingProcesses
-        .then(() => writeProcessIds(dataDirectory, supervisor))
-        .catch((error: unknown) => logger.warn({ err: error }, 'processes.json could not be written'));
-    },
-  });
-  // One after the other, so that the last one written is the newest.
-  let writingProcesses = Promise.resolve();
   try {
     const serverArgs = (data: string, serverPort: number) => [
       ...['--data-dir', data, '--bind-address', bindAddress, '--port', String(serverPort)],
@@ -144,28 +172,19 @@ async function startAll(settings: Settings, logger: Logger, startedMs: number): 
       adminFile,
       renderKubeconfig(adminContexts(federation, edges), demoProjects[0]?.context ?? 'root'),
     );
-    await writeProcessIds(dataDirectory, supervisor);
+    await processes.write();
     printWelcome(adminFile, federation.server, Date.now() - startedMs);
   } catch (error) {
-    await supervisor.stop();
+    await processes.stop();
     throw error;
   }
   return {
     async stop() {
       process.stdout.write('\nstopping…\n');
-      await supervisor.stop();
-      await writingProcesses;
+      await processes.stop();
       process.stdout.write('stopped\n');
     },
   };
-}
-
-/** Which process is which, for people and scripts: `processes.json` in the data folder. */
-async function writeProcessIds(dataDirectory: string, supervisor: Supervisor): Promise<void> {
-  await writePrivateFile(
-    path.join(dataDirectory, 'processes.json'),
-    `${JSON.stringify({ start: process.pid, ...supervisor.processIds() }, null, 2)}\n`,
-  );
 }
 
 /** The file that this process itself was started from. */
