@@ -216,6 +216,13 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
+/** What labels.Parser says may follow, by what stands before it in a list of values. */
+const afterListPart = {
+  '(': "',', ')' or identifier",
+  ',': "',', or identifier",
+  value: "',' or ')'",
+} as const;
+
 class Parser {
   readonly #tokens: readonly Token[];
   #at = 0;
@@ -314,19 +321,19 @@ class Parser {
     const open = this.#takeValue();
     if (open.type !== '(') throw badRequest(`found '${open.text}' expected: '('`);
     const values: string[] = [];
-    let expectsValue = true;
+    /** What stands before the next token: the parenthesis, a comma or a value. */
+    let before: '(' | ',' | 'value' = '(';
     for (;;) {
       const token = this.#takeValue();
-      if (token.type === 'identifier') {
-        if (!expectsValue) throw badRequest(`found '${token.text}', expected: ',' or ')'`);
+      if (token.type === 'identifier' && before !== 'value') {
         values.push(token.text);
-        expectsValue = false;
+        before = 'value';
       } else if (token.type === ',' || token.type === ')') {
-        if (expectsValue) values.push('');
+        if (before !== 'value') values.push('');
         if (token.type === ')') return values;
-        expectsValue = true;
+        before = ',';
       } else {
-        throw badRequest(`found '${token.text}', expected: ',', ')' or identifier`);
+        throw badRequest(`found '${token.text}', expected: ${afterListPart[before]}`);
       }
     }
   }

@@ -17,6 +17,14 @@ export const knownOfKinds: readonly KnownDifference[] = [
       ((path.includes('status') && oracle === undefined) || (path.includes('cells') && oracle === '')),
   },
   {
+    row: undefined, // types are checked by kube-controller-manager elsewhere, which owns what it finds as ours does
+    explains: (_, { request, ours }) =>
+      isOf(request.path, 'validatingadmissionpolicies') &&
+      ours.status === 409 &&
+      JSON.stringify(ours.body).includes('conflict with \\"validatingadmissionpolicy-status\\"'),
+    parts: true,
+  },
+  {
     row: 'third cell of an IPAddress in a Table',
     explains: ({ path, oracle, ours }, { request }) =>
       request.path.includes('/ipaddresses') &&
@@ -46,6 +54,15 @@ export const knownOfKinds: readonly KnownDifference[] = [
       isOf(request.path, 'flowschemas') &&
       [oracle, ours].some(({ body }) => JSON.stringify(body).includes('"Dangling"')) &&
       (path.includes('status') || path.includes('managedFields') || path.at(-1) === 'resourceVersion'),
+  },
+  {
+    row: undefined, // ... and writes what it found between two requests, at either
+    explains: (_, { request, oracle, ours }) =>
+      isOf(request.path, 'flowschemas') &&
+      request.method === 'PUT' &&
+      (oracle.status === 409) !== (ours.status === 409) &&
+      String(request.body).includes('"resourceVersion"'),
+    parts: true,
   },
   {
     row: 'generation of a Deployment, when its annotations change',

@@ -29,6 +29,14 @@ const settled: readonly { readonly resource: string; readonly path: string }[] =
   },
 ];
 
+/** Of what a Job is given; who writes it whole owns it here, until somebody else writes labels. */
+const givenToJobs =
+  /^f:metadata\.f:labels\.f:(?:batch\.kubernetes\.io\/)?(?:controller-uid|job-name)$|^f:spec\.f:(?:selector|template\.f:metadata)$/;
+
+function isGivenToJob(at: string, below: JsonValue | undefined): boolean {
+  return givenToJobs.test(at) || (at === 'f:metadata.f:labels' && JSON.stringify(below) === '{}');
+}
+
 /** Fields of pods behind gates that are off: as those, in every kind that makes pods. */
 const gatedPattern = /(?:^|\.)f:(?:schedulingGroup|stopSignal|clusterTrustBundle|podCertificate)$/;
 
@@ -36,9 +44,10 @@ const gatedPattern = /(?:^|\.)f:(?:schedulingGroup|stopSignal|clusterTrustBundle
 function isOwnedAlike({ path }: Difference, { request, oracle, ours }: Exchange, settles: boolean): boolean {
   if (path[0] !== 'body' || path[1] !== 'metadata' || path[2] !== 'managedFields') return false;
   const mine = settled.filter((one) => settles && isOf(request.path, one.resource));
-  const isLeftOut: IsLeftOut = (at, value) =>
+  const isLeftOut: IsLeftOut = (at, value, below) =>
     value === null ||
     (settles && gatedPattern.test(at)) ||
+    (settles && isOf(request.path, 'jobs') && isGivenToJob(at, below)) ||
     mine.some((one) => one.path === at || (one.path.startsWith(`${at}.`) && at.endsWith('f:annotations')));
   return (
     ownedWithout(oracle.body, oracle.body, isLeftOut) === ownedWithout(ours.body, oracle.body, isLeftOut)

@@ -2,7 +2,8 @@ import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 
 import { isJsonObject } from '#apimachinery/json.ts';
 
-export type IsLeftOut = (path: string, value: JsonValue | undefined) => boolean;
+/** `below`: what is owned within. */
+export type IsLeftOut = (path: string, value: JsonValue | undefined, below: JsonValue | undefined) => boolean;
 
 /** What is owned, without some fields and without who owns no other. `values`: what the fields are looked up in. */
 export function ownedWithout(body: JsonValue, values: JsonValue, isLeftOut: IsLeftOut): string {
@@ -35,7 +36,7 @@ function ownedOf(
     const inner = set[element];
     const at = path === '' ? element : `${path}.${element}`;
     const member = memberAt(value, element);
-    if (isLeftOut(at, member)) continue;
+    if (isLeftOut(at, member, inner)) continue;
     if (isJsonObject(inner) && Object.keys(inner).length === 0) kept[element] = inner;
     else {
       const below = ownedOf(inner, at, member, isLeftOut);

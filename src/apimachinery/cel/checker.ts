@@ -435,11 +435,9 @@ class Checker {
     if (!isOptional) return type;
     const resolved = this.#substitution.resolve(type);
     if (resolved.kind === 'optional') return resolved.params[0] ?? dynType;
-    if (resolved.kind === 'dyn' || resolved.kind === 'error') return dynType;
-    return this.#error(
-      at,
-      `expected type 'optional_type(${this.#show(type)})' but found '${this.#show(type)}'`,
-    );
+    if (resolved.kind === 'dyn') return dynType;
+    this.#error(at, `expected type 'optional_type(${this.#show(type)})' but found '${this.#show(type)}'`);
+    return type;
   }
 
   #list(elements: readonly LiteralPart[]): CelType {
@@ -556,7 +554,8 @@ class Checker {
         return [dynType, dynType];
       case 'dyn':
       case 'error':
-        return [range, range];
+        // Of what is wrong already the variables are of any type (cel-go checker/checker.go, checkComprehension).
+        return [dynType, dynType];
       default: {
         const error = this.#error(
           at,
@@ -600,7 +599,9 @@ class Checker {
     if (!expr.isFlat) return optionalOf(body);
     const result = optionalOf(this.#param());
     if (this.#substitution.assign(result, body)) return result;
-    return this.#error(expr.body.at, `expected type 'optional_type' but found '${this.#show(body)}'`);
+    // The macro is a condition: what the body gives, or else none.
+    const branches = `${this.#show(body)}, optional_type(dyn)`;
+    return this.#error(expr.at, `found no matching overload for '_?_:_' applied to '(bool, ${branches})'`);
   }
 }
 

@@ -109,6 +109,22 @@ const rows: readonly (readonly [source: string, ...messages: string[]])[] = [
     "11: found no matching overload for 'value' applied to 'list(int).()'",
   ],
   [
+    'optional.of(1).optFlatMap(x, x)',
+    "26: found no matching overload for '_?_:_' applied to '(bool, int, optional_type(dyn))'",
+  ],
+  [
+    '[?check, ?([1].join())]',
+    "3: expected type 'optional_type(k.Check)' but found 'k.Check'",
+    "20: found no matching overload for 'join' applied to 'list(int).()'",
+    "20: expected type 'optional_type(!error!)' but found '!error!'",
+  ],
+  // What is within something wrong is of any type.
+  [
+    '"a".sum().filter(x, true).sum(1)',
+    "8: found no matching overload for 'sum' applied to 'string.()'",
+    "30: found no matching overload for 'sum' applied to 'list(dyn).(int)'",
+  ],
+  [
     '1.sortBy(x, x)',
     '1: sortBy can only be applied to a list, identifier, comprehension, call or select expression',
   ],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloneJson, type JsonObject, type JsonValue } from '../json.ts';
 import { schemaFromJsonSchemaProps } from '../schema-from-openapi.ts';
-import { applyDefaults } from './defaults.ts';
+import { applyDefaults, fillDefaults } from './defaults.ts';
 
 const schemaOf = schemaFromJsonSchemaProps;
 
@@ -66,4 +66,22 @@ test('defaults are copies', () => {
   const second: JsonObject = {};
   applyDefaults(schema, second);
   assert.deepEqual(second, { a: ['x'] });
+});
+
+// Source: k8s.io/apiextensions-apiserver pkg/apiserver/schema/defaulting: what is applied is pruned after it was validated.
+test('an applied null stays where it may be told of, or counts for what holds it', () => {
+  const open = { 'x-kubernetes-preserve-unknown-fields': true };
+  const rows: readonly [JsonObject, JsonValue][] = [
+    [{ properties: { a: { type: 'string' } } }, { a: null }],
+    [{ properties: { a: open } }, {}],
+    [{ properties: { a: open }, required: ['a'] }, { a: null }],
+    [{ properties: { a: open }, oneOf: [{ required: ['a'] }] }, { a: null }],
+    [{ properties: { a: open }, minProperties: 1 }, { a: null }],
+    [{ properties: { a: { ...open, default: 1 } } }, { a: 1 }],
+  ];
+  for (const [schema, expected] of rows) {
+    const value: JsonValue = { a: null };
+    fillDefaults(schemaOf({ type: 'object', ...schema }), value);
+    assert.deepEqual(value, expected, JSON.stringify(schema));
+  }
 });

@@ -60,10 +60,10 @@ function applyObject(node: CompiledSchema, object: JsonObject, keepsNulls: boole
   }
 }
 
-/** Whether nobody refuses a null: nothing is said of the value, nor whether it must be there. */
+/** Whether nobody refuses a null: nothing is said of the value, nor whether it must be there, nor of what is there with it. */
 function isPassedOver(node: CompiledSchema, child: CompiledSchema, key: string): boolean {
   const isOpen = child.type === undefined && !child.intOrString && child.validation === undefined;
-  return isOpen && node.required?.includes(key) !== true;
+  return isOpen && node.validation === undefined && node.required?.includes(key) !== true;
 }
 
 /** A default that is an object may itself lack fields that have defaults. */

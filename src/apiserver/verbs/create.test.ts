@@ -115,6 +115,23 @@ test('create: refusals (C1, C3, E3, N1, N2, S2)', async () => {
       /cannot be handled as a ConfigMap: json: cannot unmarshal string into Go struct field ConfigMap.data/,
     ],
     [
+      'metadata of a wrong type',
+      maps,
+      configMap('x', { metadata: [] as never }),
+      'BadRequest',
+      /cannot unmarshal array into Go struct field ConfigMap.metadata of type v1.ObjectMeta$/,
+    ],
+    [
+      'metadata of a wrong type, before what ends the decoding',
+      '/api/v1/namespaces/default/limitranges',
+      {
+        ...{ apiVersion: 'v1', kind: 'LimitRange', metadata: [] },
+        spec: { limits: [{ type: 'Container', default: { cpu: 'x' } }] },
+      },
+      'BadRequest',
+      /cannot be handled as a LimitRange: quantities must match the regular expression/,
+    ],
+    [
       'wrong type in a custom resource',
       widgetsPath,
       widget('x', { size: 'no' }),

@@ -136,6 +136,7 @@ function accept(decoded: DecodedJson, target: DecodeTarget): KubeObject {
     value ?? {},
     { group: definition.group, version: version.version, kind: definition.kind },
     definition.origin === 'custom' ? undefined : workspace.scheme,
+    definition.origin === 'builtin' ? version.schema : undefined,
     definition.origin !== 'custom',
   );
   let typeErrors = metadataTypeErrors(given.metadata);
@@ -277,6 +278,8 @@ function identify(
   value: JsonValue,
   expected: GroupVersionKind,
   scheme: Scheme | undefined,
+  /** Of Kubernetes' own kinds. */
+  schema?: Schema,
   fillsMissing = true,
 ): KubeObject {
   if (!isJsonObject(value)) {
@@ -307,11 +310,10 @@ function identify(
   if (metadata === undefined || metadata === null) value['metadata'] = {};
   else if (!isJsonObject(metadata)) {
     const where = fillsMissing ? `struct field ${expected.kind}.metadata` : 'value';
-    throw cannotBeDecoded(
-      expected.kind,
-      expected.version,
-      `json: cannot unmarshal ${wordFor(metadata)} into Go ${where} of type v1.ObjectMeta`,
-    );
+    const mismatch =
+      (schema === undefined ? undefined : typeMismatch(schema, value)) ??
+      `json: cannot unmarshal ${wordFor(metadata)} into Go ${where} of type v1.ObjectMeta`;
+    throw cannotBeDecoded(expected.kind, expected.version, mismatch);
   }
   return value as KubeObject;
 }

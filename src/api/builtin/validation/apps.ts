@@ -221,7 +221,8 @@ function checkRolling(errors: Errors, path: string, rolling: JsonObject): void {
 }
 
 function checkDaemonSet(errors: Errors, spec: JsonObject): void {
-  checkRequiredSelector(errors, spec, 'daemonset');
+  // An absent one selects nothing, which is told of the template alone (apps/validation, ValidateDaemonSetSpec).
+  if (objectAt(spec, 'selector') !== undefined) checkRequiredSelector(errors, spec, 'daemonset');
   const template = objectAt(spec, 'template') ?? {};
   checkControllerTemplate(errors, 'spec.template', template, objectAt(spec, 'selector'), 'DaemonSet');
   checkNonNegatives(errors, 'spec', spec, ['minReadySeconds', 'revisionHistoryLimit']);

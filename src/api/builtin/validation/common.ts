@@ -191,7 +191,8 @@ export function selectorMatches(selector: JsonObject, labels: JsonObject | undef
   return errors.length === 0 ? false : undefined;
 }
 
-function plainlyMatches(selector: JsonObject, labels: JsonObject | undefined): boolean | undefined {
+/** Like `selectorMatches`, of a selector that may be malformed. */
+export function plainlyMatches(selector: JsonObject, labels: JsonObject | undefined): boolean | undefined {
   const matchLabels = objectAt(selector, 'matchLabels');
   for (const key in matchLabels) if (labels?.[key] !== matchLabels[key]) return false;
   for (const requirement of objectsAt(selector, 'matchExpressions')) {

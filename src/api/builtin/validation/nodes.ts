@@ -79,7 +79,7 @@ function checkNode(errors: Errors, node: KubeObject, old: KubeObject | undefined
   checkNodeResources(errors, node);
   const swap = numberAt(valueAt(node, 'status', 'nodeInfo', 'swap'), 'capacity');
   if (swap !== undefined && swap <= 0) {
-    errors.push(invalid('metadata.nodeSwapStatus.capacity', swap, 'must be greater than 0'));
+    errors.push(invalid('metadata.nodeSwapStatus.capacity', swap, 'must be greater than zero'));
   }
   checkDeclaredFeatures(errors, node);
   const ranges = textsAt(node, 'spec', 'podCIDRs');

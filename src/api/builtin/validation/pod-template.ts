@@ -1,7 +1,14 @@
 import { forbiddenField, invalid, notSupported } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { objectAt, objectsAt, textAt, valueAt } from '../read.ts';
-import { checkAnnotations, checkLabels, type Errors, isEmptySelector, selectorMatches } from './common.ts';
+import {
+  checkAnnotations,
+  checkLabels,
+  type Errors,
+  isEmptySelector,
+  plainlyMatches,
+  selectorMatches,
+} from './common.ts';
 import { checkAnnotatedProfiles, checkPodAnnotations } from './pod-annotations.ts';
 import { checkPodSpec } from './pod-spec.ts';
 
@@ -31,8 +38,10 @@ export function checkControllerTemplate(
   kind: string,
 ): void {
   const labels = objectAt(template, 'metadata', 'labels');
+  // Those of ReplicationControllers are plain labels, of which nobody asks whether they may be any (ValidatePodTemplateSpecForRC).
+  const matches = kind === 'ReplicationController' ? plainlyMatches : selectorMatches;
   // An absent selector selects nothing, an empty one is told of as such.
-  if (selector === undefined || (!isEmptySelector(selector) && selectorMatches(selector, labels) === false)) {
+  if (selector === undefined || (!isEmptySelector(selector) && matches(selector, labels) === false)) {
     errors.push(invalid(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
   }
   checkPodTemplate(errors, path, template);
