@@ -100,6 +100,17 @@ const invalidRows: readonly [string, (crd: KubeObject) => void, RegExp][] = [
     /must point to a field of type string, boolean or integer/,
   ],
   [
+    'too many selectable fields (R6)',
+    (o) => {
+      const [version] = specOf(o).versions;
+      const names = Array.from({ length: 9 }, (_, at) => `f${at}`);
+      Object.assign(version!, { selectableFields: names.map((name) => ({ jsonPath: `.spec.${name}` })) });
+      const properties = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+      Object.assign(schemaOf(o)['properties']!, { spec: { type: 'object', properties } });
+    },
+    /^spec\.selectableFields: Too many: 9: must have at most 8 items$/,
+  ],
+  [
     'selectable metadata',
     (o) => Object.assign(specOf(o).versions[0]!, { selectableFields: [{ jsonPath: '.metadata.name' }] }),
     /is an invalid path: does not refer to a valid field/,
@@ -594,4 +605,22 @@ test('rules are held against defaults first, and looked at themselves when those
     `${path}.default.k: Invalid value: 1: .k in body should be greater than or equal to 3`,
     `${path}.default: Invalid value: "": ".k" must validate all the schemas (allOf). None validated`,
   ]);
+});
+
+// Each rule is within its budget of 10 million, all together are beyond that of 100 million.
+test('rules that are too much together are refused with the most costly of them (R4)', () => {
+  const errors = errorsOf(
+    created((o) => {
+      const rules = Array.from({ length: 30 }, (_, at) => ({ rule: `self.all(x, x.size() >= ${at})` }));
+      const items = { type: 'string', maxLength: 10 };
+      field(o, { type: 'array', maxItems: 900_000, items, 'x-kubernetes-validations': rules });
+    }),
+  );
+  assert.match(
+    errors.at(-1) ?? '',
+    /x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of 1\.\d+x/,
+  );
+  const contributed = errors.filter((one) => /contributed to estimated rule cost total exceeding/.test(one));
+  assert.equal(contributed.length, 4);
+  assert.equal(errors.length, 5);
 });

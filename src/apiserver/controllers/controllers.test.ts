@@ -149,6 +149,13 @@ describe('controllers over workspaces', () => {
       remaining?.message,
       'Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances',
     );
+    assert.deepEqual(Object.fromEntries((status.conditions ?? []).map((one) => [one.type, one.status])), {
+      NamespaceDeletionDiscoveryFailure: 'False',
+      NamespaceDeletionGroupVersionParsingFailure: 'False',
+      NamespaceDeletionContentFailure: 'False',
+      NamespaceContentRemaining: 'True',
+      NamespaceFinalizersRemaining: 'True',
+    });
     assert.equal(await isGone(server, cluster, 'plain', name), true);
     await server.client.patch(
       { cluster, gvr: configMaps, namespace: name, name: 'held' },

@@ -86,7 +86,7 @@ test('equal CRDs of many workspaces share one definition', async (t) => {
   assert.equal([...catalog.allDefinitions()].length, 1);
 });
 
-test('names in use are refused by kind of name, and accepted once they are free', async (t) => {
+test('names in use are refused by kind of name, and accepted once they are free (R2)', async (t) => {
   const { store, start, control, condition, isTrue } = await harness(t);
   start();
   control();

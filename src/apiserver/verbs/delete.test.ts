@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { apiError, Harness } from './testing/harness.ts';
+import { encodeProtobuf } from '../protobuf/encode-object.ts';
+import { apiError, Harness, type Send } from './testing/harness.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';
@@ -82,6 +83,24 @@ test('finalizers: it lingers, they may only be removed, the last one deletes (X3
   await assert.rejects(harness.get(url), apiError('NotFound'));
   assert.deepEqual(watch.types, ['ADDED d', 'MODIFIED d', 'MODIFIED d', 'DELETED d']);
   watch.stop();
+});
+
+test('options come as JSON, YAML, protobuf, or in the query (X1)', async () => {
+  await using harness = await open();
+  const options = { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Orphan' };
+  const forms: [string, string, Send][] = [
+    ['json', '', { body: options, contentType: 'application/json' }],
+    ['yaml', '', { body: 'propagationPolicy: Orphan\n', contentType: 'application/yaml' }],
+    ['protobuf', '', { body: encodeProtobuf(options), contentType: 'application/vnd.kubernetes.protobuf' }],
+    ['query', '?propagationPolicy=Orphan', {}],
+    ['older-query', '?orphanDependents=true', {}],
+  ];
+  for (const [name, query, send] of forms) {
+    await harness.post(maps, map(name));
+    const { code, object } = await harness.send('DELETE', `${maps}/${name}${query}`, send);
+    assert.equal(code, 200, name);
+    assert.deepEqual(object.metadata?.finalizers, ['orphan'], name);
+  }
 });
 
 test('preconditions (X2)', async () => {
@@ -296,6 +315,12 @@ test('namespaces: protected, terminating, finalized (S1, S2, S3)', async () => {
     harness.delete('/api/v1/namespaces/default'),
     apiError('Forbidden', 'namespaces "default" is forbidden: this namespace may not be deleted', 403),
   );
+  for (const name of ['kube-system', 'kube-public', 'kube-node-lease']) {
+    const path = `/api/v1/namespaces/${name}`;
+    await harness.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    if (name !== 'kube-node-lease') await assert.rejects(harness.delete(path), apiError('Forbidden'), name);
+    else assert.equal((await harness.delete(path)).code, 200);
+  }
   const made = await harness.post('/api/v1/namespaces', {
     apiVersion: 'v1',
     kind: 'Namespace',

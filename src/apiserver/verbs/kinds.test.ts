@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { numberAt, textAt, valueAt } from '#api/builtin/read.ts';
+import { variant } from '#api/builtin/testing/vectors.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import { apiError, Harness } from './testing/harness.ts';
 
 const base = '/api/v1/namespaces/default';
@@ -164,6 +168,48 @@ test('what no revision is may stand in a new object, and generations of kinds th
     map('b', { generation: -1 }),
     apiError('Invalid', /must be greater than or equal to 0/),
   );
+});
+
+test('kinds with a status whose changes nobody counts (C6)', async () => {
+  await using harness = await Harness.open();
+  const others: { readonly [kind: string]: JsonObject } = {
+    APIService: {
+      ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.a.example' } },
+      spec: { group: 'a.example', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1 },
+    },
+    ResourceClaim: {
+      apiVersion: 'resource.k8s.io/v1',
+      kind: 'ResourceClaim',
+      metadata: { name: 'x' },
+      spec: {},
+    },
+  };
+  const kinds = [
+    ...Object.keys(others),
+    'CertificateSigningRequest',
+    'Namespace',
+    'Node',
+    'PersistentVolume',
+    'PersistentVolumeClaim',
+    'ResourceQuota',
+    'Service',
+    'ServiceCIDR',
+    'VolumeAttachment',
+  ];
+  for (const kind of kinds) {
+    const object = (others[kind] ?? variant(kind, {})) as unknown as KubeObject;
+    const { group, version } = parseApiVersion(object.apiVersion)!;
+    const definition = builtinDefinitions().find((one) => one.group === group && one.kind === kind)!;
+    const base = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const collection = `${base}${definition.namespaced ? '/namespaces/default' : ''}/${definition.resource}`;
+    const made = await harness.post(collection, object as never);
+    assert.equal(made.code, 201, kind);
+    const changed = await harness.patch(`${collection}/${made.object.metadata.name}`, 'merge', {
+      metadata: { labels: { a: 'b' } },
+    });
+    assert.deepEqual(changed.object.metadata.labels?.['a'], 'b', kind);
+    for (const one of [made, changed]) assert.equal(one.object.metadata.generation, undefined, kind);
+  }
 });
 
 test('a status writer takes away neither a Job’s labels nor a DaemonSet’s count; kubelet configs are gone (C7)', async () => {

@@ -299,6 +299,28 @@ test('R4: costs are bounded', () => {
   assert.match(error ?? '', /actual cost limit exceeded.*no further validation rules will be run/);
 });
 
+test('R4: the rules of an object have ten times as much together as one of them', () => {
+  const numbers = Array.from({ length: 360 }, (_, index) => index);
+  const costly = (at: number) => `self.a.all(x, self.a.all(y, x + y >= 0)) && ${at} == ${at}`;
+  const told = (count: number) => {
+    const all = Array.from({ length: count }, (_, at) => costly(at));
+    const { errors } = validateRules(
+      schemaOf({ a: list(integer) }, ...all),
+      { spec: { a: numbers } },
+      undefined,
+    );
+    return errors.map(({ message }) => message);
+  };
+  // One of them costs something between 0.77 and 1 million.
+  assert.deepEqual(told(10), []);
+  const [error, ...others] = told(13);
+  assert.match(
+    error ?? '',
+    /validation failed due to running out of cost budget, no further validation rules will be run$/,
+  );
+  assert.deepEqual(others, []);
+});
+
 test('rules inside allOf are about the fields outside', () => {
   const schema = schemaFromJsonSchemaProps({
     type: 'object',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { parse as parseYaml } from 'yaml';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError, type StatusReason } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { StorageError } from '#storage/errors.ts';
 import type { TestServer } from '../testing/test-server.ts';
@@ -48,6 +48,35 @@ describe('errors over HTTP (E1–E4)', () => {
       }
     });
   }
+
+  it('E2: each reason has its code', async () => {
+    const codes: readonly [StatusReason, number][] = [
+      ['BadRequest', 400],
+      ['Unauthorized', 401],
+      ['Forbidden', 403],
+      ['NotFound', 404],
+      ['MethodNotAllowed', 405],
+      ['NotAcceptable', 406],
+      ['AlreadyExists', 409],
+      ['Conflict', 409],
+      ['Gone', 410],
+      ['Expired', 410],
+      ['RequestEntityTooLarge', 413],
+      ['UnsupportedMediaType', 415],
+      ['Invalid', 422],
+      ['TooManyRequests', 429],
+      ['InternalError', 500],
+      ['ServerTimeout', 500],
+      ['ServiceUnavailable', 503],
+      ['Timeout', 504],
+    ];
+    for (const [reason, code] of codes) {
+      failWith(new ApiError(reason, 'x'));
+      const answer = await server.get(widgetPath);
+      const { code: told, reason: given } = answer.json();
+      assert.deepEqual([answer.code, told, given], [code, code, reason]);
+    }
+  });
 
   it('a Status in YAML for who reads YAML; Retry-After from its details', async () => {
     failWith(new ApiError('TooManyRequests', 'slow', { details: { retryAfterSeconds: 7 } }));

@@ -123,7 +123,8 @@ describe('forms of one object (N1–N6)', () => {
 
   it('N5: pretty when asked for, or for people', async () => {
     assert.match((await get(undefined, '?pretty=true')).text, /^\{\n {2}"apiVersion"/);
-    assert.match((await get(undefined, '', { 'user-agent': 'curl/8.0' })).text, /^\{\n/);
+    for (const agent of ['curl/8.0', 'Wget/1.21', 'Mozilla/5.0 (X11)'])
+      assert.match((await get(undefined, '', { 'user-agent': agent })).text, /^\{\n/, agent);
     assert.doesNotMatch((await get(undefined, '?pretty=false', { 'user-agent': 'curl/8.0' })).text, /^\{\n/);
     assert.doesNotMatch((await get(undefined, '', { 'user-agent': 'kubectl/v1.36' })).text, /^\{\n/);
   });

@@ -50,6 +50,30 @@ describe('watch over HTTP (W1–W7)', () => {
     assert.equal(left.object.metadata.labels?.['app'], 'a');
   });
 
+  it('E5: a watch goes on beyond the time that a request may take', async () => {
+    const requestTimeoutMs = 300;
+    const brief = await WatchedServer.start({ requestTimeoutMs });
+    try {
+      // A slow machine may take longer than that for any request: it is asked again.
+      const watcher = await until('the watch is open', async () => {
+        const asked = await brief.watch('&resourceVersion=1');
+        return Number(asked.headers[':status']) === 200 ? asked : undefined;
+      });
+      const openedAtMs = performance.now();
+      await until('the time is over', () =>
+        Promise.resolve(performance.now() - openedAtMs > 2 * requestTimeoutMs),
+      );
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify(widget('late', {}));
+      await until('there is something to tell', async () =>
+        [201, 409].includes((await brief.server.call('POST', widgetsPath, body, headers)).code),
+      );
+      assert.equal((await watcher.next()).object.metadata.name, 'late');
+    } finally {
+      await brief.stop();
+    }
+  });
+
   it('W6: initial events end in a marked bookmark', async () => {
     await scene.create('a');
     const watcher = await scene.watch(
