@@ -182,6 +182,22 @@ test('R4: quantities are whole numbers of 64 bits, or decimal', () => {
   assert.equal(run("quantity('1e1000000').isGreaterThan(quantity('1e300'))"), true);
 });
 
+test('what only functions look into is not compared with another type (apiserver cel/quantity.go)', () => {
+  const rows: readonly (readonly [string, boolean | string])[] = [
+    ["dyn(quantity('1')) == 1", 'no such overload'],
+    ["dyn(ip('1.2.3.4')) == dyn(quantity('1'))", 'no such overload'],
+    ["dyn(quantity('1')) != 1", true],
+    ["1 == dyn(quantity('1'))", false],
+    ["quantity('1') == null", false],
+    ["quantity('1') == quantity('500m').add(quantity('500m'))", true],
+    ["quantity('1') in [quantity('2').sub(1)]", true],
+  ];
+  for (const [source, expected] of rows) {
+    const { value } = compileCel(source, environment).run(() => null, 1_000_000);
+    assert.equal(value instanceof CelFault ? value.message : value, expected, source);
+  }
+});
+
 test('why a text is no address (apiserver cel/library/ip.go, cidr.go)', () => {
   const rows: readonly (readonly [string, string])[] = [
     ["ip('fe80::1%eth0')", 'IP address "fe80::1%eth0" with zone value is not allowed'],

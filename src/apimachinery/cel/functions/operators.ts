@@ -10,8 +10,10 @@ import {
   JsonList,
   JsonMap,
   noOverload,
+  Opaque,
   Optional,
   Timestamp,
+  typeOf,
   Uint,
   type Value,
 } from '../values.ts';
@@ -138,6 +140,12 @@ export function unordered(value: Value): CelFault | undefined {
   return isOrdered ? undefined : noOverload;
 }
 
+/** Types that only functions look into do not say of another type that it is unequal (`Equal` in k8s.io/apiserver/pkg/cel). */
+function equate(a: Value, b: Value): Value {
+  if (a instanceof Opaque && b !== null && typeOf(b) !== a.type) return noOverload;
+  return equalValues(a, b);
+}
+
 export function contains(list: CelList, item: Value): boolean {
   for (let i = 0; i < list.size; i++) if (equalValues(list.at(i), item)) return true;
   return false;
@@ -260,7 +268,8 @@ export function addOperators(table: FunctionTable): void {
     .operator('-_', ['int, int'], ([a]) => checkedInt(-(a as bigint)))
     .operator('-_', ['double, double'], ([a]) => -(a as number))
     .operator('!_', ['bool, bool'], ([a]) => !a)
-    .operator('_==_', ['A, A, bool'], ([a, b]) => equalValues(a as Value, b as Value), equating)
+    .operator('_==_', ['A, A, bool'], binary(equate), equating)
+    // Of what cannot be compared it is true (cel-go types.Equal is neither true nor false then).
     .operator('_!=_', ['A, A, bool'], ([a, b]) => !equalValues(a as Value, b as Value), comparing)
     .operator('@in', ['A, list(A), bool'], ([a, b]) => contains(b as CelList, a as Value), membership)
     .operator('@in', ['A, map(A, B), bool'], ([a, b]) => (b as CelMap).get(a as Value) !== undefined)
