@@ -9,6 +9,8 @@ export interface ProcessSpec {
   readonly name: string;
   /** Arguments of the `cellplane` command. */
   readonly args: readonly string[];
+  /** Options of Node for it, where the environment (NODE_OPTIONS) or the supervisor's own do not say otherwise. */
+  readonly nodeOptions?: string | undefined;
 }
 
 /** What a supervised process tells its parent over IPC. */
@@ -146,9 +148,13 @@ class Child {
 
   #spawn(onMessage: (message: ChildMessage) => void): ChildProcess {
     this.#startedAtMs = Date.now();
-    const child = spawn(process.execPath, [...process.execArgv, this.#entry, ...this.#spec.args], {
+    const { args, nodeOptions } = this.#spec;
+    const env: NodeJS.ProcessEnv = { ...process.env, CELLPLANE_SUPERVISED: '1' };
+    // Of two that say the same the later holds.
+    if (nodeOptions !== undefined) env['NODE_OPTIONS'] = `${nodeOptions} ${env['NODE_OPTIONS'] ?? ''}`;
+    const child = spawn(process.execPath, [...process.execArgv, this.#entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, CELLPLANE_SUPERVISED: '1' },
+      env,
     });
     this.#process = child;
     child.stdout?.on('data', (chunk: Buffer) => this.#log.write(chunk));

@@ -12,6 +12,7 @@ import { systemMasters } from '#apiserver/request/user.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { schedulerNodeOptions } from '../collector.ts';
 import { connect } from '../connect.ts';
 import { demoCells, demoProjects, ensureCell, ensureProjects } from '../demo.ts';
 import { freePort } from '../free-port.ts';
@@ -147,6 +148,7 @@ async function startAll(settings: Settings, processes: Processes, startedMs: num
     await Promise.all([
       supervisor.start({
         name: 'scheduler',
+        nodeOptions: schedulerNodeOptions,
         // One that is restarted takes its former lease up at once.
         args: [
           ...['scheduler', '--kubeconfig', kubeconfigs.get('scheduler') ?? '', '--lease-identity', 'start'],
