@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy-contract.ts';
+import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -58,6 +59,23 @@ describe('a hostile project', { timeout: 600_000 }, () => {
       const { namespace } = object.metadata;
       await scene.mallory.client.create({ cluster: attackerPath, gvr, namespace }, object);
     }
+    await until('each is decided about, and refused', async () => {
+      const client = scene.mallory.client;
+      const bindings = (
+        await Promise.all(
+          [gvrs.bindings, gvrs.clusterBindings].map((gvr) => client.list({ cluster: attackerPath, gvr })),
+        )
+      ).flatMap(({ items }) => items as ResourceBinding[]);
+      const open = authority.filter(
+        ({ object }) =>
+          !bindings.some(
+            ({ spec, status }) =>
+              spec.resource.kind === object.kind && JSON.stringify(status ?? {}).includes('KindNotAllowed'),
+          ),
+      );
+      if (open.length === 0) return true;
+      throw new Error(open.map(({ object }) => object.kind).join());
+    });
     await passed('authority');
     for (const cell of cells) {
       for (const { gvr, object } of authority) {

@@ -144,3 +144,14 @@ test('what is told of a queue is what client-go tells of one', async () => {
     /workqueue_queue_duration_seconds_bucket\{name="crds",le="9.999999999999999e-06"\} 0/,
   );
 });
+
+test('a key that is added twice while it is worked on keeps the higher of its priorities', async () => {
+  const queue = new WorkQueue({ clock: new ManualClock() });
+  queue.add('a');
+  assert.equal(await queue.take(), 'a');
+  queue.add('a', 'normal');
+  queue.add('a', 'background');
+  queue.add('b', 'background');
+  queue.done('a');
+  assert.equal(await queue.take(), 'a', 'what somebody changed just now goes first');
+});

@@ -91,6 +91,7 @@ export const gvrs = {
   clusterroles: { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterrolebindings' },
   bindings: { group: 'work.karmada.io', version: 'v1alpha2', resource: 'resourcebindings' },
+  clusterBindings: { group: 'work.karmada.io', version: 'v1alpha2', resource: 'clusterresourcebindings' },
   policies: { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'propagationpolicies' },
   clusterPolicies: {
     group: 'policy.karmada.io',

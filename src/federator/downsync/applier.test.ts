@@ -77,7 +77,7 @@ function worldOf(
   const repairs = () => context.metrics.driftRepaired;
   const needsMore = (name: string) => applier.needsMore(itemOf(name, 0).key);
   const { mirror } = context;
-  return { asked, apply, acknowledge, needsMore, repairs, known, mirror };
+  return { asked, apply, acknowledge, needsMore, repairs, known, mirror, copies };
 }
 
 const stored = (form: JsonObject): KubeObject => {
@@ -208,4 +208,13 @@ test('the note of a kind without a status takes its turn; with one the status wa
     await apply('a');
     assert.equal(turns, hasStatus ? 0 : 1);
   }
+});
+
+test('a copy that is read as one that goes is not brought to the edge any more', async () => {
+  const { asked, apply, copies } = worldOf(() => undefined, stored);
+  const key = copyKeyOf({ ...kind, namespace: 'ns', name: 'a' });
+  const { metadata, ...content } = copyOf('a');
+  copies.set(key, { ...content, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+  assert.equal((await apply('a')).state, 'waiting');
+  assert.deepEqual(asked, []);
 });

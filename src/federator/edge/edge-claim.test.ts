@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
-import { type Claim, renewSource, sameSource } from './edge-claim.ts';
+import { type Claim, renewSource, replaceClaim, sameSource } from './edge-claim.ts';
 
 const claim: Claim = {
   controlPlaneId: 'cp',
@@ -55,3 +55,35 @@ for (const [what, fails, writes] of [
     assert.equal(edge.written(), writes);
   });
 }
+
+test('a claim that somebody has written since it was read is not written over', async () => {
+  const { edgeClient } = edgeThat([]);
+  const theirs = { ...claim, cellUid: 'theirs' };
+  let stored: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'cellplane-claim', resourceVersion: '1' },
+    data: { ...claim },
+  };
+  const raced = {
+    ...edgeClient,
+    get: async () => {
+      const read = stored;
+      stored = { ...stored, metadata: { ...stored.metadata, resourceVersion: '2' }, data: { ...theirs } };
+      return read;
+    },
+    update: async (_ref: unknown, object: KubeObject) => {
+      const { resourceVersion } = object.metadata;
+      if (resourceVersion !== undefined && resourceVersion !== stored.metadata.resourceVersion)
+        throw new ApiError('Conflict', 'the object has been modified');
+      stored = object;
+      return stored;
+    },
+  };
+  const wanted = { ...claim, cellUid: 'ours' };
+  await assert.rejects(
+    replaceClaim(raced, { former: claim, wanted }, new AbortController().signal),
+    (error) => isApiError(error, 'Conflict'),
+  );
+  assert.deepEqual(stored['data'], theirs);
+});

@@ -37,7 +37,7 @@ function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
   const clock = new ManualClock();
   const index = new CopyIndex();
   const withdrawn: string[] = [];
-  const mine = { is: true, isKept: false };
+  const mine = { is: true, isKept: false, isDecided: false };
   const client: KubeClient = {
     ...new ScriptedClient().client,
     list: async () => {
@@ -52,7 +52,7 @@ function world(isEmpty: () => boolean | Promise<boolean> = () => true) {
     logger: silentLogger,
     index,
     namespaces,
-    isDecided: () => false,
+    isDecided: () => mine.isDecided,
     owns: () => mine.is,
     mayWithdrawFrom: () => !mine.isKept,
     refresh: async () => {},
@@ -165,5 +165,16 @@ it('a mapped namespace in a cell that nothing may be withdrawn from stays', asyn
   keeper.look('cell', 'mapped');
   await pass(0);
   assert.deepEqual(withdrawn, ['mapped']);
+  await keeper.stop();
+});
+
+it('a mapped namespace that a decision keeps since it was asked whether it is empty stays', async () => {
+  const { keeper, mine, withdrawn, pass } = world(() => {
+    mine.isDecided = true;
+    return true;
+  });
+  await pass(emptyMs);
+  await pass(emptyMs);
+  assert.deepEqual(withdrawn, []);
   await keeper.stop();
 });
