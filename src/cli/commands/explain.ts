@@ -74,7 +74,9 @@ function render(argument: string, settings: Settings, explanation: Explanation):
     ...(affinity === undefined ? [] : [`Affinity:   ${affinity} is in use`]),
     ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),
     `Scheduled:  ${scheduled ? 'yes' : 'no'}${message === '' ? '' : ` (${message})`}`,
-    ...(quotaRoom === undefined ? [] : [`Quota:      room for ${quotaRoom} more replicas`]),
+    ...(quotaRoom === undefined
+      ? []
+      : [`Quota:      room for ${quotaRoom} more ${quotaRoom === 1 ? 'replica' : 'replicas'}`]),
     ...(rollout === undefined ? [] : [`Rollout:    ${rolloutText(rollout)}`]),
     ...unknown.map((what) => `Unknown:    ${what}`),
   ];

@@ -1,13 +1,13 @@
 import type { Cell } from '#api/federation/cell.ts';
 import type { CellScore } from '#api/federation/cell-score.ts';
 import type { FederatedResourceQuota } from '#api/policy/federated-resource-quota.ts';
-import type { PropagationSpec } from '#api/policy/placement.ts';
+import type { PropagationSpec, Toleration } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type Bounds, forbiddenCells, forbiddingPolicy, withinBounds } from '../algorithm/bounds.ts';
 import { estimateBeside } from '../algorithm/capacity.ts';
-import type { CellInfo, CellSnapshot, ProjectRef } from '../algorithm/cell.ts';
+import { type CellInfo, type CellSnapshot, type ProjectRef, toleratedUntilMs } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type {
   Decision,
@@ -153,15 +153,17 @@ export function decideAnew(
   infos.forEach((cell, i) => {
     const refusal = decision.refusals[i];
     if (refusal === undefined) return;
-    const policy =
+    const what =
       refusal === 'ForbiddenByPolicy' && bounds !== undefined
         ? forbiddingPolicy(bounds, snapshot, i)
-        : undefined;
+        : refusal === 'TaintNotTolerated'
+          ? untolerated(cell, given.policy?.placement?.clusterTolerations)
+          : undefined;
     reasons.set(
       cell.name,
       refusal === 'APINotServed' && definition !== undefined
         ? { code: refusal, text: definitionRefusal(definition, object, cell) }
-        : reasonOf(refusal, policy),
+        : reasonOf(refusal, what),
     );
   });
   const refusal = told.refusal(decision.targets);
@@ -179,6 +181,19 @@ export function decideAnew(
       return room === told.roomIn(cell) ? 'quota' : room === estimateIn(cell) ? 'estimator' : undefined;
     },
   };
+}
+
+/** The taints that keep it away, or do once the time is over for which they are tolerated; undefined where its policy is not known. */
+function untolerated(cell: CellInfo, tolerations: readonly Toleration[] = []): string | undefined {
+  const taints = cell.taints.filter(
+    (taint) =>
+      taint.effect !== 'PreferNoSchedule' &&
+      toleratedUntilMs(tolerations, taint) !== Number.POSITIVE_INFINITY,
+  );
+  if (taints.length === 0) return undefined;
+  return taints
+    .map(({ key, value, effect }) => `${key}${value === '' ? '' : `=${value}`}:${effect}`)
+    .join(', ');
 }
 
 /** What inherited policies allow the object; undefined: none of them selects it. */

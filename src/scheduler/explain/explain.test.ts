@@ -111,7 +111,7 @@ test('a copy that stays until the object is well elsewhere, and cells that are l
     'its copy stays until the object is healthy elsewhere, at the latest until 2026-01-01T00:10:00Z';
   assert.equal(
     told({ binding: leaving }).get('z'),
-    `Leaving: the cell has a taint that the policy does not tolerate; ${stays}`,
+    `Leaving: the cell has a taint that the policy does not tolerate: k:NoSchedule; ${stays}`,
   );
   const suspension = { dispatchingOnClusters: { clusterNames: ['a', 'x'] } };
   const suspended = told({}, { suspension });
@@ -325,6 +325,39 @@ test('what estimators and quotas say bounds the room, and is told', () => {
   const over = told(11).whatIf;
   assert.equal(over?.scheduled, false);
   assert.equal(over?.message, 'FederatedResourceQuota team: pods: 11 asked for, 10 left of 12');
+});
+
+test('a cell that is not ready says why, and since when, where that matters', () => {
+  const gone = (name: string, spec: NonNullable<Cell['spec']> = {}): Cell => ({
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'Cell',
+    metadata: { name },
+    spec,
+    status: {
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'EdgeUnreachable',
+          message: 'connect ECONNREFUSED',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+    },
+  });
+  const { cells: rows } = explain({
+    ...input,
+    binding: { ...binding, spec: { ...binding.spec, clusters: [{ name: 'a', replicas: 2 }] } },
+    cells: [gone('a'), gone('b'), gone('c', { projects: [] }), cell('d')],
+    copies: [],
+    template: { object: deployment('web', 2), policy: {}, custom: false, scalable: true },
+  });
+  const why = 'the cell is not Ready since 2026-01-01T00:00:00Z: EdgeUnreachable: connect ECONNREFUSED';
+  const messages = new Map(rows.map(({ cell: name, message }) => [name, message]));
+  assert.equal(messages.get('a'), `the copy is not written yet; ${why}`);
+  assert.equal(messages.get('b'), `the cell is not ready; ${why}`);
+  assert.doesNotMatch(messages.get('c') ?? '', /not Ready/);
+  assert.equal(messages.get('d'), '');
 });
 
 test('of several affinities the one in use is told', () => {

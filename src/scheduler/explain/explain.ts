@@ -1,3 +1,4 @@
+import { conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type {
@@ -122,6 +123,7 @@ export function explain(input: ExplainInput): Explanation {
     ...input.copies.map(({ cell }) => cell),
   ]);
   const health = new Map((binding.status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item]));
+  const byName = new Map(input.cells.map((cell) => [cell.metadata.name ?? '', cell]));
   const cells = [...names].sort().map((cell): CellExplanation => {
     const isChosen = chosen.has(cell);
     const told = health.get(cell);
@@ -137,6 +139,7 @@ export function explain(input: ExplainInput): Explanation {
       reason: reason?.code,
       message: [
         isChosen ? message || failure || '' : (reason?.text ?? message),
+        isChosen || reason?.code === 'CellNotReady' ? readinessOf(byName.get(cell)) : '',
         !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
         ...estimatorFailure(input.template?.estimates?.get(cell)),
       ]
@@ -165,6 +168,15 @@ export function explain(input: ExplainInput): Explanation {
         ? undefined
         : whatIf(input, input.template, input.whatIf),
   };
+}
+
+/** Why, and since when, a cell is not ready, as it says itself; projects are not shown the message. */
+function readinessOf(cell: Cell | undefined): string {
+  const ready = conditionOf(cell?.status?.conditions, 'Ready');
+  if (ready === undefined || ready.status === 'True') return '';
+  const { reason = 'Unknown', message = '', lastTransitionTime } = ready;
+  const since = lastTransitionTime === undefined ? '' : ` since ${lastTransitionTime}`;
+  return `the cell is not Ready${since}: ${reason}${message === '' ? '' : `: ${message}`}`;
 }
 
 function estimatorFailure(told: number | string | undefined): string[] {

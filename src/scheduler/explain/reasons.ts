@@ -27,10 +27,10 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   NoReplicasLeft: 'all replicas are placed in other cells',
 };
 
-/** `policy`: the inherited one that is the reason. */
-export function reasonOf(code: RefusalCode, policy: string | undefined): Reason {
+/** `what`: which one it is, of what is the reason. */
+export function reasonOf(code: RefusalCode, what: string | undefined): Reason {
   const text = reasonTexts[code];
-  return { code, text: policy === undefined ? text : `${text}: ${policy}` };
+  return { code, text: what === undefined ? text : `${text}: ${what}` };
 }
 
 /** What a binding's refusals name may be of a later version. */
