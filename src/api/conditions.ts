@@ -11,6 +11,12 @@ export interface Condition extends JsonObject {
   observedGeneration?: number;
 }
 
+/** Who sets one leaves its time to `withCondition`. */
+type WantedCondition = Pick<
+  Condition,
+  'type' | 'status' | 'reason' | 'message' | 'severity' | 'observedGeneration'
+>;
+
 export function conditionOf(
   conditions: readonly Condition[] | undefined,
   type: string,
@@ -24,7 +30,7 @@ export function conditionOf(
  */
 export function withCondition(
   conditions: readonly Condition[] | undefined,
-  wanted: Omit<Condition, 'lastTransitionTime'> & { type: string; status: Condition['status'] },
+  wanted: WantedCondition,
   now: string,
 ): Condition[] {
   const list = conditions ?? [];
@@ -42,6 +48,17 @@ export function withCondition(
     return list as Condition[];
   }
   const since = sameStatus ? (present?.lastTransitionTime ?? now) : now;
-  const next: Condition = { ...wanted, lastTransitionTime: since };
-  return present === undefined ? [...list, next] : list.map((one, index) => (index === at ? next : one));
+  const next = conditionSince(wanted, since);
+  // Not spread: what an array grows by it keeps, and bindings are kept.
+  return present === undefined ? list.concat(next) : list.map((one, index) => (index === at ? next : one));
+}
+
+/** V8 gives each literal that spreads an object and adds a member a hidden class of its own, three times as large as itself. */
+function conditionSince(wanted: WantedCondition, lastTransitionTime: string): Condition {
+  const { type, status, reason, message, severity, observedGeneration } = wanted;
+  const isUsual = reason !== undefined && message !== undefined;
+  if (isUsual && severity === undefined && observedGeneration === undefined) {
+    return { type, status, reason, message, lastTransitionTime };
+  }
+  return { ...wanted, lastTransitionTime };
 }

@@ -291,6 +291,8 @@ function countRefusals(
     entry.count++;
     if (entry.examples.length < examplesMax) entry.examples.push(snapshot.cells[i]?.name ?? '');
   });
+  // Cut to their length: an array that grew keeps room for sixteen more, and a binding is kept.
+  for (const entry of byReason.values()) entry.examples = entry.examples.slice();
   if (byReason.size <= 1) return [...byReason.values()];
   return [...byReason].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
