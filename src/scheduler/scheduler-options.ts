@@ -6,13 +6,19 @@ import type { ClientStore } from '#client/store-client.ts';
 import type { EvictionRates } from './failover/eviction-limiter.ts';
 import type { QueueLength } from './queues.ts';
 
+/**
+ * Enough that API server and scheduler have something to do while others are on their way to the disk. What is under way is kept in
+ * memory: rendered copies, requests, pages of what was read (decision 221).
+ */
+export const defaultConcurrency = 256;
+
 export interface SchedulerOptions {
   readonly client: KubeClient;
   /** Makes a client of which the calls are for one store alone. Absent: what is decided may meet a store that was put back. */
   readonly clientOf?: ((store: ClientStore) => KubeClient) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Objects worked on at once. */
+  /** Objects worked on at once. Default 256. */
   readonly concurrency?: number | undefined;
   /** How long a mapped namespace must be empty before it goes. */
   readonly emptyNamespaceMs?: number | undefined;

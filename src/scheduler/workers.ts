@@ -22,7 +22,7 @@ import { Reconciler } from './reconciler.ts';
 import { clusterOfRebalancer, Rebalancer } from './rescheduling/rebalancer.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
-import type { SchedulerOptions } from './scheduler-options.ts';
+import { defaultConcurrency, type SchedulerOptions } from './scheduler-options.ts';
 import type { World } from './world.ts';
 
 /** What works on a World: tells what to look at, and looks. */
@@ -37,8 +37,6 @@ export interface Workers {
   /** Not started. */
   readonly loops: readonly ReconcileLoop[];
 }
-
-const defaultConcurrency = 128;
 
 export function createWorkers(world: World, options: SchedulerOptions): Workers {
   const { client, clock, logger, controlPlaneId, workspaces, cells, copies, states, policies, queues } =

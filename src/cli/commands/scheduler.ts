@@ -8,6 +8,7 @@ import { RequestMetrics } from '#client/metrics/request-metrics.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
+import { defaultConcurrency } from '#scheduler/scheduler-options.ts';
 import { confirmMember } from '../confirm-member.ts';
 import { connect, withKubeconfig } from '../connect.ts';
 import {
@@ -32,7 +33,10 @@ export function schedulerCommand(): Command {
   const command = new Command('scheduler')
     .description('place the objects of all projects onto cells, and bring their status back')
     .addOption(
-      setting('--concurrency <n>', 'objects worked on at once', { parse: parsePositive, default: 128 }),
+      setting('--concurrency <n>', 'objects worked on at once', {
+        parse: parsePositive,
+        default: defaultConcurrency,
+      }),
     )
     .addOption(metricsOption())
     .action(async (settings: Settings) => {
