@@ -169,7 +169,7 @@ export const projectCellDefinition: ResourceDefinition = {
 };
 
 /** Whether the project at `path` may use the cell. */
-export function projectMayUse(cell: Cell, path: string): boolean {
+export function projectMayUse(cell: Pick<Cell, 'spec'>, path: string): boolean {
   return cell.spec?.projects?.some((pattern) => coversPath(pattern, path)) ?? true;
 }
 

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { ownBytes } from '#apimachinery/own-bytes.ts';
 
 interface SharedSpec {
   readonly bytes: Buffer;
@@ -62,7 +63,7 @@ export class SharedSpecs {
       const end = start + variant.bytes.length;
       if (end <= body.length && variant.bytes.compare(body, start, end) === 0) return variant;
     }
-    const bytes = Buffer.from(body.subarray(start, skipValue(body, start)));
+    const bytes = ownBytes(Buffer.from(body.subarray(start, skipValue(body, start))));
     const variant: SharedSpec = { bytes, spec: JSON.parse(bytes.toString('utf8')) as JsonObject };
     this.#byName.set(name, [variant, ...variants].slice(0, variantsMax));
     return variant;

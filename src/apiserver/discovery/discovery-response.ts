@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ownBytes } from '#apimachinery/own-bytes.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
 import { isRoutable, notAcceptable, unroutable } from '../request/acceptable.ts';
 import { type AcceptClause, accepts, parseAccept } from './accept.ts';
@@ -150,8 +151,10 @@ function resourceList(group: ApiGroup | undefined, version: string): (() => Buff
       const entries = found.resources.map((served) => resourceText(served).legacy).join(',');
       // The core's has no apiVersion, as in release 1.1 (endpoints/discovery, keepUnversioned).
       const apiVersion = found.apiVersion.includes('/') ? '"apiVersion":"v1",' : '';
-      body = Buffer.from(
-        `{"kind":"APIResourceList",${apiVersion}"groupVersion":"${found.apiVersion}","resources":[${entries}]}\n`,
+      body = ownBytes(
+        Buffer.from(
+          `{"kind":"APIResourceList",${apiVersion}"groupVersion":"${found.apiVersion}","resources":[${entries}]}\n`,
+        ),
       );
       lists.set(found, body);
     }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { ownBytes } from '#apimachinery/own-bytes.ts';
 
 export interface CachedDocument {
   readonly body: Buffer;
@@ -22,7 +23,8 @@ export class DocumentCache {
   get(key: string, make: () => CachedDocument): CachedDocument {
     let document = this.documents.get(key);
     if (document === undefined) {
-      document = make();
+      const { body, etag } = make();
+      document = { body: ownBytes(body), etag };
       this.documents.set(key, document);
     }
     return document;

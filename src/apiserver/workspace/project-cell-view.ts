@@ -1,5 +1,6 @@
 import { type Cell, cellDefinition, projectMayUse } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
+import { ownBytes } from '#apimachinery/own-bytes.ts';
 import type {
   CachedStorage,
   CacheEntry,
@@ -18,7 +19,8 @@ import type { WorkspaceDirectory } from './workspace-index.ts';
 const { storedAs } = cellDefinition;
 
 interface Shown {
-  readonly cell: Cell;
+  /** Whom it is shown to. */
+  readonly for: Pick<Cell, 'spec'>;
   /** Encoded, without what is not for projects. */
   readonly value: Buffer;
 }
@@ -29,7 +31,7 @@ interface Shown {
  */
 export class ProjectCellView extends ReadOnlyView {
   readonly #index: WorkspaceDirectory;
-  /** What is shown of a Cell is the same for all projects: it is made once a revision. */
+  /** What is shown of a Cell is the same for all projects: it is made once a revision, and lives as long as that. */
   readonly #shown = new WeakMap<CacheEntry, Shown>();
 
   constructor(storage: CachedStorage, index: WorkspaceDirectory) {
@@ -127,10 +129,11 @@ export class ProjectCellView extends ReadOnlyView {
     let shown = this.#shown.get(entry);
     if (shown === undefined) {
       const cell = objectOf(entry) as Cell;
-      shown = { cell, value: encodeStored(redacted(cell), cellDefinition) };
+      const value = ownBytes(encodeStored(redacted(cell), cellDefinition));
+      shown = { for: { spec: { projects: cell.spec?.projects } }, value };
       this.#shown.set(entry, shown);
     }
-    if (!projectMayUse(shown.cell, path)) return undefined;
+    if (!projectMayUse(shown.for, path)) return undefined;
     const key = keyFor(projectId, entry.key);
     return { key, value: shown.value, revision: entry.revision, memo: undefined };
   }

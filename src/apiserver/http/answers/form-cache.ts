@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { ownBytes } from '#apimachinery/own-bytes.ts';
 import type { StorageKey } from '#storage/storage.ts';
 
 /**
@@ -24,7 +25,7 @@ export class FormCache {
     const key = `${entry.revision} ${form} ${entry.key}`;
     const known = this.#forms.get(key);
     if (known !== undefined) return known;
-    const made = make();
+    const made = ownBytes(make());
     this.#forms.set(key, made);
     return made;
   }

@@ -12,32 +12,48 @@ import type { WatchDelivery } from '../../verbs/result.ts';
 import type { Form } from '../answers/negotiate.ts';
 import { entryMetadataJson, protobufBody, shownKind, tableOfObject } from '../answers/object-forms.ts';
 import type { HttpMetrics } from '../metrics/metrics.ts';
+import { FrameBlocks } from './frame-blocks.ts';
 
 /** Of the bytes that may be kept, what is left when they have become too many. */
 const keptShare = 7 / 8;
+/** Watchers that are about have had an event long before: who wants it later is one that comes back. */
+export const frameAgeMsMax = 60_000;
+/** How often frames are looked through for old ones. */
+const lookIntervalMs = frameAgeMsMax / 8;
 
 /** Frames made from one event, by `type` and form, kept in the event's memo for all its watchers. */
 class EventFrames {
   readonly byForm = new Map<string, Buffer>();
+  readonly madeAtMs: number;
   bytes = 0;
+
+  constructor(madeAtMs: number) {
+    this.madeAtMs = madeAtMs;
+  }
 }
 
 /**
- * Renders each event once for every form that somebody watches in. What is kept is bounded: the oldest events' frames
- * are dropped first, and rendered anew should a late watcher still want them.
+ * Renders each event once for every form that somebody watches in. What is kept is bounded in bytes and, as each holds its
+ * event, in time: the oldest events' frames are dropped first, and rendered anew should a late watcher still want them.
  */
 export class FrameCache {
   readonly #bytesMax: number;
   readonly #metrics: HttpMetrics;
+  readonly #nowMs: () => number;
+  readonly #blocks = new FrameBlocks();
   /** Oldest first. */
   readonly #events = new Map<CacheEvent, EventFrames>();
   /** How many watches show events in a form. */
   readonly #watches = new Map<string, number>();
   #bytes = 0;
+  #lookedAtMs: number;
 
-  constructor(bytesMax: number, metrics: HttpMetrics) {
+  /** `nowMs`: milliseconds that only grow, for tests. */
+  constructor(bytesMax: number, metrics: HttpMetrics, nowMs: () => number = () => performance.now()) {
     this.#bytesMax = bytesMax;
     this.#metrics = metrics;
+    this.#nowMs = nowMs;
+    this.#lookedAtMs = nowMs();
   }
 
   /** A watch that shows events in this form begins. Returns how it ends; idempotent. */
@@ -63,25 +79,28 @@ export class FrameCache {
       this.#metrics.watchFramesShared++;
       return known;
     }
-    const made = make();
+    const made = this.#blocks.place(make());
+    const nowMs = this.#nowMs();
     if (frames === undefined) {
-      frames = new EventFrames();
+      frames = new EventFrames(nowMs);
       event.memo = frames;
       this.#events.set(event, frames);
     }
     frames.byForm.set(form, made);
     frames.bytes += made.length;
     this.#bytes += made.length;
-    this.#evict();
+    this.#evict(nowMs);
     return made;
   }
 
   /** Many at once: to find the oldest of a map costs the more, the more were taken from its front before. */
-  #evict(): void {
-    if (this.#bytes <= this.#bytesMax) return;
-    const keptBytes = this.#bytesMax * keptShare;
+  #evict(nowMs: number): void {
+    const isFull = this.#bytes > this.#bytesMax;
+    if (!isFull && nowMs - this.#lookedAtMs < lookIntervalMs) return;
+    this.#lookedAtMs = nowMs;
+    const keptBytes = isFull ? this.#bytesMax * keptShare : this.#bytesMax;
     for (const [event, frames] of this.#events) {
-      if (this.#bytes <= keptBytes) return;
+      if (this.#bytes <= keptBytes && nowMs - frames.madeAtMs <= frameAgeMsMax) return;
       this.#events.delete(event);
       this.#bytes -= frames.bytes;
       event.memo = undefined;
