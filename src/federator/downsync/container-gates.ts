@@ -42,6 +42,8 @@ export interface ContainerLook {
  * Keeps the deletion of what holds other objects at one edge, and what is applied into it, apart: whether a namespace is empty is
  * asked in dozens of requests, while which its copies may come again, and a deletion that is decided by such answers would take
  * along what has been brought there just now (docs/defects-found.md, seed 10044). Only that in which something happens takes memory.
+ * What is applied does not wait for the questions; the scheduler, which asks once, shuts a namespace while it does
+ * (scheduler/copies/cell-namespaces.ts).
  */
 export class ContainerGates {
   readonly #gates = new Map<Container, Gate>();

@@ -7,6 +7,7 @@ import {
   copyLabels,
   edgeAnnotations,
   edgeFinalizer,
+  syncAnnotations,
 } from '#api/federation/copy-contract.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
@@ -66,12 +67,18 @@ function worldOf(
     beforeList = () => {},
     isWithdrawing = false,
     at = source,
+    hasVanished = false,
+    noted,
     more = {},
   }: {
     readonly content?: readonly KubeObject[];
     readonly beforeList?: () => void;
     readonly isWithdrawing?: boolean;
     readonly at?: typeof source;
+    /** Its copy was seen to go without having been marked for deletion. */
+    readonly hasVanished?: boolean;
+    /** What the copy says is wrong. */
+    readonly noted?: string;
     readonly more?: Partial<SyncContext>;
   },
 ) {
@@ -129,8 +136,10 @@ function worldOf(
   const claim: Claim = { controlPlaneId: 'cp', cellName: 'cell-a', cellUid, ...source };
   const clock = new ManualClock();
   const copies = new Map<CopyKey, KubeObject>();
+  const shared = syncContextOf({ edgeClient, federationClient, clock, cellUid, copies });
   const context: SyncContext = {
-    ...syncContextOf({ edgeClient, federationClient, clock, cellUid, copies }),
+    ...shared,
+    copies: { ...shared.copies, hasVanished: () => hasVanished },
     cell: () => cell,
     claim: () => claim,
     ...more,
@@ -139,6 +148,11 @@ function worldOf(
   const place = { ...kind, namespace: kind.namespaced ? 'ns' : '', name: 'a' };
   const finalizers = [edgeFinalizer];
   const copy = objectOf(kind, 'a', { deletionTimestamp, finalizers, resourceVersion: '7' });
+  if (noted !== undefined)
+    copy.metadata.annotations = {
+      ...copy.metadata.annotations,
+      [syncAnnotations.syncError]: JSON.stringify({ reason: noted, message: '' }),
+    };
   const remove = (failures = 0, evidence: 'withdrawn' | 'absent' = 'withdrawn') =>
     withdrawer.delete(
       kind,
@@ -225,3 +239,20 @@ for (const [what, at] of [
     assert.deepEqual(deleted, []);
   });
 }
+
+test('what has no copy since that went without having been withdrawn is held, though all else is as it was', async () => {
+  const { context, remove, deleted } = worldOf(servedConfigMaps, { hasVanished: true });
+  assert.equal((await remove(0, 'absent')).state, 'waiting');
+  assert.match(context.held.first ?? '', /without having been withdrawn/);
+  assert.deepEqual(deleted, []);
+});
+
+test('a deletion that the former holder of the cell held is held by the next, whose budget is fresh', async () => {
+  const { context, remove, deleted } = worldOf(servedConfigMaps, { noted: 'DeletionHeld' });
+  assert.equal((await remove()).state, 'waiting');
+  assert.equal(context.held.size, 1);
+  assert.deepEqual(deleted, []);
+  const other = worldOf(servedConfigMaps, { noted: 'Invalid' });
+  await other.remove();
+  assert.equal(other.deleted.length, 1, 'any other note holds nothing');
+});

@@ -105,7 +105,9 @@ export class CellNamespaces {
 
   /**
    * Withdraws the mapped namespace if nothing lies in it. Nothing is written into it meanwhile: it would go with the namespace, and
-   * what its edge has of it. `isWanted` is asked after the cell's workspace was. False: it stays.
+   * what its edge has of it. It is shut for the whole look, which is one request; a federator, whose look takes dozens, shuts for the
+   * deletion alone and looks again where something came in between (federator/downsync/container-gates.ts). `isWanted` is asked
+   * after the cell's workspace was. False: it stays.
    */
   async withdrawEmpty(record: CopyRecord, isWanted: () => boolean, signal: AbortSignal): Promise<boolean> {
     const place = placeKeyOf(record);
