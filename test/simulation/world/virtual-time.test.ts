@@ -18,7 +18,9 @@ function runOnce(): Promise<unknown> {
     const firedMs = await new Promise((resolve) => {
       undiciTimers.setFastTimeout(() => resolve(time.nowMs), 2_000);
     });
-    return [firedMs, newClusterId(), generateNameSuffix(), randomInt(1_000_000), Math.random()];
+    const { active, idle } = performance.eventLoopUtilization();
+    const chances = [newClusterId(), generateNameSuffix(), randomInt(1_000_000), Math.random()];
+    return [firedMs, active, idle, ...chances];
   });
 }
 

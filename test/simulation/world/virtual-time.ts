@@ -259,6 +259,8 @@ export class VirtualTime {
     }
     replace(globalThis, 'Date', VirtualDate);
     replace(performance, 'now', () => this.#nowMs);
+    // How much of the time this machine works must not tell in a run.
+    replace(performance, 'eventLoopUtilization', () => ({ active: 0, idle: this.#nowMs, utilization: 0 }));
     replace(Math, 'random', () => this.#chance.next());
     replace(AbortSignal, 'timeout', (delayMs: number) => {
       const controller = new AbortController();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { FrameChannel } from './frame-channel.ts';
+import { FramePause } from './frame-pause.ts';
 import { FrameGatherer } from './gathered-frames.ts';
 
 class Recorder implements FrameChannel {
@@ -52,6 +53,23 @@ test('a lone frame goes at once, what follows closely goes together and in order
   channel.write(frames('e'));
   assert.deepEqual(recorder.writes, ['a', 'bcd', 'e']);
   assert.equal(clock.pendingCount, 0);
+});
+
+test('while the server is busy frames wait longer for one another', async () => {
+  const clock = new ManualClock();
+  const times = { active: 0, idle: 0 };
+  const { recorder, channel } = gathered(
+    new FrameGatherer(clock, new FramePause(clock, () => ({ ...times }))),
+  );
+  times.active = 100;
+  clock.advance(100);
+  channel.write(frames('a'));
+  await Promise.resolve();
+  channel.write(frames('b'));
+  clock.advance(19);
+  assert.deepEqual(recorder.writes, ['a']);
+  clock.advance(1);
+  assert.deepEqual(recorder.writes, ['a', 'b']);
 });
 
 test('what comes in the turn of a frame that goes at once goes with it', async () => {

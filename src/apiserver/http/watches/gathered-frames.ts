@@ -1,15 +1,16 @@
 import { type Clock, systemClock, type TimerHandle } from '#apimachinery/clock.ts';
 import type { Exchange } from '../exchange.ts';
 import type { FrameChannel, FrameEncoding } from './frame-channel.ts';
+import { FramePause } from './frame-pause.ts';
 
-/** Frames that come sooner than this after those sent last on their connection wait for one another, so long at most. */
-const pauseMs = 5;
 /** More than this in one watch does not wait. */
 const gatheredBytesMax = 64 * 1024;
 
 /** What all watches over one connection share: when something was sent on it, and who waits to send. */
 class ConnectionPace {
   readonly #clock: Clock;
+  /** Frames that come sooner than this after those sent last wait for one another, so long at most. */
+  readonly #pause: FramePause;
   readonly #waiting = new Set<GatheredFrames>();
   #sentAtMs = Number.NEGATIVE_INFINITY;
   /** What comes in the same turn as what goes at once goes with it: it costs no write of its own. */
@@ -20,8 +21,9 @@ class ConnectionPace {
     this.#isOpen = false;
   };
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, pause: FramePause) {
     this.#clock = clock;
+    this.#pause = pause;
   }
 
   /** Whether frames may be sent now; else whoever has some joins. */
@@ -29,7 +31,7 @@ class ConnectionPace {
     if (this.#isOpen) return true;
     if (this.#waiting.size > 0) return false;
     const nowMs = this.#clock.monotonic();
-    if (nowMs - this.#sentAtMs < pauseMs) return false;
+    if (nowMs - this.#sentAtMs < this.#pause.ms) return false;
     this.#sentAtMs = nowMs;
     this.#isOpen = true;
     queueMicrotask(this.#onTurnEnd);
@@ -38,7 +40,10 @@ class ConnectionPace {
 
   join(channel: GatheredFrames): void {
     this.#waiting.add(channel);
-    this.#timer ??= this.#clock.setTimeout(this.#onTime, this.#sentAtMs + pauseMs - this.#clock.monotonic());
+    this.#timer ??= this.#clock.setTimeout(
+      this.#onTime,
+      this.#sentAtMs + this.#pause.ms - this.#clock.monotonic(),
+    );
   }
 
   leave(channel: GatheredFrames): void {
@@ -133,18 +138,20 @@ class GatheredFrames implements FrameChannel {
 /** Gathers the frames of watches by the connections that they go over. */
 export class FrameGatherer {
   readonly #clock: Clock;
+  readonly #pause: FramePause;
   /** A connection's goes with it. */
   readonly #paces = new WeakMap<object, ConnectionPace>();
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock = systemClock, pause = new FramePause(clock)) {
     this.#clock = clock;
+    this.#pause = pause;
   }
 
   /** The channel of one watch over `connection`: a socket, or a session of HTTP/2. */
   gather(channel: FrameChannel, connection: object): FrameChannel {
     let pace = this.#paces.get(connection);
     if (pace === undefined) {
-      pace = new ConnectionPace(this.#clock);
+      pace = new ConnectionPace(this.#clock, this.#pause);
       this.#paces.set(connection, pace);
     }
     return new GatheredFrames(channel, pace);
