@@ -267,6 +267,44 @@ describe('the contract', { timeout: 600_000 }, () => {
     assert.equal(unstructured.status, 422, unstructured.text);
   });
 
+  test('X4: custom resources own and are owned; an owner in another namespace is none', async () => {
+    await established(
+      definition('buoys', 'Buoy', { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }),
+    );
+    const apiVersion = 'contract.example.com/v1';
+    const buoys = `/apis/${apiVersion}/namespaces/default/buoys`;
+    const make = async (path: string, object: Json) => {
+      const { status, text, json } = await admin.post(path, object);
+      assert.equal(status, 201, text);
+      return String(meta(json)['uid']);
+    };
+    const buoy = (name: string, ...ownerReferences: Json[]): Json => ({
+      ...{ apiVersion, kind: 'Buoy', metadata: { name, ownerReferences } },
+    });
+    const ownedBy = (kind: string, name: string, uid: string): Json => ({
+      ...{ apiVersion: kind === 'Buoy' ? apiVersion : 'v1', kind, name, uid },
+    });
+    const gone = (path: string) =>
+      until(`${path} is gone`, async () => (await admin.get(path)).status === 404);
+    const root = await make(maps, configMap('x4-root'));
+    const middle = await make(buoys, buoy('x4-middle', ownedBy('ConfigMap', 'x4-root', root)));
+    await make(maps, {
+      ...configMap('x4-leaf'),
+      metadata: { name: 'x4-leaf', ownerReferences: [ownedBy('Buoy', 'x4-middle', middle)] },
+    });
+    await make('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x4-other' } });
+    await make(
+      buoys.replace('/default/', '/x4-other/'),
+      buoy('x4-astray', ownedBy('Buoy', 'x4-middle', middle)),
+    );
+    await gone(buoys.replace('/default/', '/x4-other/').concat('/x4-astray'));
+    assert.equal((await admin.get(`${buoys}/x4-middle`)).status, 200);
+    assert.equal((await admin.delete(`${maps}/x4-root`)).status, 200);
+    await gone(`${buoys}/x4-middle`);
+    await gone(`${maps}/x4-leaf`);
+    await admin.delete('/api/v1/namespaces/x4-other');
+  });
+
   test('R2: instances go before their definition does, and a protected group needs approval', async () => {
     await established(
       definition('rafts', 'Raft', { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }),

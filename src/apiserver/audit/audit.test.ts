@@ -147,6 +147,22 @@ test('an event tells who asked for what, and how it ended (O3)', async () => {
   assert.match(String(complete['stageTimestamp']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
 });
 
+test('an event tells who asks, and in whose name (O3, U3)', async () => {
+  const events = await withAudit(
+    'omitStages: [RequestReceived]\nrules: [{level: Metadata}]',
+    async (server) => {
+      const headers = { 'impersonate-user': 'joe', 'impersonate-group': 'dev' };
+      const asked = `/clusters/root:acme${widget}`;
+      const answer = await server.call('GET', asked, undefined, headers, { token: 'jane-token' });
+      assert.equal(answer.code, 200, answer.text);
+    },
+  );
+  const [complete] = events as [JsonObject];
+  assert.equal(textAt(complete, 'user', 'username'), 'jane');
+  assert.equal(textAt(complete, 'impersonatedUser', 'username'), 'joe');
+  assert.deepEqual(valueAt(complete, 'impersonatedUser', 'groups'), ['dev', 'system:authenticated']);
+});
+
 test('Metadata tells no bodies, omitted stages are not told, None costs no event (O3)', async () => {
   const policy =
     'rules: [{level: None, nonResourceURLs: [/livez]}, {level: Metadata, omitStages: [RequestReceived]}]';

@@ -84,7 +84,16 @@ describe('watch over HTTP (W1–W7)', () => {
     assert.equal(bookmark.type, 'BOOKMARK');
     assert.equal(bookmark.object.kind, 'Widget');
     assert.equal(bookmark.object.metadata.annotations?.['k8s.io/initial-events-end'], 'true');
-    assert.ok(Number(bookmark.object.metadata.resourceVersion) > 0);
+    const { resourceVersion } = bookmark.object.metadata;
+    assert.ok(Number(resourceVersion) > 0);
+    // W5: nothing else stands in a bookmark.
+    assert.deepEqual(bookmark.object, {
+      ...{ kind: 'Widget', apiVersion: 'example.org/v1' },
+      metadata: {
+        ...{ resourceVersion, creationTimestamp: null },
+        annotations: { 'k8s.io/initial-events-end': 'true' },
+      },
+    });
   });
 
   it('W2: a future revision or a malformed one is refused before the stream begins', async () => {
