@@ -12,6 +12,7 @@ import {
 import { countFrom } from './oracle-program.ts';
 import { makePolicies } from './policies.ts';
 import { runCases } from './run-cases.ts';
+import { runCosts } from './running-costs.ts';
 
 // CEL expressions drawn from a grammar.
 describeBeside('CEL expressions as kube-apiserver has them', {
@@ -32,6 +33,9 @@ describeBeside('CEL expressions as kube-apiserver has them', {
       await runCases(pair, changedObjects(standing, random), report);
       return `${standing.length} objects`;
     },
+
+    'what rules cost when they run': ({ pair, seed, report }) =>
+      runCosts(pair, seed + 4, countFrom(60), report),
 
     'expressions of policies': async ({ pair, seed, report }) => {
       const random = new Random(seed + 2);
