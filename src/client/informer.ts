@@ -23,6 +23,11 @@ export interface InformerHandler {
   onUpdate?(object: KubeObject, old: KubeObject): void;
   /** `last`: as the event of the deletion shows it; absent when that was missed and only the absence is known. */
   onDelete?(old: KubeObject, last?: KubeObject): void;
+  /**
+   * After a complete list, once what differs was told: the cache is what was there at that revision. What came and went between two
+   * lists was told by nothing else.
+   */
+  onListed?(resourceVersion: string): void;
 }
 
 export interface InformerOptions {
@@ -244,6 +249,7 @@ export class Informer {
     for (const key of [...this.#objects.keys()]) if (!fresh.has(key)) this.#remove(key);
     for (const [key, object] of fresh) this.#put(key, object);
     this.#resourceVersion = resourceVersion;
+    for (const handler of this.#handlers) handler.onListed?.(resourceVersion);
     const isFirst = !this.#isSynced;
     this.#isSynced = true;
     this.#markSynced();

@@ -23,6 +23,7 @@ import { keyOf, type ProjectObjectKey, splitKey } from './object-key.ts';
 import { isLazy } from './policy/activation.ts';
 import type { Policies } from './policy/policies.ts';
 import type { ResolvedPolicy } from './policy/policy-index.ts';
+import { isNewer } from './watches/resource-versions.ts';
 import { type ResourceWatches, watchName } from './watches/resource-watches.ts';
 import {
   classNames,
@@ -90,6 +91,20 @@ export class Detector {
     else if (this.#on.workspaces.get(cluster)?.kind === 'project')
       this.#onProjectObject(cluster, resource, object, old);
     // Objects of a workspace not known yet are looked at when it is (see onWorkspace).
+  }
+
+  /**
+   * A copy that only the answer to our own write told of, and that went before the watch could tell, is in no cache: that it went
+   * is seen by its absence from a list as new as it is.
+   */
+  onListed(resource: WatchedResource, resourceVersion: string): void {
+    const name = watchName(resource);
+    for (const record of [...this.#on.copies.ofResource(name)]) {
+      if (isNewer(record.resourceVersion, resourceVersion)) continue;
+      if (this.#on.watches.get(name, record.cellId, record.namespace, record.name) !== undefined) continue;
+      this.#onNoCopy(placeKeyOf(record), undefined, record.uid);
+      if (record.namespace !== '') this.#on.lookAtNamespace(record.cellId, record.namespace);
+    }
   }
 
   #onProjectObject(

@@ -6,6 +6,7 @@ import type { KubeClient } from '#client/client.ts';
 import { readControlPlane } from '#client/control-plane.ts';
 import type { ClientStore } from '#client/store-client.ts';
 import { ControlPlane, gvrOf, until } from './testing/control-plane.ts';
+import { CutWatches } from './testing/cut-watches.ts';
 import { clusterPolicy, configMap, deployment, policy, widgetCrd } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
 import {
@@ -184,6 +185,29 @@ test('a copy that somebody changed in the cell is set right', async () => {
   await w.fra.copy('apps/v1', 'deployments', 'web', ({ metadata, spec }) => {
     return metadata.generation === 3 && (spec as JsonObject)['replicas'] === 1;
   });
+});
+
+test('a copy that came and went while its watch was broken is written again', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const watches = new CutWatches(controlPlane.scheduler, 'configmaps', ({ metadata }) => {
+    return metadata.namespace !== 'default';
+  });
+  await using _scheduler = await startScheduler(controlPlane, { client: watches.client });
+  await controlPlane.create(project, 'propagationpolicies', policy('all'));
+  await controlPlane.create(project, 'configmaps', configMap('first'));
+  const { namespace } = (await w.fra.copy('v1', 'configmaps', 'first')).metadata;
+  watches.cut();
+  await controlPlane.create(project, 'configmaps', configMap('a'));
+  const ref = { cluster: 'root:cells:fra', gvr: gvrOf('v1', 'configmaps'), namespace, name: 'a' };
+  const written = await until('the copy is there', () => controlPlane.find(ref));
+  await bindingWhere(controlPlane, project, 'a', (one) => condition(one, 'FullyApplied') !== undefined);
+  await controlPlane.admin.delete(ref);
+  await w.fra.release('v1', 'configmaps');
+  assert.equal(await controlPlane.find(ref), undefined);
+  watches.mend();
+  const again = await until('it is there again', () => controlPlane.find(ref));
+  assert.notEqual(again.metadata.uid, written.metadata.uid);
 });
 
 test('a kind that is gone with its definition takes its copies with it, and may come again', async () => {

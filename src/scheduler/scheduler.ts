@@ -95,6 +95,7 @@ class SchedulerProcess implements Scheduler {
       clock,
       logger,
       listener: (resource, object, old) => this.#workers?.detector.onObject(resource, object, old),
+      onListed: (resource, resourceVersion) => this.#workers?.detector.onListed(resource, resourceVersion),
       isPlaced: (cluster, resourceName) => this.#policies.index.selectsIn(cluster, resourceName),
     });
     this.#policies = new Policies({

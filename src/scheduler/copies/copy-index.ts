@@ -106,6 +106,13 @@ export class CopyIndex {
     return this.#byOrigin.keys();
   }
 
+  /** All of a `<resource>.<group>`; looks at every copy there is. */
+  *ofResource(resource: string): IterableIterator<CopyRecord> {
+    if (!this.holdsResource(resource)) return;
+    for (const record of this.#byPlace.values())
+      if (`${record.resource}.${record.group}` === resource) yield record;
+  }
+
   holdsResource(resource: string): boolean {
     return this.#perResource.has(resource);
   }

@@ -36,6 +36,7 @@ describe('watches of placed resources', () => {
       client: server.client,
       clock,
       logger: silentLogger,
+      onListed: () => {},
       listener: (_resource, object) => told.push(object?.metadata.resourceVersion ?? 'gone'),
       isPlaced: (cluster) => cluster === 'project',
     });

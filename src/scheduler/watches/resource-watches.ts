@@ -23,6 +23,8 @@ export interface ResourceWatchesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly listener: ResourceListener;
+  /** Called after each complete list of a resource, once what differs was told; with the list's revision. */
+  readonly onListed: (resource: WatchedResource, resourceVersion: string) => void;
   /** Whether objects of a resource (`<resource>.<group>`) are placed from a workspace: new ones are then kept whole for a moment. */
   readonly isPlaced: (cluster: string, resourceName: string) => boolean;
 }
@@ -81,7 +83,7 @@ export class ResourceWatches {
     const name = watchName(resource);
     let watched = this.#informers.get(name);
     if (watched === undefined) {
-      const { client, clock, logger, listener } = this.#options;
+      const { client, clock, logger, listener, onListed } = this.#options;
       const informer = new Informer({
         client,
         clock,
@@ -101,6 +103,7 @@ export class ResourceWatches {
         onAdd: (object) => listener(resource, object, undefined),
         onUpdate: (object, old) => listener(resource, object, old),
         onDelete: (old) => listener(resource, undefined, old),
+        onListed: (resourceVersion) => onListed(resource, resourceVersion),
       });
       informer.start();
     }
