@@ -228,6 +228,7 @@ export class Reconciler {
         uid: template.uid,
         replicas: template.replicas,
         request: this.#on.isDivided ? template.request : undefined,
+        nodes: template.nodes,
         policy: isFollowing(match) ? undefined : policy,
         decision,
         bounds,

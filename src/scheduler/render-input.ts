@@ -1,6 +1,7 @@
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target, Template } from './algorithm/decision.ts';
+import { nodeDemandOf } from './algorithm/node-demand.ts';
 import { definedGroup } from './copies/projector.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import { relayedLabels } from './failover/preserved-state.ts';
@@ -10,7 +11,7 @@ import type { KeyParts } from './object-key.ts';
 import { crdResource, isPrivilegedResource, resourceKey } from './projection/kinds.ts';
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
-import { replicasOf, requestOf } from './projection/replicas.ts';
+import { podSpecOf, replicasOf, requestOf } from './projection/replicas.ts';
 import type { ResourceWatches } from './watches/resource-watches.ts';
 
 export interface RenderSources {
@@ -42,6 +43,7 @@ export function templateOf(
     key: `${parts.namespace}/${parts.name}`,
     replicas: told?.replicas ?? replicasOf(object, kind),
     request: told?.request ?? requestOf(object, kind),
+    nodes: nodeDemandOf(podSpecOf(object, kind)),
     custom,
     privileged: isPrivilegedResource(group, plural),
   };

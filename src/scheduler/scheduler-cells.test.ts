@@ -315,6 +315,45 @@ test('what fits on no single node waits until it does, though the nodes together
   assert.deepEqual(placed.spec.clusters, [{ name: 'ams', replicas: 1 }]);
 });
 
+test('room counts on the nodes that a pod template may use, and more of it there wakes', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const tell = (ssd: string, hdd: string): Promise<KubeObject> => {
+    const status = {
+      allocatable: { cpu: '12', pods: '300' },
+      allocated: { cpu: '1' },
+      nodeKinds: { kinds: [{ labels: { disk: 'hdd' } }, { labels: { disk: 'ssd' } }] },
+      nodeRoom: [
+        { nodes: 1, free: { cpu: hdd, pods: '100' }, kind: 0 },
+        { nodes: 1, free: { cpu: ssd, pods: '100' }, kind: 1 },
+      ],
+    };
+    const ams = { cluster: 'root:cells', gvr: cells, name: 'ams' };
+    return w.controlPlane.admin.patch(ams, { type: 'merge', body: { status } }, { subresource: 'status' });
+  };
+  await tell('2', '8');
+  const placement = {
+    clusterAffinity: { clusterNames: ['ams'] },
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '1' } } }];
+  const on = (disk: string) => ({ containers, nodeSelector: { disk } });
+  const isScheduled = (reason: string) => (one: ResourceBinding) =>
+    condition(one, 'Scheduled')?.reason === reason;
+  await w.controlPlane.create(w.project, 'deployments', deployment('slow', 6, on('hdd')));
+  await bindingWhere(w.controlPlane, w.project, 'slow', isScheduled('Success'));
+  // What is under way to nodes with one kind of disks takes nothing of those with the other.
+  await w.controlPlane.create(w.project, 'deployments', deployment('small', 2, on('ssd')));
+  await bindingWhere(w.controlPlane, w.project, 'small', isScheduled('Success'));
+  await w.controlPlane.create(w.project, 'deployments', deployment('fast', 3, on('ssd')));
+  await bindingWhere(w.controlPlane, w.project, 'fast', isScheduled('Unschedulable'));
+  // As much in all as before, but elsewhere.
+  await tell('5', '5');
+  await bindingWhere(w.controlPlane, w.project, 'fast', isScheduled('Success'));
+});
+
 test('room that was to be taken and is not wakes what waits for it, though no cell tells of it', async () => {
   await using w = await world({ capacity: { pods: 3 } });
   await using _scheduler = await startScheduler(w.controlPlane);

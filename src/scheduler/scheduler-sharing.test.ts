@@ -72,3 +72,37 @@ for (const [what, told] of [
     await bindingWhere(controlPlane, last, 'late', scheduled('Success'));
   });
 }
+
+test('what another scheduler has under way takes room on the nodes that it may come to, and on no others', async () => {
+  await using w = await world();
+  const { controlPlane } = w;
+  const ams = { cluster: 'root:cells', gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'), name: 'ams' };
+  const free = { cpu: '2', pods: '100' };
+  const status = {
+    allocatable: { cpu: '4', pods: '200' },
+    allocated: {},
+    nodeKinds: { kinds: [{ labels: { disk: 'ssd' } }, {}] },
+    nodeRoom: [
+      { nodes: 1, free, kind: 0 },
+      { nodes: 1, free, kind: 1 },
+    ],
+  };
+  await controlPlane.admin.patch(ams, { type: 'merge', body: { status } }, { subresource: 'status' });
+  const projects = await projectsOfBoth(controlPlane, w.project);
+  const [first = '', last = ''] = [projects[0], projects.at(-1)];
+  for (const project of [first, last])
+    await controlPlane.create(project, 'propagationpolicies', policy('all', { placement }));
+  await using _even = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(0) });
+  await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
+  const onSsd = { containers, nodeSelector: { disk: 'ssd' } };
+  await controlPlane.create(first, 'deployments', deployment('web', 4, onSsd));
+  const { spec } = await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+  assert.deepEqual(spec.replicaRequirements?.nodeClaim, { nodeSelector: { disk: 'ssd' } });
+  await controlPlane.create(last, 'deployments', deployment('fast', 1, onSsd));
+  await bindingWhere(controlPlane, last, 'fast', scheduled('Unschedulable'));
+  const terms = [{ matchExpressions: [{ key: 'disk', operator: 'DoesNotExist' }] }];
+  const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } };
+  const elsewhere = { containers, affinity: { nodeAffinity } };
+  await controlPlane.create(last, 'deployments', deployment('slow', 4, elsewhere));
+  await bindingWhere(controlPlane, last, 'slow', scheduled('Success'));
+});

@@ -162,7 +162,11 @@ describe('cell join', { timeout: 600_000 }, () => {
     const watched = (cell: Cell) => conditionOf(cell.status?.conditions, 'NodesWatched')?.reason;
     const nodes = { group: '', version: 'v1', resource: 'nodes' };
     const node = edgeRef(nodes, 'node-1');
-    await edge().create(node, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } });
+    const labels = { 'kubernetes.io/hostname': 'node-1', disk: 'ssd' };
+    await edge().create(node, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1', labels } });
+    // As a node's lifecycle controller takes away the taint that admission gives to every new node.
+    const taints = [{ key: 'own', effect: 'NoSchedule' }];
+    await edge().patch(node, { type: 'merge', body: { spec: { taints } } });
     const status = {
       allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
       conditions: [{ type: 'Ready', status: 'True' }],
@@ -181,14 +185,27 @@ describe('cell join', { timeout: 600_000 }, () => {
     assert.deepEqual(cell.status?.allocatable, { cpu: '4', memory: '8Gi', pods: '110' });
     assert.deepEqual(cell.status?.allocated, { cpu: '1500m', memory: '1Gi', pods: '1' });
     const free = { cpu: '2500m', memory: '7Gi', pods: '109' };
-    assert.deepEqual(cell.status?.nodeRoom, [{ nodes: 1, free }]);
+    assert.deepEqual(cell.status?.nodeRoom, [{ nodes: 1, free, kind: 0 }]);
+    assert.deepEqual(cell.status?.nodeKinds, {
+      labels: { disk: 'ssd' },
+      untoldLabels: ['kubernetes.io/hostname'],
+      kinds: [{ taints }],
+    });
+    const otherLabels = { metadata: { labels: { disk: null, rack: '7' } }, spec: { taints: null } };
+    await edge().patch(node, { type: 'merge', body: otherLabels });
+    const changed = await told('another kind', (one) => one.status?.nodeKinds?.labels?.['rack'] === '7');
+    assert.deepEqual(changed.status?.nodeKinds, {
+      labels: { rack: '7' },
+      untoldLabels: ['kubernetes.io/hostname'],
+      kinds: [{}],
+    });
     await edge().patch(node, { type: 'merge', body: { spec: { unschedulable: true } } });
     await told('that nothing is free', (one) => one.status?.allocatable?.['cpu'] === '0');
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: false } } });
     const silent = await told('nothing any more', (one) => watched(one) === undefined);
-    const { allocatable, allocated, nodeRoom } = silent.status ?? {};
-    assert.deepEqual([allocatable, allocated, nodeRoom], [undefined, undefined, undefined]);
+    const { allocatable, allocated, nodeRoom, nodeKinds } = silent.status ?? {};
+    assert.deepEqual([allocatable, allocated, nodeRoom, nodeKinds], Array(4).fill(undefined));
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
     await told('it again', (one) => watched(one) === 'Watched');
     const left = await run('unjoin', name, '--edge-kubeconfig', edgeFile);

@@ -45,6 +45,64 @@ const nodeRoom: JsonObject = {
         ...quantityMapSchema,
         description: 'What each of them has left, by resource; of unlike nodes the average.',
       },
+      kind: {
+        type: 'integer',
+        format: 'int32',
+        minimum: 0,
+        description:
+          'Which of nodeKinds.kinds they are, counted from 0. Absent: it is not known, and they count for any pod.',
+      },
+    },
+  },
+};
+
+const labels: JsonObject = { type: 'object', additionalProperties: stringSchema };
+
+const nodeKinds: JsonObject = {
+  type: 'object',
+  description:
+    "Labels and taints of usable nodes: those that have the same are of one kind. Room counts on kinds that a pod's nodeSelector, required node affinity and tolerations let it on; absent: on all nodes.",
+  required: ['kinds'],
+  properties: {
+    labels: { ...labels, description: 'Labels that all of them have.' },
+    untoldLabels: {
+      type: 'array',
+      description:
+        'Keys of labels that are not told, for there are too many of them or of their values; `*`: any other. Who asks for one is taken to find it.',
+      maxItems: 256,
+      'x-kubernetes-list-type': 'atomic',
+      items: stringSchema,
+    },
+    kinds: {
+      type: 'array',
+      description: 'What distinguishes nodes; nodeRoom says which of it they are.',
+      maxItems: 30,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        properties: {
+          labels: { ...labels, description: 'Labels besides those that all nodes have.' },
+          taints: {
+            type: 'array',
+            description: 'Taints of the effects NoSchedule and NoExecute.',
+            maxItems: 64,
+            'x-kubernetes-list-type': 'atomic',
+            items: {
+              type: 'object',
+              required: ['key', 'effect'],
+              properties: {
+                key: { ...stringSchema, description: 'Key of the taint.' },
+                value: { ...stringSchema, description: 'Value of the taint. Absent: it has none.' },
+                effect: {
+                  ...stringSchema,
+                  enum: ['NoSchedule', 'NoExecute'],
+                  description: 'What it does to pods that do not tolerate it.',
+                },
+              },
+            },
+          },
+        },
+      },
     },
   },
 };
@@ -81,6 +139,7 @@ export const cellStatusSchema: JsonObject = {
         'What pods ask for of allocatable, whoever made them. Absent: what schedulers have placed here is counted instead.',
     },
     nodeRoom,
+    nodeKinds,
     lastProbe: {
       type: 'object',
       description: 'The last looks at the edge.',

@@ -97,7 +97,9 @@ export interface CellStatus extends JsonObject {
   allocatable?: { [resource: string]: string | number };
   allocated?: { [resource: string]: string | number };
   /** What is free on usable nodes: those together that have about as much, with what each has. */
-  nodeRoom?: { nodes: number; free: { [resource: string]: string | number } }[];
+  nodeRoom?: NodeRoomTold[];
+  /** How these nodes differ in what lets pods on them; absent: it is not known. */
+  nodeKinds?: NodeKindsTold;
   lastProbe?: { time?: string; latencyMs?: number; error?: string };
   /** Who holds the cell: `assignment.federator`, for columns and selectors. */
   federator?: string;
@@ -105,6 +107,35 @@ export interface CellStatus extends JsonObject {
   assignment?: { federator: string; epoch: number; since?: string };
   syncLag?: string;
   objects?: { synced?: number; pending?: number; failed?: number };
+}
+
+export interface NodeRoomTold extends JsonObject {
+  nodes: number;
+  free: { [resource: string]: string | number };
+  /** Index into `nodeKinds.kinds`; absent: it is not known, and they count for any pod. */
+  kind?: number;
+}
+
+/** Labels and taints of usable nodes; those that have the same are of one kind. */
+export interface NodeKindsTold extends JsonObject {
+  /** That all of them have. */
+  labels?: { [key: string]: string };
+  /** Keys of labels that nodes have, or may have, and that are not told; `*`: any that is not told. */
+  untoldLabels?: string[];
+  kinds: NodeKindTold[];
+}
+
+export interface NodeKindTold extends JsonObject {
+  /** Besides those that all have. */
+  labels?: { [key: string]: string };
+  /** Of the effects NoSchedule and NoExecute. */
+  taints?: NodeTaint[];
+}
+
+export interface NodeTaint extends JsonObject {
+  key: string;
+  value?: string;
+  effect: 'NoSchedule' | 'NoExecute';
 }
 
 const conditionStatus = (type: string) => (object: KubeObject) =>

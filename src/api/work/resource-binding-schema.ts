@@ -165,6 +165,12 @@ const spec: JsonObject = {
         'Told where several schedulers share the work and have to know what the others have placed. Absent: there is one.',
       properties: {
         resourceRequest: { ...quantityMapSchema, description: 'What one replica asks for, by resource.' },
+        nodeClaim: {
+          type: 'object',
+          'x-kubernetes-preserve-unknown-fields': true,
+          description:
+            'On which nodes one may run, as its pod template says: nodeSelector, hardNodeAffinity, tolerations. Absent: on any without taints.',
+        },
       },
     },
     gracefulEvictionTasks,

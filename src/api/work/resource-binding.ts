@@ -4,6 +4,7 @@ import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { Condition } from '../conditions.ts';
 import { conditionOf } from '../conditions.ts';
 import { ageColumn, defineResource } from '../define.ts';
+import type { Toleration } from '../policy/placement.ts';
 import { workGroup, workVersion } from './group.ts';
 import { resourceBindingSchema } from './resource-binding-schema.ts';
 
@@ -16,6 +17,13 @@ export interface ResourceBinding extends KubeObject {
   status?: ResourceBindingStatus;
 }
 
+/** What a pod template says of the nodes that it may run on. */
+export interface NodeClaim extends JsonObject {
+  hardNodeAffinity?: JsonObject;
+  nodeSelector?: { [key: string]: string };
+  tolerations?: Toleration[];
+}
+
 export interface ResourceBindingSpec extends JsonObject {
   resource: BoundResource;
   /** Ordered by name. */
@@ -23,7 +31,11 @@ export interface ResourceBindingSpec extends JsonObject {
   /** What the object asks for; absent for kinds without replicas. */
   replicas?: number;
   /** What one of them asks for, where several schedulers share the work and have to know of one another's. */
-  replicaRequirements?: { resourceRequest: { [resource: string]: string } };
+  replicaRequirements?: {
+    resourceRequest: { [resource: string]: string };
+    /** On which nodes one may run, as in its pod template; absent: on any. */
+    nodeClaim?: NodeClaim;
+  };
   /** Hash of the placement that was decided by. */
   placementDigest?: string;
   /** The policy that decided; absent where the object only follows others. */

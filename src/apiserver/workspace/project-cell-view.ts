@@ -176,6 +176,7 @@ function redacted({ apiVersion, kind, metadata, spec = {}, status = {} }: Cell):
       allocatable: status.allocatable,
       allocated: status.allocated,
       nodeRoom: status.nodeRoom,
+      nodeKinds: status.nodeKinds,
     }),
   }) as Cell;
 }

@@ -8,7 +8,7 @@ import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeClient } from '#client/client.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import { listPages } from '#client/list-pages.ts';
-import type { ReplicaRequest } from '#scheduler/algorithm/capacity.ts';
+import { nodeDemandOf } from '#scheduler/algorithm/node-demand.ts';
 import { dividesByRoom } from '#scheduler/cells/estimate-question.ts';
 import {
   type AskingBinding,
@@ -18,7 +18,7 @@ import {
   toldCommitments,
 } from '#scheduler/deciding/told-commitments.ts';
 import type { Interpretation } from '#scheduler/interpreter/interpretation.ts';
-import { requestOf } from '#scheduler/projection/replicas.ts';
+import { podSpecOf, requestOf } from '#scheduler/projection/replicas.ts';
 import { readInterpretation } from './interpretation.ts';
 import { readBoundPolicy } from './peers.ts';
 import type { Unread } from './unread.ts';
@@ -58,8 +58,8 @@ export async function readCommitments(
     for (let binding = rest.pop(); binding !== undefined; binding = rest.pop()) {
       const assumes = await reader.isDividedByRoom(binding);
       if (!assumes && !takesIn(counted, binding)) continue;
-      const request = await reader.requestOf(binding);
-      if (request !== undefined) asking.push({ binding, request, assumes });
+      const asked = await reader.askedOf(binding);
+      if (asked !== undefined) asking.push({ binding, ...asked, assumes });
     }
   };
   await Promise.all(Array.from({ length: readsAtOnceMax }, worker));
@@ -114,7 +114,7 @@ class RequestReader {
   }
 
   /** Undefined where it is gone. */
-  async requestOf(binding: ResourceBinding): Promise<ReplicaRequest | undefined> {
+  async askedOf(binding: ResourceBinding): Promise<Pick<AskingBinding, 'request' | 'nodes'> | undefined> {
     const { resource } = binding.spec;
     const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
     const parsed = parseApiVersion(resource.apiVersion);
@@ -128,10 +128,10 @@ class RequestReader {
     );
     if (object === undefined) return undefined;
     const interpretation = await this.#interpretationOf(cluster, gvr, resource.kind);
-    return (
-      interpretation?.replicas(object)?.request ??
-      requestOf(object, { group: gvr.group, resource: gvr.resource, scalable: true })
-    );
+    return {
+      request: interpretation?.replicas(object)?.request ?? requestOf(object, { ...gvr, scalable: true }),
+      nodes: nodeDemandOf(podSpecOf(object, gvr)),
+    };
   }
 
   async #policyOf(cluster: string, { spec }: ResourceBinding): Promise<PropagationSpec | undefined> {

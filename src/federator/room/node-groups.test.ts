@@ -21,6 +21,15 @@ test('of more different nodes those most alike are told by their average, and no
   assert.deepEqual(show(nodes, 1), ['5 × {"cpu":3280}']);
 });
 
+test('nodes of several kinds are in no group together, however alike', () => {
+  const kinds = (groupsMax: number): string[] =>
+    nodeGroupsOf([{ cpu: 2 }, { cpu: 2 }, { cpu: 1 }, { cpu: 2 }], groupsMax, [0, 1, 0, 0]).map(
+      ({ nodes, free, kind }) => `${kind}: ${nodes} × ${free['cpu']}`,
+    );
+  assert.deepEqual(kinds(8), ['0: 2 × 2', '1: 1 × 2', '0: 1 × 1']);
+  assert.deepEqual(kinds(1), ['1: 1 × 2', '0: 3 × 1']);
+});
+
 /** What nodes of three sizes have left once pods of all sizes lie on them. */
 function busyNodes(random: Random, count: number, use: number): Amounts[] {
   const sizes = [4, 8, 16];

@@ -6,46 +6,64 @@ export interface NodeGroup {
   readonly nodes: number;
   /** On each of them, on the average. */
   readonly free: Readonly<Amounts>;
+  /** Which kind of nodes they are: nodes of several kinds are in no group together. */
+  readonly kind: number;
 }
 
-/** At most so many are told of a cell: some 3 KB. */
+/** At most so many are told of a cell, and one more for each further kind of nodes: some 3 to 5 KB. */
 export const nodeGroupsMax = 32;
 
 /**
  * What is free on nodes, as so few groups that a Cell's status can hold them (Karmada: grades of resource models,
  * pkg/modeling). As long as there are no more different nodes than groups each is told as it is; then those that are most alike are told
  * by their average: the group whose nodes differ most is parted, where they differ most, until there are enough.
- * Largest first, so that equal nodes give equal text.
+ * Largest first, so that equal nodes give equal text. `kindOf`: beside the nodes, which kind each is of; absent: all are of one.
  */
-export function nodeGroupsOf(free: Iterable<Readonly<Amounts>>, groupsMax = nodeGroupsMax): NodeGroup[] {
+export function nodeGroupsOf(
+  free: Iterable<Readonly<Amounts>>,
+  groupsMax = nodeGroupsMax,
+  kindOf: readonly number[] = [],
+): NodeGroup[] {
   const nodes = [...free];
   const resources = [...new Set(nodes.flatMap((amounts) => Object.keys(amounts)))].sort();
-  const groups = alike(nodes, resources);
+  const groups = alike(nodes, kindOf, resources);
   const told = groups.counts.length <= groupsMax ? groups : parted(groups, groupsMax);
-  const { counts, columns } = told;
+  const { counts, kinds, columns } = told;
   return Array.from(counts, (count, i) => {
     const amounts: Amounts = {};
     for (const [r, resource] of resources.entries()) {
       const amount = Math.floor((columns[r] as Float64Array)[i] as number);
       if (amount > 0) amounts[resource] = amount;
     }
-    return { nodes: count, free: amounts };
-  }).sort((a, b) => compare(b.free['cpu'], a.free['cpu']) || compare(b.free['memory'], a.free['memory']));
+    return { nodes: count, free: amounts, kind: kinds[i] as number };
+  }).sort(
+    (a, b) =>
+      compare(b.free['cpu'], a.free['cpu']) ||
+      compare(b.free['memory'], a.free['memory']) ||
+      compare(a.kind, b.kind),
+  );
 }
 
 /** Groups of nodes, and beside them a column for each resource: what each node of a group has. */
 interface Groups {
   readonly counts: Float64Array;
+  readonly kinds: readonly number[];
   readonly columns: readonly Float64Array[];
 }
 
-/** Nodes that have the very same. */
-function alike(nodes: readonly Readonly<Amounts>[], resources: readonly string[]): Groups {
+/** Nodes of a kind that have the very same. */
+function alike(
+  nodes: readonly Readonly<Amounts>[],
+  kindOf: readonly number[],
+  resources: readonly string[],
+): Groups {
   const at = new Map<string, number>();
   const counts: number[] = [];
+  const kinds: number[] = [];
   const columns: number[][] = resources.map(() => []);
-  for (const node of nodes) {
-    let key = '';
+  for (const [i, node] of nodes.entries()) {
+    const kind = kindOf[i] ?? 0;
+    let key = `${kind}:`;
     for (const resource of resources) key += `${node[resource] ?? 0},`;
     const present = at.get(key);
     if (present !== undefined) {
@@ -54,10 +72,12 @@ function alike(nodes: readonly Readonly<Amounts>[], resources: readonly string[]
     }
     at.set(key, counts.length);
     counts.push(1);
+    kinds.push(kind);
     for (const [r, resource] of resources.entries()) columns[r]?.push(node[resource] ?? 0);
   }
   return {
     counts: Float64Array.from(counts),
+    kinds,
     columns: columns.map((column) => Float64Array.from(column)),
   };
 }
@@ -75,7 +95,10 @@ interface Box {
 
 function parted(groups: Groups, groupsMax: number): Groups {
   const most = groups.columns.map((column) => column.reduce((a, b) => Math.max(a, b), 1));
-  const boxes = [boxOf(groups, [...groups.counts.keys()], most)];
+  const boxes = [...new Set(groups.kinds)].map((kind) => {
+    const inside = [...groups.counts.keys()].filter((i) => groups.kinds[i] === kind);
+    return boxOf(groups, inside, most);
+  });
   while (boxes.length < groupsMax) {
     let at = 0;
     for (let i = 1; i < boxes.length; i++) if ((boxes[i] as Box).spread > (boxes[at] as Box).spread) at = i;
@@ -89,6 +112,7 @@ function parted(groups: Groups, groupsMax: number): Groups {
   }
   return {
     counts: Float64Array.from(boxes, ({ nodes }) => nodes),
+    kinds: boxes.map(({ inside }) => groups.kinds[inside[0] as number] as number),
     columns: groups.columns.map((_, r) => Float64Array.from(boxes, ({ averages }) => averages[r] as number)),
   };
 }

@@ -32,6 +32,7 @@ const known: Room = {
   allocatable: { cpu: '4', pods: '110' },
   allocated: { cpu: '1' },
   nodeRoom,
+  nodeKinds: undefined,
 };
 
 test('sums are told as what differs from what stands', () => {
@@ -109,4 +110,19 @@ test('what is not wanted is left to others, once what was ours is taken away', (
   const left = report(known, { watchNodes: false, status: told(known, amounts) });
   assert.equal(left.told, undefined);
   assert.deepEqual(left.amounts, taken);
+});
+
+test('of kinds of nodes that are told otherwise what is no more is taken away', () => {
+  const nodeKinds = { labels: { os: 'linux', zone: 'a' }, untoldLabels: ['rack'], kinds: [{}] };
+  const status = told({ ...known, nodeKinds }, { ...amounts, nodeKinds });
+  assert.deepEqual(report({ ...known, nodeKinds }, { status }).amounts.nodeKinds, undefined);
+  const now = { labels: { os: 'linux' }, kinds: [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }] };
+  assert.deepEqual(report({ ...known, nodeKinds: now }, { status }).amounts.nodeKinds, {
+    labels: { os: 'linux', zone: null },
+    untoldLabels: null,
+    kinds: now.kinds,
+  });
+  const tooMany = report(known, { status });
+  assert.equal(tooMany.amounts.nodeKinds, null);
+  assert.match(conditionOf(tooMany.conditions, 'NodesWatched')?.message ?? '', /any node counts for any pod/);
 });

@@ -1,6 +1,6 @@
 import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
-import type { Cell, CellStatus } from '#api/federation/cell.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import type { Cell, CellStatus, NodeKindsTold } from '#api/federation/cell.ts';
+import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { Quantities, RoomSums } from './room.ts';
 import type { Room } from './room-watch.ts';
 
@@ -12,9 +12,12 @@ const conditionType = 'NodesWatched';
 /** Sums are known, and not told: what stands there is not ours. */
 const othersReason = 'ToldByOthers';
 
+const tooManyKinds =
+  '; by their taints there are too many kinds of nodes to tell them, so that any node counts for any pod';
+
 export interface RoomReport {
   readonly conditions: readonly Condition[] | undefined;
-  /** Merge patch of `allocatable`, `allocated` and `nodeRoom` in the Cell's status; empty when they say it already. */
+  /** Merge patch of `allocatable`, `allocated`, `nodeRoom` and `nodeKinds` in the Cell's status; empty when they say it already. */
   readonly amounts: JsonObject;
 }
 
@@ -38,6 +41,7 @@ export function roomReport(
     ...changeOf('allocatable', status.allocatable, sums?.allocatable),
     ...changeOf('allocated', status.allocated, sums?.allocated),
     ...nodeRoomChange(status.nodeRoom, sums?.nodeRoom),
+    ...nodeKindsChange(status.nodeKinds, sums?.nodeKinds),
   });
   const nothing = () => (isOurs || isAsked ? amounts(undefined) : {});
   const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
@@ -74,7 +78,7 @@ export function roomReport(
         conditions: saying(
           'True',
           'Watched',
-          "allocatable, allocated and nodeRoom are what the edge's nodes and pods say",
+          `allocatable, allocated and nodeRoom are what the edge's nodes and pods say${room.nodeKinds === undefined ? tooManyKinds : ''}`,
         ),
         amounts: amounts(room),
       };
@@ -92,6 +96,22 @@ function changeOf(field: 'allocatable' | 'allocated', told: Told, now: Quantitie
 /** A list goes as a whole. */
 function nodeRoomChange(told: NodeRoomTold | undefined, now: RoomSums['nodeRoom'] | undefined): JsonObject {
   if (now === undefined) return told === undefined ? {} : { nodeRoom: null };
-  const nodeRoom = now.map(({ nodes, free }) => ({ nodes, free: { ...free } }));
+  const nodeRoom = now.map(({ free, ...group }) => ({ ...group, free: { ...free } }));
   return equalJson(told, nodeRoom) ? {} : { nodeRoom };
+}
+
+function nodeKindsChange(told: NodeKindsTold | undefined, now: NodeKindsTold | undefined): JsonObject {
+  if (now === undefined) return told === undefined ? {} : { nodeKinds: null };
+  return equalJson(told, now) ? {} : { nodeKinds: patchTo(told, now) };
+}
+
+/** The merge patch that makes of one map the other. */
+function patchTo(from: JsonObject | undefined, to: JsonObject): JsonObject {
+  const patch: JsonObject = { ...to };
+  for (const key in from) {
+    const [before, now] = [from[key], to[key]];
+    if (now === undefined) patch[key] = null;
+    else if (isJsonObject(before) && isJsonObject(now)) patch[key] = patchTo(before, now);
+  }
+  return patch;
 }

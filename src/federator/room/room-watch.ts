@@ -4,7 +4,9 @@ import type { KubeClient } from '#client/client.ts';
 import { Informer, TooManyObjects } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { edgeProblemOf, isUnanswered } from '../edge/edge-problem.ts';
+import type { NodeKinds } from './node-kinds.ts';
 import {
+  kindsOfUsable,
   type NodeRoom,
   nodeRoomOf,
   type PodRoom,
@@ -55,6 +57,8 @@ export class RoomWatch {
   readonly #pods: Informer;
   readonly #onChange: () => void;
   #sums: RoomSums | undefined;
+  /** Nodes change rarely, and what is free on them often. */
+  #kinds: NodeKinds | undefined;
   /** Without a node there is nothing that they could take. */
   #watchesPods = false;
   #isStopped = false;
@@ -91,12 +95,16 @@ export class RoomWatch {
       transform: podRoomOf,
     });
     const changed = () => this.#changed();
+    const nodesChanged = () => {
+      this.#kinds = undefined;
+      changed();
+    };
     this.#nodes.addHandler({
-      onAdd: changed,
+      onAdd: nodesChanged,
       onUpdate: (node, old) => {
-        if (!sameNodeRoom(node as NodeRoom, old as NodeRoom)) changed();
+        if (!sameNodeRoom(node as NodeRoom, old as NodeRoom)) nodesChanged();
       },
-      onDelete: changed,
+      onDelete: nodesChanged,
     });
     this.#pods.addHandler({
       onAdd: changed,
@@ -128,10 +136,9 @@ export class RoomWatch {
     if (!this.#nodes.hasSynced) return undefined;
     if (this.#nodes.size === 0) return { state: 'no-nodes' };
     if (!this.#pods.hasSynced) return undefined;
-    this.#sums ??= roomSums(
-      this.#nodes.values() as Iterable<NodeRoom>,
-      this.#pods.values() as Iterable<PodRoom>,
-    );
+    const nodes = () => this.#nodes.values() as Iterable<NodeRoom>;
+    this.#kinds ??= kindsOfUsable(nodes());
+    this.#sums ??= roomSums(nodes(), this.#pods.values() as Iterable<PodRoom>, this.#kinds);
     return { state: 'known', ...this.#sums };
   }
 

@@ -44,8 +44,8 @@ test('what usable nodes have, and what pods on them or without a node ask for', 
   });
   assert.deepEqual(sums.allocated, { cpu: '2750m', memory: '2148532225', pods: '3' });
   assert.deepEqual(sums.nodeRoom, [
-    { nodes: 1, free: { cpu: '3670m', memory: '15Gi', 'nvidia.com/gpu': '2', pods: '109' } },
-    { nodes: 1, free: { cpu: '2500m', memory: '14950272Ki', pods: '109' } },
+    { nodes: 1, free: { cpu: '3670m', memory: '15Gi', 'nvidia.com/gpu': '2', pods: '109' }, kind: 0 },
+    { nodes: 1, free: { cpu: '2500m', memory: '14950272Ki', pods: '109' }, kind: 0 },
   ]);
 });
 

@@ -1,6 +1,7 @@
 import { podResources } from '#api/builtin/pod-resources.ts';
 import { objectAt, textAt } from '#api/builtin/read.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import type { NodeKindsTold, NodeTaint } from '#api/federation/cell.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
   formatQuantity,
@@ -9,10 +10,11 @@ import {
   quantityMilliValue,
   quantityValue,
 } from '#apimachinery/quantity.ts';
-import { type Amounts, nodeGroupsOf } from './node-groups.ts';
+import { type Amounts, nodeGroupsMax, nodeGroupsOf } from './node-groups.ts';
+import { type NodeKinds, type NodeMarks, nodeKindsOf } from './node-kinds.ts';
 
 /** What is remembered of a node. */
-export interface NodeRoom extends KubeObject {
+export interface NodeRoom extends KubeObject, NodeMarks {
   /** Ready, and open to new pods. */
   readonly usable: boolean;
   readonly allocatable: Amounts;
@@ -32,8 +34,13 @@ export interface RoomSums {
   readonly allocatable: Quantities;
   readonly allocated: Quantities;
   /** What is free on usable nodes, those together that have about as much. */
-  readonly nodeRoom: readonly { readonly nodes: number; readonly free: Quantities }[];
+  readonly nodeRoom: readonly { readonly nodes: number; readonly free: Quantities; readonly kind?: number }[];
+  /** Undefined: they are of more kinds than are told. */
+  readonly nodeKinds: NodeKindsTold | undefined;
 }
+
+/** Of one node so many labels are remembered, in their order. */
+const nodeLabelsMax = 128;
 
 export function nodeRoomOf(node: KubeObject): NodeRoom {
   const { name = '', resourceVersion = '' } = node.metadata;
@@ -47,13 +54,32 @@ export function nodeRoomOf(node: KubeObject): NodeRoom {
     const amount = quantityIn(told[resource]);
     if (amount !== undefined) allocatable[resource] = amountOf(resource, amount);
   }
+  const labels = Object.entries(node.metadata.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name, resourceVersion },
+    name,
+    labels: Object.fromEntries(labels.slice(0, nodeLabelsMax)),
+    hasMoreLabels: labels.length > nodeLabelsMax,
+    taints: taintsOf(node),
     usable: isReady && objectAt(node, 'spec')?.['unschedulable'] !== true,
     allocatable,
   };
+}
+
+function taintsOf(node: KubeObject): NodeTaint[] {
+  const told = objectAt(node, 'spec')?.['taints'];
+  if (!Array.isArray(told)) return [];
+  const taints: NodeTaint[] = [];
+  for (const one of told) {
+    const effect = textAt(one, 'effect');
+    if (effect !== 'NoSchedule' && effect !== 'NoExecute') continue;
+    const key = textAt(one, 'key');
+    const value = textAt(one, 'value');
+    taints.push(value === '' ? { key, effect } : { key, value, effect });
+  }
+  return taints.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 /** Undefined: the pod has ended, and takes nothing. */
@@ -75,7 +101,13 @@ export function podRoomOf(pod: KubeObject): PodRoom | undefined {
 }
 
 export function sameNodeRoom(a: NodeRoom, b: NodeRoom): boolean {
-  return a.usable === b.usable && sameAmounts(a.allocatable, b.allocatable);
+  return a.usable === b.usable && sameAmounts(a.allocatable, b.allocatable) && sameMarks(a, b);
+}
+
+export function sameMarks(a: NodeMarks, b: NodeMarks): boolean {
+  return (
+    a.hasMoreLabels === b.hasMoreLabels && equalJson(a.labels, b.labels) && equalJson(a.taints, b.taints)
+  );
 }
 
 export function samePodRoom(a: PodRoom, b: PodRoom): boolean {
@@ -86,9 +118,13 @@ export function samePodRoom(a: PodRoom, b: PodRoom): boolean {
  * What usable nodes have, and what pods on them ask for with those that wait for a node. A node that is cordoned or not ready
  * counts for nothing, nor do its pods: what is free there is free for nobody. Karmada sums all nodes
  * (pkg/controllers/status/cluster_status_controller.go); resources that only unusable nodes have are told as none. What no one
- * node has as a whole is no room for a replica that asks for it: `nodeRoom`.
+ * node has as a whole is no room for a replica that asks for it: `nodeRoom`. `kinds`: of the nodes, where that is known already.
  */
-export function roomSums(nodes: Iterable<NodeRoom>, pods: Iterable<PodRoom>): RoomSums {
+export function roomSums(
+  nodes: Iterable<NodeRoom>,
+  pods: Iterable<PodRoom>,
+  kinds: NodeKinds = kindsOfUsable(nodes),
+): RoomSums {
   const allocatable: Amounts = {};
   const free = new Map<string, Amounts>();
   for (const node of nodes) {
@@ -103,14 +139,25 @@ export function roomSums(nodes: Iterable<NodeRoom>, pods: Iterable<PodRoom>): Ro
     if (left !== undefined) take(left, pod.requests);
   }
   const told = toldResources(allocatable);
+  const groups = nodeGroupsOf(
+    Array.from(free.values(), (left) => positive(left, told)),
+    nodeGroupsMax + Math.max(0, (kinds.told?.kinds.length ?? 1) - 1),
+    Array.from(free.keys(), (name) => kinds.kindOf.get(name) ?? 0),
+  );
   return {
     allocatable: quantitiesOf(allocatable),
     allocated: quantitiesOf(allocated),
-    nodeRoom: nodeGroupsOf(Array.from(free.values(), (left) => positive(left, told))).map((group) => ({
+    nodeRoom: groups.map((group) => ({
       nodes: group.nodes,
       free: quantitiesOf(group.free),
+      ...(kinds.told === undefined ? {} : { kind: group.kind }),
     })),
+    nodeKinds: kinds.told,
   };
+}
+
+export function kindsOfUsable(nodes: Iterable<NodeRoom>): NodeKinds {
+  return nodeKindsOf([...nodes].filter(({ usable }) => usable));
 }
 
 /** Of single nodes at most so many resources are told; of further ones the sums alone. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasMoreRoom } from '../cells/more-room.ts';
 import { type ReplicaRequest, replicasThatFit, replicasThatFitBeside } from './capacity.ts';
-import type { CellInfo, NodeRoom } from './cell.ts';
+import type { CellInfo, NodeKinds, NodeRoom } from './cell.ts';
+import { nodeDemandOf } from './node-demand.ts';
 import { cell } from './testing/cells.ts';
 
 type Free = Readonly<Record<string, number>>;
@@ -73,6 +74,49 @@ for (const [what, info, request, assumed, fit] of [
   });
 }
 
+/** Two nodes with an SSD, one of them taken up; one without. */
+const kinds: NodeKinds = {
+  kinds: [
+    { labels: new Map([['disk', 'ssd']]), taints: [] },
+    { labels: new Map(), taints: [] },
+    { labels: new Map(), taints: [{ key: 'own', value: '', effect: 'NoSchedule' }] },
+  ],
+  untold: new Set(),
+  text: 'a',
+};
+const ofKind = (kind: number | undefined, nodes: number, free: Free): NodeRoom => ({
+  ...group(nodes, free),
+  kind,
+});
+const ssd = nodeDemandOf({ nodeSelector: { disk: 'ssd' } });
+const hdd = nodeDemandOf({ nodeSelector: { disk: 'hdd' } });
+const mixed: CellInfo = {
+  ...cellOf({ cpu: 20 }, ofKind(0, 2, { cpu: 2 }), ofKind(1, 1, { cpu: 8 }), ofKind(2, 1, { cpu: 8 })),
+  nodeKinds: kinds,
+};
+
+test('room: on nodes of the kinds that selectors, affinity and taints let a replica on', () => {
+  assert.equal(replicasThatFit(mixed, cpu(1), ssd), 4);
+  assert.equal(replicasThatFit(mixed, cpu(4), ssd), 0);
+  assert.equal(replicasThatFit(mixed, cpu(1), hdd), 0);
+  assert.equal(replicasThatFit(mixed, cpu(1)), 12, 'a taint counts for who asks for nothing');
+  assert.equal(replicasThatFit(mixed, cpu(1), nodeDemandOf({ tolerations: [{ operator: 'Exists' }] })), 20);
+  const untold = { ...mixed, nodeKinds: undefined };
+  assert.equal(replicasThatFit(untold, cpu(1), ssd), 20, 'what is not told counts as before');
+  const older = { ...mixed, nodeRoom: [ofKind(undefined, 1, { cpu: 8 })] };
+  assert.equal(replicasThatFit(older, cpu(1), ssd), 8, 'nodes of which nobody says what they are');
+});
+
+test('room beside what is assumed: what comes to other nodes takes none of these', () => {
+  const assumed = amounts({ cpu: 9, pods: 9 });
+  const fit = replicasThatFit(mixed, cpu(1), ssd);
+  assert.equal(replicasThatFitBeside(mixed, cpu(1), fit, assumed, amounts({ cpu: 1, pods: 1 })), 3);
+  assert.equal(replicasThatFitBeside(mixed, cpu(1), fit, assumed, new Map()), 4);
+  assert.equal(replicasThatFitBeside(mixed, cpu(1), fit, assumed), 0);
+  const most = amounts({ cpu: 18, pods: 18 });
+  assert.equal(replicasThatFitBeside(mixed, cpu(1), fit, most, new Map()), 2, 'sums hold for all together');
+});
+
 for (const [what, now, old, isMore] of [
   ['a larger sum', cellOf({ cpu: 4 }), cellOf({ cpu: 3 }), true],
   ['a smaller sum', cellOf({ cpu: 2 }), cellOf({ cpu: 3 }), false],
@@ -84,6 +128,14 @@ for (const [what, now, old, isMore] of [
   ],
   ['less on one node', cellOf({ cpu: 2.5 }, group(2, { cpu: 1 }), group(1, { cpu: 0.5 })), three, false],
   ['nodes that are told no more', cellOf({ cpu: 3 }), three, true],
+  [
+    'as much in all, and more of it on nodes of one kind',
+    { ...mixed, nodeRoom: [ofKind(0, 1, { cpu: 2 }), ofKind(1, 1, { cpu: 1 })] },
+    { ...mixed, nodeRoom: [ofKind(0, 1, { cpu: 1 }), ofKind(1, 1, { cpu: 2 })] },
+    true,
+  ],
+  ['the same nodes of other kinds', { ...mixed, nodeKinds: { ...kinds, text: 'b' } }, mixed, true],
+  ['the same', mixed, { ...mixed }, false],
   ['nodes that are told at last', three, cellOf({ cpu: 3, pods: 300 }), false],
 ] as const satisfies readonly (readonly [string, CellInfo, CellInfo, boolean])[]) {
   test(`more room: ${what}`, () => {

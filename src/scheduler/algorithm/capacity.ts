@@ -1,4 +1,6 @@
 import type { CellInfo, CellSnapshot, NodeRoom } from './cell.ts';
+import type { NodeDemand } from './node-demand.ts';
+import { includesKind, type KindMask, kindsFor } from './node-kinds.ts';
 
 /** What one replica asks for: resource name and amount, in the units of CellInfo.free. */
 export type ReplicaRequest = readonly (readonly [resource: string, amount: number])[];
@@ -8,29 +10,33 @@ export const unboundedReplicas = 2 ** 31 - 1;
 
 /**
  * How many further replicas fit into what the cell says is free: the least over the resources asked for and `pods`, and where the
- * cell tells how that lies on nodes no more than fit into these, each into one. A resource that the cell does not list holds none.
- * Unbounded when the cell tells nothing.
+ * cell tells how that lies on nodes no more than fit into these, each into one; where it tells what they are, into those alone that
+ * `demand` and their taints let a replica on. A resource that the cell does not list holds none. Unbounded when the cell tells nothing.
  */
-export function replicasThatFit(cell: CellInfo, request: ReplicaRequest): number {
-  if (cell.free === undefined) return unboundedReplicas;
-  const fit = fitsIntoSums(cell.free, request, undefined);
-  return cell.nodeRoom === undefined || fit === 0 ? fit : Math.min(fit, fitsOnNodes(cell.nodeRoom, request));
+export function replicasThatFit(cell: CellInfo, request: ReplicaRequest, demand?: NodeDemand): number {
+  const { free, nodeRoom, nodeKinds } = cell;
+  if (free === undefined) return unboundedReplicas;
+  const fit = fitsIntoSums(free, request, undefined);
+  if (nodeRoom === undefined || fit === 0) return fit;
+  return Math.min(fit, fitsOnNodes(nodeRoom, request, kindsFor(nodeKinds, demand)));
 }
 
 /**
  * Of the `fit` replicas that fit into what the cell says is free, those that still do with what is assumed to be taken besides.
  * Nobody knows on which nodes that will be: of what the nodes hold it takes the places of as many replicas as it is worth.
+ * `assumedOnNodes`: that part of it which may come to nodes that the replicas may run on; default: all.
  */
 export function replicasThatFitBeside(
   cell: CellInfo,
   request: ReplicaRequest,
   fit: number,
   assumed: ReadonlyMap<string, number>,
+  assumedOnNodes = assumed,
 ): number {
   if (cell.free === undefined) return unboundedReplicas;
   const bySums = fitsIntoSums(cell.free, request, assumed);
   if (cell.nodeRoom === undefined) return bySums;
-  return Math.max(0, Math.min(bySums, fit - replicasWorth(request, assumed)));
+  return Math.max(0, Math.min(bySums, fit - replicasWorth(request, assumedOnNodes)));
 }
 
 /** As how many replicas these amounts count, in the resource that tells most; where they ask for nothing, a pod for a pod. */
@@ -75,13 +81,14 @@ function fitsIntoSums(
 }
 
 /** Resources that no node tells are the sums' to judge. */
-function fitsOnNodes(nodeRoom: readonly NodeRoom[], request: ReplicaRequest): number {
+function fitsOnNodes(nodeRoom: readonly NodeRoom[], request: ReplicaRequest, kinds: KindMask): number {
   const asked = request.filter(
     ([resource, amount]) => amount > 0 && nodeRoom.some(({ free }) => free.has(resource)),
   );
   const countsPods = nodeRoom.some(({ free }) => free.has('pods'));
   let total = 0;
-  for (const { nodes, free } of nodeRoom) {
+  for (const { nodes, free, kind } of nodeRoom) {
+    if (!includesKind(kinds, kind)) continue;
     let fit = countsPods ? Math.floor(free.get('pods') ?? 0) : unboundedReplicas;
     for (const [resource, amount] of asked)
       fit = Math.min(fit, Math.floor((free.get(resource) ?? 0) / amount + margin));
@@ -97,13 +104,17 @@ const fitsBySnapshot = new WeakMap<CellSnapshot, Map<string, Int32Array>>();
  * `replicasThatFit`, beside the cells of the snapshot; -1 where nobody asked yet. Remembered for as long as
  * the snapshot is: many objects ask for the same.
  */
-export function fitsIn(snapshot: CellSnapshot, request: ReplicaRequest): Int32Array {
+export function fitsIn(
+  snapshot: CellSnapshot,
+  request: ReplicaRequest,
+  demand: NodeDemand | undefined,
+): Int32Array {
   let byRequest = fitsBySnapshot.get(snapshot);
   if (byRequest === undefined) {
     byRequest = new Map();
     fitsBySnapshot.set(snapshot, byRequest);
   }
-  let key = '';
+  let key = demand?.key ?? '';
   for (const [resource, amount] of request) key += `${resource}=${amount},`;
   let fits = byRequest.get(key);
   if (fits === undefined) {

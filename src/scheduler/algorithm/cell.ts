@@ -36,6 +36,8 @@ export interface CellInfo {
   readonly free: ReadonlyMap<string, number> | undefined;
   /** Of what is free, how it lies on nodes; undefined: not told. */
   readonly nodeRoom?: readonly NodeRoom[] | undefined;
+  /** What lets pods on which of these nodes; undefined: not told. */
+  readonly nodeKinds?: NodeKinds | undefined;
   readonly cost?: number | undefined;
   /** Of the last probe, rounded so that it changes seldom. */
   readonly latencyMs?: number | undefined;
@@ -54,6 +56,23 @@ export interface CellInfo {
 export interface NodeRoom {
   readonly nodes: number;
   readonly free: ReadonlyMap<string, number>;
+  /** Index into `CellInfo.nodeKinds.kinds`; undefined: not told. */
+  readonly kind?: number | undefined;
+}
+
+export interface NodeKind {
+  readonly labels: ReadonlyMap<string, string>;
+  /** NoSchedule and NoExecute. */
+  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
+}
+
+/** How the nodes of a cell differ in what lets pods on them. */
+export interface NodeKinds {
+  readonly kinds: readonly NodeKind[];
+  /** Keys of labels that nodes may have and that are not told; `*`: any. */
+  readonly untold: ReadonlySet<string>;
+  /** Equal for equal kinds. */
+  readonly text: string;
 }
 
 export interface NamedScore {
@@ -81,7 +100,7 @@ export interface CellSnapshot {
  * Whether a toleration covers a taint, as core/v1 says: an empty key with `Exists` covers all, an empty effect covers
  * all effects.
  */
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
+export function tolerates(toleration: Toleration, taint: Pick<Taint, 'key' | 'value' | 'effect'>): boolean {
   if (toleration.effect !== undefined && toleration.effect !== '' && toleration.effect !== taint.effect)
     return false;
   const operator =

@@ -228,7 +228,7 @@ function filterCells(
   const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
   const allowed = input.bounds?.allows(input.snapshot);
   const filters = filtersFor(context);
-  const fits = counted ? fitsIn(input.snapshot, input.template.request) : undefined;
+  const fits = counted ? fitsIn(input.snapshot, input.template.request, input.template.nodes) : undefined;
   const feasible: Candidate[] = [];
   for (let index = 0; index < cells.length; index++) {
     const cell = cells[index] as CellInfo;
@@ -272,7 +272,7 @@ function tellRoom(
 ): void {
   const { snapshot, template } = context.input;
   if (template.replicas === undefined) return; // it takes none
-  const fits = counted ?? fitsIn(snapshot, template.request);
+  const fits = counted ?? fitsIn(snapshot, template.request, template.nodes);
   for (const { cell, index, available } of feasible) {
     details.available.set(
       cell.name,
@@ -308,10 +308,13 @@ function availableIn(
   const assumed = input.assumedIn?.(cell.name);
   let told = fits[index] as number;
   if (told < 0) {
-    told = replicasThatFit(cell, template.request);
+    told = replicasThatFit(cell, template.request, template.nodes);
     fits[index] = told;
   }
-  if (assumed !== undefined) told = replicasThatFitBeside(cell, template.request, told, assumed);
+  if (assumed !== undefined) {
+    const onNodes = input.assumedOnNodes?.(cell);
+    told = replicasThatFitBeside(cell, template.request, told, assumed, onNodes);
+  }
   const fit = Math.min(told, input.roomIn?.(cell.name) ?? unboundedReplicas);
   return fit >= unboundedReplicas ? Math.max(template.replicas ?? 0, 0) : fit + own(cell.name);
 }

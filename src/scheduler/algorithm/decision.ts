@@ -1,6 +1,7 @@
 import type { Bounds } from './bounds.ts';
 import type { ReplicaRequest } from './capacity.ts';
-import type { CellSnapshot, ProjectRef } from './cell.ts';
+import type { CellInfo, CellSnapshot, ProjectRef } from './cell.ts';
+import type { NodeDemand } from './node-demand.ts';
 import type { CompiledProfile } from './profile.ts';
 
 /** Why a cell was not chosen: a closed set, counted in the binding. */
@@ -44,6 +45,8 @@ export interface Template {
   /** Undefined for kinds without replicas. */
   readonly replicas: number | undefined;
   readonly request: ReplicaRequest;
+  /** On which nodes one may run; undefined: on all that no taint keeps it off. */
+  readonly nodes?: NodeDemand | undefined;
   /** Served through a CRD of the project, so a cell must let the group in. */
   readonly custom: boolean;
   /** Grants authority or acts beyond a namespace, so a cell's `spec.allow` must name it. */
@@ -81,6 +84,8 @@ export interface DecisionInput {
   readonly profile?: CompiledProfile | undefined;
   /** Resource → what is taken in a cell beyond what it tells, `pods` among them. */
   readonly assumedIn?: ((cell: string) => ReadonlyMap<string, number> | undefined) | undefined;
+  /** Of that, what may come to nodes that the template's replicas may run on; absent: all of it. */
+  readonly assumedOnNodes?: ((cell: CellInfo) => ReadonlyMap<string, number> | undefined) | undefined;
   /** Further replicas that the cell's estimator, or a quota, lets in; undefined: as many as there is room for. */
   readonly roomIn?: ((cell: string) => number | undefined) | undefined;
   /**

@@ -20,6 +20,7 @@ import { type Bounds, forbiddingPolicy } from '../algorithm/bounds.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';
 import type { Decision, Outcome, Target } from '../algorithm/decision.ts';
+import type { NodeDemand } from '../algorithm/node-demand.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import { bindingNameOf, type KeyParts } from '../object-key.ts';
 import { placementDigest } from '../policy/placement-digest.ts';
@@ -84,6 +85,8 @@ export interface BindingInput {
   readonly replicas: number | undefined;
   /** What one of them asks for, where it is to be told. */
   readonly request?: ReplicaRequest | undefined;
+  /** On which nodes it may run; told with the request. */
+  readonly nodes?: NodeDemand | undefined;
   /** Undefined where the object only follows others. */
   readonly policy: ResolvedPolicy | undefined;
   /** By the policy, without the cells that others need the object in. */
@@ -129,7 +132,7 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
   };
   if (input.replicas !== undefined) {
     spec.replicas = input.replicas;
-    if (input.request !== undefined) spec.replicaRequirements = requirementsOf(input.request);
+    if (input.request !== undefined) spec.replicaRequirements = requirementsOf(input.request, input.nodes);
   }
   const rescheduledAt = input.freshAt ?? present?.spec.rescheduleTriggeredAt;
   if (rescheduledAt !== undefined) spec.rescheduleTriggeredAt = rescheduledAt;
@@ -159,10 +162,13 @@ export function bindingOf(input: BindingInput, present: ResourceBinding | undefi
   };
 }
 
-function requirementsOf(request: ReplicaRequest): ResourceBinding['spec']['replicaRequirements'] {
+function requirementsOf(
+  request: ReplicaRequest,
+  nodes: NodeDemand | undefined,
+): ResourceBinding['spec']['replicaRequirements'] {
   const resourceRequest: { [resource: string]: string } = {};
   for (const [resource, amount] of request) resourceRequest[resource] = canonicalQuantity(String(amount));
-  return { resourceRequest };
+  return nodes === undefined ? { resourceRequest } : { nodeClaim: nodes.claim, resourceRequest };
 }
 
 /** What the binding says that one replica asks for. */

@@ -1,6 +1,7 @@
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target } from '../algorithm/decision.ts';
+import { demandOfClaim } from '../algorithm/node-demand.ts';
 import { underWayOf } from '../deciding/commitments.ts';
 import type { Committed } from '../deciding/committed.ts';
 import { slimMetadata } from '../watches/slim-metadata.ts';
@@ -23,7 +24,12 @@ export function toldBinding(
 ): ToldBinding {
   const binding = object as ResourceBinding;
   // Of which kind its division was, is not said: what is under way is on its way however it was divided.
-  const committed = { targets: previousTargets(binding), request: requestOf(binding), assumes: false };
+  const committed = {
+    targets: previousTargets(binding),
+    request: requestOf(binding),
+    nodes: demandOfClaim(binding.spec.replicaRequirements?.nodeClaim),
+    assumes: false,
+  };
   const underWay =
     binding.spec.replicas === undefined ? [] : underWayOf(binding.spec, binding.status, nowMs, isWatched);
   const told: ToldAmounts = { committed, underWay: underWay.filter(({ replicas = 0 }) => replicas > 0) };

@@ -7,7 +7,7 @@ import {
   projectMayUse,
 } from '#api/federation/cell.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
-import type { CellInfo, NodeRoom, Taint } from '../algorithm/cell.ts';
+import type { CellInfo, NodeKinds, NodeRoom, Taint } from '../algorithm/cell.ts';
 
 /**
  * What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there.
@@ -37,6 +37,7 @@ export function cellInfoOf(
     admitsProject: ({ path }) => projectMayUse(cell, path),
     free: freeCapacity(cell),
     nodeRoom: nodeRoomOf(cell),
+    nodeKinds: nodeKindsOf(cell),
     cost: spec.cost,
     latencyMs: roundedLatency(cell.status?.lastProbe?.latencyMs),
     location: spec.location,
@@ -96,7 +97,21 @@ function freeCapacity({ spec, status }: Cell): ReadonlyMap<string, number> | und
 }
 
 function nodeRoomOf({ status }: Cell): readonly NodeRoom[] | undefined {
-  return status?.nodeRoom?.map(({ nodes, free }) => ({ nodes, free: amountsOf(free) }));
+  return status?.nodeRoom?.map(({ nodes, free, kind }) => ({ nodes, free: amountsOf(free), kind }));
+}
+
+function nodeKindsOf({ status }: Cell): NodeKinds | undefined {
+  const told = status?.nodeKinds;
+  if (told === undefined) return undefined;
+  const { labels = {}, untoldLabels = [] } = told;
+  return {
+    kinds: told.kinds.map((kind) => ({
+      labels: new Map(Object.entries({ ...labels, ...kind.labels })),
+      taints: (kind.taints ?? []).map(({ key, value = '', effect }) => ({ key, value, effect })),
+    })),
+    untold: new Set(untoldLabels),
+    text: JSON.stringify(told),
+  };
 }
 
 function amountsOf(told: { readonly [resource: string]: string | number }): ReadonlyMap<string, number> {

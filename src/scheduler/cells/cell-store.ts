@@ -131,12 +131,12 @@ export class CellStore {
 }
 
 function sameRoom(a: CellInfo, b: CellInfo): boolean {
-  if (!sameAmounts(a.free, b.free)) return false;
+  if (!sameAmounts(a.free, b.free) || a.nodeKinds?.text !== b.nodeKinds?.text) return false;
   if (a.nodeRoom === undefined || b.nodeRoom === undefined) return a.nodeRoom === b.nodeRoom;
   if (a.nodeRoom.length !== b.nodeRoom.length) return false;
-  return a.nodeRoom.every(({ nodes, free }, i) => {
+  return a.nodeRoom.every(({ nodes, free, kind }, i) => {
     const other = b.nodeRoom?.[i];
-    return nodes === other?.nodes && sameAmounts(free, other.free);
+    return nodes === other?.nodes && kind === other.kind && sameAmounts(free, other.free);
   });
 }
 

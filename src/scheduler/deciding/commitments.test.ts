@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nodeDemandOf } from '../algorithm/node-demand.ts';
 import { keyOf } from '../object-key.ts';
-import { Commitments, underWayOf } from './commitments.ts';
+import { Commitments, type OfNodes, underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
 
 const key = keyOf({ group: 'apps', resource: 'deployments', cluster: 'p', namespace: 'n', name: 'web' });
@@ -10,6 +11,46 @@ const at = (assumes: boolean, ...targets: [string, number][]): Committed => ({
   targets: targets.map(([name, replicas]) => ({ name, replicas })),
   request,
   assumes,
+});
+
+test('what is under way is told by the nodes that it may come to', () => {
+  const commitments = new Commitments(() => 'free');
+  const ssd = nodeDemandOf({ nodeSelector: { disk: 'ssd' } });
+  const other = keyOf({
+    group: 'apps',
+    resource: 'deployments',
+    cluster: 'p',
+    namespace: 'n',
+    name: 'other',
+  });
+  commitments.place(key, { ...at(true, ['a', 2]), nodes: ssd }, undefined, [], 0);
+  commitments.place(other, at(true, ['a', 4]), undefined, [], 0);
+  const podsOn = (ofNodes: OfNodes) => commitments.assumedOn('a', 0, ofNodes)?.get('pods');
+  assert.equal(
+    podsOn(() => true),
+    6,
+  );
+  assert.equal(
+    podsOn((nodes) => nodes === ssd),
+    2,
+  );
+  assert.equal(
+    podsOn((nodes) => nodes === undefined),
+    4,
+  );
+  assert.equal(
+    podsOn(() => false),
+    undefined,
+  );
+  assert.equal(
+    commitments.underWayOn('b', 0, () => true),
+    undefined,
+  );
+  commitments.drop(key, { ...at(true, ['a', 2]), nodes: ssd });
+  assert.equal(
+    podsOn((nodes) => nodes === ssd),
+    undefined,
+  );
 });
 
 test('replicas count as taken until the cell tells of them, or their time is over', () => {
@@ -158,7 +199,7 @@ test('after a restart a binding tells what is under way', () => {
     'of many cells only those are told that are not well',
   );
   assert.deepEqual(underWayOf(spec, status, 310_000), [], 'what was decided long ago is known to the cells');
-  commitments.restore(key, underWay, request, 20_000);
+  commitments.restore(key, underWay, { request }, 20_000);
   commitments.place(key, at(true, ['a', 2], ['b', 1], ['c', 5]), undefined, spec.clusters, 20_000);
   const podsIn = (cell: string) => commitments.assumedIn(cell, 20_000)?.get('pods');
   assert.deepEqual(['a', 'b', 'c'].map(podsIn), [undefined, 1, 5]);

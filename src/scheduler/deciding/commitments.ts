@@ -2,19 +2,26 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { Target } from '../algorithm/decision.ts';
+import type { NodeDemand } from '../algorithm/node-demand.ts';
 import type { RoomWord } from '../cells/cell-info.ts';
 import { podsRunning, podsThere } from '../gather/pods.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
 import { BoundAmounts } from './bound-amounts.ts';
 import type { Committed } from './committed.ts';
-import { addReplicas } from './quota-amounts.ts';
+import { add, addReplicas } from './quota-amounts.ts';
 
 /** How long replicas that were decided count as taken though nothing was heard of them. */
 const assumedMs = 5 * 60_000;
 
+/** Of one replica. */
+type Asked = Pick<Committed, 'request' | 'nodes'>;
+
+const nothingAsked: Asked = { request: [] };
+
 interface Assumption {
   readonly replicas: number;
   readonly request: ReplicaRequest;
+  readonly nodes: NodeDemand | undefined;
   /** When it is given up, in milliseconds. */
   readonly untilMs: number;
 }
@@ -25,6 +32,19 @@ interface Assumptions {
   readonly underWay: Map<ProjectObjectKey, Assumption>;
   /** The replicas are there: what they take is part of what the cell tells next. */
   readonly landed: Map<ProjectObjectKey, Assumption>;
+}
+
+/** Whether replicas that may run where this demand lets them are to be counted. */
+export type OfNodes = (demand: NodeDemand | undefined) => boolean;
+
+/** What is assumed in a cell. */
+interface AssumedSum {
+  readonly all: ReadonlyMap<string, number>;
+  /** The same by the nodes that it may come to. */
+  readonly byNodes: readonly {
+    readonly nodes: NodeDemand | undefined;
+    readonly sum: ReadonlyMap<string, number>;
+  }[];
 }
 
 /**
@@ -41,7 +61,7 @@ export class Commitments {
   readonly #isEstimated: (cell: string) => boolean;
   readonly #loads = new Map<string, number>();
   readonly #assumed = new Map<string, Assumptions>();
-  readonly #sums = new Map<string, ReadonlyMap<string, number>>();
+  readonly #sums = new Map<string, AssumedSum>();
   readonly #bound = new BoundAmounts();
   /** Of objects that wait to be decided first, and of those that others decide, what their bindings say. */
   readonly #foreseen = new Map<ProjectObjectKey, Committed>();
@@ -117,7 +137,7 @@ export class Commitments {
       const former = (assumed?.get(key) ?? landed?.get(key))?.replicas ?? 0;
       this.#forget(key, name);
       if (replicas < former) this.#onFreed(name);
-      this.#assume(key, name, replicas, committed?.request ?? [], nowMs);
+      this.#assume(key, name, replicas, committed ?? nothingAsked, nowMs);
     }
     for (const cell of before) {
       if (underWay.some(({ name }) => name === cell)) continue;
@@ -158,7 +178,6 @@ export class Commitments {
   ): void {
     this.#rebind(key, before, now);
     if (before?.targets === now.targets) return;
-    const { request } = now;
     for (const { name } of before?.targets ?? []) this.#load(name, -1);
     for (const { name } of now.targets) this.#load(name, 1);
     if (!now.assumes && before?.assumes !== true) return;
@@ -166,14 +185,14 @@ export class Commitments {
     for (const { name, replicas = 0 } of now.targets) {
       const change = replicas - (former.get(name) ?? 0);
       former.delete(name);
-      if (now.assumes || change < 0) this.#assume(key, name, change, request, nowMs);
+      if (now.assumes || change < 0) this.#assume(key, name, change, now, nowMs);
     }
-    for (const [name, replicas] of former) this.#assume(key, name, -replicas, request, nowMs);
+    for (const [name, replicas] of former) this.#assume(key, name, -replicas, now, nowMs);
   }
 
   /** What a binding told to be under way when its object was looked at first; its time begins anew. */
-  restore(key: ProjectObjectKey, underWay: readonly Target[], request: ReplicaRequest, nowMs: number): void {
-    for (const { name, replicas = 0 } of underWay) this.#assume(key, name, replicas, request, nowMs);
+  restore(key: ProjectObjectKey, underWay: readonly Target[], asked: Asked, nowMs: number): void {
+    for (const { name, replicas = 0 } of underWay) this.#assume(key, name, replicas, asked, nowMs);
   }
 
   drop(key: ProjectObjectKey, before: Committed | undefined): void {
@@ -216,8 +235,27 @@ export class Commitments {
     return this.#bound.counts(cell) ? this.#bound.in(cell) : this.underWayIn(cell, nowMs);
   }
 
+  /** The same of what may come to certain nodes. What is bound lies nobody knows on which. */
+  assumedOn(cell: string, nowMs: number, ofNodes: OfNodes): ReadonlyMap<string, number> | undefined {
+    return this.#bound.counts(cell) ? this.#bound.in(cell) : this.underWayOn(cell, nowMs, ofNodes);
+  }
+
   /** The same of what is under way alone: what an estimator cannot have counted. */
   underWayIn(cell: string, nowMs: number): ReadonlyMap<string, number> | undefined {
+    return this.#sumIn(cell, nowMs)?.all;
+  }
+
+  underWayOn(cell: string, nowMs: number, ofNodes: OfNodes): ReadonlyMap<string, number> | undefined {
+    const sum = this.#sumIn(cell, nowMs);
+    if (sum === undefined) return undefined;
+    const counted = sum.byNodes.filter(({ nodes }) => ofNodes(nodes));
+    if (counted.length === sum.byNodes.length) return sum.all;
+    const part = new Map<string, number>();
+    for (const one of counted) for (const [resource, amount] of one.sum) add(part, resource, amount);
+    return part;
+  }
+
+  #sumIn(cell: string, nowMs: number): AssumedSum | undefined {
     const assumptions = this.#assumed.get(cell);
     if (assumptions === undefined) return undefined;
     for (const [key, { untilMs }] of assumptions.underWay) {
@@ -247,7 +285,13 @@ export class Commitments {
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
-  #assume(key: ProjectObjectKey, cell: string, change: number, request: ReplicaRequest, nowMs: number): void {
+  #assume(
+    key: ProjectObjectKey,
+    cell: string,
+    change: number,
+    { request, nodes }: Asked,
+    nowMs: number,
+  ): void {
     if (change === 0 || (change > 0 && !this.#isAssumedIn(cell))) return;
     const held = this.#assumed.get(cell);
     const present = held?.underWay.get(key) ?? held?.landed.get(key);
@@ -259,7 +303,7 @@ export class Commitments {
       assumptions = { underWay: new Map(), landed: new Map() };
       this.#assumed.set(cell, assumptions);
     }
-    assumptions.underWay.set(key, { replicas, request, untilMs: nowMs + assumedMs });
+    assumptions.underWay.set(key, { replicas, request, nodes, untilMs: nowMs + assumedMs });
   }
 
   #isAssumedIn(cell: string): boolean {
@@ -316,9 +360,17 @@ export function underWayOf(
     });
 }
 
-function sumOf({ underWay, landed }: Assumptions): Map<string, number> {
-  const sum = new Map<string, number>();
-  for (const part of [underWay, landed])
-    for (const { replicas, request } of part.values()) addReplicas(sum, replicas, request);
-  return sum;
+function sumOf({ underWay, landed }: Assumptions): AssumedSum {
+  const all = new Map<string, number>();
+  const byNodes = new Map<string, { nodes: NodeDemand | undefined; sum: Map<string, number> }>();
+  for (const part of [underWay, landed]) {
+    for (const { replicas, request, nodes } of part.values()) {
+      addReplicas(all, replicas, request);
+      const key = nodes?.key ?? '';
+      const one = byNodes.get(key) ?? { nodes, sum: new Map<string, number>() };
+      byNodes.set(key, one);
+      addReplicas(one.sum, replicas, request);
+    }
+  }
+  return { all, byNodes: [...byNodes.values()] };
 }

@@ -7,6 +7,7 @@ import { estimateBeside } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
+import { meeting } from '../algorithm/node-kinds.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import type { ToldAmounts } from '../bindings/told-binding.ts';
 import { isEstimated, isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
@@ -251,7 +252,12 @@ export class Decider {
     if (this.#on.states.get(key) === undefined) {
       const previous = previousTargets(present);
       if (countsBound && present !== undefined)
-        this.commitments.foresee(key, { targets: previous, request: template.request, assumes: byRoom });
+        this.commitments.foresee(key, {
+          targets: previous,
+          request: template.request,
+          nodes: template.nodes,
+          assumes: byRoom,
+        });
       if (grouped) this.#groups.set(key, membership, namesOf(previous));
       if (limited) this.quotas.use(key, previous, template.request);
     }
@@ -331,7 +337,9 @@ export class Decider {
     const estimateIn = (cell: string): number | undefined => {
       const estimate = estimates.get(cell);
       if (estimate === undefined) return undefined;
-      return estimateBeside(estimate, template.request, this.commitments.underWayIn(cell, nowMs));
+      const { nodeKinds } = this.#on.cells.info(cell) ?? {};
+      const underWay = this.commitments.underWayOn(cell, nowMs, meeting(nodeKinds, template.nodes));
+      return estimateBeside(estimate, template.request, underWay);
     };
     const input: DecisionInput = {
       template,
@@ -345,6 +353,8 @@ export class Decider {
       profile: profile === 'missing' ? undefined : profile,
       loadOf: this.commitments.loadBeside(state.committed),
       assumedIn: (cell) => this.commitments.assumedIn(cell, nowMs),
+      assumedOnNodes: ({ name, nodeKinds }) =>
+        this.commitments.assumedOn(name, nowMs, meeting(nodeKinds, template.nodes)),
       roomIn:
         estimates.size === 0 && !limited
           ? undefined
@@ -364,11 +374,12 @@ export class Decider {
       const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
         isRoomWatched(this.#on.cells.get(cell)),
       );
-      this.commitments.restore(key, underWay, template.request, nowMs);
+      this.commitments.restore(key, underWay, template, nowMs);
     }
     const committed: Committed = {
       targets: decision.targets,
       request: template.request,
+      nodes: template.nodes,
       assumes,
     };
     this.commitments.place(key, committed, state.committed, previous, nowMs);

@@ -3,16 +3,18 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { clusterAnnotation } from '#client/informer.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
+import type { NodeDemand } from '../algorithm/node-demand.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import { isEstimated, isRoomWatched, type RoomWord, roomWordOf } from '../cells/cell-info.ts';
 import { boundPartsOf, keyOf, type ProjectObjectKey } from '../object-key.ts';
-import { Commitments, underWayOf } from './commitments.ts';
+import { Commitments, type OfNodes, underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
 
 /** What one replica of a binding asks for. */
 export interface AskingBinding {
   readonly binding: ResourceBinding;
   readonly request: ReplicaRequest;
+  readonly nodes?: NodeDemand | undefined;
   /** Its replicas were divided by room. */
   readonly assumes: boolean;
 }
@@ -20,7 +22,8 @@ export interface AskingBinding {
 /** What decisions take that cells do not tell of, and how many objects each cell has: as a scheduler knows it. */
 export type ToldCommitments = Required<Pick<DecisionInput, 'loadOf'>> & {
   readonly assumedIn: (cell: string) => ReadonlyMap<string, number> | undefined;
-  readonly underWayIn: (cell: string) => ReadonlyMap<string, number> | undefined;
+  readonly assumedOn: (cell: string, ofNodes: OfNodes) => ReadonlyMap<string, number> | undefined;
+  readonly underWayOn: (cell: string, ofNodes: OfNodes) => ReadonlyMap<string, number> | undefined;
 };
 
 /** Of cells by their names: what they say of their room. */
@@ -67,10 +70,10 @@ export function toldCommitments(
   for (const binding of bindings) {
     const key = keyOfBound(binding);
     const asked = requests.get(key);
-    commitments.place(key, placedBy(binding, asked?.request), undefined, [], nowMs);
+    commitments.place(key, placedBy(binding, asked), undefined, [], nowMs);
     if (asked?.assumes !== true) continue;
     const underWay = underWayOf(binding.spec, binding.status, nowMs, room.isWatched);
-    commitments.restore(key, underWay, asked.request, nowMs);
+    commitments.restore(key, underWay, asked, nowMs);
   }
   const ownKey = keyOfBound(own);
   const held = bindings.find((binding) => keyOfBound(binding) === ownKey);
@@ -78,12 +81,14 @@ export function toldCommitments(
   return {
     loadOf: commitments.loadBeside(placed),
     assumedIn: (cell) => commitments.assumedIn(cell, nowMs),
-    underWayIn: (cell) => commitments.underWayIn(cell, nowMs),
+    assumedOn: (cell, ofNodes) => commitments.assumedOn(cell, nowMs, ofNodes),
+    underWayOn: (cell, ofNodes) => commitments.underWayOn(cell, nowMs, ofNodes),
   };
 }
 
-function placedBy(binding: ResourceBinding, request: ReplicaRequest = []): Committed {
-  return { targets: previousTargets(binding), request, assumes: false };
+function placedBy(binding: ResourceBinding, asked?: AskingBinding): Committed {
+  const { request = [], nodes } = asked ?? {};
+  return { targets: previousTargets(binding), request, nodes, assumes: false };
 }
 
 function keyOfBound(binding: ResourceBinding): ProjectObjectKey {

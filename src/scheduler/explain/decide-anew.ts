@@ -17,6 +17,8 @@ import type {
   Target,
   Template,
 } from '../algorithm/decision.ts';
+import { nodeDemandOf } from '../algorithm/node-demand.ts';
+import { meeting, ruledOutText } from '../algorithm/node-kinds.ts';
 import { compileProfile } from '../algorithm/profile.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import { cellInfoOf } from '../cells/cell-info.ts';
@@ -31,7 +33,7 @@ import { servedKindsOf } from '../gather/definition-report.ts';
 import type { Interpretation } from '../interpreter/interpretation.ts';
 import { InheritedPolicies } from '../policy/inherited.ts';
 import { isPrivilegedResource } from '../projection/kinds.ts';
-import { replicasOf, requestOf } from '../projection/replicas.ts';
+import { podSpecOf, replicasOf, requestOf } from '../projection/replicas.ts';
 import { deschedulingLimits, limitsNow } from '../rescheduling/missing-replicas.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, triggerDigests } from '../rescheduling/triggers.ts';
@@ -95,6 +97,8 @@ export interface Found {
   readonly targets: ReadonlyMap<string, number | undefined>;
   readonly details: DecisionDetails;
   readonly quotaRoom: number;
+  /** Nodes of the cell that its replicas may not run on, and why, in words; '' where there are none, or nobody knows. */
+  readonly ruledOut: (cell: string) => string;
   /** What says so, where it is not what the cell's status tells. */
   readonly roomBy: (cell: string) => 'estimator' | 'quota' | undefined;
 }
@@ -130,7 +134,9 @@ export function decideAnew(
   const estimateIn = (cell: string): number => {
     const estimate = estimates.get(cell);
     if (typeof estimate !== 'number') return Number.POSITIVE_INFINITY;
-    return estimateBeside(estimate, template.request, given.commitments?.underWayIn(cell));
+    const { nodeKinds } = infos.find(({ name }) => name === cell) ?? {};
+    const underWay = given.commitments?.underWayOn(cell, meeting(nodeKinds, template.nodes));
+    return estimateBeside(estimate, template.request, underWay);
   };
   const isAsked = estimates.size > 0 || quotas.length > 0;
   const input: DecisionInput = {
@@ -141,6 +147,8 @@ export function decideAnew(
     previous,
     loadOf: given.commitments?.loadOf,
     assumedIn: given.commitments?.assumedIn,
+    assumedOnNodes: ({ name, nodeKinds }) =>
+      given.commitments?.assumedOn(name, meeting(nodeKinds, template.nodes)),
     peers: given.peers,
     roomIn: isAsked ? (cell) => Math.min(estimateIn(cell), told.roomIn(cell)) : undefined,
     previousAffinity: binding.status?.schedulerObservingAffinityName,
@@ -175,6 +183,10 @@ export function decideAnew(
     targets: new Map(targets.map(({ name: cell, replicas: share }) => [cell, share])),
     details,
     quotaRoom: told.room,
+    ruledOut(cell) {
+      const info = infos.find(({ name }) => name === cell);
+      return info === undefined || !details.available.has(cell) ? '' : ruledOutText(info, template.nodes);
+    },
     roomBy(cell) {
       const room = details.available.get(cell);
       if (room === undefined) return undefined;
@@ -230,6 +242,7 @@ function templateOf(
     key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
     replicas: own === undefined ? undefined : (replicas ?? own),
     request: told?.request ?? requestOf(object, replicaKind),
+    nodes: nodeDemandOf(podSpecOf(object, replicaKind)),
     custom: custom || isCrd,
     privileged: isPrivilegedResource(group, resource),
   };

@@ -274,6 +274,28 @@ test('a definition: what each cell made of it, though it has no copies', () => {
   assert.deepEqual(why('served'), ['None', 'APINotServed', `${refused}; its edge serves the kind by itself`]);
 });
 
+test('nodes that a pod template may not use are told beside the room', () => {
+  const free = { cpu: '4', pods: '100' };
+  const a: Cell = {
+    ...cell('a'),
+    status: {
+      allocatable: { cpu: '20', pods: '500' },
+      allocated: {},
+      nodeKinds: { kinds: [{ labels: { disk: 'ssd' } }, {}] },
+      nodeRoom: [
+        { nodes: 2, free, kind: 0 },
+        { nodes: 3, free, kind: 1 },
+      ],
+    },
+  };
+  const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '2' } } }];
+  const object = deployment('web', 2, { containers, nodeSelector: { disk: 'ssd' } });
+  const template = { object, policy: {}, custom: false, scalable: true };
+  const [row] = explain({ ...input, cells: [a], copies: [], template }).cells;
+  assert.equal(row?.room, 4);
+  assert.match(row?.message ?? '', /3 of 5 nodes are ruled out by nodeSelector disk=ssd/);
+});
+
 test('what estimators and quotas say bounds the room, and is told', () => {
   const replicaScheduling = {
     replicaSchedulingType: 'Divided',

@@ -141,6 +141,7 @@ export function explain(input: ExplainInput): Explanation {
         isChosen ? message || failure || '' : (reason?.text ?? message),
         isChosen || reason?.code === 'CellNotReady' ? readinessOf(byName.get(cell)) : '',
         !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
+        found?.ruledOut(cell) ?? '',
         ...estimatorFailure(input.template?.estimates?.get(cell)),
       ]
         .filter((text) => text !== '')
