@@ -354,6 +354,28 @@ test('room counts on the nodes that a pod template may use, and more of it there
   await bindingWhere(w.controlPlane, w.project, 'fast', isScheduled('Success'));
 });
 
+test('cells divide by their own weights where the policy gives none, and by new ones at once', async () => {
+  await using w = await world();
+  await using _scheduler = await startScheduler(w.controlPlane);
+  const cells = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
+  const weigh = (weight: number): Promise<KubeObject> => {
+    const ams = { cluster: 'root:cells', gvr: cells, name: 'ams' };
+    return w.controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { weight, dataCenter: 'a' } } });
+  };
+  await weigh(3);
+  const placement = {
+    clusterAffinity: { clusterNames: ['ams', 'fra'] },
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' },
+  };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  await w.controlPlane.create(w.project, 'deployments', deployment('web', 4));
+  const ams = (replicas: number) => (one: ResourceBinding) =>
+    one.spec.clusters?.find(({ name }) => name === 'ams')?.replicas === replicas;
+  await bindingWhere(w.controlPlane, w.project, 'web', ams(3));
+  await weigh(1);
+  await bindingWhere(w.controlPlane, w.project, 'web', ams(2));
+});
+
 test('room that was to be taken and is not wakes what waits for it, though no cell tells of it', async () => {
   await using w = await world({ capacity: { pods: 3 } });
   await using _scheduler = await startScheduler(w.controlPlane);

@@ -188,14 +188,18 @@ const spec: JsonObject = {
     taints,
     pop: {
       ...stringSchema,
-      description: 'Point of presence. Policies can spread over it and name it in CEL expressions.',
+      description: 'Point of presence. Policies select cells by it and spread over it, as by region.',
     },
-    dataCenter: { ...stringSchema, description: 'For people to read; nothing is decided by it.' },
+    dataCenter: {
+      ...stringSchema,
+      description: 'Policies select cells by it and spread over it, as by region.',
+    },
     weight: {
       type: 'integer',
       format: 'int32',
       minimum: 0,
-      description: 'Has no effect here: the weights that replicas are divided by stand in policies.',
+      description:
+        'What the cell counts for where a policy divides replicas by weights and gives none: beside those of the other cells. Default 1; 0: it gets none, unless all have 0.',
     },
     cost: {
       type: 'number',

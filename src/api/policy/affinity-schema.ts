@@ -46,7 +46,7 @@ export const affinityProperties: JsonObject = {
   },
   fieldSelector: {
     type: 'object',
-    description: 'Cells by provider, region or zone. Absent: wherever they are.',
+    description: 'Cells by provider, region, zone, pop or dataCenter. Absent: wherever they are.',
     properties: {
       matchExpressions: {
         type: 'array',
@@ -55,7 +55,10 @@ export const affinityProperties: JsonObject = {
           type: 'object',
           required: ['key', 'operator'],
           properties: {
-            key: { ...stringSchema, description: 'provider, region or zone; another is refused.' },
+            key: {
+              ...stringSchema,
+              description: 'provider, region, zone, pop or dataCenter; another is refused.',
+            },
             operator: {
               ...stringSchema,
               description:
@@ -83,7 +86,7 @@ export const affinityProperties: JsonObject = {
         type: 'array',
         maxItems: 10,
         description:
-          'CEL over cell (name, labels, provider, region, zones, pop, apis, timeZone, location), each giving a bool. All must hold; one that fails, or takes more than 1000 steps, does not.',
+          'CEL over cell (name, labels, provider, region, zones, pop, dataCenter, apis, timeZone, location), each giving a bool. All must hold; one that fails, or takes more than 1000 steps, does not.',
         items: { type: 'string', minLength: 1, maxLength: 2048 },
       },
     },

@@ -18,6 +18,7 @@ export interface SelectableCell extends JsonObject {
   region: string;
   zones: string[];
   pop: string;
+  dataCenter: string;
   /** Kinds that the edge serves, `<group>/<version>/<kind>`; the core group is empty. */
   apis: string[];
   timeZone?: string;
@@ -37,6 +38,7 @@ const cellDecl = declOf(
       region: text,
       zones: texts,
       pop: text,
+      dataCenter: text,
       apis: texts,
       timeZone: text,
       location: {

@@ -92,7 +92,7 @@ const spreadConstraintsSchema: JsonObject = {
     properties: {
       spreadByField: {
         type: 'string',
-        enum: ['', 'cluster', 'region', 'zone', 'provider', 'pop'],
+        enum: ['', 'cluster', 'region', 'zone', 'provider', 'pop', 'dataCenter'],
         description:
           'What cells of a group share; cluster: each cell is a group. Default cluster, unless spreadByLabel is there. Cells that do not tell the field are left out.',
       },

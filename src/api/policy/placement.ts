@@ -26,7 +26,7 @@ export interface ResourceSelector extends JsonObject {
 /** policy.karmada.io/v1alpha1 ClusterAffinity: all parts given must hold. */
 export interface ClusterAffinity extends JsonObject {
   labelSelector?: LabelSelectorSpec;
-  /** Keys `provider`, `region`, `zone`; operators `In` and `NotIn`. */
+  /** Keys `provider`, `region`, `zone`, and ours `pop` and `dataCenter`; operators `In` and `NotIn`. */
   fieldSelector?: { matchExpressions?: LabelRequirementSpec[] } & JsonObject;
   /** `*` stands for any characters (ours). */
   clusterNames?: string[];
@@ -52,7 +52,7 @@ export interface Toleration extends JsonObject {
 }
 
 export interface SpreadConstraint extends JsonObject {
-  /** `cluster`, `region`, `zone`, `provider`; `pop` is ours. */
+  /** `cluster`, `region`, `zone`, `provider`; `pop` and `dataCenter` are ours. */
   spreadByField?: string;
   spreadByLabel?: string;
   minGroups?: number;

@@ -111,7 +111,7 @@ const refused: [string, JsonObject][] = [
     {
       placement: {
         clusterAffinity: {
-          fieldSelector: { matchExpressions: [{ key: 'pop', operator: 'In', values: ['x'] }] },
+          fieldSelector: { matchExpressions: [{ key: 'rack', operator: 'In', values: ['x'] }] },
         },
       },
     },

@@ -70,7 +70,7 @@ function validateSelector(selector: LabelSelectorSpec | undefined, path: string,
   }
 }
 
-const selectableFields = ['provider', 'region', 'zone'];
+const selectableFields = ['provider', 'region', 'zone', 'pop', 'dataCenter'];
 const fieldOperators = ['In', 'NotIn'];
 
 export function validateAffinity(
@@ -146,7 +146,7 @@ export function validatePlacement(
   validateReplicaScheduling(placement.replicaScheduling, `${path}.replicaScheduling`, errors);
 }
 
-const spreadFields = ['cluster', 'provider', 'region', 'pop', 'zone'];
+const spreadFields = ['cluster', 'provider', 'region', 'dataCenter', 'pop', 'zone'];
 
 function validateSpread(
   constraints: readonly SpreadConstraint[] | undefined,

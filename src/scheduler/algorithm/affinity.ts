@@ -99,4 +99,6 @@ const fieldReaders: { readonly [key: string]: ((cell: CellInfo) => readonly stri
   provider: (cell) => (cell.provider === '' ? [] : [cell.provider]),
   region: (cell) => (cell.region === '' ? [] : [cell.region]),
   zone: (cell) => cell.zones,
+  pop: (cell) => (cell.pop === '' ? [] : [cell.pop]),
+  dataCenter: (cell) => (cell.dataCenter === '' ? [] : [cell.dataCenter]),
 };

@@ -66,7 +66,7 @@ function compiled(source: string): CelProgram | null {
 function valueOfCell(cell: CellInfo): Value {
   let value = values.get(cell);
   if (value === undefined) {
-    const { name, labels, provider, region, zones, pop, served, timeZone, location } = cell;
+    const { name, labels, provider, region, zones, pop, dataCenter, served, timeZone, location } = cell;
     const selectable: SelectableCell = {
       name,
       labels: { ...labels },
@@ -74,6 +74,7 @@ function valueOfCell(cell: CellInfo): Value {
       region,
       zones: [...zones],
       pop,
+      dataCenter,
       apis: [...(served ?? [])],
       ...(timeZone === undefined ? {} : { timeZone }),
       ...(location === undefined ? {} : { location }),

@@ -20,6 +20,9 @@ export interface CellInfo {
   readonly zones: readonly string[];
   /** Point of presence. */
   readonly pop: string;
+  readonly dataCenter: string;
+  /** Where a policy divides by weights and gives none. */
+  readonly weight: number;
   readonly taints: readonly Taint[];
   /** False when a Ready condition says so; a cell that tells nothing is taken for healthy (its workspace waits). */
   readonly ready: boolean;

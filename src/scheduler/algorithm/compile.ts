@@ -168,10 +168,16 @@ function compileDivision({ replicaScheduling }: Placement): Division {
   return { type: 'Planned', weights, rebalance: replicaScheduling.rebalance === true };
 }
 
-/** The weights of these candidates; where no rule matches any of them, all weigh 1 (PLACEMENT.md 2). */
-export function staticWeights(candidates: readonly { readonly weight: number }[]): number[] {
-  const matched = candidates.some(({ weight }) => weight > 0);
-  return candidates.map(({ weight }) => (matched ? weight : 1));
+/**
+ * The weights of these candidates; where no rule matches any of them what the cells say of themselves, which is 1 unless somebody
+ * wrote it (PLACEMENT.md 2: all weigh 1).
+ */
+export function staticWeights(
+  candidates: readonly { readonly weight: number; readonly cell: Pick<CellInfo, 'weight'> }[],
+): number[] {
+  if (candidates.some(({ weight }) => weight > 0)) return candidates.map(({ weight }) => weight);
+  const weighs = candidates.some(({ cell }) => cell.weight > 0);
+  return candidates.map(({ cell }) => (weighs ? cell.weight : 1));
 }
 
 /** The rule for a cell: of those that match it the one of the greatest weight; undefined when none does. */

@@ -35,6 +35,7 @@ const cells = (text: string): CellInfo[] =>
       zones: zone === '' ? [] : [zone],
       labels: { rack: zone },
       pop: region,
+      dataCenter: region === '' ? '' : `${region}-dc`,
       provider: region.slice(0, 1),
       free: room === undefined ? undefined : new Map([['pods', Number(room)]]),
     });
@@ -110,6 +111,12 @@ const rows: {
     cells: 'a/r1 b/r2 c/s1',
     constraints: [by('provider', 2, 2), by('pop', 3, 3)],
     expected: 'a b c',
+  },
+  {
+    rule: 'data centers',
+    cells: 'a/r1 b/r1 c/r2 d',
+    constraints: [by('dataCenter', 2, 2), by('cluster', 2, 2)],
+    expected: 'a c',
   },
   {
     rule: 'regions before zones: no chosen region is lost to better zones',

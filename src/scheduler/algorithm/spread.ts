@@ -54,6 +54,7 @@ const fieldGroups: { readonly [field: string]: ((cell: CellInfo) => string) | un
   provider: (cell) => cell.provider,
   region: (cell) => cell.region,
   pop: (cell) => cell.pop,
+  dataCenter: (cell) => cell.dataCenter,
   // A cell that lies in several zones is lost with none of them alone: it makes a group of its own kind.
   zone: ({ zones }) => (zones.length <= 1 ? (zones[0] ?? '') : [...zones].sort().join(',')),
 };

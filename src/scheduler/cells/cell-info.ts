@@ -27,6 +27,8 @@ export function cellInfoOf(
     region: spec.region ?? '',
     zones: spec.zones ?? [],
     pop: spec.pop ?? '',
+    dataCenter: spec.dataCenter ?? '',
+    weight: spec.weight ?? 1,
     taints: (spec.taints ?? []).map((taint) => taintOf(taint, firstSeenMs)),
     ready: hasWorkspace && isReady(cell),
     suspended: spec.suspend === true,
@@ -161,7 +163,7 @@ function numberOf(quantity: string | number | undefined): number | undefined {
  */
 export function schedulingDigest(cell: Cell, hasWorkspace: boolean, labels = true): string {
   const { metadata, spec = {}, status = {} } = cell;
-  const { provider, region, zones, pop, taints, projects, allow, apis, suspend } = spec;
+  const { provider, region, zones, pop, dataCenter, weight, taints, projects, allow, apis, suspend } = spec;
   const { timeZone, location, maintenanceWindows, estimator } = spec;
   return JSON.stringify([
     labels ? metadata.labels : undefined,
@@ -171,6 +173,8 @@ export function schedulingDigest(cell: Cell, hasWorkspace: boolean, labels = tru
     region,
     zones,
     pop,
+    dataCenter,
+    weight,
     taints,
     projects,
     allow,

@@ -20,8 +20,9 @@ const reasonTexts: { readonly [code in RefusalCode]: string } = {
   CellNotReady: 'the cell is not ready',
   CellSuspended: 'the cell is suspended',
   CellDeleting: 'the cell is being deleted',
-  NoWeight: "none of the policy's weights names the cell",
-  TopologyUnknown: 'the cell does not tell the region, zone, provider, pop or label to spread by',
+  NoWeight: "none of the policy's weights names the cell, or it has none itself (spec.weight)",
+  TopologyUnknown:
+    'the cell does not tell the region, zone, provider, pop, data center or label to spread by',
   MaxGroupsReached: 'the spread constraints let better cells in',
   NoCapacity: 'the cells have too little room for the replicas',
   NoReplicasLeft: 'all replicas are placed in other cells',

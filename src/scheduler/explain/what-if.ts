@@ -28,11 +28,11 @@ const states: { readonly [state: string]: ((cell: Cell) => Cell | undefined) | u
   gone: () => undefined,
 };
 
-const fields = ['region', 'provider', 'pop'] as const;
+const fields = ['region', 'provider', 'pop', 'dataCenter'] as const;
 
 /**
  * Reads `cell/<name>=down` (or `up`, `cordoned`, `drained`, `gone`), `cell/<name>.labels.<key>=<value>` (empty: without the
- * label), `cell/<name>.region=<value>` (or `provider`, `pop`). Throws RangeError with what is wrong.
+ * label), `cell/<name>.region=<value>` (or `provider`, `pop`, `dataCenter`). Throws RangeError with what is wrong.
  */
 export function parseAssumption(text: string): CellAssumption {
   const equals = text.indexOf('=');

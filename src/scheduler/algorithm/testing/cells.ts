@@ -10,6 +10,8 @@ export function cell(name: string, changes: Partial<CellInfo> = {}): CellInfo {
     region: '',
     zones: [],
     pop: '',
+    dataCenter: '',
+    weight: 1,
     taints: [],
     ready: true,
     suspended: false,
