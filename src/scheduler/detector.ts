@@ -7,6 +7,7 @@ import type { CellChange, CellStore } from './cells/cell-store.ts';
 import { hasMoreRoom } from './cells/more-room.ts';
 import { crdsGvr } from './copies/cell-crds.ts';
 import {
+  asKnown,
   type CopyIndex,
   type CopyRecord,
   copyRecordOf,
@@ -194,13 +195,7 @@ export class Detector {
 
   #onCopy(told: CopyRecord, former: CopyRecord | undefined): void {
     if (told.origin.cluster === told.cellId) return; // a definition, which belongs to the cell
-    // The content changed and the hash did not: somebody else wrote it, and what it holds is not what the hash says.
-    const drifted =
-      former?.uid === told.uid &&
-      former.generation !== told.generation &&
-      former.contentHash === told.contentHash;
-    const record =
-      drifted && former.resourceVersion !== told.resourceVersion ? { ...told, contentHash: '' } : told;
+    const record = asKnown(told, former);
     this.#on.copies.put(record);
     const isNamespace = record.group === '' && record.resource === 'namespaces';
     if (isNamespace) {

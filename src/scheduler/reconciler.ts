@@ -10,7 +10,7 @@ import type { Decision, Target } from './algorithm/decision.ts';
 import { bindingOf, type Problems } from './bindings/binding.ts';
 import type { BindingStore } from './bindings/binding-store.ts';
 import type { CellStore } from './cells/cell-store.ts';
-import type { CopyIndex, CopyRecord } from './copies/copy-index.ts';
+import { type CopyIndex, type CopyRecord, isAlike } from './copies/copy-index.ts';
 import { type Projection, type ProjectionPass, type Projector, summary } from './copies/projector.ts';
 import type { Withdrawal } from './copies/withdrawal.ts';
 import type { Decider } from './deciding/decider.ts';
@@ -185,6 +185,8 @@ export class Reconciler {
 
   /** Decide, commit, project, withdraw. Undefined when the object is not (any more) placed anywhere. */
   async #place(key: ProjectObjectKey, parts: KeyParts, signal: AbortSignal): Promise<Placed | undefined> {
+    // Before the object is read: whoever has written a copy since may have known a newer one.
+    const decidedOver = new Map(this.#on.copies.ofOrigin(key));
     const known = await this.#known.read(parts, signal);
     if (known === 'waiting') return undefined;
     if (known === undefined || known === 'unselected') {
@@ -267,7 +269,8 @@ export class Reconciler {
     state.rollout = staged.watch;
     this.#tellProgress(state, staged.status, formerPolicy);
     this.#requireDependencies(key, parts, known, lying);
-    const error = await this.#dispatch(state, projection, { key: parts, input, skip, signal }, forbidden);
+    const pass = { key: parts, input, skip, signal, decidedOver };
+    const error = await this.#dispatch(state, projection, pass, forbidden);
     state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);
     return { match, error };
   }
@@ -329,7 +332,7 @@ export class Reconciler {
     const isWhole = result.failures.size === 0 && pass.input.variant === undefined;
     state.projectedGeneration = isWhole ? (pass.input.object.metadata.generation ?? 0) : 0;
     state.problems = { nameCollision: summary(result.collisions), apiConflict: summary(result.apiConflicts) };
-    const unwanted = this.#unwanted(keyOf(pass.key), state.desired);
+    const unwanted = this.#unwanted(pass, state.desired);
     // What may not be in a cell leaves it, though nothing is dispatched to it now.
     const skip = (cell: string): boolean =>
       (pass.skip(cell) && !forbidden.has(cell)) || !this.#on.cells.mayWithdrawFrom(cell);
@@ -337,10 +340,14 @@ export class Reconciler {
     return result.firstError;
   }
 
-  #unwanted(key: ProjectObjectKey, desired: ReadonlyMap<string, string>): CopyRecord[] {
+  /** As they were when it was decided; what has come since brings the key back by its event. */
+  #unwanted({ key, decidedOver }: ProjectionPass, desired: ReadonlyMap<string, string>): CopyRecord[] {
     const unwanted: CopyRecord[] = [];
-    for (const [place, record] of this.#on.copies.ofOrigin(key))
-      if (!desired.has(place)) unwanted.push(record);
+    const copies = this.#on.copies.ofOrigin(keyOf(key));
+    for (const [place, before] of decidedOver) {
+      const now = copies.get(place);
+      if (now !== undefined && !desired.has(place)) unwanted.push(isAlike(now, before) ? now : before);
+    }
     return unwanted;
   }
 }

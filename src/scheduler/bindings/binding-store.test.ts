@@ -58,7 +58,12 @@ function world() {
           throw new ApiError('Conflict', 'the object has been modified');
         return write(object as KubeObject);
       },
-      delete: async () => {
+      delete: async (_ref, { preconditions } = {}) => {
+        if (scene.stored === undefined) throw new ApiError('NotFound', 'no');
+        const { uid, resourceVersion } = scene.stored.metadata;
+        assert.deepEqual(Object.keys(preconditions ?? {}), ['uid', 'resourceVersion']);
+        if (preconditions?.uid !== uid || preconditions?.resourceVersion !== resourceVersion)
+          throw new ApiError('Conflict', 'another one');
         scene.stored = undefined;
         return {};
       },
@@ -112,9 +117,21 @@ test('a binding that was deleted is not known any more, though the watch has yet
   await store.commit(key, bindingFor(['a']), undefined, signal);
   scene.told = scene.stored;
   assert.equal(store.isKnown(key), true);
-  await store.delete(key, signal);
+  await store.delete(key, await store.read(key, signal), signal);
   assert.equal(store.isKnown(key), false);
+  assert.equal(scene.stored, undefined);
   // Another of the same name.
   scene.told = bindingFor(['a'], { uid: 'u2', resourceVersion: '9' });
+  assert.equal(store.isKnown(key), true);
+});
+
+test('a binding that another scheduler has written since is not deleted for what it was', async () => {
+  const { scene, store, write } = world();
+  await store.commit(key, bindingFor(['a']), undefined, signal);
+  scene.told = scene.stored;
+  const seen = await store.read(key, signal);
+  write(bindingFor(['b']));
+  await assert.rejects(store.delete(key, seen, signal), (error) => isApiError(error, 'Conflict'));
+  assert.deepEqual(cellsOf(await store.read(key, signal)), ['b'], 'it is read anew');
   assert.equal(store.isKnown(key), true);
 });

@@ -76,12 +76,16 @@ export class BindingStore {
     }
   }
 
-  /** Gone already counts as done. */
-  async delete(key: KeyParts, signal: AbortSignal): Promise<void> {
+  /** In the state that was read; gone already counts as done. Throws Conflict when somebody has written it since: it is decided anew. */
+  async delete(key: KeyParts, present: ResourceBinding | undefined, signal: AbortSignal): Promise<void> {
     const told = this.#told(key)?.metadata.uid;
     try {
-      await this.#client.delete(refOf(key), { signal });
+      if (present !== undefined) {
+        const { uid, resourceVersion } = present.metadata;
+        await this.#client.delete(refOf(key), { preconditions: { uid, resourceVersion }, signal });
+      }
     } catch (error) {
+      this.forget(key);
       if (!isApiError(error, 'NotFound')) throw error;
     }
     if (told !== undefined) this.#deleted.set(keyOf(key), told);

@@ -63,3 +63,18 @@ it('a copy that goes, or becomes that of another object, changes place in the in
   assert.equal(index.ofOrigin(copy('p', 1).key).size, 0);
   assert.deepEqual([...index.keys()], [copy('q', 1).key]);
 });
+
+it('an answer that comes after the watch has told of the copy’s end does not bring it back; what the watch tells does', () => {
+  const index = new CopyIndex();
+  const place = placeKeyOf(copy('p', 1));
+  index.put(copy('p', 5));
+  index.remove(place, 'u1');
+  index.learn(copy('p', 6, { deleting: true }));
+  assert.equal(index.get(place), undefined);
+  index.learn(copy('p', 8, { uid: 'u2' }));
+  assert.equal(index.get(place)?.uid, 'u2');
+  index.remove(place, 'u2');
+  // A list that left it out was wrong.
+  index.put(copy('p', 8, { uid: 'u2' }));
+  assert.equal(index.get(place)?.uid, 'u2');
+});

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
 import { originKeyOf, type ProjectObjectKey } from '../object-key.ts';
@@ -80,6 +81,27 @@ export function copyRecordOf(
   };
 }
 
+/** Whether two records tell of one copy that has not been written since, but for notes and statuses; or of none. */
+export function isAlike(now: CopyRecord | undefined, before: CopyRecord | undefined): boolean {
+  return now?.uid === before?.uid && now?.contentHash === before?.contentHash;
+}
+
+/**
+ * What is told of a copy, beside what is known of it. Its content changed and its hash did not: somebody else wrote it, and what
+ * it holds is not what the hash says, whatever is noted on it afterwards, until we have written it ourselves.
+ */
+export function asKnown(told: CopyRecord, former: CopyRecord | undefined): CopyRecord {
+  if (former?.uid !== told.uid) return told;
+  const isOthers =
+    former.contentHash === told.contentHash &&
+    former.generation !== told.generation &&
+    former.resourceVersion !== told.resourceVersion;
+  return isOthers || former.contentHash === '' ? { ...told, contentHash: '' } : told;
+}
+
+/** As many as go while an answer may be under way; it comes a moment after what it tells of, or its call is given up. */
+const goneRememberedMax = 10_000;
+
 /**
  * All copies of this control plane's objects in all cell workspaces, by origin and by place. Fed by watches and by the
  * answers to our own writes, whichever is newer.
@@ -87,6 +109,8 @@ export function copyRecordOf(
 export class CopyIndex {
   readonly #byPlace = new Map<string, CopyRecord>();
   readonly #byOrigin = new Map<ProjectObjectKey, Map<string, CopyRecord>>();
+  /** Uids of copies that are gone. */
+  readonly #gone = new LRUCache<string, true>({ max: goneRememberedMax });
   readonly #perResource = new Map<string, number>();
   /** `<cell id>|<resource>.<group>` → project → how many of its copies lie there and are not going. */
   readonly #users = new Map<string, Map<string, number>>();
@@ -132,12 +156,19 @@ export class CopyIndex {
     return this.#perNamespace.get(`${cellId}|${namespace}`) ?? 0;
   }
 
-  /** Returns false when what is known is as new. */
+  /** As an answer tells it, which may come when the watch has told of its end: then it stays gone. */
+  learn(record: CopyRecord): void {
+    if (!this.#gone.has(record.uid)) this.put(record);
+  }
+
+  /** As the watch tells it. Returns false when what is known is as new, and says as much. */
   put(record: CopyRecord): boolean {
+    if (this.#gone.size > 0) this.#gone.delete(record.uid);
     const place = placeKeyOf(record);
     const present = this.#byPlace.get(place);
     if (present !== undefined) {
-      if (!isNewer(record.resourceVersion, present.resourceVersion)) return false;
+      if (!isNewer(record.resourceVersion, present.resourceVersion) && !saysMore(record, present))
+        return false;
       if (countsAlike(record, present)) {
         this.#byPlace.set(place, record);
         this.#byOrigin.get(record.key)?.set(place, record);
@@ -158,8 +189,9 @@ export class CopyIndex {
     return true;
   }
 
-  /** Forgets the copy at a place; a newer one of another uid stays. */
+  /** Forgets the copy at a place; `uid`: the one that is gone, a newer one stays. */
   remove(place: string, uid?: string): CopyRecord | undefined {
+    if (uid !== undefined) this.#gone.set(uid, true);
     const present = this.#byPlace.get(place);
     if (present === undefined || (uid !== undefined && present.uid !== uid)) return undefined;
     this.#drop(place, present);
@@ -198,6 +230,12 @@ export class CopyIndex {
     this.#countUser(record, -1);
     if (record.namespace !== '') add(this.#perNamespace, `${record.cellId}|${record.namespace}`, -1);
   }
+}
+
+/** Of the same revision: whether its content is known by now, because we have written it. */
+function saysMore(record: CopyRecord, present: CopyRecord): boolean {
+  const { resourceVersion, contentHash } = present;
+  return record.resourceVersion === resourceVersion && contentHash === '' && record.contentHash !== '';
 }
 
 /** Of the same place: whether one takes the other's room in every index, as it does when a copy only changes. */

@@ -5,7 +5,15 @@ import type { KubeClient, ObjectRef, PropagationPolicy } from '#client/client.ts
 import type { Owns } from '#client/queue/work-sharing.ts';
 import { type Origin, originOf, sameOrigin } from '../projection/origin.ts';
 import type { RenderedCopy } from '../projection/render.ts';
-import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyIn, placeKeyOf } from './copy-index.ts';
+import {
+  asKnown,
+  type CopyIndex,
+  type CopyRecord,
+  copyRecordOf,
+  isAlike,
+  placeKeyIn,
+  placeKeyOf,
+} from './copy-index.ts';
 
 /** The scheduler's field manager in cell workspaces. */
 export const copyFieldManager = 'cellplane-scheduler';
@@ -18,15 +26,20 @@ export type CopyOutcome =
   /** The copy that is there is going away; its deletion is an event that brings us back. */
   | { readonly type: 'leaving' };
 
-/** Nothing of another origin is in the way; `uid`: of the copy that is there, if one is. */
+/** Nothing of another origin is in the way; `there`: the copy that is there, if one is. */
 interface Clear {
   readonly type: 'clear';
-  readonly uid: string | undefined;
+  readonly there: CopyRecord | undefined;
 }
+
+/** A syncer's notes and statuses come one after the other: what has changed so often while we looked is tried again later. */
+const looksMax = 3;
 
 /**
  * Writes and deletes copies in cell workspaces. Before any write the origin of what lies there is compared: a copy of
- * another origin is never touched (DESIGN.md, invariant Names).
+ * another origin is never touched (DESIGN.md, invariant Names). What is written over, or deleted, is the copy of that revision
+ * which the decision rests on, or one that holds the same: what has another content since was decided by somebody else, and is
+ * not for us to undo before all is decided anew (decision 218).
  */
 export class CopyWriter {
   readonly #client: KubeClient;
@@ -43,15 +56,24 @@ export class CopyWriter {
   }
 
   /**
-   * A binding is written under its revision, copies are not: a scheduler that was stopped in between writes nothing more of a
-   * project that another one has taken over, and may have decided about anew.
+   * A scheduler that was stopped after its decision writes nothing more of a project that another one has taken over, and may have
+   * decided about anew. What it had sent, or sends after this look at the clock, is refused by what it was written over; only what
+   * it makes where nothing was is not.
    */
   #mustOwn({ cluster, path }: Origin): void {
     if (!this.#owns(cluster)) throw new Error(`the project ${path} is another scheduler’s by now`);
   }
 
-  /** Brings one copy about. Throws ApiError when the cell workspace refuses it. */
-  async ensure(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome> {
+  /**
+   * Brings one copy about. `decidedOver`: by place, the copies as they were known when it was decided; absent: it is decided by
+   * what is known now. Throws ApiError when the cell workspace refuses it, Conflict when all is to be decided anew.
+   */
+  async ensure(
+    cellId: string,
+    copy: RenderedCopy,
+    signal: AbortSignal,
+    decidedOver?: ReadonlyMap<string, CopyRecord>,
+  ): Promise<CopyOutcome> {
     const { place, object } = copy;
     const placeKey = placeKeyIn(cellId, place, place.namespace, place.name);
     const known = this.#index.get(placeKey);
@@ -59,19 +81,19 @@ export class CopyWriter {
     const ours = originOf(object.metadata);
     if (ours === undefined) throw new RangeError('a copy must carry its origin');
     this.#mustOwn(ours);
-    if (known === undefined) {
-      if (await this.#create(cellId, copy, signal)) return { type: 'written' };
-    } else if (sameOrigin(known.origin, ours) && known.contentHash === copy.contentHash) {
-      return { type: 'unchanged' };
+    const there = known !== undefined && sameOrigin(known.origin, ours) ? known : undefined;
+    if (there !== undefined && there.contentHash === copy.contentHash) return { type: 'unchanged' };
+    if (decidedOver !== undefined && !isAlike(there, decidedOver.get(placeKey))) throw changed(place);
+    if (there !== undefined) {
+      await this.#apply(cellId, copy, there, signal);
+      return { type: 'written' };
     }
-    let { uid } = known ?? {};
-    if (known === undefined || !sameOrigin(known.origin, ours)) {
-      const found = await this.#look(cellId, copy, signal);
-      if (found.type !== 'clear') return found;
-      uid = found.uid;
-      this.#mustOwn(ours);
-    }
-    await this.#apply(cellId, copy, uid, signal);
+    if (known === undefined && (await this.#create(cellId, copy, signal))) return { type: 'written' };
+    const found = await this.#look(cellId, copy, signal);
+    if (found.type !== 'clear') return found;
+    this.#mustOwn(ours);
+    if (found.there !== undefined && found.there.contentHash !== copy.contentHash) throw changed(place);
+    await this.#apply(cellId, copy, found.there, signal);
     return { type: 'written' };
   }
 
@@ -92,13 +114,8 @@ export class CopyWriter {
 
   /** Whether anything hinders writing: read anew, whatever the watch has told. */
   async #look(cellId: string, copy: RenderedCopy, signal: AbortSignal): Promise<CopyOutcome | Clear> {
-    let present: KubeObject;
-    try {
-      present = await this.#client.get(refOf(cellId, copy), { metadataOnly: true, signal });
-    } catch (error) {
-      if (isApiError(error, 'NotFound')) return { type: 'clear', uid: undefined };
-      throw error;
-    }
+    const present = await this.#read(refOf(cellId, copy), signal);
+    if (present === undefined) return { type: 'clear', there: undefined };
     const theirs = originOf(present.metadata);
     const ours = originOf(copy.object.metadata);
     if (theirs === undefined || ours === undefined || !sameOrigin(theirs, ours)) {
@@ -111,48 +128,71 @@ export class CopyWriter {
         place: placeKeyIn(cellId, copy.place, namespace, name),
       };
     }
-    this.#learn(cellId, copy, present);
-    const { uid, deletionTimestamp } = present.metadata;
-    return deletionTimestamp === undefined ? { type: 'clear', uid } : { type: 'leaving' };
+    const there = this.#told(cellId, copy.place, present);
+    return there?.deleting === true ? { type: 'leaving' } : { type: 'clear', there };
+  }
+
+  async #read(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> {
+    try {
+      return await this.#client.get(ref, { metadataOnly: true, signal });
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
   }
 
   /**
-   * Over the copy of that uid and no other, or where nothing is: what has taken its room since is of an origin that was not
-   * compared. Not forced at first: a conflict shows who else holds fields, and only a copy of ours is then taken back.
+   * Over that copy, in the state that is known, or where nothing is. Not forced at first: a conflict shows who else holds fields,
+   * and only a copy of ours is then taken back. A conflict by what a syncer has noted since costs a look.
    */
   async #apply(
     cellId: string,
     copy: RenderedCopy,
-    uid: string | undefined,
+    known: CopyRecord | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { place } = copy;
-    let written: KubeObject;
-    try {
-      written = await this.#applyOver(cellId, copy, uid, false, signal);
-    } catch (error) {
-      if (!isApiError(error, 'Conflict', 'AlreadyExists')) throw error;
-      const found = await this.#look(cellId, copy, signal);
-      if (found.type !== 'clear') throw error;
-      if (found.uid === undefined)
-        this.#index.remove(placeKeyIn(cellId, place, place.namespace, place.name), uid);
-      written = await this.#applyOver(cellId, copy, found.uid, true, signal);
+    let over = known;
+    for (let looks = 0; ; looks++) {
+      try {
+        this.#written(cellId, copy, await this.#applyOver(cellId, copy, over, looks > 0, signal));
+        return;
+      } catch (error) {
+        if (!isApiError(error, 'Conflict', 'AlreadyExists') || looks === looksMax) throw error;
+        const found = await this.#look(cellId, copy, signal);
+        if (found.type !== 'clear') throw error;
+        over = this.#asDecided(cellId, copy, known, found.there);
+      }
     }
-    this.#written(cellId, copy, written);
+  }
+
+  /** What is found where something else was known, if it may be written over without deciding anew. */
+  #asDecided(
+    cellId: string,
+    { place, contentHash, object }: RenderedCopy,
+    known: CopyRecord | undefined,
+    there: CopyRecord | undefined,
+  ): CopyRecord {
+    if (there === undefined)
+      this.#index.remove(placeKeyIn(cellId, place, place.namespace, place.name), known?.uid);
+    const ours = originOf(object.metadata);
+    if (ours !== undefined) this.#mustOwn(ours);
+    if (there !== undefined && (there.contentHash === contentHash || holdsSame(there, known))) return there;
+    throw changed(place);
   }
 
   #applyOver(
     cellId: string,
     copy: RenderedCopy,
-    uid: string | undefined,
+    over: CopyRecord | undefined,
     force: boolean,
     signal: AbortSignal,
   ): Promise<KubeObject> {
     const ref = refOf(cellId, copy);
     const options = { fieldManager: copyFieldManager, metadataOnly: !copy.custom, signal };
-    if (uid === undefined) return this.#client.apply(ref, copy.object, { ...options, ifAbsent: true });
-    const { metadata } = copy.object;
-    return this.#client.apply(ref, { ...copy.object, metadata: { ...metadata, uid } }, { ...options, force });
+    if (over === undefined) return this.#client.apply(ref, copy.object, { ...options, ifAbsent: true });
+    const { uid, resourceVersion } = over;
+    const metadata = { ...copy.object.metadata, uid, resourceVersion };
+    return this.#client.apply(ref, { ...copy.object, metadata }, { ...options, force });
   }
 
   /** Throws when the server has not kept all of it. */
@@ -170,12 +210,21 @@ export class CopyWriter {
   #learn(cellId: string, { place }: RenderedCopy, object: KubeObject, contentHash?: string): void {
     const record = copyRecordOf(cellId, place, object.metadata, this.#controlPlaneId);
     if (record !== undefined)
-      this.#index.put(contentHash === undefined ? record : { ...record, contentHash });
+      this.#index.learn(contentHash === undefined ? record : { ...record, contentHash });
+  }
+
+  /** What a look has found, as far as it is newer than what is known. */
+  #told(cellId: string, place: RenderedCopy['place'], object: KubeObject): CopyRecord | undefined {
+    const told = copyRecordOf(cellId, place, object.metadata, this.#controlPlaneId);
+    if (told === undefined) return undefined;
+    const record = asKnown(told, this.#index.get(placeKeyOf(told)));
+    this.#index.learn(record);
+    return record;
   }
 
   /**
-   * Deletes a copy that is no longer wanted, guarded by its uid. The syncer's finalizer holds it until the edge has let go.
-   * Gone already counts as done. `propagationPolicy` is for the edge: the server writes it onto the copy.
+   * Deletes a copy that is no longer wanted, in the state that `record` shows. The syncer's finalizer holds it until the edge has
+   * let go. Gone already counts as done. `propagationPolicy` is for the edge: the server writes it onto the copy.
    */
   async withdraw(
     record: CopyRecord,
@@ -183,18 +232,43 @@ export class CopyWriter {
     signal: AbortSignal,
   ): Promise<void> {
     if (record.deleting) return;
-    this.#mustOwn(record.origin);
     const { cellId, group, version, resource, namespace, name, uid } = record;
     const gvr = { group, version, resource };
     const ref = { cluster: cellId, gvr, namespace: namespace === '' ? undefined : namespace, name };
-    try {
-      await this.#client.delete(ref, { preconditions: { uid }, propagationPolicy, signal });
-    } catch (error) {
-      if (isApiError(error, 'NotFound')) this.#index.remove(placeKeyOf(record), uid);
-      else if (!isApiError(error, 'Conflict')) throw error;
-      // Conflict: another object of that name by now, whose own event is on its way.
+    let { resourceVersion } = record;
+    for (let looks = 0; ; looks++) {
+      this.#mustOwn(record.origin);
+      try {
+        const preconditions = { uid, resourceVersion };
+        await this.#client.delete(ref, { preconditions, propagationPolicy, signal });
+        return;
+      } catch (error) {
+        if (isApiError(error, 'NotFound')) {
+          this.#index.remove(placeKeyOf(record), uid);
+          return;
+        }
+        if (!isApiError(error, 'Conflict') || looks === looksMax) throw error;
+      }
+      const present = await this.#read(ref, signal);
+      if (present === undefined) continue;
+      // Another object of that name by now, whose own event is on its way.
+      if (present.metadata.uid !== uid) return;
+      const there = this.#told(cellId, record, present);
+      if (there?.deleting === true) return;
+      if (there === undefined || !holdsSame(there, record)) throw changed(record);
+      ({ resourceVersion } = there);
     }
   }
+}
+
+/** Whether no scheduler has written what is there since; others than schedulers leave the hash as it was. */
+function holdsSame(there: CopyRecord, known: CopyRecord | undefined): boolean {
+  if (known === undefined) return false;
+  return known.contentHash === '' || there.contentHash === '' || there.contentHash === known.contentHash;
+}
+
+function changed({ resource, name }: { readonly resource: string; readonly name: string }): ApiError {
+  return new ApiError('Conflict', `the copy ${resource} ${name} was written since this was decided`);
 }
 
 function refOf(cellId: string, { place }: RenderedCopy): ObjectRef {

@@ -64,6 +64,8 @@ export interface ProjectionPass {
   /** Cells whose copies are to be left as they are for now. */
   readonly skip: (cell: string) => boolean;
   readonly signal: AbortSignal;
+  /** By place: the object's copies as they were known when it was decided. */
+  readonly decidedOver: ReadonlyMap<string, CopyRecord>;
 }
 
 type CellProblem =
@@ -263,9 +265,9 @@ export class Projector {
   async #write(
     cellId: string,
     copy: RenderedCopy,
-    { signal }: ProjectionPass,
+    { signal, decidedOver }: ProjectionPass,
   ): Promise<CellProblem | undefined> {
-    const outcome = await this.#on.writer.ensure(cellId, copy, signal);
+    const outcome = await this.#on.writer.ensure(cellId, copy, signal, decidedOver);
     if (outcome.type === 'collision') return outcome;
     if (outcome.type === 'leaving') return { type: 'later', message: 'the former copy is being deleted' };
     return undefined;

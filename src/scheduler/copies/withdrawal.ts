@@ -84,7 +84,7 @@ export class Withdrawal {
       // The object itself tells, for a status may have been written that no binding came to tell of.
       if (binding !== undefined && left !== undefined && hasGatheredStatus(left))
         await clearStatus(this.#on.client, parts, binding, signal);
-      await this.#on.bindings.delete(parts, signal);
+      await this.#on.bindings.delete(parts, binding, signal);
     }
     this.#on.bindings.forget(parts);
   }
