@@ -1,10 +1,13 @@
+// docs/federation-contract.md: FA4
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { type ControlPlane, gvrOf } from './testing/control-plane.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { type ControlPlane, gvrOf, until } from './testing/control-plane.ts';
 import { HalfOfTheLanes, projectsOfBoth } from './testing/half-of-the-lanes.ts';
-import { deployment, policy } from './testing/objects.ts';
+import { configMap, deployment, policy } from './testing/objects.ts';
 import { bindingWhere, condition, projectRef, startScheduler, world } from './testing/world.ts';
 
 const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '500m' } } }];
@@ -105,4 +108,54 @@ test('what another scheduler has under way takes room on the nodes that it may c
   const elsewhere = { containers, affinity: { nodeAffinity } };
   await controlPlane.create(last, 'deployments', deployment('slow', 4, elsewhere));
   await bindingWhere(controlPlane, last, 'slow', scheduled('Success'));
+});
+
+/** As a scheduler writes it whose request was under way while the rest of the world went on. */
+function asMade({ metadata, ...rest }: KubeObject): KubeObject {
+  const made = structuredClone(metadata);
+  for (const one of ['uid', 'resourceVersion', 'creationTimestamp', 'generation', 'managedFields'] as const)
+    delete made[one];
+  return { ...rest, metadata: made };
+}
+
+test('what a scheduler that stood still makes of an object that is gone is withdrawn by the other one', async () => {
+  await using w = await world();
+  const { controlPlane, fra, ams } = w;
+  const project = (await projectsOfBoth(controlPlane, w.project)).at(-1) ?? '';
+  await using _even = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(0) });
+  await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
+  await controlPlane.create(project, 'propagationpolicies', policy('all'));
+  for (const name of ['a', 'b']) await controlPlane.create(project, 'configmaps', configMap(name));
+  const copy = await fra.copy('v1', 'configmaps', 'a');
+  for (const name of ['a', 'b']) await ams.copy('v1', 'configmaps', name);
+  await fra.copy('v1', 'configmaps', 'b');
+  const binding = await bindingWhere(controlPlane, project, 'a', () => true);
+  const bindingRef = {
+    cluster: project,
+    gvr: resourceBindingsGvr,
+    namespace: 'default',
+    name: binding.metadata.name ?? '',
+  };
+  const copyRef = {
+    cluster: 'root:cells:fra',
+    gvr: gvrOf('v1', 'configmaps'),
+    namespace: copy.metadata.namespace,
+    name: copy.metadata.name ?? '',
+  };
+  const isGone = async () => {
+    for (const cell of [fra, ams]) await cell.release('v1', 'configmaps');
+    const left = [await controlPlane.find(bindingRef), await controlPlane.find(copyRef)];
+    return left.every((one) => one === undefined);
+  };
+  await controlPlane.admin.delete(projectRef(project, 'v1', 'configmaps', 'a'));
+  await until('all of it is gone', isGone);
+  // The project's scheduler has nothing of it in mind any more.
+  await controlPlane.scheduler.create(bindingRef, asMade(binding));
+  await until('the binding is gone again', isGone);
+  await controlPlane.scheduler.apply(copyRef, asMade(copy), {
+    fieldManager: 'cellplane-scheduler',
+    ifAbsent: true,
+  });
+  await until('the copy is gone again', isGone);
+  await fra.copy('v1', 'configmaps', 'b');
 });

@@ -21,7 +21,7 @@ import { isQuotaKey } from './deciding/static-quotas.ts';
 import { Requirements } from './dependencies/requirements.ts';
 import { Discovery } from './discovery.ts';
 import { KeyStates } from './key-state.ts';
-import { clusterOf, keyOf, type ProjectObjectKey } from './object-key.ts';
+import { clusterOf, type KeyParts, keyOf, type ProjectObjectKey } from './object-key.ts';
 import { Policies } from './policy/policies.ts';
 import { clusterOfPolicy } from './policy/policy-index.ts';
 import { type QueueLength, Queues } from './queues.ts';
@@ -113,6 +113,7 @@ class SchedulerProcess implements Scheduler {
       client,
       clock,
       logger,
+      onCame: (bound) => this.#onBindingCame(bound),
       onGone: (key) => this.#wake(key),
       others: this.#sharing.isDivided
         ? {
@@ -409,6 +410,16 @@ class SchedulerProcess implements Scheduler {
       const id = this.#workspaces.cellId(name);
       if (id !== undefined) yield [id, name];
     }
+  }
+
+  /**
+   * A scheduler that stood still may have made it for an object that was gone by then, or that nothing selected any more. Those
+   * that are there at the start, or when a project is gained, are all looked at.
+   */
+  #onBindingCame(bound: KeyParts): void {
+    if (!this.#isStarted) return;
+    const key = keyOf(bound);
+    if (this.#states.get(key) === undefined || this.#watches.ofKey(bound) === undefined) this.#wake(key);
   }
 
   /** Asks for a decision, unless it is another scheduler's to make. */

@@ -16,6 +16,8 @@ export interface BindingWatchOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A binding came. Mostly we have made it; if not, its object is to be looked at, which may be gone. */
+  readonly onCame: (bound: KeyParts) => void;
   /** A binding vanished: its object is to be looked at. */
   readonly onGone: (key: ProjectObjectKey) => void;
   /** Where others decide too: what bindings take has to be known, as they come, change and go. */
@@ -32,7 +34,7 @@ export class BindingWatch {
   readonly #namespaced: Informer;
   readonly #clusterWide: Informer;
 
-  constructor({ client, clock, logger, onGone, others }: BindingWatchOptions) {
+  constructor({ client, clock, logger, onCame, onGone, others }: BindingWatchOptions) {
     const tell = (binding: KubeObject, told: ToldAmounts | undefined): void => {
       const bound = boundObject(binding);
       if (bound !== undefined) others?.onTold(keyOf(bound), told);
@@ -56,8 +58,12 @@ export class BindingWatch {
           onDelete: (binding) => tell(binding, undefined),
         });
       }
-      // Made and changed by ourselves; only one that vanished is a reason to look.
+      // Changed by ourselves; only one that vanished, or that somebody else made, is a reason to look.
       made.addHandler({
+        onAdd: (binding) => {
+          const bound = boundObject(binding);
+          if (bound !== undefined) onCame(bound);
+        },
         onDelete: (old) => {
           const bound = boundObject(old);
           if (bound !== undefined) onGone(keyOf(bound));
