@@ -9,11 +9,13 @@ import type {
   SelectExpr,
   StructExpr,
 } from './ast.ts';
+import { anyCall, callCode, run } from './calls.ts';
 import { CelProgramError, type Checked } from './checker.ts';
+import { comprehensionCode, insert, Loop } from './comprehension.ts';
 import type { StructType } from './environment.ts';
-import { noOverloadOf } from './functions/operands.ts';
+import { type Code, Frame } from './frame.ts';
 import { contains, indexThrough, optionalIndex } from './functions/operators.ts';
-import { dispatch, type Overload } from './functions/registry.ts';
+import type { Overload } from './functions/registry.ts';
 import { matches } from './functions/standard.ts';
 import {
   ArrayList,
@@ -28,42 +30,7 @@ import {
   type Value,
 } from './values.ts';
 
-/** The cost of an evaluation passed its limit. */
-export class CelCostError extends Error {
-  override readonly name = 'CelCostError';
-  /** When it was ended. */
-  readonly cost: number;
-
-  constructor(cost: number) {
-    super('operation cancelled: actual cost limit exceeded');
-    this.cost = cost;
-  }
-}
-
-/** One evaluation: variables in slots, and what it has cost so far. */
-export class Frame {
-  readonly slots: Value[];
-  cost = 0;
-  readonly #costMax: number;
-
-  constructor(slots: Value[], costMax: number) {
-    this.slots = slots;
-    this.#costMax = costMax;
-  }
-
-  spend(cost: number): void {
-    this.cost += cost;
-    if (this.cost > this.#costMax) throw new CelCostError(this.cost);
-  }
-}
-
-export type Code = (frame: Frame) => Value;
-
-/** Steps that a comprehension costs beside its parts, for one element (cel-go's expansion of the macros). */
-const quantifierCost = 3;
-const appendCost = 12;
-const countCost = 2;
-const insertCost = 4;
+const qualifierCost = 1;
 const listCost = 10;
 const mapCost = 30;
 const structCost = 40;
@@ -82,6 +49,24 @@ interface CompileOptions {
   readonly refuses: boolean;
 }
 
+/**
+ * What names something and looks into it. cel-go plans a chain of selections as one attribute (interpreter/planner.go,
+ * attributes.go): each of them is a step, and evaluating the whole another one, which it is not where the chain is a branch of
+ * `?:`, an index, or what `has` asks about.
+ */
+interface Attribute {
+  readonly resolve: Code;
+  /** Of evaluating it, beside what resolving it costs. */
+  readonly evaluationCost: number;
+}
+
+interface Local {
+  readonly name: string;
+  readonly slot: number;
+  /** Of what is evaluated when it is first asked for. */
+  readonly lazily?: Code;
+}
+
 /** Code for a checked expression. Throws CelProgramError when it `refuses`. */
 export function compileChecked(checked: Checked, { slotOf, localsFrom, refuses }: CompileOptions): Code {
   return new Compiler(checked, slotOf, localsFrom, refuses).compile(checked.expr);
@@ -90,17 +75,21 @@ export function compileChecked(checked: Checked, { slotOf, localsFrom, refuses }
 class Compiler {
   readonly #checked: Checked;
   readonly #slotOf: (name: string) => number;
-  readonly #locals: { readonly name: string; readonly slot: number }[] = [];
+  readonly #locals: Local[] = [];
   /** What code gives that depends on nothing. */
   readonly #constants = new Map<Code, Value>();
+  readonly #attributes = new Map<Code, Attribute>();
   readonly #refuses: boolean;
   #nextSlot: number;
+  /** After the last slot that anything has. */
+  #slotsEnd: number;
 
   constructor(checked: Checked, slotOf: (name: string) => number, localsFrom: number, refuses: boolean) {
     this.#checked = checked;
     this.#refuses = refuses;
     this.#slotOf = slotOf;
     this.#nextSlot = localsFrom;
+    this.#slotsEnd = localsFrom;
   }
 
   compile(expr: Expr): Code {
@@ -139,25 +128,55 @@ class Compiler {
     return codes.every((code) => this.#constants.has(code));
   }
 
+  /** Code for an attribute. */
+  #attribute(attribute: Attribute, evaluate?: Code): Code {
+    const { resolve, evaluationCost } = attribute;
+    const code =
+      evaluate ??
+      ((frame: Frame) => {
+        const value = resolve(frame);
+        frame.spend(evaluationCost);
+        return value;
+      });
+    this.#attributes.set(code, attribute);
+    return code;
+  }
+
+  /** What else gives a value is looked into as an attribute of its own. */
+  #attributeOf(code: Code): Attribute {
+    return this.#attributes.get(code) ?? { resolve: code, evaluationCost: 1 };
+  }
+
   #reference(expr: Expr, name: string): Code {
     const reference = this.#checked.references.get(expr);
-    if (reference?.kind === 'type') {
-      const { type } = reference;
-      return () => type;
-    }
-    const slot =
-      reference?.kind === 'variable'
-        ? this.#slotOf(reference.name)
-        : (this.#locals.findLast((local) => local.name === name) as { slot: number }).slot;
-    return (frame) => {
-      frame.spend(1);
-      return frame.slots[slot] as Value;
+    if (reference?.kind === 'type') return this.#constant(reference.type);
+    if (reference?.kind === 'variable') return this.#slot(this.#slotOf(reference.name));
+    const { slot, lazily } = this.#locals.findLast((local) => local.name === name) as Local;
+    if (lazily === undefined) return this.#slot(slot);
+    const resolve = (frame: Frame): Value => {
+      const held = frame.slots[slot];
+      if (held !== undefined) return held;
+      const value = lazily(frame);
+      frame.slots[slot] = value;
+      return value;
     };
+    return this.#attribute({ resolve, evaluationCost: 1 });
+  }
+
+  #slot(slot: number): Code {
+    const resolve = (frame: Frame): Value => frame.slots[slot] as Value;
+    return this.#attribute({ resolve, evaluationCost: 1 });
+  }
+
+  #reserveSlot(): number {
+    const slot = this.#nextSlot++;
+    this.#slotsEnd = Math.max(this.#slotsEnd, this.#nextSlot);
+    return slot;
   }
 
   #local<T>(names: readonly string[], body: (slots: readonly number[]) => T): T {
     const slots = names.map((name) => {
-      const slot = this.#nextSlot++;
+      const slot = this.#reserveSlot();
       this.#locals.push({ name, slot });
       return slot;
     });
@@ -167,9 +186,29 @@ class Compiler {
     return result;
   }
 
+  /**
+   * Code of a body in which a name stands for a value that is evaluated when it is first asked for, and not at all when it is not
+   * (`ResolveName` of the folder in cel-go interpreter/interpretable.go).
+   */
+  #lazily(name: string, value: () => Code, body: () => Code): Code {
+    const slot = this.#reserveSlot();
+    const lazily = value();
+    // It runs within the body, which is not to have the same slots.
+    const bodyFrom = this.#slotsEnd;
+    this.#nextSlot = bodyFrom;
+    this.#locals.push({ name, slot, lazily });
+    const code = body();
+    this.#locals.length -= 1;
+    this.#nextSlot = slot;
+    return (frame) => {
+      frame.slots[slot] = undefined;
+      return code(frame);
+    };
+  }
+
   #select(expr: SelectExpr): Code {
     if (this.#checked.references.has(expr)) return this.#reference(expr, '');
-    const operand = this.compile(expr.operand);
+    const { resolve: operand, evaluationCost } = this.#attributeOf(this.compile(expr.operand));
     const { field } = expr;
     const declared = this.#checked.types.get(expr.operand)?.decl;
     const known = declared?.fields?.get(field);
@@ -179,32 +218,70 @@ class Compiler {
       return selectField(value, field);
     };
     if (expr.isTest) {
-      return (frame) => {
+      const resolve = (frame: Frame): Value => {
         const value = operand(frame);
         if (value instanceof CelFault) return value;
         const found = read(value);
-        if (value instanceof Optional && found instanceof Optional) return found.value !== undefined;
+        if (value instanceof Optional) {
+          const isThere = found instanceof Optional && found.value !== undefined;
+          if (isThere) frame.spend(qualifierCost);
+          return found instanceof CelFault ? found : isThere;
+        }
+        frame.spend(qualifierCost);
         return found instanceof CelFault ? found : found !== undefined;
       };
-    }
-    if (expr.isOptional) {
-      return (frame) => {
-        const value = operand(frame);
-        if (value instanceof CelFault) return value;
-        frame.spend(1);
-        const found = read(value);
-        if (found === undefined) return Optional.none;
-        return found instanceof CelFault || found instanceof Optional ? found : new Optional(found);
-      };
+      // Kubernetes takes back what a presence test costs (cel/environment/base.go), which is less than nothing after `?:`.
+      return this.#attribute({ resolve, evaluationCost: evaluationCost - 1 });
     }
     const absent = new CelFault(`no such key: ${field}`);
-    return (frame) => {
-      const value = operand(frame);
-      if (value instanceof CelFault) return value;
-      frame.spend(1);
-      const found = read(value);
-      return found === undefined ? absent : found;
+    const resolve = expr.isOptional
+      ? (frame: Frame): Value => {
+          const value = operand(frame);
+          if (value instanceof CelFault) return value;
+          const found = read(value);
+          if (found === undefined) return Optional.none;
+          if (found instanceof CelFault) return found;
+          return spendIfThere(frame, found instanceof Optional ? found : new Optional(found));
+        }
+      : (frame: Frame): Value => {
+          const value = operand(frame);
+          if (value instanceof CelFault) return value;
+          if (value instanceof Optional) return spendIfThere(frame, read(value) ?? Optional.none);
+          frame.spend(qualifierCost);
+          const found = read(value);
+          return found === undefined ? absent : found;
+        };
+    return this.#attribute({ resolve, evaluationCost });
+  }
+
+  #index(container: Code, key: Code, isOptional: boolean): Code {
+    const { resolve: operand, evaluationCost } = this.#attributeOf(container);
+    const keyOf = this.#attributes.get(key)?.resolve ?? key;
+    const look = isOptional ? optionalIndex : indexThrough;
+    const resolve = (frame: Frame): Value => {
+      const a = operand(frame);
+      if (a instanceof CelFault) return a;
+      const mayBeAbsent = isOptional || a instanceof Optional;
+      if (a instanceof Optional && a.value === undefined) return a;
+      const b = keyOf(frame);
+      const found = b instanceof CelFault ? b : look(a, b);
+      if (mayBeAbsent) return spendIfThere(frame, found);
+      frame.spend(qualifierCost);
+      return found;
     };
+    return this.#attribute({ resolve, evaluationCost });
+  }
+
+  #conditional(condition: Code, whenTrue: Code, whenFalse: Code): Code {
+    const then = this.#attributes.get(whenTrue)?.resolve ?? whenTrue;
+    const otherwise = this.#attributes.get(whenFalse)?.resolve ?? whenFalse;
+    const resolve = (frame: Frame): Value => {
+      const value = condition(frame);
+      if (value === true) return then(frame);
+      if (value === false) return otherwise(frame);
+      return value instanceof CelFault ? value : noOverload;
+    };
+    return this.#attribute({ resolve, evaluationCost: 0 }, resolve);
   }
 
   #call(expr: CallExpr): Code {
@@ -217,27 +294,18 @@ class Compiler {
       case '_||_':
         return logical(first, second, true);
       case '_?_:_':
-        return (frame) => {
-          const condition = first(frame);
-          if (condition === true) return second(frame);
-          if (condition === false) return third(frame);
-          return condition instanceof CelFault ? condition : noOverload;
-        };
+        return this.#conditional(first, second, third);
       case '_[_]':
-        return indexing(first, second, indexThrough);
+        return this.#index(first, second, false);
       case '_[?_]':
-        return indexing(first, second, optionalIndex);
+        return this.#index(first, second, true);
       case 'or':
       case 'orValue':
         if (expr.target !== undefined && expr.args.length === 1)
           return alternative(first, second, expr.name === 'or');
         break;
     }
-    const folded = this.#folded(expr, overloads, codes);
-    if (folded !== undefined) return folded;
-    if (codes.length === 1) return unaryCall(first, expr.name, overloads);
-    if (codes.length === 2) return binaryCall(first, second, expr.name, overloads);
-    return anyCall(codes, expr.name, overloads);
+    return this.#folded(expr, overloads, codes) ?? callCode(codes, expr.name, overloads);
   }
 
   /** What is known of a call before anything runs; undefined for a call like any other. */
@@ -250,9 +318,11 @@ class Compiler {
       if (this.#refuses) throw new CelProgramError(value.message);
     }
     const other = second === undefined ? undefined : this.#constants.get(second);
-    if (this.#refuses && patternFunctions.has(expr.name) && typeof other === 'string') {
+    if (patternFunctions.has(expr.name) && typeof other === 'string') {
       const found = matches('', other);
-      if (found instanceof CelFault) throw new CelProgramError(found.message);
+      if (this.#refuses && found instanceof CelFault) throw new CelProgramError(found.message);
+      // Such a call takes its arguments one after the other (interpreter/optimizations.go MatchesRegexOptimization).
+      return anyCall(codes, expr.name, overloads);
     }
     if (expr.name !== '@in' || !(other instanceof CelList)) return undefined;
     if (other.size === 0) return this.#constant(false);
@@ -337,33 +407,44 @@ class Compiler {
   }
 
   #bind(expr: BindExpr): Code {
-    const value = this.compile(expr.value);
-    return this.#local([expr.name], ([slot]) => {
-      const body = this.compile(expr.body);
-      return (frame) => {
-        frame.slots[slot as number] = value(frame);
-        return body(frame);
-      };
-    });
+    return this.#lazily(
+      expr.name,
+      () => this.compile(expr.value),
+      () => this.compile(expr.body),
+    );
   }
 
+  /** `target.hasValue() ? optional.of(cel.bind(name, target.value(), body)) : optional.none()`, each call a step. */
   #optionalMap(expr: OptionalMapExpr): Code {
-    const target = this.compile(expr.target);
-    return this.#local([expr.name], ([slot]) => {
-      const body = this.compile(expr.body);
-      return (frame) => {
-        const value = target(frame);
-        if (value instanceof CelFault) return value;
-        if (!(value instanceof Optional)) return noOverload;
-        if (value.value === undefined) return value;
+    let target: Code = noCode;
+    const value = (frame: Frame): Value => {
+      const held = target(frame);
+      frame.spend(1);
+      return held instanceof Optional ? (held.value ?? null) : (held as CelFault);
+    };
+    const body = this.#lazily(
+      expr.name,
+      () => {
+        target = this.compile(expr.target);
+        return value;
+      },
+      () => this.compile(expr.body),
+    );
+    const resolve = (frame: Frame): Value => {
+      const held = target(frame);
+      frame.spend(1);
+      if (held instanceof CelFault) return held;
+      if (!(held instanceof Optional)) return noOverload;
+      if (held.value === undefined) {
         frame.spend(1);
-        frame.slots[slot as number] = value.value;
-        const result = body(frame);
-        if (result instanceof CelFault) return result;
-        if (!expr.isFlat) return new Optional(result);
-        return result instanceof Optional ? result : noOverload;
-      };
-    });
+        return held;
+      }
+      const result = body(frame);
+      if (expr.isFlat) return result instanceof CelFault || result instanceof Optional ? result : noOverload;
+      frame.spend(1);
+      return result instanceof CelFault ? result : new Optional(result);
+    };
+    return this.#attribute({ resolve, evaluationCost: 0 }, resolve);
   }
 
   #comprehension(expr: ComprehensionExpr): Code {
@@ -372,26 +453,23 @@ class Compiler {
     return this.#local(names, ([first, second]) => {
       const predicate = expr.predicate === undefined ? undefined : this.compile(expr.predicate);
       const transform = expr.transform === undefined ? undefined : this.compile(expr.transform);
-      const loop = new Loop(range, first as number, second);
-      switch (expr.macro) {
-        case 'all':
-          return quantifier(loop, predicate as Code, false);
-        case 'exists':
-          return quantifier(loop, predicate as Code, true);
-        case 'exists_one':
-          return exactlyOne(loop, predicate as Code);
-        case 'filter':
-          return collect(loop, predicate, (frame) => frame.slots[first as number] as Value);
-        case 'map':
-        case 'transformList':
-          return collect(loop, predicate, transform as Code);
-        case 'transformMap':
-          return collectMap(loop, predicate, transform as Code, (map, key, value) => insert(map, key, value));
-        case 'transformMapEntry':
-          return collectMap(loop, predicate, transform as Code, (map, _, value) => insertAll(map, value));
-      }
+      return comprehensionCode({
+        macro: expr.macro,
+        loop: new Loop(range, first as number, second),
+        predicate,
+        transform,
+        isConstant: transform !== undefined && this.#constants.has(transform),
+      });
     });
   }
+}
+
+const noCode: Code = () => noOverload;
+
+/** A step that is taken where there is something (cel-go's QualifyIfPresent). */
+function spendIfThere(frame: Frame, found: Value): Value {
+  if (found instanceof Optional && found.value !== undefined) frame.spend(qualifierCost);
+  return found;
 }
 
 /** What cel-go puts into a set: scalars but bytes. */
@@ -432,202 +510,13 @@ function logical(left: Code, right: Code, decisive: boolean): Code {
   };
 }
 
-/** `or` and `orValue`: the other side only where the first holds nothing. */
+/** `or` and `orValue`: the other side only where the first holds nothing. They are no steps (cel-go cel/library.go). */
 function alternative(target: Code, other: Code, keepsOptional: boolean): Code {
   return (frame) => {
     const value = target(frame);
     if (value instanceof CelFault) return value;
-    frame.spend(1);
     if (!(value instanceof Optional)) return noOverload;
     if (value.value === undefined) return other(frame);
     return keepsOptional ? value : value.value;
-  };
-}
-
-/** Lists take numbers of any type as an index, as long as they are whole. */
-function indexing(container: Code, key: Code, look: (container: Value, key: Value) => Value): Code {
-  return (frame) => {
-    const a = container(frame);
-    if (a instanceof CelFault) return a;
-    const b = key(frame);
-    if (b instanceof CelFault) return b;
-    frame.spend(1);
-    return look(a, b);
-  };
-}
-
-function unaryCall(argument: Code, name: string, overloads: readonly Overload[]): Code {
-  return (frame) => {
-    const value = argument(frame);
-    if (value instanceof CelFault) return value;
-    return run(frame, name, overloads, [value]);
-  };
-}
-
-function binaryCall(left: Code, right: Code, name: string, overloads: readonly Overload[]): Code {
-  return (frame) => {
-    const a = left(frame);
-    if (a instanceof CelFault) return a;
-    const b = right(frame);
-    if (b instanceof CelFault) return b;
-    return run(frame, name, overloads, [a, b]);
-  };
-}
-
-function anyCall(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
-  return (frame) => {
-    const args: Value[] = [];
-    for (const code of codes) {
-      const value = code(frame);
-      if (value instanceof CelFault) return value;
-      args.push(value);
-    }
-    return run(frame, name, overloads, args);
-  };
-}
-
-/** Static types choose the overloads that may be meant; which one is, the values say (they may be null or unknown). */
-function run(frame: Frame, name: string, overloads: readonly Overload[], args: readonly Value[]): Value {
-  const overload = dispatch(overloads, args);
-  if (overload === undefined) return noOverloadOf(name, args);
-  const result = overload.call(args);
-  frame.spend(overload.cost.run(args, result));
-  return result;
-}
-
-function insert(map: NativeMap, key: Value, value: Value): CelFault | undefined {
-  const added = map.add(key, value);
-  if (added === true) return undefined;
-  return new CelFault(
-    added === undefined ? 'unsupported key type' : `insert failed: key ${String(key)} already exists`,
-  );
-}
-
-function insertAll(map: NativeMap, entries: Value): CelFault | undefined {
-  if (!(entries instanceof CelMap)) return noOverload;
-  for (const key of entries.keys()) {
-    const fault = insert(map, key, entries.get(key) as Value);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
-}
-
-/** Walks a list or map, with its parts in the slots of the variables. */
-class Loop {
-  readonly #range: Code;
-  readonly #first: number;
-  readonly #second: number | undefined;
-
-  constructor(range: Code, first: number, second: number | undefined) {
-    this.#range = range;
-    this.#first = first;
-    this.#second = second;
-  }
-
-  /** Calls `step` for each element until it gives a value, which is the result; undefined at the end. */
-  run(frame: Frame, step: (frame: Frame, key: Value) => Value | undefined): Value | undefined {
-    const range = this.#range(frame);
-    if (range instanceof CelFault) return range;
-    if (range instanceof CelList) return this.#list(frame, range, step);
-    if (range instanceof CelMap) return this.#map(frame, range, step);
-    return noOverload;
-  }
-
-  #list(
-    frame: Frame,
-    list: CelList,
-    step: (frame: Frame, key: Value) => Value | undefined,
-  ): Value | undefined {
-    const { slots } = frame;
-    for (let i = 0; i < list.size; i++) {
-      if (this.#second === undefined) {
-        slots[this.#first] = list.at(i);
-      } else {
-        slots[this.#first] = BigInt(i);
-        slots[this.#second] = list.at(i);
-      }
-      const result = step(frame, this.#second === undefined ? null : (slots[this.#first] as Value));
-      if (result !== undefined) return result;
-    }
-    return undefined;
-  }
-
-  #map(frame: Frame, map: CelMap, step: (frame: Frame, key: Value) => Value | undefined): Value | undefined {
-    const { slots } = frame;
-    for (const key of map.keys()) {
-      slots[this.#first] = key;
-      if (this.#second !== undefined) slots[this.#second] = map.get(key) as Value;
-      const result = step(frame, key);
-      if (result !== undefined) return result;
-    }
-    return undefined;
-  }
-}
-
-/** `all` (ended by false) and `exists` (ended by true): faults count only when nothing decides. */
-function quantifier(loop: Loop, predicate: Code, decisive: boolean): Code {
-  return (frame) => {
-    let fault: CelFault | undefined;
-    const result = loop.run(frame, () => {
-      frame.spend(quantifierCost);
-      const value = predicate(frame);
-      if (value === decisive) return decisive;
-      if (value !== !decisive) fault ??= value instanceof CelFault ? value : noOverload;
-      return undefined;
-    });
-    return result ?? fault ?? !decisive;
-  };
-}
-
-function exactlyOne(loop: Loop, predicate: Code): Code {
-  return (frame) => {
-    let count = 0;
-    const result = loop.run(frame, () => {
-      frame.spend(countCost);
-      const value = predicate(frame);
-      if (value === true) count++;
-      else if (value !== false) return value instanceof CelFault ? value : noOverload;
-      return undefined;
-    });
-    return result ?? count === 1;
-  };
-}
-
-function collect(loop: Loop, predicate: Code | undefined, transform: Code): Code {
-  return (frame) => {
-    const values: Value[] = [];
-    frame.spend(listCost);
-    const fault = loop.run(frame, () => {
-      frame.spend(appendCost);
-      const taken = predicate === undefined || predicate(frame);
-      if (taken === false) return undefined;
-      if (taken !== true) return taken instanceof CelFault ? taken : noOverload;
-      const value = transform(frame);
-      if (value instanceof CelFault) return value;
-      values.push(value);
-      return undefined;
-    });
-    return fault ?? new ArrayList(values);
-  };
-}
-
-function collectMap(
-  loop: Loop,
-  predicate: Code | undefined,
-  transform: Code,
-  add: (map: NativeMap, key: Value, value: Value) => CelFault | undefined,
-): Code {
-  return (frame) => {
-    const map = new NativeMap();
-    frame.spend(mapCost);
-    const fault = loop.run(frame, (_, key) => {
-      frame.spend(insertCost);
-      const taken = predicate === undefined || predicate(frame);
-      if (taken === false) return undefined;
-      if (taken !== true) return taken instanceof CelFault ? taken : noOverload;
-      const value = transform(frame);
-      return value instanceof CelFault ? value : add(map, key, value);
-    });
-    return fault ?? map;
   };
 }

@@ -43,12 +43,22 @@ class Estimator {
   readonly #sizes = new Map<CostNode, Range>();
   readonly #entries = new Map<CostNode, EntrySizes>();
   readonly #locals = new Map<string, Local[]>();
+  readonly #costs = new Map<CostNode, Range>();
 
   constructor(environment: CelEnvironment) {
     this.#environment = environment;
   }
 
+  /** Nodes that stand in two places, as what `optMap` is about, are reckoned with once: nested, they would double at each level. */
   cost(node: CostNode): Range {
+    const known = this.#costs.get(node);
+    if (known !== undefined) return known;
+    const cost = this.#costOf(node);
+    this.#costs.set(node, cost);
+    return cost;
+  }
+
+  #costOf(node: CostNode): Range {
     switch (node.kind) {
       case 'literal':
         return none;

@@ -177,7 +177,7 @@ test('R4: what stands in an expression is converted, and patterns are read, befo
     () => null,
     100,
   );
-  assert.deepEqual({ value, cost }, { value: true, cost: 2 });
+  assert.deepEqual({ value, cost }, { value: true, cost: 3 });
 });
 
 test('what a function does not take is told with its name', () => {

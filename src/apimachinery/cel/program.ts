@@ -1,7 +1,8 @@
 import { CelSyntaxError } from './ast.ts';
 import { CelProgramError, CelTypeError, type Checked, checkCel } from './checker.ts';
-import { type Code, compileChecked, Frame } from './compile.ts';
+import { compileChecked } from './compile.ts';
 import type { CelEnvironment } from './environment.ts';
+import { type Code, Frame } from './frame.ts';
 import { checkLiterals } from './literals.ts';
 import { parseCel } from './parser.ts';
 import type { CelType } from './types.ts';

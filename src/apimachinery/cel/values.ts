@@ -414,7 +414,7 @@ export const listDeclOf = (list: CelList): Decl | undefined =>
 
 /** Size as `size()` counts: code points, bytes, elements, entries; 1 for anything else. */
 export function sizeOf(value: Value): number {
-  if (typeof value === 'string') return value.length;
+  if (typeof value === 'string') return codePointCount(value);
   if (value instanceof CelList || value instanceof CelMap || value instanceof Opaque) return value.size;
   if (value instanceof Uint8Array) return value.length;
   return 1;

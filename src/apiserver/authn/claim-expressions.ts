@@ -1,5 +1,5 @@
-import { CelCostError } from '#apimachinery/cel/compile.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
+import { CelCostError } from '#apimachinery/cel/frame.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { boolType, dynType, listOf, mapOf, nullType, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault, CelList, JsonMap, type Value } from '#apimachinery/cel/values.ts';

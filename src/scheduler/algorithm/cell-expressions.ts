@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { cellVariable, compileCellSelector, type SelectableCell } from '#api/policy/cell-selector.ts';
-import { CelCostError } from '#apimachinery/cel/compile.ts';
+import { CelCostError } from '#apimachinery/cel/frame.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { type Value, valueOfJson } from '#apimachinery/cel/values.ts';
 import type { CellInfo } from './cell.ts';

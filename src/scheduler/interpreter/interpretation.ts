@@ -5,7 +5,7 @@ import {
 } from '#api/policy/interpreter-rules.ts';
 import type { ResourceInterpreterCustomization } from '#api/policy/resource-interpreter-customization.ts';
 import type { AggregatedStatusItem } from '#api/work/resource-binding.ts';
-import { CelCostError } from '#apimachinery/cel/compile.ts';
+import { CelCostError } from '#apimachinery/cel/frame.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { CelFault, jsonOfValue, type Value, valueOfJson } from '#apimachinery/cel/values.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { opaqueNamed } from '../types.ts';
-import { CelFault, noOverload, Opaque, type Value } from '../values.ts';
+import { CelFault, noOverload, Opaque, sizeOf, type Value } from '../values.ts';
 import { constantCost, textFactor, traversal } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 
@@ -180,8 +180,7 @@ const containing = (isNetwork: boolean, hasText: boolean): CostModel => {
     Math.ceil(2 * bytes * textFactor) + (isNetwork ? Math.ceil(bytes * textFactor) + 1 : 0);
   return {
     run: ([network, other]) =>
-      cost((network as Network).size) +
-      (typeof other === 'string' ? Math.ceil(other.length * textFactor) : 0),
+      cost(sizeOf(network ?? null)) + (hasText ? Math.ceil(sizeOf(other ?? null) * textFactor) : 0),
     estimate: ([, other]) => {
       const text = hasText ? Math.ceil((other?.size.max ?? 0) * textFactor) : 0;
       return { cost: { min: cost(bytesMin), max: cost(bytesMax) + text } };

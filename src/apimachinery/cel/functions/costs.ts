@@ -6,6 +6,16 @@ export const textFactor = 0.1;
 /** Cost of one character of a regular expression, for each 10 characters of text. */
 export const regexFactor = 0.25;
 
+/**
+ * What cel-go and Kubernetes take for nothing costs a step for each so many values here, or characters, since one thread serves
+ * all: elements that are compared as deep as they go, texts that grow.
+ */
+const valuesForNothing = 16;
+const charactersForNothing = 1024;
+export const unreckonedValues = (count: number): number => Math.floor(count / valuesForNothing);
+export const unreckonedText = (text: Value): number =>
+  typeof text === 'string' ? Math.floor(text.length / charactersForNothing) : 0;
+
 export function plus(a: Range, b: Range): Range {
   return { min: a.min + b.min, max: a.max + b.max };
 }
@@ -41,6 +51,9 @@ export function traversal(index: number, passes = 1, keepsSize = false): CostMod
   };
 }
 
+/** A text at an end of a text: estimated by the one that is sought, and charged for by the whole (cel-go's startsWith, endsWith). */
+export const beginning: CostModel = { run: traversal(0).run, estimate: traversal(1).estimate };
+
 /** A regular expression (argument 1) over a text (argument 0). */
 export const matching: CostModel = {
   run: (args) => Math.ceil((1 + runSize(args, 0)) * textFactor) * Math.ceil(runSize(args, 1) * regexFactor),
@@ -50,6 +63,17 @@ export const matching: CostModel = {
     return { cost: times(text, scaled(sizeAt(args, 1), regexFactor)), size };
   },
 };
+
+/**
+ * A call of which cel-go does not know what it costs, and takes it for a step: that of an overload it does not name, or where types
+ * leave several. A call that costs much by `model` costs more here, lest texts double for nothing.
+ */
+export function unreckonedCall(model: CostModel): CostModel {
+  return {
+    run: (args, result) => 1 + unreckonedValues(model.run(args, result)),
+    estimate: () => ({ cost: fixed(1) }),
+  };
+}
 
 /** A text sought in a text. */
 export const searching: CostModel = {
@@ -62,8 +86,9 @@ export const searching: CostModel = {
 /** A value sought in a list. */
 export const membership: CostModel = {
   run: (args) => {
-    const [item, list] = args as [Value, CelList];
-    return list.size * (isComposite(item) ? Math.ceil(weightOf(item)) : 1);
+    const [item = null, list = null] = args;
+    const size = sizeOf(list);
+    return size + (isComposite(item) ? unreckonedValues(size * weightOf(item)) : 0);
   },
   estimate: (args) => ({ cost: sizeAt(args, 1) }),
 };
@@ -75,11 +100,9 @@ function isComposite(value: Value): boolean {
 /** Two values compared: the shorter one decides. What lies deeper in lists and maps is charged for when run. */
 export const comparing: CostModel = {
   run: ([a = null, b = null]) => {
-    const size = Math.min(sizeOf(a), sizeOf(b));
-    if (isComposite(a) && isComposite(b) && size > 0) {
-      return Math.ceil((size + Math.min(weightOf(a), weightOf(b))) * textFactor);
-    }
-    return Math.ceil(size * textFactor);
+    const cost = Math.ceil(Math.min(sizeOf(a), sizeOf(b)) * textFactor);
+    const areComposite = isComposite(a) && isComposite(b);
+    return areComposite ? cost + unreckonedValues(Math.min(weightOf(a), weightOf(b))) : cost;
   },
   estimate: (args) => {
     const max = Math.min(sizeAt(args, 0).max, sizeAt(args, 1).max);
@@ -131,9 +154,24 @@ export const joiningLists: CostModel = {
   estimate: (args) => ({ cost: fixed(1), size: plus(sizeAt(args, 0), sizeAt(args, 1)) }),
 };
 
-/** One look at each element of a list, with the text in it. */
+/** Of the texts in a value and of all else that is no list or map (library/cost.go traversalCost). */
+function traversalCost(value: Value): number {
+  if (typeof value === 'string') return Math.floor(Buffer.byteLength(value) * textFactor);
+  if (value instanceof Uint8Array) return Math.floor(value.length * textFactor);
+  let cost = 0;
+  if (value instanceof CelList) {
+    for (let i = 0; i < value.size; i++) cost += traversalCost(value.at(i));
+    return cost + unreckonedValues(value.size);
+  }
+  if (!(value instanceof CelMap)) return 1;
+  for (const key of value.keys()) cost += traversalCost(key) + traversalCost(value.get(key) as Value);
+  return cost + unreckonedValues(value.size);
+}
+
+/** One look at each element of a list, with the text in it; or at a text. */
 export const listTraversal: CostModel = {
-  run: (args) => Math.max(1, Math.ceil(weightOf(args[0] ?? null))),
+  isOfFunction: true,
+  run: ([list = null]) => traversalCost(list),
   estimate: ([list]) => {
     if (list === undefined) return { cost: fixed(1) };
     const { size, elementSize, elementKind } = list;

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CelSyntaxError } from '../ast.ts';
 import { CelTypeError } from '../checker.ts';
-import { CelCostError } from '../compile.ts';
 import { kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
+import { CelCostError } from '../frame.ts';
 import { compileCel } from '../program.ts';
 import { dynType, intType, listOf, stringType } from '../types.ts';
 import { ArrayList, CelFault, JsonMap } from '../values.ts';
@@ -125,6 +125,11 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     '[1, 2].exists_one(x, x == 1) && [1, 2].map(x, x > 1, x * 2) == [4] && [5, 6].all(i, v, v == i + 5)',
     "{'a': 1}.transformMap(k, v, v + 1) == {'a': 2} && [1, 2].transformList(i, v, i + v) == [1, 3]",
     'cel.bind(x, 5, x * x) == 25',
+    // A value is reckoned within the body, whose names are not its own.
+    'cel.bind(a, [1, 2].map(x, x + 1), [5].map(y, [7].map(z, a[0] + y + z)[0])[0]) == 14',
+    'cel.bind(a, 1 / 0 == 1, true) && cel.bind(a, null, cel.bind(b, a, b == null))',
+    'cel.bind(a, [1].map(x, [2].map(y, x + y)), [3].all(x, cel.bind(b, a[0].map(z, z + x), [4].all(y, b[0] == 6 && x + y == 7))))',
+    'optional.of([1]).optMap(a, a.map(x, x + 1).map(y, y + a[0])).value() == [3]',
   ],
 };
 

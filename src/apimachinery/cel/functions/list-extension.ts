@@ -61,8 +61,9 @@ const isText = (value: Value | undefined): boolean =>
 const comparingAll = (at: number, isOfText: boolean): CostModel =>
   making(
     (args) => {
-      const list = args[at] as CelList;
-      return list.size * list.size * (list.size > 0 && isText(list.at(0)) ? 2 + textFactor : 2);
+      const list = args[at];
+      const ofText = list instanceof CelList && list.size > 0 && isText(list.at(0));
+      return sizeOf(list ?? null) ** 2 * (ofText ? 2 + textFactor : 2);
     },
     (args) => squared(sizeAt(args, at)),
     () => (isOfText ? 2 + textFactor : 2),

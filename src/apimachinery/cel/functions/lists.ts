@@ -1,4 +1,4 @@
-import { CelFault, type CelList, Duration, equalValues, Uint, type Value } from '../values.ts';
+import { CelFault, type CelList, Duration, equalValues, sizeOf, Uint, type Value } from '../values.ts';
 import { listTraversal, plus, scaled, times } from './costs.ts';
 import { compareValues, contains, unordered } from './operators.ts';
 import { type CostModel, type FunctionTable, fixed } from './registry.ts';
@@ -98,7 +98,7 @@ function sum(list: CelList, zero: Value, add: (a: Value, b: Value) => Value): Va
 
 /** Every element of one compared with every element of the other, so many times. */
 const crossing = (passes: number): CostModel => ({
-  run: ([a, b]) => 1 + (a as CelList).size * (b as CelList).size * passes,
+  run: ([a = null, b = null]) => 1 + sizeOf(a) * sizeOf(b) * passes,
   estimate: ([a, b]) => {
     const pairs = times(a?.size ?? fixed(0), b?.size ?? fixed(0));
     return { cost: plus(fixed(1), scaled(pairs, passes)) };

@@ -1,7 +1,7 @@
 import { dns1035Label, dns1123Label, dns1123Subdomain, labelKey, labelValue } from '../../names.ts';
 import { hasStringFormat } from '../../schema-walk/formats.ts';
 import { opaqueNamed } from '../types.ts';
-import { ArrayList, Opaque, Optional, type Value } from '../values.ts';
+import { ArrayList, Opaque, Optional, sizeOf, type Value } from '../values.ts';
 import { regexFactor, scaled, textFactor } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 
@@ -62,8 +62,9 @@ const patternLengthMax = 128;
 
 const checking: CostModel = {
   run: ([format, text]) =>
-    Math.ceil((1 + (text as string).length) * textFactor) *
-    Math.ceil((format as NamedFormat).patternLength * regexFactor),
+    format instanceof NamedFormat
+      ? Math.ceil((1 + sizeOf(text ?? null)) * textFactor) * Math.ceil(format.patternLength * regexFactor)
+      : 1,
   estimate: ([, text]) => {
     const { min, max } = scaled(text?.size ?? { min: 0, max: Infinity }, textFactor);
     const perText = patternLengthMax * regexFactor;

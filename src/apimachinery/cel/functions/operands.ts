@@ -23,6 +23,11 @@ const receivers: readonly TypeKind[] = ['string', 'timestamp', 'duration'];
 /** Functions that have one implementation for all they take. */
 const singletons: ReadonlySet<string> = new Set(['size', 'matches']);
 
+/** Whether one implementation stands for all of a function's overloads: operators, and the ones above. */
+export function hasOneBinding(name: string): boolean {
+  return singletons.has(name) || Object.hasOwn(operandsOf, name) || /^(?:@in|_[!=]=_|!_)$/.test(name);
+}
+
 /** That a function takes no such arguments, as cel-go tells it (interpreter/interpretable.go, common/decls/decls.go). */
 export function noOverloadOf(name: string, args: readonly Value[]): CelFault {
   const known = Object.hasOwn(operandsOf, name) ? operandsOf[name] : undefined;

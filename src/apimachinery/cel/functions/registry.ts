@@ -30,6 +30,8 @@ export interface EstimatedArgument {
 }
 
 export interface CostModel {
+  /** Whether it is the same for all overloads, and known of the function by its name. */
+  readonly isOfFunction?: boolean;
   readonly run: (args: readonly Value[], result: Value) => number;
   readonly estimate: (args: readonly EstimatedArgument[]) => {
     readonly cost: Range;

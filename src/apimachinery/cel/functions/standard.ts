@@ -24,7 +24,7 @@ import {
   Uint,
   type Value,
 } from '../values.ts';
-import { matching, searching, traversal } from './costs.ts';
+import { beginning, matching, searching, traversal, unreckonedCall } from './costs.ts';
 import { checkedInt, checkedUint } from './operators.ts';
 import type { FunctionTable } from './registry.ts';
 
@@ -224,12 +224,13 @@ export function addStandard(table: FunctionTable): void {
     )
     .add(['list(A)->size() int', 'map(A, B)->size() int'], first(size))
     .add(['string->contains(string) bool'], ([a, b]) => (a as string).includes(b as string), searching)
-    .add(['string->startsWith(string) bool'], ([a, b]) => (a as string).startsWith(b as string), traversal(1))
-    .add(['string->endsWith(string) bool'], ([a, b]) => (a as string).endsWith(b as string), traversal(1))
+    .add(['string->startsWith(string) bool'], ([a, b]) => (a as string).startsWith(b as string), beginning)
+    .add(['string->endsWith(string) bool'], ([a, b]) => (a as string).endsWith(b as string), beginning)
+    .add(['string->matches(string) bool'], ([a, b]) => matches(a as string, b as string), matching)
     .add(
-      ['string->matches(string) bool', 'matches(string, string) bool'],
+      ['matches(string, string) bool'],
       ([a, b]) => matches(a as string, b as string),
-      matching,
+      unreckonedCall(matching),
     )
     .add(
       [

@@ -1,5 +1,5 @@
-import { ArrayList, CelFault, type CelList, codePointCount, type Value } from '../values.ts';
-import { plus, textFactor, times, traversal } from './costs.ts';
+import { ArrayList, CelFault, type CelList, codePointCount, sizeOf, type Value } from '../values.ts';
+import { listTraversal, plus, textFactor, times, traversal, unreckonedText } from './costs.ts';
 import { formatText } from './format-text.ts';
 import { showKey } from './operators.ts';
 import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';
@@ -144,10 +144,7 @@ const upper = (text: string): string => text.replace(/[a-z]+/g, (found) => found
 
 const replacing: CostModel = {
   ...traversal(0, 2),
-  run: ([text], result) =>
-    Math.ceil(
-      Math.max((text as string).length * 2, typeof result === 'string' ? result.length : 0) * textFactor,
-    ),
+  run: ([text], result) => Math.ceil(sizeOf(text ?? null) * 2 * textFactor) + unreckonedText(result),
   estimate: ([text, old, fresh]) => {
     const { cost } = traversal(0, 2).estimate(text === undefined ? [] : [text]);
     return { cost, size: text && old && fresh ? replacedSize(text.size, old.size, fresh.size) : undefined };
@@ -186,7 +183,7 @@ function partsMax([text, , limit]: readonly EstimatedArgument[]): number {
 }
 
 const joining: CostModel = {
-  run: (_, result) => Math.ceil((typeof result === 'string' ? result.length : 0) * 2 * textFactor),
+  run: (_, result) => Math.ceil(sizeOf(result) * 2 * textFactor),
   estimate: ([list, separator]) => {
     if (list === undefined) return { cost: fixed(1) };
     const texts = list.elementKind === undefined ? fixed(0) : times(list.size, list.elementSize);
@@ -197,10 +194,7 @@ const joining: CostModel = {
 };
 
 const formatting: CostModel = {
-  run: ([pattern], result) =>
-    Math.ceil(
-      Math.max((pattern as string).length, typeof result === 'string' ? result.length : 0) * textFactor,
-    ),
+  run: ([pattern], result) => Math.ceil(sizeOf(pattern ?? null) * textFactor) + unreckonedText(result),
   estimate: (args) => ({
     cost: traversal(0).estimate(args).cost,
     size: { min: 0, max: Infinity },
@@ -213,7 +207,7 @@ export function addStrings(table: FunctionTable): void {
     (change: (value: string) => string) =>
     ([value]: readonly Value[]): Value =>
       change(value as string);
-  const searched: CostModel = traversal(0);
+  const searched: CostModel = { ...traversal(0), isOfFunction: true, run: listTraversal.run };
   table
     .add(['string->charAt(int) string'], charAt)
     .add(['string->indexOf(string) int', 'string->indexOf(string, int) int'], indexOf, searched)

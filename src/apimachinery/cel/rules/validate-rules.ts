@@ -1,8 +1,8 @@
 import { duplicate, type FieldError, forbiddenField, invalid, required } from '../../field-error.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../../json.ts';
 import type { CelRule, Schema } from '../../schema.ts';
-import { CelCostError } from '../compile.ts';
 import { type Decl, declOf } from '../decl.ts';
+import { CelCostError } from '../frame.ts';
 import type { CelProgram } from '../program.ts';
 import { CelFault, listMapKey, Optional, type Value, valueOfJson } from '../values.ts';
 import { hasRules } from './has-rules.ts';

@@ -1,4 +1,4 @@
-import { CelCostError } from '#apimachinery/cel/compile.ts';
+import { CelCostError } from '#apimachinery/cel/frame.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { CelFault, CelMap, JsonMap, type Value } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';

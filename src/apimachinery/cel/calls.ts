@@ -1,0 +1,75 @@
+import type { Code, Frame } from './frame.ts';
+import { unreckonedCall } from './functions/costs.ts';
+import { hasOneBinding, noOverloadOf } from './functions/operands.ts';
+import { dispatch, type Overload } from './functions/registry.ts';
+import { CelFault, type Value } from './values.ts';
+
+/**
+ * A call of a function. As cel-go plans them (interpreter/planner.go): of one or two arguments all are evaluated, and it costs
+ * what it costs whatever they are; of others what stands after a fault is not evaluated, and where something is not, the call
+ * costs nothing.
+ */
+export function callCode(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
+  const isPlain = codes.length <= 2 && (overloads.length === 1 || hasOneBinding(name));
+  const [first, second] = codes;
+  if (!isPlain || first === undefined) return anyCall(codes, name, overloads);
+  return second === undefined
+    ? unaryCall(first, name, overloads)
+    : binaryCall(first, second, name, overloads);
+}
+
+function unaryCall(argument: Code, name: string, overloads: readonly Overload[]): Code {
+  return (frame) => run(frame, name, overloads, [argument(frame)]);
+}
+
+function binaryCall(left: Code, right: Code, name: string, overloads: readonly Overload[]): Code {
+  return (frame) => {
+    const a = left(frame);
+    return run(frame, name, overloads, [a, right(frame)]);
+  };
+}
+
+/** A call whose arguments are evaluated up to the first fault. */
+export function anyCall(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
+  return (frame) => {
+    const args: Value[] = [];
+    for (const code of codes) {
+      const value = code(frame);
+      args.push(value);
+      if (value instanceof CelFault && args.length < codes.length) return value;
+    }
+    return run(frame, name, overloads, args);
+  };
+}
+
+/** Static types choose the overloads that may be meant; which one is, the values say (they may be null or unknown). */
+export function run(
+  frame: Frame,
+  name: string,
+  overloads: readonly Overload[],
+  args: readonly Value[],
+): Value {
+  const fault = args.find((arg) => arg instanceof CelFault);
+  const overload = fault === undefined ? dispatch(overloads, args) : undefined;
+  const result = fault ?? (overload === undefined ? noOverloadOf(name, args) : overload.call(args));
+  frame.spend(costOf(overloads, overload, args, result));
+  return result;
+}
+
+/**
+ * Costs are those of an overload in cel-go, and of a function in Kubernetes' library (apiserver/pkg/cel/library/cost.go). Where
+ * types leave several overloads cel-go knows of none.
+ */
+function costOf(
+  overloads: readonly Overload[],
+  overload: Overload | undefined,
+  args: readonly Value[],
+  result: Value,
+): number {
+  const [first] = overloads;
+  if (first === undefined) return 1;
+  if (overloads.length === 1) return first.cost.run(args, result);
+  const { cost } = overload ?? first;
+  if (cost.isOfFunction === true) return cost.run(args, result);
+  return overload === undefined ? 1 : unreckonedCall(cost).run(args, result);
+}
