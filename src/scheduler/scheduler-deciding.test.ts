@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { cellsGvr } from '#api/federation/cell.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
-import { until } from './testing/control-plane.ts';
+import { gvrOf, until } from './testing/control-plane.ts';
 import { deployment, policy } from './testing/objects.ts';
 import {
   bindings,
@@ -211,6 +211,70 @@ test('an unhealthy object moves at its time though the scheduler was restarted, 
     ({ metadata }) => metadata.labels?.['example.com/at'] === '2',
   );
   await w.ams.drained('apps/v1', 'deployments');
+});
+
+test('a quota of a project holds over its namespaces together, over a restart too', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const frq = { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'federatedresourcequotas' };
+  for (const name of ['other', 'kube-system']) {
+    const ref = { cluster: project, gvr: gvrOf('v1', 'namespaces'), name };
+    if ((await controlPlane.find(ref)) !== undefined) continue;
+    await controlPlane.create(project, 'namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name },
+    });
+  }
+  const reasonOf = (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  const resources = { requests: { cpu: '500m' } };
+  const pod = { containers: [{ name: 'c', image: 'i', resources }] };
+  const everywhere = {
+    apiVersion: policies,
+    kind: 'ClusterPropagationPolicy',
+    metadata: { name: 'all' },
+    spec: { ...deployments, placement: { clusterAffinity: { clusterNames: ['ams'] } } },
+  };
+  await controlPlane.create(project, 'clusterpropagationpolicies', everywhere);
+  const ref = { cluster: project, gvr: frq, namespace: 'kube-system', name: 'project' };
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    await controlPlane.create(project, 'deployments', deployment('a', 2, pod));
+    await controlPlane.create(project, 'deployments', deployment('b', 2, pod, 'other'));
+    await reasonOf('a', 'Success');
+    await reasonOf('b', 'Success');
+    await controlPlane.create(project, frq.resource, {
+      apiVersion: policies,
+      kind: 'FederatedResourceQuota',
+      metadata: { name: 'project', namespace: 'kube-system' },
+      spec: { scope: 'Project', overall: { pods: '5' } },
+    });
+    await until('the quota tells what is used', async () => {
+      const status = (await controlPlane.admin.get(ref))['status'] as JsonObject | undefined;
+      return (status?.['overallUsed'] as JsonObject | undefined)?.['pods'] === '4';
+    });
+    await controlPlane.create(project, 'deployments', deployment('c', 2, pod, 'other'));
+    const refused = await reasonOf('c', 'QuotaExceeded');
+    assert.match(
+      condition(refused, 'Scheduled')?.message ?? '',
+      /FederatedResourceQuota project: pods: 2 asked for, 1 left of 5/,
+    );
+  }
+  // As if the one that was not bound came first.
+  await controlPlane.create(project, 'deployments', deployment('d', 2, pod));
+  await using _scheduler = await startScheduler(controlPlane);
+  await reasonOf('d', 'QuotaExceeded');
+  // Room that is made in one namespace is for all of them.
+  const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
+  await controlPlane.admin.delete({ cluster: project, gvr, namespace: 'default', name: 'd' });
+  await controlPlane.admin.delete({ cluster: project, gvr, namespace: 'default', name: 'a' });
+  await reasonOf('c', 'Success');
+  // What becomes a quota of its own namespace bounds the others no more.
+  await controlPlane.create(project, 'deployments', deployment('e', 3, pod));
+  await reasonOf('e', 'QuotaExceeded');
+  await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { scope: 'Namespace' } } });
+  await reasonOf('e', 'Success');
 });
 
 test('a quota holds over all cells: what goes beyond waits until room is made', async () => {

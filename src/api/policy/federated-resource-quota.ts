@@ -1,4 +1,11 @@
-import { duplicate, type FieldError, invalid, notSupported, required } from '#apimachinery/field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -19,12 +26,17 @@ export interface ResourceAmounts extends JsonObject {
   [resource: string]: string | number;
 }
 
+/** Where quotas stand that are for all namespaces of a project. */
+export const projectQuotasNamespace = 'kube-system';
+
 /**
- * policy.karmada.io/v1alpha1 FederatedResourceQuota: what the objects of a namespace may ask for over all cells together, and
- * in single ones. Enforced when objects are placed, and what is assigned to single ones at their edges too (PLACEMENT.md 1).
+ * policy.karmada.io/v1alpha1 FederatedResourceQuota: what the objects of a namespace, or of a project, may ask for over all
+ * cells together, and in single ones. Enforced when objects are placed, and what is assigned to single ones at their edges too (PLACEMENT.md 1).
  */
 export interface FederatedResourceQuota extends KubeObject {
   spec: {
+    /** Ours. Default: Namespace. */
+    scope?: 'Namespace' | 'Project';
     overall?: ResourceAmounts;
     staticAssignments?: { clusterName: string; hard: ResourceAmounts }[];
   };
@@ -54,12 +66,18 @@ export const federatedResourceQuotaDefinition: ResourceDefinition = defineResour
         ageColumn,
       ],
       schema: kindSchema(
-        'What the objects of the namespace may ask for in all cells together.',
+        'What the objects of the namespace, or of the project, may ask for in all cells together.',
         {
           spec: {
             type: 'object',
             description: 'What may be asked for. A limit that is lowered takes nothing away.',
             properties: {
+              scope: {
+                type: 'string',
+                enum: ['Namespace', 'Project'],
+                description:
+                  'Whose objects are counted: those of its namespace, or of all namespaces of the project; the latter is refused elsewhere than in kube-system. Default Namespace.',
+              },
               overall: {
                 ...quantityMapSchema,
                 description:
@@ -67,7 +85,8 @@ export const federatedResourceQuotaDefinition: ResourceDefinition = defineResour
               },
               staticAssignments: {
                 type: 'array',
-                description: 'In single cells, besides overall. Absent: no limit.',
+                description:
+                  'In single cells, besides overall. Absent: no limit. Refused where the scope is Project.',
                 maxItems: 1_000,
                 'x-kubernetes-list-type': 'atomic',
                 items: {
@@ -157,9 +176,20 @@ const countedNames = [
   '<domain>/<resource>',
 ];
 
-function validateQuota({ spec }: FederatedResourceQuota): FieldError[] {
+function validateQuota({ metadata, spec }: FederatedResourceQuota): FieldError[] {
   const errors: FieldError[] = [];
   if (spec === undefined) return [required('spec')];
+  if (spec.scope === 'Project') {
+    // Who may write in one namespace has no say over the others.
+    if (metadata.namespace !== projectQuotasNamespace)
+      errors.push(
+        forbiddenField('spec.scope', `Project may be set in the namespace ${projectQuotasNamespace} alone`),
+      );
+    if ((spec.staticAssignments ?? []).length > 0)
+      errors.push(
+        forbiddenField('spec.staticAssignments', 'a ResourceQuota at an edge bounds one namespace alone'),
+      );
+  }
   validateAmounts(spec.overall, 'spec.overall', isCounted, errors);
   const seen = new Set<string>();
   spec.staticAssignments?.forEach(({ clusterName, hard }, i) => {

@@ -117,7 +117,7 @@ const plannedOnly = 'Refused where replicas are not divided by static weights.';
 const staticWeightsSchema: JsonObject = {
   type: 'array',
   description:
-    'Replicas by fixed weights; of several for a cell the greatest counts. A cell without one gets none; where no cell has one they are equal, unless the list has minReplicas, maxReplicas or priority. Absent: equal. Has no effect here: beside dynamicWeight.',
+    'Replicas by fixed weights; of several for a cell the greatest counts. A cell without one gets none; where no cell has one their own (spec.weight of the Cell, 1 by default) count, unless the list has minReplicas, maxReplicas or priority. Absent: by their own. Has no effect here: beside dynamicWeight.',
   items: {
     type: 'object',
     required: ['targetCluster', 'weight'],
@@ -174,7 +174,7 @@ const replicaSchedulingSchema: JsonObject = {
     weightPreference: {
       type: 'object',
       description:
-        'By what replicas are divided. Absent: equally. Has no effect here: with Duplicated, and with Aggregated.',
+        'By what replicas are divided. Absent: by the own weights of cells (spec.weight, 1 by default). Has no effect here: with Duplicated, and with Aggregated.',
       properties: {
         staticWeightList: staticWeightsSchema,
         dynamicWeight: {

@@ -5,6 +5,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { clusterTaintPolicyDefinition } from './cluster-taint-policy.ts';
 import { projectDefinitions } from './definitions.ts';
+import { federatedResourceQuotaDefinition } from './federated-resource-quota.ts';
 import { type OverridePolicy, overridePolicyDefinition, validateOverridePolicy } from './override-policy.ts';
 import {
   clusterPropagationPolicyDefinition,
@@ -417,4 +418,24 @@ test('the kinds of a project', () => {
     ],
   );
   assert.equal(overridePolicyDefinition.versions[0]?.schema.type, 'object');
+});
+
+test('a quota of a whole project stands where few may write, and says nothing of single cells', () => {
+  const refused = (namespace: string, spec: JsonObject): string[] =>
+    (
+      federatedResourceQuotaDefinition.strategy.validate?.({
+        apiVersion: 'policy.karmada.io/v1alpha1',
+        kind: 'FederatedResourceQuota',
+        metadata: { name: 'q', namespace },
+        spec,
+      }) ?? []
+    ).map(({ field }) => field);
+  const overall = { cpu: '1' };
+  const staticAssignments = [{ clusterName: 'a', hard: overall }];
+  assert.deepEqual(refused('default', { overall, staticAssignments }), []);
+  assert.deepEqual(refused('kube-system', { scope: 'Project', overall }), []);
+  assert.deepEqual(refused('default', { scope: 'Project', overall }), ['spec.scope']);
+  assert.deepEqual(refused('kube-system', { scope: 'Project', staticAssignments }), [
+    'spec.staticAssignments',
+  ]);
 });

@@ -4,6 +4,7 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import {
   type FederatedResourceQuota,
   federatedResourceQuotasGvr,
+  projectQuotasNamespace,
 } from '#api/policy/federated-resource-quota.ts';
 import {
   clusterOverridePoliciesGvr,
@@ -105,8 +106,18 @@ function readQuotas(
 ): Promise<FederatedResourceQuota[]> {
   return unread.or('FederatedResourceQuotas', async () => {
     const gvr = federatedResourceQuotasGvr;
-    const { items } = await federationClient.list({ cluster: workspace, gvr, namespace });
-    return items as FederatedResourceQuota[];
+    const listIn = async (place: string): Promise<FederatedResourceQuota[]> => {
+      const { items } = await federationClient.list({ cluster: workspace, gvr, namespace: place });
+      return items as FederatedResourceQuota[];
+    };
+    const own = await listIn(namespace);
+    if (namespace === projectQuotasNamespace) return own;
+    const ofProject = await unread.or(
+      "FederatedResourceQuotas of the project's namespaces together",
+      () => listIn(projectQuotasNamespace),
+      [],
+    );
+    return [...own, ...ofProject.filter(({ spec }) => spec.scope === 'Project')];
   }, []);
 }
 

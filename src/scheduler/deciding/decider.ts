@@ -246,7 +246,8 @@ export class Decider {
     const template = templateOf(this.#on.watches, parts, resource, object, known.interpretation);
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
-    const limited = this.quotas.limits(parts);
+    const quotas = this.quotas.limits(parts);
+    const limited = quotas !== undefined;
     const byRoom = dividesByRoom(policy.spec.placement);
     const { countsBound } = this.commitments;
     if (this.#on.states.get(key) === undefined) {
@@ -262,6 +263,7 @@ export class Decider {
       if (limited) this.quotas.use(key, previous, template.request);
     }
     this.seen.see(key);
+    if (quotas === 'project' && !this.seen.isProjectComplete(key)) return 'waiting';
     if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
     if (countsBound && byRoom && !this.seen.isAllComplete(key)) return 'waiting';
     const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
@@ -444,14 +446,16 @@ export class Decider {
     return times.length === 0 ? decision : { ...decision, recheckAtMs: Math.min(...times) };
   }
 
-  #countAgain(cluster: string, namespace: string): void {
+  #countAgain(cluster: string, namespace: string | undefined): void {
     const keys = [...this.#keysIn(cluster, namespace)];
     this.seen.expect(keys.map(splitKey));
     for (const key of keys) this.#on.wake(key);
   }
 
-  *#keysIn(cluster: string, namespace: string): IterableIterator<ProjectObjectKey> {
-    for (const key of this.#on.states.keysIn(cluster)) if (splitKey(key).namespace === namespace) yield key;
+  /** `namespace` undefined: of all that the project has. */
+  *#keysIn(cluster: string, namespace: string | undefined): IterableIterator<ProjectObjectKey> {
+    for (const key of this.#on.states.keysIn(cluster))
+      if (namespace === undefined || splitKey(key).namespace === namespace) yield key;
   }
 
   /** The most important first. */
@@ -524,7 +528,7 @@ interface Prepared {
   readonly estimates: ToldReplicas;
   /** By cell, how many replicas its edge has no node for; of cells that were asked. */
   readonly unschedulable: ToldReplicas;
-  /** A quota speaks of the namespace. */
+  /** A quota speaks of the namespace, or of the project. */
   readonly limited: boolean;
 }
 

@@ -29,15 +29,16 @@ export interface QuotasOptions {
   readonly logger: Logger;
   readonly owns: (cluster: string) => boolean;
   readonly signal: AbortSignal;
-  /** A first quota speaks of a project's namespace: what is placed there is to be counted. */
-  readonly onFirst: (cluster: string, namespace: string) => void;
+  /** A first quota speaks of a project's namespace, or of all that it has: what is placed there is to be counted. */
+  readonly onFirst: (cluster: string, namespace: string | undefined) => void;
   /** A quota that assigns amounts to single cells, or did, came, changed or went. */
   readonly onStatic: (key: ProjectObjectKey) => void;
-  /** Room under the quotas of a project's namespace may have been freed. */
-  readonly onRoom: (cluster: string, namespace: string) => void;
+  /** Room under the quotas of a project's namespace, or of all that it has, may have been freed. */
+  readonly onRoom: (cluster: string, namespace: string | undefined) => void;
 }
 
 interface Limits {
+  readonly name: string;
   readonly overall: Amounts;
   readonly byCell: ReadonlyMap<string, Amounts>;
 }
@@ -50,14 +51,17 @@ interface Usage {
 }
 
 /**
- * FederatedResourceQuotas (PLACEMENT.md 1): what placed objects of a namespace ask for, over all cells and in each, and whether
- * more fits. What is counted is decisions, so that quotas hold before anything runs. Nothing is kept of namespaces
- * without a quota.
+ * FederatedResourceQuotas (PLACEMENT.md 1): what placed objects of a namespace, or of a project, ask for, over all cells and in
+ * each, and whether more fits. What is counted is decisions, so that quotas hold before anything runs. Nothing is kept of
+ * namespaces and projects without a quota.
  */
 export class Quotas {
   readonly #options: QuotasOptions;
   readonly #informer: Informer;
+  /** Place (`<project>|<namespace>`; the namespace is `*` where all are meant) → quota → what it allows. */
   readonly #limits = new Map<string, Map<string, Limits>>();
+  /** By quota, as the informer calls it. */
+  readonly #places = new Map<string, string>();
   readonly #usage = new Map<string, Usage>();
   /** Quota → what lies where its own should, as it was told last; undefined: nothing. */
   readonly #collisions = new Map<string, string | undefined>();
@@ -112,35 +116,37 @@ export class Quotas {
   /** What lies at the edges where the quota's own should; undefined: nothing. Told in its status. */
   collides({ cluster, namespace, name }: KeyParts, message: string | undefined): void {
     const key = `${cluster}|${namespace}/${name}`;
-    if (!this.#limits.get(`${cluster}|${namespace}`)?.has(name)) return;
+    if (!this.#places.has(key)) return;
     this.#collisions.set(key, message);
     this.#queue.add(key);
   }
 
   /** Asks for a look at all quotas that assign something to single cells. */
   lookAtAll(): void {
-    for (const [place, quotas] of this.#limits) {
-      for (const [name, { byCell }] of quotas)
-        if (byCell.size > 0) this.#options.onStatic(staticKey(place, name));
+    for (const quotas of this.#limits.values()) {
+      for (const [key, { byCell }] of quotas) if (byCell.size > 0) this.#options.onStatic(staticKey(key));
     }
   }
 
   /** Asks for a look at all quotas that assign something to the cell. */
   lookAtCell(cell: string): void {
-    for (const [place, quotas] of this.#limits) {
-      for (const [name, { byCell }] of quotas)
-        if (byCell.has(cell)) this.#options.onStatic(staticKey(place, name));
+    for (const quotas of this.#limits.values()) {
+      for (const [key, { byCell }] of quotas) if (byCell.has(cell)) this.#options.onStatic(staticKey(key));
     }
   }
 
-  /** Whether a quota speaks of the namespace. */
-  limits({ cluster, namespace }: { readonly cluster: string; readonly namespace: string }): boolean {
-    return this.#limits.has(`${cluster}|${namespace}`);
+  /** Of what a quota speaks that counts the namespace's objects: of that, or of all that the project has. */
+  limits({ cluster, namespace }: Place): 'namespace' | 'project' | undefined {
+    if (this.#limits.has(`${cluster}|*`)) return 'project';
+    return this.#limits.has(`${cluster}|${namespace}`) ? 'namespace' : undefined;
   }
 
   /** Files what a decision takes. */
   use(key: ProjectObjectKey, targets: readonly Target[], request: ReplicaRequest): void {
-    const place = placeOf(key);
+    for (const place of placesOf(key)) this.#useIn(place, key, targets, request);
+  }
+
+  #useIn(place: string, key: ProjectObjectKey, targets: readonly Target[], request: ReplicaRequest): void {
     if (!this.#limits.has(place)) return;
     let usage = this.#usage.get(place);
     if (usage === undefined) {
@@ -158,13 +164,24 @@ export class Quotas {
     }
     if (usage.byKey.size === 0) this.#usage.delete(place);
     this.#lookAtQuotas(place);
-    const { cluster, namespace } = splitKey(key);
-    if (freed && !covers(after, before)) this.#options.onRoom(cluster, namespace);
+    if (freed && !covers(after, before)) this.#tellRoom(place);
   }
 
   /** Why these targets would take too much; undefined when they do not, or take no more than they did. */
   refusal(key: ProjectObjectKey, targets: readonly Target[], request: ReplicaRequest): string | undefined {
-    const place = placeOf(key);
+    for (const place of placesOf(key)) {
+      const refusal = this.#refusalIn(place, key, targets, request);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  #refusalIn(
+    place: string,
+    key: ProjectObjectKey,
+    targets: readonly Target[],
+    request: ReplicaRequest,
+  ): string | undefined {
     const quotas = this.#limits.get(place);
     if (quotas === undefined) return undefined;
     const usage = this.#usage.get(place);
@@ -172,7 +189,7 @@ export class Quotas {
     const after = amountsOf(targets, request);
     const beforeSum = sumOf(before);
     const afterSum = sumOf(after);
-    for (const [name, { overall, byCell }] of quotas) {
+    for (const { name, overall, byCell } of quotas.values()) {
       const over = exceeded(overall, usage?.overall, beforeSum, afterSum);
       if (over !== undefined) return `FederatedResourceQuota ${name}: ${over}`;
       for (const [cell, hard] of byCell) {
@@ -185,19 +202,25 @@ export class Quotas {
 
   /** Further replicas that the quotas for one cell leave room for; Infinity without any. */
   roomIn(key: ProjectObjectKey, cell: string, request: ReplicaRequest): number {
-    const place = placeOf(key);
     let room = Number.POSITIVE_INFINITY;
-    for (const { byCell } of this.#limits.get(place)?.values() ?? []) {
-      const used = this.#usage.get(place)?.byCell.get(cell);
-      room = Math.min(room, roomWithin(byCell.get(cell), used, request));
+    for (const place of placesOf(key)) {
+      for (const { byCell } of this.#limits.get(place)?.values() ?? []) {
+        const used = this.#usage.get(place)?.byCell.get(cell);
+        room = Math.min(room, roomWithin(byCell.get(cell), used, request));
+      }
     }
     return room;
   }
 
   #put(quota: FederatedResourceQuota): void {
     const { cluster, namespace, name } = partsOf(quota);
-    const place = `${cluster}|${namespace}`;
+    const key = `${cluster}|${namespace}/${name}`;
+    const place = quota.spec.scope === 'Project' ? `${cluster}|*` : `${cluster}|${namespace}`;
+    const formerPlace = this.#places.get(key);
+    if (formerPlace !== undefined && formerPlace !== place) this.#forget(key, formerPlace);
+    this.#places.set(key, place);
     const limits: Limits = {
+      name,
       overall: amountsIn(quota.spec.overall),
       byCell: new Map(
         (quota.spec.staticAssignments ?? []).map(({ clusterName, hard }) => [clusterName, amountsIn(hard)]),
@@ -207,33 +230,42 @@ export class Quotas {
     if (ofPlace === undefined) {
       ofPlace = new Map();
       this.#limits.set(place, ofPlace);
-      this.#options.onFirst(cluster, namespace);
+      this.#options.onFirst(cluster, namespaceOf(place));
     }
-    const before = ofPlace.get(name);
-    ofPlace.set(name, limits);
-    if (limits.byCell.size > 0 || (before?.byCell.size ?? 0) > 0)
-      this.#options.onStatic(staticKey(place, name));
-    this.#queue.add(`${cluster}|${namespace}/${name}`);
-    if (before !== undefined) this.#options.onRoom(cluster, namespace);
+    const before = ofPlace.get(key);
+    ofPlace.set(key, limits);
+    if (limits.byCell.size > 0 || (before?.byCell.size ?? 0) > 0) this.#options.onStatic(staticKey(key));
+    this.#queue.add(key);
+    if (before !== undefined) this.#tellRoom(place);
   }
 
   #remove(quota: KubeObject): void {
     const { cluster, namespace, name } = partsOf(quota);
-    const place = `${cluster}|${namespace}`;
+    const key = `${cluster}|${namespace}/${name}`;
+    const place = this.#places.get(key);
+    this.#collisions.delete(key);
+    this.#places.delete(key);
+    if (place !== undefined) this.#forget(key, place);
+  }
+
+  #forget(key: string, place: string): void {
     const ofPlace = this.#limits.get(place);
-    if ((ofPlace?.get(name)?.byCell.size ?? 0) > 0) this.#options.onStatic(staticKey(place, name));
-    ofPlace?.delete(name);
-    this.#collisions.delete(`${place}/${name}`);
+    if ((ofPlace?.get(key)?.byCell.size ?? 0) > 0) this.#options.onStatic(staticKey(key));
+    ofPlace?.delete(key);
     if (ofPlace?.size === 0) {
       this.#limits.delete(place);
       this.#usage.delete(place);
     }
-    this.#options.onRoom(cluster, namespace);
+    this.#tellRoom(place);
+  }
+
+  #tellRoom(place: string): void {
+    const [cluster = ''] = place.split('|');
+    this.#options.onRoom(cluster, namespaceOf(place));
   }
 
   #lookAtQuotas(place: string): void {
-    for (const name of this.#limits.get(place)?.keys() ?? [])
-      this.#queue.addAfter(`${place}/${name}`, statusIntervalMs);
+    for (const key of this.#limits.get(place)?.keys() ?? []) this.#queue.addAfter(key, statusIntervalMs);
   }
 
   async #writeStatus(key: string): Promise<ReconcileResult> {
@@ -241,7 +273,7 @@ export class Quotas {
     if (quota === undefined || quota.metadata.deletionTimestamp !== undefined) return undefined;
     const { cluster, namespace, name } = partsOf(quota);
     if (!this.#options.owns(cluster)) return undefined;
-    const usage = this.#usage.get(`${cluster}|${namespace}`);
+    const usage = this.#usage.get(this.#places.get(key) ?? '');
     const status: NonNullable<FederatedResourceQuota['status']> = {
       overall: quota.spec.overall ?? {},
       overallUsed: usedOf(quota.spec.overall, usage?.overall),
@@ -276,15 +308,28 @@ export class Quotas {
   }
 }
 
-function staticKey(place: string, name: string): ProjectObjectKey {
-  const [cluster = '', namespace = ''] = place.split('|');
+interface Place {
+  readonly cluster: string;
+  readonly namespace: string;
+}
+
+/** Of a quota as the informer calls it: `<project>|<namespace>/<name>`. */
+function staticKey(quotaKey: string): ProjectObjectKey {
+  const [, cluster = '', namespace = '', name = ''] = /^([^|]*)\|([^/]*)\/(.*)$/.exec(quotaKey) ?? [];
   const { group, resource } = federatedResourceQuotasGvr;
   return keyOf({ group, resource, cluster, namespace, name });
 }
 
-function placeOf(key: ProjectObjectKey): string {
+/** Whose quotas count an object: its namespace's, and the project's. */
+function placesOf(key: ProjectObjectKey): [string, string] {
   const { cluster, namespace } = splitKey(key);
-  return `${cluster}|${namespace}`;
+  return [`${cluster}|${namespace}`, `${cluster}|*`];
+}
+
+/** Undefined: all. */
+function namespaceOf(place: string): string | undefined {
+  const namespace = place.slice(place.indexOf('|') + 1);
+  return namespace === '*' ? undefined : namespace;
 }
 
 function partsOf({ metadata }: KubeObject) {

@@ -2,13 +2,16 @@ import type { KeyParts, ProjectObjectKey } from '../object-key.ts';
 import { keyOf, splitKey } from '../object-key.ts';
 
 /**
- * Which bound objects were looked at since the start. What adds up over a namespace (affinity groups, quotas) is complete
+ * Which bound objects were looked at since the start. What adds up over a namespace or a project (affinity groups, quotas) is complete
  * once all that were bound there have been, what adds up over cells once all have; until then nothing grows by it. Bounded by the bindings stored at the start.
  */
 export class SeenBindings {
   readonly #unseen = new Map<string, Set<ProjectObjectKey>>();
   readonly #waiting = new Map<string, Set<ProjectObjectKey>>();
   readonly #waitingForAll = new Set<ProjectObjectKey>();
+  /** By project: the places in it that are not complete, and who waits for all of them. */
+  readonly #unseenIn = new Map<string, Set<string>>();
+  readonly #waitingForProject = new Map<string, Set<ProjectObjectKey>>();
   readonly #wake: (key: ProjectObjectKey) => void;
 
   constructor(wake: (key: ProjectObjectKey) => void) {
@@ -21,8 +24,10 @@ export class SeenBindings {
       if (!owns(parts.cluster)) continue;
       const at = placeOf(parts);
       const keys = this.#unseen.get(at);
-      if (keys === undefined) this.#unseen.set(at, new Set([keyOf(parts)]));
-      else keys.add(keyOf(parts));
+      if (keys === undefined) {
+        this.#unseen.set(at, new Set([keyOf(parts)]));
+        addTo(this.#unseenIn, parts.cluster, at);
+      } else keys.add(keyOf(parts));
     }
   }
 
@@ -35,6 +40,14 @@ export class SeenBindings {
     this.#unseen.delete(at);
     const waiting = [...(this.#waiting.get(at) ?? [])];
     this.#waiting.delete(at);
+    const { cluster } = splitKey(key);
+    const inProject = this.#unseenIn.get(cluster);
+    inProject?.delete(at);
+    if (inProject?.size === 0) {
+      this.#unseenIn.delete(cluster);
+      waiting.push(...(this.#waitingForProject.get(cluster) ?? []));
+      this.#waitingForProject.delete(cluster);
+    }
     if (this.#unseen.size === 0) {
       waiting.push(...this.#waitingForAll);
       this.#waitingForAll.clear();
@@ -49,16 +62,28 @@ export class SeenBindings {
     return false;
   }
 
+  /** All of the key's project were; else the key is woken when they will have been. */
+  isProjectComplete(key: ProjectObjectKey): boolean {
+    const { cluster } = splitKey(key);
+    if (!this.#unseenIn.has(cluster)) return true;
+    addTo(this.#waitingForProject, cluster, key);
+    return false;
+  }
+
   /** All of the key's namespace were; else the key is woken when they will have been. */
   isComplete(key: ProjectObjectKey): boolean {
     const at = placeOf(splitKey(key));
     const keys = this.#unseen.get(at);
     if (keys === undefined || (keys.size === 1 && keys.has(key))) return true;
-    const waiting = this.#waiting.get(at);
-    if (waiting === undefined) this.#waiting.set(at, new Set([key]));
-    else waiting.add(key);
+    addTo(this.#waiting, at, key);
     return false;
   }
+}
+
+function addTo<Value>(sets: Map<string, Set<Value>>, at: string, value: Value): void {
+  const set = sets.get(at);
+  if (set === undefined) sets.set(at, new Set([value]));
+  else set.add(value);
 }
 
 function placeOf({ cluster, namespace }: KeyParts): string {
