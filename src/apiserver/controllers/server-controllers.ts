@@ -1,5 +1,6 @@
 import type { Logger } from '#client/logger.ts';
 import { AssignmentController } from './assignment-controller.ts';
+import { BootstrapRoles } from './bootstrap-roles.ts';
 import { CellController } from './cell-controller.ts';
 import { ClusterRoleAggregation } from './cluster-role-aggregation.ts';
 import type { Controller, ControllerContext } from './controller.ts';
@@ -42,6 +43,7 @@ export class ServerControllers {
       new EventExpiry(context),
       new FlowSchemaStatus(context),
       new PolicyTypeChecking(context),
+      new BootstrapRoles(context),
       new ClusterRoleAggregation(context),
     ];
     if (!workspaces) {
