@@ -43,7 +43,7 @@ export function templateOf(
     key: `${parts.namespace}/${parts.name}`,
     replicas: told?.replicas ?? replicasOf(object, kind),
     request: told?.request ?? requestOf(object, kind),
-    nodes: nodeDemandOf(podSpecOf(object, kind)),
+    nodes: told?.nodes ?? nodeDemandOf(podSpecOf(object, kind)),
     custom,
     privileged: isPrivilegedResource(group, plural),
   };

@@ -35,7 +35,7 @@ const rule: JsonObject = {
 
 const ruleTexts: { readonly [operation in InterpreterOperation]: string } = {
   replicaResource:
-    "How many replicas object has: an int, or with what one asks for {'replicas': 3, 'requires': {'cpu': '500m'}}. Required beside replicaRevision.",
+    "How many replicas object has: an int, or with what one asks for {'replicas': 3, 'requires': {'cpu': '500m'}}, and 'nodeClaim' where only some nodes will do. Required beside replicaRevision.",
   replicaRevision: 'A merge patch by which object has so many replicas. Required beside replicaResource.',
   statusReflection: "What of a copy's status is gathered, as a map; object is the copy.",
   statusAggregation:

@@ -128,9 +128,10 @@ class RequestReader {
     );
     if (object === undefined) return undefined;
     const interpretation = await this.#interpretationOf(cluster, gvr, resource.kind);
+    const told = interpretation?.replicas(object);
     return {
-      request: interpretation?.replicas(object)?.request ?? requestOf(object, { ...gvr, scalable: true }),
-      nodes: nodeDemandOf(podSpecOf(object, gvr)),
+      request: told?.request ?? requestOf(object, { ...gvr, scalable: true }),
+      nodes: told?.nodes ?? nodeDemandOf(podSpecOf(object, gvr)),
     };
   }
 

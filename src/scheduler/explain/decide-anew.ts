@@ -242,7 +242,7 @@ function templateOf(
     key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
     replicas: own === undefined ? undefined : (replicas ?? own),
     request: told?.request ?? requestOf(object, replicaKind),
-    nodes: nodeDemandOf(podSpecOf(object, replicaKind)),
+    nodes: told?.nodes ?? nodeDemandOf(podSpecOf(object, replicaKind)),
     custom: custom || isCrd,
     privileged: isPrivilegedResource(group, resource),
   };

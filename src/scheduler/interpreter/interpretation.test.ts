@@ -76,6 +76,28 @@ test('rules that fail leave things as they are without them, and say so', () => 
   assert.equal(broken.isHealthy({}), undefined);
 });
 
+test('what replicas ask for may say on which nodes they run; what nothing reads is no silent loss', () => {
+  const saying = (cel: string): Interpretation =>
+    new Interpretation(customization({ replicaResource: { cel }, replicaRevision: { cel: "{'spec': {}}" } }));
+  const claim = "{'nodeSelector': {'disk': 'ssd'}, 'tolerations': [{'operator': 'Exists'}]}";
+  const told = saying(`{'replicas': 2, 'nodeClaim': ${claim}}`).replicas(farm(2));
+  assert.equal(told?.replicas, 2);
+  assert.deepEqual(told?.nodes?.claim, {
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ operator: 'Exists' }],
+  });
+  for (const [cel, why] of [
+    ["{'replicas': 2, 'nodeSelector': {}}", /gives nodeSelector, which nothing reads/],
+    ["{'replicas': 2, 'requires': '1'}", /requires no map of quantities/],
+    ["{'replicas': 2, 'nodeClaim': {'nodeSelector': {'disk': 1}}}", /a nodeClaim that is not made of/],
+    ["{'replicas': 2, 'nodeClaim': {'nodeName': 'x'}}", /a nodeClaim that is not made of/],
+  ] as const) {
+    const broken = saying(cel);
+    assert.equal(broken.replicas(farm(2)), undefined);
+    assert.match(broken.failure ?? '', why);
+  }
+});
+
 test("a project's kind is divided, judged and added up by its own rules, and what it needs follows", async () => {
   await using w = await world({ apis: { groups: ['*.com', 'example.com'] } });
   const { controlPlane, project } = w;

@@ -4,7 +4,7 @@ import {
   interpreterOperations,
 } from '#api/policy/interpreter-rules.ts';
 import type { ResourceInterpreterCustomization } from '#api/policy/resource-interpreter-customization.ts';
-import type { AggregatedStatusItem } from '#api/work/resource-binding.ts';
+import type { AggregatedStatusItem, NodeClaim } from '#api/work/resource-binding.ts';
 import { CelCostError } from '#apimachinery/cel/frame.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { CelFault, jsonOfValue, type Value, valueOfJson } from '#apimachinery/cel/values.ts';
@@ -12,10 +12,19 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/jso
 import type { KubeObject } from '#apimachinery/object.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
+import { demandOfClaim, type NodeDemand } from '../algorithm/node-demand.ts';
 import { type Dependency, dependencyResourceOfKind } from '../dependencies/dependency-table.ts';
 
 /** Steps that one rule may take, as in Kubernetes' own limit for a call. */
 const costMax = 10_000_000;
+
+/** What a rule says of an object's replicas. */
+interface ToldReplicas {
+  readonly replicas: number;
+  /** Undefined: it does not say. */
+  readonly request: ReplicaRequest | undefined;
+  readonly nodes: NodeDemand | undefined;
+}
 
 /** A rule failed. */
 class InterpretationError extends Error {
@@ -48,17 +57,38 @@ export class Interpretation {
     return this.#programs.has(operation);
   }
 
-  replicas(
-    object: KubeObject,
-  ): { readonly replicas: number; readonly request: ReplicaRequest | undefined } | undefined {
+  replicas(object: KubeObject): ToldReplicas | undefined {
     return this.#ask('replicaResource', { object }, (result) => {
-      const { replicas = result, requires } = isJsonObject(result) ? result : {};
+      const { replicas = result, requires, nodeClaim, ...more } = isJsonObject(result) ? result : {};
+      const [unknown] = Object.keys(more);
+      if (unknown !== undefined)
+        throw this.#error('replicaResource', `gives ${unknown}, which nothing reads`);
       if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
         throw this.#error('replicaResource', 'gives no count of replicas');
-      if (!isJsonObject(requires)) return { replicas, request: undefined };
+      const nodes = nodeClaim === undefined ? undefined : demandOfClaim(this.#claim(nodeClaim));
+      if (requires === undefined) return { replicas, request: undefined, nodes };
+      if (!isJsonObject(requires)) throw this.#error('replicaResource', 'requires no map of quantities');
       const request = Object.entries(requires).map(([name, text]) => [name, this.#amount(text)] as const);
-      return { replicas, request };
+      return { replicas, request, nodes };
     });
+  }
+
+  #claim(told: JsonValue): NodeClaim {
+    const { hardNodeAffinity, nodeSelector, tolerations, ...more } = isJsonObject(told) ? told : {};
+    const isClaim =
+      isJsonObject(told) &&
+      Object.keys(more).length === 0 &&
+      (hardNodeAffinity === undefined || isJsonObject(hardNodeAffinity)) &&
+      (nodeSelector === undefined ||
+        (isJsonObject(nodeSelector) &&
+          Object.values(nodeSelector).every((value) => typeof value === 'string'))) &&
+      (tolerations === undefined || (Array.isArray(tolerations) && tolerations.every(isJsonObject)));
+    if (!isClaim)
+      throw this.#error(
+        'replicaResource',
+        'gives a nodeClaim that is not made of nodeSelector, hardNodeAffinity and tolerations',
+      );
+    return told as NodeClaim;
   }
 
   /** The object with so many replicas; the one given is left as it is. */
