@@ -5,6 +5,7 @@ import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { onAborted } from '#apimachinery/lifecycle.ts';
 import { hasBody } from '../http/body.ts';
 import type { ServerReply, ServerRequest } from '../http/exchange.ts';
+import { isLongRunning } from '../request/long-running.ts';
 import type { RequestInfo } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { RemoteApiService } from './api-service.ts';
@@ -163,14 +164,6 @@ function passOn(from: Duplex, to: Duplex): void {
   from.pipe(to);
   from.once('error', () => to.destroy());
   from.once('close', () => to.destroy());
-}
-
-/** Kubernetes' long-running requests: they have no deadline and are not counted among those under way. */
-function isLongRunning({ verb, resource, query }: RequestInfo): boolean {
-  if (verb === 'watch') return true;
-  const subresource = resource?.subresource.split('/')[0] ?? '';
-  if (subresource === 'log') return query.get('follow') === 'true';
-  return ['attach', 'exec', 'portforward', 'proxy'].includes(subresource);
 }
 
 function encodedPath(path: string): string {

@@ -12,6 +12,7 @@ import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
 import type { AuditRecord } from '../audit/audit.ts';
 import type { Seat } from '../flow-control/flow-request.ts';
+import { isLongRunning } from '../request/long-running.ts';
 import type { ResourceRequest } from '../request/request-info.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
 import type { RequestBody } from '../verbs/request-body.ts';
@@ -102,6 +103,8 @@ export class Dispatcher {
   #serveRemote(exchange: Exchange, remote: RemoteApiService): Promise<void> | undefined {
     const { request, response, info, user, auditId, upgrade, audit } = exchange;
     const isLong = upgrade !== undefined || info.verb === 'watch';
+    // What goes on has no limit, though the other server be long about its beginning (E5).
+    if (isLongRunning(info)) exchange.timeoutMs = Number.POSITIVE_INFINITY;
     return this.#dependencies.aggregator
       ?.serve(remote, {
         request,

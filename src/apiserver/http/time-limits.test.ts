@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { until } from '#test/harness/until.ts';
+import type { ProxiedRequest } from '../aggregation/proxy.ts';
+import type { HttpServerDependencies } from './dependencies.ts';
 import { rawConnection, resolverOf, startServer, type TestServer } from './testing/test-server.ts';
 import { type Execute, scheme, single, startWidgetServer, widgetPath } from './testing/widget-server.ts';
 
@@ -74,6 +76,79 @@ describe('how long a request may take (E5)', () => {
     } finally {
       await Promise.all([impatient.stop(), impatientWithWrites.stop()]);
     }
+  });
+
+  describe('of what an APIService serves', () => {
+    /** Answers nothing before it is let; a request whose time is over is given up. */
+    async function withRemote(
+      limits: { readonly requestTimeoutMs: number; readonly writeTimeoutMs: number },
+      use: (server: TestServer, release: () => void) => Promise<void>,
+    ): Promise<void> {
+      const released = new AbortController();
+      const held = (signal: AbortSignal) =>
+        new Promise<void>((resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          released.signal.addEventListener('abort', () => resolve());
+        });
+      const aggregator = {
+        remoteOf: (_: unknown, path: string) => (path.includes('/remote.example.com/') ? {} : undefined),
+        serve: async (_: unknown, { signal, response }: ProxiedRequest) => {
+          await held(signal);
+          response.writeHead(200).end('through');
+        },
+      };
+      const remote = await startServer({
+        resolver: resolverOf(scheme, 'root:acme'),
+        verbs: { execute: (context, request) => execute(context, request) },
+        aggregator: aggregator as unknown as NonNullable<HttpServerDependencies['aggregator']>,
+        limits,
+      });
+      execute = async (context) => {
+        await held(context.signal);
+        throw new Error('released');
+      };
+      try {
+        await use(remote, () => released.abort());
+      } finally {
+        released.abort();
+        await remote.stop();
+      }
+    }
+    const things = '/clusters/root:acme/apis/remote.example.com/v1/namespaces/default/things';
+
+    it('E5: watches, proxied and streamed subresources have no limit, all else has', async () => {
+      await withRemote({ requestTimeoutMs: 100, writeTimeoutMs: 100 }, async (remote, release) => {
+        const long = [
+          `${things}?watch=true`,
+          `${things}/a/proxy`,
+          `${things}/a/proxy/b/c`,
+          `${things}/a/log`,
+        ].map((path) => remote.get(path));
+        long.push(remote.call('POST', `${things}/a/exec`, '{}', { 'content-type': 'application/json' }));
+        for (const path of [things, `${things}/a`, `${things}/a/status`]) {
+          const { code, json } = await remote.get(path);
+          assert.equal(code, 504, path);
+          assert.equal(json()['message'], 'Timeout: request did not complete within the allotted timeout');
+        }
+        // The time of those that began before has come too.
+        release();
+        assert.deepEqual(
+          (await Promise.all(long)).map(({ code }) => code),
+          long.map(() => 200),
+        );
+      });
+    });
+
+    it('E5: the time of a write is that of whoever writes', async () => {
+      await withRemote({ requestTimeoutMs: 60_000, writeTimeoutMs: 100 }, async (remote, release) => {
+        const json = { 'content-type': 'application/json' };
+        const passedOn = remote.call('POST', things, '{}', json);
+        const own = await remote.call('PUT', impatientPath, '{}', json);
+        assert.equal(own.code, 504);
+        release();
+        assert.equal((await passedOn).code, 200);
+      });
+    });
   });
 
   it('the signal fires when the client goes away', async () => {

@@ -8,6 +8,7 @@ import { MetricText } from '#client/metrics/metric-text.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
+import { until } from '#test/harness/until.ts';
 import { createCertificate } from '../../pki/certificate.ts';
 import { HookClient } from '../../services/hook-client.ts';
 import { ServiceAddresses } from '../../services/service-address.ts';
@@ -23,6 +24,8 @@ import { ruleMatches } from './webhook-configuration.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const configurations = '/apis/admissionregistration.k8s.io/v1';
+/** Where nobody answers. */
+const slowPath = '/slow';
 
 function map(name: string, more: JsonObject = {}): JsonObject {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data: { given: 'yes' } };
@@ -75,6 +78,8 @@ describe('calls', () => {
   let port = 0;
   let caBundle = '';
   const seen: JsonObject[] = [];
+  /** Calls at `slowPath` whose connection has ended. */
+  const givenUp: string[] = [];
   /** What the server answers, by path. */
   const answers = new Map<string, (request: JsonObject) => JsonValue>();
   /** Without any Service: that one leads somewhere is test/webhook-services.e2e.ts's. */
@@ -114,6 +119,10 @@ describe('calls', () => {
         const review = JSON.parse(Buffer.concat(chunks).toString()) as { request: JsonObject };
         seen.push(review.request);
         const path = new URL(request.url ?? '/', 'https://x').pathname;
+        if (path === slowPath) {
+          response.on('close', () => givenUp.push(request.url ?? ''));
+          return;
+        }
         const answer = answers.get(path)?.(review.request);
         if (answer === undefined) {
           response.writeHead(500).end();
@@ -369,6 +378,32 @@ describe('calls', () => {
     await harness.post(validating, configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }));
     assert.deepEqual((await harness.post(maps, map('a'))).warnings, [], 'clients are told nothing');
   });
+
+  for (const kind of ['Mutating', 'Validating'] as const) {
+    test(`${kind} webhooks that do not answer are given up after timeoutSeconds (A2)`, async () => {
+      await using harness = await open();
+      const at = kind === 'Mutating' ? mutating : validating;
+      const slow = (failurePolicy: string) =>
+        configuration(kind, 'v', slowPath, { failurePolicy, timeoutSeconds: 1 });
+      givenUp.length = 0;
+      await harness.post(at, slow('Fail'));
+      const startedAtMs = performance.now();
+      // As client-go and the dispatchers of k8s.io/apiserver/pkg/admission/plugin/webhook word it.
+      const why =
+        /^Internal error occurred: failed calling webhook "v.example.com": failed to call webhook: Post "https:\/\/127.0.0.1:[0-9]+\/slow\?timeout=1s": context deadline exceeded$/;
+      await assert.rejects(harness.post(maps, map('a')), apiError('InternalError', why, 500));
+      assert.ok(performance.now() - startedAtMs > 900, 'not before');
+      await until('the call is given up', () => givenUp.length === 1);
+      assert.deepEqual(givenUp, [`${slowPath}?timeout=1s`], 'it is told how long it is waited for');
+      await assert.rejects(harness.get(`${maps}/a`), apiError('NotFound'));
+
+      await harness.delete(`${at}/v`);
+      await harness.post(at, slow('Ignore'));
+      assert.deepEqual((await harness.post(maps, map('a'))).warnings, [], 'clients are told nothing');
+      await until('the other call is given up', () => givenUp.length === 2);
+      assert.equal((await harness.get(`${maps}/a`)).object.metadata.name, 'a');
+    });
+  }
 
   test('each object of a deleted collection is asked about (A2)', async () => {
     await using harness = await open();
