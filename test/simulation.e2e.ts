@@ -1,6 +1,7 @@
 // The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 72), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); CELLPLANE_SIMULATION_WIDE_SEEDS how
-// many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 92);
+// many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 92),
+// CELLPLANE_SIMULATION_SHARED_SEEDS how many with two schedulers from 20001 on (default 12);
 // `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
@@ -8,7 +9,7 @@ import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
-import { strikeNames, wideStrikeNames } from './simulation/strikes.ts';
+import { sharedStrikeNames, strikeNames, wideStrikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
@@ -17,6 +18,8 @@ const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 72);
 const wideCount = Number(process.env['CELLPLANE_SIMULATION_WIDE_SEEDS'] ?? 36);
 /** Likewise, with a storm of 8 s at most. */
 const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 92);
+/** Of brief ones with two schedulers that share the projects, and with edges that lie (`sharedFrom`). */
+const sharedCount = Number(process.env['CELLPLANE_SIMULATION_SHARED_SEEDS'] ?? 12);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -49,6 +52,18 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     }
     const missing = wideStrikeNames.filter((fault) => !struck.has(fault));
     if (seeds.length >= 20) assert.deepEqual(missing, [], 'all that operators do was done');
+  });
+
+  test(`${sharedCount} seeds with two schedulers: so it does where one of them stands still, and where edges lie`, async ({
+    signal,
+  }) => {
+    const struck = new Set<string>();
+    for await (const outcome of runSeeds({ seeds: seedsFrom(20_001, sharedCount), signal })) {
+      assert.deepEqual(outcome.violations, [], reportOf(outcome));
+      for (const fault in outcome.faults) struck.add(fault);
+    }
+    const missing = sharedStrikeNames.filter((fault) => !struck.has(fault));
+    if (sharedCount >= 12) assert.deepEqual(missing, [], 'schedulers were struck, and edges lied');
   });
 
   test('a seed alone gives the run that it gave after others', async ({ signal }) => {

@@ -205,7 +205,7 @@ async function leaveCopiesUnheard(options: EndingOptions): Promise<void> {
   for (const policy of policies) await policy.set({ [other]: 1 });
   await options.agree();
   for (const { name } of world.parts)
-    network.hold(name, federation.name, name === 'scheduler' ? 0 : unheardMs);
+    network.hold(name, federation.name, world.schedulers.includes(name) ? 0 : unheardMs);
   for (const [at, policy] of policies.entries()) await policy.set(before[at] ?? {});
   await until('the copies are back', async () => (await copies()) >= copiesBefore, {
     timeoutMs: unheardMs / 2,
@@ -241,11 +241,13 @@ function loose({ projects, pinned }: EndingOptions): LooseObject[] {
 
 /** What the scheduler hears of it begins with what there is at its end. */
 async function unseen({ world }: EndingOptions, act: () => Promise<void>): Promise<void> {
-  const link = ['scheduler', world.federation.name] as const;
-  world.network.hold(...link, unseenMsMax);
+  const { network, schedulers, federation } = world;
+  for (const name of schedulers) network.hold(name, federation.name, unseenMsMax);
   await act();
-  world.network.breakStreams(...link, 'expired');
-  world.network.hold(...link, 0);
+  for (const name of schedulers) {
+    network.breakStreams(name, federation.name, 'expired');
+    network.hold(name, federation.name, 0);
+  }
 }
 
 async function makeAnew({ client, object }: LooseObject): Promise<void> {

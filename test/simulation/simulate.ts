@@ -25,6 +25,7 @@ import { doEnding } from './endings.ts';
 import { LatenessWitness } from './lateness-witness.ts';
 import { Neighbour } from './neighbour.ts';
 import { Operators } from './operators.ts';
+import { OrderWitness } from './order-witness.ts';
 import { RolloutWitness, stagedChange } from './rollout-witness.ts';
 import { Striker, strangerFault } from './strikes.ts';
 import { replacedApplyFault, replacedFault, type SimulatedNetwork } from './world/network.ts';
@@ -65,6 +66,11 @@ const wideFrom = 1_000;
 /** Those of these are over sooner, so that more of them can be run: many worlds, each for a while. */
 const briefFrom = 10_000;
 const brieflyMsMax = 8_000;
+/** Of these brief ones, each has two schedulers that share the projects, and edges that lie; of those above, some. */
+const sharedFrom = 20_000;
+const sharedTo = 30_000;
+const sharedShare = 0.25;
+const sharedChance = 0x2ed;
 const moreChance = 0x5eed;
 /** Of these, the one whose policies may have more to say than where objects go. */
 const tendedNamespace = 'two';
@@ -153,6 +159,7 @@ class Simulation {
   readonly #hasBirths: boolean;
   /** Cells that are being withdrawn. */
   readonly #mayGo = new Set<string>();
+  readonly #isShared: boolean;
   /** Some have a second control plane. */
   readonly #hasNeighbour: boolean;
   #neighbour: Neighbour | undefined;
@@ -160,6 +167,7 @@ class Simulation {
   #births: Births | undefined;
   #witness: DeletionWitness | undefined;
   readonly #latenessWitness = new LatenessWitness();
+  readonly #orderWitness = new OrderWitness();
   #rolloutWitness: RolloutWitness | undefined;
 
   constructor(options: SimulationOptions, time: VirtualTime) {
@@ -168,6 +176,9 @@ class Simulation {
     this.#random = new Random(options.seed);
     const isWide = options.seed >= wideFrom;
     this.#more = isWide ? new Random(options.seed ^ moreChance) : undefined;
+    const { seed } = options;
+    const mayBeShared = seed >= sharedTo && new Random(seed ^ sharedChance).next() < sharedShare;
+    this.#isShared = (seed >= sharedFrom && seed < sharedTo) || mayBeShared;
     this.#traits = this.#more === undefined ? {} : drawTraits(this.#more.fork());
     this.#hasBirths = this.#more !== undefined && this.#more.next() < 0.35;
     this.#hasNeighbour = this.#more !== undefined && this.#more.next() < 0.25;
@@ -186,6 +197,7 @@ class Simulation {
       projects: projectNames.map((name) => `root:${name}`),
       namespaces: [...looseNamespaces, pinnedNamespace],
       neighbour: this.#hasNeighbour ? Neighbour : undefined,
+      isShared: this.#isShared,
       logger,
     });
     if (world.neighbour !== undefined) this.#neighbour = new Neighbour(world, world.neighbour);
@@ -225,6 +237,7 @@ class Simulation {
         ...this.#ledger.violations,
         ...(this.#witness?.violations ?? []),
         ...this.#latenessWitness.violations,
+        ...this.#orderWitness.violations,
         ...(this.#neighbour?.violations ?? []),
         ...(this.#rolloutWitness?.violations ?? []),
         ...world.network.strayWrites,
@@ -303,6 +316,8 @@ class Simulation {
     });
     await this.#witness.start();
     await this.#latenessWitness.start(world.edges);
+    if (this.#isShared && this.#traits.rollout === undefined)
+      await this.#orderWitness.start(world.federation);
     if (this.#traits.rollout === undefined) return;
     this.#rolloutWitness = new RolloutWitness({
       federation: world.federation,
@@ -372,7 +387,8 @@ class Simulation {
     for (const [cell, edge] of world.edges) {
       const meddler = this.#meddlers.get(cell);
       const touched = (await meddler?.takeReplacementsAway(world.lookAt(edge))) ?? [];
-      this.#violations.push(...(meddler?.unexpected ?? []), ...touched.map((what) => `${cell}: ${what}`));
+      this.#violations.push(...(meddler?.unexpected ?? []));
+      this.#foreignTouched(world, cell, touched);
     }
   }
 
@@ -437,9 +453,17 @@ class Simulation {
     await this.#agree(world);
     this.#violations.push(...((await this.#births?.ownTouched()) ?? []));
     for (const [cell, edge] of world.edges) {
-      const touched = await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge));
-      this.#violations.push(...(touched ?? []).map((what) => `${cell}: ${what}`));
+      this.#foreignTouched(
+        world,
+        cell,
+        (await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge))) ?? [],
+      );
     }
+  }
+
+  /** An edge that said that a namespace is empty has itself let go of what was in it. */
+  #foreignTouched({ network }: World, cell: string, touched: readonly string[]): void {
+    if (!network.toldEmpty.has(cell)) this.#violations.push(...touched.map((what) => `${cell}: ${what}`));
   }
 
   async #writeStatuses(

@@ -4,6 +4,8 @@ import { birthStrikes } from './births.ts';
 import { endingNames, leavingNames } from './endings.ts';
 import { deedNames } from './operators.ts';
 import { stagedChange } from './rollout-witness.ts';
+import { lanesName } from './world/lanes.ts';
+import { lies } from './world/lying-client.ts';
 import { replacedApplyFault } from './world/network.ts';
 import type { AroundWrite } from './world/process.ts';
 import type { SimulatedServer } from './world/server.ts';
@@ -30,6 +32,18 @@ const strikes = {
 
 type Strike = keyof typeof strikes;
 
+/** And where two schedulers share the projects, and edges may lie. */
+const sharedStrikes = {
+  'scheduler killed': 3,
+  'scheduler paused': 4,
+  'scheduler paused before a write': 8,
+  'cut off from lanes': 4,
+  'lanes forgotten': 2,
+  'edge lies': 8,
+} as const;
+
+type SharedStrike = keyof typeof sharedStrikes;
+
 /** Everything that is done, by the names under which it is counted. */
 export const strikeNames: readonly string[] = [...Object.keys(strikes), ...endingNames];
 
@@ -44,6 +58,12 @@ export const wideStrikeNames: readonly string[] = [
   stagedChange,
   replacedApplyFault,
   strangerFault,
+];
+
+/** And in shared ones; that a scheduler is paused at any moment is one of `strikes` too, and few seeds may leave it out here. */
+export const sharedStrikeNames: readonly string[] = [
+  ...Object.keys(sharedStrikes).filter((name) => name !== 'scheduler paused'),
+  ...lies,
 ];
 
 export interface StrikerOptions {
@@ -68,6 +88,11 @@ const bytesMsMax = 8_000;
 const bytesRateMin = 0.1;
 const bytesRateMax = 0.6;
 const jumpMsMax = 600_000;
+const lieMsMax = 6_000;
+const lieRateMin = 0.2;
+const lieRateMax = 0.9;
+/** Of a scheduler that shares the projects, so that its lanes are often another's when it goes on. */
+const longPauseMsMin = 2_000;
 /** Between a backup that is made for a restore and that restore. */
 const backupAgeMsMax = 6_000;
 
@@ -101,8 +126,15 @@ export class Striker {
     while (time.nowMs < endMs) {
       await time.sleep(this.#random.next() * gapMsMax);
       await this.#restoreUntil(time.nowMs);
-      const strike = this.#random.weighted(strikes);
-      if (await this.#strike(strike)) this.count(strike);
+      const strike: Strike | SharedStrike =
+        this.#world.lanes === undefined
+          ? this.#random.weighted(strikes)
+          : this.#random.weighted({ ...strikes, ...sharedStrikes });
+      const isDone =
+        strike in sharedStrikes
+          ? this.#strikeSharing(strike as SharedStrike)
+          : await this.#strike(strike as Strike);
+      if (isDone) this.count(strike);
     }
     await this.#restoreUntil(Number.POSITIVE_INFINITY);
     this.note('all is mended');
@@ -230,6 +262,71 @@ export class Striker {
       default:
         return strike satisfies never;
     }
+  }
+
+  #strikeSharing(strike: SharedStrike): boolean {
+    const { network, lanes, schedulers, federators, edges } = this.#world;
+    const random = this.#random;
+    const part = this.#world.part(random.pick(schedulers));
+    switch (strike) {
+      case 'scheduler killed': {
+        const forMs = random.next() ** 2 * downMsMax;
+        this.note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
+        part.kill();
+        this.#later(forMs, () => part.start());
+        return true;
+      }
+      case 'scheduler paused':
+        return this.#pauseFor(part, longPauseMsMin + random.next() * (pauseMsMax - longPauseMsMin), '');
+      case 'scheduler paused before a write': {
+        const nth = 1 + Math.floor(random.next() ** 2 * writesMax);
+        const forMs = longPauseMsMin + random.next() * (pauseMsMax - longPauseMsMin);
+        part.process?.aimAtWrite(nth, 'before', () => {
+          if (this.#pauseFor(part, forMs, ' before a write')) this.count(strike);
+        });
+        return false;
+      }
+      case 'cut off from lanes': {
+        const forMs = random.next() * partitionMsMax;
+        this.note(`${part.name} cut off from the lanes for ${Math.round(forMs)} ms`);
+        network.cut(part.name, lanesName);
+        this.#later(forMs, async () => network.heal(part.name, lanesName));
+        return true;
+      }
+      case 'lanes forgotten': {
+        const how = random.pick(['flush', 'restart'] as const);
+        this.note(`lanes forgotten by a ${how}`);
+        lanes?.forget(how);
+        return true;
+      }
+      case 'edge lies': {
+        const federator = random.pick(federators);
+        const cell = random.pick([...edges.keys()]);
+        const rate = lieRateMin + random.next() * (lieRateMax - lieRateMin);
+        const forMs = random.next() * lieMsMax;
+        const share = `${Math.round(rate * 100)} % of what ${federator} is answered by ${cell}`;
+        this.note(`${share} are lies for ${Math.round(forMs)} ms`);
+        network.lie(federator, cell, rate, forMs);
+        // It was started anew, with an empty cache of events; and so it is when it is mended.
+        network.breakStreams(federator, cell, 'expired');
+        this.#later(forMs, async () => {
+          for (const name of federators) network.breakStreams(name, cell, 'expired');
+        });
+        return true;
+      }
+      default:
+        return strike satisfies never;
+    }
+  }
+
+  #pauseFor(part: Part, forMs: number, when: string): boolean {
+    const { process } = part;
+    if (process === undefined || process.isPaused) return false;
+    this.#pausedAtMs.set(part.name, this.#world.time.nowMs);
+    this.note(`${part.name} paused${when} for ${Math.round(forMs)} ms`);
+    process.pause();
+    this.#later(forMs, async () => process.wake());
+    return true;
   }
 
   /** Kills around a write that is yet to come: it counts when it has come. */

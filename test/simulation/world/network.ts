@@ -15,6 +15,7 @@ import { RemoteClient } from '#client/remote/remote-client.ts';
 import type { ClientStore } from '#client/store-client.ts';
 import type { Random } from '../../harness/random.ts';
 import { byteFaultNames } from './byte-faults.ts';
+import { type Lie, LyingClient } from './lying-client.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import { openWire } from './wire.ts';
@@ -91,6 +92,9 @@ interface Link {
   /** Until then what begins goes as bytes, and that share of it is damaged. */
   bytesUntilMs: number;
   byteFaultRate: number;
+  /** Until then that share of the calls is answered with a lie. */
+  lieUntilMs: number;
+  lieRate: number;
   readonly streams: Set<(error: ApiError) => void>;
 }
 
@@ -124,8 +128,10 @@ export class SimulatedNetwork {
   beforeWrite: ((verb: 'delete' | 'apply', server: string, ref: ObjectRef) => Promise<void>) | undefined;
   /** Writes that rest on what was read of a store that is another one by now: what is told of them. */
   readonly strayWrites: string[] = [];
-  /** By server: what the scheduler's knowledge of it began with. */
+  /** By scheduler and server: what the scheduler's knowledge of it began with. */
   readonly #begunWith = new Map<string, { readonly by: SimulatedProcess; readonly incarnationId: string }>();
+  /** Servers that have told of a list that it is empty: a namespace that is said to be so goes with what is in it. */
+  readonly toldEmpty = new Set<string>();
   /** How often credentials were not accepted. */
   refusals = 0;
   /** Of every request in its order and moment. */
@@ -148,6 +154,8 @@ export class SimulatedNetwork {
         heldUntilMs: 0,
         bytesUntilMs: 0,
         byteFaultRate: 0,
+        lieUntilMs: 0,
+        lieRate: 0,
         streams: new Set(),
       };
       this.#links.set(key, link);
@@ -178,6 +186,7 @@ export class SimulatedNetwork {
       link.isCut = false;
       link.heldUntilMs = 0;
       link.bytesUntilMs = 0;
+      link.lieUntilMs = 0;
     }
   }
 
@@ -204,6 +213,22 @@ export class SimulatedNetwork {
     this.breakStreams(from, to, 'reset');
   }
 
+  /** For so long the server answers a share of the calls with lies. Whoever makes it truthful again restarts it: see `breakStreams`. */
+  lie(from: string, to: string, rate: number, forMs: number): void {
+    const link = this.link(from, to);
+    link.lieUntilMs = this.#time.nowMs + forMs;
+    link.lieRate = rate;
+  }
+
+  lied(server: string, lie: Lie): void {
+    this.countFault(lie);
+    if (lie === 'empty list told') this.toldEmpty.add(server);
+  }
+
+  drawLie(link: Link): boolean {
+    return link.lieUntilMs > this.#time.nowMs && this.#random.next() < link.lieRate;
+  }
+
   /** A client of `server` for a process. */
   connect(from: SimulatedProcess, server: Reachable, user: UserInfo, options: Connecting = {}): KubeClient {
     return new NetworkClient(this.#time, this.#random, this, from, server, user, options);
@@ -228,12 +253,12 @@ export class SimulatedNetwork {
 
   /** A scheduler has read which workspaces there are: what it decides from now on rests on this store. */
   begins(by: SimulatedProcess, { name, incarnationId }: Reachable): void {
-    if (by.name === schedulerName) this.#begunWith.set(name, { by, incarnationId });
+    if (by.name.startsWith(schedulerName)) this.#begunWith.set(`${by.name}>${name}`, { by, incarnationId });
   }
 
   /** A write is carried out. */
   writes(by: SimulatedProcess, verb: string, { name, incarnationId }: Reachable): void {
-    const begun = this.#begunWith.get(name);
+    const begun = this.#begunWith.get(`${by.name}>${name}`);
     if (begun === undefined || begun.by !== by || begun.incarnationId === incarnationId) return;
     const atMs = Math.round(this.#time.nowMs);
     this.strayWrites.push(
@@ -424,8 +449,11 @@ class NetworkClient implements KubeClient {
       this.#network.countFault(fault);
       await never();
     }
-    const target = this.#server.clientAs(this.#user);
-    if (target === undefined) throw unreachable('connection refused');
+    const truth = this.#server.clientAs(this.#user);
+    if (truth === undefined) throw unreachable('connection refused');
+    const target = this.#network.drawLie(link)
+      ? new LyingClient(truth, this.#random, (lie) => this.#network.lied(this.#server.name, lie))
+      : truth;
     const isIdle =
       (fault === 'Conflict' && (verb === 'get' || verb === 'list' || verb === 'create')) ||
       (fault === 'twice' && verb === 'create');

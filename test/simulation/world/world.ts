@@ -12,12 +12,14 @@ import type { ServerPki } from '#apiserver/pki/pki.ts';
 import { allAuthenticated, systemMasters, type UserInfo } from '#apiserver/request/user.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type Logger, silentLogger } from '#client/logger.ts';
+import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { ClientStore } from '#client/store-client.ts';
 import { FederatorProcess } from '#federator/federator.ts';
 import { createScheduler } from '#scheduler/scheduler.ts';
 import type { Random } from '../../harness/random.ts';
 import { until } from '../../harness/until.ts';
-import { peopleName, SimulatedNetwork } from './network.ts';
+import { SimulatedLanes } from './lanes.ts';
+import { peopleName, SimulatedNetwork, schedulerName } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedServer } from './server.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -34,6 +36,8 @@ export interface WorldOptions {
   readonly neighbour?:
     | { readonly projects: readonly string[]; readonly namespaces: readonly string[] }
     | undefined;
+  /** A second scheduler shares the projects with the first one. */
+  readonly isShared?: boolean | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -69,6 +73,10 @@ export class World {
   readonly federation: SimulatedServer;
   readonly edges = new Map<string, SimulatedServer>();
   readonly neighbour: NeighbouringPlane | undefined;
+  readonly schedulers: readonly string[];
+  readonly federators: readonly string[];
+  /** By what several schedulers share the projects; undefined where there is one. */
+  readonly lanes: SimulatedLanes | undefined;
   /** Everything that can be killed and started, servers among it. */
   readonly parts: readonly Part[];
   /** What each edge accepts for the federation now. */
@@ -94,11 +102,15 @@ export class World {
       const federation = server(neighbourName, 'federation');
       this.neighbour = { federation, cell: neighboursCell, edge: server(neighboursCell, 'edge') };
     }
+    this.federators = federators;
+    const isShared = options.isShared === true;
+    this.schedulers = isShared ? [schedulerName, `${schedulerName}-b`] : [schedulerName];
+    this.lanes = isShared ? new SimulatedLanes(time, random.fork(), this.network) : undefined;
     this.parts = [
       ...this.federations,
       ...this.edges.values(),
       ...(this.neighbour === undefined ? [] : [this.neighbour.edge]),
-      this.#component('scheduler', (process) => this.#runScheduler(process)),
+      ...this.schedulers.map((name) => this.#component(name, (process) => this.#runScheduler(process))),
       ...federators.map((name) => this.#component(name, (process) => this.#runFederator(process))),
     ];
   }
@@ -181,9 +193,15 @@ export class World {
         clock,
         logger: this.#logger,
         emptyNamespaceMs: 5_000,
+        sharing: this.lanes === undefined ? undefined : () => this.#sharingOf(process),
       });
       scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
     }
+  }
+
+  #sharingOf(process: SimulatedProcess): WorkSharing {
+    if (this.lanes === undefined) throw new RangeError('there is one scheduler');
+    return this.lanes.sharingOf(process, this.#logger);
   }
 
   #runFederator(process: SimulatedProcess): void {
