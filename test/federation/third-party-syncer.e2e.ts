@@ -29,6 +29,7 @@ function describeSyncer(): void {
     let constellation: Constellation;
     let child: ChildProcess;
     let output = '';
+    let start: () => Promise<void>;
 
     before(async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -47,22 +48,29 @@ function describeSyncer(): void {
         await write('federation.kubeconfig', federation),
         await write('edge.kubeconfig', constellation.edge(cell).connection),
       ];
-      child = spawn(process.execPath, ['syncer.js', syncer, cell, ...files], { cwd: folder });
-      const keep = (chunk: Buffer) => {
-        output = (output + chunk.toString('utf8')).slice(-100_000);
+      start = async () => {
+        child = spawn(process.execPath, ['syncer.js', syncer, cell, ...files], { cwd: folder });
+        output = '';
+        const keep = (chunk: Buffer) => {
+          output = (output + chunk.toString('utf8')).slice(-100_000);
+        };
+        child.stdout?.on('data', keep);
+        child.stderr?.on('data', keep);
+        await until('the cell is its own', () => output.includes('assigned'));
       };
-      child.stdout?.on('data', keep);
-      child.stderr?.on('data', keep);
-      await until('the cell is its own', () => output.includes('assigned'));
+      await start();
       await constellation.createProject(project);
     });
     after(async () => {
-      if (child?.exitCode === null) {
-        child.kill();
-        await new Promise((resolve) => child.once('exit', resolve));
-      }
+      await end();
       await constellation?.[Symbol.asyncDispose]();
     });
+
+    const end = async () => {
+      if (child?.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await new Promise((resolve) => child.once('exit', resolve));
+    };
 
     const inProject = (gvr: typeof configMaps | typeof deployments, name: string) => ({
       cluster: project,
@@ -72,6 +80,10 @@ function describeSyncer(): void {
     });
     const atEdge = async (gvr: typeof configMaps | typeof deployments, name: string) => {
       const { items } = await constellation.edge(cell).client.list({ cluster: undefined, gvr });
+      return items.find(({ metadata }) => metadata.name === name);
+    };
+    const copyOf = async (gvr: typeof configMaps | typeof deployments, name: string) => {
+      const { items } = await constellation.admin.list({ cluster: `root:cells:${cell}`, gvr });
       return items.find(({ metadata }) => metadata.name === name);
     };
     const told = async <T>(what: string, condition: () => Promise<T>) => {
@@ -145,6 +157,29 @@ function describeSyncer(): void {
       await admin.delete(inProject(configMaps, 'settings'));
       await told('it goes from the edge', async () => (await atEdge(configMaps, 'settings')) === undefined);
       assert.ok(await atEdge(deployments, 'web'));
+      await told('its copy is let go of', async () => (await copyOf(configMaps, 'settings')) === undefined);
+    });
+
+    test('what happened while it was away is made up for', async () => {
+      const { admin } = constellation;
+      const kept = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' }, data: { a: '1' } };
+      await admin.create({ cluster: project, gvr: configMaps, namespace: 'shop' }, kept);
+      await told('the ConfigMap is at the edge', () => atEdge(configMaps, 'kept'));
+      await end();
+      await admin.patch(inProject(deployments, 'web'), { type: 'merge', body: { spec: { replicas: 5 } } });
+      await admin.delete(inProject(configMaps, 'kept'));
+      const replicasOf = (object: KubeObject | undefined) =>
+        (object?.['spec'] as { replicas?: number } | undefined)?.replicas;
+      await until('the copies are written', async () => {
+        const { deletionTimestamp } = (await copyOf(configMaps, 'kept'))?.metadata ?? {};
+        return replicasOf(await copyOf(deployments, 'web')) === 5 && deletionTimestamp !== undefined;
+      });
+      assert.equal(replicasOf(await atEdge(deployments, 'web')), 2);
+      assert.ok(await atEdge(configMaps, 'kept'));
+      await start();
+      await told('the change is at the edge', async () => replicasOf(await atEdge(deployments, 'web')) === 5);
+      await told('it goes from the edge', async () => (await atEdge(configMaps, 'kept')) === undefined);
+      await told('its copy is let go of', async () => (await copyOf(configMaps, 'kept')) === undefined);
     });
   });
 }

@@ -14,7 +14,7 @@ import {
 import { renderKubeconfig } from '#cli/kubeconfig-file.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { disposeAll } from '../harness/dispose-all.ts';
-import { configMaps } from '../harness/edge-objects.ts';
+import { configMaps, deployments } from '../harness/edge-objects.ts';
 import { openCell } from '../harness/neighbour.ts';
 import { placeInShop } from '../harness/place-in-shop.ts';
 import { type CellplaneProcess, startCellplane, temporaryFolder } from '../harness/processes.ts';
@@ -47,7 +47,10 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
         constellation.admin,
         project,
         'all',
-        [{ apiVersion: 'v1', kind: 'ConfigMap' }],
+        [
+          { apiVersion: 'v1', kind: 'ConfigMap' },
+          { apiVersion: 'apps/v1', kind: 'Deployment' },
+        ],
         [...cellsOf[plane]],
       );
     }
@@ -116,12 +119,47 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
       { cluster: project, gvr: configMaps, namespace: 'shop' },
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { plane } },
     );
-  const isAt = async (plane: Plane, cell: string, name: string) => {
-    const { items } = await planeOf(plane).edge(cell).client.list({ cluster: undefined, gvr: configMaps });
+  /** Whether a cell, of the same control plane if no other is named, has what was written into a project of `plane`. */
+  const isAt = async (plane: Plane, cell: string, name: string, cellsPlane = plane) => {
+    const { client } = planeOf(cellsPlane).edge(cell);
+    const { items } = await client.list({ cluster: undefined, gvr: configMaps });
     return items.some(
       ({ metadata, data }) =>
         metadata.name === name && (data as { plane?: string } | undefined)?.plane === plane,
     );
+  };
+  /** A Deployment of that plane goes to its cells, runs there, and the project is told. */
+  const runs = async (plane: Plane, name: string) => {
+    const { admin } = planeOf(plane);
+    const labels = { app: name };
+    const containers = [{ name: 'main', image: 'registry.example/x:v1' }];
+    await admin.create(
+      { cluster: project, gvr: deployments, namespace: 'shop' },
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers } },
+        },
+      },
+    );
+    for (const cell of cellsOf[plane]) {
+      const { client } = planeOf(plane).edge(cell);
+      const { metadata } = await until(`${name} is at ${cell}`, async () => {
+        const { items } = await client.list({ cluster: undefined, gvr: deployments });
+        return items.find((one) => one.metadata.name === name);
+      });
+      const ref = { cluster: undefined, gvr: deployments, namespace: metadata.namespace, name };
+      const status = { observedGeneration: metadata.generation ?? 1, replicas: 2, readyReplicas: 2 };
+      await client.patch(ref, { type: 'merge', body: { status } }, { subresource: 'status' });
+    }
+    await until(`the project of the ${plane} sees its status`, async () => {
+      const { status } = await admin.get({ cluster: project, gvr: deployments, namespace: 'shop', name });
+      return (status as { readyReplicas?: number } | undefined)?.readyReplicas === 2 * cellsOf[plane].length;
+    });
   };
   const arrives = (plane: Plane, name: string, cells: readonly string[] = cellsOf[plane]) =>
     Promise.all(cells.map((cell) => until(`${name} is at ${cell}`, () => isAt(plane, cell, name))));
@@ -129,11 +167,9 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
   test('each control plane’s projects reach its cells, and no other’s', async () => {
     for (const plane of planes) await write(plane, 'hello');
     for (const plane of planes) await arrives(plane, 'hello');
-    for (const cell of cellsOf.first) {
-      const { items } = await planeOf('first')
-        .edge(cell)
-        .client.list({ cluster: undefined, gvr: configMaps });
-      assert.ok(items.every(({ data }) => (data as { plane?: string } | undefined)?.plane !== 'second'));
+    for (const plane of planes) {
+      const other = plane === 'first' ? 'second' : 'first';
+      for (const cell of cellsOf[plane]) assert.equal(await isAt(other, cell, 'hello', plane), false, cell);
     }
   });
 
@@ -150,6 +186,7 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
     await planeOf('second').server.stop();
     await write('first', 'across-again');
     await arrives('first', 'across-again', ['pop-1-a']);
+    await runs('first', 'alone');
     assert.equal(await isAcross('across'), true, 'the edge keeps what it has');
     await planeOf('second').server.start();
     await until('it is in the shared cell as well', () => isAcross('across-again'));
@@ -159,6 +196,7 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
     await planeOf('first').server.stop();
     await write('second', 'meanwhile');
     await arrives('second', 'meanwhile');
+    await runs('second', 'alone');
     assert.ok(await isAt('first', 'pop-1-a', 'hello'), 'the edges keep what they have');
     await planeOf('first').server.start();
     await write('first', 'afterwards');
@@ -170,7 +208,7 @@ describe('two control planes, two federators, two POPs', { timeout: 600_000 }, (
     for (const plane of planes) await write(plane, 'without-1');
     await arrives('first', 'without-1', ['pop-2-a']);
     await arrives('second', 'without-1', ['pop-2-b']);
-    assert.equal(await isAt('first', 'pop-1-a', 'without-1'), false);
+    for (const plane of planes) assert.equal(await isAt(plane, cellsOf[plane][0], 'without-1'), false);
     await startFederator('federator-1');
     for (const plane of planes) await arrives(plane, 'without-1');
   });
