@@ -99,7 +99,13 @@ function freeCapacity({ spec, status }: Cell): ReadonlyMap<string, number> | und
 }
 
 function nodeRoomOf({ status }: Cell): readonly NodeRoom[] | undefined {
-  return status?.nodeRoom?.map(({ nodes, free, kind }) => ({ nodes, free: amountsOf(free), kind }));
+  const kindCount = status?.nodeKinds?.kinds.length ?? 0;
+  return status?.nodeRoom?.map(({ nodes, free, kind = kindCount }) => ({
+    nodes,
+    free: amountsOf(free),
+    // What stands nowhere is not told: whoever wrote it may have written it beside another list.
+    kind: kind < kindCount ? kind : undefined,
+  }));
 }
 
 function nodeKindsOf({ status }: Cell): NodeKinds | undefined {
