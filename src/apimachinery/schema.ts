@@ -19,6 +19,8 @@ export interface Schema {
   readonly additionalProperties?: Schema | undefined;
   readonly items?: Schema | undefined;
   readonly required?: readonly string[] | undefined;
+  /** Of those, what nobody asks for: what its absence comes to is told otherwise. */
+  readonly unasked?: readonly string[] | undefined;
   readonly nullable?: boolean | undefined;
   readonly default?: JsonValue | undefined;
   readonly intOrString?: boolean | undefined;

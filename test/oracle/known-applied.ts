@@ -45,7 +45,19 @@ export const knownOfApplied: readonly KnownDifference[] = [
     explains: (_, { request, oracle, ours }) =>
       isApply(request) &&
       ours.status === 404 &&
-      /failed to create typed patch object/.test(messageIn(oracle.body)),
+      (/failed to create typed patch object/.test(messageIn(oracle.body)) ||
+        // The only status that may be created with (its StatusREST passes forceAllowCreate on).
+        (oracle.status === 422 && /\/validatingadmissionpolicies\/[^/]+\/status/.test(request.path))),
+  },
+  {
+    row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar, an element without the keys of its list",
+    parts: true,
+    explains: (_, { request, oracle }) =>
+      isApply(request) &&
+      oracle.status === 500 &&
+      /^failed to create manager for existing fields: failed to convert new object .* omits all key fields/.test(
+        messageIn(oracle.body),
+      ),
   },
   {
     row: 'deletionTimestamp and deletionGracePeriodSeconds of an object that a PUT or an apply makes',

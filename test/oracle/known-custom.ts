@@ -73,7 +73,7 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
       equalJson(sortedCauses(exchange.oracle.body), sortedCauses(exchange.ours.body)),
   },
   {
-    row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar",
+    row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar, an element without the keys of its list",
     parts: true,
     explains: ({ path }, exchange) =>
       isCustom(exchange) &&
@@ -84,7 +84,7 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
       managersIn(exchange.ours.body).length > 0,
   },
   {
-    row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar",
+    row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar, an element without the keys of its list",
     parts: true,
     explains: (_, exchange) =>
       isCustom(exchange) &&

@@ -1,4 +1,5 @@
 import { isOf, type KnownDifference } from './known-difference.ts';
+import { messageIn } from './known-messages.ts';
 
 /** Of definitions of custom kinds. */
 export const knownOfDefinitions: readonly KnownDifference[] = [
@@ -16,6 +17,14 @@ export const knownOfDefinitions: readonly KnownDifference[] = [
       isOf(request.path, 'customresourcedefinitions') &&
       path.slice(-3).join(' ') === 'f:status f:conditions .' &&
       oracle === undefined,
+  },
+  {
+    row: 'a custom object that is made while its definition goes',
+    parts: true,
+    explains: (_, { oracle, ours }) =>
+      oracle.status === 201 &&
+      ours.status === 403 &&
+      /create not allowed while custom resource definition is terminating$/.test(messageIn(ours.body)),
   },
   {
     row: 'CRDs',

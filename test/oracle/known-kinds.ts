@@ -83,6 +83,32 @@ export const knownOfKinds: readonly KnownDifference[] = [
       generationOf(both.oracle) !== generationOf(both.ours),
   },
   {
+    row: 'warnings of a patch that meets an older copy in the watch cache',
+    explains: ({ path, oracle, ours }, { request, ...both }) => {
+      if (request.method !== 'PATCH' || path.join() !== 'header,warning' || ours !== undefined) return false;
+      if (both.oracle.status === 409) return isText(oracle);
+      // What it warns of is not there any more.
+      const fields = [...String(oracle).matchAll(/299 - "(?:[A-Za-z]+\.)*([A-Za-z]+)/g)].map(
+        ([, field]) => field,
+      );
+      const text = JSON.stringify(both.oracle.body);
+      return fields.length > 0 && fields.every((field) => !text.includes(`"${field}"`));
+    },
+  },
+  {
+    row: 'order of the finalizers of a namespace that is deleted',
+    explains: ({ path }, { request, ...both }) => {
+      const finalizersOf = ({ body }: NormalAnswer) => {
+        const metadata = isJsonObject(body) ? body['metadata'] : undefined;
+        const finalizers = isJsonObject(metadata) ? metadata['finalizers'] : undefined;
+        return Array.isArray(finalizers) ? finalizers.map(String).sort().join() : undefined;
+      };
+      const isOfFinalizers = path.slice(0, 3).join() === 'body,metadata,finalizers';
+      const isOfNamespace = /\/api\/v1\/namespaces\/[^/?]+(?:\?|$)/.test(request.path);
+      return isOfFinalizers && isOfNamespace && finalizersOf(both.oracle) === finalizersOf(both.ours);
+    },
+  },
+  {
     row: '`selfLink` that an update writes',
     explains: ({ path }) => path.at(-1) === 'selfLink',
   },

@@ -46,9 +46,15 @@ function namedSchema(path: string): Draft | undefined {
   draft.type = 'object';
   if (type.mt !== undefined) draft.mapType = type.mt;
   if (type.r !== undefined) draft.required = type.r.filter((field) => !isTime(type.p?.[field]));
+  draft.unasked = unaskedFields[path];
   draft.properties = propertiesOf(type.p ?? {});
   return draft;
 }
+
+/** Without a selector a DaemonSet selects nothing, which is told of its template alone (apps/validation, ValidateDaemonSetSpec). */
+const unaskedFields: Readonly<Record<string, readonly string[]>> = {
+  'api.apps.v1.DaemonSetSpec': ['selector'],
+};
 
 /** A required time that is missing is Go's zero time, which no server refuses and no text stands for. */
 function isTime(field: TypeExpression | readonly [TypeExpression, FieldExtras] | undefined): boolean {

@@ -59,7 +59,9 @@ export class CompiledSchema {
         schema.items === undefined);
     this.hasDefault = schema.default !== undefined;
     this.default = schema.default;
-    this.required = schema.required?.length === 0 ? undefined : schema.required;
+    const { unasked = [] } = schema;
+    const required = schema.required?.filter((name) => !unasked.includes(name));
+    this.required = required?.length === 0 ? undefined : required;
     this.validation = hasRules(schema.validation) ? schema.validation : undefined;
     this.listType = schema.listType === 'atomic' ? undefined : schema.listType;
     this.listMapKeys = schema.listMapKeys ?? [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apiError } from './testing/harness.ts';
+import { apiError, Harness } from './testing/harness.ts';
 import { configMap, maps, openHarness, widget, widgetsPath } from './testing/write-fixtures.ts';
 
 test('POST to a name, PUT and PATCH to a collection are not allowed (E2)', async () => {
@@ -196,4 +196,22 @@ test('workspaces do not see one another', async () => {
     apiError('MethodNotAllowed'),
   );
   await assert.rejects(harness.get(`/clusters/*${maps}/a`), apiError('MethodNotAllowed'));
+});
+
+test('a DaemonSet without a selector is told of its template alone (C11)', async () => {
+  await using harness = await Harness.open();
+  for (const more of [{}, { spec: {} }]) {
+    await assert.rejects(
+      harness.post('/apis/apps/v1/namespaces/default/daemonsets', {
+        apiVersion: 'apps/v1',
+        kind: 'DaemonSet',
+        metadata: { name: 'd' },
+        ...more,
+      }),
+      apiError(
+        'Invalid',
+        /^DaemonSet.apps "d" is invalid: \[spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`, spec.template.spec.containers: Required value\]$/,
+      ),
+    );
+  }
 });
