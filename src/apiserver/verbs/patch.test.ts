@@ -207,6 +207,71 @@ test('a patch that names the live resourceVersion is guarded by it', async () =>
   }
 });
 
+test('a patch that somebody else comes before is tried again on what there is then (P1)', async () => {
+  /** Writes that come between a patch's reading and its writing. */
+  let between: (() => Promise<unknown>)[] = [];
+  await using harness = await Harness.open({
+    plugins: () => [
+      {
+        name: 'between',
+        handles: ({ operation }) => operation === 'UPDATE',
+        validate: async () => {
+          await between.shift()?.();
+        },
+      },
+    ],
+  });
+  await harness.post(maps, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'm' },
+    data: { list: '' },
+  });
+  const url = `${maps}/m`;
+  const dataNow = async () => (await harness.get(url)).object['data'];
+  const others = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, at) => () => harness.patch(url, 'merge', { data: { [`other${at}`]: 'yes' } }),
+    );
+  const expected: JsonObject = { list: '' };
+  for (const [at, type] of (['merge', 'strategic', 'json'] as const).entries()) {
+    const [name, value] = [`mine${at}`, type];
+    // Those others are patches too, which nothing comes before.
+    between = [others(3)[at]!];
+    const body =
+      type === 'json' ? [{ op: 'add', path: `/data/${name}`, value }] : { data: { [name]: value } };
+    const { code, object } = await harness.patch(url, type, body);
+    Object.assign(expected, { [name]: value, [`other${at}`]: 'yes' });
+    assert.equal(code, 200, type);
+    assert.deepEqual(object['data'], expected, `${type}: nothing is lost`);
+  }
+  assert.deepEqual(await dataNow(), expected);
+
+  const { resourceVersion = '' } = (await harness.get(url)).object.metadata;
+  between = others(1).map((one) => async () => {
+    await one();
+    await harness.patch(url, 'merge', { data: { last: 'yes' } });
+  });
+  await assert.rejects(
+    harness.patch(url, 'merge', { metadata: { resourceVersion }, data: { mine: 'guarded' } }),
+    apiError('Conflict', /the object has been modified/, 409),
+    'unless it names the resourceVersion',
+  );
+  assert.deepEqual(await dataNow(), { ...expected, last: 'yes' });
+
+  // A test that holds no longer is told as such, not written over.
+  between = [() => harness.patch(url, 'merge', { data: { list: 'changed' } })];
+  await assert.rejects(
+    harness.patch(url, 'json', [
+      { op: 'test', path: '/data/list', value: '' },
+      { op: 'replace', path: '/data/list', value: 'mine' },
+    ]),
+    apiError('Invalid', /./, 422),
+  );
+  assert.equal(((await dataNow()) as JsonObject)['list'], 'changed');
+});
+
 test('a patch that takes the resourceVersion away is an update without one (P1, C3)', async () => {
   await using harness = await open();
   await harness.post(widgetsPath, widget());
