@@ -277,6 +277,53 @@ test('a quota of a project holds over its namespaces together, over a restart to
   await reasonOf('e', 'Success');
 });
 
+test('after a restart nothing grows within a quota of the project before all of it has been counted', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  const everywhere = {
+    apiVersion: policies,
+    kind: 'ClusterPropagationPolicy',
+    metadata: { name: 'all' },
+    spec: { ...deployments, placement: { clusterAffinity: { clusterNames: ['ams'] } } },
+  };
+  await controlPlane.create(project, 'clusterpropagationpolicies', everywhere);
+  const reasonOf = (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  const names = Array.from({ length: 40 }, (_, i) => `old-${i}`);
+  await controlPlane.create(project, 'namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'other' },
+  });
+  {
+    await using _scheduler = await startScheduler(controlPlane);
+    for (const name of names)
+      await controlPlane.create(project, 'deployments', deployment(name, 1, {}, 'other'));
+    for (const name of names) await reasonOf(name, 'Success');
+    // What was bound last is looked at first, and is alone in its namespace.
+    await controlPlane.create(project, 'deployments', deployment('last', 1));
+    await reasonOf('last', 'Success');
+  }
+  const kubeSystem = { cluster: project, gvr: gvrOf('v1', 'namespaces'), name: 'kube-system' };
+  if ((await controlPlane.find(kubeSystem)) === undefined)
+    await controlPlane.create(project, 'namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'kube-system' },
+    });
+  await controlPlane.create(project, 'federatedresourcequotas', {
+    apiVersion: policies,
+    kind: 'FederatedResourceQuota',
+    metadata: { name: 'project', namespace: 'kube-system' },
+    spec: { scope: 'Project', overall: { pods: '45' } },
+  });
+  const last = projectRef(project, 'apps/v1', 'deployments', 'last');
+  await controlPlane.admin.patch(last, { type: 'merge', body: { spec: { replicas: 10 } } });
+  await using _scheduler = await startScheduler(controlPlane);
+  const { spec } = await reasonOf('last', 'QuotaExceeded');
+  assert.deepEqual(spec.clusters, [{ name: 'ams', replicas: 1 }]);
+});
+
 test('a quota holds over all cells: what goes beyond waits until room is made', async () => {
   await using w = await world();
   const { controlPlane, project } = w;
