@@ -10,7 +10,9 @@ const isApply = ({ request }: Exchange) => request.contentType === 'application/
 const isStatus: IsLeftOut = (at) => at === 'f:status';
 /** Owned, though it is not there. */
 const isNothing: IsLeftOut = (_, value) => value === undefined;
-const isReplicas: IsLeftOut = (at) => at === 'f:spec.f:replicas';
+/** Of a spec that is owned as a whole, that is who has written them. */
+const isReplicas: IsLeftOut = (at, _, owned) =>
+  at === 'f:spec.f:replicas' || (at === 'f:spec' && isJsonObject(owned) && Object.keys(owned).length === 0);
 
 /** In which version of a custom kind a request is. */
 const versionOf = (path: string) => path.split(`/${customGroup}/`)[1]?.split('/')[0];
