@@ -318,6 +318,7 @@ export class Detector {
 
   onCell(change: CellChange | undefined): void {
     if (change === undefined) return;
+    if (change.unschedulable && change.now !== undefined) this.#wakeMissing(change.now.name);
     if (change.rules) {
       const name = (change.now ?? change.old)?.name ?? '';
       for (const policy of this.#on.policies.index.values()) {
@@ -365,6 +366,12 @@ export class Detector {
       if (selects(now) !== selects(old)) return true;
     }
     return this.#on.policies.distinguishes(cluster, now, old);
+  }
+
+  /** Of what has replicas there that do not run, and waits: whether it is for want of a node may be known by now. */
+  #wakeMissing(cell: string): void {
+    for (const key of this.#on.states.waitingForRoom())
+      if (this.#on.states.get(key)?.replicas?.missing.has(cell) === true) this.#on.wake(key);
   }
 
   /** What lies in a cell that its policy does not name, as it has no place in others: the cell may let it stay no more. */

@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
+import { withCondition } from '#api/conditions.ts';
+import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { deployment, policy } from './testing/objects.ts';
@@ -106,6 +107,39 @@ test('of replicas that do not run only those without a node move, where the cell
     estimator.closeAllConnections();
     estimator.close();
   }
+});
+
+test('of replicas that do not run only those without a node move, where the federator watches pods', async () => {
+  await using w = await world({ capacity: { pods: '10' } });
+  const { controlPlane, project } = w;
+  await using _scheduler = await startScheduler(controlPlane);
+  const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
+  await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 8));
+  await shares(w, 'ams 4,fra 4');
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  const { namespace = '', name = '' } = copy.metadata;
+  const tell = async (workloads: JsonObject[], others?: number) => {
+    const { status } = (await controlPlane.admin.get(cellRef('fra'))) as Cell;
+    const watched = { type: 'NodesWatched', status: 'True', reason: 'Watched', message: '' } as const;
+    const conditions = withCondition(status?.conditions, watched, '2026-01-01T00:00:00Z');
+    const unschedulable = { workloads, ...(others === undefined ? {} : { others }) };
+    const body = { status: { conditions: [...conditions], unschedulable } };
+    await controlPlane.admin.patch(cellRef('fra'), { type: 'merge', body }, { subresource: 'status' });
+  };
+  await tell([{ kind: 'Deployment', namespace, name: 'other', pods: 3 }]);
+  await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+  await report(w.fra, copy, 4, 1);
+  const crashing = await bindingWhere(controlPlane, project, 'web', (binding) => {
+    return (condition(binding, 'Scheduled')?.message ?? '').includes('not for want of a node: 3 in fra');
+  });
+  assert.deepEqual(
+    crashing.spec.clusters?.map(({ name: cell, replicas }) => `${cell} ${replicas}`),
+    ['ams 4', 'fra 4'],
+  );
+  await tell([{ kind: 'Deployment', namespace, name, pods: 2 }]);
+  const binding = await shares(w, 'ams 6,fra 2');
+  assert.match(condition(binding, 'Scheduled')?.message ?? '', /at most 2 in fra/);
 });
 
 test('replicas that run nowhere else stay, until a cell has room', async () => {

@@ -191,6 +191,50 @@ describe('cell join', { timeout: 600_000 }, () => {
       untoldLabels: ['kubernetes.io/hostname'],
       kinds: [{ taints }],
     });
+    const pending = edgeRef({ group: '', version: 'v1', resource: 'pods' }, 'pending', 'default');
+    const replicaSets = { group: 'apps', version: 'v1', resource: 'replicasets' };
+    const podTemplate = {
+      metadata: { labels: { app: 'web' } },
+      spec: { containers: [{ name: 'c', image: 'c' }] },
+    };
+    const { metadata: owner } = await edge().create(edgeRef(replicaSets, 'web-5d4f8c', 'default'), {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: { name: 'web-5d4f8c', namespace: 'default' },
+      spec: { selector: { matchLabels: { app: 'web' } }, template: podTemplate },
+    });
+    await edge().create(pending, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'pending',
+        namespace: 'default',
+        labels: { 'pod-template-hash': '5d4f8c' },
+        ownerReferences: [
+          {
+            apiVersion: 'apps/v1',
+            kind: 'ReplicaSet',
+            name: 'web-5d4f8c',
+            uid: owner.uid ?? '',
+            controller: true,
+          },
+        ],
+      },
+      spec: { containers: [{ name: 'c', image: 'c' }] },
+    });
+    // As kube-scheduler does that finds no node for it.
+    const noNode = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }];
+    await edge().patch(
+      pending,
+      { type: 'merge', body: { status: { conditions: noNode } } },
+      { subresource: 'status' },
+    );
+    const stuck = await told('what waits', (one) => one.status?.unschedulable?.workloads.length === 1);
+    assert.deepEqual(stuck.status?.unschedulable, {
+      workloads: [{ kind: 'Deployment', namespace: 'default', name: 'web', pods: 1 }],
+    });
+    await edge().delete(pending);
+    await told('that nothing waits', (one) => one.status?.unschedulable?.workloads.length === 0);
     const otherLabels = { metadata: { labels: { disk: null, rack: '7' } }, spec: { taints: null } };
     await edge().patch(node, { type: 'merge', body: otherLabels });
     const changed = await told('another kind', (one) => one.status?.nodeKinds?.labels?.['rack'] === '7');
@@ -204,8 +248,8 @@ describe('cell join', { timeout: 600_000 }, () => {
     const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: false } } });
     const silent = await told('nothing any more', (one) => watched(one) === undefined);
-    const { allocatable, allocated, nodeRoom, nodeKinds } = silent.status ?? {};
-    assert.deepEqual([allocatable, allocated, nodeRoom, nodeKinds], Array(4).fill(undefined));
+    const { allocatable, allocated, nodeRoom, nodeKinds, unschedulable } = silent.status ?? {};
+    assert.deepEqual([allocatable, allocated, nodeRoom, nodeKinds, unschedulable], Array(5).fill(undefined));
     await constellation.admin.patch(ref, { type: 'merge', body: { spec: { watchNodes: null } } });
     await told('it again', (one) => watched(one) === 'Watched');
     const left = await run('unjoin', name, '--edge-kubeconfig', edgeFile);

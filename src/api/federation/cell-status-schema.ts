@@ -56,6 +56,32 @@ const nodeRoom: JsonObject = {
   },
 };
 
+const unschedulable: JsonObject = {
+  type: 'object',
+  description:
+    'Pods that the edge has found no node for, by what they are replicas of. A policy with reschedule.unschedulable moves so many of the replicas that do not run, and leaves those that crash. Absent: it is not known which do.',
+  required: ['workloads'],
+  properties: {
+    workloads: {
+      type: 'array',
+      description: 'At most 64, those of which most pods wait.',
+      maxItems: 64,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['kind', 'namespace', 'name', 'pods'],
+        properties: {
+          kind: { ...stringSchema, description: 'Kind of the workload.' },
+          namespace: { ...stringSchema, description: 'Its namespace at the edge.' },
+          name: { ...stringSchema, description: 'Its name at the edge.' },
+          pods: { ...count, description: 'How many of its pods wait.' },
+        },
+      },
+    },
+    others: { ...count, description: 'Waiting pods of workloads that are not named. Absent: none.' },
+  },
+};
+
 const labels: JsonObject = { type: 'object', additionalProperties: stringSchema };
 
 const nodeKinds: JsonObject = {
@@ -140,6 +166,7 @@ export const cellStatusSchema: JsonObject = {
     },
     nodeRoom,
     nodeKinds,
+    unschedulable,
     lastProbe: {
       type: 'object',
       description: 'The last looks at the edge.',

@@ -100,6 +100,8 @@ export interface CellStatus extends JsonObject {
   nodeRoom?: NodeRoomTold[];
   /** How these nodes differ in what lets pods on them; absent: it is not known. */
   nodeKinds?: NodeKindsTold;
+  /** Pods that the edge has found no node for; absent: it is not known. */
+  unschedulable?: UnschedulableTold;
   lastProbe?: { time?: string; latencyMs?: number; error?: string };
   /** Who holds the cell: `assignment.federator`, for columns and selectors. */
   federator?: string;
@@ -107,6 +109,21 @@ export interface CellStatus extends JsonObject {
   assignment?: { federator: string; epoch: number; since?: string };
   syncLag?: string;
   objects?: { synced?: number; pending?: number; failed?: number };
+}
+
+/** By what they are replicas of. */
+export interface UnschedulableTold extends JsonObject {
+  workloads: UnschedulableWorkload[];
+  /** Pods of further workloads; absent: there are none. */
+  others?: number;
+}
+
+/** Names as at the edge. */
+export interface UnschedulableWorkload extends JsonObject {
+  kind: string;
+  namespace: string;
+  name: string;
+  pods: number;
 }
 
 export interface NodeRoomTold extends JsonObject {

@@ -9,6 +9,7 @@ import { compileProfile } from '#scheduler/algorithm/profile.ts';
 import { cellInfoOf } from '#scheduler/cells/cell-info.ts';
 import { estimatedCells, questionOf, unschedulableQuestion } from '#scheduler/cells/estimate-question.ts';
 import { Estimators } from '#scheduler/cells/estimators.ts';
+import { toldWithoutNode } from '#scheduler/cells/without-node.ts';
 import type { ExplainedTemplate } from '#scheduler/explain/decide-anew.ts';
 import { rememberedReplicas } from '#scheduler/failover/health-memory.ts';
 import { replicasOf, requestOf } from '#scheduler/projection/replicas.ts';
@@ -36,7 +37,17 @@ export async function askEstimators(
   const kind = { group, resource, scalable };
   const infos = cells.map((cell) => cellInfoOf(cell, true));
   const asked = replicasOf(object, kind) === undefined ? [] : estimatedCells(infos, policy?.placement);
-  if (asked.length === 0) return {};
+  const compiled = profile === undefined || profile === 'missing' ? profile : compileProfile(profile);
+  const { unschedulable: descheduling } = rescheduleOf(policy ?? {}, compiled);
+  const limits = descheduling === undefined ? undefined : deschedulingLimits(descheduling);
+  const { namespace = '', name = '' } = copy ?? {};
+  const due =
+    limits === undefined || copy === undefined
+      ? noCells
+      : cellsDue(rememberedReplicas(binding.status?.failover), limits, nowMs);
+  const stuck = infos.filter((cell) => cell.ready && due.has(cell.name));
+  const unschedulable = toldWithoutNode(stuck, object, { namespace, name });
+  if (asked.length === 0) return due.size === 0 ? {} : { unschedulable };
   const told = new Map<string, number | string>();
   const onFailure = (cell: string, error: unknown): void => {
     const why = error instanceof Error ? error.message : String(error);
@@ -46,16 +57,11 @@ export async function askEstimators(
   const estimators = new Estimators(systemClock, silentLogger, onFailure);
   const { signal } = new AbortController();
   try {
-    const compiled = profile === undefined || profile === 'missing' ? profile : compileProfile(profile);
-    const { unschedulable: descheduling } = rescheduleOf(policy ?? {}, compiled);
-    let unschedulable: ReadonlyMap<string, number> | undefined;
-    if (descheduling !== undefined && copy !== undefined) {
-      const limits = deschedulingLimits(descheduling);
-      const due = cellsDue(rememberedReplicas(binding.status?.failover), limits, nowMs);
-      const stuck = asked.filter(({ name, ready }) => ready && due.has(name));
-      const { namespace = '', name = '' } = copy;
+    if (limits !== undefined && due.size > 0) {
       const question = unschedulableQuestion(object, { namespace, name }, limits.afterMs);
-      unschedulable = await estimators.ask(stuck, question, signal);
+      const estimated = stuck.filter(({ estimator }) => estimator !== undefined);
+      for (const [cell, replicas] of await estimators.ask(estimated, question, signal))
+        unschedulable.set(cell, replicas);
     }
     // Why it says nothing of the other question is no reason to say of this one.
     told.clear();
@@ -66,3 +72,5 @@ export async function askEstimators(
     await estimators.close();
   }
 }
+
+const noCells: ReadonlySet<string> = new Set();

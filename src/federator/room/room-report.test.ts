@@ -33,6 +33,7 @@ const known: Room = {
   allocated: { cpu: '1' },
   nodeRoom,
   nodeKinds: undefined,
+  unschedulable: { workloads: [] },
 };
 
 test('sums are told as what differs from what stands', () => {
@@ -42,9 +43,16 @@ test('sums are told as what differs from what stands', () => {
     allocatable: { cpu: '4', pods: '110' },
     allocated: { cpu: '1' },
     nodeRoom,
+    unschedulable: { workloads: [] },
   });
   const { conditions = [] } = first;
-  const status = { allocatable: { cpu: '4', pods: '110' }, nodeRoom, conditions: [...conditions] };
+  const unschedulable = { workloads: [] };
+  const status = {
+    allocatable: { cpu: '4', pods: '110' },
+    nodeRoom,
+    unschedulable,
+    conditions: [...conditions],
+  };
   const more = { ...status, allocated: { cpu: '1', 'nvidia.com/gpu': '1' } };
   assert.deepEqual(report(known, { status: more }).amounts, {
     allocated: { cpu: '1', 'nvidia.com/gpu': null },
@@ -63,8 +71,9 @@ test('sums are told as what differs from what stands', () => {
 function told(room: Room, amounts: NonNullable<Cell['status']>): NonNullable<Cell['status']> {
   return { ...amounts, conditions: [...(report(room).conditions ?? [])] };
 }
-const amounts = { allocatable: { cpu: '4' }, allocated: { cpu: '1' }, nodeRoom };
-const taken = { allocatable: null, allocated: null, nodeRoom: null };
+const unschedulable = { workloads: [] };
+const amounts = { allocatable: { cpu: '4' }, allocated: { cpu: '1' }, nodeRoom, unschedulable };
+const taken = { allocatable: null, allocated: null, nodeRoom: null, unschedulable: null };
 
 test('what is not known leaves what was told; what is not there any more does not', () => {
   const status = told(known, amounts);
@@ -110,6 +119,15 @@ test('what is not wanted is left to others, once what was ours is taken away', (
   const left = report(known, { watchNodes: false, status: told(known, amounts) });
   assert.equal(left.told, undefined);
   assert.deepEqual(left.amounts, taken);
+});
+
+test('pods that wait for a node are told as they are now', () => {
+  const waits = (name: string) => ({ kind: 'Deployment', namespace: 'n', name, pods: 1 });
+  const before = { ...known, unschedulable: { workloads: [waits('a')], others: 3 } };
+  const status = told(before, { ...amounts, unschedulable: before.unschedulable });
+  assert.equal(report(before, { status }).amounts['unschedulable'], undefined);
+  const { amounts: change } = report({ ...known, unschedulable: { workloads: [waits('b')] } }, { status });
+  assert.deepEqual(change['unschedulable'], { workloads: [waits('b')], others: null });
 });
 
 test('of kinds of nodes that are told otherwise what is no more is taken away', () => {

@@ -1,5 +1,5 @@
 import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
-import type { Cell, CellStatus, NodeKindsTold } from '#api/federation/cell.ts';
+import type { Cell, CellStatus, NodeKindsTold, UnschedulableTold } from '#api/federation/cell.ts';
 import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { Quantities, RoomSums } from './room.ts';
 import type { Room } from './room-watch.ts';
@@ -17,7 +17,7 @@ const tooManyKinds =
 
 export interface RoomReport {
   readonly conditions: readonly Condition[] | undefined;
-  /** Merge patch of `allocatable`, `allocated`, `nodeRoom` and `nodeKinds` in the Cell's status; empty when they say it already. */
+  /** Merge patch of `allocatable`, `allocated`, `nodeRoom`, `nodeKinds` and `unschedulable` in the Cell's status; empty when they say it already. */
   readonly amounts: JsonObject;
 }
 
@@ -42,6 +42,7 @@ export function roomReport(
     ...changeOf('allocated', status.allocated, sums?.allocated),
     ...nodeRoomChange(status.nodeRoom, sums?.nodeRoom),
     ...nodeKindsChange(status.nodeKinds, sums?.nodeKinds),
+    ...unschedulableChange(status.unschedulable, sums?.unschedulable),
   });
   const nothing = () => (isOurs || isAsked ? amounts(undefined) : {});
   const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
@@ -103,6 +104,14 @@ function nodeRoomChange(told: NodeRoomTold | undefined, now: RoomSums['nodeRoom'
 function nodeKindsChange(told: NodeKindsTold | undefined, now: NodeKindsTold | undefined): JsonObject {
   if (now === undefined) return told === undefined ? {} : { nodeKinds: null };
   return equalJson(told, now) ? {} : { nodeKinds: patchTo(told, now) };
+}
+
+function unschedulableChange(
+  told: UnschedulableTold | undefined,
+  now: UnschedulableTold | undefined,
+): JsonObject {
+  if (now === undefined) return told === undefined ? {} : { unschedulable: null };
+  return equalJson(told, now) ? {} : { unschedulable: patchTo(told, now) };
 }
 
 /** The merge patch that makes of one map the other. */

@@ -83,6 +83,7 @@ test('sums follow nodes and pods', { timeout: 120_000 }, async (t) => {
     allocated: { cpu: '2', pods: '2' },
     nodeRoom: [{ nodes: 1, free: { cpu: '2' }, kind: 0 }],
     nodeKinds: { kinds: [{}] },
+    unschedulable: { workloads: [] },
   });
   assert.equal(edge.pods.lists[0]?.fieldSelector, 'status.phase!=Succeeded,status.phase!=Failed');
   edge.pods.push({ type: 'ADDED', object: pod('c', '2') });

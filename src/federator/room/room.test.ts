@@ -56,6 +56,14 @@ test('a pod that has ended takes nothing; what changes of a pod is its node and 
   assert.ok(samePodRoom(waiting, pod(undefined, '1000m', '1024Mi', 'Pending') as PodRoom));
   assert.ok(!samePodRoom(waiting, pod('a', '1', '1Gi') as PodRoom));
   assert.ok(!samePodRoom(waiting, pod(undefined, '2', '1Gi') as PodRoom));
+  const stuck = { ...waiting, waitsFor: { kind: 'Deployment', name: 'web' } };
+  assert.ok(!samePodRoom(waiting, stuck));
+  assert.ok(samePodRoom(stuck, { ...stuck, waitsFor: { kind: 'Deployment', name: 'web' } }));
+  const { unschedulable } = roomSums([], [waiting, stuck]);
+  assert.deepEqual(
+    unschedulable.workloads.map(({ name, pods }) => [name, pods]),
+    [['web', 1]],
+  );
   assert.ok(sameNodeRoom(node('a', { cpu: '1' }), node('a', { cpu: '1000m' })));
   assert.ok(!sameNodeRoom(node('a', { cpu: '1' }), node('a', { cpu: '1', pods: '1' })));
   assert.ok(!sameNodeRoom(node('a', { cpu: '1', pods: '1' }), node('a', { cpu: '1' })));

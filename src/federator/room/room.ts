@@ -1,6 +1,6 @@
 import { podResources } from '#api/builtin/pod-resources.ts';
 import { objectAt, textAt } from '#api/builtin/read.ts';
-import type { NodeKindsTold, NodeTaint } from '#api/federation/cell.ts';
+import type { NodeKindsTold, NodeTaint, UnschedulableTold } from '#api/federation/cell.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '#apimachinery/quantity.ts';
 import { type Amounts, nodeGroupsMax, nodeGroupsOf } from './node-groups.ts';
 import { type NodeKinds, type NodeMarks, nodeKindsOf } from './node-kinds.ts';
+import { WaitingPods, type Workload, waitingWorkloadOf } from './waiting-pods.ts';
 
 /** What is remembered of a node. */
 export interface NodeRoom extends KubeObject, NodeMarks {
@@ -25,6 +26,8 @@ export interface PodRoom extends KubeObject {
   /** '' while it has none. */
   readonly node: string;
   readonly requests: Amounts;
+  /** What it is a replica of, while the edge has no node for it. */
+  readonly waitsFor?: Workload | undefined;
 }
 
 /** Quantities by resource, in their canonical form. */
@@ -37,6 +40,7 @@ export interface RoomSums {
   readonly nodeRoom: readonly { readonly nodes: number; readonly free: Quantities; readonly kind?: number }[];
   /** Undefined: they are of more kinds than are told. */
   readonly nodeKinds: NodeKindsTold | undefined;
+  readonly unschedulable: UnschedulableTold;
 }
 
 /** Of one node so many labels are remembered, in their order. */
@@ -97,6 +101,7 @@ export function podRoomOf(pod: KubeObject): PodRoom | undefined {
     metadata: { name, namespace, resourceVersion },
     node: textAt(pod, 'spec', 'nodeName'),
     requests,
+    waitsFor: waitingWorkloadOf(pod),
   };
 }
 
@@ -111,7 +116,7 @@ export function sameMarks(a: NodeMarks, b: NodeMarks): boolean {
 }
 
 export function samePodRoom(a: PodRoom, b: PodRoom): boolean {
-  return a.node === b.node && sameAmounts(a.requests, b.requests);
+  return a.node === b.node && sameWorkload(a.waitsFor, b.waitsFor) && sameAmounts(a.requests, b.requests);
 }
 
 /**
@@ -132,7 +137,9 @@ export function roomSums(
     if (node.usable) free.set(node.metadata.name ?? '', { ...node.allocatable });
   }
   const allocated: Amounts = {};
+  const waiting = new WaitingPods();
   for (const pod of pods) {
+    if (pod.waitsFor !== undefined) waiting.add(pod.metadata.namespace ?? '', pod.waitsFor);
     const left = free.get(pod.node);
     if (pod.node !== '' && left === undefined) continue;
     add(allocated, pod.requests, 1);
@@ -153,7 +160,12 @@ export function roomSums(
       ...(kinds.told === undefined ? {} : { kind: group.kind }),
     })),
     nodeKinds: kinds.told,
+    unschedulable: waiting.told(),
   };
+}
+
+function sameWorkload(a: Workload | undefined, b: Workload | undefined): boolean {
+  return a?.kind === b?.kind && a?.name === b?.name;
 }
 
 export function kindsOfUsable(nodes: Iterable<NodeRoom>): NodeKinds {

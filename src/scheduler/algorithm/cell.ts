@@ -41,6 +41,8 @@ export interface CellInfo {
   readonly nodeRoom?: readonly NodeRoom[] | undefined;
   /** What lets pods on which of these nodes; undefined: not told. */
   readonly nodeKinds?: NodeKinds | undefined;
+  /** Pods that the edge has no node for; undefined: not told. */
+  readonly unschedulable?: UnschedulablePods | undefined;
   readonly cost?: number | undefined;
   /** Of the last probe, rounded so that it changes seldom. */
   readonly latencyMs?: number | undefined;
@@ -61,6 +63,13 @@ export interface NodeRoom {
   readonly free: ReadonlyMap<string, number>;
   /** Index into `CellInfo.nodeKinds.kinds`; undefined: not told. */
   readonly kind?: number | undefined;
+}
+
+export interface UnschedulablePods {
+  /** `<kind>/<namespace>/<name>` at the edge → how many of its pods. */
+  readonly byWorkload: ReadonlyMap<string, number>;
+  /** There are workloads that are not told. */
+  readonly hasOthers: boolean;
 }
 
 export interface NodeKind {

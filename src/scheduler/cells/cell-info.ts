@@ -7,7 +7,7 @@ import {
   projectMayUse,
 } from '#api/federation/cell.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
-import type { CellInfo, NodeKinds, NodeRoom, Taint } from '../algorithm/cell.ts';
+import type { CellInfo, NodeKinds, NodeRoom, Taint, UnschedulablePods } from '../algorithm/cell.ts';
 
 /**
  * What the algorithm needs of a Cell. `hasWorkspace`: nothing can be written for a cell before its workspace is there.
@@ -40,6 +40,7 @@ export function cellInfoOf(
     free: freeCapacity(cell),
     nodeRoom: nodeRoomOf(cell),
     nodeKinds: nodeKindsOf(cell),
+    unschedulable: unschedulableOf(cell),
     cost: spec.cost,
     latencyMs: roundedLatency(cell.status?.lastProbe?.latencyMs),
     location: spec.location,
@@ -120,6 +121,16 @@ function nodeKindsOf({ status }: Cell): NodeKinds | undefined {
     untold: new Set(untoldLabels),
     text: JSON.stringify(told),
   };
+}
+
+/** What stands there while pods are not watched is of the past. */
+function unschedulableOf(cell: Cell): UnschedulablePods | undefined {
+  const told = cell.status?.unschedulable;
+  if (told === undefined || !isRoomWatched(cell)) return undefined;
+  const byWorkload = told.workloads.map(
+    ({ kind, namespace, name, pods }) => [`${kind}/${namespace}/${name}`, pods] as const,
+  );
+  return { byWorkload: new Map(byWorkload), hasOthers: (told.others ?? 0) > 0 };
 }
 
 function amountsOf(told: { readonly [resource: string]: string | number }): ReadonlyMap<string, number> {

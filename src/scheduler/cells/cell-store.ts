@@ -20,6 +20,8 @@ export interface CellChange {
   readonly rules: boolean;
   /** Of that, its labels alone. */
   readonly labelsOnly: boolean;
+  /** Other pods than before wait there for a node. */
+  readonly unschedulable: boolean;
 }
 
 /** The cells as decisions see them. A change of one cell makes a new snapshot and leaves the others' entries as they are. */
@@ -75,16 +77,21 @@ export class CellStore {
     };
     const info = cellInfoOf(cell, hasWorkspace, firstSeenMs, this.#scores.get(name));
     const rules = old === undefined || old.digest !== digest;
+    const unschedulable = !sameUnschedulable(old?.info.unschedulable, info.unschedulable);
     if (!rules && old !== undefined && sameRoom(old.info, info)) {
       const { cost, latencyMs, scores } = old.info;
+      const change = unschedulable
+        ? { now: info, old: old.info, rules, labelsOnly: false, unschedulable }
+        : undefined;
       if (cost === info.cost && latencyMs === info.latencyMs && scores === info.scores) {
-        this.#entries.set(name, { ...old, cell });
-        return undefined;
+        // Pods that wait are no business of the snapshot's: what is remembered of it stays right.
+        this.#entries.set(name, { ...old, cell, info: unschedulable ? info : old.info });
+        return change;
       }
       // What only orders cells moves nothing by itself; the next decisions go by it.
       this.#entries.set(name, { cell, info, digest, hasWorkspace, taintsSeenMs });
       this.#snapshot = undefined;
-      return undefined;
+      return change;
     }
     this.#entries.set(name, { cell, info, digest, hasWorkspace, taintsSeenMs });
     this.#snapshot = undefined;
@@ -92,7 +99,7 @@ export class CellStore {
       rules &&
       old !== undefined &&
       schedulingDigest(old.cell, old.hasWorkspace, false) === schedulingDigest(cell, hasWorkspace, false);
-    return { now: info, old: old?.info, rules, labelsOnly };
+    return { now: info, old: old?.info, rules, labelsOnly, unschedulable };
   }
 
   /** What controllers outside say of a cell now; undefined: nothing. */
@@ -113,7 +120,7 @@ export class CellStore {
     if (old === undefined) return undefined;
     this.#entries.delete(name);
     this.#snapshot = undefined;
-    return { now: undefined, old: old.info, rules: true, labelsOnly: false };
+    return { now: undefined, old: old.info, rules: true, labelsOnly: false, unschedulable: false };
   }
 
   /** What rendering for this cell needs; undefined when there is no such cell. */
@@ -138,6 +145,10 @@ function sameRoom(a: CellInfo, b: CellInfo): boolean {
     const other = b.nodeRoom?.[i];
     return nodes === other?.nodes && kind === other.kind && sameAmounts(free, other.free);
   });
+}
+
+function sameUnschedulable(a: CellInfo['unschedulable'], b: CellInfo['unschedulable']): boolean {
+  return a?.hasOthers === b?.hasOthers && sameAmounts(a?.byWorkload, b?.byWorkload);
 }
 
 function sameAmounts(a: CellInfo['free'], b: CellInfo['free']): boolean {

@@ -29,7 +29,12 @@ import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts
 import type { Policies } from '../policy/policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
 import { templateOf } from '../render-input.ts';
-import { deschedulingLimits, limitsNow, settleLimits } from '../rescheduling/missing-replicas.ts';
+import {
+  deschedulingLimits,
+  limitsNow,
+  settleLimits,
+  tellingOfCrashes,
+} from '../rescheduling/missing-replicas.ts';
 import type { Rebalancer } from '../rescheduling/rebalancer.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, type TriggerDigests, triggerDigests } from '../rescheduling/triggers.ts';
@@ -364,7 +369,8 @@ export class Decider {
       mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };
-    const { decision, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
+    const { decision: decided, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
+    const decision = tellingOfCrashes(decided, limiting);
     state.waitsForRoom =
       limiting !== undefined &&
       state.descheduling !== undefined &&

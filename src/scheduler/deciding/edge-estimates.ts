@@ -1,5 +1,6 @@
 import type { Clock } from '#apimachinery/clock.ts';
 import type { Logger } from '#client/logger.ts';
+import type { CellInfo } from '../algorithm/cell.ts';
 import type { Template } from '../algorithm/decision.ts';
 import { isEstimated } from '../cells/cell-info.ts';
 import type { CellStore } from '../cells/cell-store.ts';
@@ -10,6 +11,7 @@ import {
   unschedulableQuestion,
 } from '../cells/estimate-question.ts';
 import { Estimators } from '../cells/estimators.ts';
+import { toldWithoutNode } from '../cells/without-node.ts';
 import type { CopyIndex } from '../copies/copy-index.ts';
 import { rememberedReplicas } from '../failover/health-memory.ts';
 import type { KeyStates } from '../key-state.ts';
@@ -69,7 +71,7 @@ export class EdgeEstimates {
     return this.#estimators.ask(asked, questionOf(object, match.resource, request), signal);
   }
 
-  /** Where replicas did not run for too long: how many of them the edge has no node for. */
+  /** Where replicas did not run for too long: how many of them the edge has no node for, by its estimator or else its federator. */
   async withoutNode(
     key: ProjectObjectKey,
     { match, object, present }: Known,
@@ -83,12 +85,16 @@ export class EdgeEstimates {
     const record = this.#on.states.get(key)?.replicas ?? rememberedReplicas(failover);
     const due = cellsDue(record, limits, this.#on.clock.now());
     if (due.size === 0) return nothingTold;
-    const asked = this.#on.cells
-      .snapshot()
-      .cells.filter(({ name, estimator, ready }) => ready && estimator !== undefined && due.has(name));
     const [copy] = this.#on.copies.ofOrigin(key).values();
-    if (asked.length === 0 || copy === undefined) return nothingTold;
-    return this.#estimators.ask(asked, unschedulableQuestion(object, copy, limits.afterMs), signal);
+    if (copy === undefined) return nothingTold;
+    const ready = Array.from(due, (name) => this.#on.cells.info(name)).filter((cell) => cell?.ready === true);
+    const told = toldWithoutNode(ready as CellInfo[], object, copy);
+    const asked = (ready as CellInfo[]).filter(({ estimator }) => estimator !== undefined);
+    if (asked.length === 0) return told;
+    const question = unschedulableQuestion(object, copy, limits.afterMs);
+    for (const [cell, replicas] of await this.#estimators.ask(asked, question, signal))
+      told.set(cell, replicas);
+    return told;
   }
 }
 

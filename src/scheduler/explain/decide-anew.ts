@@ -34,7 +34,7 @@ import type { Interpretation } from '../interpreter/interpretation.ts';
 import { InheritedPolicies } from '../policy/inherited.ts';
 import { isPrivilegedResource } from '../projection/kinds.ts';
 import { podSpecOf, replicasOf, requestOf } from '../projection/replicas.ts';
-import { deschedulingLimits, limitsNow } from '../rescheduling/missing-replicas.ts';
+import { deschedulingLimits, limitsNow, tellingOfCrashes } from '../rescheduling/missing-replicas.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, triggerDigests } from '../rescheduling/triggers.ts';
 import { cellsOnTrial } from '../rollout/plan.ts';
@@ -279,7 +279,7 @@ function decideBy(
           nowMs,
           stuck,
         );
-  return decideWithFailover({
+  const { decision } = decideWithFailover({
     input: { ...input, fresh, mostIn: limiting?.mostIn },
     placement: withinBounds(policy.placement, bounds),
     failover: isShared ? leavesAtOnce : policy.failover,
@@ -287,7 +287,8 @@ function decideBy(
     health: healthOf(binding),
     onTrial: cellsOnTrial(policy.rollout, binding.status?.rollout, snapshot.cells),
     mayEvict: () => 0,
-  }).decision;
+  });
+  return tellingOfCrashes(decision, limiting);
 }
 
 /** What only follows others is where they need it; where these would go is theirs to tell. */

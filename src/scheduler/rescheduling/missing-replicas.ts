@@ -1,6 +1,6 @@
 import type { DeschedulingSpec } from '#api/policy/reschedule.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
-import type { Target } from '../algorithm/decision.ts';
+import type { Decision, Target } from '../algorithm/decision.ts';
 
 const defaultAfterSeconds = 300;
 const defaultAvoidSeconds = 600;
@@ -97,13 +97,15 @@ export interface Limiting {
   readonly due: ReadonlySet<string>;
   /** Replicas are missing for too long in a cell that does not tell whether they still are. */
   readonly waits: boolean;
+  /** Cell → how many are missing for too long though the edge has nodes for them. */
+  readonly crashing: ReadonlyMap<string, number>;
 }
 
 /**
  * What the next decision is to be limited to: in cells where replicas were missing for too long, what runs; where that was
  * found before, what was found, for a while; and while anything is taken from anywhere, nothing is added where some are
  * missing. `isUsable`: a cell that is not ready tells of the past alone. `unschedulable`: by cell how many of the missing the edge
- * has no node for, where its estimator tells; the others crash, as they would elsewhere. What is long over is forgotten.
+ * has no node for, where its estimator or federator tells; the others crash, as they would elsewhere. What is long over is forgotten.
  */
 export function limitsNow(
   record: ReplicaRecord,
@@ -115,6 +117,7 @@ export function limitsNow(
 ): Limiting {
   const mostIn = new Map<string, number>();
   const due = new Set<string>();
+  const crashing = new Map<string, number>();
   let waits = false;
   for (const [cell, { replicas, untilMs, times }] of record.limits) {
     if (untilMs > nowMs) mostIn.set(cell, replicas);
@@ -128,6 +131,7 @@ export function limitsNow(
     else if (!isUsable(cell)) waits = true;
     else {
       const stuck = Math.min(replicas, unschedulable.get(cell) ?? replicas);
+      if (stuck < replicas) crashing.set(cell, replicas - stuck);
       if (stuck === 0) {
         waits = true;
         continue;
@@ -136,9 +140,9 @@ export function limitsNow(
       due.add(cell);
     }
   }
-  if (due.size === 0) return { mostIn, due, waits };
+  if (due.size === 0) return { mostIn, due, waits, crashing };
   for (const cell of record.missing.keys()) if (!mostIn.has(cell)) mostIn.set(cell, given.get(cell) ?? 0);
-  return { mostIn, due, waits };
+  return { mostIn, due, waits, crashing };
 }
 
 /**
@@ -167,6 +171,16 @@ export function settleLimits(
   return stays;
 }
 
+/** A decision that says which replicas stay where they do not run, since they would not elsewhere. */
+export function tellingOfCrashes(decision: Decision, limiting: Limiting | undefined): Decision {
+  if (limiting === undefined || limiting.crashing.size === 0) return decision;
+  const cells = Array.from(limiting.crashing, ([cell, replicas]) => `${replicas} in ${cell}`).sort();
+  const which = cells.slice(0, toldMax).join(', ');
+  return { ...decision, message: `${decision.message}; do not run, and not for want of a node: ${which}` };
+}
+
+/** More cells than these are not named. */
+const toldMax = 5;
 const noneTold: ReadonlyMap<string, number> = new Map();
 
 function avoidFor(avoidMs: number, times: number): number {
