@@ -1,7 +1,7 @@
 import type { Code, Frame } from './frame.ts';
 import { unreckonedCall } from './functions/costs.ts';
 import { hasOneBinding, noOverloadOf } from './functions/operands.ts';
-import { dispatch, type Overload } from './functions/registry.ts';
+import { dispatch, type Overload, unit } from './functions/registry.ts';
 import { CelFault, type Value } from './values.ts';
 
 /**
@@ -49,10 +49,15 @@ export function run(
   overloads: readonly Overload[],
   args: readonly Value[],
 ): Value {
-  const fault = args.find((arg) => arg instanceof CelFault);
-  const overload = fault === undefined ? dispatch(overloads, args) : undefined;
-  const result = fault ?? (overload === undefined ? noOverloadOf(name, args) : overload.call(args));
-  frame.spend(costOf(overloads, overload, args, result));
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (!(arg instanceof CelFault)) continue;
+    frame.spend(costOf(overloads, undefined, args, arg));
+    return arg;
+  }
+  const overload = dispatch(overloads, args);
+  const result = overload === undefined ? noOverloadOf(name, args) : overload.call(args);
+  frame.spend(overload?.cost === unit ? 1 : costOf(overloads, overload, args, result));
   return result;
 }
 

@@ -165,7 +165,11 @@ class Compiler {
 
   #slot(slot: number): Code {
     const resolve = (frame: Frame): Value => frame.slots[slot] as Value;
-    return this.#attribute({ resolve, evaluationCost: 1 });
+    // In one call: there is hardly an expression without.
+    return this.#attribute({ resolve, evaluationCost: 1 }, (frame) => {
+      frame.spend(1);
+      return frame.slots[slot] as Value;
+    });
   }
 
   #reserveSlot(): number {

@@ -54,7 +54,8 @@ export interface Overload {
 export const fixed = (cost: number): Range => ({ min: cost, max: cost });
 
 const unitRange = fixed(1);
-const unit: CostModel = { run: () => 1, estimate: () => ({ cost: unitRange }) };
+/** One step, whatever the arguments. */
+export const unit: CostModel = { run: () => 1, estimate: () => ({ cost: unitRange }) };
 
 /** The functions of an environment, by name; overloads in the order in which they are tried. */
 export class FunctionTable {
