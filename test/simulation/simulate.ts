@@ -204,6 +204,7 @@ class Simulation {
     const striker = new Striker({
       world,
       random: this.#random.fork(),
+      onPutBack: (server) => this.#putBack(server),
       onRestored: (server) => this.#restored(world, server),
     });
     try {
@@ -445,6 +446,7 @@ class Simulation {
       violation: (what) => this.#violations.push(what),
       putBack: (cell, backup) => this.#witness?.putBack(cell, backup),
       restored: async ({ name }) => {
+        this.#putBack(name);
         await this.#restored(world, name);
         await this.#know();
       },
@@ -611,11 +613,13 @@ class Simulation {
     };
   }
 
+  #putBack(server: string): void {
+    if (server === federationName) this.#ledger.restored();
+  }
+
   async #restored(world: World, server: string): Promise<void> {
-    if (server === federationName) {
-      this.#ledger.restored();
-      await this.#births?.restored();
-    } else if (server === world.neighbour?.federation.name) this.#neighbour?.restored();
+    if (server === federationName) await this.#births?.restored();
+    else if (server === world.neighbour?.federation.name) this.#neighbour?.restored();
     else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
   }
 

@@ -70,6 +70,8 @@ export interface StrikerOptions {
   readonly world: World;
   readonly random: Random;
   /** A backup of that server was put back, and it runs again. */
+  /** Its store was put back, and it has not begun to answer again. */
+  readonly onPutBack: (server: string) => void;
   readonly onRestored: (server: string) => Promise<void>;
 }
 
@@ -103,6 +105,7 @@ export class Striker {
   readonly struck: { [strike: string]: number } = {};
   readonly #world: World;
   readonly #random: Random;
+  readonly #onPutBack: (server: string) => void;
   readonly #onRestored: (server: string) => Promise<void>;
   readonly #backups = new Map<string, readonly KeyValue[]>();
   readonly #pausedAtMs = new Map<string, number>();
@@ -114,9 +117,10 @@ export class Striker {
     readonly atMs: number;
   }[] = [];
 
-  constructor({ world, random, onRestored }: StrikerOptions) {
+  constructor({ world, random, onPutBack, onRestored }: StrikerOptions) {
     this.#world = world;
     this.#random = random;
+    this.#onPutBack = onPutBack;
     this.#onRestored = onRestored;
   }
 
@@ -358,6 +362,7 @@ export class Striker {
   async #restore(server: SimulatedServer, backup: readonly KeyValue[]): Promise<void> {
     this.note(`${server.name} restored from its backup`);
     await server.restore(backup);
+    this.#onPutBack(server.name);
     await server.start();
     await this.#onRestored(server.name);
   }
