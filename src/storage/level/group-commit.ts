@@ -1,47 +1,25 @@
 import type { Clock } from '#apimachinery/clock.ts';
 import { StorageError } from '../errors.ts';
 import { compareKeys } from '../key-order.ts';
-import type {
-  Guard,
-  Operation,
-  Revision,
-  StorageEvent,
-  StorageKey,
-  Transaction,
-  TransactionResult,
-} from '../storage.ts';
-import { Arena, ArenaPool } from './arena.ts';
-import type { LevelDatabase, LevelWrite } from './database.ts';
-import { pointerKey, recordKey } from './key-codec.ts';
+import type { Guard, Operation, Revision, StorageKey, Transaction, TransactionResult } from '../storage.ts';
+import { ArenaPool } from './arena.ts';
+import {
+  CommitGroup,
+  type GroupEvent,
+  type Mutable,
+  type Standing,
+  type WriteOutcome,
+} from './commit-group.ts';
+import type { LevelDatabase } from './database.ts';
+import { pointerKey } from './key-codec.ts';
 import { encodeHead, type Head, headKey } from './meta.ts';
-import { decodePointer, encodePointer, type Pointer } from './pointer.ts';
-import { encodeRecord } from './record.ts';
+import { decodePointer, type Pointer } from './pointer.ts';
+import { type Job, type Pruning, type Waiting, WaitingWrites } from './waiting-writes.ts';
 
 /** One LevelDB batch gathers at most this much, save for a single larger transaction. */
 const groupBytesMax = 8 * 1024 * 1024;
-/** Writes waiting to be gathered; beyond either bound new ones are refused as `unavailable`. */
-const waitingTransactionsMax = 20_000;
-const waitingBytesMax = 128 * 1024 * 1024;
 /** What an operation takes beside key and value. */
 const operationOverheadBytes = 128;
-
-type WriteOutcome =
-  | { readonly committed: true; readonly revision: Revision }
-  | { readonly committed: false; readonly failedGuard: Guard };
-
-/** An event of a sealed group; `link` is the revision of the value that stood there before, which was not read. */
-export interface GroupEvent extends StorageEvent {
-  readonly previous: undefined;
-  readonly link: Revision | undefined;
-}
-
-/** What compaction found superfluous among the records up to `upTo`. */
-export interface Pruning {
-  readonly upTo: Revision;
-  readonly recordKeys: readonly Buffer[];
-  /** Keys deleted at these revisions: their pointers go if they still say so. */
-  readonly deleted: readonly { readonly key: StorageKey; readonly revision: Revision }[];
-}
 
 export interface GroupCommitOptions {
   readonly database: LevelDatabase;
@@ -76,39 +54,6 @@ export interface CommittedGroup {
   readonly revisions: readonly (readonly GroupEvent[])[];
 }
 
-type Job =
-  | { readonly type: 'transaction'; readonly transaction: Transaction }
-  | { readonly type: 'compact'; readonly revision: Revision }
-  | { readonly type: 'prune'; readonly pruning: Pruning };
-
-interface Waiting {
-  readonly job: Job;
-  readonly bytes: number;
-  readonly resolve: (result: TransactionResult | Promise<TransactionResult>) => void;
-  readonly reject: (error: StorageError) => void;
-}
-
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-interface Group {
-  readonly arena: Arena;
-  readonly allocate: (bytes: number) => Buffer;
-  readonly writes: LevelWrite[];
-  readonly revisions: GroupEvent[][];
-  /** Where the group leaves the keys that it writes. */
-  readonly standings: Map<StorageKey, Standing>;
-  readonly answers: { readonly outcome: WriteOutcome; readonly waiting: Waiting }[];
-  bytes: number;
-  landed: boolean;
-}
-
-/** Where a key stands for the next transaction, with the key's LevelDB key; `group` when not yet on disk. */
-interface Standing {
-  readonly keyBytes: Buffer;
-  readonly pointer: Pointer | undefined;
-  readonly group?: Group | undefined;
-}
-
 /**
  * Group commit. Transactions gather in the open group while the group before it is being synced; guards see the
  * committed state, the flying group and the open one. Where the keys stand is mostly known (`recall`); else reading it,
@@ -125,16 +70,15 @@ export class GroupCommit {
   /** The head after the open group. */
   readonly #next: Mutable<Head>;
   #timeMs = 0;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new WaitingWrites();
   #preparing: readonly Waiting[] = [];
   readonly #arenas = new ArenaPool();
-  #open = newGroup(this.#arenas);
-  #flying: Group | undefined;
+  #open = new CommitGroup(this.#arenas);
+  #flying: CommitGroup | undefined;
   /** Resolves when the flying group has landed or failed. */
   #landing: Promise<void> | undefined;
   /** Groups that landed while standings were being read, youngest first: those reads may be older, theirs count. */
-  #landedMeanwhile: Group[] = [];
+  #landedMeanwhile: CommitGroup[] = [];
   #failed = false;
   #sealing: NodeJS.Immediate | undefined;
   #idle: (() => void)[] = [];
@@ -185,31 +129,24 @@ export class GroupCommit {
         new StorageError('unavailable', 'the store is being reopened after a failed write'),
       );
     }
-    if (this.#waiting.length >= waitingTransactionsMax || this.#waitingBytes + bytes > waitingBytesMax) {
-      return Promise.reject(
-        new StorageError('unavailable', 'too many writes are waiting', {
-          transactions: this.#waiting.length,
-          bytes: this.#waitingBytes,
-        }),
-      );
-    }
+    const refusal = this.#waiting.refusal(bytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { job, bytes, resolve, reject };
       if (this.#gatherAtOnce(waiting)) return;
       this.#waiting.push(waiting);
-      this.#waitingBytes += bytes;
       this.#prepare();
     });
   }
 
   #isIdle(): boolean {
     const isGathered = this.#open.answers.length === 0 && this.#flying === undefined;
-    return isGathered && this.#waiting.length === 0 && this.#preparing.length === 0;
+    return isGathered && this.#waiting.size === 0 && this.#preparing.length === 0;
   }
 
   /** The short way of nearly every write: one key, of which is known where it stands, and nobody before it. */
   #gatherAtOnce(waiting: Waiting): boolean {
-    if (this.#waiting.length > 0 || this.#preparing.length > 0) return false;
+    if (this.#waiting.size > 0 || this.#preparing.length > 0) return false;
     if (this.#open.bytes >= groupBytesMax || waiting.job.type !== 'transaction') return false;
     const { transaction } = waiting.job;
     const key = onlyKeyOf(transaction);
@@ -222,9 +159,9 @@ export class GroupCommit {
   }
 
   #prepare(): void {
-    if (this.#failed || this.#preparing.length > 0 || this.#waiting.length === 0) return;
+    if (this.#failed || this.#preparing.length > 0 || this.#waiting.size === 0) return;
     if (this.#open.bytes >= groupBytesMax) return;
-    const taken = this.#take();
+    const taken = this.#waiting.take(groupBytesMax - this.#open.bytes);
     this.#preparing = taken;
     const standings = new Map<StorageKey, Standing>();
     const unknown = this.#recall(taken, standings);
@@ -258,19 +195,6 @@ export class GroupCommit {
         if (this.#preparing === taken) this.#refuse(taken, error);
       },
     );
-  }
-
-  /** The waiting jobs that fit the open group, at least one. */
-  #take(): Waiting[] {
-    let bytes = this.#open.bytes;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      if (count > 0 && bytes + waiting.bytes > groupBytesMax) break;
-      bytes += waiting.bytes;
-      this.#waitingBytes -= waiting.bytes;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
   }
 
   /** Fills in what is known of the keys that the jobs touch; returns those that must be read. */
@@ -332,7 +256,8 @@ export class GroupCommit {
         if (job.revision > this.#next.compacted) this.#next.compacted = job.revision;
         break;
       case 'prune':
-        this.#applyPruning(job.pruning, standingOf);
+        this.#open.prune(job.pruning, standingOf);
+        if (job.pruning.upTo > this.#next.pruned) this.#next.pruned = job.pruning.upTo;
         break;
     }
     this.#open.answers.push({ waiting, outcome: { committed: true, revision: this.#next.revision } });
@@ -369,7 +294,8 @@ export class GroupCommit {
     const events: GroupEvent[] = [];
     const count = effective.length;
     for (const { operation, standing } of effective) {
-      events.push(this.#write(operation, standing, { revision, timeMs, index: events.length, count }));
+      const at = { revision, timeMs, index: events.length, count };
+      events.push(this.#open.write(this.#next, operation, standing, at));
     }
     this.#next.revision = revision;
     this.#open.revisions.push(events);
@@ -377,76 +303,14 @@ export class GroupCommit {
     this.#open.answers.push({ waiting, outcome: { committed: true, revision } });
   }
 
-  #write(
-    operation: Operation,
-    { keyBytes, pointer }: Standing,
-    at: {
-      readonly revision: Revision;
-      readonly timeMs: number;
-      readonly index: number;
-      readonly count: number;
-    },
-  ): GroupEvent {
-    const { key, type } = operation;
-    const value = operation.type === 'put' ? operation.value : undefined;
-    const recordKeyBytes = recordKey(at.revision, key);
-    const link = pointer?.revision ?? (0 as Revision);
-    const linkDeleted = pointer !== undefined && !pointer.present;
-    const header = { type, link, linkDeleted, timeMs: at.timeMs, index: at.index, count: at.count };
-    const next = encodePointer(keyBytes, at.revision, type === 'put');
-    this.#open.writes.push(
-      {
-        type: 'put',
-        key: recordKeyBytes,
-        value: encodeRecord(recordKeyBytes, header, value, this.#open.allocate),
-      },
-      { type: 'put', key: keyBytes, value: next.bytes },
-    );
-    this.#count(pointer, next.pointer);
-    this.#open.standings.set(key, { keyBytes, pointer: next.pointer, group: this.#open });
-    return {
-      type,
-      key,
-      revision: at.revision,
-      value,
-      previous: undefined,
-      link: pointer?.present ? link : undefined,
-    };
-  }
-
-  #applyPruning({ upTo, recordKeys, deleted }: Pruning, standingOf: (key: StorageKey) => Standing): void {
-    for (const key of recordKeys) this.#open.writes.push({ type: 'del', key });
-    for (const { key, revision } of deleted) {
-      const standing = standingOf(key);
-      if (standing.pointer?.revision !== revision || standing.pointer.present) continue;
-      this.#open.writes.push({ type: 'del', key: standing.keyBytes });
-      this.#open.standings.set(key, { keyBytes: standing.keyBytes, pointer: undefined, group: this.#open });
-    }
-    if (upTo > this.#next.pruned) this.#next.pruned = upTo;
-  }
-
-  #count(before: Pointer | undefined, after: Pointer): void {
-    let { count, sum } = this.#next;
-    if (before?.present) {
-      count--;
-      sum -= before.checksum;
-    }
-    if (after.present) {
-      count++;
-      sum += after.checksum;
-    }
-    this.#next.count = count;
-    this.#next.sum = sum >>> 0;
-  }
-
   /** Answers when the group that was looked at is on disk: now, if it is, or if nothing uncommitted was seen. */
-  #answerAfter(group: Group | undefined, outcome: WriteOutcome, waiting: Waiting): void {
+  #answerAfter(group: CommitGroup | undefined, outcome: WriteOutcome, waiting: Waiting): void {
     if (group === undefined || group.landed) this.#answer(outcome, waiting);
     else group.answers.push({ outcome, waiting });
   }
 
   /** The youngest group not yet on disk, whose revision `#next` tells. */
-  #youngest(): Group | undefined {
+  #youngest(): CommitGroup | undefined {
     return this.#open.revisions.length > 0 ? this.#open : this.#flying;
   }
 
@@ -468,7 +332,7 @@ export class GroupCommit {
   #seal(): void {
     const group = this.#open;
     if (group.answers.length === 0 || this.#flying !== undefined || this.#failed) return;
-    this.#open = newGroup(this.#arenas);
+    this.#open = new CommitGroup(this.#arenas);
     this.#flying = group;
     const head: Head = { ...this.#next };
     group.writes.push({ type: 'put', key: headKey, value: encodeHead(head) });
@@ -479,7 +343,7 @@ export class GroupCommit {
     group.arena.release();
   }
 
-  #landed(group: Group, head: Head): void {
+  #landed(group: CommitGroup, head: Head): void {
     group.landed = true;
     this.#flying = undefined;
     this.#landing = undefined;
@@ -492,7 +356,7 @@ export class GroupCommit {
     this.#reportIdle();
   }
 
-  #answerAll(group: Group): void {
+  #answerAll(group: CommitGroup): void {
     for (const { outcome, waiting } of group.answers) this.#answer(outcome, waiting);
   }
 
@@ -510,14 +374,12 @@ export class GroupCommit {
       cause,
     );
     const groups = this.#flying === undefined ? [this.#open] : [this.#flying, this.#open];
-    const waiting = [...this.#preparing, ...this.#waiting];
+    const waiting = [...this.#preparing, ...this.#waiting.takeAll()];
     this.#failed = true;
     this.#flying = undefined;
     this.#landing = undefined;
-    this.#open = newGroup(this.#arenas);
+    this.#open = new CommitGroup(this.#arenas);
     this.#preparing = [];
-    this.#waiting = [];
-    this.#waitingBytes = 0;
     this.#landedMeanwhile = [];
     for (const group of groups) for (const { waiting } of group.answers) waiting.reject(error);
     for (const { reject } of waiting) reject(error);
@@ -538,18 +400,4 @@ function onlyKeyOf({ guards, operations }: Transaction): StorageKey | undefined 
   const key = operations[0]?.key;
   if (operations.length !== 1 || guards.length > 1) return undefined;
   return guards.length === 0 || guards[0]?.key === key ? key : undefined;
-}
-
-function newGroup(arenas: ArenaPool): Group {
-  const arena = new Arena(arenas);
-  return {
-    arena,
-    allocate: (bytes) => arena.allocate(bytes),
-    writes: [],
-    revisions: [],
-    standings: new Map(),
-    answers: [],
-    bytes: 0,
-    landed: false,
-  };
 }

@@ -8,8 +8,8 @@ import type {
   WatchOptions,
 } from '../storage.ts';
 import { WatcherIndex } from '../watchers.ts';
+import type { GroupEvent } from './commit-group.ts';
 import type { LevelDatabase } from './database.ts';
-import type { GroupEvent } from './group-commit.ts';
 import type { Head } from './meta.ts';
 import { eventsOfLog, readLog, readValues, type View } from './reader.ts';
 

@@ -8,7 +8,7 @@ import type { CachedStorage } from '../cached-storage.ts';
 import type { Storage, TransactionResult } from '../storage.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { del, guard, key, plain, put, revision, until, write } from '../testing/storage-fixture.ts';
-import type { GroupEvent } from './group-commit.ts';
+import type { GroupEvent } from './commit-group.ts';
 import { openLevelStorage } from './level-storage.ts';
 import type { Head } from './meta.ts';
 import { Tombstones, tombstonesMax } from './tombstones.ts';
