@@ -17,7 +17,7 @@ import { isWithdrawing } from '../downsync/sync-context.ts';
 import type { SyncItem, SyncOutcome } from '../downsync/sync-item.ts';
 import { waitsForKinds, waitsForNamespace } from '../downsync/sync-refusal.ts';
 import { wavePriority } from '../downsync/waves.ts';
-import { type Claim, releaseClaim } from '../edge/edge-claim.ts';
+import type { Claim } from '../edge/edge-claim.ts';
 import { type ApiEnablements, ServedKinds } from '../edge/edge-kinds.ts';
 import { EdgePace } from '../edge/edge-pace.ts';
 import { isUnanswered } from '../edge/edge-problem.ts';
@@ -41,6 +41,7 @@ import { SweepSchedule } from './sweep-schedule.ts';
 import { passingFailuresMax, syncFailureOf } from './sync-failure.ts';
 import { SyncTally } from './sync-tally.ts';
 import { WaitingKeys } from './waiting-keys.ts';
+import { Withdrawal } from './withdrawal.ts';
 import { WorkWidth } from './work-width.ts';
 
 export interface CellSyncOptions {
@@ -62,7 +63,6 @@ export interface CellSyncOptions {
   readonly onProgress: () => void;
 }
 
-const withdrawnRecheckMs = 1_000;
 /** What the keys of definitions begin with. */
 const crdKeys = `${crdGroup}/${crdResource}|`;
 
@@ -93,15 +93,13 @@ export class CellSync {
   readonly #returner: Returner;
   readonly #waiting = new WaitingKeys();
   readonly #width: WorkWidth;
+  readonly #withdrawal: Withdrawal;
   /** How many objects failed when one was last done, and the token of what was held; the first one done is news. */
   #failedTold = -1;
   #heldTold: string | undefined;
   #cell: Cell;
   #started = false;
   #stopped: Promise<void> | undefined;
-  /** The last copy was withdrawn and the claim is gone: nothing is done at the edge any more. */
-  #withdrawn = false;
-  #releasing: Promise<void> | undefined;
   /** The claim takes over the present source: whoever comes next would hold what was released here. */
   #renewing: Promise<unknown> | undefined;
 
@@ -163,7 +161,7 @@ export class CellSync {
       makeEdge: (edgeClient, kinds, claim) => this.#makeEdge(edgeClient, kinds, claim),
       onConnected: () => {
         this.#enqueueAll();
-        this.#checkWithdrawn();
+        this.#withdrawal.check();
         this.#sweeps.restart();
         this.#returner.restart();
       },
@@ -179,6 +177,13 @@ export class CellSync {
       eventPace: new TokenBucket({ clock, perSecond: limits.eventsPerSecond, burst: limits.eventsBurst }),
       clock,
       logger,
+    });
+    this.#withdrawal = new Withdrawal({
+      ...options,
+      name: this.name,
+      cell: () => this.#cell,
+      edge: () => this.#link.edge,
+      hasNoCopies: () => this.#copies.hasSynced && this.#copies.size === 0 && this.#copies.beyondMax === 0,
     });
     this.#sweeps = new SweepSchedule({
       ...options,
@@ -285,24 +290,16 @@ export class CellSync {
     const isFirstDeletion =
       old.metadata.deletionTimestamp === undefined && cell.metadata.deletionTimestamp !== undefined;
     if (isFirstDeletion && isWithdrawing(cell)) this.#enqueueAll();
-    this.#checkWithdrawn();
+    this.#withdrawal.check();
     this.#releaseHeld();
   }
 
   async #stop(): Promise<void> {
-    const { clock, limits, wheel } = this.#options;
+    const { clock, limits } = this.#options;
     this.#stopping.abort();
-    wheel.cancel(`withdrawn/${this.name}`);
     this.#width.stop();
-    // The last thing that is done at a withdrawn edge; it has a time limit of its own. The Cell may have gone before we
-    // saw its last copy go: that we let go of all of them is as good.
-    const edge = this.#link.edge;
     const { synced, pending, failed } = this.tally.counts;
-    const isEmpty = this.#copies.hasSynced && synced + pending + failed === 0;
-    if (isEmpty && edge !== undefined && !this.#withdrawn && isWithdrawing(this.#cell)) {
-      this.#releasing = this.#releaseClaim(edge);
-    }
-    await this.#releasing;
+    await this.#withdrawal.stop(this.#copies.hasSynced && synced + pending + failed === 0);
     await this.#renewing;
     const parts = Promise.all([
       this.#loop.stop(),
@@ -351,7 +348,7 @@ export class CellSync {
     if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
     if (key.startsWith(crdKeys)) this.#workspaceKinds.expire();
     this.#enqueue(key, this.#copies.hasSynced ? 'normal' : priorityOf(key, copy));
-    if (copy === undefined) this.#checkWithdrawn();
+    if (copy === undefined) this.#withdrawal.check();
   }
 
   #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority): void {
@@ -395,7 +392,7 @@ export class CellSync {
     const edge = this.#link.edge;
     const copy = this.#copies.get(key);
     // Without an edge, all is looked at when there is one; suspended, when it is not any more.
-    if (edge === undefined || this.#withdrawn || this.#cell.spec?.suspend === true) {
+    if (edge === undefined || this.#withdrawal.isDone || this.#cell.spec?.suspend === true) {
       if (copy === undefined) this.tally.forget(key);
       else this.tally.markPending(key);
       return undefined;
@@ -479,27 +476,6 @@ export class CellSync {
       await edge.renewClaim(signal);
     } catch (error) {
       this.#options.logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not renewed');
-    }
-  }
-
-  /** When the Cell is being withdrawn and nothing is left: the edge is nobody's again. */
-  #checkWithdrawn(): void {
-    const edge = this.#link.edge;
-    if (edge === undefined || this.#withdrawn || !isWithdrawing(this.#cell)) return;
-    if (!this.#copies.hasSynced || this.#copies.size > 0 || this.#copies.beyondMax > 0) return;
-    this.#withdrawn = true;
-    this.#releasing = this.#releaseClaim(edge);
-  }
-
-  async #releaseClaim(edge: Edge): Promise<void> {
-    const { limits, logger, wheel } = this.#options;
-    try {
-      await releaseClaim(edge.client, edge.claim, AbortSignal.timeout(limits.edgeTimeoutMs));
-    } catch (error) {
-      logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not released');
-      this.#withdrawn = false;
-      if (this.#stopped !== undefined) return;
-      wheel.schedule(`withdrawn/${this.name}`, withdrawnRecheckMs, () => this.#checkWithdrawn());
     }
   }
 }
