@@ -1,4 +1,3 @@
-import type { Clock } from '#apimachinery/clock.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
@@ -6,13 +5,12 @@ import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
 import { estimateBeside } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
-import type { Decision, DecisionInput, Outcome, Target, Template } from '../algorithm/decision.ts';
+import type { Decision, DecisionInput, Target, Template } from '../algorithm/decision.ts';
 import { meeting } from '../algorithm/node-kinds.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import type { ToldAmounts } from '../bindings/told-binding.ts';
-import { isEstimated, isRoomWatched, roomWordOf } from '../cells/cell-info.ts';
+import { isRoomWatched } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
-import type { CellStore } from '../cells/cell-store.ts';
 import { dividesByRoom } from '../cells/estimate-question.ts';
 import type { CopyIndex } from '../copies/copy-index.ts';
 import { followingDecision, isFollowing } from '../dependencies/need.ts';
@@ -23,7 +21,7 @@ import { isReleased, releaseAnnotation } from '../failover/released-evictions.ts
 import type { CopyReader } from '../gather/gather.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
 import type { Interpretations } from '../interpreter/interpretations.ts';
-import { beginAnew, type KeyState, type KeyStates } from '../key-state.ts';
+import { beginAnew, type KeyState } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policy/policies.ts';
@@ -42,43 +40,36 @@ import { cellsOnTrial } from '../rollout/plan.ts';
 import type { ResourceWatches } from '../watches/resource-watches.ts';
 import type { Workspaces } from '../workspaces.ts';
 import { AffinityGroups, type Membership, membershipOf } from './affinity-groups.ts';
-import { Commitments, underWayOf } from './commitments.ts';
+import { underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
 import { EdgeEstimates, type ToldReplicas } from './edge-estimates.ts';
 import { FirstTurns } from './first-turns.ts';
-import { FreedRoom } from './freed-room.ts';
-import { heldBack } from './held-back.ts';
+import { heldBack, missingOverridesOf } from './held-back.ts';
 import { withPreservedState } from './preserved-of-copies.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
-import { RoomTurns, type Waiting } from './room-turns.ts';
+import { RoomTurns } from './room-turns.ts';
 import { SchedulePriorities } from './schedule-priority.ts';
 import { SeenBindings } from './seen-bindings.ts';
+import { TakenRoom, type TakenRoomDependencies } from './taken-room.ts';
+import { Waking } from './waking.ts';
 
-export interface DeciderDependencies {
+export interface DeciderDependencies extends TakenRoomDependencies {
   readonly client: KubeClient;
-  readonly clock: Clock;
   readonly logger: Logger;
-  readonly signal: AbortSignal;
   readonly owns: (cluster: string) => boolean;
   readonly watches: ResourceWatches;
   readonly workspaces: Workspaces;
   readonly policies: Policies;
   readonly interpretations: Interpretations;
-  readonly cells: CellStore;
   readonly copies: CopyIndex;
-  readonly states: KeyStates;
   readonly rebalancer: Rebalancer;
   readonly evictions: EvictionLimiter;
   readonly reader: CopyReader;
   /** Default 30,000. */
   readonly estimateAgainMs?: number | undefined;
-  /** Default 10,000. */
-  readonly landedMs?: number | undefined;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
-  /** There is more room in these cells than before, by what was decided. */
-  readonly onRoom: (cells: ReadonlySet<string>) => void;
   /** Whether further objects are queued. */
   readonly othersWait: () => boolean;
 }
@@ -101,8 +92,9 @@ export interface Decided extends FailoverDecision {
 /** Brings together what one object's decision depends on, beyond the object itself, and has it decided. */
 export class Decider {
   readonly seen: SeenBindings;
-  readonly commitments: Commitments;
   readonly turns: RoomTurns;
+  readonly #taken: TakenRoom;
+  readonly #waking: Waking;
   readonly #firstTurns: FirstTurns;
   readonly #on: DeciderDependencies;
   readonly #groups = new AffinityGroups();
@@ -113,7 +105,6 @@ export class Decider {
   readonly #estimates: EdgeEstimates;
   /** Of objects that were read and wait for their turn to be decided first. Bounded by the keys in the queue. */
   readonly #ranks = new Map<ProjectObjectKey, number>();
-  readonly #freed: FreedRoom;
 
   constructor(dependencies: DeciderDependencies) {
     this.#on = dependencies;
@@ -122,23 +113,13 @@ export class Decider {
     this.seen = new SeenBindings(wake);
     this.turns = new RoomTurns(clock, wake);
     this.#firstTurns = new FirstTurns(clock);
-    this.#freed = new FreedRoom({
-      ...dependencies,
-      isWaitedFor: () => dependencies.states.waitingForRoom().size > 0,
-    });
-    this.commitments = new Commitments(
-      (cell) => roomWordOf(cells.get(cell)),
-      (cell) => {
-        this.#estimates.renew(cell);
-        this.#freed.in(cell);
-      },
-      (cell) => isEstimated(cells.get(cell)),
-    );
+    this.#taken = new TakenRoom(dependencies, (cell) => this.#estimates.renew(cell));
+    this.#waking = new Waking(dependencies.states, this.turns, wake);
     this.#profiles = new Profiles({
       client,
       clock,
       logger,
-      onProfile: () => this.#wakeWhere(dependencies.states.all(), 'Suspended'),
+      onProfile: () => this.#waking.where(dependencies.states.all(), 'Suspended'),
     });
     this.#estimates = new EdgeEstimates(dependencies, this.#profiles);
     this.#scores = new CellScores({
@@ -151,7 +132,8 @@ export class Decider {
       ...dependencies,
       onFirst: (cluster, namespace) => this.#countAgain(cluster, namespace),
       onStatic: wake,
-      onRoom: (cluster, namespace) => this.#wakeWhere(this.#keysIn(cluster, namespace), 'QuotaExceeded'),
+      onRoom: (cluster, namespace) =>
+        this.#waking.where(this.#waking.keysIn(cluster, namespace), 'QuotaExceeded'),
     });
   }
 
@@ -191,49 +173,25 @@ export class Decider {
   drop(key: ProjectObjectKey): void {
     this.#ranks.delete(key);
     this.turns.done(key);
-    this.commitments.drop(key, this.#on.states.get(key)?.committed);
+    this.#taken.commitments.drop(key, this.#on.states.get(key)?.committed);
     this.quotas.use(key, [], []);
-    for (const peer of this.#groups.drop(key)) this.#wakeWaiting(peer);
+    for (const peer of this.#groups.drop(key)) this.#waking.unplaced(peer);
   }
 
   /** What a binding takes, which counts here until its object is decided here; undefined: it is gone. */
   onBinding(key: ProjectObjectKey, told: ToldAmounts | undefined): void {
-    const { states, clock } = this.#on;
-    if (states.get(key)?.committed !== undefined) return;
-    const nowMs = clock.now();
-    this.commitments.tell(key, told, nowMs, nowMs + this.#landedMs);
+    this.#taken.onBinding(key, told);
   }
 
   /** A cell told something new, or went. */
   onCell(cell: string, isGone: boolean): void {
-    this.commitments.told(cell);
-    this.commitments.look(cell, () => this.#allCommitted());
+    this.#taken.onCell(cell);
     if (isGone) void this.#estimates.forget(cell);
   }
 
-  *#allCommitted(): IterableIterator<Committed> {
-    const { states } = this.#on;
-    for (const key of states.all()) {
-      const committed = states.get(key)?.committed;
-      if (committed !== undefined) yield committed;
-    }
-  }
-
   /** What came back says that the object's replicas are there: what they take is no more under way. */
-  landed(key: ProjectObjectKey, { targets, health }: KeyState): void {
-    const { cells, clock } = this.#on;
-    for (const { name } of targets) {
-      if (!this.commitments.isUnderWay(key, name)) continue;
-      const isWatched = isRoomWatched(cells.get(name));
-      if (!health.healthy.has(name) && !(isWatched && health.complete.has(name))) continue;
-      const untilMs = isWatched ? clock.now() + this.#landedMs : undefined;
-      if (this.commitments.landed(key, name, untilMs) && isWatched) this.#freed.inAfter(name, this.#landedMs);
-    }
-  }
-
-  get #landedMs(): number {
-    const { landedMs, cells } = this.#on;
-    return landedMs ?? Math.max(defaultLandedMs, landedMsPerCell * cells.snapshot().cells.length);
+  landed(key: ProjectObjectKey, state: KeyState): void {
+    this.#taken.landed(key, state);
   }
 
   /**
@@ -254,11 +212,11 @@ export class Decider {
     const quotas = this.quotas.limits(parts);
     const limited = quotas !== undefined;
     const byRoom = dividesByRoom(policy.spec.placement);
-    const { countsBound } = this.commitments;
+    const { countsBound } = this.#taken.commitments;
     if (this.#on.states.get(key) === undefined) {
       const previous = previousTargets(present);
       if (countsBound && present !== undefined)
-        this.commitments.foresee(key, {
+        this.#taken.commitments.foresee(key, {
           targets: previous,
           request: template.request,
           nodes: template.nodes,
@@ -345,7 +303,7 @@ export class Decider {
       const estimate = estimates.get(cell);
       if (estimate === undefined) return undefined;
       const { nodeKinds } = this.#on.cells.info(cell) ?? {};
-      const underWay = this.commitments.underWayOn(cell, nowMs, meeting(nodeKinds, template.nodes));
+      const underWay = this.#taken.commitments.underWayOn(cell, nowMs, meeting(nodeKinds, template.nodes));
       return estimateBeside(estimate, template.request, underWay);
     };
     const input: DecisionInput = {
@@ -358,10 +316,10 @@ export class Decider {
       bounds,
       peers: this.#groups.peersOf(key, membership),
       profile: profile === 'missing' ? undefined : profile,
-      loadOf: this.commitments.loadBeside(state.committed),
-      assumedIn: (cell) => this.commitments.assumedIn(cell, nowMs),
+      loadOf: this.#taken.commitments.loadBeside(state.committed),
+      assumedIn: (cell) => this.#taken.commitments.assumedIn(cell, nowMs),
       assumedOnNodes: ({ name, nodeKinds }) =>
-        this.commitments.assumedOn(name, nowMs, meeting(nodeKinds, template.nodes)),
+        this.#taken.commitments.assumedOn(name, nowMs, meeting(nodeKinds, template.nodes)),
       roomIn:
         estimates.size === 0 && !limited
           ? undefined
@@ -377,12 +335,12 @@ export class Decider {
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
     const assumes = dividesByRoom(match.policy.spec.placement);
-    if (isNew) this.commitments.takeOver(key);
+    if (isNew) this.#taken.commitments.takeOver(key);
     if (isNew && present !== undefined && assumes) {
       const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
         isRoomWatched(this.#on.cells.get(cell)),
       );
-      this.commitments.restore(key, underWay, template, nowMs);
+      this.#taken.commitments.restore(key, underWay, template, nowMs);
     }
     const committed: Committed = {
       targets: decision.targets,
@@ -390,12 +348,12 @@ export class Decider {
       nodes: template.nodes,
       assumes,
     };
-    this.commitments.place(key, committed, state.committed, previous, nowMs);
+    this.#taken.commitments.place(key, committed, state.committed, previous, nowMs);
     state.committed = committed;
     this.#on.states.conclude(key, state, decision.outcome);
     this.quotas.use(key, decision.targets, template.request);
     const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
-    for (const peer of this.#groups.set(key, membership, cells)) this.#wakeWaiting(peer);
+    for (const peer of this.#groups.set(key, membership, cells)) this.#waking.unplaced(peer);
     return {
       decision: this.#whileRoomLacks(decision, state, estimates.size + stuck.size > 0, nowMs),
       tasks,
@@ -446,35 +404,16 @@ export class Decider {
     const { estimateAgainMs = defaultEstimateAgainMs } = this.#on;
     const times = [
       decision.recheckAtMs,
-      isUnschedulable ? this.commitments.nextExpiryMs() : undefined,
+      isUnschedulable ? this.#taken.commitments.nextExpiryMs() : undefined,
       (isUnschedulable || waitsForRoom) && isEstimated ? nowMs + estimateAgainMs : undefined,
     ].filter((time) => time !== undefined);
     return times.length === 0 ? decision : { ...decision, recheckAtMs: Math.min(...times) };
   }
 
   #countAgain(cluster: string, namespace: string | undefined): void {
-    const keys = [...this.#keysIn(cluster, namespace)];
+    const keys = [...this.#waking.keysIn(cluster, namespace)];
     this.seen.expect(keys.map(splitKey));
     for (const key of keys) this.#on.wake(key);
-  }
-
-  /** `namespace` undefined: of all that the project has. */
-  *#keysIn(cluster: string, namespace: string | undefined): IterableIterator<ProjectObjectKey> {
-    for (const key of this.#on.states.keysIn(cluster))
-      if (namespace === undefined || splitKey(key).namespace === namespace) yield key;
-  }
-
-  /** The most important first. */
-  #wakeWhere(keys: Iterable<ProjectObjectKey>, outcome: Outcome): void {
-    const { states, wake } = this.#on;
-    const waiting: Waiting[] = [];
-    for (const key of keys) {
-      const state = states.get(key);
-      if (state?.outcome === outcome) waiting.push({ key, priority: state.priority });
-    }
-    waiting.sort((a, b) => b.priority - a.priority);
-    if (outcome === 'QuotaExceeded') this.turns.call(waiting);
-    for (const { key } of waiting) wake(key);
   }
 
   #decideBy(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
@@ -508,21 +447,13 @@ export class Decider {
 
   #heldBack({ match, bounds, project, object }: Known): string | undefined {
     const { spec } = match.policy;
-    const missing = new Set(spec.dependentOverrides);
-    const { namespace } = object.metadata;
-    if (missing.size > 0) {
-      for (const source of this.#on.policies.overridesOf(project.id)) {
-        if (source.inheritedFrom === undefined && (source.namespace ?? namespace) === namespace)
-          missing.delete(source.name);
-      }
-    }
-    const isProfileMissing = this.#profiles.of(spec.schedulerName) === 'missing';
-    return heldBack({ spec, bounds, isProfileMissing, missingOverrides: [...missing] });
-  }
-
-  #wakeWaiting(key: ProjectObjectKey): void {
-    const outcome = this.#on.states.get(key)?.outcome;
-    if (outcome !== undefined && outcome !== 'Scheduled') this.#on.wake(key);
+    const overrides = () => this.#on.policies.overridesOf(project.id);
+    return heldBack({
+      spec,
+      bounds,
+      isProfileMissing: this.#profiles.of(spec.schedulerName) === 'missing',
+      missingOverrides: missingOverridesOf(spec, overrides, object.metadata.namespace),
+    });
   }
 }
 
@@ -537,13 +468,6 @@ interface Prepared {
   /** A quota speaks of the namespace, or of the project. */
   readonly limited: boolean;
 }
-
-/**
- * How long replicas count beside what a federator tells, once they are there: it has seen them by then, and tells what changed
- * within a second, of many cells ten a second (federators.md, Room).
- */
-const defaultLandedMs = 10_000;
-const landedMsPerCell = 200;
 
 const defaultEstimateAgainMs = 30_000;
 

@@ -1,5 +1,6 @@
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import type { Bounds } from '../algorithm/bounds.ts';
+import type { OverrideSource } from '../projection/overrides.ts';
 
 export interface HoldingInput {
   readonly spec: Pick<PropagationSpec, 'suspension' | 'schedulerName'>;
@@ -24,4 +25,19 @@ export function heldBack({
   return missingOverrides.length === 0
     ? undefined
     : `waits for the override policies ${missingOverrides.join(', ')}`;
+}
+
+/** Of the policy's `dependentOverrides` those that an object's project has not; `namespace`: the object's. */
+export function missingOverridesOf(
+  { dependentOverrides }: PropagationSpec,
+  overrides: () => Iterable<OverrideSource>,
+  namespace: string | undefined,
+): string[] {
+  const missing = new Set(dependentOverrides);
+  if (missing.size === 0) return [];
+  for (const source of overrides()) {
+    if (source.inheritedFrom === undefined && (source.namespace ?? namespace) === namespace)
+      missing.delete(source.name);
+  }
+  return [...missing];
 }
