@@ -1,4 +1,4 @@
-import type { Candidate } from './framework.ts';
+import type { Candidate } from './candidate.ts';
 import type { SpreadDimension } from './spread.ts';
 
 /** Candidates by the groups that they lie in. */

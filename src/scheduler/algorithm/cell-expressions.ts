@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { cellVariable, compileCellSelector, type SelectableCell } from '#api/policy/cell-selector.ts';
 import { CelCostError } from '#apimachinery/cel/frame.ts';
+import { valueOfJson } from '#apimachinery/cel/json-values.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
-import { type Value, valueOfJson } from '#apimachinery/cel/values.ts';
+import type { Value } from '#apimachinery/cel/values.ts';
 import type { CellInfo } from './cell.ts';
 
 /** Steps that one expression may take for one cell: a thousand cells are selected from in milliseconds. */

@@ -1,5 +1,6 @@
 import type { Placement } from '#api/policy/placement.ts';
 import { isWithin } from './bounds.ts';
+import type { Candidate } from './candidate.ts';
 import { fitsIn, replicasThatFit, replicasThatFitBeside, unboundedReplicas } from './capacity.ts';
 import { type CellInfo, toleratedUntilMs } from './cell.ts';
 import {
@@ -12,8 +13,8 @@ import {
 import type { Decision, DecisionDetails, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
 import { unfilledGroups } from './fill-groups.ts';
+import type { FilterContext, FilterPlugin } from './filter-plugin.ts';
 import { filtersFor } from './filters.ts';
-import type { Candidate, FilterPlugin, PluginContext } from './framework.ts';
 import { scoreCandidates } from './profile.ts';
 import { type Demand, room, type Selection, selectCells } from './select.ts';
 import { excludedThatStay, keptIn, mayFitLater, toldOf } from './staying.ts';
@@ -115,7 +116,7 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
   const placed = new Map(input.previous.map(({ name, replicas }) => [name, replicas ?? 0]));
   const previous: ReadonlyMap<string, number> = input.fresh === true ? new Map() : placed;
   let recheckAtMs: number | undefined;
-  const context: PluginContext = {
+  const context: FilterContext = {
     input,
     placement,
     held: new Set(previous.keys()),
@@ -210,7 +211,7 @@ function isDynamic({ division }: CompiledPlacement): boolean {
 }
 
 function filterCells(
-  context: PluginContext,
+  context: FilterContext,
   group: AffinityGroup,
   refusals: (RefusalCode | undefined)[],
   previous: ReadonlyMap<string, number>,
@@ -259,7 +260,7 @@ function filterCells(
   }
   if (!scored) return feasible;
   if (details !== undefined) tellRoom(feasible, fits, context, details);
-  scoreCandidates(feasible, context, details?.scores);
+  scoreCandidates(feasible, context, input.profile, details?.scores);
   return feasible;
 }
 
@@ -267,7 +268,7 @@ function filterCells(
 function tellRoom(
   feasible: readonly Candidate[],
   counted: Int32Array | undefined,
-  context: PluginContext,
+  context: FilterContext,
   details: DecisionDetails,
 ): void {
   const { snapshot, template } = context.input;
@@ -284,7 +285,7 @@ function tellRoom(
 function firstRefusal(
   filters: readonly FilterPlugin[],
   cell: CellInfo,
-  context: PluginContext,
+  context: FilterContext,
 ): RefusalCode | undefined {
   for (let i = 0; i < filters.length; i++) {
     const refusal = (filters[i] as FilterPlugin).filter(cell, context);
@@ -301,7 +302,7 @@ function availableIn(
   cell: CellInfo,
   index: number,
   fits: Int32Array,
-  { input, placement, held, own }: PluginContext,
+  { input, placement, held, own }: FilterContext,
 ): number {
   const { template } = input;
   if (held.has(cell.name) && refusesNewWork(cell, placement)) return 0;

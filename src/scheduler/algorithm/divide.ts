@@ -1,8 +1,8 @@
 import { atomsOf } from './atoms.ts';
+import type { Candidate } from './candidate.ts';
 import { type CompiledPlacement, plannedWeight, staticWeights } from './compile.ts';
 import type { Division } from './division.ts';
 import { type FillRules, fillGroups, keepsSkews } from './fill-groups.ts';
-import type { Candidate } from './framework.ts';
 import { levelGroups } from './level-groups.ts';
 import { type PlannedCell, planReplicas } from './plan-replicas.ts';
 import { coarserFirst, compareNames } from './select.ts';

@@ -1,4 +1,4 @@
-import type { Candidate } from './framework.ts';
+import type { Candidate } from './candidate.ts';
 import { isWithinSkew } from './skew.ts';
 import type { CompiledSpread, FilledDimension, SpreadDimension } from './spread.ts';
 

@@ -1,5 +1,5 @@
 import { type CellSnapshot, toleratedUntilMs } from './cell.ts';
-import type { FilterPlugin, PluginContext } from './framework.ts';
+import type { FilterContext, FilterPlugin } from './filter-plugin.ts';
 import { servesKind } from './served-kind.ts';
 import { withinWindows } from './time-windows.ts';
 
@@ -131,7 +131,7 @@ const filterPlugins: readonly FilterPlugin[] = [
 ];
 
 /** Those that have a say in this decision. */
-export function filtersFor(context: PluginContext): FilterPlugin[] {
+export function filtersFor(context: FilterContext): FilterPlugin[] {
   const disabled = context.input.profile?.disabledFilters;
   return filterPlugins.filter(
     ({ name, concerns }) => disabled?.has(name) !== true && (concerns === undefined || concerns(context)),

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Placement } from '#api/policy/placement.ts';
 import { decide } from './decide.ts';
-import { type Atom, levelAtoms } from './level-atoms.ts';
+import { levelAtoms } from './level-atoms.ts';
+import type { Atom } from './level-problem.ts';
 import { isWithinSkew } from './skew.ts';
 import { cell, inputOf, show, snapshotOf, template } from './testing/cells.ts';
 

@@ -1,23 +1,8 @@
+import { type LevelBudget, levelBudget } from './level-budget.ts';
 import { type Chains, chainsOf } from './level-chains.ts';
 import { LevelFlow } from './level-flow.ts';
+import type { Atom, LevelDimension } from './level-problem.ts';
 import { levelRange } from './skew.ts';
-
-/** What is in the same group by every dimension, and so is alike as far as levelling goes. */
-export interface Atom {
-  /** The group by each dimension, from 0. */
-  readonly groups: readonly number[];
-  /** Infinity when not limited. */
-  readonly room: number;
-  readonly has: number;
-}
-
-export interface LevelDimension {
-  readonly groupCount: number;
-  /** Infinity when not limited. */
-  readonly maxSkew: number;
-  /** What each group has to have at least. */
-  readonly least: number;
-}
 
 export type Levelled =
   | { readonly shares: readonly number[] }
@@ -27,20 +12,10 @@ export type Levelled =
 /** Combinations of levels that are tried. */
 const triesMax = 4_096;
 /**
- * Arcs and atoms that one search may look at, and all searches while cells are chosen, or replicas are divided: 0.3 µs each. A search
- * that found a way finds it again from the same state, since its part does not depend on those before.
+ * Arcs and atoms that one search may look at. A search that found a way finds it again from the same state, since its part of the
+ * budget does not depend on those before.
  */
 const searchWorkMax = 200_000;
-const workMax = 400_000;
-
-/** What may still be looked at: bounds what a decision costs, however many searches it makes. */
-export interface LevelBudget {
-  left: number;
-}
-
-export function levelBudget(): LevelBudget {
-  return { left: workMax };
-}
 
 /**
  * Shares of atoms that add up to `total` and keep the skew of several dimensions at once, near to what they have.

@@ -1,4 +1,4 @@
-import type { Atom, LevelDimension } from './level-atoms.ts';
+import type { Atom, LevelDimension } from './level-problem.ts';
 
 /** A dimension in its chain, and the group of the one before in which each of its groups lies. */
 export interface Link {

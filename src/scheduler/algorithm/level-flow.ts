@@ -1,6 +1,7 @@
 import { type Arc, type Cut, settle } from './kilter.ts';
-import type { Atom, LevelBudget, LevelDimension } from './level-atoms.ts';
+import type { LevelBudget } from './level-budget.ts';
 import type { Chains, Link } from './level-chains.ts';
+import type { Atom, LevelDimension } from './level-problem.ts';
 import { repairShares } from './level-repair.ts';
 
 const source = 0;

@@ -1,13 +1,8 @@
 import type { Atoms } from './atoms.ts';
 import type { Division } from './division.ts';
-import {
-  type Atom,
-  type LevelBudget,
-  type LevelDimension,
-  type Levelled,
-  levelAtoms,
-  levelBudget,
-} from './level-atoms.ts';
+import { type Levelled, levelAtoms } from './level-atoms.ts';
+import { type LevelBudget, levelBudget } from './level-budget.ts';
+import type { Atom, LevelDimension } from './level-problem.ts';
 import { levelRange, levelShares } from './skew.ts';
 
 /** How the members of one group share what the group gets. */

@@ -1,4 +1,5 @@
-import type { Atom, LevelBudget, LevelDimension } from './level-atoms.ts';
+import type { LevelBudget } from './level-budget.ts';
+import type { Atom, LevelDimension } from './level-problem.ts';
 
 /** Moves of one unit that are tried, and how many atoms may be looked at for them for each of what the budget has: it is quicker. */
 const movesMax = 2_000;

@@ -1,7 +1,8 @@
 import type { Reschedule } from '#api/policy/reschedule.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
-import type { Candidate, PluginContext } from './framework.ts';
-import { type MeasurePlugin, measureOf, scorePlugins } from './scores.ts';
+import type { Candidate } from './candidate.ts';
+import type { MeasurePlugin, ScoreContext } from './score-plugin.ts';
+import { measureOf, scorePlugins } from './scores.ts';
 
 /** A SchedulingProfile made ready for many decisions. */
 export interface CompiledProfile {
@@ -29,10 +30,11 @@ export function compileProfile({ spec = {} }: SchedulingProfile): CompiledProfil
  */
 export function scoreCandidates(
   candidates: readonly Candidate[],
-  context: PluginContext,
+  context: ScoreContext,
+  profile: CompiledProfile | undefined,
   details?: Map<string, Map<string, number>>,
 ): void {
-  const measures = context.input.profile?.measures;
+  const measures = profile?.measures;
   if (measures === undefined) {
     for (const candidate of candidates) {
       let score = 0;

@@ -1,7 +1,7 @@
 import type { WeightedScore } from '#api/policy/scheduling-profile.ts';
 import { type CellInfo, tolerates } from './cell.ts';
 import { dataLabelPrefix } from './compile.ts';
-import type { Candidate, PluginContext, ScorePlugin } from './framework.ts';
+import type { MeasurePlugin, ScoreContext, ScorePlugin } from './score-plugin.ts';
 
 /** Keeps work where it is (PLACEMENT.md 1: ClusterLocality, 0 or 100). */
 const stickiness: ScorePlugin = {
@@ -15,7 +15,7 @@ const softTaints: ScorePlugin = {
   score: (cell, context) => Math.max(0, 50 - untoleratedSoftTaints(cell, context) * 10),
 };
 
-function untoleratedSoftTaints(cell: CellInfo, { placement }: PluginContext): number {
+function untoleratedSoftTaints(cell: CellInfo, { placement }: ScoreContext): number {
   let intolerable = 0;
   for (const taint of cell.taints) {
     if (taint.effect !== 'PreferNoSchedule') continue;
@@ -26,13 +26,6 @@ function untoleratedSoftTaints(cell: CellInfo, { placement }: PluginContext): nu
 
 /** Without a profile. */
 export const scorePlugins: readonly ScorePlugin[] = [stickiness, softTaints];
-
-/** Something that cells are compared by; undefined where a cell does not tell. */
-export interface MeasurePlugin {
-  readonly name: string;
-  readonly lowerIsBetter: boolean;
-  measure(candidate: Candidate, context: PluginContext): number | undefined;
-}
 
 const earthRadiusKm = 6_371;
 

@@ -1,8 +1,9 @@
 import { atomsOf } from './atoms.ts';
+import type { Candidate } from './candidate.ts';
 import type { CellSnapshot } from './cell.ts';
 import type { CompiledPlacement } from './compile.ts';
-import type { Candidate } from './framework.ts';
-import { type LevelBudget, levelAtoms, levelBudget } from './level-atoms.ts';
+import { levelAtoms } from './level-atoms.ts';
+import { type LevelBudget, levelBudget } from './level-budget.ts';
 import { levellingRefusal } from './level-groups.ts';
 import { byGroupRank, chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
 import { isWithinSkew } from './skew.ts';

@@ -1,5 +1,5 @@
+import type { Candidate } from './candidate.ts';
 import type { DecisionInput, RefusalCode, Target } from './decision.ts';
-import type { Candidate } from './framework.ts';
 
 /** What no time and no room mends: the policy names other cells, or the platform lets the object be elsewhere only. */
 const lasting: ReadonlySet<RefusalCode> = new Set([
