@@ -1,5 +1,6 @@
 import { catalogueMessage } from '#api/builtin/catalogue-messages.ts';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import type { Decoding } from './decoding.ts';
 import { specialMessages } from './special-messages.ts';
 import { malformed, WireReader, wireBytes, wireFixed64, wireVarint } from './wire-reader.ts';
 
@@ -49,11 +50,6 @@ function descriptorOf(path: string): Descriptor {
   return descriptor;
 }
 
-/** Counts what one body makes, across nested messages. */
-export interface DecodeBudget {
-  values: number;
-}
-
 /**
  * Decodes one message into its JSON form: what Go's encoder would print after decoding it. Unknown fields are skipped;
  * a zero that Go would leave out is left out; an unset special value (a zero Time) gives undefined.
@@ -62,13 +58,13 @@ export function decodeMessage(
   path: string,
   reader: WireReader,
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
 ): JsonValue | undefined {
   if (depth > depthMax) throw malformed(tooDeep);
   const special = specialMessages[path];
-  if (special !== undefined) return special(reader, depth, budget);
+  if (special !== undefined) return special(reader, depth, decoding);
   const object: JsonObject = {};
-  decodeFields(path, reader, object, depth, budget);
+  decodeFields(path, reader, object, depth, decoding);
   return object;
 }
 
@@ -78,7 +74,7 @@ export function decodeFields(
   reader: WireReader,
   into: JsonObject,
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
 ): void {
   const descriptor = descriptorOf(path);
   while (!reader.done) {
@@ -89,19 +85,19 @@ export function decodeFields(
       reader.skip(wireType);
       continue;
     }
-    if (++budget.values > valuesMax) throw malformed('it holds too many values');
+    if (++decoding.values > valuesMax) throw malformed('it holds too many values');
     if (field.name === '') {
       if (wireType !== wireBytes) throw malformed(`field of ${path} has wire type ${wireType}`);
       if (depth >= depthMax) throw malformed(tooDeep);
-      decodeFields(field.message, reader.part(), into, depth + 1, budget);
+      decodeFields(field.message, reader.part(), into, depth + 1, decoding);
       continue;
     }
     if (field.shape === 'list')
-      decodeElement(field, wireType, reader, listIn(into, field.name), depth, budget);
+      decodeElement(field, wireType, reader, listIn(into, field.name), depth, decoding);
     else if (field.shape === 'map')
-      decodeEntry(field, wireType, reader, mapIn(into, field.name), depth, budget);
+      decodeEntry(field, wireType, reader, mapIn(into, field.name), depth, decoding);
     else {
-      const value = decodeValue(field, wireType, reader, depth, budget);
+      const value = decodeValue(field, wireType, reader, depth, decoding);
       if (value === undefined || (field.omittedWhenZero && isZero(value))) delete into[field.name];
       else into[field.name] = value;
     }
@@ -134,19 +130,19 @@ function decodeElement(
   reader: WireReader,
   list: JsonValue[],
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
 ): void {
   const packable = field.scalar !== undefined && field.scalar !== 'string' && field.scalar !== 'bytes';
   if (packable && wireType === wireBytes) {
     const packed = reader.part();
     while (!packed.done) {
-      if (++budget.values > valuesMax) throw malformed('it holds too many values');
+      if (++decoding.values > valuesMax) throw malformed('it holds too many values');
       const elementType = field.scalar === 'double' ? wireFixed64 : wireVarint;
-      list.push(decodeValue(field, elementType, packed, depth, budget) as JsonValue);
+      list.push(decodeValue(field, elementType, packed, depth, decoding) as JsonValue);
     }
     return;
   }
-  list.push(decodeValue(field, wireType, reader, depth, budget) ?? null);
+  list.push(decodeValue(field, wireType, reader, depth, decoding) ?? null);
 }
 
 function decodeEntry(
@@ -155,7 +151,7 @@ function decodeEntry(
   reader: WireReader,
   map: JsonObject,
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
 ): void {
   if (wireType !== wireBytes) throw malformed(`map ${field.name} has wire type ${wireType}`);
   const entry = reader.part();
@@ -164,17 +160,17 @@ function decodeEntry(
   while (!entry.done) {
     const tag = entry.tag();
     if (tag === 8 + wireBytes) key = entry.text();
-    else if (tag >> 3 === 2) value = decodeValue(field, tag & 7, entry, depth, budget);
+    else if (tag >> 3 === 2) value = decodeValue(field, tag & 7, entry, depth, decoding);
     else entry.skip(tag & 7);
   }
   if (key === '__proto__') throw malformed('"__proto__" is not allowed as a key');
-  map[key] = value ?? zeroOf(field, depth, budget);
+  map[key] = value ?? zeroOf(field, depth, decoding);
 }
 
-function zeroOf(field: Field, depth: number, budget: DecodeBudget): JsonValue {
+function zeroOf(field: Field, depth: number, decoding: Decoding): JsonValue {
   switch (field.scalar) {
     case undefined:
-      return decodeMessage(field.message, new WireReader(Buffer.alloc(0), 0, 0), depth + 1, budget) ?? null;
+      return decodeMessage(field.message, new WireReader(Buffer.alloc(0), 0, 0), depth + 1, decoding) ?? null;
     case 'string':
     case 'bytes':
       return '';
@@ -190,7 +186,7 @@ function decodeValue(
   wireType: number,
   reader: WireReader,
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
 ): JsonValue | undefined {
   const expected =
     field.scalar === undefined || field.scalar === 'string' || field.scalar === 'bytes'
@@ -201,7 +197,7 @@ function decodeValue(
   if (wireType !== expected) throw malformed(`field ${field.name} has wire type ${wireType}`);
   switch (field.scalar) {
     case undefined:
-      return decodeMessage(field.message, reader.part(), depth + 1, budget);
+      return decodeMessage(field.message, reader.part(), depth + 1, decoding);
     case 'string':
       return reader.text();
     case 'bytes':

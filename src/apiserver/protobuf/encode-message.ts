@@ -1,6 +1,7 @@
 import { catalogueMessage } from '#api/builtin/catalogue-messages.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-import { specialEncodings } from './special-encodings.ts';
+import type { Encoder } from './encoder.ts';
+import { specialEncoder } from './special-encodings.ts';
 import { wireBytes, wireFixed64, wireVarint } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
 
@@ -24,9 +25,6 @@ interface Field {
   absent: Buffer | undefined;
 }
 
-/** Writes a message's fields, the last one first; `value` as it stands in JSON, undefined where it is absent. */
-type Encoder = (value: JsonValue | undefined, writer: WireWriter) => void;
-
 const encoders = new Map<string, Encoder>();
 const empty: JsonObject = Object.freeze({});
 
@@ -38,7 +36,7 @@ const empty: JsonObject = Object.freeze({});
 export function encoderOf(path: string): Encoder {
   let encoder = encoders.get(path);
   if (encoder === undefined) {
-    encoder = specialEncodings[path] ?? messageEncoder(path);
+    encoder = specialEncoder(path, encoderOf) ?? messageEncoder(path);
     encoders.set(path, encoder);
   }
   return encoder;

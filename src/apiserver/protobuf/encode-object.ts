@@ -2,6 +2,7 @@ import { messageOfKind } from '#api/builtin/catalogue-messages.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { encoderOf } from './encode-message.ts';
+import { envelopePrefix } from './envelope-prefix.ts';
 import { WireWriter } from './wire-writer.ts';
 
 /** Field 2: `raw` of runtime.Unknown, and `items` of every list. */
@@ -9,8 +10,6 @@ const bodyTag = 0x12;
 const tag1 = 0x0a;
 const tag2 = 0x12;
 
-/** `k8s` and a zero byte. */
-const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 /** Empty contentEncoding (3) and contentType (4). */
 const tail = Buffer.from([0x1a, 0x00, 0x22, 0x00]);
 
@@ -98,7 +97,7 @@ function envelopeHead(apiVersion: string, kind: string): Buffer {
   writer.varint(tag1);
   writer.varint(writer.size);
   writer.varint(tag1);
-  writer.bytes(magic);
+  writer.bytes(envelopePrefix);
   return writer.take();
 }
 

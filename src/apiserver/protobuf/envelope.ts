@@ -1,27 +1,15 @@
 import { messageOfKind } from '#api/builtin/catalogue-messages.ts';
 import { badRequest } from '#apimachinery/api-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
-import { type DecodeBudget, decodeMessage } from './decode-message.ts';
+import { isJsonObject } from '#apimachinery/json.ts';
+import type { DecodedObject, Decoding } from './decoding.ts';
+import { envelopePrefix, hasEnvelopePrefix } from './envelope-prefix.ts';
 import { malformed, WireReader, wireBytes } from './wire-reader.ts';
 
-/** `k8s` and a zero byte stand before every protobuf body (KUBERNETES.md section 4). */
-const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
-
-export interface DecodedObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly object: JsonObject;
-}
-
-export function hasEnvelope(bytes: Buffer): boolean {
-  return bytes.length >= 4 && bytes.compare(magic, 0, 4, 0, 4) === 0;
-}
-
 /** runtime.Unknown {typeMeta 1 {apiVersion 1, kind 2}, raw 2, contentEncoding 3, contentType 4}. */
-export function decodeEnvelope(bytes: Buffer, depth: number, budget: DecodeBudget): DecodedObject {
-  if (!hasEnvelope(bytes)) throw malformed('it does not begin with the prefix 6b 38 73 00');
-  const envelope = new WireReader(bytes, magic.length, bytes.length);
+export function decodeEnvelope(bytes: Buffer, depth: number, decoding: Decoding): DecodedObject {
+  if (!hasEnvelopePrefix(bytes)) throw malformed('it does not begin with the prefix 6b 38 73 00');
+  const envelope = new WireReader(bytes, envelopePrefix.length, bytes.length);
   let apiVersion = '';
   let kind = '';
   let raw = new WireReader(bytes, 0, 0);
@@ -63,7 +51,7 @@ export function decodeEnvelope(bytes: Buffer, depth: number, budget: DecodeBudge
       `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`,
     );
   }
-  const message = decodeMessage(path, raw, depth, budget);
+  const message = decoding.message(path, raw, depth);
   if (!isJsonObject(message)) throw malformed(`${kind} is not an object`);
   return { apiVersion, kind, object: { apiVersion, kind, ...message } };
 }

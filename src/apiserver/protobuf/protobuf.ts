@@ -1,4 +1,5 @@
-import { type DecodedObject, decodeEnvelope } from './envelope.ts';
+import { BodyDecoding } from './body-decoding.ts';
+import type { DecodedObject } from './decoding.ts';
 
 /** The media type of Kubernetes' protobuf bodies. */
 export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
@@ -11,5 +12,5 @@ export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
  * the caller bounds the body's size, this function nesting and the number of values.
  */
 export function decodeProtobuf(bytes: Buffer): DecodedObject {
-  return decodeEnvelope(bytes, 0, { values: 0 });
+  return new BodyDecoding().envelope(bytes, 0);
 }

@@ -1,10 +1,9 @@
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { FieldSet } from '../apply/field-set.ts';
 import { textOfFieldSet } from '../apply/field-shapes.ts';
-import { encoderOf } from './encode-message.ts';
+import type { Encoder } from './encoder.ts';
 import type { WireWriter } from './wire-writer.ts';
-
-type SpecialEncoding = (value: JsonValue | undefined, writer: WireWriter) => void;
+import { zeroTimeSeconds } from './zero-time.ts';
 
 const meta = 'apimachinery.pkg.apis.meta.v1';
 const apiextensions = 'apiextensions-apiserver.pkg.apis.apiextensions.v1';
@@ -17,8 +16,15 @@ const tag3 = 0x1a;
 const tag1Varint = 0x08;
 const tag2Varint = 0x10;
 
-/** The messages whose JSON form is not the object of their fields: the other way of `specialMessages`. */
-export const specialEncodings: { readonly [path: string]: SpecialEncoding } = {
+/**
+ * The encoder of a message whose JSON form is not the object of its fields, undefined for any other: the other way of
+ * `specialMessages`. `encoderOf` gives those of messages that it holds.
+ */
+export function specialEncoder(path: string, encoderOf: (path: string) => Encoder): Encoder | undefined {
+  return encodings[path] ?? schemaUnions[path]?.(encoderOf(schemaPath));
+}
+
+const encodings: { readonly [path: string]: Encoder } = {
   [`${meta}.Time`]: (value, writer) => time(value, writer, 1),
   [`${meta}.MicroTime`]: (value, writer) => time(value, writer, 1000),
   'apimachinery.pkg.api.resource.Quantity': (value, writer) => {
@@ -31,22 +37,6 @@ export const specialEncodings: { readonly [path: string]: SpecialEncoding } = {
   },
   [`${apiextensions}.JSON`]: rawJson,
   'apimachinery.pkg.runtime.RawExtension': rawJson,
-  // {allows 1, schema 2}: a schema allows.
-  [`${apiextensions}.JSONSchemaPropsOrBool`]: (value, writer) => {
-    if (isJsonObject(value)) message(value, tag2, writer);
-    writer.varint(value === true || isJsonObject(value) ? 1 : 0);
-    writer.varint(tag1Varint);
-  },
-  // {schema 1, jSONSchemas 2}
-  [`${apiextensions}.JSONSchemaPropsOrArray`]: (value, writer) => {
-    if (Array.isArray(value)) for (const one of [...value].reverse()) message(one, tag2, writer);
-    else if (isJsonObject(value)) message(value, tag1, writer);
-  },
-  // {schema 1, property 2}
-  [`${apiextensions}.JSONSchemaPropsOrStringArray`]: (value, writer) => {
-    if (Array.isArray(value)) texts(value, tag2, writer);
-    else if (isJsonObject(value)) message(value, tag1, writer);
-  },
   'api.authentication.v1.ExtraValue': textList,
   'api.authorization.v1.ExtraValue': textList,
   'api.certificates.v1.ExtraValue': textList,
@@ -54,9 +44,27 @@ export const specialEncodings: { readonly [path: string]: SpecialEncoding } = {
   [`${meta}.Verbs`]: textList,
 };
 
+/** Schemas hold these, and these hold schemas. */
+const schemaUnions: { readonly [path: string]: (schema: Encoder) => Encoder } = {
+  // {allows 1, schema 2}: a schema allows.
+  [`${apiextensions}.JSONSchemaPropsOrBool`]: (schema) => (value, writer) => {
+    if (isJsonObject(value)) message(schema, value, tag2, writer);
+    writer.varint(value === true || isJsonObject(value) ? 1 : 0);
+    writer.varint(tag1Varint);
+  },
+  // {schema 1, jSONSchemas 2}
+  [`${apiextensions}.JSONSchemaPropsOrArray`]: (schema) => (value, writer) => {
+    if (Array.isArray(value)) for (const one of [...value].reverse()) message(schema, one, tag2, writer);
+    else if (isJsonObject(value)) message(schema, value, tag1, writer);
+  },
+  // {schema 1, property 2}
+  [`${apiextensions}.JSONSchemaPropsOrStringArray`]: (schema) => (value, writer) => {
+    if (Array.isArray(value)) texts(value, tag2, writer);
+    else if (isJsonObject(value)) message(schema, value, tag1, writer);
+  },
+};
+
 const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)$/;
-/** 0001-01-01T00:00:00Z, Go's zero time. */
-const zeroTimeSeconds = -62135596800;
 
 /** seconds (1), nanos (2), the latter cut to so many; nothing at all for Go's zero time. */
 function time(value: JsonValue | undefined, writer: WireWriter, nanosStep: number): void {
@@ -120,9 +128,9 @@ function rawText(text: string, writer: WireWriter): void {
   writer.varint(tag1);
 }
 
-function message(value: JsonValue, tag: number, writer: WireWriter): void {
+function message(encoder: Encoder, value: JsonValue, tag: number, writer: WireWriter): void {
   const mark = writer.size;
-  encoderOf(schemaPath)(value, writer);
+  encoder(value, writer);
   writer.varint(writer.size - mark);
   writer.varint(tag);
 }

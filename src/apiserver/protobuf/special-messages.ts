@@ -1,10 +1,11 @@
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
-import { type DecodeBudget, decodeMessage } from './decode-message.ts';
-import { decodeEnvelope, hasEnvelope } from './envelope.ts';
+import type { Decoding } from './decoding.ts';
+import { hasEnvelopePrefix } from './envelope-prefix.ts';
 import { malformed, type WireReader } from './wire-reader.ts';
+import { zeroTimeSeconds } from './zero-time.ts';
 
-type Special = (reader: WireReader, depth: number, budget: DecodeBudget) => JsonValue | undefined;
+type Special = (reader: WireReader, depth: number, decoding: Decoding) => JsonValue | undefined;
 
 const meta = 'apimachinery.pkg.apis.meta.v1';
 const apiextensions = 'apiextensions-apiserver.pkg.apis.apiextensions.v1';
@@ -29,16 +30,16 @@ export const specialMessages: { readonly [path: string]: Special } = {
   [`${meta}.FieldsV1`]: rawJson,
   [`${apiextensions}.JSON`]: rawJson,
   'apimachinery.pkg.runtime.RawExtension': rawJson,
-  [`${apiextensions}.JSONSchemaPropsOrBool`]: (reader, depth, budget) => {
-    const { schema, flag } = schemaUnion(reader, depth, budget);
+  [`${apiextensions}.JSONSchemaPropsOrBool`]: (reader, depth, decoding) => {
+    const { schema, flag } = schemaUnion(reader, depth, decoding);
     return schema ?? flag;
   },
-  [`${apiextensions}.JSONSchemaPropsOrArray`]: (reader, depth, budget) => {
-    const { schema, schemas } = schemaUnion(reader, depth, budget);
+  [`${apiextensions}.JSONSchemaPropsOrArray`]: (reader, depth, decoding) => {
+    const { schema, schemas } = schemaUnion(reader, depth, decoding);
     return schemas.length > 0 ? schemas : schema;
   },
-  [`${apiextensions}.JSONSchemaPropsOrStringArray`]: (reader, depth, budget) => {
-    const { schema, texts } = schemaUnion(reader, depth, budget, true);
+  [`${apiextensions}.JSONSchemaPropsOrStringArray`]: (reader, depth, decoding) => {
+    const { schema, texts } = schemaUnion(reader, depth, decoding, true);
     return texts.length > 0 ? texts : schema;
   },
   'api.authentication.v1.ExtraValue': textList,
@@ -77,9 +78,6 @@ function time(reader: WireReader, fractionDigits: 0 | 6): string | undefined {
   return `${whole}.${String(Math.floor(nanos / 1000)).padStart(6, '0')}Z`;
 }
 
-/** 0001-01-01T00:00:00Z. */
-const zeroTimeSeconds = -62135596800;
-
 /** type (1: 0 number, 1 text), intVal (2), strVal (3). */
 function intOrString(reader: WireReader): JsonValue {
   let isText = false;
@@ -96,7 +94,7 @@ function intOrString(reader: WireReader): JsonValue {
 }
 
 /** Field 1: JSON text, or an enveloped object of its own (RawExtension). */
-function rawJson(reader: WireReader, depth: number, budget: DecodeBudget): JsonValue | undefined {
+function rawJson(reader: WireReader, depth: number, decoding: Decoding): JsonValue | undefined {
   let raw: Buffer | undefined;
   eachField(reader, (number, wireType) => {
     if (number !== 1 || wireType !== 2) return false;
@@ -104,7 +102,7 @@ function rawJson(reader: WireReader, depth: number, budget: DecodeBudget): JsonV
     return true;
   });
   if (raw === undefined || raw.length === 0) return undefined;
-  if (hasEnvelope(raw)) return decodeEnvelope(raw, depth + 1, budget).object;
+  if (hasEnvelopePrefix(raw)) return decoding.envelope(raw, depth + 1).object;
   return parseJson(raw);
 }
 
@@ -123,7 +121,7 @@ function parseJson(bytes: Buffer): JsonValue {
 function schemaUnion(
   reader: WireReader,
   depth: number,
-  budget: DecodeBudget,
+  decoding: Decoding,
   textual = false,
 ): { schema: JsonValue | undefined; flag: boolean; schemas: JsonValue[]; texts: string[] } {
   const found: { schema: JsonValue | undefined; flag: boolean; schemas: JsonValue[]; texts: string[] } = {
@@ -132,8 +130,7 @@ function schemaUnion(
     schemas: [],
     texts: [],
   };
-  const props = () =>
-    decodeMessage(`${apiextensions}.JSONSchemaProps`, reader.part(), depth + 1, budget) ?? {};
+  const props = () => decoding.message(`${apiextensions}.JSONSchemaProps`, reader.part(), depth + 1) ?? {};
   let sawFlag = false;
   eachField(reader, (number, wireType) => {
     if (number === 1 && wireType === 0) {

@@ -11,7 +11,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import { openStore } from '../../authz/testing/authz-fixtures.ts';
 import { discoveryResponse } from '../../discovery/discovery-response.ts';
-import { decodeMessage } from '../../protobuf/decode-message.ts';
+import { BodyDecoding } from '../../protobuf/body-decoding.ts';
 import { encodeProtobuf } from '../../protobuf/encode-object.ts';
 import { decodeProtobuf } from '../../protobuf/protobuf.ts';
 import { WireReader } from '../../protobuf/wire-reader.ts';
@@ -48,7 +48,7 @@ function documentOf(
   type.tag();
   const kind = type.text();
   assert.equal(envelope.tag(), 18);
-  const object = decodeMessage(message, envelope.part(), 0, { values: 0 }) as JsonObject;
+  const object = new BodyDecoding().message(message, envelope.part(), 0) as JsonObject;
   return { apiVersion, kind, object };
 }
 
